@@ -1,0 +1,328 @@
+//! Validated identifiers: parsed once where they enter, trusted afterwards.
+//!
+//! Names of nodes, categories and roles are `[a-z0-9_-]{1,32}`, which is valid
+//! as a NATS subject token, a consumer name and a key-value key at once. Job
+//! ids are `[A-Za-z0-9_-]{1,64}`, wide enough for UUIDs and ULIDs.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+/// The longest node, category or role name, in bytes.
+pub const NAME_LEN_MAX: usize = 32;
+/// The longest job id, in bytes.
+pub const JOB_ID_LEN_MAX: usize = 64;
+
+/// An identifier that does not follow its grammar.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{what} {text:?} is not {grammar}")]
+pub struct InvalidId {
+    what: &'static str,
+    text: String,
+    grammar: &'static str,
+}
+
+impl InvalidId {
+    fn new(what: &'static str, text: &str, grammar: &'static str) -> Self {
+        // An error message quotes at most this much of hostile input.
+        let text = text.chars().take(80).collect();
+        Self {
+            what,
+            text,
+            grammar,
+        }
+    }
+}
+
+fn is_name(text: &str) -> bool {
+    (1..=NAME_LEN_MAX).contains(&text.len())
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-')
+}
+
+fn is_job_id(text: &str) -> bool {
+    (1..=JOB_ID_LEN_MAX).contains(&text.len())
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+}
+
+// Four identifiers share one shape and differ only in name and grammar.
+macro_rules! text_id {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $is_valid:ident, $grammar:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// Parses the identifier, refusing what does not follow its grammar.
+            pub fn new(text: &str) -> Result<Self, InvalidId> {
+                if !$is_valid(text) {
+                    return Err(InvalidId::new($what, text, $grammar));
+                }
+                Ok(Self(text.into()))
+            }
+
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = InvalidId;
+            fn from_str(text: &str) -> Result<Self, InvalidId> {
+                Self::new(text)
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = InvalidId;
+            fn try_from(text: String) -> Result<Self, InvalidId> {
+                Self::new(&text)
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(id: $name) -> String {
+                id.0.as_ref().to_owned()
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Debug::fmt(&self.0, f)
+            }
+        }
+    };
+}
+
+text_id!(
+    /// A worker host.
+    NodeId, "node id", is_name, "[a-z0-9_-]{1,32}"
+);
+text_id!(
+    /// A service category: what kind of job this is.
+    Category, "category", is_name, "[a-z0-9_-]{1,32}"
+);
+text_id!(
+    /// A role a node plays: leader, backup, follower, or the user's own.
+    Role, "role", is_name, "[a-z0-9_-]{1,32}"
+);
+text_id!(
+    /// A job, as its producer named it or as its place in the stream names it.
+    JobId, "job id", is_job_id, "[A-Za-z0-9_-]{1,64}"
+);
+
+/// The position of a job in the stream ROLECAST_JOBS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Sequence(u64);
+
+impl Sequence {
+    pub fn new(sequence: u64) -> Self {
+        Self(sequence)
+    }
+
+    pub fn get(self) -> u64 {
+        self.0
+    }
+
+    /// Names the job that its producer did not name: its sequence, and when
+    /// the stream was created, so that a recreated stream cannot reuse the id.
+    pub fn job_id(self, stream_created: crate::time::WallTime) -> JobId {
+        let text = format!("{}-{:x}", self.0, stream_created.as_millis() / 1000);
+        JobId(text.into())
+    }
+}
+
+impl fmt::Display for Sequence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The term of a dispatcher. Every command carries it; workers refuse older ones.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct Epoch(u64);
+
+impl Epoch {
+    pub fn new(epoch: u64) -> Self {
+        Self(epoch)
+    }
+
+    pub fn get(self) -> u64 {
+        self.0
+    }
+
+    pub fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+}
+
+impl fmt::Display for Epoch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Which execution of a job this is, counted from 1.
+///
+/// It tells a revoked execution from the current one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Attempt(u32);
+
+impl Attempt {
+    pub const FIRST: Attempt = Attempt(1);
+
+    pub fn new(attempt: u32) -> Self {
+        Self(attempt.max(1))
+    }
+
+    pub fn get(self) -> u32 {
+        self.0
+    }
+
+    pub fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+}
+
+impl fmt::Display for Attempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// One start of a worker program; a restart has another.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct BootId(JobId);
+
+impl BootId {
+    pub fn new(text: &str) -> Result<Self, InvalidId> {
+        JobId::new(text).map(Self)
+    }
+
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+}
+
+impl fmt::Display for BootId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// How urgent a job is among those of its category, most urgent first.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Priority {
+    High,
+    #[default]
+    Normal,
+    Low,
+}
+
+impl Priority {
+    pub const ALL: [Priority; 3] = [Priority::High, Priority::Normal, Priority::Low];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Priority::High => "high",
+            Priority::Normal => "normal",
+            Priority::Low => "low",
+        }
+    }
+}
+
+impl fmt::Display for Priority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for Priority {
+    type Err = InvalidId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        Priority::ALL
+            .into_iter()
+            .find(|priority| priority.as_str() == text)
+            .ok_or_else(|| InvalidId::new("priority", text, "high, normal or low"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::time::WallTime;
+
+    #[test]
+    fn hostile_names_are_refused_with_their_grammar() {
+        for text in [
+            "",
+            "a.b",
+            "a*",
+            ">",
+            "$JS",
+            "Å",
+            "UPPER",
+            "a b",
+            "a\r\nb",
+            &"x".repeat(33),
+        ] {
+            let error = NodeId::new(text).unwrap_err().to_string();
+            assert!(error.contains("[a-z0-9_-]{1,32}"), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_unnamed_job_is_named_by_sequence_and_stream() {
+        let created = WallTime::from_millis(1_700_000_000_123);
+        assert_eq!(Sequence::new(42).job_id(created).as_str(), "42-6553f100");
+    }
+
+    proptest! {
+        #[test]
+        fn an_accepted_name_is_exactly_one_subject_token(text in "\\PC{0,40}") {
+            if let Ok(id) = Category::new(&text) {
+                let subject = format!("rolecast.jobs.{id}");
+                prop_assert_eq!(subject.split('.').count(), 3);
+                prop_assert!(!subject.contains(['*', '>', ' ', '\r', '\n']));
+            }
+        }
+
+        #[test]
+        fn an_accepted_job_id_is_exactly_one_subject_token(text in "\\PC{0,80}") {
+            if let Ok(id) = JobId::new(&text) {
+                prop_assert_eq!(id.as_str(), text.as_str());
+                prop_assert!(!text.contains(['.', '*', '>', ' ', '\r', '\n']));
+            }
+        }
+
+        #[test]
+        fn a_name_survives_its_text_form(text in "[a-z0-9_-]{1,32}") {
+            let id = Role::new(&text).unwrap();
+            prop_assert_eq!(Role::new(&id.to_string()).unwrap(), id);
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! The words of the wire, shared by every Rolecast program.
+//!
+//! A job travels like this, and each step has its words here:
+//!
+//! 1. a producer publishes it on `rolecast.jobs.<category>` ([`subjects`]), with
+//!    its wishes in headers ([`options`]);
+//! 2. the dispatcher sends it to `rolecast.node.<node>.jobs` with a reply subject
+//!    that says which assignment this is ([`assignment`]);
+//! 3. the worker reports heartbeats and outcomes ([`wire`]);
+//! 4. the dispatcher records the outcome ([`wire::Record`]).
+//!
+//! Everything here is pure except [`nats`], which connects, and reads `nats`
+//! contexts and the environment as the `nats` command does.
+
+pub mod assignment;
+pub mod id;
+pub mod nats;
+pub mod options;
+pub mod settings;
+pub mod subjects;
+pub mod time;
+pub mod unit;
+pub mod wire;

@@ -1,0 +1,205 @@
+//! Connects, keeps connected with jittered delays, and remembers what the server objected to.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event, ServerError};
+use tokio::sync::watch;
+
+use super::context::{Settings, expand_home};
+use super::diagnose;
+
+/// A dead peer is noticed after three of these: async-nats waits a minute each by default.
+const PING_INTERVAL: Duration = Duration::from_secs(5);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+const RETRY_MIN: Duration = Duration::from_millis(100);
+const RETRY_MAX: Duration = Duration::from_secs(4);
+/// Messages buffered for one subscription. Beyond it async-nats drops silently,
+/// so it is above what any of our programs asks for at once.
+const SUBSCRIPTION_CAPACITY: usize = 128 * 1024;
+
+/// A connection, and what happened on it.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    pub client: Client,
+    /// Rises each time the connection is made, from 1.
+    pub connected: watch::Receiver<u64>,
+    violation: Arc<Mutex<Option<String>>>,
+}
+
+impl Connection {
+    /// Returns the server's last objection to a missing permission, and forgets it.
+    pub fn take_violation(&self) -> Option<String> {
+        let mut violation = self
+            .violation
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        violation.take()
+    }
+
+    /// Returns the JetStream context the settings ask for.
+    pub fn jetstream(&self, settings: &Settings) -> async_nats::jetstream::Context {
+        let client = self.client.clone();
+        match (&settings.jetstream_api_prefix, &settings.jetstream_domain) {
+            (Some(prefix), _) => async_nats::jetstream::with_prefix(client, prefix),
+            (None, Some(domain)) => async_nats::jetstream::with_domain(client, domain),
+            (None, None) => async_nats::jetstream::new(client),
+        }
+    }
+}
+
+/// Connects, trying again until `limit` has passed; a refused login ends it at once.
+pub async fn connect(
+    settings: &Settings,
+    name: &str,
+    limit: Duration,
+) -> anyhow::Result<Connection> {
+    let start = Instant::now();
+    let mut retry = 0;
+    loop {
+        let error = match connect_once(settings, name).await {
+            Ok(connection) => return Ok(connection),
+            Err(error) => error,
+        };
+        let is_final = error
+            .downcast_ref::<async_nats::ConnectError>()
+            .is_none_or(|error| !is_passing(error.kind()));
+        let delay = retry_delay(retry);
+        if is_final || start.elapsed() + delay >= limit {
+            return Err(error);
+        }
+        tracing::warn!(
+            url = settings.url(),
+            ?delay,
+            "no connection to NATS yet: {error:#}"
+        );
+        tokio::time::sleep(delay).await;
+        retry += 1;
+    }
+}
+
+/// Connects, or says why not, without trying again.
+pub async fn connect_once(settings: &Settings, name: &str) -> anyhow::Result<Connection> {
+    let (connected, connected_count) = watch::channel(0);
+    let violation = Arc::new(Mutex::new(None));
+    let options = options(settings, name).await?;
+    let options = watch_events(options, connected, Arc::clone(&violation));
+    let addresses: Vec<&str> = settings.url().split(',').map(str::trim).collect();
+    let client = options
+        .connect(addresses)
+        .await
+        .map_err(|error| diagnose::connect_error(settings.url(), error))?;
+    diagnose::check_server(&client.server_info().version)?;
+    Ok(Connection {
+        client,
+        connected: connected_count,
+        violation,
+    })
+}
+
+fn is_passing(kind: ConnectErrorKind) -> bool {
+    match kind {
+        ConnectErrorKind::Dns
+        | ConnectErrorKind::TimedOut
+        | ConnectErrorKind::Io
+        | ConnectErrorKind::MaxReconnects => true,
+        ConnectErrorKind::ServerParse
+        | ConnectErrorKind::Authentication
+        | ConnectErrorKind::AuthorizationViolation
+        | ConnectErrorKind::Tls => false,
+    }
+}
+
+/// Returns an exponential delay with full jitter, so that a fleet does not
+/// come back in step.
+fn retry_delay(retry: usize) -> Duration {
+    let exponent = u32::try_from(retry.min(10)).unwrap_or(10);
+    let longest = (RETRY_MIN * 2u32.pow(exponent)).min(RETRY_MAX);
+    longest.mul_f64(0.5 + 0.5 * fastrand::f64())
+}
+
+async fn options(settings: &Settings, name: &str) -> anyhow::Result<ConnectOptions> {
+    let mut options = ConnectOptions::new()
+        .name(name)
+        .ping_interval(PING_INTERVAL)
+        .connection_timeout(CONNECT_TIMEOUT)
+        .subscription_capacity(SUBSCRIPTION_CAPACITY)
+        .reconnect_delay_callback(retry_delay);
+    if let Some(path) = &settings.creds {
+        let path = expand_home(path);
+        options = options
+            .credentials_file(&path)
+            .await
+            .with_context(|| format!("cannot read credentials file {}", path.display()))?;
+    }
+    if let Some(path) = &settings.nkey {
+        let path = expand_home(path);
+        let seed = std::fs::read_to_string(&path)
+            .with_context(|| format!("cannot read nkey file {}", path.display()))?;
+        options = options.nkey(seed.trim().to_owned());
+    }
+    if let Some(token) = &settings.token {
+        options = options.token(token.clone());
+    }
+    if let Some(user) = &settings.user {
+        let password = settings.password.clone().unwrap_or_default();
+        options = options.user_and_password(user.clone(), password);
+    }
+    if let Some(ca) = &settings.ca {
+        options = options.add_root_certificates(expand_home(ca));
+    }
+    match (&settings.cert, &settings.key) {
+        (Some(cert), Some(key)) => {
+            options = options.add_client_certificate(expand_home(cert), expand_home(key));
+        }
+        (None, None) => {}
+        (Some(_), None) => bail!("a client certificate (cert) needs its key file (key)"),
+        (None, Some(_)) => bail!("a client key (key) needs its certificate file (cert)"),
+    }
+    if settings.tls_first == Some(true) {
+        options = options.tls_first();
+    }
+    if let Some(prefix) = &settings.inbox_prefix {
+        options = options.custom_inbox_prefix(prefix);
+    }
+    Ok(options)
+}
+
+fn watch_events(
+    options: ConnectOptions,
+    connected: watch::Sender<u64>,
+    violation: Arc<Mutex<Option<String>>>,
+) -> ConnectOptions {
+    let connected = Arc::new(connected);
+    options.event_callback(move |event| {
+        note_event(&event, &connected, &violation);
+        std::future::ready(())
+    })
+}
+
+fn note_event(event: &Event, connected: &watch::Sender<u64>, violation: &Mutex<Option<String>>) {
+    match event {
+        Event::Connected => {
+            connected.send_modify(|count| *count += 1);
+            tracing::info!(event = "nats_connected", "connected to NATS");
+        }
+        Event::Disconnected => {
+            tracing::warn!(event = "nats_disconnected", "lost the connection to NATS");
+        }
+        Event::ServerError(ServerError::Other(text)) if text.contains("ermissions") => {
+            tracing::error!(event = "nats_permission", "NATS refused: {text}");
+            let mut last = violation.lock().unwrap_or_else(PoisonError::into_inner);
+            *last = Some(text.clone());
+        }
+        Event::SlowConsumer(_) => {
+            tracing::error!(event = "nats_slow_consumer", "messages dropped: {event}");
+        }
+        Event::ServerError(_) | Event::ClientError(_) => {
+            tracing::warn!(event = "nats_error", "NATS: {event}");
+        }
+        Event::LameDuckMode | Event::Draining | Event::Closed => {
+            tracing::info!(event = "nats_event", "NATS: {event}");
+        }
+    }
+}

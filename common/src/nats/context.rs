@@ -1,0 +1,227 @@
+//! Where NATS is and how to log in, from the places the `nats` command reads.
+//!
+//! In order of precedence: flags, the environment (`NATS_URL`, `NATS_CREDS` and
+//! so on), the program's own config file, the context that is named by flag,
+//! file or `NATS_CONTEXT` or selected by `nats context select`, localhost.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use serde::Deserialize;
+
+use crate::settings::Table;
+
+/// How to reach NATS; what is `None` is not set.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Settings {
+    /// One or more servers, separated by commas.
+    pub url: Option<String>,
+    /// The name of a `nats` context to start from.
+    #[serde(skip)]
+    pub context: Option<String>,
+    pub user: Option<String>,
+    pub password: Option<String>,
+    pub token: Option<String>,
+    /// A credentials file.
+    pub creds: Option<String>,
+    /// A file with an nkey seed.
+    pub nkey: Option<String>,
+    /// A client certificate file.
+    pub cert: Option<String>,
+    /// The key file of the client certificate.
+    pub key: Option<String>,
+    /// A file with the certificate authority to trust.
+    pub ca: Option<String>,
+    pub tls_first: Option<bool>,
+    pub inbox_prefix: Option<String>,
+    pub jetstream_domain: Option<String>,
+    pub jetstream_api_prefix: Option<String>,
+}
+
+impl Settings {
+    /// Reads the section `[nats]` of a program's config.
+    pub fn from_table(table: &mut Table<'_>) -> Self {
+        Self {
+            url: table.get("url"),
+            context: table.get("context"),
+            user: table.get("user"),
+            password: table.get("password"),
+            token: table.get("token"),
+            creds: table.get("creds"),
+            nkey: table.get("nkey"),
+            cert: table.get("cert"),
+            key: table.get("key"),
+            ca: table.get("ca"),
+            tls_first: table.get("tls_first"),
+            inbox_prefix: table.get("inbox_prefix"),
+            jetstream_domain: table.get("jetstream_domain"),
+            jetstream_api_prefix: table.get("jetstream_api_prefix"),
+        }
+    }
+
+    fn from_environment() -> Self {
+        let get = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
+        Self {
+            url: get("NATS_URL"),
+            context: get("NATS_CONTEXT"),
+            user: get("NATS_USER"),
+            password: get("NATS_PASSWORD"),
+            token: get("NATS_TOKEN"),
+            creds: get("NATS_CREDS"),
+            nkey: get("NATS_NKEY"),
+            cert: get("NATS_CERT"),
+            key: get("NATS_KEY"),
+            ca: get("NATS_CA"),
+            inbox_prefix: get("NATS_INBOX_PREFIX"),
+            jetstream_domain: get("NATS_JS_DOMAIN"),
+            ..Self::default()
+        }
+    }
+
+    /// Fills what is not set from `lower`. A login is one thing: where this one
+    /// has any, none of the lower one's is mixed in.
+    fn or(self, lower: Self) -> Self {
+        let login = [&self.user, &self.token, &self.creds, &self.nkey];
+        let has_login = login.iter().any(|value| value.is_some());
+        let lower_login = |value: Option<String>| value.filter(|_| !has_login);
+        Self {
+            url: self.url.or(lower.url),
+            context: self.context.or(lower.context),
+            user: self.user.or(lower_login(lower.user)),
+            password: self.password.or(lower_login(lower.password)),
+            token: self.token.or(lower_login(lower.token)),
+            creds: self.creds.or(lower_login(lower.creds)),
+            nkey: self.nkey.or(lower_login(lower.nkey)),
+            cert: self.cert.or(lower.cert),
+            key: self.key.or(lower.key),
+            ca: self.ca.or(lower.ca),
+            tls_first: self.tls_first.or(lower.tls_first),
+            inbox_prefix: self.inbox_prefix.or(lower.inbox_prefix),
+            jetstream_domain: self.jetstream_domain.or(lower.jetstream_domain),
+            jetstream_api_prefix: self.jetstream_api_prefix.or(lower.jetstream_api_prefix),
+        }
+    }
+
+    /// Returns the servers to connect to.
+    pub fn url(&self) -> &str {
+        self.url.as_deref().unwrap_or("nats://127.0.0.1:4222")
+    }
+}
+
+/// Resolves the settings from flags, environment, config file and context.
+pub fn nats_settings(flags: Settings, file: Settings) -> anyhow::Result<Settings> {
+    let settings = flags.or(Settings::from_environment()).or(file);
+    let Some(directory) = config_directory() else {
+        return Ok(settings);
+    };
+    let context = read_context(&directory.join("nats"), settings.context.as_deref())?;
+    // An explicit server without a login of its own must not be sent the
+    // secrets of a context that was merely selected.
+    if settings.url.is_some() && settings.context.is_none() {
+        return Ok(settings);
+    }
+    Ok(settings.or(context))
+}
+
+fn config_directory() -> Option<PathBuf> {
+    let given = env::var_os("XDG_CONFIG_HOME").map(PathBuf::from);
+    given.or_else(|| env::var_os("HOME").map(|home| Path::new(&home).join(".config")))
+}
+
+/// Reads the named context, or the selected one, or nothing if there is neither.
+fn read_context(directory: &Path, name: Option<&str>) -> anyhow::Result<Settings> {
+    let selected = fs::read_to_string(directory.join("context.txt")).unwrap_or_default();
+    let name = match name {
+        Some(name) => name,
+        None => selected.trim(),
+    };
+    if name.is_empty() {
+        return Ok(Settings::default());
+    }
+    if name.contains(['/', '\\']) || name.contains("..") {
+        bail!("nats context {name:?} is not a context name");
+    }
+    let path = directory.join("context").join(format!("{name}.json"));
+    let text = fs::read_to_string(&path)
+        .with_context(|| format!("nats context {name:?}: cannot read {}", path.display()))?;
+    let mut settings: Settings = serde_json::from_str(&text)
+        .with_context(|| format!("nats context {name:?}: {} is not valid", path.display()))?;
+    settings.drop_empty();
+    Ok(settings)
+}
+
+impl Settings {
+    /// The `nats` command writes unset values as empty text.
+    fn drop_empty(&mut self) {
+        let fields = [
+            &mut self.url,
+            &mut self.user,
+            &mut self.password,
+            &mut self.token,
+            &mut self.creds,
+            &mut self.nkey,
+            &mut self.cert,
+            &mut self.key,
+            &mut self.ca,
+            &mut self.inbox_prefix,
+            &mut self.jetstream_domain,
+            &mut self.jetstream_api_prefix,
+        ];
+        for field in fields {
+            field.take_if(|value| value.is_empty());
+        }
+    }
+}
+
+/// Replaces a leading `~` by the home directory, as the `nats` command does.
+pub(super) fn expand_home(path: &str) -> PathBuf {
+    match (path.strip_prefix("~/"), env::var_os("HOME")) {
+        (Some(rest), Some(home)) => Path::new(&home).join(rest),
+        (Some(_) | None, _) => PathBuf::from(path),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_context_is_read_as_the_nats_command_writes_it() {
+        let directory = std::env::temp_dir().join(format!("rolecast-ctx-{}", std::process::id()));
+        fs::create_dir_all(directory.join("context")).unwrap();
+        let text = r#"{"description":"","url":"nats://a:4222","token":"","user":"u","password":"p","creds":""}"#;
+        fs::write(directory.join("context/east.json"), text).unwrap();
+        fs::write(directory.join("context.txt"), "east\n").unwrap();
+        let expected = Settings {
+            url: Some("nats://a:4222".to_owned()),
+            user: Some("u".to_owned()),
+            password: Some("p".to_owned()),
+            ..Settings::default()
+        };
+        assert_eq!(read_context(&directory, None).unwrap(), expected);
+        assert_eq!(read_context(&directory, Some("east")).unwrap(), expected);
+        assert!(read_context(&directory, Some("west")).is_err());
+        assert!(read_context(&directory, Some("../east")).is_err());
+        fs::remove_dir_all(directory).unwrap();
+    }
+
+    #[test]
+    fn a_login_is_never_mixed_from_two_places() {
+        let upper = Settings {
+            token: Some("t".to_owned()),
+            ..Settings::default()
+        };
+        let lower = Settings {
+            user: Some("u".to_owned()),
+            password: Some("p".to_owned()),
+            ca: Some("/ca".to_owned()),
+            ..Settings::default()
+        };
+        let both = upper.or(lower);
+        assert_eq!((both.user, both.password), (None, None));
+        assert_eq!(both.ca.as_deref(), Some("/ca"));
+    }
+}

@@ -1,0 +1,18 @@
+//! How programs reach NATS: connect, read contexts, tell what is wrong.
+
+#![allow(
+    clippy::disallowed_methods,
+    reason = "this module is the shell that reads clocks and the environment"
+)]
+
+mod clock;
+mod connect;
+mod context;
+mod diagnose;
+mod publish;
+
+pub use clock::Clock;
+pub use connect::{Connection, connect, connect_once};
+pub use context::{Settings, nats_settings};
+pub use diagnose::{SERVER_VERSION_MIN, check_jetstream, check_server, explain};
+pub use publish::publish_with_retry;

@@ -1,0 +1,57 @@
+//! Publishes to a stream until the server has said that it is stored.
+
+use std::time::Duration;
+
+use async_nats::HeaderMap;
+use async_nats::jetstream::Context;
+use async_nats::jetstream::context::PublishErrorKind;
+use async_nats::jetstream::publish::PublishAck;
+use bytes::Bytes;
+
+/// Tries before giving up; with the delays below about ten seconds.
+const TRIES_MAX: u32 = 6;
+const RETRY_MIN: Duration = Duration::from_millis(200);
+
+/// Publishes and waits for the stream's acknowledgement, trying again where
+/// the answer was lost or no stream was there.
+///
+/// Trying again is safe only with a `Nats-Msg-Id` or an expected sequence in
+/// `headers`; without one a job may be stored twice.
+pub async fn publish_with_retry(
+    jetstream: &Context,
+    subject: &str,
+    headers: &HeaderMap,
+    payload: &Bytes,
+) -> Result<PublishAck, async_nats::jetstream::context::PublishError> {
+    let mut tries = 0;
+    loop {
+        let sent = jetstream
+            .publish_with_headers(subject.to_owned(), headers.clone(), payload.clone())
+            .await;
+        let error = match sent {
+            Ok(ack) => match ack.await {
+                Ok(ack) => return Ok(ack),
+                Err(error) => error,
+            },
+            Err(error) => error,
+        };
+        tries += 1;
+        if tries >= TRIES_MAX || !is_passing(error.kind()) {
+            return Err(error);
+        }
+        tokio::time::sleep(RETRY_MIN * 2u32.pow(tries - 1)).await;
+    }
+}
+
+fn is_passing(kind: PublishErrorKind) -> bool {
+    match kind {
+        PublishErrorKind::StreamNotFound
+        | PublishErrorKind::TimedOut
+        | PublishErrorKind::BrokenPipe => true,
+        PublishErrorKind::WrongLastMessageId
+        | PublishErrorKind::WrongLastSequence
+        | PublishErrorKind::Other
+        | PublishErrorKind::MaxAckPending
+        | PublishErrorKind::MaxPayloadExceeded => false,
+    }
+}

@@ -1,0 +1,233 @@
+//! Every subject, stream and bucket Rolecast uses, in one place.
+
+use std::fmt;
+
+use crate::assignment::Assignment;
+use crate::id::{Category, JobId, NodeId, Priority};
+
+/// The work queue: one message a job, until its outcome is recorded.
+pub const STREAM_JOBS: &str = "ROLECAST_JOBS";
+/// One recorded outcome a job.
+pub const STREAM_RESULTS: &str = "ROLECAST_RESULTS";
+/// Jobs that failed for good, with their payload and the reasons.
+pub const STREAM_DEAD: &str = "ROLECAST_DEAD";
+/// Advisories of the server about jobs it stopped delivering.
+pub const STREAM_ADVISORIES: &str = "ROLECAST_ADVISORIES";
+/// The dispatcher's epoch.
+pub const BUCKET_CONTROL: &str = "ROLECAST_CONTROL";
+/// Failed attempts of jobs that are still alive.
+pub const BUCKET_ATTEMPTS: &str = "ROLECAST_ATTEMPTS";
+
+/// Key in [`BUCKET_CONTROL`] that holds the dispatcher's epoch.
+pub const KEY_DISPATCHER: &str = "dispatcher";
+
+/// What [`STREAM_JOBS`] stores. Deeper subjects reach no stream, so their
+/// producer is told at once.
+pub const JOBS: [&str; 3] = [
+    "rolecast.jobs.*",
+    "rolecast.jobs.*.high",
+    "rolecast.jobs.*.low",
+];
+/// What [`STREAM_RESULTS`] stores.
+pub const RESULTS: &str = "rolecast.results.*";
+/// What [`STREAM_DEAD`] stores: `rolecast.dead.<category>.<job>`.
+pub const DEAD: &str = "rolecast.dead.*.*";
+/// What [`STREAM_ADVISORIES`] stores.
+pub const ADVISORIES: &str = "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.ROLECAST_JOBS.*";
+/// Heartbeats of all nodes.
+pub const HEARTBEATS: &str = "rolecast.heartbeat.*";
+/// Outcomes of all nodes, single and batched.
+pub const DONE: &str = "rolecast.done.>";
+/// Requests to the dispatcher.
+pub const API: &str = "rolecast.api.>";
+/// The dispatcher's view of nodes and categories, as [`crate::wire::Status`].
+pub const API_STATUS: &str = "rolecast.api.status";
+/// One job by id, as [`crate::wire::JobView`].
+pub const API_JOB: &str = "rolecast.api.job";
+
+const DONE_PREFIX: &str = "rolecast.done.";
+const HEARTBEAT_PREFIX: &str = "rolecast.heartbeat.";
+const JOBS_PREFIX: &str = "rolecast.jobs.";
+
+/// A subject that is not one of ours.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("subject {subject:?} is not {expected}")]
+pub struct UnexpectedSubject {
+    subject: String,
+    expected: &'static str,
+}
+
+fn unexpected(subject: &str, expected: &'static str) -> UnexpectedSubject {
+    let subject = subject.chars().take(200).collect();
+    UnexpectedSubject { subject, expected }
+}
+
+/// Where the jobs of one category and priority are published, and which
+/// consumer reads them.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Source {
+    pub category: Category,
+    pub priority: Priority,
+}
+
+impl Source {
+    /// Reads `rolecast.jobs.<category>[.high|.low]`.
+    pub fn parse(subject: &str) -> Result<Self, UnexpectedSubject> {
+        let expected = "rolecast.jobs.<category>[.high|.low]";
+        let error = || unexpected(subject, expected);
+        let rest = subject.strip_prefix(JOBS_PREFIX).ok_or_else(error)?;
+        let (name, priority) = match rest.split_once('.') {
+            None => (rest, Priority::Normal),
+            Some((name, "high")) => (name, Priority::High),
+            Some((name, "low")) => (name, Priority::Low),
+            Some(_) => return Err(error()),
+        };
+        let category = Category::new(name).map_err(|_| error())?;
+        Ok(Self { category, priority })
+    }
+
+    pub fn subject(&self) -> String {
+        match self.priority {
+            Priority::Normal => format!("{JOBS_PREFIX}{}", self.category),
+            Priority::High | Priority::Low => {
+                format!("{JOBS_PREFIX}{}.{}", self.category, self.priority)
+            }
+        }
+    }
+
+    /// Names the durable consumer. The priority comes first because it has no
+    /// dash, so no two sources share a name.
+    pub fn consumer(&self) -> String {
+        format!("{}-{}", self.priority, self.category)
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.category, self.priority)
+    }
+}
+
+/// Where a node receives its jobs.
+pub fn node_jobs(node: &NodeId) -> String {
+    format!("rolecast.node.{node}.jobs")
+}
+
+/// Where a node receives its role assignments.
+pub fn node_roles(node: &NodeId) -> String {
+    format!("rolecast.node.{node}.roles")
+}
+
+/// Where a node receives the confirmation of its batch of outcomes.
+pub fn node_confirm(node: &NodeId, batch: u64) -> String {
+    format!("rolecast.node.{node}.confirm.{batch}")
+}
+
+/// Everything addressed to a node: the only subscription a worker needs.
+pub fn node_all(node: &NodeId) -> String {
+    format!("rolecast.node.{node}.>")
+}
+
+/// Where a node publishes its heartbeats.
+pub fn heartbeat(node: &NodeId) -> String {
+    format!("{HEARTBEAT_PREFIX}{node}")
+}
+
+/// Reads the node out of a heartbeat's subject.
+pub fn parse_heartbeat(subject: &str) -> Result<NodeId, UnexpectedSubject> {
+    subject
+        .strip_prefix(HEARTBEAT_PREFIX)
+        .and_then(|name| NodeId::new(name).ok())
+        .ok_or_else(|| unexpected(subject, "rolecast.heartbeat.<node>"))
+}
+
+/// The reply subject of a job: where its outcome goes.
+pub fn done(node: &NodeId, assignment: &Assignment) -> String {
+    format!("{DONE_PREFIX}{node}.{assignment}")
+}
+
+/// Where a node publishes several outcomes at once.
+pub fn done_batch(node: &NodeId) -> String {
+    format!("{DONE_PREFIX}{node}.batch")
+}
+
+/// What a message under `rolecast.done.` reports.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Done {
+    /// The outcome of the assignment that the subject names.
+    One(NodeId, Assignment),
+    /// Outcomes that name their assignments themselves.
+    Batch(NodeId),
+}
+
+/// Reads the node, and the assignment where there is one, out of an outcome's subject.
+pub fn parse_done(subject: &str) -> Result<Done, UnexpectedSubject> {
+    let error = || unexpected(subject, "rolecast.done.<node>.<assignment>");
+    let rest = subject.strip_prefix(DONE_PREFIX).ok_or_else(error)?;
+    let (node, rest) = rest.split_once('.').ok_or_else(error)?;
+    let node = NodeId::new(node).map_err(|_| error())?;
+    if rest == "batch" {
+        return Ok(Done::Batch(node));
+    }
+    let assignment = rest.parse().map_err(|_| error())?;
+    Ok(Done::One(node, assignment))
+}
+
+/// Where the outcome of a job is recorded.
+pub fn result(job: &JobId) -> String {
+    format!("rolecast.results.{job}")
+}
+
+/// Where a job that failed for good is kept.
+pub fn dead(category: &str, job: &JobId) -> String {
+    format!("rolecast.dead.{category}.{job}")
+}
+
+/// Where this job is kept whatever its category.
+pub fn dead_any(job: &JobId) -> String {
+    format!("rolecast.dead.*.{job}")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_source_is_read_from_its_subject_and_back() {
+        for subject in [
+            "rolecast.jobs.ocr",
+            "rolecast.jobs.ocr.high",
+            "rolecast.jobs.ocr.low",
+        ] {
+            assert_eq!(Source::parse(subject).unwrap().subject(), subject);
+        }
+        for subject in [
+            "rolecast.jobs.ocr.urgent",
+            "rolecast.jobs.OCR",
+            "rolecast.jobs.",
+            "rolecast.jobs.a.b.high",
+            "jobs.ocr",
+        ] {
+            assert!(Source::parse(subject).is_err(), "{subject}");
+        }
+    }
+
+    #[test]
+    fn no_two_sources_share_a_consumer() {
+        let normal = Source::parse("rolecast.jobs.high-a").unwrap();
+        let high = Source::parse("rolecast.jobs.a.high").unwrap();
+        assert_ne!(normal.consumer(), high.consumer());
+    }
+
+    proptest! {
+        #[test]
+        fn reading_a_subject_never_panics(subject in "\\PC{0,120}") {
+            let _ = Source::parse(&subject);
+            let _ = parse_done(&subject);
+            let _ = parse_done(&format!("rolecast.done.{subject}"));
+            let _ = parse_heartbeat(&subject);
+        }
+    }
+}

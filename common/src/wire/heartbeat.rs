@@ -1,0 +1,109 @@
+//! What a worker says every second: who it is, what it has, what it does.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{HEARTBEAT_LEN_MAX, Message};
+use crate::assignment::Assignment;
+use crate::id::{BootId, Category, Epoch, NodeId, Role};
+use crate::unit::Resources;
+
+/// The state of a node at one moment, published on `rolecast.heartbeat.<node>`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Heartbeat {
+    pub v: u8,
+    /// Must equal the node in the subject.
+    pub node: NodeId,
+    /// Another one after each start of the worker.
+    pub boot: BootId,
+    /// Rises with every heartbeat of a boot; a replay is told by it.
+    #[serde(rename = "seq")]
+    pub sequence: u64,
+    /// The largest dispatcher epoch this worker has seen.
+    #[serde(default)]
+    pub epoch: Epoch,
+    /// How far apart this worker's heartbeats are, in milliseconds.
+    pub interval_ms: u32,
+    pub roles: Vec<Role>,
+    /// Whether the worker takes no more jobs and ends when it is empty.
+    #[serde(default)]
+    pub draining: bool,
+    /// What the node has to give.
+    pub capacity: Resources,
+    pub usage: Usage,
+    /// The most jobs it runs at once.
+    pub jobs_max: u32,
+    /// The categories it runs, and the most jobs of each at once.
+    pub categories: BTreeMap<Category, u32>,
+    /// Jobs accepted whose outcome is not confirmed yet.
+    #[serde(default)]
+    pub jobs: Vec<Assignment>,
+}
+
+impl Message for Heartbeat {
+    const LEN_MAX: usize = HEARTBEAT_LEN_MAX;
+
+    fn version(&self) -> u8 {
+        self.v
+    }
+}
+
+/// What is in use on a node.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Usage {
+    /// By everything within the worker's usage scope.
+    pub total: Resources,
+    /// By the jobs in hand; a part of `total`.
+    #[serde(default)]
+    pub jobs: Resources,
+    /// Pressure stall information, where the system has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pressure: Option<Pressure>,
+}
+
+/// The share of the last ten seconds in which some task stalled, 0 to 1
+/// (Linux pressure stall information, `some avg10`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Pressure {
+    pub cpu: Share,
+    pub memory: Share,
+    pub io: Share,
+}
+
+/// A number from 0 to 1.
+#[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(try_from = "f64", into = "f64")]
+pub struct Share(f64);
+
+impl Share {
+    /// Returns the nearest number from 0 to 1; NaN becomes 0.
+    pub fn clamped(value: f64) -> Self {
+        if value.is_nan() {
+            return Self(0.0);
+        }
+        Self(value.clamp(0.0, 1.0))
+    }
+
+    pub fn get(self) -> f64 {
+        self.0
+    }
+}
+
+impl TryFrom<f64> for Share {
+    type Error = &'static str;
+
+    fn try_from(value: f64) -> Result<Self, &'static str> {
+        if !(0.0..=1.0).contains(&value) {
+            return Err("a share is a number from 0 to 1");
+        }
+        Ok(Self(value))
+    }
+}
+
+impl From<Share> for f64 {
+    fn from(share: Share) -> f64 {
+        share.0
+    }
+}

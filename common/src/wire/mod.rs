@@ -1,0 +1,146 @@
+//! Messages: their fields, and how they become bytes.
+//!
+//! A message is a MessagePack map with field names; where its `Content-Type`
+//! header says `application/json` it is the same object in JSON, and is
+//! answered in JSON. Unknown fields are ignored, so newer programs can add
+//! some; `v` names the version, and another one is refused. Size and depth are
+//! limited before decoding, trailing bytes are refused, and every number is
+//! finite by its type.
+
+mod blob;
+mod heartbeat;
+mod outcome;
+mod record;
+mod roles;
+mod status;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+pub use blob::Blob;
+pub use heartbeat::{Heartbeat, Pressure, Share, Usage};
+pub use outcome::{JobUsage, Outcome, OutcomeBatch, OutcomeStatus};
+pub use record::{FailedAttempt, Record, RecordStatus};
+pub use roles::RoleAssignment;
+pub use status::{CategoryStatus, Counters, JobState, JobView, NodeHealth, NodeStatus, Status};
+
+/// The version every message carries in `v`.
+pub const VERSION: u8 = 1;
+/// The largest heartbeat accepted: 1,024 jobs in hand fit.
+pub const HEARTBEAT_LEN_MAX: usize = 256 * 1024;
+/// The largest of all other messages: NATS's own default limit.
+pub const MESSAGE_LEN_MAX: usize = 1024 * 1024;
+/// The most jobs a worker may have in hand, so that its heartbeat stays small.
+pub const JOBS_IN_HAND_MAX: u32 = 1024;
+
+/// The deepest nesting accepted; our messages need 5.
+const DEPTH_MAX: usize = 16;
+const CONTENT_TYPE_JSON: &str = "application/json";
+
+/// The header that names a message's encoding.
+pub const HEADER_CONTENT_TYPE: &str = "Content-Type";
+
+/// How a message is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Encoding {
+    #[default]
+    MessagePack,
+    Json,
+}
+
+impl Encoding {
+    /// Reads the `Content-Type` header's value; MessagePack without one.
+    pub fn of(content_type: Option<&str>) -> Self {
+        match content_type {
+            Some(value) if value.trim_start().starts_with(CONTENT_TYPE_JSON) => Encoding::Json,
+            Some(_) | None => Encoding::MessagePack,
+        }
+    }
+
+    pub fn content_type(self) -> &'static str {
+        match self {
+            Encoding::MessagePack => "application/msgpack",
+            Encoding::Json => CONTENT_TYPE_JSON,
+        }
+    }
+}
+
+/// A message of a known version.
+pub trait Message: Serialize + DeserializeOwned {
+    /// The most bytes one may have.
+    const LEN_MAX: usize = MESSAGE_LEN_MAX;
+
+    /// Returns the field `v`.
+    fn version(&self) -> u8;
+}
+
+/// Bytes that are not the message they should be.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Malformed {
+    #[error("message of {len} bytes is larger than {max}")]
+    TooLarge { len: usize, max: usize },
+    #[error("message is not a map with field names")]
+    NotAMap,
+    #[error("message has {0} bytes after its end")]
+    TrailingBytes(usize),
+    #[error("message has version {0}, this program reads {VERSION}")]
+    Version(u8),
+    #[error("message cannot be decoded: {0}")]
+    Undecodable(String),
+}
+
+/// Writes a message.
+pub fn encode<M: Message>(encoding: Encoding, message: &M) -> Vec<u8> {
+    match encoding {
+        Encoding::MessagePack => {
+            rmp_serde::to_vec_named(message).expect("our messages have no unserialisable field")
+        }
+        Encoding::Json => {
+            serde_json::to_vec(message).expect("our messages have no unserialisable field")
+        }
+    }
+}
+
+/// Reads a message, refusing what is too large, too deep, or followed by more.
+pub fn decode<M: Message>(encoding: Encoding, bytes: &[u8]) -> Result<M, Malformed> {
+    if bytes.len() > M::LEN_MAX {
+        return Err(Malformed::TooLarge {
+            len: bytes.len(),
+            max: M::LEN_MAX,
+        });
+    }
+    let message: M = match encoding {
+        Encoding::MessagePack => decode_message_pack(bytes)?,
+        Encoding::Json => serde_json::from_slice(bytes)
+            .map_err(|error| Malformed::Undecodable(quoted(&error.to_string())))?,
+    };
+    if message.version() != VERSION {
+        return Err(Malformed::Version(message.version()));
+    }
+    Ok(message)
+}
+
+fn decode_message_pack<M: Message>(bytes: &[u8]) -> Result<M, Malformed> {
+    // Arrays are refused: a struct sent by position breaks when a field is added.
+    if !matches!(bytes.first(), Some(0x80..=0x8f | 0xde | 0xdf)) {
+        return Err(Malformed::NotAMap);
+    }
+    let mut decoder = rmp_serde::Deserializer::new(bytes);
+    decoder.set_max_depth(DEPTH_MAX);
+    let message = serde::Deserialize::deserialize(&mut decoder).map_err(
+        |error: rmp_serde::decode::Error| Malformed::Undecodable(quoted(&error.to_string())),
+    )?;
+    let rest = decoder.get_ref().len();
+    if rest > 0 {
+        return Err(Malformed::TrailingBytes(rest));
+    }
+    Ok(message)
+}
+
+/// Keeps hostile input from filling a log line.
+fn quoted(text: &str) -> String {
+    text.chars().take(200).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,91 @@
+//! What became of an execution, as the worker reports it.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Blob, Message};
+use crate::assignment::Assignment;
+use crate::time::WallTime;
+
+/// The end of one execution.
+///
+/// Sent as a request to the job's reply subject and repeated until an answer
+/// comes, or with others in an [`OutcomeBatch`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Outcome {
+    pub v: u8,
+    /// Which execution; needed in a batch only, else the subject says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<Assignment>,
+    pub status: OutcomeStatus,
+    /// Why, in one line; empty for `completed`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+    /// What the job printed, up to the worker's limit.
+    #[serde(default, skip_serializing_if = "Blob::is_empty")]
+    pub output: Blob,
+    /// Whether the job printed more than that.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub output_truncated: bool,
+    /// When it started, on the worker's wall clock; absent if it never did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_ms: Option<WallTime>,
+    /// How long it ran, in microseconds.
+    #[serde(default)]
+    pub run_us: u64,
+    #[serde(default)]
+    pub usage: JobUsage,
+}
+
+impl Message for Outcome {
+    fn version(&self) -> u8 {
+        self.v
+    }
+}
+
+/// How an execution ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OutcomeStatus {
+    /// It did its work.
+    Completed,
+    /// It failed and may succeed another time.
+    Retry,
+    /// It failed and always will.
+    GiveUp,
+    /// The worker could not take it; it did not start and does not count as an attempt.
+    Refused,
+    /// The worker is going away; the execution does not count as an attempt.
+    HandedBack,
+}
+
+/// What one execution used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct JobUsage {
+    /// CPU time, user and system, in microseconds.
+    pub cpu_us: u64,
+    /// The largest resident memory, in bytes.
+    pub memory_max: u64,
+}
+
+/// Several outcomes in one message on `rolecast.done.<node>.batch`; its one
+/// answer confirms them all.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OutcomeBatch {
+    pub v: u8,
+    pub outcomes: Vec<Outcome>,
+}
+
+impl Message for OutcomeBatch {
+    fn version(&self) -> u8 {
+        self.v
+    }
+}
+
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn is_false(value: &bool) -> bool {
+    !value
+}

@@ -1,0 +1,85 @@
+//! What became of a job, as the dispatcher records it, once.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Blob, JobUsage, Message};
+use crate::id::{Attempt, Epoch, JobId, NodeId, Sequence};
+use crate::time::WallTime;
+
+/// The recorded outcome of a job, stored on `rolecast.results.<job>`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    pub v: u8,
+    pub job: JobId,
+    /// As published: an invalid name is kept for the record.
+    pub category: String,
+    /// The job's place in the stream it was submitted to.
+    pub sequence: Sequence,
+    pub status: RecordStatus,
+    /// Why, in one line; empty for `completed`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+    /// The epoch of the dispatcher that recorded it.
+    pub epoch: Epoch,
+    /// Where it last ran, if it ever did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<NodeId>,
+    /// The execution that ended it, if one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<Attempt>,
+    /// The attempts that failed before, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failures: Vec<FailedAttempt>,
+    /// When the server stored the job.
+    pub submitted_ms: WallTime,
+    /// When its last execution started, on the worker's clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_ms: Option<WallTime>,
+    /// When the dispatcher learned of the end.
+    pub finished_ms: WallTime,
+    /// How long the last execution ran, in microseconds.
+    #[serde(default)]
+    pub run_us: u64,
+    #[serde(default)]
+    pub usage: JobUsage,
+    #[serde(default, skip_serializing_if = "Blob::is_empty")]
+    pub output: Blob,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub output_truncated: bool,
+}
+
+impl Message for Record {
+    fn version(&self) -> u8 {
+        self.v
+    }
+}
+
+/// The final states of a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RecordStatus {
+    Completed,
+    /// It failed for good and is kept in ROLECAST_DEAD.
+    Dead,
+    /// Its deadline passed; it is kept in ROLECAST_DEAD.
+    Expired,
+}
+
+impl RecordStatus {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            RecordStatus::Completed => "completed",
+            RecordStatus::Dead => "dead",
+            RecordStatus::Expired => "expired",
+        }
+    }
+}
+
+/// One attempt that did not complete, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailedAttempt {
+    pub attempt: Attempt,
+    pub node: NodeId,
+    pub reason: String,
+    pub at_ms: WallTime,
+}

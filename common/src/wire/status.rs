@@ -1,0 +1,147 @@
+//! What the dispatcher answers about itself, its nodes and its jobs.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Message, Record, Usage};
+use crate::id::{Attempt, Category, Epoch, JobId, NodeId, Role};
+use crate::time::WallTime;
+use crate::unit::Resources;
+
+/// The answer of `rolecast.api.status`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    pub v: u8,
+    /// The dispatcher's name.
+    pub dispatcher: String,
+    pub epoch: Epoch,
+    pub at_ms: WallTime,
+    pub nodes: Vec<NodeStatus>,
+    pub categories: Vec<CategoryStatus>,
+    pub counters: Counters,
+}
+
+impl Message for Status {
+    fn version(&self) -> u8 {
+        self.v
+    }
+}
+
+/// A node as the dispatcher sees it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NodeStatus {
+    pub node: NodeId,
+    pub roles: Vec<Role>,
+    pub health: NodeHealth,
+    /// How long ago its last heartbeat came, in milliseconds.
+    pub heartbeat_age_ms: u64,
+    pub capacity: Resources,
+    pub usage: Usage,
+    /// What is reserved for jobs sent and not yet ended.
+    pub reserved: Resources,
+    pub jobs: u32,
+    pub jobs_max: u32,
+    pub completed: u64,
+    pub failed: u64,
+}
+
+/// Whether a node gets jobs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NodeHealth {
+    Ready,
+    /// It finishes what it has and takes no more.
+    Draining,
+    /// Nobody listens on its subject, or its heartbeats stopped.
+    Gone,
+}
+
+/// A category as the dispatcher sees it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CategoryStatus {
+    pub category: Category,
+    /// Whether the config names it; otherwise it has the default profile.
+    pub declared: bool,
+    /// Roles that may run it, best first; empty means any.
+    pub roles: Vec<Role>,
+    /// Jobs stored and not ended, those running included.
+    pub backlog: u64,
+    pub waiting: u32,
+    pub running: u32,
+    /// Nodes that could run it now if they had room.
+    pub nodes_eligible: u32,
+    /// Age of the oldest job not ended, in milliseconds.
+    pub oldest_ms: Option<u64>,
+    pub completed: u64,
+    pub retried: u64,
+    pub dead: u64,
+    pub expired: u64,
+}
+
+/// What was refused or repeated since the dispatcher started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Counters {
+    pub heartbeats: u64,
+    pub heartbeats_refused: u64,
+    pub outcomes_stale: u64,
+    pub outcomes_malformed: u64,
+    pub jobs_bounced: u64,
+    pub jobs_lost_with_node: u64,
+    pub jobs_redelivered: u64,
+    /// Executions that ended after another had been recorded.
+    pub duplicates: u64,
+}
+
+/// The answer of `rolecast.api.job`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct JobView {
+    pub v: u8,
+    pub job: JobId,
+    pub state: JobState,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<NodeId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<Attempt>,
+    /// Why it waits or what went wrong last.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+    /// The recorded outcome, when it has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record: Option<Record>,
+}
+
+impl Message for JobView {
+    fn version(&self) -> u8 {
+        self.v
+    }
+}
+
+/// Where a job is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum JobState {
+    /// Not known here: never accepted, or still behind others in the stream.
+    Unknown,
+    /// Held until a node has room.
+    Waiting,
+    Running,
+    /// Waiting for its delay, or for its next attempt.
+    Delayed,
+    Completed,
+    Dead,
+    Expired,
+}
+
+impl JobState {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            JobState::Unknown => "unknown",
+            JobState::Waiting => "waiting",
+            JobState::Running => "running",
+            JobState::Delayed => "delayed",
+            JobState::Completed => "completed",
+            JobState::Dead => "dead",
+            JobState::Expired => "expired",
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Hostile bytes are refused; honest ones survive both encodings.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+use crate::id::{BootId, Category, Epoch, NodeId, Role};
+use crate::unit::{Bytes, Cores, Resources};
+
+fn heartbeat() -> Heartbeat {
+    Heartbeat {
+        v: VERSION,
+        node: NodeId::new("web-1").unwrap(),
+        boot: BootId::new("b1").unwrap(),
+        sequence: 7,
+        epoch: Epoch::new(3),
+        interval_ms: 1000,
+        roles: vec![Role::new("leader").unwrap()],
+        draining: false,
+        capacity: Resources {
+            cpu: Cores::new(4.0).unwrap(),
+            memory: Bytes::from_mib(4096),
+            ..Resources::default()
+        },
+        usage: Usage::default(),
+        jobs_max: 4,
+        categories: BTreeMap::from([(Category::new("ocr").unwrap(), 2)]),
+        jobs: vec![
+            "1.ocr.j1.1.$JS.ACK.ROLECAST_JOBS.normal-ocr.1.2.3.4.5"
+                .parse()
+                .unwrap(),
+        ],
+    }
+}
+
+fn outcome(output: &'static [u8]) -> Outcome {
+    Outcome {
+        v: VERSION,
+        job: None,
+        status: OutcomeStatus::Completed,
+        reason: String::new(),
+        output: Blob(output.into()),
+        output_truncated: false,
+        started_ms: None,
+        run_us: 12,
+        usage: JobUsage::default(),
+    }
+}
+
+fn decode_value(value: &serde_json::Value) -> Result<Heartbeat, Malformed> {
+    decode(
+        Encoding::MessagePack,
+        &rmp_serde::to_vec_named(value).unwrap(),
+    )
+}
+
+#[test]
+fn a_message_survives_both_encodings() {
+    for encoding in [Encoding::MessagePack, Encoding::Json] {
+        let bytes = encode(encoding, &heartbeat());
+        assert_eq!(decode(encoding, &bytes), Ok(heartbeat()));
+        for output in [&b""[..], b"text", &[0xff, 0, 1]] {
+            let bytes = encode(encoding, &outcome(output));
+            assert_eq!(decode(encoding, &bytes), Ok(outcome(output)));
+        }
+    }
+}
+
+#[test]
+fn unknown_fields_are_ignored_and_other_versions_refused() {
+    let mut value = serde_json::to_value(heartbeat()).unwrap();
+    value["colour"] = json!({"deep": [1, 2, {"deeper": null}]});
+    assert_eq!(decode_value(&value), Ok(heartbeat()));
+    value["v"] = json!(2);
+    assert_eq!(decode_value(&value), Err(Malformed::Version(2)));
+}
+
+#[test]
+fn trailing_bytes_arrays_and_oversize_are_refused() {
+    let mut bytes = encode(Encoding::MessagePack, &heartbeat());
+    bytes.push(0xc0);
+    let refused = decode::<Heartbeat>(Encoding::MessagePack, &bytes);
+    assert_eq!(refused, Err(Malformed::TrailingBytes(1)));
+    let by_position = rmp_serde::to_vec(&heartbeat()).unwrap();
+    let refused = decode::<Heartbeat>(Encoding::MessagePack, &by_position);
+    assert_eq!(refused, Err(Malformed::NotAMap));
+    let large = vec![0x80; HEARTBEAT_LEN_MAX + 1];
+    let refused = decode::<Heartbeat>(Encoding::MessagePack, &large);
+    assert!(matches!(refused, Err(Malformed::TooLarge { .. })));
+    let json = [encode(Encoding::Json, &heartbeat()), b"{}".to_vec()].concat();
+    assert!(decode::<Heartbeat>(Encoding::Json, &json).is_err());
+}
+
+#[test]
+fn nested_bombs_end_in_an_error() {
+    // A map whose unknown field nests arrays, or maps, a hundred thousand deep.
+    for nest in [&[0x91][..], &[0x81, 0xa1, b'x']] {
+        let mut bytes = vec![0x81, 0xa1, b'x'];
+        bytes.extend(nest.repeat(100_000 / nest.len()));
+        bytes.push(0xc0);
+        let refused = decode::<Heartbeat>(Encoding::MessagePack, &bytes);
+        assert!(
+            matches!(refused, Err(Malformed::Undecodable(_))),
+            "{refused:?}"
+        );
+    }
+    let json = format!("{{\"x\":{}", "[".repeat(100_000));
+    assert!(decode::<Heartbeat>(Encoding::Json, json.as_bytes()).is_err());
+    // An array that claims four billion elements.
+    let bytes = [0x81, 0xa1, b'x', 0xdd, 0xff, 0xff, 0xff, 0xff];
+    assert!(decode::<Heartbeat>(Encoding::MessagePack, &bytes).is_err());
+}
+
+#[test]
+fn numbers_that_no_host_can_have_are_refused() {
+    for cpu in [f64::NAN, f64::INFINITY, -1.0] {
+        let mut bytes = vec![0x81, 0xa3];
+        bytes.extend(b"cpu");
+        bytes.push(0xcb);
+        bytes.extend(cpu.to_be_bytes());
+        assert!(rmp_serde::from_slice::<Resources>(&bytes).is_err(), "{cpu}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn decoding_never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
+        for encoding in [Encoding::MessagePack, Encoding::Json] {
+            let _ = decode::<Heartbeat>(encoding, &bytes);
+            let _ = decode::<Outcome>(encoding, &bytes);
+            let _ = decode::<OutcomeBatch>(encoding, &bytes);
+            let _ = decode::<RoleAssignment>(encoding, &bytes);
+            let _ = decode::<Record>(encoding, &bytes);
+        }
+    }
+
+    #[test]
+    fn a_flipped_byte_is_an_error_or_another_valid_message(at in 0usize..400, to in any::<u8>()) {
+        let mut bytes = encode(Encoding::MessagePack, &heartbeat());
+        let at = at % bytes.len();
+        bytes[at] = to;
+        if let Ok(message) = decode::<Heartbeat>(Encoding::MessagePack, &bytes) {
+            prop_assert!(message.capacity.cpu.get().is_finite());
+            prop_assert_eq!(message.version(), VERSION);
+        }
+    }
+}

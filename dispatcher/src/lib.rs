@@ -1,0 +1,1 @@
+//! The service that forecasts, places and forwards jobs, and records their outcomes.

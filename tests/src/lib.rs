@@ -1,0 +1,1 @@
+//! End-to-end and fault tests on a real nats-server, benchmarks, and the tidy test.

@@ -1,0 +1,1 @@
+//! The agent that runs jobs on a host and reports its use; also the library for workers in Rust.
