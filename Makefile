@@ -1,0 +1,55 @@
+# Everything a newcomer types. GNU make 3.81 or newer.
+
+CARGO ?= cargo
+TOOLS := tests/tools/fetch.sh
+# Versions of nats-server that the end-to-end tests are run on.
+NATS_VERSIONS := 2.12.8 2.14.6 2.15.1
+# Jobs of the long soak; the one in `make test` is shorter.
+ROLECAST_SOAK_JOBS ?= 200000
+
+.PHONY: help tools build demo test check fmt-check lint docs \
+	test-nats-versions test-long bench-dispatch clean
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-20s %s\n", $$1, $$2}' Makefile
+
+tools: ## fetch nats-server and the Python packages into .tools/, once
+	@$(TOOLS)
+
+build: ## build the programs
+	$(CARGO) build --workspace --bins
+
+demo: tools build ## run real jobs on four workers, and kill one of them
+	target/debug/rolecast demo
+
+test: tools build ## run all tests, those on a real nats-server included
+	$(CARGO) test --workspace
+
+check: fmt-check lint docs test ## run everything a change must pass
+
+fmt-check:
+	$(CARGO) fmt --all --check
+
+lint:
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+
+docs:
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked
+
+test-nats-versions: tools build ## run the end-to-end tests on each supported nats-server
+	@$(TOOLS) versions
+	set -e; for version in $(NATS_VERSIONS); do \
+	  echo "== nats-server $$version"; \
+	  NATS_SERVER="$(CURDIR)/.tools/nats-$$version/bin/nats-server" $(CARGO) test -p rolecast-tests; \
+	done
+
+test-long: tools build ## soak with ROLECAST_SOAK_JOBS jobs (200000)
+	ROLECAST_SOAK_JOBS=$(ROLECAST_SOAK_JOBS) $(CARGO) test -p rolecast-tests --test soak -- --nocapture
+
+bench-dispatch: tools ## compare Rolecast with workers that pull from JetStream
+	$(CARGO) build --release --workspace --bins
+	target/release/bench-dispatch
+
+clean: ## remove what was built and fetched
+	$(CARGO) clean
+	rm -rf .tools
