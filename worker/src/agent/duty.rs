@@ -1,0 +1,162 @@
+//! What the agent does as time passes: limits, outcomes, heartbeats, leaving.
+
+use std::time::Duration;
+
+use rolecast_common::assignment::Assignment;
+use rolecast_common::time::{Now, Time};
+use rolecast_common::wire::{
+    HEARTBEAT_LEN_MAX, Heartbeat, JOBS_IN_HAND_MAX, Outcome, OutcomeStatus, VERSION,
+};
+
+use super::output::{Event, Output};
+use super::{Agent, Phase, Verdict, empty_outcome};
+
+pub(super) const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(1);
+const HEARTBEAT_INTERVAL_MS: u32 = 1000;
+/// What outcomes given back last may take to be confirmed before the program
+/// ends anyway: one loss of a message and its repetition.
+pub(super) const LEAVE_TIMEOUT: Duration = Duration::from_secs(2);
+/// What of a heartbeat is left to the jobs in hand; the rest is far smaller.
+const JOBS_LEN_MAX: usize = HEARTBEAT_LEN_MAX - 32 * 1024;
+
+impl Agent {
+    /// Returns when `Tick` is wanted at the latest.
+    pub fn next_deadline(&self) -> Time {
+        let limit = self.limits.first().map(|(at, _)| *at);
+        let phase = match self.phase {
+            Phase::Draining { until } | Phase::Leaving { until } => Some(until),
+            Phase::Serving | Phase::Gone => None,
+        };
+        let others = [limit, phase, self.ledger.next_due()];
+        let earliest = others.into_iter().flatten().min();
+        earliest.map_or(self.heartbeat_due, |at| at.min(self.heartbeat_due))
+    }
+
+    pub(super) fn drain(&mut self, now: Now, out: &mut Vec<Output>) {
+        let until = match self.phase {
+            Phase::Serving => now.time + self.params.grace,
+            Phase::Draining { .. } => now.time,
+            Phase::Leaving { .. } | Phase::Gone => return,
+        };
+        self.phase = Phase::Draining { until };
+        self.heartbeat_due = now.time;
+        let running = self.running.len();
+        out.push(Output::Event(Event::Draining { running }));
+    }
+
+    /// Does everything that is due.
+    pub(super) fn advance(&mut self, now: Now, out: &mut Vec<Output>) {
+        self.stop_overdue(now.time, out);
+        match self.phase {
+            Phase::Draining { until } if until <= now.time => self.hand_back(now, out),
+            Phase::Serving | Phase::Draining { .. } | Phase::Leaving { .. } | Phase::Gone => {}
+        }
+        self.ledger.send(now.time, out);
+        self.leave(now.time, out);
+        if self.heartbeat_due <= now.time {
+            self.heartbeat_due = now.time + HEARTBEAT_INTERVAL;
+            self.heartbeat_sequence += 1;
+            out.push(Output::Heartbeat(Box::new(self.heartbeat())));
+        }
+    }
+
+    fn stop_overdue(&mut self, now: Time, out: &mut Vec<Output>) {
+        while let Some((at, run)) = self.limits.first().copied() {
+            if at > now {
+                return;
+            }
+            self.limits.remove(&(at, run));
+            let running = self.running.get_mut(&run);
+            let running = running.expect("limits are kept for running executions only");
+            let limit = running.limit.take();
+            let (_, reason) = limit.expect("what is listed by its limit has one");
+            if matches!(running.verdict, Verdict::HandedBack) {
+                continue;
+            }
+            running.verdict = Verdict::Overdue(reason.clone());
+            out.push(Output::Event(Event::Overdue { run, reason }));
+            out.push(Output::Stop(run));
+        }
+    }
+
+    /// Ends the grace time: stops what runs and gives it back at once.
+    fn hand_back(&mut self, now: Now, out: &mut Vec<Output>) {
+        self.phase = Phase::Leaving {
+            until: now.time + LEAVE_TIMEOUT,
+        };
+        self.by_execution.clear();
+        for (run, running) in &mut self.running {
+            running.verdict = Verdict::HandedBack;
+            out.push(Output::Stop(*run));
+            self.ledger.push(Outcome {
+                reason: "the worker left before it finished".to_owned(),
+                started_ms: Some(running.started),
+                ..empty_outcome(running.assignment.clone(), OutcomeStatus::HandedBack)
+            });
+        }
+        let count = self.running.len();
+        out.push(Output::Event(Event::HandedBack { count }));
+    }
+
+    fn leave(&mut self, now: Time, out: &mut Vec<Output>) {
+        let is_empty = self.running.is_empty() && self.ledger.is_empty();
+        let is_over = match self.phase {
+            Phase::Serving | Phase::Gone => return,
+            Phase::Draining { .. } => false,
+            Phase::Leaving { until } => until <= now,
+        };
+        if !is_empty && !is_over {
+            return;
+        }
+        self.phase = Phase::Gone;
+        let unconfirmed = self.ledger.outcome_count();
+        out.push(Output::Event(Event::Leaving { unconfirmed }));
+        out.push(Output::Exit);
+    }
+
+    pub(super) fn heartbeat(&self) -> Heartbeat {
+        let categories = self.params.categories.iter();
+        Heartbeat {
+            v: VERSION,
+            node: self.params.node.clone(),
+            boot: self.params.boot.clone(),
+            sequence: self.heartbeat_sequence,
+            epoch: self.epoch,
+            interval_ms: HEARTBEAT_INTERVAL_MS,
+            roles: self.roles.to_vec(),
+            draining: self.phase != Phase::Serving,
+            capacity: self.params.capacity,
+            usage: self.usage,
+            jobs_max: self.params.jobs_max,
+            categories: categories
+                .map(|(category, limits)| (category.clone(), limits.jobs_max))
+                .collect(),
+            jobs: self.in_hand(),
+        }
+    }
+
+    /// Returns what is running, then what is unconfirmed, as far as a heartbeat holds it.
+    fn in_hand(&self) -> Vec<Assignment> {
+        let running = self.running.values();
+        let running = running.filter(|running| !matches!(running.verdict, Verdict::HandedBack));
+        let running = running.map(|running| &running.assignment);
+        let mut len = 0;
+        let mut jobs = Vec::with_capacity(self.running.len());
+        for assignment in running.chain(self.ledger.in_hand()) {
+            len += assignment_len(assignment);
+            if jobs.len() >= JOBS_IN_HAND_MAX as usize || len > JOBS_LEN_MAX {
+                break;
+            }
+            jobs.push(assignment.clone());
+        }
+        jobs
+    }
+}
+
+/// Returns an upper bound of an assignment's bytes in a message.
+fn assignment_len(assignment: &Assignment) -> usize {
+    // Two numbers of at most 20 and 10 digits, four dots, a header of three bytes.
+    let numbers = 20 + 10 + 4 + 3;
+    let ids = assignment.category.as_str().len() + assignment.job.as_str().len();
+    numbers + ids + assignment.ack.as_str().len()
+}

@@ -1,0 +1,62 @@
+//! What the agent is told.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use rolecast_common::assignment::Assignment;
+use rolecast_common::time::WallTime;
+use rolecast_common::wire::{JobUsage, OutcomeStatus, RoleAssignment, Usage};
+
+/// Something that happened outside.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Input {
+    /// A job arrived.
+    Job(Offer),
+    /// Executions ended; those that end together are reported together.
+    Ended(Vec<Ended>),
+    /// The dispatcher has taken this batch of outcomes.
+    Confirmed { batch: u64 },
+    /// No dispatcher listened when this batch was sent.
+    Unheard { batch: u64 },
+    /// The node's roles were decided.
+    Roles(RoleAssignment),
+    /// The use of the node was measured.
+    Usage(Usage),
+    /// The connection was made anew; what was sent before it may be lost.
+    Connected,
+    /// Take no more jobs and leave; a second one ends the grace time at once.
+    Drain,
+    /// A deadline may have passed.
+    Tick,
+}
+
+/// A job that the dispatcher wants run here.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Offer {
+    pub assignment: Assignment,
+    pub deadline: Option<WallTime>,
+}
+
+/// Names one execution within this process; never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Run(u64);
+
+impl Run {
+    pub const FIRST: Run = Run(1);
+
+    pub fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
+/// How an execution ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ended {
+    pub run: Run,
+    pub status: OutcomeStatus,
+    pub reason: String,
+    pub output: Bytes,
+    pub output_truncated: bool,
+    pub length: Duration,
+    pub usage: JobUsage,
+}

@@ -1,0 +1,399 @@
+//! The agent: which jobs this node takes, and what becomes of them.
+//!
+//! 1. A job is refused if it cannot be run here and now; the refusal says why.
+//! 2. An execution that is in hand, or was until lately, is not run a second time.
+//! 3. Every accepted job gets exactly one outcome, which is repeated until a
+//!    dispatcher confirms it.
+//! 4. A heartbeat every second says what is in hand: running or unconfirmed.
+//! 5. To drain: take nothing new, let the running ones finish within the grace
+//!    time, give the rest back, leave.
+
+mod duty;
+mod input;
+mod outcomes;
+mod output;
+mod settled;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rolecast_common::assignment::Assignment;
+use rolecast_common::id::{Attempt, BootId, Category, Epoch, JobId, NodeId, Role};
+use rolecast_common::time::{Now, Time, WallTime, format_duration};
+use rolecast_common::unit::Resources;
+use rolecast_common::wire::{
+    Blob, JobUsage, Outcome, OutcomeStatus, RoleAssignment, Usage, VERSION,
+};
+
+pub use input::{Ended, Input, Offer, Run};
+pub use output::{Event, Output};
+
+use outcomes::Ledger;
+use settled::Settled;
+
+/// Unconfirmed outcomes kept; further jobs are dropped unanswered, and come
+/// again when the dispatcher does. Four times what may be in hand.
+const UNCONFIRMED_MAX: usize = 4096;
+
+/// What the agent is from start to end.
+#[derive(Clone, Debug)]
+pub struct Params {
+    pub node: NodeId,
+    pub boot: BootId,
+    /// The roles held until the dispatcher decides otherwise.
+    pub roles: Vec<Role>,
+    pub capacity: Resources,
+    /// The most jobs at once.
+    pub jobs_max: u32,
+    pub categories: BTreeMap<Category, Limits>,
+    /// How long running jobs may take once the worker drains.
+    pub grace: Duration,
+    /// The most bytes of several outcomes in one message.
+    pub batch_len_max: usize,
+}
+
+/// What the jobs of one category may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The most jobs of the category at once.
+    pub jobs_max: u32,
+    pub time_limit: Option<Duration>,
+}
+
+/// One attempt at one job; a later assignment of it is the same execution.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+struct Execution {
+    job: JobId,
+    attempt: Attempt,
+}
+
+impl Execution {
+    fn of(assignment: &Assignment) -> Self {
+        Self {
+            job: assignment.job.clone(),
+            attempt: assignment.attempt,
+        }
+    }
+
+    fn is_of(&self, assignment: &Assignment) -> bool {
+        self.attempt == assignment.attempt && self.job == assignment.job
+    }
+}
+
+#[derive(Debug)]
+struct Running {
+    assignment: Assignment,
+    /// The category it was started for, whatever later assignments say.
+    category: Category,
+    started: WallTime,
+    /// When it is stopped, and why.
+    limit: Option<(Time, String)>,
+    verdict: Verdict,
+}
+
+/// What the end of a running execution will mean.
+#[derive(Debug)]
+enum Verdict {
+    /// What the execution itself says.
+    Its,
+    /// It ran too long and was stopped.
+    Overdue(String),
+    /// It was given back while it ran; its end changes nothing.
+    HandedBack,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Serving,
+    /// Running jobs may finish until then.
+    Draining {
+        until: Time,
+    },
+    /// What is unconfirmed may be confirmed until then.
+    Leaving {
+        until: Time,
+    },
+    Gone,
+}
+
+/// The state machine of a worker.
+#[derive(Debug)]
+pub struct Agent {
+    params: Params,
+    phase: Phase,
+    epoch: Epoch,
+    roles: Arc<[Role]>,
+    /// The last role assignment taken.
+    roles_version: (Epoch, u64),
+    usage: Usage,
+    run_next: Run,
+    running: BTreeMap<Run, Running>,
+    by_execution: HashMap<Execution, Run>,
+    by_category: BTreeMap<Category, u32>,
+    /// When running executions are stopped, earliest first.
+    limits: BTreeSet<(Time, Run)>,
+    ledger: Ledger,
+    settled: Settled,
+    heartbeat_sequence: u64,
+    heartbeat_due: Time,
+}
+
+impl Agent {
+    pub fn new(now: Now, params: Params) -> Self {
+        // Batches of an earlier boot must not be taken for ours: a millisecond
+        // is worth more numbers than a worker can use in it.
+        let batch_first = now.wall.as_millis().saturating_mul(1 << 10);
+        Self {
+            phase: Phase::Serving,
+            epoch: Epoch::default(),
+            roles: params.roles.clone().into(),
+            roles_version: (Epoch::default(), 0),
+            usage: Usage::default(),
+            run_next: Run::FIRST,
+            running: BTreeMap::new(),
+            by_execution: HashMap::new(),
+            by_category: BTreeMap::new(),
+            limits: BTreeSet::new(),
+            ledger: Ledger::new(batch_first, params.batch_len_max),
+            settled: Settled::default(),
+            heartbeat_sequence: 0,
+            heartbeat_due: now.time,
+            params,
+        }
+    }
+
+    /// Takes an input and says what is to be done.
+    pub fn handle(&mut self, now: Now, input: Input, out: &mut Vec<Output>) {
+        match input {
+            Input::Job(offer) => self.consider(now, offer, out),
+            Input::Ended(ended) => ended.into_iter().for_each(|ended| self.end(ended)),
+            Input::Confirmed { batch } => self.confirm(batch, out),
+            Input::Unheard { batch } => self.ledger.unheard(now.time, batch),
+            Input::Roles(roles) => self.take_roles(now, &roles, out),
+            Input::Usage(usage) => self.usage = usage,
+            Input::Connected => {
+                self.ledger.resend(now.time);
+                self.heartbeat_due = now.time;
+            }
+            Input::Drain => self.drain(now, out),
+            Input::Tick => {}
+        }
+        self.advance(now, out);
+    }
+
+    fn consider(&mut self, now: Now, offer: Offer, out: &mut Vec<Output>) {
+        let epoch = offer.assignment.epoch;
+        if epoch < self.epoch {
+            let reason = format!("stale epoch {epoch}: this node has seen {}", self.epoch);
+            return self.refuse(OutcomeStatus::Refused, offer.assignment, reason, out);
+        }
+        self.epoch = epoch;
+        let execution = Execution::of(&offer.assignment);
+        self.ledger.forget_refusals(&execution);
+        if self.is_known(&execution, &offer.assignment) {
+            return;
+        }
+        if self.phase != Phase::Serving {
+            let reason = "the worker is draining".to_owned();
+            return self.refuse(OutcomeStatus::HandedBack, offer.assignment, reason, out);
+        }
+        match self.objection(now, &offer) {
+            Some(reason) => self.refuse(OutcomeStatus::Refused, offer.assignment, reason, out),
+            None => self.start(now, execution, offer, out),
+        }
+    }
+
+    /// Returns whether the execution is running, unconfirmed or lately settled;
+    /// its outcome then goes to where the newest assignment wants it.
+    fn is_known(&mut self, execution: &Execution, newest: &Assignment) -> bool {
+        if let Some(run) = self.by_execution.get(execution) {
+            let running = self.running.get_mut(run);
+            let running = running.expect("the index by execution names running ones only");
+            running.assignment = newest.clone();
+            return true;
+        }
+        if self.ledger.update(execution, newest) {
+            return true;
+        }
+        let Some(outcome) = self.settled.get(execution) else {
+            return false;
+        };
+        self.ledger.push(Outcome {
+            job: Some(newest.clone()),
+            ..outcome.clone()
+        });
+        true
+    }
+
+    /// Returns why the job cannot be run here and now.
+    fn objection(&self, now: Now, offer: &Offer) -> Option<String> {
+        let category = &offer.assignment.category;
+        let Some(limits) = self.params.categories.get(category) else {
+            return Some(format!("category {category} is not run here"));
+        };
+        if offer.deadline.is_some_and(|deadline| deadline <= now.wall) {
+            return Some("deadline passed".to_owned());
+        }
+        let jobs_max = self.params.jobs_max;
+        if self.running.len() >= jobs_max as usize {
+            return Some(format!("{jobs_max} jobs run here, which is the limit"));
+        }
+        let jobs_max = limits.jobs_max;
+        if self.by_category.get(category).copied().unwrap_or(0) >= jobs_max {
+            return Some(format!(
+                "{jobs_max} {category} jobs run here, which is the limit"
+            ));
+        }
+        None
+    }
+
+    fn refuse(
+        &mut self,
+        status: OutcomeStatus,
+        assignment: Assignment,
+        reason: String,
+        out: &mut Vec<Output>,
+    ) {
+        if self.ledger.outcome_count() >= UNCONFIRMED_MAX {
+            return out.push(Output::Event(Event::Dropped { assignment }));
+        }
+        out.push(Output::Event(Event::Refused {
+            assignment: assignment.clone(),
+            reason: reason.clone(),
+        }));
+        self.ledger.push(Outcome {
+            reason,
+            ..empty_outcome(assignment, status)
+        });
+    }
+
+    fn start(&mut self, now: Now, execution: Execution, offer: Offer, out: &mut Vec<Output>) {
+        let Offer {
+            assignment,
+            deadline,
+        } = offer;
+        if self.ledger.outcome_count() >= UNCONFIRMED_MAX {
+            return out.push(Output::Event(Event::Dropped { assignment }));
+        }
+        let run = self.run_next;
+        self.run_next = run.next();
+        let limit = self.limit(now, &assignment.category, deadline);
+        if let Some((at, _)) = &limit {
+            self.limits.insert((*at, run));
+        }
+        self.by_execution.insert(execution, run);
+        match self.by_category.get_mut(&assignment.category) {
+            Some(count) => *count += 1,
+            None => drop(self.by_category.insert(assignment.category.clone(), 1)),
+        }
+        let running = Running {
+            assignment: assignment.clone(),
+            category: assignment.category.clone(),
+            started: now.wall,
+            limit,
+            verdict: Verdict::Its,
+        };
+        self.running.insert(run, running);
+        out.push(Output::Start {
+            run,
+            assignment,
+            deadline,
+            roles: Arc::clone(&self.roles),
+        });
+    }
+
+    /// Returns when an execution that starts at `now` is stopped, and why.
+    fn limit(
+        &self,
+        now: Now,
+        category: &Category,
+        deadline: Option<WallTime>,
+    ) -> Option<(Time, String)> {
+        let time_limit = self.params.categories.get(category)?.time_limit;
+        let left = deadline.map(|deadline| deadline.since(now.wall));
+        match (time_limit, left) {
+            (Some(limit), left) if left.is_none_or(|left| limit <= left) => {
+                let reason = format!("time limit of {} reached", format_duration(limit));
+                Some((now.time + limit, reason))
+            }
+            (Some(_) | None, Some(left)) => {
+                Some((now.time + left, "deadline passed while it ran".to_owned()))
+            }
+            (Some(_) | None, None) => None,
+        }
+    }
+
+    fn end(&mut self, ended: Ended) {
+        // An execution ends once; a second word about it is ignored.
+        let Some(running) = self.running.remove(&ended.run) else {
+            return;
+        };
+        if let Some((at, _)) = &running.limit {
+            self.limits.remove(&(*at, ended.run));
+        }
+        if let Some(count) = self.by_category.get_mut(&running.category) {
+            *count -= 1;
+        }
+        let (status, reason) = match running.verdict {
+            // The index may name another execution by then.
+            Verdict::HandedBack => return,
+            Verdict::Overdue(reason) => (OutcomeStatus::Retry, reason),
+            Verdict::Its => (ended.status, ended.reason),
+        };
+        self.by_execution
+            .remove(&Execution::of(&running.assignment));
+        let run_us = u64::try_from(ended.length.as_micros()).unwrap_or(u64::MAX);
+        self.ledger.push(Outcome {
+            reason,
+            output: Blob(ended.output),
+            output_truncated: ended.output_truncated,
+            started_ms: Some(running.started),
+            run_us,
+            usage: ended.usage,
+            ..empty_outcome(running.assignment, status)
+        });
+    }
+
+    fn confirm(&mut self, batch: u64, out: &mut Vec<Output>) {
+        let Some(outcomes) = self.ledger.confirm(batch) else {
+            return out.push(Output::Event(Event::UnknownBatch { batch }));
+        };
+        for outcome in outcomes {
+            self.settled.remember(outcome);
+        }
+    }
+
+    fn take_roles(&mut self, now: Now, assigned: &RoleAssignment, out: &mut Vec<Output>) {
+        let (epoch, generation) = (assigned.epoch, assigned.generation);
+        if epoch < self.epoch || (epoch, generation) <= self.roles_version {
+            let event = Event::StaleRoles { epoch, generation };
+            return out.push(Output::Event(event));
+        }
+        self.epoch = epoch;
+        self.roles_version = (epoch, generation);
+        self.roles = assigned.roles.clone().into();
+        self.heartbeat_due = now.time;
+        out.push(Output::Event(Event::Roles {
+            epoch,
+            generation,
+            roles: Arc::clone(&self.roles),
+        }));
+    }
+}
+
+fn empty_outcome(assignment: Assignment, status: OutcomeStatus) -> Outcome {
+    Outcome {
+        v: VERSION,
+        job: Some(assignment),
+        status,
+        reason: String::new(),
+        output: Blob::default(),
+        output_truncated: false,
+        started_ms: None,
+        run_us: 0,
+        usage: JobUsage::default(),
+    }
+}

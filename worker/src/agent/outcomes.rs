@@ -1,0 +1,238 @@
+//! The ledger of outcomes that nobody has confirmed yet.
+//!
+//! 1. Outcomes wait in the order in which they came about.
+//! 2. While fewer than [`BATCHES_MAX`] batches are unconfirmed, waiting ones are
+//!    sent at once: under light load each alone, under heavy load many together.
+//! 3. A batch that is not confirmed in time, or that nobody heard, is sent again
+//!    under the same number, ever more slowly, for ever.
+//! 4. A confirmation returns the batch's outcomes to the caller and frees its place.
+
+use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rolecast_common::assignment::Assignment;
+use rolecast_common::time::Time;
+use rolecast_common::wire::{Outcome, OutcomeBatch, OutcomeStatus, VERSION};
+
+use super::Execution;
+use super::output::{Event, Output};
+
+/// Unconfirmed batches at once: enough to fill the way to the dispatcher and
+/// back, few enough that a busy worker's outcomes gather into large batches.
+const BATCHES_MAX: usize = 4;
+/// Outcomes in a batch; from there on the cost per outcome hardly falls (measured).
+const BATCH_COUNT_MAX: usize = 64;
+/// How long a confirmation may take: far above any round trip, below the time
+/// in which a person gets impatient (guessed).
+const CONFIRM_TIMEOUT: Duration = Duration::from_secs(2);
+const RETRY_MIN: Duration = Duration::from_millis(500);
+const RETRY_MAX: Duration = Duration::from_secs(5);
+/// What an outcome takes in a batch besides its output, reason and assignment.
+const OUTCOME_OVERHEAD: usize = 160;
+
+#[derive(Debug)]
+pub(super) struct Ledger {
+    /// The most bytes of a batch of several outcomes.
+    batch_len_max: usize,
+    batch_next: u64,
+    batches: BTreeMap<u64, Batch>,
+    waiting: VecDeque<Outcome>,
+    /// Executions that ran here and whose outcome is unconfirmed.
+    ran: HashSet<Execution>,
+}
+
+#[derive(Debug)]
+struct Batch {
+    outcomes: Arc<OutcomeBatch>,
+    /// How often it was sent.
+    tries: u32,
+    /// When it is sent (again).
+    due: Time,
+}
+
+impl Ledger {
+    pub(super) fn new(batch_first: u64, batch_len_max: usize) -> Self {
+        Self {
+            batch_len_max,
+            batch_next: batch_first,
+            batches: BTreeMap::new(),
+            waiting: VecDeque::new(),
+            ran: HashSet::new(),
+        }
+    }
+
+    pub(super) fn push(&mut self, outcome: Outcome) {
+        if has_run(&outcome) {
+            self.ran.insert(Execution::of(assignment(&outcome)));
+        }
+        self.waiting.push_back(outcome);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.batches.is_empty() && self.waiting.is_empty()
+    }
+
+    pub(super) fn outcome_count(&self) -> usize {
+        let sent: usize = self
+            .batches
+            .values()
+            .map(|b| b.outcomes.outcomes.len())
+            .sum();
+        sent + self.waiting.len()
+    }
+
+    /// Returns the assignments that ran here and are not confirmed.
+    pub(super) fn in_hand(&self) -> impl Iterator<Item = &Assignment> {
+        let sent = self
+            .batches
+            .values()
+            .flat_map(|b| b.outcomes.outcomes.iter());
+        sent.chain(&self.waiting)
+            .filter(|outcome| has_run(outcome))
+            .map(assignment)
+    }
+
+    /// Takes the newest assignment of an execution that ran here; `false` if
+    /// there is none unconfirmed.
+    pub(super) fn update(&mut self, execution: &Execution, newest: &Assignment) -> bool {
+        if !self.ran.contains(execution) {
+            return false;
+        }
+        let is_it = |outcome: &Outcome| has_run(outcome) && execution.is_of(assignment(outcome));
+        for outcome in self.waiting.iter_mut().filter(|outcome| is_it(outcome)) {
+            outcome.job = Some(newest.clone());
+        }
+        for batch in self.batches.values_mut() {
+            if !batch.outcomes.outcomes.iter().any(is_it) {
+                continue;
+            }
+            let outcomes = &mut Arc::make_mut(&mut batch.outcomes).outcomes;
+            for outcome in outcomes.iter_mut().filter(|outcome| is_it(outcome)) {
+                outcome.job = Some(newest.clone());
+            }
+        }
+        true
+    }
+
+    /// Forgets that this execution was refused: it is offered again, so the
+    /// dispatcher has heard, and a repetition would refuse the new offer.
+    pub(super) fn forget_refusals(&mut self, execution: &Execution) {
+        if self.ran.len() == self.outcome_count() {
+            return;
+        }
+        let is_it = |outcome: &Outcome| !has_run(outcome) && execution.is_of(assignment(outcome));
+        self.waiting.retain(|outcome| !is_it(outcome));
+        for batch in self.batches.values_mut() {
+            if batch.outcomes.outcomes.iter().any(is_it) {
+                let outcomes = &mut Arc::make_mut(&mut batch.outcomes).outcomes;
+                outcomes.retain(|outcome| !is_it(outcome));
+            }
+        }
+        self.batches
+            .retain(|_, batch| !batch.outcomes.outcomes.is_empty());
+    }
+
+    /// Returns the outcomes of a batch, which are the dispatcher's from here on.
+    pub(super) fn confirm(&mut self, number: u64) -> Option<Vec<Outcome>> {
+        let batch = self.batches.remove(&number)?;
+        let outcomes = Arc::unwrap_or_clone(batch.outcomes).outcomes;
+        for outcome in outcomes.iter().filter(|outcome| has_run(outcome)) {
+            self.ran.remove(&Execution::of(assignment(outcome)));
+        }
+        Some(outcomes)
+    }
+
+    pub(super) fn unheard(&mut self, now: Time, number: u64) {
+        if let Some(batch) = self.batches.get_mut(&number) {
+            batch.due = now + retry_delay(batch.tries);
+        }
+    }
+
+    /// Makes every unconfirmed batch due: the connection that carried it is gone.
+    pub(super) fn resend(&mut self, now: Time) {
+        for batch in self.batches.values_mut() {
+            batch.due = now;
+        }
+    }
+
+    pub(super) fn next_due(&self) -> Option<Time> {
+        self.batches.values().map(|batch| batch.due).min()
+    }
+
+    /// Sends what is due.
+    pub(super) fn send(&mut self, now: Time, out: &mut Vec<Output>) {
+        while self.batches.len() < BATCHES_MAX && !self.waiting.is_empty() {
+            let outcomes = Arc::new(self.gather());
+            let batch = Batch {
+                outcomes,
+                tries: 0,
+                due: now,
+            };
+            self.batches.insert(self.batch_next, batch);
+            self.batch_next += 1;
+        }
+        for (number, batch) in &mut self.batches {
+            if batch.due > now {
+                continue;
+            }
+            batch.tries += 1;
+            batch.due = now + CONFIRM_TIMEOUT.max(retry_delay(batch.tries));
+            if batch.tries > 1 {
+                out.push(Output::Event(Event::Repeated {
+                    batch: *number,
+                    outcomes: batch.outcomes.outcomes.len(),
+                    tries: batch.tries,
+                }));
+            }
+            out.push(Output::SendOutcomes {
+                batch: *number,
+                outcomes: Arc::clone(&batch.outcomes),
+            });
+        }
+    }
+
+    /// Takes the next batch out of those waiting: at least one outcome.
+    fn gather(&mut self) -> OutcomeBatch {
+        let mut len = 0;
+        let mut count = 0;
+        for outcome in self.waiting.iter().take(BATCH_COUNT_MAX) {
+            len += outcome_len(outcome);
+            if count > 0 && len > self.batch_len_max {
+                break;
+            }
+            count += 1;
+        }
+        OutcomeBatch {
+            v: VERSION,
+            outcomes: self.waiting.drain(..count).collect(),
+        }
+    }
+}
+
+/// Returns how long to wait after this many tries.
+fn retry_delay(tries: u32) -> Duration {
+    // Beyond this exponent the delay is at its maximum anyway.
+    let exponent = tries.saturating_sub(1).min(8);
+    (RETRY_MIN * 2u32.pow(exponent)).min(RETRY_MAX)
+}
+
+fn outcome_len(outcome: &Outcome) -> usize {
+    let assignment = assignment(outcome);
+    let ids = assignment.job.as_str().len() + assignment.category.as_str().len();
+    OUTCOME_OVERHEAD
+        + outcome.output.0.len()
+        + outcome.reason.len()
+        + assignment.ack.as_str().len()
+        + ids
+}
+
+pub(super) fn assignment(outcome: &Outcome) -> &Assignment {
+    let named = outcome.job.as_ref();
+    named.expect("the agent names the assignment of every outcome")
+}
+
+/// Returns whether the execution was accepted; a job handed back may not have been.
+pub(super) fn has_run(outcome: &Outcome) -> bool {
+    outcome.started_ms.is_some() && outcome.status != OutcomeStatus::Refused
+}

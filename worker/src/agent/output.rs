@@ -1,0 +1,73 @@
+//! What the agent wants done.
+
+use std::sync::Arc;
+
+use rolecast_common::assignment::Assignment;
+use rolecast_common::id::{Epoch, Role};
+use rolecast_common::time::WallTime;
+use rolecast_common::wire::{Heartbeat, OutcomeBatch};
+
+use super::input::Run;
+
+/// An order to the shell; carrying it out late or twice does no harm.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Output {
+    /// Run the job just offered; say `Ended` exactly once, whatever happens.
+    Start {
+        run: Run,
+        assignment: Assignment,
+        deadline: Option<WallTime>,
+        roles: Arc<[Role]>,
+    },
+    /// End this execution: ask it to, then force it.
+    Stop(Run),
+    /// Publish these outcomes and ask for the confirmation of this number.
+    SendOutcomes {
+        batch: u64,
+        outcomes: Arc<OutcomeBatch>,
+    },
+    /// Publish the state of the node.
+    Heartbeat(Box<Heartbeat>),
+    /// Everything is done that could be: end the program.
+    Exit,
+    /// Tell the operator.
+    Event(Event),
+}
+
+/// What an operator may want to know.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// A job was not taken.
+    Refused {
+        assignment: Assignment,
+        reason: String,
+    },
+    /// A job was dropped unanswered, because too many outcomes wait already.
+    Dropped { assignment: Assignment },
+    /// An execution ran into its time limit or deadline.
+    Overdue { run: Run, reason: String },
+    /// Outcomes were not confirmed and are sent again.
+    Repeated {
+        batch: u64,
+        outcomes: usize,
+        tries: u32,
+    },
+    /// A confirmation of no batch of ours: late, or meant for another worker
+    /// that uses the same node id.
+    UnknownBatch { batch: u64 },
+    /// The node's roles changed.
+    Roles {
+        epoch: Epoch,
+        generation: u64,
+        roles: Arc<[Role]>,
+    },
+    /// A role assignment was older than the last one taken.
+    StaleRoles { epoch: Epoch, generation: u64 },
+    /// No more jobs are taken.
+    Draining { running: usize },
+    /// The grace time is over; the rest was given back.
+    HandedBack { count: usize },
+    /// The program ends; outcomes nobody confirmed are lost to the dispatcher,
+    /// and their jobs will run again.
+    Leaving { unconfirmed: usize },
+}

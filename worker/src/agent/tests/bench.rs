@@ -1,0 +1,216 @@
+//! Drives an agent as its shell would.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+use rolecast_common::assignment::Ack;
+use rolecast_common::wire::Heartbeat;
+
+use super::super::*;
+
+pub(super) const SECOND: Duration = Duration::from_secs(1);
+pub(super) const BATCH_LEN_MAX: usize = 256 * 1024;
+
+/// An agent, its clock, and what it has ordered so far.
+pub(super) struct Bench {
+    pub(super) agent: Agent,
+    pub(super) now: Now,
+    pub(super) out: Vec<Output>,
+    pub(super) has_left: bool,
+    /// Started and not ended.
+    pub(super) alive: Vec<(Run, Assignment)>,
+    pub(super) stopped: BTreeSet<Run>,
+    /// Sent and not confirmed, newest content.
+    pub(super) unconfirmed: BTreeMap<u64, Vec<Outcome>>,
+}
+
+impl Bench {
+    pub(super) fn new() -> Self {
+        Self::with_jobs_max(3)
+    }
+
+    pub(super) fn with_jobs_max(jobs_max: u32) -> Self {
+        let limits = |jobs_max, time_limit| Limits {
+            jobs_max,
+            time_limit,
+        };
+        let categories = [
+            ("plain", limits(jobs_max, None)),
+            ("pair", limits(2, Some(10 * SECOND))),
+        ];
+        let params = Params {
+            node: NodeId::new("n1").unwrap(),
+            boot: BootId::new("boot").unwrap(),
+            roles: vec![Role::new("follower").unwrap()],
+            capacity: Resources::default(),
+            jobs_max,
+            categories: categories
+                .map(|(name, limits)| (Category::new(name).unwrap(), limits))
+                .into(),
+            grace: 5 * SECOND,
+            batch_len_max: BATCH_LEN_MAX,
+        };
+        let now = Now {
+            time: Time::from_start(SECOND),
+            wall: WallTime::from_millis(1_700_000_000_000),
+        };
+        let mut bench = Self {
+            agent: Agent::new(now, params),
+            now,
+            out: Vec::new(),
+            has_left: false,
+            alive: Vec::new(),
+            stopped: BTreeSet::new(),
+            unconfirmed: BTreeMap::new(),
+        };
+        bench.input(Input::Tick);
+        bench.take();
+        bench
+    }
+
+    pub(super) fn input(&mut self, input: Input) {
+        let first = self.out.len();
+        self.agent.handle(self.now, input, &mut self.out);
+        for output in &self.out[first..] {
+            match output {
+                Output::Start {
+                    run, assignment, ..
+                } => {
+                    self.alive.push((*run, assignment.clone()));
+                }
+                Output::Stop(run) => drop(self.stopped.insert(*run)),
+                Output::SendOutcomes { batch, outcomes } => {
+                    self.unconfirmed.insert(*batch, outcomes.outcomes.clone());
+                }
+                Output::Exit => self.has_left = true,
+                Output::Heartbeat(_) | Output::Event(_) => {}
+            }
+        }
+    }
+
+    pub(super) fn take(&mut self) -> Vec<Output> {
+        std::mem::take(&mut self.out)
+    }
+
+    pub(super) fn offer(&mut self, assignment: Assignment) {
+        self.input(Input::Job(Offer {
+            assignment,
+            deadline: None,
+        }));
+    }
+
+    pub(super) fn start(&mut self, job: &str, attempt: u32) -> Run {
+        self.take();
+        self.offer(assignment(job, attempt));
+        self.starts()[0]
+    }
+
+    pub(super) fn start_at_epoch(&mut self, job: &str, epoch: u64) {
+        let mut newer = assignment(job, 1);
+        newer.epoch = Epoch::new(epoch);
+        self.offer(newer);
+        assert_eq!(self.starts().len(), 1);
+    }
+
+    /// Takes the outputs and returns what they start.
+    pub(super) fn starts(&mut self) -> Vec<Run> {
+        let start = |output| match output {
+            Output::Start { run, .. } => Some(run),
+            _ => None,
+        };
+        self.take().into_iter().filter_map(start).collect()
+    }
+
+    /// Takes the outputs and returns the batches they send.
+    pub(super) fn sent(&mut self) -> Vec<(u64, Vec<Outcome>)> {
+        let sent = |output| match output {
+            Output::SendOutcomes { batch, outcomes } => Some((batch, outcomes.outcomes.clone())),
+            _ => None,
+        };
+        self.take().into_iter().filter_map(sent).collect()
+    }
+
+    pub(super) fn refusal(&mut self) -> Option<(OutcomeStatus, String)> {
+        let (_, outcomes) = self.sent().pop()?;
+        Some((outcomes[0].status, outcomes[0].reason.clone()))
+    }
+
+    pub(super) fn end(&mut self, run: Run, status: OutcomeStatus) {
+        self.alive.retain(|(alive, _)| *alive != run);
+        self.input(Input::Ended(vec![ended(run, status)]));
+    }
+
+    pub(super) fn confirm_newest(&mut self) {
+        let (batch, _) = self.unconfirmed.pop_last().unwrap();
+        self.input(Input::Confirmed { batch });
+    }
+
+    pub(super) fn confirm_all(&mut self) {
+        while let Some((batch, _)) = self.unconfirmed.pop_first() {
+            self.input(Input::Confirmed { batch });
+        }
+    }
+
+    pub(super) fn heartbeat(&self) -> Heartbeat {
+        self.agent.heartbeat()
+    }
+
+    /// Lets time pass as a shell does: from deadline to deadline.
+    pub(super) fn pass(&mut self, length: Duration) {
+        let end = self.now.time + length;
+        while self.now.time < end {
+            let next = self.agent.next_deadline().min(end);
+            let step = next.since(self.now.time);
+            assert!(
+                next > self.now.time,
+                "a deadline that has passed was not met"
+            );
+            self.now.time = next;
+            self.now.wall = self.now.wall + step;
+            self.input(Input::Tick);
+        }
+    }
+}
+
+pub(super) fn key(assignment: &Assignment) -> (String, u32) {
+    (assignment.job.to_string(), assignment.attempt.get())
+}
+
+pub(super) fn ended(run: Run, status: OutcomeStatus) -> Ended {
+    Ended {
+        run,
+        status,
+        reason: String::new(),
+        output: Bytes::from_static(b"out"),
+        output_truncated: false,
+        length: Duration::from_millis(3),
+        usage: JobUsage::default(),
+    }
+}
+
+pub(super) fn roles(epoch: u64, generation: u64, role: &str) -> Input {
+    Input::Roles(RoleAssignment {
+        v: VERSION,
+        epoch: Epoch::new(epoch),
+        generation,
+        roles: vec![Role::new(role).unwrap()],
+    })
+}
+
+pub(super) fn ack(sequence: u64) -> Ack {
+    Ack::parse(&format!("$JS.ACK.S.c.1.{sequence}.1.1.1")).unwrap()
+}
+
+pub(super) fn assignment(job: &str, attempt: u32) -> Assignment {
+    assignment_of("plain", job, attempt)
+}
+
+pub(super) fn assignment_of(category: &str, job: &str, attempt: u32) -> Assignment {
+    Assignment {
+        epoch: Epoch::new(7),
+        category: Category::new(category).unwrap(),
+        job: JobId::new(job).unwrap(),
+        attempt: Attempt::new(attempt),
+        ack: ack(1),
+    }
+}

@@ -1,0 +1,356 @@
+//! Tests of the agent, rule by rule; `any_order` holds them all together.
+
+#![allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "a test picks out the outputs it is about"
+)]
+
+mod any_order;
+mod bench;
+
+use rolecast_common::assignment::Ack;
+use rolecast_common::wire::{Heartbeat, Message as _, encode};
+
+use super::*;
+use bench::{BATCH_LEN_MAX, Bench, SECOND, ack, assignment, assignment_of, ended, roles};
+
+#[test]
+fn a_job_is_started_and_its_outcome_sent_until_it_is_confirmed() {
+    let mut bench = Bench::new();
+    let run = bench.start("a", 1);
+    assert_eq!(bench.heartbeat().jobs, [assignment("a", 1)]);
+    bench.end(run, OutcomeStatus::Completed);
+    let (batch, outcomes) = bench.sent().remove(0);
+    assert_eq!(outcomes[0].status, OutcomeStatus::Completed);
+    assert_eq!(outcomes[0].output.0, "out");
+    assert_eq!(bench.heartbeat().jobs, [assignment("a", 1)]);
+    bench.pass(2 * SECOND);
+    assert_eq!(bench.sent()[0].0, batch, "repeated under the same number");
+    bench.input(Input::Confirmed { batch });
+    assert!(bench.heartbeat().jobs.is_empty());
+    bench.pass(60 * SECOND);
+    assert!(bench.sent().is_empty());
+}
+
+#[test]
+fn the_total_limit_and_the_limit_of_a_category_refuse() {
+    let mut bench = Bench::new();
+    bench.offer(assignment_of("pair", "a", 1));
+    bench.offer(assignment_of("pair", "b", 1));
+    bench.offer(assignment_of("pair", "c", 1));
+    let reason = "2 pair jobs run here, which is the limit";
+    assert_eq!(
+        bench.refusal(),
+        Some((OutcomeStatus::Refused, reason.to_owned()))
+    );
+    bench.start("d", 1);
+    bench.offer(assignment("e", 1));
+    let reason = "3 jobs run here, which is the limit";
+    assert_eq!(
+        bench.refusal(),
+        Some((OutcomeStatus::Refused, reason.to_owned()))
+    );
+}
+
+#[test]
+fn a_category_nobody_runs_here_is_refused() {
+    let mut bench = Bench::new();
+    bench.offer(assignment_of("other", "a", 1));
+    let reason = "category other is not run here";
+    assert_eq!(
+        bench.refusal(),
+        Some((OutcomeStatus::Refused, reason.to_owned()))
+    );
+    assert!(bench.heartbeat().jobs.is_empty(), "it was never in hand");
+}
+
+#[test]
+fn a_job_whose_deadline_has_passed_is_refused() {
+    let mut bench = Bench::new();
+    let deadline = Some(bench.now.wall);
+    bench.input(Input::Job(Offer {
+        assignment: assignment("a", 1),
+        deadline,
+    }));
+    let reason = "deadline passed".to_owned();
+    assert_eq!(bench.refusal(), Some((OutcomeStatus::Refused, reason)));
+}
+
+#[test]
+fn an_older_dispatcher_is_refused_and_a_newer_one_is_remembered() {
+    let mut bench = Bench::new();
+    let mut newer = assignment("a", 1);
+    newer.epoch = Epoch::new(9);
+    bench.offer(newer);
+    bench.offer(assignment("b", 1));
+    let reason = "stale epoch 7: this node has seen 9".to_owned();
+    assert_eq!(bench.refusal(), Some((OutcomeStatus::Refused, reason)));
+    assert_eq!(bench.heartbeat().epoch, Epoch::new(9));
+}
+
+#[test]
+fn a_job_in_hand_is_not_run_twice_and_answers_to_its_newest_assignment() {
+    let mut bench = Bench::new();
+    let run = bench.start("a", 1);
+    let mut newest = assignment("a", 1);
+    newest.ack = ack(77);
+    bench.offer(newest.clone());
+    assert!(bench.starts().is_empty());
+    assert_eq!(bench.heartbeat().jobs, [newest.clone()]);
+    bench.end(run, OutcomeStatus::Completed);
+    assert_eq!(bench.sent()[0].1[0].job, Some(newest));
+    let mut newest = assignment("a", 1);
+    newest.ack = ack(78);
+    bench.offer(newest.clone());
+    assert!(bench.starts().is_empty() && bench.sent().is_empty());
+    bench.pass(2 * SECOND);
+    assert_eq!(bench.sent()[0].1[0].job, Some(newest));
+}
+
+#[test]
+fn an_execution_counts_for_the_category_it_was_started_for() {
+    let mut bench = Bench::new();
+    bench.offer(assignment_of("pair", "a", 1));
+    let run = bench.starts()[0];
+    bench.offer(assignment("a", 1));
+    bench.end(run, OutcomeStatus::Completed);
+    bench.confirm_all();
+    bench.offer(assignment_of("pair", "b", 1));
+    bench.offer(assignment_of("pair", "c", 1));
+    assert_eq!(bench.starts().len(), 2);
+}
+
+#[test]
+fn a_settled_job_that_comes_again_is_answered_without_running() {
+    let mut bench = Bench::new();
+    let run = bench.start("a", 1);
+    bench.end(run, OutcomeStatus::Completed);
+    bench.confirm_all();
+    bench.take();
+    bench.offer(assignment("a", 1));
+    assert_eq!(bench.alive, []);
+    let sent = bench.sent();
+    assert_eq!(sent[0].1[0].status, OutcomeStatus::Completed);
+    assert_eq!(sent[0].1[0].output.0, "out");
+    bench.offer(assignment("a", 2));
+    assert_eq!(
+        bench.starts().len(),
+        1,
+        "another attempt is another execution"
+    );
+}
+
+#[test]
+fn a_refused_job_may_come_again_and_its_refusal_is_forgotten() {
+    let mut bench = Bench::new();
+    let runs: Vec<Run> = ["a", "b", "c"].map(|job| bench.start(job, 1)).into();
+    bench.offer(assignment("d", 1));
+    assert!(bench.refusal().is_some());
+    bench.end(runs[0], OutcomeStatus::Completed);
+    bench.confirm_newest();
+    bench.offer(assignment("d", 1));
+    assert_eq!(bench.starts().len(), 1);
+    bench.pass(5 * SECOND);
+    assert!(bench.sent().is_empty(), "the refusal is not repeated");
+}
+
+#[test]
+fn outcomes_gather_while_four_batches_are_unconfirmed() {
+    let mut bench = Bench::with_jobs_max(200);
+    let runs: Vec<Run> = (0..150).map(|n| bench.start(&n.to_string(), 1)).collect();
+    for run in &runs[..4] {
+        bench.end(*run, OutcomeStatus::Completed);
+    }
+    let first: Vec<u64> = bench.sent().into_iter().map(|(batch, _)| batch).collect();
+    assert_eq!(first.len(), 4);
+    for run in &runs[4..] {
+        bench.end(*run, OutcomeStatus::Completed);
+    }
+    assert!(bench.sent().is_empty());
+    let sizes: Vec<usize> = first
+        .iter()
+        .flat_map(|batch| {
+            bench.input(Input::Confirmed { batch: *batch });
+            bench.sent()
+        })
+        .map(|(_, outcomes)| outcomes.len())
+        .collect();
+    assert_eq!(sizes, [64, 64, 18]);
+}
+
+#[test]
+fn a_batch_of_several_outcomes_stays_below_its_size() {
+    let mut bench = Bench::with_jobs_max(10);
+    let runs: Vec<Run> = (0..6).map(|n| bench.start(&n.to_string(), 1)).collect();
+    let ended = runs.iter().map(|run| Ended {
+        output: vec![0; BATCH_LEN_MAX * 2 / 5].into(),
+        ..ended(*run, OutcomeStatus::Completed)
+    });
+    bench.input(Input::Ended(ended.collect()));
+    let sizes: Vec<usize> = bench.sent().iter().map(|(_, o)| o.len()).collect();
+    assert_eq!(sizes, [2, 2, 2]);
+}
+
+#[test]
+fn what_nobody_hears_is_sent_again_ever_more_slowly() {
+    let mut bench = Bench::new();
+    let run = bench.start("a", 1);
+    bench.end(run, OutcomeStatus::Completed);
+    let mut delays = Vec::new();
+    for _ in 0..7 {
+        let batch = bench.sent().pop().unwrap().0;
+        bench.input(Input::Unheard { batch });
+        let start = bench.now.time;
+        while !bench
+            .out
+            .iter()
+            .any(|o| matches!(o, Output::SendOutcomes { .. }))
+        {
+            bench.pass(Duration::from_millis(100));
+        }
+        delays.push(bench.now.time.since(start).as_millis());
+    }
+    assert_eq!(delays, [500, 1000, 2000, 4000, 5000, 5000, 5000]);
+}
+
+#[test]
+fn a_new_connection_sends_everything_unconfirmed_at_once() {
+    let mut bench = Bench::new();
+    let run = bench.start("a", 1);
+    bench.end(run, OutcomeStatus::Completed);
+    let first = bench.sent();
+    bench.input(Input::Connected);
+    assert_eq!(bench.sent(), first);
+}
+
+#[test]
+fn a_job_is_stopped_at_its_time_limit_or_deadline_whichever_is_first() {
+    let mut bench = Bench::new();
+    for (job, deadline, stop_after, reason) in [
+        ("a", None, 10, "time limit of 10s reached"),
+        ("b", Some(3), 3, "deadline passed while it ran"),
+        ("c", Some(30), 10, "time limit of 10s reached"),
+    ] {
+        bench.input(Input::Job(Offer {
+            assignment: assignment_of("pair", job, 1),
+            deadline: deadline.map(|seconds| bench.now.wall + seconds * SECOND),
+        }));
+        let run = bench.starts()[0];
+        bench.pass(stop_after * SECOND - Duration::from_millis(1));
+        assert!(!bench.take().contains(&Output::Stop(run)));
+        bench.pass(Duration::from_millis(1));
+        assert!(bench.take().contains(&Output::Stop(run)));
+        bench.end(run, OutcomeStatus::Completed);
+        let outcome = bench.sent()[0].1[0].clone();
+        assert_eq!(outcome.status, OutcomeStatus::Retry);
+        assert_eq!(outcome.reason, reason);
+        bench.confirm_newest();
+    }
+}
+
+#[test]
+fn roles_change_only_forward_and_are_told_at_once() {
+    let mut bench = Bench::new();
+    bench.take();
+    bench.input(roles(7, 2, "leader"));
+    let told = bench.take().into_iter().find_map(|output| match output {
+        Output::Heartbeat(heartbeat) => Some(heartbeat.roles),
+        _ => None,
+    });
+    assert_eq!(told, Some(vec![Role::new("leader").unwrap()]));
+    for older in [
+        roles(7, 2, "backup"),
+        roles(7, 1, "backup"),
+        roles(6, 9, "backup"),
+    ] {
+        bench.input(older);
+        assert_eq!(bench.heartbeat().roles, [Role::new("leader").unwrap()]);
+    }
+    bench.input(roles(8, 1, "backup"));
+    assert_eq!(bench.heartbeat().roles, [Role::new("backup").unwrap()]);
+    bench.start_at_epoch("a", 8);
+    bench.offer(assignment("b", 1));
+    assert!(bench.refusal().unwrap().1.starts_with("stale epoch 7"));
+}
+
+#[test]
+fn draining_hands_new_jobs_back_and_ends_when_nothing_is_in_hand() {
+    let mut bench = Bench::new();
+    let run = bench.start("a", 1);
+    bench.take();
+    bench.input(Input::Drain);
+    let told = bench.take();
+    assert!(
+        told.iter()
+            .any(|o| matches!(o, Output::Heartbeat(h) if h.draining))
+    );
+    bench.offer(assignment("b", 1));
+    let reason = "the worker is draining".to_owned();
+    assert_eq!(bench.refusal(), Some((OutcomeStatus::HandedBack, reason)));
+    bench.end(run, OutcomeStatus::Completed);
+    assert!(!bench.has_left);
+    bench.confirm_all();
+    assert!(bench.has_left);
+}
+
+#[test]
+fn what_outlives_the_grace_time_is_stopped_and_handed_back_at_once() {
+    let mut bench = Bench::new();
+    let run = bench.start("a", 1);
+    bench.input(Input::Drain);
+    bench.take();
+    bench.pass(5 * SECOND);
+    let out = bench.take();
+    assert!(out.contains(&Output::Stop(run)));
+    let handed_back = out.iter().any(|output| match output {
+        Output::SendOutcomes { outcomes, .. } => {
+            outcomes.outcomes[0].status == OutcomeStatus::HandedBack
+        }
+        _ => false,
+    });
+    assert!(handed_back);
+    bench.end(run, OutcomeStatus::Completed);
+    assert!(
+        !bench
+            .sent()
+            .iter()
+            .any(|(_, o)| o[0].status == OutcomeStatus::Completed)
+    );
+    assert!(!bench.has_left);
+    bench.pass(2 * SECOND);
+    assert!(bench.has_left, "it leaves though nobody confirmed");
+}
+
+#[test]
+fn a_second_drain_ends_the_grace_time() {
+    let mut bench = Bench::new();
+    let run = bench.start("a", 1);
+    bench.input(Input::Drain);
+    bench.input(Input::Drain);
+    assert!(bench.take().contains(&Output::Stop(run)));
+}
+
+#[test]
+fn a_late_word_about_an_execution_that_ended_is_ignored() {
+    let mut bench = Bench::new();
+    let run = bench.start("a", 1);
+    bench.end(run, OutcomeStatus::Completed);
+    bench.sent();
+    bench.end(run, OutcomeStatus::GiveUp);
+    assert!(bench.sent().is_empty());
+}
+
+#[test]
+fn a_full_heartbeat_stays_below_its_limit() {
+    let mut bench = Bench::with_jobs_max(1024);
+    for n in 0..1024 {
+        let mut long = assignment(&format!("{n:0>64}"), 1);
+        let stream = "s".repeat(250);
+        long.ack = Ack::parse(&format!("$JS.ACK.{stream}.c.1.1.1.1.1")).unwrap();
+        bench.offer(long);
+    }
+    let heartbeat = bench.heartbeat();
+    let bytes = encode(Default::default(), &heartbeat);
+    assert!(bytes.len() < Heartbeat::LEN_MAX, "{}", bytes.len());
+    assert!(heartbeat.jobs.len() > 500, "{}", heartbeat.jobs.len());
+}
