@@ -1,1 +1,23 @@
-//! End-to-end and fault tests on a real nats-server, benchmarks, and the tidy test.
+//! The harness of the end-to-end tests, and the checks of the tidy test.
+//!
+//! A test usually needs only [`cluster::Cluster`]: a real nats-server on its own
+//! port and store, the real dispatcher and real workers, each a process that can
+//! be killed, frozen and started again. Everything ends with the test.
+//!
+//! Tests wait for conditions with [`wait`], and never sleep for a guessed time.
+//! The programs are those of `cargo build --workspace --bins`; `make test`
+//! builds them first.
+
+#![allow(
+    clippy::disallowed_methods,
+    reason = "end-to-end tests live in real time and a real environment"
+)]
+
+pub mod cluster;
+pub mod jobs;
+pub mod server;
+
+pub mod directory;
+pub mod process;
+pub mod slot;
+pub mod wait;

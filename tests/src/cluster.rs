@@ -1,0 +1,222 @@
+//! A whole system: one nats-server, one dispatcher, and workers.
+//!
+//! ```no_run
+//! # async fn example() {
+//! use rolecast_tests::cluster::Cluster;
+//!
+//! let worker = r#"
+//!     roles = ["follower"]
+//!     [categories.shout]
+//!     command = ["tr", "a-z", "A-Z"]
+//! "#;
+//! let mut cluster = Cluster::start("", &[("one", worker), ("two", worker)]).await;
+//! cluster.submit("shout", "job-1", "hello").await;
+//! let record = cluster.wait_record("job-1").await;
+//! assert_eq!(&record.output.0[..], b"HELLO");
+//! cluster.worker("one").kill();
+//! # }
+//! ```
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use async_nats::Client;
+use async_nats::jetstream;
+use rolecast_common::subjects;
+use rolecast_common::wire::{self, Encoding, NodeHealth, NodeStatus, Status};
+
+use crate::process::{Process, program};
+use crate::server::Server;
+use crate::wait::{wait_for, wait_until};
+
+/// How long anything may take that normally takes a second or two. Tests that
+/// are about a shorter time assert it themselves.
+pub const LIMIT: Duration = Duration::from_secs(30);
+/// How long one answer of the dispatcher may take.
+const STATUS_LIMIT: Duration = Duration::from_secs(2);
+
+/// A running system. All of it is killed when this is dropped.
+#[derive(Debug)]
+pub struct Cluster {
+    workers: BTreeMap<String, Process>,
+    dispatcher: Process,
+    client: Client,
+    dispatcher_url: String,
+    server: Server,
+}
+
+impl Cluster {
+    /// Starts a server, a dispatcher with this config, and workers as
+    /// `(node, config)`; the harness adds `node` to a worker's config and the
+    /// server's URL to all. Returns when every worker is ready for jobs.
+    pub async fn start(dispatcher: &str, workers: &[(&str, &str)]) -> Cluster {
+        let mut cluster = Self::on(Server::start().await, dispatcher).await;
+        for (node, config) in workers {
+            cluster.add_worker(node, config);
+        }
+        let nodes: Vec<&str> = workers.iter().map(|(node, _)| *node).collect();
+        cluster.wait_ready(&nodes).await;
+        cluster
+    }
+
+    /// Starts a dispatcher on a server, and no worker.
+    pub async fn on(server: Server, dispatcher: &str) -> Cluster {
+        let url = server.url();
+        Self::on_as(server, dispatcher, url).await
+    }
+
+    /// Starts a dispatcher that uses this URL, and with it this login.
+    pub async fn on_as(server: Server, dispatcher: &str, dispatcher_url: String) -> Cluster {
+        server.directory().write("rolecast.toml", dispatcher);
+        let client = server.client().await;
+        let cluster = Cluster {
+            workers: BTreeMap::new(),
+            dispatcher: spawn_dispatcher(&server, &dispatcher_url),
+            client,
+            dispatcher_url,
+            server,
+        };
+        cluster
+            .wait_status("the dispatcher answers", |_| true)
+            .await;
+        cluster
+    }
+
+    pub fn server(&mut self) -> &mut Server {
+        &mut self.server
+    }
+
+    pub fn dispatcher(&mut self) -> &mut Process {
+        &mut self.dispatcher
+    }
+
+    /// Starts the dispatcher again, killing it first if it runs; returns at once.
+    pub fn restart_dispatcher(&mut self) {
+        self.dispatcher.kill();
+        self.dispatcher = spawn_dispatcher(&self.server, &self.dispatcher_url);
+    }
+
+    /// Starts a worker; returns at once.
+    pub fn add_worker(&mut self, node: &str, config: &str) {
+        let url = self.server.url();
+        self.add_worker_as(node, config, &url);
+    }
+
+    /// Starts a worker that uses this URL, and with it this login; returns at once.
+    pub fn add_worker_as(&mut self, node: &str, config: &str, url: &str) {
+        let text = format!("node = \"{node}\"\n{config}");
+        let file = format!("worker-{node}.toml");
+        self.server.directory().write(&file, &text);
+        let process = Process::spawn(
+            &format!("worker-{node}"),
+            self.server.directory().path(),
+            &program("rolecast-worker"),
+            ["--config", file.as_str(), "--nats-url", url],
+        );
+        self.workers.insert(node.to_owned(), process);
+    }
+
+    /// Returns a worker that was started.
+    pub fn worker(&mut self, node: &str) -> &mut Process {
+        let worker = self.workers.get_mut(node);
+        worker.unwrap_or_else(|| panic!("no worker {node} was started"))
+    }
+
+    /// Starts a worker again with the config it had, killing it first if it
+    /// runs; returns at once.
+    pub fn restart_worker(&mut self, node: &str) {
+        self.worker(node).kill();
+        let file = format!("worker-{node}.toml");
+        let url = self.server.url();
+        let process = Process::spawn(
+            &format!("worker-{node}"),
+            self.server.directory().path(),
+            &program("rolecast-worker"),
+            ["--config", file.as_str(), "--nats-url", url.as_str()],
+        );
+        self.workers.insert(node.to_owned(), process);
+    }
+
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    pub fn jetstream(&self) -> jetstream::Context {
+        jetstream::new(self.client.clone())
+    }
+
+    /// Asks the dispatcher; `None` if nobody answers.
+    pub async fn status(&self) -> Option<Status> {
+        let asked = self.client.request(subjects::API_STATUS, "".into());
+        let answer = tokio::time::timeout(STATUS_LIMIT, asked).await;
+        let answer = answer.ok()?.ok()?;
+        wire::decode(Encoding::Json, &answer.payload).ok()
+    }
+
+    /// Waits until the dispatcher's answer satisfies the condition.
+    pub async fn wait_status(&self, what: &str, condition: impl Fn(&Status) -> bool) -> Status {
+        wait_for(what, LIMIT, async || self.status().await.filter(&condition)).await
+    }
+
+    /// Waits until the dispatcher gives jobs to all these nodes.
+    pub async fn wait_ready(&self, nodes: &[&str]) {
+        let is_ready = |status: &Status, name: &str| {
+            node_of(status, name).is_some_and(|node| node.health == NodeHealth::Ready)
+        };
+        let condition = |status: &Status| nodes.iter().all(|name| is_ready(status, name));
+        self.wait_status("all workers are ready", condition).await;
+    }
+
+    /// Waits until the dispatcher sees the node in this health; returns how
+    /// long that took.
+    pub async fn wait_health(&self, node: &str, health: NodeHealth) -> Duration {
+        let what = format!("node {node} is {health:?}");
+        wait_until(&what, LIMIT, async || {
+            let status = self.status().await;
+            let found = status.as_ref().and_then(|status| node_of(status, node));
+            found.is_some_and(|node| node.health == health)
+        })
+        .await
+    }
+
+    /// Waits until this many jobs run, on all nodes together.
+    pub async fn wait_running(&self, count: u32) {
+        let what = format!("{count} jobs run");
+        let running = |status: &Status| status.categories.iter().map(|c| c.running).sum::<u32>();
+        self.wait_status(&what, |status| running(status) >= count)
+            .await;
+    }
+
+    /// Runs the command `rolecast` against this system; returns what it wrote
+    /// and its exit code.
+    pub async fn rolecast(&self, arguments: &[&str]) -> (String, i32) {
+        use std::sync::atomic::{AtomicU32, Ordering};
+
+        // Each call has a log of its own.
+        static CALLS: AtomicU32 = AtomicU32::new(0);
+        let name = format!("rolecast-{}", CALLS.fetch_add(1, Ordering::Relaxed));
+        let url = self.server.url();
+        let process = Process::spawn_with(
+            &name,
+            self.server.directory().path(),
+            &program("rolecast"),
+            arguments,
+            &[("NATS_URL", url.as_str())],
+        );
+        let (output, status) = crate::process::run(process, LIMIT).await;
+        (output, status.code().unwrap_or(-1))
+    }
+}
+
+fn node_of<'a>(status: &'a Status, name: &str) -> Option<&'a NodeStatus> {
+    status.nodes.iter().find(|node| node.node.as_str() == name)
+}
+
+fn spawn_dispatcher(server: &Server, url: &str) -> Process {
+    Process::spawn(
+        "dispatcher",
+        server.directory().path(),
+        &program("rolecast-dispatcher"),
+        ["--config", "rolecast.toml", "--nats-url", url],
+    )
+}

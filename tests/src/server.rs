@@ -1,0 +1,185 @@
+//! A real nats-server with JetStream, on its own port and store.
+
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::Duration;
+
+use async_nats::{Client, ConnectOptions};
+
+use crate::directory::Directory;
+use crate::process::{Process, repository};
+use crate::slot::Slot;
+use crate::wait::{wait_for, wait_until};
+
+/// Ports are taken from below what systems give to outgoing connections, so
+/// that none takes the port while its server is dead.
+const PORT_MIN: u16 = 20_000;
+const PORT_COUNT: u16 = 10_000;
+/// Ports tried before giving up: more than all tests at once would hold.
+const PORTS_TRIED_MAX: u16 = 200;
+/// A server is up in a fraction of a second, unless the machine is busy.
+const START_LIMIT: Duration = Duration::from_secs(20);
+
+/// The user of the harness itself on a server with users; see [`Server::start_with_users`].
+const ADMIN: &str = "admin";
+
+/// A nats-server. It is killed, and its store removed, when this is dropped.
+#[derive(Debug)]
+pub struct Server {
+    process: Process,
+    port: u16,
+    has_users: bool,
+    directory: Directory,
+    _slot: Slot,
+}
+
+impl Server {
+    /// Starts a server that lets anybody do anything.
+    pub async fn start() -> Server {
+        Self::start_with(false, "").await
+    }
+
+    /// Starts a server with these entries in its list of users, beside one for
+    /// the harness, such as
+    /// `{ user: a, password: a, permissions: { publish: [...], subscribe: [...] } }`.
+    pub async fn start_with_users(users: &str) -> Server {
+        let block = format!(
+            "authorization {{ users: [ {{ user: {ADMIN}, password: {ADMIN} }}\n{users}\n] }}\n"
+        );
+        Self::start_with(true, &block).await
+    }
+
+    /// Starts a server with these lines in its config.
+    pub async fn start_with_config(lines: &str) -> Server {
+        Self::start_with(false, lines).await
+    }
+
+    async fn start_with(has_users: bool, lines: &str) -> Server {
+        let slot = Slot::take();
+        let directory = Directory::new();
+        let port = free_port();
+        let store = directory.path().join("store");
+        let config = format!(
+            "listen: \"127.0.0.1:{port}\"\nserver_name: rolecast-test\n\
+             jetstream {{ store_dir: \"{}\" }}\n{lines}",
+            store.display()
+        );
+        directory.write("nats.conf", &config);
+        let process = spawn(directory.path());
+        let mut server = Server {
+            process,
+            port,
+            has_users,
+            directory,
+            _slot: slot,
+        };
+        server.wait_ready().await;
+        server
+    }
+
+    /// Kills it with SIGKILL; its store stays.
+    pub fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    /// Starts it again on the same port and store.
+    pub async fn restart(&mut self) {
+        self.process.kill();
+        self.process = spawn(self.directory.path());
+        self.wait_ready().await;
+    }
+
+    /// Freezes it with SIGSTOP.
+    pub fn stop(&self) {
+        self.process.stop();
+    }
+
+    /// Lets it go on with SIGCONT.
+    pub fn cont(&self) {
+        self.process.cont();
+    }
+
+    pub fn process(&self) -> &Process {
+        &self.process
+    }
+
+    /// Returns the directory that is removed with the server; a test may write there.
+    pub fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
+    /// Returns the URL for the harness, who may do anything.
+    pub fn url(&self) -> String {
+        if self.has_users {
+            self.url_as(ADMIN, ADMIN)
+        } else {
+            format!("nats://127.0.0.1:{}", self.port)
+        }
+    }
+
+    /// Returns the URL for a user of [`Server::start_with_users`].
+    pub fn url_as(&self, user: &str, password: &str) -> String {
+        format!("nats://{user}:{password}@127.0.0.1:{}", self.port)
+    }
+
+    /// Connects; the client connects again by itself after a restart.
+    pub async fn client(&self) -> Client {
+        let url = format!("nats://127.0.0.1:{}", self.port);
+        wait_for("a connection to nats-server", START_LIMIT, async || {
+            let login = if self.has_users { ADMIN } else { "" };
+            let options = ConnectOptions::with_user_and_password(login.into(), login.into())
+                .name("rolecast-test")
+                .max_reconnects(None)
+                .reconnect_delay_callback(|_| Duration::from_millis(50));
+            options.connect(&url).await.ok()
+        })
+        .await
+    }
+
+    /// JetStream is ready before the port is open.
+    async fn wait_ready(&mut self) {
+        let address = (Ipv4Addr::LOCALHOST, self.port);
+        wait_until("nats-server listens", START_LIMIT, async || {
+            assert!(self.process.is_running(), "nats-server ended");
+            TcpStream::connect(address).is_ok()
+        })
+        .await;
+    }
+}
+
+fn spawn(directory: &Path) -> Process {
+    Process::spawn("nats-server", directory, &binary(), ["-c", "nats.conf"])
+}
+
+/// Finds nats-server: the variable NATS_SERVER, what `make tools` fetched, PATH.
+pub fn binary() -> PathBuf {
+    if let Some(path) = std::env::var_os("NATS_SERVER") {
+        return path.into();
+    }
+    let fetched = repository().join(".tools/python/bin/nats-server");
+    if fetched.is_file() {
+        return fetched;
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .map(|directory| directory.join("nats-server"))
+        .find(|candidate| candidate.is_file())
+        .expect("no nats-server: run `make tools`, or set NATS_SERVER")
+}
+
+/// Returns a port nobody listens on, and another one each time.
+fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    // Test programs that run at the same time start at different places.
+    let start = u16::try_from(std::process::id() * 37 % u32::from(PORT_COUNT))
+        .expect("a remainder is smaller than its divisor");
+    for _ in 0..PORTS_TRIED_MAX {
+        let step = NEXT.fetch_add(1, Ordering::Relaxed);
+        let port = PORT_MIN + (start + step % PORT_COUNT) % PORT_COUNT;
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return port;
+        }
+    }
+    panic!("no free port found from {PORT_MIN} on");
+}

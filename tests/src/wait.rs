@@ -1,0 +1,37 @@
+//! Waits for conditions; no test sleeps for a length it has guessed.
+
+use std::time::{Duration, Instant};
+
+/// How often a condition is looked at: often beside the seconds tests wait
+/// for, seldom enough to leave the machine to what is tested.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
+
+/// Waits until `look` finds something and returns it; panics after `limit`.
+pub async fn wait_for<T>(
+    what: &str,
+    limit: Duration,
+    mut look: impl AsyncFnMut() -> Option<T>,
+) -> T {
+    let start = Instant::now();
+    loop {
+        // A look that hangs, on a server that was killed say, must not outlast the limit.
+        let left = limit.saturating_sub(start.elapsed()).max(POLL_INTERVAL);
+        if let Ok(Some(found)) = tokio::time::timeout(left, look()).await {
+            return found;
+        }
+        let waited = start.elapsed();
+        assert!(waited < limit, "waited {waited:.1?} for: {what}");
+        tokio::time::sleep(POLL_INTERVAL).await;
+    }
+}
+
+/// Waits until `condition` holds and returns how long that took; panics after `limit`.
+pub async fn wait_until(
+    what: &str,
+    limit: Duration,
+    mut condition: impl AsyncFnMut() -> bool,
+) -> Duration {
+    let start = Instant::now();
+    wait_for(what, limit, async || condition().await.then_some(())).await;
+    start.elapsed()
+}
