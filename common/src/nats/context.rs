@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use serde::Deserialize;
 
+use super::login::{Login, split_urls};
 use crate::settings::Table;
 
 /// How to reach NATS; what is `None` is not set.
@@ -81,6 +82,24 @@ impl Settings {
         }
     }
 
+    /// Moves the login of the URL to its own fields, whose values it replaces.
+    fn with_login_of_url(mut self) -> Self {
+        let Some(url) = self.url.take() else {
+            return self;
+        };
+        let (url, login) = split_urls(&url);
+        self.url = Some(url);
+        match login {
+            None => {}
+            Some(Login::User { user, password }) => {
+                self.user = Some(user);
+                self.password = Some(password);
+            }
+            Some(Login::Token(token)) => self.token = Some(token),
+        }
+        self
+    }
+
     /// Fills what is not set from `lower`. A login is one thing: where this one
     /// has any, none of the lower one's is mixed in.
     fn or(self, lower: Self) -> Self {
@@ -113,7 +132,10 @@ impl Settings {
 
 /// Resolves the settings from flags, environment, config file and context.
 pub fn nats_settings(flags: Settings, file: Settings) -> anyhow::Result<Settings> {
-    let settings = flags.or(Settings::from_environment()).or(file);
+    let settings = flags
+        .with_login_of_url()
+        .or(Settings::from_environment().with_login_of_url())
+        .or(file.with_login_of_url());
     let Some(directory) = config_directory() else {
         return Ok(settings);
     };
@@ -123,7 +145,7 @@ pub fn nats_settings(flags: Settings, file: Settings) -> anyhow::Result<Settings
     if settings.url.is_some() && settings.context.is_none() {
         return Ok(settings);
     }
-    Ok(settings.or(context))
+    Ok(settings.or(context.with_login_of_url()))
 }
 
 fn config_directory() -> Option<PathBuf> {
@@ -206,6 +228,20 @@ mod tests {
         assert!(read_context(&directory, Some("west")).is_err());
         assert!(read_context(&directory, Some("../east")).is_err());
         fs::remove_dir_all(directory).unwrap();
+    }
+
+    #[test]
+    fn the_login_of_a_url_beats_one_from_a_lower_place() {
+        let from_url = |url: &str| Settings {
+            url: Some(url.to_owned()),
+            ..Settings::default()
+        };
+        let upper = from_url("nats://u:p@a:4222").with_login_of_url();
+        let lower = from_url("nats://s3cr3t@b:4222").with_login_of_url();
+        let both = upper.or(lower);
+        assert_eq!(both.url(), "nats://a:4222");
+        assert_eq!(both.user.as_deref(), Some("u"));
+        assert_eq!((both.password.as_deref(), both.token), (Some("p"), None));
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod clock;
 mod connect;
 mod context;
 mod diagnose;
+mod login;
 mod publish;
 
 pub use clock::Clock;
