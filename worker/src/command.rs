@@ -1,0 +1,180 @@
+//! What a command is told, and what its end means.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use rolecast_common::assignment::Assignment;
+use rolecast_common::id::{NodeId, Role};
+use rolecast_common::time::WallTime;
+use rolecast_common::unit::Bytes;
+use rolecast_common::wire::OutcomeStatus;
+
+/// Output kept of a command unless its category says otherwise.
+pub const OUTPUT_MAX_DEFAULT: Bytes = Bytes::from_kib(64);
+/// The most output a category may keep: an outcome must fit a NATS message of
+/// 1 MiB with room for everything else.
+pub const OUTPUT_MAX: Bytes = Bytes::from_kib(512);
+/// How much of the end of stderr becomes part of the reason.
+pub const STDERR_TAIL: usize = 2048;
+
+/// Tells the worker to try the job again (`EX_TEMPFAIL` of sysexits.h).
+const EXIT_RETRY: i32 = 75;
+/// The job's input is wrong (`EX_USAGE`, `EX_DATAERR`): trying again is no use.
+const EXIT_GIVE_UP: [i32; 2] = [64, 65];
+
+/// A program and how it is run, all from the worker's own configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Command {
+    /// An absolute path.
+    pub program: PathBuf,
+    pub arguments: Vec<String>,
+    /// Its whole environment, but for what describes the job.
+    pub environment: Vec<(String, OsString)>,
+    pub directory: Option<PathBuf>,
+    /// Output beyond this is read and dropped.
+    pub output_max: usize,
+}
+
+/// Returns the variables that tell a command about its job.
+pub fn job_environment(
+    node: &NodeId,
+    roles: &[Role],
+    assignment: &Assignment,
+    deadline: Option<WallTime>,
+) -> Vec<(&'static str, String)> {
+    let roles: Vec<&str> = roles.iter().map(Role::as_str).collect();
+    let mut variables = vec![
+        ("ROLECAST_JOB_ID", assignment.job.to_string()),
+        ("ROLECAST_ATTEMPT", assignment.attempt.to_string()),
+        ("ROLECAST_CATEGORY", assignment.category.to_string()),
+        ("ROLECAST_NODE", node.to_string()),
+        ("ROLECAST_ROLES", roles.join(",")),
+    ];
+    if let Some(deadline) = deadline {
+        variables.push(("ROLECAST_DEADLINE", deadline.to_string()));
+    }
+    variables
+}
+
+/// How a process ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Exit {
+    Code(i32),
+    /// Killed by the signal of this name.
+    Signal(String),
+}
+
+/// Returns what the end of a command means for its job, and why.
+pub fn verdict(exit: &Exit, stderr_tail: &[u8]) -> (OutcomeStatus, String) {
+    let (status, what) = match exit {
+        Exit::Code(0) => return (OutcomeStatus::Completed, String::new()),
+        Exit::Code(code) if EXIT_GIVE_UP.contains(code) => {
+            (OutcomeStatus::GiveUp, format!("exit code {code}"))
+        }
+        Exit::Code(EXIT_RETRY) => (
+            OutcomeStatus::Retry,
+            format!("exit code {EXIT_RETRY}, try again"),
+        ),
+        Exit::Code(code) => (OutcomeStatus::Retry, format!("exit code {code}")),
+        Exit::Signal(name) => (OutcomeStatus::Retry, format!("killed by {name}")),
+    };
+    let said = one_line(&String::from_utf8_lossy(stderr_tail));
+    if said.is_empty() {
+        return (status, what);
+    }
+    (status, format!("{what}: {said}"))
+}
+
+/// Joins the lines of a text and drops what would disturb a log or a header.
+pub fn one_line(text: &str) -> String {
+    let lines: Vec<&str> = text
+        .lines()
+        .map(str::trim)
+        .filter(|l| !l.is_empty())
+        .collect();
+    let joined = lines.join(" | ");
+    joined
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
+}
+
+/// The last bytes of a stream.
+#[derive(Debug, Default)]
+pub struct Tail {
+    bytes: Vec<u8>,
+}
+
+impl Tail {
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+        // Trimmed at twice the size, so that each byte is moved once at most.
+        if self.bytes.len() > 2 * STDERR_TAIL {
+            self.bytes.drain(..self.bytes.len() - STDERR_TAIL);
+        }
+    }
+
+    pub fn as_bytes(&self) -> &[u8] {
+        let start = self.bytes.len().saturating_sub(STDERR_TAIL);
+        &self.bytes[start..]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exit_codes_mean_what_the_documents_say() {
+        for (code, status) in [
+            (0, OutcomeStatus::Completed),
+            (75, OutcomeStatus::Retry),
+            (64, OutcomeStatus::GiveUp),
+            (65, OutcomeStatus::GiveUp),
+            (1, OutcomeStatus::Retry),
+            (127, OutcomeStatus::Retry),
+        ] {
+            assert_eq!(verdict(&Exit::Code(code), b"").0, status, "{code}");
+        }
+    }
+
+    #[test]
+    fn the_reason_is_one_line_with_the_end_of_stderr() {
+        let (_, reason) = verdict(&Exit::Code(1), b"warning: x\n\n error:\ty\r\n");
+        assert_eq!(reason, "exit code 1: warning: x | error: y");
+        let (status, reason) = verdict(&Exit::Signal("SIGKILL".to_owned()), b"");
+        assert_eq!(
+            (status, reason.as_str()),
+            (OutcomeStatus::Retry, "killed by SIGKILL")
+        );
+    }
+
+    #[test]
+    fn the_tail_keeps_the_last_bytes() {
+        let mut tail = Tail::default();
+        for n in 0..10_000u32 {
+            tail.push(format!("{n}\n").as_bytes());
+        }
+        assert_eq!(tail.as_bytes().len(), STDERR_TAIL);
+        assert!(tail.as_bytes().ends_with(b"9998\n9999\n"));
+    }
+
+    #[test]
+    fn a_command_learns_about_its_job() {
+        let assignment = "7.ocr.job-1.3.$JS.ACK.S.c.1.2.3.4.5".parse().unwrap();
+        let node = NodeId::new("n1").unwrap();
+        let roles = ["leader", "backup"].map(|role| Role::new(role).unwrap());
+        let deadline = Some(WallTime::from_millis(0));
+        let variables = job_environment(&node, &roles, &assignment, deadline);
+        for (name, value) in [
+            ("ROLECAST_JOB_ID", "job-1"),
+            ("ROLECAST_ATTEMPT", "3"),
+            ("ROLECAST_CATEGORY", "ocr"),
+            ("ROLECAST_NODE", "n1"),
+            ("ROLECAST_ROLES", "leader,backup"),
+            ("ROLECAST_DEADLINE", "1970-01-01T00:00:00.000Z"),
+        ] {
+            assert!(variables.contains(&(name, value.to_owned())), "{name}");
+        }
+    }
+}
