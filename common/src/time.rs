@@ -89,9 +89,11 @@ pub struct Now {
     pub wall: WallTime,
 }
 
-/// Parses a length such as `250ms`, `30s`, `5m` or `1h 30m`.
+/// Parses a length such as `250ms`, `30s`, `1h 30m` or `7d`; a day has 24 hours.
 pub fn parse_duration(text: &str) -> Option<Duration> {
-    let length: jiff::SignedDuration = text.parse().ok()?;
+    let span: jiff::Span = text.parse().ok()?;
+    let days = jiff::SpanRelativeTo::days_are_24_hours();
+    let length = span.to_duration(days).ok()?;
     Duration::try_from(length).ok()
 }
 
@@ -118,6 +120,7 @@ mod tests {
     fn lengths_are_read_as_people_write_them() {
         assert_eq!(parse_duration("250ms"), Some(Duration::from_millis(250)));
         assert_eq!(parse_duration("1h 30m"), Some(Duration::from_secs(5400)));
+        assert_eq!(parse_duration("7d"), Some(Duration::from_secs(7 * 86_400)));
         assert_eq!(parse_duration("-3s"), None);
         assert_eq!(parse_duration("soon"), None);
         assert_eq!(format_duration(Duration::from_millis(90_250)), "1m 30s");
