@@ -1,1 +1,24 @@
-//! The service that forecasts, places and forwards jobs, and records their outcomes.
+//! The dispatcher: decides which node runs which job, and settles every job once.
+//!
+//! Read in this order:
+//!
+//! - [`category`]: what a category needs and who may run it;
+//! - [`forecast`]: what the others on a node will use;
+//! - [`fleet`]: the nodes, from their heartbeats, with the [`ledger`] of what was
+//!   sent to each;
+//! - [`placement`]: the choice of a node, a pure function;
+//! - [`machine`]: the decision core, one state machine over explicit time;
+//! - [`io`]: the shell that feeds it from NATS and carries out what it says;
+//! - [`config`]: the configuration file.
+//!
+//! Nothing outside `io/` and `config.rs` reads a clock, the network or the
+//! environment, so a simulator can drive the same machine.
+
+pub mod category;
+pub mod config;
+pub mod fleet;
+pub mod forecast;
+pub mod io;
+pub mod ledger;
+pub mod machine;
+pub mod placement;

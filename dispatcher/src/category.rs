@@ -1,0 +1,73 @@
+//! What a category of jobs needs, who may run it, and when it is given up.
+
+use std::time::Duration;
+
+use rolecast_common::id::{Category, Role};
+use rolecast_common::unit::Resources;
+
+/// The policy of one category.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Policy {
+    pub category: Category,
+    /// Whether the config names it; otherwise it has the default profile.
+    pub declared: bool,
+    /// The roles that may run it, best first; empty means any.
+    pub roles: Vec<Role>,
+    /// What one job uses on average, and of memory at its peak.
+    pub profile: Resources,
+    /// How long a job is expected to run.
+    pub duration: Duration,
+    /// How many attempts may fail before the job is dead.
+    pub attempts_max: u32,
+    pub backoff: Backoff,
+    /// Whether completed jobs are recorded; dead and expired ones always are.
+    pub records_completed: bool,
+}
+
+impl Policy {
+    /// Returns how good a node with these roles is for the category, 0 being
+    /// best, or `None` if it may not run it.
+    pub fn role_rank(&self, roles: &[Role]) -> Option<usize> {
+        if self.roles.is_empty() {
+            return Some(0);
+        }
+        self.roles.iter().position(|role| roles.contains(role))
+    }
+}
+
+/// Exponential backoff between attempts, with jitter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Backoff {
+    pub min: Duration,
+    pub max: Duration,
+}
+
+impl Backoff {
+    /// Returns the delay after this many failures; `jitter` is from 0 to 1.
+    ///
+    /// Half of the delay is fixed and half is random, so that jobs that failed
+    /// together do not come back together.
+    pub fn delay(self, failures: u32, jitter: f64) -> Duration {
+        let doublings = failures.saturating_sub(1).min(30);
+        let longest = self.min.saturating_mul(1 << doublings).min(self.max);
+        longest.mul_f64(0.5 + 0.5 * jitter.clamp(0.0, 1.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_delay_doubles_up_to_its_maximum() {
+        let backoff = Backoff {
+            min: Duration::from_secs(1),
+            max: Duration::from_secs(60),
+        };
+        let delays: Vec<u64> = [1, 2, 3, 7, u32::MAX]
+            .map(|failures| backoff.delay(failures, 1.0).as_secs())
+            .to_vec();
+        assert_eq!(delays, [1, 2, 4, 60, 60]);
+        assert_eq!(backoff.delay(1, 0.0), Duration::from_millis(500));
+    }
+}

@@ -1,0 +1,333 @@
+//! The nodes, as their heartbeats tell them, with what was sent to each.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+use rolecast_common::id::{BootId, Category, NodeId, Role, Sequence};
+use rolecast_common::time::Time;
+use rolecast_common::unit::{BytesPerSecond, Cores, Resources};
+use rolecast_common::wire::{Heartbeat, NodeHealth, NodeStatus, Usage};
+
+use crate::forecast::{Forecaster, Model};
+use crate::ledger::Ledger;
+
+/// Heartbeats missed in a row before a node counts as gone.
+const MISSED_MAX: u32 = 3;
+/// Sane bounds of a heartbeat interval; outside them a node could never or
+/// always be gone.
+const INTERVAL_MIN: Duration = Duration::from_millis(100);
+const INTERVAL_MAX: Duration = Duration::from_secs(10);
+/// Former boots remembered per node, to tell a replay from a restart.
+const FORMER_BOOTS_MAX: usize = 8;
+/// Bounds the memory that heartbeats with invented names can take.
+const NODES_MAX: usize = 20_000;
+/// How long a node that is gone and has nothing in hand stays listed.
+const FORGET_AFTER: Duration = Duration::from_secs(15 * 60);
+/// More cores than any machine has: a heartbeat that claims them is broken.
+const CORES_MAX: f64 = 65_536.0;
+
+/// Why a heartbeat was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    #[error("its node is not the one its subject names")]
+    ForeignNode,
+    #[error("it repeats or precedes one already taken")]
+    Replayed,
+    #[error("its boot was superseded by a later one; do two workers share this node id?")]
+    SupersededBoot,
+    #[error("its capacity is not one a machine can have")]
+    Implausible,
+    #[error("too many nodes are known already")]
+    TooManyNodes,
+}
+
+/// What a heartbeat changed, beyond the figures.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Change {
+    /// The node is new, or back after it was gone.
+    pub joined: bool,
+    /// The worker was restarted: what its former boot had in hand is lost.
+    pub rebooted: bool,
+    /// It began to drain.
+    pub drains: bool,
+}
+
+/// All nodes, in the order of their ids.
+#[derive(Debug)]
+pub struct Fleet {
+    nodes: BTreeMap<NodeId, Node>,
+    model: Model,
+}
+
+/// One node.
+#[derive(Debug)]
+pub struct Node {
+    id: NodeId,
+    boot: BootId,
+    former_boots: VecDeque<BootId>,
+    sequence: u64,
+    seen: Time,
+    interval: Duration,
+    is_gone: bool,
+    is_draining: bool,
+    roles: Vec<Role>,
+    capacity: Resources,
+    usage: Usage,
+    forecaster: Box<dyn Forecaster>,
+    /// What others are expected to use; kept because placement reads it often.
+    exogenous: Resources,
+    jobs_max: u32,
+    offered: BTreeMap<Category, u32>,
+    refused: BTreeSet<Category>,
+    pub ledger: Ledger,
+    pub completed: u64,
+    pub failed: u64,
+}
+
+impl Fleet {
+    pub fn new(model: Model) -> Self {
+        Self {
+            nodes: BTreeMap::new(),
+            model,
+        }
+    }
+
+    pub fn nodes(&self) -> impl Iterator<Item = &Node> {
+        self.nodes.values()
+    }
+
+    pub fn get(&self, id: &NodeId) -> Option<&Node> {
+        self.nodes.get(id)
+    }
+
+    pub fn get_mut(&mut self, id: &NodeId) -> Option<&mut Node> {
+        self.nodes.get_mut(id)
+    }
+
+    /// Takes a heartbeat that came on the subject of node `from`.
+    pub fn take(&mut self, now: Time, from: &NodeId, beat: &Heartbeat) -> Result<Change, Refusal> {
+        if *from != beat.node {
+            return Err(Refusal::ForeignNode);
+        }
+        let cpu = beat.capacity.cpu.get();
+        if cpu <= 0.0 || cpu > CORES_MAX || beat.capacity.memory.get() == 0 {
+            return Err(Refusal::Implausible);
+        }
+        if let Some(node) = self.nodes.get_mut(from) {
+            return node.take(now, beat);
+        }
+        if self.nodes.len() >= NODES_MAX {
+            return Err(Refusal::TooManyNodes);
+        }
+        let mut node = Node::new(now, beat, self.model);
+        node.update(now, beat);
+        self.nodes.insert(from.clone(), node);
+        Ok(Change {
+            joined: true,
+            ..Change::default()
+        })
+    }
+
+    /// Marks the nodes whose heartbeats stopped, and returns them.
+    pub fn mark_gone(&mut self, now: Time) -> Vec<NodeId> {
+        let mut gone = Vec::new();
+        for node in self.nodes.values_mut() {
+            if !node.is_gone && now.since(node.seen) > node.interval * MISSED_MAX {
+                node.is_gone = true;
+                gone.push(node.id.clone());
+            }
+        }
+        gone
+    }
+
+    /// Forgets the nodes that went long ago and left nothing behind.
+    pub fn forget(&mut self, now: Time) {
+        self.nodes.retain(|_, node| {
+            let is_old = now.since(node.seen) > FORGET_AFTER;
+            !(node.is_gone && is_old && node.ledger.count() == 0)
+        });
+    }
+}
+
+impl Node {
+    fn new(now: Time, beat: &Heartbeat, model: Model) -> Self {
+        Self {
+            id: beat.node.clone(),
+            boot: beat.boot.clone(),
+            former_boots: VecDeque::new(),
+            sequence: beat.sequence,
+            seen: now,
+            interval: INTERVAL_MAX,
+            is_gone: false,
+            is_draining: beat.draining,
+            roles: Vec::new(),
+            capacity: beat.capacity,
+            usage: beat.usage,
+            forecaster: model.start(),
+            exogenous: Resources::default(),
+            jobs_max: 0,
+            offered: BTreeMap::new(),
+            refused: BTreeSet::new(),
+            ledger: Ledger::default(),
+            completed: 0,
+            failed: 0,
+        }
+    }
+
+    fn take(&mut self, now: Time, beat: &Heartbeat) -> Result<Change, Refusal> {
+        let mut change = Change::default();
+        if beat.boot == self.boot {
+            if beat.sequence <= self.sequence {
+                return Err(Refusal::Replayed);
+            }
+        } else if self.former_boots.contains(&beat.boot) {
+            return Err(Refusal::SupersededBoot);
+        } else {
+            let former = std::mem::replace(&mut self.boot, beat.boot.clone());
+            self.former_boots.push_back(former);
+            if self.former_boots.len() > FORMER_BOOTS_MAX {
+                self.former_boots.pop_front();
+            }
+            change.rebooted = true;
+        }
+        change.joined = std::mem::take(&mut self.is_gone);
+        change.drains = beat.draining && !self.is_draining;
+        self.update(now, beat);
+        Ok(change)
+    }
+
+    fn update(&mut self, now: Time, beat: &Heartbeat) {
+        self.sequence = beat.sequence;
+        self.seen = now;
+        self.interval =
+            Duration::from_millis(u64::from(beat.interval_ms)).clamp(INTERVAL_MIN, INTERVAL_MAX);
+        self.is_draining = beat.draining;
+        self.roles.clone_from(&beat.roles);
+        self.capacity = beat.capacity;
+        self.usage = Usage {
+            total: at_most(beat.usage.total, beat.capacity),
+            jobs: at_most(beat.usage.jobs, beat.usage.total),
+            pressure: beat.usage.pressure,
+        };
+        self.jobs_max = beat.jobs_max;
+        self.offered.clone_from(&beat.categories);
+        self.refused.clear();
+        let exogenous = self.usage.total.minus(self.usage.jobs);
+        self.forecaster.observe(now, exogenous);
+        self.exogenous = self.forecaster.predict(self.interval);
+    }
+
+    pub fn id(&self) -> &NodeId {
+        &self.id
+    }
+
+    pub fn roles(&self) -> &[Role] {
+        &self.roles
+    }
+
+    pub fn capacity(&self) -> Resources {
+        self.capacity
+    }
+
+    pub fn is_gone(&self) -> bool {
+        self.is_gone
+    }
+
+    pub fn is_draining(&self) -> bool {
+        self.is_draining
+    }
+
+    pub fn jobs(&self) -> u32 {
+        self.ledger.count()
+    }
+
+    pub fn jobs_max(&self) -> u32 {
+        self.jobs_max
+    }
+
+    /// Returns what others are expected to use plus what is reserved.
+    pub fn predicted_use(&self) -> Resources {
+        self.exogenous + self.ledger.total()
+    }
+
+    /// Returns how many more jobs of the category fit, or `None` if the node
+    /// does not run it.
+    pub fn free_slots(&self, category: &Category) -> Option<u32> {
+        let of_category = self.offered.get(category)?;
+        let free_total = self.jobs_max.saturating_sub(self.ledger.count());
+        let free = of_category.saturating_sub(self.ledger.count_of(category));
+        Some(free.min(free_total))
+    }
+
+    pub fn has_refused(&self, category: &Category) -> bool {
+        self.refused.contains(category)
+    }
+
+    /// Keeps the category away until the next heartbeat says how things are.
+    pub fn refuse(&mut self, category: &Category) {
+        self.refused.insert(category.clone());
+    }
+
+    /// Nobody listens on its subject; only a heartbeat brings it back.
+    pub fn bounce(&mut self) {
+        self.is_gone = true;
+    }
+
+    /// It hands jobs back; the next heartbeat confirms that it drains.
+    pub fn drain(&mut self) {
+        self.is_draining = true;
+    }
+
+    pub fn has_missed(&self, now: Time) -> bool {
+        now.since(self.seen) > self.interval * MISSED_MAX
+    }
+
+    pub fn release(&mut self, job: Sequence) {
+        self.ledger.release(job);
+    }
+
+    pub fn interval(&self) -> Duration {
+        self.interval
+    }
+
+    pub fn status(&self, now: Time) -> NodeStatus {
+        let health = match (self.is_gone, self.is_draining) {
+            (true, _) => NodeHealth::Gone,
+            (false, true) => NodeHealth::Draining,
+            (false, false) => NodeHealth::Ready,
+        };
+        NodeStatus {
+            node: self.id.clone(),
+            roles: self.roles.clone(),
+            health,
+            heartbeat_age_ms: u64::try_from(now.since(self.seen).as_millis()).unwrap_or(u64::MAX),
+            capacity: self.capacity,
+            usage: self.usage,
+            reserved: self.ledger.total(),
+            jobs: self.ledger.count(),
+            jobs_max: self.jobs_max,
+            completed: self.completed,
+            failed: self.failed,
+        }
+    }
+}
+
+/// Limits each amount: a node that uses more than it has, has nothing left.
+/// A rate of unknown capacity (zero) is kept as measured.
+fn at_most(used: Resources, limit: Resources) -> Resources {
+    let rate = |used: BytesPerSecond, limit: BytesPerSecond| {
+        if limit == BytesPerSecond::ZERO {
+            return used;
+        }
+        BytesPerSecond::clamped(used.get().min(limit.get()))
+    };
+    Resources {
+        cpu: Cores::clamped(used.cpu.get().min(limit.cpu.get())),
+        memory: used.memory.min(limit.memory),
+        network: rate(used.network, limit.network),
+        disk: rate(used.disk, limit.disk),
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;
