@@ -1,0 +1,102 @@
+//! A job arrives from the stream, for the first time or again.
+
+use std::time::Duration;
+
+use rolecast_common::time::Now;
+use rolecast_common::wire::RecordStatus;
+
+use super::{Delivery, Job, Machine, Output, State, Stray};
+
+/// A delay that is as good as over is not worth another delivery.
+const DELAY_MIN: Duration = Duration::from_millis(5);
+
+impl Machine {
+    pub(super) fn deliver(&mut self, now: Now, delivery: Delivery, out: &mut Vec<Output>) {
+        let sequence = delivery.ack.sequence();
+        if let Some(room) = self.rooms.get_mut(&delivery.source) {
+            room.asked = room.asked.saturating_sub(1);
+        }
+        if self.is_stopping {
+            out.push(Output::GiveBack {
+                sequence,
+                ack: delivery.ack,
+                delay: Duration::ZERO,
+            });
+            return;
+        }
+        if self.settled.contains(sequence) {
+            // Its acknowledgement was lost; the outcome is recorded.
+            self.counters.jobs_redelivered += 1;
+            let ack = delivery.ack;
+            out.push(Output::Ack { sequence, ack });
+            return;
+        }
+        if let Some(job) = self.jobs.get_mut(&sequence) {
+            self.counters.jobs_redelivered += 1;
+            job.ack = delivery.ack;
+            if !matches!(job.state, State::Waiting) {
+                out.push(Output::Drop(sequence));
+            }
+            return;
+        }
+        self.admit(now, delivery, out);
+    }
+
+    fn admit(&mut self, now: Now, delivery: Delivery, out: &mut Vec<Output>) {
+        let sequence = delivery.ack.sequence();
+        let away = self.away.remove(&sequence);
+        // A recreated stream counts from 1 again: the id tells another job.
+        let history = away
+            .map(|away| away.history)
+            .filter(|history| history.job == delivery.job);
+        let mut job = Job {
+            source: delivery.source,
+            job: delivery.job,
+            ack: delivery.ack,
+            deadline: None,
+            attempt: history.as_ref().map_or(0, |history| history.attempt),
+            failures: history.map_or_else(Vec::new, |history| history.failures),
+            kept_alive: now.time,
+            state: State::Waiting,
+        };
+        let options = match delivery.options {
+            Ok(options) => options,
+            Err(invalid) => {
+                let record = self.record(now, &job, RecordStatus::Dead, invalid.to_string());
+                self.bury(now, sequence, job, record, out);
+                return;
+            }
+        };
+        job.deadline = options.deadline;
+        if job.is_expired(now) {
+            self.expire(now, sequence, job, out);
+            return;
+        }
+        let wait = options.not_before.unwrap_or_default().since(now.wall);
+        if wait > DELAY_MIN {
+            self.give_back(now, job, wait, "delayed".to_owned(), out);
+            return;
+        }
+        let room = self.rooms.entry(job.source.clone()).or_default();
+        room.waiting.push_back(sequence);
+        self.jobs.insert(sequence, job);
+    }
+
+    /// Buries a job that no consumer delivers.
+    pub(super) fn bury_stray(&mut self, now: Now, stray: Stray, out: &mut Vec<Output>) {
+        if self.settled.contains(stray.sequence) || !self.strays.insert(stray.sequence) {
+            return;
+        }
+        let record = self.stray_record(now, stray);
+        out.push(Output::Bury {
+            record: Box::new(record),
+            ack: None,
+        });
+    }
+}
+
+impl Job {
+    pub(super) fn is_expired(&self, now: Now) -> bool {
+        self.deadline.is_some_and(|deadline| deadline <= now.wall)
+    }
+}

@@ -1,0 +1,72 @@
+//! How many jobs to ask the stream for: what can be placed, and a few to hold.
+
+use std::time::Duration;
+
+use rolecast_common::subjects::Source;
+use rolecast_common::time::Time;
+
+use super::{Machine, Output};
+use crate::placement;
+
+/// How long a pull stays open. The shell writes it into the request.
+pub const PULL_EXPIRES: Duration = Duration::from_secs(10);
+/// A pull without any answer this long after it expired was lost.
+const PULL_LOST_AFTER: Duration = Duration::from_secs(12);
+/// Jobs held when no node has room, so that the oldest can expire, and start
+/// without a round trip when room comes.
+const HELD_MIN: u32 = 16;
+/// Bounds the payloads held for one category and priority.
+const HELD_MAX: u32 = 2048;
+
+impl Machine {
+    pub(super) fn end_pull(&mut self, source: &Source, undelivered: u32) {
+        if let Some(room) = self.rooms.get_mut(source) {
+            room.asked = room.asked.saturating_sub(undelivered);
+        }
+    }
+
+    pub(super) fn void_pulls(&mut self) {
+        for room in self.rooms.values_mut() {
+            room.asked = 0;
+        }
+    }
+
+    pub(super) fn fetch(&mut self, now: Time, out: &mut Vec<Output>) {
+        if now.since(self.started) < self.params.warm_up {
+            return;
+        }
+        for (category, service) in &self.services {
+            let free: u32 = self
+                .fleet
+                .nodes()
+                .filter(|node| placement::eligibility(node, &service.policy).is_ok())
+                .filter_map(|node| node.free_slots(category))
+                .fold(0, u32::saturating_add);
+            let target = free.saturating_add(HELD_MIN).min(HELD_MAX);
+            for priority in rolecast_common::id::Priority::ALL {
+                let source = Source {
+                    category: category.clone(),
+                    priority,
+                };
+                let Some(room) = self.rooms.get_mut(&source) else {
+                    continue;
+                };
+                if now.since(room.asked_at) > PULL_EXPIRES + PULL_LOST_AFTER {
+                    room.asked = 0;
+                }
+                let missing = target.saturating_sub(room.len()).saturating_sub(room.asked);
+                // Few large pulls cost the server less than many small ones.
+                let is_worth_it = missing > 0 && (room.asked == 0 || missing >= target / 2);
+                if !is_worth_it {
+                    continue;
+                }
+                room.asked += missing;
+                room.asked_at = now;
+                out.push(Output::Fetch {
+                    source,
+                    batch: missing,
+                });
+            }
+        }
+    }
+}

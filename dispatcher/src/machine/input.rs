@@ -1,0 +1,99 @@
+//! What the machine is told.
+
+use rolecast_common::assignment::{Ack, Assignment};
+use rolecast_common::id::{Category, JobId, NodeId, Sequence};
+use rolecast_common::options::{InvalidOption, Options};
+use rolecast_common::subjects::Source;
+use rolecast_common::time::WallTime;
+use rolecast_common::wire::{Heartbeat, Outcome};
+
+/// Something that happened. The shell tells everything that arrived together
+/// and then [`Input::Turn`], on which the machine places and fetches.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// A job came from the stream; its payload stays with the shell.
+    Delivered(Delivery),
+    /// A pull ended with this many jobs undelivered.
+    PullEnded {
+        source: Source,
+        undelivered: u32,
+    },
+    /// All pulls are void: the connection was made anew.
+    Reconnected,
+    Heartbeat {
+        from: NodeId,
+        heartbeat: Box<Heartbeat>,
+    },
+    /// Outcomes that one message carried and one answer will confirm.
+    Outcomes {
+        from: NodeId,
+        reply: Option<String>,
+        outcomes: Vec<(Assignment, Outcome)>,
+    },
+    /// Nobody listened on the node's subject.
+    Bounced {
+        node: NodeId,
+        assignment: Assignment,
+    },
+    /// The stream answered a [`super::Output::Record`].
+    Recorded {
+        sequence: Sequence,
+        result: Recorded,
+    },
+    /// A [`super::Output::Bury`] ended, well or not.
+    Buried {
+        sequence: Sequence,
+        is_done: bool,
+    },
+    /// Jobs were found in a category that has no consumer yet.
+    Found(Category),
+    /// A job was found that no consumer will deliver.
+    Stray(Stray),
+    /// A message could not be read.
+    Malformed {
+        what: Malformed,
+        from: String,
+        why: String,
+    },
+    /// Stop fetching and give back what has not been sent.
+    Stop,
+    Turn,
+}
+
+/// One delivery of a job.
+#[derive(Clone, Debug)]
+pub struct Delivery {
+    pub source: Source,
+    pub ack: Ack,
+    /// The job's id, which is known even if its options are not valid.
+    pub job: JobId,
+    pub options: Result<Options, InvalidOption>,
+}
+
+/// A job whose subject belongs to no category that is served.
+#[derive(Clone, Debug)]
+pub struct Stray {
+    pub sequence: Sequence,
+    pub job: JobId,
+    /// The category as written, valid or not.
+    pub category: String,
+    pub submitted: WallTime,
+    pub reason: String,
+}
+
+/// What became of an attempt to record an outcome.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recorded {
+    Stored,
+    /// An outcome of this job had been recorded before.
+    Already,
+    /// Not stored; it is to be tried again.
+    Failed,
+}
+
+/// Which kind of message was malformed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Malformed {
+    Heartbeat,
+    Outcome,
+}

@@ -1,0 +1,397 @@
+//! The decision core: one state machine over explicit time.
+//!
+//! The life of a job, and the file that holds each step:
+//!
+//! 1. `fetch`: ask the stream for as many jobs as can be placed, and a few more.
+//! 2. `delivery`: a job arrives; it is judged (delayed, expired, invalid) and
+//!    joins the waiting `room` of its category and priority.
+//! 3. `sending`: at the end of a turn, waiting jobs are placed in fair order,
+//!    reserved in the node's ledger, and forwarded.
+//! 4. `nodes`: heartbeats say what is in hand; a node that goes, loses its jobs,
+//!    which are given back to the stream at once.
+//! 5. `outcomes`: the worker reports; a report of a revoked attempt changes nothing.
+//! 6. `settling`: the outcome is recorded by compare-and-set, then the job is
+//!    acknowledged, then the worker is answered; or it goes back for another
+//!    attempt; or it is buried with its reasons.
+//!
+//! `sweep` does what time alone makes necessary. Whatever dies in between, an
+//! unacknowledged job is delivered again.
+
+mod delivery;
+mod fetch;
+mod input;
+mod nodes;
+mod outcomes;
+mod output;
+mod room;
+mod sending;
+mod settled;
+mod settling;
+mod status;
+mod sweep;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::time::Duration;
+
+use rolecast_common::assignment::Ack;
+use rolecast_common::id::{Attempt, Category, Epoch, JobId, NodeId, Sequence};
+use rolecast_common::subjects::Source;
+use rolecast_common::time::{Now, Time, WallTime};
+use rolecast_common::wire::{Counters, FailedAttempt, Record};
+
+pub use fetch::PULL_EXPIRES;
+pub use input::{Delivery, Input, Malformed, Recorded, Stray};
+pub use output::{Event, History, Output};
+
+use crate::category::Policy;
+use crate::fleet::Fleet;
+use crate::forecast::Model;
+use room::Room;
+use settled::Settled;
+
+/// How often time alone is looked at: fine enough to notice a node gone well
+/// within its fourth heartbeat.
+const SWEEP_INTERVAL: Duration = Duration::from_millis(250);
+
+/// What the machine is given at its start.
+#[derive(Clone, Debug)]
+pub struct Params {
+    pub name: String,
+    pub epoch: Epoch,
+    pub model: Model,
+    pub policies: Vec<Policy>,
+    /// The policy of categories nobody declared; `None` buries their jobs.
+    pub undeclared: Option<Policy>,
+    /// How long after the start fetching begins, so that heartbeats can first
+    /// tell which jobs are in hand already.
+    pub warm_up: Duration,
+    /// After this long without a sign of life the server delivers a job again.
+    pub ack_wait: Duration,
+    pub seed: u64,
+}
+
+/// The dispatcher's state.
+#[derive(Debug)]
+pub struct Machine {
+    params: Params,
+    fleet: Fleet,
+    services: BTreeMap<Category, Service>,
+    rooms: BTreeMap<Source, Room>,
+    jobs: HashMap<Sequence, Job>,
+    /// Jobs given back, until they are delivered again.
+    away: HashMap<Sequence, Away>,
+    settled: Settled,
+    /// Jobs without a consumer that are being buried.
+    strays: HashSet<Sequence>,
+    confirmations: HashMap<u64, Confirmation>,
+    next_confirmation: u64,
+    counters: Counters,
+    noise: Noise,
+    rng: fastrand::Rng,
+    /// Rises with every turn in which a room was served; the fairness order.
+    turn: u64,
+    started: Time,
+    swept: Time,
+    is_stopping: bool,
+}
+
+/// A category that is served.
+#[derive(Debug)]
+struct Service {
+    policy: Policy,
+    completed: u64,
+    retried: u64,
+    dead: u64,
+    expired: u64,
+    /// Whether operators were told that no node can take its jobs.
+    is_starved: bool,
+}
+
+/// A job that is held here.
+#[derive(Debug)]
+struct Job {
+    source: Source,
+    job: JobId,
+    /// The latest delivery's: a stale one must not be given back.
+    ack: Ack,
+    deadline: Option<WallTime>,
+    /// The number of the last attempt sent, or 0.
+    attempt: u32,
+    failures: Vec<FailedAttempt>,
+    kept_alive: Time,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    Waiting,
+    Running {
+        node: NodeId,
+        sent: Time,
+    },
+    /// The outcome is on its way into the results stream.
+    Recording {
+        record: Box<Record>,
+        asked: Time,
+        confirmation: Option<u64>,
+    },
+    /// The job is on its way into the dead-letter stream.
+    Burying {
+        record: Box<Record>,
+        asked: Time,
+        is_running: bool,
+    },
+}
+
+/// A job that waits in the stream for another delivery.
+#[derive(Debug)]
+struct Away {
+    history: History,
+    /// When it should have come back; long after that it is forgotten.
+    until: Time,
+    reason: String,
+}
+
+/// A worker's request that waits for its outcomes to be settled.
+#[derive(Debug)]
+struct Confirmation {
+    reply: String,
+    open: usize,
+}
+
+/// Bounds what hostile or broken senders can make us log.
+#[derive(Debug, Default)]
+struct Noise {
+    heartbeats: Bound,
+    outcomes: Bound,
+}
+
+#[derive(Debug, Default)]
+struct Bound {
+    last: Option<Time>,
+    count: u64,
+}
+
+impl Bound {
+    /// Returns how many there were since the last report, at most once a second.
+    fn count(&mut self, now: Time) -> Option<u64> {
+        self.count += 1;
+        let is_quiet = self
+            .last
+            .is_none_or(|last| now.since(last) >= Duration::from_secs(1));
+        if !is_quiet {
+            return None;
+        }
+        self.last = Some(now);
+        Some(std::mem::take(&mut self.count))
+    }
+}
+
+impl Machine {
+    pub fn new(params: Params, now: Now, histories: Vec<(Sequence, History)>) -> Self {
+        let mut machine = Self {
+            fleet: Fleet::new(params.model),
+            services: BTreeMap::new(),
+            rooms: BTreeMap::new(),
+            jobs: HashMap::new(),
+            away: HashMap::new(),
+            settled: Settled::default(),
+            strays: HashSet::new(),
+            confirmations: HashMap::new(),
+            next_confirmation: 0,
+            counters: Counters::default(),
+            noise: Noise::default(),
+            rng: fastrand::Rng::with_seed(params.seed),
+            turn: 0,
+            started: now.time,
+            swept: now.time,
+            is_stopping: false,
+            params,
+        };
+        for policy in machine.params.policies.clone() {
+            machine.serve(policy);
+        }
+        for (sequence, history) in histories {
+            machine.send_away(now.time, sequence, history, Duration::ZERO, String::new());
+        }
+        machine
+    }
+
+    /// Returns the categories that need consumers from the start.
+    pub fn served(&self) -> Vec<Category> {
+        self.services.keys().cloned().collect()
+    }
+
+    /// Returns whether jobs of undeclared categories are run rather than buried.
+    pub fn serves_undeclared(&self) -> bool {
+        self.params.undeclared.is_some()
+    }
+
+    /// Takes one input and adds what is to be done to `out`.
+    pub fn handle(&mut self, now: Now, input: Input, out: &mut Vec<Output>) {
+        match input {
+            Input::Delivered(delivery) => self.deliver(now, delivery, out),
+            Input::PullEnded {
+                source,
+                undelivered,
+            } => self.end_pull(&source, undelivered),
+            Input::Reconnected => self.void_pulls(),
+            Input::Heartbeat { from, heartbeat } => self.hear(now, &from, &heartbeat, out),
+            Input::Outcomes {
+                from,
+                reply,
+                outcomes,
+            } => self.take_outcomes(now, &from, reply, outcomes, out),
+            Input::Bounced { node, assignment } => self.bounce(now, &node, &assignment, out),
+            Input::Recorded { sequence, result } => self.finish_record(sequence, result, out),
+            Input::Buried { sequence, is_done } => self.finish_burial(sequence, is_done, out),
+            Input::Found(category) => self.find(category, out),
+            Input::Stray(stray) => self.bury_stray(now, stray, out),
+            Input::Malformed { what, from, why } => self.refuse(now, what, &from, why, out),
+            Input::Stop => self.stop(out),
+            Input::Turn => self.end_turn(now, out),
+        }
+    }
+
+    /// Returns when [`Input::Turn`] is due at the latest.
+    pub fn next_deadline(&self) -> Time {
+        self.swept + SWEEP_INTERVAL
+    }
+
+    /// Returns whether nothing is left that must be waited for after [`Input::Stop`].
+    pub fn is_idle(&self) -> bool {
+        self.jobs
+            .values()
+            .all(|job| matches!(job.state, State::Running { .. }))
+    }
+
+    fn end_turn(&mut self, now: Now, out: &mut Vec<Output>) {
+        if now.time >= self.next_deadline() {
+            self.swept = now.time;
+            self.sweep(now, out);
+        }
+        if self.is_stopping {
+            return;
+        }
+        self.send_waiting(now, out);
+        self.fetch(now.time, out);
+    }
+
+    fn stop(&mut self, out: &mut Vec<Output>) {
+        self.is_stopping = true;
+        let mut waiting: Vec<Sequence> = self
+            .jobs
+            .iter()
+            .filter(|(_, job)| matches!(job.state, State::Waiting))
+            .map(|(sequence, _)| *sequence)
+            .collect();
+        waiting.sort_unstable();
+        for sequence in waiting {
+            let job = self.jobs.remove(&sequence).expect("it was just listed");
+            out.push(Output::GiveBack {
+                sequence,
+                ack: job.ack,
+                delay: Duration::ZERO,
+            });
+        }
+        self.rooms.clear();
+    }
+
+    /// Starts to serve a category: a room for each priority.
+    fn serve(&mut self, policy: Policy) {
+        for priority in rolecast_common::id::Priority::ALL {
+            let category = policy.category.clone();
+            self.rooms.entry(Source { category, priority }).or_default();
+        }
+        let service = Service {
+            completed: 0,
+            retried: 0,
+            dead: 0,
+            expired: 0,
+            is_starved: false,
+            policy,
+        };
+        self.services
+            .entry(service.policy.category.clone())
+            .or_insert(service);
+    }
+
+    /// Serves a category that was found in the stream, if it may be served.
+    fn find(&mut self, category: Category, out: &mut Vec<Output>) {
+        if !self.services.contains_key(&category) {
+            let Some(default) = self.params.undeclared.clone() else {
+                return;
+            };
+            out.push(Output::Event(Event::CategoryFound {
+                category: category.clone(),
+            }));
+            self.serve(Policy {
+                category: category.clone(),
+                ..default
+            });
+        }
+        out.push(Output::Serve(category));
+    }
+
+    fn send_away(
+        &mut self,
+        now: Time,
+        sequence: Sequence,
+        history: History,
+        delay: Duration,
+        reason: String,
+    ) {
+        let until = now + delay;
+        self.away.insert(
+            sequence,
+            Away {
+                history,
+                until,
+                reason,
+            },
+        );
+    }
+
+    fn refuse(
+        &mut self,
+        now: Now,
+        what: Malformed,
+        from: &str,
+        why: String,
+        out: &mut Vec<Output>,
+    ) {
+        let from: String = from.chars().take(100).collect();
+        match what {
+            Malformed::Heartbeat => {
+                self.counters.heartbeats_refused += 1;
+                if let Some(count) = self.noise.heartbeats.count(now.time) {
+                    out.push(Output::Event(Event::HeartbeatsRefused { from, why, count }));
+                }
+            }
+            Malformed::Outcome => {
+                self.counters.outcomes_malformed += 1;
+                if let Some(count) = self.noise.outcomes.count(now.time) {
+                    out.push(Output::Event(Event::OutcomesMalformed { from, why, count }));
+                }
+            }
+        }
+    }
+}
+
+impl Job {
+    fn history(&self) -> History {
+        History {
+            job: self.job.clone(),
+            attempt: self.attempt,
+            failures: self.failures.clone(),
+        }
+    }
+
+    /// Returns the number of the attempt that is running or ran last.
+    fn last_attempt(&self) -> Option<Attempt> {
+        (self.attempt > 0).then(|| Attempt::new(self.attempt))
+    }
+}
+
+#[cfg(test)]
+mod tests;

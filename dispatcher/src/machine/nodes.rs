@@ -1,0 +1,205 @@
+//! Heartbeats, and what follows when they stop.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use rolecast_common::assignment::Assignment;
+use rolecast_common::id::{NodeId, Sequence};
+use rolecast_common::time::Now;
+use rolecast_common::wire::Heartbeat;
+
+use super::{Event, Machine, Malformed, Output, State};
+
+/// A job that was sent this many heartbeats ago, and that the node does not
+/// list, never reached it.
+const UNLISTED_INTERVALS: u32 = 3;
+
+impl Machine {
+    pub(super) fn hear(
+        &mut self,
+        now: Now,
+        from: &NodeId,
+        beat: &Heartbeat,
+        out: &mut Vec<Output>,
+    ) {
+        self.counters.heartbeats += 1;
+        let change = match self.fleet.take(now.time, from, beat) {
+            Ok(change) => change,
+            Err(refusal) => {
+                let why = refusal.to_string();
+                self.refuse(now, Malformed::Heartbeat, from.as_str(), why, out);
+                return;
+            }
+        };
+        if beat.epoch > self.params.epoch {
+            let (theirs, ours) = (beat.epoch, self.params.epoch);
+            let reason = format!("node {from} follows epoch {theirs}, this one is {ours}");
+            out.push(Output::StepDown { reason });
+        }
+        if change.joined || change.rebooted {
+            out.push(Output::Event(Event::NodeJoined {
+                node: from.clone(),
+                rebooted: change.rebooted,
+            }));
+        }
+        if change.drains {
+            out.push(Output::Event(Event::NodeDraining { node: from.clone() }));
+        }
+        let listed: BTreeSet<Sequence> = beat.jobs.iter().map(|job| job.ack.sequence()).collect();
+        if change.rebooted {
+            self.lose_jobs(now, from, &listed, Duration::ZERO, out);
+        } else {
+            let unlisted = self
+                .fleet
+                .get(from)
+                .map_or(Duration::ZERO, |node| node.interval());
+            self.lose_jobs(now, from, &listed, unlisted * UNLISTED_INTERVALS, out);
+        }
+        for assignment in &beat.jobs {
+            self.adopt(now, from, assignment, out);
+        }
+    }
+
+    /// Takes over a job in hand that a former dispatcher sent.
+    fn adopt(&mut self, now: Now, node: &NodeId, assignment: &Assignment, out: &mut Vec<Output>) {
+        let sequence = assignment.ack.sequence();
+        let is_known = self.jobs.contains_key(&sequence)
+            || self.settled.contains(sequence)
+            || self
+                .away
+                .get(&sequence)
+                .is_some_and(|away| away.history.attempt >= assignment.attempt.get());
+        // A job of our own epoch that we do not know was settled long ago.
+        if is_known || assignment.epoch >= self.params.epoch {
+            return;
+        }
+        let job = self.inherited(now, node, assignment);
+        let category = &job.source.category;
+        let profile = self
+            .services
+            .get(category)
+            .map(|service| service.policy.profile);
+        if let Some(node) = self.fleet.get_mut(node) {
+            node.ledger
+                .reserve(sequence, category, profile.unwrap_or_default());
+        }
+        out.push(Output::KeepAlive(job.ack.clone()));
+        out.push(Output::Event(Event::JobAdopted {
+            job: job.job.clone(),
+            node: node.clone(),
+            epoch: assignment.epoch,
+        }));
+        self.jobs.insert(sequence, job);
+    }
+
+    /// Nobody listened: the job was not taken, and the node gets no more until
+    /// its next heartbeat.
+    pub(super) fn bounce(
+        &mut self,
+        now: Now,
+        node: &NodeId,
+        assignment: &Assignment,
+        out: &mut Vec<Output>,
+    ) {
+        self.counters.jobs_bounced += 1;
+        let sequence = assignment.ack.sequence();
+        if let Some(state) = self.fleet.get_mut(node) {
+            if !state.is_gone() {
+                let jobs = state.jobs().saturating_sub(1);
+                let why = "nobody listens on its subject";
+                let node = node.clone();
+                out.push(Output::Event(Event::NodeGone { node, jobs, why }));
+            }
+            state.bounce();
+        }
+        let Some(job) = self.jobs.get(&sequence) else {
+            return;
+        };
+        let is_ours = match &job.state {
+            State::Running { node: at, .. } => {
+                at == node && job.attempt == assignment.attempt.get()
+            }
+            State::Waiting | State::Recording { .. } | State::Burying { .. } => false,
+        };
+        if !is_ours {
+            return;
+        }
+        if let Some(node) = self.fleet.get_mut(node) {
+            node.release(sequence);
+        }
+        let job = self.jobs.remove(&sequence).expect("it was just found");
+        let reason = format!("nobody listened at node {node}");
+        self.give_back(now, job, Duration::ZERO, reason, out);
+    }
+
+    /// Gives back the jobs of nodes whose heartbeats stopped.
+    pub(super) fn bury_the_gone(&mut self, now: Now, out: &mut Vec<Output>) {
+        for node in self.fleet.mark_gone(now.time) {
+            let jobs = self.fleet.get(&node).map_or(0, |node| node.jobs());
+            let why = "its heartbeats stopped";
+            out.push(Output::Event(Event::NodeGone { node, jobs, why }));
+        }
+        let lost: Vec<NodeId> = self
+            .fleet
+            .nodes()
+            .filter(|node| node.is_gone() && node.has_missed(now.time) && node.jobs() > 0)
+            .map(|node| node.id().clone())
+            .collect();
+        for node in lost {
+            self.lose_jobs(now, &node, &BTreeSet::new(), Duration::ZERO, out);
+        }
+    }
+
+    /// Gives back the jobs sent to a node at least `min_age` ago that it does
+    /// not list as in hand. Each counts as a failed attempt: a job that takes
+    /// its node down must not do so for ever.
+    fn lose_jobs(
+        &mut self,
+        now: Now,
+        node: &NodeId,
+        listed: &BTreeSet<Sequence>,
+        min_age: Duration,
+        out: &mut Vec<Output>,
+    ) {
+        let Some(state) = self.fleet.get_mut(node) else {
+            return;
+        };
+        let unlisted: Vec<Sequence> = state
+            .ledger
+            .jobs()
+            .filter(|job| !listed.contains(job))
+            .collect();
+        for sequence in unlisted {
+            let is_old = match self.jobs.get(&sequence).map(|job| &job.state) {
+                Some(State::Running { sent, .. }) => now.time.since(*sent) >= min_age,
+                Some(State::Waiting | State::Recording { .. } | State::Burying { .. }) | None => {
+                    true
+                }
+            };
+            if is_old {
+                self.lose(now, node, sequence, out);
+            }
+        }
+    }
+
+    fn lose(&mut self, now: Now, node: &NodeId, sequence: Sequence, out: &mut Vec<Output>) {
+        if let Some(node) = self.fleet.get_mut(node) {
+            node.release(sequence);
+        }
+        let Some(mut job) = self.jobs.remove(&sequence) else {
+            return;
+        };
+        let State::Running { .. } = job.state else {
+            self.jobs.insert(sequence, job);
+            return;
+        };
+        self.counters.jobs_lost_with_node += 1;
+        let reason = format!("lost with node {node}");
+        job.note_failure(now, node, &reason);
+        out.push(Output::Event(Event::JobLost {
+            job: job.job.clone(),
+            node: node.clone(),
+        }));
+        self.retry(now, node, job, reason, Duration::ZERO, out);
+    }
+}

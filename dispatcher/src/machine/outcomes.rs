@@ -1,0 +1,173 @@
+//! A worker reports how executions ended. Only the current one counts.
+
+use rolecast_common::assignment::Assignment;
+use rolecast_common::id::{NodeId, Priority};
+use rolecast_common::subjects::Source;
+use rolecast_common::time::Now;
+use rolecast_common::wire::{Outcome, OutcomeStatus};
+
+use super::{Confirmation, Event, Job, Machine, Output, State};
+
+/// What an outcome is to us.
+enum Standing {
+    /// Of the execution we know, or of one from before our time.
+    Current,
+    /// Of one that is settled, or being settled: a repetition.
+    Repeated,
+    /// Of one that was revoked: it changes nothing.
+    Stale,
+}
+
+impl Machine {
+    pub(super) fn take_outcomes(
+        &mut self,
+        now: Now,
+        from: &NodeId,
+        reply: Option<String>,
+        outcomes: Vec<(Assignment, Outcome)>,
+        out: &mut Vec<Output>,
+    ) {
+        let confirmation = reply.map(|reply| {
+            self.next_confirmation += 1;
+            let open = outcomes.len();
+            let confirmation = Confirmation { reply, open };
+            self.confirmations
+                .insert(self.next_confirmation, confirmation);
+            self.next_confirmation
+        });
+        for (assignment, outcome) in outcomes {
+            self.take_outcome(now, from, &assignment, outcome, confirmation, out);
+        }
+    }
+
+    fn take_outcome(
+        &mut self,
+        now: Now,
+        from: &NodeId,
+        assignment: &Assignment,
+        outcome: Outcome,
+        confirmation: Option<u64>,
+        out: &mut Vec<Output>,
+    ) {
+        let sequence = assignment.ack.sequence();
+        match self.standing(from, assignment) {
+            Standing::Current => {}
+            Standing::Repeated => {
+                self.repeat(sequence, confirmation, out);
+                return;
+            }
+            Standing::Stale => {
+                self.counters.outcomes_stale += 1;
+                out.push(Output::Event(Event::OutcomeStale {
+                    node: from.clone(),
+                    job: assignment.job.clone(),
+                    attempt: assignment.attempt.get(),
+                }));
+                self.confirm(confirmation, out);
+                return;
+            }
+        }
+        let job = match self.jobs.remove(&sequence) {
+            Some(job) => job,
+            None => self.inherited(now, from, assignment),
+        };
+        if let Some(node) = self.fleet.get_mut(from) {
+            node.release(sequence);
+            match outcome.status {
+                OutcomeStatus::Completed => node.completed += 1,
+                OutcomeStatus::Retry | OutcomeStatus::GiveUp => node.failed += 1,
+                OutcomeStatus::Refused => node.refuse(&assignment.category),
+                OutcomeStatus::HandedBack => node.drain(),
+            }
+        }
+        self.settle(now, from, job, outcome, confirmation, out);
+    }
+
+    fn standing(&self, from: &NodeId, assignment: &Assignment) -> Standing {
+        let sequence = assignment.ack.sequence();
+        let attempt = assignment.attempt.get();
+        if let Some(job) = self.jobs.get(&sequence) {
+            return match &job.state {
+                State::Running { node, .. } if node == from && job.attempt == attempt => {
+                    Standing::Current
+                }
+                State::Recording { .. } | State::Burying { .. } if job.attempt == attempt => {
+                    Standing::Repeated
+                }
+                State::Running { .. }
+                | State::Waiting
+                | State::Recording { .. }
+                | State::Burying { .. } => Standing::Stale,
+            };
+        }
+        if self.settled.contains(sequence) {
+            return Standing::Repeated;
+        }
+        match self.away.get(&sequence) {
+            Some(away) if away.history.attempt >= attempt => Standing::Stale,
+            Some(_) | None => Standing::Current,
+        }
+    }
+
+    /// Answers a repetition now if its job is settled; else the answer comes then.
+    fn repeat(
+        &mut self,
+        sequence: rolecast_common::id::Sequence,
+        confirmation: Option<u64>,
+        out: &mut Vec<Output>,
+    ) {
+        let replaced = match self.jobs.get_mut(&sequence).map(|job| &mut job.state) {
+            Some(State::Recording {
+                confirmation: waiting,
+                ..
+            }) => std::mem::replace(waiting, confirmation),
+            // The worker repeats until the burial is done.
+            Some(State::Burying { .. }) => return,
+            Some(State::Running { .. } | State::Waiting) | None => {
+                self.confirm(confirmation, out);
+                return;
+            }
+        };
+        // The worker has given up waiting for the former request's answer.
+        if let Some(replaced) = replaced.filter(|replaced| Some(*replaced) != confirmation) {
+            self.confirmations.remove(&replaced);
+        }
+    }
+
+    /// Takes over a job that a former dispatcher sent; the assignment says all.
+    pub(super) fn inherited(&mut self, now: Now, node: &NodeId, assignment: &Assignment) -> Job {
+        let away = self.away.remove(&assignment.ack.sequence());
+        Job {
+            source: Source {
+                category: assignment.category.clone(),
+                priority: Priority::Normal,
+            },
+            job: assignment.job.clone(),
+            ack: assignment.ack.clone(),
+            deadline: None,
+            attempt: assignment.attempt.get(),
+            failures: away.map_or_else(Vec::new, |away| away.history.failures),
+            kept_alive: rolecast_common::time::Time::ZERO,
+            state: State::Running {
+                node: node.clone(),
+                sent: now.time,
+            },
+        }
+    }
+
+    /// Notes that one outcome of the worker's request is settled; answers when all are.
+    pub(super) fn confirm(&mut self, confirmation: Option<u64>, out: &mut Vec<Output>) {
+        let Some(number) = confirmation else {
+            return;
+        };
+        let Some(confirmation) = self.confirmations.get_mut(&number) else {
+            return;
+        };
+        confirmation.open = confirmation.open.saturating_sub(1);
+        if confirmation.open == 0
+            && let Some(done) = self.confirmations.remove(&number)
+        {
+            out.push(Output::Confirm(done.reply));
+        }
+    }
+}

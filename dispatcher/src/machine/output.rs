@@ -1,0 +1,137 @@
+//! What the machine wants done. Each is complete: who carries it out decides nothing.
+
+use std::time::Duration;
+
+use rolecast_common::assignment::{Ack, Assignment};
+use rolecast_common::id::{Category, Epoch, JobId, NodeId, Sequence};
+use rolecast_common::subjects::Source;
+use rolecast_common::time::WallTime;
+use rolecast_common::wire::{FailedAttempt, Record};
+
+/// Something to do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Output {
+    /// Ask the stream for this many jobs.
+    Fetch {
+        source: Source,
+        batch: u32,
+    },
+    /// Create the consumers of a category found in the stream.
+    Serve(Category),
+    /// Send the held job to the node.
+    Forward {
+        sequence: Sequence,
+        node: NodeId,
+        assignment: Assignment,
+        deadline: Option<WallTime>,
+    },
+    /// Forget the held payload.
+    Drop(Sequence),
+    /// The job is settled.
+    Ack {
+        sequence: Sequence,
+        ack: Ack,
+    },
+    /// Have the job delivered again, after `delay`.
+    GiveBack {
+        sequence: Sequence,
+        ack: Ack,
+        delay: Duration,
+    },
+    /// The job is still being worked on.
+    KeepAlive(Ack),
+    /// Store the outcome if none is stored; answer with `Recorded`.
+    Record(Box<Record>),
+    /// Store the job in the dead-letter stream, record its outcome, then take it
+    /// off the queue: by its ack, or by its sequence if it was never delivered.
+    Bury {
+        record: Box<Record>,
+        ack: Option<Ack>,
+    },
+    /// Keep what is known of the failed attempts over a restart.
+    SaveHistory {
+        sequence: Sequence,
+        history: History,
+    },
+    ForgetHistory(Sequence),
+    /// Answer the worker's request: its outcomes are settled.
+    Confirm(String),
+    /// A later dispatcher is at work; end.
+    StepDown {
+        reason: String,
+    },
+    Event(Event),
+}
+
+/// What is known of a job's former attempts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct History {
+    pub job: JobId,
+    /// The number of the last attempt, or 0.
+    pub attempt: u32,
+    pub failures: Vec<FailedAttempt>,
+}
+
+/// Something an operator may want to read.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    NodeJoined {
+        node: NodeId,
+        rebooted: bool,
+    },
+    NodeDraining {
+        node: NodeId,
+    },
+    NodeGone {
+        node: NodeId,
+        jobs: u32,
+        why: &'static str,
+    },
+    /// `count` refusals since the last such event.
+    HeartbeatsRefused {
+        from: String,
+        why: String,
+        count: u64,
+    },
+    OutcomesMalformed {
+        from: String,
+        why: String,
+        count: u64,
+    },
+    OutcomeStale {
+        node: NodeId,
+        job: JobId,
+        attempt: u32,
+    },
+    CategoryFound {
+        category: Category,
+    },
+    /// Jobs of the category wait and no node can ever take them as things are.
+    NoEligibleNode {
+        category: Category,
+        why: String,
+    },
+    EligibleAgain {
+        category: Category,
+    },
+    JobAdopted {
+        job: JobId,
+        node: NodeId,
+        epoch: Epoch,
+    },
+    JobRetried {
+        job: JobId,
+        node: NodeId,
+        reason: String,
+        delay: Duration,
+    },
+    JobLost {
+        job: JobId,
+        node: NodeId,
+    },
+    JobBuried {
+        job: JobId,
+        status: &'static str,
+        reason: String,
+    },
+}

@@ -1,0 +1,367 @@
+//! An execution ended: record and acknowledge, give back, or bury.
+
+use std::time::Duration;
+
+use rolecast_common::id::{Attempt, NodeId, Sequence};
+use rolecast_common::time::Now;
+use rolecast_common::wire::{
+    Blob, FailedAttempt, JobUsage, Outcome, OutcomeStatus, Record, RecordStatus, VERSION,
+};
+
+use super::{Event, Job, Machine, Output, Recorded, State, Stray};
+
+/// The longest reason kept of an attempt, in characters.
+const REASON_LEN_MAX: usize = 1000;
+/// How soon a refused job may be sent again: not before another heartbeat came,
+/// from where it was refused, but soon for another node.
+const REFUSED_DELAY: Duration = Duration::from_millis(20);
+
+impl Machine {
+    pub(super) fn settle(
+        &mut self,
+        now: Now,
+        node: &NodeId,
+        job: Job,
+        outcome: Outcome,
+        confirmation: Option<u64>,
+        out: &mut Vec<Output>,
+    ) {
+        match outcome.status {
+            OutcomeStatus::Completed => {
+                self.complete(now, node, job, outcome, confirmation, out);
+                return;
+            }
+            OutcomeStatus::Retry => self.fail(now, node, job, &outcome, true, out),
+            OutcomeStatus::GiveUp => self.fail(now, node, job, &outcome, false, out),
+            OutcomeStatus::Refused => {
+                if outcome.reason.starts_with("stale epoch") {
+                    let reason = format!("node {node}: {}", clipped(&outcome.reason));
+                    out.push(Output::StepDown { reason });
+                }
+                self.give_back(now, job, REFUSED_DELAY, clipped(&outcome.reason), out);
+            }
+            OutcomeStatus::HandedBack => {
+                self.give_back(now, job, Duration::ZERO, clipped(&outcome.reason), out);
+            }
+        }
+        self.confirm(confirmation, out);
+    }
+
+    fn complete(
+        &mut self,
+        now: Now,
+        node: &NodeId,
+        mut job: Job,
+        outcome: Outcome,
+        confirmation: Option<u64>,
+        out: &mut Vec<Output>,
+    ) {
+        let sequence = job.ack.sequence();
+        let mut is_recorded = true;
+        if let Some(service) = self.services.get_mut(&job.source.category) {
+            service.completed += 1;
+            is_recorded = service.policy.records_completed;
+        }
+        if !is_recorded {
+            self.finish(sequence, job, out);
+            self.confirm(confirmation, out);
+            return;
+        }
+        let record = Record {
+            node: Some(node.clone()),
+            started_ms: outcome.started_ms,
+            run_us: outcome.run_us,
+            usage: outcome.usage,
+            output: outcome.output,
+            output_truncated: outcome.output_truncated,
+            ..self.record(now, &job, RecordStatus::Completed, String::new())
+        };
+        let record = Box::new(record);
+        out.push(Output::Record(record.clone()));
+        job.state = State::Recording {
+            record,
+            asked: now.time,
+            confirmation,
+        };
+        self.jobs.insert(sequence, job);
+    }
+
+    fn fail(
+        &mut self,
+        now: Now,
+        node: &NodeId,
+        mut job: Job,
+        outcome: &Outcome,
+        may_retry: bool,
+        out: &mut Vec<Output>,
+    ) {
+        let reason = clipped(&outcome.reason);
+        job.note_failure(now, node, &reason);
+        if !may_retry {
+            self.give_up(now, job, RecordStatus::Dead, reason, out);
+            return;
+        }
+        self.retry_later(now, node, job, reason, out);
+    }
+
+    /// Gives a job whose last attempt failed by itself another one, later.
+    fn retry_later(
+        &mut self,
+        now: Now,
+        node: &NodeId,
+        job: Job,
+        reason: String,
+        out: &mut Vec<Output>,
+    ) {
+        let failures = u32::try_from(job.failures.len()).unwrap_or(u32::MAX);
+        let jitter = self.rng.f64();
+        let delay = match self.services.get(&job.source.category) {
+            Some(service) => service.policy.backoff.delay(failures, jitter),
+            None => Duration::from_secs(1),
+        };
+        self.retry(now, node, job, reason, delay, out);
+    }
+
+    /// Gives a job another attempt after `delay`, if it has one left.
+    pub(super) fn retry(
+        &mut self,
+        now: Now,
+        node: &NodeId,
+        job: Job,
+        reason: String,
+        delay: Duration,
+        out: &mut Vec<Output>,
+    ) {
+        let failures = u32::try_from(job.failures.len()).unwrap_or(u32::MAX);
+        let service = self.services.get_mut(&job.source.category);
+        let attempts_max = service.map_or(u32::MAX, |service| service.policy.attempts_max);
+        if failures >= attempts_max {
+            let reason = format!("{failures} attempts failed, the last: {reason}");
+            self.give_up(now, job, RecordStatus::Dead, reason, out);
+            return;
+        }
+        if job.is_expired(now) {
+            self.expire(now, job.ack.sequence(), job, out);
+            return;
+        }
+        if let Some(service) = self.services.get_mut(&job.source.category) {
+            service.retried += 1;
+        }
+        out.push(Output::SaveHistory {
+            sequence: job.ack.sequence(),
+            history: job.history(),
+        });
+        out.push(Output::Event(Event::JobRetried {
+            job: job.job.clone(),
+            node: node.clone(),
+            reason: reason.clone(),
+            delay,
+        }));
+        self.give_back(now, job, delay, reason, out);
+    }
+
+    pub(super) fn give_back(
+        &mut self,
+        now: Now,
+        job: Job,
+        delay: Duration,
+        reason: String,
+        out: &mut Vec<Output>,
+    ) {
+        let sequence = job.ack.sequence();
+        self.send_away(now.time, sequence, job.history(), delay, reason);
+        out.push(Output::GiveBack {
+            sequence,
+            ack: job.ack,
+            delay,
+        });
+    }
+
+    pub(super) fn expire(&mut self, now: Now, sequence: Sequence, job: Job, out: &mut Vec<Output>) {
+        let late = job.deadline.map_or(Duration::ZERO, |at| now.wall.since(at));
+        let reason = format!("its deadline passed {} ms ago", late.as_millis());
+        let record = self.record(now, &job, RecordStatus::Expired, reason);
+        self.bury(now, sequence, job, record, out);
+    }
+
+    fn give_up(
+        &mut self,
+        now: Now,
+        job: Job,
+        status: RecordStatus,
+        reason: String,
+        out: &mut Vec<Output>,
+    ) {
+        let record = self.record(now, &job, status, reason);
+        self.bury(now, job.ack.sequence(), job, record, out);
+    }
+
+    pub(super) fn bury(
+        &mut self,
+        now: Now,
+        sequence: Sequence,
+        mut job: Job,
+        record: Record,
+        out: &mut Vec<Output>,
+    ) {
+        if let Some(service) = self.services.get_mut(&job.source.category) {
+            match record.status {
+                RecordStatus::Expired => service.expired += 1,
+                RecordStatus::Dead | RecordStatus::Completed => service.dead += 1,
+            }
+        }
+        out.push(Output::Event(Event::JobBuried {
+            job: job.job.clone(),
+            status: record.status.as_str(),
+            reason: record.reason.clone(),
+        }));
+        let record = Box::new(record);
+        out.push(Output::Bury {
+            record: record.clone(),
+            ack: Some(job.ack.clone()),
+        });
+        job.state = State::Burying {
+            record,
+            asked: now.time,
+            is_running: true,
+        };
+        self.jobs.insert(sequence, job);
+    }
+
+    pub(super) fn finish_record(
+        &mut self,
+        sequence: Sequence,
+        result: Recorded,
+        out: &mut Vec<Output>,
+    ) {
+        let Some(job) = self.jobs.remove(&sequence) else {
+            return;
+        };
+        let State::Recording { confirmation, .. } = job.state else {
+            self.jobs.insert(sequence, job);
+            return;
+        };
+        match result {
+            // The sweep asks again.
+            Recorded::Failed => {
+                self.jobs.insert(sequence, job);
+                return;
+            }
+            Recorded::Already => self.counters.duplicates += 1,
+            Recorded::Stored => {}
+        }
+        self.finish(sequence, job, out);
+        self.confirm(confirmation, out);
+    }
+
+    pub(super) fn finish_burial(
+        &mut self,
+        sequence: Sequence,
+        is_done: bool,
+        out: &mut Vec<Output>,
+    ) {
+        if self.strays.remove(&sequence) {
+            if is_done {
+                self.settled.insert(sequence);
+            }
+            return;
+        }
+        let Some(job) = self.jobs.get_mut(&sequence) else {
+            return;
+        };
+        let State::Burying { is_running, .. } = &mut job.state else {
+            return;
+        };
+        *is_running = false;
+        if !is_done {
+            return;
+        }
+        if !job.failures.is_empty() {
+            out.push(Output::ForgetHistory(sequence));
+        }
+        self.jobs.remove(&sequence);
+        self.settled.insert(sequence);
+    }
+
+    fn finish(&mut self, sequence: Sequence, job: Job, out: &mut Vec<Output>) {
+        if !job.failures.is_empty() {
+            out.push(Output::ForgetHistory(sequence));
+        }
+        out.push(Output::Ack {
+            sequence,
+            ack: job.ack,
+        });
+        self.settled.insert(sequence);
+    }
+
+    /// Returns the record of a job that ends here, without an execution's figures.
+    pub(super) fn record(
+        &self,
+        now: Now,
+        job: &Job,
+        status: RecordStatus,
+        reason: String,
+    ) -> Record {
+        Record {
+            v: VERSION,
+            job: job.job.clone(),
+            category: job.source.category.to_string(),
+            sequence: job.ack.sequence(),
+            status,
+            reason,
+            epoch: self.params.epoch,
+            node: job.failures.last().map(|failure| failure.node.clone()),
+            attempt: job.last_attempt(),
+            failures: job.failures.clone(),
+            submitted_ms: job.ack.stored(),
+            started_ms: None,
+            finished_ms: now.wall,
+            run_us: 0,
+            usage: JobUsage::default(),
+            output: Blob::default(),
+            output_truncated: false,
+        }
+    }
+
+    pub(super) fn stray_record(&self, now: Now, stray: Stray) -> Record {
+        Record {
+            v: VERSION,
+            job: stray.job,
+            category: stray.category,
+            sequence: stray.sequence,
+            status: RecordStatus::Dead,
+            reason: stray.reason,
+            epoch: self.params.epoch,
+            node: None,
+            attempt: None,
+            failures: Vec::new(),
+            submitted_ms: stray.submitted,
+            started_ms: None,
+            finished_ms: now.wall,
+            run_us: 0,
+            usage: JobUsage::default(),
+            output: Blob::default(),
+            output_truncated: false,
+        }
+    }
+}
+
+impl Job {
+    pub(super) fn note_failure(&mut self, now: Now, node: &NodeId, reason: &str) {
+        self.failures.push(FailedAttempt {
+            attempt: Attempt::new(self.attempt),
+            node: node.clone(),
+            reason: reason.to_owned(),
+            at_ms: now.wall,
+        });
+    }
+}
+
+/// Keeps a worker's reason to one line of bounded length.
+fn clipped(reason: &str) -> String {
+    reason
+        .chars()
+        .take(REASON_LEN_MAX)
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
+}

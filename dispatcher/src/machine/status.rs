@@ -1,0 +1,104 @@
+//! What the machine knows, for those who ask.
+
+use rolecast_common::id::JobId;
+use rolecast_common::time::Now;
+use rolecast_common::wire::{CategoryStatus, JobState, JobView, Status, VERSION};
+
+use super::{Machine, Service, State};
+use crate::placement::{self, Obstacle};
+
+impl Machine {
+    /// Returns everything but the backlogs, which only the stream knows.
+    pub fn status(&self, now: Now) -> Status {
+        Status {
+            v: VERSION,
+            dispatcher: self.params.name.clone(),
+            epoch: self.params.epoch,
+            at_ms: now.wall,
+            nodes: self
+                .fleet
+                .nodes()
+                .map(|node| node.status(now.time))
+                .collect(),
+            categories: self.services.values().map(|s| self.category(s)).collect(),
+            counters: self.counters,
+        }
+    }
+
+    fn category(&self, service: &Service) -> CategoryStatus {
+        let policy = &service.policy;
+        let count = |is_counted: fn(&State) -> bool| {
+            let jobs = self.jobs.values();
+            let of_category = jobs.filter(|job| job.source.category == policy.category);
+            let count = of_category.filter(|job| is_counted(&job.state)).count();
+            u32::try_from(count).unwrap_or(u32::MAX)
+        };
+        let eligible = self.fleet.nodes().filter(|node| {
+            matches!(
+                placement::eligibility(node, policy),
+                Ok(_) | Err(Obstacle::Full | Obstacle::Memory | Obstacle::Refused)
+            )
+        });
+        CategoryStatus {
+            category: policy.category.clone(),
+            declared: policy.declared,
+            roles: policy.roles.clone(),
+            backlog: 0,
+            waiting: count(|state| matches!(state, State::Waiting)),
+            running: count(|state| matches!(state, State::Running { .. })),
+            nodes_eligible: u32::try_from(eligible.count()).unwrap_or(u32::MAX),
+            oldest_ms: None,
+            completed: service.completed,
+            retried: service.retried,
+            dead: service.dead,
+            expired: service.expired,
+        }
+    }
+
+    /// Returns where a job is, if it is held here or was given back from here.
+    pub fn job(&self, id: &JobId) -> Option<JobView> {
+        let view = |state, reason: String| JobView {
+            v: VERSION,
+            job: id.clone(),
+            state,
+            node: None,
+            attempt: None,
+            reason,
+            record: None,
+        };
+        if let Some(job) = self.jobs.values().find(|job| job.job == *id) {
+            let last = job.failures.last().map(|failure| failure.reason.clone());
+            let last = last.unwrap_or_default();
+            return Some(match &job.state {
+                State::Waiting => view(JobState::Waiting, self.why_waiting(job, last)),
+                State::Running { node, .. } => JobView {
+                    node: Some(node.clone()),
+                    attempt: job.last_attempt(),
+                    ..view(JobState::Running, last)
+                },
+                State::Recording { record, .. } | State::Burying { record, .. } => JobView {
+                    node: record.node.clone(),
+                    attempt: record.attempt,
+                    ..view(
+                        JobState::Running,
+                        "its outcome is being recorded".to_owned(),
+                    )
+                },
+            });
+        }
+        let away = self.away.values().find(|away| away.history.job == *id)?;
+        Some(view(JobState::Delayed, away.reason.clone()))
+    }
+
+    fn why_waiting(&self, job: &super::Job, last: String) -> String {
+        let Some(service) = self.services.get(&job.source.category) else {
+            return last;
+        };
+        // Chance decides between equals only, so any seed answers the question.
+        let mut rng = fastrand::Rng::with_seed(0);
+        match placement::place(&self.fleet, &service.policy, &mut rng) {
+            Ok(_) => last,
+            Err(shortfall) => format!("no node can take it: {shortfall}"),
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! What time alone makes necessary, looked at a few times a second.
+
+use std::time::Duration;
+
+use rolecast_common::id::Sequence;
+use rolecast_common::time::Now;
+
+use super::{Machine, Output, State};
+
+/// How long the streams may take to answer before they are asked again. The
+/// question is a compare-and-set, so asking twice does no harm.
+const ANSWER_WAIT: Duration = Duration::from_secs(2);
+/// How long a job that should have come back is remembered: an operator may
+/// have deleted it from the stream.
+const AWAY_MAX: Duration = Duration::from_secs(3600);
+/// Bounds the workers' requests remembered; they repeat what is not answered.
+const CONFIRMATIONS_MAX: usize = 100_000;
+
+impl Machine {
+    pub(super) fn sweep(&mut self, now: Now, out: &mut Vec<Output>) {
+        self.bury_the_gone(now, out);
+        self.fleet.forget(now.time);
+        self.look_at_jobs(now, out);
+        self.away
+            .retain(|_, away| now.time.since(away.until) < AWAY_MAX);
+        if self.confirmations.len() > CONFIRMATIONS_MAX {
+            self.confirmations.clear();
+        }
+    }
+
+    fn look_at_jobs(&mut self, now: Now, out: &mut Vec<Output>) {
+        let keep_alive_after = self.params.ack_wait / 3;
+        let mut expired: Vec<Sequence> = Vec::new();
+        let mut alive = Vec::new();
+        for (sequence, job) in &mut self.jobs {
+            let is_expired = job.is_expired(now);
+            match &mut job.state {
+                State::Waiting if is_expired => {
+                    expired.push(*sequence);
+                    continue;
+                }
+                State::Waiting | State::Running { .. } => {}
+                State::Recording { record, asked, .. } => {
+                    if now.time.since(*asked) >= ANSWER_WAIT {
+                        *asked = now.time;
+                        out.push(Output::Record(record.clone()));
+                    }
+                }
+                State::Burying {
+                    record,
+                    asked,
+                    is_running,
+                } => {
+                    if !*is_running && now.time.since(*asked) >= ANSWER_WAIT {
+                        *asked = now.time;
+                        *is_running = true;
+                        let ack = Some(job.ack.clone());
+                        let record = record.clone();
+                        out.push(Output::Bury { record, ack });
+                    }
+                }
+            }
+            if now.time.since(job.kept_alive) >= keep_alive_after {
+                job.kept_alive = now.time;
+                alive.push((*sequence, job.ack.clone()));
+            }
+        }
+        // The order of a hash map must not reach the outside.
+        alive.sort_unstable_by_key(|(sequence, _)| *sequence);
+        out.extend(alive.into_iter().map(|(_, ack)| Output::KeepAlive(ack)));
+        expired.sort_unstable();
+        for sequence in expired {
+            let job = self.jobs.remove(&sequence).expect("it was just listed");
+            if let Some(room) = self.rooms.get_mut(&job.source) {
+                room.leave(sequence);
+            }
+            self.expire(now, sequence, job, out);
+        }
+    }
+}
