@@ -1,0 +1,236 @@
+//! The dispatcher's configuration: read, checked as a whole, defaults in one place.
+
+#![allow(
+    clippy::disallowed_methods,
+    reason = "config.rs is the file that reads the environment"
+)]
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use rolecast_common::id::{Category, Role};
+use rolecast_common::nats::Settings;
+use rolecast_common::settings::{self, Mistakes, Table};
+use rolecast_common::unit::{Bytes, BytesPerSecond, Cores, Resources};
+
+use crate::category::{Backoff, Policy};
+use crate::forecast::Model;
+
+/// A commented configuration with every key.
+pub const SAMPLE: &str = include_str!("sample.toml");
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// Everything a dispatcher is told at its start.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    pub name: String,
+    pub nats: Settings,
+    pub streams: Streams,
+    pub model: Model,
+    pub policies: Vec<Policy>,
+    /// The policy of undeclared categories; `None` buries their jobs.
+    pub undeclared: Option<Policy>,
+}
+
+/// How the streams are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Streams {
+    pub replicas: u32,
+    pub duplicate_window: Duration,
+    pub results_max_age: Duration,
+    pub dead_max_age: Duration,
+}
+
+/// Reads a configuration, reporting all its mistakes at once.
+pub fn parse(text: &str, host_name: &str) -> Result<Config, Mistakes> {
+    settings::read(text, |root| {
+        let known: BTreeSet<Role> = root.table("roles", |table| {
+            let known = table.get_or("known", default_roles());
+            known.into_iter().collect()
+        });
+        Config {
+            name: root.get_or("name", host_name.to_owned()),
+            nats: root.table("nats", Settings::from_table),
+            streams: root.table("streams", read_streams),
+            model: root.table("forecast", read_model),
+            policies: read_policies(root, &known),
+            undeclared: root.table("undeclared", |table| read_undeclared(table, &known)),
+        }
+    })
+}
+
+fn default_roles() -> Vec<Role> {
+    ["leader", "backup", "follower"]
+        .map(|name| Role::new(name).expect("these are role names"))
+        .to_vec()
+}
+
+fn read_streams(table: &mut Table<'_>) -> Streams {
+    let streams = Streams {
+        replicas: table.get_or("replicas", 1),
+        duplicate_window: table.get_or("duplicate_window", Duration::from_secs(120)),
+        results_max_age: table.get_or("results_max_age", 7 * DAY),
+        dead_max_age: table.get_or("dead_max_age", 90 * DAY),
+    };
+    if ![1, 3, 5].contains(&streams.replicas) {
+        table.mistake("replicas", "must be 1, 3 or 5");
+    }
+    if streams.duplicate_window < Duration::from_millis(100) {
+        table.mistake("duplicate_window", "must be at least 100ms");
+    }
+    for (key, age) in [
+        ("results_max_age", streams.results_max_age),
+        ("dead_max_age", streams.dead_max_age),
+    ] {
+        if age < streams.duplicate_window {
+            table.mistake(key, "must be at least duplicate_window");
+        }
+    }
+    streams
+}
+
+fn read_model(table: &mut Table<'_>) -> Model {
+    let name: Option<String> = table.get("model");
+    let Some(name) = name else {
+        return Model::default();
+    };
+    let model = Model::parse(&name);
+    if model.is_none() {
+        table.mistake("model", format!("must be {}", Model::NAMES));
+    }
+    model.unwrap_or_default()
+}
+
+fn read_policies(root: &mut Table<'_>, known: &BTreeSet<Role>) -> Vec<Policy> {
+    let policies = root.tables("categories", |name, table| {
+        let policy = read_policy(table, known, placeholder());
+        match Category::new(name) {
+            Ok(category) => Some(Policy { category, ..policy }),
+            Err(error) => {
+                table.mistake("", error.to_string());
+                None
+            }
+        }
+    });
+    policies.into_iter().flatten().collect()
+}
+
+fn read_undeclared(table: &mut Table<'_>, known: &BTreeSet<Role>) -> Option<Policy> {
+    let name = table.get_or("policy", "default".to_owned());
+    let policy = Policy {
+        declared: false,
+        ..read_policy(table, known, placeholder())
+    };
+    match name.as_str() {
+        "default" => Some(policy),
+        "dead-letter" => None,
+        _ => {
+            table.mistake("policy", "must be \"default\" or \"dead-letter\"");
+            None
+        }
+    }
+}
+
+/// Stands in until the real name is known; it never leaves this file.
+fn placeholder() -> Category {
+    Category::new("undeclared").expect("it is a category name")
+}
+
+fn read_policy(table: &mut Table<'_>, known: &BTreeSet<Role>, category: Category) -> Policy {
+    let policy = Policy {
+        category,
+        declared: true,
+        roles: table.get_or("roles", Vec::new()),
+        profile: Resources {
+            cpu: table.get_or("cpu", Cores::clamped(1.0)),
+            memory: table.get_or("memory", Bytes::from_mib(64)),
+            network: table.get_or("network", BytesPerSecond::ZERO),
+            disk: table.get_or("disk", BytesPerSecond::ZERO),
+        },
+        duration: table.get_or("duration", Duration::from_secs(1)),
+        attempts_max: table.get_or("max_attempts", 5),
+        backoff: Backoff {
+            min: table.get_or("retry_min", Duration::from_secs(1)),
+            max: table.get_or("retry_max", Duration::from_secs(300)),
+        },
+        records_completed: table.get_or("record_outcomes", true),
+    };
+    if policy.attempts_max == 0 {
+        table.mistake("max_attempts", "must be at least 1");
+    }
+    if policy.backoff.min > policy.backoff.max {
+        table.mistake("retry_min", "must not be above retry_max");
+    }
+    for role in policy.roles.iter().filter(|role| !known.contains(role)) {
+        let text = format!("role \"{role}\" is not in roles.known");
+        table.mistake("roles", text);
+    }
+    policy
+}
+
+/// Returns the host's name, or `dispatcher` where it has none.
+pub fn host_name() -> String {
+    sysname().unwrap_or_else(|| "dispatcher".to_owned())
+}
+
+fn sysname() -> Option<String> {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
+    let name = name.or_else(|| std::env::var("HOSTNAME").ok())?;
+    let name = name.trim();
+    (!name.is_empty()).then(|| name.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sample_is_valid_and_shows_the_defaults() {
+        let sample = parse(SAMPLE, "host").unwrap();
+        let mut declared = sample.policies[0].clone();
+        assert_eq!(declared.category.as_str(), "thumbnail");
+        declared.category = placeholder();
+        declared.roles = Vec::new();
+        declared.declared = false;
+        assert_eq!(sample.undeclared, Some(declared));
+        let empty = parse("", "host").unwrap();
+        let without_example = Config {
+            policies: Vec::new(),
+            ..sample
+        };
+        assert_eq!(empty, without_example);
+    }
+
+    #[test]
+    fn all_mistakes_are_told_at_once() {
+        let text = "\
+[streams]
+replicas = 2
+[forecast]
+model = \"oracle\"
+[categories.OCR]
+cpu = 1
+[categories.ocr]
+max_attempts = 0
+retry_min = \"10m\"
+roles = [\"boss\"]
+memry = \"1MiB\"
+[undeclared]
+policy = \"maybe\"
+";
+        let error = parse(text, "host").unwrap_err().to_string();
+        for part in [
+            "line 2: streams.replicas: must be 1, 3 or 5",
+            "line 4: forecast.model: must be \"ewma\" or \"last\"",
+            "line 5: categories.OCR",
+            "line 8: categories.ocr.max_attempts: must be at least 1",
+            "line 9: categories.ocr.retry_min: must not be above retry_max",
+            "line 10: categories.ocr.roles: role \"boss\" is not in roles.known",
+            "line 11: categories.ocr.memry: unknown key",
+            "line 13: undeclared.policy",
+        ] {
+            assert!(error.contains(part), "{part:?} not in {error}");
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! Answers `rolecast.api.*`: what the machine knows, completed by what the streams hold.
+
+use async_nats::jetstream::{self, stream::DirectGetErrorKind};
+use async_nats::{Client, HeaderMap, Message};
+use rolecast_common::id::{JobId, Sequence};
+use rolecast_common::subjects::{STREAM_JOBS, STREAM_RESULTS, Source, result};
+use rolecast_common::time::WallTime;
+use rolecast_common::wire::{
+    self, Encoding, HEADER_CONTENT_TYPE, JobState, JobView, Record, RecordStatus, Status,
+};
+
+use super::{Streams, discovery};
+
+/// Returns how to answer: in JSON, for a person at a terminal, unless asked otherwise.
+pub(super) fn encoding(request: &Message) -> Encoding {
+    let headers = request.headers.as_ref();
+    let content_type = headers.and_then(|headers| headers.get(HEADER_CONTENT_TYPE));
+    match content_type.map(|value| value.as_str()) {
+        Some(value) if value == Encoding::MessagePack.content_type() => Encoding::MessagePack,
+        Some(_) | None => Encoding::Json,
+    }
+}
+
+/// Reads the job a request asks for: an id, or a sequence in the stream.
+pub(super) fn requested_job(request: &Message, stream_created: WallTime) -> Option<JobId> {
+    let text = std::str::from_utf8(&request.payload).ok()?.trim();
+    if let Ok(sequence) = text.parse::<u64>() {
+        return Some(Sequence::new(sequence).job_id(stream_created));
+    }
+    JobId::new(text).ok()
+}
+
+/// Adds each category's backlog and oldest job, then answers.
+pub(super) async fn answer_status(streams: Streams, mut status: Status, request: Message) {
+    match discovery::backlogs(&streams.jetstream).await {
+        Ok(backlogs) => add_backlogs(&streams, &mut status, backlogs).await,
+        Err(error) => {
+            tracing::warn!(
+                event = "status_incomplete",
+                "cannot read the backlogs: {error:#}"
+            );
+        }
+    }
+    respond(&streams.jetstream.client(), &request, &status).await;
+}
+
+async fn add_backlogs(
+    streams: &Streams,
+    status: &mut Status,
+    backlogs: std::collections::BTreeMap<String, u64>,
+) {
+    for (subject, count) in backlogs {
+        let Ok(source) = Source::parse(&subject) else {
+            continue;
+        };
+        let mut categories = status.categories.iter_mut();
+        let Some(category) = categories.find(|c| c.category == source.category) else {
+            continue;
+        };
+        category.backlog += count;
+        let Some(stored) = oldest(&streams.jetstream, &subject).await else {
+            continue;
+        };
+        let age = status.at_ms.as_millis().saturating_sub(stored.as_millis());
+        category.oldest_ms = Some(category.oldest_ms.unwrap_or(0).max(age));
+    }
+}
+
+async fn oldest(jetstream: &jetstream::Context, subject: &str) -> Option<WallTime> {
+    let stream = jetstream.get_stream_no_info(STREAM_JOBS).await.ok()?;
+    let message = stream
+        .direct_get_next_for_subject(subject, Some(1))
+        .await
+        .ok()?;
+    let nanos = message.time.unix_timestamp_nanos();
+    u64::try_from(nanos / 1_000_000)
+        .ok()
+        .map(WallTime::from_millis)
+}
+
+/// Answers with the recorded outcome if there is one, else with what the machine knows.
+pub(super) async fn answer_job(
+    streams: Streams,
+    job: JobId,
+    known: Option<JobView>,
+    request: Message,
+) {
+    let record = match recorded(&streams.jetstream, &job).await {
+        Ok(record) => record,
+        Err(error) => {
+            tracing::warn!(event = "record_unreadable", %job, "cannot read outcome: {error:#}");
+            None
+        }
+    };
+    let view = match (record, known) {
+        (Some(record), _) => JobView {
+            v: wire::VERSION,
+            state: match record.status {
+                RecordStatus::Completed => JobState::Completed,
+                RecordStatus::Dead => JobState::Dead,
+                RecordStatus::Expired => JobState::Expired,
+            },
+            node: record.node.clone(),
+            attempt: record.attempt,
+            reason: record.reason.clone(),
+            record: Some(record),
+            job,
+        },
+        (None, Some(view)) => view,
+        (None, None) => JobView {
+            v: wire::VERSION,
+            state: JobState::Unknown,
+            node: None,
+            attempt: None,
+            reason: "not held here: never accepted, or still behind others".to_owned(),
+            record: None,
+            job,
+        },
+    };
+    respond(&streams.jetstream.client(), &request, &view).await;
+}
+
+async fn recorded(jetstream: &jetstream::Context, job: &JobId) -> anyhow::Result<Option<Record>> {
+    let stream = jetstream.get_stream_no_info(STREAM_RESULTS).await?;
+    match stream.direct_get_last_for_subject(result(job)).await {
+        Ok(message) => Ok(Some(wire::decode(Encoding::MessagePack, &message.payload)?)),
+        Err(error) if error.kind() == DirectGetErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn respond<M: wire::Message>(client: &Client, request: &Message, answer: &M) {
+    let Some(reply) = request.reply.clone() else {
+        return;
+    };
+    let encoding = encoding(request);
+    let mut headers = HeaderMap::new();
+    headers.insert(HEADER_CONTENT_TYPE, encoding.content_type());
+    let payload = wire::encode(encoding, answer).into();
+    if let Err(error) = client.publish_with_headers(reply, headers, payload).await {
+        tracing::warn!(event = "answer_not_sent", "answer not sent: {error}");
+    }
+}

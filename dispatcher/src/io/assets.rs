@@ -1,0 +1,259 @@
+//! Creates and upgrades streams, consumers and buckets; doing it twice changes nothing.
+//!
+//! What an operator set on an existing stream and we have no opinion on (limits,
+//! placement) is kept. The `io.nats.monitor.*` metadata lets `nats server check`
+//! watch every asset without further settings.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use async_nats::jetstream::consumer::{AckPolicy, pull};
+use async_nats::jetstream::context::GetStreamErrorKind;
+use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy};
+use async_nats::jetstream::{self, kv};
+use rolecast_common::id::{Category, Priority};
+use rolecast_common::subjects::{self, Source};
+use rolecast_common::time::WallTime;
+
+use super::ACK_WAIT;
+use crate::config::Streams;
+
+/// Jobs delivered and not settled, delayed ones included, per consumer. The
+/// server rewrites this state as it changes, so it has a bound; what is beyond
+/// it waits in the stream.
+const ACK_PENDING_MAX: i64 = 100_000;
+const PULLS_MAX: i64 = 512;
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// Creates what is missing and upgrades what is old; returns when the jobs
+/// stream was created.
+pub(super) async fn ensure(
+    jetstream: &jetstream::Context,
+    settings: &Streams,
+) -> anyhow::Result<WallTime> {
+    for wanted in streams(settings) {
+        ensure_stream(jetstream, &wanted).await?;
+    }
+    for bucket in buckets(settings) {
+        let name = bucket.bucket.clone();
+        jetstream
+            .create_or_update_key_value(bucket)
+            .await
+            .with_context(|| format!("cannot create or upgrade bucket {name}"))?;
+    }
+    let jobs = jetstream.get_stream(subjects::STREAM_JOBS).await?;
+    let created = jobs.cached_info().created.unix_timestamp();
+    let seconds = u64::try_from(created).unwrap_or(0);
+    Ok(WallTime::from_millis(seconds * 1000))
+}
+
+fn streams(settings: &Streams) -> [Config; 4] {
+    let base = |name: &str, description: &str, max_messages: &str| Config {
+        name: name.to_owned(),
+        description: Some(description.to_owned()),
+        num_replicas: settings.replicas as usize,
+        allow_direct: true,
+        metadata: metadata([("msgs-critical", max_messages)]),
+        ..Config::default()
+    };
+    [
+        Config {
+            subjects: subjects::JOBS.map(str::to_owned).to_vec(),
+            retention: RetentionPolicy::WorkQueue,
+            // A full queue refuses its producer rather than losing the oldest job.
+            discard: DiscardPolicy::New,
+            duplicate_window: settings.duplicate_window,
+            ..base(
+                subjects::STREAM_JOBS,
+                "Rolecast: jobs until their outcome is recorded",
+                "1000000",
+            )
+        },
+        Config {
+            subjects: vec![subjects::RESULTS.to_owned()],
+            max_age: settings.results_max_age,
+            max_messages_per_subject: 1,
+            duplicate_window: settings.duplicate_window,
+            ..base(
+                subjects::STREAM_RESULTS,
+                "Rolecast: one recorded outcome a job",
+                "50000000",
+            )
+        },
+        Config {
+            subjects: vec![subjects::DEAD.to_owned()],
+            max_age: settings.dead_max_age,
+            duplicate_window: settings.duplicate_window,
+            ..base(
+                subjects::STREAM_DEAD,
+                "Rolecast: jobs that failed for good or expired, with the reasons",
+                "1000",
+            )
+        },
+        Config {
+            subjects: vec![subjects::ADVISORIES.to_owned()],
+            max_age: 7 * DAY,
+            max_messages: 10_000,
+            duplicate_window: settings.duplicate_window,
+            ..base(
+                subjects::STREAM_ADVISORIES,
+                "Rolecast: advisories about jobs the server stopped delivering",
+                "1",
+            )
+        },
+    ]
+}
+
+fn buckets(settings: &Streams) -> [kv::Config; 2] {
+    let base = |bucket: &str, description: &str| kv::Config {
+        bucket: bucket.to_owned(),
+        description: description.to_owned(),
+        history: 1,
+        num_replicas: settings.replicas as usize,
+        ..kv::Config::default()
+    };
+    [
+        base(
+            subjects::BUCKET_CONTROL,
+            "Rolecast: the dispatcher's epoch; changed by compare-and-set only",
+        ),
+        kv::Config {
+            max_age: 30 * DAY,
+            ..base(
+                subjects::BUCKET_ATTEMPTS,
+                "Rolecast: failed attempts of jobs that are still alive",
+            )
+        },
+    ]
+}
+
+fn metadata<const N: usize>(limits: [(&str, &str); N]) -> HashMap<String, String> {
+    let own = [
+        ("rolecast.version", env!("CARGO_PKG_VERSION")),
+        ("io.nats.monitor.enabled", "true"),
+    ];
+    let own = own.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    let limits = limits.map(|(key, value)| (format!("io.nats.monitor.{key}"), value.to_owned()));
+    own.into_iter().chain(limits).collect()
+}
+
+async fn ensure_stream(jetstream: &jetstream::Context, wanted: &Config) -> anyhow::Result<()> {
+    let name = &wanted.name;
+    let existing = match jetstream.get_stream(name).await {
+        Ok(stream) => stream.cached_info().config.clone(),
+        Err(error) => {
+            let is_missing = match error.kind() {
+                GetStreamErrorKind::JetStream(error) => {
+                    error.error_code() == jetstream::ErrorCode::STREAM_NOT_FOUND
+                }
+                GetStreamErrorKind::EmptyName
+                | GetStreamErrorKind::Request
+                | GetStreamErrorKind::InvalidStreamName => false,
+            };
+            if !is_missing {
+                return Err(error).with_context(|| format!("cannot look up stream {name}"));
+            }
+            jetstream
+                .create_stream(wanted.clone())
+                .await
+                .with_context(|| format!("cannot create stream {name}"))?;
+            tracing::info!(event = "stream_created", stream = name, "created stream");
+            return Ok(());
+        }
+    };
+    let upgraded = upgrade(&existing, wanted);
+    if upgraded != existing {
+        jetstream
+            .update_stream(upgraded)
+            .await
+            .with_context(|| format!("cannot upgrade stream {name}"))?;
+        tracing::info!(event = "stream_upgraded", stream = name, "upgraded stream");
+    }
+    Ok(())
+}
+
+/// Returns the existing configuration with everything we care about as wanted.
+fn upgrade(existing: &Config, wanted: &Config) -> Config {
+    let mut upgraded = existing.clone();
+    upgraded.subjects.clone_from(&wanted.subjects);
+    upgraded.description.clone_from(&wanted.description);
+    upgraded.retention = wanted.retention;
+    upgraded.discard = wanted.discard;
+    upgraded.max_age = wanted.max_age;
+    upgraded.duplicate_window = wanted.duplicate_window;
+    upgraded.num_replicas = wanted.num_replicas;
+    upgraded.allow_direct = wanted.allow_direct;
+    for (key, value) in &wanted.metadata {
+        let is_ours = key == "rolecast.version";
+        if is_ours || !upgraded.metadata.contains_key(key) {
+            upgraded.metadata.insert(key.clone(), value.clone());
+        }
+    }
+    upgraded
+}
+
+/// Creates or upgrades the three consumers of a category.
+pub(super) async fn ensure_consumers(
+    jetstream: &jetstream::Context,
+    category: &Category,
+) -> anyhow::Result<()> {
+    for priority in Priority::ALL {
+        let source = Source {
+            category: category.clone(),
+            priority,
+        };
+        let name = source.consumer();
+        let config = pull::Config {
+            durable_name: Some(name.clone()),
+            description: Some(format!("Rolecast: {priority} jobs of category {category}")),
+            filter_subject: source.subject(),
+            ack_policy: AckPolicy::Explicit,
+            ack_wait: ACK_WAIT,
+            // Attempts are counted by the dispatcher; the server never judges.
+            max_deliver: -1,
+            max_ack_pending: ACK_PENDING_MAX,
+            max_waiting: PULLS_MAX,
+            metadata: metadata([
+                ("outstanding-ack-critical", "90000"),
+                ("waiting-critical", "500"),
+            ]),
+            ..pull::Config::default()
+        };
+        jetstream
+            .create_consumer_on_stream(config, subjects::STREAM_JOBS)
+            .await
+            .with_context(|| format!("cannot create or upgrade consumer {name}"))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings() -> Streams {
+        Streams {
+            replicas: 1,
+            duplicate_window: Duration::from_secs(120),
+            results_max_age: DAY,
+            dead_max_age: DAY,
+        }
+    }
+
+    #[test]
+    fn an_upgrade_keeps_what_operators_set_and_is_stable() {
+        let [wanted, ..] = streams(&settings());
+        let existing = Config {
+            max_bytes: 1 << 30,
+            description: Some("old".to_owned()),
+            metadata: HashMap::from([("io.nats.monitor.msgs-critical".to_owned(), "5".to_owned())]),
+            ..wanted.clone()
+        };
+        let upgraded = upgrade(&existing, &wanted);
+        assert_eq!(upgraded.max_bytes, 1 << 30);
+        assert_eq!(upgraded.description, wanted.description);
+        assert_eq!(upgraded.metadata["io.nats.monitor.msgs-critical"], "5");
+        assert_eq!(upgrade(&upgraded, &wanted), upgraded);
+    }
+}

@@ -1,0 +1,68 @@
+//! Writes the machine's events to the log, one name each, so that one can grep.
+
+use crate::machine::Event;
+
+pub(super) fn log(event: &Event) {
+    match event {
+        Event::NodeJoined { node, rebooted } => {
+            tracing::info!(event = "node_joined", %node, rebooted, "node joined");
+        }
+        Event::NodeDraining { node } => {
+            tracing::info!(event = "node_draining", %node, "node takes no more jobs");
+        }
+        Event::NodeGone { node, jobs, why } => {
+            tracing::warn!(event = "node_gone", %node, jobs, why, "node is gone");
+        }
+        Event::HeartbeatsRefused { from, why, count } => {
+            tracing::warn!(
+                event = "heartbeats_refused",
+                from,
+                why,
+                count,
+                "heartbeats refused"
+            );
+        }
+        Event::OutcomesMalformed { from, why, count } => {
+            tracing::warn!(
+                event = "outcomes_malformed",
+                from,
+                why,
+                count,
+                "outcomes malformed"
+            );
+        }
+        Event::OutcomeStale { node, job, attempt } => {
+            tracing::info!(event = "outcome_stale", %node, %job, attempt, "late outcome ignored");
+        }
+        Event::CategoryFound { category } => {
+            tracing::info!(event = "category_found", %category, "serving an undeclared category");
+        }
+        Event::NoEligibleNode { category, why } => {
+            tracing::warn!(event = "no_eligible_node", %category, why, "jobs wait for a node");
+        }
+        Event::EligibleAgain { category } => {
+            tracing::info!(event = "eligible_again", %category, "jobs no longer wait for a node");
+        }
+        Event::JobAdopted { job, node, epoch } => {
+            tracing::info!(event = "job_adopted", %job, %node, %epoch, "took over a job in hand");
+        }
+        Event::JobRetried {
+            job,
+            node,
+            reason,
+            delay,
+        } => {
+            tracing::info!(event = "job_retried", %job, %node, reason, ?delay, "job tried again");
+        }
+        Event::JobLost { job, node } => {
+            tracing::warn!(event = "job_lost", %job, %node, "execution lost with its node");
+        }
+        Event::JobBuried {
+            job,
+            status,
+            reason,
+        } => {
+            tracing::warn!(event = "job_buried", %job, status, reason, "job buried");
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! Turns messages into inputs. What cannot be read becomes an input too.
+
+use async_nats::{HeaderMap, Message, StatusCode};
+use rolecast_common::assignment::Ack;
+use rolecast_common::options::{self, Origin};
+use rolecast_common::subjects::{self, Done, Source};
+use rolecast_common::time::WallTime;
+use rolecast_common::wire::{
+    self, Encoding, HEADER_CONTENT_TYPE, Heartbeat, Outcome, OutcomeBatch,
+};
+use serde::Deserialize;
+
+use crate::machine::{Delivery, Input, Malformed, Recorded};
+
+const HEADER_PENDING: &str = "Nats-Pending-Messages";
+const ERROR_WRONG_LAST_SEQUENCE: u64 = 10_071;
+
+fn header<'a>(headers: Option<&'a HeaderMap>, name: &str) -> Option<&'a str> {
+    headers?.get(name).map(|value| value.as_str())
+}
+
+fn message_encoding(message: &Message) -> Encoding {
+    Encoding::of(header(message.headers.as_ref(), HEADER_CONTENT_TYPE))
+}
+
+/// Reads a job as the stream delivered it; `None` if it did not come from there.
+pub(super) fn delivery(message: &Message, stream_created: WallTime) -> Option<Delivery> {
+    let source = Source::parse(&message.subject).ok()?;
+    let ack = Ack::parse(message.reply.as_deref()?)?;
+    let origin = Origin {
+        sequence: ack.sequence(),
+        stored: ack.stored(),
+        stream_created,
+    };
+    let lookup = |name: &str| header(message.headers.as_ref(), name);
+    Some(Delivery {
+        source,
+        job: origin.job_id(lookup),
+        options: options::parse(origin, lookup),
+        ack,
+    })
+}
+
+/// How a pull ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct PullEnd {
+    /// Jobs it asked for and did not get.
+    pub(super) undelivered: u32,
+    /// Whether it ended because something is wrong, not because it expired.
+    pub(super) is_failure: bool,
+}
+
+/// Reads the status that ends a pull; `None` for a mere heartbeat.
+pub(super) fn pull_end(message: &Message, status: StatusCode) -> Option<PullEnd> {
+    const IDLE_HEARTBEAT: u16 = 100;
+    const NO_MESSAGES: u16 = 404;
+    const EXPIRED: u16 = 408;
+    if status.as_u16() == IDLE_HEARTBEAT {
+        return None;
+    }
+    let pending = header(message.headers.as_ref(), HEADER_PENDING);
+    let undelivered = pending.and_then(|count| count.parse().ok());
+    Some(PullEnd {
+        undelivered: undelivered.unwrap_or(u32::MAX),
+        is_failure: !matches!(status.as_u16(), NO_MESSAGES | EXPIRED),
+    })
+}
+
+/// Reads a heartbeat.
+pub(super) fn heartbeat(message: &Message) -> Input {
+    let malformed = |why: String| Input::Malformed {
+        what: Malformed::Heartbeat,
+        from: message.subject.to_string(),
+        why,
+    };
+    let from = match subjects::parse_heartbeat(&message.subject) {
+        Ok(from) => from,
+        Err(error) => return malformed(error.to_string()),
+    };
+    match wire::decode::<Heartbeat>(message_encoding(message), &message.payload) {
+        Ok(heartbeat) => Input::Heartbeat {
+            from,
+            heartbeat: Box::new(heartbeat),
+        },
+        Err(error) => malformed(error.to_string()),
+    }
+}
+
+/// Reads outcomes, or the server's word that nobody took a job.
+pub(super) fn outcomes(message: &Message) -> Input {
+    let malformed = |why: String| Input::Malformed {
+        what: Malformed::Outcome,
+        from: message.subject.to_string(),
+        why,
+    };
+    let done = match subjects::parse_done(&message.subject) {
+        Ok(done) => done,
+        Err(error) => return malformed(error.to_string()),
+    };
+    if message.status == Some(StatusCode::NO_RESPONDERS) {
+        return match done {
+            Done::One(node, assignment) => Input::Bounced { node, assignment },
+            Done::Batch(_) => malformed("a batch cannot bounce".to_owned()),
+        };
+    }
+    let reply = message.reply.as_ref().map(ToString::to_string);
+    let encoding = message_encoding(message);
+    match done {
+        Done::One(from, assignment) => match wire::decode::<Outcome>(encoding, &message.payload) {
+            Ok(outcome) => Input::Outcomes {
+                from,
+                reply,
+                outcomes: vec![(assignment, outcome)],
+            },
+            Err(error) => malformed(error.to_string()),
+        },
+        Done::Batch(from) => match wire::decode::<OutcomeBatch>(encoding, &message.payload) {
+            Ok(batch) => Input::Outcomes {
+                from,
+                reply,
+                outcomes: batch
+                    .outcomes
+                    .into_iter()
+                    .filter_map(|mut outcome| Some((outcome.job.take()?, outcome)))
+                    .collect(),
+            },
+            Err(error) => malformed(error.to_string()),
+        },
+    }
+}
+
+#[derive(Deserialize)]
+struct PublishAnswer {
+    error: Option<ApiError>,
+}
+
+#[derive(Deserialize)]
+struct ApiError {
+    err_code: u64,
+}
+
+/// Reads the results stream's answer.
+pub(super) fn recorded(message: &Message) -> Recorded {
+    if message.status.is_some() {
+        return Recorded::Failed;
+    }
+    match serde_json::from_slice::<PublishAnswer>(&message.payload) {
+        Ok(PublishAnswer { error: None }) => Recorded::Stored,
+        Ok(PublishAnswer {
+            error: Some(ApiError { err_code }),
+        }) if err_code == ERROR_WRONG_LAST_SEQUENCE => Recorded::Already,
+        Ok(PublishAnswer { error: Some(_) }) | Err(_) => Recorded::Failed,
+    }
+}

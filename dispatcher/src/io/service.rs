@@ -1,0 +1,492 @@
+//! The loop: wait, read what arrived, let the machine decide, carry it out.
+
+use std::collections::HashMap;
+use std::pin::{Pin, pin};
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use async_nats::connection::State as ConnectionState;
+use async_nats::header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE;
+use async_nats::jetstream::kv::Store;
+use async_nats::{HeaderMap, Message, Subscriber};
+use futures_util::{FutureExt as _, StreamExt as _};
+use rolecast_common::id::{Priority, Sequence};
+use rolecast_common::nats::{Clock, Connection};
+use rolecast_common::options::HEADER_DEADLINE;
+use rolecast_common::subjects::{self, Source};
+use rolecast_common::wire::{Encoding, Record, encode};
+use serde_json::json;
+use tokio::sync::mpsc;
+use tokio::time::{Sleep, sleep_until};
+
+use super::burial::{self, Held};
+use super::discovery::{self, Undeclared};
+use super::{Streams, api, assets, events, histories, intake};
+use crate::machine::{Input, Machine, Output, PULL_EXPIRES};
+
+/// Messages read from one subscription before the others get their turn.
+const DRAIN_MAX: usize = 256;
+/// Reports of side tasks that may wait for the loop.
+const REPORTS_MAX: usize = 1024;
+/// After a pull failed, the next one waits: a missing consumer must not spin.
+const PULL_RETRY: Duration = Duration::from_millis(500);
+/// How long a stopping dispatcher waits for outcomes that are being recorded.
+const STOP_LIMIT: Duration = Duration::from_secs(5);
+
+pub(super) struct Service {
+    connection: Connection,
+    streams: Streams,
+    clock: Clock,
+    machine: Machine,
+    outputs: Vec<Output>,
+    inputs: Inputs,
+    /// Pulls answer on `<inbox>.pull.<consumer>`, records on `<inbox>.record.<sequence>`.
+    inbox: String,
+    held: HashMap<Sequence, Held>,
+    consumers: HashMap<String, Source>,
+    reports: mpsc::Sender<Input>,
+    histories: mpsc::UnboundedSender<histories::Change>,
+    expected_none: HeaderMap,
+    stepped_down: Option<String>,
+}
+
+struct Inputs {
+    pulls: Subscriber,
+    records: Subscriber,
+    done: Subscriber,
+    heartbeats: Subscriber,
+    api: Subscriber,
+    reports: mpsc::Receiver<Input>,
+}
+
+impl Service {
+    pub(super) async fn open(
+        connection: Connection,
+        streams: Streams,
+        attempts: Store,
+        clock: Clock,
+        machine: Machine,
+    ) -> anyhow::Result<Self> {
+        let client = &connection.client;
+        let inbox = client.new_inbox();
+        let (reports, reports_in) = mpsc::channel(REPORTS_MAX);
+        let (histories, changes) = mpsc::unbounded_channel();
+        let inputs = Inputs {
+            pulls: client.subscribe(format!("{inbox}.pull.*")).await?,
+            records: client.subscribe(format!("{inbox}.record.*")).await?,
+            done: client.subscribe(subjects::DONE).await?,
+            heartbeats: client.subscribe(subjects::HEARTBEATS).await?,
+            api: client.subscribe(subjects::API).await?,
+            reports: reports_in,
+        };
+        client.flush().await.context("cannot subscribe")?;
+        tokio::spawn(histories::write(attempts, changes));
+        let mut expected_none = HeaderMap::new();
+        expected_none.insert(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, "0");
+        let mut service = Self {
+            connection,
+            streams,
+            clock,
+            machine,
+            outputs: Vec::new(),
+            inputs,
+            inbox,
+            held: HashMap::new(),
+            consumers: HashMap::new(),
+            reports,
+            histories,
+            expected_none,
+            stepped_down: None,
+        };
+        service.discover();
+        Ok(service)
+    }
+
+    fn discover(&mut self) {
+        for category in self.machine.served() {
+            self.know_consumers(&category);
+        }
+        let undeclared = match self.machine.serves_undeclared() {
+            true => Undeclared::Serve,
+            false => Undeclared::Bury,
+        };
+        let served = self.consumers.values().cloned().collect();
+        let streams = self.streams.clone();
+        tokio::spawn(discovery::run(
+            streams,
+            served,
+            undeclared,
+            self.reports.clone(),
+        ));
+    }
+
+    fn know_consumers(&mut self, category: &rolecast_common::id::Category) {
+        for priority in Priority::ALL {
+            let category = category.clone();
+            let source = Source { category, priority };
+            self.consumers.insert(source.consumer(), source);
+        }
+    }
+
+    pub(super) async fn run(mut self, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
+        let mut shutdown = pin!(shutdown);
+        let mut timer = pin!(sleep_until(self.deadline()));
+        let mut stop_at = None;
+        loop {
+            tokio::select! {
+                () = &mut shutdown, if stop_at.is_none() => {
+                    tracing::info!(event = "stopping", "stopping");
+                    stop_at = Some(tokio::time::Instant::now() + STOP_LIMIT);
+                    self.tell(Input::Stop);
+                }
+                result = self.receive(timer.as_mut()) => result?,
+            }
+            self.end_turn(timer.as_mut()).await;
+            if let Some(reason) = self.stepped_down.take() {
+                let flushed = self.connection.client.flush().await;
+                tracing::debug!(event = "flushed", ok = flushed.is_ok());
+                bail!("stepping down, another dispatcher is at work: {reason}");
+            }
+            if let Some(stop_at) = stop_at
+                && (self.machine.is_idle() || tokio::time::Instant::now() >= stop_at)
+            {
+                break;
+            }
+        }
+        self.connection
+            .client
+            .flush()
+            .await
+            .context("cannot flush")?;
+        tracing::info!(event = "stopped", "dispatcher stopped");
+        Ok(())
+    }
+
+    /// Waits for something to arrive, then reads what else is there already.
+    async fn receive(&mut self, timer: Pin<&mut Sleep>) -> anyhow::Result<()> {
+        let closed = "the connection to NATS was closed";
+        tokio::select! {
+            message = self.inputs.pulls.next() => {
+                let message = message.context(closed)?;
+                self.on_pull(message);
+            }
+            message = self.inputs.done.next() => {
+                let input = intake::outcomes(&message.context(closed)?);
+                self.tell(input);
+            }
+            message = self.inputs.records.next() => self.on_record(&message.context(closed)?),
+            message = self.inputs.heartbeats.next() => {
+                let input = intake::heartbeat(&message.context(closed)?);
+                self.tell(input);
+            }
+            message = self.inputs.api.next() => self.on_request(message.context(closed)?),
+            report = self.inputs.reports.recv() => self.on_report(report),
+            changed = self.connection.connected.changed() => {
+                changed.context(closed)?;
+                self.tell(Input::Reconnected);
+            }
+            () = timer => {}
+        }
+        self.drain();
+        Ok(())
+    }
+
+    fn drain(&mut self) {
+        for _ in 0..DRAIN_MAX {
+            let Some(Some(message)) = self.inputs.pulls.next().now_or_never() else {
+                break;
+            };
+            self.on_pull(message);
+        }
+        for _ in 0..DRAIN_MAX {
+            let Some(Some(message)) = self.inputs.done.next().now_or_never() else {
+                break;
+            };
+            self.tell(intake::outcomes(&message));
+        }
+        for _ in 0..DRAIN_MAX {
+            let Some(Some(message)) = self.inputs.records.next().now_or_never() else {
+                break;
+            };
+            self.on_record(&message);
+        }
+        for _ in 0..DRAIN_MAX {
+            let Some(Some(message)) = self.inputs.heartbeats.next().now_or_never() else {
+                break;
+            };
+            self.tell(intake::heartbeat(&message));
+        }
+    }
+
+    fn tell(&mut self, input: Input) {
+        let now = self.clock.now();
+        self.machine.handle(now, input, &mut self.outputs);
+    }
+
+    fn on_pull(&mut self, message: Message) {
+        if let Some(status) = message.status {
+            self.on_pull_end(&message, status);
+            return;
+        }
+        let Some(delivery) = intake::delivery(&message, self.streams.jobs_created) else {
+            tracing::warn!(event = "delivery_unreadable", subject = %message.subject, "not a job");
+            return;
+        };
+        let held = Held {
+            subject: message.subject.to_string(),
+            headers: message.headers,
+            payload: message.payload,
+        };
+        self.held.insert(delivery.ack.sequence(), held);
+        self.tell(Input::Delivered(delivery));
+    }
+
+    fn on_pull_end(&mut self, message: &Message, status: async_nats::StatusCode) {
+        let name = message.subject.rsplit('.').next().unwrap_or_default();
+        let Some(source) = self.consumers.get(name).cloned() else {
+            return;
+        };
+        let Some(end) = intake::pull_end(message, status) else {
+            return;
+        };
+        let undelivered = end.undelivered;
+        let input = Input::PullEnded {
+            source: source.clone(),
+            undelivered,
+        };
+        if !end.is_failure {
+            self.tell(input);
+            return;
+        }
+        let why = message.description.clone().unwrap_or_default();
+        tracing::warn!(event = "pull_failed", %source, %status, why, "pull failed");
+        let reports = self.reports.clone();
+        let jetstream = self.streams.jetstream.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(PULL_RETRY).await;
+            if let Err(error) = assets::ensure_consumers(&jetstream, &source.category).await {
+                tracing::warn!(event = "consumer_missing", %source, "{error:#}");
+            }
+            // The receiver is gone only when the program ends.
+            let _ = reports.send(input).await;
+        });
+    }
+
+    fn on_record(&mut self, message: &Message) {
+        let sequence = message
+            .subject
+            .rsplit('.')
+            .next()
+            .and_then(|s| s.parse().ok());
+        let Some(sequence) = sequence else {
+            return;
+        };
+        let result = intake::recorded(message);
+        self.tell(Input::Recorded {
+            sequence: Sequence::new(sequence),
+            result,
+        });
+    }
+
+    fn on_report(&mut self, report: Option<Input>) {
+        if let Some(input) = report {
+            self.tell(input);
+        }
+    }
+
+    fn on_request(&mut self, request: Message) {
+        let streams = self.streams.clone();
+        match request.subject.as_str() {
+            subjects::API_STATUS => {
+                let status = self.machine.status(self.clock.now());
+                tokio::spawn(api::answer_status(streams, status, request));
+            }
+            subjects::API_JOB => {
+                let Some(job) = api::requested_job(&request, self.streams.jobs_created) else {
+                    return;
+                };
+                let known = self.machine.job(&job);
+                tokio::spawn(api::answer_job(streams, job, known, request));
+            }
+            _ => {}
+        }
+    }
+
+    fn deadline(&self) -> tokio::time::Instant {
+        self.clock.instant(self.machine.next_deadline()).into()
+    }
+
+    async fn end_turn(&mut self, mut timer: Pin<&mut Sleep>) {
+        self.tell(Input::Turn);
+        let mut outputs = std::mem::take(&mut self.outputs);
+        // While there is no connection nothing is sent late instead: every
+        // output is safe to lose, for the machine asks again.
+        let is_connected = self.connection.client.connection_state() == ConnectionState::Connected;
+        for output in outputs.drain(..) {
+            if let Err(error) = self.carry_out(output, is_connected).await {
+                tracing::warn!(event = "send_failed", "cannot send: {error:#}");
+            }
+        }
+        self.outputs = outputs;
+        let deadline = self.deadline();
+        if timer.deadline() != deadline {
+            timer.as_mut().reset(deadline);
+        }
+    }
+
+    async fn carry_out(&mut self, output: Output, is_connected: bool) -> anyhow::Result<()> {
+        match output {
+            Output::Event(event) => events::log(&event),
+            Output::StepDown { reason } => self.stepped_down = Some(reason),
+            Output::Drop(sequence) => {
+                self.held.remove(&sequence);
+            }
+            Output::SaveHistory { sequence, history } => {
+                // The writer ends only with the program.
+                let _ = self.histories.send((sequence, Some(history)));
+            }
+            Output::ForgetHistory(sequence) => {
+                let _ = self.histories.send((sequence, None));
+            }
+            Output::Serve(category) => self.serve(category),
+            Output::Bury { record, ack } => {
+                let held = self.held.remove(&record.sequence);
+                self.bury(record, ack, held);
+            }
+            Output::Forward { sequence, .. }
+            | Output::Ack { sequence, .. }
+            | Output::GiveBack { sequence, .. }
+                if !is_connected =>
+            {
+                self.held.remove(&sequence);
+            }
+            Output::Fetch { .. }
+            | Output::KeepAlive(_)
+            | Output::Record(_)
+            | Output::Confirm(_)
+                if !is_connected => {}
+            Output::Forward { .. } => self.forward(output).await?,
+            Output::Fetch { source, batch } => self.fetch(&source, batch).await?,
+            Output::Record(record) => self.record(&record).await?,
+            Output::Ack { sequence, ack } => {
+                self.held.remove(&sequence);
+                self.publish(ack.as_str(), "+ACK").await?;
+            }
+            Output::KeepAlive(ack) => self.publish(ack.as_str(), "+WPI").await?,
+            Output::GiveBack {
+                sequence,
+                ack,
+                delay,
+            } => {
+                self.held.remove(&sequence);
+                let word = give_back_word(delay);
+                self.publish(ack.as_str(), word).await?;
+            }
+            Output::Confirm(reply) => self.publish(&reply, "").await?,
+        }
+        Ok(())
+    }
+
+    async fn publish(&self, subject: &str, payload: impl Into<bytes::Bytes>) -> anyhow::Result<()> {
+        let client = &self.connection.client;
+        client.publish(subject.to_owned(), payload.into()).await?;
+        Ok(())
+    }
+
+    async fn forward(&mut self, output: Output) -> anyhow::Result<()> {
+        let Output::Forward {
+            sequence,
+            node,
+            assignment,
+            deadline,
+        } = output
+        else {
+            return Ok(());
+        };
+        let held = self
+            .held
+            .remove(&sequence)
+            .context("a job to send is not held")?;
+        let subject = subjects::node_jobs(&node);
+        let reply = subjects::done(&node, &assignment);
+        let client = &self.connection.client;
+        let Some(mut headers) = held.headers else {
+            client
+                .publish_with_reply(subject, reply, held.payload)
+                .await?;
+            return Ok(());
+        };
+        if let Some(deadline) = deadline {
+            headers.insert(HEADER_DEADLINE, deadline.to_string().as_str());
+        }
+        let sent = client.publish_with_reply_and_headers(subject, reply, headers, held.payload);
+        sent.await?;
+        Ok(())
+    }
+
+    async fn fetch(&self, source: &Source, batch: u32) -> anyhow::Result<()> {
+        let consumer = source.consumer();
+        let prefix = &self.streams.api_prefix;
+        let stream = subjects::STREAM_JOBS;
+        let subject = format!("{prefix}.CONSUMER.MSG.NEXT.{stream}.{consumer}");
+        let reply = format!("{}.pull.{consumer}", self.inbox);
+        let expires = u64::try_from(PULL_EXPIRES.as_nanos()).unwrap_or(u64::MAX);
+        let request = json!({"batch": batch, "expires": expires}).to_string();
+        let client = &self.connection.client;
+        client
+            .publish_with_reply(subject, reply, request.into())
+            .await?;
+        Ok(())
+    }
+
+    async fn record(&self, record: &Record) -> anyhow::Result<()> {
+        let subject = subjects::result(&record.job);
+        let reply = format!("{}.record.{}", self.inbox, record.sequence);
+        let payload = encode(Encoding::MessagePack, record).into();
+        let headers = self.expected_none.clone();
+        let client = &self.connection.client;
+        client
+            .publish_with_reply_and_headers(subject, reply, headers, payload)
+            .await?;
+        Ok(())
+    }
+
+    fn serve(&mut self, category: rolecast_common::id::Category) {
+        self.know_consumers(&category);
+        let jetstream = self.streams.jetstream.clone();
+        tokio::spawn(async move {
+            if let Err(error) = assets::ensure_consumers(&jetstream, &category).await {
+                tracing::warn!(event = "consumer_missing", %category, "{error:#}");
+            }
+        });
+    }
+
+    fn bury(
+        &self,
+        record: Box<Record>,
+        ack: Option<rolecast_common::assignment::Ack>,
+        held: Option<Held>,
+    ) {
+        let jetstream = self.streams.jetstream.clone();
+        let reports = self.reports.clone();
+        tokio::spawn(async move {
+            let sequence = record.sequence;
+            let result = burial::bury(&jetstream, &record, ack.as_ref(), held).await;
+            if let Err(error) = &result {
+                tracing::warn!(event = "burial_failed", job = %record.job, "{error:#}");
+            }
+            let is_done = result.is_ok();
+            // The receiver is gone only when the program ends.
+            let _ = reports.send(Input::Buried { sequence, is_done }).await;
+        });
+    }
+}
+
+/// Returns the negative acknowledgement that has the job delivered after `delay`.
+fn give_back_word(delay: Duration) -> String {
+    // A delay of zero would take the server's timer; without one it is at once.
+    if delay.is_zero() {
+        return "-NAK".to_owned();
+    }
+    format!("-NAK {{\"delay\": {}}}", delay.as_nanos())
+}

@@ -1,0 +1,109 @@
+//! `rolecast-dispatcher`: reads the command line and the config, and runs the service.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::{Parser, ValueEnum};
+use rolecast_common::nats::Settings;
+use rolecast_common::settings::Mistakes;
+use rolecast_common::time::parse_duration;
+use rolecast_dispatcher::config::{self, Config};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+/// Dispatches jobs to workers on NATS: role-aware, by predicted room.
+///
+/// Print a commented configuration with `rolecast dispatcher-init`. Logs go to
+/// stderr; RUST_LOG filters them (default: info). Ends with status 0 after
+/// SIGTERM or SIGINT, 2 if the configuration has mistakes, 1 otherwise.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Arguments {
+    /// The configuration file
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Check the configuration and end
+    #[arg(long)]
+    check: bool,
+    /// The NATS server, such as nats://host:4222 [default: as the nats command]
+    #[arg(long, value_name = "URL")]
+    nats_url: Option<String>,
+    /// The nats context to use
+    #[arg(long, value_name = "NAME")]
+    nats_context: Option<String>,
+    /// How long to try to reach NATS at the start
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
+    connect_timeout: Duration,
+    /// How to write the log
+    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
+    log_format: LogFormat,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum LogFormat {
+    Text,
+    Json,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    parse_duration(text).ok_or_else(|| "write a length of time such as 60s".to_owned())
+}
+
+// One thread: the loop and the connection take turns without waking each other
+// across cores, which is what latency is made of here.
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    start_log(arguments.log_format);
+    match run(arguments).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(event = "failed", "{error:#}");
+            if error.is::<Mistakes>() {
+                return ExitCode::from(2);
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let config = read_config(&arguments.config)?;
+    if arguments.check {
+        tracing::info!(event = "config_valid", path = %arguments.config.display());
+        return Ok(());
+    }
+    let flags = Settings {
+        url: arguments.nats_url,
+        context: arguments.nats_context,
+        ..Settings::default()
+    };
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let shutdown = async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
+    rolecast_dispatcher::io::run(config, flags, arguments.connect_timeout, shutdown).await
+}
+
+fn read_config(path: &PathBuf) -> anyhow::Result<Config> {
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("cannot read the configuration {}", path.display()))?;
+    Ok(config::parse(&text, &config::host_name())?)
+}
+
+fn start_log(format: LogFormat) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => log.init(),
+        LogFormat::Json => log.json().init(),
+    }
+}
