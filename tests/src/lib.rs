@@ -20,4 +20,5 @@ pub mod server;
 pub mod directory;
 pub mod process;
 pub mod slot;
+pub mod tidy;
 pub mod wait;
