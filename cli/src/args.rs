@@ -1,0 +1,376 @@
+//! The command line: every command, flag and example.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use rolecast_common::id::{Category, JobId, Priority};
+use rolecast_common::nats::Settings;
+use rolecast_common::time::parse_duration;
+
+use crate::exit;
+
+const EXAMPLES: &str = "\
+Examples:
+  rolecast demo
+  rolecast submit thumbnail --file photo.jpg --wait > small.jpg
+  rolecast status --watch
+  rolecast dead retry --all --category thumbnail
+
+NATS is found as the nats command finds it: flags, then NATS_URL, NATS_CREDS
+and so on, then the context named by --nats-context or NATS_CONTEXT or chosen
+with `nats context select`, then nats://127.0.0.1:4222.";
+
+/// Runs jobs on the node whose role suits them, over NATS.
+#[derive(Debug, Parser)]
+#[command(name = "rolecast", version, max_term_width = 100)]
+#[command(after_help = exit::HELP, after_long_help = format!("{EXAMPLES}\n\n{}", exit::HELP))]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command understands.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Global {
+    /// Print one JSON document (with --watch and job watch: one a line)
+    #[arg(long, global = true, help_heading = "Output")]
+    pub(crate) json: bool,
+    /// When to use colours
+    #[arg(
+        long,
+        global = true,
+        help_heading = "Output",
+        value_name = "WHEN",
+        default_value = "auto"
+    )]
+    pub(crate) color: Color,
+    /// How long to wait: for NATS and for answers (5s without it), and with
+    /// submit --wait and job watch for the job's end (no limit without it)
+    #[arg(long, global = true, help_heading = "NATS", value_name = "LENGTH", value_parser = length)]
+    pub(crate) timeout: Option<Duration>,
+    #[command(flatten)]
+    pub(crate) nats: Nats,
+}
+
+/// When to use colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    /// Even into a file or pipe
+    Always,
+    /// Nowhere
+    Never,
+}
+
+/// How to reach NATS.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "NATS")]
+pub(crate) struct Nats {
+    /// Server, or several separated by commas
+    #[arg(long, global = true, value_name = "URL")]
+    nats_url: Option<String>,
+    /// A context of the nats command
+    #[arg(long, global = true, value_name = "NAME")]
+    nats_context: Option<String>,
+    /// Credentials file
+    #[arg(long, global = true, value_name = "FILE")]
+    creds: Option<String>,
+    /// User name, or token
+    #[arg(long, global = true, value_name = "NAME")]
+    user: Option<String>,
+    /// Password of --user
+    #[arg(long, global = true, value_name = "PASSWORD", requires = "user")]
+    password: Option<String>,
+    /// File with an nkey seed
+    #[arg(long, global = true, value_name = "FILE")]
+    nkey: Option<String>,
+    /// Client certificate
+    #[arg(long, global = true, value_name = "FILE")]
+    tlscert: Option<String>,
+    /// Key of the client certificate
+    #[arg(long, global = true, value_name = "FILE")]
+    tlskey: Option<String>,
+    /// Certificate authority to trust
+    #[arg(long, global = true, value_name = "FILE")]
+    tlsca: Option<String>,
+}
+
+impl Nats {
+    /// Returns the settings these flags make; a user without password is a
+    /// token, as in the nats command.
+    pub(crate) fn settings(&self) -> Settings {
+        let is_token = self.user.is_some() && self.password.is_none();
+        Settings {
+            url: self.nats_url.clone(),
+            context: self.nats_context.clone(),
+            user: self.user.clone().filter(|_| !is_token),
+            password: self.password.clone(),
+            token: self.user.clone().filter(|_| is_token),
+            creds: self.creds.clone(),
+            nkey: self.nkey.clone(),
+            cert: self.tlscert.clone(),
+            key: self.tlskey.clone(),
+            ca: self.tlsca.clone(),
+            ..Settings::default()
+        }
+    }
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run real jobs on four workers on this machine, kill one, and show what happened
+    Demo(Demo),
+    /// Submit a job
+    #[command(after_help = SUBMIT_EXAMPLES)]
+    Submit(Submit),
+    /// Look at one job
+    #[command(subcommand)]
+    Job(Job),
+    /// Show nodes and categories, and what needs attention
+    Status(Status),
+    /// Look at jobs that failed for good, retry or delete them
+    #[command(subcommand)]
+    Dead(Dead),
+    /// Print a commented worker.toml to start from
+    WorkerInit,
+    /// Print a commented rolecast.toml to start from
+    DispatcherInit,
+}
+
+const SUBMIT_EXAMPLES: &str = "\
+Examples:
+  rolecast submit thumbnail --file photo.jpg
+  rolecast submit mail --data '{\"to\": \"ann\"}' --id order-17 --delay 30s
+  tar c src | rolecast submit compress --stdin --wait > src.tar.gz
+
+With --wait stdout is the job's output, and the exit code tells how it ended.
+A second job with an --id used within the stream's duplicate window (two
+minutes by default) is not stored.";
+
+/// A job to submit.
+#[derive(Args, Debug)]
+pub(crate) struct Submit {
+    /// What kind of job: [a-z0-9_-]{1,32}
+    pub(crate) category: Category,
+    #[command(flatten)]
+    pub(crate) payload: Payload,
+    /// Wait for the end and print the job's output
+    #[arg(long)]
+    pub(crate) wait: bool,
+    /// Before or after others of its category: high, normal or low
+    #[arg(long, default_value_t = Priority::Normal, hide_default_value = true)]
+    pub(crate) priority: Priority,
+    /// Start no earlier than this after submission, such as 30s
+    #[arg(long, value_name = "LENGTH")]
+    pub(crate) delay: Option<String>,
+    /// Not wanted after this: a length such as 5m, or an RFC 3339 time
+    #[arg(long, value_name = "LENGTH|TIME")]
+    pub(crate) deadline: Option<String>,
+    /// The job's id, [A-Za-z0-9_-]{1,64}; without it a UUID is made
+    #[arg(long)]
+    pub(crate) id: Option<JobId>,
+    /// A header to pass to the worker; may be repeated
+    #[arg(long = "header", value_name = "NAME:VALUE", value_parser = header)]
+    pub(crate) headers: Vec<(String, String)>,
+}
+
+/// Where the payload comes from; without any of these it is empty.
+#[derive(Args, Debug)]
+#[group(multiple = false)]
+pub(crate) struct Payload {
+    /// Read the payload from a file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    /// Read the payload from stdin
+    #[arg(long)]
+    pub(crate) stdin: bool,
+    /// The payload itself
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) data: Option<String>,
+}
+
+/// Questions about one job.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Job {
+    /// Show where a job is, or how it ended
+    Get {
+        /// The job's id, or its sequence in ROLECAST_JOBS
+        id: JobId,
+        /// Print the job's output and nothing else
+        #[arg(long)]
+        output: bool,
+    },
+    /// Print each change of a job's state until it has ended
+    Watch {
+        /// The job's id, or its sequence in ROLECAST_JOBS
+        id: JobId,
+    },
+}
+
+/// The state of everything.
+#[derive(Args, Debug)]
+pub(crate) struct Status {
+    /// Show it again every second until interrupted
+    #[arg(long)]
+    pub(crate) watch: bool,
+}
+
+/// What to do with dead jobs.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Dead {
+    /// List them, latest first
+    Ls {
+        /// Only this category
+        #[arg(long)]
+        category: Option<Category>,
+        /// The most jobs listed
+        #[arg(long, value_name = "N", default_value_t = 50)]
+        limit: usize,
+    },
+    /// Show one: why each attempt failed, its headers and payload
+    Show {
+        /// The job's id
+        id: JobId,
+    },
+    /// Submit them again under the same id and take them out of the dead
+    Retry(Selection),
+    /// Delete them for good
+    Purge {
+        #[command(flatten)]
+        selection: Selection,
+        /// Do it; without this nothing is deleted
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+/// Which dead jobs.
+#[derive(Args, Debug)]
+pub(crate) struct Selection {
+    /// Ids of jobs
+    #[arg(value_name = "ID", required_unless_present = "all")]
+    pub(crate) ids: Vec<JobId>,
+    /// All of them, or all of --category
+    #[arg(long, conflicts_with = "ids")]
+    pub(crate) all: bool,
+    /// Only this category
+    #[arg(long, requires = "all", conflicts_with = "ids")]
+    pub(crate) category: Option<Category>,
+}
+
+/// The demonstration.
+#[derive(Args, Debug)]
+pub(crate) struct Demo {
+    /// Leave everything running afterwards and say how to talk to it
+    #[arg(long)]
+    pub(crate) keep: bool,
+    /// How many jobs
+    #[arg(long, value_name = "N", default_value_t = 300,
+          value_parser = clap::value_parser!(u32).range(3..=10_000))]
+    pub(crate) jobs: u32,
+    /// Take the jobs' input from the text files below this directory
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub(crate) input: PathBuf,
+    /// Do not kill a worker halfway
+    #[arg(long)]
+    pub(crate) no_kill: bool,
+}
+
+fn length(text: &str) -> Result<Duration, String> {
+    let length = parse_duration(text).filter(|length| !length.is_zero());
+    length.ok_or_else(|| "expected a length of time such as 30s or 5m".to_owned())
+}
+
+/// Reads `Name: value`. What Rolecast and NATS act on has flags of its own.
+fn header(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once(':').ok_or("expected NAME:VALUE")?;
+    let is_token = |b: u8| b.is_ascii_graphic() && b != b':';
+    if name.is_empty() || !name.bytes().all(is_token) {
+        return Err("a header's name is visible ASCII without spaces".to_owned());
+    }
+    if value.contains(['\r', '\n']) {
+        return Err("a header's value is one line".to_owned());
+    }
+    let lower = name.to_ascii_lowercase();
+    if lower.starts_with("nats-") || lower.starts_with("rolecast-") {
+        return Err("use --id, --delay and --deadline for these".to_owned());
+    }
+    Ok((name.to_owned(), value.trim().to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Arguments, clap::Error> {
+        Arguments::try_parse_from(line.split_whitespace())
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn global_flags_may_stand_behind_the_command() {
+        let arguments = parse("rolecast status --watch --json --nats-url nats://a").unwrap();
+        assert!(arguments.global.json);
+        let settings = arguments.global.nats.settings();
+        assert_eq!(settings.url.as_deref(), Some("nats://a"));
+    }
+
+    #[test]
+    fn a_user_without_password_is_a_token() {
+        let token = parse("rolecast status --user t").unwrap();
+        let token = token.global.nats.settings();
+        assert_eq!((token.token.as_deref(), token.user), (Some("t"), None));
+        let user = parse("rolecast status --user u --password p").unwrap();
+        let user = user.global.nats.settings();
+        assert_eq!((user.user.as_deref(), user.token), (Some("u"), None));
+    }
+
+    #[test]
+    fn a_bad_name_is_refused_with_its_grammar() {
+        let error = parse("rolecast submit Thumb").unwrap_err().to_string();
+        assert!(error.contains("[a-z0-9_-]{1,32}"), "{error}");
+        let error = parse("rolecast submit a --id x.y").unwrap_err().to_string();
+        assert!(error.contains("[A-Za-z0-9_-]{1,64}"), "{error}");
+    }
+
+    #[test]
+    fn a_payload_has_one_source() {
+        assert!(parse("rolecast submit a --stdin --data x").is_err());
+        assert!(parse("rolecast submit a --data x").is_ok());
+    }
+
+    #[test]
+    fn dead_jobs_are_named_or_all_are_meant() {
+        assert!(parse("rolecast dead retry").is_err());
+        assert!(parse("rolecast dead retry --all x").is_err());
+        assert!(parse("rolecast dead retry x --category a").is_err());
+        assert!(parse("rolecast dead retry --all --category a").is_ok());
+        assert!(parse("rolecast dead purge x y --yes").is_ok());
+    }
+
+    #[test]
+    fn a_header_that_rolecast_acts_on_has_a_flag() {
+        assert_eq!(header("A: b:c"), Ok(("A".to_owned(), "b:c".to_owned())));
+        for text in [
+            "A",
+            "A b:c",
+            ":c",
+            "a:b\nc",
+            "nats-msg-id:1",
+            "Rolecast-Delay:1s",
+        ] {
+            assert!(header(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! What the exit code of `rolecast` tells a script.
+
+use std::process::ExitCode;
+
+use rolecast_common::wire::{JobState, RecordStatus};
+
+/// How the command ended; the numbers are part of the interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// All went well; the job completed.
+    Fine = 0,
+    /// The job died, or the command failed.
+    Failed = 1,
+    /// The arguments are wrong.
+    Usage = 2,
+    /// NATS or the dispatcher cannot be reached.
+    Unreachable = 3,
+    /// There is no such job.
+    NoSuchJob = 4,
+    /// The job expired, or waiting for it took longer than `--timeout`.
+    Late = 5,
+}
+
+/// The codes as `--help` explains them.
+pub(crate) const HELP: &str = "\
+Exit codes:
+  0  fine; the job completed
+  1  the job died, or the command failed
+  2  wrong arguments
+  3  NATS or the dispatcher cannot be reached
+  4  there is no such job
+  5  the job expired, or --timeout passed";
+
+impl Exit {
+    /// Returns the code for a job that has ended.
+    pub(crate) fn of_record(status: RecordStatus) -> Self {
+        match status {
+            RecordStatus::Completed => Exit::Fine,
+            RecordStatus::Dead => Exit::Failed,
+            RecordStatus::Expired => Exit::Late,
+        }
+    }
+
+    /// Returns the code for a job in any state; one still on its way is fine.
+    pub(crate) fn of_state(state: JobState) -> Self {
+        match state {
+            JobState::Waiting | JobState::Running | JobState::Delayed | JobState::Completed => {
+                Exit::Fine
+            }
+            JobState::Dead => Exit::Failed,
+            JobState::Expired => Exit::Late,
+            JobState::Unknown => Exit::NoSuchJob,
+        }
+    }
+
+    pub(crate) fn code(self) -> u8 {
+        self as u8
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> ExitCode {
+        ExitCode::from(exit.code())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_help_explains_every_code() {
+        let all = [
+            Exit::Fine,
+            Exit::Failed,
+            Exit::Usage,
+            Exit::Unreachable,
+            Exit::NoSuchJob,
+            Exit::Late,
+        ];
+        for (number, exit) in all.into_iter().enumerate() {
+            assert_eq!(usize::from(exit.code()), number);
+            assert!(HELP.contains(&format!("\n  {number}  ")), "{exit:?}");
+        }
+    }
+
+    #[test]
+    fn a_job_that_ended_has_the_same_code_by_record_and_by_state() {
+        for (status, state) in [
+            (RecordStatus::Completed, JobState::Completed),
+            (RecordStatus::Dead, JobState::Dead),
+            (RecordStatus::Expired, JobState::Expired),
+        ] {
+            assert_eq!(Exit::of_record(status), Exit::of_state(state));
+        }
+    }
+}

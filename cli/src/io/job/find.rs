@@ -1,0 +1,84 @@
+//! Finds a job by its id, or by its sequence in ROLECAST_JOBS.
+
+use rolecast_common::id::{JobId, Sequence};
+use rolecast_common::options::Origin;
+use rolecast_common::subjects::STREAM_JOBS;
+use rolecast_common::time::WallTime;
+use rolecast_common::wire::{JobState, JobView, Record};
+
+use super::super::failure::Failure;
+use super::super::session::{Session, no_dispatcher};
+
+/// What is known of a job.
+#[derive(Debug)]
+pub(super) enum Found {
+    Ended(Box<Record>),
+    /// Not ended, as the dispatcher says; or not known to it.
+    Open(Box<JobView>),
+}
+
+/// Looks for the record first: it is the truth, and there without a dispatcher.
+pub(super) async fn find(session: &Session, id: &JobId) -> Result<Found, Failure> {
+    let candidates = candidates(session, id).await;
+    for job in &candidates {
+        if let Some(record) = session.record(job).await? {
+            return Ok(Found::Ended(Box::new(record)));
+        }
+    }
+    let mut unknown = None;
+    for job in &candidates {
+        let view = session.view(job).await?.ok_or_else(no_dispatcher)?;
+        match (view.state, view.record) {
+            (_, Some(record)) => return Ok(Found::Ended(Box::new(record))),
+            (JobState::Unknown, None) => {
+                unknown = Some(JobView {
+                    record: None,
+                    ..view
+                });
+            }
+            (_, None) => {
+                return Ok(Found::Open(Box::new(JobView {
+                    record: None,
+                    ..view
+                })));
+            }
+        }
+    }
+    let unknown = unknown.ok_or_else(no_dispatcher)?;
+    Ok(Found::Open(Box::new(unknown)))
+}
+
+/// Returns the ids the text may stand for, most likely first.
+///
+/// A bare number is a sequence; it can also be the id a producer chose.
+pub(super) async fn candidates(session: &Session, id: &JobId) -> Vec<JobId> {
+    let mut candidates = Vec::new();
+    if let Ok(sequence) = id.as_str().parse() {
+        candidates.extend(id_at(session, sequence).await);
+    }
+    candidates.push(id.clone());
+    candidates
+}
+
+/// Returns the id of the job at a sequence: by its headers while it is stored,
+/// else the one it has if its producer gave it none.
+async fn id_at(session: &Session, sequence: u64) -> Option<JobId> {
+    let stream = session.jetstream.get_stream(STREAM_JOBS).await.ok()?;
+    let created = wall(stream.cached_info().created.unix_timestamp_nanos());
+    let sequence = Sequence::new(sequence);
+    let Ok(message) = stream.get_raw_message(sequence.get()).await else {
+        return Some(sequence.job_id(created));
+    };
+    let origin = Origin {
+        sequence,
+        stored: wall(message.time.unix_timestamp_nanos()),
+        stream_created: created,
+    };
+    let header = |name: &str| message.headers.get(name).map(|value| value.as_str());
+    Some(origin.job_id(header))
+}
+
+/// Converts the server's time.
+pub(in super::super) fn wall(nanos: i128) -> WallTime {
+    WallTime::from_millis(u64::try_from(nanos / 1_000_000).unwrap_or(0))
+}

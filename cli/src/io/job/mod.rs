@@ -1,0 +1,24 @@
+//! `rolecast job`: questions about one job.
+
+mod find;
+mod get;
+mod watch;
+
+pub(super) use find::wall;
+
+use super::failure::Failure;
+use super::session::Session;
+use super::terminal::Terminal;
+use crate::args::Job;
+use crate::exit::Exit;
+
+pub(crate) async fn run(
+    session: &Session,
+    job: &Job,
+    terminal: &Terminal,
+) -> Result<Exit, Failure> {
+    match job {
+        Job::Get { id, output } => get::run(session, id, *output, terminal).await,
+        Job::Watch { id } => watch::run(session, id, terminal).await,
+    }
+}

@@ -1,0 +1,68 @@
+//! Carries the commands out: talks to NATS, files, processes and the terminal.
+
+#![allow(
+    clippy::disallowed_methods,
+    reason = "this module is the shell that reads clocks"
+)]
+
+mod dead;
+mod demo;
+mod failure;
+mod init;
+mod job;
+mod session;
+mod status;
+mod submit;
+mod terminal;
+mod waiting;
+
+use crate::args::{Arguments, Command};
+use crate::config::Environment;
+use crate::exit::Exit;
+use failure::Failure;
+use session::Session;
+use terminal::Terminal;
+
+/// Runs the command and reports what went wrong; returns how it ended.
+pub(crate) async fn run(arguments: &Arguments, environment: &Environment) -> Exit {
+    let terminal = Terminal::new(&arguments.global, environment);
+    let failure = match carry_out(arguments, environment, &terminal).await {
+        Ok(exit) => return exit,
+        Err(failure) => failure,
+    };
+    // A reader that went away, such as `head`, has all it wanted.
+    if failure.is_broken_pipe() {
+        return Exit::Fine;
+    }
+    terminal.report(&failure);
+    failure.exit
+}
+
+async fn carry_out(
+    arguments: &Arguments,
+    environment: &Environment,
+    terminal: &Terminal,
+) -> Result<Exit, Failure> {
+    match &arguments.command {
+        Command::Demo(demo) => demo::run(demo, environment, terminal).await,
+        Command::WorkerInit => init::worker(terminal),
+        Command::DispatcherInit => init::dispatcher(terminal),
+        Command::Submit(submit) => {
+            let payload = submit::read_payload(&submit.payload)?;
+            let session = Session::open(&arguments.global).await?;
+            submit::run(&session, submit, payload, terminal).await
+        }
+        Command::Job(job) => {
+            let session = Session::open(&arguments.global).await?;
+            job::run(&session, job, terminal).await
+        }
+        Command::Status(status) => {
+            let session = Session::open(&arguments.global).await?;
+            status::run(&session, status, terminal).await
+        }
+        Command::Dead(dead) => {
+            let session = Session::open(&arguments.global).await?;
+            dead::run(&session, dead, terminal).await
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! A connection to NATS, and the questions all commands ask over it.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow};
+use async_nats::client::RequestErrorKind;
+use async_nats::jetstream::context::GetStreamErrorKind;
+use async_nats::jetstream::stream::DirectGetErrorKind;
+use async_nats::{HeaderMap, Request};
+use bytes::Bytes;
+use rolecast_common::id::JobId;
+use rolecast_common::nats::{
+    Connection, Settings, check_jetstream, connect, connect_once, explain, nats_settings,
+};
+use rolecast_common::subjects::{self, STREAM_RESULTS};
+use rolecast_common::time::format_duration;
+use rolecast_common::wire::{self, Encoding, HEADER_CONTENT_TYPE, JobView, Message, Record};
+
+use super::failure::Failure;
+use crate::args::Global;
+
+/// How long an answer may take without `--timeout`: a healthy one takes
+/// milliseconds, an election of a new stream leader a few seconds.
+const ANSWER_MAX: Duration = Duration::from_secs(5);
+
+/// JetStream's code for a stream that does not exist.
+const ERROR_STREAM_NOT_FOUND: u64 = 10059;
+
+/// A connection and how patient to be on it.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) connection: Connection,
+    pub(crate) jetstream: async_nats::jetstream::Context,
+    /// How long one answer may take.
+    pub(crate) answer_max: Duration,
+    /// How long to wait for a job's end, if there is a limit.
+    pub(crate) limit: Option<Duration>,
+}
+
+impl Session {
+    /// Connects at the first try, or within `--timeout` if that is given.
+    pub(crate) async fn open(global: &Global) -> Result<Self, Failure> {
+        let settings =
+            nats_settings(global.nats.settings(), Settings::default()).map_err(Failure::usage)?;
+        let connection = match global.timeout {
+            Some(limit) => connect(&settings, "rolecast", limit).await,
+            None => connect_once(&settings, "rolecast").await,
+        };
+        let connection = connection.map_err(Failure::unreachable)?;
+        Ok(Self::new(connection, &settings, global.timeout))
+    }
+
+    pub(crate) fn new(
+        connection: Connection,
+        settings: &Settings,
+        timeout: Option<Duration>,
+    ) -> Self {
+        let answer_max = timeout.unwrap_or(ANSWER_MAX);
+        let mut jetstream = connection.jetstream(settings);
+        jetstream.set_timeout(answer_max);
+        Self {
+            connection,
+            jetstream,
+            answer_max,
+            limit: timeout,
+        }
+    }
+
+    /// Asks the dispatcher; `None` if there is none.
+    pub(crate) async fn ask<M: Message>(
+        &self,
+        subject: &'static str,
+        body: Bytes,
+    ) -> Result<Option<M>, Failure> {
+        let mut headers = HeaderMap::new();
+        headers.insert(HEADER_CONTENT_TYPE, Encoding::MessagePack.content_type());
+        let request = Request::new()
+            .payload(body)
+            .headers(headers)
+            .timeout(Some(self.answer_max));
+        let answer = match self.connection.client.send_request(subject, request).await {
+            Ok(answer) => answer,
+            Err(error) if error.kind() == RequestErrorKind::NoResponders => return Ok(None),
+            Err(error) if error.kind() == RequestErrorKind::TimedOut => {
+                let limit = format_duration(self.answer_max);
+                let error = anyhow!("the dispatcher did not answer on {subject} within {limit}");
+                return Err(Failure::unreachable(explain(&self.connection, error)));
+            }
+            Err(error) => {
+                let error = explain(&self.connection, error.into());
+                return Err(Failure::unreachable(error));
+            }
+        };
+        let message = wire::decode(encoding_of(answer.headers.as_ref()), &answer.payload)
+            .with_context(|| format!("cannot read the dispatcher's answer on {subject}"))?;
+        Ok(Some(message))
+    }
+
+    /// Asks the dispatcher where a job is; `None` if there is no dispatcher.
+    pub(crate) async fn view(&self, job: &JobId) -> Result<Option<JobView>, Failure> {
+        let body = Bytes::copy_from_slice(job.as_str().as_bytes());
+        self.ask(subjects::API_JOB, body).await
+    }
+
+    /// Returns the recorded outcome of a job, if it has one.
+    pub(crate) async fn record(&self, job: &JobId) -> Result<Option<Record>, Failure> {
+        let stream = self.jetstream.get_stream_no_info(STREAM_RESULTS).await?;
+        let subject = subjects::result(job);
+        let message = match stream.direct_get_last_for_subject(subject).await {
+            Ok(message) => message,
+            Err(error) if error.kind() == DirectGetErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(self.diagnose(error.into(), STREAM_RESULTS).await),
+        };
+        let record = wire::decode(encoding_of(Some(&message.headers)), &message.payload)
+            .with_context(|| format!("cannot read the record of job {job}"))?;
+        Ok(Some(record))
+    }
+
+    /// Finds out why a request to a stream failed, and says what to do.
+    pub(crate) async fn diagnose(&self, error: anyhow::Error, stream: &str) -> Failure {
+        let error = match self.connection.take_violation() {
+            Some(text) => {
+                let reason = anyhow!("this login lacks a permission: {text}");
+                return reason.context(format!("{error:#}")).into();
+            }
+            None => error,
+        };
+        if let Err(reason) = check_jetstream(&self.connection).await {
+            return Failure::unreachable(reason);
+        }
+        if self.is_missing(stream).await {
+            return no_stream(stream);
+        }
+        error.context(format!("stream {stream}")).into()
+    }
+
+    /// Returns whether the server says that there is no such stream.
+    pub(crate) async fn is_missing(&self, stream: &str) -> bool {
+        let Err(error) = self.jetstream.get_stream(stream).await else {
+            return false;
+        };
+        match error.kind() {
+            GetStreamErrorKind::JetStream(error) => error.error_code().0 == ERROR_STREAM_NOT_FOUND,
+            GetStreamErrorKind::EmptyName
+            | GetStreamErrorKind::Request
+            | GetStreamErrorKind::InvalidStreamName => false,
+        }
+    }
+}
+
+/// Says that the dispatcher has never run here.
+pub(crate) fn no_stream(stream: &str) -> Failure {
+    Failure::unreachable(anyhow!(
+        "this NATS server has no stream {stream}: no dispatcher has set it up yet; \
+         start rolecast-dispatcher, or check which server and account you use"
+    ))
+}
+
+/// Says that nobody answers the API.
+pub(crate) fn no_dispatcher() -> Failure {
+    Failure::unreachable(anyhow!(
+        "no dispatcher answers on this NATS server; start rolecast-dispatcher, \
+         or check which server and account you use"
+    ))
+}
+
+fn encoding_of(headers: Option<&HeaderMap>) -> Encoding {
+    let value = headers.and_then(|headers| headers.get(HEADER_CONTENT_TYPE));
+    Encoding::of(value.map(|value| value.as_str()))
+}

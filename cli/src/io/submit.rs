@@ -1,0 +1,170 @@
+//! `rolecast submit`: publishes a job, and waits for its end if asked to.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow};
+use async_nats::jetstream::context::PublishErrorKind;
+use async_nats::jetstream::publish::PublishAck;
+use bytes::Bytes;
+use rolecast_common::id::JobId;
+use rolecast_common::nats::{Clock, publish_with_retry};
+use rolecast_common::subjects::STREAM_JOBS;
+use rolecast_common::time::format_duration;
+use rolecast_common::wire::Record;
+use serde_json::{Value, json};
+use tokio::time::{sleep, timeout};
+use uuid::Uuid;
+
+use super::failure::Failure;
+use super::session::{Session, no_stream};
+use super::terminal::Terminal;
+use super::waiting::{Hints, wait_for_record};
+use crate::args::{Payload, Submit};
+use crate::exit::Exit;
+use crate::style::Tone;
+use crate::submission::{self, Submission, oversize};
+use crate::view::job::summary;
+
+/// An unanswered publish this old is worth a look whether the stream exists.
+const LOOK_AFTER: Duration = Duration::from_millis(300);
+/// The most read from a file or stdin: the largest max_payload a server can have.
+const PAYLOAD_MAX: u64 = 64 * 1024 * 1024;
+
+/// Reads the payload from where the arguments say it is.
+pub(crate) fn read_payload(payload: &Payload) -> Result<Bytes, Failure> {
+    if let Some(text) = &payload.data {
+        return Ok(text.clone().into());
+    }
+    let mut bytes = Vec::new();
+    if let Some(path) = &payload.file {
+        let place = || format!("cannot read the payload from {}", path.display());
+        let file = File::open(path).with_context(place)?;
+        let mut file = file.take(PAYLOAD_MAX + 1);
+        file.read_to_end(&mut bytes).with_context(place)?;
+    } else if payload.stdin {
+        let mut stdin = std::io::stdin().lock().take(PAYLOAD_MAX + 1);
+        stdin
+            .read_to_end(&mut bytes)
+            .context("cannot read the payload from stdin")?;
+    }
+    Ok(bytes.into())
+}
+
+pub(crate) async fn run(
+    session: &Session,
+    submit: &Submit,
+    payload: Bytes,
+    terminal: &Terminal,
+) -> Result<Exit, Failure> {
+    let max_payload = session.connection.client.server_info().max_payload;
+    if let Some(text) = oversize(payload.len(), max_payload) {
+        return Err(Failure::usage(anyhow!(text)));
+    }
+    let fresh = JobId::new(&Uuid::now_v7().to_string())?;
+    let submission = submission::build(submit, fresh, Clock::new().now().wall)
+        .map_err(|error| Failure::usage(error.into()))?;
+    let mut hints = match submit.wait {
+        true => Some(Hints::subscribe(session, &submission.job).await?),
+        false => None,
+    };
+    let ack = publish(session, &submission, &payload).await?;
+    announce(&submission, &ack, submit.wait, terminal)?;
+    let Some(hints) = &mut hints else {
+        if terminal.json {
+            terminal.print_document(&to_json(&submission, &ack, None))?;
+        }
+        return Ok(Exit::Fine);
+    };
+    let record = wait_for_record(session, &submission.job, hints).await?;
+    show(&submission, &ack, &record, terminal)?;
+    Ok(Exit::of_record(record.status))
+}
+
+/// Publishes; a stream that is not there is told at once, a slow answer is awaited.
+async fn publish(
+    session: &Session,
+    submission: &Submission,
+    payload: &Bytes,
+) -> Result<PublishAck, Failure> {
+    let Submission {
+        subject, headers, ..
+    } = submission;
+    let publish = publish_with_retry(&session.jetstream, subject, headers, payload);
+    let missing = async {
+        sleep(LOOK_AFTER).await;
+        if !session.is_missing(STREAM_JOBS).await {
+            std::future::pending::<()>().await;
+        }
+    };
+    let published = tokio::select! {
+        published = timeout(session.answer_max, publish) => published,
+        () = missing => return Err(no_stream(STREAM_JOBS)),
+    };
+    let Ok(published) = published else {
+        let limit = format_duration(session.answer_max);
+        let error = anyhow!(
+            "the job was not confirmed within {limit}; submit it again with \
+             --id {}, which stores it once",
+            submission.job
+        );
+        return Err(session.diagnose(error, STREAM_JOBS).await);
+    };
+    match published {
+        Ok(ack) => Ok(ack),
+        Err(error) if error.kind() == PublishErrorKind::MaxPayloadExceeded => {
+            let error = anyhow!("payload and headers exceed this server's max_payload");
+            Err(Failure::usage(error))
+        }
+        Err(error) => Err(session.diagnose(error.into(), STREAM_JOBS).await),
+    }
+}
+
+/// Says that the job is queued: on stdout, unless that is for its output.
+fn announce(
+    submission: &Submission,
+    ack: &PublishAck,
+    waits: bool,
+    terminal: &Terminal,
+) -> Result<(), Failure> {
+    let job = &submission.job;
+    let text = if ack.duplicate {
+        format!(
+            "job {job} was queued before (sequence {}); nothing new",
+            ack.sequence
+        )
+    } else {
+        format!("job {job} queued (sequence {})", ack.sequence)
+    };
+    match (waits, terminal.json) {
+        (true, false) => terminal.note(&terminal.notes.paint(Tone::Faint, &text)),
+        (false, false) => terminal.print(&format!("{text}\n"))?,
+        (true | false, true) => {}
+    }
+    Ok(())
+}
+
+fn show(
+    submission: &Submission,
+    ack: &PublishAck,
+    record: &Record,
+    terminal: &Terminal,
+) -> Result<(), Failure> {
+    if terminal.json {
+        return terminal.print_document(&to_json(submission, ack, Some(record)));
+    }
+    terminal.print_bytes(&record.output.0)?;
+    terminal.note(&summary(record, terminal.notes));
+    Ok(())
+}
+
+fn to_json(submission: &Submission, ack: &PublishAck, record: Option<&Record>) -> Value {
+    json!({
+        "job": submission.job,
+        "subject": submission.subject,
+        "sequence": ack.sequence,
+        "duplicate": ack.duplicate,
+        "record": record,
+    })
+}

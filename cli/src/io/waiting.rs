@@ -1,0 +1,87 @@
+//! Waits for a job's recorded outcome.
+
+use std::time::Duration;
+
+use async_nats::Subscriber;
+use futures_util::StreamExt as _;
+use rolecast_common::id::JobId;
+use rolecast_common::subjects;
+use rolecast_common::time::format_duration;
+use rolecast_common::wire::Record;
+use tokio::time::{Instant, sleep_until};
+
+use super::failure::Failure;
+use super::session::Session;
+use crate::exit::Exit;
+
+/// How often to look without a hint: one may be lost while reconnecting.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// How soon to look again after a hint that came before the record was stored.
+const LOOK_SOON: Duration = Duration::from_millis(50);
+/// Failed looks in a row before giving up: a server restart takes less.
+const ERRORS_MAX: u32 = 10;
+
+/// Hears of a job's record when it is published.
+///
+/// A publish is a hint only: the stream may refuse it. The truth is what is stored.
+#[derive(Debug)]
+pub(crate) struct Hints(Subscriber);
+
+impl Hints {
+    /// Subscribes, and waits until the server has taken the subscription.
+    pub(crate) async fn subscribe(session: &Session, job: &JobId) -> Result<Self, Failure> {
+        let client = &session.connection.client;
+        let subscriber = client.subscribe(subjects::result(job)).await?;
+        client.flush().await?;
+        Ok(Self(subscriber))
+    }
+
+    /// Waits for a hint until `deadline`; returns whether one came.
+    pub(crate) async fn wait_until(&mut self, deadline: Instant) -> bool {
+        tokio::select! {
+            hint = self.0.next() => {
+                if hint.is_none() {
+                    sleep_until(deadline).await;
+                }
+                hint.is_some()
+            }
+            () = sleep_until(deadline) => false,
+        }
+    }
+}
+
+/// Waits for the record of a job, at most for the session's limit.
+pub(crate) async fn wait_for_record(
+    session: &Session,
+    job: &JobId,
+    hints: &mut Hints,
+) -> Result<Record, Failure> {
+    let end = session.limit.map(|limit| Instant::now() + limit);
+    let mut errors = 0;
+    let mut look_after = LOOK_EVERY;
+    loop {
+        match session.record(job).await {
+            Ok(Some(record)) => return Ok(record),
+            Ok(None) => errors = 0,
+            Err(failure) if errors >= ERRORS_MAX => return Err(failure),
+            Err(_) => errors += 1,
+        }
+        let now = Instant::now();
+        if end.is_some_and(|end| now >= end) {
+            return Err(timed_out(session, job));
+        }
+        let next = now + look_after;
+        let next = end.map_or(next, |end| next.min(end));
+        let is_hinted = hints.wait_until(next).await;
+        look_after = if is_hinted { LOOK_SOON } else { LOOK_EVERY };
+    }
+}
+
+/// Says that the job has not ended in time; it goes on.
+pub(crate) fn timed_out(session: &Session, job: &JobId) -> Failure {
+    let limit = format_duration(session.limit.unwrap_or_default());
+    Failure::new(
+        Exit::Late,
+        format!("job {job} has not ended within {limit}; see rolecast job get {job}"),
+    )
+}

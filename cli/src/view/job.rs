@@ -1,0 +1,316 @@
+//! One job as text: where it is, or how it ended.
+
+use std::time::Duration;
+
+use rolecast_common::time::WallTime;
+use rolecast_common::unit::Bytes;
+use rolecast_common::wire::{FailedAttempt, JobView, Record, RecordStatus};
+
+use crate::quantity::length;
+use crate::style::{Palette, Tone, one_line, printable};
+
+/// The lines of output shown; the rest is a flag away.
+const OUTPUT_LINES_MAX: usize = 20;
+/// The characters of a reason shown in a line.
+const REASON_CHARS_MAX: usize = 300;
+
+/// How long a job waited between submission and its last start, if it started.
+///
+/// The start is on the worker's clock, the submission on the server's; where
+/// they disagree it is zero.
+pub(crate) fn waited(record: &Record) -> Option<Duration> {
+    Some(record.started_ms?.since(record.submitted_ms))
+}
+
+/// Says in one line how a job ended.
+pub(crate) fn summary(record: &Record, palette: Palette) -> String {
+    let status = palette.paint(Tone::of_record(record.status), record.status.as_str());
+    let mut line = format!("job {} {status}", record.job);
+    if let (Some(node), Some(attempt)) = (&record.node, record.attempt) {
+        line.push_str(&format!(" on {node}, attempt {attempt}"));
+    }
+    if let Some(waited) = waited(record) {
+        let run = length(Duration::from_micros(record.run_us));
+        line.push_str(&format!(", waited {}, ran {run}", length(waited)));
+    }
+    if record.status != RecordStatus::Completed {
+        line.push_str(": ");
+        line.push_str(&one_line(&record.reason, REASON_CHARS_MAX));
+    }
+    line
+}
+
+/// Shows a job that has ended.
+pub(crate) fn record(record: &Record, palette: Palette) -> String {
+    let mut block = Block::new(palette);
+    let tone = Tone::of_record(record.status);
+    let title = palette.paint(Tone::Strong, record.job.as_str());
+    let status = palette.paint(tone, record.status.as_str());
+    block.line("job", &format!("{title}  {status}"));
+    if !record.reason.is_empty() {
+        block.line("reason", &one_line(&record.reason, REASON_CHARS_MAX));
+    }
+    let category = one_line(&record.category, 80);
+    block.line(
+        "category",
+        &format!("{category}, sequence {}", record.sequence),
+    );
+    if let Some(node) = &record.node {
+        let attempt = record.attempt.map(|a| format!(", attempt {a}"));
+        block.line("node", &format!("{node}{}", attempt.unwrap_or_default()));
+    }
+    times(&mut block, record);
+    failures(&mut block, &record.failures);
+    output(&mut block, record);
+    block.text
+}
+
+fn times(block: &mut Block, record: &Record) {
+    block.line("submitted", &record.submitted_ms.to_string());
+    if let (Some(started), Some(waited)) = (record.started_ms, waited(record)) {
+        block.line("started", &format!("{started}  waited {}", length(waited)));
+    }
+    let finished = record.finished_ms;
+    if record.started_ms.is_none() {
+        block.line("finished", &finished.to_string());
+        return;
+    }
+    let run = length(Duration::from_micros(record.run_us));
+    block.line("finished", &format!("{finished}  ran {run}"));
+    let cpu = length(Duration::from_micros(record.usage.cpu_us));
+    let memory = Bytes::new(record.usage.memory_max);
+    block.line("used", &format!("{cpu} of CPU, {memory} of memory"));
+}
+
+fn failures(block: &mut Block, failures: &[FailedAttempt]) {
+    for (index, failure) in failures.iter().enumerate() {
+        let key = if index == 0 { "failures" } else { "" };
+        block.line(key, &failed_attempt(failure));
+    }
+}
+
+/// Says in one line how an attempt failed.
+pub(crate) fn failed_attempt(failure: &FailedAttempt) -> String {
+    let FailedAttempt {
+        attempt,
+        node,
+        reason,
+        at_ms,
+    } = failure;
+    let reason = one_line(reason, REASON_CHARS_MAX);
+    format!("{at_ms}  attempt {attempt} on {node}: {reason}")
+}
+
+fn output(block: &mut Block, record: &Record) {
+    let bytes = &record.output.0;
+    if bytes.is_empty() {
+        return;
+    }
+    let size = size_of(bytes.len());
+    let cut = if record.output_truncated {
+        ", cut at the worker's limit"
+    } else {
+        ""
+    };
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        block.line("output", &format!("{size}, not text{cut}; see --output"));
+        return;
+    };
+    let lines: Vec<&str> = text.lines().collect();
+    let hidden = lines.len().saturating_sub(OUTPUT_LINES_MAX);
+    let more = if hidden > 0 {
+        format!("; the first {OUTPUT_LINES_MAX} of {} lines", lines.len())
+    } else {
+        String::new()
+    };
+    block.line("output", &format!("{size}{cut}{more}"));
+    for line in lines.iter().take(OUTPUT_LINES_MAX) {
+        block.text.push_str("  ");
+        block.text.push_str(&one_line(line, 400));
+        block.text.push('\n');
+    }
+    if hidden > 0 {
+        block.text.push_str("  ... all of it with --output\n");
+    }
+}
+
+fn size_of(len: usize) -> Bytes {
+    Bytes::new(u64::try_from(len).unwrap_or(u64::MAX))
+}
+
+/// Shows a job that is still on its way, or not known.
+pub(crate) fn view(view: &JobView, palette: Palette) -> String {
+    let mut block = Block::new(palette);
+    let title = palette.paint(Tone::Strong, view.job.as_str());
+    let state = palette.paint(Tone::of_state(view.state), view.state.as_str());
+    block.line("job", &format!("{title}  {state}"));
+    if let Some(node) = &view.node {
+        let attempt = view.attempt.map(|a| format!(", attempt {a}"));
+        block.line("node", &format!("{node}{}", attempt.unwrap_or_default()));
+    }
+    if !view.reason.is_empty() {
+        block.line("reason", &one_line(&view.reason, REASON_CHARS_MAX));
+    }
+    block.text
+}
+
+/// What `job watch` compares: it prints a line when one of these changes.
+pub(crate) fn change(view: &JobView, now: WallTime, palette: Palette) -> String {
+    let state = palette.paint(Tone::of_state(view.state), view.state.as_str());
+    let mut line = format!("{now}  {state}");
+    if let Some(node) = &view.node {
+        line.push_str(&format!(" on {node}"));
+    }
+    if let Some(attempt) = view.attempt {
+        line.push_str(&format!(", attempt {attempt}"));
+    }
+    if !view.reason.is_empty() {
+        line.push_str(": ");
+        line.push_str(&one_line(&view.reason, REASON_CHARS_MAX));
+    }
+    line
+}
+
+/// Lines of a key and a value.
+struct Block {
+    palette: Palette,
+    text: String,
+}
+
+impl Block {
+    fn new(palette: Palette) -> Self {
+        Self {
+            palette,
+            text: String::new(),
+        }
+    }
+
+    fn line(&mut self, key: &str, value: &str) {
+        let key = self.palette.paint(Tone::Faint, &format!("{key:<10}"));
+        self.text.push_str(&key);
+        // The palette's own escapes are in the value already.
+        self.text.push_str(&value.replace('\n', " "));
+        self.text.push('\n');
+    }
+}
+
+/// Shows the payload of a job, or says that it is not text.
+pub(crate) fn payload(bytes: &[u8]) -> String {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => {
+            let lines: Vec<&str> = text.lines().take(OUTPUT_LINES_MAX).collect();
+            printable(&lines.join("\n"))
+        }
+        Err(_) => format!("{}, not text", size_of(bytes.len())),
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use rolecast_common::id::{Attempt, Epoch, JobId, NodeId, Sequence};
+    use rolecast_common::wire::{Blob, JobState, JobUsage, VERSION};
+
+    use super::*;
+
+    #[test]
+    fn a_completed_job_tells_its_times_its_use_and_its_output() {
+        let text = record(&completed(), Palette::PLAIN);
+        let expected = "\
+job       j1  completed
+category  ocr, sequence 7
+node      oak, attempt 2
+submitted 1970-01-01T00:00:01.000Z
+started   1970-01-01T00:00:01.120Z  waited 120 ms
+finished  1970-01-01T00:00:01.210Z  ran 85 ms
+used      84 ms of CPU, 12.0 MiB of memory
+failures  1970-01-01T00:00:01.060Z  attempt 1 on elm: exit code 75
+output    6 B
+  hello
+";
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn long_output_is_cut_and_says_how_to_get_it() {
+        let mut long = completed();
+        long.output = Blob("line\n".repeat(50).into());
+        let text = record(&long, Palette::PLAIN);
+        assert_eq!(text.matches("  line\n").count(), OUTPUT_LINES_MAX);
+        assert!(text.contains("the first 20 of 50 lines"), "{text}");
+        assert!(text.contains("--output"), "{text}");
+    }
+
+    #[test]
+    fn output_that_is_no_text_is_not_written_to_the_terminal() {
+        let mut binary = completed();
+        binary.output = Blob(vec![0x1f, 0x8b, 0xff].into());
+        let text = record(&binary, Palette::PLAIN);
+        assert!(text.contains("3 B, not text"), "{text}");
+        let mut hostile = completed();
+        hostile.output = Blob("\x1b[2Jgone".into());
+        assert!(!record(&hostile, Palette::PLAIN).contains('\x1b'));
+    }
+
+    #[test]
+    fn the_summary_of_a_dead_job_has_its_reason() {
+        let mut dead = completed();
+        dead.status = RecordStatus::Dead;
+        dead.reason = "attempt 2 of 2 failed".to_owned();
+        let line = summary(&dead, Palette::PLAIN);
+        assert_eq!(
+            line,
+            "job j1 dead on oak, attempt 2, waited 120 ms, ran 85 ms: attempt 2 of 2 failed"
+        );
+    }
+
+    #[test]
+    fn a_waiting_job_says_why() {
+        let waiting = JobView {
+            v: VERSION,
+            job: JobId::new("j1").unwrap(),
+            state: JobState::Waiting,
+            node: None,
+            attempt: None,
+            reason: "no node has the role leader".to_owned(),
+            record: None,
+        };
+        let text = view(&waiting, Palette::PLAIN);
+        assert_eq!(
+            text,
+            "job       j1  waiting\nreason    no node has the role leader\n"
+        );
+        let now = WallTime::from_millis(0);
+        let line = change(&waiting, now, Palette::PLAIN);
+        assert!(line.ends_with("waiting: no node has the role leader"));
+    }
+
+    pub(crate) fn completed() -> Record {
+        Record {
+            v: VERSION,
+            job: JobId::new("j1").unwrap(),
+            category: "ocr".to_owned(),
+            sequence: Sequence::new(7),
+            status: RecordStatus::Completed,
+            reason: String::new(),
+            epoch: Epoch::new(1),
+            node: Some(NodeId::new("oak").unwrap()),
+            attempt: Some(Attempt::new(2)),
+            failures: vec![FailedAttempt {
+                attempt: Attempt::FIRST,
+                node: NodeId::new("elm").unwrap(),
+                reason: "exit code 75".to_owned(),
+                at_ms: WallTime::from_millis(1060),
+            }],
+            submitted_ms: WallTime::from_millis(1000),
+            started_ms: Some(WallTime::from_millis(1120)),
+            finished_ms: WallTime::from_millis(1210),
+            run_us: 85_000,
+            usage: JobUsage {
+                cpu_us: 84_000,
+                memory_max: 12 * 1024 * 1024,
+            },
+            output: Blob("hello\n".into()),
+            output_truncated: false,
+        }
+    }
+}

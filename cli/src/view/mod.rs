@@ -1,0 +1,5 @@
+//! What the commands show: pure functions from what is known to text.
+
+pub(crate) mod dead;
+pub(crate) mod job;
+pub(crate) mod status;
