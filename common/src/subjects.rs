@@ -95,6 +95,15 @@ impl Source {
         }
     }
 
+    /// Reads a source back from its consumer's name.
+    pub fn from_consumer(name: &str) -> Option<Self> {
+        let (priority, category) = name.split_once('-')?;
+        Some(Self {
+            category: Category::new(category).ok()?,
+            priority: priority.parse().ok()?,
+        })
+    }
+
     /// Names the durable consumer. The priority comes first because it has no
     /// dash, so no two sources share a name.
     pub fn consumer(&self) -> String {
@@ -219,6 +228,9 @@ mod tests {
         let normal = Source::parse("rolecast.jobs.high-a").unwrap();
         let high = Source::parse("rolecast.jobs.a.high").unwrap();
         assert_ne!(normal.consumer(), high.consumer());
+        for source in [normal, high] {
+            assert_eq!(Source::from_consumer(&source.consumer()), Some(source));
+        }
     }
 
     proptest! {

@@ -18,6 +18,14 @@ use rolecast_common::wire::{Encoding, Record, encode};
 /// Room left in a message for what the server and the protocol add.
 const FRAME_LEN: usize = 512;
 
+/// What the server adds to a message it is asked for.
+const HEADERS_OF_THE_SERVER: [&str; 4] = [
+    "Nats-Stream",
+    "Nats-Subject",
+    "Nats-Sequence",
+    "Nats-Time-Stamp",
+];
+
 /// A job's own message.
 #[derive(Clone, Debug)]
 pub(super) struct Held {
@@ -73,7 +81,14 @@ async fn fetch(jetstream: &jetstream::Context, sequence: u64) -> anyhow::Result<
 
 async fn store(jetstream: &jetstream::Context, record: &Record, held: Held) -> anyhow::Result<()> {
     let subject = subjects::dead(&subject_token(&record.category), &record.job);
-    let own = held.headers.unwrap_or_default();
+    let mut own = HeaderMap::new();
+    for (name, values) in held.headers.iter().flat_map(HeaderMap::iter) {
+        if !HEADERS_OF_THE_SERVER.contains(&name.as_ref()) {
+            for value in values {
+                own.append(name.clone(), value.clone());
+            }
+        }
+    }
     let attempts = serde_json::to_string(&record.failures)?;
     let mut headers = own.clone();
     set(&mut headers, HEADER_ATTEMPTS, &attempts);

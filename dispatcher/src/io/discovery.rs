@@ -1,12 +1,12 @@
 //! Finds jobs in categories that have no consumer, by looking at what the
 //! stream holds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use async_nats::jetstream;
-use rolecast_common::id::Sequence;
+use rolecast_common::id::{Category, Sequence};
 use rolecast_common::options::Origin;
 use rolecast_common::subjects::{STREAM_JOBS, Source};
 use rolecast_common::time::WallTime;
@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::mpsc;
 
-use super::Streams;
+use super::{Streams, assets};
 use crate::machine::{Input, Stray};
 
 /// How often the stream is looked at: how long an undeclared category's first
@@ -43,7 +43,7 @@ pub(super) enum Undeclared {
 /// Looks for ever, and reports what it finds.
 pub(super) async fn run(
     streams: Streams,
-    mut served: Vec<Source>,
+    mut served: BTreeSet<Category>,
     undeclared: Undeclared,
     inputs: mpsc::Sender<Input>,
 ) {
@@ -82,20 +82,17 @@ pub(super) async fn backlogs(
 
 async fn look(
     streams: &Streams,
-    served: &mut Vec<Source>,
+    served: &mut BTreeSet<Category>,
     undeclared: Undeclared,
 ) -> anyhow::Result<Vec<Input>> {
     let mut inputs = Vec::new();
     for subject in backlogs(&streams.jetstream).await?.into_keys() {
         let reason = match (Source::parse(&subject), undeclared) {
-            (Ok(source), _) if served.contains(&source) => continue,
+            (Ok(source), _) if served.contains(&source.category) => continue,
             (Ok(source), Undeclared::Serve) => {
-                let category = source.category.clone();
-                for priority in rolecast_common::id::Priority::ALL {
-                    let category = category.clone();
-                    served.push(Source { category, priority });
-                }
-                inputs.push(Input::Found(category));
+                assets::ensure_consumers(&streams.jetstream, &source.category).await?;
+                served.insert(source.category.clone());
+                inputs.push(Input::Found(source.category));
                 continue;
             }
             (Ok(source), Undeclared::Bury) => {

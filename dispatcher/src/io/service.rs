@@ -10,7 +10,7 @@ use async_nats::header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE;
 use async_nats::jetstream::kv::Store;
 use async_nats::{HeaderMap, Message, Subscriber};
 use futures_util::{FutureExt as _, StreamExt as _};
-use rolecast_common::id::{Priority, Sequence};
+use rolecast_common::id::Sequence;
 use rolecast_common::nats::{Clock, Connection};
 use rolecast_common::options::HEADER_DEADLINE;
 use rolecast_common::subjects::{self, Source};
@@ -43,7 +43,6 @@ pub(super) struct Service {
     /// Pulls answer on `<inbox>.pull.<consumer>`, records on `<inbox>.record.<sequence>`.
     inbox: String,
     held: HashMap<Sequence, Held>,
-    consumers: HashMap<String, Source>,
     reports: mpsc::Sender<Input>,
     histories: mpsc::UnboundedSender<histories::Change>,
     expected_none: HeaderMap,
@@ -83,7 +82,7 @@ impl Service {
         tokio::spawn(histories::write(attempts, changes));
         let mut expected_none = HeaderMap::new();
         expected_none.insert(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, "0");
-        let mut service = Self {
+        let service = Self {
             connection,
             streams,
             clock,
@@ -92,7 +91,6 @@ impl Service {
             inputs,
             inbox,
             held: HashMap::new(),
-            consumers: HashMap::new(),
             reports,
             histories,
             expected_none,
@@ -102,15 +100,12 @@ impl Service {
         Ok(service)
     }
 
-    fn discover(&mut self) {
-        for category in self.machine.served() {
-            self.know_consumers(&category);
-        }
+    fn discover(&self) {
         let undeclared = match self.machine.serves_undeclared() {
             true => Undeclared::Serve,
             false => Undeclared::Bury,
         };
-        let served = self.consumers.values().cloned().collect();
+        let served = self.machine.served().into_iter().collect();
         let streams = self.streams.clone();
         tokio::spawn(discovery::run(
             streams,
@@ -118,14 +113,6 @@ impl Service {
             undeclared,
             self.reports.clone(),
         ));
-    }
-
-    fn know_consumers(&mut self, category: &rolecast_common::id::Category) {
-        for priority in Priority::ALL {
-            let category = category.clone();
-            let source = Source { category, priority };
-            self.consumers.insert(source.consumer(), source);
-        }
     }
 
     pub(super) async fn run(mut self, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
@@ -243,7 +230,7 @@ impl Service {
 
     fn on_pull_end(&mut self, message: &Message, status: async_nats::StatusCode) {
         let name = message.subject.rsplit('.').next().unwrap_or_default();
-        let Some(source) = self.consumers.get(name).cloned() else {
+        let Some(source) = Source::from_consumer(name) else {
             return;
         };
         let Some(end) = intake::pull_end(message, status) else {
@@ -348,7 +335,6 @@ impl Service {
             Output::ForgetHistory(sequence) => {
                 let _ = self.histories.send((sequence, None));
             }
-            Output::Serve(category) => self.serve(category),
             Output::Bury { record, ack } => {
                 let held = self.held.remove(&record.sequence);
                 self.bury(record, ack, held);
@@ -449,16 +435,6 @@ impl Service {
             .publish_with_reply_and_headers(subject, reply, headers, payload)
             .await?;
         Ok(())
-    }
-
-    fn serve(&mut self, category: rolecast_common::id::Category) {
-        self.know_consumers(&category);
-        let jetstream = self.streams.jetstream.clone();
-        tokio::spawn(async move {
-            if let Err(error) = assets::ensure_consumers(&jetstream, &category).await {
-                tracing::warn!(event = "consumer_missing", %category, "{error:#}");
-            }
-        });
     }
 
     fn bury(

@@ -45,7 +45,7 @@ pub enum Input {
         sequence: Sequence,
         is_done: bool,
     },
-    /// Jobs were found in a category that has no consumer yet.
+    /// Jobs were found in an undeclared category; its consumers exist by now.
     Found(Category),
     /// A job was found that no consumer will deliver.
     Stray(Stray),

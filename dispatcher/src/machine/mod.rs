@@ -318,19 +318,17 @@ impl Machine {
 
     /// Serves a category that was found in the stream, if it may be served.
     fn find(&mut self, category: Category, out: &mut Vec<Output>) {
-        if !self.services.contains_key(&category) {
-            let Some(default) = self.params.undeclared.clone() else {
-                return;
-            };
-            out.push(Output::Event(Event::CategoryFound {
-                category: category.clone(),
-            }));
-            self.serve(Policy {
-                category: category.clone(),
-                ..default
-            });
+        let Some(default) = self.params.undeclared.clone() else {
+            return;
+        };
+        if self.services.contains_key(&category) {
+            return;
         }
-        out.push(Output::Serve(category));
+        self.serve(Policy {
+            category: category.clone(),
+            ..default
+        });
+        out.push(Output::Event(Event::CategoryFound { category }));
     }
 
     fn send_away(

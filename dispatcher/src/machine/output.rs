@@ -16,8 +16,6 @@ pub enum Output {
         source: Source,
         batch: u32,
     },
-    /// Create the consumers of a category found in the stream.
-    Serve(Category),
     /// Send the held job to the node.
     Forward {
         sequence: Sequence,

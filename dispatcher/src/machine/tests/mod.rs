@@ -536,8 +536,7 @@ fn without_a_node_jobs_wait_and_only_a_few_are_fetched() {
 fn an_undeclared_category_is_served_with_the_default_policy() {
     let mut machine = machine();
     let new = Category::new("new").unwrap();
-    let out = turn(&mut machine, 0.0, [Input::Found(new.clone())]);
-    assert_eq!(out, [Output::Serve(new)]);
+    turn(&mut machine, 0.0, [Input::Found(new)]);
     let job = Input::Delivered(delivery_of("rolecast.jobs.new", 1, 1));
     let out = turn(&mut machine, 0.1, [heartbeat("n1", "a", 1, vec![]), job]);
     assert_eq!(forwarded(&out).len(), 1);

@@ -96,7 +96,6 @@ impl World {
                     self.returned.insert(sequence.get());
                 }
                 Output::Fetch { .. }
-                | Output::Serve(_)
                 | Output::Drop(_)
                 | Output::KeepAlive(_)
                 | Output::SaveHistory { .. }
