@@ -19,6 +19,7 @@ mod histories;
 mod intake;
 mod service;
 
+use std::pin::pin;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -53,12 +54,24 @@ pub async fn run(
     connect_limit: Duration,
     shutdown: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
+    let mut shutdown = pin!(shutdown);
+    let service = tokio::select! {
+        service = open(&config, flags, connect_limit) => service?,
+        () = &mut shutdown => return Ok(()),
+    };
+    service.run(shutdown).await
+}
+
+async fn open(
+    config: &Config,
+    flags: Settings,
+    connect_limit: Duration,
+) -> anyhow::Result<service::Service> {
     let settings = nats_settings(flags, config.nats.clone())?;
     let name = format!("rolecast-dispatcher {}", config.name);
     let connection = connect(&settings, &name, connect_limit).await?;
-    let started = start(&config, &settings, &connection).await;
-    let service = started.map_err(|error| explain(&connection, error))?;
-    service.run(shutdown).await
+    let started = start(config, &settings, &connection).await;
+    started.map_err(|error| explain(&connection, error))
 }
 
 async fn start(

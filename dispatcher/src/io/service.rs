@@ -115,13 +115,15 @@ impl Service {
         ));
     }
 
-    pub(super) async fn run(mut self, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let mut shutdown = pin!(shutdown);
+    pub(super) async fn run(
+        mut self,
+        mut shutdown: Pin<&mut impl Future<Output = ()>>,
+    ) -> anyhow::Result<()> {
         let mut timer = pin!(sleep_until(self.deadline()));
         let mut stop_at = None;
         loop {
             tokio::select! {
-                () = &mut shutdown, if stop_at.is_none() => {
+                () = shutdown.as_mut(), if stop_at.is_none() => {
                     tracing::info!(event = "stopping", "stopping");
                     stop_at = Some(tokio::time::Instant::now() + STOP_LIMIT);
                     self.tell(Input::Stop);
