@@ -3,6 +3,7 @@
 //! The shell reads two [`Snapshot`]s a second apart; the difference is the use.
 
 pub mod cgroup;
+pub mod jobs;
 pub mod pressure;
 pub mod process;
 

@@ -1,0 +1,389 @@
+//! The configuration of `rolecast-worker`, with its defaults.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::env;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rolecast_common::id::{Category, NAME_LEN_MAX, NodeId, Role};
+use rolecast_common::nats::Settings;
+use rolecast_common::settings::{self, Mistakes, Table};
+use rolecast_common::unit::{Bytes, BytesPerSecond, Cores};
+use rolecast_common::wire::JOBS_IN_HAND_MAX;
+
+use crate::agent::Limits;
+use crate::command::{Command, OUTPUT_MAX, OUTPUT_MAX_DEFAULT};
+use crate::usage::Scope;
+
+/// A commented configuration to start from.
+pub const SAMPLE: &str = include_str!("sample.toml");
+
+/// Long enough for most jobs, shorter than service managers wait (systemd: 90 s).
+pub(crate) const GRACE_DEFAULT: Duration = Duration::from_secs(30);
+const ENVIRONMENT_DEFAULT: [&str; 4] = ["PATH", "HOME", "LANG", "TZ"];
+
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub node: NodeId,
+    pub roles: Vec<Role>,
+    pub scope: Scope,
+    pub jobs_max: u32,
+    pub grace: Duration,
+    pub capacity: Capacity,
+    pub categories: BTreeMap<Category, Service>,
+    pub nats: Settings,
+}
+
+/// What a node has to give, where the system's own word is not to be taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Capacity {
+    pub cpu: Option<Cores>,
+    pub memory: Option<Bytes>,
+    pub network: Option<BytesPerSecond>,
+    pub disk: Option<BytesPerSecond>,
+}
+
+/// How the jobs of one category are run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Service {
+    pub limits: Limits,
+    pub command: Command,
+}
+
+impl Config {
+    /// Reads a configuration, or says everything that is wrong with it.
+    pub fn read(text: &str) -> Result<Self, Mistakes> {
+        let config = settings::read(text, read_root)?;
+        Ok(config.expect("what is missing is a mistake"))
+    }
+}
+
+fn read_root(root: &mut Table<'_>) -> Option<Config> {
+    let node = read_node(root);
+    let roles = read_roles(root);
+    let scope = read_scope(root);
+    let jobs_max = read_jobs_max(root, default_jobs_max());
+    let grace = root.get_or("grace", GRACE_DEFAULT);
+    let capacity = root.table("capacity", read_capacity);
+    let nats = root.table("nats", Settings::from_table);
+    let services = root.tables("categories", |name, table| {
+        let category = Category::new(name);
+        if let Err(error) = &category {
+            table.mistake("name", error.to_string());
+        }
+        let service = read_service(table, jobs_max);
+        Some((category.ok()?, service?))
+    });
+    if services.is_empty() {
+        let text = "missing; a worker needs at least one [categories.<name>] with a command";
+        root.mistake("categories", text);
+    }
+    let categories = services.into_iter().collect::<Option<BTreeMap<_, _>>>();
+    Some(Config {
+        node: node?,
+        roles,
+        scope: scope?,
+        jobs_max,
+        grace,
+        capacity,
+        categories: categories?,
+        nats,
+    })
+}
+
+fn read_node(root: &mut Table<'_>) -> Option<NodeId> {
+    if root.has("node") {
+        return root.get("node");
+    }
+    let node = host_node();
+    if node.is_none() {
+        root.mistake("node", "missing, and the host name does not make one");
+    }
+    node
+}
+
+/// Returns the node id that the host name makes.
+pub(crate) fn host_node() -> Option<NodeId> {
+    let name = nix::unistd::gethostname().ok()?;
+    node_of_host(name.to_str()?)
+}
+
+fn node_of_host(name: &str) -> Option<NodeId> {
+    let name = name.to_ascii_lowercase();
+    let is_allowed = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    let clean = |c: char| if is_allowed(c) { c } else { '-' };
+    let name: String = name.chars().map(clean).take(NAME_LEN_MAX).collect();
+    NodeId::new(name.trim_matches('-')).ok()
+}
+
+fn read_roles(root: &mut Table<'_>) -> Vec<Role> {
+    let roles: Vec<Role> = root.get_or("roles", Vec::new());
+    let mut seen = BTreeSet::new();
+    for role in &roles {
+        if !seen.insert(role) {
+            root.mistake("roles", format!("{role} is there twice"));
+        }
+    }
+    roles
+}
+
+fn read_scope(root: &mut Table<'_>) -> Option<Scope> {
+    let text = root.get_or("usage_scope", "host".to_owned());
+    let scope = Scope::parse(&text);
+    if scope.is_none() {
+        root.mistake(
+            "usage_scope",
+            "expected \"host\", \"cgroup\" or \"process\"",
+        );
+    }
+    scope
+}
+
+pub(crate) fn default_jobs_max() -> u32 {
+    let cores = std::thread::available_parallelism();
+    let cores = cores.map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(u32::MAX));
+    cores.min(JOBS_IN_HAND_MAX)
+}
+
+fn read_jobs_max(table: &mut Table<'_>, default: u32) -> u32 {
+    let jobs_max = table.get_or("max_jobs", default);
+    if !(1..=JOBS_IN_HAND_MAX).contains(&jobs_max) {
+        table.mistake("max_jobs", format!("expected 1 to {JOBS_IN_HAND_MAX}"));
+        return default;
+    }
+    jobs_max
+}
+
+fn read_capacity(table: &mut Table<'_>) -> Capacity {
+    let capacity = Capacity {
+        cpu: table.get("cpu"),
+        memory: table.get("memory"),
+        network: table.get("network"),
+        disk: table.get("disk"),
+    };
+    if capacity.cpu == Some(Cores::ZERO) {
+        table.mistake("cpu", "expected more than 0");
+    }
+    if capacity.memory == Some(Bytes::ZERO) {
+        table.mistake("memory", "expected more than 0");
+    }
+    capacity
+}
+
+fn read_service(table: &mut Table<'_>, jobs_max: u32) -> Option<Service> {
+    let own_jobs_max = read_jobs_max(table, jobs_max);
+    if own_jobs_max > jobs_max {
+        let text = format!("{own_jobs_max} is above the worker's max_jobs, {jobs_max}");
+        table.mistake("max_jobs", text);
+    }
+    let time_limit: Option<Duration> = table.get("time_limit");
+    if time_limit == Some(Duration::ZERO) {
+        table.mistake("time_limit", "expected more than 0");
+    }
+    let limits = Limits {
+        jobs_max: own_jobs_max,
+        time_limit,
+    };
+    let directory = read_directory(table);
+    let output_max = read_output_max(table);
+    let environment = read_environment(table);
+    let (program, arguments) = read_command(table, directory.as_deref())?;
+    let command = Command {
+        program,
+        arguments,
+        environment,
+        directory,
+        output_max,
+    };
+    Some(Service { limits, command })
+}
+
+fn read_directory(table: &mut Table<'_>) -> Option<PathBuf> {
+    let directory = PathBuf::from(table.get::<String>("directory")?);
+    if !directory.is_absolute() || !directory.is_dir() {
+        table.mistake(
+            "directory",
+            "expected the absolute path of a directory that exists",
+        );
+    }
+    Some(directory)
+}
+
+fn read_output_max(table: &mut Table<'_>) -> usize {
+    let output_max = table.get_or("output_max", OUTPUT_MAX_DEFAULT);
+    if output_max > OUTPUT_MAX {
+        table.mistake("output_max", format!("expected at most {OUTPUT_MAX}"));
+    }
+    usize::try_from(output_max.get()).unwrap_or(usize::MAX)
+}
+
+#[allow(clippy::disallowed_methods, reason = "this file reads the environment")]
+fn read_environment(table: &mut Table<'_>) -> Vec<(String, std::ffi::OsString)> {
+    let default = ENVIRONMENT_DEFAULT.map(str::to_owned).into();
+    let names: Vec<String> = table.get_or("env", default);
+    for name in &names {
+        if name.is_empty() || name.contains(['=', '\0']) || name.starts_with("ROLECAST_") {
+            let text =
+                format!("{name:?} cannot be passed on; ROLECAST_ names are set by the worker");
+            table.mistake("env", text);
+        }
+    }
+    let values = names
+        .into_iter()
+        .filter_map(|name| Some((env::var_os(&name)?, name)));
+    values.map(|(value, name)| (name, value)).collect()
+}
+
+fn read_command(table: &mut Table<'_>, directory: Option<&Path>) -> Option<(PathBuf, Vec<String>)> {
+    let mut arguments: Vec<String> = table.require("command")?;
+    if arguments.first().is_none_or(String::is_empty) {
+        table.mistake(
+            "command",
+            "empty; expected [\"program\", \"argument\", ...]",
+        );
+        return None;
+    }
+    if arguments.iter().any(|argument| argument.contains('\0')) {
+        table.mistake("command", "an argument cannot hold a NUL character");
+    }
+    let name = arguments.remove(0);
+    match find_program(&name, directory) {
+        Ok(program) => Some((program, arguments)),
+        Err(text) => {
+            table.mistake("command", text);
+            None
+        }
+    }
+}
+
+/// Finds a program as a shell would: a bare name along PATH, another path as it is.
+#[allow(clippy::disallowed_methods, reason = "this file reads the environment")]
+fn find_program(name: &str, directory: Option<&Path>) -> Result<PathBuf, String> {
+    if name.contains('/') {
+        let here = env::current_dir().unwrap_or_default();
+        let path = directory.unwrap_or(&here).join(name);
+        return match path {
+            path if is_executable(&path) => Ok(path),
+            path if path.exists() => Err(format!("{} is not executable", path.display())),
+            path => Err(format!("{} does not exist", path.display())),
+        };
+    }
+    let path = env::var_os("PATH").unwrap_or_default();
+    let found = env::split_paths(&path)
+        .filter(|directory| directory.is_absolute())
+        .map(|directory| directory.join(name))
+        .find(|program| is_executable(program));
+    found.ok_or_else(|| format!("no program {name:?} on the PATH; install it or write its path"))
+}
+
+fn is_executable(path: &Path) -> bool {
+    let metadata = std::fs::metadata(path);
+    metadata.is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sample_is_a_configuration() {
+        let config = Config::read(SAMPLE).unwrap();
+        assert_eq!(config.roles, [Role::new("follower").unwrap()]);
+        assert_eq!(config.jobs_max, default_jobs_max());
+        let compress = &config.categories[&Category::new("compress").unwrap()];
+        assert_eq!(compress.limits.time_limit, Some(Duration::from_secs(300)));
+        assert_eq!(compress.command.output_max, 256 * 1024);
+        assert_eq!(compress.command.arguments, ["-c"]);
+        assert!(compress.command.program.is_absolute());
+    }
+
+    #[test]
+    fn what_the_sample_shows_as_a_comment_is_a_known_key() {
+        let shown = SAMPLE.lines().map(|line| match line.strip_prefix("# ") {
+            Some(setting) if setting.contains(" = ") => setting,
+            Some(_) | None => line,
+        });
+        let text: Vec<&str> = shown.filter(|line| !line.contains("host name")).collect();
+        Config::read(&text.join("\n")).unwrap();
+    }
+
+    #[test]
+    fn all_mistakes_are_told_at_once() {
+        let text = "\
+node = \"A B\"
+roles = [\"a\", \"a\"]
+usage_scope = \"moon\"
+max_jobs = 2000
+[capacity]
+memory = \"0\"
+[categories.a]
+command = []
+[categories.b]
+command = [\"/nowhere/at/all\"]
+output_max = \"1MiB\"
+time_limit = \"0s\"
+[categories.c]
+command = [\"surely-no-such-program\"]
+max_jobs = 0
+env = [\"ROLECAST_X\"]
+[categories.d]
+comand = [\"cat\"]
+directory = \"here\"
+[categories.E]
+command = [\"/etc/passwd\"]
+";
+        let error = Config::read(text).unwrap_err().to_string();
+        for mistake in [
+            "line 1: node: expected a node id",
+            "line 2: roles: a is there twice",
+            "line 3: usage_scope: expected \"host\"",
+            "line 4: max_jobs: expected 1 to 1024",
+            "line 6: capacity.memory: expected more than 0",
+            "line 8: categories.a.command: empty",
+            "line 10: categories.b.command: /nowhere/at/all does not exist",
+            "line 11: categories.b.output_max: expected at most",
+            "line 12: categories.b.time_limit: expected more than 0",
+            "line 14: categories.c.command: no program \"surely-no-such-program\"",
+            "line 15: categories.c.max_jobs: expected 1 to 1024",
+            "line 16: categories.c.env: \"ROLECAST_X\" cannot be passed on",
+            "line 17: categories.d.command: missing",
+            "line 18: categories.d.comand: unknown key",
+            "line 19: categories.d.directory: expected the absolute path",
+            "category \"E\" is not",
+            "line 21: categories.E.command: /etc/passwd is not executable",
+        ] {
+            assert!(error.contains(mistake), "{mistake:?} not in {error}");
+        }
+    }
+
+    #[test]
+    fn a_worker_without_categories_is_a_mistake() {
+        let error = Config::read("node = \"n1\"").unwrap_err().to_string();
+        assert!(
+            error.contains("at least one [categories.<name>]"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_category_cannot_have_more_jobs_than_the_worker() {
+        let text = "max_jobs = 2\n[categories.a]\ncommand = [\"cat\"]\nmax_jobs = 3\n";
+        let error = Config::read(text).unwrap_err().to_string();
+        assert!(
+            error.contains("line 4: categories.a.max_jobs: 3 is above"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_host_name_makes_a_node_id() {
+        let node = |name: &str| node_of_host(name).map(|node| node.to_string());
+        assert_eq!(
+            node("Web-01.example.COM").as_deref(),
+            Some("web-01-example-com")
+        );
+        assert_eq!(node(&"x".repeat(60)).map(|node| node.len()), Some(32));
+        assert_eq!(node("..."), None);
+    }
+}

@@ -1,0 +1,254 @@
+//! Builds a worker whose jobs are run by functions of the program itself.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use bytes::Bytes;
+use rolecast_common::id::{Category, InvalidId, NodeId, Role};
+use rolecast_common::nats::Settings;
+use rolecast_common::wire::JOBS_IN_HAND_MAX;
+
+use super::handler::launcher;
+use super::worker::{CONNECT_TIMEOUT_DEFAULT, Runner, Service, Worker};
+use crate::agent::Limits;
+use crate::config::{Capacity, GRACE_DEFAULT, default_jobs_max, host_node};
+use crate::job::{Job, JobError};
+use crate::usage::Scope;
+
+/// Everything wrong with how a worker was built.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mistakes(Vec<String>);
+
+impl std::error::Error for Mistakes {}
+
+impl fmt::Display for Mistakes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the worker cannot be built: {}", self.0.join("; "))
+    }
+}
+
+/// Collects what a worker is; [`Builder::build`] checks all of it.
+#[derive(Debug)]
+pub struct Builder {
+    node: Option<NodeId>,
+    roles: Vec<Role>,
+    scope: Scope,
+    jobs_max: u32,
+    grace: Duration,
+    capacity: Capacity,
+    services: BTreeMap<Category, Service>,
+    nats: Settings,
+    connect_timeout: Duration,
+    mistakes: Vec<String>,
+}
+
+impl Builder {
+    pub(super) fn new() -> Self {
+        Self {
+            node: None,
+            roles: Vec::new(),
+            scope: Scope::Host,
+            jobs_max: default_jobs_max(),
+            grace: GRACE_DEFAULT,
+            capacity: Capacity::default(),
+            services: BTreeMap::new(),
+            nats: Settings::default(),
+            connect_timeout: CONNECT_TIMEOUT_DEFAULT,
+            mistakes: Vec::new(),
+        }
+    }
+
+    /// Names this worker; without it the host name does.
+    pub fn node(mut self, name: &str) -> Self {
+        self.node = self.note(NodeId::new(name));
+        self
+    }
+
+    /// Adds a role that the node holds until the dispatcher decides otherwise.
+    pub fn role(mut self, name: &str) -> Self {
+        let Some(role) = self.note(Role::new(name)) else {
+            return self;
+        };
+        if self.roles.contains(&role) {
+            self.mistakes.push(format!("role {role} is given twice"));
+        }
+        self.roles.push(role);
+        self
+    }
+
+    /// Runs the jobs of a category with a function. One that computes for long
+    /// or blocks belongs into `tokio::task::spawn_blocking`.
+    pub fn handle<H, F, T>(self, category: &str, handler: H) -> Self
+    where
+        H: Fn(Job) -> F + Send + Sync + 'static,
+        F: Future<Output = Result<T, JobError>> + Send + 'static,
+        T: Into<Bytes>,
+    {
+        self.handle_within(category, None, None, handler)
+    }
+
+    /// Like [`Builder::handle`], with at most `max_jobs` jobs of the category
+    /// at once and, if given, a time after which one is stopped and has failed.
+    pub fn handle_within<H, F, T>(
+        mut self,
+        category: &str,
+        max_jobs: impl Into<Option<u32>>,
+        time_limit: impl Into<Option<Duration>>,
+        handler: H,
+    ) -> Self
+    where
+        H: Fn(Job) -> F + Send + Sync + 'static,
+        F: Future<Output = Result<T, JobError>> + Send + 'static,
+        T: Into<Bytes>,
+    {
+        let Some(category) = self.note(Category::new(category)) else {
+            return self;
+        };
+        let limits = Limits {
+            jobs_max: max_jobs.into().unwrap_or(u32::MAX),
+            time_limit: time_limit.into(),
+        };
+        if limits.jobs_max == 0 || limits.time_limit == Some(Duration::ZERO) {
+            let text = format!("the limits of category {category} must be above 0");
+            self.mistakes.push(text);
+        }
+        let runner = Runner::Handler(launcher(handler));
+        let service = Service { limits, runner };
+        if self.services.insert(category.clone(), service).is_some() {
+            self.mistakes
+                .push(format!("category {category} has two handlers"));
+        }
+        self
+    }
+
+    /// Sets the most jobs at once; by default one for each core.
+    pub fn max_jobs(mut self, max_jobs: u32) -> Self {
+        if !(1..=JOBS_IN_HAND_MAX).contains(&max_jobs) {
+            let text = format!("max_jobs is {max_jobs}; expected 1 to {JOBS_IN_HAND_MAX}");
+            self.mistakes.push(text);
+        }
+        self.jobs_max = max_jobs;
+        self
+    }
+
+    /// Sets how long running jobs may take once the worker is to end.
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.grace = grace;
+        self
+    }
+
+    /// Sets what the node has to give, where the system is not to be asked.
+    pub fn capacity(mut self, capacity: Capacity) -> Self {
+        self.capacity = capacity;
+        self
+    }
+
+    /// Sets what the reported use covers; by default the host.
+    pub fn usage_scope(mut self, scope: Scope) -> Self {
+        self.scope = scope;
+        self
+    }
+
+    /// Sets where NATS is; without it the worker asks localhost. See
+    /// `rolecast_common::nats::nats_settings` for the places the `nats` command reads.
+    pub fn nats(mut self, settings: Settings) -> Self {
+        self.nats = settings;
+        self
+    }
+
+    /// Sets how long the first connection may take; by default a minute.
+    pub fn connect_timeout(mut self, limit: Duration) -> Self {
+        self.connect_timeout = limit;
+        self
+    }
+
+    /// Checks everything and returns the worker, or all that is wrong.
+    pub fn build(mut self) -> Result<Worker, Mistakes> {
+        if self.node.is_none() && self.mistakes.is_empty() {
+            self.node = host_node();
+        }
+        if self.services.is_empty() {
+            self.mistakes.push("there is no handler".to_owned());
+        }
+        let Some(node) = self.node.filter(|_| self.mistakes.is_empty()) else {
+            if self.mistakes.is_empty() {
+                self.mistakes.push("the node has no name".to_owned());
+            }
+            return Err(Mistakes(self.mistakes));
+        };
+        for service in self.services.values_mut() {
+            service.limits.jobs_max = service.limits.jobs_max.min(self.jobs_max);
+        }
+        Ok(Worker {
+            node,
+            roles: self.roles,
+            scope: self.scope,
+            jobs_max: self.jobs_max,
+            grace: self.grace,
+            capacity: self.capacity,
+            services: self.services,
+            nats: self.nats,
+            connect_timeout: self.connect_timeout,
+            is_leashed: false,
+        })
+    }
+
+    fn note<T>(&mut self, parsed: Result<T, InvalidId>) -> Option<T> {
+        match parsed {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.mistakes.push(error.to_string());
+                None
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn nothing(_: Job) -> Result<Bytes, JobError> {
+        Ok(Bytes::new())
+    }
+
+    #[test]
+    fn everything_wrong_is_told_at_once() {
+        let builder = Worker::builder()
+            .node("A B")
+            .role("follower")
+            .role("follower")
+            .max_jobs(0)
+            .handle("ocr", nothing)
+            .handle("ocr", nothing)
+            .handle_within("slow", 0, None, nothing);
+        let error = builder.build().unwrap_err().to_string();
+        for mistake in [
+            "node id \"A B\" is not",
+            "role follower is given twice",
+            "max_jobs is 0",
+            "category ocr has two handlers",
+            "the limits of category slow must be above 0",
+        ] {
+            assert!(error.contains(mistake), "{mistake:?} not in {error}");
+        }
+        let error = Worker::builder().node("n1").build().unwrap_err();
+        assert!(error.to_string().contains("there is no handler"));
+    }
+
+    #[test]
+    fn a_category_never_has_more_jobs_than_the_worker() {
+        let worker = Worker::builder()
+            .node("n1")
+            .max_jobs(3)
+            .handle("ocr", nothing);
+        let worker = worker.build().unwrap();
+        let limits: Vec<u32> = worker
+            .services
+            .values()
+            .map(|s| s.limits.jobs_max)
+            .collect();
+        assert_eq!(limits, [3]);
+    }
+}

@@ -1,0 +1,328 @@
+//! Runs one command from start to end, on a thread of its own.
+//!
+//! 1. It is started in its own process group, with a pipe for each standard stream.
+//! 2. The thread feeds stdin and reads the others as they become ready; it
+//!    looks at least every [`LOOK_INTERVAL`] whether the command ended or is to stop.
+//! 3. To stop: SIGTERM to the group, [`KILL_DELAY`] later SIGKILL.
+//! 4. When the command itself has ended, what is left of its group is killed,
+//!    and what it wrote is read for [`DRAIN_TIMEOUT`] at most: a process that
+//!    left the group may hold the pipes open for ever.
+
+use std::io::{ErrorKind, Read, Write};
+use std::os::fd::AsFd;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::{Buf as _, Bytes};
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+use rolecast_common::wire::{JobUsage, OutcomeStatus};
+use wait4::{ResUse, Wait4 as _};
+
+use super::gauge::Gauge;
+use super::leash;
+use super::report::Finished;
+use crate::command::{Command, Exit, Tail, verdict};
+
+/// A stop is seen this late at most; ten looks a second cost next to nothing.
+const LOOK_INTERVAL: Duration = Duration::from_millis(100);
+/// The first look after the pipes closed: by then a command has mostly ended.
+const LOOK_INTERVAL_MIN: Duration = Duration::from_millis(1);
+/// What a command has to end in good order.
+const KILL_DELAY: Duration = Duration::from_secs(5);
+const DRAIN_TIMEOUT: Duration = Duration::from_millis(500);
+/// One read; as much as a pipe holds.
+const READ_LEN: usize = 64 * 1024;
+
+/// How a running command is told to stop.
+#[derive(Debug, Default)]
+pub(super) struct Stop(AtomicU8);
+
+const STOP_NOT: u8 = 0;
+const STOP_ASK: u8 = 1;
+const STOP_FORCE: u8 = 2;
+
+impl Stop {
+    /// Asks the command to end, and forces it after [`KILL_DELAY`].
+    pub(super) fn ask(&self) {
+        self.0.fetch_max(STOP_ASK, Ordering::Relaxed);
+    }
+
+    /// Kills the command.
+    pub(super) fn force(&self) {
+        self.0.fetch_max(STOP_FORCE, Ordering::Relaxed);
+    }
+}
+
+/// One execution of a command.
+#[derive(Debug)]
+pub(super) struct Task {
+    pub(super) command: Arc<Command>,
+    /// What tells the command about its job.
+    pub(super) variables: Vec<(&'static str, String)>,
+    pub(super) payload: Bytes,
+    pub(super) stop: Arc<Stop>,
+    pub(super) gauge: Arc<Gauge>,
+    pub(super) is_leashed: bool,
+}
+
+/// Runs the command to its end.
+pub(super) fn run(task: Task) -> Finished {
+    let child = match start(&task) {
+        Ok(child) => child,
+        Err(error) => {
+            let program = task.command.program.display();
+            let reason = format!("cannot run {program}: {error}");
+            return Finished::failed(OutcomeStatus::Retry, reason);
+        }
+    };
+    let id = child.id();
+    task.gauge.command_started(id);
+    let mut keeper = Keeper::new(child, &task.command, task.payload);
+    let ended = keeper.keep(&task.stop);
+    let cpu = ended.as_ref().map_or(Duration::ZERO, cpu);
+    task.gauge.command_ended(id, cpu);
+    keeper.finish(ended)
+}
+
+fn start(task: &Task) -> std::io::Result<Child> {
+    let command = &task.command;
+    let mut process = leash::command(&command.program, task.is_leashed);
+    process
+        .args(&command.arguments)
+        .env_clear()
+        .envs(
+            command
+                .environment
+                .iter()
+                .map(|(name, value)| (name, value)),
+        )
+        .envs(task.variables.iter().map(|(name, value)| (name, value)))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0);
+    if let Some(directory) = &command.directory {
+        process.current_dir(directory);
+    }
+    let mut child = process.spawn()?;
+    let pipes = [
+        child.stdin.as_ref().map(AsFd::as_fd),
+        child.stdout.as_ref().map(AsFd::as_fd),
+        child.stderr.as_ref().map(AsFd::as_fd),
+    ];
+    let set = pipes
+        .into_iter()
+        .flatten()
+        .try_for_each(|pipe| fcntl(pipe, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).map(drop));
+    if let Err(error) = set {
+        child.kill()?;
+        child.wait()?;
+        return Err(error.into());
+    }
+    Ok(child)
+}
+
+fn cpu(ended: &ResUse) -> Duration {
+    ended.rusage.utime + ended.rusage.stime
+}
+
+/// A running command and its streams; a stream that is `None` is closed.
+struct Keeper {
+    child: Child,
+    group: Pid,
+    stdin: Option<ChildStdin>,
+    unsent: Bytes,
+    stdout: Option<ChildStdout>,
+    output: Vec<u8>,
+    output_max: usize,
+    output_truncated: bool,
+    stderr: Option<ChildStderr>,
+    tail: Tail,
+    buffer: Vec<u8>,
+    /// The strongest signal sent.
+    signalled: u8,
+    kill_at: Option<Instant>,
+}
+
+impl Keeper {
+    fn new(mut child: Child, command: &Command, payload: Bytes) -> Self {
+        // Without a payload stdin closes at once.
+        let stdin = child.stdin.take().filter(|_| !payload.is_empty());
+        let id = i32::try_from(child.id()).expect("process ids are small positive numbers");
+        Self {
+            group: Pid::from_raw(id),
+            stdin,
+            unsent: payload,
+            stdout: child.stdout.take(),
+            output: Vec::new(),
+            output_max: command.output_max,
+            output_truncated: false,
+            stderr: child.stderr.take(),
+            tail: Tail::default(),
+            buffer: vec![0; READ_LEN],
+            signalled: STOP_NOT,
+            kill_at: None,
+            child,
+        }
+    }
+
+    /// Serves the command until it has ended, and ends its group.
+    fn keep(&mut self, stop: &Stop) -> std::io::Result<ResUse> {
+        let mut look_interval = LOOK_INTERVAL_MIN;
+        let ended = loop {
+            if let Some(ended) = self.child.try_wait4()? {
+                break ended;
+            }
+            self.signal(stop.0.load(Ordering::Relaxed));
+            if self.stdout.is_some() || self.stderr.is_some() {
+                self.exchange(LOOK_INTERVAL);
+                continue;
+            }
+            self.exchange(look_interval);
+            look_interval = (look_interval * 2).min(LOOK_INTERVAL);
+        };
+        // The group's number stays taken as long as one member is left. If none
+        // is, nothing can have got it in the meantime: numbers go round first.
+        let _ = killpg(self.group, Signal::SIGKILL);
+        self.stdin = None;
+        let end = Instant::now() + DRAIN_TIMEOUT;
+        while self.stdout.is_some() || self.stderr.is_some() {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            self.exchange(left);
+        }
+        Ok(ended)
+    }
+
+    fn signal(&mut self, wanted: u8) {
+        let now = Instant::now();
+        let is_overdue = self.kill_at.is_some_and(|at| at <= now);
+        let wanted = if is_overdue { STOP_FORCE } else { wanted };
+        if wanted <= self.signalled {
+            return;
+        }
+        self.signalled = wanted;
+        let signal = match wanted {
+            STOP_ASK => Signal::SIGTERM,
+            _ => Signal::SIGKILL,
+        };
+        self.kill_at.get_or_insert(now + KILL_DELAY);
+        // The group may be gone already, which is what is wanted.
+        let _ = killpg(self.group, signal);
+    }
+
+    /// Waits until a stream is ready, `timeout` at most, and serves those that are.
+    fn exchange(&mut self, timeout: Duration) {
+        let streams = [
+            self.stdin.as_ref().map(|s| (s.as_fd(), PollFlags::POLLOUT)),
+            self.stdout.as_ref().map(|s| (s.as_fd(), PollFlags::POLLIN)),
+            self.stderr.as_ref().map(|s| (s.as_fd(), PollFlags::POLLIN)),
+        ];
+        let streams = streams.into_iter().flatten();
+        let mut waits: Vec<PollFd<'_>> =
+            streams.map(|(fd, flags)| PollFd::new(fd, flags)).collect();
+        // A whole millisecond at least, or the last one would be spent turning.
+        let timeout = timeout.max(Duration::from_millis(1));
+        let timeout = PollTimeout::try_from(timeout).unwrap_or(PollTimeout::MAX);
+        // A signal may interrupt the wait; then the caller looks around once more.
+        let ready = poll(&mut waits, timeout).unwrap_or(0);
+        if ready > 0 {
+            self.feed();
+            self.read_output();
+            self.read_errors();
+        }
+    }
+
+    fn feed(&mut self) {
+        let Some(stdin) = &mut self.stdin else {
+            return;
+        };
+        match stdin.write(&self.unsent) {
+            Ok(written) => self.unsent.advance(written),
+            Err(error) if is_passing(error.kind()) => return,
+            // The command closed its stdin: it does not want the rest.
+            Err(_) => self.unsent.clear(),
+        }
+        if self.unsent.is_empty() {
+            self.stdin = None;
+        }
+    }
+
+    fn read_output(&mut self) {
+        let Some(read) = read(&mut self.stdout, &mut self.buffer) else {
+            return;
+        };
+        let room = self.output_max - self.output.len();
+        let kept = &self.buffer[..read.min(room)];
+        self.output.extend_from_slice(kept);
+        self.output_truncated |= read > room;
+    }
+
+    fn read_errors(&mut self) {
+        if let Some(read) = read(&mut self.stderr, &mut self.buffer) {
+            self.tail.push(&self.buffer[..read]);
+        }
+    }
+
+    fn finish(self, ended: std::io::Result<ResUse>) -> Finished {
+        let ended = match ended {
+            Ok(ended) => ended,
+            Err(error) => {
+                let reason = format!("cannot wait for its end: {error}");
+                return Finished::failed(OutcomeStatus::Retry, reason);
+            }
+        };
+        let (status, reason) = verdict(&exit(ended.status), self.tail.as_bytes());
+        Finished {
+            status,
+            reason,
+            output: self.output.into(),
+            output_truncated: self.output_truncated,
+            usage: JobUsage {
+                cpu_us: u64::try_from(cpu(&ended).as_micros()).unwrap_or(u64::MAX),
+                // Never below what the worker itself had when it started it.
+                memory_max: ended.rusage.maxrss,
+            },
+        }
+    }
+}
+
+/// Reads once; `None` if there is nothing, and a stream that ended is closed.
+fn read<R: Read>(stream: &mut Option<R>, buffer: &mut [u8]) -> Option<usize> {
+    match stream.as_mut()?.read(buffer) {
+        Ok(0) => {
+            *stream = None;
+            None
+        }
+        Ok(read) => Some(read),
+        Err(error) if is_passing(error.kind()) => None,
+        Err(_) => {
+            *stream = None;
+            None
+        }
+    }
+}
+
+fn is_passing(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::WouldBlock | ErrorKind::Interrupted)
+}
+
+fn exit(status: ExitStatus) -> Exit {
+    if let Some(code) = status.code() {
+        return Exit::Code(code);
+    }
+    let number = status.signal().unwrap_or(0);
+    let known = Signal::try_from(number);
+    Exit::Signal(known.map_or(format!("signal {number}"), |s| s.as_str().to_owned()))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,153 @@
+//! Tests that run real commands.
+
+use std::path::PathBuf;
+
+use super::*;
+
+#[test]
+fn the_payload_is_stdin_and_stdout_is_the_output() {
+    let payload = Bytes::from(vec![b'x'; 300_000]);
+    let finished = run(Task {
+        payload: payload.clone(),
+        ..task("/bin/cat", &[])
+    });
+    assert_eq!(
+        finished.status,
+        OutcomeStatus::Completed,
+        "{}",
+        finished.reason
+    );
+    assert_eq!(finished.output, payload);
+    assert!(finished.usage.memory_max > 0);
+}
+
+#[test]
+fn exit_codes_are_mapped_and_stderr_is_the_reason() {
+    let finished = shell("echo out; echo broken pipe >&2; exit 65");
+    assert_eq!(finished.status, OutcomeStatus::GiveUp);
+    assert_eq!(finished.reason, "exit code 65: broken pipe");
+    assert_eq!(finished.output, "out\n");
+    assert_eq!(shell("exit 75").status, OutcomeStatus::Retry);
+    let finished = shell("kill -9 $$");
+    assert_eq!(finished.reason, "killed by SIGKILL");
+}
+
+#[test]
+fn output_beyond_the_limit_is_dropped_and_said_so() {
+    let finished = shell("head -c 3000000 /dev/zero");
+    assert_eq!(finished.status, OutcomeStatus::Completed);
+    assert_eq!(finished.output.len(), OUTPUT_MAX);
+    assert!(finished.output_truncated);
+    let finished = shell(&format!("head -c {OUTPUT_MAX} /dev/zero"));
+    assert!(!finished.output_truncated);
+}
+
+#[test]
+fn a_command_that_does_not_read_its_payload_completes() {
+    let finished = run(Task {
+        payload: vec![0; 1_000_000].into(),
+        ..task("/bin/sh", &["-c", "exec <&-; echo done"])
+    });
+    assert_eq!(
+        finished.status,
+        OutcomeStatus::Completed,
+        "{}",
+        finished.reason
+    );
+}
+
+#[test]
+fn the_environment_holds_what_is_named_and_nothing_else() {
+    let mut task = task("/usr/bin/env", &[]);
+    task.variables = vec![("ROLECAST_JOB_ID", "job-1".to_owned())];
+    let finished = run(task);
+    let text = String::from_utf8(finished.output.to_vec()).unwrap();
+    let mut lines: Vec<&str> = text.lines().collect();
+    lines.sort_unstable();
+    assert_eq!(lines, ["PATH=/usr/bin:/bin", "ROLECAST_JOB_ID=job-1"]);
+}
+
+#[test]
+fn a_program_that_is_not_there_is_named() {
+    let finished = run(task("/nowhere/x", &[]));
+    assert_eq!(finished.status, OutcomeStatus::Retry);
+    assert!(
+        finished
+            .reason
+            .starts_with("cannot run /nowhere/x: No such file")
+    );
+}
+
+#[test]
+fn a_stop_ends_the_whole_group() {
+    let task = task("/bin/sh", &["-c", "sleep 60 & sleep 60; wait"]);
+    task.stop.ask();
+    let start = Instant::now();
+    let finished = run(task);
+    assert_eq!(finished.reason, "killed by SIGTERM");
+    assert!(start.elapsed() < Duration::from_secs(3));
+}
+
+#[test]
+fn a_command_that_ignores_the_request_is_forced() {
+    let task = task("/bin/sh", &["-c", "trap '' TERM; sleep 60"]);
+    task.stop.force();
+    let finished = run(task);
+    assert_eq!(finished.reason, "killed by SIGKILL");
+}
+
+#[test]
+fn a_process_left_behind_in_the_group_does_not_hold_the_job_up() {
+    let start = Instant::now();
+    let finished = shell("sleep 60 & echo done");
+    assert_eq!(finished.output, "done\n");
+    assert!(start.elapsed() < Duration::from_secs(3));
+}
+
+#[test]
+fn a_process_that_left_the_group_does_not_hold_the_job_up() {
+    let start = Instant::now();
+    let finished = shell("setsid sleep 5 & sleep 0.3; echo done");
+    assert_eq!(finished.output, "done\n");
+    assert!(start.elapsed() < Duration::from_secs(3));
+}
+
+#[test]
+fn cpu_time_is_measured_and_told_to_the_gauge() {
+    let task = task(
+        "/bin/sh",
+        &["-c", "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done"],
+    );
+    let gauge = Arc::clone(&task.gauge);
+    let finished = run(task);
+    assert!(finished.usage.cpu_us > 10_000, "{:?}", finished.usage);
+    let commands = gauge.take();
+    assert!(commands.running.is_empty());
+    assert_eq!(
+        commands.ended[0].1.as_micros(),
+        u128::from(finished.usage.cpu_us)
+    );
+}
+
+const OUTPUT_MAX: usize = 512 * 1024;
+
+fn shell(script: &str) -> Finished {
+    run(task("/bin/sh", &["-c", script]))
+}
+
+fn task(program: &str, arguments: &[&str]) -> Task {
+    Task {
+        command: Arc::new(Command {
+            program: PathBuf::from(program),
+            arguments: arguments.iter().map(|&a| a.to_owned()).collect(),
+            environment: vec![("PATH".to_owned(), "/usr/bin:/bin".into())],
+            directory: None,
+            output_max: OUTPUT_MAX,
+        }),
+        variables: Vec::new(),
+        payload: Bytes::new(),
+        stop: Arc::new(Stop::default()),
+        gauge: Arc::new(Gauge::default()),
+        is_leashed: false,
+    }
+}

@@ -1,0 +1,25 @@
+//! The shell: connects, listens, runs jobs, measures, and carries out what the agent says.
+
+#![allow(
+    clippy::disallowed_methods,
+    reason = "this module is the shell that reads clocks and starts threads"
+)]
+
+mod builder;
+mod child;
+mod gauge;
+mod handler;
+mod leash;
+mod log;
+mod processes;
+mod report;
+mod sampler;
+mod shell;
+mod signals;
+mod system;
+mod worker;
+
+pub use builder::{Builder, Mistakes};
+pub use leash::run_if_leashed;
+pub use signals::shutdown_signals;
+pub use worker::Worker;

@@ -1,0 +1,78 @@
+//! Says that an execution ended: exactly once, whatever happens to it.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+use rolecast_common::wire::{JobUsage, OutcomeStatus};
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::agent::{Ended, Run};
+
+/// What an execution left behind.
+#[derive(Debug)]
+pub(super) struct Finished {
+    pub(super) status: OutcomeStatus,
+    pub(super) reason: String,
+    pub(super) output: Bytes,
+    pub(super) output_truncated: bool,
+    pub(super) usage: JobUsage,
+}
+
+impl Finished {
+    pub(super) fn failed(status: OutcomeStatus, reason: String) -> Self {
+        Self {
+            status,
+            reason,
+            output: Bytes::new(),
+            output_truncated: false,
+            usage: JobUsage::default(),
+        }
+    }
+}
+
+/// The duty to say how one execution ended. Dropping it says that it was stopped.
+#[derive(Debug)]
+pub(super) struct Report {
+    run: Run,
+    start: Instant,
+    /// Unbounded, for there is one message for each running job and no more.
+    sender: Option<UnboundedSender<Ended>>,
+}
+
+impl Report {
+    pub(super) fn new(run: Run, sender: UnboundedSender<Ended>) -> Self {
+        Self {
+            run,
+            start: Instant::now(),
+            sender: Some(sender),
+        }
+    }
+
+    pub(super) fn send(mut self, finished: Finished) {
+        self.say(finished);
+    }
+
+    fn say(&mut self, finished: Finished) {
+        let Some(sender) = self.sender.take() else {
+            return;
+        };
+        let ended = Ended {
+            run: self.run,
+            status: finished.status,
+            reason: finished.reason,
+            output: finished.output,
+            output_truncated: finished.output_truncated,
+            length: self.start.elapsed(),
+            usage: finished.usage,
+        };
+        // Nobody listens any more only when the worker has left.
+        let _ = sender.send(ended);
+    }
+}
+
+impl Drop for Report {
+    fn drop(&mut self) {
+        let reason = "stopped before it finished".to_owned();
+        self.say(Finished::failed(OutcomeStatus::Retry, reason));
+    }
+}

@@ -1,0 +1,226 @@
+//! Measures the use of resources every second, on a thread of its own: reading
+//! the system may be slow and must not delay jobs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use rolecast_common::unit::{Bytes, Resources};
+use rolecast_common::wire::Usage;
+use tokio::sync::watch;
+
+use super::gauge::Gauge;
+use super::processes::Table;
+use super::system::{Cgroup, Host, host_pressure};
+use crate::config::Capacity;
+use crate::usage::jobs::{Spent, Tracker};
+use crate::usage::process::{Process, trees};
+use crate::usage::{Counters, Scope, Snapshot, between};
+
+const INTERVAL: Duration = Duration::from_secs(1);
+/// The first reading comes sooner, for the first heartbeat waits for it; a
+/// shorter interval would hold too few clock ticks (sysinfo asks for 200 ms).
+const FIRST_INTERVAL: Duration = Duration::from_millis(250);
+
+/// A running sampler; dropping it ends the thread.
+#[derive(Debug)]
+pub(super) struct Sampler {
+    pub(super) capacity: Resources,
+    /// The last reading; `None` before the first.
+    pub(super) usage: watch::Receiver<Option<Usage>>,
+    _stop: mpsc::Sender<()>,
+}
+
+impl Sampler {
+    /// Finds out what there is and starts measuring.
+    pub(super) fn start(
+        scope: Scope,
+        capacity: Capacity,
+        has_handlers: bool,
+        gauge: Arc<Gauge>,
+    ) -> anyhow::Result<Self> {
+        let mut meter = Meter::new(scope, has_handlers, gauge)?;
+        let found = meter.capacity();
+        let capacity = Resources {
+            cpu: capacity.cpu.unwrap_or(found.cpu),
+            memory: capacity.memory.unwrap_or(found.memory),
+            network: capacity.network.unwrap_or(found.network),
+            disk: capacity.disk.unwrap_or(found.disk),
+        };
+        let (sender, usage) = watch::channel(None);
+        let (stop, stopped) = mpsc::channel();
+        let thread = std::thread::Builder::new().name("usage".to_owned());
+        thread
+            .spawn(move || {
+                let mut interval = FIRST_INTERVAL;
+                let mut earlier = meter.read();
+                let mut read = Instant::now();
+                while stopped.recv_timeout(interval) == Err(RecvTimeoutError::Timeout) {
+                    interval = INTERVAL;
+                    let later = meter.read();
+                    let length = read.elapsed();
+                    read = Instant::now();
+                    let usage = between(&earlier, &later, length, capacity);
+                    earlier = later;
+                    sender.send_replace(Some(usage));
+                }
+            })
+            .context("cannot start the thread that measures")?;
+        Ok(Self {
+            capacity,
+            usage,
+            _stop: stop,
+        })
+    }
+}
+
+/// Reads one snapshot after another.
+struct Meter {
+    scope: Scope,
+    has_handlers: bool,
+    host: Host,
+    cgroup: Option<Cgroup>,
+    table: Table,
+    gauge: Arc<Gauge>,
+    tracker: Tracker,
+    /// The memory of this process when no handler was at work.
+    idle_memory: Option<Bytes>,
+}
+
+impl Meter {
+    fn new(scope: Scope, has_handlers: bool, gauge: Arc<Gauge>) -> anyhow::Result<Self> {
+        let cgroup = match scope {
+            Scope::Cgroup => Some(Cgroup::find()?),
+            Scope::Host | Scope::Process => None,
+        };
+        Ok(Self {
+            scope,
+            has_handlers,
+            host: Host::new()?,
+            cgroup,
+            table: Table::new()?,
+            gauge,
+            tracker: Tracker::default(),
+            idle_memory: None,
+        })
+    }
+
+    fn capacity(&mut self) -> Resources {
+        let host = self.host.capacity();
+        self.cgroup
+            .as_ref()
+            .map_or(host, |cgroup| cgroup.limit(host))
+    }
+
+    fn read(&mut self) -> Snapshot {
+        let commands = self.gauge.take();
+        let needs_table = self.scope == Scope::Process || !commands.running.is_empty();
+        let processes = if needs_table {
+            self.table.all()
+        } else {
+            Vec::new()
+        };
+        let running = self.spent(&processes, &commands.running);
+        self.tracker.update(&commands.ended, &running);
+        let total = match self.scope {
+            Scope::Host => self.host.read(),
+            Scope::Cgroup => {
+                let network = self.host.network();
+                let cgroup = self.cgroup.as_ref();
+                cgroup.map_or_else(Counters::default, |cgroup| cgroup.read(network))
+            }
+            Scope::Process => self.own_tree(&processes),
+        };
+        Snapshot {
+            total,
+            jobs: self.jobs(),
+            pressure: match &self.cgroup {
+                Some(cgroup) => cgroup.pressure(),
+                None => host_pressure(),
+            },
+        }
+    }
+
+    /// Adds up each tree of processes.
+    fn spent(&mut self, processes: &[Process], roots: &BTreeSet<u32>) -> BTreeMap<u32, Spent> {
+        let by_id: BTreeMap<u32, &Process> = processes.iter().map(|p| (p.id, p)).collect();
+        let mut spent = BTreeMap::<u32, Spent>::new();
+        for (root, members) in trees(processes, roots) {
+            let sum = spent.entry(root).or_default();
+            for member in members {
+                let process = by_id[&member];
+                sum.cpu += process.cpu;
+                sum.memory += process.memory;
+                sum.disk += self.table.disk(member);
+            }
+        }
+        spent
+    }
+
+    /// Returns the use of this process and its descendants. What they send and
+    /// receive is not told by the system.
+    fn own_tree(&mut self, processes: &[Process]) -> Counters {
+        let own = std::process::id();
+        let spent = self.spent(processes, &BTreeSet::from([own]));
+        let spent = spent.get(&own).copied().unwrap_or_default();
+        Counters {
+            cpu: spent.cpu,
+            memory: spent.memory,
+            network: Bytes::ZERO,
+            disk: spent.disk,
+        }
+    }
+
+    /// Returns the jobs' share: of commands their processes, of handlers this one.
+    fn jobs(&mut self) -> Counters {
+        let commands = self.tracker.counters();
+        if !self.has_handlers {
+            return commands;
+        }
+        let own = std::process::id();
+        let Some(process) = self.table.one(own) else {
+            return commands;
+        };
+        // What the program holds between jobs is its own, not a job's.
+        let idle_memory = self.idle_memory.get_or_insert(process.memory);
+        if self.gauge.handlers() == 0 {
+            *idle_memory = process.memory;
+        }
+        Counters {
+            cpu: commands.cpu + process.cpu,
+            memory: commands.memory + process.memory.minus(*idle_memory),
+            network: Bytes::ZERO,
+            disk: commands.disk + self.table.disk(own),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_use_of_a_running_command_is_the_jobs_share() {
+        let gauge = Arc::new(Gauge::default());
+        let script = "while :; do :; done";
+        let mut child = std::process::Command::new("/bin/sh")
+            .args(["-c", script])
+            .spawn()
+            .unwrap();
+        gauge.command_started(child.id());
+        let sampler = Sampler::start(Scope::Process, Capacity::default(), false, gauge);
+        let mut usage = sampler.as_ref().unwrap().usage.clone();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
+        let seen = runtime.block_on(
+            usage.wait_for(|usage| usage.is_some_and(|usage| usage.jobs.cpu.get() > 0.05)),
+        );
+        let seen = seen.unwrap().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(seen.jobs.memory > Bytes::ZERO && seen.total.memory > seen.jobs.memory);
+    }
+}

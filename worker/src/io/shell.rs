@@ -1,0 +1,443 @@
+//! The loop between NATS, the agent and the runners.
+//!
+//! Messages and ends of executions are taken many at a time when there are
+//! many, so that a busy worker pays for a turn of the loop once for all of them.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::bail;
+use async_nats::connection::State;
+use async_nats::{Message, StatusCode, Subject};
+use bytes::Bytes;
+use futures_util::stream::FusedStream;
+use futures_util::{FutureExt as _, Stream, StreamExt as _};
+use rolecast_common::id::{Category, NodeId, Role};
+use rolecast_common::nats::{Clock, Connection};
+use rolecast_common::options::HEADER_DEADLINE;
+use rolecast_common::subjects;
+use rolecast_common::time::{Now, Time, WallTime};
+use rolecast_common::wire::{
+    self, Encoding, HEADER_CONTENT_TYPE, Heartbeat, Outcome, OutcomeBatch, RoleAssignment, Usage,
+};
+use tokio::sync::{mpsc, watch};
+use tokio::task::AbortHandle;
+use tokio::time::Sleep;
+
+use super::child::{self, Stop, Task};
+use super::gauge::Gauge;
+use super::log::Log;
+use super::report::{Finished, Report};
+use super::worker::{Runner, Service};
+use crate::agent::{Agent, Ended, Input, Offer, Output, Run};
+use crate::command::job_environment;
+use crate::job::Job;
+
+/// Messages or ends taken in one turn of the loop; enough that the turn itself
+/// costs nothing, few enough that heartbeats are never late.
+const TURN_MAX: usize = 256;
+/// How long the end of the program waits for commands to die and for the last
+/// messages to be written.
+const END_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How a running execution is stopped.
+#[derive(Debug)]
+enum Stopper {
+    Handler(AbortHandle),
+    Command(Arc<Stop>),
+}
+
+#[derive(Debug)]
+pub(super) struct Shell {
+    agent: Agent,
+    clock: Clock,
+    connection: Connection,
+    node: NodeId,
+    /// `rolecast.node.<node>.`
+    node_prefix: String,
+    /// `rolecast.done.<node>.`
+    done_prefix: String,
+    heartbeat_subject: Subject,
+    batch_subject: Subject,
+    services: BTreeMap<Category, Service>,
+    gauge: Arc<Gauge>,
+    is_leashed: bool,
+    running: HashMap<Run, Stopper>,
+    ended: mpsc::UnboundedSender<Ended>,
+    ends: Option<mpsc::UnboundedReceiver<Ended>>,
+    outputs: Vec<Output>,
+    log: Log,
+    is_over: bool,
+}
+
+impl Shell {
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "one caller, and every argument has its own type"
+    )]
+    pub(super) fn new(
+        agent: Agent,
+        clock: Clock,
+        connection: Connection,
+        node: &NodeId,
+        services: BTreeMap<Category, Service>,
+        gauge: Arc<Gauge>,
+        is_leashed: bool,
+    ) -> Self {
+        let (ended, ends) = mpsc::unbounded_channel();
+        let trimmed = |subject: String, end: &str| subject.trim_end_matches(end).to_owned();
+        Self {
+            agent,
+            clock,
+            connection,
+            node: node.clone(),
+            node_prefix: trimmed(subjects::node_all(node), ">"),
+            done_prefix: trimmed(subjects::done_batch(node), "batch"),
+            heartbeat_subject: subjects::heartbeat(node).into(),
+            batch_subject: subjects::done_batch(node).into(),
+            services,
+            gauge,
+            is_leashed,
+            running: HashMap::new(),
+            ended,
+            ends: Some(ends),
+            outputs: Vec::new(),
+            log: Log::default(),
+            is_over: false,
+        }
+    }
+
+    /// Serves until the agent says that it is over.
+    pub(super) async fn run(
+        mut self,
+        mut messages: impl FusedStream<Item = Message> + Unpin,
+        mut usage: watch::Receiver<Option<Usage>>,
+        drain: impl Stream<Item = ()> + Unpin,
+    ) -> anyhow::Result<()> {
+        let mut drain = drain.fuse();
+        let mut ends = self.ends.take().expect("a shell runs once");
+        let mut ended = Vec::with_capacity(TURN_MAX);
+        let mut connected = self.connection.connected.clone();
+        connected.mark_unchanged();
+        let mut timer = Timer::new();
+        self.take_usage(&mut usage);
+        self.handle(Input::Tick);
+        while !self.is_over {
+            timer.set(&self.clock, self.agent.next_deadline());
+            tokio::select! {
+                Some(message) = messages.next() => self.receive_ready(message, &mut messages),
+                count = ends.recv_many(&mut ended, TURN_MAX) => {
+                    debug_assert!(count > 0, "the shell holds a sender");
+                    let ended = std::mem::replace(&mut ended, Vec::with_capacity(TURN_MAX));
+                    self.end(ended);
+                }
+                () = timer.sleep.as_mut() => self.handle(Input::Tick),
+                Ok(()) = usage.changed() => self.take_usage(&mut usage),
+                Ok(()) = connected.changed() => self.handle(Input::Connected),
+                Some(()) = drain.next() => self.handle(Input::Drain),
+            }
+            if messages.is_terminated() {
+                bail!("the connection to NATS was closed for good");
+            }
+            if let Some(violation) = self.connection.take_violation() {
+                bail!("this login lacks a permission that a worker needs: {violation}");
+            }
+        }
+        self.finish(ends).await;
+        Ok(())
+    }
+
+    /// Takes this message and those that are ready behind it.
+    fn receive_ready(
+        &mut self,
+        first: Message,
+        messages: &mut (impl FusedStream<Item = Message> + Unpin),
+    ) {
+        let now = self.clock.now();
+        self.receive(now, first);
+        for _ in 1..TURN_MAX {
+            let Some(Some(message)) = messages.next().now_or_never() else {
+                return;
+            };
+            self.receive(now, message);
+        }
+    }
+
+    fn receive(&mut self, now: Now, message: Message) {
+        let subject = message.subject.clone();
+        let kind = subject
+            .strip_prefix(self.node_prefix.as_str())
+            .unwrap_or_default();
+        let received = match kind {
+            "jobs" => self.receive_job(now, message),
+            "roles" => self.receive_roles(now, &message),
+            _ => self.receive_confirmation(now, kind, &message),
+        };
+        if let Err(reason) = received {
+            self.log.malformed(now.time, &subject, &reason);
+        }
+    }
+
+    fn receive_job(&mut self, now: Now, message: Message) -> Result<(), String> {
+        let reply = message
+            .reply
+            .as_ref()
+            .ok_or("a job without a reply subject")?;
+        let assignment = reply.strip_prefix(self.done_prefix.as_str());
+        let assignment = assignment.ok_or("a reply subject of another node")?;
+        let assignment = assignment
+            .parse()
+            .map_err(|error| format!("reply subject: {error}"))?;
+        let deadline = match header(&message, HEADER_DEADLINE) {
+            Some(text) => Some(WallTime::parse(text).ok_or("a deadline that is no time")?),
+            None => None,
+        };
+        let offer = Offer {
+            assignment,
+            deadline,
+        };
+        self.agent.handle(now, Input::Job(offer), &mut self.outputs);
+        self.carry_out(now.time, Some(message));
+        Ok(())
+    }
+
+    fn receive_roles(&mut self, now: Now, message: &Message) -> Result<(), String> {
+        let encoding = Encoding::of(header(message, HEADER_CONTENT_TYPE));
+        let roles: RoleAssignment =
+            wire::decode(encoding, &message.payload).map_err(|error| error.to_string())?;
+        self.handle_at(now, Input::Roles(roles));
+        Ok(())
+    }
+
+    fn receive_confirmation(
+        &mut self,
+        now: Now,
+        kind: &str,
+        message: &Message,
+    ) -> Result<(), String> {
+        let batch = kind
+            .strip_prefix("confirm.")
+            .and_then(|number| number.parse().ok());
+        let batch = batch.ok_or("a subject that is none of a worker's")?;
+        let input = match message.status {
+            Some(StatusCode::NO_RESPONDERS) => Input::Unheard { batch },
+            Some(_) | None => Input::Confirmed { batch },
+        };
+        self.handle_at(now, input);
+        Ok(())
+    }
+
+    fn take_usage(&mut self, usage: &mut watch::Receiver<Option<Usage>>) {
+        let usage = *usage.borrow_and_update();
+        if let Some(usage) = usage {
+            self.handle(Input::Usage(usage));
+        }
+    }
+
+    fn end(&mut self, ended: Vec<Ended>) {
+        for ended in &ended {
+            self.running.remove(&ended.run);
+            if !ended.reason.is_empty() {
+                tracing::debug!(event = "job_failed", run = ?ended.run, reason = ended.reason);
+            }
+        }
+        self.handle(Input::Ended(ended));
+        self.gauge.set_handlers(self.running.len());
+    }
+
+    fn handle(&mut self, input: Input) {
+        self.handle_at(self.clock.now(), input);
+    }
+
+    fn handle_at(&mut self, now: Now, input: Input) {
+        self.agent.handle(now, input, &mut self.outputs);
+        self.carry_out(now.time, None);
+    }
+
+    /// Does what the agent said; `offered` is the message of the job it may start.
+    fn carry_out(&mut self, now: Time, mut offered: Option<Message>) {
+        let mut outputs = std::mem::take(&mut self.outputs);
+        for output in outputs.drain(..) {
+            match output {
+                Output::Start {
+                    run,
+                    assignment,
+                    deadline,
+                    roles,
+                } => {
+                    let message = offered.take().expect("only an offered job is started");
+                    let job = Job {
+                        assignment,
+                        deadline,
+                        payload: message.payload,
+                        headers: message.headers,
+                    };
+                    self.start(run, job, &roles);
+                }
+                Output::Stop(run) => self.stop(run),
+                Output::SendOutcomes { batch, outcomes } => self.send_outcomes(batch, &outcomes),
+                Output::Heartbeat(heartbeat) => self.send_heartbeat(&heartbeat),
+                Output::Exit => self.is_over = true,
+                Output::Event(event) => self.log.event(now, &event),
+            }
+        }
+        self.outputs = outputs;
+    }
+
+    fn start(&mut self, run: Run, job: Job, roles: &[Role]) {
+        tracing::debug!(event = "job_started", ?run, assignment = %job.assignment);
+        let report = Report::new(run, self.ended.clone());
+        let service = self.services.get(job.category());
+        let service = service.expect("the agent takes jobs of known categories only");
+        let stopper = match &service.runner {
+            Runner::Handler(launch) => Stopper::Handler(launch(job, report)),
+            Runner::Command(command) => {
+                let stop = Arc::new(Stop::default());
+                let task = Task {
+                    command: Arc::clone(command),
+                    variables: job_environment(&self.node, roles, &job.assignment, job.deadline),
+                    payload: job.payload,
+                    stop: Arc::clone(&stop),
+                    gauge: Arc::clone(&self.gauge),
+                    is_leashed: self.is_leashed,
+                };
+                start_command(task, report);
+                Stopper::Command(stop)
+            }
+        };
+        self.running.insert(run, stopper);
+        self.gauge.set_handlers(self.running.len());
+    }
+
+    fn stop(&self, run: Run) {
+        match self.running.get(&run) {
+            Some(Stopper::Handler(task)) => task.abort(),
+            Some(Stopper::Command(stop)) => stop.ask(),
+            None => {}
+        }
+    }
+
+    fn send_outcomes(&self, batch: u64, outcomes: &OutcomeBatch) {
+        let reply = subjects::node_confirm(&self.node, batch).into();
+        let (subject, payload) = match outcomes.outcomes.as_slice() {
+            [
+                Outcome {
+                    job: Some(assignment),
+                    ..
+                },
+            ] => {
+                // Alone it needs no name, for the subject says which job it is of.
+                let outcome = Outcome {
+                    job: None,
+                    ..outcomes.outcomes[0].clone()
+                };
+                let subject = format!("{}{assignment}", self.done_prefix);
+                (
+                    subject.into(),
+                    wire::encode(Encoding::MessagePack, &outcome),
+                )
+            }
+            _ => {
+                let payload = wire::encode(Encoding::MessagePack, outcomes);
+                (self.batch_subject.clone(), payload)
+            }
+        };
+        self.publish(subject, Some(reply), payload.into());
+    }
+
+    fn send_heartbeat(&self, heartbeat: &Heartbeat) {
+        let payload = wire::encode(Encoding::MessagePack, heartbeat);
+        self.publish(self.heartbeat_subject.clone(), None, payload.into());
+    }
+
+    /// Publishes at once or not at all: what matters is repeated, and a loop
+    /// that waits for a broken connection could do nothing else.
+    fn publish(&self, subject: Subject, reply: Option<Subject>, payload: Bytes) {
+        let client = &self.connection.client;
+        if client.connection_state() != State::Connected {
+            return;
+        }
+        let published = match reply {
+            Some(reply) => {
+                let publish = client.publish_with_reply(subject, reply, payload);
+                tokio::task::unconstrained(publish).now_or_never()
+            }
+            None => tokio::task::unconstrained(client.publish(subject, payload)).now_or_never(),
+        };
+        if let Some(Err(error)) = published {
+            tracing::error!(event = "publish_failed", "{error}");
+        }
+    }
+
+    /// Kills what still runs and gets the last messages on their way.
+    async fn finish(mut self, mut ends: mpsc::UnboundedReceiver<Ended>) {
+        for stopper in self.running.values() {
+            match stopper {
+                Stopper::Handler(task) => task.abort(),
+                Stopper::Command(stop) => stop.force(),
+            }
+        }
+        let all_ended = async {
+            while !self.running.is_empty() {
+                let Some(ended) = ends.recv().await else {
+                    return;
+                };
+                self.running.remove(&ended.run);
+            }
+        };
+        let _ = tokio::time::timeout(END_TIMEOUT, all_ended).await;
+        let flush = self.connection.client.flush();
+        if !matches!(tokio::time::timeout(END_TIMEOUT, flush).await, Ok(Ok(()))) {
+            tracing::warn!(event = "flush_failed", "the last messages may be lost");
+        }
+    }
+}
+
+/// Runs the command on its own thread.
+fn start_command(task: Task, report: Report) {
+    let (sender, receiver) = std::sync::mpsc::channel::<(Task, Report)>();
+    let thread = std::thread::Builder::new().name("command".to_owned());
+    let spawned = thread.spawn(move || {
+        if let Ok((task, report)) = receiver.recv() {
+            report.send(child::run(task));
+        }
+    });
+    match spawned {
+        Ok(_) => {
+            // The thread waits for exactly this.
+            let _ = sender.send((task, report));
+        }
+        Err(error) => {
+            let reason = format!("cannot start a thread for the command: {error}");
+            report.send(Finished::failed(wire::OutcomeStatus::Retry, reason));
+        }
+    }
+}
+
+fn header<'a>(message: &'a Message, name: &str) -> Option<&'a str> {
+    let value = message.headers.as_ref()?.get(name)?;
+    Some(value.as_str())
+}
+
+/// A timer that is set anew only when the time it waits for changes.
+struct Timer {
+    sleep: std::pin::Pin<Box<Sleep>>,
+    at: Option<Time>,
+}
+
+impl Timer {
+    fn new() -> Self {
+        Self {
+            sleep: Box::pin(tokio::time::sleep(Duration::ZERO)),
+            at: None,
+        }
+    }
+
+    fn set(&mut self, clock: &Clock, at: Time) {
+        if self.at != Some(at) || self.sleep.is_elapsed() {
+            self.at = Some(at);
+            self.sleep.as_mut().reset(clock.instant(at).into());
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! A worker from connecting to leaving.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use futures_util::stream::once;
+use futures_util::{Stream, StreamExt as _};
+use rolecast_common::id::{BootId, Category, NodeId, Role};
+use rolecast_common::nats::{Clock, Connection, Settings, connect};
+use rolecast_common::subjects;
+
+use super::builder::Builder;
+use super::gauge::Gauge;
+use super::handler::Launch;
+use super::sampler::Sampler;
+use super::shell::Shell;
+use crate::agent::{Agent, Limits, Params};
+use crate::command::Command;
+use crate::config::{Capacity, Config};
+use crate::usage::Scope;
+
+/// Long enough for a NATS server that starts together with the worker.
+pub(super) const CONNECT_TIMEOUT_DEFAULT: Duration = Duration::from_secs(60);
+/// Two workers that share a node id by mistake must not both run a job.
+const QUEUE_GROUP: &str = "worker";
+/// The most bytes of several outcomes in one message: beyond it the cost of a
+/// message no longer matters, and a lost one costs much to repeat.
+const BATCH_LEN_MAX: usize = 256 * 1024;
+/// How long the first heartbeat waits for the first reading of the system.
+const FIRST_USAGE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A node that is ready to run jobs.
+#[derive(Debug)]
+pub struct Worker {
+    pub(super) node: NodeId,
+    pub(super) roles: Vec<Role>,
+    pub(super) scope: Scope,
+    pub(super) jobs_max: u32,
+    pub(super) grace: Duration,
+    pub(super) capacity: Capacity,
+    pub(super) services: BTreeMap<Category, Service>,
+    pub(super) nats: Settings,
+    pub(super) connect_timeout: Duration,
+    pub(super) is_leashed: bool,
+}
+
+/// How the jobs of one category are run.
+#[derive(Debug)]
+pub(super) struct Service {
+    pub(super) limits: Limits,
+    pub(super) runner: Runner,
+}
+
+pub(super) enum Runner {
+    Handler(Launch),
+    Command(Arc<Command>),
+}
+
+impl fmt::Debug for Runner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Runner::Handler(_) => f.write_str("Handler"),
+            Runner::Command(command) => command.fmt(f),
+        }
+    }
+}
+
+impl Worker {
+    /// Starts to describe a worker whose jobs are run by functions.
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
+
+    /// Returns the worker that a configuration describes, at the NATS of `nats`.
+    ///
+    /// The program must call [`crate::run_if_leashed`] first in its `main`.
+    pub fn from_config(config: Config, nats: Settings, connect_timeout: Duration) -> Self {
+        let services = config.categories.into_iter();
+        let services = services.map(|(category, service)| {
+            let service = Service {
+                limits: service.limits,
+                runner: Runner::Command(Arc::new(service.command)),
+            };
+            (category, service)
+        });
+        Self {
+            node: config.node,
+            roles: config.roles,
+            scope: config.scope,
+            jobs_max: config.jobs_max,
+            grace: config.grace,
+            capacity: config.capacity,
+            services: services.collect(),
+            nats,
+            connect_timeout,
+            is_leashed: true,
+        }
+    }
+
+    /// Runs jobs until `shutdown` completes, then drains and returns.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
+        self.run_until(pin!(once(shutdown))).await
+    }
+
+    /// Runs jobs until `drain` yields, then drains; when it yields again, the
+    /// grace time is over.
+    pub async fn run_until(self, drain: impl Stream<Item = ()> + Unpin) -> anyhow::Result<()> {
+        let gauge = Arc::new(Gauge::default());
+        let runners = self.services.values().map(|service| &service.runner);
+        let has_handlers = runners.into_iter().any(|r| matches!(r, Runner::Handler(_)));
+        let mut sampler =
+            Sampler::start(self.scope, self.capacity, has_handlers, Arc::clone(&gauge))?;
+        let name = format!("rolecast-worker {}", self.node);
+        let connection = connect(&self.nats, &name, self.connect_timeout).await?;
+        let first = sampler.usage.wait_for(Option::is_some);
+        if tokio::time::timeout(FIRST_USAGE_TIMEOUT, first)
+            .await
+            .is_err()
+        {
+            tracing::warn!(event = "usage_slow", "the system is slow to tell its use");
+        }
+        self.serve(connection, sampler, gauge, drain).await
+    }
+
+    async fn serve(
+        self,
+        connection: Connection,
+        sampler: Sampler,
+        gauge: Arc<Gauge>,
+        drain: impl Stream<Item = ()> + Unpin,
+    ) -> anyhow::Result<()> {
+        let clock = Clock::new();
+        let boot = connection.client.new_inbox();
+        let boot = boot.rsplit('.').next().unwrap_or_default();
+        let boot = BootId::new(boot).context("cannot name this start of the worker")?;
+        let subject = subjects::node_all(&self.node);
+        let group = QUEUE_GROUP.to_owned();
+        let messages = connection.client.queue_subscribe(subject, group).await?;
+        let categories = self.services.iter();
+        let params = Params {
+            node: self.node.clone(),
+            boot,
+            roles: self.roles,
+            capacity: sampler.capacity,
+            jobs_max: self.jobs_max,
+            categories: categories
+                .map(|(c, service)| (c.clone(), service.limits))
+                .collect(),
+            grace: self.grace,
+            batch_len_max: BATCH_LEN_MAX.min(connection.client.max_payload() / 2),
+        };
+        let names: Vec<&str> = self.services.keys().map(Category::as_str).collect();
+        tracing::info!(
+            event = "worker_started",
+            node = %self.node,
+            boot = %params.boot,
+            categories = names.join(","),
+            max_jobs = self.jobs_max,
+            cpu = params.capacity.cpu.get(),
+            memory = %params.capacity.memory,
+        );
+        let agent = Agent::new(clock.now(), params);
+        let shell = Shell::new(
+            agent,
+            clock,
+            connection,
+            &self.node,
+            self.services,
+            gauge,
+            self.is_leashed,
+        );
+        shell
+            .run(messages.fuse(), sampler.usage.clone(), drain)
+            .await
+    }
+}

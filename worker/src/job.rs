@@ -1,0 +1,86 @@
+//! A job as a handler sees it, and what it may answer.
+
+use async_nats::HeaderMap;
+use bytes::Bytes;
+use rolecast_common::assignment::Assignment;
+use rolecast_common::id::{Attempt, Category, JobId};
+use rolecast_common::time::WallTime;
+use rolecast_common::wire::OutcomeStatus;
+
+/// One execution of a job.
+#[derive(Clone, Debug)]
+pub struct Job {
+    pub(crate) assignment: Assignment,
+    pub(crate) deadline: Option<WallTime>,
+    pub(crate) payload: Bytes,
+    pub(crate) headers: Option<HeaderMap>,
+}
+
+impl Job {
+    pub fn id(&self) -> &JobId {
+        &self.assignment.job
+    }
+
+    /// Returns which execution of the job this is, counted from 1.
+    pub fn attempt(&self) -> Attempt {
+        self.assignment.attempt
+    }
+
+    pub fn category(&self) -> &Category {
+        &self.assignment.category
+    }
+
+    /// Returns when the job is no longer wanted; the worker stops it then.
+    pub fn deadline(&self) -> Option<WallTime> {
+        self.deadline
+    }
+
+    /// Returns the bytes the producer sent.
+    pub fn payload(&self) -> &Bytes {
+        &self.payload
+    }
+
+    /// Returns the value of one of the producer's headers.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let value = self.headers.as_ref()?.get(name)?;
+        Some(value.as_str())
+    }
+
+    /// Returns the producer's headers, if it set any.
+    pub fn headers(&self) -> Option<&HeaderMap> {
+        self.headers.as_ref()
+    }
+}
+
+/// Why a handler could not do its job, and whether another try makes sense.
+///
+/// Any standard error becomes one by `?` and means: try again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobError {
+    pub(crate) status: OutcomeStatus,
+    pub(crate) reason: String,
+}
+
+impl JobError {
+    /// The job may succeed another time.
+    pub fn retry(reason: impl Into<String>) -> Self {
+        Self {
+            status: OutcomeStatus::Retry,
+            reason: reason.into(),
+        }
+    }
+
+    /// The job can never succeed.
+    pub fn give_up(reason: impl Into<String>) -> Self {
+        Self {
+            status: OutcomeStatus::GiveUp,
+            reason: reason.into(),
+        }
+    }
+}
+
+impl<E: std::error::Error> From<E> for JobError {
+    fn from(error: E) -> Self {
+        Self::retry(error.to_string())
+    }
+}
