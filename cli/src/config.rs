@@ -8,13 +8,15 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Environment {
     /// Colours are not wanted (<https://no-color.org>).
-    pub no_color: bool,
+    pub(crate) no_color: bool,
     /// The terminal cannot do colours.
-    pub dumb_terminal: bool,
+    pub(crate) dumb_terminal: bool,
     /// The nats-server that `demo` starts.
-    pub nats_server: Option<PathBuf>,
+    pub(crate) nats_server: Option<PathBuf>,
     /// Where programs are found.
-    pub path: Option<OsString>,
+    pub(crate) path: Option<OsString>,
+    /// The variables that tell programs how to reach NATS.
+    pub(crate) nats_variables: Vec<OsString>,
 }
 
 impl Environment {
@@ -26,6 +28,10 @@ impl Environment {
             dumb_terminal: set("TERM").is_some_and(|term| term == "dumb"),
             nats_server: set("NATS_SERVER").map(PathBuf::from),
             path: set("PATH"),
+            nats_variables: env::vars_os()
+                .map(|(name, _)| name)
+                .filter(|name| name.to_string_lossy().starts_with("NATS_"))
+                .collect(),
         }
     }
 }

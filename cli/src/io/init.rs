@@ -7,16 +7,20 @@ use super::terminal::Terminal;
 use crate::exit::Exit;
 
 pub(crate) fn worker(terminal: &Terminal) -> Result<Exit, Failure> {
-    print("worker.toml", "", terminal)
+    print("worker.toml", rolecast_worker::config::SAMPLE, terminal)
 }
 
 pub(crate) fn dispatcher(terminal: &Terminal) -> Result<Exit, Failure> {
-    print("rolecast.toml", "", terminal)
+    print(
+        "rolecast.toml",
+        rolecast_dispatcher::config::SAMPLE,
+        terminal,
+    )
 }
 
-fn print(name: &str, sample: &str, terminal: &Terminal) -> Result<Exit, Failure> {
+fn print(file: &str, sample: &str, terminal: &Terminal) -> Result<Exit, Failure> {
     if terminal.json {
-        terminal.print_document(&json!({ "file": name, "config": sample }))?;
+        terminal.print_document(&json!({ "file": file, "config": sample }))?;
     } else {
         terminal.print(sample)?;
     }

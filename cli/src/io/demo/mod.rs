@@ -1,9 +1,167 @@
-//! demo
+//! `rolecast demo`: everything for real on one machine, and a worker killed halfway.
+//!
+//! In order: find the programs, start them in a temporary directory, submit,
+//! kill, wait for the last job, read every record back, report, clean up.
+
+mod cluster;
+mod display;
+mod input;
+mod load;
+mod play;
+mod programs;
+mod records;
+mod setup;
+
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use self::cluster::Cluster;
+use self::programs::Programs;
 use super::failure::Failure;
 use super::terminal::Terminal;
 use crate::args::Demo;
 use crate::config::Environment;
+use crate::demo::corpus::Corpus;
+use crate::demo::fate::Kill;
+use crate::demo::fleet::KINDS;
+use crate::demo::plan::plan;
+use crate::demo::report::Report;
+use crate::demo::tally::Tally;
 use crate::exit::Exit;
-pub(crate) async fn run(_: &Demo, _: &Environment, _: &Terminal) -> Result<Exit, Failure> {
-    Ok(Exit::Fine)
+use crate::style::Tone;
+
+pub(crate) async fn run(
+    demo: &Demo,
+    environment: &Environment,
+    terminal: &Terminal,
+) -> Result<Exit, Failure> {
+    let interrupted = interrupted()?;
+    let corpus = corpus(demo, terminal)?;
+    let programs = Programs::find(environment)?;
+    let mut cluster = Cluster::new(environment)?;
+    let ended = tokio::select! {
+        ended = perform(demo, &programs, corpus, &mut cluster, terminal) => ended,
+        name = interrupted => {
+            let text = format!("ended by {name}; everything it started is gone");
+            drop(cluster);
+            return Err(Failure::new(Exit::Failed, text));
+        }
+    };
+    let is_fine = matches!(&ended, Ok(stage) if stage.exit == Exit::Fine);
+    if !is_fine {
+        terminal.note(&cluster.log_tail("dispatcher"));
+    }
+    if demo.keep {
+        let url = ended.as_ref().ok().map(|stage| stage.url.as_str());
+        keep(cluster, url, terminal);
+    } else {
+        terminal.note(&terminal.notes.paint(Tone::Faint, "cleaning up"));
+        drop(cluster);
+    }
+    Ok(ended?.exit)
+}
+
+/// What is left of the performance.
+#[derive(Debug)]
+struct Stage {
+    url: String,
+    exit: Exit,
+}
+
+fn corpus(demo: &Demo, terminal: &Terminal) -> anyhow::Result<Corpus> {
+    let text = input::read(&demo.input)?;
+    let largest = KINDS.iter().map(|kind| kind.payload_len).max();
+    let corpus = Corpus::new(text, largest.unwrap_or_default());
+    let source = if corpus.is_built_in() {
+        "the program's own source".to_owned()
+    } else {
+        format!("text below {}", demo.input.display())
+    };
+    let size = rolecast_common::unit::Bytes::new(u64::try_from(corpus.len())?);
+    terminal.note(&format!("input: {size} of {source}"));
+    Ok(corpus)
+}
+
+async fn perform(
+    demo: &Demo,
+    programs: &Programs,
+    corpus: Corpus,
+    cluster: &mut Cluster,
+    terminal: &Terminal,
+) -> Result<Stage, Failure> {
+    let (session, url) = setup::start(programs, cluster, terminal).await?;
+    let plan = plan(demo.jobs);
+    let show = play::Show {
+        session: &session,
+        terminal,
+        kills: !demo.no_kill,
+    };
+    let played = show.play(&plan, corpus, cluster).await?;
+    let records = records::read_back(&session, &plan).await?;
+    let mut tally = Tally::default();
+    for planned in &plan {
+        tally.add(&planned.job, records.get(&planned.job));
+    }
+    let report = Report {
+        submitted: plan.len(),
+        tally: &tally,
+        records: &records,
+        kill: played.kill.as_ref(),
+        took: played.took,
+    };
+    if terminal.json {
+        terminal.print_document(&report.json())?;
+    } else {
+        terminal.print(&report.text(terminal.palette))?;
+    }
+    let exit = if tally.is_flawless() {
+        Exit::Fine
+    } else {
+        Exit::Failed
+    };
+    Ok(Stage { url, exit })
+}
+
+/// What playing the jobs gave.
+#[derive(Debug)]
+struct Played {
+    took: Duration,
+    kill: Option<Kill>,
+}
+
+/// Says how to talk to what goes on running.
+fn keep(cluster: Cluster, url: Option<&str>, terminal: &Terminal) {
+    let (processes, directory) = cluster.keep();
+    let mut text = format!("\nEverything goes on, in {}\n", directory.display());
+    if let Some(url) = url {
+        text.push_str(&format!(
+            "\n  export NATS_URL={url}\n  rolecast status\n  \
+             rolecast submit count --data 'to be or not to be' --wait\n  \
+             nats pub rolecast.jobs.hash 'some bytes'\n  nats stream ls\n"
+        ));
+    }
+    let ids: Vec<String> = processes.iter().map(|(_, id)| id.to_string()).collect();
+    let names: Vec<&str> = processes.iter().map(|(name, _)| name.as_str()).collect();
+    text.push_str(&format!(
+        "\nTo end it ({}):\n\n  kill {} && rm -r {}\n",
+        names.join(", "),
+        ids.join(" "),
+        directory.display(),
+    ));
+    terminal.note(&text);
+}
+
+/// Waits for a signal that asks this program to end, from now on.
+fn interrupted() -> anyhow::Result<impl Future<Output = &'static str>> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => "an interrupt",
+            _ = terminate.recv() => "SIGTERM",
+            _ = hangup.recv() => "SIGHUP",
+        }
+    })
 }

@@ -1,0 +1,193 @@
+//! Four nodes and three kinds of jobs, and the configs that say so.
+//!
+//! Every worker offers every kind; what runs where is decided by roles alone.
+
+/// A worker of the demonstration.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Member {
+    pub(crate) node: &'static str,
+    pub(crate) role: &'static str,
+    /// Cores it says it has. They are shares of one machine.
+    cpu: &'static str,
+    jobs_max: u32,
+}
+
+pub(crate) const FLEET: [Member; 4] = [
+    Member {
+        node: "oak",
+        role: "leader",
+        cpu: "2",
+        jobs_max: 2,
+    },
+    Member {
+        node: "elm",
+        role: "backup",
+        cpu: "2",
+        jobs_max: 3,
+    },
+    Member {
+        node: "ash",
+        role: "follower",
+        cpu: "1",
+        jobs_max: 2,
+    },
+    Member {
+        node: "fir",
+        role: "follower",
+        cpu: "2",
+        jobs_max: 4,
+    },
+];
+
+/// A category of the demonstration: a tool every system has.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Kind {
+    pub(crate) category: &'static str,
+    /// What it does, for the introduction.
+    pub(crate) does: &'static str,
+    command: &'static [&'static str],
+    /// Best first; two of four nodes or more, so that one may die.
+    pub(crate) roles: &'static [&'static str],
+    cpu: &'static str,
+    duration: &'static str,
+    /// Bytes of input, chosen by measuring: 85, 15 and 3 ms on a current core.
+    pub(crate) payload_len: usize,
+}
+
+pub(crate) const COMPRESS: Kind = Kind {
+    category: "compress",
+    does: "gzip -9",
+    command: &["gzip", "-9", "-c"],
+    roles: &["leader", "backup", "follower"],
+    cpu: "1.0",
+    duration: "100ms",
+    payload_len: 768 * 1024,
+};
+
+pub(crate) const COUNT: Kind = Kind {
+    category: "count",
+    does: "count distinct words",
+    command: &[
+        "awk",
+        "{ for (i = 1; i <= NF; i++) seen[$i]++ } \
+         END { for (word in seen) distinct++; print NR, distinct }",
+    ],
+    roles: &["follower", "backup"],
+    cpu: "1.0",
+    duration: "20ms",
+    payload_len: 512 * 1024,
+};
+
+pub(crate) const HASH: Kind = Kind {
+    category: "hash",
+    does: "cksum",
+    command: &["cksum"],
+    roles: &["follower"],
+    cpu: "0.5",
+    duration: "5ms",
+    payload_len: 256 * 1024,
+};
+
+pub(crate) const KINDS: [Kind; 3] = [COMPRESS, COUNT, HASH];
+
+/// Writes nats.conf; paths are relative to the directory the server runs in.
+pub(crate) fn nats_conf() -> String {
+    "# nats-server of the demonstration: any free port, told in a file *.ports.\n\
+     listen: \"127.0.0.1:-1\"\n\
+     server_name: rolecast-demo\n\
+     ports_file_dir: \".\"\n\
+     jetstream {\n  store_dir: \"jetstream\"\n  max_memory_store: 64MB\n  \
+     max_file_store: 4GB\n}\n"
+        .to_owned()
+}
+
+/// Writes rolecast.toml.
+pub(crate) fn dispatcher_toml() -> String {
+    let mut text = "name = \"demo\"\n\n[roles]\n\
+                    known = [\"leader\", \"backup\", \"follower\"]\n"
+        .to_owned();
+    for kind in KINDS {
+        text.push_str(&format!(
+            "\n[categories.{}]\nroles = [{}]\ncpu = {}\nmemory = \"16MiB\"\nduration = \"{}\"\n\
+             max_attempts = 5\nretry_min = \"200ms\"\nretry_max = \"2s\"\n",
+            kind.category,
+            quoted(kind.roles),
+            kind.cpu,
+            kind.duration,
+        ));
+    }
+    text
+}
+
+/// Writes a worker.toml.
+pub(crate) fn worker_toml(member: &Member) -> String {
+    let Member {
+        node,
+        role,
+        cpu,
+        jobs_max,
+    } = member;
+    let mut text = format!(
+        "node = \"{node}\"\nroles = [\"{role}\"]\n\
+         # Four workers share this machine, so each reports its own processes.\n\
+         usage_scope = \"process\"\nmax_jobs = {jobs_max}\ngrace = \"2s\"\n\n\
+         [capacity]\ncpu = {cpu}\nmemory = \"512MiB\"\n"
+    );
+    for kind in KINDS {
+        text.push_str(&format!(
+            "\n[categories.{}]\ncommand = [{}]\ntime_limit = \"30s\"\noutput_max = \"512KiB\"\n",
+            kind.category,
+            quoted(kind.command),
+        ));
+    }
+    text
+}
+
+fn quoted(words: &[&str]) -> String {
+    let words: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
+    words.join(", ")
+}
+
+/// Returns whether the roles let a category run on a node.
+pub(crate) fn is_eligible(category: &str, node: &str) -> bool {
+    let kind = KINDS.iter().find(|kind| kind.category == category);
+    let member = FLEET.iter().find(|member| member.node == node);
+    match (kind, member) {
+        (Some(kind), Some(member)) => kind.roles.contains(&member.role),
+        (Some(_) | None, _) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_programs_read_the_configs() {
+        let config = rolecast_dispatcher::config::parse(&dispatcher_toml(), "host");
+        assert!(config.is_ok(), "{config:?}");
+        for member in FLEET {
+            let config = rolecast_worker::config::Config::read(&worker_toml(&member));
+            assert!(config.is_ok(), "{config:?}");
+        }
+    }
+
+    #[test]
+    fn any_node_may_die_without_leaving_a_category_alone() {
+        for kind in KINDS {
+            let eligible = FLEET
+                .iter()
+                .filter(|member| is_eligible(kind.category, member.node));
+            assert!(eligible.count() >= 2, "{}", kind.category);
+        }
+        assert!(!is_eligible("hash", "oak"));
+        assert!(!is_eligible("unknown", "oak"));
+    }
+
+    #[test]
+    fn a_payload_fits_into_a_message() {
+        for kind in KINDS {
+            assert!(kind.payload_len < rolecast_common::wire::MESSAGE_LEN_MAX);
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! Submits the jobs, watches them end, and kills a worker halfway.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, anyhow};
+use async_nats::Message;
+use futures_util::StreamExt as _;
+use rolecast_common::id::JobId;
+use rolecast_common::nats::Clock;
+use rolecast_common::subjects;
+use rolecast_common::wire::{self, Encoding, Heartbeat};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::super::failure::Failure;
+use super::super::session::Session;
+use super::super::terminal::Terminal;
+use super::Played;
+use super::cluster::Cluster;
+use super::display::Display;
+use super::load::submit_all;
+use crate::demo::corpus::Corpus;
+use crate::demo::fate::Kill;
+use crate::demo::plan::Planned;
+use crate::demo::progress::Progress;
+use crate::style::Tone;
+
+const DRAW_EVERY: Duration = Duration::from_millis(100);
+/// Without an end in this time something is wrong: a job takes a tenth of a
+/// second, a lost one is started again after three.
+const SILENCE_MAX: Duration = Duration::from_secs(30);
+/// When announcements may have been missed, the records are looked at.
+const LOOK_AFTER: Duration = Duration::from_secs(2);
+/// A worker with this much in hand makes a good example.
+const IN_HAND_WANTED: usize = 2;
+
+/// How to play.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Show<'a> {
+    pub(super) session: &'a Session,
+    pub(super) terminal: &'a Terminal,
+    /// Whether a worker is killed.
+    pub(super) kills: bool,
+}
+
+/// What is known while it plays.
+struct Scene {
+    progress: Progress,
+    /// Submissions after which a worker is killed.
+    kill_after: u64,
+    kill: Option<Kill>,
+    last_end: Instant,
+    clock: Clock,
+}
+
+impl Show<'_> {
+    /// Returns when every job has ended, as far as was announced.
+    pub(super) async fn play(
+        self,
+        plan: &[Planned],
+        corpus: Corpus,
+        cluster: &mut Cluster,
+    ) -> Result<Played, Failure> {
+        let client = &self.session.connection.client;
+        let mut results = client.subscribe(subjects::RESULTS).await?;
+        let mut heartbeats = client.subscribe(subjects::HEARTBEATS).await?;
+        client.flush().await?;
+        let start = Instant::now();
+        let (mut load, mut stored) = self.submit(plan, corpus);
+        let mut scene = Scene::new(plan);
+        let mut display = Display::new(self.terminal, &scene.progress);
+        let mut ticks = interval(DRAW_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while !scene.progress.is_done() {
+            tokio::select! {
+                Some(category) = stored.recv() => scene.progress.submitted(category),
+                Some(ended) = load.join_next() => ended.context("submitting panicked")??,
+                Some(message) = results.next() => scene.ended(&message),
+                Some(message) = heartbeats.next() => {
+                    let killed = scene.heartbeat(&message, self.kills, cluster)?;
+                    if let Some(text) = killed {
+                        display.say(Tone::Warning, &text);
+                    }
+                }
+                _ = ticks.tick() => {
+                    cluster.check()?;
+                    self.look(&mut scene).await?;
+                }
+            }
+            display.update(&scene.progress);
+        }
+        display.finish();
+        if self.kills && scene.kill.is_none() {
+            let text = "no worker had jobs in hand at the right moment, so none was killed";
+            display.say(Tone::Warning, text);
+        }
+        Ok(Played {
+            took: scene.last_end - start,
+            kill: scene.kill,
+        })
+    }
+
+    fn submit(
+        self,
+        plan: &[Planned],
+        corpus: Corpus,
+    ) -> (JoinSet<anyhow::Result<()>>, UnboundedReceiver<&'static str>) {
+        // As many messages as jobs, each a pointer.
+        let (sender, stored) = unbounded_channel();
+        let mut load = JoinSet::new();
+        let jetstream = self.session.jetstream.clone();
+        load.spawn(submit_all(jetstream, plan.to_vec(), corpus, sender));
+        (load, stored)
+    }
+
+    /// Looks at the records when nothing was announced for a while; gives up
+    /// when nothing ends at all.
+    async fn look(self, scene: &mut Scene) -> Result<(), Failure> {
+        let silence = scene.last_end.elapsed();
+        if silence < LOOK_AFTER {
+            return Ok(());
+        }
+        // A few are enough: if they have ended, the silence is over.
+        let open: Vec<JobId> = scene.progress.open().take(20).cloned().collect();
+        for job in &open {
+            if self.session.record(job).await?.is_some() {
+                scene.note_end(job);
+            }
+        }
+        if scene.last_end.elapsed() < SILENCE_MAX {
+            return Ok(());
+        }
+        let names: Vec<&str> = open.iter().take(5).map(JobId::as_str).collect();
+        let count = scene.progress.open().count();
+        Err(anyhow!(
+            "no job has ended for {} s; {count} are open: {} ...",
+            SILENCE_MAX.as_secs(),
+            names.join(", ")
+        )
+        .into())
+    }
+}
+
+impl Scene {
+    fn new(plan: &[Planned]) -> Self {
+        let progress = Progress::new(plan);
+        let planned = progress.total().planned;
+        Self {
+            progress,
+            kill_after: planned / 2 + planned / 8,
+            kill: None,
+            last_end: Instant::now(),
+            clock: Clock::new(),
+        }
+    }
+
+    fn ended(&mut self, message: &Message) {
+        let job = message.subject.rsplit('.').next().unwrap_or_default();
+        if let Ok(job) = JobId::new(job) {
+            self.note_end(&job);
+        }
+    }
+
+    fn note_end(&mut self, job: &JobId) {
+        self.progress.ended(job);
+        self.last_end = Instant::now();
+    }
+
+    /// Notes what a node has in hand; if its time has come, kills it and says so.
+    fn heartbeat(
+        &mut self,
+        message: &Message,
+        kills: bool,
+        cluster: &mut Cluster,
+    ) -> anyhow::Result<Option<String>> {
+        let beat: Heartbeat = wire::decode(Encoding::MessagePack, &message.payload)
+            .context("cannot read a heartbeat")?;
+        self.progress.heartbeat(&beat.node, beat.jobs.len());
+        let is_time = self.progress.total().submitted >= self.kill_after;
+        let has_enough = beat.jobs.len() >= IN_HAND_WANTED;
+        if !kills || self.kill.is_some() || !is_time || !has_enough {
+            return Ok(None);
+        }
+        // At once, while what the heartbeat says is still true.
+        let status = cluster.kill(beat.node.as_str())?;
+        let in_hand: Vec<JobId> = beat.jobs.iter().map(|job| job.job.clone()).collect();
+        let names: Vec<&str> = in_hand.iter().map(JobId::as_str).collect();
+        let text = format!(
+            "killed {} ({status}) with {} in hand",
+            beat.node,
+            names.join(", ")
+        );
+        self.progress.killed(&beat.node);
+        self.kill = Some(Kill {
+            node: beat.node,
+            at: self.clock.now().wall,
+            in_hand,
+        });
+        Ok(Some(text))
+    }
+}
