@@ -1,0 +1,134 @@
+//! Tests of the program `rolecast-worker` that need no NATS.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use rolecast_worker::config::SAMPLE;
+
+const WORKER: &str = env!("CARGO_BIN_EXE_rolecast-worker");
+
+#[test]
+fn a_valid_configuration_passes_the_check() {
+    let output = check(SAMPLE);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+}
+
+#[test]
+fn a_bad_configuration_is_told_in_full_with_exit_code_2() {
+    let output = check("max_jobs = 0\n[categories.a]\ncommand = [\"no-such-program\"]\n");
+    assert_eq!(output.status.code(), Some(2));
+    for line in [
+        "worker.toml",
+        "line 1: max_jobs",
+        "line 3: categories.a.command",
+    ] {
+        assert!(stderr(&output).contains(line), "{}", stderr(&output));
+    }
+    let output = Command::new(WORKER)
+        .args(["--config", "/nowhere/worker.toml"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        stderr(&output).contains("No such file"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
+fn without_nats_it_gives_up_after_its_time_and_says_what_to_do() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("worker.toml");
+    fs::write(
+        &file,
+        "node = \"n1\"\n[categories.a]\ncommand = [\"cat\"]\n",
+    )
+    .unwrap();
+    let output = Command::new(WORKER)
+        .arg("--config")
+        .arg(&file)
+        .args([
+            "--nats-url",
+            "nats://127.0.0.1:1",
+            "--connect-timeout",
+            "200ms",
+        ])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        stderr(&output).contains("start nats-server"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_leashed_command_is_run_as_it_is() {
+    let script = "cat; exit 3";
+    let output = leashed(std::process::id(), &["/bin/sh", "-c", script]);
+    assert_eq!(output.status.code(), Some(3));
+    let output = leashed(std::process::id(), &["/nowhere/x"]);
+    assert_eq!(output.status.code(), Some(127));
+    assert!(stderr(&output).contains("cannot run /nowhere/x: No such file"));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_command_whose_worker_is_gone_does_not_start() {
+    let output = leashed(std::process::id() + 1, &["/bin/echo", "x"]);
+    assert_eq!(output.status.code(), Some(127));
+    assert!(output.stdout.is_empty());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_leashed_command_dies_with_a_worker_that_is_killed() {
+    // The shell stands for the worker; the command holds the pipe open.
+    let script = format!("{WORKER} __become $$ /bin/sh -c 'echo up; exec sleep 30' & wait");
+    let mut worker = Command::new("/bin/sh")
+        .args(["-c", &script])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdout = BufReader::new(worker.stdout.take().unwrap());
+    let mut line = String::new();
+    stdout.read_line(&mut line).unwrap();
+    assert_eq!(line, "up\n");
+    let start = Instant::now();
+    worker.kill().unwrap();
+    worker.wait().unwrap();
+    stdout.read_to_string(&mut line).unwrap();
+    assert!(start.elapsed() < Duration::from_secs(10));
+}
+
+fn check(config: &str) -> Output {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("worker.toml");
+    fs::write(&file, config).unwrap();
+    let mut command = Command::new(WORKER);
+    command
+        .arg("--check")
+        .arg("--config")
+        .arg(&file)
+        .output()
+        .unwrap()
+}
+
+#[cfg(target_os = "linux")]
+fn leashed(parent: u32, command: &[&str]) -> Output {
+    Command::new(WORKER)
+        .args(["__become", &parent.to_string()])
+        .args(command)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
