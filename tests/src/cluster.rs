@@ -18,6 +18,7 @@
 //! ```
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 use async_nats::Client;
@@ -71,7 +72,7 @@ impl Cluster {
         let client = server.client().await;
         let cluster = Cluster {
             workers: BTreeMap::new(),
-            dispatcher: spawn_dispatcher(&server, &dispatcher_url),
+            dispatcher: spawn_dispatcher("dispatcher", &server, &dispatcher_url),
             client,
             dispatcher_url,
             server,
@@ -90,10 +91,20 @@ impl Cluster {
         &mut self.dispatcher
     }
 
+    /// Returns the directory in which all programs run.
+    pub fn directory(&self) -> &Path {
+        self.server.directory().path()
+    }
+
+    /// Starts another dispatcher with the same config beside the first; returns at once.
+    pub fn second_dispatcher(&self) -> Process {
+        spawn_dispatcher("dispatcher-2", &self.server, &self.dispatcher_url)
+    }
+
     /// Starts the dispatcher again, killing it first if it runs; returns at once.
     pub fn restart_dispatcher(&mut self) {
         self.dispatcher.kill();
-        self.dispatcher = spawn_dispatcher(&self.server, &self.dispatcher_url);
+        self.dispatcher = spawn_dispatcher("dispatcher", &self.server, &self.dispatcher_url);
     }
 
     /// Starts a worker; returns at once.
@@ -212,9 +223,9 @@ fn node_of<'a>(status: &'a Status, name: &str) -> Option<&'a NodeStatus> {
     status.nodes.iter().find(|node| node.node.as_str() == name)
 }
 
-fn spawn_dispatcher(server: &Server, url: &str) -> Process {
+fn spawn_dispatcher(name: &str, server: &Server, url: &str) -> Process {
     Process::spawn(
-        "dispatcher",
+        name,
         server.directory().path(),
         &program("rolecast-dispatcher"),
         ["--config", "rolecast.toml", "--nats-url", url],

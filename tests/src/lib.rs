@@ -14,6 +14,7 @@
 )]
 
 pub mod cluster;
+pub mod document;
 pub mod jobs;
 pub mod server;
 

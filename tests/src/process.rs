@@ -203,8 +203,15 @@ pub fn repository() -> &'static Path {
         .expect("tests/ lies in the repository")
 }
 
-/// Starts a Python script of the repository, with what `make tools` fetched importable.
-pub fn spawn_python(name: &str, directory: &Path, script: &str, arguments: &[&str]) -> Process {
+/// Starts a Python script of the repository, with what `make tools` fetched
+/// importable, and told by NATS_URL where NATS is.
+pub fn spawn_python(
+    name: &str,
+    directory: &Path,
+    script: &str,
+    arguments: &[&str],
+    nats_url: &str,
+) -> Process {
     let python = std::env::var("PYTHON").unwrap_or_else(|_| "python3".to_owned());
     let packages = repository().join(".tools/python");
     assert!(
@@ -217,6 +224,7 @@ pub fn spawn_python(name: &str, directory: &Path, script: &str, arguments: &[&st
     all.extend(arguments);
     let packages = packages.display().to_string();
     let environment = [
+        ("NATS_URL", nats_url),
         ("PYTHONPATH", packages.as_str()),
         ("PYTHONUNBUFFERED", "1"),
         ("PYTHONDONTWRITEBYTECODE", "1"),

@@ -22,7 +22,7 @@ const PORTS_TRIED_MAX: u16 = 200;
 const START_LIMIT: Duration = Duration::from_secs(20);
 
 /// The user of the harness itself on a server with users; see [`Server::start_with_users`].
-const ADMIN: &str = "admin";
+const ADMIN: &str = "operator";
 
 /// A nats-server. It is killed, and its store removed, when this is dropped.
 #[derive(Debug)]
@@ -47,7 +47,13 @@ impl Server {
         let block = format!(
             "authorization {{ users: [ {{ user: {ADMIN}, password: {ADMIN} }}\n{users}\n] }}\n"
         );
-        Self::start_with(true, &block).await
+        Self::start_with_authorization(&block).await
+    }
+
+    /// Starts a server with this block `authorization`, in which a user
+    /// `operator` with the password `operator` may do anything.
+    pub async fn start_with_authorization(block: &str) -> Server {
+        Self::start_with(true, block).await
     }
 
     /// Starts a server with these lines in its config.

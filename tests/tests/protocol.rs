@@ -1,0 +1,54 @@
+//! Every message that docs/protocol.md shows is one the programs accept.
+
+use rolecast_common::subjects::{Done, parse_done};
+use rolecast_common::wire::{
+    Encoding, Heartbeat, Message, Outcome, OutcomeBatch, Record, RoleAssignment, decode, encode,
+};
+use rolecast_tests::document::blocks;
+
+/// Decodes the only message with this label, and in the other encoding too.
+fn shown<M: Message + PartialEq + std::fmt::Debug>(label: &str) -> M {
+    let found = blocks("docs/protocol.md", &format!("json {label}"));
+    assert_eq!(found.len(), 1, "messages {label}");
+    let message: M = decode(Encoding::Json, found[0].as_bytes()).expect("it is accepted");
+    let packed = encode(Encoding::MessagePack, &message);
+    assert_eq!(
+        decode::<M>(Encoding::MessagePack, &packed).expect("it is accepted"),
+        message
+    );
+    message
+}
+
+#[test]
+fn the_messages_shown_are_accepted() {
+    let heartbeat: Heartbeat = shown("heartbeat");
+    assert_eq!(heartbeat.jobs.len(), 1);
+    assert!(heartbeat.usage.pressure.is_some());
+    let outcome: Outcome = shown("outcome");
+    assert_eq!(&outcome.output.0[..], b"done");
+    let batch: OutcomeBatch = shown("batch");
+    assert_eq!(batch.outcomes[0].job.as_ref(), heartbeat.jobs.first());
+    let record: Record = shown("record");
+    assert_eq!(record.failures.len(), 1);
+    let roles: RoleAssignment = shown("roles");
+    assert_eq!(roles.generation, 12);
+}
+
+#[test]
+fn the_assignment_shown_is_the_tail_of_a_reply_subject() {
+    let heartbeat: Heartbeat = shown("heartbeat");
+    let subject = format!("rolecast.done.web-1.{}", heartbeat.jobs[0]);
+    let expected = Done::One(heartbeat.node, heartbeat.jobs[0].clone());
+    assert_eq!(parse_done(&subject).unwrap(), expected);
+}
+
+#[test]
+fn the_examples_are_as_short_as_promised() {
+    for name in ["producer.py", "worker.py"] {
+        let path = rolecast_tests::process::repository()
+            .join("docs/examples")
+            .join(name);
+        let lines = std::fs::read_to_string(path).unwrap().lines().count();
+        assert!(lines < 80, "{name} has {lines} lines");
+    }
+}
