@@ -15,9 +15,6 @@ use rolecast_common::options::{
 use rolecast_common::subjects;
 use rolecast_common::wire::{Encoding, Record, encode};
 
-/// Room left in a message for what the server and the protocol add.
-const FRAME_LEN: usize = 512;
-
 /// What the server adds to a message it is asked for.
 const HEADERS_OF_THE_SERVER: [&str; 4] = [
     "Nats-Stream",
@@ -89,18 +86,19 @@ async fn store(jetstream: &jetstream::Context, record: &Record, held: Held) -> a
             }
         }
     }
-    let attempts = serde_json::to_string(&record.failures)?;
     let mut headers = own.clone();
+    let attempts = serde_json::to_string(&record.failures)?;
     set(&mut headers, HEADER_ATTEMPTS, &attempts);
     set(&mut headers, HEADER_REASON, &record.reason);
-    if headers_len(&headers) + held.payload.len() + FRAME_LEN > jetstream.client().max_payload() {
-        // The reasons are in the recorded outcome too; the payload is not.
-        headers = own;
-    }
     set(&mut headers, HEADER_SUBJECT, &held.subject);
     set(&mut headers, HEADER_JOB_ID, record.job.as_str());
     let id = format!("dead-{}-{}", record.sequence, record.job);
     set(&mut headers, HEADER_MSG_ID, &id);
+    if headers_len(&headers) + held.payload.len() > jetstream.client().max_payload() {
+        // As it came it fitted. The subject has its id and category, the
+        // recorded outcome the reasons.
+        headers = own;
+    }
     publish_with_retry(jetstream, &subject, &headers, &held.payload)
         .await
         .context("cannot store the dead letter")?;
@@ -125,13 +123,15 @@ fn set(headers: &mut HeaderMap, name: &'static str, value: &str) {
     headers.insert(name, value.as_str());
 }
 
+/// Returns at least the bytes that the headers take on the wire.
 fn headers_len(headers: &HeaderMap) -> usize {
+    const FRAME: usize = "NATS/1.0\r\n\r\n".len();
     let values = headers.iter().flat_map(|(name, values)| {
         values
             .iter()
             .map(move |value| AsRef::<str>::as_ref(name).len() + value.as_str().len() + 4)
     });
-    values.sum()
+    FRAME + values.sum::<usize>()
 }
 
 /// Makes one token of a category that may be anything a producer wrote.

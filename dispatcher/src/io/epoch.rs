@@ -1,4 +1,7 @@
-//! Claims a dispatcher's epoch: one above all before, by compare-and-set.
+//! Claims a dispatcher's epoch: one above all before, by compare-and-set; and
+//! watches for a later one.
+
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use async_nats::jetstream;
@@ -8,6 +11,8 @@ use serde::{Deserialize, Serialize};
 
 /// Several dispatchers may start at once; each claims another epoch.
 const TRIES_MAX: usize = 10;
+/// How soon a dispatcher notices that another one claimed a later epoch.
+const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Holder {
@@ -44,6 +49,26 @@ pub(super) async fn claim(jetstream: &jetstream::Context, name: &str) -> anyhow:
         tracing::debug!(event = "epoch_contended", epoch = %holder.epoch, "trying again");
     }
     bail!("cannot claim an epoch: {TRIES_MAX} others were quicker")
+}
+
+/// Ends when a later epoch was claimed, and returns it.
+pub(super) async fn watch(jetstream: jetstream::Context, ours: Epoch) -> Epoch {
+    loop {
+        tokio::time::sleep(WATCH_INTERVAL).await;
+        match current(&jetstream).await {
+            Ok(epoch) if epoch > ours => return epoch,
+            Ok(_) => {}
+            Err(error) => {
+                tracing::warn!(event = "epoch_unread", "cannot read the epoch: {error:#}");
+            }
+        }
+    }
+}
+
+async fn current(jetstream: &jetstream::Context) -> anyhow::Result<Epoch> {
+    let bucket = jetstream.get_key_value(BUCKET_CONTROL).await?;
+    let value = bucket.get(KEY_DISPATCHER).await?;
+    value.map_or(Ok(Epoch::default()), |value| Ok(parse(&value)?.epoch))
 }
 
 fn parse(value: &[u8]) -> anyhow::Result<Holder> {

@@ -117,7 +117,7 @@ async fn start(
         server = connection.client.server_info().version,
         "dispatcher started"
     );
-    service::Service::open(connection.clone(), streams, attempts, clock, machine).await
+    service::Service::open(connection.clone(), streams, attempts, clock, epoch, machine).await
 }
 
 fn api_prefix(settings: &Settings) -> String {

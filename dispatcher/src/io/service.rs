@@ -10,7 +10,7 @@ use async_nats::header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE;
 use async_nats::jetstream::kv::Store;
 use async_nats::{HeaderMap, Message, Subscriber};
 use futures_util::{FutureExt as _, StreamExt as _};
-use rolecast_common::id::Sequence;
+use rolecast_common::id::{Epoch, Sequence};
 use rolecast_common::nats::{Clock, Connection};
 use rolecast_common::options::HEADER_DEADLINE;
 use rolecast_common::subjects::{self, Source};
@@ -21,7 +21,7 @@ use tokio::time::{Sleep, sleep_until};
 
 use super::burial::{self, Held};
 use super::discovery::{self, Undeclared};
-use super::{Streams, api, assets, events, histories, intake};
+use super::{Streams, api, assets, epoch, events, histories, intake};
 use crate::machine::{Input, Machine, Output, PULL_EXPIRES};
 
 /// Messages read from one subscription before the others get their turn.
@@ -64,6 +64,7 @@ impl Service {
         streams: Streams,
         attempts: Store,
         clock: Clock,
+        epoch: Epoch,
         machine: Machine,
     ) -> anyhow::Result<Self> {
         let client = &connection.client;
@@ -97,6 +98,7 @@ impl Service {
             stepped_down: None,
         };
         service.discover();
+        service.watch_epoch(epoch);
         Ok(service)
     }
 
@@ -113,6 +115,16 @@ impl Service {
             undeclared,
             self.reports.clone(),
         ));
+    }
+
+    fn watch_epoch(&self, ours: Epoch) {
+        let jetstream = self.streams.jetstream.clone();
+        let reports = self.reports.clone();
+        tokio::spawn(async move {
+            let later = epoch::watch(jetstream, ours).await;
+            // The receiver is gone only when the program ends.
+            let _ = reports.send(Input::Superseded(later)).await;
+        });
     }
 
     pub(super) async fn run(

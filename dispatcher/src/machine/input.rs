@@ -1,7 +1,7 @@
 //! What the machine is told.
 
 use rolecast_common::assignment::{Ack, Assignment};
-use rolecast_common::id::{Category, JobId, NodeId, Sequence};
+use rolecast_common::id::{Category, Epoch, JobId, NodeId, Sequence};
 use rolecast_common::options::{InvalidOption, Options};
 use rolecast_common::subjects::Source;
 use rolecast_common::time::WallTime;
@@ -55,6 +55,8 @@ pub enum Input {
         from: String,
         why: String,
     },
+    /// Another dispatcher claimed this epoch.
+    Superseded(Epoch),
     /// Stop fetching and give back what has not been sent.
     Stop,
     Turn,

@@ -248,6 +248,10 @@ impl Machine {
             Input::Found(category) => self.find(category, out),
             Input::Stray(stray) => self.bury_stray(now, stray, out),
             Input::Malformed { what, from, why } => self.refuse(now, what, &from, why, out),
+            Input::Superseded(epoch) => {
+                let reason = format!("epoch {epoch} was claimed");
+                out.push(Output::StepDown { reason });
+            }
             Input::Stop => self.stop(out),
             Input::Turn => self.end_turn(now, out),
         }
