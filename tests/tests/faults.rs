@@ -1,0 +1,177 @@
+//! Processes that die, freeze and come back: nothing is lost, nothing recorded twice.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use rolecast_common::id::NodeId;
+use rolecast_common::wire::{NodeHealth, RecordStatus};
+use rolecast_tests::cluster::{Cluster, LIMIT};
+use rolecast_tests::wait::wait_until;
+
+const WORKER: &str = r#"
+roles = ["follower"]
+usage_scope = "process"
+max_jobs = 4
+[capacity]
+cpu = 4
+memory = "4GiB"
+[categories.wait]
+command = ["sh", "-c", "echo $ROLECAST_JOB_ID $ROLECAST_NODE >> starts.txt; exec xargs sleep"]
+"#;
+
+const DISPATCHER: &str = "[categories.wait]\n";
+
+fn starts(cluster: &Cluster) -> Vec<(String, String)> {
+    let path = cluster.directory().join("starts.txt");
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let line = |line: &str| {
+        let (job, node) = line.split_once(' ').unwrap_or_default();
+        (job.to_owned(), node.to_owned())
+    };
+    text.lines().map(line).collect()
+}
+
+async fn submit_waits(cluster: &Cluster, count: usize, seconds: &'static str) {
+    cluster
+        .submit_many("wait", count, |i| (format!("job-{i}"), seconds.into()))
+        .await;
+}
+
+/// Waits for all jobs and checks that each has one outcome: completed.
+async fn all_complete(cluster: &Cluster, count: usize, limit: Duration) {
+    cluster.wait_no_jobs(limit).await;
+    let records = cluster.records().await;
+    let jobs: BTreeSet<String> = records
+        .iter()
+        .map(|record| record.job.to_string())
+        .collect();
+    assert_eq!((jobs.len(), records.len()), (count, count));
+    let completed = records
+        .iter()
+        .filter(|r| r.status == RecordStatus::Completed);
+    assert_eq!(
+        completed.count(),
+        count,
+        "{:?}",
+        cluster.outcome_counts().await
+    );
+}
+
+#[tokio::test]
+async fn the_jobs_of_a_killed_worker_restart_elsewhere_within_five_seconds() {
+    let mut cluster = Cluster::start(DISPATCHER, &[("n1", WORKER)]).await;
+    submit_waits(&cluster, 3, "6").await;
+    cluster.wait_running(3).await;
+    cluster.add_worker("n2", WORKER);
+    cluster.wait_ready(&["n2"]).await;
+    cluster.worker("n1").kill();
+    let killed = Instant::now();
+    wait_until("all jobs run on n2", LIMIT, async || {
+        starts(&cluster)
+            .iter()
+            .filter(|(_, node)| node == "n2")
+            .count()
+            == 3
+    })
+    .await;
+    let taken = killed.elapsed();
+    assert!(taken < Duration::from_secs(5), "{taken:?}");
+    all_complete(&cluster, 3, LIMIT).await;
+    for record in cluster.records().await {
+        assert_eq!(record.node, NodeId::new("n2").ok());
+        assert!(record.failures[0].reason.contains("lost with node n1"));
+    }
+}
+
+#[tokio::test]
+async fn a_killed_dispatcher_loses_nothing_and_records_nothing_twice() {
+    let mut cluster = Cluster::start(DISPATCHER, &[("n1", WORKER), ("n2", WORKER)]).await;
+    submit_waits(&cluster, 40, "0.5").await;
+    cluster.wait_running(8).await;
+    cluster.restart_dispatcher();
+    wait_until("half of the jobs are done", LIMIT, async || {
+        cluster.records().await.len() > 20
+    })
+    .await;
+    cluster.restart_dispatcher();
+    all_complete(&cluster, 40, Duration::from_secs(60)).await;
+    assert!(cluster.dispatcher().log().contains("epoch=3"));
+}
+
+#[tokio::test]
+async fn a_job_that_outlives_its_dispatcher_is_adopted_and_not_run_again() {
+    let mut cluster = Cluster::start(DISPATCHER, &[("n1", WORKER)]).await;
+    submit_waits(&cluster, 2, "20").await;
+    cluster.wait_running(2).await;
+    cluster.restart_dispatcher();
+    cluster.wait_running(2).await;
+    assert!(cluster.dispatcher().log().contains("job_adopted"));
+    // Longer than the server waits for a sign of life.
+    all_complete(&cluster, 2, Duration::from_secs(40)).await;
+    assert_eq!(starts(&cluster).len(), 2);
+}
+
+#[tokio::test]
+async fn a_killed_server_loses_nothing() {
+    let mut cluster = Cluster::start(DISPATCHER, &[("n1", WORKER), ("n2", WORKER)]).await;
+    submit_waits(&cluster, 40, "0.5").await;
+    cluster.wait_running(8).await;
+    cluster.server().kill();
+    cluster.server().restart().await;
+    all_complete(&cluster, 40, Duration::from_secs(60)).await;
+}
+
+#[tokio::test]
+async fn a_frozen_worker_that_comes_back_late_changes_nothing() {
+    let mut cluster = Cluster::start(DISPATCHER, &[("n1", WORKER)]).await;
+    submit_waits(&cluster, 2, "1").await;
+    cluster.wait_running(2).await;
+    cluster.worker("n1").stop();
+    cluster.add_worker("n2", WORKER);
+    cluster.wait_health("n1", NodeHealth::Gone).await;
+    all_complete(&cluster, 2, LIMIT).await;
+    let before = cluster.records().await;
+    cluster.worker("n1").cont();
+    cluster.wait_ready(&["n1"]).await;
+    let outcome_arrived = |status: &rolecast_common::wire::Status| {
+        let n1 = status.nodes.iter().find(|node| node.node.as_str() == "n1");
+        n1.is_some_and(|node| node.heartbeat_age_ms < 500) && status.counters.heartbeats > 8
+    };
+    cluster
+        .wait_status("n1 speaks again", outcome_arrived)
+        .await;
+    assert_eq!(cluster.records().await, before);
+    for record in before {
+        assert_eq!(record.node, NodeId::new("n2").ok());
+    }
+    // The node is as good as new.
+    cluster.worker("n2").kill();
+    cluster.wait_health("n2", NodeHealth::Gone).await;
+    cluster.submit("wait", "afterwards", "0").await;
+    let record = cluster.wait_record("afterwards").await;
+    assert_eq!(record.node, NodeId::new("n1").ok());
+}
+
+#[tokio::test]
+async fn a_second_dispatcher_takes_over_and_the_first_steps_down() {
+    let mut cluster = Cluster::start(DISPATCHER, &[("n1", WORKER)]).await;
+    let second = cluster.second_dispatcher();
+    cluster.submit("wait", "job", "0").await;
+    cluster.wait_record("job").await;
+    let status = cluster.dispatcher().wait(LIMIT).await;
+    assert_eq!(status.code(), Some(1));
+    assert!(cluster.dispatcher().log().contains("stepping down"));
+    drop(second);
+}
+
+#[tokio::test]
+async fn a_dispatcher_that_is_stopped_ends_cleanly_and_loses_nothing() {
+    let mut cluster = Cluster::start(DISPATCHER, &[("n1", WORKER)]).await;
+    submit_waits(&cluster, 12, "0.5").await;
+    cluster.wait_running(4).await;
+    cluster.dispatcher().terminate();
+    let status = cluster.dispatcher().wait(LIMIT).await;
+    assert!(status.success(), "{status}");
+    cluster.restart_dispatcher();
+    all_complete(&cluster, 12, LIMIT).await;
+}
