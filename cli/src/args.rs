@@ -271,7 +271,7 @@ pub(crate) struct Demo {
     pub(crate) keep: bool,
     /// How many jobs
     #[arg(long, value_name = "N", default_value_t = 300,
-          value_parser = clap::value_parser!(u32).range(3..=10_000))]
+          value_parser = clap::value_parser!(u32).range(4..=2000))]
     pub(crate) jobs: u32,
     /// Take the jobs' input from the text files below this directory
     #[arg(long, value_name = "DIR", default_value = ".")]

@@ -23,7 +23,7 @@ pub(crate) const FLEET: [Member; 4] = [
         node: "elm",
         role: "backup",
         cpu: "2",
-        jobs_max: 3,
+        jobs_max: 2,
     },
     Member {
         node: "ash",
@@ -35,7 +35,7 @@ pub(crate) const FLEET: [Member; 4] = [
         node: "fir",
         role: "follower",
         cpu: "2",
-        jobs_max: 4,
+        jobs_max: 3,
     },
 ];
 
@@ -58,7 +58,7 @@ pub(crate) const COMPRESS: Kind = Kind {
     category: "compress",
     does: "gzip -9",
     command: &["gzip", "-9", "-c"],
-    roles: &["leader", "backup", "follower"],
+    roles: &["leader", "backup"],
     cpu: "1.0",
     duration: "100ms",
     payload_len: 768 * 1024,
@@ -82,7 +82,7 @@ pub(crate) const HASH: Kind = Kind {
     category: "hash",
     does: "cksum",
     command: &["cksum"],
-    roles: &["follower"],
+    roles: &["follower", "backup"],
     cpu: "0.5",
     duration: "5ms",
     payload_len: 256 * 1024,

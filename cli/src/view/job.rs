@@ -148,10 +148,15 @@ pub(crate) fn view(view: &JobView, palette: Palette) -> String {
         let attempt = view.attempt.map(|a| format!(", attempt {a}"));
         block.line("node", &format!("{node}{}", attempt.unwrap_or_default()));
     }
-    if !view.reason.is_empty() {
+    if has_news(view) {
         block.line("reason", &one_line(&view.reason, REASON_CHARS_MAX));
     }
     block.text
+}
+
+/// Returns whether the reason says more than the state.
+fn has_news(view: &JobView) -> bool {
+    !view.reason.is_empty() && view.reason != view.state.as_str()
 }
 
 /// What `job watch` compares: it prints a line when one of these changes.
@@ -164,7 +169,7 @@ pub(crate) fn change(view: &JobView, now: WallTime, palette: Palette) -> String 
     if let Some(attempt) = view.attempt {
         line.push_str(&format!(", attempt {attempt}"));
     }
-    if !view.reason.is_empty() {
+    if has_news(view) {
         line.push_str(": ");
         line.push_str(&one_line(&view.reason, REASON_CHARS_MAX));
     }

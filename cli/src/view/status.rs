@@ -153,7 +153,7 @@ pub(crate) fn attention(status: &Status) -> Vec<String> {
     for category in &status.categories {
         if is_stuck(category) {
             lines.push(format!(
-                "{}: {} and no node may run them (roles: {})",
+                "{}: {} and no ready node that may run them (roles: {})",
                 category.category,
                 counted(category.backlog, "job"),
                 role_list(&category.roles),
@@ -224,7 +224,7 @@ ocr       leader        3        2        1      1   1.5 s         12        0  
         status.counters.heartbeats_refused = 1;
         let lines = attention(&status).join("\n");
         for part in [
-            "ocr: 3 jobs and no node may run them (roles: leader)",
+            "ocr: 3 jobs and no ready node that may run them (roles: leader)",
             "ocr: 2 dead, 0 expired",
             "oak: gone, last heartbeat 0.3 s ago",
             "1 heartbeat refused",

@@ -144,7 +144,7 @@ fn keep(cluster: Cluster, url: Option<&str>, terminal: &Terminal) {
     let ids: Vec<String> = processes.iter().map(|(_, id)| id.to_string()).collect();
     let names: Vec<&str> = processes.iter().map(|(name, _)| name.as_str()).collect();
     text.push_str(&format!(
-        "\nTo end it ({}):\n\n  kill {} && rm -r {}\n",
+        "\nTo end it ({}):\n\n  kill {}\n  rm -r {}",
         names.join(", "),
         ids.join(" "),
         directory.display(),

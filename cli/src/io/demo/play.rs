@@ -22,6 +22,7 @@ use super::display::Display;
 use super::load::submit_all;
 use crate::demo::corpus::Corpus;
 use crate::demo::fate::Kill;
+use crate::demo::fleet::COMPRESS;
 use crate::demo::plan::Planned;
 use crate::demo::progress::Progress;
 use crate::style::Tone;
@@ -32,8 +33,11 @@ const DRAW_EVERY: Duration = Duration::from_millis(100);
 const SILENCE_MAX: Duration = Duration::from_secs(30);
 /// When announcements may have been missed, the records are looked at.
 const LOOK_AFTER: Duration = Duration::from_secs(2);
-/// A worker with this much in hand makes a good example.
+/// A worker with this many of the longest jobs in hand makes a good example:
+/// few of them end between its heartbeat and its end.
 const IN_HAND_WANTED: usize = 2;
+/// After this, any worker with a job in hand is one.
+const CHOOSY_MAX: Duration = Duration::from_secs(3);
 
 /// How to play.
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +53,8 @@ struct Scene {
     progress: Progress,
     /// Submissions after which a worker is killed.
     kill_after: u64,
+    /// When they were reached.
+    kill_time: Option<Instant>,
     kill: Option<Kill>,
     last_end: Instant,
     clock: Clock,
@@ -149,6 +155,7 @@ impl Scene {
         Self {
             progress,
             kill_after: planned / 2 + planned / 8,
+            kill_time: None,
             kill: None,
             last_end: Instant::now(),
             clock: Clock::new(),
@@ -167,6 +174,18 @@ impl Scene {
         self.last_end = Instant::now();
     }
 
+    fn is_victim(&mut self, beat: &Heartbeat) -> bool {
+        if self.progress.total().submitted < self.kill_after {
+            return false;
+        }
+        let since = *self.kill_time.get_or_insert_with(Instant::now);
+        let longest = beat
+            .jobs
+            .iter()
+            .filter(|job| job.category.as_str() == COMPRESS.category);
+        longest.count() >= IN_HAND_WANTED || (since.elapsed() > CHOOSY_MAX && !beat.jobs.is_empty())
+    }
+
     /// Notes what a node has in hand; if its time has come, kills it and says so.
     fn heartbeat(
         &mut self,
@@ -177,9 +196,7 @@ impl Scene {
         let beat: Heartbeat = wire::decode(Encoding::MessagePack, &message.payload)
             .context("cannot read a heartbeat")?;
         self.progress.heartbeat(&beat.node, beat.jobs.len());
-        let is_time = self.progress.total().submitted >= self.kill_after;
-        let has_enough = beat.jobs.len() >= IN_HAND_WANTED;
-        if !kills || self.kill.is_some() || !is_time || !has_enough {
+        if !kills || self.kill.is_some() || !self.is_victim(&beat) {
             return Ok(None);
         }
         // At once, while what the heartbeat says is still true.

@@ -3,18 +3,24 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail};
-use rolecast_common::nats::{Settings, connect};
-use rolecast_common::wire::NodeHealth;
-use tokio::time::sleep;
+use anyhow::{anyhow, bail};
+use async_nats::HeaderMap;
+use bytes::Bytes;
+use rolecast_common::id::{JobId, Priority};
+use rolecast_common::nats::{Settings, connect, publish_with_retry};
+use rolecast_common::options::HEADER_MSG_ID;
+use rolecast_common::subjects::Source;
+use rolecast_common::wire::{NodeHealth, RecordStatus};
+use tokio::time::{sleep, timeout};
 
 use super::super::failure::Failure;
 use super::super::session::Session;
 use super::super::status;
 use super::super::terminal::Terminal;
+use super::super::waiting::{Hints, wait_for_record};
 use super::cluster::Cluster;
 use super::programs::Programs;
-use crate::demo::fleet::{FLEET, dispatcher_toml, nats_conf, worker_toml};
+use crate::demo::fleet::{COUNT, FLEET, dispatcher_toml, nats_conf, worker_toml};
 
 /// Long for a program that starts in half a second: the machine may be busy.
 const READY_MAX: Duration = Duration::from_secs(30);
@@ -51,6 +57,7 @@ pub(super) async fn start(
     let connection = connect(&settings, "rolecast-demo", READY_MAX).await?;
     let session = Session::new(connection, &settings, None);
     wait_until_ready(&session, cluster).await?;
+    warm_up(&session).await?;
     Ok((session, url))
 }
 
@@ -92,14 +99,35 @@ async fn wait_until_ready(session: &Session, cluster: &mut Cluster) -> Result<()
             return Ok(());
         }
         if Instant::now() > end {
-            return Err(not_ready(ready, cluster)).context("the demo cannot start")?;
+            return Err(not_ready(ready, cluster).into());
         }
         sleep(LOOK_EVERY).await;
     }
 }
 
+/// Runs one job that does not count: a dispatcher listens for a moment before
+/// it sends its first job, and the first run of a tool is slow.
+async fn warm_up(session: &Session) -> Result<(), Failure> {
+    let job = JobId::new("warm-up")?;
+    let source = Source {
+        category: COUNT.category.parse()?,
+        priority: Priority::Normal,
+    };
+    let mut headers = HeaderMap::new();
+    headers.insert(HEADER_MSG_ID, job.as_str());
+    let payload = Bytes::from_static(b"to be or not to be");
+    let mut hints = Hints::subscribe(session, &job).await?;
+    publish_with_retry(&session.jetstream, &source.subject(), &headers, &payload).await?;
+    let record = timeout(READY_MAX, wait_for_record(session, &job, &mut hints)).await;
+    let record = record.map_err(|_| anyhow!("the first job did not end"))??;
+    if record.status != RecordStatus::Completed {
+        return Err(anyhow!("the first job failed: {}", record.reason).into());
+    }
+    Ok(())
+}
+
 fn not_ready(ready: usize, cluster: &Cluster) -> anyhow::Error {
-    anyhow::anyhow!(
+    anyhow!(
         "only {ready} of {} nodes are ready\n{}\n{}",
         FLEET.len(),
         cluster.log_tail("dispatcher"),

@@ -19,11 +19,7 @@ pub(super) async fn run(
     match find(session, id).await? {
         Found::Ended(record) => ended(&record, only_output, terminal),
         Found::Open(view) if view.state == JobState::Unknown => {
-            let text = format!(
-                "job {id} is not known: it was never accepted, its record has aged out, \
-                 its category does not record completed jobs, or it still waits behind others"
-            );
-            Err(Failure::new(Exit::NoSuchJob, text))
+            Err(Failure::new(Exit::NoSuchJob, not_known(id)))
         }
         Found::Open(view) if only_output => {
             let state = view.state.as_str();
@@ -50,4 +46,15 @@ fn ended(record: &Record, only_output: bool, terminal: &Terminal) -> Result<Exit
         terminal.print(&view::job::record(record, terminal.palette))?;
     }
     Ok(Exit::of_record(record.status))
+}
+
+fn not_known(id: &JobId) -> String {
+    let mut text = format!(
+        "job {id} is not known: it was never accepted, its record has aged out, \
+         its category does not record completed jobs, or it still waits behind others"
+    );
+    if id.as_str().parse::<u64>().is_ok() {
+        text.push_str("; a job that has ended is found by its sequence only if it got no id");
+    }
+    text
 }
