@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use futures_util::stream::once;
+use async_nats::{Client, Message, SubscribeError};
+use futures_util::stream::{FusedStream, once, select};
 use futures_util::{Stream, StreamExt as _};
 use rolecast_common::id::{BootId, Category, NodeId, Role};
 use rolecast_common::nats::{Clock, Connection, Settings, connect};
@@ -137,9 +138,7 @@ impl Worker {
         let boot = connection.client.new_inbox();
         let boot = boot.rsplit('.').next().unwrap_or_default();
         let boot = BootId::new(boot).context("cannot name this start of the worker")?;
-        let subject = subjects::node_all(&self.node);
-        let group = QUEUE_GROUP.to_owned();
-        let messages = connection.client.queue_subscribe(subject, group).await?;
+        let messages = subscribe(&connection.client, &self.node).await?;
         let categories = self.services.iter();
         let params = Params {
             node: self.node.clone(),
@@ -173,8 +172,26 @@ impl Worker {
             gauge,
             self.is_leashed,
         );
-        shell
-            .run(messages.fuse(), sampler.usage.clone(), drain)
-            .await
+        shell.run(messages, sampler.usage.clone(), drain).await
     }
+}
+
+/// Listens to everything addressed to the node.
+async fn subscribe(
+    client: &Client,
+    node: &NodeId,
+) -> Result<impl FusedStream<Item = Message> + Unpin + use<>, SubscribeError> {
+    let group = QUEUE_GROUP.to_owned();
+    let jobs = client
+        .queue_subscribe(subjects::node_jobs(node), group)
+        .await?;
+    let roles = client.subscribe(subjects::node_roles(node)).await?;
+    // Without a group: the server tells only a plain subscription that nobody
+    // listens where the outcomes were sent.
+    let confirmations = subjects::node_all(node).replace('>', "confirm.*");
+    let confirmations = client.subscribe(confirmations).await?;
+    Ok(select(
+        jobs.fuse(),
+        select(confirmations.fuse(), roles.fuse()),
+    ))
 }
