@@ -48,8 +48,7 @@ pub(crate) async fn run(
             return Err(Failure::new(Exit::Failed, text));
         }
     };
-    let is_fine = matches!(&ended, Ok(stage) if stage.exit == Exit::Fine);
-    if !is_fine {
+    if matches!(&ended, Ok(stage) if stage.exit != Exit::Fine) {
         terminal.note(&cluster.log_tail("dispatcher"));
     }
     if demo.keep {

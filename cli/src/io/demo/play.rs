@@ -91,7 +91,7 @@ impl Show<'_> {
                 }
                 _ = ticks.tick() => {
                     cluster.check()?;
-                    self.look(&mut scene).await?;
+                    self.look(&mut scene, cluster).await?;
                 }
             }
             display.update(&scene.progress);
@@ -122,7 +122,7 @@ impl Show<'_> {
 
     /// Looks at the records when nothing was announced for a while; gives up
     /// when nothing ends at all.
-    async fn look(self, scene: &mut Scene) -> Result<(), Failure> {
+    async fn look(self, scene: &mut Scene, cluster: &Cluster) -> Result<(), Failure> {
         let silence = scene.last_end.elapsed();
         if silence < LOOK_AFTER {
             return Ok(());
@@ -140,9 +140,10 @@ impl Show<'_> {
         let names: Vec<&str> = open.iter().take(5).map(JobId::as_str).collect();
         let count = scene.progress.open().count();
         Err(anyhow!(
-            "no job has ended for {} s; {count} are open: {} ...",
+            "no job has ended for {} s; {count} are open: {} ...\n{}",
             SILENCE_MAX.as_secs(),
-            names.join(", ")
+            names.join(", "),
+            cluster.log_tail("dispatcher"),
         )
         .into())
     }
