@@ -16,6 +16,9 @@ const HEARTBEAT_INTERVAL_MS: u32 = 1000;
 /// What outcomes given back last may take to be confirmed before the program
 /// ends anyway: one loss of a message and its repetition.
 pub(super) const LEAVE_TIMEOUT: Duration = Duration::from_secs(2);
+/// What a draining worker without jobs stays for: jobs that were on their way
+/// when it said so are handed back and not lost. Far above a round trip.
+pub(super) const LINGER: Duration = Duration::from_millis(250);
 /// What of a heartbeat is left to the jobs in hand; the rest is far smaller.
 const JOBS_LEN_MAX: usize = HEARTBEAT_LEN_MAX - 32 * 1024;
 
@@ -24,6 +27,9 @@ impl Agent {
     pub fn next_deadline(&self) -> Time {
         let limit = self.limits.first().map(|(at, _)| *at);
         let phase = match self.phase {
+            Phase::Draining { .. } | Phase::Leaving { .. } if self.is_empty() => {
+                Some(self.linger_until)
+            }
             Phase::Draining { until } | Phase::Leaving { until } => Some(until),
             Phase::Serving | Phase::Gone => None,
         };
@@ -34,7 +40,10 @@ impl Agent {
 
     pub(super) fn drain(&mut self, now: Now, out: &mut Vec<Output>) {
         let until = match self.phase {
-            Phase::Serving => now.time + self.params.grace,
+            Phase::Serving => {
+                self.linger_until = now.time + LINGER;
+                now.time + self.params.grace
+            }
             Phase::Draining { .. } => now.time,
             Phase::Leaving { .. } | Phase::Gone => return,
         };
@@ -99,19 +108,24 @@ impl Agent {
     }
 
     fn leave(&mut self, now: Time, out: &mut Vec<Output>) {
-        let is_empty = self.running.is_empty() && self.ledger.is_empty();
         let is_over = match self.phase {
             Phase::Serving | Phase::Gone => return,
             Phase::Draining { .. } => false,
             Phase::Leaving { until } => until <= now,
         };
-        if !is_empty && !is_over {
+        let is_done = self.is_empty() && self.linger_until <= now;
+        if !is_done && !is_over {
             return;
         }
         self.phase = Phase::Gone;
         let unconfirmed = self.ledger.outcome_count();
         out.push(Output::Event(Event::Leaving { unconfirmed }));
         out.push(Output::Exit);
+    }
+
+    /// Returns whether nothing is in hand.
+    fn is_empty(&self) -> bool {
+        self.running.is_empty() && self.ledger.is_empty()
     }
 
     pub(super) fn heartbeat(&self) -> Heartbeat {

@@ -124,6 +124,8 @@ enum Phase {
 pub struct Agent {
     params: Params,
     phase: Phase,
+    /// How long a drained worker stays at least.
+    linger_until: Time,
     epoch: Epoch,
     roles: Arc<[Role]>,
     /// The last role assignment taken.
@@ -148,6 +150,7 @@ impl Agent {
         let batch_first = now.wall.as_millis().saturating_mul(1 << 10);
         Self {
             phase: Phase::Serving,
+            linger_until: now.time,
             epoch: Epoch::default(),
             roles: params.roles.clone().into(),
             roles_version: (Epoch::default(), 0),

@@ -288,8 +288,21 @@ fn draining_hands_new_jobs_back_and_ends_when_nothing_is_in_hand() {
     let reason = "the worker is draining".to_owned();
     assert_eq!(bench.refusal(), Some((OutcomeStatus::HandedBack, reason)));
     bench.end(run, OutcomeStatus::Completed);
+    bench.pass(SECOND);
     assert!(!bench.has_left);
     bench.confirm_all();
+    assert!(bench.has_left);
+}
+
+#[test]
+fn a_drained_worker_stays_for_the_jobs_that_are_on_their_way() {
+    let mut bench = Bench::new();
+    bench.input(Input::Drain);
+    bench.offer(assignment("a", 1));
+    assert_eq!(bench.refusal().unwrap().0, OutcomeStatus::HandedBack);
+    bench.confirm_all();
+    assert!(!bench.has_left);
+    bench.pass(duty::LINGER);
     assert!(bench.has_left);
 }
 
