@@ -129,7 +129,8 @@ impl Shell {
                 Some(message) = messages.next() => self.receive_ready(message, &mut messages),
                 count = ends.recv_many(&mut ended, TURN_MAX) => {
                     debug_assert!(count > 0, "the shell holds a sender");
-                    let ended = std::mem::replace(&mut ended, Vec::with_capacity(TURN_MAX));
+                    // The buffer stays; a vector of its size for each turn would be dear.
+                    let ended = ended.drain(..).collect();
                     self.end(ended);
                 }
                 () = timer.sleep.as_mut() => self.handle(Input::Tick),
