@@ -134,8 +134,10 @@ pub(crate) fn worker_toml(member: &Member) -> String {
          [capacity]\ncpu = {cpu}\nmemory = \"512MiB\"\n"
     );
     for kind in KINDS {
+        // Without a locale, for a piece of text may end within a character.
         text.push_str(&format!(
-            "\n[categories.{}]\ncommand = [{}]\ntime_limit = \"30s\"\noutput_max = \"512KiB\"\n",
+            "\n[categories.{}]\ncommand = [{}]\nenv = [\"PATH\"]\n\
+             time_limit = \"30s\"\noutput_max = \"512KiB\"\n",
             kind.category,
             quoted(kind.command),
         ));
