@@ -148,6 +148,18 @@ impl Cluster {
         self.workers.insert(node.to_owned(), process);
     }
 
+    /// Starts a second worker with the config, and so the node id, of another.
+    pub fn double_worker(&mut self, node: &str) -> Process {
+        let file = format!("worker-{node}.toml");
+        let url = self.server.url();
+        Process::spawn(
+            &format!("worker-{node}-double"),
+            self.server.directory().path(),
+            &program("rolecast-worker"),
+            ["--config", file.as_str(), "--nats-url", url.as_str()],
+        )
+    }
+
     pub fn client(&self) -> &Client {
         &self.client
     }
