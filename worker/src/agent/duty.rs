@@ -104,7 +104,9 @@ impl Agent {
             });
         }
         let count = self.running.len();
-        out.push(Output::Event(Event::HandedBack { count }));
+        if count > 0 {
+            out.push(Output::Event(Event::HandedBack { count }));
+        }
     }
 
     fn leave(&mut self, now: Time, out: &mut Vec<Output>) {
