@@ -129,9 +129,7 @@ impl Shell {
                 Some(message) = messages.next() => self.receive_ready(message, &mut messages),
                 count = ends.recv_many(&mut ended, TURN_MAX) => {
                     debug_assert!(count > 0, "the shell holds a sender");
-                    // The buffer stays; a vector of its size for each turn would be dear.
-                    let ended = ended.drain(..).collect();
-                    self.end(ended);
+                    self.end(&mut ended);
                 }
                 () = timer.sleep.as_mut() => self.handle(Input::Tick),
                 Ok(()) = usage.changed() => self.take_usage(&mut usage),
@@ -236,7 +234,12 @@ impl Shell {
         }
     }
 
-    fn end(&mut self, ended: Vec<Ended>) {
+    #[allow(
+        clippy::drain_collect,
+        reason = "the buffer stays: a new one of its size for each turn is dear"
+    )]
+    fn end(&mut self, ended: &mut Vec<Ended>) {
+        let ended: Vec<Ended> = ended.drain(..).collect();
         for ended in &ended {
             self.running.remove(&ended.run);
             if !ended.reason.is_empty() {
