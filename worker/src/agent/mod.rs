@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rolecast_common::assignment::Assignment;
-use rolecast_common::id::{Attempt, BootId, Category, Epoch, JobId, NodeId, Role};
+use rolecast_common::id::{Attempt, BootId, Category, Epoch, JobId, NodeId, Role, Sequence};
 use rolecast_common::time::{Now, Time, WallTime, format_duration};
 use rolecast_common::unit::Resources;
 use rolecast_common::wire::{
@@ -63,10 +63,13 @@ pub struct Limits {
     pub time_limit: Option<Duration>,
 }
 
-/// One attempt at one job; a later assignment of it is the same execution.
+/// One attempt at one submission of a job; a later assignment of it is the
+/// same execution. A dead job that is retried keeps its id and starts again
+/// from attempt 1, so its place in the stream tells the submissions apart.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 struct Execution {
     job: JobId,
+    sequence: Sequence,
     attempt: Attempt,
 }
 
@@ -74,12 +77,15 @@ impl Execution {
     fn of(assignment: &Assignment) -> Self {
         Self {
             job: assignment.job.clone(),
+            sequence: assignment.ack.sequence(),
             attempt: assignment.attempt,
         }
     }
 
     fn is_of(&self, assignment: &Assignment) -> bool {
-        self.attempt == assignment.attempt && self.job == assignment.job
+        self.attempt == assignment.attempt
+            && self.sequence == assignment.ack.sequence()
+            && self.job == assignment.job
     }
 }
 

@@ -197,8 +197,9 @@ pub(super) fn roles(epoch: u64, generation: u64, role: &str) -> Input {
     })
 }
 
-pub(super) fn ack(sequence: u64) -> Ack {
-    Ack::parse(&format!("$JS.ACK.S.c.1.{sequence}.1.1.1")).unwrap()
+/// Returns the acknowledgement of this delivery of the job stored first.
+pub(super) fn ack(delivery: u64) -> Ack {
+    Ack::parse(&format!("$JS.ACK.S.c.{delivery}.1.1.1.1")).unwrap()
 }
 
 pub(super) fn assignment(job: &str, attempt: u32) -> Assignment {

@@ -141,6 +141,18 @@ fn a_settled_job_that_comes_again_is_answered_without_running() {
 }
 
 #[test]
+fn a_job_submitted_again_under_its_id_runs_again() {
+    let mut bench = Bench::new();
+    let run = bench.start("a", 1);
+    bench.end(run, OutcomeStatus::GiveUp);
+    bench.confirm_all();
+    let mut retried = assignment("a", 1);
+    retried.ack = Ack::parse("$JS.ACK.S.c.1.99.1.1.1").unwrap();
+    bench.offer(retried);
+    assert_eq!(bench.starts().len(), 1);
+}
+
+#[test]
 fn a_refused_job_may_come_again_and_its_refusal_is_forgotten() {
     let mut bench = Bench::new();
     let runs: Vec<Run> = ["a", "b", "c"].map(|job| bench.start(job, 1)).into();
