@@ -1,5 +1,6 @@
 //! What the machine does, one situation at a time.
 
+mod nodes;
 mod world;
 
 use std::collections::BTreeSet;
@@ -292,139 +293,6 @@ fn a_failed_burial_is_tried_again() {
 }
 
 #[test]
-fn the_jobs_of_a_silent_node_go_back_and_its_late_outcome_changes_nothing() {
-    let (mut machine, first) = running();
-    assert!(turn(&mut machine, 2.9, []).is_empty());
-    let out = turn(&mut machine, 3.2, []);
-    let [Output::SaveHistory { .. }, Output::GiveBack { delay, .. }] = &out[..] else {
-        panic!("{out:?}");
-    };
-    assert!(delay.is_zero());
-    let late = turn(
-        &mut machine,
-        3.3,
-        [report("n1", &first, OutcomeStatus::Completed)],
-    );
-    assert_eq!(late, [Output::Confirm("confirm".to_owned())]);
-    let out = turn(
-        &mut machine,
-        3.4,
-        [heartbeat("n2", "a", 1, vec![]), delivery(1, 2)],
-    );
-    let (at, second) = forwarded(&out).remove(0);
-    assert_eq!((at, second.attempt.get()), (node("n2"), 2));
-    let late = turn(
-        &mut machine,
-        3.5,
-        [report("n1", &first, OutcomeStatus::Completed)],
-    );
-    assert_eq!(late, [Output::Confirm("confirm".to_owned())]);
-    assert_eq!(machine.counters.outcomes_stale, 2);
-    let out = turn(
-        &mut machine,
-        4.0,
-        [report("n2", &second, OutcomeStatus::Completed)],
-    );
-    assert!(matches!(out[..], [Output::Record(_)]), "{out:?}");
-}
-
-#[test]
-fn a_bounced_job_goes_back_at_once_and_the_node_gets_no_more() {
-    let (mut machine, assignment) = running();
-    let bounced = Input::Bounced {
-        node: node("n1"),
-        assignment,
-    };
-    let out = turn(&mut machine, 0.1, [bounced, delivery(2, 1)]);
-    let [
-        Output::GiveBack {
-            sequence, delay, ..
-        },
-    ] = &out[..]
-    else {
-        panic!("{out:?}");
-    };
-    assert_eq!((*sequence, *delay), (Sequence::new(1), Duration::ZERO));
-    let out = turn(&mut machine, 1.0, [heartbeat("n1", "a", 2, vec![])]);
-    assert_eq!(forwarded(&out).len(), 1);
-}
-
-#[test]
-fn a_restarted_worker_has_lost_what_its_former_boot_had() {
-    let (mut machine, _) = running();
-    let out = turn(&mut machine, 1.0, [heartbeat("n1", "b", 1, vec![])]);
-    assert!(
-        out.iter()
-            .any(|output| matches!(output, Output::GiveBack { .. })),
-        "{out:?}"
-    );
-}
-
-#[test]
-fn a_job_that_never_reached_its_node_goes_back_after_three_heartbeats() {
-    let (mut machine, _) = running();
-    for second in 1..3u32 {
-        let beat = heartbeat("n1", "a", u64::from(second) + 1, vec![]);
-        assert!(turn(&mut machine, f64::from(second), [beat]).is_empty());
-    }
-    let out = turn(&mut machine, 3.0, [heartbeat("n1", "a", 4, vec![])]);
-    assert!(
-        out.iter()
-            .any(|output| matches!(output, Output::GiveBack { .. })),
-        "{out:?}"
-    );
-}
-
-#[test]
-fn a_job_in_hand_is_kept_alive_and_not_sent_twice() {
-    let (mut machine, assignment) = running();
-    let mut kept = 0;
-    for second in 1..12u32 {
-        let beat = heartbeat("n1", "a", u64::from(second) + 1, vec![assignment.clone()]);
-        let out = turn(&mut machine, f64::from(second), [beat]);
-        kept += out
-            .iter()
-            .filter(|o| matches!(o, Output::KeepAlive(_)))
-            .count();
-    }
-    assert_eq!(kept, 2);
-    let out = turn(&mut machine, 12.0, [delivery(1, 2)]);
-    assert_eq!(out, [Output::Drop(Sequence::new(1))]);
-    assert_eq!(machine.jobs[&Sequence::new(1)].ack, ack(1, 2));
-}
-
-#[test]
-fn a_successor_adopts_jobs_in_hand_and_settles_what_it_never_sent() {
-    let (_, theirs) = running();
-    let theirs = Assignment {
-        epoch: Epoch::new(4),
-        ..theirs
-    };
-    let mut successor = machine();
-    let beat = heartbeat("n1", "a", 9, vec![theirs.clone()]);
-    let out = turn(&mut successor, 0.1, [beat]);
-    assert_eq!(out, [Output::KeepAlive(ack(1, 1))]);
-    let out = turn(&mut successor, 0.2, [delivery(1, 2)]);
-    assert_eq!(out, [Output::Drop(Sequence::new(1))]);
-    let out = turn(
-        &mut successor,
-        0.3,
-        [report("n1", &theirs, OutcomeStatus::Completed)],
-    );
-    assert!(matches!(out[..], [Output::Record(_)]), "{out:?}");
-    let other = Assignment {
-        ack: ack(77, 1),
-        ..theirs
-    };
-    let out = turn(
-        &mut successor,
-        0.4,
-        [report("n1", &other, OutcomeStatus::Completed)],
-    );
-    assert!(matches!(out[..], [Output::Record(_)]), "{out:?}");
-}
-
-#[test]
 fn a_settled_job_that_is_delivered_again_is_acknowledged_and_not_run() {
     let (mut machine, assignment) = running();
     let recorded = Input::Recorded {
@@ -543,23 +411,6 @@ fn an_undeclared_category_is_served_with_the_default_policy() {
 }
 
 #[test]
-fn a_worker_that_follows_a_later_dispatcher_ends_this_one() {
-    let (mut machine, assignment) = running();
-    let mut refused = outcome(OutcomeStatus::Refused);
-    refused.reason = "stale epoch 5, 6 was seen".to_owned();
-    let input = Input::Outcomes {
-        from: node("n1"),
-        reply: None,
-        outcomes: vec![(assignment, refused)],
-    };
-    let out = turn(&mut machine, 1.0, [input]);
-    assert!(
-        out.iter().any(|o| matches!(o, Output::StepDown { .. })),
-        "{out:?}"
-    );
-}
-
-#[test]
 fn a_stopping_machine_gives_back_what_it_has_not_sent() {
     let mut machine = machine();
     turn(&mut machine, 0.0, [delivery(1, 1), delivery(2, 1)]);
@@ -567,20 +418,4 @@ fn a_stopping_machine_gives_back_what_it_has_not_sent() {
     let given_back = out.iter().filter(|o| matches!(o, Output::GiveBack { .. }));
     assert_eq!(given_back.count(), 3);
     assert!(machine.is_idle());
-}
-
-#[test]
-fn refused_heartbeats_are_counted_and_told_at_most_once_a_second() {
-    let mut machine = machine();
-    let mut out = Vec::new();
-    for _ in 0..100 {
-        let input = Input::Malformed {
-            what: Malformed::Heartbeat,
-            from: "rolecast.heartbeat.x".to_owned(),
-            why: "nonsense".to_owned(),
-        };
-        machine.handle(now(0.0), input, &mut out);
-    }
-    assert_eq!(machine.counters.heartbeats_refused, 100);
-    assert_eq!(out.len(), 1);
 }
