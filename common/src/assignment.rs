@@ -9,9 +9,9 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::id::{Attempt, Category, Epoch, JobId, Sequence};
+use crate::id::{Attempt, Category, Epoch, JobId, Sequence, TextVisitor};
 use crate::time::WallTime;
 
 /// The longest assignment accepted, in bytes: twice what the longest ids,
@@ -19,8 +19,7 @@ use crate::time::WallTime;
 pub const ASSIGNMENT_LEN_MAX: usize = 512;
 
 /// One execution of a job, as sent to one node.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Assignment {
     pub epoch: Epoch,
     pub category: Category,
@@ -61,17 +60,15 @@ impl FromStr for Assignment {
     }
 }
 
-impl TryFrom<String> for Assignment {
-    type Error = InvalidAssignment;
-
-    fn try_from(text: String) -> Result<Self, InvalidAssignment> {
-        text.parse()
+impl Serialize for Assignment {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 
-impl From<Assignment> for String {
-    fn from(assignment: Assignment) -> String {
-        assignment.to_string()
+impl<'de> Deserialize<'de> for Assignment {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(TextVisitor::new("an assignment"))
     }
 }
 

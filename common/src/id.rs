@@ -5,10 +5,11 @@
 //! ids are `[A-Za-z0-9_-]{1,64}`, wide enough for UUIDs and ULIDs.
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::str::FromStr;
-use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Visitor;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// The longest node, category or role name, in bytes.
 pub const NAME_LEN_MAX: usize = 32;
@@ -50,13 +51,60 @@ fn is_job_id(text: &str) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
 }
 
+/// Text of at most `N` bytes, kept in place: identifiers are made and copied for
+/// every job, and an allocation for each would cost more than all else.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+struct Inline<const N: usize> {
+    bytes: [u8; N],
+    len: u8,
+}
+
+impl<const N: usize> Inline<N> {
+    /// Keeps ASCII text; the caller has checked its length and alphabet.
+    fn new(text: &str) -> Self {
+        let mut bytes = [0; N];
+        bytes[..text.len()].copy_from_slice(text.as_bytes());
+        let len = u8::try_from(text.len()).expect("no identifier is longer than 255 bytes");
+        Self { bytes, len }
+    }
+
+    fn as_str(&self) -> &str {
+        let bytes = &self.bytes[..usize::from(self.len)];
+        std::str::from_utf8(bytes).expect("identifiers are ASCII")
+    }
+}
+
+/// Reads what is sent as text without keeping a copy of the text.
+pub(crate) struct TextVisitor<T> {
+    expected: &'static str,
+    read: PhantomData<T>,
+}
+
+impl<T> TextVisitor<T> {
+    pub(crate) fn new(expected: &'static str) -> Self {
+        let read = PhantomData;
+        Self { expected, read }
+    }
+}
+
+impl<T: FromStr<Err: fmt::Display>> Visitor<'_> for TextVisitor<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.expected)
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<T, E> {
+        text.parse().map_err(E::custom)
+    }
+}
+
 // Four identifiers share one shape and differ only in name and grammar.
 macro_rules! text_id {
-    ($(#[$doc:meta])* $name:ident, $what:literal, $is_valid:ident, $grammar:literal) => {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $len_max:ident, $is_valid:ident, $grammar:literal) => {
         $(#[$doc])*
-        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-        #[serde(try_from = "String", into = "String")]
-        pub struct $name(Arc<str>);
+        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(Inline<$len_max>);
 
         impl $name {
             /// Parses the identifier, refusing what does not follow its grammar.
@@ -64,11 +112,11 @@ macro_rules! text_id {
                 if !$is_valid(text) {
                     return Err(InvalidId::new($what, text, $grammar));
                 }
-                Ok(Self(text.into()))
+                Ok(Self(Inline::new(text)))
             }
 
             pub fn as_str(&self) -> &str {
-                &self.0
+                self.0.as_str()
             }
         }
 
@@ -79,28 +127,27 @@ macro_rules! text_id {
             }
         }
 
-        impl TryFrom<String> for $name {
-            type Error = InvalidId;
-            fn try_from(text: String) -> Result<Self, InvalidId> {
-                Self::new(&text)
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.as_str())
             }
         }
 
-        impl From<$name> for String {
-            fn from(id: $name) -> String {
-                id.0.as_ref().to_owned()
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                deserializer.deserialize_str(TextVisitor::new($grammar))
             }
         }
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(&self.0)
+                f.pad(self.as_str())
             }
         }
 
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                fmt::Debug::fmt(&self.0, f)
+                fmt::Debug::fmt(self.as_str(), f)
             }
         }
     };
@@ -108,19 +155,19 @@ macro_rules! text_id {
 
 text_id!(
     /// A worker host.
-    NodeId, "node id", is_name, "[a-z0-9_-]{1,32}"
+    NodeId, "node id", NAME_LEN_MAX, is_name, "[a-z0-9_-]{1,32}"
 );
 text_id!(
     /// A service category: what kind of job this is.
-    Category, "category", is_name, "[a-z0-9_-]{1,32}"
+    Category, "category", NAME_LEN_MAX, is_name, "[a-z0-9_-]{1,32}"
 );
 text_id!(
     /// A role a node plays: leader, backup, follower, or the user's own.
-    Role, "role", is_name, "[a-z0-9_-]{1,32}"
+    Role, "role", NAME_LEN_MAX, is_name, "[a-z0-9_-]{1,32}"
 );
 text_id!(
     /// A job, as its producer named it or as its place in the stream names it.
-    JobId, "job id", is_job_id, "[A-Za-z0-9_-]{1,64}"
+    JobId, "job id", JOB_ID_LEN_MAX, is_job_id, "[A-Za-z0-9_-]{1,64}"
 );
 
 /// The position of a job in the stream ROLECAST_JOBS.
@@ -141,7 +188,7 @@ impl Sequence {
     /// the stream was created, so that a recreated stream cannot reuse the id.
     pub fn job_id(self, stream_created: crate::time::WallTime) -> JobId {
         let text = format!("{}-{:x}", self.0, stream_created.as_millis() / 1000);
-        JobId(text.into())
+        JobId(Inline::new(&text))
     }
 }
 

@@ -1,6 +1,5 @@
 //! The loop: wait, read what arrived, let the machine decide, carry it out.
 
-use std::collections::HashMap;
 use std::pin::{Pin, pin};
 use std::time::Duration;
 
@@ -9,6 +8,7 @@ use async_nats::connection::State as ConnectionState;
 use async_nats::header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE;
 use async_nats::jetstream::kv::Store;
 use async_nats::{HeaderMap, Message, Subscriber};
+use foldhash::{HashMap, HashMapExt as _};
 use futures_util::{FutureExt as _, StreamExt as _};
 use rolecast_common::id::{Epoch, Sequence};
 use rolecast_common::nats::{Clock, Connection};

@@ -30,9 +30,10 @@ mod settling;
 mod status;
 mod sweep;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use foldhash::{HashMap, HashMapExt as _, HashSet, HashSetExt as _};
 use rolecast_common::assignment::Ack;
 use rolecast_common::id::{Attempt, Category, Epoch, JobId, NodeId, Sequence};
 use rolecast_common::subjects::Source;

@@ -1,7 +1,8 @@
 //! The jobs settled last, so that a repeated delivery is not run again.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 
+use foldhash::HashSet;
 use rolecast_common::id::Sequence;
 
 /// Bounds the memory; a second of the fastest traffic measured fits.

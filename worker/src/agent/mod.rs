@@ -16,10 +16,11 @@ mod settled;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use foldhash::{HashMap, HashMapExt as _};
 use rolecast_common::assignment::Assignment;
 use rolecast_common::id::{Attempt, BootId, Category, Epoch, JobId, NodeId, Role, Sequence};
 use rolecast_common::time::{Now, Time, WallTime, format_duration};

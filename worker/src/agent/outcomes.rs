@@ -7,10 +7,11 @@
 //!    under the same number, ever more slowly, for ever.
 //! 4. A confirmation returns the batch's outcomes to the caller and frees its place.
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use foldhash::{HashSet, HashSetExt as _};
 use rolecast_common::assignment::Assignment;
 use rolecast_common::time::Time;
 use rolecast_common::wire::{Outcome, OutcomeBatch, OutcomeStatus, VERSION};

@@ -3,9 +3,10 @@
 //! A server or dispatcher that lost its last moments may send a job whose
 //! outcome was confirmed; it is answered from here and does not run twice.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
 use bytes::Bytes;
+use foldhash::HashMap;
 use rolecast_common::wire::{Outcome, OutcomeStatus};
 
 use super::Execution;

@@ -3,7 +3,7 @@
 //! Messages and ends of executions are taken many at a time when there are
 //! many, so that a busy worker pays for a turn of the loop once for all of them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use anyhow::bail;
 use async_nats::connection::State;
 use async_nats::{Message, StatusCode, Subject};
 use bytes::Bytes;
+use foldhash::{HashMap, HashMapExt as _};
 use futures_util::stream::FusedStream;
 use futures_util::{FutureExt as _, Stream, StreamExt as _};
 use rolecast_common::id::{Category, NodeId, Role};

@@ -1,0 +1,146 @@
+//! The table for people and the line for machines.
+
+use comfy_table::{CellAlignment, Table, presets};
+use serde_json::json;
+
+use super::contender::Contender;
+use super::run::{Latency, Throughput};
+
+/// All runs, in the order they were made.
+#[derive(Debug, Default)]
+pub(crate) struct Report {
+    pub(crate) throughput: Vec<(Contender, usize, Throughput)>,
+    pub(crate) latency: Vec<(Contender, Latency)>,
+}
+
+impl Report {
+    pub(crate) fn print(&self, rate: u64) -> anyhow::Result<()> {
+        println!("{}", self.throughput_table());
+        println!("{}", self.latency_table(rate));
+        let ratios = |contender| {
+            json!({
+                "128": rounded(self.throughput_ratio(contender, 128)),
+                "1024": rounded(self.throughput_ratio(contender, 1024)),
+            })
+        };
+        let figures = json!({
+            "throughput_ratio": ratios(Contender::Rolecast),
+            "throughput_ratio_recorded": ratios(Contender::Recorded),
+            "p50_ratio_2000": rounded(self.latency_ratio(Contender::Rolecast, |l| l.p50_us)),
+            "p99_ratio_2000": rounded(self.latency_ratio(Contender::Rolecast, |l| l.p99_us)),
+        });
+        println!("{}", serde_json::to_string(&figures)?);
+        Ok(())
+    }
+
+    fn throughput_table(&self) -> Table {
+        let mut table = table(&[
+            "contender",
+            "bytes",
+            "jobs/s",
+            "ratio",
+            "server us",
+            "dispatcher us",
+        ]);
+        for payload_len in [128, 1024] {
+            for contender in Contender::ALL {
+                let of = |figure: fn(&Throughput) -> f64| {
+                    median(self.runs(contender, payload_len).map(|run| figure(&run)))
+                };
+                table.add_row([
+                    contender.to_string(),
+                    payload_len.to_string(),
+                    format!("{:.0}", of(|run| run.jobs_per_second)),
+                    format!("{:.2}", self.throughput_ratio(contender, payload_len)),
+                    format!("{:.1}", of(|run| run.server_us)),
+                    format!("{:.2}", of(|run| run.dispatcher_us)),
+                ]);
+            }
+        }
+        align(table)
+    }
+
+    fn latency_table(&self, rate: u64) -> Table {
+        let title = format!("at {rate}/s");
+        let mut table = table(&[
+            title.as_str(),
+            "p50 us",
+            "ratio",
+            "p99 us",
+            "ratio",
+            "server us",
+            "dispatcher us",
+        ]);
+        for contender in Contender::ALL {
+            let of = |figure: fn(&Latency) -> f64| {
+                median(self.delays(contender).map(|run| figure(&run)))
+            };
+            table.add_row([
+                contender.to_string(),
+                format!("{:.0}", of(|run| as_f64(run.p50_us))),
+                format!("{:.2}", self.latency_ratio(contender, |run| run.p50_us)),
+                format!("{:.0}", of(|run| as_f64(run.p99_us))),
+                format!("{:.2}", self.latency_ratio(contender, |run| run.p99_us)),
+                format!("{:.1}", of(|run| run.server_us)),
+                format!("{:.1}", of(|run| run.dispatcher_us)),
+            ]);
+        }
+        align(table)
+    }
+
+    fn runs(&self, of: Contender, len: usize) -> impl Iterator<Item = Throughput> + '_ {
+        let runs = self.throughput.iter();
+        runs.filter(move |(contender, payload_len, _)| *contender == of && *payload_len == len)
+            .map(|(_, _, run)| *run)
+    }
+
+    fn delays(&self, of: Contender) -> impl Iterator<Item = Latency> + '_ {
+        let runs = self.latency.iter();
+        runs.filter(move |(contender, _)| *contender == of)
+            .map(|(_, run)| *run)
+    }
+
+    fn throughput_ratio(&self, of: Contender, len: usize) -> f64 {
+        let pairs = self.runs(of, len).zip(self.runs(Contender::Direct, len));
+        median(pairs.map(|(run, direct)| run.jobs_per_second / direct.jobs_per_second))
+    }
+
+    fn latency_ratio(&self, of: Contender, figure: fn(&Latency) -> u64) -> f64 {
+        let pairs = self.delays(of).zip(self.delays(Contender::Direct));
+        median(pairs.map(|(run, direct)| as_f64(figure(&run)) / as_f64(figure(&direct))))
+    }
+}
+
+fn table(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING).set_header(header);
+    table
+}
+
+fn align(mut table: Table) -> Table {
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
+}
+
+#[allow(clippy::cast_precision_loss, reason = "figures are far below 2^52")]
+fn as_f64(figure: u64) -> f64 {
+    figure as f64
+}
+
+fn median(figures: impl Iterator<Item = f64>) -> f64 {
+    let mut figures: Vec<f64> = figures.collect();
+    figures.sort_by(f64::total_cmp);
+    let Some(upper) = figures.get(figures.len() / 2) else {
+        return f64::NAN;
+    };
+    if figures.len() % 2 == 1 {
+        return *upper;
+    }
+    f64::midpoint(figures[figures.len() / 2 - 1], *upper)
+}
+
+fn rounded(figure: f64) -> f64 {
+    (figure * 1000.0).round() / 1000.0
+}
