@@ -19,13 +19,54 @@ use crate::time::WallTime;
 pub const ASSIGNMENT_LEN_MAX: usize = 512;
 
 /// One execution of a job, as sent to one node.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Assignment {
-    pub epoch: Epoch,
-    pub category: Category,
-    pub job: JobId,
-    pub attempt: Attempt,
-    pub ack: Ack,
+    /// The whole text: it is sent far more often than it is made.
+    text: Arc<str>,
+    epoch: Epoch,
+    category: Category,
+    job: JobId,
+    attempt: Attempt,
+    ack: Ack,
+}
+
+impl Assignment {
+    pub fn new(epoch: Epoch, category: Category, job: JobId, attempt: Attempt, ack: Ack) -> Self {
+        let head = format!("{epoch}.{}.{}.{attempt}.", category.as_str(), job.as_str());
+        let text = [head.as_str(), ack.as_str()].concat().into();
+        Self {
+            text,
+            epoch,
+            category,
+            job,
+            attempt,
+            ack,
+        }
+    }
+
+    pub fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    pub fn category(&self) -> &Category {
+        &self.category
+    }
+
+    pub fn job(&self) -> &JobId {
+        &self.job
+    }
+
+    pub fn attempt(&self) -> Attempt {
+        self.attempt
+    }
+
+    pub fn ack(&self) -> &Ack {
+        &self.ack
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
 }
 
 /// Text that is not an assignment.
@@ -46,11 +87,15 @@ impl FromStr for Assignment {
         let category = Category::new(token()?).map_err(|_| InvalidAssignment)?;
         let job = JobId::new(token()?).map_err(|_| InvalidAssignment)?;
         let attempt: u32 = token()?.parse().map_err(|_| InvalidAssignment)?;
-        let ack = Ack::parse(token()?).ok_or(InvalidAssignment)?;
+        let ack_len = token()?.len();
         if attempt == 0 {
             return Err(InvalidAssignment);
         }
+        let text: Arc<str> = text.into();
+        let start = text.len() - ack_len;
+        let ack = Ack::within(Arc::clone(&text), start).ok_or(InvalidAssignment)?;
         Ok(Self {
+            text,
             epoch: Epoch::new(epoch),
             category,
             job,
@@ -62,7 +107,7 @@ impl FromStr for Assignment {
 
 impl Serialize for Assignment {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        serializer.serialize_str(&self.text)
     }
 }
 
@@ -74,14 +119,13 @@ impl<'de> Deserialize<'de> for Assignment {
 
 impl fmt::Display for Assignment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            epoch,
-            category,
-            job,
-            attempt,
-            ack,
-        } = self;
-        write!(f, "{epoch}.{category}.{job}.{attempt}.{ack}")
+        f.write_str(&self.text)
+    }
+}
+
+impl fmt::Debug for Assignment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.text, f)
     }
 }
 
@@ -90,45 +134,64 @@ impl fmt::Display for Assignment {
 /// The server has two forms of it, `$JS.ACK.<stream>.<consumer>...` and
 /// `$JS.ACK.<domain>.<account>.<stream>.<consumer>...`; both carry the same
 /// numbers. It is sent back exactly as it came.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Ack {
-    subject: Arc<str>,
+    /// The subject, or an assignment that ends with it.
+    text: Arc<str>,
+    start: usize,
     sequence: Sequence,
     stored: WallTime,
 }
 
+/// The most tokens behind `$JS.ACK.`: those of the second form, and one more
+/// that a server may add.
+const TOKENS_MAX: usize = 10;
+
 impl Ack {
     /// Reads an ack subject in either form; `None` if it is not one.
     pub fn parse(subject: &str) -> Option<Self> {
-        let mut tokens = [""; 12];
+        Self::within(subject.into(), 0)
+    }
+
+    /// Reads the ack subject that `text` ends with.
+    fn within(text: Arc<str>, start: usize) -> Option<Self> {
+        let tokens = text.get(start..)?.strip_prefix("$JS.ACK.")?;
+        let mut ends = [0; TOKENS_MAX];
         let mut count = 0;
-        for token in subject.strip_prefix("$JS.ACK.")?.split('.') {
-            *tokens.get_mut(count)? = token;
-            count += 1;
+        for (at, byte) in tokens.bytes().enumerate() {
+            match byte {
+                b'.' => {
+                    *ends.get_mut(count)? = at;
+                    count += 1;
+                }
+                b' ' | b'*' | b'>' | b'\r' | b'\n' | b'\t' => return None,
+                _ => {}
+            }
         }
+        *ends.get_mut(count)? = tokens.len();
         // <stream>.<consumer> then delivered, stream sequence, consumer
         // sequence, time, pending; in the second form two tokens stand before
         // them and one may follow.
-        let first = match count {
+        let first = match count + 1 {
             7 => 2,
             9 | 10 => 4,
             _ => return None,
         };
-        let _delivered: u64 = tokens[first].parse().ok()?;
-        let sequence: u64 = tokens[first + 1].parse().ok()?;
-        let nanos: u64 = tokens[first + 3].parse().ok()?;
-        if subject.contains([' ', '*', '>', '\r', '\n', '\t']) {
-            return None;
-        }
+        let number = |index: usize| -> Option<u64> {
+            tokens.get(ends[index - 1] + 1..ends[index])?.parse().ok()
+        };
+        let sequence = number(first + 1)?;
+        let nanos = number(first + 3)?;
         Some(Self {
-            subject: subject.into(),
+            start,
             sequence: Sequence::new(sequence),
             stored: WallTime::from_millis(nanos / 1_000_000),
+            text,
         })
     }
 
     pub fn as_str(&self) -> &str {
-        &self.subject
+        &self.text[self.start..]
     }
 
     /// Returns the job's place in the stream.
@@ -142,9 +205,23 @@ impl Ack {
     }
 }
 
+impl PartialEq for Ack {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl Eq for Ack {}
+
 impl fmt::Display for Ack {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.subject)
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for Ack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.as_str(), f)
     }
 }
 
@@ -172,9 +249,22 @@ mod tests {
     fn an_assignment_survives_its_text_form() {
         let text = format!("7.ocr.job-1.3.{FIRST_FORM}");
         let assignment: Assignment = text.parse().unwrap();
-        assert_eq!(assignment.attempt, Attempt::new(3));
-        assert_eq!(assignment.epoch, Epoch::new(7));
+        assert_eq!(assignment.attempt(), Attempt::new(3));
+        assert_eq!(assignment.epoch(), Epoch::new(7));
+        assert_eq!(assignment.ack().as_str(), FIRST_FORM);
         assert_eq!(assignment.to_string(), text);
+        let Assignment {
+            epoch,
+            category,
+            job,
+            attempt,
+            ack,
+            ..
+        } = assignment.clone();
+        assert_eq!(
+            Assignment::new(epoch, category, job, attempt, ack),
+            assignment
+        );
     }
 
     #[test]

@@ -44,9 +44,9 @@ pub fn job_environment(
 ) -> Vec<(&'static str, String)> {
     let roles: Vec<&str> = roles.iter().map(Role::as_str).collect();
     let mut variables = vec![
-        ("ROLECAST_JOB_ID", assignment.job.to_string()),
-        ("ROLECAST_ATTEMPT", assignment.attempt.to_string()),
-        ("ROLECAST_CATEGORY", assignment.category.to_string()),
+        ("ROLECAST_JOB_ID", assignment.job().to_string()),
+        ("ROLECAST_ATTEMPT", assignment.attempt().to_string()),
+        ("ROLECAST_CATEGORY", assignment.category().to_string()),
         ("ROLECAST_NODE", node.to_string()),
         ("ROLECAST_ROLES", roles.join(",")),
     ];

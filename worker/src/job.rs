@@ -18,16 +18,16 @@ pub struct Job {
 
 impl Job {
     pub fn id(&self) -> &JobId {
-        &self.assignment.job
+        self.assignment.job()
     }
 
     /// Returns which execution of the job this is, counted from 1.
     pub fn attempt(&self) -> Attempt {
-        self.assignment.attempt
+        self.assignment.attempt()
     }
 
     pub fn category(&self) -> &Category {
-        &self.assignment.category
+        self.assignment.category()
     }
 
     /// Returns when the job is no longer wanted; the worker stops it then.

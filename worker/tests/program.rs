@@ -11,6 +11,8 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use rolecast_worker::config::SAMPLE;
 
 const WORKER: &str = env!("CARGO_BIN_EXE_rolecast-worker");
@@ -70,6 +72,31 @@ fn without_nats_it_gives_up_after_its_time_and_says_what_to_do() {
         "{}",
         stderr(&output)
     );
+}
+
+#[test]
+fn it_ends_at_once_when_asked_to_while_nats_is_not_reached() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("worker.toml");
+    fs::write(&file, SAMPLE).unwrap();
+    let mut worker = Command::new(WORKER)
+        .arg("--config")
+        .arg(&file)
+        .args(["--nats-url", "nats://127.0.0.1:1"])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut log = BufReader::new(worker.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("no connection to NATS yet") {
+        line.clear();
+        assert!(log.read_line(&mut line).unwrap() > 0, "it ended by itself");
+    }
+    let start = Instant::now();
+    let id = Pid::from_raw(i32::try_from(worker.id()).unwrap());
+    kill(id, Signal::SIGTERM).unwrap();
+    assert!(worker.wait().unwrap().success());
+    assert!(start.elapsed() < Duration::from_secs(10));
 }
 
 #[cfg(target_os = "linux")]

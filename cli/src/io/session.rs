@@ -5,14 +5,14 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow};
 use async_nats::client::RequestErrorKind;
 use async_nats::jetstream::context::GetStreamErrorKind;
-use async_nats::jetstream::stream::DirectGetErrorKind;
+use async_nats::jetstream::stream::{DirectGetErrorKind, RawMessageErrorKind};
 use async_nats::{HeaderMap, Request};
 use bytes::Bytes;
 use rolecast_common::id::JobId;
 use rolecast_common::nats::{
     Connection, Settings, check_jetstream, connect, connect_once, explain, nats_settings,
 };
-use rolecast_common::subjects::{self, STREAM_RESULTS};
+use rolecast_common::subjects::{self, STREAM_JOBS, STREAM_RESULTS};
 use rolecast_common::time::format_duration;
 use rolecast_common::wire::{self, Encoding, HEADER_CONTENT_TYPE, JobView, Message, Record};
 
@@ -114,6 +114,18 @@ impl Session {
         let record = wire::decode(encoding_of(Some(&message.headers)), &message.payload)
             .with_context(|| format!("cannot read the record of job {job}"))?;
         Ok(Some(record))
+    }
+
+    /// Returns whether the job at this sequence is still in the queue, as far as
+    /// the server answers; `None` if this login may not know.
+    pub(crate) async fn is_queued(&self, sequence: u64) -> Option<bool> {
+        let stream = self.jetstream.get_stream_no_info(STREAM_JOBS).await.ok()?;
+        match stream.get_raw_message(sequence).await {
+            Ok(_) => Some(true),
+            Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => Some(false),
+            Err(_) if self.connection.take_violation().is_some() => None,
+            Err(_) => Some(true),
+        }
     }
 
     /// Finds out why a request to a stream failed, and says what to do.

@@ -20,7 +20,7 @@ use uuid::Uuid;
 use super::failure::Failure;
 use super::session::{Session, no_stream};
 use super::terminal::Terminal;
-use super::waiting::{Hints, wait_for_record};
+use super::waiting::{Hints, ended_unrecorded, wait_for_record};
 use crate::args::{Payload, Submit};
 use crate::exit::Exit;
 use crate::style::Tone;
@@ -77,7 +77,10 @@ pub(crate) async fn run(
         }
         return Ok(Exit::Fine);
     };
-    let record = wait_for_record(session, &submission.job, hints).await?;
+    let record = tokio::select! {
+        record = wait_for_record(session, &submission.job, hints) => record?,
+        failure = ended_unrecorded(session, &submission.job, ack.sequence) => return Err(failure),
+    };
     show(&submission, &ack, &record, terminal)?;
     Ok(Exit::of_record(record.status))
 }

@@ -8,7 +8,7 @@ use rolecast_common::id::JobId;
 use rolecast_common::subjects;
 use rolecast_common::time::format_duration;
 use rolecast_common::wire::Record;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::failure::Failure;
 use super::session::Session;
@@ -18,6 +18,9 @@ use crate::exit::Exit;
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// How soon to look again after a hint that came before the record was stored.
 const LOOK_SOON: Duration = Duration::from_millis(50);
+/// The longest time between two looks whether a job is still queued: each look
+/// fetches its payload.
+const LOOK_AT_QUEUE_MAX: Duration = Duration::from_secs(30);
 /// Failed looks in a row before giving up: a server restart takes less.
 const ERRORS_MAX: u32 = 10;
 
@@ -74,6 +77,31 @@ pub(crate) async fn wait_for_record(
         let next = end.map_or(next, |end| next.min(end));
         let is_hinted = hints.wait_until(next).await;
         look_after = if is_hinted { LOOK_SOON } else { LOOK_EVERY };
+    }
+}
+
+/// Returns once the job has left the queue without a record, as it does when its
+/// category does not record completed jobs; never where this cannot be known.
+pub(crate) async fn ended_unrecorded(session: &Session, job: &JobId, sequence: u64) -> Failure {
+    let mut look_after = LOOK_EVERY;
+    loop {
+        sleep(look_after).await;
+        look_after = (look_after * 2).min(LOOK_AT_QUEUE_MAX);
+        match session.is_queued(sequence).await {
+            Some(true) => continue,
+            Some(false) => {}
+            None => std::future::pending().await,
+        }
+        // The record is stored before the job leaves; a replica may be a little behind.
+        sleep(LOOK_EVERY).await;
+        if let Ok(None) = session.record(job).await {
+            let text = format!(
+                "job {job} has left the queue without a recorded outcome, so neither its end nor \
+                 its output can be told: its category does not record completed jobs \
+                 (record_outcomes = false), or its record was deleted"
+            );
+            return Failure::new(Exit::Failed, text);
+        }
     }
 }
 

@@ -12,6 +12,7 @@ mod heartbeat;
 mod outcome;
 mod record;
 mod roles;
+mod shape;
 mod status;
 
 use serde::Serialize;
@@ -33,8 +34,6 @@ pub const MESSAGE_LEN_MAX: usize = 1024 * 1024;
 /// The most jobs a worker may have in hand, so that its heartbeat stays small.
 pub const JOBS_IN_HAND_MAX: u32 = 1024;
 
-/// The deepest nesting accepted; our messages need 5.
-const DEPTH_MAX: usize = 16;
 const CONTENT_TYPE_JSON: &str = "application/json";
 
 /// The header that names a message's encoding.
@@ -81,6 +80,10 @@ pub enum Malformed {
     TooLarge { len: usize, max: usize },
     #[error("message is not a map with field names")]
     NotAMap,
+    #[error("message ends too early")]
+    Incomplete,
+    #[error("message is nested too deep")]
+    TooDeep,
     #[error("message has {0} bytes after its end")]
     TrailingBytes(usize),
     #[error("message has version {0}, this program reads {VERSION}")]
@@ -121,20 +124,8 @@ pub fn decode<M: Message>(encoding: Encoding, bytes: &[u8]) -> Result<M, Malform
 }
 
 fn decode_message_pack<M: Message>(bytes: &[u8]) -> Result<M, Malformed> {
-    // Arrays are refused: a struct sent by position breaks when a field is added.
-    if !matches!(bytes.first(), Some(0x80..=0x8f | 0xde | 0xdf)) {
-        return Err(Malformed::NotAMap);
-    }
-    let mut decoder = rmp_serde::Deserializer::new(bytes);
-    decoder.set_max_depth(DEPTH_MAX);
-    let message = serde::Deserialize::deserialize(&mut decoder).map_err(
-        |error: rmp_serde::decode::Error| Malformed::Undecodable(quoted(&error.to_string())),
-    )?;
-    let rest = decoder.get_ref().len();
-    if rest > 0 {
-        return Err(Malformed::TrailingBytes(rest));
-    }
-    Ok(message)
+    shape::check(bytes)?;
+    rmp_serde::from_slice(bytes).map_err(|error| Malformed::Undecodable(quoted(&error.to_string())))
 }
 
 /// Keeps hostile input from filling a log line.

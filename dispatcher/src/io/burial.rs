@@ -2,10 +2,10 @@
 //! then taken off the queue. Any step may be repeated.
 
 use anyhow::Context as _;
-use async_nats::HeaderMap;
 use async_nats::header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE;
 use async_nats::jetstream;
 use async_nats::jetstream::context::PublishErrorKind;
+use async_nats::{HeaderMap, Subject};
 use bytes::Bytes;
 use rolecast_common::assignment::Ack;
 use rolecast_common::nats::publish_with_retry;
@@ -26,7 +26,7 @@ const HEADERS_OF_THE_SERVER: [&str; 4] = [
 /// A job's own message.
 #[derive(Clone, Debug)]
 pub(super) struct Held {
-    pub(super) subject: String,
+    pub(super) subject: Subject,
     pub(super) headers: Option<HeaderMap>,
     pub(super) payload: Bytes,
 }
@@ -67,7 +67,7 @@ async fn fetch(jetstream: &jetstream::Context, sequence: u64) -> anyhow::Result<
     let stream = jetstream.get_stream_no_info(subjects::STREAM_JOBS).await?;
     match stream.direct_get(sequence).await {
         Ok(message) => Ok(Some(Held {
-            subject: message.subject.to_string(),
+            subject: message.subject,
             headers: Some(message.headers).filter(|headers| !headers.is_empty()),
             payload: message.payload,
         })),

@@ -234,7 +234,7 @@ impl Service {
             return;
         };
         let held = Held {
-            subject: message.subject.to_string(),
+            subject: message.subject,
             headers: message.headers,
             payload: message.payload,
         };

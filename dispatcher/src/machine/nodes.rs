@@ -45,7 +45,7 @@ impl Machine {
         if change.drains {
             out.push(Output::Event(Event::NodeDraining { node: from.clone() }));
         }
-        let listed: BTreeSet<Sequence> = beat.jobs.iter().map(|job| job.ack.sequence()).collect();
+        let listed: BTreeSet<Sequence> = beat.jobs.iter().map(|job| job.ack().sequence()).collect();
         if change.rebooted {
             self.lose_jobs(now, from, &listed, Duration::ZERO, out);
         } else {
@@ -62,15 +62,15 @@ impl Machine {
 
     /// Takes over a job in hand that a former dispatcher sent.
     fn adopt(&mut self, now: Now, node: &NodeId, assignment: &Assignment, out: &mut Vec<Output>) {
-        let sequence = assignment.ack.sequence();
+        let sequence = assignment.ack().sequence();
         let is_known = self.jobs.contains_key(&sequence)
             || self.settled.contains(sequence)
             || self
                 .away
                 .get(&sequence)
-                .is_some_and(|away| away.history.attempt >= assignment.attempt.get());
+                .is_some_and(|away| away.history.attempt >= assignment.attempt().get());
         // A job of our own epoch that we do not know was settled long ago.
-        if is_known || assignment.epoch >= self.params.epoch {
+        if is_known || assignment.epoch() >= self.params.epoch {
             return;
         }
         let job = self.inherited(now, node, assignment);
@@ -87,7 +87,7 @@ impl Machine {
         out.push(Output::Event(Event::JobAdopted {
             job: job.job.clone(),
             node: node.clone(),
-            epoch: assignment.epoch,
+            epoch: assignment.epoch(),
         }));
         self.jobs.insert(sequence, job);
     }
@@ -102,7 +102,7 @@ impl Machine {
         out: &mut Vec<Output>,
     ) {
         self.counters.jobs_bounced += 1;
-        let sequence = assignment.ack.sequence();
+        let sequence = assignment.ack().sequence();
         if let Some(state) = self.fleet.get_mut(node) {
             if !state.is_gone() {
                 let jobs = state.jobs().saturating_sub(1);
@@ -117,7 +117,7 @@ impl Machine {
         };
         let is_ours = match &job.state {
             State::Running { node: at, .. } => {
-                at == node && job.attempt == assignment.attempt.get()
+                at == node && job.attempt == assignment.attempt().get()
             }
             State::Waiting | State::Recording { .. } | State::Burying { .. } => false,
         };

@@ -49,7 +49,7 @@ impl Machine {
         confirmation: Option<u64>,
         out: &mut Vec<Output>,
     ) {
-        let sequence = assignment.ack.sequence();
+        let sequence = assignment.ack().sequence();
         match self.standing(from, assignment) {
             Standing::Current => {}
             Standing::Repeated => {
@@ -60,8 +60,8 @@ impl Machine {
                 self.counters.outcomes_stale += 1;
                 out.push(Output::Event(Event::OutcomeStale {
                     node: from.clone(),
-                    job: assignment.job.clone(),
-                    attempt: assignment.attempt.get(),
+                    job: assignment.job().clone(),
+                    attempt: assignment.attempt().get(),
                 }));
                 self.confirm(confirmation, out);
                 return;
@@ -76,7 +76,7 @@ impl Machine {
             match outcome.status {
                 OutcomeStatus::Completed => node.completed += 1,
                 OutcomeStatus::Retry | OutcomeStatus::GiveUp => node.failed += 1,
-                OutcomeStatus::Refused => node.refuse(&assignment.category),
+                OutcomeStatus::Refused => node.refuse(assignment.category()),
                 OutcomeStatus::HandedBack => node.drain(),
             }
         }
@@ -84,8 +84,8 @@ impl Machine {
     }
 
     fn standing(&self, from: &NodeId, assignment: &Assignment) -> Standing {
-        let sequence = assignment.ack.sequence();
-        let attempt = assignment.attempt.get();
+        let sequence = assignment.ack().sequence();
+        let attempt = assignment.attempt().get();
         if let Some(job) = self.jobs.get(&sequence) {
             return match &job.state {
                 State::Running { node, .. } if node == from && job.attempt == attempt => {
@@ -136,16 +136,16 @@ impl Machine {
 
     /// Takes over a job that a former dispatcher sent; the assignment says all.
     pub(super) fn inherited(&mut self, now: Now, node: &NodeId, assignment: &Assignment) -> Job {
-        let away = self.away.remove(&assignment.ack.sequence());
+        let away = self.away.remove(&assignment.ack().sequence());
         Job {
             source: Source {
-                category: assignment.category.clone(),
+                category: assignment.category().clone(),
                 priority: Priority::Normal,
             },
-            job: assignment.job.clone(),
-            ack: assignment.ack.clone(),
+            job: assignment.job().clone(),
+            ack: assignment.ack().clone(),
             deadline: None,
-            attempt: assignment.attempt.get(),
+            attempt: assignment.attempt().get(),
             failures: away.map_or_else(Vec::new, |away| away.history.failures),
             kept_alive: rolecast_common::time::Time::ZERO,
             state: State::Running {

@@ -95,13 +95,13 @@ impl Machine {
         out.push(Output::Forward {
             sequence,
             node,
-            assignment: Assignment {
-                epoch: self.params.epoch,
-                category: job.source.category.clone(),
-                job: job.job.clone(),
-                attempt: Attempt::new(job.attempt),
-                ack: job.ack.clone(),
-            },
+            assignment: Assignment::new(
+                self.params.epoch,
+                job.source.category.clone(),
+                job.job.clone(),
+                Attempt::new(job.attempt),
+                job.ack.clone(),
+            ),
             deadline: job.deadline,
         });
     }

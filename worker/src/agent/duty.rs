@@ -173,6 +173,6 @@ impl Agent {
 fn assignment_len(assignment: &Assignment) -> usize {
     // Two numbers of at most 20 and 10 digits, four dots, a header of three bytes.
     let numbers = 20 + 10 + 4 + 3;
-    let ids = assignment.category.as_str().len() + assignment.job.as_str().len();
-    numbers + ids + assignment.ack.as_str().len()
+    let ids = assignment.category().as_str().len() + assignment.job().as_str().len();
+    numbers + ids + assignment.ack().as_str().len()
 }

@@ -77,16 +77,16 @@ struct Execution {
 impl Execution {
     fn of(assignment: &Assignment) -> Self {
         Self {
-            job: assignment.job.clone(),
-            sequence: assignment.ack.sequence(),
-            attempt: assignment.attempt,
+            job: assignment.job().clone(),
+            sequence: assignment.ack().sequence(),
+            attempt: assignment.attempt(),
         }
     }
 
     fn is_of(&self, assignment: &Assignment) -> bool {
-        self.attempt == assignment.attempt
-            && self.sequence == assignment.ack.sequence()
-            && self.job == assignment.job
+        self.attempt == assignment.attempt()
+            && self.sequence == assignment.ack().sequence()
+            && self.job == *assignment.job()
     }
 }
 
@@ -195,7 +195,7 @@ impl Agent {
     }
 
     fn consider(&mut self, now: Now, offer: Offer, out: &mut Vec<Output>) {
-        let epoch = offer.assignment.epoch;
+        let epoch = offer.assignment.epoch();
         if epoch < self.epoch {
             let reason = format!("stale epoch {epoch}: this node has seen {}", self.epoch);
             return self.refuse(OutcomeStatus::Refused, offer.assignment, reason, out);
@@ -240,7 +240,7 @@ impl Agent {
 
     /// Returns why the job cannot be run here and now.
     fn objection(&self, now: Now, offer: &Offer) -> Option<String> {
-        let category = &offer.assignment.category;
+        let category = offer.assignment.category();
         let Some(limits) = self.params.categories.get(category) else {
             return Some(format!("category {category} is not run here"));
         };
@@ -290,18 +290,18 @@ impl Agent {
         }
         let run = self.run_next;
         self.run_next = run.next();
-        let limit = self.limit(now, &assignment.category, deadline);
+        let limit = self.limit(now, assignment.category(), deadline);
         if let Some((at, _)) = &limit {
             self.limits.insert((*at, run));
         }
         self.by_execution.insert(execution, run);
-        match self.by_category.get_mut(&assignment.category) {
+        match self.by_category.get_mut(assignment.category()) {
             Some(count) => *count += 1,
-            None => drop(self.by_category.insert(assignment.category.clone(), 1)),
+            None => drop(self.by_category.insert(assignment.category().clone(), 1)),
         }
         let running = Running {
             assignment: assignment.clone(),
-            category: assignment.category.clone(),
+            category: assignment.category().clone(),
             started: now.wall,
             limit,
             verdict: Verdict::Its,

@@ -220,11 +220,11 @@ fn retry_delay(tries: u32) -> Duration {
 
 fn outcome_len(outcome: &Outcome) -> usize {
     let assignment = assignment(outcome);
-    let ids = assignment.job.as_str().len() + assignment.category.as_str().len();
+    let ids = assignment.job().as_str().len() + assignment.category().as_str().len();
     OUTCOME_OVERHEAD
         + outcome.output.0.len()
         + outcome.reason.len()
-        + assignment.ack.as_str().len()
+        + assignment.ack().as_str().len()
         + ids
 }
 

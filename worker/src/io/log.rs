@@ -78,11 +78,11 @@ impl Log {
 fn write(event: &Event, suppressed: u64) {
     match event {
         Event::Refused { assignment, reason } => {
-            let (job, category) = (&assignment.job, &assignment.category);
+            let (job, category) = (assignment.job(), assignment.category());
             tracing::warn!(event = "job_refused", %job, %category, reason, suppressed);
         }
         Event::Dropped { assignment } => {
-            let job = &assignment.job;
+            let job = assignment.job();
             tracing::error!(event = "job_dropped", %job, suppressed, "too many outcomes wait");
         }
         Event::Overdue { run, reason } => {

@@ -108,15 +108,22 @@ impl Worker {
     }
 
     /// Runs jobs until `drain` yields, then drains; when it yields again, the
-    /// grace time is over.
-    pub async fn run_until(self, drain: impl Stream<Item = ()> + Unpin) -> anyhow::Result<()> {
+    /// grace time is over. Before it has reached NATS there is nothing to
+    /// drain, and it returns at once.
+    pub async fn run_until(self, mut drain: impl Stream<Item = ()> + Unpin) -> anyhow::Result<()> {
         let gauge = Arc::new(Gauge::default());
         let runners = self.services.values().map(|service| &service.runner);
         let has_handlers = runners.into_iter().any(|r| matches!(r, Runner::Handler(_)));
         let mut sampler =
             Sampler::start(self.scope, self.capacity, has_handlers, Arc::clone(&gauge))?;
         let name = format!("rolecast-worker {}", self.node);
-        let connection = connect(&self.nats, &name, self.connect_timeout).await?;
+        let connection = tokio::select! {
+            connection = connect(&self.nats, &name, self.connect_timeout) => connection?,
+            Some(()) = drain.next() => {
+                tracing::info!(event = "stopped_early", "asked to end before NATS was reached");
+                return Ok(());
+            }
+        };
         let first = sampler.usage.wait_for(Option::is_some);
         if tokio::time::timeout(FIRST_USAGE_TIMEOUT, first)
             .await

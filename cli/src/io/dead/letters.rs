@@ -1,5 +1,6 @@
 //! Reads dead letters from their stream.
 
+use anyhow::anyhow;
 use async_nats::jetstream::consumer::{DeliverPolicy, pull};
 use async_nats::jetstream::message::StreamMessage;
 use async_nats::jetstream::stream::{LastRawMessageErrorKind, Stream};
@@ -53,7 +54,9 @@ pub(super) async fn list(
     let mut messages = consumer.messages().await?;
     loop {
         let next = timeout(session.answer_max, messages.next()).await;
-        let Some(message) = next? else {
+        // Jobs taken out while they are listed never come.
+        let silent = |_| anyhow!("the list of dead jobs broke off; run the command again");
+        let Some(message) = next.map_err(silent)? else {
             return Ok(());
         };
         let message = message?;
@@ -96,10 +99,17 @@ pub(super) async fn by_id(session: &Session, job: &JobId) -> Result<Whole, Failu
     whole(message)
 }
 
-/// Reads the dead job at this sequence.
-pub(super) async fn by_sequence(session: &Session, sequence: u64) -> Result<Whole, Failure> {
+/// Reads the dead job at this sequence; `None` if somebody else has taken it out.
+pub(super) async fn by_sequence(
+    session: &Session,
+    sequence: u64,
+) -> Result<Option<Whole>, Failure> {
     let stream = session.jetstream.get_stream_no_info(STREAM_DEAD).await?;
-    whole(stream.get_raw_message(sequence).await?)
+    match stream.get_raw_message(sequence).await {
+        Ok(message) => Ok(Some(whole(message)?)),
+        Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(None),
+        Err(error) => Err(session.diagnose(error.into(), STREAM_DEAD).await),
+    }
 }
 
 fn whole(message: StreamMessage) -> Result<Whole, Failure> {

@@ -27,7 +27,9 @@ pub(super) async fn run(
     let mut retried = Vec::new();
     let mut failed = Vec::new();
     for sequence in selected(session, selection).await? {
-        let whole = by_sequence(session, sequence).await?;
+        let Some(whole) = by_sequence(session, sequence).await? else {
+            continue;
+        };
         let job = whole.letter.job.clone();
         match retry(session, whole).await {
             Ok(()) => {

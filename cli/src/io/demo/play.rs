@@ -183,7 +183,7 @@ impl Scene {
         let longest = beat
             .jobs
             .iter()
-            .filter(|job| job.category.as_str() == COMPRESS.category);
+            .filter(|job| job.category().as_str() == COMPRESS.category);
         longest.count() >= IN_HAND_WANTED || (since.elapsed() > CHOOSY_MAX && !beat.jobs.is_empty())
     }
 
@@ -202,7 +202,7 @@ impl Scene {
         }
         // At once, while what the heartbeat says is still true.
         let status = cluster.kill(beat.node.as_str())?;
-        let in_hand: Vec<JobId> = beat.jobs.iter().map(|job| job.job.clone()).collect();
+        let in_hand: Vec<JobId> = beat.jobs.iter().map(|job| job.job().clone()).collect();
         let names: Vec<&str> = in_hand.iter().map(JobId::as_str).collect();
         let text = format!(
             "killed {} ({status}) with {} in hand",

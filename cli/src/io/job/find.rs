@@ -20,16 +20,24 @@ pub(super) enum Found {
 /// Looks for the record first: it is the truth, and there without a dispatcher.
 pub(super) async fn find(session: &Session, id: &JobId) -> Result<Found, Failure> {
     let candidates = candidates(session, id).await;
-    for job in &candidates {
+    for Candidate { job, .. } in &candidates {
         if let Some(record) = session.record(job).await? {
             return Ok(Found::Ended(Box::new(record)));
         }
     }
     let mut unknown = None;
-    for job in &candidates {
+    for Candidate { job, is_queued } in &candidates {
         let view = session.view(job).await?.ok_or_else(no_dispatcher)?;
         match (view.state, view.record) {
             (_, Some(record)) => return Ok(Found::Ended(Box::new(record))),
+            (JobState::Unknown, None) if *is_queued => {
+                return Ok(Found::Open(Box::new(JobView {
+                    state: JobState::Waiting,
+                    reason: "behind others in the stream".to_owned(),
+                    record: None,
+                    ..view
+                })));
+            }
             (JobState::Unknown, None) => {
                 unknown = Some(JobView {
                     record: None,
@@ -48,26 +56,54 @@ pub(super) async fn find(session: &Session, id: &JobId) -> Result<Found, Failure
     Ok(Found::Open(Box::new(unknown)))
 }
 
-/// Returns the ids the text may stand for, most likely first.
+/// Returns the one job the text stands for: that at the sequence if it is
+/// queued, else the first that anything is known of, else that of this id.
+pub(super) async fn resolve(session: &Session, id: &JobId) -> Result<JobId, Failure> {
+    for Candidate { job, is_queued } in candidates(session, id).await {
+        let is_unknown = |view: &JobView| view.state == JobState::Unknown;
+        if is_queued
+            || session.record(&job).await?.is_some()
+            || !session.view(&job).await?.as_ref().is_none_or(is_unknown)
+        {
+            return Ok(job);
+        }
+    }
+    Ok(id.clone())
+}
+
+/// A job that a text may stand for.
+struct Candidate {
+    job: JobId,
+    /// Whether it was found in ROLECAST_JOBS.
+    is_queued: bool,
+}
+
+/// Returns the jobs the text may stand for, most likely first.
 ///
 /// A bare number is a sequence; it can also be the id a producer chose.
-pub(super) async fn candidates(session: &Session, id: &JobId) -> Vec<JobId> {
+async fn candidates(session: &Session, id: &JobId) -> Vec<Candidate> {
     let mut candidates = Vec::new();
     if let Ok(sequence) = id.as_str().parse() {
-        candidates.extend(id_at(session, sequence).await);
+        candidates.extend(at(session, sequence).await);
     }
-    candidates.push(id.clone());
+    candidates.push(Candidate {
+        job: id.clone(),
+        is_queued: false,
+    });
     candidates
 }
 
-/// Returns the id of the job at a sequence: by its headers while it is stored,
-/// else the one it has if its producer gave it none.
-async fn id_at(session: &Session, sequence: u64) -> Option<JobId> {
+/// Returns the job at a sequence: by its headers while it is stored, else by
+/// the id it has if its producer gave it none.
+async fn at(session: &Session, sequence: u64) -> Option<Candidate> {
     let stream = session.jetstream.get_stream(STREAM_JOBS).await.ok()?;
     let created = wall(stream.cached_info().created.unix_timestamp_nanos());
     let sequence = Sequence::new(sequence);
     let Ok(message) = stream.get_raw_message(sequence.get()).await else {
-        return Some(sequence.job_id(created));
+        return Some(Candidate {
+            job: sequence.job_id(created),
+            is_queued: false,
+        });
     };
     let origin = Origin {
         sequence,
@@ -75,7 +111,10 @@ async fn id_at(session: &Session, sequence: u64) -> Option<JobId> {
         stream_created: created,
     };
     let header = |name: &str| message.headers.get(name).map(|value| value.as_str());
-    Some(origin.job_id(header))
+    Some(Candidate {
+        job: origin.job_id(header),
+        is_queued: true,
+    })
 }
 
 /// Converts the server's time.

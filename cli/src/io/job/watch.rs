@@ -12,7 +12,7 @@ use super::super::failure::Failure;
 use super::super::session::Session;
 use super::super::terminal::Terminal;
 use super::super::waiting::{Hints, timed_out};
-use super::find::candidates;
+use super::find::resolve;
 use crate::exit::Exit;
 use crate::style::Tone;
 use crate::view;
@@ -27,7 +27,7 @@ pub(super) async fn run(
 ) -> Result<Exit, Failure> {
     let end = session.limit.map(|limit| Instant::now() + limit);
     // A sequence stands for one job for good, so it is resolved once.
-    let job = candidates(session, id).await.swap_remove(0);
+    let job = resolve(session, id).await?;
     let mut hints = Hints::subscribe(session, &job).await?;
     let mut shown = Shown::default();
     loop {
@@ -49,6 +49,8 @@ pub(super) async fn run(
 struct Shown {
     view: Option<JobView>,
     was_silent: bool,
+    /// Whether the job was ever known.
+    was_known: bool,
 }
 
 impl Shown {
@@ -72,16 +74,22 @@ impl Shown {
             terminal.print(&format!("{line}\n"))?;
         }
         if view.state == JobState::Unknown {
-            let text = "never accepted, or still behind others in the stream; watching on";
+            let text = if self.was_known {
+                "no record: it completed and its category does not record completed jobs, \
+                 or it will be delivered again; watching on"
+            } else {
+                "never accepted, still behind others in the stream, or completed without a \
+                 record; watching on"
+            };
             terminal.note(&terminal.notes.paint(Tone::Faint, text));
         }
+        self.was_known |= view.state != JobState::Unknown;
         self.view = Some(view);
         Ok(())
     }
 
     fn gave_up(&self, session: &Session, job: &JobId) -> Failure {
-        let is_unknown = |view: &JobView| view.state == JobState::Unknown;
-        if self.view.as_ref().is_some_and(is_unknown) {
+        if self.view.is_some() && !self.was_known {
             return Failure::new(Exit::NoSuchJob, format!("job {job} is not known"));
         }
         timed_out(session, job)

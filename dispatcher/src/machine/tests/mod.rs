@@ -244,10 +244,10 @@ fn a_failed_job_goes_back_with_a_delay_until_its_attempts_are_used_up() {
     };
     assert_eq!(history.failures.len(), 1);
     assert!((500..=1000).contains(&delay.as_millis()), "{delay:?}");
-    assert_eq!(machine.job(&first.job).unwrap().state, JobState::Delayed);
+    assert_eq!(machine.job(first.job()).unwrap().state, JobState::Delayed);
     let out = turn(&mut machine, 2.0, [delivery(1, 2)]);
     let (_, second) = forwarded(&out).remove(0);
-    assert_eq!(second.attempt.get(), 2);
+    assert_eq!(second.attempt().get(), 2);
     let out = turn(
         &mut machine,
         3.0,
@@ -309,14 +309,14 @@ fn a_settled_job_that_is_delivered_again_is_acknowledged_and_not_run() {
 #[test]
 fn a_flood_in_one_category_leaves_room_for_the_others() {
     let mut machine = machine();
-    turn(&mut machine, 0.0, (0..8).map(|job| delivery(job, 1)));
+    turn(&mut machine, 0.0, (1..9).map(|job| delivery(job, 1)));
     let scan = Input::Delivered(delivery_of("rolecast.jobs.scan", 100, 1));
     let urgent = Input::Delivered(delivery_of("rolecast.jobs.scan.high", 101, 1));
     turn(&mut machine, 0.1, [scan, urgent]);
     let out = turn(&mut machine, 0.2, [heartbeat("n1", "a", 1, vec![])]);
     let jobs: Vec<u64> = forwarded(&out)
         .iter()
-        .map(|(_, assignment)| assignment.ack.sequence().get())
+        .map(|(_, assignment)| assignment.ack().sequence().get())
         .collect();
     assert_eq!(jobs.len(), 4);
     assert_eq!(jobs[0], 101);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rolecast_common::assignment::Assignment;
+use rolecast_common::assignment::{Ack, Assignment};
 use rolecast_common::id::{Epoch, Sequence};
 use rolecast_common::wire::OutcomeStatus;
 
@@ -32,7 +32,7 @@ fn the_jobs_of_a_silent_node_go_back_and_its_late_outcome_changes_nothing() {
         [heartbeat("n2", "a", 1, vec![]), delivery(1, 2)],
     );
     let (at, second) = forwarded(&out).remove(0);
-    assert_eq!((at, second.attempt.get()), (node("n2"), 2));
+    assert_eq!((at, second.attempt().get()), (node("n2"), 2));
     let late = turn(
         &mut machine,
         3.5,
@@ -116,10 +116,7 @@ fn a_job_in_hand_is_kept_alive_and_not_sent_twice() {
 #[test]
 fn a_successor_adopts_jobs_in_hand_and_settles_what_it_never_sent() {
     let (_, theirs) = running();
-    let theirs = Assignment {
-        epoch: Epoch::new(4),
-        ..theirs
-    };
+    let theirs = sent_as(Epoch::new(4), &theirs, ack(1, 1));
     let mut successor = machine();
     let beat = heartbeat("n1", "a", 9, vec![theirs.clone()]);
     let out = turn(&mut successor, 0.1, [beat]);
@@ -132,10 +129,7 @@ fn a_successor_adopts_jobs_in_hand_and_settles_what_it_never_sent() {
         [report("n1", &theirs, OutcomeStatus::Completed)],
     );
     assert!(matches!(out[..], [Output::Record(_)]), "{out:?}");
-    let other = Assignment {
-        ack: ack(77, 1),
-        ..theirs
-    };
+    let other = sent_as(Epoch::new(4), &theirs, ack(77, 1));
     let out = turn(
         &mut successor,
         0.4,
@@ -175,4 +169,9 @@ fn refused_heartbeats_are_counted_and_told_at_most_once_a_second() {
     }
     assert_eq!(machine.counters.heartbeats_refused, 100);
     assert_eq!(out.len(), 1);
+}
+
+fn sent_as(epoch: Epoch, like: &Assignment, ack: Ack) -> Assignment {
+    let (category, job) = (like.category().clone(), like.job().clone());
+    Assignment::new(epoch, category, job, like.attempt(), ack)
 }

@@ -127,7 +127,7 @@ impl World {
         let jobs = self
             .sent
             .iter()
-            .filter(|(_, a)| listed.contains(&a.ack.sequence()));
+            .filter(|(_, a)| listed.contains(&a.ack().sequence()));
         let jobs = jobs.map(|(_, assignment)| assignment.clone()).collect();
         let boot = format!("b{}", self.boots[at]);
         self.tell(heartbeat(name, &boot, self.beats, jobs));

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::super::*;
-use super::bench::{Bench, assignment_of, key};
+use super::bench::{Bench, assignment_of, key, with_epoch};
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -91,7 +91,7 @@ impl Books {
             } => {
                 let category = ["plain", "pair", "none"][category];
                 let mut offered = assignment_of(category, ["a", "b", "c", "d"][job], attempt);
-                offered.epoch = Epoch::new(epoch);
+                offered = with_epoch(&offered, epoch);
                 self.offer(offered);
             }
             Step::End { which } => {
@@ -130,7 +130,7 @@ impl Books {
     fn check(&mut self) {
         self.note();
         let alive: Vec<_> = self.bench.alive.iter().map(|(_, a)| a).collect();
-        let pairs = alive.iter().filter(|a| a.category.as_str() == "pair");
+        let pairs = alive.iter().filter(|a| a.category().as_str() == "pair");
         assert!(alive.len() <= 3 && pairs.count() <= 2, "{alive:?}");
         let alive: BTreeSet<Key> = alive.into_iter().map(key).collect();
         let heartbeat = self.bench.heartbeat();

@@ -107,7 +107,7 @@ impl Bench {
 
     pub(super) fn start_at_epoch(&mut self, job: &str, epoch: u64) {
         let mut newer = assignment(job, 1);
-        newer.epoch = Epoch::new(epoch);
+        newer = with_epoch(&newer, epoch);
         self.offer(newer);
         assert_eq!(self.starts().len(), 1);
     }
@@ -173,7 +173,7 @@ impl Bench {
 }
 
 pub(super) fn key(assignment: &Assignment) -> (String, u32) {
-    (assignment.job.to_string(), assignment.attempt.get())
+    (assignment.job().to_string(), assignment.attempt().get())
 }
 
 pub(super) fn ended(run: Run, status: OutcomeStatus) -> Ended {
@@ -207,11 +207,27 @@ pub(super) fn assignment(job: &str, attempt: u32) -> Assignment {
 }
 
 pub(super) fn assignment_of(category: &str, job: &str, attempt: u32) -> Assignment {
-    Assignment {
-        epoch: Epoch::new(7),
-        category: Category::new(category).unwrap(),
-        job: JobId::new(job).unwrap(),
-        attempt: Attempt::new(attempt),
-        ack: ack(1),
-    }
+    let category = Category::new(category).unwrap();
+    let job = JobId::new(job).unwrap();
+    Assignment::new(Epoch::new(7), category, job, Attempt::new(attempt), ack(1))
+}
+
+pub(super) fn with_epoch(assignment: &Assignment, epoch: u64) -> Assignment {
+    Assignment::new(
+        Epoch::new(epoch),
+        assignment.category().clone(),
+        assignment.job().clone(),
+        assignment.attempt(),
+        assignment.ack().clone(),
+    )
+}
+
+pub(super) fn with_ack(assignment: &Assignment, ack: Ack) -> Assignment {
+    Assignment::new(
+        assignment.epoch(),
+        assignment.category().clone(),
+        assignment.job().clone(),
+        assignment.attempt(),
+        ack,
+    )
 }

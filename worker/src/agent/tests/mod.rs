@@ -12,7 +12,10 @@ use rolecast_common::assignment::Ack;
 use rolecast_common::wire::{Heartbeat, Message as _, encode};
 
 use super::*;
-use bench::{BATCH_LEN_MAX, Bench, SECOND, ack, assignment, assignment_of, ended, roles};
+use bench::{
+    BATCH_LEN_MAX, Bench, SECOND, ack, assignment, assignment_of, ended, roles, with_ack,
+    with_epoch,
+};
 
 #[test]
 fn a_job_is_started_and_its_outcome_sent_until_it_is_confirmed() {
@@ -80,7 +83,7 @@ fn a_job_whose_deadline_has_passed_is_refused() {
 fn an_older_dispatcher_is_refused_and_a_newer_one_is_remembered() {
     let mut bench = Bench::new();
     let mut newer = assignment("a", 1);
-    newer.epoch = Epoch::new(9);
+    newer = with_epoch(&newer, 9);
     bench.offer(newer);
     bench.offer(assignment("b", 1));
     let reason = "stale epoch 7: this node has seen 9".to_owned();
@@ -93,14 +96,14 @@ fn a_job_in_hand_is_not_run_twice_and_answers_to_its_newest_assignment() {
     let mut bench = Bench::new();
     let run = bench.start("a", 1);
     let mut newest = assignment("a", 1);
-    newest.ack = ack(77);
+    newest = with_ack(&newest, ack(77));
     bench.offer(newest.clone());
     assert!(bench.starts().is_empty());
     assert_eq!(bench.heartbeat().jobs, [newest.clone()]);
     bench.end(run, OutcomeStatus::Completed);
     assert_eq!(bench.sent()[0].1[0].job, Some(newest));
     let mut newest = assignment("a", 1);
-    newest.ack = ack(78);
+    newest = with_ack(&newest, ack(78));
     bench.offer(newest.clone());
     assert!(bench.starts().is_empty() && bench.sent().is_empty());
     bench.pass(2 * SECOND);
@@ -147,7 +150,7 @@ fn a_job_submitted_again_under_its_id_runs_again() {
     bench.end(run, OutcomeStatus::GiveUp);
     bench.confirm_all();
     let mut retried = assignment("a", 1);
-    retried.ack = Ack::parse("$JS.ACK.S.c.1.99.1.1.1").unwrap();
+    retried = with_ack(&retried, Ack::parse("$JS.ACK.S.c.1.99.1.1.1").unwrap());
     bench.offer(retried);
     assert_eq!(bench.starts().len(), 1);
 }
@@ -371,7 +374,10 @@ fn a_full_heartbeat_stays_below_its_limit() {
     for n in 0..1024 {
         let mut long = assignment(&format!("{n:0>64}"), 1);
         let stream = "s".repeat(250);
-        long.ack = Ack::parse(&format!("$JS.ACK.{stream}.c.1.1.1.1.1")).unwrap();
+        long = with_ack(
+            &long,
+            Ack::parse(&format!("$JS.ACK.{stream}.c.1.1.1.1.1")).unwrap(),
+        );
         bench.offer(long);
     }
     let heartbeat = bench.heartbeat();
