@@ -60,10 +60,10 @@ pub(super) async fn find(session: &Session, id: &JobId) -> Result<Found, Failure
 /// queued, else the first that anything is known of, else that of this id.
 pub(super) async fn resolve(session: &Session, id: &JobId) -> Result<JobId, Failure> {
     for Candidate { job, is_queued } in candidates(session, id).await {
-        let is_unknown = |view: &JobView| view.state == JobState::Unknown;
+        let is_known = |view: JobView| view.state != JobState::Unknown;
         if is_queued
             || session.record(&job).await?.is_some()
-            || !session.view(&job).await?.as_ref().is_none_or(is_unknown)
+            || session.view(&job).await?.is_some_and(is_known)
         {
             return Ok(job);
         }
