@@ -18,9 +18,12 @@ use crate::time::WallTime;
 /// numbers and stream names add up to.
 pub const ASSIGNMENT_LEN_MAX: usize = 512;
 
-/// One execution of a job, as sent to one node.
+/// One execution of a job, as sent to one node; a copy shares the original.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Assignment {
+pub struct Assignment(Arc<Parts>);
+
+#[derive(PartialEq, Eq)]
+struct Parts {
     /// The whole text: it is sent far more often than it is made.
     text: Arc<str>,
     epoch: Epoch,
@@ -34,38 +37,38 @@ impl Assignment {
     pub fn new(epoch: Epoch, category: Category, job: JobId, attempt: Attempt, ack: Ack) -> Self {
         let head = format!("{epoch}.{}.{}.{attempt}.", category.as_str(), job.as_str());
         let text = [head.as_str(), ack.as_str()].concat().into();
-        Self {
+        Self(Arc::new(Parts {
             text,
             epoch,
             category,
             job,
             attempt,
             ack,
-        }
+        }))
     }
 
     pub fn epoch(&self) -> Epoch {
-        self.epoch
+        self.0.epoch
     }
 
     pub fn category(&self) -> &Category {
-        &self.category
+        &self.0.category
     }
 
     pub fn job(&self) -> &JobId {
-        &self.job
+        &self.0.job
     }
 
     pub fn attempt(&self) -> Attempt {
-        self.attempt
+        self.0.attempt
     }
 
     pub fn ack(&self) -> &Ack {
-        &self.ack
+        &self.0.ack
     }
 
     pub fn as_str(&self) -> &str {
-        &self.text
+        &self.0.text
     }
 }
 
@@ -94,20 +97,20 @@ impl FromStr for Assignment {
         let text: Arc<str> = text.into();
         let start = text.len() - ack_len;
         let ack = Ack::within(Arc::clone(&text), start).ok_or(InvalidAssignment)?;
-        Ok(Self {
+        Ok(Self(Arc::new(Parts {
             text,
             epoch: Epoch::new(epoch),
             category,
             job,
             attempt: Attempt::new(attempt),
             ack,
-        })
+        })))
     }
 }
 
 impl Serialize for Assignment {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.text)
+        serializer.serialize_str(self.as_str())
     }
 }
 
@@ -119,13 +122,13 @@ impl<'de> Deserialize<'de> for Assignment {
 
 impl fmt::Display for Assignment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
+        f.write_str(self.as_str())
     }
 }
 
 impl fmt::Debug for Assignment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.text, f)
+        fmt::Debug::fmt(self.as_str(), f)
     }
 }
 
@@ -253,18 +256,10 @@ mod tests {
         assert_eq!(assignment.epoch(), Epoch::new(7));
         assert_eq!(assignment.ack().as_str(), FIRST_FORM);
         assert_eq!(assignment.to_string(), text);
-        let Assignment {
-            epoch,
-            category,
-            job,
-            attempt,
-            ack,
-            ..
-        } = assignment.clone();
-        assert_eq!(
-            Assignment::new(epoch, category, job, attempt, ack),
-            assignment
-        );
+        let (category, job) = (assignment.category().clone(), assignment.job().clone());
+        let ack = assignment.ack().clone();
+        let made = Assignment::new(Epoch::new(7), category, job, Attempt::new(3), ack);
+        assert_eq!(made, assignment);
     }
 
     #[test]

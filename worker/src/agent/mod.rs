@@ -17,12 +17,13 @@ mod settled;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
 use foldhash::{HashMap, HashMapExt as _};
 use rolecast_common::assignment::Assignment;
-use rolecast_common::id::{Attempt, BootId, Category, Epoch, JobId, NodeId, Role, Sequence};
+use rolecast_common::id::{BootId, Category, Epoch, NodeId, Role};
 use rolecast_common::time::{Now, Time, WallTime, format_duration};
 use rolecast_common::unit::Resources;
 use rolecast_common::wire::{
@@ -67,26 +68,33 @@ pub struct Limits {
 /// One attempt at one submission of a job; a later assignment of it is the
 /// same execution. A dead job that is retried keeps its id and starts again
 /// from attempt 1, so its place in the stream tells the submissions apart.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-struct Execution {
-    job: JobId,
-    sequence: Sequence,
-    attempt: Attempt,
-}
+#[derive(Clone, Debug)]
+struct Execution(Assignment);
 
 impl Execution {
     fn of(assignment: &Assignment) -> Self {
-        Self {
-            job: assignment.job().clone(),
-            sequence: assignment.ack().sequence(),
-            attempt: assignment.attempt(),
-        }
+        Self(assignment.clone())
     }
 
     fn is_of(&self, assignment: &Assignment) -> bool {
-        self.attempt == assignment.attempt()
-            && self.sequence == assignment.ack().sequence()
-            && self.job == *assignment.job()
+        self.0.attempt() == assignment.attempt()
+            && self.0.ack().sequence() == assignment.ack().sequence()
+            && self.0.job() == assignment.job()
+    }
+}
+
+impl PartialEq for Execution {
+    fn eq(&self, other: &Self) -> bool {
+        self.is_of(&other.0)
+    }
+}
+
+impl Eq for Execution {}
+
+impl Hash for Execution {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.ack().sequence().hash(state);
+        self.0.attempt().hash(state);
     }
 }
 

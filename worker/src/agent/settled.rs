@@ -3,59 +3,59 @@
 //! A server or dispatcher that lost its last moments may send a job whose
 //! outcome was confirmed; it is answered from here and does not run twice.
 
-use std::collections::VecDeque;
-
 use bytes::Bytes;
-use foldhash::HashMap;
+use rolecast_common::assignment::Assignment;
 use rolecast_common::wire::{Outcome, OutcomeStatus};
 
 use super::Execution;
 use super::outcomes::{assignment, has_run};
 
-/// As many as may be in hand: each may come again once.
-const COUNT_MAX: usize = 1024;
-/// Output kept altogether. Older outcomes make room, and their jobs would run again.
-const LEN_MAX: usize = 8 * 1024 * 1024;
+/// Slots, one for each sequence that many apart: as many as may be in hand.
+const SLOTS: usize = 1024;
+/// The longest output remembered, so that all slots together stay at 8 MiB. A
+/// job with more runs again.
+const OUTPUT_LEN_MAX: usize = 8 * 1024;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Settled {
-    outcomes: HashMap<Execution, Outcome>,
-    /// Oldest first.
-    order: VecDeque<Execution>,
-    len: usize,
+    slots: Box<[Option<Outcome>]>,
+}
+
+impl Default for Settled {
+    fn default() -> Self {
+        Self {
+            slots: vec![None; SLOTS].into(),
+        }
+    }
 }
 
 impl Settled {
     /// Remembers an outcome if its execution is over for good. One that was
     /// refused or handed back may be offered again under the same attempt.
     pub(super) fn remember(&mut self, mut outcome: Outcome) {
-        if !has_run(&outcome) || outcome.status == OutcomeStatus::HandedBack {
+        let is_over = has_run(&outcome) && outcome.status != OutcomeStatus::HandedBack;
+        if !is_over || outcome.output.0.len() > OUTPUT_LEN_MAX {
             return;
         }
-        // A copy, for the output may be a small part of a large buffer.
-        outcome.output.0 = Bytes::copy_from_slice(&outcome.output.0);
-        let execution = Execution::of(assignment(&outcome));
-        self.len += outcome.output.0.len();
-        if let Some(older) = self.outcomes.insert(execution.clone(), outcome) {
-            self.len -= older.output.0.len();
-            return;
+        if !outcome.output.is_empty() {
+            // A copy, for the output may be a small part of a large buffer.
+            outcome.output.0 = Bytes::copy_from_slice(&outcome.output.0);
         }
-        self.order.push_back(execution);
-        while self.order.len() > COUNT_MAX || self.len > LEN_MAX {
-            self.forget_oldest();
-        }
+        let slot = slot(assignment(&outcome));
+        self.slots[slot] = Some(outcome);
     }
 
     /// Returns the outcome of this execution, if it is remembered.
     pub(super) fn get(&self, execution: &Execution) -> Option<&Outcome> {
-        self.outcomes.get(execution)
+        let outcome = self.slots[slot(&execution.0)].as_ref()?;
+        execution.is_of(assignment(outcome)).then_some(outcome)
     }
+}
 
-    fn forget_oldest(&mut self) {
-        let oldest = self.order.pop_front();
-        let oldest = oldest.expect("the caller saw more than the limits allow");
-        if let Some(outcome) = self.outcomes.remove(&oldest) {
-            self.len -= outcome.output.0.len();
-        }
-    }
+#[allow(
+    clippy::cast_possible_truncation,
+    reason = "a remainder is smaller than the count of slots"
+)]
+fn slot(assignment: &Assignment) -> usize {
+    (assignment.ack().sequence().get() % SLOTS as u64) as usize
 }

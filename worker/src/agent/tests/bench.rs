@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use rolecast_common::assignment::Ack;
+use rolecast_common::id::{Attempt, JobId};
 use rolecast_common::wire::Heartbeat;
 
 use super::super::*;
@@ -197,9 +198,16 @@ pub(super) fn roles(epoch: u64, generation: u64, role: &str) -> Input {
     })
 }
 
-/// Returns the acknowledgement of this delivery of the job stored first.
+/// Returns the acknowledgement of this delivery of job "a".
 pub(super) fn ack(delivery: u64) -> Ack {
-    Ack::parse(&format!("$JS.ACK.S.c.{delivery}.1.1.1.1")).unwrap()
+    ack_of("a", delivery)
+}
+
+/// Returns the acknowledgement of this delivery of a job; its name's first
+/// letter says its place in the stream.
+fn ack_of(job: &str, delivery: u64) -> Ack {
+    let sequence = job.as_bytes()[0];
+    Ack::parse(&format!("$JS.ACK.S.c.{delivery}.{sequence}.1.1.1")).unwrap()
 }
 
 pub(super) fn assignment(job: &str, attempt: u32) -> Assignment {
@@ -208,8 +216,9 @@ pub(super) fn assignment(job: &str, attempt: u32) -> Assignment {
 
 pub(super) fn assignment_of(category: &str, job: &str, attempt: u32) -> Assignment {
     let category = Category::new(category).unwrap();
+    let ack = ack_of(job, 1);
     let job = JobId::new(job).unwrap();
-    Assignment::new(Epoch::new(7), category, job, Attempt::new(attempt), ack(1))
+    Assignment::new(Epoch::new(7), category, job, Attempt::new(attempt), ack)
 }
 
 pub(super) fn with_epoch(assignment: &Assignment, epoch: u64) -> Assignment {
