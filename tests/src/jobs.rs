@@ -149,6 +149,12 @@ impl Cluster {
         Some(stream.cached_info().state.messages)
     }
 
+    /// Returns how many messages a stream ever took, those that were replaced included.
+    pub async fn stored_count(&self, stream: &str) -> Option<u64> {
+        let stream = self.jetstream().get_stream(stream).await.ok()?;
+        Some(stream.cached_info().state.last_sequence)
+    }
+
     async fn messages(&self, stream: &str) -> Vec<DeadLetter> {
         let jetstream = self.jetstream();
         let stream = jetstream
