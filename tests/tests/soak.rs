@@ -9,6 +9,7 @@
 )]
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt as _;
@@ -91,8 +92,10 @@ async fn no_job_is_lost_while_workers_are_killed() {
     let lost = jobs - completed;
     let total: u32 = executions.values().sum();
     let duplicates = total as usize - executions.len();
-    println!(
-        "soak: jobs = {jobs}, kills = {kills}, lost = {lost}, duplicate executions = {duplicates}, \
+    // Not by println, which a test that passes keeps to itself.
+    let _ = writeln!(
+        std::io::stderr(),
+        "\nsoak: jobs = {jobs}, kills = {kills}, lost = {lost}, duplicate executions = {duplicates}, \
          seconds = {seconds:.1}, seed = {seed}"
     );
     assert_eq!(lost, 0, "{counts:?}");
