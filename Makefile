@@ -2,10 +2,14 @@
 
 CARGO ?= cargo
 TOOLS := tests/tools/fetch.sh
+# Where cargo puts what it builds.
+TARGET := $(or $(CARGO_TARGET_DIR),target)
 # Versions of nats-server that the end-to-end tests are run on.
 NATS_VERSIONS := 2.12.8 2.14.6 2.15.1
 # Jobs of the long soak; the one in `make test` is shorter.
 ROLECAST_SOAK_JOBS ?= 200000
+# Flags for `rolecast demo`, such as --keep.
+DEMO_FLAGS ?=
 
 .PHONY: help tools build demo test check fmt-check lint docs \
 	test-nats-versions test-long bench-dispatch clean
@@ -20,7 +24,7 @@ build: ## build the programs
 	$(CARGO) build --workspace --bins
 
 demo: tools build ## run real jobs on four workers, and kill one of them
-	target/debug/rolecast demo
+	$(TARGET)/debug/rolecast demo $(DEMO_FLAGS)
 
 test: tools build ## run all tests, those on a real nats-server included
 	$(CARGO) test --workspace
@@ -48,7 +52,7 @@ test-long: tools build ## soak with ROLECAST_SOAK_JOBS jobs (200000)
 
 bench-dispatch: tools ## compare Rolecast with workers that pull from JetStream
 	$(CARGO) build --release --workspace --bins
-	target/release/bench-dispatch
+	$(TARGET)/release/bench-dispatch
 
 clean: ## remove what was built and fetched
 	$(CARGO) clean
