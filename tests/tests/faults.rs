@@ -159,8 +159,11 @@ async fn a_frozen_worker_that_comes_back_late_changes_nothing() {
 /// Returns how many jobs the next heartbeat lists: those whose outcome is not confirmed.
 async fn in_hand(beats: &mut Subscriber) -> usize {
     let beat = tokio::time::timeout(LIMIT, beats.next()).await;
-    let beat = beat.expect("heartbeats come").unwrap();
-    let beat: Heartbeat = wire::decode(Encoding::MessagePack, &beat.payload).unwrap();
+    let beat = beat
+        .expect("heartbeats come")
+        .expect("the connection lives");
+    let beat: Heartbeat =
+        wire::decode(Encoding::MessagePack, &beat.payload).expect("it is a heartbeat");
     beat.jobs.len()
 }
 
