@@ -35,8 +35,15 @@ struct Parts {
 
 impl Assignment {
     pub fn new(epoch: Epoch, category: Category, job: JobId, attempt: Attempt, ack: Ack) -> Self {
-        let head = format!("{epoch}.{}.{}.{attempt}.", category.as_str(), job.as_str());
-        let text = [head.as_str(), ack.as_str()].concat().into();
+        let (epoch_text, attempt_text) = (epoch.to_string(), attempt.to_string());
+        let tokens = [
+            epoch_text.as_str(),
+            category.as_str(),
+            job.as_str(),
+            attempt_text.as_str(),
+            ack.as_str(),
+        ];
+        let text = tokens.join(".").into();
         Self(Arc::new(Parts {
             text,
             epoch,

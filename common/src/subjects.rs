@@ -119,7 +119,7 @@ impl fmt::Display for Source {
 
 /// Where a node receives its jobs.
 pub fn node_jobs(node: &NodeId) -> String {
-    format!("rolecast.node.{node}.jobs")
+    ["rolecast.node.", node.as_str(), ".jobs"].concat()
 }
 
 /// Where a node receives its role assignments.
@@ -152,7 +152,7 @@ pub fn parse_heartbeat(subject: &str) -> Result<NodeId, UnexpectedSubject> {
 
 /// The reply subject of a job: where its outcome goes.
 pub fn done(node: &NodeId, assignment: &Assignment) -> String {
-    format!("{DONE_PREFIX}{node}.{assignment}")
+    [DONE_PREFIX, node.as_str(), ".", assignment.as_str()].concat()
 }
 
 /// Where a node publishes several outcomes at once.

@@ -32,7 +32,7 @@ pub struct Outcome {
     /// How long it ran, in microseconds.
     #[serde(default)]
     pub run_us: u64,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "JobUsage::is_unknown")]
     pub usage: JobUsage,
 }
 
@@ -66,6 +66,12 @@ pub struct JobUsage {
     pub cpu_us: u64,
     /// The largest resident memory, in bytes.
     pub memory_max: u64,
+}
+
+impl JobUsage {
+    fn is_unknown(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// Several outcomes in one message on `rolecast.done.<node>.batch`; its one

@@ -17,6 +17,7 @@ mod epoch;
 mod events;
 mod histories;
 mod intake;
+mod outbox;
 mod service;
 
 use std::pin::pin;

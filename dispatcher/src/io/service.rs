@@ -12,17 +12,15 @@ use foldhash::{HashMap, HashMapExt as _};
 use futures_util::{FutureExt as _, StreamExt as _};
 use rolecast_common::id::{Epoch, Sequence};
 use rolecast_common::nats::{Clock, Connection};
-use rolecast_common::options::HEADER_DEADLINE;
 use rolecast_common::subjects::{self, Source};
-use rolecast_common::wire::{Encoding, Record, encode};
-use serde_json::json;
+use rolecast_common::time::Now;
 use tokio::sync::mpsc;
 use tokio::time::{Sleep, sleep_until};
 
-use super::burial::{self, Held};
+use super::burial::Held;
 use super::discovery::{self, Undeclared};
-use super::{Streams, api, assets, epoch, events, histories, intake};
-use crate::machine::{Input, Machine, Output, PULL_EXPIRES};
+use super::{Streams, api, assets, epoch, histories, intake};
+use crate::machine::{Input, Machine, Output};
 
 /// Messages read from one subscription before the others get their turn.
 const DRAIN_MAX: usize = 256;
@@ -34,19 +32,33 @@ const PULL_RETRY: Duration = Duration::from_millis(500);
 const STOP_LIMIT: Duration = Duration::from_secs(5);
 
 pub(super) struct Service {
-    connection: Connection,
-    streams: Streams,
+    pub(super) connection: Connection,
+    pub(super) streams: Streams,
     clock: Clock,
+    /// What the clocks read when the present turn began.
+    now: Now,
     machine: Machine,
     outputs: Vec<Output>,
     inputs: Inputs,
     /// Pulls answer on `<inbox>.pull.<consumer>`, records on `<inbox>.record.<sequence>`.
-    inbox: String,
-    held: HashMap<Sequence, Held>,
-    reports: mpsc::Sender<Input>,
-    histories: mpsc::UnboundedSender<histories::Change>,
-    expected_none: HeaderMap,
-    stepped_down: Option<String>,
+    pub(super) inbox: String,
+    pub(super) held: HashMap<Sequence, Held>,
+    pub(super) reports: mpsc::Sender<Input>,
+    pub(super) histories: mpsc::UnboundedSender<histories::Change>,
+    pub(super) expected_none: HeaderMap,
+    pub(super) stepped_down: Option<String>,
+}
+
+/// What a turn begins with.
+enum Arrived {
+    Pull(Message),
+    Done(Message),
+    Record(Message),
+    Heartbeat(Message),
+    Request(Message),
+    Report(Input),
+    Connection,
+    Nothing,
 }
 
 struct Inputs {
@@ -86,6 +98,7 @@ impl Service {
         let service = Self {
             connection,
             streams,
+            now: clock.now(),
             clock,
             machine,
             outputs: Vec::new(),
@@ -138,6 +151,7 @@ impl Service {
                 () = shutdown.as_mut(), if stop_at.is_none() => {
                     tracing::info!(event = "stopping", "stopping");
                     stop_at = Some(tokio::time::Instant::now() + STOP_LIMIT);
+                    self.now = self.clock.now();
                     self.tell(Input::Stop);
                 }
                 result = self.receive(timer.as_mut()) => result?,
@@ -165,31 +179,39 @@ impl Service {
 
     /// Waits for something to arrive, then reads what else is there already.
     async fn receive(&mut self, timer: Pin<&mut Sleep>) -> anyhow::Result<()> {
-        let closed = "the connection to NATS was closed";
-        tokio::select! {
-            message = self.inputs.pulls.next() => {
-                let message = message.context(closed)?;
-                self.on_pull(message);
-            }
-            message = self.inputs.done.next() => {
-                let input = intake::outcomes(&message.context(closed)?);
-                self.tell(input);
-            }
-            message = self.inputs.records.next() => self.on_record(&message.context(closed)?),
-            message = self.inputs.heartbeats.next() => {
-                let input = intake::heartbeat(&message.context(closed)?);
-                self.tell(input);
-            }
-            message = self.inputs.api.next() => self.on_request(message.context(closed)?),
-            report = self.inputs.reports.recv() => self.on_report(report),
-            changed = self.connection.connected.changed() => {
-                changed.context(closed)?;
-                self.tell(Input::Reconnected);
-            }
-            () = timer => {}
+        let message = self.wait(timer).await?;
+        // One look at the clocks does for all that arrived together.
+        self.now = self.clock.now();
+        match message {
+            Arrived::Pull(message) => self.on_pull(message),
+            Arrived::Done(message) => self.tell(intake::outcomes(&message)),
+            Arrived::Record(message) => self.on_record(&message),
+            Arrived::Heartbeat(message) => self.tell(intake::heartbeat(&message)),
+            Arrived::Request(message) => self.on_request(message),
+            Arrived::Report(input) => self.tell(input),
+            Arrived::Connection => self.tell(Input::Reconnected),
+            Arrived::Nothing => {}
         }
         self.drain();
         Ok(())
+    }
+
+    async fn wait(&mut self, timer: Pin<&mut Sleep>) -> anyhow::Result<Arrived> {
+        let closed = "the connection to NATS was closed";
+        tokio::select! {
+            message = self.inputs.pulls.next() => message.map(Arrived::Pull).context(closed),
+            message = self.inputs.done.next() => message.map(Arrived::Done).context(closed),
+            message = self.inputs.records.next() => message.map(Arrived::Record).context(closed),
+            message = self.inputs.heartbeats.next() => {
+                message.map(Arrived::Heartbeat).context(closed)
+            }
+            message = self.inputs.api.next() => message.map(Arrived::Request).context(closed),
+            Some(input) = self.inputs.reports.recv() => Ok(Arrived::Report(input)),
+            changed = self.connection.connected.changed() => {
+                changed.map(|()| Arrived::Connection).context(closed)
+            }
+            () = timer => Ok(Arrived::Nothing),
+        }
     }
 
     fn drain(&mut self) {
@@ -220,8 +242,7 @@ impl Service {
     }
 
     fn tell(&mut self, input: Input) {
-        let now = self.clock.now();
-        self.machine.handle(now, input, &mut self.outputs);
+        self.machine.handle(self.now, input, &mut self.outputs);
     }
 
     fn on_pull(&mut self, message: Message) {
@@ -289,17 +310,11 @@ impl Service {
         });
     }
 
-    fn on_report(&mut self, report: Option<Input>) {
-        if let Some(input) = report {
-            self.tell(input);
-        }
-    }
-
     fn on_request(&mut self, request: Message) {
         let streams = self.streams.clone();
         match request.subject.as_str() {
             subjects::API_STATUS => {
-                let status = self.machine.status(self.clock.now());
+                let status = self.machine.status(self.now);
                 tokio::spawn(api::answer_status(streams, status, request));
             }
             subjects::API_JOB => {
@@ -334,149 +349,4 @@ impl Service {
             timer.as_mut().reset(deadline);
         }
     }
-
-    async fn carry_out(&mut self, output: Output, is_connected: bool) -> anyhow::Result<()> {
-        match output {
-            Output::Event(event) => events::log(&event),
-            Output::StepDown { reason } => self.stepped_down = Some(reason),
-            Output::Drop(sequence) => {
-                self.held.remove(&sequence);
-            }
-            Output::SaveHistory { sequence, history } => {
-                // The writer ends only with the program.
-                let _ = self.histories.send((sequence, Some(history)));
-            }
-            Output::ForgetHistory(sequence) => {
-                let _ = self.histories.send((sequence, None));
-            }
-            Output::Bury { record, ack } => {
-                let held = self.held.remove(&record.sequence);
-                self.bury(record, ack, held);
-            }
-            Output::Forward { sequence, .. }
-            | Output::Ack { sequence, .. }
-            | Output::GiveBack { sequence, .. }
-                if !is_connected =>
-            {
-                self.held.remove(&sequence);
-            }
-            Output::Fetch { .. }
-            | Output::KeepAlive(_)
-            | Output::Record(_)
-            | Output::Confirm(_)
-                if !is_connected => {}
-            Output::Forward { .. } => self.forward(output).await?,
-            Output::Fetch { source, batch } => self.fetch(&source, batch).await?,
-            Output::Record(record) => self.record(&record).await?,
-            Output::Ack { sequence, ack } => {
-                self.held.remove(&sequence);
-                self.publish(ack.as_str(), "+ACK").await?;
-            }
-            Output::KeepAlive(ack) => self.publish(ack.as_str(), "+WPI").await?,
-            Output::GiveBack {
-                sequence,
-                ack,
-                delay,
-            } => {
-                self.held.remove(&sequence);
-                let word = give_back_word(delay);
-                self.publish(ack.as_str(), word).await?;
-            }
-            Output::Confirm(reply) => self.publish(&reply, "").await?,
-        }
-        Ok(())
-    }
-
-    async fn publish(&self, subject: &str, payload: impl Into<bytes::Bytes>) -> anyhow::Result<()> {
-        let client = &self.connection.client;
-        client.publish(subject.to_owned(), payload.into()).await?;
-        Ok(())
-    }
-
-    async fn forward(&mut self, output: Output) -> anyhow::Result<()> {
-        let Output::Forward {
-            sequence,
-            node,
-            assignment,
-            deadline,
-        } = output
-        else {
-            return Ok(());
-        };
-        let held = self
-            .held
-            .remove(&sequence)
-            .context("a job to send is not held")?;
-        let subject = subjects::node_jobs(&node);
-        let reply = subjects::done(&node, &assignment);
-        let client = &self.connection.client;
-        let Some(mut headers) = held.headers else {
-            client
-                .publish_with_reply(subject, reply, held.payload)
-                .await?;
-            return Ok(());
-        };
-        if let Some(deadline) = deadline {
-            headers.insert(HEADER_DEADLINE, deadline.to_string().as_str());
-        }
-        let sent = client.publish_with_reply_and_headers(subject, reply, headers, held.payload);
-        sent.await?;
-        Ok(())
-    }
-
-    async fn fetch(&self, source: &Source, batch: u32) -> anyhow::Result<()> {
-        let consumer = source.consumer();
-        let prefix = &self.streams.api_prefix;
-        let stream = subjects::STREAM_JOBS;
-        let subject = format!("{prefix}.CONSUMER.MSG.NEXT.{stream}.{consumer}");
-        let reply = format!("{}.pull.{consumer}", self.inbox);
-        let expires = u64::try_from(PULL_EXPIRES.as_nanos()).unwrap_or(u64::MAX);
-        let request = json!({"batch": batch, "expires": expires}).to_string();
-        let client = &self.connection.client;
-        client
-            .publish_with_reply(subject, reply, request.into())
-            .await?;
-        Ok(())
-    }
-
-    async fn record(&self, record: &Record) -> anyhow::Result<()> {
-        let subject = subjects::result(&record.job);
-        let reply = format!("{}.record.{}", self.inbox, record.sequence);
-        let payload = encode(Encoding::MessagePack, record).into();
-        let headers = self.expected_none.clone();
-        let client = &self.connection.client;
-        client
-            .publish_with_reply_and_headers(subject, reply, headers, payload)
-            .await?;
-        Ok(())
-    }
-
-    fn bury(
-        &self,
-        record: Box<Record>,
-        ack: Option<rolecast_common::assignment::Ack>,
-        held: Option<Held>,
-    ) {
-        let jetstream = self.streams.jetstream.clone();
-        let reports = self.reports.clone();
-        tokio::spawn(async move {
-            let sequence = record.sequence;
-            let result = burial::bury(&jetstream, &record, ack.as_ref(), held).await;
-            if let Err(error) = &result {
-                tracing::warn!(event = "burial_failed", job = %record.job, "{error:#}");
-            }
-            let is_done = result.is_ok();
-            // The receiver is gone only when the program ends.
-            let _ = reports.send(Input::Buried { sequence, is_done }).await;
-        });
-    }
-}
-
-/// Returns the negative acknowledgement that has the job delivered after `delay`.
-fn give_back_word(delay: Duration) -> String {
-    // A delay of zero would take the server's timer; without one it is at once.
-    if delay.is_zero() {
-        return "-NAK".to_owned();
-    }
-    format!("-NAK {{\"delay\": {}}}", delay.as_nanos())
 }

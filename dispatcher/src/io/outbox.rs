@@ -1,0 +1,161 @@
+//! Carries out what the machine says.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use rolecast_common::assignment::Ack;
+use rolecast_common::options::HEADER_DEADLINE;
+use rolecast_common::subjects::{self, Source};
+use rolecast_common::wire::{Encoding, Record, encode};
+use serde_json::json;
+
+use super::burial::{self, Held};
+use super::events;
+use super::service::Service;
+use crate::machine::{Input, Output, PULL_EXPIRES};
+
+impl Service {
+    pub(super) async fn carry_out(
+        &mut self,
+        output: Output,
+        is_connected: bool,
+    ) -> anyhow::Result<()> {
+        match output {
+            Output::Event(event) => events::log(&event),
+            Output::StepDown { reason } => self.stepped_down = Some(reason),
+            Output::Drop(sequence) => {
+                self.held.remove(&sequence);
+            }
+            Output::SaveHistory { sequence, history } => {
+                // The writer ends only with the program.
+                let _ = self.histories.send((sequence, Some(history)));
+            }
+            Output::ForgetHistory(sequence) => {
+                let _ = self.histories.send((sequence, None));
+            }
+            Output::Bury { record, ack } => {
+                let held = self.held.remove(&record.sequence);
+                self.bury(record, ack, held);
+            }
+            Output::Forward { sequence, .. }
+            | Output::Ack { sequence, .. }
+            | Output::GiveBack { sequence, .. }
+                if !is_connected =>
+            {
+                self.held.remove(&sequence);
+            }
+            Output::Fetch { .. }
+            | Output::KeepAlive(_)
+            | Output::Record(_)
+            | Output::Confirm(_)
+                if !is_connected => {}
+            Output::Forward { .. } => self.forward(output).await?,
+            Output::Fetch { source, batch } => self.fetch(&source, batch).await?,
+            Output::Record(record) => self.record(&record).await?,
+            Output::Ack { sequence, ack } => {
+                self.held.remove(&sequence);
+                self.publish(ack.as_str(), "+ACK").await?;
+            }
+            Output::KeepAlive(ack) => self.publish(ack.as_str(), "+WPI").await?,
+            Output::GiveBack {
+                sequence,
+                ack,
+                delay,
+            } => {
+                self.held.remove(&sequence);
+                let word = give_back_word(delay);
+                self.publish(ack.as_str(), word).await?;
+            }
+            Output::Confirm(reply) => self.publish(&reply, "").await?,
+        }
+        Ok(())
+    }
+
+    async fn publish(&self, subject: &str, payload: impl Into<bytes::Bytes>) -> anyhow::Result<()> {
+        let client = &self.connection.client;
+        client.publish(subject.to_owned(), payload.into()).await?;
+        Ok(())
+    }
+
+    async fn forward(&mut self, output: Output) -> anyhow::Result<()> {
+        let Output::Forward {
+            sequence,
+            node,
+            assignment,
+            deadline,
+        } = output
+        else {
+            return Ok(());
+        };
+        let held = self
+            .held
+            .remove(&sequence)
+            .context("a job to send is not held")?;
+        let subject = subjects::node_jobs(&node);
+        let reply = subjects::done(&node, &assignment);
+        let client = &self.connection.client;
+        let Some(mut headers) = held.headers else {
+            client
+                .publish_with_reply(subject, reply, held.payload)
+                .await?;
+            return Ok(());
+        };
+        if let Some(deadline) = deadline {
+            headers.insert(HEADER_DEADLINE, deadline.to_string().as_str());
+        }
+        let sent = client.publish_with_reply_and_headers(subject, reply, headers, held.payload);
+        sent.await?;
+        Ok(())
+    }
+
+    async fn fetch(&self, source: &Source, batch: u32) -> anyhow::Result<()> {
+        let consumer = source.consumer();
+        let prefix = &self.streams.api_prefix;
+        let stream = subjects::STREAM_JOBS;
+        let subject = format!("{prefix}.CONSUMER.MSG.NEXT.{stream}.{consumer}");
+        let reply = format!("{}.pull.{consumer}", self.inbox);
+        let expires = u64::try_from(PULL_EXPIRES.as_nanos()).unwrap_or(u64::MAX);
+        let request = json!({"batch": batch, "expires": expires}).to_string();
+        let client = &self.connection.client;
+        client
+            .publish_with_reply(subject, reply, request.into())
+            .await?;
+        Ok(())
+    }
+
+    async fn record(&self, record: &Record) -> anyhow::Result<()> {
+        let subject = subjects::result(&record.job);
+        let reply = format!("{}.record.{}", self.inbox, record.sequence);
+        let payload = encode(Encoding::MessagePack, record).into();
+        let headers = self.expected_none.clone();
+        let client = &self.connection.client;
+        client
+            .publish_with_reply_and_headers(subject, reply, headers, payload)
+            .await?;
+        Ok(())
+    }
+
+    fn bury(&self, record: Box<Record>, ack: Option<Ack>, held: Option<Held>) {
+        let jetstream = self.streams.jetstream.clone();
+        let reports = self.reports.clone();
+        tokio::spawn(async move {
+            let sequence = record.sequence;
+            let result = burial::bury(&jetstream, &record, ack.as_ref(), held).await;
+            if let Err(error) = &result {
+                tracing::warn!(event = "burial_failed", job = %record.job, "{error:#}");
+            }
+            let is_done = result.is_ok();
+            // The receiver is gone only when the program ends.
+            let _ = reports.send(Input::Buried { sequence, is_done }).await;
+        });
+    }
+}
+
+/// Returns the negative acknowledgement that has the job delivered after `delay`.
+fn give_back_word(delay: Duration) -> String {
+    // A delay of zero would take the server's timer; without one it is at once.
+    if delay.is_zero() {
+        return "-NAK".to_owned();
+    }
+    format!("-NAK {{\"delay\": {}}}", delay.as_nanos())
+}
