@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Parser, ValueEnum};
-use rolecast_common::nats::Settings;
+use rolecast_common::nats::{Settings, nats_settings};
 use rolecast_common::settings::Mistakes;
 use rolecast_common::time::parse_duration;
 use rolecast_dispatcher::config::{self, Config};
@@ -66,13 +66,18 @@ async fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(event = "failed", "{error:#}");
-            if error.is::<Mistakes>() {
+            if error.is::<Mistakes>() || error.is::<BadConfig>() {
                 return ExitCode::from(2);
             }
             ExitCode::FAILURE
         }
     }
 }
+
+/// Marks an error that the operator mends in the configuration.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot use the configuration {0}")]
+struct BadConfig(String);
 
 async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let config = read_config(&arguments.config)?;
@@ -93,13 +98,15 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
             _ = interrupt.recv() => {}
         }
     };
-    rolecast_dispatcher::io::run(config, flags, arguments.connect_timeout, shutdown).await
+    let nats = nats_settings(flags, config.nats.clone());
+    let nats = nats.with_context(|| BadConfig("of NATS".to_owned()))?;
+    rolecast_dispatcher::io::run(config, nats, arguments.connect_timeout, shutdown).await
 }
 
 fn read_config(path: &PathBuf) -> anyhow::Result<Config> {
-    let text = std::fs::read_to_string(path)
-        .with_context(|| format!("cannot read the configuration {}", path.display()))?;
-    Ok(config::parse(&text, &config::host_name())?)
+    let name = || BadConfig(path.display().to_string());
+    let text = std::fs::read_to_string(path).with_context(name)?;
+    config::parse(&text, &config::host_name()).with_context(name)
 }
 
 fn start_log(format: LogFormat) {

@@ -77,7 +77,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Marks an error that the operator mends in the configuration file.
+/// Marks an error that the operator mends in the configuration.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot use the configuration {0}")]
 struct BadConfig(String);
@@ -93,7 +93,8 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
         context: arguments.nats_context,
         ..Settings::default()
     };
-    let nats = nats_settings(flags, config.nats.clone())?;
+    let nats = nats_settings(flags, config.nats.clone());
+    let nats = nats.with_context(|| BadConfig("of NATS".to_owned()))?;
     let worker = Worker::from_config(config, nats, arguments.connect_timeout);
     // Commands have threads of their own, so one is enough for everything else.
     let runtime = tokio::runtime::Builder::new_current_thread()

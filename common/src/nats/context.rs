@@ -1,8 +1,8 @@
 //! Where NATS is and how to log in, from the places the `nats` command reads.
 //!
 //! In order of precedence: flags, the environment (`NATS_URL`, `NATS_CREDS` and
-//! so on), the program's own config file, the context that is named by flag,
-//! file or `NATS_CONTEXT` or selected by `nats context select`, localhost.
+//! so on), a context named by flag or `NATS_CONTEXT`, the program's own config
+//! file, a context named there or selected by `nats context select`, localhost.
 
 use std::env;
 use std::fs;
@@ -132,21 +132,33 @@ impl Settings {
 
 /// Resolves the settings from flags, environment, config file and context.
 pub fn nats_settings(flags: Settings, file: Settings) -> anyhow::Result<Settings> {
-    let settings = flags
+    let asked = flags
         .with_login_of_url()
-        .or(Settings::from_environment().with_login_of_url())
-        .or(file.with_login_of_url());
-    let Some(directory) = config_directory() else {
-        return Ok(settings);
-    };
-    let context = read_context(&directory.join("nats"), settings.context.as_deref())?;
+        .or(Settings::from_environment().with_login_of_url());
+    let file = file.with_login_of_url();
+    let directory = config_directory().unwrap_or_default().join("nats");
+    resolve(asked, file, &directory)
+}
+
+fn resolve(asked: Settings, file: Settings, directory: &Path) -> anyhow::Result<Settings> {
+    // A context asked for by name is what the operator wants now; it beats the file.
+    if asked.context.is_some() {
+        let context = read_context(directory, asked.context.as_deref())?;
+        return Ok(asked.or(context.with_login_of_url()).or(file));
+    }
+    let settings = asked.or(file);
     // An explicit server without a login of its own must not be sent the
     // secrets of a context that was merely selected.
     if settings.url.is_some() && settings.context.is_none() {
         return Ok(settings);
     }
+    let context = read_context(directory, settings.context.as_deref())?;
     Ok(settings.or(context.with_login_of_url()))
 }
+
+/// Ways to log in that a context may have and that only the `nats` command knows:
+/// to go on without them would be to connect as nobody.
+const UNSUPPORTED: [&str; 2] = ["nsc", "user_jwt"];
 
 fn config_directory() -> Option<PathBuf> {
     let given = env::var_os("XDG_CONFIG_HOME").map(PathBuf::from);
@@ -169,8 +181,17 @@ fn read_context(directory: &Path, name: Option<&str>) -> anyhow::Result<Settings
     let path = directory.join("context").join(format!("{name}.json"));
     let text = fs::read_to_string(&path)
         .with_context(|| format!("nats context {name:?}: cannot read {}", path.display()))?;
-    let mut settings: Settings = serde_json::from_str(&text)
-        .with_context(|| format!("nats context {name:?}: {} is not valid", path.display()))?;
+    let invalid = || format!("nats context {name:?}: {} is not valid", path.display());
+    let fields: serde_json::Value = serde_json::from_str(&text).with_context(invalid)?;
+    for field in UNSUPPORTED {
+        if fields[field]
+            .as_str()
+            .is_some_and(|value| !value.is_empty())
+        {
+            bail!("nats context {name:?} logs in by {field:?}, which is not supported; use creds");
+        }
+    }
+    let mut settings: Settings = serde_json::from_value(fields).with_context(invalid)?;
     settings.drop_empty();
     Ok(settings)
 }
@@ -227,6 +248,31 @@ mod tests {
         assert_eq!(read_context(&directory, Some("east")).unwrap(), expected);
         assert!(read_context(&directory, Some("west")).is_err());
         assert!(read_context(&directory, Some("../east")).is_err());
+        fs::write(
+            directory.join("context/nsc.json"),
+            r#"{"nsc":"nsc://o/a/u"}"#,
+        )
+        .unwrap();
+        let error = read_context(&directory, Some("nsc"))
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("\"nsc\", which is not supported"), "{error}");
+        let file = Settings {
+            url: Some("nats://file:4222".to_owned()),
+            ..Settings::default()
+        };
+        let by_flag = Settings {
+            context: Some("east".to_owned()),
+            ..Settings::default()
+        };
+        let resolved = resolve(by_flag, file.clone(), &directory).unwrap();
+        assert_eq!(resolved.url(), "nats://a:4222");
+        // An explicit server neither needs nor gets the selected context.
+        fs::write(directory.join("context.txt"), "gone").unwrap();
+        assert_eq!(
+            resolve(Settings::default(), file.clone(), &directory).unwrap(),
+            file
+        );
         fs::remove_dir_all(directory).unwrap();
     }
 

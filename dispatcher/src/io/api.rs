@@ -21,13 +21,15 @@ pub(super) fn encoding(request: &Message) -> Encoding {
     }
 }
 
-/// Reads the job a request asks for: an id, or a sequence in the stream.
-pub(super) fn requested_job(request: &Message, stream_created: WallTime) -> Option<JobId> {
-    let text = std::str::from_utf8(&request.payload).ok()?.trim();
-    if let Ok(sequence) = text.parse::<u64>() {
-        return Some(Sequence::new(sequence).job_id(stream_created));
-    }
-    JobId::new(text).ok()
+/// Reads the ids a request may mean: the one it says, and if that is a number,
+/// that of the unnamed job with this sequence.
+pub(super) fn requested_jobs(request: &Message, stream_created: WallTime) -> Vec<JobId> {
+    let text = std::str::from_utf8(&request.payload)
+        .unwrap_or_default()
+        .trim();
+    let sequence = text.parse().ok().map(Sequence::new);
+    let unnamed = sequence.map(|sequence| sequence.job_id(stream_created));
+    JobId::new(text).ok().into_iter().chain(unnamed).collect()
 }
 
 /// Adds each category's backlog and oldest job, then answers.
@@ -81,17 +83,22 @@ async fn oldest(jetstream: &jetstream::Context, subject: &str) -> Option<WallTim
 /// Answers with the recorded outcome if there is one, else with what the machine knows.
 pub(super) async fn answer_job(
     streams: Streams,
-    job: JobId,
+    jobs: Vec<JobId>,
     known: Option<JobView>,
     request: Message,
 ) {
-    let record = match recorded(&streams.jetstream, &job).await {
-        Ok(record) => record,
-        Err(error) => {
-            tracing::warn!(event = "record_unreadable", %job, "cannot read outcome: {error:#}");
-            None
-        }
+    let Some(job) = jobs.last().cloned() else {
+        return;
     };
+    let mut record = None;
+    for job in &jobs {
+        match recorded(&streams.jetstream, job).await {
+            Ok(found) => record = record.or(found),
+            Err(error) => {
+                tracing::warn!(event = "record_unreadable", %job, "cannot read outcome: {error:#}");
+            }
+        }
+    }
     let view = match (record, known) {
         (Some(record), _) => JobView {
             v: wire::VERSION,
@@ -103,8 +110,8 @@ pub(super) async fn answer_job(
             node: record.node.clone(),
             attempt: record.attempt,
             reason: record.reason.clone(),
+            job: record.job.clone(),
             record: Some(record),
-            job,
         },
         (None, Some(view)) => view,
         (None, None) => JobView {

@@ -26,7 +26,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use async_nats::jetstream;
 use rolecast_common::nats::Settings;
-use rolecast_common::nats::{Clock, Connection, check_jetstream, connect, explain, nats_settings};
+use rolecast_common::nats::{Clock, Connection, check_jetstream, connect, explain};
 use rolecast_common::subjects;
 use rolecast_common::time::WallTime;
 
@@ -51,13 +51,13 @@ pub(crate) struct Streams {
 /// Runs a dispatcher until `shutdown` ends or it must step down.
 pub async fn run(
     config: Config,
-    flags: Settings,
+    nats: Settings,
     connect_limit: Duration,
     shutdown: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
     let mut shutdown = pin!(shutdown);
     let service = tokio::select! {
-        service = open(&config, flags, connect_limit) => service?,
+        service = open(&config, &nats, connect_limit) => service?,
         () = &mut shutdown => return Ok(()),
     };
     service.run(shutdown).await
@@ -65,13 +65,12 @@ pub async fn run(
 
 async fn open(
     config: &Config,
-    flags: Settings,
+    nats: &Settings,
     connect_limit: Duration,
 ) -> anyhow::Result<service::Service> {
-    let settings = nats_settings(flags, config.nats.clone())?;
     let name = format!("rolecast-dispatcher {}", config.name);
-    let connection = connect(&settings, &name, connect_limit).await?;
-    let started = start(config, &settings, &connection).await;
+    let connection = connect(nats, &name, connect_limit).await?;
+    let started = start(config, nats, &connection).await;
     started.map_err(|error| explain(&connection, error))
 }
 

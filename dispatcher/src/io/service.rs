@@ -318,11 +318,9 @@ impl Service {
                 tokio::spawn(api::answer_status(streams, status, request));
             }
             subjects::API_JOB => {
-                let Some(job) = api::requested_job(&request, self.streams.jobs_created) else {
-                    return;
-                };
-                let known = self.machine.job(&job);
-                tokio::spawn(api::answer_job(streams, job, known, request));
+                let jobs = api::requested_jobs(&request, self.streams.jobs_created);
+                let known = jobs.iter().find_map(|job| self.machine.job(job));
+                tokio::spawn(api::answer_job(streams, jobs, known, request));
             }
             _ => {}
         }

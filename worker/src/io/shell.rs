@@ -138,9 +138,11 @@ impl Shell {
                 Some(()) = drain.next() => self.handle(Input::Drain),
             }
             if messages.is_terminated() {
+                self.finish(ends).await;
                 bail!("the connection to NATS was closed for good");
             }
             if let Some(violation) = self.connection.take_violation() {
+                self.finish(ends).await;
                 bail!("this login lacks a permission that a worker needs: {violation}");
             }
         }
