@@ -45,7 +45,7 @@ impl fmt::Display for Contender {
 
 /// A contender's running processes.
 pub(crate) struct Running {
-    workers: Vec<Process>,
+    pub(crate) workers: Vec<Process>,
     pub(crate) dispatcher: Option<Process>,
     pub(crate) client: async_nats::Client,
     pub(crate) server: Server,

@@ -41,6 +41,7 @@ impl Report {
             "ratio",
             "server us",
             "dispatcher us",
+            "workers us",
         ]);
         for payload_len in [128, 1024] {
             for contender in Contender::ALL {
@@ -54,6 +55,7 @@ impl Report {
                     format!("{:.2}", self.throughput_ratio(contender, payload_len)),
                     format!("{:.1}", of(|run| run.server_us)),
                     format!("{:.2}", of(|run| run.dispatcher_us)),
+                    format!("{:.2}", of(|run| run.workers_us)),
                 ]);
             }
         }
@@ -70,6 +72,7 @@ impl Report {
             "ratio",
             "server us",
             "dispatcher us",
+            "workers us",
         ]);
         for contender in Contender::ALL {
             let of = |figure: fn(&Latency) -> f64| {
@@ -83,6 +86,7 @@ impl Report {
                 format!("{:.2}", self.latency_ratio(contender, |run| run.p99_us)),
                 format!("{:.1}", of(|run| run.server_us)),
                 format!("{:.1}", of(|run| run.dispatcher_us)),
+                format!("{:.1}", of(|run| run.workers_us)),
             ]);
         }
         align(table)

@@ -23,6 +23,7 @@ pub(crate) struct Throughput {
     pub(crate) jobs_per_second: f64,
     pub(crate) server_us: f64,
     pub(crate) dispatcher_us: f64,
+    pub(crate) workers_us: f64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +32,7 @@ pub(crate) struct Latency {
     pub(crate) p99_us: u64,
     pub(crate) server_us: f64,
     pub(crate) dispatcher_us: f64,
+    pub(crate) workers_us: f64,
 }
 
 /// Returns how many jobs a second are published, run and taken off the queue.
@@ -54,6 +56,7 @@ pub(crate) async fn throughput(
         jobs_per_second: count / seconds,
         server_us: used.server * 1e6 / count,
         dispatcher_us: used.dispatcher * 1e6 / count,
+        workers_us: used.workers * 1e6 / count,
     })
 }
 
@@ -90,6 +93,7 @@ pub(crate) async fn latency(
         p99_us: delays.value_at_quantile(0.99),
         server_us: used.server * 1e6 / count,
         dispatcher_us: used.dispatcher * 1e6 / count,
+        workers_us: used.workers * 1e6 / count,
     })
 }
 
@@ -135,6 +139,7 @@ async fn ask(client: &Client, subject: &'static str) -> anyhow::Result<Vec<bytes
 struct Cpu {
     server: f64,
     dispatcher: f64,
+    workers: f64,
 }
 
 impl Cpu {
@@ -143,6 +148,11 @@ impl Cpu {
         Self {
             server: cpu_seconds(running.server.process().pid()),
             dispatcher: dispatcher.map_or(0.0, |process| cpu_seconds(process.pid())),
+            workers: running
+                .workers
+                .iter()
+                .map(|worker| cpu_seconds(worker.pid()))
+                .sum(),
         }
     }
 
@@ -150,6 +160,7 @@ impl Cpu {
         Self {
             server: self.server - earlier.server,
             dispatcher: self.dispatcher - earlier.dispatcher,
+            workers: self.workers - earlier.workers,
         }
     }
 }
