@@ -5,7 +5,8 @@ use std::time::Duration;
 use rolecast_common::subjects::Source;
 use rolecast_common::time::Time;
 
-use super::{Machine, Output};
+use super::{Machine, Output, Service};
+use crate::fleet::Fleet;
 use crate::placement;
 
 /// How long a pull stays open. The shell writes it into the request.
@@ -35,38 +36,44 @@ impl Machine {
         if now.since(self.started) < self.params.warm_up {
             return;
         }
-        for (category, service) in &self.services {
-            let free: u32 = self
-                .fleet
-                .nodes()
-                .filter(|node| placement::eligibility(node, &service.policy).is_ok())
-                .filter_map(|node| node.free_slots(category))
-                .fold(0, u32::saturating_add);
-            let target = free.saturating_add(HELD_MIN).min(HELD_MAX);
-            for priority in rolecast_common::id::Priority::ALL {
-                let source = Source {
-                    category: category.clone(),
-                    priority,
-                };
-                let Some(room) = self.rooms.get_mut(&source) else {
-                    continue;
-                };
-                if now.since(room.asked_at) > PULL_EXPIRES + PULL_LOST_AFTER {
-                    room.asked = 0;
-                }
-                let missing = target.saturating_sub(room.len()).saturating_sub(room.asked);
-                // Few large pulls cost the server less than many small ones.
-                let is_worth_it = missing > 0 && (room.asked == 0 || missing >= target / 2);
-                if !is_worth_it {
-                    continue;
-                }
-                room.asked += missing;
-                room.asked_at = now;
-                out.push(Output::Fetch {
-                    source,
-                    batch: missing,
-                });
+        // New room on the nodes is noticed by the sweep at the latest; to look
+        // at every node for every message would cost more than all else.
+        let is_sweep = self.swept == now;
+        for (source, room) in &mut self.rooms {
+            if room.asked > room.enough && !is_sweep {
+                continue;
             }
+            let Some(service) = self.services.get(&source.category) else {
+                continue;
+            };
+            if now.since(room.asked_at) > PULL_EXPIRES + PULL_LOST_AFTER {
+                room.asked = 0;
+            }
+            let target = free_slots(&self.fleet, service)
+                .saturating_add(HELD_MIN)
+                .min(HELD_MAX);
+            room.enough = target / 2;
+            let missing = target.saturating_sub(room.len()).saturating_sub(room.asked);
+            // Few large pulls cost the server less than many small ones.
+            let is_worth_it = missing > 0 && (room.asked == 0 || missing >= room.enough);
+            if !is_worth_it {
+                continue;
+            }
+            room.asked += missing;
+            room.asked_at = now;
+            out.push(Output::Fetch {
+                source: source.clone(),
+                batch: missing,
+            });
         }
     }
+}
+
+/// Returns how many jobs of the category the nodes could start at once.
+fn free_slots(fleet: &Fleet, service: &Service) -> u32 {
+    fleet
+        .nodes()
+        .filter(|node| placement::eligibility(node, &service.policy).is_ok())
+        .filter_map(|node| node.free_slots(&service.policy.category))
+        .fold(0, u32::saturating_add)
 }

@@ -11,6 +11,8 @@ pub(super) struct Room {
     pub(super) waiting: VecDeque<Sequence>,
     /// Jobs asked for and neither delivered nor refused yet.
     pub(super) asked: u32,
+    /// With more than this many asked for, no more are needed for now.
+    pub(super) enough: u32,
     /// When the last pull was sent; long after that it is void.
     pub(super) asked_at: Time,
     /// The turn in which a job was sent last; rooms served least recently go first.
