@@ -87,7 +87,7 @@ impl Machine {
         if self.settled.contains(stray.sequence) || !self.strays.insert(stray.sequence) {
             return;
         }
-        let record = self.stray_record(now, stray);
+        let record = self.plain_record(now, stray, RecordStatus::Dead);
         out.push(Output::Bury {
             record: Box::new(record),
             ack: None,

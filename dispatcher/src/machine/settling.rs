@@ -302,34 +302,29 @@ impl Machine {
         status: RecordStatus,
         reason: String,
     ) -> Record {
-        Record {
-            v: VERSION,
+        let plain = Stray {
+            sequence: job.ack.sequence(),
             job: job.job.clone(),
             category: job.source.category.to_string(),
-            sequence: job.ack.sequence(),
-            status,
+            submitted: job.ack.stored(),
             reason,
-            epoch: self.params.epoch,
+        };
+        Record {
             node: job.failures.last().map(|failure| failure.node.clone()),
             attempt: job.last_attempt(),
             failures: job.failures.clone(),
-            submitted_ms: job.ack.stored(),
-            started_ms: None,
-            finished_ms: now.wall,
-            run_us: 0,
-            usage: JobUsage::default(),
-            output: Blob::default(),
-            output_truncated: false,
+            ..self.plain_record(now, plain, status)
         }
     }
 
-    pub(super) fn stray_record(&self, now: Now, stray: Stray) -> Record {
+    /// Returns the record of a job that never ran.
+    pub(super) fn plain_record(&self, now: Now, stray: Stray, status: RecordStatus) -> Record {
         Record {
             v: VERSION,
             job: stray.job,
             category: stray.category,
             sequence: stray.sequence,
-            status: RecordStatus::Dead,
+            status,
             reason: stray.reason,
             epoch: self.params.epoch,
             node: None,
