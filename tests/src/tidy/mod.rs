@@ -1,10 +1,10 @@
 //! What the repository's own rules forbid and no compiler checks.
 //!
 //! - Pure code has no clock, environment, randomness, network, file, thread,
-//!   lock or `.await` ([`purity`]).
+//!   lock or `.await` (`purity`).
 //! - A Rust file begins with its duty and has at most [`OWN_LINES_MAX`] own lines.
 //! - Nothing is left for later, and no test is switched off.
-//! - Crates depend on each other in one direction ([`crates`]).
+//! - Crates depend on each other in one direction (`crates`).
 
 mod crates;
 mod purity;
