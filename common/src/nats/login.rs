@@ -22,9 +22,10 @@ pub(super) fn split_urls(urls: &str) -> (String, Option<Login>) {
 }
 
 fn split(url: &str) -> (String, Option<Login>) {
+    let is_scheme = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric());
     let (scheme, rest) = match url.split_once("://") {
-        Some((scheme, rest)) => (format!("{scheme}://"), rest),
-        None => (String::new(), url),
+        Some((scheme, rest)) if is_scheme(scheme) => (format!("{scheme}://"), rest),
+        Some(_) | None => (String::new(), url),
     };
     // A password may contain an `@`, a host may not.
     let Some((login, address)) = rest.rsplit_once('@') else {
@@ -76,6 +77,7 @@ mod tests {
             ("nats://u:p@a:4222", "nats://a:4222", user("u", "p")),
             ("tls://u:p%40%3a@a", "tls://a", user("u", "p@:")),
             ("u:p@a:4222", "a:4222", user("u", "p")),
+            ("u:p@://a", "://a", user("u", "p")),
             (
                 "nats://u:p@a, nats://b",
                 "nats://a,nats://b",
