@@ -57,5 +57,10 @@ impl Settled {
     reason = "a remainder is smaller than the count of slots"
 )]
 fn slot(assignment: &Assignment) -> usize {
-    (assignment.ack().sequence().get() % SLOTS as u64) as usize
+    // Half a round lies between two attempts at a job, so that the second does
+    // not at once displace the first.
+    let half = SLOTS as u64 / 2;
+    let attempt = u64::from(assignment.attempt().get());
+    let sequence = assignment.ack().sequence().get();
+    (sequence.wrapping_add(attempt * half) % SLOTS as u64) as usize
 }
