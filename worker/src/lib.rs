@@ -38,7 +38,10 @@ pub mod command;
 pub mod config;
 mod io;
 pub mod job;
+mod record;
 pub mod usage;
 
-pub use io::{Builder, Mistakes, Worker, run_if_leashed, shutdown_signals};
+pub use io::{
+    Builder, Mistakes, Recording, Worker, record_host, run_if_leashed, shutdown_signals,
+};
 pub use job::{Job, JobError};

@@ -1,4 +1,5 @@
-//! `rolecast-worker`: runs the commands its configuration names for each category of jobs.
+//! `rolecast-worker`: runs the commands its configuration names for each category of jobs,
+//! or records the use of this host.
 
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
@@ -6,12 +7,12 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use clap::{Parser, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use rolecast_common::nats::{Settings, nats_settings};
 use rolecast_common::settings::Mistakes;
 use rolecast_common::time::parse_duration;
 use rolecast_worker::config::Config;
-use rolecast_worker::{Worker, run_if_leashed, shutdown_signals};
+use rolecast_worker::{Recording, Worker, record_host, run_if_leashed, shutdown_signals};
 use tracing_subscriber::EnvFilter;
 
 const EXIT_FAILED: u8 = 1;
@@ -28,10 +29,13 @@ const EXIT_BAD_CONFIG: u8 = 2;
 /// Logs go to stderr; RUST_LOG filters them (such as RUST_LOG=debug).
 #[derive(Debug, Parser)]
 #[command(name = "rolecast-worker", version)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
     /// The configuration file
-    #[arg(long, value_name = "FILE")]
-    config: PathBuf,
+    #[arg(long, value_name = "FILE", required = true)]
+    config: Option<PathBuf>,
     /// Check the configuration and exit
     #[arg(long)]
     check: bool,
@@ -49,6 +53,30 @@ struct Arguments {
     log_format: LogFormat,
 }
 
+/// What to do instead of running jobs.
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Record the use of this host, for `rolecast backtest`
+    ///
+    /// Each line has the time in seconds since the Unix epoch, and since the line
+    /// before the mean of cores kept busy and of bytes per second over network and
+    /// disks, and the bytes of memory in use. SIGTERM or SIGINT ends it early.
+    Record(Record),
+}
+
+#[derive(Args, Debug)]
+struct Record {
+    /// The file to write, replaced if it exists; compressed if it ends in .gz
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// How long
+    #[arg(long = "for", value_name = "LENGTH", value_parser = length)]
+    length: Duration,
+    /// From line to line, in whole seconds
+    #[arg(long, value_name = "LENGTH", default_value = "1s", value_parser = whole_seconds)]
+    every: u64,
+}
+
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum LogFormat {
     Text,
@@ -57,6 +85,14 @@ enum LogFormat {
 
 fn length(text: &str) -> Result<Duration, &'static str> {
     parse_duration(text).ok_or("expected a length of time such as 60s")
+}
+
+fn whole_seconds(text: &str) -> Result<u64, &'static str> {
+    let length = length(text)?;
+    if length.is_zero() || length.subsec_nanos() != 0 {
+        return Err("expected whole seconds, such as 1s or 1m");
+    }
+    Ok(length.as_secs())
 }
 
 fn main() -> ExitCode {
@@ -83,7 +119,11 @@ fn main() -> ExitCode {
 struct BadConfig(String);
 
 fn run(arguments: Arguments) -> anyhow::Result<()> {
-    let config = read_config(&arguments.config)?;
+    if let Some(Command::Record(record)) = arguments.command {
+        return run_record(record);
+    }
+    let path = arguments.config.as_deref();
+    let config = read_config(path.expect("required where there is no command"))?;
     if arguments.check {
         tracing::info!(event = "config_valid", categories = config.categories.len());
         return Ok(());
@@ -96,12 +136,25 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
     let nats = nats_settings(flags, config.nats.clone());
     let nats = nats.with_context(|| BadConfig("of NATS".to_owned()))?;
     let worker = Worker::from_config(config, nats, arguments.connect_timeout);
-    // Commands have threads of their own, so one is enough for everything else.
+    start_runtime()?.block_on(async { worker.run_until(shutdown_signals()?).await })
+}
+
+fn run_record(record: Record) -> anyhow::Result<()> {
+    let Record { out, length, every } = record;
+    tracing::info!(event = "record_started", out = %out.display(), every_s = every);
+    let recording = Recording { out, length, every };
+    let recorded = async { record_host(recording, shutdown_signals()?).await };
+    let lines = start_runtime()?.block_on(recorded)?;
+    tracing::info!(event = "record_ended", lines);
+    Ok(())
+}
+
+/// Commands have threads of their own, so one is enough for everything else.
+fn start_runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        .build()
-        .context("cannot start the runtime")?;
-    runtime.block_on(async { worker.run_until(shutdown_signals()?).await })
+        .build();
+    runtime.context("cannot start the runtime")
 }
 
 fn read_config(path: &Path) -> anyhow::Result<Config> {

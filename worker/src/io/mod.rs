@@ -12,6 +12,7 @@ mod handler;
 mod leash;
 mod log;
 mod processes;
+mod record;
 mod report;
 mod sampler;
 mod shell;
@@ -21,5 +22,6 @@ mod worker;
 
 pub use builder::{Builder, Mistakes};
 pub use leash::run_if_leashed;
+pub use record::{Recording, record_host};
 pub use signals::shutdown_signals;
 pub use worker::Worker;
