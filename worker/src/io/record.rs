@@ -16,6 +16,10 @@ use super::system::Host;
 use crate::record::{Grid, HEADER, line};
 use crate::usage::{Snapshot, between};
 
+/// How many lines are lost at most when the host fails; each flush costs the
+/// compression a little.
+const LINES_PER_FLUSH: u64 = 60;
+
 /// What to record.
 #[derive(Clone, Debug)]
 pub struct Recording {
@@ -71,6 +75,9 @@ pub async fn record_host(
             .write(&line(moment, &usage.total))
             .with_context(name)?;
         lines += 1;
+        if lines % LINES_PER_FLUSH == 0 {
+            trace.flush().with_context(name)?;
+        }
     }
     trace.finish().with_context(name)?;
     Ok(lines)
@@ -103,6 +110,13 @@ impl Trace {
         match self {
             Self::Plain(file) => file.write_all(text.as_bytes()),
             Self::Compressed(file) => file.write_all(text.as_bytes()),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Plain(file) => file.flush(),
+            Self::Compressed(file) => file.flush(),
         }
     }
 

@@ -1,0 +1,76 @@
+//! How good forecasts are: a recorded table replayed, forecast and scored.
+//!
+//! 1. [`table`] reads the recording.
+//! 2. The shell feeds each series to a forecaster of its own, one sample after
+//!    the other. From the middle of the rows on, at every row the [`Protocol`]
+//!    names, it takes [`Forecast`]s: the forecaster has seen that row and none
+//!    after it.
+//! 3. [`score`] compares them with what came, and with the [`naive`] forecast.
+//! 4. [`report`] sums up over all series, [`dump`] writes every forecast down.
+
+pub(crate) mod dump;
+pub(crate) mod naive;
+pub(crate) mod names;
+pub(crate) mod report;
+pub(crate) mod score;
+pub(crate) mod table;
+
+/// The share of samples that the judged quantile, p90, has below it.
+pub(crate) const QUANTILE: f64 = 0.9;
+/// A window up to this long has hardly a peak that its end does not have.
+const PEAK_ABOVE: u32 = 5;
+
+/// Which forecasts are taken.
+#[derive(Clone, Debug)]
+pub(crate) struct Protocol {
+    /// Rows between forecasts.
+    pub(crate) stride: usize,
+    /// In steps, rising.
+    pub(crate) horizons: Vec<u32>,
+}
+
+impl Protocol {
+    /// Sorts the horizons and keeps one of each.
+    pub(crate) fn new(stride: usize, mut horizons: Vec<u32>) -> Self {
+        horizons.sort_unstable();
+        horizons.dedup();
+        Self { stride, horizons }
+    }
+
+    /// True if forecasts are taken after this row of so many.
+    pub(crate) fn is_origin(&self, row: usize, rows: usize) -> bool {
+        let middle = rows / 2;
+        row >= middle && (row - middle).is_multiple_of(self.stride)
+    }
+}
+
+/// True if the peak within this horizon is forecast too.
+pub(crate) fn has_peak(horizon: u32) -> bool {
+    horizon > PEAK_ABOVE
+}
+
+/// What was expected at one moment for a later one.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Forecast {
+    /// The last row that was known.
+    pub(crate) row: usize,
+    /// In steps.
+    pub(crate) horizon: u32,
+    pub(crate) p50: f64,
+    pub(crate) p90: f64,
+    /// Of the largest value within the horizon.
+    pub(crate) peak_p90: Option<f64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forecasts_begin_in_the_middle() {
+        let protocol = Protocol::new(3, vec![5, 1, 5]);
+        let origins: Vec<usize> = (0..11).filter(|row| protocol.is_origin(*row, 11)).collect();
+        assert_eq!(origins, [5, 8]);
+        assert_eq!(protocol.horizons, [1, 5]);
+    }
+}
