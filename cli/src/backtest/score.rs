@@ -12,8 +12,8 @@ use super::{Forecast, QUANTILE};
 
 /// What is added to both errors of a ratio, as a share of the series' mean size:
 /// nothing against any real error, but 1 comes out where both are zero, and a
-/// finite number where only the naive forecast has none. Guessed, well above the
-/// rounding of sums.
+/// finite number where only the naive forecast has none. A series of zeros has
+/// the size 1. Guessed, well above the rounding of sums.
 const NOTHING: f64 = 1e-9;
 
 /// How one series was forecast.
@@ -46,8 +46,8 @@ pub(crate) struct Score {
 /// Scores the forecasts, which are in the order of their rows.
 pub(crate) fn score(numbers: &[u64], series: &Series, forecasts: &[Forecast]) -> Scores {
     let samples = &series.samples;
-    let nothing = mean(samples.iter().flatten().map(|sample| sample.abs()));
-    let nothing = nothing.unwrap_or_default() * NOTHING + f64::MIN_POSITIVE;
+    let size = mean(samples.iter().flatten().map(|sample| sample.abs()));
+    let nothing = NOTHING * size.filter(|size| *size > 0.0).unwrap_or(1.0);
     let step = mean_step(numbers, samples);
     let mut by_horizon = BTreeMap::<u32, Vec<&Forecast>>::new();
     for forecast in forecasts {
