@@ -97,7 +97,7 @@ fn read_model(table: &mut Table<'_>) -> Model {
     };
     let model = Model::parse(&name);
     if model.is_none() {
-        table.mistake("model", format!("must be {}", Model::NAMES));
+        table.mistake("model", format!("must be one of {}", Model::ALL.map(Model::name).join(", ")));
     }
     model.unwrap_or_default()
 }
@@ -222,7 +222,7 @@ policy = \"maybe\"
         let error = parse(text, "host").unwrap_err().to_string();
         for part in [
             "line 2: streams.replicas: must be 1, 3 or 5",
-            "line 4: forecast.model: must be \"ewma\" or \"last\"",
+            "line 4: forecast.model: must be one of naive, seasonal-naive",
             "line 5: categories.OCR",
             "line 8: categories.ocr.max_attempts: must be at least 1",
             "line 9: categories.ocr.retry_min: must not be above retry_max",

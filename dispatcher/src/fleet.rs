@@ -8,7 +8,6 @@ use rolecast_common::time::Time;
 use rolecast_common::unit::{BytesPerSecond, Cores, Resources};
 use rolecast_common::wire::{Heartbeat, NodeHealth, NodeStatus, Usage};
 
-use crate::forecast::{Forecaster, Model};
 use crate::ledger::Ledger;
 
 /// Heartbeats missed in a row before a node counts as gone.
@@ -53,10 +52,9 @@ pub struct Change {
 }
 
 /// All nodes, in the order of their ids.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Fleet {
     nodes: BTreeMap<NodeId, Node>,
-    model: Model,
 }
 
 /// One node.
@@ -73,7 +71,6 @@ pub struct Node {
     roles: Vec<Role>,
     capacity: Resources,
     usage: Usage,
-    forecaster: Box<dyn Forecaster>,
     /// What others are expected to use; kept because placement reads it often.
     exogenous: Resources,
     jobs_max: u32,
@@ -85,13 +82,6 @@ pub struct Node {
 }
 
 impl Fleet {
-    pub fn new(model: Model) -> Self {
-        Self {
-            nodes: BTreeMap::new(),
-            model,
-        }
-    }
-
     pub fn nodes(&self) -> impl Iterator<Item = &Node> {
         self.nodes.values()
     }
@@ -119,7 +109,7 @@ impl Fleet {
         if self.nodes.len() >= NODES_MAX {
             return Err(Refusal::TooManyNodes);
         }
-        let mut node = Node::new(now, beat, self.model);
+        let mut node = Node::new(now, beat);
         node.update(now, beat);
         self.nodes.insert(from.clone(), node);
         Ok(Change {
@@ -150,7 +140,7 @@ impl Fleet {
 }
 
 impl Node {
-    fn new(now: Time, beat: &Heartbeat, model: Model) -> Self {
+    fn new(now: Time, beat: &Heartbeat) -> Self {
         Self {
             id: beat.node.clone(),
             boot: beat.boot.clone(),
@@ -163,7 +153,6 @@ impl Node {
             roles: Vec::new(),
             capacity: beat.capacity,
             usage: beat.usage,
-            forecaster: model.start(),
             exogenous: Resources::default(),
             jobs_max: 0,
             offered: BTreeMap::new(),
@@ -212,9 +201,7 @@ impl Node {
         self.jobs_max = beat.jobs_max;
         self.offered.clone_from(&beat.categories);
         self.refused.clear();
-        let exogenous = self.usage.total.minus(self.usage.jobs);
-        self.forecaster.observe(now, exogenous);
-        self.exogenous = self.forecaster.predict(self.interval);
+        self.exogenous = self.usage.total.minus(self.usage.jobs);
     }
 
     pub fn id(&self) -> &NodeId {

@@ -43,7 +43,7 @@ fn take(fleet: &mut Fleet, seconds: f64, beat: &Heartbeat) -> Result<Change, Ref
 
 #[test]
 fn a_replayed_heartbeat_is_refused() {
-    let mut fleet = Fleet::new(Model::Last);
+    let mut fleet = Fleet::default();
     assert!(take(&mut fleet, 0.0, &beat("n1", "a", 1)).unwrap().joined);
     assert_eq!(
         take(&mut fleet, 1.0, &beat("n1", "a", 2)),
@@ -57,7 +57,7 @@ fn a_replayed_heartbeat_is_refused() {
 
 #[test]
 fn a_restarted_worker_is_told_from_a_replay_of_its_former_boot() {
-    let mut fleet = Fleet::new(Model::Last);
+    let mut fleet = Fleet::default();
     take(&mut fleet, 0.0, &beat("n1", "a", 9)).unwrap();
     assert!(take(&mut fleet, 1.0, &beat("n1", "b", 1)).unwrap().rebooted);
     let former = take(&mut fleet, 2.0, &beat("n1", "a", 10));
@@ -66,7 +66,7 @@ fn a_restarted_worker_is_told_from_a_replay_of_its_former_boot() {
 
 #[test]
 fn a_heartbeat_on_a_foreign_subject_is_refused() {
-    let mut fleet = Fleet::new(Model::Last);
+    let mut fleet = Fleet::default();
     let foreign = fleet.take(Time::ZERO, &NodeId::new("n2").unwrap(), &beat("n1", "a", 1));
     assert_eq!(foreign, Err(Refusal::ForeignNode));
     assert_eq!(fleet.nodes().count(), 0);
@@ -74,7 +74,7 @@ fn a_heartbeat_on_a_foreign_subject_is_refused() {
 
 #[test]
 fn a_capacity_no_machine_has_is_refused() {
-    let mut fleet = Fleet::new(Model::Last);
+    let mut fleet = Fleet::default();
     for cpu in [0.0, 1e12] {
         let mut absurd = beat("n1", "a", 1);
         absurd.capacity.cpu = Cores::clamped(cpu);
@@ -84,7 +84,7 @@ fn a_capacity_no_machine_has_is_refused() {
 
 #[test]
 fn three_missed_heartbeats_and_the_node_is_gone_until_the_next() {
-    let mut fleet = Fleet::new(Model::Last);
+    let mut fleet = Fleet::default();
     take(&mut fleet, 0.0, &beat("n1", "a", 1)).unwrap();
     assert!(fleet.mark_gone(at(3.0)).is_empty());
     assert_eq!(fleet.mark_gone(at(3.1)), [NodeId::new("n1").unwrap()]);
@@ -94,7 +94,7 @@ fn three_missed_heartbeats_and_the_node_is_gone_until_the_next() {
 
 #[test]
 fn a_node_with_jobs_in_the_ledger_is_never_forgotten() {
-    let mut fleet = Fleet::new(Model::Last);
+    let mut fleet = Fleet::default();
     take(&mut fleet, 0.0, &beat("n1", "a", 1)).unwrap();
     let id = NodeId::new("n1").unwrap();
     let ocr = Category::new("ocr").unwrap();
@@ -112,7 +112,7 @@ fn a_node_with_jobs_in_the_ledger_is_never_forgotten() {
 proptest! {
     #[test]
     fn what_others_use_stays_within_capacity(total in any::<f64>(), jobs in any::<f64>()) {
-        let mut fleet = Fleet::new(Model::Ewma);
+        let mut fleet = Fleet::default();
         let mut beat = beat("n1", "a", 1);
         beat.usage.total.cpu = Cores::clamped(total);
         beat.usage.jobs.cpu = Cores::clamped(jobs);

@@ -191,7 +191,7 @@ impl Bound {
 impl Machine {
     pub fn new(params: Params, now: Now, histories: Vec<(Sequence, History)>) -> Self {
         let mut machine = Self {
-            fleet: Fleet::new(params.model),
+            fleet: Fleet::default(),
             services: BTreeMap::new(),
             rooms: BTreeMap::new(),
             jobs: HashMap::new(),

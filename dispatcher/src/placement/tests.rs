@@ -10,7 +10,6 @@ use rolecast_common::unit::{Bytes, Cores, Resources};
 use super::*;
 use crate::category::Backoff;
 use crate::fleet::tests::beat;
-use crate::forecast::Model;
 
 fn policy() -> Policy {
     Policy {
@@ -36,7 +35,7 @@ fn policy() -> Policy {
 
 /// Builds a fleet of nodes given by name, role and cores used by others.
 fn fleet(nodes: &[(&str, &str, f64)]) -> Fleet {
-    let mut fleet = Fleet::new(Model::Last);
+    let mut fleet = Fleet::default();
     for (node, role, used) in nodes {
         let mut beat = beat(node, "a", 1);
         beat.roles = vec![Role::new(role).unwrap()];

@@ -49,7 +49,7 @@ fn machine() -> Machine {
     let params = Params {
         name: "d".to_owned(),
         epoch: Epoch::new(5),
-        model: Model::Last,
+        model: Model::Naive,
         policies: vec![policy("ocr"), policy("scan")],
         undeclared: Some(policy("any")),
         warm_up: Duration::ZERO,
