@@ -7,7 +7,7 @@
 
 use super::features::{ANCHORS, Anchors, INPUTS};
 use super::weights::{GATES, HEAD, Weights};
-use super::{HIDDEN, HORIZON_COUNT, HORIZONS};
+use super::{HIDDEN, HORIZON_COUNT, LONGEST};
 
 /// What the cell remembers of one series.
 #[derive(Clone, Debug)]
@@ -88,12 +88,7 @@ pub(super) fn change(weights: &Weights, hidden: &[f32; HIDDEN], anchors: &Anchor
 /// Returns what one step of the spread means, in units: a random walk's growth.
 pub(super) fn spread_unit(horizon: usize) -> f32 {
     const ROOTS: [f32; HORIZON_COUNT] = [1.0, 1.414, 1.732, 2.236, 2.828, 3.873, 5.0, 6.325, 7.746];
-    const {
-        assert!(
-            HORIZONS[HORIZON_COUNT - 1] == 60,
-            "the roots are of the horizons"
-        )
-    };
+    const { assert!(LONGEST == 60, "the roots are of the horizons") };
     ROOTS[horizon]
 }
 

@@ -2,19 +2,21 @@
 //!
 //! An anchor is somewhere the series may go, as a distance from the last sample
 //! in units of change: an average, a median, an earlier sample. Inputs are the
-//! anchors compressed, and how well simple rules have worked on this series.
+//! anchors compressed, how calm the series is, and how well simple rules have
+//! worked on it.
 
-use super::super::history::{History, decay_weight};
-use super::{HORIZON_COUNT, HORIZONS};
+use super::super::history::{History, Volatility, decay_weight};
+use super::{HORIZON_COUNT, horizons};
 
 /// Anchors that are the same for every horizon.
-pub(super) const COMMON: usize = 10;
-/// The others: the change a period ago, and a step of one unit.
-pub(super) const ANCHORS: usize = COMMON + 2;
-pub(super) const INPUTS: usize = COMMON + 10;
+pub(super) const COMMON: usize = 11;
+/// And one for the change a period ago.
+pub(super) const ANCHORS: usize = COMMON + 1;
+pub(super) const INPUTS: usize = COMMON + OTHERS;
 /// Anchors for every horizon.
 pub(super) type Anchors = [[f32; HORIZON_COUNT]; ANCHORS];
 
+const OTHERS: usize = 7 + RULES;
 /// Weights of a new sample in the averages: from two samples to a few hundred.
 const AVERAGES: [f32; 6] = [0.5, 0.25, 0.1, 0.04, 0.015, 0.004];
 /// Samples in the median.
@@ -23,10 +25,15 @@ const MEDIAN_OF: usize = 15;
 const PERIOD: usize = 60;
 /// No anchor is farther away, in units: a lone spike in a quiet series is 43.
 const FAR: f32 = 64.0;
-/// Anchors whose worth on this series is measured, and the change before.
+/// No input is larger: the network knows nothing beyond.
+const INPUT_MAX: f32 = 10.0;
+/// Rules whose worth is measured: the change goes on, the series goes to one of
+/// three averages, the change of a period ago comes again.
 const RULES: usize = 5;
-/// Half-life of that measure, in steps.
+/// Half-life of that measure, in steps: a guess.
 const RULE_HALF_LIFE: f32 = 500.0;
+/// One step is no more evidence than this, in units.
+const RULE_MAX: f32 = 8.0;
 
 /// Running averages of one series.
 #[derive(Clone, Debug, Default)]
@@ -38,7 +45,7 @@ pub(super) struct Features {
     held: f32,
     /// What each rule said of the next change.
     said: [f32; RULES],
-    /// Sums of said times true and of said squared: their ratio is the slope.
+    /// Means of said times true and of said squared: their ratio is the slope.
     agreement: [f32; RULES],
     power: [f32; RULES],
 }
@@ -56,15 +63,11 @@ impl Features {
         let change = value - history.value(1);
         self.held = if change == 0.0 { self.held + 1.0 } else { 0.0 };
         let per_unit = 1.0 / history.unit();
-        self.learn(bounded(change * per_unit));
+        self.judge_rules(change * per_unit);
         self.common = self.anchors_now(history, per_unit);
-        self.said = [
-            self.common[0],
-            self.common[3],
-            self.common[5],
-            self.common[7],
-            bounded((history.value(PERIOD - 1) - history.value(PERIOD)) * per_unit),
-        ];
+        let then = history.value(PERIOD - 1) - history.value(PERIOD);
+        let [before, _, _, quick, _, middle, _, slow, ..] = self.common;
+        self.said = [before, quick, middle, slow, bounded(then * per_unit)];
         self.inputs(history, per_unit)
     }
 
@@ -75,54 +78,67 @@ impl Features {
         for (anchor, common) in anchors.iter_mut().zip(self.common) {
             *anchor = [common; HORIZON_COUNT];
         }
-        for (index, horizon) in HORIZONS.into_iter().enumerate() {
-            let then = history.value(PERIOD - horizon) - history.value(PERIOD);
-            anchors[COMMON][index] = bounded(then * per_unit);
-        }
-        anchors[COMMON + 1] = [1.0; HORIZON_COUNT];
+        anchors[COMMON] = horizons().map(|horizon| {
+            let change = history.value(PERIOD - horizon) - history.value(PERIOD);
+            bounded(change * per_unit)
+        });
         anchors
     }
 
     /// Compares what the rules said with the change that came.
-    fn learn(&mut self, change: f32) {
+    fn judge_rules(&mut self, change: f32) {
         let weight = decay_weight(RULE_HALF_LIFE);
+        let change = within(change, RULE_MAX);
         for rule in 0..RULES {
-            let said = self.said[rule].clamp(-8.0, 8.0);
-            let product = said * change.clamp(-8.0, 8.0);
-            self.agreement[rule] += weight * (product - self.agreement[rule]);
+            let said = within(self.said[rule], RULE_MAX);
+            self.agreement[rule] += weight * (said * change - self.agreement[rule]);
             self.power[rule] += weight * (said * said - self.power[rule]);
         }
     }
 
     fn anchors_now(&self, history: &History, per_unit: f32) -> [f32; COMMON] {
-        let mut anchors = [0.0; COMMON];
+        let mut anchors = [history.value(0); COMMON];
         anchors[0] = history.value(1);
         anchors[1] = history.value(2);
         anchors[2..8].copy_from_slice(&self.averages);
         anchors[8] = median(history);
         anchors[9] = history.value(PERIOD);
-        anchors.map(|anchor| bounded((anchor - history.value(0)) * per_unit))
+        let mut anchors = anchors.map(|anchor| bounded((anchor - history.value(0)) * per_unit));
+        // The last is one step up, as calm as the series has ever lately been: a
+        // burst in the past must not move a quiet series.
+        anchors[10] = bounded(calmest(history.volatilities()) * per_unit);
+        anchors
     }
 
     fn inputs(&self, history: &History, per_unit: f32) -> [f32; INPUTS] {
-        let mut inputs = [0.0; INPUTS];
-        for (input, anchor) in inputs.iter_mut().zip(self.common) {
-            *input = compressed(anchor);
-        }
+        let volatility = history.volatilities();
         let period = history.value(PERIOD);
-        let (short, long) = history.volatility();
-        let mut others = [0.0; INPUTS - COMMON];
-        others[0] = compressed(bounded((history.value(PERIOD - 1) - period) * per_unit));
-        others[1] = compressed(bounded((history.value(PERIOD - 15) - period) * per_unit));
-        others[2] = ((short + f32::MIN_POSITIVE) / (long + f32::MIN_POSITIVE)).ln();
-        others[3] = 0.3 * compressed((history.value(0) * per_unit).clamp(-1e3, 1e3));
-        others[4] = 0.3 * self.held.ln_1p();
+        let then = |lag: usize| compressed(bounded((history.value(lag) - period) * per_unit));
+        let mut others = [
+            then(PERIOD - 1),
+            then(PERIOD - 15),
+            log_ratio(volatility.short, volatility.usual),
+            log_ratio(volatility.burst, volatility.short),
+            log_ratio(volatility.medium, volatility.usual),
+            0.3 * compressed(within(history.value(0) * per_unit, 1e3)),
+            0.3 * self.held.ln_1p(),
+            0.0,
+            0.0,
+            0.0,
+            0.0,
+            0.0,
+        ];
         for rule in 0..RULES {
             let slope = self.agreement[rule] / (self.power[rule] + 1e-3);
-            others[5 + rule] = 2.0 * slope.clamp(-1.0, 1.0);
+            others[OTHERS - RULES + rule] = 2.0 * slope.clamp(-1.0, 1.0);
         }
-        for (input, other) in inputs[COMMON..].iter_mut().zip(others) {
-            *input = bounded(other).clamp(-10.0, 10.0);
+        let mut inputs = [0.0; INPUTS];
+        let (first, rest) = inputs.split_at_mut(COMMON);
+        for (input, anchor) in first.iter_mut().zip(self.common) {
+            *input = compressed(anchor);
+        }
+        for (input, other) in rest.iter_mut().zip(others) {
+            *input = within(other, INPUT_MAX);
         }
         inputs
     }
@@ -134,11 +150,31 @@ fn median(history: &History) -> f32 {
     *last.select_nth_unstable_by(MEDIAN_OF / 2, f32::total_cmp).1
 }
 
+fn calmest(volatility: Volatility) -> f32 {
+    let Volatility {
+        burst,
+        short,
+        medium,
+        usual,
+    } = volatility;
+    burst.min(short).min(medium).min(usual)
+}
+
+fn log_ratio(above: f32, below: f32) -> f32 {
+    ((above + f32::MIN_POSITIVE) / (below + f32::MIN_POSITIVE)).ln()
+}
+
 fn bounded(anchor: f32) -> f32 {
-    if anchor.is_nan() {
+    within(anchor, FAR)
+}
+
+/// Returns the value, or the bound it is beyond; 0 for what is no number, such
+/// as the difference of two infinities.
+fn within(value: f32, bound: f32) -> f32 {
+    if value.is_nan() {
         0.0
     } else {
-        anchor.clamp(-FAR, FAR)
+        value.clamp(-bound, bound)
     }
 }
 

@@ -137,3 +137,39 @@ fn fnv1a(bytes: &[u8]) -> u64 {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shipped_weights_are_sound_and_survive_the_file() {
+        let weights = Weights::builtin();
+        assert_eq!(Weights::parse(&weights.to_bytes()).as_ref(), Ok(weights));
+        assert_ne!(weights, &Weights::zero());
+    }
+
+    #[test]
+    fn damaged_bytes_are_refused() {
+        let bytes = Weights::builtin().to_bytes();
+        for position in (0..bytes.len()).step_by(97) {
+            let mut damaged = bytes.clone();
+            damaged[position] ^= 4;
+            assert!(Weights::parse(&damaged).is_err(), "byte {position}");
+        }
+        assert_eq!(Weights::parse(&[]), Err(InvalidWeights::Header));
+        let short = &bytes[..bytes.len() - 4];
+        assert_eq!(
+            Weights::parse(short),
+            Err(InvalidWeights::Length(short.len()))
+        );
+    }
+
+    #[test]
+    fn weights_that_are_not_finite_are_refused() {
+        let mut weights = Weights::builtin().clone();
+        weights.bias[0] = f32::NAN;
+        let parsed = Weights::parse(&weights.to_bytes());
+        assert_eq!(parsed, Err(InvalidWeights::NotFinite));
+    }
+}
