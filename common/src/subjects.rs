@@ -17,9 +17,15 @@ pub const STREAM_ADVISORIES: &str = "ROLECAST_ADVISORIES";
 pub const BUCKET_CONTROL: &str = "ROLECAST_CONTROL";
 /// Failed attempts of jobs that are still alive.
 pub const BUCKET_ATTEMPTS: &str = "ROLECAST_ATTEMPTS";
+/// The role capacity map.
+pub const BUCKET_CAPACITY: &str = "ROLECAST_CAPACITY";
+/// What the forecasts of each node have learned, over a restart.
+pub const BUCKET_FORECASTS: &str = "ROLECAST_FORECASTS";
 
 /// Key in [`BUCKET_CONTROL`] that holds the dispatcher's epoch.
 pub const KEY_DISPATCHER: &str = "dispatcher";
+/// Key in [`BUCKET_CAPACITY`] that holds the latest [`crate::wire::CapacityMap`], as JSON.
+pub const KEY_CAPACITY: &str = "map";
 
 /// What [`STREAM_JOBS`] stores. Deeper subjects reach no stream, so their
 /// producer is told at once.
@@ -44,6 +50,10 @@ pub const API: &str = "rolecast.api.>";
 pub const API_STATUS: &str = "rolecast.api.status";
 /// One job by id, as [`crate::wire::JobView`].
 pub const API_JOB: &str = "rolecast.api.job";
+/// The room of each role in the time ahead, as [`crate::wire::CapacityMap`].
+pub const API_CAPACITY: &str = "rolecast.api.capacity";
+/// The forecasts of one node by id, as [`crate::wire::ForecastView`].
+pub const API_FORECAST: &str = "rolecast.api.forecast";
 
 const DONE_PREFIX: &str = "rolecast.done.";
 const HEARTBEAT_PREFIX: &str = "rolecast.heartbeat.";

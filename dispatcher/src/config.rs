@@ -97,7 +97,10 @@ fn read_model(table: &mut Table<'_>) -> Model {
     };
     let model = Model::parse(&name);
     if model.is_none() {
-        table.mistake("model", format!("must be one of {}", Model::ALL.map(Model::name).join(", ")));
+        table.mistake(
+            "model",
+            format!("must be one of {}", Model::ALL.map(Model::name).join(", ")),
+        );
     }
     model.unwrap_or_default()
 }

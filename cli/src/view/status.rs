@@ -194,7 +194,7 @@ mod tests {
     use rolecast_common::id::{Category, Epoch, NodeId};
     use rolecast_common::time::WallTime;
     use rolecast_common::unit::{Bytes, Cores, Resources};
-    use rolecast_common::wire::{Counters, Usage, VERSION};
+    use rolecast_common::wire::{Counters, ForecastMode, Usage, VERSION};
 
     use super::*;
 
@@ -247,6 +247,8 @@ ocr       leader        3        2        1      1   1.5 s         12        0  
             dispatcher: "main".to_owned(),
             epoch: Epoch::new(3),
             at_ms: WallTime::from_millis(9000),
+            forecast_mode: ForecastMode::default(),
+            roles: Vec::new(),
             nodes: vec![NodeStatus {
                 node: NodeId::new("oak").unwrap(),
                 roles: vec![role("leader"), role("backup")],
@@ -276,6 +278,7 @@ ocr       leader        3        2        1      1   1.5 s         12        0  
                 retried: 0,
                 dead: 0,
                 expired: 0,
+                expected_per_minute: None,
             }],
             counters: Counters::default(),
         }

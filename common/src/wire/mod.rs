@@ -8,6 +8,8 @@
 //! finite by its type.
 
 mod blob;
+mod capacity;
+mod forecast;
 mod heartbeat;
 mod outcome;
 mod record;
@@ -19,11 +21,17 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use blob::Blob;
+pub use capacity::{CapacityAt, CapacityMap, NodeCapacity, ResourceBand, RoleCapacity};
+pub use forecast::{
+    AccuracyAt, ForecastAt, ForecastMode, ForecastView, ResourceForecast, WeightsAt,
+};
 pub use heartbeat::{Heartbeat, Pressure, Share, Usage};
 pub use outcome::{JobUsage, Outcome, OutcomeBatch, OutcomeStatus};
 pub use record::{FailedAttempt, Record, RecordStatus};
 pub use roles::RoleAssignment;
-pub use status::{CategoryStatus, Counters, JobState, JobView, NodeHealth, NodeStatus, Status};
+pub use status::{
+    CategoryStatus, Counters, JobState, JobView, NodeHealth, NodeStatus, RoleStatus, Status,
+};
 
 /// The version every message carries in `v`.
 pub const VERSION: u8 = 1;

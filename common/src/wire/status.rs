@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Message, Record, Usage};
+use super::{ForecastMode, Message, Record, Usage};
 use crate::id::{Attempt, Category, Epoch, JobId, NodeId, Role};
 use crate::time::WallTime;
 use crate::unit::Resources;
@@ -15,7 +15,13 @@ pub struct Status {
     pub dispatcher: String,
     pub epoch: Epoch,
     pub at_ms: WallTime,
+    /// What forecasts do to placement.
+    #[serde(default)]
+    pub forecast_mode: ForecastMode,
     pub nodes: Vec<NodeStatus>,
+    /// Roles that a node holds or a category names.
+    #[serde(default)]
+    pub roles: Vec<RoleStatus>,
     pub categories: Vec<CategoryStatus>,
     pub counters: Counters,
 }
@@ -55,6 +61,20 @@ pub enum NodeHealth {
     Gone,
 }
 
+/// Whether the nodes of a role will have room for the jobs that are expected.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RoleStatus {
+    pub role: Role,
+    /// How many nodes that take jobs hold it.
+    pub nodes: u32,
+    /// What will be missing at the first horizon at which something is; else zero.
+    #[serde(default)]
+    pub shortage: Resources,
+    /// That horizon, in seconds; `None` if nothing will be missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_horizon_s: Option<u32>,
+}
+
 /// A category as the dispatcher sees it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CategoryStatus {
@@ -75,6 +95,9 @@ pub struct CategoryStatus {
     pub retried: u64,
     pub dead: u64,
     pub expired: u64,
+    /// Jobs expected to arrive per minute in the next 15; `None` before enough is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected_per_minute: Option<f64>,
 }
 
 /// What was refused or repeated since the dispatcher started.
@@ -90,6 +113,10 @@ pub struct Counters {
     pub jobs_redelivered: u64,
     /// Executions that ended after another had been recorded.
     pub duplicates: u64,
+    /// Decisions on which forecasts were asked for advice only.
+    pub advisory_decisions: u64,
+    /// Those of them that would have chosen another node.
+    pub advisory_diverted: u64,
 }
 
 /// The answer of `rolecast.api.job`.

@@ -2,7 +2,7 @@
 
 use rolecast_common::id::JobId;
 use rolecast_common::time::Now;
-use rolecast_common::wire::{CategoryStatus, JobState, JobView, Status, VERSION};
+use rolecast_common::wire::{CategoryStatus, ForecastMode, JobState, JobView, Status, VERSION};
 
 use super::{Machine, Service, State};
 use crate::placement::{self, Obstacle};
@@ -15,6 +15,8 @@ impl Machine {
             dispatcher: self.params.name.clone(),
             epoch: self.params.epoch,
             at_ms: now.wall,
+            forecast_mode: ForecastMode::default(),
+            roles: Vec::new(),
             nodes: self
                 .fleet
                 .nodes()
@@ -52,6 +54,7 @@ impl Machine {
             retried: service.retried,
             dead: service.dead,
             expired: service.expired,
+            expected_per_minute: None,
         }
     }
 

@@ -1,0 +1,117 @@
+//! What others are expected to use on a node, and how good such forecasts were.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Message, NodeHealth};
+use crate::id::NodeId;
+use crate::time::WallTime;
+
+/// What forecasts do to placement.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ForecastMode {
+    /// Jobs go where there will be room.
+    #[default]
+    On,
+    /// Jobs go where there is room; where forecasts would differ is counted.
+    Advisory,
+    /// Jobs go where there is room.
+    Off,
+}
+
+impl ForecastMode {
+    pub const ALL: [ForecastMode; 3] =
+        [ForecastMode::On, ForecastMode::Advisory, ForecastMode::Off];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            ForecastMode::On => "on",
+            ForecastMode::Advisory => "advisory",
+            ForecastMode::Off => "off",
+        }
+    }
+
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|mode| mode.name() == name)
+    }
+}
+
+impl fmt::Display for ForecastMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// The answer of `rolecast.api.forecast`: one node.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ForecastView {
+    pub v: u8,
+    pub node: NodeId,
+    pub at_ms: WallTime,
+    pub mode: ForecastMode,
+    /// `None` if no such node is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<NodeHealth>,
+    /// By `cpu`, `memory`, `network` and `disk`; empty if the node is unknown.
+    pub resources: BTreeMap<String, ResourceForecast>,
+}
+
+impl Message for ForecastView {
+    fn version(&self) -> u8 {
+        self.v
+    }
+}
+
+/// What others use of one resource, jobs left out; in the resource's unit.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ResourceForecast {
+    /// What the node has; 0 if unknown.
+    pub capacity: f64,
+    /// How far apart the values of `history` are, in seconds.
+    pub step_s: u32,
+    /// Means of the last hour, oldest first.
+    pub history: Vec<f64>,
+    /// Means of the last hour in steps of five minutes, oldest first.
+    pub history_5m: Vec<f64>,
+    /// The nearest first.
+    pub horizons: Vec<ForecastAt>,
+    /// How much of the forecasts each model is, at some horizons.
+    pub weights: Vec<WeightsAt>,
+    /// How good the forecasts were lately, horizon by horizon.
+    pub accuracy: Vec<AccuracyAt>,
+}
+
+/// What is expected at a horizon: values not exceeded in 50, 90 and 99 of 100 cases.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ForecastAt {
+    pub seconds: u32,
+    pub p50: f64,
+    pub p90: f64,
+    pub p99: f64,
+    /// Of the largest value until then.
+    pub peak_p90: f64,
+}
+
+/// The share of each model in the forecasts at a horizon, by name; their sum is 1.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct WeightsAt {
+    pub seconds: u32,
+    pub models: BTreeMap<String, f64>,
+}
+
+/// How good the forecasts at a horizon were lately.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct AccuracyAt {
+    pub seconds: u32,
+    /// How far off the median was, on average.
+    pub error: f64,
+    /// The same, had the last value been the forecast.
+    pub naive_error: f64,
+    /// The share of values that were not above `p90`.
+    pub coverage: f64,
+    /// How many forecasts that tells of.
+    pub scored: u64,
+}
