@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use rolecast_common::id::{Category, JobId, Priority};
 use rolecast_common::nats::Settings;
 use rolecast_common::time::parse_duration;
+use rolecast_dispatcher::forecast::Model;
 
 use crate::exit;
 
@@ -125,6 +126,9 @@ impl Nats {
 pub(crate) enum Command {
     /// Run real jobs on four workers on this machine, kill one, and show what happened
     Demo(Demo),
+    /// Replay recordings of hosts and judge the forecasts made on the way
+    #[command(after_help = BACKTEST_HELP)]
+    Backtest(Backtest),
     /// Submit a job
     #[command(after_help = SUBMIT_EXAMPLES)]
     Submit(Submit),
@@ -283,6 +287,46 @@ pub(crate) struct Demo {
     pub(crate) no_kill: bool,
 }
 
+const BACKTEST_HELP: &str = "\
+Examples:
+  rolecast-worker record --out monday.csv.gz --for 1h
+  rolecast backtest monday.csv.gz
+  rolecast backtest traces/ --model naive --json
+
+A recording is a table with commas, plain or compressed with gzip. Its first
+column is `time`, in seconds; each other column is a series, and a cell is empty
+where nothing was measured. Each series is forecast from the middle on, by a
+forecaster that has seen what its file says up to that moment and none after.";
+
+/// Recordings to judge forecasts on.
+#[derive(Args, Debug)]
+pub(crate) struct Backtest {
+    /// Recordings, or directories of them (.csv and .csv.gz)
+    #[arg(value_name = "PATH", required = true)]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Which model forecasts
+    #[arg(long, value_name = "NAME", default_value = Model::default().name(), value_parser = model)]
+    pub(crate) model: Model,
+    /// Forecast at every so many rows
+    #[arg(long, value_name = "ROWS", default_value_t = 7,
+          value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) stride: u16,
+    /// How far ahead, in steps of the recording
+    #[arg(long, value_name = "STEPS", default_value = "1,5,15,60", value_delimiter = ',',
+          value_parser = clap::value_parser!(u32).range(1..=60))]
+    pub(crate) horizons: Vec<u32>,
+    /// Write every forecast into this file, as a table with commas
+    #[arg(long, value_name = "FILE")]
+    pub(crate) dump: Option<PathBuf>,
+}
+
+fn model(text: &str) -> Result<Model, String> {
+    Model::parse(text).ok_or_else(|| {
+        let names = Model::ALL.map(Model::name).join(", ");
+        format!("there is no such model; there are {names}")
+    })
+}
+
 fn length(text: &str) -> Result<Duration, String> {
     let length = parse_duration(text).filter(|length| !length.is_zero());
     length.ok_or_else(|| "expected a length of time such as 30s or 5m".to_owned())
@@ -359,6 +403,20 @@ mod tests {
         assert!(parse("rolecast dead retry x --category a").is_err());
         assert!(parse("rolecast dead retry --all --category a").is_ok());
         assert!(parse("rolecast dead purge x y --yes").is_ok());
+    }
+
+    #[test]
+    fn a_model_that_is_unknown_is_answered_with_those_there_are() {
+        let error = parse("rolecast backtest x --model best").unwrap_err();
+        let error = error.to_string();
+        assert!(
+            error.contains("naive") && error.contains("ensemble"),
+            "{error}"
+        );
+        assert!(parse("rolecast backtest x y --model naive --horizons 1,60").is_ok());
+        assert!(parse("rolecast backtest x --horizons 61").is_err());
+        assert!(parse("rolecast backtest x --stride 0").is_err());
+        assert!(parse("rolecast backtest").is_err());
     }
 
     #[test]

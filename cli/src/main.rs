@@ -1,9 +1,11 @@
 //! The `rolecast` command: submit jobs, look at them and at the nodes, try it all out.
 //!
 //! [`args`] is the command line; [`view`] writes what is shown; [`demo`] decides
-//! what the demonstration does; [`io`] talks to NATS, files and processes.
+//! what the demonstration does; [`backtest`] judges forecasts; [`io`] talks to
+//! NATS, files and processes.
 
 mod args;
+mod backtest;
 mod config;
 mod dead_letter;
 mod demo;

@@ -5,6 +5,7 @@
     reason = "this module is the shell that reads clocks"
 )]
 
+mod backtest;
 mod dead;
 mod demo;
 mod failure;
@@ -45,6 +46,7 @@ async fn carry_out(
 ) -> Result<Exit, Failure> {
     match &arguments.command {
         Command::Demo(demo) => demo::run(demo, environment, terminal).await,
+        Command::Backtest(backtest) => backtest::run(backtest, terminal),
         Command::WorkerInit => init::worker(terminal),
         Command::DispatcherInit => init::dispatcher(terminal),
         Command::Submit(submit) => {

@@ -1,5 +1,6 @@
 //! What the commands show: pure functions from what is known to text.
 
+pub(crate) mod backtest;
 pub(crate) mod dead;
 pub(crate) mod job;
 pub(crate) mod status;
