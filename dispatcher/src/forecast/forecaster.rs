@@ -1,0 +1,388 @@
+//! The forecaster of one series: experts, their vote, and its quantiles.
+//!
+//! With each sample: 1. what was forecast for this moment is scored, and the
+//! experts, their weights and the quantiles learn from it; 2. every expert
+//! forecasts anew; 3. the vote makes one path of it, the quantiles a band, and
+//! both are kept until asked for. Nothing is allocated, and nothing but the
+//! samples is looked at.
+
+use std::array::from_fn;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::arima::Arima;
+use super::band::{Band, Moment, Spread};
+use super::ets::Ets;
+use super::ewma::Ewma;
+use super::history::History;
+use super::lstm::{self, Lstm};
+use super::origins::Origins;
+use super::pending::{Issued, IssuedPeak, PEAK_STRIDES, Pending, STRIDES};
+use super::profile::Profile;
+use super::prophet::Prophet;
+use super::score::{Accuracy, Scores};
+use super::stack::{Lesson, Stack, VOICES};
+use super::vote::{Opinions, Vote};
+use super::window::{Path, Window};
+use super::{
+    HORIZON_MAX, HORIZONS, MEMBERS, Model, PEAK_HORIZONS, Quantiles, naive, seasonal_naive,
+};
+
+/// Samples missing in a row after which the recent past is forgotten.
+const GAP_MAX: u64 = HORIZON_MAX as u64;
+/// The largest value taken; larger ones are cut. Squares of it stay finite.
+const VALUE_MAX: f64 = 1e15;
+/// How far back the recent peak lies that the band looks at, in steps.
+const SPAN: usize = 15;
+
+/// Forecasts one series of evenly spaced samples.
+#[derive(Clone, Debug)]
+pub struct Forecaster {
+    model: Model,
+    capacity: f64,
+    /// The number of the last sample.
+    number: Option<u64>,
+    history: History,
+    profile: Profile,
+    origins: Origins,
+    pending: Pending,
+    ewma: Ewma,
+    ets: Ets,
+    arima: Arima,
+    prophet: Prophet,
+    lstm: Lstm,
+    stack: Arc<Stack>,
+    vote: Vote,
+    scores: Scores,
+    band: Band<{ HORIZONS.len() }>,
+    peak_band: Band<{ PEAK_HORIZONS.len() }>,
+    /// The forecast.
+    path: [Spread; HORIZONS.len()],
+    peaks: [Spread; PEAK_HORIZONS.len()],
+    lesson: Option<Lesson>,
+}
+
+impl Forecaster {
+    /// Creates a forecaster of samples that are `step` apart; `capacity` bounds
+    /// its forecasts and may be infinite.
+    pub fn new(model: Model, step: Duration, capacity: f64) -> Self {
+        Self {
+            model,
+            capacity: capacity.max(0.0),
+            number: None,
+            history: History::default(),
+            profile: Profile::new(step.as_secs()),
+            origins: Origins::default(),
+            pending: Pending::default(),
+            ewma: Ewma::default(),
+            ets: Ets::default(),
+            arima: Arima::new(),
+            prophet: Prophet::new(),
+            lstm: Lstm::default(),
+            stack: Arc::default(),
+            vote: Vote::default(),
+            scores: Scores::default(),
+            band: Band::new(&HORIZONS),
+            peak_band: Band::new(&PEAK_HORIZONS),
+            path: [Spread::default(); HORIZONS.len()],
+            peaks: [Spread::default(); PEAK_HORIZONS.len()],
+            lesson: None,
+        }
+    }
+
+    /// Replaces the global model over the experts.
+    pub fn set_stack(&mut self, stack: Arc<Stack>) {
+        self.stack = stack;
+    }
+
+    /// Replaces the upper bound of the forecasts.
+    pub fn set_capacity(&mut self, capacity: f64) {
+        self.capacity = capacity.max(0.0);
+    }
+
+    /// Takes the sample with this number: its time divided by the step, counted
+    /// from a midnight. `None` and what is not finite are missing, as are
+    /// numbers passed over; a number not above the last one is ignored.
+    pub fn observe(&mut self, number: u64, sample: Option<f64>) {
+        self.observe_with_peak(number, sample, sample);
+    }
+
+    /// Takes a sample that is the mean of a span, with the span's largest value.
+    pub fn observe_with_peak(&mut self, number: u64, mean: Option<f64>, peak: Option<f64>) {
+        if self.number.is_some_and(|last| number <= last) {
+            return;
+        }
+        let sample = mean.filter(|mean| mean.is_finite());
+        let Some(last) = self.number else {
+            if let Some(sample) = sample {
+                self.number = Some(number);
+                self.take(number, sample, peak.unwrap_or(sample));
+            }
+            return;
+        };
+        if number - last > GAP_MAX {
+            self.forget();
+        } else {
+            for missing in last + 1..number {
+                self.miss(missing);
+            }
+        }
+        self.number = Some(number);
+        match sample {
+            Some(sample) => self.take(number, sample, peak.unwrap_or(sample)),
+            None => self.miss(number),
+        }
+    }
+
+    /// Returns what is expected so many steps after the last sample.
+    pub fn predict(&self, horizon: u32) -> Quantiles {
+        let changes = interpolate(&HORIZONS, &self.path, horizon);
+        self.bounded(changes)
+    }
+
+    /// Returns what the largest value within so many steps is expected to be.
+    pub fn predict_peak(&self, horizon: u32) -> Quantiles {
+        let changes = interpolate(&PEAK_HORIZONS, &self.peaks, horizon);
+        self.bounded(changes)
+    }
+
+    /// Returns how much of the forecast at this horizon each model is.
+    pub fn weights(&self, horizon: u32) -> Vec<(Model, f64)> {
+        if self.model != Model::Ensemble {
+            return vec![(self.model, 1.0)];
+        }
+        let weights = self.vote.weights(nearest(horizon));
+        let weights = weights.map(f64::from);
+        Model::ALL.into_iter().zip(weights).collect()
+    }
+
+    /// Returns how good the forecasts at this horizon were lately.
+    pub fn accuracy(&self, horizon: u32) -> Accuracy {
+        self.scores.accuracy(nearest(horizon))
+    }
+
+    /// Returns the last samples, oldest first, at most so many.
+    pub fn recent(&self, count: usize) -> Vec<f64> {
+        let known = usize::try_from(self.history.count()).unwrap_or(usize::MAX);
+        let count = count.min(known).min(super::history::HISTORY_LEN);
+        (0..count)
+            .rev()
+            .map(|lag| f64::from(self.history.value(lag)))
+            .collect()
+    }
+
+    /// Returns what can be learned for the stack from the last sample.
+    pub fn lesson(&self) -> Option<Lesson> {
+        self.lesson
+    }
+
+    /// Returns the changes as values within what is possible.
+    fn bounded(&self, changes: Quantiles) -> Quantiles {
+        let last = f64::from(self.history.value(0));
+        let bounded = |change: f64| (last + change).clamp(0.0, self.capacity);
+        let p50 = bounded(changes.p50);
+        let p90 = bounded(changes.p90).max(p50);
+        let p99 = bounded(changes.p99).max(p90);
+        Quantiles { p50, p90, p99 }
+    }
+
+    /// Forgets the recent past, not what was learned.
+    fn forget(&mut self) {
+        self.history = History::default();
+        self.origins = Origins::default();
+        self.ewma = Ewma::default();
+        self.ets = Ets::default();
+        self.lstm = Lstm::default();
+    }
+
+    /// Goes on without a sample: the last one stands for it, and nothing is learned.
+    fn miss(&mut self, number: u64) {
+        let last = self.history.value(0);
+        self.history.push(last);
+        self.step(number, false, last);
+    }
+
+    #[allow(clippy::cast_possible_truncation, reason = "clamped first")]
+    fn take(&mut self, number: u64, sample: f64, peak: f64) {
+        let cut = |value: f64| value.clamp(-VALUE_MAX, VALUE_MAX) as f32;
+        let (sample, peak) = (cut(sample), cut(peak));
+        self.profile.observe(number, sample);
+        self.history.push(sample);
+        self.step(number, true, peak.max(sample));
+    }
+
+    /// Learns from the newest sample, then forecasts.
+    fn step(&mut self, number: u64, is_known: bool, peak: f32) {
+        let window = Window::of(&self.history);
+        let miss = self.scores.miss();
+        self.origins.push(&self.history, is_known, miss, peak);
+        if is_known {
+            self.score(number, &window);
+        }
+        let opinions = self.ask(number, is_known, &window);
+        let base = match self.model.member() {
+            Some(member) => opinions.map(|opinions| opinions[member]),
+            None => self.vote.combine(&opinions),
+        };
+        self.issue(number, &window, &opinions, &base);
+    }
+
+    /// Scores what was forecast for now.
+    fn score(&mut self, number: u64, window: &Window) {
+        self.lesson = None;
+        for (index, horizon) in HORIZONS.into_iter().enumerate() {
+            let lag = horizon as usize;
+            let Some(origin) = self.origins.get(lag) else {
+                continue;
+            };
+            let Some(issued) = self
+                .pending
+                .get(number - u64::from(horizon), index, origin.unit)
+            else {
+                continue;
+            };
+            let came = -window.value(lag);
+            let misses: [f32; MEMBERS] = from_fn(|member| match member {
+                0 => came.abs(),
+                _ => (came - issued.members[member - 1]).abs(),
+            });
+            self.vote.score(index, f32::from(STRIDES[index]), &misses);
+            let moment = Moment::new(window, lag, &origin, SPAN);
+            let said = (issued.base, issued.spread);
+            self.band.learn(index, STRIDES[index], &moment, said, came);
+            self.scores
+                .score(index, came, issued.spread.p50, issued.spread.p90);
+            self.lesson = Some(Lesson {
+                horizon_index: u8::try_from(index).expect("there are few horizons"),
+                unit: origin.unit,
+                voices: from_fn(|voice| issued.members[voice]),
+                came,
+            });
+        }
+        for (index, horizon) in PEAK_HORIZONS.into_iter().enumerate() {
+            let lag = horizon as usize;
+            let Some(origin) = self.origins.get(lag) else {
+                continue;
+            };
+            let Some(issued) =
+                self.pending
+                    .get_peak(number - u64::from(horizon), index, origin.unit)
+            else {
+                continue;
+            };
+            let came = self.origins.peak(lag) - self.history.value(lag);
+            let moment = Moment::new(window, lag, &origin, lag);
+            let said = (issued.base, issued.spread);
+            self.peak_band
+                .learn(index, PEAK_STRIDES[index], &moment, said, came);
+        }
+    }
+
+    /// Lets every expert learn and forecast.
+    fn ask(&mut self, number: u64, is_known: bool, window: &Window) -> Opinions {
+        let change = -window.value(1);
+        self.ewma.observe(change);
+        self.ets.observe(change);
+        let unit_now = self.history.unit();
+        let origins = &self.origins;
+        let unit = |lag: usize| {
+            let origin = origins.get(lag)?;
+            is_known.then_some(origin.unit)
+        };
+        self.arima.observe(window, unit);
+        let arima = self.arima.predict(window, unit_now);
+        let seasons = self.profile.seasons(number);
+        let prophet = self.prophet.step(window, &seasons, unit, unit_now);
+        let weights = lstm::Weights::builtin();
+        self.lstm.observe(weights, &self.history);
+        let lstm = self.lstm.predict(weights, &self.history);
+        let last = self.history.value(0);
+        let voices: [Path; VOICES] = [
+            seasonal_naive::predict(&seasons),
+            self.ewma.predict(),
+            self.ets.predict(),
+            arima,
+            prophet,
+            lstm.map(|outlook| outlook.p50 - last),
+        ];
+        let stack = self.stack.predict(&voices);
+        let naive = naive::predict();
+        from_fn(|horizon| {
+            from_fn(|member| {
+                let change = match member {
+                    0 => naive[horizon],
+                    member if member <= VOICES => voices[member - 1][horizon],
+                    _ => stack[horizon],
+                };
+                if change.is_finite() { change } else { 0.0 }
+            })
+        })
+    }
+
+    /// Makes the forecast and remembers it.
+    fn issue(&mut self, number: u64, window: &Window, opinions: &Opinions, base: &Path) {
+        let Some(origin) = self.origins.get(0) else {
+            return;
+        };
+        let moment = Moment::new(window, 0, &origin, SPAN);
+        self.band.observe(&moment);
+        for index in 0..HORIZONS.len() {
+            let mut spread = self.band.predict(index, &moment, base[index]);
+            if self.model != Model::Ensemble {
+                spread.p50 = base[index];
+                spread.p90 = spread.p90.max(spread.p50);
+                spread.p99 = spread.p99.max(spread.p90);
+            }
+            let issued = Issued {
+                members: from_fn(|member| opinions[index][member + 1]),
+                base: base[index],
+                spread,
+            };
+            self.pending.put(number, index, origin.unit, &issued);
+            self.path[index] = spread;
+        }
+        for (index, horizon) in PEAK_HORIZONS.into_iter().enumerate() {
+            let within = HORIZONS
+                .iter()
+                .zip(base)
+                .filter(|(step, _)| **step <= horizon);
+            let base = within.map(|(_, change)| *change).fold(f32::MIN, f32::max);
+            let moment = Moment::new(window, 0, &origin, horizon as usize);
+            if index + 1 == PEAK_HORIZONS.len() {
+                self.peak_band.observe(&moment);
+            }
+            let spread = self.peak_band.predict(index, &moment, base);
+            let issued = IssuedPeak { base, spread };
+            self.pending.put_peak(number, index, origin.unit, issued);
+            self.peaks[index] = spread;
+        }
+    }
+}
+
+/// Returns the index of the nearest horizon that is not shorter.
+fn nearest(horizon: u32) -> usize {
+    let index = HORIZONS.iter().position(|step| *step >= horizon);
+    index.unwrap_or(HORIZONS.len() - 1)
+}
+
+/// Joins the forecasts at the horizons by lines.
+fn interpolate(horizons: &[u32], spreads: &[Spread], horizon: u32) -> Quantiles {
+    let horizon = horizon.clamp(1, HORIZON_MAX);
+    let above = horizons.iter().position(|step| *step >= horizon);
+    let above = above.unwrap_or(horizons.len() - 1);
+    let below = above.saturating_sub(1);
+    let span = f64::from(horizons[above] - horizons[below]).max(1.0);
+    let share = match above {
+        0 => 0.0,
+        _ => f64::from(horizon - horizons[below]) / span,
+    };
+    let between = |change: fn(&Spread) -> f32| {
+        let (near, far) = (change(&spreads[below]), change(&spreads[above]));
+        f64::from(near) + share * f64::from(far - near)
+    };
+    Quantiles {
+        p50: between(|spread| spread.p50),
+        p90: between(|spread| spread.p90),
+        p99: between(|spread| spread.p99),
+    }
+}

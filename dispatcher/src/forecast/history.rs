@@ -1,0 +1,122 @@
+//! The recent samples of one series, and how much it moves.
+//!
+//! Every model reads the same ring of samples. Volatility is the mean absolute
+//! change from one sample to the next, exponentially weighted (J. P. Morgan's
+//! RiskMetrics 1996 weighs squares; absolute values shrug off spikes), with
+//! several memories: forecasts are made and judged in its unit, so that a
+//! series in bytes and one in cores are alike to every model.
+
+/// Samples kept: the longest horizon behind the longest feature, and a little.
+pub(super) const HISTORY_LEN: usize = 128;
+/// Half-lives of the volatilities, in steps, from bursts to what is usual
+/// (measured on real series; a factor of three to ten apart).
+const HALF_LIVES: [f32; 4] = [10.0, 30.0, 120.0, 4320.0];
+/// The usual volatility's share in the unit: a burst must not follow upon
+/// nothing (measured).
+const USUAL_SHARE: f32 = 0.2;
+
+/// Mean absolute changes with growing memories.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Volatility {
+    pub burst: f32,
+    pub short: f32,
+    pub medium: f32,
+    pub usual: f32,
+}
+
+/// The last samples, newest first by [`History::value`].
+#[derive(Clone, Debug)]
+pub struct History {
+    ring: [f32; HISTORY_LEN],
+    /// Where the newest sample is.
+    head: usize,
+    /// Samples taken so far.
+    count: u64,
+    volatility: Volatility,
+    /// The mean absolute value, with the longest memory.
+    level: f32,
+}
+
+impl Default for History {
+    fn default() -> Self {
+        Self {
+            ring: [0.0; HISTORY_LEN],
+            head: 0,
+            count: 0,
+            volatility: Volatility::default(),
+            level: 0.0,
+        }
+    }
+}
+
+impl History {
+    /// Appends a finite sample.
+    pub fn push(&mut self, value: f32) {
+        debug_assert!(value.is_finite(), "{value} is not a sample");
+        if self.count == 0 {
+            self.ring = [value; HISTORY_LEN];
+        }
+        let change = (value - self.value(0)).abs();
+        self.head = (self.head + 1) % HISTORY_LEN;
+        self.ring[self.head] = value;
+        self.count += 1;
+        let weight_min = 1.0 / count_f32(self.count);
+        self.volatility.update(change, weight_min);
+        let weight = decay_weight(HALF_LIVES[3]).max(weight_min);
+        self.level += weight * (value.abs() - self.level);
+    }
+
+    /// Returns the sample `lag` steps ago; before the first one, the first.
+    pub fn value(&self, lag: usize) -> f32 {
+        debug_assert!(lag < HISTORY_LEN, "lag {lag} is forgotten");
+        self.ring[(self.head + HISTORY_LEN - lag) % HISTORY_LEN]
+    }
+
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// Returns the short and the usual volatility.
+    pub fn volatility(&self) -> (f32, f32) {
+        (self.volatility.short, self.volatility.usual)
+    }
+
+    pub fn volatilities(&self) -> Volatility {
+        self.volatility
+    }
+
+    /// Returns the unit of change: volatility, short and some long; never zero,
+    /// nor so small that rounding looks like change.
+    pub fn unit(&self) -> f32 {
+        let floor = 1e-5 * self.level + f32::MIN_POSITIVE.sqrt();
+        let volatility = self.volatility.short + USUAL_SHARE * self.volatility.usual;
+        volatility.max(floor)
+    }
+}
+
+impl Volatility {
+    fn update(&mut self, change: f32, weight_min: f32) {
+        let all = [
+            &mut self.burst,
+            &mut self.short,
+            &mut self.medium,
+            &mut self.usual,
+        ];
+        for (volatility, half_life) in all.into_iter().zip(HALF_LIVES) {
+            *volatility += decay_weight(half_life).max(weight_min) * (change - *volatility);
+        }
+    }
+}
+
+#[allow(
+    clippy::cast_precision_loss,
+    reason = "exact up to 2^24, and a weight only"
+)]
+fn count_f32(count: u64) -> f32 {
+    count as f32
+}
+
+/// Returns the weight of a new sample in an average with this half-life, in steps.
+pub(super) fn decay_weight(half_life: f32) -> f32 {
+    1.0 - 0.5f32.powf(1.0 / half_life)
+}

@@ -1,0 +1,153 @@
+//! Forecasts that wait for their time, to be scored.
+//!
+//! Longer horizons are scored at every seventh or eleventh step only:
+//! neighbouring errors tell nearly the same, and memory is what 40,000 series
+//! have least of. Those strides share no factor with an hour or a day, so that
+//! no beat of the series is always or never seen. Changes are kept in 16 bits, in units of the moment times the
+//! root of the horizon, to 1/512.
+
+use super::band::Spread;
+use super::{HORIZONS, MEMBERS, PEAK_HORIZONS};
+
+/// Steps between two scored forecasts, by horizon.
+pub(super) const STRIDES: [u16; HORIZONS.len()] = [1, 1, 1, 1, 1, 1, 7, 7, 11];
+pub(super) const PEAK_STRIDES: [u16; PEAK_HORIZONS.len()] = [1, 1, 1, 11];
+
+const SLOTS: usize = slots(&HORIZONS, &STRIDES);
+const PEAK_SLOTS: usize = slots(&PEAK_HORIZONS, &PEAK_STRIDES);
+
+const fn slot_count(horizon: u32, stride: u16) -> usize {
+    horizon.div_ceil(stride as u32) as usize
+}
+
+const fn slots(horizons: &[u32], strides: &[u16]) -> usize {
+    let (mut sum, mut index) = (0, 0);
+    while index < horizons.len() {
+        sum += slot_count(horizons[index], strides[index]);
+        index += 1;
+    }
+    sum
+}
+
+/// A change in 16 bits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Packed(i16);
+
+const PER_UNIT: f32 = 512.0;
+
+impl Packed {
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "a float to integer cast saturates, and NaN becomes 0"
+    )]
+    fn pack(change: f32, unit: f32) -> Self {
+        Self((change / unit * PER_UNIT).round() as i16)
+    }
+
+    fn unpack(self, unit: f32) -> f32 {
+        f32::from(self.0) / PER_UNIT * unit
+    }
+}
+
+/// What was forecast for one horizon, as changes.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Issued {
+    /// Of each expert but the naive one, whose change is zero.
+    pub(super) members: [f32; MEMBERS - 1],
+    pub(super) base: f32,
+    pub(super) spread: Spread,
+}
+
+/// What was forecast for one window's peak, as changes.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct IssuedPeak {
+    pub(super) base: f32,
+    pub(super) spread: Spread,
+}
+
+/// The forecasts in flight.
+#[derive(Clone, Debug)]
+pub(super) struct Pending {
+    paths: [[Packed; MEMBERS + 3]; SLOTS],
+    peaks: [[Packed; 4]; PEAK_SLOTS],
+}
+
+impl Default for Pending {
+    fn default() -> Self {
+        Self {
+            paths: [[Packed::default(); MEMBERS + 3]; SLOTS],
+            peaks: [[Packed::default(); 4]; PEAK_SLOTS],
+        }
+    }
+}
+
+/// Returns where the forecast made at step `origin` is kept, if it is.
+fn slot(origin: u64, index: usize, horizons: &[u32], strides: &[u16]) -> Option<usize> {
+    let stride = u64::from(strides[index]);
+    if !origin.is_multiple_of(stride) {
+        return None;
+    }
+    let first = slots(&horizons[..index], &strides[..index]);
+    let count = slot_count(horizons[index], strides[index]);
+    #[allow(clippy::cast_possible_truncation, reason = "a remainder")]
+    let turn = (origin / stride) as usize % count;
+    Some(first + turn)
+}
+
+fn scale(unit: f32, horizon: u32) -> f32 {
+    #[allow(clippy::cast_precision_loss, reason = "a small count")]
+    let horizon = horizon as f32;
+    unit * horizon.sqrt()
+}
+
+impl Pending {
+    pub(super) fn put(&mut self, origin: u64, index: usize, unit: f32, issued: &Issued) {
+        let Some(slot) = slot(origin, index, &HORIZONS, &STRIDES) else {
+            return;
+        };
+        let unit = scale(unit, HORIZONS[index]);
+        let packed = &mut self.paths[slot];
+        for (packed, change) in packed.iter_mut().zip(issued.members) {
+            *packed = Packed::pack(change, unit);
+        }
+        let Spread { p50, p90, p99 } = issued.spread;
+        let rest = [issued.base, p50, p90, p99];
+        for (packed, change) in packed[MEMBERS - 1..].iter_mut().zip(rest) {
+            *packed = Packed::pack(change, unit);
+        }
+    }
+
+    /// Returns what was forecast at step `origin`, if that is scored.
+    pub(super) fn get(&self, origin: u64, index: usize, unit: f32) -> Option<Issued> {
+        let packed = &self.paths[slot(origin, index, &HORIZONS, &STRIDES)?];
+        let unit = scale(unit, HORIZONS[index]);
+        let value = |at: usize| packed[at].unpack(unit);
+        Some(Issued {
+            members: std::array::from_fn(value),
+            base: value(MEMBERS - 1),
+            spread: Spread {
+                p50: value(MEMBERS),
+                p90: value(MEMBERS + 1),
+                p99: value(MEMBERS + 2),
+            },
+        })
+    }
+
+    pub(super) fn put_peak(&mut self, origin: u64, index: usize, unit: f32, issued: IssuedPeak) {
+        let Some(slot) = slot(origin, index, &PEAK_HORIZONS, &PEAK_STRIDES) else {
+            return;
+        };
+        let unit = scale(unit, PEAK_HORIZONS[index]);
+        let Spread { p50, p90, p99 } = issued.spread;
+        let changes = [issued.base, p50, p90, p99];
+        self.peaks[slot] = changes.map(|change| Packed::pack(change, unit));
+    }
+
+    pub(super) fn get_peak(&self, origin: u64, index: usize, unit: f32) -> Option<IssuedPeak> {
+        let packed = &self.peaks[slot(origin, index, &PEAK_HORIZONS, &PEAK_STRIDES)?];
+        let unit = scale(unit, PEAK_HORIZONS[index]);
+        let [base, p50, p90, p99] = packed.map(|packed| packed.unpack(unit));
+        let spread = Spread { p50, p90, p99 };
+        Some(IssuedPeak { base, spread })
+    }
+}

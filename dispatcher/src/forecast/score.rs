@@ -1,0 +1,68 @@
+//! How good the forecasts were when their time came.
+
+use super::HORIZONS;
+use super::history::decay_weight;
+use super::pending::STRIDES;
+
+/// The half-life of a score, in steps.
+const HALF_LIFE: f32 = 1440.0;
+
+/// The recent accuracy at one horizon.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Accuracy {
+    /// Mean absolute errors of the median and of the naive forecast.
+    pub error: f64,
+    pub naive_error: f64,
+    /// The share of outcomes that were at most the 90 % quantile.
+    pub coverage: f64,
+    /// Forecasts scored.
+    pub scored: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Score {
+    error: f32,
+    naive_error: f32,
+    coverage: f32,
+    scored: u32,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Scores {
+    scores: [Score; HORIZONS.len()],
+    /// The recent error of one step, over a few steps only.
+    miss: f32,
+}
+
+impl Scores {
+    /// Takes what came and what was said, as changes.
+    pub(super) fn score(&mut self, index: usize, came: f32, p50: f32, p90: f32) {
+        let error = (came - p50).abs();
+        if index == 0 {
+            self.miss += decay_weight(10.0) * (error - self.miss);
+        }
+        let score = &mut self.scores[index];
+        score.scored = score.scored.saturating_add(1);
+        #[allow(clippy::cast_precision_loss, reason = "a weight only")]
+        let share = 1.0 / score.scored as f32;
+        let weight = decay_weight(HALF_LIFE / f32::from(STRIDES[index])).max(share);
+        let covered = if came <= p90 { 1.0 } else { 0.0 };
+        score.error += weight * (error - score.error);
+        score.naive_error += weight * (came.abs() - score.naive_error);
+        score.coverage += weight * (covered - score.coverage);
+    }
+
+    pub(super) fn miss(&self) -> f32 {
+        self.miss
+    }
+
+    pub(super) fn accuracy(&self, index: usize) -> Accuracy {
+        let score = self.scores[index];
+        Accuracy {
+            error: f64::from(score.error),
+            naive_error: f64::from(score.naive_error),
+            coverage: f64::from(score.coverage),
+            scored: u64::from(score.scored),
+        }
+    }
+}

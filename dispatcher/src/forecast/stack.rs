@@ -1,0 +1,124 @@
+//! One global model over what the experts say.
+//!
+//! Stacking (Wolpert 1992): a ridge regression, for each horizon, of the change
+//! that came on the changes that the experts expected, over a sample of all
+//! series, all in their own units. It is fitted off the hot path with smartcore
+//! and shared by every series.
+
+use std::array::from_fn;
+
+use smartcore::linalg::basic::arrays::Array;
+use smartcore::linalg::basic::matrix::DenseMatrix;
+use smartcore::linear::ridge_regression::{RidgeRegression, RidgeRegressionParameters};
+
+use super::window::Path;
+use super::{HORIZONS, Model};
+
+/// The experts that the stack listens to: all but the naive one, whose change
+/// is zero, and the stack itself.
+pub(super) const VOICES: usize = 6;
+/// Lessons kept for each horizon; the oldest give way.
+const LESSONS_MAX: usize = 4096;
+/// With fewer the coefficients would be chance.
+const LESSONS_MIN: usize = 200;
+/// The penalty, in lessons: enough to tell alike experts apart calmly.
+const PENALTY: f32 = 20.0;
+/// Changes beyond this many units are cut, as least squares needs.
+const CHANGE_MAX: f32 = 10.0;
+
+/// What experts expected at one horizon, and what came, as changes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Lesson {
+    pub(super) horizon_index: u8,
+    pub(super) unit: f32,
+    pub(super) voices: [f32; VOICES],
+    pub(super) came: f32,
+}
+
+/// The coefficients; without any it repeats the last value.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Stack {
+    weights: [[f32; VOICES]; HORIZONS.len()],
+}
+
+impl Stack {
+    /// The names of the voices, in the order of the coefficients.
+    pub const VOICES: [Model; VOICES] = [
+        Model::SeasonalNaive,
+        Model::Ewma,
+        Model::Ets,
+        Model::Arima,
+        Model::Prophet,
+        Model::Lstm,
+    ];
+
+    pub(super) fn predict(&self, voices: &[Path; VOICES]) -> Path {
+        from_fn(|horizon| {
+            let pairs = self.weights[horizon].iter().zip(voices);
+            pairs.map(|(weight, path)| weight * path[horizon]).sum()
+        })
+    }
+}
+
+/// Gathers lessons and fits the stack.
+#[derive(Clone, Debug, Default)]
+pub struct Trainer {
+    lessons: [Lessons; HORIZONS.len()],
+}
+
+#[derive(Clone, Debug, Default)]
+struct Lessons {
+    rows: Vec<Vec<f32>>,
+    came: Vec<f32>,
+    next: usize,
+}
+
+impl Trainer {
+    /// Takes a lesson; one that is not finite is ignored.
+    pub fn learn(&mut self, lesson: &Lesson) {
+        let scaled = |change: f32| (change / lesson.unit).clamp(-CHANGE_MAX, CHANGE_MAX);
+        let row: Vec<f32> = lesson.voices.iter().map(|voice| scaled(*voice)).collect();
+        let came = scaled(lesson.came);
+        if !came.is_finite() || row.iter().any(|voice| !voice.is_finite()) {
+            return;
+        }
+        let lessons = &mut self.lessons[usize::from(lesson.horizon_index)];
+        if lessons.rows.len() < LESSONS_MAX {
+            lessons.rows.push(row);
+            lessons.came.push(came);
+            return;
+        }
+        lessons.rows[lessons.next] = row;
+        lessons.came[lessons.next] = came;
+        lessons.next = (lessons.next + 1) % LESSONS_MAX;
+    }
+
+    /// Fits the stack to the lessons; a horizon with too few keeps silent.
+    pub fn fit(&self) -> Stack {
+        Stack {
+            weights: from_fn(|horizon| self.lessons[horizon].fit().unwrap_or_default()),
+        }
+    }
+}
+
+impl Lessons {
+    fn fit(&self) -> Option<[f32; VOICES]> {
+        if self.rows.len() < LESSONS_MIN {
+            return None;
+        }
+        // smartcore fits no intercept unless it also rescales the columns, and
+        // that it refuses for a constant one. None is wanted: where no expert
+        // expects a change, the stack should not either.
+        let rows = DenseMatrix::from_2d_vec(&self.rows).ok()?;
+        let parameters = RidgeRegressionParameters::default()
+            .with_alpha(PENALTY)
+            .with_normalize(false);
+        let model = RidgeRegression::fit(&rows, &self.came, parameters).ok()?;
+        let fitted = model.coefficients();
+        let weights: [f32; VOICES] = from_fn(|voice| *fitted.get((voice, 0)));
+        weights
+            .iter()
+            .all(|weight| weight.is_finite())
+            .then_some(weights)
+    }
+}
