@@ -59,7 +59,8 @@ fn the_naive_model_is_as_good_as_itself() {
 fn no_model_looks_ahead() {
     let directory = Directory::new();
     let samples = walk(600);
-    let changed_after = 450;
+    // A row after which forecasts are taken, so that a look at one row is seen.
+    let changed_after = 300 + 21 * 7;
     let mut changed = samples.clone();
     let mut rng = Rng::with_seed(2);
     for sample in &mut changed[changed_after + 1..] {
@@ -71,6 +72,7 @@ fn no_model_looks_ahead() {
         let before = forecasts(&directory, &as_it_was, model);
         let after = forecasts(&directory, &changed, model);
         let mut differ = 0;
+        assert!(before.contains_key(&(changed_after as u64 * STEP_SECONDS, 1)));
         for (key, forecast) in &before {
             let (origin, _) = key;
             if *origin <= changed_after as u64 * STEP_SECONDS {
