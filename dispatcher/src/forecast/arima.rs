@@ -8,6 +8,7 @@
 //! matrix, whose rows differ only by what came in the last hour.
 
 use super::HORIZONS;
+use super::checkpoint::state;
 use super::ridge::Ridge;
 use super::window::{FEATURES, Path, Window};
 
@@ -23,6 +24,8 @@ const TRIANGLE: usize = FEATURES * (FEATURES + 1) / 2;
 pub(super) struct Arima {
     ridge: Ridge<FEATURES, TRIANGLE, { HORIZONS.len() }>,
 }
+
+state!(Arima { ridge });
 
 impl Arima {
     pub(super) fn new() -> Self {

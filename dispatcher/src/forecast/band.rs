@@ -7,6 +7,7 @@
 
 use std::array::from_fn;
 
+use super::checkpoint::state;
 use super::history::decay_weight;
 use super::origins::Origin;
 use super::quantile::{CUES, Correction, Cues, Quantile, Scale};
@@ -76,6 +77,8 @@ pub(super) struct Spread {
     pub(super) p99: f32,
 }
 
+state!(Spread { p50, p90, p99 });
+
 /// The quantiles at `N` horizons.
 #[derive(Clone, Debug)]
 pub(super) struct Band<const N: usize> {
@@ -90,6 +93,10 @@ pub(super) struct Band<const N: usize> {
     errors: [f32; N],
     scored: [f32; N],
 }
+
+state!(Band<N> {
+    scale, base_squares, p50, p90, corrections, factors, errors, scored
+} for const N: usize);
 
 impl<const N: usize> Band<N> {
     pub(super) fn new(horizons: &[u32; N]) -> Self {

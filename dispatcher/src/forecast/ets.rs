@@ -2,6 +2,7 @@
 //! 1985): ETS(A,Ad,N) in the taxonomy of Hyndman et al., with fixed weights.
 
 use super::HORIZONS;
+use super::checkpoint::state;
 use super::window::Path;
 
 /// The usual textbook weights; estimated ones did no better over many series.
@@ -15,6 +16,8 @@ pub(super) struct Ets {
     above: f32,
     trend: f32,
 }
+
+state!(Ets { above, trend });
 
 impl Ets {
     /// Takes by how much the newest sample is above the one before.

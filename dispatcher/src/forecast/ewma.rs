@@ -1,6 +1,7 @@
 //! The exponentially weighted moving average (Brown 1956), or simple
 //! exponential smoothing: one level, the same for every horizon.
 
+use super::checkpoint::state;
 use super::window::Path;
 
 /// The weight of the newest sample (measured best of 0.5, 0.2 and 0.05).
@@ -11,6 +12,8 @@ pub(super) struct Ewma {
     /// How far the level is above the newest sample.
     above: f32,
 }
+
+state!(Ewma { above });
 
 impl Ewma {
     /// Takes by how much the newest sample is above the one before.

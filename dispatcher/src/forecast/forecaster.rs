@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use super::arima::Arima;
 use super::band::{Band, Moment, Spread};
+use super::checkpoint::state;
 use super::ets::Ets;
 use super::ewma::Ewma;
 use super::history::History;
@@ -38,7 +39,7 @@ const SPAN: usize = 15;
 /// Forecasts one series of evenly spaced samples.
 #[derive(Clone, Debug)]
 pub struct Forecaster {
-    model: Model,
+    pub(super) model: Model,
     capacity: f64,
     /// The number of the last sample.
     number: Option<u64>,
@@ -61,6 +62,25 @@ pub struct Forecaster {
     peaks: [Spread; PEAK_HORIZONS.len()],
     lesson: Option<Lesson>,
 }
+
+state!(Forecaster {
+    number,
+    history,
+    profile,
+    origins,
+    pending,
+    ewma,
+    ets,
+    arima,
+    prophet,
+    lstm,
+    vote,
+    scores,
+    band,
+    peak_band,
+    path,
+    peaks,
+});
 
 impl Forecaster {
     /// Creates a forecaster of samples that are `step` apart; `capacity` bounds
@@ -213,6 +233,7 @@ impl Forecaster {
 
     /// Learns from the newest sample, then forecasts.
     fn step(&mut self, number: u64, is_known: bool, peak: f32) {
+        self.lesson = None;
         let window = Window::of(&self.history);
         let miss = self.scores.miss();
         self.origins.push(&self.history, is_known, miss, peak);
@@ -229,7 +250,6 @@ impl Forecaster {
 
     /// Scores what was forecast for now.
     fn score(&mut self, number: u64, window: &Window) {
-        self.lesson = None;
         for (index, horizon) in HORIZONS.into_iter().enumerate() {
             let lag = horizon as usize;
             let Some(origin) = self.origins.get(lag) else {

@@ -6,6 +6,8 @@
 //! several memories: forecasts are made and judged in its unit, so that a
 //! series in bytes and one in cores are alike to every model.
 
+use super::checkpoint::state;
+
 /// Samples kept: the longest horizon behind the longest feature, and a little.
 pub(super) const HISTORY_LEN: usize = 128;
 /// Half-lives of the volatilities, in steps, from bursts to what is usual
@@ -24,6 +26,13 @@ pub struct Volatility {
     pub usual: f32,
 }
 
+state!(Volatility {
+    burst,
+    short,
+    medium,
+    usual
+});
+
 /// The last samples, newest first by [`History::value`].
 #[derive(Clone, Debug)]
 pub struct History {
@@ -36,6 +45,14 @@ pub struct History {
     /// The mean absolute value, with the longest memory.
     level: f32,
 }
+
+state!(History {
+    ring,
+    head,
+    count,
+    volatility,
+    level
+});
 
 impl Default for History {
     fn default() -> Self {

@@ -2,51 +2,109 @@
 //!
 //! Only that part is forecast. What our own jobs use is known from the ledger,
 //! and forecasting the sum would teach the model our own decisions.
+//!
+//! [`Forecaster`] forecasts one series of evenly spaced samples. Read on in
+//! this order: `history` and `window` (what is known), the experts (`naive` to
+//! `stack`), `vote` (how far each is believed), `band` with `quantile` (how
+//! wrong it may be), `pending` and `score` (what became of it).
 
+mod arima;
+mod band;
+mod bins;
+mod checkpoint;
+mod ets;
 mod ewma;
-mod last;
+mod forecaster;
+mod history;
+pub mod lstm;
+mod naive;
+mod node;
+mod origins;
+mod pending;
+mod profile;
+mod prophet;
+mod quantile;
+mod ridge;
+mod score;
+mod seasonal_naive;
+mod stack;
+mod view;
+mod vote;
+mod window;
 
-use std::fmt;
-use std::time::Duration;
+pub use forecaster::Forecaster;
+pub use history::History;
+pub use node::{Ahead, NodeForecast, Params, Quantile};
+pub use score::Accuracy;
+pub use stack::{Lesson, Stack, Trainer};
 
-use rolecast_common::time::Time;
-use rolecast_common::unit::Resources;
+/// Horizons on which models forecast, in steps; others are interpolated.
+pub const HORIZONS: [u32; 9] = [1, 2, 3, 5, 8, 15, 25, 40, 60];
+/// Horizons up to which window peaks are forecast, in steps.
+pub const PEAK_HORIZONS: [u32; 4] = [1, 5, 15, 60];
+/// The longest horizon, in steps.
+pub const HORIZON_MAX: u32 = 60;
+/// Experts that vote.
+const MEMBERS: usize = 8;
 
-pub use ewma::Ewma;
-pub use last::Last;
-
-/// A model of one node's exogenous use.
-pub trait Forecaster: fmt::Debug + Send {
-    /// Takes what was measured at `now`.
-    fn observe(&mut self, now: Time, exogenous: Resources);
-
-    /// Returns what is expected this long after the last observation.
-    fn predict(&self, horizon: Duration) -> Resources;
-}
-
-/// Which model to use.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// A way to forecast.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Model {
-    Last,
-    #[default]
+    Naive,
+    SeasonalNaive,
     Ewma,
+    Ets,
+    Arima,
+    Prophet,
+    Lstm,
+    Stack,
+    /// All of them, each believed as far as it was right lately.
+    #[default]
+    Ensemble,
 }
 
 impl Model {
-    pub const NAMES: &str = "\"ewma\" or \"last\"";
+    pub const ALL: [Model; 9] = [
+        Model::Naive,
+        Model::SeasonalNaive,
+        Model::Ewma,
+        Model::Ets,
+        Model::Arima,
+        Model::Prophet,
+        Model::Lstm,
+        Model::Stack,
+        Model::Ensemble,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Model::Naive => "naive",
+            Model::SeasonalNaive => "seasonal-naive",
+            Model::Ewma => "ewma",
+            Model::Ets => "ets",
+            Model::Arima => "arima",
+            Model::Prophet => "prophet",
+            Model::Lstm => "lstm",
+            Model::Stack => "stack",
+            Model::Ensemble => "ensemble",
+        }
+    }
 
     pub fn parse(name: &str) -> Option<Self> {
-        match name {
-            "last" => Some(Model::Last),
-            "ewma" => Some(Model::Ewma),
-            _ => None,
-        }
+        Self::ALL.into_iter().find(|model| model.name() == name)
     }
 
-    pub fn start(self) -> Box<dyn Forecaster> {
-        match self {
-            Model::Last => Box::new(Last::default()),
-            Model::Ewma => Box::new(Ewma::default()),
-        }
+    /// Returns the expert's place among those that vote.
+    fn member(self) -> Option<usize> {
+        let place = Self::ALL.into_iter().position(|model| model == self);
+        place.filter(|place| *place < MEMBERS)
     }
+}
+
+/// What is expected: values that will not be exceeded in 50, 90 and 99 of 100 cases.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Quantiles {
+    pub p50: f64,
+    pub p90: f64,
+    pub p99: f64,
 }

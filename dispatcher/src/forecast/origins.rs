@@ -1,6 +1,7 @@
 //! The moments from which forecasts in flight were made.
 
 use super::HORIZON_MAX;
+use super::checkpoint::state;
 use super::history::History;
 
 /// Moments kept: one for each step until the longest horizon, and now.
@@ -25,6 +26,8 @@ struct Slot {
     ratios: [u16; 4],
 }
 
+state!(Slot { unit, ratios });
+
 /// A ring of moments and of the largest value in the step before each.
 #[derive(Clone, Debug)]
 pub(super) struct Origins {
@@ -34,6 +37,13 @@ pub(super) struct Origins {
     known: u64,
     head: usize,
 }
+
+state!(Origins {
+    slots,
+    peaks,
+    known,
+    head
+});
 
 impl Default for Origins {
     fn default() -> Self {

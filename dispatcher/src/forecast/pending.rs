@@ -7,6 +7,7 @@
 //! root of the horizon, to 1/512.
 
 use super::band::Spread;
+use super::checkpoint::{State, state};
 use super::{HORIZONS, MEMBERS, PEAK_HORIZONS};
 
 /// Steps between two scored forecasts, by horizon.
@@ -32,6 +33,16 @@ const fn slots(horizons: &[u32], strides: &[u16]) -> usize {
 /// A change in 16 bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Packed(i16);
+
+impl State for Packed {
+    fn save(&self, out: &mut Vec<u8>) {
+        self.0.save(out);
+    }
+
+    fn load(&mut self, from: &mut &[u8]) -> Option<()> {
+        self.0.load(from)
+    }
+}
 
 const PER_UNIT: f32 = 512.0;
 
@@ -71,6 +82,8 @@ pub(super) struct Pending {
     paths: [[Packed; MEMBERS + 3]; SLOTS],
     peaks: [[Packed; 4]; PEAK_SLOTS],
 }
+
+state!(Pending { paths, peaks });
 
 impl Default for Pending {
     fn default() -> Self {

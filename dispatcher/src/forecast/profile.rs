@@ -13,6 +13,7 @@
     reason = "positions within a day or a week are small"
 )]
 
+use super::checkpoint::state;
 use std::array::from_fn;
 use std::f32::consts::TAU;
 
@@ -57,6 +58,15 @@ pub(super) struct Profile {
     /// The first bin ever measured.
     first: u64,
 }
+
+state!(Profile {
+    bins,
+    week,
+    open,
+    sum,
+    count,
+    first
+});
 
 impl Profile {
     pub(super) fn new(step_seconds: u64) -> Self {

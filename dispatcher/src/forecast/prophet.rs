@@ -6,6 +6,7 @@
 //! series, in differences. A changepoint is found by a two-sided CUSUM (Page
 //! 1954) on its one-step errors, and makes it forget most of what it knew.
 
+use super::checkpoint::state;
 use std::array::from_fn;
 
 use super::arima::Arima;
@@ -28,6 +29,13 @@ pub(super) struct Prophet {
     above: f32,
     below: f32,
 }
+
+state!(Prophet {
+    arima,
+    next,
+    above,
+    below
+});
 
 impl Prophet {
     pub(super) fn new() -> Self {

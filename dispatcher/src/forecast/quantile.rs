@@ -8,6 +8,7 @@
 //! a share of the usual error, each hit lowers it, so that in the long run the
 //! misses are as many as they should be, whatever the series does.
 
+use super::checkpoint::state;
 use super::history::decay_weight;
 
 /// What a quantile may depend on.
@@ -30,6 +31,8 @@ pub(super) struct Scale {
     squares: Cues,
 }
 
+state!(Scale { squares });
+
 impl Scale {
     pub(super) fn observe(&mut self, cues: &Cues) {
         for (square, cue) in self.squares.iter_mut().zip(cues) {
@@ -50,6 +53,8 @@ impl Scale {
 pub(super) struct Quantile {
     weights: Cues,
 }
+
+state!(Quantile { weights });
 
 impl Quantile {
     pub(super) fn new(weights: Cues) -> Self {
@@ -82,6 +87,8 @@ impl Quantile {
 pub(super) struct Correction {
     shift: f32,
 }
+
+state!(Correction { shift });
 
 impl Correction {
     pub(super) fn shift(self) -> f32 {

@@ -10,12 +10,11 @@
 //! takes the inner product of z with each B, which is what `x' (A + penalty)^-1 B`
 //! is, at a fraction of the cost of all coefficients.
 
-#![allow(
-    clippy::needless_range_loop,
-    reason = "matrices are clearer by index"
-)]
+#![allow(clippy::needless_range_loop, reason = "matrices are clearer by index")]
 
 use std::array::from_fn;
+
+use super::checkpoint::state;
 
 /// Keeps the factorisation defined when a feature never varied.
 const JITTER: f32 = 1e-6;
@@ -29,6 +28,8 @@ pub(super) struct Ridge<const F: usize, const G: usize, const T: usize> {
     decay: f32,
     penalty: f32,
 }
+
+state!(Ridge<F, G, T> { gram, cross } for const F: usize, const G: usize, const T: usize);
 
 /// A factorised Gram matrix (Cholesky), good for any number of predictions.
 #[derive(Clone, Copy, Debug)]

@@ -1,6 +1,7 @@
 //! How good the forecasts were when their time came.
 
 use super::HORIZONS;
+use super::checkpoint::state;
 use super::history::decay_weight;
 use super::pending::STRIDES;
 
@@ -27,12 +28,21 @@ struct Score {
     scored: u32,
 }
 
+state!(Score {
+    error,
+    naive_error,
+    coverage,
+    scored
+});
+
 #[derive(Clone, Debug, Default)]
 pub(super) struct Scores {
     scores: [Score; HORIZONS.len()],
     /// The recent error of one step, over a few steps only.
     miss: f32,
 }
+
+state!(Scores { scores, miss });
 
 impl Scores {
     /// Takes what came and what was said, as changes.

@@ -5,6 +5,7 @@
 //! series, all in their own units. It is fitted off the hot path with smartcore
 //! and shared by every series.
 
+use super::checkpoint::state;
 use std::array::from_fn;
 
 use smartcore::linalg::basic::arrays::Array;
@@ -40,6 +41,8 @@ pub struct Lesson {
 pub struct Stack {
     weights: [[f32; VOICES]; HORIZONS.len()],
 }
+
+state!(Stack { weights });
 
 impl Stack {
     /// The names of the voices, in the order of the coefficients.

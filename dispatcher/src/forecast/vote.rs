@@ -5,6 +5,7 @@
 //! (measured against powers from 4 to 24). Where the naive forecast is exact,
 //! it is the forecast.
 
+use super::checkpoint::state;
 use super::history::decay_weight;
 use super::window::Path;
 use super::{HORIZONS, MEMBERS};
@@ -24,6 +25,8 @@ pub(super) struct Vote {
     errors: [[f32; MEMBERS]; HORIZONS.len()],
     scored: [f32; HORIZONS.len()],
 }
+
+state!(Vote { errors, scored });
 
 impl Vote {
     /// Takes how far off each expert was; `stride` steps lie between two scores.

@@ -5,6 +5,7 @@
 //! fixed-size array: LLVM makes vector code of that. Training runs these same
 //! functions.
 
+use super::super::checkpoint::state;
 use super::features::{ANCHORS, Anchors, INPUTS};
 use super::weights::{GATES, HEAD, Weights};
 use super::{HIDDEN, HORIZON_COUNT, LONGEST};
@@ -15,6 +16,8 @@ pub(super) struct State {
     pub(super) cell: [f32; HIDDEN],
     pub(super) hidden: [f32; HIDDEN],
 }
+
+state!(State { cell, hidden });
 
 impl Default for State {
     fn default() -> Self {
@@ -79,8 +82,8 @@ pub(super) fn change(weights: &Weights, hidden: &[f32; HIDDEN], anchors: &Anchor
             change.p50[horizon] += row[horizon] * anchor[horizon];
         }
     }
-    for horizon in 0..HORIZON_COUNT {
-        change.p90[horizon] = change.p50[horizon] + spread_unit(horizon) * spreads[horizon];
+    for (horizon, spread) in spreads.iter().enumerate() {
+        change.p90[horizon] = change.p50[horizon] + spread_unit(horizon) * spread;
     }
     change
 }

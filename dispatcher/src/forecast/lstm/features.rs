@@ -5,6 +5,7 @@
 //! anchors compressed, how calm the series is, and how well simple rules have
 //! worked on it.
 
+use super::super::checkpoint::state;
 use super::super::history::{History, Volatility, decay_weight};
 use super::{HORIZON_COUNT, horizons};
 
@@ -49,6 +50,15 @@ pub(super) struct Features {
     agreement: [f32; RULES],
     power: [f32; RULES],
 }
+
+state!(Features {
+    averages,
+    common,
+    held,
+    said,
+    agreement,
+    power
+});
 
 impl Features {
     /// Takes the newest sample of the history; returns the inputs.

@@ -15,6 +15,7 @@ use self::cell::{State, advance, change};
 use self::features::Features;
 pub use self::weights::{InvalidWeights, Weights};
 use super::HORIZONS;
+use super::checkpoint::state;
 use super::history::History;
 
 const HORIZON_COUNT: usize = HORIZONS.len();
@@ -36,6 +37,8 @@ pub struct Lstm {
     features: Features,
     state: State,
 }
+
+state!(Lstm { features, state });
 
 impl Lstm {
     /// Takes the sample that was just pushed to the history.

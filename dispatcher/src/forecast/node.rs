@@ -1,0 +1,381 @@
+//! What others will use on one node, for each of its resources.
+//!
+//! Two series a resource: means of ten seconds, which tell the next ten
+//! minutes, and means of a minute, which tell the next hour. Placement asks for
+//! peaks until a few fixed horizons; they are worked out when a span closes and
+//! kept. A peak of memory is one of a single heartbeat; one of a rate is of ten
+//! seconds, for a busy second hurts nobody. Until the first span is over, what
+//! the last heartbeat said is expected to stay.
+
+use std::array::from_fn;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rolecast_common::id::NodeId;
+use rolecast_common::time::WallTime;
+use rolecast_common::unit::{Bytes, BytesPerSecond, Cores, Resources};
+use rolecast_common::wire::ForecastMode;
+
+use super::bins::{Bin, Bins, RESOURCES};
+use super::{Forecaster, HORIZON_MAX, Lesson, Model, Quantiles, Stack};
+
+/// Until when peaks are kept ready, in seconds.
+pub(super) const HORIZONS_S: [u32; 5] = [10, 60, 300, 900, 3600];
+const NEAR_STEP_S: u32 = 10;
+const FAR_STEP_S: u32 = 60;
+const SHOWN_STEP_S: u32 = 300;
+/// Means of five minutes that are kept to be shown: an hour.
+const SHOWN_COUNT: usize = 12;
+/// Where memory is among the resources.
+const MEMORY: usize = 1;
+/// A clock that goes back further was wrong before: all is begun anew.
+const BACK_MAX: Duration = Duration::from_secs(3600);
+
+/// How forecasts are made, and what they do.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Params {
+    pub mode: ForecastMode,
+    pub model: Model,
+    /// How sure to be that there will be room.
+    pub quantile: Quantile,
+}
+
+/// A share of cases: 50, 90 or 99 of 100.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Quantile {
+    P50,
+    P90,
+    P99,
+}
+
+impl Quantile {
+    pub const ALL: [Quantile; 3] = [Quantile::P50, Quantile::P90, Quantile::P99];
+
+    pub fn share(self) -> f64 {
+        match self {
+            Quantile::P50 => 0.5,
+            Quantile::P90 => 0.9,
+            Quantile::P99 => 0.99,
+        }
+    }
+
+    fn of(self, quantiles: Quantiles) -> f64 {
+        match self {
+            Quantile::P50 => quantiles.p50,
+            Quantile::P90 => quantiles.p90,
+            Quantile::P99 => quantiles.p99,
+        }
+    }
+}
+
+/// One of the horizons until which peaks are kept ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ahead(usize);
+
+impl Ahead {
+    /// Returns the nearest horizon that is not shorter, or the longest.
+    pub fn covering(stay: Duration) -> Self {
+        let covers = |seconds: &u32| Duration::from_secs(u64::from(*seconds)) >= stay;
+        let index = HORIZONS_S.iter().position(covers);
+        Self(index.unwrap_or(HORIZONS_S.len() - 1))
+    }
+
+    /// Returns all horizons, the nearest first.
+    pub fn all() -> impl Iterator<Item = Ahead> {
+        (0..HORIZONS_S.len()).map(Self)
+    }
+
+    pub fn seconds(self) -> u32 {
+        HORIZONS_S[self.0]
+    }
+}
+
+/// Peaks until each of the horizons.
+type Peaks = [[f64; RESOURCES]; HORIZONS_S.len()];
+
+/// The forecasts of one node.
+#[derive(Clone, Debug)]
+pub struct NodeForecast {
+    model: Model,
+    quantile: Quantile,
+    pub(super) near: Series,
+    pub(super) far: Series,
+    shown: Bins,
+    /// The last means of five minutes; the oldest is overwritten.
+    ring: [[f64; RESOURCES]; SHOWN_COUNT],
+    ring_count: usize,
+    /// The largest means of ten seconds in the present minute.
+    minute_peaks: [f64; RESOURCES],
+    pub(super) capacity: [f64; RESOURCES],
+    stack: Arc<Stack>,
+    last: Option<WallTime>,
+    likely: Peaks,
+    safe: Peaks,
+    /// The same with what the last heartbeat said, as placement reads them.
+    likely_ready: [Resources; HORIZONS_S.len()],
+    safe_ready: [Resources; HORIZONS_S.len()],
+    /// Forecasters whose lesson has not been taken, a bit each.
+    lessons: u8,
+}
+
+/// The series of one step, one a resource.
+#[derive(Clone, Debug)]
+pub(super) struct Series {
+    step_s: u32,
+    bins: Bins,
+    pub(super) forecasters: Box<[Forecaster]>,
+    pub(super) is_known: bool,
+}
+
+impl Series {
+    fn new(step_s: u32, model: Model, shift_ms: u64) -> Self {
+        let step = Duration::from_secs(u64::from(step_s));
+        let forecasters = (0..RESOURCES).map(|_| Forecaster::new(model, step, f64::INFINITY));
+        Self {
+            step_s,
+            bins: Bins::new(step_s, shift_ms),
+            forecasters: forecasters.collect(),
+            is_known: false,
+        }
+    }
+
+    /// Begins anew in place.
+    fn reset(&mut self, model: Model, shift_ms: u64) {
+        let step = Duration::from_secs(u64::from(self.step_s));
+        for forecaster in &mut self.forecasters {
+            *forecaster = Forecaster::new(model, step, f64::INFINITY);
+        }
+        self.bins = Bins::new(self.step_s, shift_ms);
+        self.is_known = false;
+    }
+
+    fn learn(&mut self, bin: &Bin, peaks: &[f64; RESOURCES]) {
+        for (index, forecaster) in self.forecasters.iter_mut().enumerate() {
+            let (mean, peak) = (bin.means[index], peaks[index]);
+            forecaster.observe_with_peak(bin.number, Some(mean), Some(peak));
+        }
+        self.is_known = true;
+    }
+
+    /// Returns how many steps reach so far.
+    pub(super) fn steps(&self, seconds: u32) -> u32 {
+        seconds.div_ceil(self.step_s).clamp(1, HORIZON_MAX)
+    }
+}
+
+impl NodeForecast {
+    pub fn new(node: &NodeId, params: Params, stack: &Arc<Stack>) -> Self {
+        let shift_ms = shift(node);
+        let mut forecast = Self {
+            model: params.model,
+            quantile: params.quantile,
+            near: Series::new(NEAR_STEP_S, params.model, shift_ms),
+            far: Series::new(FAR_STEP_S, params.model, shift_ms),
+            shown: Bins::new(SHOWN_STEP_S, shift_ms),
+            ring: [[0.0; RESOURCES]; SHOWN_COUNT],
+            ring_count: 0,
+            minute_peaks: [0.0; RESOURCES],
+            capacity: [f64::INFINITY; RESOURCES],
+            stack: Arc::clone(stack),
+            last: None,
+            likely: Peaks::default(),
+            safe: Peaks::default(),
+            likely_ready: Default::default(),
+            safe_ready: Default::default(),
+            lessons: 0,
+        };
+        forecast.set_stack(stack);
+        forecast
+    }
+
+    /// Takes what others use by a heartbeat that came at this moment.
+    pub fn observe(&mut self, node: &NodeId, at: WallTime, used: Resources, capacity: Resources) {
+        if self.last.is_some_and(|last| last.since(at) > BACK_MAX) {
+            self.reset(node);
+        }
+        self.last = Some(at);
+        self.limit(values(capacity));
+        let used = values(used);
+        let near = self.near.bins.add(at, &used);
+        if let Some(bin) = near {
+            let peaks = peaks_of(&bin, &bin.means);
+            self.near.learn(&bin, &peaks);
+            for (peak, mean) in self.minute_peaks.iter_mut().zip(bin.means) {
+                *peak = peak.max(mean);
+            }
+            self.lessons |= 0x0f;
+        }
+        let far = self.far.bins.add(at, &used);
+        if let Some(bin) = far {
+            let peaks = std::mem::take(&mut self.minute_peaks);
+            self.far.learn(&bin, &peaks_of(&bin, &peaks));
+            self.lessons |= 0xf0;
+        }
+        if let Some(bin) = self.shown.add(at, &used) {
+            self.ring[self.ring_count % SHOWN_COUNT] = bin.means;
+            self.ring_count += 1;
+        }
+        if near.is_some() || far.is_some() {
+            self.refresh();
+        }
+        self.make_ready(&used);
+    }
+
+    /// Replaces the global model over the experts.
+    pub fn set_stack(&mut self, stack: &Arc<Stack>) {
+        self.stack = Arc::clone(stack);
+        for series in [&mut self.near, &mut self.far] {
+            for forecaster in &mut series.forecasters {
+                forecaster.set_stack(Arc::clone(stack));
+            }
+        }
+    }
+
+    /// Returns the largest use expected until then, at the quantile configured.
+    pub fn safe(&self, ahead: Ahead) -> Resources {
+        self.safe_ready[ahead.0]
+    }
+
+    /// Returns the largest use expected until then in half of all cases.
+    pub fn likely(&self, ahead: Ahead) -> Resources {
+        self.likely_ready[ahead.0]
+    }
+
+    /// Adds what can be learned from the newest samples, each once.
+    pub fn take_lessons(&mut self, lessons: &mut Vec<Lesson>) {
+        let due = std::mem::take(&mut self.lessons);
+        let all = self.near.forecasters.iter().chain(&self.far.forecasters);
+        for (index, forecaster) in all.enumerate() {
+            if due >> index & 1 == 1 {
+                lessons.extend(forecaster.lesson());
+            }
+        }
+    }
+
+    /// Returns the means of the last hour in steps of five minutes, oldest first.
+    pub(super) fn shown(&self, resource: usize) -> Vec<f64> {
+        let first = self.ring_count.saturating_sub(SHOWN_COUNT);
+        let places = (first..self.ring_count).map(|count| count % SHOWN_COUNT);
+        places.map(|place| self.ring[place][resource]).collect()
+    }
+
+    fn reset(&mut self, node: &NodeId) {
+        let shift_ms = shift(node);
+        self.near.reset(self.model, shift_ms);
+        self.far.reset(self.model, shift_ms);
+        self.shown = Bins::new(SHOWN_STEP_S, shift_ms);
+        self.ring_count = 0;
+        self.minute_peaks = [0.0; RESOURCES];
+        self.capacity = [f64::INFINITY; RESOURCES];
+        (self.likely, self.safe) = (Peaks::default(), Peaks::default());
+        self.set_stack(&Arc::clone(&self.stack));
+    }
+
+    /// Bounds the forecasts by what the node has, where that is known.
+    fn limit(&mut self, capacity: [f64; RESOURCES]) {
+        let capacity = capacity.map(|has| if has > 0.0 { has } else { f64::INFINITY });
+        if capacity == self.capacity {
+            return;
+        }
+        self.capacity = capacity;
+        for series in [&mut self.near, &mut self.far] {
+            for (forecaster, capacity) in series.forecasters.iter_mut().zip(capacity) {
+                forecaster.set_capacity(capacity);
+            }
+        }
+    }
+
+    /// Works out the peaks until each horizon.
+    fn refresh(&mut self) {
+        let quantile = self.quantile;
+        for (index, seconds) in HORIZONS_S.into_iter().enumerate() {
+            let series = self.series(seconds);
+            let steps = series.steps(seconds);
+            let peaks: [Quantiles; RESOURCES] =
+                from_fn(|resource| series.forecasters[resource].predict_peak(steps));
+            self.likely[index] = peaks.map(|peak| peak.p50);
+            self.safe[index] = peaks.map(|peak| quantile.of(peak));
+        }
+    }
+
+    /// Returns the series that tells what is so far ahead.
+    pub(super) fn series(&self, seconds: u32) -> &Series {
+        if seconds > NEAR_STEP_S * HORIZON_MAX && self.far.is_known {
+            return &self.far;
+        }
+        &self.near
+    }
+
+    /// Joins the forecasts with what is used at this moment: the largest value
+    /// until a horizon is never below it, nor below the one of a nearer horizon.
+    fn make_ready(&mut self, used: &[f64; RESOURCES]) {
+        let pairs = [
+            (&self.likely, &mut self.likely_ready),
+            (&self.safe, &mut self.safe_ready),
+        ];
+        for (peaks, ready) in pairs {
+            let mut largest = *used;
+            for (peaks, ready) in peaks.iter().zip(ready) {
+                for (largest, peak) in largest.iter_mut().zip(peaks) {
+                    *largest = largest.max(*peak);
+                }
+                *ready = resources(&largest);
+            }
+        }
+    }
+}
+
+/// Takes the peaks of memory from single heartbeats, those of rates from `rates`.
+fn peaks_of(bin: &Bin, rates: &[f64; RESOURCES]) -> [f64; RESOURCES] {
+    from_fn(|index| {
+        if index == MEMORY {
+            bin.peaks[index]
+        } else {
+            rates[index]
+        }
+    })
+}
+
+/// Returns how much earlier the node's spans end: its id says, so that the
+/// forecasts of all nodes are not made at once.
+fn shift(node: &NodeId) -> u64 {
+    // FNV-1a.
+    let hash = node
+        .as_str()
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+    hash % (u64::from(NEAR_STEP_S) * 1000)
+}
+
+#[allow(
+    clippy::cast_precision_loss,
+    reason = "no host has 2^53 bytes of memory"
+)]
+fn values(resources: Resources) -> [f64; RESOURCES] {
+    [
+        resources.cpu.get(),
+        resources.memory.get() as f64,
+        resources.network.get(),
+        resources.disk.get(),
+    ]
+}
+
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a float to integer cast saturates, and NaN becomes 0"
+)]
+fn resources(values: &[f64; RESOURCES]) -> Resources {
+    let [cpu, memory, network, disk] = *values;
+    Resources {
+        cpu: Cores::clamped(cpu),
+        memory: Bytes::new(memory as u64),
+        network: BytesPerSecond::clamped(network),
+        disk: BytesPerSecond::clamped(disk),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,95 @@
+//! The forecasts of one node as they are shown.
+
+use std::collections::BTreeMap;
+
+use rolecast_common::wire::{AccuracyAt, ForecastAt, ResourceForecast, WeightsAt};
+
+use super::node::{HORIZONS_S, NodeForecast, Series};
+use super::{Accuracy, Forecaster};
+
+/// The names of the resources, in their order.
+const NAMES: [&str; 4] = ["cpu", "memory", "network", "disk"];
+/// Samples shown: an hour of minutes.
+const HISTORY_COUNT: usize = 60;
+
+impl NodeForecast {
+    /// Returns what is expected of each resource, by its name.
+    pub fn view(&self) -> BTreeMap<String, ResourceForecast> {
+        let resources = NAMES.into_iter().enumerate();
+        let view = |(index, name): (usize, &str)| (name.to_owned(), self.view_of(index));
+        resources.map(view).collect()
+    }
+
+    fn view_of(&self, resource: usize) -> ResourceForecast {
+        let (near, far) = (
+            &self.near.forecasters[resource],
+            &self.far.forecasters[resource],
+        );
+        let mut horizons = Vec::new();
+        if self.near.is_known {
+            let at = |seconds| horizon(self.series(seconds), resource, seconds);
+            horizons.extend(HORIZONS_S.map(at));
+        }
+        let scored = [
+            (10, near, 1),
+            (60, far, 1),
+            (300, far, 5),
+            (900, far, 15),
+            (3600, far, 60),
+        ];
+        let capacity = self.capacity[resource];
+        ResourceForecast {
+            capacity: if capacity.is_finite() { capacity } else { 0.0 },
+            step_s: 60,
+            history: far.recent(HISTORY_COUNT).into_iter().map(finite).collect(),
+            history_5m: self.shown(resource),
+            horizons,
+            weights: vec![
+                weights(10, near, 1),
+                weights(60, far, 1),
+                weights(3600, far, 60),
+            ],
+            accuracy: scored
+                .map(|(seconds, forecaster, step)| accuracy(seconds, forecaster.accuracy(step)))
+                .to_vec(),
+        }
+    }
+}
+
+fn horizon(series: &Series, resource: usize, seconds: u32) -> ForecastAt {
+    let forecaster = &series.forecasters[resource];
+    let steps = series.steps(seconds);
+    let at = forecaster.predict(steps);
+    ForecastAt {
+        seconds,
+        p50: finite(at.p50),
+        p90: finite(at.p90),
+        p99: finite(at.p99),
+        peak_p90: finite(forecaster.predict_peak(steps).p90),
+    }
+}
+
+fn weights(seconds: u32, forecaster: &Forecaster, step: u32) -> WeightsAt {
+    let models = forecaster.weights(step).into_iter();
+    WeightsAt {
+        seconds,
+        models: models
+            .map(|(model, weight)| (model.name().to_owned(), finite(weight)))
+            .collect(),
+    }
+}
+
+fn accuracy(seconds: u32, accuracy: Accuracy) -> AccuracyAt {
+    AccuracyAt {
+        seconds,
+        error: finite(accuracy.error),
+        naive_error: finite(accuracy.naive_error),
+        coverage: finite(accuracy.coverage),
+        scored: accuracy.scored,
+    }
+}
+
+/// JSON has no number for what is not finite.
+fn finite(value: f64) -> f64 {
+    if value.is_finite() { value } else { 0.0 }
+}
