@@ -16,6 +16,7 @@ use toml::de::{DeTable, DeValue};
 use crate::id::{Category, NodeId, Role};
 use crate::time::parse_duration;
 use crate::unit::{Bytes, BytesPerSecond, Cores};
+use crate::wire::Share;
 
 /// One thing wrong with a configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -263,6 +264,14 @@ impl Setting for Cores {
 
     fn read(value: &DeValue<'_>) -> Option<Self> {
         Cores::new(read_number(value)?).ok()
+    }
+}
+
+impl Setting for Share {
+    const EXPECTED: &'static str = "a number from 0 to 1";
+
+    fn read(value: &DeValue<'_>) -> Option<Self> {
+        Share::try_from(read_number(value)?).ok()
     }
 }
 

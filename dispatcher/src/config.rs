@@ -12,9 +12,10 @@ use rolecast_common::id::{Category, Role};
 use rolecast_common::nats::Settings;
 use rolecast_common::settings::{self, Mistakes, Table};
 use rolecast_common::unit::{Bytes, BytesPerSecond, Cores, Resources};
+use rolecast_common::wire::{ForecastMode, Share};
 
 use crate::category::{Backoff, Policy};
-use crate::forecast::Model;
+use crate::forecast::{Model, Params, Quantile};
 
 /// A commented configuration with every key.
 pub const SAMPLE: &str = include_str!("sample.toml");
@@ -27,7 +28,7 @@ pub struct Config {
     pub name: String,
     pub nats: Settings,
     pub streams: Streams,
-    pub model: Model,
+    pub forecast: Params,
     pub policies: Vec<Policy>,
     /// The policy of undeclared categories; `None` buries their jobs.
     pub undeclared: Option<Policy>,
@@ -53,7 +54,7 @@ pub fn parse(text: &str, host_name: &str) -> Result<Config, Mistakes> {
             name: root.get_or("name", host_name.to_owned()),
             nats: root.table("nats", Settings::from_table),
             streams: root.table("streams", read_streams),
-            model: root.table("forecast", read_model),
+            forecast: root.table("forecast", read_forecast),
             policies: read_policies(root, &known),
             undeclared: root.table("undeclared", |table| read_undeclared(table, &known)),
         }
@@ -90,19 +91,43 @@ fn read_streams(table: &mut Table<'_>) -> Streams {
     streams
 }
 
-fn read_model(table: &mut Table<'_>) -> Model {
-    let name: Option<String> = table.get("model");
-    let Some(name) = name else {
-        return Model::default();
+fn read_forecast(table: &mut Table<'_>) -> Params {
+    let mode = read_name(table, "mode", ForecastMode::parse, || {
+        ForecastMode::ALL.map(ForecastMode::name).join(", ")
+    });
+    let model = read_name(table, "model", Model::parse, || {
+        Model::ALL.map(Model::name).join(", ")
+    });
+    let share: Option<Share> = table.get("quantile");
+    let is_meant = |quantile: &Quantile| {
+        share.is_some_and(|share| (quantile.share() - share.get()).abs() < 1e-9)
     };
-    let model = Model::parse(&name);
-    if model.is_none() {
-        table.mistake(
-            "model",
-            format!("must be one of {}", Model::ALL.map(Model::name).join(", ")),
-        );
+    let quantile = Quantile::ALL.into_iter().find(is_meant);
+    if share.is_some() && quantile.is_none() {
+        table.mistake("quantile", "must be 0.5, 0.9 or 0.99");
     }
-    model.unwrap_or_default()
+    Params {
+        mode,
+        model,
+        quantile: quantile.unwrap_or(Quantile::P90),
+    }
+}
+
+/// Reads one of several names, or takes the default.
+fn read_name<T: Default>(
+    table: &mut Table<'_>,
+    key: &str,
+    parse: fn(&str) -> Option<T>,
+    names: fn() -> String,
+) -> T {
+    let Some(name) = table.get::<String>(key) else {
+        return T::default();
+    };
+    let read = parse(&name);
+    if read.is_none() {
+        table.mistake(key, format!("must be one of {}", names()));
+    }
+    read.unwrap_or_default()
 }
 
 fn read_policies(root: &mut Table<'_>, known: &BTreeSet<Role>) -> Vec<Policy> {
@@ -212,6 +237,8 @@ mod tests {
 replicas = 2
 [forecast]
 model = \"oracle\"
+mode = \"maybe\"
+quantile = 0.7
 [categories.OCR]
 cpu = 1
 [categories.ocr]
@@ -226,12 +253,14 @@ policy = \"maybe\"
         for part in [
             "line 2: streams.replicas: must be 1, 3 or 5",
             "line 4: forecast.model: must be one of naive, seasonal-naive",
-            "line 5: categories.OCR",
-            "line 8: categories.ocr.max_attempts: must be at least 1",
-            "line 9: categories.ocr.retry_min: must not be above retry_max",
-            "line 10: categories.ocr.roles: role \"boss\" is not in roles.known",
-            "line 11: categories.ocr.memry: unknown key",
-            "line 13: undeclared.policy",
+            "line 5: forecast.mode: must be one of on, advisory, off",
+            "line 6: forecast.quantile: must be 0.5, 0.9 or 0.99",
+            "line 7: categories.OCR",
+            "line 10: categories.ocr.max_attempts: must be at least 1",
+            "line 11: categories.ocr.retry_min: must not be above retry_max",
+            "line 12: categories.ocr.roles: role \"boss\" is not in roles.known",
+            "line 13: categories.ocr.memry: unknown key",
+            "line 15: undeclared.policy",
         ] {
             assert!(error.contains(part), "{part:?} not in {error}");
         }

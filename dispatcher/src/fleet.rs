@@ -1,13 +1,16 @@
 //! The nodes, as their heartbeats tell them, with what was sent to each.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::Bound;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rolecast_common::id::{BootId, Category, NodeId, Role, Sequence};
-use rolecast_common::time::Time;
+use rolecast_common::time::{Now, Time};
 use rolecast_common::unit::{BytesPerSecond, Cores, Resources};
-use rolecast_common::wire::{Heartbeat, NodeHealth, NodeStatus, Usage};
+use rolecast_common::wire::{ForecastMode, Heartbeat, NodeHealth, NodeStatus, Usage};
 
+use crate::forecast::{Ahead, Lesson, NodeForecast, Params, Stack};
 use crate::ledger::Ledger;
 
 /// Heartbeats missed in a row before a node counts as gone.
@@ -52,9 +55,13 @@ pub struct Change {
 }
 
 /// All nodes, in the order of their ids.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Fleet {
     nodes: BTreeMap<NodeId, Node>,
+    params: Params,
+    stack: Arc<Stack>,
+    /// Forecasts from before the start, until their nodes are heard of.
+    remembered: BTreeMap<NodeId, Box<NodeForecast>>,
 }
 
 /// One node.
@@ -71,8 +78,10 @@ pub struct Node {
     roles: Vec<Role>,
     capacity: Resources,
     usage: Usage,
-    /// What others are expected to use; kept because placement reads it often.
+    /// What others use.
     exogenous: Resources,
+    /// What they will use; `None` if nothing is forecast.
+    forecast: Option<Box<NodeForecast>>,
     jobs_max: u32,
     offered: BTreeMap<Category, u32>,
     refused: BTreeSet<Category>,
@@ -82,6 +91,15 @@ pub struct Node {
 }
 
 impl Fleet {
+    pub fn new(params: Params) -> Self {
+        Self {
+            nodes: BTreeMap::new(),
+            params,
+            stack: Arc::default(),
+            remembered: BTreeMap::new(),
+        }
+    }
+
     pub fn nodes(&self) -> impl Iterator<Item = &Node> {
         self.nodes.values()
     }
@@ -95,7 +113,7 @@ impl Fleet {
     }
 
     /// Takes a heartbeat that came on the subject of node `from`.
-    pub fn take(&mut self, now: Time, from: &NodeId, beat: &Heartbeat) -> Result<Change, Refusal> {
+    pub fn take(&mut self, now: Now, from: &NodeId, beat: &Heartbeat) -> Result<Change, Refusal> {
         if *from != beat.node {
             return Err(Refusal::ForeignNode);
         }
@@ -109,13 +127,70 @@ impl Fleet {
         if self.nodes.len() >= NODES_MAX {
             return Err(Refusal::TooManyNodes);
         }
-        let mut node = Node::new(now, beat);
+        let forecast = self.begin_forecast(from);
+        let mut node = Node::new(now.time, beat, forecast);
         node.update(now, beat);
         self.nodes.insert(from.clone(), node);
         Ok(Change {
             joined: true,
             ..Change::default()
         })
+    }
+
+    fn begin_forecast(&mut self, node: &NodeId) -> Option<Box<NodeForecast>> {
+        if self.params.mode == ForecastMode::Off {
+            return None;
+        }
+        let remembered = self.remembered.remove(node);
+        Some(remembered.unwrap_or_else(|| {
+            let forecast = NodeForecast::new(node, self.params, &self.stack);
+            Box::new(forecast)
+        }))
+    }
+
+    /// Takes forecasts from before the start, for nodes that will be heard of.
+    pub fn remember(&mut self, forecasts: Vec<(NodeId, NodeForecast)>) {
+        let boxed = forecasts
+            .into_iter()
+            .map(|(node, forecast)| (node, Box::new(forecast)));
+        self.remembered.extend(boxed);
+    }
+
+    /// Gives up the forecasts of nodes that were not heard of.
+    pub fn forget_remembered(&mut self) {
+        self.remembered.clear();
+    }
+
+    /// Replaces the global model over the experts, for all nodes.
+    pub fn set_stack(&mut self, stack: &Arc<Stack>) {
+        self.stack = Arc::clone(stack);
+        let nodes = self
+            .nodes
+            .values_mut()
+            .filter_map(|node| node.forecast.as_mut());
+        for forecast in nodes.chain(self.remembered.values_mut()) {
+            forecast.set_stack(stack);
+        }
+    }
+
+    /// Adds what can be learned from the next `count` nodes after `last`;
+    /// returns the last of them, or `None` at the end.
+    pub fn take_lessons(
+        &mut self,
+        last: Option<&NodeId>,
+        count: usize,
+        lessons: &mut Vec<Lesson>,
+    ) -> Option<NodeId> {
+        let start = last.map_or(Bound::Unbounded, Bound::Excluded);
+        let mut next = self.nodes.range_mut((start, Bound::Unbounded));
+        let mut seen = None;
+        for (id, node) in next.by_ref().take(count) {
+            if let Some(forecast) = &mut node.forecast {
+                forecast.take_lessons(lessons);
+            }
+            seen = Some(id.clone());
+        }
+        next.next().and(seen)
     }
 
     /// Marks the nodes whose heartbeats stopped, and returns them.
@@ -140,7 +215,7 @@ impl Fleet {
 }
 
 impl Node {
-    fn new(now: Time, beat: &Heartbeat) -> Self {
+    fn new(now: Time, beat: &Heartbeat, forecast: Option<Box<NodeForecast>>) -> Self {
         Self {
             id: beat.node.clone(),
             boot: beat.boot.clone(),
@@ -154,6 +229,7 @@ impl Node {
             capacity: beat.capacity,
             usage: beat.usage,
             exogenous: Resources::default(),
+            forecast,
             jobs_max: 0,
             offered: BTreeMap::new(),
             refused: BTreeSet::new(),
@@ -163,7 +239,7 @@ impl Node {
         }
     }
 
-    fn take(&mut self, now: Time, beat: &Heartbeat) -> Result<Change, Refusal> {
+    fn take(&mut self, now: Now, beat: &Heartbeat) -> Result<Change, Refusal> {
         let mut change = Change::default();
         if beat.boot == self.boot {
             if beat.sequence <= self.sequence {
@@ -185,9 +261,9 @@ impl Node {
         Ok(change)
     }
 
-    fn update(&mut self, now: Time, beat: &Heartbeat) {
+    fn update(&mut self, now: Now, beat: &Heartbeat) {
         self.sequence = beat.sequence;
-        self.seen = now;
+        self.seen = now.time;
         self.interval =
             Duration::from_millis(u64::from(beat.interval_ms)).clamp(INTERVAL_MIN, INTERVAL_MAX);
         self.is_draining = beat.draining;
@@ -202,6 +278,9 @@ impl Node {
         self.offered.clone_from(&beat.categories);
         self.refused.clear();
         self.exogenous = self.usage.total.minus(self.usage.jobs);
+        if let Some(forecast) = &mut self.forecast {
+            forecast.observe(&self.id, now.wall, self.exogenous, self.capacity);
+        }
     }
 
     pub fn id(&self) -> &NodeId {
@@ -232,9 +311,38 @@ impl Node {
         self.jobs_max
     }
 
-    /// Returns what others are expected to use plus what is reserved.
-    pub fn predicted_use(&self) -> Resources {
+    /// Returns what others use plus what is reserved.
+    pub fn present_use(&self) -> Resources {
         self.exogenous + self.ledger.total()
+    }
+
+    /// Returns what others will use at most until then plus what is reserved.
+    pub fn predicted_use(&self, ahead: Ahead) -> Resources {
+        self.safe_exogenous(ahead) + self.ledger.total()
+    }
+
+    /// Returns what others will use at most until then in half of all cases.
+    pub fn likely_exogenous(&self, ahead: Ahead) -> Resources {
+        let forecast = self.forecast.as_ref();
+        forecast.map_or(self.exogenous, |forecast| forecast.likely(ahead))
+    }
+
+    /// Returns what others will use at most until then, at the quantile configured.
+    pub fn safe_exogenous(&self, ahead: Ahead) -> Resources {
+        let forecast = self.forecast.as_ref();
+        forecast.map_or(self.exogenous, |forecast| forecast.safe(ahead))
+    }
+
+    pub fn forecast(&self) -> Option<&NodeForecast> {
+        self.forecast.as_deref()
+    }
+
+    pub fn health(&self) -> NodeHealth {
+        match (self.is_gone, self.is_draining) {
+            (true, _) => NodeHealth::Gone,
+            (false, true) => NodeHealth::Draining,
+            (false, false) => NodeHealth::Ready,
+        }
     }
 
     /// Returns how many more jobs of the category fit, or `None` if the node
@@ -278,15 +386,10 @@ impl Node {
     }
 
     pub fn status(&self, now: Time) -> NodeStatus {
-        let health = match (self.is_gone, self.is_draining) {
-            (true, _) => NodeHealth::Gone,
-            (false, true) => NodeHealth::Draining,
-            (false, false) => NodeHealth::Ready,
-        };
         NodeStatus {
             node: self.id.clone(),
             roles: self.roles.clone(),
-            health,
+            health: self.health(),
             heartbeat_age_ms: u64::try_from(now.since(self.seen).as_millis()).unwrap_or(u64::MAX),
             capacity: self.capacity,
             usage: self.usage,

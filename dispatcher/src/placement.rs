@@ -2,15 +2,18 @@
 //!
 //! First who may take it (alive, not draining, offers the category, has a role
 //! for it, a slot, and the memory: a hard limit, for over-commit kills). Then,
-//! among those, nodes whose predicted use leaves room before those it would
-//! overload, better roles before lesser ones, the least loaded first, and
-//! chance between equals. Predicted use is the forecast of what others use plus
-//! the ledger of what was sent.
+//! among those, nodes whose use leaves room before those it would overload,
+//! better roles before lesser ones, the least loaded first, and chance between
+//! equals. Use is what others use plus the ledger of what was sent; looking
+//! ahead, it is what others will use at most while the job runs. So a job goes
+//! elsewhere before a node is overloaded. A forecast never makes a node
+//! ineligible, lest jobs wait for room that is there.
 
 use rolecast_common::id::NodeId;
 
 use crate::category::Policy;
 use crate::fleet::{Fleet, Node};
+use crate::forecast::Ahead;
 
 /// Why a node cannot take a job at this moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -86,6 +89,25 @@ impl std::fmt::Display for Shortfall {
     }
 }
 
+/// Which use of the nodes counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outlook {
+    /// As the last heartbeats tell.
+    Present,
+    /// As it will be at most while the job runs.
+    Ahead,
+}
+
+impl Outlook {
+    /// Returns how far to look for a job of this category.
+    fn ahead(self, policy: &Policy) -> Option<Ahead> {
+        match self {
+            Outlook::Present => None,
+            Outlook::Ahead => Some(Ahead::covering(policy.duration)),
+        }
+    }
+}
+
 /// How good a node is for a job: the smallest is best, field by field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Rank {
@@ -96,7 +118,13 @@ struct Rank {
 }
 
 /// Returns the best node for one more job of this category.
-pub fn place(fleet: &Fleet, policy: &Policy, rng: &mut fastrand::Rng) -> Result<NodeId, Shortfall> {
+pub fn place(
+    fleet: &Fleet,
+    policy: &Policy,
+    outlook: Outlook,
+    rng: &mut fastrand::Rng,
+) -> Result<NodeId, Shortfall> {
+    let ahead = outlook.ahead(policy);
     let mut shortfall = Shortfall::default();
     let mut best: Option<(Rank, &Node)> = None;
     for node in fleet.nodes() {
@@ -107,7 +135,7 @@ pub fn place(fleet: &Fleet, policy: &Policy, rng: &mut fastrand::Rng) -> Result<
                 continue;
             }
         };
-        let rank = rank(node, policy, role, rng.u32(..));
+        let rank = rank(node, policy, ahead, role, rng.u32(..));
         if best.is_none_or(|(best, _)| rank < best) {
             best = Some((rank, node));
         }
@@ -133,15 +161,16 @@ pub fn eligibility(node: &Node, policy: &Policy) -> Result<usize, Obstacle> {
     if free == 0 {
         return Err(Obstacle::Full);
     }
-    let memory = node.predicted_use().memory + policy.profile.memory;
+    let memory = node.present_use().memory + policy.profile.memory;
     if memory > node.capacity().memory {
         return Err(Obstacle::Memory);
     }
     Ok(role)
 }
 
-fn rank(node: &Node, policy: &Policy, role: usize, chance: u32) -> Rank {
-    let used = node.predicted_use() + policy.profile;
+fn rank(node: &Node, policy: &Policy, ahead: Option<Ahead>, role: usize, chance: u32) -> Rank {
+    let used = ahead.map_or_else(|| node.present_use(), |ahead| node.predicted_use(ahead));
+    let used = used + policy.profile;
     let capacity = node.capacity();
     let shares = [
         share(used.cpu.get(), capacity.cpu.get()),
@@ -152,7 +181,7 @@ fn rank(node: &Node, policy: &Policy, role: usize, chance: u32) -> Rank {
     // Slots spread the categories whose profile says almost nothing.
     let slots = share(f64::from(node.jobs() + 1), f64::from(node.jobs_max()));
     Rank {
-        is_overloaded: busiest > 1.0,
+        is_overloaded: busiest > 1.0 || used.memory > capacity.memory,
         role,
         load_permille: permille(busiest.max(slots)),
         chance,

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use rolecast_common::id::{BootId, Category, Epoch, NodeId, Role, Sequence};
-use rolecast_common::time::Time;
+use rolecast_common::time::{Now, Time, WallTime};
 use rolecast_common::unit::{Bytes, Cores, Resources};
 use rolecast_common::wire::{Heartbeat, Usage, VERSION};
 
 use super::*;
+use crate::forecast::{Model, Quantile};
 
 pub(crate) fn beat(node: &str, boot: &str, sequence: u64) -> Heartbeat {
     Heartbeat {
@@ -33,17 +34,33 @@ pub(crate) fn beat(node: &str, boot: &str, sequence: u64) -> Heartbeat {
     }
 }
 
+pub(crate) fn params() -> Params {
+    Params {
+        mode: ForecastMode::On,
+        model: Model::Ensemble,
+        quantile: Quantile::P90,
+    }
+}
+
 fn at(seconds: f64) -> Time {
     Time::from_start(Duration::from_secs_f64(seconds))
 }
 
+fn now(seconds: f64) -> Now {
+    let elapsed = Duration::from_secs_f64(seconds);
+    Now {
+        time: at(seconds),
+        wall: WallTime::default() + elapsed,
+    }
+}
+
 fn take(fleet: &mut Fleet, seconds: f64, beat: &Heartbeat) -> Result<Change, Refusal> {
-    fleet.take(at(seconds), &beat.node, beat)
+    fleet.take(now(seconds), &beat.node, beat)
 }
 
 #[test]
 fn a_replayed_heartbeat_is_refused() {
-    let mut fleet = Fleet::default();
+    let mut fleet = Fleet::new(params());
     assert!(take(&mut fleet, 0.0, &beat("n1", "a", 1)).unwrap().joined);
     assert_eq!(
         take(&mut fleet, 1.0, &beat("n1", "a", 2)),
@@ -57,7 +74,7 @@ fn a_replayed_heartbeat_is_refused() {
 
 #[test]
 fn a_restarted_worker_is_told_from_a_replay_of_its_former_boot() {
-    let mut fleet = Fleet::default();
+    let mut fleet = Fleet::new(params());
     take(&mut fleet, 0.0, &beat("n1", "a", 9)).unwrap();
     assert!(take(&mut fleet, 1.0, &beat("n1", "b", 1)).unwrap().rebooted);
     let former = take(&mut fleet, 2.0, &beat("n1", "a", 10));
@@ -66,15 +83,19 @@ fn a_restarted_worker_is_told_from_a_replay_of_its_former_boot() {
 
 #[test]
 fn a_heartbeat_on_a_foreign_subject_is_refused() {
-    let mut fleet = Fleet::default();
-    let foreign = fleet.take(Time::ZERO, &NodeId::new("n2").unwrap(), &beat("n1", "a", 1));
+    let mut fleet = Fleet::new(params());
+    let foreign = fleet.take(
+        Now::default(),
+        &NodeId::new("n2").unwrap(),
+        &beat("n1", "a", 1),
+    );
     assert_eq!(foreign, Err(Refusal::ForeignNode));
     assert_eq!(fleet.nodes().count(), 0);
 }
 
 #[test]
 fn a_capacity_no_machine_has_is_refused() {
-    let mut fleet = Fleet::default();
+    let mut fleet = Fleet::new(params());
     for cpu in [0.0, 1e12] {
         let mut absurd = beat("n1", "a", 1);
         absurd.capacity.cpu = Cores::clamped(cpu);
@@ -84,7 +105,7 @@ fn a_capacity_no_machine_has_is_refused() {
 
 #[test]
 fn three_missed_heartbeats_and_the_node_is_gone_until_the_next() {
-    let mut fleet = Fleet::default();
+    let mut fleet = Fleet::new(params());
     take(&mut fleet, 0.0, &beat("n1", "a", 1)).unwrap();
     assert!(fleet.mark_gone(at(3.0)).is_empty());
     assert_eq!(fleet.mark_gone(at(3.1)), [NodeId::new("n1").unwrap()]);
@@ -94,7 +115,7 @@ fn three_missed_heartbeats_and_the_node_is_gone_until_the_next() {
 
 #[test]
 fn a_node_with_jobs_in_the_ledger_is_never_forgotten() {
-    let mut fleet = Fleet::default();
+    let mut fleet = Fleet::new(params());
     take(&mut fleet, 0.0, &beat("n1", "a", 1)).unwrap();
     let id = NodeId::new("n1").unwrap();
     let ocr = Category::new("ocr").unwrap();
@@ -112,12 +133,15 @@ fn a_node_with_jobs_in_the_ledger_is_never_forgotten() {
 proptest! {
     #[test]
     fn what_others_use_stays_within_capacity(total in any::<f64>(), jobs in any::<f64>()) {
-        let mut fleet = Fleet::default();
+        let mut fleet = Fleet::new(params());
         let mut beat = beat("n1", "a", 1);
         beat.usage.total.cpu = Cores::clamped(total);
         beat.usage.jobs.cpu = Cores::clamped(jobs);
         take(&mut fleet, 0.0, &beat).unwrap();
-        let used = fleet.nodes().next().unwrap().predicted_use();
-        prop_assert!(used.cpu <= beat.capacity.cpu);
+        let node = fleet.nodes().next().unwrap();
+        prop_assert!(node.present_use().cpu <= beat.capacity.cpu);
+        for ahead in Ahead::all() {
+            prop_assert!(node.predicted_use(ahead).cpu <= beat.capacity.cpu);
+        }
     }
 }

@@ -43,6 +43,21 @@ pub(super) fn log(event: &Event) {
         Event::EligibleAgain { category } => {
             tracing::info!(event = "eligible_again", %category, "jobs no longer wait for a node");
         }
+        Event::AdvisoryDiverted {
+            category,
+            node,
+            better,
+            count,
+        } => {
+            tracing::info!(
+                event = "advisory_diverted",
+                %category,
+                %node,
+                %better,
+                count,
+                "forecasts would have chosen another node"
+            );
+        }
         Event::JobAdopted { job, node, epoch } => {
             tracing::info!(event = "job_adopted", %job, %node, %epoch, "took over a job in hand");
         }

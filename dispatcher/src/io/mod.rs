@@ -98,7 +98,7 @@ async fn start(
     let params = Params {
         name: config.name.clone(),
         epoch,
-        model: config.model,
+        forecast: config.forecast,
         policies: config.policies.clone(),
         undeclared: config.undeclared.clone(),
         warm_up: WARM_UP,

@@ -46,7 +46,7 @@ pub use output::{Event, History, Output};
 
 use crate::category::Policy;
 use crate::fleet::Fleet;
-use crate::forecast::Model;
+use crate::forecast;
 use room::Room;
 use settled::Settled;
 
@@ -59,7 +59,7 @@ const SWEEP_INTERVAL: Duration = Duration::from_millis(250);
 pub struct Params {
     pub name: String,
     pub epoch: Epoch,
-    pub model: Model,
+    pub forecast: forecast::Params,
     pub policies: Vec<Policy>,
     /// The policy of categories nobody declared; `None` buries their jobs.
     pub undeclared: Option<Policy>,
@@ -165,6 +165,7 @@ struct Confirmation {
 struct Noise {
     heartbeats: Bound,
     outcomes: Bound,
+    advice: Bound,
 }
 
 #[derive(Debug, Default)]
@@ -191,7 +192,7 @@ impl Bound {
 impl Machine {
     pub fn new(params: Params, now: Now, histories: Vec<(Sequence, History)>) -> Self {
         let mut machine = Self {
-            fleet: Fleet::default(),
+            fleet: Fleet::new(params.forecast),
             services: BTreeMap::new(),
             rooms: BTreeMap::new(),
             jobs: HashMap::new(),

@@ -23,7 +23,7 @@ impl Machine {
         out: &mut Vec<Output>,
     ) {
         self.counters.heartbeats += 1;
-        let change = match self.fleet.take(now.time, from, beat) {
+        let change = match self.fleet.take(now, from, beat) {
             Ok(change) => change,
             Err(refusal) => {
                 let why = refusal.to_string();

@@ -112,6 +112,14 @@ pub enum Event {
     EligibleAgain {
         category: Category,
     },
+    /// Forecasts would have chosen the `better` node; `count` such decisions
+    /// since the last such event.
+    AdvisoryDiverted {
+        category: Category,
+        node: NodeId,
+        better: NodeId,
+        count: u64,
+    },
     JobAdopted {
         job: JobId,
         node: NodeId,

@@ -1,12 +1,15 @@
 //! Waiting jobs are placed in fair order and sent.
 
 use rolecast_common::assignment::Assignment;
-use rolecast_common::id::{Attempt, Sequence};
+use rolecast_common::id::{Attempt, NodeId, Sequence};
 use rolecast_common::subjects::Source;
 use rolecast_common::time::Now;
+use rolecast_common::wire::ForecastMode;
 
 use super::{Event, Machine, Output, State};
-use crate::placement;
+use crate::category::Policy;
+use crate::fleet::Fleet;
+use crate::placement::{self, Outlook, Shortfall};
 
 impl Machine {
     /// Sends what can be sent: the more urgent first, then one job a room in
@@ -50,7 +53,13 @@ impl Machine {
         let Some(sequence) = room.waiting.front().copied() else {
             return false;
         };
-        let node = match placement::place(&self.fleet, &service.policy, &mut self.rng) {
+        let choice = choose(
+            &self.fleet,
+            &service.policy,
+            self.params.forecast.mode,
+            &mut self.rng,
+        );
+        let node = match choice.node {
             Ok(node) => node,
             Err(shortfall) => {
                 if !shortfall.is_passing() && !service.is_starved {
@@ -63,6 +72,20 @@ impl Machine {
                 return false;
             }
         };
+        if let Some(better) = choice.advice {
+            self.counters.advisory_decisions += 1;
+            if better != node {
+                self.counters.advisory_diverted += 1;
+                if let Some(count) = self.noise.advice.count(now.time) {
+                    out.push(Output::Event(Event::AdvisoryDiverted {
+                        category: source.category.clone(),
+                        node: node.clone(),
+                        better,
+                        count,
+                    }));
+                }
+            }
+        }
         if std::mem::take(&mut service.is_starved) {
             let category = source.category.clone();
             out.push(Output::Event(Event::EligibleAgain { category }));
@@ -78,13 +101,7 @@ impl Machine {
         true
     }
 
-    fn forward(
-        &mut self,
-        now: Now,
-        sequence: Sequence,
-        node: rolecast_common::id::NodeId,
-        out: &mut Vec<Output>,
-    ) {
+    fn forward(&mut self, now: Now, sequence: Sequence, node: NodeId, out: &mut Vec<Output>) {
         let job = self.jobs.get_mut(&sequence).expect("waiting jobs are held");
         job.attempt += 1;
         job.state = State::Running {
@@ -104,5 +121,29 @@ impl Machine {
             ),
             deadline: job.deadline,
         });
+    }
+}
+
+/// Where a job goes.
+struct Choice {
+    node: Result<NodeId, Shortfall>,
+    /// Where forecasts would send it, if they are asked for advice only.
+    advice: Option<NodeId>,
+}
+
+fn choose(fleet: &Fleet, policy: &Policy, mode: ForecastMode, rng: &mut fastrand::Rng) -> Choice {
+    let (outlook, advice) = match mode {
+        ForecastMode::On => (Outlook::Ahead, None),
+        ForecastMode::Off => (Outlook::Present, None),
+        // With the same luck, only the forecasts make a difference.
+        ForecastMode::Advisory => {
+            let mut rng = rng.clone();
+            let advice = placement::place(fleet, policy, Outlook::Ahead, &mut rng);
+            (Outlook::Present, advice.ok())
+        }
+    };
+    Choice {
+        node: placement::place(fleet, policy, outlook, rng),
+        advice,
     }
 }

@@ -2,10 +2,10 @@
 
 use rolecast_common::id::JobId;
 use rolecast_common::time::Now;
-use rolecast_common::wire::{CategoryStatus, ForecastMode, JobState, JobView, Status, VERSION};
+use rolecast_common::wire::{CategoryStatus, JobState, JobView, Status, VERSION};
 
 use super::{Machine, Service, State};
-use crate::placement::{self, Obstacle};
+use crate::placement::{self, Obstacle, Outlook};
 
 impl Machine {
     /// Returns everything but the backlogs, which only the stream knows.
@@ -15,7 +15,7 @@ impl Machine {
             dispatcher: self.params.name.clone(),
             epoch: self.params.epoch,
             at_ms: now.wall,
-            forecast_mode: ForecastMode::default(),
+            forecast_mode: self.params.forecast.mode,
             roles: Vec::new(),
             nodes: self
                 .fleet
@@ -99,7 +99,7 @@ impl Machine {
         };
         // Chance decides between equals only, so any seed answers the question.
         let mut rng = fastrand::Rng::with_seed(0);
-        match placement::place(&self.fleet, &service.policy, &mut rng) {
+        match placement::place(&self.fleet, &service.policy, Outlook::Present, &mut rng) {
             Ok(_) => last,
             Err(shortfall) => format!("no node can take it: {shortfall}"),
         }

@@ -17,7 +17,7 @@ use rolecast_common::wire::{
 
 use super::*;
 use crate::category::Backoff;
-use crate::fleet::tests::beat;
+use crate::fleet::tests::{beat, params};
 
 const START: u64 = 1_700_000_000_000;
 
@@ -49,7 +49,7 @@ fn machine() -> Machine {
     let params = Params {
         name: "d".to_owned(),
         epoch: Epoch::new(5),
-        model: Model::Naive,
+        forecast: params(),
         policies: vec![policy("ocr"), policy("scan")],
         undeclared: Some(policy("any")),
         warm_up: Duration::ZERO,
