@@ -1,6 +1,8 @@
 //! How the weights are learned: truncated backpropagation through time, and Adam.
 //!
-//! 1. Each series is a `Track`: its inputs and anchors, computed once.
+//! 1. Each series is a `Track`: its inputs and anchors, computed once. Coarser
+//!    copies of long series teach too: on series from places that taught nothing,
+//!    that lowers the error by about a tenth (measured).
 //! 2. A `Walker` goes along each track and carries the cell's state. An update
 //!    takes a window from several walkers, forward and back. The inputs get some
 //!    noise, lest the network learns the series by heart.
@@ -8,7 +10,7 @@
 //!    makes on that series at that horizon: then its gradient is that of the
 //!    geometric mean over series, and no series counts for more than another.
 //! 4. Weights are averaged over updates (Polyak & Juditsky 1992). After each
-//!    epoch the average is judged on the last part of every track, which no
+//!    epoch the average is judged on the last part of every series, which no
 //!    window touches; the best one is kept.
 
 mod adam;
@@ -32,7 +34,11 @@ const WARM_UP: usize = 64;
 /// How often a walker starts afresh, so that young series are known too.
 const RESTART_CHANCE: f32 = 0.03;
 /// Standard deviation of the noise on the inputs (measured: 0.1 to 0.4 serve).
-const NOISE: f32 = 0.3;
+const NOISE: f32 = 0.4;
+/// How many samples become one in the copies.
+const COARSER: [u8; 2] = [2, 5];
+/// The share of windows for which copies are drawn too.
+const COPIES_SHARE: f32 = 0.5;
 /// The least samples a series must have to teach.
 pub const SAMPLES_MIN: usize = 8 * (LONGEST + WINDOW);
 
@@ -52,7 +58,9 @@ pub struct Progress {
 /// Learns weights from many series.
 #[derive(Debug)]
 pub struct Trainer {
+    /// The series first, then the copies.
     tracks: Vec<Track>,
+    series_count: usize,
     walkers: Vec<Walker>,
     epoch: u16,
     epoch_max: u16,
@@ -68,15 +76,21 @@ impl Trainer {
     /// constant are left out. `None` if none is left.
     pub fn new(series: &[Vec<f32>], epoch_max: u16, seed: u64) -> Option<Self> {
         let tracks = series.iter().filter_map(|samples| Track::new(samples));
-        let tracks: Vec<Track> = tracks.collect();
-        if tracks.is_empty() {
+        let mut tracks: Vec<Track> = tracks.collect();
+        let series_count = tracks.len();
+        if series_count == 0 {
             return None;
+        }
+        for factor in COARSER {
+            let copies = series.iter().map(|samples| coarser(samples, factor));
+            tracks.extend(copies.filter_map(|samples| Track::new(&samples)));
         }
         let mut rng = fastrand::Rng::with_seed(seed);
         let update_max = f32::from(epoch_max) * f32::from(UPDATES);
         Some(Self {
             walkers: vec![Walker::default(); tracks.len()],
             tracks,
+            series_count,
             epoch: 0,
             epoch_max,
             adam: Adam::new(initial(&mut rng), update_max),
@@ -89,7 +103,7 @@ impl Trainer {
 
     /// Returns how many series teach.
     pub fn series_count(&self) -> usize {
-        self.tracks.len()
+        self.series_count
     }
 
     /// Learns for one epoch; `None` when all are done.
@@ -126,7 +140,13 @@ impl Trainer {
         }
         let mut loss = 0.0;
         for _ in 0..BATCH {
-            let index = self.rng.usize(..self.tracks.len());
+            let is_copy = self.rng.f32() < COPIES_SHARE;
+            let drawn = if is_copy {
+                self.tracks.len()
+            } else {
+                self.series_count
+            };
+            let index = self.rng.usize(..drawn);
             let (track, walker) = (&mut self.tracks[index], &mut self.walkers[index]);
             let is_over = walker.position + WINDOW > track.step_count();
             if walker.age == 0 || is_over || self.rng.f32() < RESTART_CHANCE {
@@ -151,16 +171,24 @@ impl Trainer {
 
     fn validate(&self) -> [f32; HORIZON_COUNT] {
         let mut logs = [0.0; HORIZON_COUNT];
-        for track in &self.tracks {
+        let series = &self.tracks[..self.series_count];
+        for track in series {
             let ratios = track.validate(self.adam.average());
             for (log, ratio) in logs.iter_mut().zip(ratios) {
                 *log += ratio.ln();
             }
         }
         #[allow(clippy::cast_precision_loss, reason = "a few series")]
-        let count = self.tracks.len() as f32;
+        let count = self.series_count as f32;
         logs.map(|log| (log / count).exp())
     }
+}
+
+/// Returns the means of so many samples each.
+fn coarser(samples: &[f32], factor: u8) -> Vec<f32> {
+    let chunks = samples.chunks_exact(usize::from(factor));
+    let mean = |chunk: &[f32]| chunk.iter().sum::<f32>() / f32::from(factor);
+    chunks.map(mean).collect()
 }
 
 /// Returns random weights: the cell's small, the head's near zero, gates that remember.
@@ -225,6 +253,14 @@ mod tests {
     fn nothing_is_learned_from_short_or_constant_series() {
         let series = [vec![1.0; 2 * SAMPLES_MIN], noisy(0.5)[1..].to_vec()];
         assert!(Trainer::new(&series, 1, 1).is_none());
+    }
+
+    #[test]
+    fn copies_teach_but_are_not_judged() {
+        let long = noisy(0.5).repeat(2);
+        let trainer = Trainer::new(&[long], 1, 1).unwrap();
+        assert_eq!((trainer.series_count(), trainer.tracks.len()), (1, 2));
+        assert_eq!(coarser(&[1.0, 3.0, 5.0, 7.0, 9.0], 2), [2.0, 6.0]);
     }
 
     /// Returns a series whose deviations last by this share from step to step.

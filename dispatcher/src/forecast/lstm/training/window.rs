@@ -102,24 +102,24 @@ fn judge(
 fn go_back(steps: &[Step], weights: &Weights, gradient: &mut Weights) {
     let (mut by_hidden, mut by_cell) = ([0.0; HIDDEN], [0.0; HIDDEN]);
     for step in steps.iter().rev() {
-        for unit in 0..HIDDEN {
-            by_hidden[unit] += dot(&weights.head[unit], &step.by_head);
-            add_scaled(
-                &mut gradient.head[unit],
-                &step.by_head,
-                step.after.hidden[unit],
-            );
+        for (row, hidden) in gradient.head.iter_mut().zip(step.after.hidden) {
+            add_scaled(row, &step.by_head, hidden);
+        }
+        for (slope, row) in by_hidden.iter_mut().zip(&weights.head) {
+            *slope += dot(row, &step.by_head);
         }
         add_scaled(&mut gradient.head_bias, &step.by_head, 1.0);
         let by_gates = through_cell(step, &by_hidden, &mut by_cell);
         for (row, input) in gradient.from_input.iter_mut().zip(step.inputs) {
             add_scaled(row, &by_gates, input);
         }
-        for unit in 0..HIDDEN {
-            let row = &mut gradient.from_hidden[unit];
-            add_scaled(row, &by_gates, step.before.hidden[unit]);
-            by_hidden[unit] = dot(&weights.from_hidden[unit], &by_gates);
+        for (row, hidden) in gradient.from_hidden.iter_mut().zip(step.before.hidden) {
+            add_scaled(row, &by_gates, hidden);
         }
+        by_hidden = weights
+            .from_hidden
+            .each_ref()
+            .map(|row| dot(row, &by_gates));
         add_scaled(&mut gradient.bias, &by_gates, 1.0);
     }
 }
