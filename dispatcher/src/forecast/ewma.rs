@@ -25,3 +25,31 @@ impl Ewma {
         [self.above; super::HORIZONS.len()]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_level_is_that_of_the_textbook() {
+        // By hand, with a weight of 0.2: 0.2 * 15 + 0.8 * 10 = 11,
+        // 0.2 * 6 + 0.8 * 11 = 10, 0.2 * 6 + 0.8 * 10 = 9.2.
+        let mut ewma = Ewma::default();
+        let mut last = 10.0;
+        for (sample, level) in [(15.0, 11.0), (6.0, 10.0), (6.0, 9.2)] {
+            ewma.observe(sample - last);
+            last = sample;
+            for change in ewma.predict() {
+                let found = last + change;
+                assert!((found - level).abs() < 1e-5, "{found}, not {level}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_constant_is_forecast_as_it_is() {
+        let mut ewma = Ewma::default();
+        (0..100).for_each(|_| ewma.observe(0.0));
+        assert_eq!(ewma.predict(), Path::default());
+    }
+}

@@ -108,3 +108,6 @@ pub struct Quantiles {
     pub p90: f64,
     pub p99: f64,
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,83 @@
+//! Series with a known answer; the same seed gives the same series.
+
+use std::f64::consts::TAU;
+
+use fastrand::Rng;
+
+/// Minutes of a day: the step of the series is a minute.
+pub(in crate::forecast) const DAY: usize = 1440;
+
+/// Returns independent normal values with mean 0 and deviation 1.
+pub(in crate::forecast) fn noise(seed: u64, len: usize) -> Vec<f64> {
+    let mut rng = Rng::with_seed(seed);
+    (0..len).map(|_| normal(&mut rng)).collect()
+}
+
+/// A wave of one turn a day, and one of two.
+pub(in crate::forecast) fn season(len: usize) -> Vec<f64> {
+    (0..len).map(|step| 50.0 + day_wave(step)).collect()
+}
+
+/// A daily season whose size has a weekly one: work days and the rest.
+pub(in crate::forecast) fn week(len: usize) -> Vec<f64> {
+    let at = |step: usize| 60.0 + day_wave(step) + 20.0 * turn(step, 7 * DAY).sin();
+    (0..len).map(at).collect()
+}
+
+pub(in crate::forecast) fn ramp(len: usize, slope: f64) -> Vec<f64> {
+    (0..len).map(|step| 10.0 + slope * count(step)).collect()
+}
+
+/// Each change is `first` times the last one and `second` times the one before,
+/// and noise.
+pub(in crate::forecast) fn autoregressive_changes(
+    seed: u64,
+    len: usize,
+    (first, second): (f64, f64),
+) -> Vec<f64> {
+    let (mut value, mut change, mut before) = (1000.0, 0.0, 0.0);
+    let step = |noise: f64| {
+        (change, before) = (first * change + second * before + noise, change);
+        value += change;
+        value
+    };
+    noise(seed, len).into_iter().map(step).collect()
+}
+
+pub(in crate::forecast) fn random_walk(seed: u64, len: usize) -> Vec<f64> {
+    autoregressive_changes(seed, len, (0.0, 0.0))
+}
+
+/// Goes back to its level by a share of the distance at each step.
+pub(in crate::forecast) fn reverting(seed: u64, len: usize, share: f64) -> Vec<f64> {
+    let mut distance = 0.0;
+    let step = |noise: f64| {
+        distance = (1.0 - share) * distance + noise;
+        100.0 + distance
+    };
+    noise(seed, len).into_iter().map(step).collect()
+}
+
+/// Returns the sum of two series of one length.
+pub(in crate::forecast) fn sum(left: &[f64], right: &[f64]) -> Vec<f64> {
+    assert_eq!(left.len(), right.len());
+    left.iter().zip(right).map(|(a, b)| a + b).collect()
+}
+
+fn day_wave(step: usize) -> f64 {
+    20.0 * turn(step, DAY).sin() + 5.0 * (2.0 * turn(step, DAY)).cos()
+}
+
+fn turn(step: usize, period: usize) -> f64 {
+    TAU * count(step % period) / count(period)
+}
+
+fn count(step: usize) -> f64 {
+    f64::from(u32::try_from(step).unwrap())
+}
+
+/// A normal value by Box and Muller.
+fn normal(rng: &mut Rng) -> f64 {
+    let radius = (-2.0 * (1.0 - rng.f64()).ln()).sqrt();
+    radius * (TAU * rng.f64()).cos()
+}
