@@ -72,8 +72,7 @@ mod tests {
             let next = 0.3 * pair[1] + 0.7 * expected;
             trend = 0.05 * (next - level) + 0.95 * 0.95 * trend;
             level = next;
-            #[allow(clippy::cast_possible_truncation)]
-            ets.observe((pair[1] - pair[0]) as f32);
+            ets.observe(series::round(pair[1] - pair[0]));
             for (change, horizon) in ets.predict().into_iter().zip(HORIZONS) {
                 let damped = (1..=horizon).map(|step| 0.95f64.powf(f64::from(step)));
                 let value = level + damped.sum::<f64>() * trend;

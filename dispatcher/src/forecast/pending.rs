@@ -164,3 +164,107 @@ impl Pending {
         Some(IssuedPeak { base, spread })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::series;
+    use super::*;
+
+    const UNIT: f32 = 0.37;
+
+    /// A forecast that tells its step, horizon and field.
+    fn issued(seed: u64) -> Issued {
+        let values = series::noise(seed, MEMBERS + 3);
+        let value = |at: usize| 5.0 * series::round(values[at]);
+        Issued {
+            members: std::array::from_fn(value),
+            base: value(MEMBERS - 1),
+            spread: Spread {
+                p50: value(MEMBERS),
+                p90: value(MEMBERS + 1),
+                p99: value(MEMBERS + 2),
+            },
+        }
+    }
+
+    fn changes(issued: &Issued) -> Vec<f32> {
+        let Spread { p50, p90, p99 } = issued.spread;
+        let rest = [issued.base, p50, p90, p99];
+        issued.members.into_iter().chain(rest).collect()
+    }
+
+    fn assert_close(found: &[f32], put: &[f32], horizon: u32) {
+        // Half a step of 1/512, and what rounding adds.
+        let tolerance = 0.501 / 512.0 * scale(UNIT, horizon);
+        for (found, put) in found.iter().zip(put) {
+            assert!((found - put).abs() <= tolerance, "{found}, not {put}");
+        }
+    }
+
+    #[test]
+    fn every_forecast_comes_back_when_its_time_has_come() {
+        let mut pending = Pending::default();
+        for step in 1000..1300u64 {
+            for (index, horizon) in HORIZONS.into_iter().enumerate() {
+                let seed = |step: u64| step * 100 + u64::from(horizon);
+                let origin = step - u64::from(horizon);
+                let found = pending.get(origin, index, UNIT);
+                let is_scored = origin.is_multiple_of(u64::from(STRIDES[index]));
+                assert_eq!(found.is_some(), is_scored, "{origin}, {horizon}");
+                if let Some(found) = found.filter(|_| origin >= 1000) {
+                    let put = issued(seed(origin));
+                    assert_close(&changes(&found), &changes(&put), horizon);
+                }
+                // As the forecaster does: first it scores, then it forecasts.
+                pending.put(step, index, UNIT, &issued(seed(step)));
+            }
+        }
+    }
+
+    #[test]
+    fn every_peak_comes_back_when_its_time_has_come() {
+        let mut pending = Pending::default();
+        for step in 1000..1300u64 {
+            for (index, horizon) in PEAK_HORIZONS.into_iter().enumerate() {
+                let peak = |step: u64| {
+                    let Issued { base, spread, .. } = issued(step * 100 + u64::from(horizon));
+                    IssuedPeak { base, spread }
+                };
+                let list = |peak: IssuedPeak| {
+                    let Spread { p50, p90, p99 } = peak.spread;
+                    [peak.base, p50, p90, p99]
+                };
+                let origin = step - u64::from(horizon);
+                let found = pending.get_peak(origin, index, UNIT);
+                let is_scored = origin.is_multiple_of(u64::from(PEAK_STRIDES[index]));
+                assert_eq!(found.is_some(), is_scored, "{origin}, {horizon}");
+                if let Some(found) = found.filter(|_| origin >= 1000) {
+                    assert_close(&list(found), &list(peak(origin)), horizon);
+                }
+                pending.put_peak(step, index, UNIT, peak(step));
+            }
+        }
+    }
+
+    #[test]
+    fn strides_share_no_factor_with_an_hour_or_a_day() {
+        for stride in STRIDES.into_iter().chain(PEAK_STRIDES) {
+            let is_shared = |factor: u16| stride.is_multiple_of(factor);
+            assert!(![2, 3, 5].into_iter().any(is_shared), "{stride}");
+        }
+    }
+
+    #[test]
+    fn what_is_too_large_is_cut_and_what_is_no_number_is_no_change() {
+        let most = f32::from(i16::MAX) / PER_UNIT;
+        for (change, expected) in [
+            (1e30, most),
+            (-1e30, f32::from(i16::MIN) / PER_UNIT),
+            (f32::INFINITY, most),
+            (f32::NAN, 0.0),
+            (63.5, 63.5),
+        ] {
+            assert_eq!(Packed::pack(change, 1.0).unpack(1.0), expected, "{change}");
+        }
+    }
+}

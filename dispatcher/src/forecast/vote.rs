@@ -64,3 +64,101 @@ impl Vote {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::series;
+    use super::*;
+
+    /// Scores each expert's misses, so many times, at the first horizon.
+    fn voted(count: usize, misses: impl Fn(f32) -> [f32; MEMBERS]) -> [f32; MEMBERS] {
+        let mut vote = Vote::default();
+        for noise in series::noise(3, count) {
+            vote.score(0, 1.0, &misses(series::round(noise.abs())));
+        }
+        let weights = vote.weights(0);
+        let sum: f32 = weights.iter().sum();
+        assert!((sum - 1.0).abs() < 1e-5, "{weights:?}");
+        weights
+    }
+
+    #[test]
+    fn before_errors_are_scored_the_naive_forecast_is_believed() {
+        let mut vote = Vote::default();
+        let mut misses = [1.0; MEMBERS];
+        misses[3] = 0.1;
+        let mut opinions = Opinions::default();
+        opinions[0][3] = 2.0;
+        for _ in 0..4 {
+            vote.score(0, 1.0, &misses);
+            assert_eq!(vote.combine(&opinions), Path::default());
+        }
+        vote.score(0, 1.0, &misses);
+        assert!((vote.combine(&opinions)[0] - 2.0).abs() < 1e-3);
+    }
+
+    #[test]
+    fn an_expert_that_talks_nonsense_loses_its_vote() {
+        let mut misses = [1.0; MEMBERS];
+        (misses[0], misses[5]) = (1.1, 3.0);
+        let weights = voted(50, |noise| misses.map(|miss| miss * noise));
+        assert!(weights[5] < 1e-5, "{weights:?}");
+        assert!(weights[0] < weights[1] && weights[1] > 0.1, "{weights:?}");
+    }
+
+    #[test]
+    fn an_expert_that_begins_to_talk_nonsense_loses_its_vote() {
+        let mut vote = Vote::default();
+        let mut misses = [1.0; MEMBERS];
+        misses[5] = 0.2;
+        (0..2000).for_each(|_| vote.score(0, 1.0, &misses));
+        assert!(vote.weights(0)[5] > 0.99);
+        misses[5] = 5.0;
+        (0..360).for_each(|_| vote.score(0, 1.0, &misses));
+        assert!(vote.weights(0)[5] < 1e-3, "{:?}", vote.weights(0));
+    }
+
+    #[test]
+    fn where_the_naive_forecast_is_exact_it_is_the_forecast() {
+        let weights = voted(50, |noise| {
+            let mut misses = [noise; MEMBERS];
+            misses[0] = 0.0;
+            misses
+        });
+        assert_eq!(weights[0], 1.0, "{weights:?}");
+        assert_eq!(voted(50, |_| [0.0; MEMBERS])[0], 1.0);
+    }
+
+    #[test]
+    fn another_expert_that_is_exact_is_believed() {
+        let weights = voted(50, |noise| {
+            let mut misses = [noise; MEMBERS];
+            misses[2] = 0.0;
+            misses
+        });
+        assert_eq!(weights[2], 1.0, "{weights:?}");
+    }
+
+    #[test]
+    fn weights_sum_to_one_whatever_the_size_of_the_errors() {
+        for size in [1e-38, 1e-30, 1e-10, 1.0, 1e10, 1e30] {
+            voted(20, |noise| {
+                std::array::from_fn(|member| match member {
+                    0 => 9.0 * noise * size,
+                    2 => 1e-8 * noise * size,
+                    _ => noise * size,
+                })
+            });
+        }
+    }
+
+    #[test]
+    fn horizons_vote_apart() {
+        let mut vote = Vote::default();
+        let mut misses = [1.0; MEMBERS];
+        misses[4] = 0.1;
+        (0..20).for_each(|_| vote.score(6, 7.0, &misses));
+        assert!(vote.weights(6)[4] > 0.99);
+        assert_eq!(vote.weights(5)[0], 1.0);
+    }
+}

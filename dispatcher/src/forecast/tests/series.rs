@@ -64,6 +64,11 @@ pub(in crate::forecast) fn sum(left: &[f64], right: &[f64]) -> Vec<f64> {
     left.iter().zip(right).map(|(a, b)| a + b).collect()
 }
 
+#[allow(clippy::cast_possible_truncation, reason = "rounding is meant")]
+pub(in crate::forecast) fn round(value: f64) -> f32 {
+    value as f32
+}
+
 fn day_wave(step: usize) -> f64 {
     20.0 * turn(step, DAY).sin() + 5.0 * (2.0 * turn(step, DAY)).cos()
 }
