@@ -22,7 +22,7 @@ const TRIANGLE: usize = FEATURES * (FEATURES + 1) / 2;
 
 #[derive(Clone, Debug)]
 pub(super) struct Arima {
-    ridge: Ridge<FEATURES, TRIANGLE, { HORIZONS.len() }>,
+    ridge: Ridge<f32, FEATURES, TRIANGLE, { HORIZONS.len() }>,
 }
 
 state!(Arima { ridge });

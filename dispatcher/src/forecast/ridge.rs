@@ -13,45 +13,79 @@
 #![allow(clippy::needless_range_loop, reason = "matrices are clearer by index")]
 
 use std::array::from_fn;
+use std::iter::Sum;
+use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Sub, SubAssign};
 
 use super::checkpoint::state;
 
 /// Keeps the factorisation defined when a feature never varied.
 const JITTER: f32 = 1e-6;
 
-/// `F` features, `T` targets; at most `F * (F + 1) / 2` of `G` entries are used.
-#[derive(Clone, Debug)]
-pub(super) struct Ridge<const F: usize, const G: usize, const T: usize> {
-    /// The lower triangle of the Gram matrix, row by row.
-    gram: [f32; G],
-    cross: [[f32; F]; T],
-    decay: f32,
-    penalty: f32,
+/// What is counted in: single precision, or double to compare with others' work.
+pub(super) trait Real:
+    Copy
+    + From<f32>
+    + Sum
+    + AddAssign
+    + SubAssign
+    + MulAssign
+    + Add<Output = Self>
+    + Sub<Output = Self>
+    + Mul<Output = Self>
+    + Div<Output = Self>
+{
+    fn sqrt(self) -> Self;
+    fn max(self, other: Self) -> Self;
 }
 
-state!(Ridge<F, G, T> { gram, cross } for const F: usize, const G: usize, const T: usize);
+macro_rules! real {
+    ($($type:ty),+) => {$(
+        impl Real for $type {
+            fn sqrt(self) -> Self {
+                self.sqrt()
+            }
+
+            fn max(self, other: Self) -> Self {
+                self.max(other)
+            }
+        }
+    )+};
+}
+real!(f32, f64);
+
+/// `F` features, `T` targets; at most `F * (F + 1) / 2` of `G` entries are used.
+#[derive(Clone, Debug)]
+pub(super) struct Ridge<N, const F: usize, const G: usize, const T: usize> {
+    /// The lower triangle of the Gram matrix, row by row.
+    gram: [N; G],
+    cross: [[N; F]; T],
+    decay: N,
+    penalty: N,
+}
+
+state!(Ridge<f32, F, G, T> { gram, cross } for const F: usize, const G: usize, const T: usize);
 
 /// A factorised Gram matrix (Cholesky), good for any number of predictions.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Factor<const F: usize> {
+pub(super) struct Factor<N, const F: usize> {
     /// Right of and on the diagonal; what is left of it means nothing.
-    upper: [[f32; F]; F],
+    upper: [[N; F]; F],
 }
 
-impl<const F: usize, const G: usize, const T: usize> Ridge<F, G, T> {
+impl<N: Real, const F: usize, const G: usize, const T: usize> Ridge<N, F, G, T> {
     /// `half_life` is in steps; `penalty` is the share of the diagonal added to it.
     pub(super) fn new(half_life: f32, penalty: f32) -> Self {
         const { assert!(G == F * (F + 1) / 2, "the triangle of the Gram matrix") };
         Self {
-            gram: [0.0; G],
-            cross: [[0.0; F]; T],
-            decay: 0.5f32.powf(1.0 / half_life),
-            penalty,
+            gram: [N::from(0.0); G],
+            cross: [[N::from(0.0); F]; T],
+            decay: N::from(0.5f32.powf(1.0 / half_life)),
+            penalty: N::from(penalty),
         }
     }
 
     /// Lets all that was learned weigh `share` of what it did.
-    pub(super) fn forget(&mut self, share: f32) {
+    pub(super) fn forget(&mut self, share: N) {
         self.gram.iter_mut().for_each(|value| *value *= share);
         let all = self.cross.iter_mut().flatten();
         all.for_each(|value| *value *= share);
@@ -63,38 +97,39 @@ impl<const F: usize, const G: usize, const T: usize> Ridge<F, G, T> {
     }
 
     /// Adds a row of features.
-    pub(super) fn add_row(&mut self, row: &[f32; F]) {
+    pub(super) fn add_row(&mut self, row: &[N; F]) {
         let mut at = 0;
         for i in 0..F {
             for (gram, other) in self.gram[at..=at + i].iter_mut().zip(row) {
-                *gram += row[i] * other;
+                *gram += row[i] * *other;
             }
             at += i + 1;
         }
     }
 
     /// Adds what one target was for a row of features.
-    pub(super) fn add_target(&mut self, target: usize, row: &[f32; F], value: f32) {
+    pub(super) fn add_target(&mut self, target: usize, row: &[N; F], value: N) {
         for (cross, feature) in self.cross[target].iter_mut().zip(row) {
-            *cross += feature * value;
+            *cross += *feature * value;
         }
     }
 
     /// Factorises the Gram matrix with its penalty.
-    pub(super) fn factor(&self) -> Factor<F> {
-        let mut rest = [[0.0f32; F]; F];
-        let mut trace = 0.0;
+    pub(super) fn factor(&self) -> Factor<N, F> {
+        let mut rest = [[N::from(0.0); F]; F];
+        let mut trace = N::from(0.0);
         let mut at = 0;
         for i in 0..F {
             for j in 0..=i {
                 rest[j][i] = self.gram[at + j];
             }
             trace += rest[i][i];
-            rest[i][i] *= 1.0 + self.penalty;
+            rest[i][i] *= N::from(1.0) + self.penalty;
             at += i + 1;
         }
         #[allow(clippy::cast_precision_loss, reason = "a small count")]
-        let jitter = JITTER * trace / F as f32 + f32::MIN_POSITIVE.sqrt();
+        let jitter =
+            N::from(JITTER) * trace / N::from(F as f32) + N::from(f32::MIN_POSITIVE.sqrt());
         let mut upper = rest;
         for k in 0..F {
             // Whole rows, though only what is right of the diagonal is used:
@@ -105,7 +140,7 @@ impl<const F: usize, const G: usize, const T: usize> Ridge<F, G, T> {
             upper[k][k] = pivot;
             for i in k + 1..F {
                 for (value, factor) in rest[i].iter_mut().zip(&row) {
-                    *value -= row[i] * factor;
+                    *value -= row[i] * *factor;
                 }
             }
         }
@@ -113,19 +148,19 @@ impl<const F: usize, const G: usize, const T: usize> Ridge<F, G, T> {
     }
 
     /// Predicts every target for a row of features.
-    pub(super) fn predict(&self, factor: &Factor<F>, row: &[f32; F]) -> [f32; T] {
+    pub(super) fn predict(&self, factor: &Factor<N, F>, row: &[N; F]) -> [N; T] {
         let solution = factor.solve(row);
         from_fn(|target| dot(&self.cross[target], &solution))
     }
 }
 
-impl<const F: usize> Factor<F> {
-    fn solve(&self, row: &[f32; F]) -> [f32; F] {
+impl<N: Real, const F: usize> Factor<N, F> {
+    fn solve(&self, row: &[N; F]) -> [N; F] {
         let mut solution = *row;
         for k in 0..F {
             let value = solution[k] / self.upper[k][k];
             for (later, factor) in solution.iter_mut().zip(&self.upper[k]).skip(k + 1) {
-                *later -= value * factor;
+                *later -= value * *factor;
             }
             solution[k] = value;
         }
@@ -137,6 +172,178 @@ impl<const F: usize> Factor<F> {
     }
 }
 
-fn dot(left: &[f32], right: &[f32]) -> f32 {
-    left.iter().zip(right).map(|(a, b)| a * b).sum()
+fn dot<N: Real>(left: &[N], right: &[N]) -> N {
+    left.iter().zip(right).map(|(a, b)| *a * *b).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use smartcore::linalg::basic::arrays::Array;
+    use smartcore::linalg::basic::matrix::DenseMatrix;
+    use smartcore::linear::ridge_regression::{RidgeRegression, RidgeRegressionParameters};
+
+    use super::super::tests::series;
+    use super::*;
+
+    const PENALTY: f32 = 0.01;
+    /// The sum of squares of each column, so that a share of it is one penalty.
+    const SQUARES: f64 = 100.0;
+
+    #[test]
+    fn without_forgetting_it_is_smartcores_ridge_regression() {
+        for seed in 0..10 {
+            assert_same::<f64>(seed, 200, f32::INFINITY, 1e-9);
+            assert_same::<f32>(seed, 200, f32::INFINITY, 1e-5);
+        }
+    }
+
+    #[test]
+    fn with_forgetting_it_is_a_regression_on_weighted_rows() {
+        for seed in 0..3 {
+            for (count, half_life) in [(400, 100.0), (2000, 1440.0)] {
+                assert_same::<f64>(seed, count, half_life, 1e-9);
+                assert_same::<f32>(seed, count, half_life, 1e-5);
+            }
+        }
+    }
+
+    fn assert_same<N: Real + Into<f64>>(seed: u64, count: usize, half_life: f32, tolerance: f64) {
+        let decay = f64::from(0.5f32.powf(1.0 / half_life));
+        let weight = |age: usize| decay.powi(i32::try_from(age).unwrap());
+        let weights: Vec<f64> = (0..count).rev().map(weight).collect();
+        let (rows, targets) = lessons(seed, &weights);
+        let mut ridge = Ridge::<N, 4, 10, 2>::new(half_life, PENALTY);
+        for (row, pair) in rows.iter().zip(&targets) {
+            ridge.age();
+            let real = |value: f64| N::from(series::round(value));
+            let row = row.map(real);
+            ridge.add_row(&row);
+            ridge.add_target(0, &row, real(pair[0]));
+            ridge.add_target(1, &row, real(pair[1]));
+        }
+        let ours = coefficients(&ridge);
+        for (target, ours) in ours.into_iter().enumerate() {
+            let targets: Vec<f64> = targets.iter().map(|pair| pair[target]).collect();
+            let theirs = batch(&rows, &targets, &weights);
+            for (ours, theirs) in ours.into_iter().zip(theirs) {
+                let error = (ours - theirs).abs();
+                assert!(error < tolerance, "seed {seed}: {ours}, not {theirs}");
+            }
+        }
+    }
+
+    /// Returns correlated rows, and two targets of each.
+    fn lessons(seed: u64, weights: &[f64]) -> (Vec<[f64; 4]>, Vec<[f64; 2]>) {
+        let noise = series::noise(seed, weights.len() * 6);
+        let noise = || noise.chunks_exact(6);
+        let mixed = |n: &[f64]| [n[0], n[1] + 0.8 * n[0], n[2], n[3] - 0.5 * n[2]];
+        let mut rows: Vec<[f64; 4]> = noise().map(mixed).collect();
+        for column in 0..4 {
+            let pairs = rows.iter().zip(weights);
+            let square: f64 = pairs.map(|(row, w)| w * row[column] * row[column]).sum();
+            let scale = (SQUARES / square).sqrt();
+            for row in &mut rows {
+                // Rounded here, so that both read the same.
+                row[column] = f64::from(series::round(row[column] * scale));
+            }
+        }
+        let targets = rows.iter().zip(noise()).map(|(row, n)| {
+            let first = row[0] - 2.0 * row[1] + 0.5 * row[2] + 0.1 * n[4];
+            let second = 0.3 * row[3] + 0.5 * n[5];
+            [first, second].map(|target| f64::from(series::round(target)))
+        });
+        let targets = targets.collect();
+        (rows, targets)
+    }
+
+    /// Reads the coefficients: what is predicted for the rows of the unit matrix.
+    fn coefficients<N, const F: usize, const G: usize, const T: usize>(
+        ridge: &Ridge<N, F, G, T>,
+    ) -> [[f64; F]; T]
+    where
+        N: Real + Into<f64>,
+    {
+        let factor = ridge.factor();
+        let columns: [[N; T]; F] = from_fn(|feature| {
+            let unit = from_fn(|other| N::from(f32::from(u8::from(other == feature))));
+            ridge.predict(&factor, &unit)
+        });
+        from_fn(|target| columns.map(|column| column[target].into()))
+    }
+
+    fn batch(rows: &[[f64; 4]], targets: &[f64], weights: &[f64]) -> [f64; 4] {
+        let pairs = rows.iter().zip(weights);
+        let rows = pairs.map(|(row, w)| row.map(|value| value * w.sqrt()).to_vec());
+        let pairs = targets.iter().zip(weights);
+        let targets: Vec<f64> = pairs.map(|(target, w)| target * w.sqrt()).collect();
+        let matrix = DenseMatrix::from_2d_vec(&rows.collect()).unwrap();
+        let parameters = RidgeRegressionParameters::default()
+            .with_alpha(SQUARES * (f64::from(PENALTY) + f64::from(JITTER)))
+            .with_normalize(false);
+        let model = RidgeRegression::fit(&matrix, &targets, parameters).unwrap();
+        from_fn(|feature| *model.coefficients().get((feature, 0)))
+    }
+
+    #[test]
+    fn the_coefficients_of_an_autoregression_are_recovered() {
+        let values = series::autoregressive_changes(5, 5000, (0.5, -0.3));
+        let mut ridge = Ridge::<f32, 2, 3, 1>::new(1440.0, 1e-4);
+        for last in values.windows(4) {
+            let change = |at: usize| series::round(last[at] - last[at - 1]);
+            let row = [change(2), change(1)];
+            ridge.age();
+            ridge.add_row(&row);
+            ridge.add_target(0, &row, change(3));
+        }
+        // Some 2000 rows count: the standard error is 0.02.
+        let [[first, second]] = coefficients(&ridge);
+        assert!((first - 0.5).abs() < 0.05, "{first}, not 0.5");
+        assert!((second + 0.3).abs() < 0.05, "{second}, not -0.3");
+    }
+
+    #[test]
+    fn the_penalty_does_not_depend_on_the_unit_of_a_feature() {
+        let [plain, scaled] = [1.0, 30.0].map(|unit| {
+            let mut ridge = Ridge::<f32, 2, 3, 1>::new(100.0, 0.1);
+            for noise in series::noise(2, 200).chunks_exact(2) {
+                let row = [series::round(noise[0]), unit * series::round(noise[1])];
+                ridge.age();
+                ridge.add_row(&row);
+                ridge.add_target(0, &row, row[0] + row[1] / unit);
+            }
+            ridge.predict(&ridge.factor(), &[1.0, 2.0 * unit])[0]
+        });
+        // The jitter does, a little.
+        assert!((plain - scaled).abs() < 0.01, "{plain} and {scaled}");
+    }
+
+    #[test]
+    fn what_never_varied_says_nothing() {
+        let mut ridge = Ridge::<f32, 2, 3, 1>::new(100.0, 0.1);
+        assert_eq!(ridge.predict(&ridge.factor(), &[1.0, 1.0]), [0.0]);
+        for _ in 0..10 {
+            ridge.age();
+            ridge.add_row(&[1.0, 0.0]);
+            ridge.add_target(0, &[1.0, 0.0], 3.0);
+        }
+        let [seen, unseen] = coefficients(&ridge)[0];
+        assert!((seen - 3.0 / 1.1).abs() < 1e-3, "{seen}");
+        assert_eq!(unseen, 0.0);
+    }
+
+    #[test]
+    fn after_forgetting_the_new_outweighs_the_old() {
+        let mut ridge = Ridge::<f32, 1, 1, 1>::new(1e6, 0.0);
+        let mut learn = |count: usize, target: f32| {
+            for _ in 0..count {
+                ridge.add_row(&[1.0]);
+                ridge.add_target(0, &[1.0], target);
+            }
+            ridge.forget(0.1);
+            ridge.predict(&ridge.factor(), &[1.0])[0]
+        };
+        assert!((learn(100, 5.0) - 5.0).abs() < 1e-3);
+        // Ten of the old against ten of the new.
+        assert!((learn(10, 1.0) - 3.0).abs() < 1e-3);
+    }
 }
