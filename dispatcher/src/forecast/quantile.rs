@@ -104,3 +104,100 @@ impl Correction {
         self.shift = (self.shift + CORRECTION_RATE * pace * step).clamp(-10.0, 10.0);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::series;
+    use super::*;
+
+    /// Of the standard normal distribution.
+    const NORMAL_P90: f32 = 1.2816;
+
+    fn cues(spread: f32) -> Cues {
+        let mut cues = [0.0; CUES];
+        (cues[0], cues[1]) = (1.0, spread);
+        cues
+    }
+
+    /// Learns outcomes that are normal, times a spread that the second cue tells.
+    fn learned(tau: f32, spread: impl Fn(usize) -> f32) -> Quantile {
+        let mut scale = Scale::default();
+        let mut quantile = Quantile::new([0.0; CUES]);
+        for (step, noise) in series::noise(4, 20_000).into_iter().enumerate() {
+            let cues = cues(spread(step));
+            scale.observe(&cues);
+            let outcome = spread(step) * series::round(noise);
+            quantile.learn(tau, &scale, &cues, outcome, 1.0);
+        }
+        quantile
+    }
+
+    #[test]
+    fn it_finds_the_quantiles_of_noise() {
+        for (tau, expected) in [(0.5, 0.0), (0.9, NORMAL_P90)] {
+            let found = learned(tau, |_| 1.0).predict(&cues(1.0));
+            assert!((found - expected).abs() < 0.1, "{found}, not {expected}");
+        }
+    }
+
+    #[test]
+    fn it_follows_the_cue_that_tells_the_spread() {
+        let quantile = learned(0.9, |step| if step / 7 % 2 == 0 { 0.5 } else { 3.0 });
+        for spread in [0.5, 3.0] {
+            let found = quantile.predict(&cues(spread)) / spread;
+            assert!((found - NORMAL_P90).abs() < 0.2, "{found} at {spread}");
+        }
+    }
+
+    #[test]
+    fn with_the_correction_as_many_are_above_as_should_be_though_the_series_drifts() {
+        let (mut plain, mut corrected) = (0u16, 0u16);
+        let mut correction = Correction::default();
+        let outcomes = series::noise(6, 20_000);
+        for (step, noise) in (0u16..).zip(&outcomes) {
+            let outcome = series::round(*noise) + 2e-4 * f32::from(step);
+            plain += u16::from(outcome > NORMAL_P90);
+            let is_above = outcome > NORMAL_P90 + correction.shift();
+            corrected += u16::from(is_above);
+            correction.learn(0.9, is_above, 1.0);
+        }
+        assert!(plain > 10_000, "{plain}");
+        // The shift of 4 takes 4 / 0.005 = 800 misses more than 2000.
+        assert!(corrected < 2900, "{corrected}");
+    }
+
+    #[test]
+    fn the_correction_brings_back_the_coverage_after_a_jump() {
+        let mut correction = Correction::default();
+        let outcomes = series::noise(9, 30_000);
+        let mut misses = 0u16;
+        for (step, noise) in outcomes.iter().enumerate() {
+            let level = if step < 10_000 { 0.0 } else { 4.0 };
+            let is_above = series::round(*noise) + level > NORMAL_P90 + correction.shift();
+            correction.learn(0.9, is_above, 1.0);
+            misses += u16::from(is_above && step >= 20_000);
+        }
+        assert!(misses.abs_diff(1000) < 100, "{misses} of 10,000");
+    }
+
+    #[test]
+    fn an_outcome_beyond_all_measure_moves_it_by_one_step_only() {
+        let mut quantile = learned(0.9, |_| 1.0);
+        let mut scale = Scale::default();
+        (0..100).for_each(|_| scale.observe(&cues(1.0)));
+        let before = quantile.predict(&cues(1.0));
+        quantile.learn(0.9, &scale, &cues(1.0), 1e30, 1.0);
+        let after = quantile.predict(&cues(1.0));
+        assert!(after > before && after < before + 0.1, "{before}, {after}");
+    }
+
+    #[test]
+    fn the_first_outcome_with_a_new_cue_is_one_step_too() {
+        let mut quantile = Quantile::new([0.0; CUES]);
+        let mut cues = [0.0; CUES];
+        cues[7] = 1e-3;
+        quantile.learn(0.9, &Scale::default(), &cues, 5.0, 1.0);
+        assert!(quantile.predict(&cues) < 1e-2);
+        assert!(quantile.predict(&cues) > 0.0);
+    }
+}
