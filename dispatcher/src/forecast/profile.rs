@@ -98,7 +98,7 @@ impl Profile {
     fn close(&mut self, open: u64, next: u64) {
         let mean = self.sum / self.count.max(1.0);
         (self.sum, self.count) = (0.0, 0.0);
-        let is_first_day = open < self.first + BINS as u64;
+        let is_first_day = open.saturating_sub(self.first) < BINS as u64;
         let skipped = next.saturating_sub(open).min(BINS as u64);
         for bin in open..open + skipped.max(1) {
             let slot = slot(bin);
@@ -146,7 +146,7 @@ impl Profile {
         let week = self.week_of(number);
         let before = self.week_of(number.saturating_sub(HISTORY_LEN as u64));
         let fall = (before - week) / HISTORY_LEN as f32;
-        let after = self.week_of(number + u64::from(HORIZON_MAX));
+        let after = self.week_of(number.saturating_add(u64::from(HORIZON_MAX)));
         let rise = (after - week) / HORIZON_MAX as f32;
         let past = from_fn(|lag| {
             let lag = lag as f32;
@@ -186,8 +186,8 @@ impl Profile {
     }
 
     fn bin(&self, number: u64) -> u64 {
-        let day = number / self.day_steps;
-        day * BINS as u64 + number % self.day_steps * BINS as u64 / self.day_steps
+        let first_of_day = (number / self.day_steps).saturating_mul(BINS as u64);
+        first_of_day.saturating_add(number % self.day_steps * BINS as u64 / self.day_steps)
     }
 
     /// Returns where in the week a bin is, in radians.
@@ -199,4 +199,147 @@ impl Profile {
 
 fn slot(bin: u64) -> usize {
     (bin % BINS as u64) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::series::{self, DAY};
+    use super::*;
+
+    /// Observes minutes, from this number on.
+    fn learned(start: u64, samples: &[f64]) -> Profile {
+        let mut profile = Profile::new(60);
+        for (number, sample) in (start..).zip(samples) {
+            profile.observe(number, series::round(*sample));
+        }
+        profile
+    }
+
+    fn days(count: u64) -> Vec<f64> {
+        series::season(usize::try_from(count).unwrap() * DAY)
+    }
+
+    #[test]
+    fn a_day_is_known_when_it_is_over() {
+        let mut profile = learned(0, &days(1));
+        assert!(!profile.is_known());
+        let before = profile.seasons(1439);
+        assert_eq!(before.ahead, Path::default());
+        profile.observe(1440, 0.0);
+        assert!(profile.is_known());
+        assert_ne!(profile.seasons(1440).ahead, Path::default());
+    }
+
+    #[test]
+    fn a_bin_is_the_mean_of_its_ten_minutes() {
+        let mut profile = Profile::new(60);
+        (0..30).for_each(|number| profile.observe(number, if number < 10 { 4.0 } else { 0.0 }));
+        assert_eq!(profile.bins[..3], [4.0, 0.0, 0.0]);
+    }
+
+    #[test]
+    fn a_position_is_between_bins_and_smoothed_over_three() {
+        let mut profile = Profile::new(60);
+        (profile.bins[0], profile.bins[1], profile.bins[143]) = (3.0, 6.0, 9.0);
+        // Bins 142 to 3 are 0, 9, 3, 6, 0, 0: their means of three begin with 4.
+        for (position, expected) in [
+            (0.0, 6.0),
+            (1.0, 3.0),
+            (0.25, 5.25),
+            (2.0, 2.0),
+            (-1.0, 4.0),
+            (143.0, 4.0),
+            (-0.5, 5.0),
+            (144.0, 6.0),
+            (-145.0, 4.0),
+        ] {
+            let found = profile.day_at(position);
+            assert!((found - expected).abs() < 1e-5, "{found} at {position}");
+        }
+    }
+
+    #[test]
+    fn a_season_seen_is_the_season_said() {
+        let samples = days(3);
+        let profile = learned(0, &samples);
+        for number in [3 * 1440 - 1, 3 * 1440 + 400, 3 * 1440 + 1000] {
+            let seasons = profile.seasons(number);
+            let value = |step: u64| series::round(samples[(step % 1440) as usize]);
+            for (found, horizon) in seasons.ahead.into_iter().zip(HORIZONS) {
+                let came = value(number + u64::from(horizon)) - value(number);
+                let error = found - seasons.past[0] - GAIN * came;
+                // The swing is 40; bins and smoothing blur 0.1 of it.
+                assert!(error.abs() < 0.1, "{error} at {number} + {horizon}");
+            }
+            for lag in [1, 30, 127] {
+                let came = value(number - lag) - value(number);
+                let error = seasons.past[lag as usize] - seasons.past[0] - GAIN * came;
+                assert!(error.abs() < 0.1, "{error} at {number} - {lag}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_gap_in_the_first_day_repeats_the_value_before() {
+        let mut profile = Profile::new(60);
+        for number in (0..20).chain(60..80) {
+            profile.observe(number, number as f32);
+        }
+        // Bins 0 and 1 are seen, 2 to 5 are not, 6 is.
+        assert_eq!(profile.bins[..7], [4.5, 14.5, 14.5, 14.5, 14.5, 14.5, 64.5]);
+    }
+
+    #[test]
+    fn days_without_samples_change_nothing() {
+        let samples = days(3);
+        let mut profile = learned(0, &samples);
+        profile.observe(3 * 1440, 50.0);
+        let before = profile.bins;
+        profile.observe(9 * 1440 + 700, 80.0);
+        let changed = before.iter().zip(&profile.bins).filter(|(a, b)| a != b);
+        // Only the bin that was open.
+        assert!(changed.count() <= 1);
+        assert!(profile.is_known());
+    }
+
+    #[test]
+    fn a_jump_of_any_size_is_a_gap() {
+        for step_seconds in [1, 60, 3600, 86_400, 1_000_000] {
+            let mut profile = Profile::new(step_seconds);
+            for number in [0, 1, 5000, 5001, u64::MAX / 2, u64::MAX - 1, u64::MAX] {
+                profile.observe(number, 3.0);
+                let seasons = profile.seasons(number);
+                let all = seasons.past.iter().chain(&seasons.ahead);
+                assert!(all.clone().all(|value| value.is_finite()));
+            }
+        }
+    }
+
+    #[test]
+    fn a_newer_day_counts_more() {
+        let mut profile = Profile::new(60);
+        for day in 0..3u64 {
+            let level = if day < 2 { 0.0 } else { 10.0 };
+            (day * 1440..(day + 1) * 1440).for_each(|number| profile.observe(number, level));
+        }
+        assert!((profile.bins[50] - DAY_WEIGHT * 10.0).abs() < 1e-5);
+    }
+
+    #[test]
+    fn the_week_is_learned_from_what_the_days_leave() {
+        let samples = series::week(28 * DAY);
+        let profile = learned(0, &samples);
+        let sine = profile.week[0][0];
+        // The truth is a sine of 20; the bins follow a part of it.
+        assert!((6.0..20.0).contains(&sine), "{:?}", profile.week);
+    }
+
+    #[test]
+    fn the_week_is_believed_after_two_of_them() {
+        let samples = series::week(15 * DAY);
+        let early = learned(0, &samples[..13 * DAY]);
+        assert_eq!(early.week_of(13 * 1440), 0.0);
+        let late = learned(0, &samples);
+        assert_ne!(late.week_of(15 * 1440), 0.0);
+    }
 }
