@@ -33,6 +33,8 @@ use super::{
 const GAP_MAX: u64 = HORIZON_MAX as u64;
 /// The largest value taken; larger ones are cut. Squares of it stay finite.
 const VALUE_MAX: f64 = 1e15;
+/// Horizons that are scored at every step.
+const SHORT_COUNT: u64 = 6;
 /// How far back the recent peak lies that the band looks at, in steps.
 const SPAN: usize = 15;
 
@@ -272,12 +274,16 @@ impl Forecaster {
             self.band.learn(index, STRIDES[index], &moment, said, came);
             self.scores
                 .score(index, came, issued.spread.p50, issued.spread.p90);
-            self.lesson = Some(Lesson {
-                horizon_index: u8::try_from(index).expect("there are few horizons"),
-                unit: origin.unit,
-                voices: from_fn(|voice| issued.members[voice]),
-                came,
-            });
+            // One lesson a sample: of the long horizons whenever one is scored,
+            // of the short ones in turn.
+            if STRIDES[index] > 1 || number % SHORT_COUNT == index as u64 {
+                self.lesson = Some(Lesson {
+                    horizon_index: u8::try_from(index).expect("there are few horizons"),
+                    unit: origin.unit,
+                    voices: from_fn(|voice| issued.members[voice]),
+                    came,
+                });
+            }
         }
         for (index, horizon) in PEAK_HORIZONS.into_iter().enumerate() {
             let lag = horizon as usize;
