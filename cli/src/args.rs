@@ -129,6 +129,9 @@ pub(crate) enum Command {
     /// Replay recordings of hosts and judge the forecasts made on the way
     #[command(after_help = BACKTEST_HELP)]
     Backtest(Backtest),
+    /// Learn the weights of the `lstm` model from recordings
+    #[command(after_help = TRAIN_HELP)]
+    TrainLstm(TrainLstm),
     /// Submit a job
     #[command(after_help = SUBMIT_EXAMPLES)]
     Submit(Submit),
@@ -320,6 +323,29 @@ pub(crate) struct Backtest {
     pub(crate) dump: Option<PathBuf>,
 }
 
+const TRAIN_HELP: &str = "\
+Only the first half of each series teaches, so that `rolecast backtest` judges on
+what was not seen. Weights are built into the program: put the file at
+dispatcher/src/forecast/lstm.bin and build.";
+
+/// Recordings to learn from.
+#[derive(Args, Debug)]
+pub(crate) struct TrainLstm {
+    /// Recordings, or directories of them (.csv and .csv.gz)
+    #[arg(value_name = "PATH", required = true)]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Write the best weights into this file, whenever there are better ones
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    /// Stop after so many thousand steps of learning
+    #[arg(long, value_name = "EPOCHS", default_value_t = 30,
+          value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) epochs: u16,
+    /// The same seed and recordings give the same weights
+    #[arg(long, value_name = "SEED", default_value_t = 1)]
+    pub(crate) seed: u64,
+}
+
 fn model(text: &str) -> Result<Model, String> {
     Model::parse(text).ok_or_else(|| {
         let names = Model::ALL.map(Model::name).join(", ");
@@ -417,6 +443,9 @@ mod tests {
         assert!(parse("rolecast backtest x --horizons 61").is_err());
         assert!(parse("rolecast backtest x --stride 0").is_err());
         assert!(parse("rolecast backtest").is_err());
+        assert!(parse("rolecast train-lstm x --out y --epochs 3").is_ok());
+        assert!(parse("rolecast train-lstm x --out y --epochs 0").is_err());
+        assert!(parse("rolecast train-lstm x").is_err());
     }
 
     #[test]

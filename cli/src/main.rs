@@ -15,6 +15,7 @@ mod quantity;
 mod style;
 mod submission;
 mod table;
+mod teaching;
 mod view;
 
 use std::process::ExitCode;

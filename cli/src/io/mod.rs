@@ -15,6 +15,7 @@ mod session;
 mod status;
 mod submit;
 mod terminal;
+mod train;
 mod waiting;
 
 use crate::args::{Arguments, Command};
@@ -47,6 +48,7 @@ async fn carry_out(
     match &arguments.command {
         Command::Demo(demo) => demo::run(demo, environment, terminal).await,
         Command::Backtest(backtest) => backtest::run(backtest, terminal),
+        Command::TrainLstm(train) => train::run(train, terminal),
         Command::WorkerInit => init::worker(terminal),
         Command::DispatcherInit => init::dispatcher(terminal),
         Command::Submit(submit) => {

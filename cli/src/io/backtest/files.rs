@@ -16,13 +16,13 @@ const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
 /// One file and the names under which its series are reported.
 #[derive(Debug)]
-pub(super) struct Recording {
-    pub(super) table: Table,
-    pub(super) names: Vec<String>,
+pub(in crate::io) struct Recording {
+    pub(in crate::io) table: Table,
+    pub(in crate::io) names: Vec<String>,
 }
 
 /// Reads the files, and those in the directories.
-pub(super) fn read_all(paths: &[PathBuf]) -> anyhow::Result<Vec<Recording>> {
+pub(in crate::io) fn read_all(paths: &[PathBuf]) -> anyhow::Result<Vec<Recording>> {
     let mut tables = Vec::new();
     let mut origins = Vec::new();
     for file in find(paths)? {

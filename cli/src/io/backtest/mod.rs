@@ -1,6 +1,6 @@
 //! `rolecast backtest`: replays recordings and judges the forecasts made on the way.
 
-mod files;
+pub(super) mod files;
 mod replay;
 
 use std::collections::BTreeMap;
