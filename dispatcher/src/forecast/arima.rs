@@ -71,3 +71,86 @@ impl Arima {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Model;
+    use super::super::history::{HISTORY_LEN, History};
+    use super::super::tests::series;
+    use super::*;
+
+    /// Learns from a series, with one for its unit.
+    fn learned(samples: &[f64]) -> Arima {
+        let (mut history, mut arima) = (History::default(), Arima::new());
+        for sample in samples {
+            history.push(series::round(*sample));
+            let known = usize::try_from(history.count()).unwrap();
+            arima.observe(&Window::of(&history), |lag| (lag < known).then_some(1.0));
+        }
+        arima
+    }
+
+    /// Returns what is expected after a single change of one, so many steps ago.
+    fn response(arima: &Arima, ago: usize) -> Path {
+        let mut values = [0.0; HISTORY_LEN];
+        values[ago + 1..].fill(-1.0);
+        arima.predict(&Window::new(values), 1.0)
+    }
+
+    #[test]
+    fn the_coefficients_of_an_autoregression_of_changes_are_recovered() {
+        let (first, second) = (0.5, -0.3);
+        let samples = series::autoregressive_changes(11, 8000, (first, second));
+        let arima = learned(&samples);
+        // The changes that follow on a change, by the definition.
+        let mut expected = [0.0; HORIZONS.len()];
+        let (mut change, mut before, mut total) = (1.0, 0.0, 0.0);
+        for step in 1..=60 {
+            (change, before) = (first * change + second * before, change);
+            total += change;
+            if let Some(index) = HORIZONS.iter().position(|horizon| *horizon == step) {
+                expected[index] = total;
+            }
+        }
+        let found = response(&arima, 0);
+        for index in 0..4 {
+            let error = f64::from(found[index]) - expected[index];
+            assert!(error.abs() < 0.1, "{found:?}, not {expected:?}");
+        }
+        let found = f64::from(response(&arima, 1)[0]);
+        assert!((found - second).abs() < 0.1, "{found}, not {second}");
+        let found = f64::from(response(&arima, 2)[0]);
+        assert!(found.abs() < 0.1, "{found}, not 0");
+    }
+
+    #[test]
+    fn a_ramp_is_followed() {
+        let samples = series::ramp(1200, 0.5);
+        let errors = series::errors(Model::Arima, &samples, 600);
+        for (error, horizon) in errors.into_iter().zip(HORIZONS) {
+            // At the longest horizon the change is cut, at 46 units.
+            let share = error / (0.5 * f64::from(horizon));
+            let bound = if horizon < 60 { 0.05 } else { 0.15 };
+            assert!(share < bound, "{share} at {horizon}");
+        }
+    }
+
+    #[test]
+    fn of_a_random_walk_it_expects_next_to_nothing() {
+        let arima = learned(&series::random_walk(12, 5000));
+        for ago in 0..3 {
+            let change = response(&arima, ago)[0];
+            assert!(change.abs() < 0.1, "{change} after {ago}");
+        }
+    }
+
+    #[test]
+    fn a_moment_without_a_unit_is_not_learned_from() {
+        let (mut history, mut arima) = (History::default(), Arima::new());
+        for sample in series::ramp(300, 1.0) {
+            history.push(series::round(sample));
+            arima.observe(&Window::of(&history), |_| None);
+        }
+        assert_eq!(arima.predict(&Window::of(&history), 1.0), Path::default());
+    }
+}

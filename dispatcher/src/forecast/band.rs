@@ -170,3 +170,124 @@ impl<const N: usize> Band<N> {
         self.factors[index] = factor.clamp(1.0, FACTOR_MAX);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::HORIZONS;
+    use super::super::tests::series;
+    use super::*;
+
+    const UNIT: f32 = 0.5;
+
+    /// A moment at which nothing but the burst is told.
+    fn moment(burst: f32) -> Moment {
+        let mut cues = [0.0; CUES];
+        (cues[0], cues[2]) = (1.0, burst);
+        Moment { unit: UNIT, cues }
+    }
+
+    /// Learns what comes at the first horizon; returns the share of outcomes
+    /// within the 50, 90 and 99 % quantile after the first 2000.
+    fn coverage(outcomes: &[f64], burst: impl Fn(usize) -> f32) -> [f64; 3] {
+        let mut band = Band::new(&HORIZONS);
+        let mut within = [0.0; 3];
+        for (at, outcome) in outcomes.iter().enumerate() {
+            let moment = moment(burst(at));
+            band.observe(&moment);
+            let said = band.predict(0, &moment, 0.0);
+            let came = series::round(*outcome);
+            if at >= 2000 {
+                for (within, bound) in within.iter_mut().zip([said.p50, said.p90, said.p99]) {
+                    *within += f64::from(u8::from(came <= bound));
+                }
+            }
+            band.learn(0, 1, &moment, (0.0, said), came);
+        }
+        let count = f64::from(u32::try_from(outcomes.len() - 2000).unwrap());
+        within.map(|within| within / count)
+    }
+
+    fn assert_covered([p50, p90, p99]: [f64; 3]) {
+        assert!((p50 - 0.5).abs() < 0.02, "{p50} within the median");
+        assert!((p90 - 0.9).abs() < 0.01, "{p90} within the 90 % quantile");
+        assert!((p99 - 0.99).abs() < 0.005, "{p99} within the 99 % quantile");
+    }
+
+    #[test]
+    fn as_many_outcomes_are_within_each_quantile_as_should_be() {
+        assert_covered(coverage(&series::noise(1, 20_000), |_| 1.0));
+    }
+
+    #[test]
+    fn heavy_tails_are_covered_too() {
+        let noise = series::noise(2, 20_000);
+        let outcomes: Vec<f64> = noise.iter().map(|noise| noise.powi(3)).collect();
+        assert_covered(coverage(&outcomes, |_| 1.0));
+    }
+
+    #[test]
+    fn bursts_that_the_cues_tell_are_covered() {
+        let burst = |at: usize| if at / 50 % 4 == 0 { 4.0 } else { 1.0 };
+        let noise = series::noise(3, 20_000);
+        let scaled = noise.iter().enumerate();
+        let outcomes: Vec<f64> = scaled.map(|(at, v)| v * f64::from(burst(at))).collect();
+        assert_covered(coverage(&outcomes, burst));
+    }
+
+    #[test]
+    fn before_outcomes_it_is_wide_and_around_what_the_experts_say() {
+        let band = Band::new(&HORIZONS);
+        for (index, horizon) in HORIZONS.into_iter().enumerate() {
+            let said = band.predict(index, &moment(0.0), 3.0);
+            let root = f64::from(horizon).sqrt();
+            let width = series::round(2.0 * root) * UNIT;
+            assert!((said.p50 - 3.0).abs() < 1e-5, "{said:?}");
+            assert!((said.p90 - 3.0 - width).abs() < 1e-4, "{said:?}");
+            assert!((said.p99 - 3.0 - 2.0 * width).abs() < 1e-4, "{said:?}");
+        }
+    }
+
+    #[test]
+    fn outcomes_as_expected_narrow_it() {
+        let mut band = Band::new(&HORIZONS);
+        let moment = moment(0.0);
+        let mut width = f32::INFINITY;
+        for _ in 0..4 {
+            for _ in 0..10 {
+                band.observe(&moment);
+                let said = band.predict(0, &moment, 0.0);
+                band.learn(0, 1, &moment, (0.0, said), 0.0);
+            }
+            let said = band.predict(0, &moment, 0.0);
+            assert!(said.p90 - said.p50 < width);
+            width = said.p90 - said.p50;
+        }
+        assert!(width < 0.2 * WIDTH_START * UNIT, "{width}");
+    }
+
+    #[test]
+    fn quantiles_are_in_order_whatever_came() {
+        let mut band = Band::new(&HORIZONS);
+        for noise in series::noise(4, 3000) {
+            let moment = moment(series::round(noise).abs());
+            band.observe(&moment);
+            for index in 0..HORIZONS.len() {
+                let base = 10.0 * series::round(noise);
+                let said = band.predict(index, &moment, base);
+                assert!(said.p50 <= said.p90 && said.p90 <= said.p99, "{said:?}");
+                let came = -1e6 * series::round(noise.powi(3));
+                band.learn(index, 1, &moment, (base, said), came);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_learned_at_one_horizon_is_not_said_at_another() {
+        let mut band = Band::new(&HORIZONS);
+        let moment = moment(1.0);
+        let before = band.predict(3, &moment, 0.0);
+        (0..100).for_each(|_| band.learn(2, 1, &moment, (0.0, Spread::default()), 5.0));
+        assert_eq!(band.predict(3, &moment, 0.0), before);
+        assert_ne!(band.predict(2, &moment, 0.0), before);
+    }
+}

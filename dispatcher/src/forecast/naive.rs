@@ -6,3 +6,20 @@ use super::window::Path;
 pub(super) fn predict() -> Path {
     Path::default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::series;
+    use super::super::{HORIZON_MAX, Model};
+
+    #[test]
+    fn the_last_value_is_repeated_at_every_horizon() {
+        let mut forecaster = series::forecaster(Model::Naive);
+        for (number, sample) in (0..).zip([3.0, 8.0, 8.0, 0.0, 2.5, 4.25]) {
+            forecaster.observe(number, Some(sample));
+            for horizon in 1..=HORIZON_MAX {
+                assert_eq!(forecaster.predict(horizon).p50, sample);
+            }
+        }
+    }
+}

@@ -89,6 +89,7 @@ fn rest(raw: &Window, seasons: &Seasons) -> Window {
 
 #[cfg(test)]
 mod tests {
+    use super::super::history::{HISTORY_LEN, History};
     use super::super::tests::series::{self, DAY};
     use super::super::{HORIZONS, Model};
     use super::*;
@@ -124,64 +125,85 @@ mod tests {
         assert_eq!(prophet, arima);
     }
 
+    /// The dynamics change, not the level: what went back to its level by half
+    /// becomes a random walk.
     #[test]
-    fn forgetting_helps_when_a_series_begins_to_move_in_another_way() {
-        let (mut with, mut without) = ([0.0; 3], [0.0; 3]);
+    fn what_forgets_learns_a_new_way_to_move_sooner() {
+        let (mut with, mut without) = (0.0, 0.0);
         for seed in 0..5 {
-            // What went back to its level by half becomes a random walk.
             let mut samples = series::reverting(seed, 1000, 0.5);
             let walk = series::random_walk(seed + 100, 300);
             let shift = samples[999] - walk[0];
             samples.extend(walk.iter().map(|value| value + shift));
-            let errors = |model| series::errors(model, &samples, 1010);
-            let pair = [errors(Model::Prophet), errors(Model::Arima)];
-            for index in 0..3 {
-                with[index] += pair[0][index];
-                without[index] += pair[1][index];
-            }
+            with += error_after(&samples, 1000, |prophet| {
+                (0..3).for_each(|_| prophet.watch(LIMIT));
+            });
+            without += error_after(&samples, 1000, |_| ());
         }
-        for (with, without) in with.into_iter().zip(without) {
-            assert!(with < 0.97 * without, "{with} against {without}");
-        }
+        assert!(with < 0.97 * without, "{with} against {without}");
     }
 
-    /// It is no gain: what the regression knew of the noise holds after the
-    /// shift too. This bounds the loss, which is larger at long horizons.
-    #[test]
-    fn forgetting_after_a_shift_of_the_level_costs_little_at_short_horizons() {
-        let (mut with, mut without) = ([0.0; 3], [0.0; 3]);
-        for seed in 0..5 {
-            let mut samples = series::reverting(seed, 1200, 0.05);
-            samples[1000..].iter_mut().for_each(|value| *value += 40.0);
-            let errors = |model| series::errors(model, &samples, 1010);
-            let pair = [errors(Model::Prophet), errors(Model::Arima)];
-            for index in 0..3 {
-                with[index] += pair[0][index];
-                without[index] += pair[1][index];
+    /// Returns the summed errors of one step, from ten after the change on.
+    fn error_after(samples: &[f64], change: usize, notice: impl Fn(&mut Prophet)) -> f32 {
+        let seasons = Seasons {
+            past: [0.0; HISTORY_LEN],
+            ahead: Path::default(),
+        };
+        let (mut history, mut prophet) = (History::default(), Prophet::new());
+        let (mut sum, mut next) = (0.0, 0.0);
+        for (at, sample) in samples.iter().enumerate() {
+            history.push(series::round(*sample));
+            let window = Window::of(&history);
+            if at >= change + 10 {
+                sum += (-window.value(1) - next).abs();
             }
+            if at == change {
+                notice(&mut prophet);
+            }
+            let unit = |lag| (lag <= at).then_some(1.0);
+            next = prophet.step(&window, &seasons, unit, 1.0)[0];
         }
-        assert_ne!(with, without, "the shift was not found");
-        for (with, without) in with.into_iter().zip(without) {
-            assert!(with < 1.05 * without, "{with} against {without}");
+        sum
+    }
+
+    /// A shift of a thousand deviations; one of forty is not noticed. Forgetting
+    /// pays for the next steps only: at 15 steps it costs half as much again.
+    #[test]
+    fn after_a_huge_shift_of_the_level_the_next_step_is_learned_sooner() {
+        let (mut with, mut without) = (0.0, 0.0);
+        for seed in 0..5 {
+            let mut samples = series::noise(seed, 1200);
+            samples[1000..]
+                .iter_mut()
+                .for_each(|value| *value += 1000.0);
+            let [prophet, arima] =
+                [Model::Prophet, Model::Arima].map(|model| series::errors(model, &samples, 1010));
+            with += prophet[0];
+            without += arima[0];
         }
+        assert!(with < 0.9 * without, "{with} against {without}");
     }
 
     #[test]
     fn a_changepoint_is_a_run_of_errors_to_one_side() {
-        // What is left of a weight of one, after these errors.
-        let left = |errors: &[f32]| {
+        // The sums after these errors; zero after a changepoint.
+        let sums = |errors: &[f32]| {
             let mut prophet = Prophet::new();
             errors.iter().for_each(|error| prophet.watch(*error));
-            prophet.above.max(prophet.below)
+            (prophet.above, prophet.below)
         };
-        // Each adds what is above the slack of one.
-        assert_eq!(left(&[3.0, 3.0, 3.0]), 6.0);
-        assert_eq!(left(&[-3.0, -3.0, -3.0]), 6.0);
-        assert_eq!(left(&[3.0, -3.0, 3.0]), 2.0);
-        assert_eq!(left(&[0.9; 500]), 0.0);
-        // Beyond ten it begins anew; no single error is enough.
-        assert_eq!(left(&[3.0; 6]), 0.0);
-        assert_eq!(left(&[1e30]), 9.0);
-        assert_eq!(left(&[f32::NAN, 3.0]), 2.0);
+        let large = SLACK + 0.4 * LIMIT;
+        // Each adds what is above the slack.
+        assert_eq!(sums(&[large; 2]), (0.8 * LIMIT, 0.0));
+        assert_eq!(sums(&[-large; 2]), (0.0, 0.8 * LIMIT));
+        assert_eq!(sums(&[large; 3]), (0.0, 0.0));
+        assert_eq!(sums(&[-large; 3]), (0.0, 0.0));
+        // Noise adds nothing, and to and fro is no changepoint.
+        assert_eq!(sums(&[0.9 * SLACK; 500]), (0.0, 0.0));
+        let to_and_fro = [large, -large].repeat(50);
+        assert_ne!(sums(&to_and_fro), (0.0, 0.0));
+        // No single error is enough, and one that is no number is none.
+        assert_eq!(sums(&[1e30]), (LIMIT - SLACK, 0.0));
+        assert_eq!(sums(&[large, f32::NAN]), (0.0, 0.0));
     }
 }

@@ -1,8 +1,12 @@
 //! Series with a known answer; the same seed gives the same series.
 
+use std::array::from_fn;
 use std::f64::consts::TAU;
+use std::time::Duration;
 
 use fastrand::Rng;
+
+use crate::forecast::{Forecaster, HORIZONS, Model};
 
 /// Minutes of a day: the step of the series is a minute.
 pub(in crate::forecast) const DAY: usize = 1440;
@@ -85,4 +89,32 @@ fn count(step: usize) -> f64 {
 fn normal(rng: &mut Rng) -> f64 {
     let radius = (-2.0 * (1.0 - rng.f64()).ln()).sqrt();
     radius * (TAU * rng.f64()).cos()
+}
+
+/// Creates a forecaster of minutes without an upper bound.
+pub(in crate::forecast) fn forecaster(model: Model) -> Forecaster {
+    Forecaster::new(model, Duration::from_secs(60), f64::INFINITY)
+}
+
+/// Returns the mean absolute error at each horizon of the forecasts made from
+/// the sample with this index on.
+pub(in crate::forecast) fn errors(
+    model: Model,
+    samples: &[f64],
+    from: usize,
+) -> [f64; HORIZONS.len()] {
+    let mut forecaster = forecaster(model);
+    let mut sums = [0.0; HORIZONS.len()];
+    let mut counts = [0.0; HORIZONS.len()];
+    for (at, sample) in samples.iter().enumerate() {
+        forecaster.observe(u64::try_from(at).unwrap(), Some(*sample));
+        for (index, horizon) in HORIZONS.into_iter().enumerate() {
+            let came = samples.get(at + horizon as usize);
+            if let Some(came) = came.filter(|_| at >= from) {
+                sums[index] += (came - forecaster.predict(horizon).p50).abs();
+                counts[index] += 1.0;
+            }
+        }
+    }
+    from_fn(|index| sums[index] / counts[index])
 }
