@@ -17,6 +17,12 @@ use rolecast_common::wire::{ForecastMode, Share};
 use crate::category::{Backoff, Policy};
 use crate::forecast::{Model, Params, Quantile};
 
+/// How far apart the samples of the near future are.
+const STEP: Duration = Duration::from_secs(10);
+/// Heartbeats come every second; the far future has steps of a minute.
+const STEP_MIN: Duration = Duration::from_secs(1);
+const STEP_MAX: Duration = Duration::from_secs(60);
+
 /// A commented configuration with every key.
 pub const SAMPLE: &str = include_str!("sample.toml");
 
@@ -106,9 +112,14 @@ fn read_forecast(table: &mut Table<'_>) -> Params {
     if share.is_some() && quantile.is_none() {
         table.mistake("quantile", "must be 0.5, 0.9 or 0.99");
     }
+    let step = table.get_or("step", STEP);
+    if step < STEP_MIN || step > STEP_MAX || step.subsec_nanos() > 0 {
+        table.mistake("step", "must be whole seconds, from 1s to 60s");
+    }
     Params {
         mode,
         model,
+        step_s: u32::try_from(step.as_secs()).unwrap_or(u32::MAX),
         quantile: quantile.unwrap_or(Quantile::P90),
     }
 }
@@ -239,6 +250,7 @@ replicas = 2
 model = \"oracle\"
 mode = \"maybe\"
 quantile = 0.7
+step = \"90s\"
 [categories.OCR]
 cpu = 1
 [categories.ocr]
@@ -255,12 +267,13 @@ policy = \"maybe\"
             "line 4: forecast.model: must be one of naive, seasonal-naive",
             "line 5: forecast.mode: must be one of on, advisory, off",
             "line 6: forecast.quantile: must be 0.5, 0.9 or 0.99",
-            "line 7: categories.OCR",
-            "line 10: categories.ocr.max_attempts: must be at least 1",
-            "line 11: categories.ocr.retry_min: must not be above retry_max",
-            "line 12: categories.ocr.roles: role \"boss\" is not in roles.known",
-            "line 13: categories.ocr.memry: unknown key",
-            "line 15: undeclared.policy",
+            "line 7: forecast.step: must be whole seconds, from 1s to 60s",
+            "line 8: categories.OCR",
+            "line 11: categories.ocr.max_attempts: must be at least 1",
+            "line 12: categories.ocr.retry_min: must not be above retry_max",
+            "line 13: categories.ocr.roles: role \"boss\" is not in roles.known",
+            "line 14: categories.ocr.memry: unknown key",
+            "line 16: undeclared.policy",
         ] {
             assert!(error.contains(part), "{part:?} not in {error}");
         }

@@ -86,6 +86,9 @@ pub struct Node {
     offered: BTreeMap<Category, u32>,
     refused: BTreeSet<Category>,
     pub ledger: Ledger,
+    pub sent: u64,
+    /// Jobs that forecasts would have sent to it.
+    pub advised: u64,
     pub completed: u64,
     pub failed: u64,
 }
@@ -234,6 +237,8 @@ impl Node {
             offered: BTreeMap::new(),
             refused: BTreeSet::new(),
             ledger: Ledger::default(),
+            sent: 0,
+            advised: 0,
             completed: 0,
             failed: 0,
         }
@@ -396,6 +401,8 @@ impl Node {
             reserved: self.ledger.total(),
             jobs: self.ledger.count(),
             jobs_max: self.jobs_max,
+            sent: self.sent,
+            advised: self.advised,
             completed: self.completed,
             failed: self.failed,
         }

@@ -34,10 +34,13 @@ pub(crate) const FLEET: [Member; 4] = [
     Member {
         node: "fir",
         role: "follower",
-        cpu: "2",
+        cpu: "1",
         jobs_max: 3,
     },
 ];
+
+/// The node with a load of its own: a core busy for half of every round.
+pub(crate) const LOADED_NODE: &str = "fir";
 
 /// A category of the demonstration: a tool every system has.
 #[derive(Clone, Copy, Debug)]
@@ -103,8 +106,11 @@ pub(crate) fn nats_conf() -> String {
 
 /// Writes rolecast.toml.
 pub(crate) fn dispatcher_toml() -> String {
+    // Advisory, so that both ways of placing can be told apart; and with short
+    // steps, for it is all over within a minute.
     let mut text = "name = \"demo\"\n\n[roles]\n\
-                    known = [\"leader\", \"backup\", \"follower\"]\n"
+                    known = [\"leader\", \"backup\", \"follower\"]\n\n\
+                    [forecast]\nmode = \"advisory\"\nstep = \"1s\"\n"
         .to_owned();
     for kind in KINDS {
         text.push_str(&format!(

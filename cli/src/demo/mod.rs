@@ -4,6 +4,7 @@
 pub(crate) mod corpus;
 pub(crate) mod fate;
 pub(crate) mod fleet;
+pub(crate) mod foresight;
 pub(crate) mod plan;
 pub(crate) mod progress;
 pub(crate) mod report;

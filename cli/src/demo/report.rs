@@ -8,7 +8,8 @@ use rolecast_common::wire::Record;
 use serde_json::{Value, json};
 
 use super::fate::{Fate, Kill, fates};
-use super::fleet::{FLEET, KINDS, is_eligible};
+use super::fleet::{FLEET, KINDS, LOADED_NODE, is_eligible};
+use super::foresight::{Comparison, Toll};
 use super::tally::{Lengths, Tally, quantile};
 use crate::quantity::{counted, length};
 use crate::style::{Palette, Tone};
@@ -23,6 +24,7 @@ pub(crate) struct Report<'a> {
     pub(crate) tally: &'a Tally,
     pub(crate) records: &'a BTreeMap<JobId, Record>,
     pub(crate) kill: Option<&'a Kill>,
+    pub(crate) comparison: Comparison,
     /// From the first submission to the last end.
     pub(crate) took: Duration,
 }
@@ -37,6 +39,9 @@ impl Report<'_> {
             heading(palette, "How long they took")
         ));
         text.push_str(&self.lengths(palette));
+        let title = format!("What forecasts would change: {LOADED_NODE} has a load of its own");
+        text.push_str(&format!("\n\n{}\n\n", heading(palette, &title)));
+        text.push_str(&self.foresight(palette));
         if let Some(kill) = self.kill {
             text.push_str("\n\n");
             text.push_str(&self.killed(kill, palette));
@@ -114,6 +119,31 @@ impl Report<'_> {
             row
         });
         table(palette, &columns, rows.collect())
+    }
+
+    fn foresight(&self, palette: Palette) -> String {
+        let columns = [
+            ("placed by", Align::Left),
+            ("jobs", Align::Right),
+            ("sent to the node", Align::Right),
+            ("into its load", Align::Right),
+        ];
+        let rows = self.ways().map(|(way, toll)| {
+            vec![
+                (way.to_owned(), Tone::Strong),
+                plain(self.comparison.placed),
+                plain(toll.sent),
+                plain(toll.into_load),
+            ]
+        });
+        table(palette, &columns, rows.to_vec())
+    }
+
+    fn ways(&self) -> [(&'static str, Toll); 2] {
+        [
+            ("last heartbeat (off)", self.comparison.last_heartbeat),
+            ("forecast (on)", self.comparison.forecast),
+        ]
     }
 
     fn killed(&self, kill: &Kill, palette: Palette) -> String {
@@ -207,7 +237,18 @@ impl Report<'_> {
             "places": places,
             "quantiles": QUANTILES,
             "lengths": lengths,
+            "foresight": self.foresight_json(),
             "killed": self.kill.map(|kill| self.killed_json(kill)),
+        })
+    }
+
+    fn foresight_json(&self) -> Value {
+        let toll = |toll: Toll| json!({ "sent": toll.sent, "into_load": toll.into_load });
+        json!({
+            "node": LOADED_NODE,
+            "placed": self.comparison.placed,
+            "last_heartbeat": toll(self.comparison.last_heartbeat),
+            "forecast": toll(self.comparison.forecast),
         })
     }
 
@@ -274,6 +315,7 @@ mod tests {
             submitted: 1,
             tally: &tally,
             records: &records,
+            comparison: Comparison::default(),
             kill: Some(&kill),
             took: Duration::from_millis(1500),
         };

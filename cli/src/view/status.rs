@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use rolecast_common::id::Role;
 use rolecast_common::time::format_duration;
-use rolecast_common::wire::{CategoryStatus, NodeHealth, NodeStatus, Status};
+use rolecast_common::unit::Resources;
+use rolecast_common::wire::{CategoryStatus, NodeHealth, NodeStatus, RoleStatus, Status};
 
+use super::forecast::{ahead, amounts};
 use crate::quantity::{cores, counted};
 use crate::style::{Palette, Tone};
 use crate::table::{Align, Text, plain, table};
@@ -24,12 +26,13 @@ const NODE_COLUMNS: [(&str, Align); 11] = [
     ("failed", Align::Right),
 ];
 
-const CATEGORY_COLUMNS: [(&str, Align); 11] = [
+const CATEGORY_COLUMNS: [(&str, Align); 12] = [
     ("category", Align::Left),
     ("roles", Align::Left),
     ("backlog", Align::Right),
     ("waiting", Align::Right),
     ("running", Align::Right),
+    ("expected", Align::Right),
     ("nodes", Align::Right),
     ("oldest", Align::Right),
     ("completed", Align::Right),
@@ -41,9 +44,10 @@ const CATEGORY_COLUMNS: [(&str, Align); 11] = [
 /// Shows everything on a page.
 pub(crate) fn page(status: &Status, palette: Palette) -> String {
     let mut text = format!(
-        "dispatcher {}, epoch {}, {}\n\n",
+        "dispatcher {}, epoch {}, forecasts {}, {}\n\n",
         palette.paint(Tone::Strong, &status.dispatcher),
         status.epoch,
+        status.forecast_mode,
         status.at_ms,
     );
     if status.nodes.is_empty() {
@@ -113,6 +117,7 @@ fn category_row(category: &CategoryStatus) -> Vec<Text> {
         plain(category.backlog),
         plain(category.waiting),
         plain(category.running),
+        plain(arrivals(category.expected_per_minute)),
         (category.nodes_eligible.to_string(), nodes_tone),
         plain(oldest.map_or("-".to_owned(), seconds)),
         plain(category.completed),
@@ -126,6 +131,15 @@ fn category_row(category: &CategoryStatus) -> Vec<Text> {
             Tone::of_trouble(category.expired, Tone::Warning),
         ),
     ]
+}
+
+/// Shows how many jobs are expected; few ones with a fraction.
+fn arrivals(per_minute: Option<f64>) -> String {
+    match per_minute {
+        None => "-".to_owned(),
+        Some(rate) if rate < 9.95 => format!("{rate:.1}/min"),
+        Some(rate) => format!("{rate:.0}/min"),
+    }
 }
 
 fn role_list(roles: &[Role]) -> String {
@@ -166,6 +180,7 @@ pub(crate) fn attention(status: &Status) -> Vec<String> {
             ));
         }
     }
+    lines.extend(status.roles.iter().filter_map(shortage));
     for node in &status.nodes {
         if node.health == NodeHealth::Gone {
             let age = seconds(Duration::from_millis(node.heartbeat_age_ms));
@@ -189,6 +204,23 @@ pub(crate) fn attention(status: &Status) -> Vec<String> {
     lines
 }
 
+/// Says what jobs expected on nodes of a role will lack.
+fn shortage(role: &RoleStatus) -> Option<String> {
+    if role.shortage == Resources::default() {
+        return None;
+    }
+    let lack = amounts(&role.shortage);
+    let within = role
+        .at_horizon_s
+        .map(|seconds| format!(" within {}", ahead(seconds)));
+    let nodes = counted(u64::from(role.nodes), "node");
+    Some(format!(
+        "role {} ({nodes}): {lack} short{} for the jobs expected; see rolecast capacity",
+        role.role,
+        within.unwrap_or_default(),
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     use rolecast_common::id::{Category, Epoch, NodeId};
@@ -204,13 +236,13 @@ mod tests {
         assert_eq!(attention(&status), Vec::<String>::new());
         let text = page(&status, Palette::PLAIN);
         let expected = "\
-dispatcher main, epoch 3, 1970-01-01T00:00:09.000Z
+dispatcher main, epoch 3, forecasts advisory, 1970-01-01T00:00:09.000Z
 
 NODE  ROLES          HEALTH        CPU           MEMORY  JOBS  RESERVED CPU  RESERVED MEMORY  HEARTBEAT  COMPLETED  FAILED
 oak   leader,backup  ready   0.50/2.00  1.0 MiB/2.0 MiB   1/4          1.00              0 B  0.3 s ago         12       0
 
-CATEGORY  ROLES   BACKLOG  WAITING  RUNNING  NODES  OLDEST  COMPLETED  RETRIED  DEAD  EXPIRED
-ocr       leader        3        2        1      1   1.5 s         12        0     0        0
+CATEGORY  ROLES   BACKLOG  WAITING  RUNNING  EXPECTED  NODES  OLDEST  COMPLETED  RETRIED  DEAD  EXPIRED
+ocr       leader        3        2        1   2.5/min      1   1.5 s         12        0     0        0
 ";
         assert_eq!(text, expected);
     }
@@ -221,11 +253,14 @@ ocr       leader        3        2        1      1   1.5 s         12        0  
         status.nodes[0].health = NodeHealth::Gone;
         status.categories[0].nodes_eligible = 0;
         status.categories[0].dead = 2;
+        status.roles[0].shortage.cpu = Cores::clamped(1.5);
+        status.roles[0].at_horizon_s = Some(900);
         status.counters.heartbeats_refused = 1;
         let lines = attention(&status).join("\n");
         for part in [
             "ocr: 3 jobs and no ready node that may run them (roles: leader)",
             "ocr: 2 dead, 0 expired",
+            "role leader (1 node): 1.50 cores short within 15m for the jobs expected",
             "oak: gone, last heartbeat 0.3 s ago",
             "1 heartbeat refused",
         ] {
@@ -247,8 +282,13 @@ ocr       leader        3        2        1      1   1.5 s         12        0  
             dispatcher: "main".to_owned(),
             epoch: Epoch::new(3),
             at_ms: WallTime::from_millis(9000),
-            forecast_mode: ForecastMode::default(),
-            roles: Vec::new(),
+            forecast_mode: ForecastMode::Advisory,
+            roles: vec![RoleStatus {
+                role: role("leader"),
+                nodes: 1,
+                shortage: Resources::default(),
+                at_horizon_s: None,
+            }],
             nodes: vec![NodeStatus {
                 node: NodeId::new("oak").unwrap(),
                 roles: vec![role("leader"), role("backup")],
@@ -262,6 +302,8 @@ ocr       leader        3        2        1      1   1.5 s         12        0  
                 reserved: resources(1.0, 0),
                 jobs: 1,
                 jobs_max: 4,
+                sent: 0,
+                advised: 0,
                 completed: 12,
                 failed: 0,
             }],
@@ -278,7 +320,7 @@ ocr       leader        3        2        1      1   1.5 s         12        0  
                 retried: 0,
                 dead: 0,
                 expired: 0,
-                expected_per_minute: None,
+                expected_per_minute: Some(2.5),
             }],
             counters: Counters::default(),
         }

@@ -46,6 +46,12 @@ pub struct NodeStatus {
     pub reserved: Resources,
     pub jobs: u32,
     pub jobs_max: u32,
+    /// Jobs sent to it, and those that forecasts would have sent to it when asked
+    /// for advice only.
+    #[serde(default)]
+    pub sent: u64,
+    #[serde(default)]
+    pub advised: u64,
     pub completed: u64,
     pub failed: u64,
 }

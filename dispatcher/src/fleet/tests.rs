@@ -38,6 +38,7 @@ pub(crate) fn params() -> Params {
     Params {
         mode: ForecastMode::On,
         model: Model::Ensemble,
+        step_s: 10,
         quantile: Quantile::P90,
     }
 }

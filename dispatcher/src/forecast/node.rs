@@ -1,7 +1,8 @@
 //! What others will use on one node, for each of its resources.
 //!
-//! Two series a resource: means of ten seconds, which tell the next ten
-//! minutes, and means of a minute, which tell the next hour. Placement asks for
+//! Two series a resource: means of a few seconds (ten, unless the config says
+//! otherwise), which tell the next minutes, and means of a minute, which tell
+//! the next hour. Placement asks for
 //! peaks until a few fixed horizons; they are worked out when a span closes and
 //! kept. A peak of memory is one of a single heartbeat; one of a rate is of ten
 //! seconds, for a busy second hurts nobody. Until the first span is over, what
@@ -20,8 +21,9 @@ use super::bins::{Bin, Bins, RESOURCES};
 use super::{Forecaster, HORIZON_MAX, Lesson, Model, Quantiles, Stack};
 
 /// Until when peaks are kept ready, in seconds.
-pub(super) const HORIZONS_S: [u32; 5] = [10, 60, 300, 900, 3600];
-const NEAR_STEP_S: u32 = 10;
+pub(super) const HORIZONS_S: [u32; AHEAD_COUNT] = [1, 10, 60, 300, 900, 3600];
+/// How many these are.
+pub const AHEAD_COUNT: usize = 6;
 const FAR_STEP_S: u32 = 60;
 const SHOWN_STEP_S: u32 = 300;
 /// Means of five minutes that are kept to be shown: an hour.
@@ -36,6 +38,9 @@ const BACK_MAX: Duration = Duration::from_secs(3600);
 pub struct Params {
     pub mode: ForecastMode,
     pub model: Model,
+    /// How far apart the samples of the near future are, in seconds; the far
+    /// future has a minute.
+    pub step_s: u32,
     /// How sure to be that there will be room.
     pub quantile: Quantile,
 }
@@ -77,12 +82,17 @@ impl Ahead {
     pub fn covering(stay: Duration) -> Self {
         let covers = |seconds: &u32| Duration::from_secs(u64::from(*seconds)) >= stay;
         let index = HORIZONS_S.iter().position(covers);
-        Self(index.unwrap_or(HORIZONS_S.len() - 1))
+        Self(index.unwrap_or(AHEAD_COUNT - 1))
     }
 
     /// Returns all horizons, the nearest first.
     pub fn all() -> impl Iterator<Item = Ahead> {
-        (0..HORIZONS_S.len()).map(Self)
+        (0..AHEAD_COUNT).map(Self)
+    }
+
+    /// Returns its place among all horizons.
+    pub fn index(self) -> usize {
+        self.0
     }
 
     pub fn seconds(self) -> u32 {
@@ -91,7 +101,7 @@ impl Ahead {
 }
 
 /// Peaks until each of the horizons.
-type Peaks = [[f64; RESOURCES]; HORIZONS_S.len()];
+type Peaks = [[f64; RESOURCES]; AHEAD_COUNT];
 
 /// The forecasts of one node.
 #[derive(Clone, Debug)]
@@ -112,8 +122,8 @@ pub struct NodeForecast {
     likely: Peaks,
     safe: Peaks,
     /// The same with what the last heartbeat said, as placement reads them.
-    likely_ready: [Resources; HORIZONS_S.len()],
-    safe_ready: [Resources; HORIZONS_S.len()],
+    likely_ready: [Resources; AHEAD_COUNT],
+    safe_ready: [Resources; AHEAD_COUNT],
     /// Forecasters whose lesson has not been taken, a bit each.
     lessons: u8,
 }
@@ -121,7 +131,7 @@ pub struct NodeForecast {
 /// The series of one step, one a resource.
 #[derive(Clone, Debug)]
 pub(super) struct Series {
-    step_s: u32,
+    pub(super) step_s: u32,
     bins: Bins,
     pub(super) forecasters: Box<[Forecaster]>,
     pub(super) is_known: bool,
@@ -169,7 +179,7 @@ impl NodeForecast {
         let mut forecast = Self {
             model: params.model,
             quantile: params.quantile,
-            near: Series::new(NEAR_STEP_S, params.model, shift_ms),
+            near: Series::new(params.step_s, params.model, shift_ms),
             far: Series::new(FAR_STEP_S, params.model, shift_ms),
             shown: Bins::new(SHOWN_STEP_S, shift_ms),
             ring: [[0.0; RESOURCES]; SHOWN_COUNT],
@@ -194,7 +204,7 @@ impl NodeForecast {
             self.reset(node);
         }
         self.last = Some(at);
-        self.limit(values(capacity));
+        let is_limit_new = self.limit(values(capacity));
         let used = values(used);
         let near = self.near.bins.add(at, &used);
         if let Some(bin) = near {
@@ -215,7 +225,7 @@ impl NodeForecast {
             self.ring[self.ring_count % SHOWN_COUNT] = bin.means;
             self.ring_count += 1;
         }
-        if near.is_some() || far.is_some() {
+        if near.is_some() || far.is_some() || (is_limit_new && self.near.is_known) {
             self.refresh();
         }
         self.make_ready(&used);
@@ -252,6 +262,48 @@ impl NodeForecast {
         }
     }
 
+    /// Returns what was learned, as bytes; `None` before anything was.
+    pub fn save(&self) -> Option<Vec<u8>> {
+        if !self.near.is_known {
+            return None;
+        }
+        let last = self.last?.as_millis();
+        let mut bytes = Vec::new();
+        bytes.extend(self.near.step_s.to_le_bytes());
+        bytes.extend(last.to_le_bytes());
+        for forecaster in self.near.forecasters.iter().chain(&self.far.forecasters) {
+            forecaster.save(&mut bytes);
+        }
+        Some(bytes)
+    }
+
+    /// Reads what was saved of a node; `None` if it is damaged, of another model,
+    /// step or form.
+    pub fn load(node: &NodeId, params: Params, mut bytes: &[u8]) -> Option<Self> {
+        let mut forecast = Self::new(node, params, &Arc::default());
+        let (step_s, rest) = bytes.split_first_chunk()?;
+        let (last, rest) = rest.split_first_chunk()?;
+        bytes = rest;
+        // The numbers of samples mean something else with another step.
+        if u32::from_le_bytes(*step_s) != params.step_s {
+            return None;
+        }
+        forecast.last = Some(WallTime::from_millis(u64::from_le_bytes(*last)));
+        for series in [&mut forecast.near, &mut forecast.far] {
+            let step = Duration::from_secs(u64::from(series.step_s));
+            for forecaster in &mut series.forecasters {
+                let loaded = Forecaster::load(params.model, step, f64::INFINITY, &mut bytes)?;
+                series.is_known = !loaded.recent(1).is_empty();
+                *forecaster = loaded;
+            }
+        }
+        if !bytes.is_empty() {
+            return None;
+        }
+        forecast.refresh();
+        Some(forecast)
+    }
+
     /// Returns the means of the last hour in steps of five minutes, oldest first.
     pub(super) fn shown(&self, resource: usize) -> Vec<f64> {
         let first = self.ring_count.saturating_sub(SHOWN_COUNT);
@@ -271,11 +323,12 @@ impl NodeForecast {
         self.set_stack(&Arc::clone(&self.stack));
     }
 
-    /// Bounds the forecasts by what the node has, where that is known.
-    fn limit(&mut self, capacity: [f64; RESOURCES]) {
+    /// Bounds the forecasts by what the node has, where that is known; returns
+    /// whether that changed.
+    fn limit(&mut self, capacity: [f64; RESOURCES]) -> bool {
         let capacity = capacity.map(|has| if has > 0.0 { has } else { f64::INFINITY });
         if capacity == self.capacity {
-            return;
+            return false;
         }
         self.capacity = capacity;
         for series in [&mut self.near, &mut self.far] {
@@ -283,6 +336,7 @@ impl NodeForecast {
                 forecaster.set_capacity(capacity);
             }
         }
+        true
     }
 
     /// Works out the peaks until each horizon.
@@ -300,7 +354,7 @@ impl NodeForecast {
 
     /// Returns the series that tells what is so far ahead.
     pub(super) fn series(&self, seconds: u32) -> &Series {
-        if seconds > NEAR_STEP_S * HORIZON_MAX && self.far.is_known {
+        if seconds > self.near.step_s * HORIZON_MAX && self.far.is_known {
             return &self.far;
         }
         &self.near
@@ -346,7 +400,7 @@ fn shift(node: &NodeId) -> u64 {
         .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
         });
-    hash % (u64::from(NEAR_STEP_S) * 1000)
+    hash % (u64::from(SHOWN_STEP_S) * 1000)
 }
 
 #[allow(

@@ -74,6 +74,9 @@ impl Machine {
         };
         if let Some(better) = choice.advice {
             self.counters.advisory_decisions += 1;
+            if let Some(advised) = self.fleet.get_mut(&better) {
+                advised.advised += 1;
+            }
             if better != node {
                 self.counters.advisory_diverted += 1;
                 if let Some(count) = self.noise.advice.count(now.time) {
@@ -96,6 +99,7 @@ impl Machine {
         let needs = service.policy.profile;
         if let Some(node) = self.fleet.get_mut(&node) {
             node.ledger.reserve(sequence, &source.category, needs);
+            node.sent += 1;
         }
         self.forward(now, sequence, node, out);
         true

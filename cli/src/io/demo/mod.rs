@@ -1,12 +1,13 @@
 //! `rolecast demo`: everything for real on one machine, and a worker killed halfway.
 //!
 //! In order: find the programs, start them in a temporary directory, submit,
-//! kill, wait for the last job, read every record back, report, clean up.
+//! load a node with work of its own for a while, kill another, wait for the last job, read every record back, report, clean up.
 
 mod cluster;
 mod display;
 mod input;
 mod load;
+mod own_load;
 mod play;
 mod programs;
 mod records;
@@ -25,6 +26,7 @@ use crate::config::Environment;
 use crate::demo::corpus::Corpus;
 use crate::demo::fate::Kill;
 use crate::demo::fleet::KINDS;
+use crate::demo::foresight::Comparison;
 use crate::demo::plan::plan;
 use crate::demo::report::Report;
 use crate::demo::tally::Tally;
@@ -107,6 +109,7 @@ async fn perform(
         tally: &tally,
         records: &records,
         kill: played.kill.as_ref(),
+        comparison: played.comparison,
         took: played.took,
     };
     if terminal.json {
@@ -127,6 +130,7 @@ async fn perform(
 struct Played {
     took: Duration,
     kill: Option<Kill>,
+    comparison: Comparison,
 }
 
 /// Says how to talk to what goes on running.

@@ -14,6 +14,7 @@ fn forecast(quantile: Quantile) -> NodeForecast {
     let params = Params {
         mode: ForecastMode::On,
         model: Model::Ensemble,
+        step_s: 10,
         quantile,
     };
     NodeForecast::new(&node(), params, &Arc::default())
@@ -119,6 +120,43 @@ fn a_lesson_is_taken_once() {
     lessons.clear();
     forecast.take_lessons(&mut lessons);
     assert_eq!(lessons.len(), 0);
+}
+
+#[test]
+fn a_restart_forgets_no_more_than_the_open_spans() {
+    let rate = |second: u64| (second / 60 % 4) as f64;
+    let mut forecast = forecast(Quantile::P90);
+    assert_eq!(forecast.save(), None);
+    feed(&mut forecast, 0..4000, rate);
+    let bytes = forecast.save().unwrap();
+    let params = Params {
+        mode: ForecastMode::On,
+        model: Model::Ensemble,
+        step_s: 10,
+        quantile: Quantile::P90,
+    };
+    let mut loaded = NodeForecast::load(&node(), params, &bytes).unwrap();
+    assert_eq!(loaded.save().unwrap(), bytes);
+    feed(&mut forecast, 4000..4001, rate);
+    feed(&mut loaded, 4000..4001, rate);
+    for ahead in Ahead::all() {
+        assert_eq!(loaded.safe(ahead), forecast.safe(ahead));
+    }
+    let damaged: Vec<u8> = bytes[..bytes.len() - 1].to_vec();
+    assert!(NodeForecast::load(&node(), params, &damaged).is_none());
+    let others = [
+        Params {
+            model: Model::Ets,
+            ..params
+        },
+        Params {
+            step_s: 5,
+            ..params
+        },
+    ];
+    for other in others {
+        assert!(NodeForecast::load(&node(), other, &bytes).is_none());
+    }
 }
 
 #[test]
