@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use rolecast_common::id::{Category, JobId, Priority};
+use rolecast_common::id::{Category, JobId, NodeId, Priority};
 use rolecast_common::nats::Settings;
 use rolecast_common::time::parse_duration;
 use rolecast_dispatcher::forecast::Model;
@@ -140,6 +140,11 @@ pub(crate) enum Command {
     Job(Job),
     /// Show nodes and categories, and what needs attention
     Status(Status),
+    /// Show what the nodes of each role will have free, and what is expected of them
+    Capacity(Capacity),
+    /// Show what others are expected to use on a node
+    #[command(after_help = FORECAST_EXAMPLES)]
+    Forecast(Forecast),
     /// Look at jobs that failed for good, retry or delete them
     #[command(subcommand)]
     Dead(Dead),
@@ -227,6 +232,54 @@ pub(crate) struct Status {
     /// Show it again every second until interrupted
     #[arg(long)]
     pub(crate) watch: bool,
+}
+
+/// The role capacity map.
+#[derive(Args, Debug)]
+pub(crate) struct Capacity {
+    /// List each node as well
+    #[arg(long)]
+    pub(crate) nodes: bool,
+}
+
+const FORECAST_EXAMPLES: &str = "\
+Examples:
+  rolecast forecast oak
+  rolecast forecast oak --resource cpu
+  rolecast forecast oak --csv > oak.csv";
+
+/// The forecasts of one node.
+#[derive(Args, Debug)]
+pub(crate) struct Forecast {
+    /// The node's id
+    pub(crate) node: NodeId,
+    /// Only this one, drawn larger
+    #[arg(long, value_name = "NAME")]
+    pub(crate) resource: Option<Resource>,
+    /// Print a table with commas: the past hour, then what is expected
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) csv: bool,
+}
+
+/// What a node has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Resource {
+    Cpu,
+    Memory,
+    Network,
+    Disk,
+}
+
+impl Resource {
+    /// Returns its name on the wire.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Resource::Cpu => "cpu",
+            Resource::Memory => "memory",
+            Resource::Network => "network",
+            Resource::Disk => "disk",
+        }
+    }
 }
 
 /// What to do with dead jobs.
@@ -429,6 +482,15 @@ mod tests {
         assert!(parse("rolecast dead retry x --category a").is_err());
         assert!(parse("rolecast dead retry --all --category a").is_ok());
         assert!(parse("rolecast dead purge x y --yes").is_ok());
+    }
+
+    #[test]
+    fn a_forecast_is_of_one_node_and_in_one_form() {
+        assert!(parse("rolecast forecast").is_err());
+        assert!(parse("rolecast forecast oak --resource gpu").is_err());
+        assert!(parse("rolecast forecast oak --csv --json").is_err());
+        assert!(parse("rolecast forecast oak --csv --resource disk").is_ok());
+        assert!(parse("rolecast capacity --nodes --json").is_ok());
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 mod args;
 mod backtest;
+mod chart;
 mod config;
 mod dead_letter;
 mod demo;

@@ -6,9 +6,11 @@
 )]
 
 mod backtest;
+mod capacity;
 mod dead;
 mod demo;
 mod failure;
+mod forecast;
 mod init;
 mod job;
 mod session;
@@ -63,6 +65,14 @@ async fn carry_out(
         Command::Status(status) => {
             let session = Session::open(&arguments.global).await?;
             status::run(&session, status, terminal).await
+        }
+        Command::Capacity(capacity) => {
+            let session = Session::open(&arguments.global).await?;
+            capacity::run(&session, capacity, terminal).await
+        }
+        Command::Forecast(forecast) => {
+            let session = Session::open(&arguments.global).await?;
+            forecast::run(&session, forecast, terminal).await
         }
         Command::Dead(dead) => {
             let session = Session::open(&arguments.global).await?;

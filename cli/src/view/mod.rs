@@ -1,6 +1,8 @@
 //! What the commands show: pure functions from what is known to text.
 
 pub(crate) mod backtest;
+pub(crate) mod capacity;
 pub(crate) mod dead;
+pub(crate) mod forecast;
 pub(crate) mod job;
 pub(crate) mod status;
