@@ -1,3 +1,5 @@
 //! What the forecaster must do as a whole, and series to test its parts with.
 
+mod causal;
+mod hostile;
 pub(super) mod series;

@@ -1,0 +1,43 @@
+//! Forecasts depend on the past alone.
+
+use super::super::{HORIZON_MAX, Model, Quantiles};
+use super::series;
+
+/// What was said after each sample, at a few horizons.
+fn said(model: Model, samples: &[f64]) -> Vec<Quantiles> {
+    let mut forecaster = series::forecaster(model);
+    let mut said = Vec::new();
+    for (number, sample) in (0..).zip(samples) {
+        forecaster.observe(number, Some(*sample));
+        for horizon in [1, 7, HORIZON_MAX] {
+            said.push(forecaster.predict(horizon));
+            said.push(forecaster.predict_peak(horizon));
+        }
+    }
+    said
+}
+
+#[test]
+fn what_comes_later_changes_no_forecast() {
+    const CHANGE: usize = 1700;
+    let samples = series::sum(&series::season(1900), &series::noise(1, 1900));
+    let mut perturbed = samples.clone();
+    perturbed[CHANGE..]
+        .iter_mut()
+        .for_each(|value| *value = 3.0 * *value + 100.0);
+    for model in Model::ALL {
+        let (plain, other) = (said(model, &samples), said(model, &perturbed));
+        let (before, after) = plain.split_at(6 * CHANGE);
+        assert!(before == &other[..6 * CHANGE], "{model:?} looks ahead");
+        let is_moved = after.iter().zip(&other[6 * CHANGE..]).all(|(a, b)| a != b);
+        assert!(is_moved, "{model:?} does not look at the last sample");
+    }
+}
+
+#[test]
+fn the_same_samples_give_the_same_forecasts() {
+    let samples = series::reverting(2, 300, 0.2);
+    for model in Model::ALL {
+        assert!(said(model, &samples) == said(model, &samples), "{model:?}");
+    }
+}
