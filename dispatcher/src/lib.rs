@@ -7,6 +7,7 @@
 //! - [`fleet`]: the nodes, from their heartbeats, with the [`ledger`] of what was
 //!   sent to each;
 //! - [`placement`]: the choice of a node, a pure function;
+//! - [`capacity`]: the room each role will have;
 //! - [`machine`]: the decision core, one state machine over explicit time;
 //! - [`io`]: the shell that feeds it from NATS and carries out what it says;
 //! - [`config`]: the configuration file.
@@ -14,6 +15,7 @@
 //! Nothing outside `io/` and `config.rs` reads a clock, the network or the
 //! environment, so a simulator can drive the same machine.
 
+pub mod capacity;
 pub mod category;
 pub mod config;
 pub mod fleet;

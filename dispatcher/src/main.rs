@@ -111,7 +111,7 @@ fn read_config(path: &PathBuf) -> anyhow::Result<Config> {
 
 fn start_log(format: LogFormat) {
     let filter = EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| EnvFilter::new("info,async_nats=warn"));
+        .unwrap_or_else(|_| EnvFilter::new("info,async_nats=warn,tokio_cron_scheduler=warn"));
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_target(false)

@@ -12,6 +12,7 @@ mod arima;
 mod band;
 mod bins;
 mod checkpoint;
+mod demand;
 mod ets;
 mod ewma;
 mod forecaster;
@@ -32,9 +33,10 @@ mod view;
 mod vote;
 mod window;
 
+pub use demand::Demand;
 pub use forecaster::Forecaster;
 pub use history::History;
-pub use node::{Ahead, NodeForecast, Params, Quantile};
+pub use node::{AHEAD_COUNT, Ahead, NodeForecast, Params, Quantile};
 pub use score::Accuracy;
 pub use stack::{Lesson, Stack, Trainer};
 

@@ -25,13 +25,14 @@ impl NodeForecast {
             &self.near.forecasters[resource],
             &self.far.forecasters[resource],
         );
+        let near_s = self.near.step_s;
         let mut horizons = Vec::new();
         if self.near.is_known {
             let at = |seconds| horizon(self.series(seconds), resource, seconds);
             horizons.extend(HORIZONS_S.map(at));
         }
         let scored = [
-            (10, near, 1),
+            (near_s, near, 1),
             (60, far, 1),
             (300, far, 5),
             (900, far, 15),
@@ -45,7 +46,7 @@ impl NodeForecast {
             history_5m: self.shown(resource),
             horizons,
             weights: vec![
-                weights(10, near, 1),
+                weights(near_s, near, 1),
                 weights(60, far, 1),
                 weights(3600, far, 60),
             ],

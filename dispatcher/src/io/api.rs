@@ -2,7 +2,7 @@
 
 use async_nats::jetstream::{self, stream::DirectGetErrorKind};
 use async_nats::{Client, HeaderMap, Message};
-use rolecast_common::id::{JobId, Sequence};
+use rolecast_common::id::{JobId, NodeId, Sequence};
 use rolecast_common::subjects::{STREAM_JOBS, STREAM_RESULTS, Source, result};
 use rolecast_common::time::WallTime;
 use rolecast_common::wire::{
@@ -30,6 +30,17 @@ pub(super) fn requested_jobs(request: &Message, stream_created: WallTime) -> Vec
     let sequence = text.parse().ok().map(Sequence::new);
     let unnamed = sequence.map(|sequence| sequence.job_id(stream_created));
     JobId::new(text).ok().into_iter().chain(unnamed).collect()
+}
+
+/// Reads the id of a node.
+pub(super) fn requested_node(request: &Message) -> Option<NodeId> {
+    let text = std::str::from_utf8(&request.payload).ok()?;
+    NodeId::new(text.trim()).ok()
+}
+
+/// Answers with what the machine knows and nothing else.
+pub(super) async fn answer<M: wire::Message>(streams: Streams, answer: M, request: Message) {
+    respond(&streams.jetstream.client(), &request, &answer).await;
 }
 
 /// Adds each category's backlog and oldest job, then answers.

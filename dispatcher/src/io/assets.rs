@@ -105,7 +105,7 @@ fn streams(settings: &Streams) -> [Config; 4] {
     ]
 }
 
-fn buckets(settings: &Streams) -> [kv::Config; 2] {
+fn buckets(settings: &Streams) -> [kv::Config; 4] {
     let base = |bucket: &str, description: &str| kv::Config {
         bucket: bucket.to_owned(),
         description: description.to_owned(),
@@ -123,6 +123,18 @@ fn buckets(settings: &Streams) -> [kv::Config; 2] {
             ..base(
                 subjects::BUCKET_ATTEMPTS,
                 "Rolecast: failed attempts of jobs that are still alive",
+            )
+        },
+        base(
+            subjects::BUCKET_CAPACITY,
+            "Rolecast: how much room the nodes of each role will have",
+        ),
+        // A node that was away for longer is learned anew.
+        kv::Config {
+            max_age: 30 * DAY,
+            ..base(
+                subjects::BUCKET_FORECASTS,
+                "Rolecast: what forecasts have learned, over a restart",
             )
         },
     ]

@@ -85,8 +85,9 @@ async fn look(
     served: &mut BTreeSet<Category>,
     undeclared: Undeclared,
 ) -> anyhow::Result<Vec<Input>> {
-    let mut inputs = Vec::new();
-    for subject in backlogs(&streams.jetstream).await?.into_keys() {
+    let held = backlogs(&streams.jetstream).await?;
+    let mut inputs = vec![Input::Backlogs(by_category(&held))];
+    for subject in held.into_keys() {
         let reason = match (Source::parse(&subject), undeclared) {
             (Ok(source), _) if served.contains(&source.category) => continue,
             (Ok(source), Undeclared::Serve) => {
@@ -103,6 +104,17 @@ async fn look(
         inputs.extend(strays(streams, &subject, &reason).await?);
     }
     Ok(inputs)
+}
+
+/// Returns how many jobs of each category there are.
+fn by_category(held: &BTreeMap<String, u64>) -> BTreeMap<Category, u64> {
+    let mut categories = BTreeMap::new();
+    for (subject, count) in held {
+        if let Ok(source) = Source::parse(subject) {
+            *categories.entry(source.category).or_default() += count;
+        }
+    }
+    categories
 }
 
 async fn strays(streams: &Streams, subject: &str, reason: &str) -> anyhow::Result<Vec<Input>> {

@@ -1,6 +1,6 @@
 //! Writes the machine's events to the log, one name each, so that one can grep.
 
-use crate::machine::Event;
+use crate::machine::{Diversion, Event};
 
 pub(super) fn log(event: &Event) {
     match event {
@@ -43,21 +43,7 @@ pub(super) fn log(event: &Event) {
         Event::EligibleAgain { category } => {
             tracing::info!(event = "eligible_again", %category, "jobs no longer wait for a node");
         }
-        Event::AdvisoryDiverted {
-            category,
-            node,
-            better,
-            count,
-        } => {
-            tracing::info!(
-                event = "advisory_diverted",
-                %category,
-                %node,
-                %better,
-                count,
-                "forecasts would have chosen another node"
-            );
-        }
+        Event::AdvisoryDiverted(diversion) => log_diversion(diversion),
         Event::JobAdopted { job, node, epoch } => {
             tracing::info!(event = "job_adopted", %job, %node, %epoch, "took over a job in hand");
         }
@@ -80,4 +66,21 @@ pub(super) fn log(event: &Event) {
             tracing::warn!(event = "job_buried", %job, status, reason, "job buried");
         }
     }
+}
+
+fn log_diversion(diversion: &Diversion) {
+    let Diversion {
+        category,
+        node,
+        better,
+        count,
+    } = diversion;
+    tracing::info!(
+        event = "advisory_diverted",
+        %category,
+        %node,
+        %better,
+        count,
+        "forecasts would have chosen another node"
+    );
 }

@@ -15,20 +15,24 @@ mod burial;
 mod discovery;
 mod epoch;
 mod events;
+mod forecasts;
 mod histories;
 mod intake;
 mod outbox;
 mod service;
+mod training;
 
 use std::pin::pin;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use async_nats::jetstream;
+use async_nats::jetstream::kv::Store;
 use rolecast_common::nats::Settings;
 use rolecast_common::nats::{Clock, Connection, check_jetstream, connect, explain};
 use rolecast_common::subjects;
 use rolecast_common::time::WallTime;
+use rolecast_common::wire::ForecastMode;
 
 use crate::config::Config;
 use crate::machine::{Machine, Params};
@@ -46,6 +50,28 @@ pub(crate) struct Streams {
     /// The prefix of the JetStream API, which pull requests are sent to.
     pub(crate) api_prefix: String,
     pub(crate) jobs_created: WallTime,
+}
+
+/// The buckets a dispatcher writes to while it runs.
+#[derive(Debug)]
+struct Buckets {
+    attempts: Store,
+    capacity: Store,
+    forecasts: Store,
+}
+
+impl Buckets {
+    async fn open(jetstream: &jetstream::Context) -> anyhow::Result<Self> {
+        let open = async |name: &str| {
+            let bucket = jetstream.get_key_value(name).await;
+            bucket.with_context(|| format!("cannot open bucket {name}"))
+        };
+        Ok(Self {
+            attempts: open(subjects::BUCKET_ATTEMPTS).await?,
+            capacity: open(subjects::BUCKET_CAPACITY).await?,
+            forecasts: open(subjects::BUCKET_FORECASTS).await?,
+        })
+    }
 }
 
 /// Runs a dispatcher until `shutdown` ends or it must step down.
@@ -88,12 +114,14 @@ async fn start(
         jetstream,
     };
     let epoch = epoch::claim(&streams.jetstream, &config.name).await?;
-    let attempts = streams
-        .jetstream
-        .get_key_value(subjects::BUCKET_ATTEMPTS)
-        .await
-        .context("cannot open the bucket of failed attempts")?;
-    let known = histories::load(&attempts).await?;
+    let buckets = Buckets::open(&streams.jetstream).await?;
+    let known = histories::load(&buckets.attempts).await?;
+    let kept = match config.forecast.mode {
+        ForecastMode::Off => forecasts::Kept::default(),
+        ForecastMode::On | ForecastMode::Advisory => {
+            forecasts::load(&buckets.forecasts, config.forecast).await?
+        }
+    };
     let clock = Clock::new();
     let params = Params {
         name: config.name.clone(),
@@ -105,7 +133,9 @@ async fn start(
         ack_wait: ACK_WAIT,
         seed: fastrand::u64(..),
     };
-    let machine = Machine::new(params, clock.now(), known);
+    let mut machine = Machine::new(params, clock.now(), known);
+    let (has_stack, nodes_known) = (kept.stack.is_some(), kept.nodes.len());
+    machine.remember_forecasts(kept.nodes, kept.stack.as_ref());
     for category in machine.served() {
         assets::ensure_consumers(&streams.jetstream, &category).await?;
     }
@@ -114,10 +144,20 @@ async fn start(
         name = config.name,
         %epoch,
         categories = config.policies.len(),
+        forecasts = nodes_known,
         server = connection.client.server_info().version,
         "dispatcher started"
     );
-    service::Service::open(connection.clone(), streams, attempts, clock, epoch, machine).await
+    let start = service::Start {
+        connection: connection.clone(),
+        streams,
+        buckets,
+        clock,
+        epoch,
+        machine,
+        has_stack,
+    };
+    service::Service::open(start).await
 }
 
 fn api_prefix(settings: &Settings) -> String {

@@ -5,8 +5,8 @@ use std::time::Duration;
 use anyhow::Context as _;
 use rolecast_common::assignment::Ack;
 use rolecast_common::options::HEADER_DEADLINE;
-use rolecast_common::subjects::{self, Source};
-use rolecast_common::wire::{Encoding, Record, encode};
+use rolecast_common::subjects::{self, KEY_CAPACITY, Source};
+use rolecast_common::wire::{CapacityMap, Encoding, Record, encode};
 use serde_json::json;
 
 use super::burial::{self, Held};
@@ -33,6 +33,8 @@ impl Service {
             Output::ForgetHistory(sequence) => {
                 let _ = self.histories.send((sequence, None));
             }
+            // While the stack is fitted there may be no room for more lessons.
+            Output::Learn(lessons) => drop(self.lessons.try_send(lessons)),
             Output::Bury { record, ack } => {
                 let held = self.held.remove(&record.sequence);
                 self.bury(record, ack, held);
@@ -48,7 +50,11 @@ impl Service {
             | Output::KeepAlive(_)
             | Output::Record(_)
             | Output::Confirm(_)
+            | Output::PublishCapacity(_)
+            | Output::SaveForecast { .. }
                 if !is_connected => {}
+            Output::PublishCapacity(map) => self.publish_capacity(map),
+            Output::SaveForecast { node, bytes } => self.keeper.keep(&node, bytes),
             Output::Forward { .. } => self.forward(output).await?,
             Output::Fetch { source, batch } => self.fetch(&source, batch).await?,
             Output::Record(record) => self.record(&record).await?,
@@ -133,6 +139,19 @@ impl Service {
             .publish_with_reply_and_headers(subject, reply, headers, payload)
             .await?;
         Ok(())
+    }
+
+    fn publish_capacity(&self, map: Box<CapacityMap>) {
+        let bucket = self.capacity.clone();
+        tokio::spawn(async move {
+            let value = encode(Encoding::Json, &*map).into();
+            if let Err(error) = bucket.put(KEY_CAPACITY, value).await {
+                tracing::warn!(
+                    event = "capacity_not_stored",
+                    "capacity map not stored: {error}"
+                );
+            }
+        });
     }
 
     fn bury(&self, record: Box<Record>, ack: Option<Ack>, held: Option<Held>) {

@@ -19,7 +19,9 @@ use tokio::time::{Sleep, sleep_until};
 
 use super::burial::Held;
 use super::discovery::{self, Undeclared};
-use super::{Streams, api, assets, epoch, histories, intake};
+use super::forecasts::Keeper;
+use super::{Buckets, Streams, api, assets, epoch, histories, intake, training};
+use crate::forecast::Lesson;
 use crate::machine::{Input, Machine, Output};
 
 /// Messages read from one subscription before the others get their turn.
@@ -45,8 +47,23 @@ pub(super) struct Service {
     pub(super) held: HashMap<Sequence, Held>,
     pub(super) reports: mpsc::Sender<Input>,
     pub(super) histories: mpsc::UnboundedSender<histories::Change>,
+    pub(super) capacity: Store,
+    pub(super) keeper: Keeper,
+    pub(super) lessons: mpsc::Sender<Vec<Lesson>>,
     pub(super) expected_none: HeaderMap,
     pub(super) stepped_down: Option<String>,
+}
+
+/// What a service begins with.
+pub(super) struct Start {
+    pub(super) connection: Connection,
+    pub(super) streams: Streams,
+    pub(super) buckets: Buckets,
+    pub(super) clock: Clock,
+    pub(super) epoch: Epoch,
+    pub(super) machine: Machine,
+    /// Whether there is a stack from before the start.
+    pub(super) has_stack: bool,
 }
 
 /// What a turn begins with.
@@ -71,14 +88,16 @@ struct Inputs {
 }
 
 impl Service {
-    pub(super) async fn open(
-        connection: Connection,
-        streams: Streams,
-        attempts: Store,
-        clock: Clock,
-        epoch: Epoch,
-        machine: Machine,
-    ) -> anyhow::Result<Self> {
+    pub(super) async fn open(start: Start) -> anyhow::Result<Self> {
+        let Start {
+            connection,
+            streams,
+            buckets,
+            clock,
+            epoch,
+            machine,
+            has_stack,
+        } = start;
         let client = &connection.client;
         let inbox = client.new_inbox();
         let (reports, reports_in) = mpsc::channel(REPORTS_MAX);
@@ -92,7 +111,8 @@ impl Service {
             reports: reports_in,
         };
         client.flush().await.context("cannot subscribe")?;
-        tokio::spawn(histories::write(attempts, changes));
+        tokio::spawn(histories::write(buckets.attempts, changes));
+        let lessons = training::start(reports.clone(), has_stack)?;
         let mut expected_none = HeaderMap::new();
         expected_none.insert(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, "0");
         let service = Self {
@@ -107,6 +127,9 @@ impl Service {
             held: HashMap::new(),
             reports,
             histories,
+            capacity: buckets.capacity,
+            keeper: Keeper::start(buckets.forecasts),
+            lessons,
             expected_none,
             stepped_down: None,
         };
@@ -168,6 +191,7 @@ impl Service {
                 break;
             }
         }
+        self.keeper.finish().await;
         self.connection
             .client
             .flush()
@@ -188,7 +212,7 @@ impl Service {
             Arrived::Record(message) => self.on_record(&message),
             Arrived::Heartbeat(message) => self.tell(intake::heartbeat(&message)),
             Arrived::Request(message) => self.on_request(message),
-            Arrived::Report(input) => self.tell(input),
+            Arrived::Report(input) => self.on_report(input),
             Arrived::Connection => self.tell(Input::Reconnected),
             Arrived::Nothing => {}
         }
@@ -310,6 +334,13 @@ impl Service {
         });
     }
 
+    fn on_report(&mut self, report: Input) {
+        if let Input::StackFitted(stack) = &report {
+            self.keeper.keep_stack(stack);
+        }
+        self.tell(report);
+    }
+
     fn on_request(&mut self, request: Message) {
         let streams = self.streams.clone();
         match request.subject.as_str() {
@@ -321,6 +352,17 @@ impl Service {
                 let jobs = api::requested_jobs(&request, self.streams.jobs_created);
                 let known = jobs.iter().find_map(|job| self.machine.job(job));
                 tokio::spawn(api::answer_job(streams, jobs, known, request));
+            }
+            subjects::API_CAPACITY => {
+                let map = self.machine.capacity(self.now);
+                tokio::spawn(api::answer(streams, map, request));
+            }
+            subjects::API_FORECAST => {
+                let Some(node) = api::requested_node(&request) else {
+                    return;
+                };
+                let view = self.machine.forecast(self.now, &node);
+                tokio::spawn(api::answer(streams, view, request));
             }
             _ => {}
         }

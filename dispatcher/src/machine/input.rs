@@ -1,11 +1,16 @@
 //! What the machine is told.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use rolecast_common::assignment::{Ack, Assignment};
 use rolecast_common::id::{Category, Epoch, JobId, NodeId, Sequence};
 use rolecast_common::options::{InvalidOption, Options};
 use rolecast_common::subjects::Source;
 use rolecast_common::time::WallTime;
 use rolecast_common::wire::{Heartbeat, Outcome};
+
+use crate::forecast::Stack;
 
 /// Something that happened. The shell tells everything that arrived together
 /// and then [`Input::Turn`], on which the machine places and fetches.
@@ -47,6 +52,12 @@ pub enum Input {
     },
     /// Jobs were found in an undeclared category; its consumers exist by now.
     Found(Category),
+    /// How many jobs of each category the stream holds; of others, none.
+    Backlogs(BTreeMap<Category, u64>),
+    /// The global model over the experts was fitted to the lessons.
+    StackFitted(Arc<Stack>),
+    /// The forecasts are to be kept over a restart.
+    CheckpointsDue,
     /// A job was found that no consumer will deliver.
     Stray(Stray),
     /// A message could not be read.

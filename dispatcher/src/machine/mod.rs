@@ -14,11 +14,13 @@
 //!    acknowledged, then the worker is answered; or it goes back for another
 //!    attempt; or it is buried with its reasons.
 //!
-//! `sweep` does what time alone makes necessary. Whatever dies in between, an
+//! `sweep` does what time alone makes necessary, and `forecasting` what forecasts
+//! need beside heartbeats. Whatever dies in between, an
 //! unacknowledged job is delivered again.
 
 mod delivery;
 mod fetch;
+mod forecasting;
 mod input;
 mod nodes;
 mod outcomes;
@@ -42,11 +44,12 @@ use rolecast_common::wire::{Counters, FailedAttempt, Record};
 
 pub use fetch::PULL_EXPIRES;
 pub use input::{Delivery, Input, Malformed, Recorded, Stray};
-pub use output::{Event, History, Output};
+pub use output::{Diversion, Event, History, Output};
 
 use crate::category::Policy;
 use crate::fleet::Fleet;
-use crate::forecast;
+use crate::forecast::{self, Demand};
+use forecasting::Forecasting;
 use room::Room;
 use settled::Settled;
 
@@ -88,6 +91,7 @@ pub struct Machine {
     next_confirmation: u64,
     counters: Counters,
     noise: Noise,
+    forecasting: Forecasting,
     rng: fastrand::Rng,
     /// Rises with every turn in which a room was served; the fairness order.
     turn: u64,
@@ -100,6 +104,9 @@ pub struct Machine {
 #[derive(Debug)]
 struct Service {
     policy: Policy,
+    demand: Demand,
+    /// Jobs that left the stream since the start.
+    settled: u64,
     completed: u64,
     retried: u64,
     dead: u64,
@@ -203,6 +210,7 @@ impl Machine {
             next_confirmation: 0,
             counters: Counters::default(),
             noise: Noise::default(),
+            forecasting: Forecasting::default(),
             rng: fastrand::Rng::with_seed(params.seed),
             turn: 0,
             started: now.time,
@@ -248,6 +256,9 @@ impl Machine {
             Input::Recorded { sequence, result } => self.finish_record(sequence, result, out),
             Input::Buried { sequence, is_done } => self.finish_burial(sequence, is_done, out),
             Input::Found(category) => self.find(category, out),
+            Input::Backlogs(held) => self.count_arrivals(now, &held),
+            Input::StackFitted(stack) => self.set_stack(&stack),
+            Input::CheckpointsDue => self.begin_checkpoints(),
             Input::Stray(stray) => self.bury_stray(now, stray, out),
             Input::Malformed { what, from, why } => self.refuse(now, what, &from, why, out),
             Input::Superseded(epoch) => {
@@ -285,6 +296,7 @@ impl Machine {
 
     fn stop(&mut self, out: &mut Vec<Output>) {
         self.is_stopping = true;
+        self.end_checkpoints(out);
         let mut waiting: Vec<Sequence> = self
             .jobs
             .iter()
@@ -310,6 +322,8 @@ impl Machine {
             self.rooms.entry(Source { category, priority }).or_default();
         }
         let service = Service {
+            demand: Demand::new(self.params.forecast.model),
+            settled: 0,
             completed: 0,
             retried: 0,
             dead: 0,

@@ -6,7 +6,9 @@ use rolecast_common::assignment::{Ack, Assignment};
 use rolecast_common::id::{Category, Epoch, JobId, NodeId, Sequence};
 use rolecast_common::subjects::Source;
 use rolecast_common::time::WallTime;
-use rolecast_common::wire::{FailedAttempt, Record};
+use rolecast_common::wire::{CapacityMap, FailedAttempt, Record};
+
+use crate::forecast::Lesson;
 
 /// Something to do.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,6 +54,15 @@ pub enum Output {
         history: History,
     },
     ForgetHistory(Sequence),
+    /// Store the map where others read it.
+    PublishCapacity(Box<CapacityMap>),
+    /// Keep what was learned of the node over a restart.
+    SaveForecast {
+        node: NodeId,
+        bytes: Vec<u8>,
+    },
+    /// What the stack can learn from; fit it now and then.
+    Learn(Vec<Lesson>),
     /// Answer the worker's request: its outcomes are settled.
     Confirm(String),
     /// A later dispatcher is at work; end.
@@ -112,14 +123,7 @@ pub enum Event {
     EligibleAgain {
         category: Category,
     },
-    /// Forecasts would have chosen the `better` node; `count` such decisions
-    /// since the last such event.
-    AdvisoryDiverted {
-        category: Category,
-        node: NodeId,
-        better: NodeId,
-        count: u64,
-    },
+    AdvisoryDiverted(Diversion),
     JobAdopted {
         job: JobId,
         node: NodeId,
@@ -140,4 +144,14 @@ pub enum Event {
         status: &'static str,
         reason: String,
     },
+}
+
+/// Forecasts, asked for advice only, would have chosen the `better` node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diversion {
+    pub category: Category,
+    pub node: NodeId,
+    pub better: NodeId,
+    /// Such decisions since the last such event.
+    pub count: u64,
 }

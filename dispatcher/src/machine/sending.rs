@@ -6,7 +6,7 @@ use rolecast_common::subjects::Source;
 use rolecast_common::time::Now;
 use rolecast_common::wire::ForecastMode;
 
-use super::{Event, Machine, Output, State};
+use super::{Diversion, Event, Machine, Output, State};
 use crate::category::Policy;
 use crate::fleet::Fleet;
 use crate::placement::{self, Outlook, Shortfall};
@@ -80,12 +80,12 @@ impl Machine {
             if better != node {
                 self.counters.advisory_diverted += 1;
                 if let Some(count) = self.noise.advice.count(now.time) {
-                    out.push(Output::Event(Event::AdvisoryDiverted {
+                    out.push(Output::Event(Event::AdvisoryDiverted(Diversion {
                         category: source.category.clone(),
                         node: node.clone(),
                         better,
                         count,
-                    }));
+                    })));
                 }
             }
         }

@@ -279,7 +279,9 @@ impl Machine {
         if !job.failures.is_empty() {
             out.push(Output::ForgetHistory(sequence));
         }
-        self.jobs.remove(&sequence);
+        if let Some(job) = self.jobs.remove(&sequence) {
+            self.count_settled(&job.source.category);
+        }
         self.settled.insert(sequence);
     }
 
@@ -287,6 +289,7 @@ impl Machine {
         if !job.failures.is_empty() {
             out.push(Output::ForgetHistory(sequence));
         }
+        self.count_settled(&job.source.category);
         out.push(Output::Ack {
             sequence,
             ack: job.ack,

@@ -5,7 +5,11 @@ use rolecast_common::time::Now;
 use rolecast_common::wire::{CategoryStatus, JobState, JobView, Status, VERSION};
 
 use super::{Machine, Service, State};
+use crate::capacity;
 use crate::placement::{self, Obstacle, Outlook};
+
+/// How far ahead arrivals are told.
+const EXPECTED_SECONDS: u32 = 15 * 60;
 
 impl Machine {
     /// Returns everything but the backlogs, which only the stream knows.
@@ -16,7 +20,11 @@ impl Machine {
             epoch: self.params.epoch,
             at_ms: now.wall,
             forecast_mode: self.params.forecast.mode,
-            roles: Vec::new(),
+            roles: self
+                .role_capacities(0)
+                .iter()
+                .map(|(role, room)| capacity::status_of(role, room))
+                .collect(),
             nodes: self
                 .fleet
                 .nodes()
@@ -54,7 +62,7 @@ impl Machine {
             retried: service.retried,
             dead: service.dead,
             expired: service.expired,
-            expected_per_minute: None,
+            expected_per_minute: service.demand.per_minute(EXPECTED_SECONDS),
         }
     }
 

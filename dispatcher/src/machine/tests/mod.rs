@@ -1,5 +1,6 @@
 //! What the machine does, one situation at a time.
 
+mod forecasting;
 mod nodes;
 mod world;
 
@@ -131,7 +132,13 @@ fn turn(
     for input in inputs.into_iter().chain([Input::Turn]) {
         machine.handle(now(seconds), input, &mut out);
     }
-    out.retain(|output| !matches!(output, Output::Fetch { .. } | Output::Event(_)));
+    out.retain(|output| {
+        let is_aside = matches!(
+            output,
+            Output::Fetch { .. } | Output::Event(_) | Output::PublishCapacity(_) | Output::Learn(_)
+        );
+        !is_aside
+    });
     out
 }
 

@@ -102,6 +102,9 @@ impl World {
                 | Output::ForgetHistory(_)
                 | Output::Confirm(_)
                 | Output::StepDown { .. }
+                | Output::PublishCapacity(_)
+                | Output::SaveForecast { .. }
+                | Output::Learn(_)
                 | Output::Event(_) => {}
             }
         }

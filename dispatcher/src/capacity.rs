@@ -1,0 +1,200 @@
+//! The role capacity map: how much room the nodes of each role will have, and
+//! whether it does for the jobs that are expected.
+//!
+//! A node of several roles counts in each of them.
+
+use rolecast_common::id::Role;
+use rolecast_common::unit::{Bytes, BytesPerSecond, Cores, Resources};
+use rolecast_common::wire::{
+    CapacityAt, NodeCapacity, NodeHealth, ResourceBand, RoleCapacity, RoleStatus,
+};
+
+use crate::fleet::{Fleet, Node};
+use crate::forecast::{AHEAD_COUNT, Ahead};
+
+/// What the jobs expected until each horizon use at a time.
+pub type Demands = [Resources; AHEAD_COUNT];
+
+/// Returns the nodes of a role that take jobs.
+pub fn nodes_of<'a>(fleet: &'a Fleet, role: &'a Role) -> impl Iterator<Item = &'a Node> {
+    let nodes = fleet.nodes();
+    nodes.filter(move |node| node.health() == NodeHealth::Ready && node.roles().contains(role))
+}
+
+/// Returns what the nodes of a role will have; at most `listed_max` of them are
+/// listed one by one.
+pub fn of_role(fleet: &Fleet, role: &Role, demands: &Demands, listed_max: usize) -> RoleCapacity {
+    let nodes: Vec<&Node> = nodes_of(fleet, role).collect();
+    let horizons = Ahead::all().zip(demands);
+    RoleCapacity {
+        nodes: u32::try_from(nodes.len()).unwrap_or(u32::MAX),
+        horizons: horizons
+            .map(|(ahead, demand)| until(&nodes, ahead, *demand, listed_max))
+            .collect(),
+    }
+}
+
+/// Returns the first horizon at which something is missing.
+pub fn status_of(role: &Role, capacity: &RoleCapacity) -> RoleStatus {
+    let mut horizons = capacity.horizons.iter();
+    let short = horizons.find(|at| at.shortage != Resources::default());
+    RoleStatus {
+        role: role.clone(),
+        nodes: capacity.nodes,
+        shortage: short.map_or_else(Resources::default, |at| at.shortage),
+        at_horizon_s: short.map(|at| at.seconds),
+    }
+}
+
+fn until(nodes: &[&Node], ahead: Ahead, demand: Resources, listed_max: usize) -> CapacityAt {
+    let mut available = ResourceBand::default();
+    // What jobs hold already is a part of what is expected of them.
+    let mut room = Resources::default();
+    for node in nodes {
+        let safe = node.capacity().minus(node.safe_exogenous(ahead));
+        let likely = node.capacity().minus(node.likely_exogenous(ahead));
+        let reserved = node.ledger.total();
+        room = room + safe;
+        available.safe = available.safe + safe.minus(reserved);
+        available.likely = available.likely + likely.minus(reserved);
+    }
+    let listed = nodes.iter().take(listed_max);
+    CapacityAt {
+        seconds: ahead.seconds(),
+        available,
+        nodes: listed
+            .map(|node| NodeCapacity {
+                node: node.id().clone(),
+                available: node.capacity().minus(node.predicted_use(ahead)),
+            })
+            .collect(),
+        demand,
+        shortage: limited(nodes, demand.minus(room)),
+    }
+}
+
+/// Leaves out what is unlimited because some node does not know its capacity.
+fn limited(nodes: &[&Node], shortage: Resources) -> Resources {
+    let is_limited = |has: fn(&Resources) -> f64| {
+        let mut capacities = nodes.iter().map(|node| node.capacity());
+        capacities.all(|capacity| has(&capacity) > 0.0)
+    };
+    let rate = |has: fn(&Resources) -> f64, shortage: BytesPerSecond| match is_limited(has) {
+        true => shortage,
+        false => BytesPerSecond::ZERO,
+    };
+    Resources {
+        network: rate(|has| has.network.get(), shortage.network),
+        disk: rate(|has| has.disk.get(), shortage.disk),
+        ..shortage
+    }
+}
+
+/// Returns what so many jobs at a time use.
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "a float to integer cast saturates"
+)]
+pub fn use_of(jobs: f64, profile: Resources) -> Resources {
+    Resources {
+        cpu: Cores::clamped(jobs * profile.cpu.get()),
+        memory: Bytes::new((jobs * profile.memory.get() as f64) as u64),
+        network: BytesPerSecond::clamped(jobs * profile.network.get()),
+        disk: BytesPerSecond::clamped(jobs * profile.disk.get()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rolecast_common::id::{Category, NodeId, Sequence};
+    use rolecast_common::time::Now;
+
+    use super::*;
+    use crate::fleet::tests::{beat, params};
+
+    /// Two followers of 4 cores and 1,024 MiB, on which others use 1 and 3 cores
+    /// and a job holds half a core of the first; and a backup.
+    fn fleet() -> Fleet {
+        let mut fleet = Fleet::new(params());
+        for (name, role, used) in [
+            ("n1", "follower", 1.0),
+            ("n2", "follower", 3.0),
+            ("n3", "backup", 0.0),
+        ] {
+            let mut beat = beat(name, "a", 1);
+            beat.roles = vec![Role::new(role).unwrap()];
+            beat.usage.total.cpu = Cores::clamped(used);
+            fleet.take(Now::default(), &beat.node, &beat).unwrap();
+        }
+        let ocr = Category::new("ocr").unwrap();
+        let node = fleet.get_mut(&NodeId::new("n1").unwrap()).unwrap();
+        node.ledger.reserve(Sequence::new(1), &ocr, cores(0.5));
+        fleet
+    }
+
+    fn cores(cpu: f64) -> Resources {
+        Resources {
+            cpu: Cores::clamped(cpu),
+            ..Resources::default()
+        }
+    }
+
+    fn follower() -> Role {
+        Role::new("follower").unwrap()
+    }
+
+    #[test]
+    fn the_sum_over_a_role_is_that_of_its_nodes() {
+        let role = of_role(&fleet(), &follower(), &Demands::default(), 10);
+        assert_eq!(role.nodes, 2);
+        assert_eq!(role.horizons.len(), AHEAD_COUNT);
+        for at in &role.horizons {
+            let of_nodes: Vec<f64> = at.nodes.iter().map(|n| n.available.cpu.get()).collect();
+            assert_eq!(of_nodes, [2.5, 1.0]);
+            assert_eq!(at.available.safe.cpu.get(), 3.5);
+            assert_eq!(at.available.likely.cpu.get(), 3.5);
+            assert_eq!(at.available.safe.memory, Bytes::from_mib(2048));
+            assert_eq!(at.shortage, Resources::default());
+        }
+    }
+
+    #[test]
+    fn what_jobs_hold_is_a_part_of_the_demand() {
+        let mut demands = [cores(4.0); AHEAD_COUNT];
+        demands[3] = cores(5.0);
+        let role = of_role(&fleet(), &follower(), &demands, 0);
+        assert!(role.horizons[0].nodes.is_empty());
+        assert_eq!(role.horizons[0].shortage, Resources::default());
+        assert_eq!(role.horizons[3].shortage, cores(1.0));
+        let status = status_of(&follower(), &role);
+        assert_eq!((status.nodes, status.at_horizon_s), (2, Some(900)));
+        assert_eq!(status.shortage, cores(1.0));
+    }
+
+    #[test]
+    fn a_rate_of_unknown_capacity_is_never_short_and_a_role_without_nodes_always() {
+        let needs = Resources {
+            disk: BytesPerSecond::clamped(1e9),
+            ..cores(1.0)
+        };
+        let followers = of_role(&fleet(), &follower(), &[needs; AHEAD_COUNT], 0);
+        assert_eq!(followers.horizons[0].shortage, Resources::default());
+        let leader = Role::new("leader").unwrap();
+        let leaders = of_role(&fleet(), &leader, &[needs; AHEAD_COUNT], 0);
+        assert_eq!(leaders.horizons[0].shortage, needs);
+    }
+
+    #[test]
+    fn a_node_that_takes_no_jobs_offers_nothing() {
+        let mut fleet = fleet();
+        fleet.get_mut(&NodeId::new("n1").unwrap()).unwrap().drain();
+        fleet.get_mut(&NodeId::new("n2").unwrap()).unwrap().bounce();
+        let role = of_role(&fleet, &follower(), &Demands::default(), 10);
+        assert_eq!(
+            (role.nodes, role.horizons[0].available),
+            (0, ResourceBand::default())
+        );
+    }
+}
