@@ -1,5 +1,6 @@
 //! What the forecaster must do as a whole, and series to test its parts with.
 
+mod accuracy;
 mod causal;
 mod hostile;
 pub(super) mod series;
