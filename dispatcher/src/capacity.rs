@@ -108,6 +108,8 @@ pub fn use_of(jobs: f64, profile: Resources) -> Resources {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use rolecast_common::id::{Category, NodeId, Sequence};
     use rolecast_common::time::Now;
 
@@ -163,11 +165,12 @@ mod tests {
     #[test]
     fn what_jobs_hold_is_a_part_of_the_demand() {
         let mut demands = [cores(4.0); AHEAD_COUNT];
-        demands[3] = cores(5.0);
+        let quarter = Ahead::covering(Duration::from_secs(900)).index();
+        demands[quarter] = cores(5.0);
         let role = of_role(&fleet(), &follower(), &demands, 0);
         assert!(role.horizons[0].nodes.is_empty());
         assert_eq!(role.horizons[0].shortage, Resources::default());
-        assert_eq!(role.horizons[3].shortage, cores(1.0));
+        assert_eq!(role.horizons[quarter].shortage, cores(1.0));
         let status = status_of(&follower(), &role);
         assert_eq!((status.nodes, status.at_horizon_s), (2, Some(900)));
         assert_eq!(status.shortage, cores(1.0));

@@ -2,7 +2,8 @@
 
 use rolecast_common::subjects::{Done, parse_done};
 use rolecast_common::wire::{
-    Encoding, Heartbeat, Message, Outcome, OutcomeBatch, Record, RoleAssignment, decode, encode,
+    CapacityMap, Encoding, ForecastView, Heartbeat, Message, Outcome, OutcomeBatch, Record,
+    RoleAssignment, decode, encode,
 };
 use rolecast_tests::document::blocks;
 
@@ -32,6 +33,10 @@ fn the_messages_shown_are_accepted() {
     assert_eq!(record.failures.len(), 1);
     let roles: RoleAssignment = shown("roles");
     assert_eq!(roles.generation, 12);
+    let map: CapacityMap = shown("capacity");
+    assert_eq!(map.roles.len(), 1);
+    let forecast: ForecastView = shown("forecast");
+    assert!(forecast.health.is_some() && forecast.resources.contains_key("cpu"));
 }
 
 #[test]

@@ -8,6 +8,7 @@ use rolecast_common::options::HEADER_DEADLINE;
 use rolecast_common::subjects::{self, KEY_CAPACITY, Source};
 use rolecast_common::wire::{CapacityMap, Encoding, Record, encode};
 use serde_json::json;
+use tokio::task::spawn_blocking;
 
 use super::burial::{self, Held};
 use super::events;
@@ -144,8 +145,12 @@ impl Service {
     fn publish_capacity(&self, map: Box<CapacityMap>) {
         let bucket = self.capacity.clone();
         tokio::spawn(async move {
-            let value = encode(Encoding::Json, &*map).into();
-            if let Err(error) = bucket.put(KEY_CAPACITY, value).await {
+            // A large map takes milliseconds to write down; the loop must not wait.
+            let encoded = spawn_blocking(move || encode(Encoding::Json, &*map)).await;
+            let Ok(value) = encoded else {
+                return;
+            };
+            if let Err(error) = bucket.put(KEY_CAPACITY, value.into()).await {
                 tracing::warn!(
                     event = "capacity_not_stored",
                     "capacity map not stored: {error}"
