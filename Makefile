@@ -10,9 +10,11 @@ NATS_VERSIONS := 2.12.8 2.14.6 2.15.1
 ROLECAST_SOAK_JOBS ?= 200000
 # Flags for `rolecast demo`, such as --keep.
 DEMO_FLAGS ?=
+# Flags for `bench-forecast`, such as --nodes.
+BENCH_FLAGS ?=
 
 .PHONY: help tools build demo test check fmt-check lint docs \
-	test-nats-versions test-long bench-dispatch clean
+	test-nats-versions test-long bench-dispatch bench-forecast clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-20s %s\n", $$1, $$2}' Makefile
@@ -53,6 +55,10 @@ test-long: tools build ## soak with ROLECAST_SOAK_JOBS jobs (200000)
 bench-dispatch: tools ## compare Rolecast with workers that pull from JetStream
 	$(CARGO) build --release --workspace --bins
 	$(TARGET)/release/bench-dispatch
+
+bench-forecast: ## measure what forecasts cost: per sample, in memory, for 10,000 nodes
+	$(CARGO) build --release -p rolecast-tests --bin bench-forecast
+	$(TARGET)/release/bench-forecast $(BENCH_FLAGS)
 
 clean: ## remove what was built and fetched
 	$(CARGO) clean
