@@ -227,7 +227,13 @@ mod tests {
 
     #[test]
     fn bursts_that_the_cues_tell_are_covered() {
-        let burst = |at: usize| if at / 50 % 4 == 0 { 4.0 } else { 1.0 };
+        let burst = |at: usize| {
+            if (at / 50).is_multiple_of(4) {
+                4.0
+            } else {
+                1.0
+            }
+        };
         let noise = series::noise(3, 20_000);
         let scaled = noise.iter().enumerate();
         let outcomes: Vec<f64> = scaled.map(|(at, v)| v * f64::from(burst(at))).collect();

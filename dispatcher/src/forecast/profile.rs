@@ -342,4 +342,30 @@ mod tests {
         let late = learned(0, &samples);
         assert_ne!(late.week_of(15 * 1440), 0.0);
     }
+
+    /// By two in a hundred, an hour ahead: a week changes little in an hour.
+    #[test]
+    fn the_week_makes_the_longest_forecast_a_little_better() {
+        let samples = series::sum(&series::week(25 * DAY), &series::noise(1, 25 * DAY));
+        let mut profile = Profile::new(60);
+        let (mut with, mut without) = (0.0, 0.0);
+        for (number, sample) in (0u64..).zip(&samples) {
+            profile.observe(number, series::round(*sample));
+            let is_looked_at = number >= 18 * 1440 && number.is_multiple_of(37);
+            let later = samples.get(usize::try_from(number).unwrap() + 60);
+            let Some(later) = later.filter(|_| is_looked_at) else {
+                continue;
+            };
+            let came = series::round(later - sample);
+            let error = |profile: &Profile| {
+                let seasons = profile.seasons(number);
+                (seasons.ahead[HORIZONS.len() - 1] - seasons.past[0] - came).abs()
+            };
+            let mut weekless = profile.clone();
+            weekless.week = [[0.0; 2]; HARMONICS];
+            with += error(&profile);
+            without += error(&weekless);
+        }
+        assert!(with < 0.99 * without, "{with} against {without}");
+    }
 }

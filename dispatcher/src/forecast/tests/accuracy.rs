@@ -30,7 +30,8 @@ fn assert_near_the_best(samples: &[f64], from: usize, bound: f64) -> [f64; Model
 
 #[test]
 fn on_a_season_with_noise() {
-    let samples = series::sum(&series::season(3 * DAY), &series::noise(1, 3 * DAY));
+    const LEN: usize = 5 * DAY / 2;
+    let samples = series::sum(&series::season(LEN), &series::noise(1, LEN));
     let errors = assert_near_the_best(&samples, 2 * DAY, 1.05);
     assert!(errors[Model::ALL.len() - 1] < 0.65, "{errors:?}");
 }
