@@ -50,7 +50,8 @@ async fn ask<M: wire::Message>(
 }
 
 async fn bucket(cluster: &Cluster, name: &str) -> Store {
-    cluster.jetstream().get_key_value(name).await.unwrap()
+    let bucket = cluster.jetstream().get_key_value(name).await;
+    bucket.expect("the dispatcher made the bucket")
 }
 
 /// Waits until there are forecasts of n1, and returns how many minutes and
