@@ -1,7 +1,8 @@
 //! What `rolecast` tells a script: exit codes, and an answer instead of a wait without end.
 
-use rolecast_tests::cluster::Cluster;
+use rolecast_tests::cluster::{Cluster, LIMIT};
 use rolecast_tests::jobs::headers;
+use rolecast_tests::wait::wait_until;
 
 const WORKER: &str = r#"
 roles = ["follower"]
@@ -54,6 +55,32 @@ async fn exit_codes_say_how_a_job_ended() {
             3,
             "\"exit\":3",
         ),
+    ] {
+        let arguments: Vec<&str> = line.split(' ').collect();
+        let (output, found) = cluster.rolecast(&arguments).await;
+        assert_eq!(found, code, "{line}: {output}");
+        assert!(output.contains(part), "{line}: {output}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_expected_is_shown() {
+    let dispatcher = format!("{DISPATCHER}[forecast]\nstep = \"1s\"\n");
+    let cluster = Cluster::start(&dispatcher, &[("n1", WORKER)]).await;
+    wait_until("there are forecasts", LIMIT, async || {
+        let (output, _) = cluster.rolecast(&["forecast", "n1", "--csv"]).await;
+        output.contains("disk,3600,")
+    })
+    .await;
+    for (line, code, part) in [
+        ("forecast n1", 0, "▒ up to p90"),
+        ("forecast n1 --resource memory --json", 0, "\"memory\": {"),
+        ("forecast n1 --resource gpu", 2, "possible values: cpu"),
+        ("forecast nobody", 1, "no node nobody; known are n1"),
+        ("capacity", 0, "in 90 of 100 cases"),
+        ("capacity --nodes", 0, "follower      1s  n1"),
+        ("capacity --json", 0, "\"safe\": {"),
+        ("status", 0, "forecasts on"),
     ] {
         let arguments: Vec<&str> = line.split(' ').collect();
         let (output, found) = cluster.rolecast(&arguments).await;
