@@ -41,7 +41,5 @@ pub mod job;
 mod record;
 pub mod usage;
 
-pub use io::{
-    Builder, Mistakes, Recording, Worker, record_host, run_if_leashed, shutdown_signals,
-};
+pub use io::{Builder, Mistakes, Recording, Worker, record_host, run_if_leashed, shutdown_signals};
 pub use job::{Job, JobError};
