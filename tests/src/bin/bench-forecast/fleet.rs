@@ -177,8 +177,8 @@ impl World {
         self.machine.handle(self.now, input, &mut self.outputs);
     }
 
-    /// Writes the map as the shell does; all else costs the shell little or
-    /// goes to other threads.
+    /// Writes the map, which the shell does beside its loop but in the same
+    /// process; what goes to NATS is left out, as is fitting the stack.
     fn carry_out(&mut self) {
         for output in self.outputs.drain(..) {
             if let Output::PublishCapacity(map) = output {
