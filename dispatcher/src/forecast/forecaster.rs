@@ -154,10 +154,19 @@ impl Forecaster {
         self.bounded(changes)
     }
 
-    /// Returns what the largest value within so many steps is expected to be.
+    /// Returns what the largest value within so many steps is expected to be:
+    /// no less than what is expected of any of them.
     pub fn predict_peak(&self, horizon: u32) -> Quantiles {
         let changes = interpolate(&PEAK_HORIZONS, &self.peaks, horizon);
-        self.bounded(changes)
+        let until = HORIZONS.into_iter().filter(|step| *step < horizon);
+        until.chain([horizon]).map(|step| self.predict(step)).fold(
+            self.bounded(changes),
+            |peak, value| Quantiles {
+                p50: peak.p50.max(value.p50),
+                p90: peak.p90.max(value.p90),
+                p99: peak.p99.max(value.p99),
+            },
+        )
     }
 
     /// Returns how much of the forecast at this horizon each model is.

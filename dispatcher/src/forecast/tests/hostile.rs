@@ -127,6 +127,12 @@ fn check(forecaster: &Forecaster, capacity: f64) -> Result<(), TestCaseError> {
             prop_assert!(0.0 <= p50 && p50 <= p90 && p90 <= p99, "{said:?}");
             prop_assert!(p99 <= capacity, "{said:?}");
         }
+        let (value, peak) = (
+            forecaster.predict(horizon),
+            forecaster.predict_peak(horizon),
+        );
+        prop_assert!(peak.p50 >= value.p50 && peak.p99 >= value.p99, "{peak:?}");
+        prop_assert!(peak.p90 >= value.p90, "{peak:?} {value:?}");
         let weights = forecaster.weights(horizon);
         let sum: f64 = weights.iter().map(|(_, weight)| weight).sum();
         prop_assert!((sum - 1.0).abs() < 1e-4, "{weights:?}");
