@@ -4,10 +4,13 @@
 //! in little-endian, and a checksum. It is read back exactly: a forecaster
 //! that was saved and loaded forecasts bit for bit what the original would. A
 //! state of another format, a damaged one, or one that holds a number which is
-//! not finite is refused as a whole.
+//! not finite is refused as a whole. The checksum notices damage, not malice:
+//! whoever may write the bucket may write what they like, and gets forecasts
+//! that are finite and clamped.
 
 use std::time::Duration;
 
+use super::fnv::fnv1a;
 use super::{Forecaster, Model, Stack};
 
 /// Changes whenever any field of any part does.
@@ -122,7 +125,7 @@ fn seal(kind: usize, state: &impl State, out: &mut Vec<u8>) {
     state.save(out);
     let len = u32::try_from(out.len() - body).expect("a state is small");
     out[body - 4..body].copy_from_slice(&len.to_le_bytes());
-    let sum = checksum(&out[start..]);
+    let sum = fnv1a(&out[start..]);
     sum.save(out);
 }
 
@@ -138,7 +141,7 @@ fn unseal(kind: usize, state: &mut impl State, from: &mut &[u8]) -> Option<()> {
     let sealed = &all[..all.len() - from.len()];
     let mut sum = 0u64;
     sum.load(from)?;
-    if format != FORMAT || found != kind || sum != checksum(sealed) {
+    if format != FORMAT || found != kind || sum != fnv1a(sealed) {
         return None;
     }
     state.load(&mut body)?;
@@ -178,14 +181,6 @@ impl Stack {
 fn kind(model: Model) -> usize {
     let place = Model::ALL.into_iter().position(|other| other == model);
     place.expect("every model is listed")
-}
-
-/// FNV-1a notices damage, not malice: whoever may write the bucket may write
-/// what they like, and gets forecasts that are finite and clamped.
-fn checksum(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    })
 }
 
 #[cfg(test)]

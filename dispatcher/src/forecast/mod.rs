@@ -15,6 +15,7 @@ mod checkpoint;
 mod demand;
 mod ets;
 mod ewma;
+mod fnv;
 mod forecaster;
 mod history;
 pub mod lstm;

@@ -18,6 +18,7 @@ use rolecast_common::unit::{Bytes, BytesPerSecond, Cores, Resources};
 use rolecast_common::wire::ForecastMode;
 
 use super::bins::{Bin, Bins, RESOURCES};
+use super::fnv::fnv1a;
 use super::{Forecaster, HORIZON_MAX, Lesson, Model, Quantiles, Stack};
 
 /// Until when peaks are kept ready, in seconds.
@@ -393,14 +394,7 @@ fn peaks_of(bin: &Bin, rates: &[f64; RESOURCES]) -> [f64; RESOURCES] {
 /// Returns how much earlier the node's spans end: its id says, so that the
 /// forecasts of all nodes are not made at once.
 fn shift(node: &NodeId) -> u64 {
-    // FNV-1a.
-    let hash = node
-        .as_str()
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
-    hash % (u64::from(SHOWN_STEP_S) * 1000)
+    fnv1a(node.as_str().as_bytes()) % (u64::from(SHOWN_STEP_S) * 1000)
 }
 
 #[allow(

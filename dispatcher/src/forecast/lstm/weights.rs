@@ -4,6 +4,7 @@
 //! (inputs, hidden units, anchors, horizons), the weights as f32 in the order of
 //! the fields, and the FNV-1a hash (64 bit) of all before it.
 
+use super::super::fnv::fnv1a;
 use std::sync::LazyLock;
 
 use super::features::{ANCHORS, INPUTS};
@@ -130,12 +131,6 @@ fn header() -> Vec<u8> {
         header.extend(size.to_le_bytes());
     }
     header
-}
-
-fn fnv1a(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    })
 }
 
 #[cfg(test)]
