@@ -108,3 +108,54 @@ impl Origins {
         steps.fold(f32::MIN, f32::max)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_without_a_sample_is_none_and_the_others_keep_their_place() {
+        let (mut history, mut origins) = (History::default(), Origins::default());
+        let mut units = Vec::new();
+        for step in 0u8..200 {
+            history.push(f32::from(step % 7 * (step % 3)));
+            origins.push(&history, step % 5 != 2, 0.5, f32::from(step));
+            units.push(history.unit());
+            for lag in 0..=usize::from(step).min(HORIZON_MAX as usize) {
+                let then = usize::from(step) - lag;
+                let found = origins.get(lag).map(|origin| origin.unit);
+                assert_eq!(found, (then % 5 != 2).then_some(units[then]), "{lag}");
+            }
+        }
+    }
+
+    #[test]
+    fn before_the_first_moment_there_is_none() {
+        let (mut history, mut origins) = (History::default(), Origins::default());
+        assert_eq!(origins.get(0), None);
+        history.push(3.0);
+        origins.push(&history, true, 0.0, 3.0);
+        assert!(origins.get(0).is_some());
+        assert!((1..=HORIZON_MAX as usize).all(|lag| origins.get(lag).is_none()));
+    }
+
+    #[test]
+    fn the_peak_is_the_largest_of_the_last_steps() {
+        let (history, mut origins) = (History::default(), Origins::default());
+        for peak in [9.0, 4.0, 6.0, 1.0] {
+            origins.push(&history, true, 0.0, peak);
+        }
+        let found = [1, 2, 3, 4].map(|count| origins.peak(count));
+        assert_eq!(found, [1.0, 6.0, 6.0, 9.0]);
+    }
+
+    #[test]
+    fn ratios_are_kept_to_half_of_a_256th_and_cut_when_too_large() {
+        for ratio in [0.0, 0.3, 1.0, 37.123, 255.9] {
+            let found = unpack(pack(ratio));
+            assert!((found - ratio).abs() <= 0.501 / RATIO_STEPS, "{found}");
+        }
+        assert_eq!(unpack(pack(1e30)), f32::from(u16::MAX) / RATIO_STEPS);
+        assert_eq!(unpack(pack(f32::NAN)), 0.0);
+    }
+}

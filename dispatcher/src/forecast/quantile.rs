@@ -195,9 +195,10 @@ mod tests {
     fn the_first_outcome_with_a_new_cue_is_one_step_too() {
         let mut quantile = Quantile::new([0.0; CUES]);
         let mut cues = [0.0; CUES];
-        cues[7] = 1e-3;
+        cues[7] = 8.0;
         quantile.learn(0.9, &Scale::default(), &cues, 5.0, 1.0);
-        assert!(quantile.predict(&cues) < 1e-2);
-        assert!(quantile.predict(&cues) > 0.0);
+        // The rate of 0.1 by 0.9 / 0.3, times the cue.
+        let found = quantile.predict(&cues);
+        assert!((found - 2.4).abs() < 1e-3, "{found}");
     }
 }
