@@ -13,6 +13,7 @@ mod demo;
 mod exit;
 mod io;
 mod quantity;
+mod simulate;
 mod style;
 mod submission;
 mod table;
