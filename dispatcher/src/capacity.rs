@@ -29,7 +29,7 @@ pub fn of_role(fleet: &Fleet, role: &Role, demands: &Demands, listed_max: usize)
     RoleCapacity {
         nodes: u32::try_from(nodes.len()).unwrap_or(u32::MAX),
         horizons: horizons
-            .map(|(ahead, demand)| until(&nodes, ahead, *demand, listed_max))
+            .map(|(ahead, demand)| until(fleet, &nodes, ahead, *demand, listed_max))
             .collect(),
     }
 }
@@ -46,14 +46,20 @@ pub fn status_of(role: &Role, capacity: &RoleCapacity) -> RoleStatus {
     }
 }
 
-fn until(nodes: &[&Node], ahead: Ahead, demand: Resources, listed_max: usize) -> CapacityAt {
+fn until(
+    fleet: &Fleet,
+    nodes: &[&Node],
+    ahead: Ahead,
+    demand: Resources,
+    listed_max: usize,
+) -> CapacityAt {
     let mut available = ResourceBand::default();
     // What jobs hold already is a part of what is expected of them.
     let mut room = Resources::default();
     for node in nodes {
         let safe = node.capacity().minus(node.safe_exogenous(ahead));
         let likely = node.capacity().minus(node.likely_exogenous(ahead));
-        let reserved = node.ledger.total();
+        let reserved = fleet.reserved(node);
         room = room + safe;
         available.safe = available.safe + safe.minus(reserved);
         available.likely = available.likely + likely.minus(reserved);
@@ -65,7 +71,9 @@ fn until(nodes: &[&Node], ahead: Ahead, demand: Resources, listed_max: usize) ->
         nodes: listed
             .map(|node| NodeCapacity {
                 node: node.id().clone(),
-                available: node.capacity().minus(node.predicted_use(ahead)),
+                available: node
+                    .capacity()
+                    .minus(node.safe_exogenous(ahead) + fleet.reserved(node)),
             })
             .collect(),
         demand,

@@ -5,6 +5,8 @@ use std::time::Duration;
 use rolecast_common::id::{Category, Role};
 use rolecast_common::unit::Resources;
 
+use crate::placement::{Patience, Weights};
+
 /// The policy of one category.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Policy {
@@ -13,10 +15,16 @@ pub struct Policy {
     pub declared: bool,
     /// The roles that may run it, best first; empty means any.
     pub roles: Vec<Role>,
-    /// What one job uses on average, and of memory at its peak.
-    pub profile: Resources,
-    /// How long a job is expected to run.
-    pub duration: Duration,
+    /// What one job is declared to need.
+    pub profile: Profile,
+    /// What counts beside the predicted slow-down.
+    pub weights: Weights,
+    /// Above which slow-down its jobs wait for a better moment.
+    pub patience: Patience,
+    /// After this long without a node that could ever take it a job is dead.
+    pub wait_max: Duration,
+    /// Jobs that run at a time, on all nodes together; `None` is no limit.
+    pub running_max: Option<u32>,
     /// How many attempts may fail before the job is dead.
     pub attempts_max: u32,
     pub backoff: Backoff,
@@ -33,6 +41,17 @@ impl Policy {
         }
         self.roles.iter().position(|role| roles.contains(role))
     }
+}
+
+/// What one job needs.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Profile {
+    /// What it uses on average while it runs.
+    pub average: Resources,
+    /// What it uses at most.
+    pub peak: Resources,
+    /// How long it runs alone on a core of speed 1.
+    pub duration: Duration,
 }
 
 /// Exponential backoff between attempts, with jitter.

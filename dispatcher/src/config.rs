@@ -11,11 +11,12 @@ use std::time::Duration;
 use rolecast_common::id::{Category, Role};
 use rolecast_common::nats::Settings;
 use rolecast_common::settings::{self, Mistakes, Table};
-use rolecast_common::unit::{Bytes, BytesPerSecond, Cores, Resources};
+use rolecast_common::unit::{Bytes, Cores, Resources};
 use rolecast_common::wire::{ForecastMode, Share};
 
-use crate::category::{Backoff, Policy};
+use crate::category::{Backoff, Policy, Profile};
 use crate::forecast::{Model, Params, Quantile};
+use crate::placement::{Patience, Weights};
 
 /// How far apart the samples of the near future are.
 const STEP: Duration = Duration::from_secs(10);
@@ -35,6 +36,8 @@ pub struct Config {
     pub nats: Settings,
     pub streams: Streams,
     pub forecast: Params,
+    /// Whether nodes whose jobs take longer than predicted are avoided.
+    pub has_feedback: bool,
     pub policies: Vec<Policy>,
     /// The policy of undeclared categories; `None` buries their jobs.
     pub undeclared: Option<Policy>,
@@ -61,6 +64,7 @@ pub fn parse(text: &str, host_name: &str) -> Result<Config, Mistakes> {
             nats: root.table("nats", Settings::from_table),
             streams: root.table("streams", read_streams),
             forecast: root.table("forecast", read_forecast),
+            has_feedback: root.table("placement", |table| table.get_or("feedback", true)),
             policies: read_policies(root, &known),
             undeclared: root.table("undeclared", |table| read_undeclared(table, &known)),
         }
@@ -181,13 +185,11 @@ fn read_policy(table: &mut Table<'_>, known: &BTreeSet<Role>, category: Category
         category,
         declared: true,
         roles: table.get_or("roles", Vec::new()),
-        profile: Resources {
-            cpu: table.get_or("cpu", Cores::clamped(1.0)),
-            memory: table.get_or("memory", Bytes::from_mib(64)),
-            network: table.get_or("network", BytesPerSecond::ZERO),
-            disk: table.get_or("disk", BytesPerSecond::ZERO),
-        },
-        duration: table.get_or("duration", Duration::from_secs(1)),
+        profile: read_profile(table),
+        weights: table.table("weights", read_weights),
+        patience: read_patience(table),
+        wait_max: table.get_or("wait_max", Duration::from_secs(3600)),
+        running_max: table.get("max_running"),
         attempts_max: table.get_or("max_attempts", 5),
         backoff: Backoff {
             min: table.get_or("retry_min", Duration::from_secs(1)),
@@ -206,6 +208,73 @@ fn read_policy(table: &mut Table<'_>, known: &BTreeSet<Role>, category: Category
         table.mistake("roles", text);
     }
     policy
+}
+
+fn read_profile(table: &mut Table<'_>) -> Profile {
+    let average = read_resources(
+        table,
+        Resources {
+            cpu: Cores::clamped(1.0),
+            memory: Bytes::from_mib(64),
+            ..Resources::default()
+        },
+    );
+    let profile = Profile {
+        average,
+        peak: table.table("peak", |table| {
+            let peak = read_resources(table, average);
+            if peak.memory < average.memory {
+                table.mistake("memory", "must be at least the average");
+            }
+            peak
+        }),
+        duration: table.get_or("duration", Duration::from_secs(1)),
+    };
+    if profile.duration.is_zero() {
+        table.mistake("duration", "must be longer than 0s");
+    }
+    profile
+}
+
+fn read_resources(table: &mut Table<'_>, default: Resources) -> Resources {
+    Resources {
+        cpu: table.get_or("cpu", default.cpu),
+        memory: table.get_or("memory", default.memory),
+        network: table.get_or("network", default.network),
+        disk: table.get_or("disk", default.disk),
+    }
+}
+
+#[allow(clippy::cast_possible_truncation, reason = "weights need few digits")]
+fn read_weights(table: &mut Table<'_>) -> Weights {
+    let default = Weights::default();
+    let mut weight = |key: &str, default: f32| {
+        let value = table.get_or(key, Cores::clamped(f64::from(default)));
+        value.get() as f32
+    };
+    Weights {
+        role: weight("role", default.role),
+        latency: weight("latency", default.latency),
+        others: weight("others", default.others),
+    }
+}
+
+#[allow(clippy::cast_possible_truncation, reason = "a slow-down needs few digits")]
+fn read_patience(table: &mut Table<'_>) -> Patience {
+    let Some(limit) = table.get::<String>("hold") else {
+        return Patience::default();
+    };
+    match limit.as_str() {
+        "auto" => Patience::ByDuration,
+        "never" => Patience::Never,
+        number => match number.parse::<f64>() {
+            Ok(limit) if limit.is_finite() && limit >= 1.0 => Patience::Above(limit as f32),
+            Ok(_) | Err(_) => {
+                table.mistake("hold", "must be \"auto\", \"never\" or a slow-down such as \"3\"");
+                Patience::default()
+            }
+        },
+    }
 }
 
 /// Returns the host's name, or `dispatcher` where it has none.

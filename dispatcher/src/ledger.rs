@@ -2,99 +2,130 @@
 //!
 //! Without it, everything goes to the node that looked idle in the last heartbeat.
 
-use std::collections::BTreeMap;
+use std::time::Duration;
 
-use rolecast_common::id::{Category, Sequence};
-use rolecast_common::unit::Resources;
+use foldhash::HashMap;
+use rolecast_common::id::Sequence;
+use rolecast_common::time::Time;
+
+use crate::placement::{CategoryIndex, Prediction};
+
+/// A job on its way to a node or running there.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Entry {
+    pub category: CategoryIndex,
+    pub sent: Time,
+    /// What it was expected to meet there; `None` if a former dispatcher sent it.
+    pub prediction: Option<Prediction>,
+}
 
 /// The reservations on one node.
 #[derive(Clone, Debug, Default)]
 pub struct Ledger {
-    jobs: BTreeMap<Sequence, (Category, Resources)>,
-    by_category: BTreeMap<Category, u32>,
-    total: Resources,
+    jobs: HashMap<Sequence, Entry>,
+    /// How long jobs of each category were in hand since `counted`, together.
+    busy: Vec<Duration>,
+    counted: Time,
 }
 
 impl Ledger {
-    /// Reserves what a job needs; the same job again changes nothing.
-    pub fn reserve(&mut self, job: Sequence, category: &Category, needs: Resources) {
-        let before = self.jobs.insert(job, (category.clone(), needs));
-        if let Some((category, needs)) = before {
-            self.jobs.insert(job, (category, needs));
-            return;
-        }
-        *self.by_category.entry(category.clone()).or_default() += 1;
-        self.total = self.total + needs;
+    /// Reserves what a job needs; returns whether it was not reserved before.
+    pub fn reserve(&mut self, job: Sequence, entry: Entry) -> bool {
+        let mut is_new = false;
+        self.jobs.entry(job).or_insert_with(|| {
+            is_new = true;
+            entry
+        });
+        is_new
     }
 
     /// Releases a job's reservation; an unknown job changes nothing.
-    pub fn release(&mut self, job: Sequence) {
-        let Some((category, needs)) = self.jobs.remove(&job) else {
-            return;
-        };
-        if let Some(count) = self.by_category.get_mut(&category) {
-            *count = count.saturating_sub(1);
-        }
-        self.total = self.total.minus(needs);
-        // Sums of floating-point numbers drift; an empty ledger holds nothing.
-        if self.jobs.is_empty() {
-            self.total = Resources::default();
-        }
-    }
-
-    /// Returns what all reservations add up to.
-    pub fn total(&self) -> Resources {
-        self.total
+    pub fn release(&mut self, now: Time, job: Sequence) -> Option<Entry> {
+        let entry = self.jobs.remove(&job)?;
+        note_busy(&mut self.busy, now, self.counted, &entry);
+        Some(entry)
     }
 
     pub fn count(&self) -> u32 {
         u32::try_from(self.jobs.len()).unwrap_or(u32::MAX)
     }
 
-    pub fn count_of(&self, category: &Category) -> u32 {
-        self.by_category.get(category).copied().unwrap_or(0)
-    }
-
-    /// Returns the jobs in the order they were submitted.
+    /// Returns the jobs in no particular order.
     pub fn jobs(&self) -> impl Iterator<Item = Sequence> + '_ {
         self.jobs.keys().copied()
     }
+
+    /// Passes the mean number of jobs of each category since the last call.
+    pub fn take_means(&mut self, now: Time, mut visit: impl FnMut(CategoryIndex, f32)) {
+        for entry in self.jobs.values() {
+            note_busy(&mut self.busy, now, self.counted, entry);
+        }
+        let span = now.since(self.counted).as_secs_f32();
+        self.counted = now;
+        for (category, busy) in self.busy.iter_mut().enumerate() {
+            let busy = std::mem::take(busy);
+            if span > 0.0 && !busy.is_zero() {
+                visit(category, busy.as_secs_f32() / span);
+            }
+        }
+    }
+}
+
+fn note_busy(busy: &mut Vec<Duration>, now: Time, counted: Time, entry: &Entry) {
+    if busy.len() <= entry.category {
+        busy.resize(entry.category + 1, Duration::ZERO);
+    }
+    busy[entry.category] += now.since(entry.sent.max(counted));
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use proptest::prelude::*;
-    use rolecast_common::unit::{Bytes, Cores};
 
     use super::*;
 
+    fn at(tenths: u64) -> Time {
+        Time::from_start(Duration::from_millis(100 * tenths))
+    }
+
     proptest! {
         #[test]
-        fn any_order_of_events_leaves_the_sum_of_what_is_held(
-            events in proptest::collection::vec((any::<bool>(), 0u64..4, 0u32..3), 0..60),
+        fn any_order_of_events_leaves_what_is_held(
+            events in proptest::collection::vec((any::<bool>(), 0u64..4, 0usize..3), 0..60),
         ) {
-            let category = Category::new("c").unwrap();
             let mut ledger = Ledger::default();
-            let mut held: BTreeMap<u64, u32> = BTreeMap::new();
-            for (is_reserve, job, size) in events {
+            let mut held: BTreeMap<u64, Entry> = BTreeMap::new();
+            for (step, (is_reserve, job, category)) in events.into_iter().enumerate() {
+                let now = at(u64::try_from(step).unwrap());
+                let entry = Entry { category, sent: now, prediction: None };
+                let name = Sequence::new(job);
                 if is_reserve {
-                    let needs = Resources {
-                        cpu: Cores::clamped(f64::from(size) / 3.0),
-                        memory: Bytes::new(u64::from(size)),
-                        ..Resources::default()
-                    };
-                    ledger.reserve(Sequence::new(job), &category, needs);
-                    held.entry(job).or_insert(size);
+                    prop_assert_eq!(ledger.reserve(name, entry), !held.contains_key(&job));
+                    held.entry(job).or_insert(entry);
                 } else {
-                    ledger.release(Sequence::new(job));
-                    held.remove(&job);
+                    prop_assert_eq!(ledger.release(now, name), held.remove(&job));
                 }
-                let sum: u32 = held.values().sum();
-                prop_assert_eq!(ledger.total().memory, Bytes::new(u64::from(sum)));
-                prop_assert!((ledger.total().cpu.get() - f64::from(sum) / 3.0).abs() < 1e-9);
                 prop_assert_eq!(ledger.count() as usize, held.len());
-                prop_assert_eq!(ledger.count_of(&category) as usize, held.len());
             }
         }
+    }
+
+    #[test]
+    fn means_count_every_job_for_the_time_it_was_in_hand() {
+        let mut ledger = Ledger::default();
+        ledger.take_means(at(0), |_, _| {});
+        let entry = |category, tenths| Entry { category, sent: at(tenths), prediction: None };
+        ledger.reserve(Sequence::new(1), entry(0, 0));
+        ledger.reserve(Sequence::new(2), entry(2, 5));
+        ledger.release(at(8), Sequence::new(2));
+        let mut means = Vec::new();
+        ledger.take_means(at(10), |category, mean| means.push((category, mean)));
+        assert_eq!(means, [(0, 1.0), (2, 0.3)]);
+        means.clear();
+        ledger.release(at(15), Sequence::new(1));
+        ledger.take_means(at(20), |category, mean| means.push((category, mean)));
+        assert_eq!(means, [(0, 0.5)]);
     }
 }

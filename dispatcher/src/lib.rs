@@ -6,7 +6,8 @@
 //! - [`forecast`]: what the others on a node will use;
 //! - [`fleet`]: the nodes, from their heartbeats, with the [`ledger`] of what was
 //!   sent to each;
-//! - [`placement`]: the choice of a node, a pure function;
+//! - [`profile`]: what jobs of a category need, as declared and learned;
+//! - [`placement`]: the choice of a node;
 //! - [`capacity`]: the room each role will have;
 //! - [`machine`]: the decision core, one state machine over explicit time;
 //! - [`io`]: the shell that feeds it from NATS and carries out what it says;
@@ -24,3 +25,4 @@ pub mod io;
 pub mod ledger;
 pub mod machine;
 pub mod placement;
+pub mod profile;

@@ -47,6 +47,10 @@ pub const HORIZONS: [u32; 9] = [1, 2, 3, 5, 8, 15, 25, 40, 60];
 pub const PEAK_HORIZONS: [u32; 4] = [1, 5, 15, 60];
 /// The longest horizon, in steps.
 pub const HORIZON_MAX: u32 = 60;
+/// Buckets of time ahead.
+pub const BUCKETS: usize = 6;
+/// Their edges, in seconds.
+pub const BUCKET_EDGES_S: [f64; BUCKETS + 1] = [0.0, 0.5, 2.0, 8.0, 32.0, 128.0, 512.0];
 /// Experts that vote.
 const MEMBERS: usize = 8;
 

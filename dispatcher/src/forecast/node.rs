@@ -125,6 +125,7 @@ pub struct NodeForecast {
     /// The same with what the last heartbeat said, as placement reads them.
     likely_ready: [Resources; AHEAD_COUNT],
     safe_ready: [Resources; AHEAD_COUNT],
+    expected: [[f32; RESOURCES]; super::BUCKETS],
     /// Forecasters whose lesson has not been taken, a bit each.
     lessons: u8,
 }
@@ -193,6 +194,7 @@ impl NodeForecast {
             safe: Peaks::default(),
             likely_ready: Default::default(),
             safe_ready: Default::default(),
+            expected: Default::default(),
             lessons: 0,
         };
         forecast.set_stack(stack);
@@ -207,6 +209,7 @@ impl NodeForecast {
         self.last = Some(at);
         let is_limit_new = self.limit(values(capacity));
         let used = values(used);
+        self.expected = [used.map(|v| v as f32); super::BUCKETS];
         let near = self.near.bins.add(at, &used);
         if let Some(bin) = near {
             let peaks = peaks_of(&bin, &bin.means);
@@ -250,6 +253,10 @@ impl NodeForecast {
     /// Returns the largest use expected until then in half of all cases.
     pub fn likely(&self, ahead: Ahead) -> Resources {
         self.likely_ready[ahead.0]
+    }
+
+    pub fn expected(&self) -> &[[f32; RESOURCES]; super::BUCKETS] {
+        &self.expected
     }
 
     /// Adds what can be learned from the newest samples, each once.

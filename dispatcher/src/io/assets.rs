@@ -48,7 +48,7 @@ pub(super) async fn ensure(
     Ok(WallTime::from_millis(seconds * 1000))
 }
 
-fn streams(settings: &Streams) -> [Config; 4] {
+fn streams(settings: &Streams) -> [Config; 5] {
     let base = |name: &str, description: &str, max_messages: &str| Config {
         name: name.to_owned(),
         description: Some(description.to_owned()),
@@ -89,6 +89,19 @@ fn streams(settings: &Streams) -> [Config; 4] {
                 subjects::STREAM_DEAD,
                 "Rolecast: jobs that failed for good or expired, with the reasons",
                 "1000",
+            )
+        },
+        Config {
+            subjects: vec![subjects::DECISIONS.to_owned()],
+            max_age: DAY,
+            max_messages_per_subject: 1,
+            max_messages: 200_000,
+            max_bytes: 512 * 1024 * 1024,
+            duplicate_window: settings.duplicate_window,
+            ..base(
+                subjects::STREAM_DECISIONS,
+                "Rolecast: why jobs went where they went",
+                "200000",
             )
         },
         Config {

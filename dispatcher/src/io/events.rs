@@ -37,6 +37,21 @@ pub(super) fn log(event: &Event) {
         Event::CategoryFound { category } => {
             tracing::info!(event = "category_found", %category, "serving an undeclared category");
         }
+        Event::JobsWait {
+            category,
+            waited,
+            waiting,
+            why,
+        } => {
+            tracing::warn!(
+                event = "jobs_wait",
+                %category,
+                waited_s = waited.as_secs(),
+                waiting,
+                why,
+                "jobs wait long"
+            );
+        }
         Event::NoEligibleNode { category, why } => {
             tracing::warn!(event = "no_eligible_node", %category, why, "jobs wait for a node");
         }

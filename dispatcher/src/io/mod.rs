@@ -128,6 +128,7 @@ async fn start(
         epoch,
         forecast: config.forecast,
         policies: config.policies.clone(),
+        has_feedback: config.has_feedback,
         undeclared: config.undeclared.clone(),
         warm_up: WARM_UP,
         ack_wait: ACK_WAIT,

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use rolecast_common::assignment::Ack;
 use rolecast_common::options::HEADER_DEADLINE;
 use rolecast_common::subjects::{self, KEY_CAPACITY, Source};
-use rolecast_common::wire::{CapacityMap, Encoding, Record, encode};
+use rolecast_common::wire::{CapacityMap, Decision, Encoding, Record, encode};
 use serde_json::json;
 use tokio::task::spawn_blocking;
 
@@ -52,9 +52,11 @@ impl Service {
             | Output::Record(_)
             | Output::Confirm(_)
             | Output::PublishCapacity(_)
+            | Output::RecordDecision(_)
             | Output::SaveForecast { .. }
                 if !is_connected => {}
             Output::PublishCapacity(map) => self.publish_capacity(map),
+            Output::RecordDecision(decision) => self.record_decision(&decision).await?,
             Output::SaveForecast { node, bytes } => self.keeper.keep(&node, bytes),
             Output::Forward { .. } => self.forward(output).await?,
             Output::Fetch { source, batch } => self.fetch(&source, batch).await?,
@@ -139,6 +141,17 @@ impl Service {
         client
             .publish_with_reply_and_headers(subject, reply, headers, payload)
             .await?;
+        Ok(())
+    }
+
+    /// A record that is lost is one less to look at: nobody waits for the answer.
+    async fn record_decision(&self, decision: &Decision) -> anyhow::Result<()> {
+        let Some(job) = &decision.job else {
+            return Ok(());
+        };
+        let subject = subjects::decision(&decision.category, job);
+        let payload = encode(Encoding::MessagePack, decision).into();
+        self.connection.client.publish(subject, payload).await?;
         Ok(())
     }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use rolecast_common::label::Requirement;
 use rolecast_common::time::Now;
 use rolecast_common::wire::RecordStatus;
 
@@ -54,6 +55,10 @@ impl Machine {
             job: delivery.job,
             ack: delivery.ack,
             deadline: None,
+            requirement: Requirement::default(),
+            key: None,
+            since: now.time,
+            is_noted: false,
             attempt: history.as_ref().map_or(0, |history| history.attempt),
             failures: history.map_or_else(Vec::new, |history| history.failures),
             kept_alive: now.time,
@@ -68,6 +73,8 @@ impl Machine {
             }
         };
         job.deadline = options.deadline;
+        job.requirement = options.require;
+        job.key = options.key.map(|key| key.hash());
         if job.is_expired(now) {
             self.expire(now, sequence, job, out);
             return;
@@ -78,7 +85,7 @@ impl Machine {
             return;
         }
         let room = self.rooms.entry(job.source.clone()).or_default();
-        room.waiting.push_back(sequence);
+        room.join(sequence, &job.requirement);
         self.jobs.insert(sequence, job);
     }
 

@@ -5,9 +5,7 @@ use std::time::Duration;
 use rolecast_common::subjects::Source;
 use rolecast_common::time::Time;
 
-use super::{Machine, Output, Service};
-use crate::fleet::Fleet;
-use crate::placement;
+use super::{Machine, Output};
 
 /// How long a pull stays open. The shell writes it into the request.
 pub const PULL_EXPIRES: Duration = Duration::from_secs(10);
@@ -49,7 +47,8 @@ impl Machine {
             if now.since(room.asked_at) > PULL_EXPIRES + PULL_LOST_AFTER {
                 room.asked = 0;
             }
-            let target = free_slots(&self.fleet, service)
+            let free = self.fleet.free_jobs(service.index);
+            let target = free.min(self.fleet.room_for(service.index))
                 .saturating_add(HELD_MIN)
                 .min(HELD_MAX);
             room.enough = target / 2;
@@ -67,13 +66,4 @@ impl Machine {
             });
         }
     }
-}
-
-/// Returns how many jobs of the category the nodes could start at once.
-fn free_slots(fleet: &Fleet, service: &Service) -> u32 {
-    fleet
-        .nodes()
-        .filter(|node| placement::eligibility(node, &service.policy).is_ok())
-        .filter_map(|node| node.free_slots(&service.policy.category))
-        .fold(0, u32::saturating_add)
 }

@@ -195,11 +195,11 @@ impl Machine {
                     continue;
                 };
                 // Little's law: as many run at a time as arrive while one runs.
-                let jobs = rate / 60.0 * service.policy.duration.as_secs_f64();
+                let jobs = rate / 60.0 * service.policy.profile.duration.as_secs_f64();
                 for (role, share) in &shares {
                     let demands = demands.entry((*role).clone()).or_default();
                     let demand = &mut demands[ahead.index()];
-                    *demand = *demand + capacity::use_of(jobs * share, service.policy.profile);
+                    *demand = *demand + capacity::use_of(jobs * share, service.policy.profile.average);
                 }
             }
         }

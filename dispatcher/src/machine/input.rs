@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rolecast_common::assignment::{Ack, Assignment};
 use rolecast_common::id::{Category, Epoch, JobId, NodeId, Sequence};
@@ -25,6 +26,11 @@ pub enum Input {
     },
     /// All pulls are void: the connection was made anew.
     Reconnected,
+    /// A ping to the node came back.
+    Latency {
+        node: NodeId,
+        round_trip: Duration,
+    },
     Heartbeat {
         from: NodeId,
         heartbeat: Box<Heartbeat>,

@@ -25,12 +25,14 @@ mod input;
 mod nodes;
 mod outcomes;
 mod output;
+mod recording;
 mod room;
 mod sending;
 mod settled;
 mod settling;
 mod status;
 mod sweep;
+mod waiting;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -38,6 +40,7 @@ use std::time::Duration;
 use foldhash::{HashMap, HashMapExt as _, HashSet, HashSetExt as _};
 use rolecast_common::assignment::Ack;
 use rolecast_common::id::{Attempt, Category, Epoch, JobId, NodeId, Sequence};
+use rolecast_common::label::Requirement;
 use rolecast_common::subjects::Source;
 use rolecast_common::time::{Now, Time, WallTime};
 use rolecast_common::wire::{Counters, FailedAttempt, Record};
@@ -47,9 +50,11 @@ pub use input::{Delivery, Input, Malformed, Recorded, Stray};
 pub use output::{Diversion, Event, History, Output};
 
 use crate::category::Policy;
-use crate::fleet::Fleet;
+use crate::fleet::{self, Fleet};
 use crate::forecast::{self, Demand};
+use crate::placement::CategoryIndex;
 use forecasting::Forecasting;
+use recording::Recorder;
 use room::Room;
 use settled::Settled;
 
@@ -64,6 +69,8 @@ pub struct Params {
     pub epoch: Epoch,
     pub forecast: forecast::Params,
     pub policies: Vec<Policy>,
+    /// Whether nodes whose jobs take longer than predicted are avoided.
+    pub has_feedback: bool,
     /// The policy of categories nobody declared; `None` buries their jobs.
     pub undeclared: Option<Policy>,
     /// How long after the start fetching begins, so that heartbeats can first
@@ -92,6 +99,7 @@ pub struct Machine {
     counters: Counters,
     noise: Noise,
     forecasting: Forecasting,
+    records: Recorder,
     rng: fastrand::Rng,
     /// Rises with every turn in which a room was served; the fairness order.
     turn: u64,
@@ -104,6 +112,8 @@ pub struct Machine {
 #[derive(Debug)]
 struct Service {
     policy: Policy,
+    /// Its place in the fleet's categories.
+    index: CategoryIndex,
     demand: Demand,
     /// Jobs that left the stream since the start.
     settled: u64,
@@ -111,8 +121,10 @@ struct Service {
     retried: u64,
     dead: u64,
     expired: u64,
-    /// Whether operators were told that no node can take its jobs.
+    /// Whether operators were told that no node can take its jobs, and that they
+    /// wait long.
     is_starved: bool,
+    is_late: bool,
 }
 
 /// A job that is held here.
@@ -123,6 +135,14 @@ struct Job {
     /// The latest delivery's: a stale one must not be given back.
     ack: Ack,
     deadline: Option<WallTime>,
+    /// The labels its node must have.
+    requirement: Requirement,
+    /// The hash of its shard key.
+    key: Option<u64>,
+    /// When it began to wait here.
+    since: Time,
+    /// Whether it was written down that it waits.
+    is_noted: bool,
     /// The number of the last attempt sent, or 0.
     attempt: u32,
     failures: Vec<FailedAttempt>,
@@ -199,7 +219,11 @@ impl Bound {
 impl Machine {
     pub fn new(params: Params, now: Now, histories: Vec<(Sequence, History)>) -> Self {
         let mut machine = Self {
-            fleet: Fleet::new(params.forecast),
+            fleet: Fleet::new(fleet::Settings {
+                forecast: params.forecast,
+                has_feedback: params.has_feedback,
+                seed: params.seed,
+            }),
             services: BTreeMap::new(),
             rooms: BTreeMap::new(),
             jobs: HashMap::new(),
@@ -211,6 +235,7 @@ impl Machine {
             counters: Counters::default(),
             noise: Noise::default(),
             forecasting: Forecasting::default(),
+            records: Recorder::default(),
             rng: fastrand::Rng::with_seed(params.seed),
             turn: 0,
             started: now.time,
@@ -241,6 +266,7 @@ impl Machine {
     pub fn handle(&mut self, now: Now, input: Input, out: &mut Vec<Output>) {
         match input {
             Input::Delivered(delivery) => self.deliver(now, delivery, out),
+            Input::Latency { node, round_trip } => self.fleet.note_latency(&node, round_trip),
             Input::PullEnded {
                 source,
                 undelivered,
@@ -329,6 +355,8 @@ impl Machine {
             dead: 0,
             expired: 0,
             is_starved: false,
+            is_late: false,
+            index: self.fleet.serve(policy.clone()),
             policy,
         };
         self.services

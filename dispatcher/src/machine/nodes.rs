@@ -75,13 +75,8 @@ impl Machine {
         }
         let job = self.inherited(now, node, assignment);
         let category = &job.source.category;
-        let profile = self
-            .services
-            .get(category)
-            .map(|service| service.policy.profile);
-        if let Some(node) = self.fleet.get_mut(node) {
-            node.ledger
-                .reserve(sequence, category, profile.unwrap_or_default());
+        if let Some(index) = self.fleet.category(category) {
+            self.fleet.adopt(now.time, node, sequence, index);
         }
         out.push(Output::KeepAlive(job.ack.clone()));
         out.push(Output::Event(Event::JobAdopted {
@@ -103,14 +98,14 @@ impl Machine {
     ) {
         self.counters.jobs_bounced += 1;
         let sequence = assignment.ack().sequence();
-        if let Some(state) = self.fleet.get_mut(node) {
+        if let Some(state) = self.fleet.get(node) {
             if !state.is_gone() {
                 let jobs = state.jobs().saturating_sub(1);
                 let why = "nobody listens on its subject";
                 let node = node.clone();
                 out.push(Output::Event(Event::NodeGone { node, jobs, why }));
             }
-            state.bounce();
+            self.fleet.bounce(node);
         }
         let Some(job) = self.jobs.get(&sequence) else {
             return;
@@ -124,9 +119,7 @@ impl Machine {
         if !is_ours {
             return;
         }
-        if let Some(node) = self.fleet.get_mut(node) {
-            node.release(sequence);
-        }
+        self.fleet.release(now.time, node, sequence);
         let job = self.jobs.remove(&sequence).expect("it was just found");
         let reason = format!("nobody listened at node {node}");
         self.give_back(now, job, Duration::ZERO, reason, out);
@@ -161,14 +154,13 @@ impl Machine {
         min_age: Duration,
         out: &mut Vec<Output>,
     ) {
-        let Some(state) = self.fleet.get_mut(node) else {
+        let Some(state) = self.fleet.get(node) else {
             return;
         };
-        let unlisted: Vec<Sequence> = state
-            .ledger
-            .jobs()
-            .filter(|job| !listed.contains(job))
-            .collect();
+        let in_hand = state.ledger().jobs();
+        let mut unlisted: Vec<Sequence> = in_hand.filter(|job| !listed.contains(job)).collect();
+        // The order of a hash map must not reach the outside.
+        unlisted.sort_unstable();
         for sequence in unlisted {
             let is_old = match self.jobs.get(&sequence).map(|job| &job.state) {
                 Some(State::Running { sent, .. }) => now.time.since(*sent) >= min_age,
@@ -183,9 +175,7 @@ impl Machine {
     }
 
     fn lose(&mut self, now: Now, node: &NodeId, sequence: Sequence, out: &mut Vec<Output>) {
-        if let Some(node) = self.fleet.get_mut(node) {
-            node.release(sequence);
-        }
+        self.fleet.release(now.time, node, sequence);
         let Some(mut job) = self.jobs.remove(&sequence) else {
             return;
         };

@@ -2,6 +2,7 @@
 
 use rolecast_common::assignment::Assignment;
 use rolecast_common::id::{NodeId, Priority};
+use rolecast_common::label::Requirement;
 use rolecast_common::subjects::Source;
 use rolecast_common::time::Now;
 use rolecast_common::wire::{Outcome, OutcomeStatus};
@@ -71,13 +72,19 @@ impl Machine {
             Some(job) => job,
             None => self.inherited(now, from, assignment),
         };
-        if let Some(node) = self.fleet.get_mut(from) {
-            node.release(sequence);
-            match outcome.status {
-                OutcomeStatus::Completed => node.completed += 1,
-                OutcomeStatus::Retry | OutcomeStatus::GiveUp => node.failed += 1,
-                OutcomeStatus::Refused => node.refuse(assignment.category()),
-                OutcomeStatus::HandedBack => node.drain(),
+        match outcome.status {
+            OutcomeStatus::Completed => self.fleet.complete(now.time, from, sequence, &outcome),
+            OutcomeStatus::Retry | OutcomeStatus::GiveUp => {
+                self.fleet.release(now.time, from, sequence);
+                self.fleet.note_failure(from);
+            }
+            OutcomeStatus::Refused => {
+                self.fleet.release(now.time, from, sequence);
+                self.fleet.refuse(from, assignment.category());
+            }
+            OutcomeStatus::HandedBack => {
+                self.fleet.release(now.time, from, sequence);
+                self.fleet.drain(from);
             }
         }
         self.settle(now, from, job, outcome, confirmation, out);
@@ -145,6 +152,10 @@ impl Machine {
             job: assignment.job().clone(),
             ack: assignment.ack().clone(),
             deadline: None,
+            requirement: Requirement::default(),
+            key: None,
+            since: now.time,
+            is_noted: false,
             attempt: assignment.attempt().get(),
             failures: away.map_or_else(Vec::new, |away| away.history.failures),
             kept_alive: rolecast_common::time::Time::ZERO,

@@ -6,7 +6,7 @@ use rolecast_common::assignment::{Ack, Assignment};
 use rolecast_common::id::{Category, Epoch, JobId, NodeId, Sequence};
 use rolecast_common::subjects::Source;
 use rolecast_common::time::WallTime;
-use rolecast_common::wire::{CapacityMap, FailedAttempt, Record};
+use rolecast_common::wire::{CapacityMap, Decision, FailedAttempt, Record};
 
 use crate::forecast::Lesson;
 
@@ -54,6 +54,8 @@ pub enum Output {
         history: History,
     },
     ForgetHistory(Sequence),
+    /// Keep why a job went where it went.
+    RecordDecision(Box<Decision>),
     /// Store the map where others read it.
     PublishCapacity(Box<CapacityMap>),
     /// Keep what was learned of the node over a restart.
@@ -118,6 +120,13 @@ pub enum Event {
     /// Jobs of the category wait and no node can ever take them as things are.
     NoEligibleNode {
         category: Category,
+        why: String,
+    },
+    /// The first job of the category has waited this long for room.
+    JobsWait {
+        category: Category,
+        waited: Duration,
+        waiting: u32,
         why: String,
     },
     EligibleAgain {

@@ -3,12 +3,21 @@
 use std::collections::VecDeque;
 
 use rolecast_common::id::Sequence;
+use rolecast_common::label::Requirement;
 use rolecast_common::time::Time;
+
+use crate::placement::Slot;
 
 /// Jobs in the order they came, and how many more were asked for.
 #[derive(Debug, Default)]
 pub(super) struct Room {
     pub(super) waiting: VecDeque<Sequence>,
+    /// Waiting jobs that require labels: they may have to let others pass.
+    pub(super) choosy: u32,
+    /// Memory that is kept free on a node for a job that waits for it.
+    pub(super) claim: Option<(Sequence, Slot)>,
+    /// When it was last found out why no job could be sent.
+    pub(super) judged: Option<Time>,
     /// Jobs asked for and neither delivered nor refused yet.
     pub(super) asked: u32,
     /// With more than this many asked for, no more are needed for now.
@@ -24,7 +33,16 @@ impl Room {
         u32::try_from(self.waiting.len()).unwrap_or(u32::MAX)
     }
 
-    pub(super) fn leave(&mut self, sequence: Sequence) {
-        self.waiting.retain(|waiting| *waiting != sequence);
+    pub(super) fn join(&mut self, sequence: Sequence, requirement: &Requirement) {
+        self.waiting.push_back(sequence);
+        self.choosy += u32::from(!requirement.is_empty());
+    }
+
+    pub(super) fn leave(&mut self, sequence: Sequence, requirement: &Requirement) {
+        // Most often it is the first.
+        let place = self.waiting.iter().position(|waiting| *waiting == sequence);
+        if place.and_then(|place| self.waiting.remove(place)).is_some() {
+            self.choosy -= u32::from(!requirement.is_empty());
+        }
     }
 }

@@ -1,29 +1,44 @@
 //! Waiting jobs are placed in fair order and sent.
 
+use std::time::Duration;
+
 use rolecast_common::assignment::Assignment;
 use rolecast_common::id::{Attempt, NodeId, Sequence};
+use rolecast_common::label::Requirement;
 use rolecast_common::subjects::Source;
-use rolecast_common::time::Now;
+use rolecast_common::time::{Now, Time};
 use rolecast_common::wire::ForecastMode;
 
-use super::{Diversion, Event, Machine, Output, State};
-use crate::category::Policy;
-use crate::fleet::Fleet;
-use crate::placement::{self, Outlook, Shortfall};
+use super::{Diversion, Event, Job, Machine, Output, State};
+use crate::fleet::{Author, Candidate, Choice};
+use crate::placement::{CategoryIndex, Slot};
+
+/// Jobs of a room that are looked at while its first cannot go: those behind it
+/// may require other labels.
+const LOOK_MAX: usize = 32;
+/// Waiting this long is worth one step of priority, so that the low ones are
+/// not starved.
+const AGEING_STEP: Duration = Duration::from_secs(30);
+/// How long a job waits for memory, in its run times and at least, before a
+/// node is kept free for it.
+const CLAIM_AFTER_DURATIONS: f32 = 1.0;
+const CLAIM_AFTER_MIN: Duration = Duration::from_secs(2);
 
 impl Machine {
     /// Sends what can be sent: the more urgent first, then one job a room in
     /// turn, so that a flood in one category does not starve the others.
     pub(super) fn send_waiting(&mut self, now: Now, out: &mut Vec<Output>) {
-        let mut open: Vec<Source> = self
+        let mut open: Vec<(i64, Source)> = self
             .rooms
             .iter()
-            .filter(|(_, room)| !room.waiting.is_empty())
-            .map(|(source, _)| source.clone())
+            .filter_map(|(source, room)| {
+                let first = self.jobs.get(room.waiting.front()?)?;
+                Some((urgency(now.time, source, first), source.clone()))
+            })
             .collect();
         while let Some(at) = self.next_room(&open) {
-            let source = &open[at];
-            let is_sent = self.send_first(now, source, out);
+            let source = &open[at].1;
+            let is_sent = self.send_one(now, source, out);
             let is_empty = self
                 .rooms
                 .get(source)
@@ -34,79 +49,198 @@ impl Machine {
         }
     }
 
-    fn next_room(&self, open: &[Source]) -> Option<usize> {
-        let order = |source: &Source| {
+    fn next_room(&self, open: &[(i64, Source)]) -> Option<usize> {
+        let order = |(urgency, source): &(i64, Source)| {
             let served = self.rooms.get(source).map_or(0, |room| room.served);
-            (source.priority, served)
+            (*urgency, served)
         };
         (0..open.len()).min_by_key(|at| order(&open[*at]))
     }
 
-    /// Sends the room's first job, or tells operators why none can go.
-    fn send_first(&mut self, now: Now, source: &Source, out: &mut Vec<Output>) -> bool {
+    /// Sends the first job of the room that can go; returns whether one could.
+    fn send_one(&mut self, now: Now, source: &Source, out: &mut Vec<Output>) -> bool {
+        let (Some(room), Some(service)) =
+            (self.rooms.get(source), self.services.get(&source.category))
+        else {
+            return false;
+        };
+        let category = service.index;
+        if self.fleet.room_for(category) == 0 {
+            return false;
+        }
+        let look = if room.choosy > 0 { LOOK_MAX } else { 1 };
+        let mut stuck: Vec<Requirement> = Vec::new();
+        for place in 0..look {
+            let room = self.rooms.get(source);
+            let Some(sequence) = room.and_then(|room| room.waiting.get(place).copied()) else {
+                return false;
+            };
+            let Some(job) = self.jobs.get(&sequence) else {
+                return false;
+            };
+            if stuck.contains(&job.requirement) {
+                continue;
+            }
+            if let Some(slot) = self.choose(now, source, sequence, category, out) {
+                self.forward(now, source, sequence, slot, out);
+                return true;
+            }
+            let Some(job) = self.jobs.get(&sequence) else {
+                return false;
+            };
+            stuck.push(job.requirement.clone());
+        }
+        false
+    }
+
+    /// Returns where the job goes; writes down why, if it must wait.
+    fn choose(
+        &mut self,
+        now: Now,
+        source: &Source,
+        sequence: Sequence,
+        category: CategoryIndex,
+        out: &mut Vec<Output>,
+    ) -> Option<Slot> {
+        let job = self.jobs.get(&sequence)?;
+        let requirement = job.requirement.clone();
+        let claim = self.rooms.get(source).and_then(|room| room.claim);
+        let candidate = Candidate {
+            category,
+            requirement: &requirement,
+            key: job.key,
+            waited: now.time.since(job.since),
+            claim: claim.filter(|(owner, _)| *owner == sequence).map(|(_, slot)| slot),
+        };
+        let choice = self.fleet.choose(&candidate);
+        let slot = match choice {
+            Choice::Node(slot) => Some(slot),
+            Choice::Held { .. } | Choice::Nowhere => None,
+        };
+        let job = self.jobs.get_mut(&sequence)?;
+        let is_recorded = if slot.is_some() {
+            self.records.takes_sent(now.time)
+        } else {
+            !std::mem::replace(&mut job.is_noted, true) && self.records.takes_wait(now.time)
+        };
+        if is_recorded {
+            let author = Author {
+                epoch: self.params.epoch,
+                job: Some(&job.job),
+            };
+            let decision = self.fleet.record(now, author, &candidate, &choice);
+            out.push(Output::RecordDecision(Box::new(decision)));
+        }
+        match slot {
+            Some(slot) => self.take_advice(now, source, &candidate, slot, out),
+            None if choice == Choice::Nowhere => {
+                self.find_no_node(now, source, sequence, &candidate, out);
+            }
+            None => {}
+        }
+        slot
+    }
+
+    /// Counts where forecasts would have sent the job, if they are asked for
+    /// advice only.
+    fn take_advice(
+        &mut self,
+        now: Now,
+        source: &Source,
+        candidate: &Candidate<'_>,
+        slot: Slot,
+        out: &mut Vec<Output>,
+    ) {
+        if self.params.forecast.mode != ForecastMode::Advisory {
+            return;
+        }
+        let Some(advice) = self.fleet.advise(candidate) else {
+            return;
+        };
+        self.counters.advisory_decisions += 1;
+        let better = self.fleet.id_of(advice).clone();
+        if let Some(advised) = self.fleet.get_mut(&better) {
+            advised.advised += 1;
+        }
+        if advice == slot {
+            return;
+        }
+        self.counters.advisory_diverted += 1;
+        if let Some(count) = self.noise.advice.count(now.time) {
+            out.push(Output::Event(Event::AdvisoryDiverted(Diversion {
+                category: source.category.clone(),
+                node: self.fleet.id_of(slot).clone(),
+                better,
+                count,
+            })));
+        }
+    }
+
+    /// Tells operators why no job of the room can go, and claims memory for one
+    /// that waits for it while smaller ones pass.
+    fn find_no_node(
+        &mut self,
+        now: Now,
+        source: &Source,
+        sequence: Sequence,
+        candidate: &Candidate<'_>,
+        out: &mut Vec<Output>,
+    ) {
         let (Some(room), Some(service)) = (
             self.rooms.get_mut(source),
             self.services.get_mut(&source.category),
         ) else {
-            return false;
+            return;
         };
-        let Some(sequence) = room.waiting.front().copied() else {
-            return false;
-        };
-        let choice = choose(
-            &self.fleet,
-            &service.policy,
-            self.params.forecast.mode,
-            &mut self.rng,
-        );
-        let node = match choice.node {
-            Ok(node) => node,
-            Err(shortfall) => {
-                if !shortfall.is_passing() && !service.is_starved {
-                    service.is_starved = true;
-                    out.push(Output::Event(Event::NoEligibleNode {
-                        category: source.category.clone(),
-                        why: shortfall.to_string(),
-                    }));
-                }
-                return false;
-            }
-        };
-        if let Some(better) = choice.advice {
-            self.counters.advisory_decisions += 1;
-            if let Some(advised) = self.fleet.get_mut(&better) {
-                advised.advised += 1;
-            }
-            if better != node {
-                self.counters.advisory_diverted += 1;
-                if let Some(count) = self.noise.advice.count(now.time) {
-                    out.push(Output::Event(Event::AdvisoryDiverted(Diversion {
-                        category: source.category.clone(),
-                        node: node.clone(),
-                        better,
-                        count,
-                    })));
-                }
-            }
+        // To look at every node for every message would cost more than all else.
+        let is_judged = |at: Time| now.time.since(at) < super::SWEEP_INTERVAL;
+        if room.judged.is_some_and(is_judged) {
+            return;
         }
+        room.judged = Some(now.time);
+        let shortfall = self.fleet.shortfall(candidate);
+        if !shortfall.is_passing() && !service.is_starved {
+            service.is_starved = true;
+            out.push(Output::Event(Event::NoEligibleNode {
+                category: source.category.clone(),
+                why: shortfall.to_string(),
+            }));
+        }
+        let run_s = self.fleet.learner(candidate.category).needs().duration_s;
+        let patience = Duration::from_secs_f32((run_s * CLAIM_AFTER_DURATIONS).min(1e6));
+        let is_starved = candidate.waited > patience.max(CLAIM_AFTER_MIN);
+        if shortfall.memory > 0 && is_starved && room.claim.is_none() {
+            let slot = self.fleet.claim(candidate);
+            room.claim = slot.map(|slot| (sequence, slot));
+        }
+    }
+
+    fn forward(
+        &mut self,
+        now: Now,
+        source: &Source,
+        sequence: Sequence,
+        slot: Slot,
+        out: &mut Vec<Output>,
+    ) {
+        let service = self.services.get_mut(&source.category);
+        let service = service.expect("the room of a category is served");
+        let category = service.index;
         if std::mem::take(&mut service.is_starved) {
             let category = source.category.clone();
             out.push(Output::Event(Event::EligibleAgain { category }));
         }
-        room.waiting.pop_front();
-        self.turn += 1;
-        room.served = self.turn;
-        let needs = service.policy.profile;
-        if let Some(node) = self.fleet.get_mut(&node) {
-            node.ledger.reserve(sequence, &source.category, needs);
-            node.sent += 1;
-        }
-        self.forward(now, sequence, node, out);
-        true
-    }
-
-    fn forward(&mut self, now: Now, sequence: Sequence, node: NodeId, out: &mut Vec<Output>) {
+        service.is_late = false;
         let job = self.jobs.get_mut(&sequence).expect("waiting jobs are held");
+        self.turn += 1;
+        let room = self.rooms.get_mut(source).expect("the job waited in it");
+        room.leave(sequence, &job.requirement);
+        room.served = self.turn;
+        if let Some((_, slot)) = room.claim.take_if(|(owner, _)| *owner == sequence) {
+            self.fleet.unclaim(slot);
+        }
+        self.fleet.send(now.time, slot, sequence, category);
+        let node: NodeId = self.fleet.id_of(slot).clone();
         job.attempt += 1;
         job.state = State::Running {
             node: node.clone(),
@@ -128,26 +262,9 @@ impl Machine {
     }
 }
 
-/// Where a job goes.
-struct Choice {
-    node: Result<NodeId, Shortfall>,
-    /// Where forecasts would send it, if they are asked for advice only.
-    advice: Option<NodeId>,
-}
-
-fn choose(fleet: &Fleet, policy: &Policy, mode: ForecastMode, rng: &mut fastrand::Rng) -> Choice {
-    let (outlook, advice) = match mode {
-        ForecastMode::On => (Outlook::Ahead, None),
-        ForecastMode::Off => (Outlook::Present, None),
-        // With the same luck, only the forecasts make a difference.
-        ForecastMode::Advisory => {
-            let mut rng = rng.clone();
-            let advice = placement::place(fleet, policy, Outlook::Ahead, &mut rng);
-            (Outlook::Present, advice.ok())
-        }
-    };
-    Choice {
-        node: placement::place(fleet, policy, outlook, rng),
-        advice,
-    }
+/// Returns the order in which rooms are served, the least first: priority, with
+/// a step for each while that the first job has waited.
+fn urgency(now: Time, source: &Source, first: &Job) -> i64 {
+    let waited = now.since(first.since).as_secs() / AGEING_STEP.as_secs();
+    source.priority as i64 - i64::try_from(waited).unwrap_or(i64::MAX)
 }

@@ -184,7 +184,7 @@ impl Machine {
         self.bury(now, sequence, job, record, out);
     }
 
-    fn give_up(
+    pub(super) fn give_up(
         &mut self,
         now: Now,
         job: Job,

@@ -1,12 +1,15 @@
 //! What the machine knows, for those who ask.
 
+use std::time::Duration;
+
 use rolecast_common::id::JobId;
 use rolecast_common::time::Now;
 use rolecast_common::wire::{CategoryStatus, JobState, JobView, Status, VERSION};
 
 use super::{Machine, Service, State};
 use crate::capacity;
-use crate::placement::{self, Obstacle, Outlook};
+use crate::fleet::Candidate;
+use crate::placement::Obstacle;
 
 /// How far ahead arrivals are told.
 const EXPECTED_SECONDS: u32 = 15 * 60;
@@ -28,7 +31,7 @@ impl Machine {
             nodes: self
                 .fleet
                 .nodes()
-                .map(|node| node.status(now.time))
+                .map(|node| self.fleet.status(now.time, node))
                 .collect(),
             categories: self.services.values().map(|s| self.category(s)).collect(),
             counters: self.counters,
@@ -43,11 +46,9 @@ impl Machine {
             let count = of_category.filter(|job| is_counted(&job.state)).count();
             u32::try_from(count).unwrap_or(u32::MAX)
         };
-        let eligible = self.fleet.nodes().filter(|node| {
-            matches!(
-                placement::eligibility(node, policy),
-                Ok(_) | Err(Obstacle::Full | Obstacle::Memory | Obstacle::Refused)
-            )
+        let eligible = self.fleet.obstacles(service.index).filter(|obstacle| {
+            let passing = [Obstacle::Full, Obstacle::Memory, Obstacle::Refused];
+            obstacle.is_none_or(|obstacle| passing.contains(&obstacle))
         });
         CategoryStatus {
             category: policy.category.clone(),
@@ -62,6 +63,7 @@ impl Machine {
             retried: service.retried,
             dead: service.dead,
             expired: service.expired,
+            profile: self.fleet.learner(service.index).view(),
             expected_per_minute: service.demand.per_minute(EXPECTED_SECONDS),
         }
     }
@@ -105,11 +107,16 @@ impl Machine {
         let Some(service) = self.services.get(&job.source.category) else {
             return last;
         };
-        // Chance decides between equals only, so any seed answers the question.
-        let mut rng = fastrand::Rng::with_seed(0);
-        match placement::place(&self.fleet, &service.policy, Outlook::Present, &mut rng) {
-            Ok(_) => last,
-            Err(shortfall) => format!("no node can take it: {shortfall}"),
+        let shortfall = self.fleet.shortfall(&Candidate {
+            category: service.index,
+            requirement: &job.requirement,
+            key: None,
+            waited: Duration::ZERO,
+            claim: None,
+        });
+        if shortfall.parts().next().is_some() {
+            return format!("no node can take it: {shortfall}");
         }
+        last
     }
 }

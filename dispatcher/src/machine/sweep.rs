@@ -20,6 +20,8 @@ impl Machine {
     pub(super) fn sweep(&mut self, now: Now, out: &mut Vec<Output>) {
         self.bury_the_gone(now, out);
         self.fleet.forget(now.time);
+        self.fleet.refresh();
+        self.look_at_rooms(now, out);
         self.look_at_jobs(now, out);
         self.sweep_forecasts(now, out);
         self.away
@@ -73,7 +75,7 @@ impl Machine {
         for sequence in expired {
             let job = self.jobs.remove(&sequence).expect("it was just listed");
             if let Some(room) = self.rooms.get_mut(&job.source) {
-                room.leave(sequence);
+                room.leave(sequence, &job.requirement);
             }
             self.expire(now, sequence, job, out);
         }

@@ -1,0 +1,412 @@
+//! The nodes, as their heartbeats tell them, with what was sent to each; and the
+//! categories, with what is learned of their jobs.
+//!
+//! Everything that bears on placement goes through here, so that the board, the
+//! ledgers and the profiles agree.
+
+mod node;
+mod placing;
+mod recording;
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rolecast_common::id::{Category, NodeId};
+use rolecast_common::time::{Now, Time};
+use rolecast_common::unit::Resources;
+use rolecast_common::wire::{ForecastMode, Heartbeat, NodeStatus};
+
+pub use node::Node;
+pub use placing::{Candidate, Choice};
+pub use recording::Author;
+
+use crate::category::Policy;
+use crate::forecast::{Lesson, NodeForecast, Params, Stack};
+use crate::placement::{
+    Amounts, Board, CategoryIndex, Experience, Figures, Outlook, RESOURCES, Standing,
+    amounts, resources,
+};
+use crate::profile::Learner;
+
+/// Bounds the memory that heartbeats with invented names can take.
+const NODES_MAX: usize = 20_000;
+/// How long a node that is gone and has nothing in hand stays listed.
+const FORGET_AFTER: Duration = Duration::from_secs(15 * 60);
+/// More cores than any machine has: a heartbeat that claims them is broken.
+const CORES_MAX: f64 = 65_536.0;
+/// A busier node does not tell what its jobs need, only what they get.
+const CALIBRATION_USE_MAX: f64 = 0.9;
+
+/// Why a heartbeat was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    #[error("its node is not the one its subject names")]
+    ForeignNode,
+    #[error("it repeats or precedes one already taken")]
+    Replayed,
+    #[error("its boot was superseded by a later one; do two workers share this node id?")]
+    SupersededBoot,
+    #[error("its capacity is not one a machine can have")]
+    Implausible,
+    #[error("too many nodes are known already")]
+    TooManyNodes,
+}
+
+/// What a heartbeat changed, beyond the figures.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Change {
+    /// The node is new, or back after it was gone.
+    pub joined: bool,
+    /// The worker was restarted: what its former boot had in hand is lost.
+    pub rebooted: bool,
+    /// It began to drain.
+    pub drains: bool,
+}
+
+/// How nodes are judged.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Settings {
+    pub forecast: Params,
+    /// Whether nodes whose jobs take longer than predicted are avoided.
+    pub has_feedback: bool,
+    pub seed: u64,
+}
+
+/// All nodes, in the order of their ids, and all categories.
+#[derive(Debug)]
+pub struct Fleet {
+    settings: Settings,
+    nodes: BTreeMap<NodeId, Node>,
+    /// The ids by slot; a slot that is free keeps its last one.
+    ids: Vec<NodeId>,
+    categories: Vec<Served>,
+    board: Board,
+    experience: Experience,
+    stack: Arc<Stack>,
+    /// Forecasts from before the start, until their nodes are heard of.
+    remembered: BTreeMap<NodeId, Box<NodeForecast>>,
+}
+
+/// A category that is served.
+#[derive(Debug)]
+struct Served {
+    policy: Policy,
+    learner: Learner,
+}
+
+impl Fleet {
+    pub fn new(settings: Settings) -> Self {
+        let outlook = match settings.forecast.mode {
+            ForecastMode::On => Outlook::Ahead,
+            ForecastMode::Advisory | ForecastMode::Off => Outlook::Present,
+        };
+        Self {
+            settings,
+            nodes: BTreeMap::new(),
+            ids: Vec::new(),
+            categories: Vec::new(),
+            board: Board::new(outlook, settings.seed),
+            experience: Experience::default(),
+            stack: Arc::default(),
+            remembered: BTreeMap::new(),
+        }
+    }
+
+    /// Starts to serve a category; the same name again changes nothing.
+    pub fn serve(&mut self, policy: Policy) -> CategoryIndex {
+        let learner = Learner::new(policy.profile, policy.weights);
+        let index = self.board.add_category(&policy.category, *learner.needs());
+        if index == self.categories.len() {
+            self.categories.push(Served { policy, learner });
+        }
+        index
+    }
+
+    pub fn category(&self, name: &Category) -> Option<CategoryIndex> {
+        self.board.category(name)
+    }
+
+    pub fn policy(&self, category: CategoryIndex) -> &Policy {
+        &self.categories[category].policy
+    }
+
+    pub fn learner(&self, category: CategoryIndex) -> &Learner {
+        &self.categories[category].learner
+    }
+
+    pub fn nodes(&self) -> impl Iterator<Item = &Node> {
+        self.nodes.values()
+    }
+
+    pub fn get(&self, id: &NodeId) -> Option<&Node> {
+        self.nodes.get(id)
+    }
+
+    pub fn get_mut(&mut self, id: &NodeId) -> Option<&mut Node> {
+        self.nodes.get_mut(id)
+    }
+
+    /// Takes a heartbeat that came on the subject of node `from`.
+    pub fn take(&mut self, now: Now, from: &NodeId, beat: &Heartbeat) -> Result<Change, Refusal> {
+        if *from != beat.node {
+            return Err(Refusal::ForeignNode);
+        }
+        let cpu = beat.capacity.cpu.get();
+        if cpu <= 0.0 || cpu > CORES_MAX || beat.capacity.memory.get() == 0 {
+            return Err(Refusal::Implausible);
+        }
+        let change = match self.nodes.get_mut(from) {
+            Some(node) => node.take(now, beat)?,
+            None => self.join(now, from, beat)?,
+        };
+        self.note(now, from, beat);
+        Ok(change)
+    }
+
+    fn join(&mut self, now: Now, id: &NodeId, beat: &Heartbeat) -> Result<Change, Refusal> {
+        if self.nodes.len() >= NODES_MAX {
+            return Err(Refusal::TooManyNodes);
+        }
+        let forecast = self.begin_forecast(id);
+        let slot = self.board.add_node(Figures::new(amounts(beat.capacity)));
+        if slot == self.ids.len() {
+            self.ids.push(id.clone());
+        }
+        self.ids[slot] = id.clone();
+        let mut node = Node::new(now.time, beat, slot, forecast);
+        node.update(now, beat);
+        self.nodes.insert(id.clone(), node);
+        Ok(Change {
+            joined: true,
+            ..Change::default()
+        })
+    }
+
+    /// Brings the board up to date with what the heartbeat told.
+    fn note(&mut self, now: Now, id: &NodeId, beat: &Heartbeat) {
+        let Some(node) = self.nodes.get_mut(id) else {
+            return;
+        };
+        let slot = node.slot;
+        if node.describe(beat) {
+            let categories = &self.categories;
+            self.board.refit(slot, |category, requirement| {
+                node.fit(&categories[category].policy, requirement)
+            });
+        }
+        for category in 0..self.categories.len() {
+            self.board.set_refused(slot, category, false);
+        }
+        self.board.set_standing(slot, node.standing());
+        self.board.set_jobs_max(slot, node.jobs_max());
+        self.calibrate(now.time, id);
+        let Some(node) = self.nodes.get(id) else {
+            return;
+        };
+        let feedback = self.factor(now.time, node);
+        self.board.update(slot, |figures| {
+            figures.capacity = amounts(node.capacity());
+            figures.present = amounts(node.exogenous());
+            figures.ahead = node.expected();
+            figures.speed = node.speed();
+            figures.feedback = feedback;
+        });
+        let jobs = amounts(node.usage().jobs);
+        self.board.settle(slot, jobs);
+    }
+
+    /// Corrects the profiles by what the node's jobs use together.
+    fn calibrate(&mut self, now: Time, id: &NodeId) {
+        let Some(node) = self.nodes.get_mut(id) else {
+            return;
+        };
+        let mut means: Vec<(CategoryIndex, f32)> = Vec::new();
+        node.ledger
+            .take_means(now, |category, mean| means.push((category, mean)));
+        let usage = node.usage();
+        let is_busy = usage.total.cpu.get() > CALIBRATION_USE_MAX * node.capacity().cpu.get();
+        if is_busy || means.is_empty() {
+            return;
+        }
+        let mut error: Amounts = amounts(usage.jobs);
+        let mut squares = 0.0;
+        for (category, mean) in &means {
+            let average = self.categories[*category].learner.needs().average;
+            for resource in 0..RESOURCES {
+                error[resource] -= mean * average[resource];
+            }
+            squares += mean * mean;
+        }
+        for (category, mean) in means {
+            let learner = &mut self.categories[category].learner;
+            learner.calibrate(&error, mean, squares);
+        }
+    }
+
+    fn factor(&self, now: Time, node: &Node) -> f32 {
+        if self.settings.has_feedback {
+            self.experience.factor(now, &node.feedback)
+        } else {
+            1.0
+        }
+    }
+
+    /// Takes how long a ping took to the node and back.
+    pub fn note_latency(&mut self, id: &NodeId, round_trip: Duration) {
+        let Some(node) = self.nodes.get_mut(id) else {
+            return;
+        };
+        node.note_round_trip(round_trip);
+        let known = node.round_trip().unwrap_or_default().as_secs_f32();
+        self.board
+            .update(node.slot, |figures| figures.round_trip_s = known);
+    }
+
+    fn begin_forecast(&mut self, node: &NodeId) -> Option<Box<NodeForecast>> {
+        if self.settings.forecast.mode == ForecastMode::Off {
+            return None;
+        }
+        let remembered = self.remembered.remove(node);
+        Some(remembered.unwrap_or_else(|| {
+            let forecast = NodeForecast::new(node, self.settings.forecast, &self.stack);
+            Box::new(forecast)
+        }))
+    }
+
+    /// Takes forecasts from before the start, for nodes that will be heard of.
+    pub fn remember(&mut self, forecasts: Vec<(NodeId, NodeForecast)>) {
+        let boxed = forecasts
+            .into_iter()
+            .map(|(node, forecast)| (node, Box::new(forecast)));
+        self.remembered.extend(boxed);
+    }
+
+    /// Gives up the forecasts of nodes that were not heard of.
+    pub fn forget_remembered(&mut self) {
+        self.remembered.clear();
+    }
+
+    /// Replaces the global model over the experts, for all nodes.
+    pub fn set_stack(&mut self, stack: &Arc<Stack>) {
+        self.stack = Arc::clone(stack);
+        let nodes = self
+            .nodes
+            .values_mut()
+            .filter_map(|node| node.forecast.as_mut());
+        for forecast in nodes.chain(self.remembered.values_mut()) {
+            forecast.set_stack(stack);
+        }
+    }
+
+    /// Adds what can be learned from the next `count` nodes after `last`;
+    /// returns the last of them, or `None` at the end.
+    pub fn take_lessons(
+        &mut self,
+        last: Option<&NodeId>,
+        count: usize,
+        lessons: &mut Vec<Lesson>,
+    ) -> Option<NodeId> {
+        let start = last.map_or(Bound::Unbounded, Bound::Excluded);
+        let mut next = self.nodes.range_mut((start, Bound::Unbounded));
+        let mut seen = None;
+        for (id, node) in next.by_ref().take(count) {
+            if let Some(forecast) = &mut node.forecast {
+                forecast.take_lessons(lessons);
+            }
+            seen = Some(id.clone());
+        }
+        next.next().and(seen)
+    }
+
+    /// Marks the nodes whose heartbeats stopped, and returns them.
+    pub fn mark_gone(&mut self, now: Time) -> Vec<NodeId> {
+        let mut gone = Vec::new();
+        for node in self.nodes.values_mut() {
+            if !node.is_gone && node.has_missed(now) {
+                node.is_gone = true;
+                self.board.set_standing(node.slot, Standing::Gone);
+                gone.push(node.id().clone());
+            }
+        }
+        gone
+    }
+
+    /// Forgets the nodes that went long ago and left nothing behind.
+    pub fn forget(&mut self, now: Time) {
+        let board = &mut self.board;
+        self.nodes.retain(|_, node| {
+            let is_old = node.age(now) > FORGET_AFTER;
+            let is_forgotten = node.is_gone && is_old && node.jobs() == 0;
+            if is_forgotten {
+                board.remove_node(node.slot);
+            }
+            !is_forgotten
+        });
+    }
+
+    /// Nobody listens on its subject; only a heartbeat brings it back.
+    pub fn bounce(&mut self, id: &NodeId) {
+        if let Some(node) = self.nodes.get_mut(id) {
+            node.is_gone = true;
+            self.board.set_standing(node.slot, Standing::Gone);
+        }
+    }
+
+    /// It hands jobs back; the next heartbeat confirms that it drains.
+    pub fn drain(&mut self, id: &NodeId) {
+        if let Some(node) = self.nodes.get_mut(id) {
+            node.is_draining = true;
+            self.board.set_standing(node.slot, node.standing());
+        }
+    }
+
+    /// Keeps the category away from the node until its next heartbeat says how
+    /// things are.
+    pub fn refuse(&mut self, id: &NodeId, category: &Category) {
+        let category = self.board.category(category);
+        if let (Some(node), Some(category)) = (self.nodes.get(id), category) {
+            self.board.set_refused(node.slot, category, true);
+        }
+    }
+
+    pub fn note_failure(&mut self, id: &NodeId) {
+        if let Some(node) = self.nodes.get_mut(id) {
+            node.failed += 1;
+        }
+    }
+
+    pub fn status(&self, now: Time, node: &Node) -> NodeStatus {
+        NodeStatus {
+            node: node.id().clone(),
+            roles: node.roles().to_vec(),
+            labels: node.labels().clone(),
+            health: node.health(),
+            heartbeat_age_ms: u64::try_from(node.age(now).as_millis()).unwrap_or(u64::MAX),
+            capacity: node.capacity(),
+            usage: node.usage(),
+            reserved: resources(self.board.figures(node.slot).reserved),
+            jobs: node.jobs(),
+            jobs_max: node.jobs_max(),
+            speed: node.declared(),
+            learned_speed: f64::from(node.speed()),
+            feedback: f64::from(self.factor(now, node)),
+            round_trip_us: node
+                .round_trip()
+                .map(|trip| u64::try_from(trip.as_micros()).unwrap_or(u64::MAX)),
+            sent: node.sent,
+            advised: node.advised,
+            completed: node.completed,
+            failed: node.failed,
+        }
+    }
+
+    /// Returns what was sent to the node and has not ended.
+    pub fn reserved(&self, node: &Node) -> Resources {
+        resources(self.board.figures(node.slot).reserved)
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,334 @@
+//! One node, as its heartbeats tell it.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use rolecast_common::id::{BootId, Category, NodeId, Role};
+use rolecast_common::label::{Labels, Requirement};
+use rolecast_common::time::{Now, Time};
+use rolecast_common::unit::{BytesPerSecond, Cores, Resources, Speed};
+use rolecast_common::wire::{Heartbeat, NodeHealth, Usage};
+
+use super::{Change, Refusal};
+use crate::category::Policy;
+use crate::forecast::{Ahead, BUCKETS, NodeForecast};
+use crate::ledger::Ledger;
+use crate::placement::{Amounts, Feedback, Fit, Obstacle, Slot, Standing, amounts};
+
+/// Heartbeats missed in a row before a node counts as gone.
+const MISSED_MAX: u32 = 3;
+/// Sane bounds of a heartbeat interval; outside them a node could never or
+/// always be gone.
+const INTERVAL_MIN: Duration = Duration::from_millis(100);
+const INTERVAL_MAX: Duration = Duration::from_secs(10);
+/// Former boots remembered per node, to tell a replay from a restart.
+const FORMER_BOOTS_MAX: usize = 8;
+/// How many runs the declared speed is worth.
+const SPEED_WORTH: f32 = 50.0;
+/// After so many runs the older half counts half.
+const SPEED_RUNS_MAX: f32 = 2000.0;
+/// A node may be this much faster or slower than declared: twice.
+const SPEED_LOG_MAX: f32 = 0.7;
+/// How fast the round trip follows what pings measure.
+const ROUND_TRIP_RATE: f32 = 0.25;
+
+/// One node.
+#[derive(Debug)]
+pub struct Node {
+    id: NodeId,
+    pub(super) slot: Slot,
+    boot: BootId,
+    former_boots: VecDeque<BootId>,
+    sequence: u64,
+    seen: Time,
+    interval: Duration,
+    pub(super) is_gone: bool,
+    pub(super) is_draining: bool,
+    roles: Vec<Role>,
+    labels: Labels,
+    capacity: Resources,
+    usage: Usage,
+    /// What others use.
+    exogenous: Resources,
+    /// What they will use; `None` if nothing is forecast.
+    pub(super) forecast: Option<Box<NodeForecast>>,
+    jobs_max: u32,
+    offered: BTreeMap<Category, u32>,
+    pub(super) ledger: Ledger,
+    pub(super) feedback: Feedback,
+    speed: Speed,
+    /// The sum of the logarithms of its speed over the declared one, by runs.
+    speed_log: f32,
+    speed_runs: f32,
+    round_trip: Option<Duration>,
+    pub sent: u64,
+    /// Jobs that forecasts would have sent to it.
+    pub advised: u64,
+    pub completed: u64,
+    pub failed: u64,
+}
+
+impl Node {
+    pub(super) fn new(
+        now: Time,
+        beat: &Heartbeat,
+        slot: Slot,
+        forecast: Option<Box<NodeForecast>>,
+    ) -> Self {
+        Self {
+            id: beat.node.clone(),
+            slot,
+            boot: beat.boot.clone(),
+            former_boots: VecDeque::new(),
+            sequence: beat.sequence,
+            seen: now,
+            interval: INTERVAL_MAX,
+            is_gone: false,
+            is_draining: beat.draining,
+            roles: Vec::new(),
+            labels: Labels::default(),
+            capacity: beat.capacity,
+            usage: beat.usage,
+            exogenous: Resources::default(),
+            forecast,
+            jobs_max: 0,
+            offered: BTreeMap::new(),
+            ledger: Ledger::default(),
+            feedback: Feedback::default(),
+            speed: beat.speed,
+            speed_log: 0.0,
+            speed_runs: 0.0,
+            round_trip: None,
+            sent: 0,
+            advised: 0,
+            completed: 0,
+            failed: 0,
+        }
+    }
+
+    pub(super) fn take(&mut self, now: Now, beat: &Heartbeat) -> Result<Change, Refusal> {
+        let mut change = Change::default();
+        if beat.boot == self.boot {
+            if beat.sequence <= self.sequence {
+                return Err(Refusal::Replayed);
+            }
+        } else if self.former_boots.contains(&beat.boot) {
+            return Err(Refusal::SupersededBoot);
+        } else {
+            let former = std::mem::replace(&mut self.boot, beat.boot.clone());
+            self.former_boots.push_back(former);
+            if self.former_boots.len() > FORMER_BOOTS_MAX {
+                self.former_boots.pop_front();
+            }
+            change.rebooted = true;
+        }
+        change.joined = std::mem::take(&mut self.is_gone);
+        change.drains = beat.draining && !self.is_draining;
+        self.update(now, beat);
+        Ok(change)
+    }
+
+    /// Takes the figures; returns whether what it suits may have changed.
+    pub(super) fn update(&mut self, now: Now, beat: &Heartbeat) {
+        self.sequence = beat.sequence;
+        self.seen = now.time;
+        self.interval =
+            Duration::from_millis(u64::from(beat.interval_ms)).clamp(INTERVAL_MIN, INTERVAL_MAX);
+        self.is_draining = beat.draining;
+        self.capacity = beat.capacity;
+        self.speed = beat.speed;
+        self.usage = Usage {
+            total: at_most(beat.usage.total, beat.capacity),
+            jobs: at_most(beat.usage.jobs, beat.usage.total),
+            pressure: beat.usage.pressure,
+        };
+        self.jobs_max = beat.jobs_max;
+        self.exogenous = self.usage.total.minus(self.usage.jobs);
+        if let Some(forecast) = &mut self.forecast {
+            forecast.observe(&self.id, now.wall, self.exogenous, self.capacity);
+        }
+    }
+
+    /// Takes what the node is; returns whether that is new.
+    pub(super) fn describe(&mut self, beat: &Heartbeat) -> bool {
+        let is_same = self.roles == beat.roles
+            && self.labels == beat.labels
+            && self.offered == beat.categories;
+        if !is_same {
+            self.roles.clone_from(&beat.roles);
+            self.labels.clone_from(&beat.labels);
+            self.offered.clone_from(&beat.categories);
+        }
+        !is_same
+    }
+
+    /// Returns how well it suits jobs of the category that require these labels.
+    pub fn fit(&self, policy: &Policy, requirement: &Requirement) -> Result<Fit, Obstacle> {
+        let rank = policy.role_rank(&self.roles).ok_or(Obstacle::Role)?;
+        let offered = self.offered.get(&policy.category);
+        let jobs_max = *offered.ok_or(Obstacle::NotOffered)?;
+        if !requirement.matches(&self.labels) {
+            return Err(Obstacle::Label);
+        }
+        let rank = u8::try_from(rank).unwrap_or(u8::MAX);
+        Ok(Fit { rank, jobs_max })
+    }
+
+    pub fn id(&self) -> &NodeId {
+        &self.id
+    }
+
+    pub fn slot(&self) -> Slot {
+        self.slot
+    }
+
+    pub fn roles(&self) -> &[Role] {
+        &self.roles
+    }
+
+    pub fn labels(&self) -> &Labels {
+        &self.labels
+    }
+
+    pub fn capacity(&self) -> Resources {
+        self.capacity
+    }
+
+    pub fn usage(&self) -> Usage {
+        self.usage
+    }
+
+    pub fn is_gone(&self) -> bool {
+        self.is_gone
+    }
+
+    pub fn is_draining(&self) -> bool {
+        self.is_draining
+    }
+
+    pub(super) fn standing(&self) -> Standing {
+        match (self.is_gone, self.is_draining) {
+            (true, _) => Standing::Gone,
+            (false, true) => Standing::Draining,
+            (false, false) => Standing::Open,
+        }
+    }
+
+    pub fn jobs(&self) -> u32 {
+        self.ledger.count()
+    }
+
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    pub fn jobs_max(&self) -> u32 {
+        self.jobs_max
+    }
+
+    pub(super) fn exogenous(&self) -> Resources {
+        self.exogenous
+    }
+
+    /// Returns what others are expected to use, on average over each bucket.
+    pub(super) fn expected(&self) -> [Amounts; BUCKETS] {
+        match &self.forecast {
+            Some(forecast) => *forecast.expected(),
+            None => [amounts(self.exogenous); BUCKETS],
+        }
+    }
+
+    /// Returns what others will use at most until then in half of all cases.
+    pub fn likely_exogenous(&self, ahead: Ahead) -> Resources {
+        let forecast = self.forecast.as_ref();
+        forecast.map_or(self.exogenous, |forecast| forecast.likely(ahead))
+    }
+
+    /// Returns what others will use at most until then, at the quantile configured.
+    pub fn safe_exogenous(&self, ahead: Ahead) -> Resources {
+        let forecast = self.forecast.as_ref();
+        forecast.map_or(self.exogenous, |forecast| forecast.safe(ahead))
+    }
+
+    pub fn forecast(&self) -> Option<&NodeForecast> {
+        self.forecast.as_deref()
+    }
+
+    pub fn health(&self) -> NodeHealth {
+        match self.standing() {
+            Standing::Gone => NodeHealth::Gone,
+            Standing::Draining => NodeHealth::Draining,
+            Standing::Open => NodeHealth::Ready,
+        }
+    }
+
+    pub fn has_missed(&self, now: Time) -> bool {
+        now.since(self.seen) > self.interval * MISSED_MAX
+    }
+
+    pub fn interval(&self) -> Duration {
+        self.interval
+    }
+
+    /// Returns how long ago its last heartbeat came.
+    pub fn age(&self, now: Time) -> Duration {
+        now.since(self.seen)
+    }
+
+    /// Takes the logarithm of its speed over the declared one, as one run tells.
+    pub(super) fn note_speed(&mut self, log: f32) {
+        if !log.is_finite() {
+            return;
+        }
+        self.speed_log += log.clamp(-3.0, 3.0);
+        self.speed_runs += 1.0;
+        if self.speed_runs > SPEED_RUNS_MAX {
+            self.speed_log *= 0.5;
+            self.speed_runs *= 0.5;
+        }
+    }
+
+    /// Returns how fast one of its cores is: as declared, corrected by its runs.
+    pub fn speed(&self) -> f32 {
+        let log = self.speed_log / (self.speed_runs + SPEED_WORTH);
+        self.declared_speed() * log.clamp(-SPEED_LOG_MAX, SPEED_LOG_MAX).exp()
+    }
+
+    #[allow(clippy::cast_possible_truncation, reason = "seven digits are enough")]
+    pub(super) fn declared_speed(&self) -> f32 {
+        self.speed.get() as f32
+    }
+
+    pub(super) fn declared(&self) -> Speed {
+        self.speed
+    }
+
+    pub(super) fn note_round_trip(&mut self, measured: Duration) {
+        let before = self.round_trip.unwrap_or(measured);
+        let kept = before.mul_f32(1.0 - ROUND_TRIP_RATE);
+        self.round_trip = Some(kept + measured.mul_f32(ROUND_TRIP_RATE));
+    }
+
+    /// Returns how long a message takes to it and back; `None` until a ping came
+    /// back.
+    pub fn round_trip(&self) -> Option<Duration> {
+        self.round_trip
+    }
+}
+
+/// Limits each amount: a node that uses more than it has, has nothing left.
+/// A rate of unknown capacity (zero) is kept as measured.
+fn at_most(used: Resources, limit: Resources) -> Resources {
+    let rate = |used: BytesPerSecond, limit: BytesPerSecond| {
+        if limit == BytesPerSecond::ZERO {
+            return used;
+        }
+        BytesPerSecond::clamped(used.get().min(limit.get()))
+    };
+    Resources {
+        cpu: Cores::clamped(used.cpu.get().min(limit.cpu.get())),
+        memory: used.memory.min(limit.memory),
+        network: rate(used.network, limit.network),
+        disk: rate(used.disk, limit.disk),
+    }
+}

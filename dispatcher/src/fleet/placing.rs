@@ -1,0 +1,370 @@
+//! Jobs are placed on nodes, and what became of them is learned.
+
+use std::time::Duration;
+
+use rolecast_common::id::{NodeId, Sequence};
+use rolecast_common::label::Requirement;
+use rolecast_common::time::Time;
+use rolecast_common::wire::Outcome;
+
+use super::Fleet;
+use crate::ledger::Entry;
+use crate::placement::{
+    self, CategoryIndex, ClassIndex, Needs, Outlook, Prediction, Shortfall, Slot,
+};
+use crate::profile::Observation;
+
+/// Profiles that changed by less than this leave the costs as they are.
+const NEEDS_CHANGE_MIN: f32 = 0.01;
+/// The same of the belief how others share the CPU.
+const SHARE_CHANGE_MIN: f32 = 0.02;
+
+/// A job to be placed.
+#[derive(Clone, Copy, Debug)]
+pub struct Candidate<'a> {
+    pub category: CategoryIndex,
+    pub requirement: &'a Requirement,
+    /// The hash of its shard key.
+    pub key: Option<u64>,
+    pub waited: Duration,
+    /// The node where memory is kept free for it.
+    pub claim: Option<Slot>,
+}
+
+/// Where a job goes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Choice {
+    Node(Slot),
+    /// It would be slowed down this much even there; it had better wait.
+    Held { slot: Slot, slow_down: f32 },
+    /// No node can take it.
+    Nowhere,
+}
+
+impl Fleet {
+    /// Returns the best node for the job at this moment.
+    pub fn choose(&mut self, job: &Candidate<'_>) -> Choice {
+        if let Some(slot) = job.claim.filter(|slot| self.has_claimed(job, *slot)) {
+            return Choice::Node(slot);
+        }
+        let Some(best) = self.best(job) else {
+            return Choice::Nowhere;
+        };
+        let slot = match job.key {
+            Some(key) => self.keyed(job, key).unwrap_or(best),
+            None => best,
+        };
+        let share = self.board.priority_share();
+        let needs = self.board.needs(job.category);
+        let patience = self.categories[job.category].policy.patience;
+        let duration_s = needs.duration_s;
+        let slow_down = self.board.slow_down(slot, job.category, share);
+        if placement::is_held(patience, duration_s, slow_down, job.waited) {
+            return Choice::Held { slot, slow_down };
+        }
+        Choice::Node(slot)
+    }
+
+    fn best(&mut self, job: &Candidate<'_>) -> Option<Slot> {
+        if let Some(class) = self.class(job.category, job.requirement) {
+            return self.board.best(class);
+        }
+        let outlook = self.board.outlook();
+        self.least(job, outlook)
+    }
+
+    pub(super) fn class(&mut self, category: CategoryIndex, requirement: &Requirement) -> Option<ClassIndex> {
+        let known = self.board.class(category, requirement);
+        if known.is_some() {
+            return known;
+        }
+        let policy = &self.categories[category].policy;
+        let fits: Vec<_> = (0..self.ids.len())
+            .map(|slot| match self.nodes.get(&self.ids[slot]) {
+                Some(node) if node.slot() == slot => node.fit(policy, requirement),
+                Some(_) | None => Err(placement::Obstacle::Gone),
+            })
+            .collect();
+        self.board
+            .add_class(category, requirement, |slot| fits[slot])
+    }
+
+    /// Returns the best node by this outlook, having looked at all.
+    fn least(&self, job: &Candidate<'_>, outlook: Outlook) -> Option<Slot> {
+        let mut best: Option<(u64, Slot)> = None;
+        self.scan(job, outlook, |slot, estimate| {
+            if let Ok(estimate) = estimate {
+                let key = placement::key(estimate, 0);
+                if best.is_none_or(|(least, _)| key < least) {
+                    best = Some((key, slot));
+                }
+            }
+        });
+        best.map(|(_, slot)| slot)
+    }
+
+    /// Returns where forecasts would send the job, without index.
+    pub fn advise(&self, job: &Candidate<'_>) -> Option<Slot> {
+        self.least(job, Outlook::Ahead)
+    }
+
+    fn keyed(&self, job: &Candidate<'_>, key: u64) -> Option<Slot> {
+        let mut costs = Vec::new();
+        self.scan(job, self.board.outlook(), |slot, estimate| {
+            costs.extend(estimate.ok().map(|estimate| (slot, estimate.cost)));
+        });
+        let weight = |slot| self.board.figures(slot).cores_left();
+        placement::preferred(key, &costs, weight, |slot| {
+            rolecast_common::fnv::fnv1a(self.ids[slot].as_str().as_bytes())
+        })
+    }
+
+    /// Calls `visit` with what the job would meet on each node, or why not.
+    pub(super) fn scan(
+        &self,
+        job: &Candidate<'_>,
+        outlook: Outlook,
+        mut visit: impl FnMut(Slot, Result<placement::Estimate, placement::Obstacle>),
+    ) {
+        let policy = &self.categories[job.category].policy;
+        for node in self.nodes.values() {
+            let fit = node.fit(policy, job.requirement);
+            let estimate = self.board.estimate(node.slot(), job.category, fit, outlook);
+            visit(node.slot(), estimate);
+        }
+    }
+
+    /// Returns whether the memory kept free for the job suffices by now.
+    fn has_claimed(&mut self, job: &Candidate<'_>, slot: Slot) -> bool {
+        let Some(node) = self.nodes.get(&self.ids[slot]) else {
+            return false;
+        };
+        let fit = node.fit(self.policy(job.category), job.requirement);
+        let claimed = self.board.figures(slot).memory_claimed;
+        self.board.update(slot, |figures| figures.memory_claimed = 0.0);
+        let is_admitted =
+            fit.is_ok_and(|fit| self.board.admit(slot, job.category, fit).is_ok());
+        self.board
+            .update(slot, |figures| figures.memory_claimed = claimed);
+        is_admitted
+    }
+
+    /// Keeps memory free for a job that waits for it, on the node that lacks the
+    /// least, so that smaller jobs do not take it whenever some is given back.
+    pub fn claim(&mut self, job: &Candidate<'_>) -> Option<Slot> {
+        let mut least: Option<(f32, Slot)> = None;
+        self.scan(job, self.board.outlook(), |slot, estimate| {
+            if estimate != Err(placement::Obstacle::Memory) {
+                return;
+            }
+            let lack = self.board.memory_lack(slot, job.category);
+            let is_free = self.board.figures(slot).memory_claimed == 0.0;
+            if is_free && least.is_none_or(|(least, _)| lack < least) {
+                least = Some((lack, slot));
+            }
+        });
+        let (_, slot) = least?;
+        let needs = self.board.needs(job.category);
+        let claimed = needs.average[placement::MEMORY] + needs.memory_peak;
+        self.board
+            .update(slot, |figures| figures.memory_claimed = claimed);
+        Some(slot)
+    }
+
+    /// Gives up what was kept free on the node.
+    pub fn unclaim(&mut self, slot: Slot) {
+        self.board.update(slot, |figures| figures.memory_claimed = 0.0);
+    }
+
+    /// Returns why no node can take the job.
+    pub fn shortfall(&self, job: &Candidate<'_>) -> Shortfall {
+        let mut shortfall = Shortfall::default();
+        self.scan(job, self.board.outlook(), |_, estimate| {
+            if let Err(obstacle) = estimate {
+                shortfall.count(obstacle);
+            }
+        });
+        shortfall
+    }
+
+    /// Returns what keeps jobs of the category from each node, if anything does.
+    pub fn obstacles(
+        &self,
+        category: CategoryIndex,
+    ) -> impl Iterator<Item = Option<placement::Obstacle>> {
+        let policy = &self.categories[category].policy;
+        self.nodes.values().map(move |node| {
+            let fit = node.fit(policy, &Requirement::default());
+            let admitted = fit.and_then(|fit| self.board.admit(node.slot(), category, fit));
+            admitted.err()
+        })
+    }
+
+    /// Returns how many jobs of the category the nodes could start at once.
+    pub fn free_jobs(&self, category: CategoryIndex) -> u32 {
+        let any = Requirement::default();
+        let policy = &self.categories[category].policy;
+        let free = self.nodes.values().filter_map(|node| {
+            let fit = node.fit(policy, &any).ok()?;
+            let fit = self.board.admit(node.slot(), category, fit).ok()?;
+            Some(self.board.free_jobs(node.slot(), category, fit))
+        });
+        free.fold(0, u32::saturating_add)
+    }
+
+    /// Returns how many more jobs of the category may run, on all nodes together.
+    pub fn room_for(&self, category: CategoryIndex) -> u32 {
+        let running = self.board.total_of(category);
+        let limit = self.categories[category].policy.running_max;
+        limit.map_or(u32::MAX, |limit| limit.saturating_sub(running))
+    }
+
+    /// Returns the id of the node in this slot.
+    pub fn id_of(&self, slot: Slot) -> &NodeId {
+        &self.ids[slot]
+    }
+
+    /// Counts a job against the node: it is being sent.
+    pub fn send(&mut self, now: Time, slot: Slot, job: Sequence, category: CategoryIndex) {
+        let prediction = Prediction {
+            fair: self.board.slow_down(slot, category, 0.0),
+            priority: self.board.slow_down(slot, category, 1.0),
+        };
+        self.reserve(slot, job, category, now, Some(prediction));
+        if let Some(node) = self.nodes.get_mut(&self.ids[slot]) {
+            node.sent += 1;
+        }
+    }
+
+    /// Counts a job that a former dispatcher sent.
+    pub fn adopt(&mut self, now: Time, id: &NodeId, job: Sequence, category: CategoryIndex) {
+        if let Some(slot) = self.nodes.get(id).map(|node| node.slot()) {
+            self.reserve(slot, job, category, now, None);
+        }
+    }
+
+    fn reserve(
+        &mut self,
+        slot: Slot,
+        job: Sequence,
+        category: CategoryIndex,
+        sent: Time,
+        prediction: Option<Prediction>,
+    ) {
+        let Some(node) = self.nodes.get_mut(&self.ids[slot]) else {
+            return;
+        };
+        let entry = Entry {
+            category,
+            sent,
+            prediction,
+        };
+        if node.ledger.reserve(job, entry) {
+            self.board.reserve(slot, category);
+        }
+    }
+
+    /// The job is no longer there, and nothing is learned from it.
+    pub fn release(&mut self, now: Time, id: &NodeId, job: Sequence) {
+        self.end(now, id, job);
+    }
+
+    fn end(&mut self, now: Time, id: &NodeId, job: Sequence) -> Option<Entry> {
+        let node = self.nodes.get_mut(id)?;
+        let entry = node.ledger.release(now, job)?;
+        // A heartbeat that is on its way counts the memory of a job that ran
+        // longer than an interval; that of shorter ones is hardly in it.
+        let lingers = now.since(entry.sent) >= node.interval();
+        self.board.release(node.slot(), entry.category, lingers);
+        Some(entry)
+    }
+
+    /// The job completed there: learns what it used and how long it took.
+    pub fn complete(&mut self, now: Time, id: &NodeId, job: Sequence, outcome: &Outcome) {
+        let Some(entry) = self.end(now, id, job) else {
+            return;
+        };
+        let Some(node) = self.nodes.get_mut(id) else {
+            return;
+        };
+        node.completed += 1;
+        let prediction = entry.prediction.unwrap_or_default();
+        let slow_down = prediction.slow_down(self.experience.priority_share());
+        let speed = node.speed();
+        let learner = &mut self.categories[entry.category].learner;
+        let seen = observation(outcome, node.capacity(), speed, slow_down);
+        learner.observe(&seen);
+        if !learner.is_known() || entry.prediction.is_none() {
+            return;
+        }
+        let log_ratio = to_f32((seen.run_s * f64::from(speed)).ln() - learner.log_duration());
+        let duration_s = learner.needs().duration_s;
+        let feedback = &mut node.feedback;
+        self.experience
+            .observe(now, feedback, &prediction, log_ratio, duration_s);
+        if let Some(log_work) = learner.log_work().filter(|_| seen.cpu_s > 0.0) {
+            let declared = f64::from(node.declared_speed());
+            node.note_speed(to_f32(log_work - (seen.cpu_s * declared).ln()));
+        }
+        let Some(node) = self.nodes.get(id) else {
+            return;
+        };
+        let (factor, speed) = (self.factor(now, node), node.speed());
+        self.board.update(node.slot(), |figures| {
+            figures.feedback = factor;
+            figures.speed = speed;
+        });
+    }
+
+    /// Lets costs follow what was learned of the categories: now and then, for
+    /// every node's cost changes.
+    pub fn refresh(&mut self) {
+        for (category, served) in self.categories.iter().enumerate() {
+            let needs = served.learner.needs();
+            if has_changed(self.board.needs(category), needs) {
+                self.board.set_needs(category, *needs);
+            }
+        }
+        let share = self.experience.priority_share();
+        if (share - self.board.priority_share()).abs() > SHARE_CHANGE_MIN {
+            self.board.set_priority_share(share);
+        }
+    }
+}
+
+fn observation(
+    outcome: &Outcome,
+    capacity: rolecast_common::unit::Resources,
+    speed: f32,
+    slow_down: f32,
+) -> Observation {
+    #[allow(clippy::cast_precision_loss, reason = "measurements are not that exact")]
+    let number = |value: u64| value as f64;
+    let usage = outcome.usage;
+    Observation {
+        run_s: number(outcome.run_us) / 1e6,
+        cpu_s: number(usage.cpu_us) / 1e6,
+        memory: number(usage.memory_max),
+        network_bytes: number(usage.network_bytes),
+        disk_bytes: number(usage.disk_bytes),
+        speed: f64::from(speed),
+        slow_down: f64::from(slow_down),
+        capacity,
+    }
+}
+
+fn has_changed(before: &Needs, after: &Needs) -> bool {
+    let differ = |a: f32, b: f32| (a - b).abs() > NEEDS_CHANGE_MIN * a.abs().max(b.abs());
+    let amounts = before.average.iter().zip(after.average);
+    let stays = before.stay.iter().zip(after.stay);
+    amounts.into_iter().any(|(a, b)| differ(*a, b))
+        || stays.into_iter().any(|(a, b)| (a - b).abs() > NEEDS_CHANGE_MIN)
+        || differ(before.duration_s, after.duration_s)
+        || differ(before.memory_peak, after.memory_peak)
+        || before.reach != after.reach
+}
+
+#[allow(clippy::cast_possible_truncation, reason = "seven digits are enough")]
+fn to_f32(value: f64) -> f32 {
+    value as f32
+}

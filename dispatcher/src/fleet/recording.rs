@@ -1,0 +1,108 @@
+//! What a decision saw is written down.
+
+use rolecast_common::id::{Epoch, JobId};
+use rolecast_common::time::Now;
+use rolecast_common::wire::{Decision, DecisionNode, VERSION, Verdict};
+
+use super::{Candidate, Choice, Fleet};
+use crate::placement::decision::write_needs;
+use crate::placement::{Estimate, Outlook, Shortfall, Slot, key};
+
+/// Nodes whose figures are written down, beside the chosen one.
+const BEST_COUNT: usize = 5;
+
+/// Whose decision it is.
+#[derive(Clone, Copy, Debug)]
+pub struct Author<'a> {
+    pub epoch: Epoch,
+    /// `None` if somebody only asks.
+    pub job: Option<&'a JobId>,
+}
+
+impl Fleet {
+    /// Writes down what was chosen and why, before the job counts anywhere.
+    pub fn record(
+        &mut self,
+        now: Now,
+        author: Author<'_>,
+        job: &Candidate<'_>,
+        choice: &Choice,
+    ) -> Decision {
+        let mut shortfall = Shortfall::default();
+        let mut found: Vec<(u64, Slot, Estimate)> = Vec::new();
+        let outlook = self.board.outlook();
+        let class = self.class(job.category, job.requirement);
+        self.scan(job, outlook, |slot, estimate| match estimate {
+            Ok(estimate) => {
+                let chance = class.map_or(0, |class| self.board.chance(class, slot));
+                found.push((key(estimate, chance), slot, estimate));
+            }
+            Err(obstacle) => shortfall.count(obstacle),
+        });
+        let (verdict, node) = match choice {
+            Choice::Node(slot) => (Verdict::Sent, Some(*slot)),
+            Choice::Held { slot, .. } => (Verdict::Held, Some(*slot)),
+            Choice::Nowhere => (Verdict::Nowhere, None),
+        };
+        found.sort_unstable_by_key(|(key, slot, _)| (*key, *slot));
+        let is_kept = |at: usize, slot: Slot| at < BEST_COUNT || node == Some(slot);
+        let best = found
+            .iter()
+            .enumerate()
+            .filter(|(at, (_, slot, _))| is_kept(*at, *slot))
+            .map(|(_, found)| self.describe_node(now, job, found))
+            .collect();
+        Decision {
+            v: VERSION,
+            job: author.job.cloned(),
+            category: self.policy(job.category).category.clone(),
+            at_ms: now.wall,
+            epoch: author.epoch,
+            waited_ms: u64::try_from(job.waited.as_millis()).unwrap_or(u64::MAX),
+            require: job.requirement.to_string(),
+            key: job.key,
+            is_forecast: outlook == Outlook::Ahead,
+            priority_share: self.board.priority_share(),
+            needs: write_needs(self.board.needs(job.category)),
+            verdict,
+            node: node.map(|slot| self.id_of(slot).clone()),
+            considered: u32::try_from(self.nodes.len()).unwrap_or(u32::MAX),
+            refusals: shortfall
+                .parts()
+                .map(|(count, why)| (why.to_owned(), count))
+                .collect(),
+            best,
+        }
+    }
+
+    #[allow(clippy::cast_possible_truncation, reason = "the low half is meant")]
+    fn describe_node(
+        &self,
+        now: Now,
+        job: &Candidate<'_>,
+        (key, slot, estimate): &(u64, Slot, Estimate),
+    ) -> DecisionNode {
+        let id = self.id_of(*slot);
+        let node = self.nodes.get(id);
+        let policy = self.policy(job.category);
+        let rank = node.and_then(|node| policy.role_rank(node.roles()));
+        let figures = self.board.figures(*slot);
+        DecisionNode {
+            node: id.clone(),
+            cost: estimate.cost,
+            slow_down: estimate.slow_down,
+            chance: *key as u32,
+            role_rank: u8::try_from(rank.unwrap_or_default()).unwrap_or(u8::MAX),
+            heartbeat_age_ms: node.map_or(0, |node| {
+                u64::try_from(node.age(now.time).as_millis()).unwrap_or(u64::MAX)
+            }),
+            capacity: figures.capacity,
+            present: figures.present,
+            ahead: figures.ahead,
+            reserved: figures.reserved,
+            speed: figures.speed,
+            feedback: figures.feedback,
+            round_trip_s: figures.round_trip_s,
+        }
+    }
+}

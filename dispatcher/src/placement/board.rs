@@ -1,0 +1,498 @@
+//! What is known of all nodes, indexed so that the best one is at hand.
+//!
+//! A node has a *slot*. Jobs that have the same category and require the same
+//! labels are a *class*; each class has a tournament over the cost on every
+//! node. A cost changes with the node's figures only, so a change marks the node
+//! in every class, and a class brings the marked nodes up to date when it is
+//! asked: the choice is exact, and costs O(log n).
+
+use rolecast_common::id::Category;
+use rolecast_common::label::Requirement;
+
+use super::cost::{self, Amounts, Estimate, Figures, MEMORY, Needs, Outlook, RESOURCES};
+use super::tree::{NEVER, Tree};
+
+/// A node's place on the board.
+pub type Slot = usize;
+/// The place of a category, in the order they were added.
+pub type CategoryIndex = usize;
+
+/// Classes kept; beyond them every decision of a rare class looks at all nodes.
+const CLASSES_MAX: usize = 256;
+
+/// How well a node suits a class, before any figures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fit {
+    /// The place of its role in the category's list.
+    pub rank: u8,
+    /// Jobs of the category it runs at a time.
+    pub jobs_max: u32,
+}
+
+/// Why a node can take no job of a class at this moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Obstacle {
+    /// Its heartbeats stopped or nobody listens on its subject.
+    Gone,
+    Draining,
+    /// It has no role the category may run on.
+    Role,
+    /// It does not run the category.
+    NotOffered,
+    /// It lacks a label that the job requires.
+    Label,
+    /// The job's memory would not fit even if nothing else ran there.
+    TooSmall,
+    /// It refused the category since its last heartbeat.
+    Refused,
+    /// It has no free slot, in total or for the category.
+    Full,
+    /// The job's memory does not fit at present.
+    Memory,
+}
+
+/// The state of a node that figures do not tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    Open,
+    Gone,
+    Draining,
+}
+
+#[derive(Clone, Debug)]
+struct Row {
+    figures: Figures,
+    standing: Standing,
+    jobs: u32,
+    jobs_max: u32,
+    /// The sum of the squared deviations of its jobs' memory.
+    memory_variance: f32,
+}
+
+#[derive(Clone, Debug)]
+struct Jobs {
+    name: Category,
+    needs: Needs,
+    /// How many were sent to each node and have not ended.
+    counts: Vec<u32>,
+    total: u32,
+    refused: Vec<bool>,
+}
+
+#[derive(Clone, Debug)]
+struct Class {
+    category: CategoryIndex,
+    requirement: Requirement,
+    fits: Vec<Result<Fit, Obstacle>>,
+    tree: Tree,
+    stale: Vec<u32>,
+    is_stale: Vec<bool>,
+}
+
+/// A class, ready to be asked for its best node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClassIndex(usize);
+
+/// All nodes, and what runs on them.
+#[derive(Clone, Debug)]
+pub struct Board {
+    outlook: Outlook,
+    priority_share: f32,
+    rows: Vec<Row>,
+    free: Vec<Slot>,
+    categories: Vec<Jobs>,
+    classes: Vec<Class>,
+    rng: fastrand::Rng,
+}
+
+impl Board {
+    pub fn new(outlook: Outlook, seed: u64) -> Self {
+        Self {
+            outlook,
+            priority_share: 0.5,
+            rows: Vec::new(),
+            free: Vec::new(),
+            categories: Vec::new(),
+            classes: Vec::new(),
+            rng: fastrand::Rng::with_seed(seed),
+        }
+    }
+
+    /// Adds a category; the same name again returns its place.
+    pub fn add_category(&mut self, name: &Category, needs: Needs) -> CategoryIndex {
+        if let Some(index) = self.category(name) {
+            return index;
+        }
+        self.categories.push(Jobs {
+            name: name.clone(),
+            needs,
+            counts: vec![0; self.rows.len()],
+            total: 0,
+            refused: vec![false; self.rows.len()],
+        });
+        self.categories.len() - 1
+    }
+
+    pub fn category(&self, name: &Category) -> Option<CategoryIndex> {
+        self.categories.iter().position(|jobs| jobs.name == *name)
+    }
+
+    pub fn needs(&self, category: CategoryIndex) -> &Needs {
+        &self.categories[category].needs
+    }
+
+    /// Replaces what jobs of the category need; their cost changes everywhere.
+    pub fn set_needs(&mut self, category: CategoryIndex, needs: Needs) {
+        self.categories[category].needs = needs;
+        for class in &mut self.classes {
+            if class.category == category {
+                class.touch_all();
+            }
+        }
+    }
+
+    /// Replaces the belief how far others come first on the CPU: 0 to 1.
+    pub fn set_priority_share(&mut self, share: f32) {
+        self.priority_share = share;
+        self.classes.iter_mut().for_each(Class::touch_all);
+    }
+
+    pub fn priority_share(&self) -> f32 {
+        self.priority_share
+    }
+
+    /// Adds a node.
+    pub fn add_node(&mut self, figures: Figures) -> Slot {
+        let row = Row {
+            figures,
+            standing: Standing::Open,
+            jobs: 0,
+            jobs_max: 0,
+            memory_variance: 0.0,
+        };
+        let slot = self.free.pop().unwrap_or(self.rows.len());
+        if slot == self.rows.len() {
+            self.rows.push(row);
+        } else {
+            self.rows[slot] = row;
+        }
+        let count = self.rows.len();
+        for jobs in &mut self.categories {
+            jobs.counts.resize(count, 0);
+            jobs.refused.resize(count, false);
+            jobs.counts[slot] = 0;
+            jobs.refused[slot] = false;
+        }
+        for class in &mut self.classes {
+            class.grow(count);
+            class.fits[slot] = Err(Obstacle::NotOffered);
+        }
+        slot
+    }
+
+    /// Removes a node; its slot goes to the next one added.
+    pub fn remove_node(&mut self, slot: Slot) {
+        self.rows[slot].standing = Standing::Gone;
+        self.touch(slot);
+        for class in &mut self.classes {
+            class.fits[slot] = Err(Obstacle::Gone);
+        }
+        self.free.push(slot);
+    }
+
+    pub fn figures(&self, slot: Slot) -> &Figures {
+        &self.rows[slot].figures
+    }
+
+    pub fn jobs(&self, slot: Slot) -> u32 {
+        self.rows[slot].jobs
+    }
+
+    /// Returns how many jobs of the category were sent and have not ended.
+    pub fn total_of(&self, category: CategoryIndex) -> u32 {
+        self.categories[category].total
+    }
+
+    pub fn count_of(&self, slot: Slot, category: CategoryIndex) -> u32 {
+        self.categories[category].counts[slot]
+    }
+
+    /// Takes what a heartbeat or a completion changed about the node.
+    pub fn update(&mut self, slot: Slot, change: impl FnOnce(&mut Figures)) {
+        change(&mut self.rows[slot].figures);
+        self.touch(slot);
+    }
+
+    pub fn set_standing(&mut self, slot: Slot, standing: Standing) {
+        if std::mem::replace(&mut self.rows[slot].standing, standing) != standing {
+            self.touch(slot);
+        }
+    }
+
+    pub fn set_jobs_max(&mut self, slot: Slot, jobs_max: u32) {
+        self.rows[slot].jobs_max = jobs_max;
+    }
+
+    /// Keeps the category away from the node, or no longer.
+    pub fn set_refused(&mut self, slot: Slot, category: CategoryIndex, is_refused: bool) {
+        let refused = &mut self.categories[category].refused[slot];
+        if std::mem::replace(refused, is_refused) != is_refused {
+            self.touch(slot);
+        }
+    }
+
+    /// Adds up what the node's jobs need by what is known of them now, and takes
+    /// what they were measured to use.
+    pub fn settle(&mut self, slot: Slot, measured: Amounts) {
+        let mut reserved: Amounts = [0.0; RESOURCES];
+        let mut variance = 0.0;
+        for jobs in &self.categories {
+            let count = count(jobs.counts[slot]);
+            for (sum, average) in reserved.iter_mut().zip(jobs.needs.average) {
+                *sum += count * average;
+            }
+            variance += count * jobs.needs.memory_peak * jobs.needs.memory_peak;
+        }
+        let row = &mut self.rows[slot];
+        row.figures.reserved = reserved;
+        row.figures.memory_excess = (measured[MEMORY] - reserved[MEMORY]).max(0.0);
+        row.memory_variance = variance;
+        row.figures.memory_spread = variance.sqrt();
+        self.touch(slot);
+    }
+
+    /// One more job is on its way to the node.
+    pub fn reserve(&mut self, slot: Slot, category: CategoryIndex) {
+        let jobs = &mut self.categories[category];
+        jobs.counts[slot] += 1;
+        jobs.total += 1;
+        let row = &mut self.rows[slot];
+        row.jobs += 1;
+        for (sum, average) in row.figures.reserved.iter_mut().zip(jobs.needs.average) {
+            *sum += average;
+        }
+        row.memory_variance += jobs.needs.memory_peak * jobs.needs.memory_peak;
+        row.figures.memory_spread = row.memory_variance.sqrt();
+        self.touch(slot);
+    }
+
+    /// A job has ended. `lingers` keeps its memory until the next heartbeat says
+    /// that it is free.
+    pub fn release(&mut self, slot: Slot, category: CategoryIndex, lingers: bool) {
+        let jobs = &mut self.categories[category];
+        let row = &mut self.rows[slot];
+        jobs.counts[slot] = jobs.counts[slot].saturating_sub(1);
+        jobs.total = jobs.total.saturating_sub(1);
+        row.jobs = row.jobs.saturating_sub(1);
+        for (sum, average) in row.figures.reserved.iter_mut().zip(jobs.needs.average) {
+            *sum = (*sum - average).max(0.0);
+        }
+        row.memory_variance -= jobs.needs.memory_peak * jobs.needs.memory_peak;
+        row.memory_variance = row.memory_variance.max(0.0);
+        if row.jobs == 0 {
+            // Rounding leaves nothing behind on an idle node.
+            row.figures.reserved = [0.0; RESOURCES];
+            row.memory_variance = 0.0;
+        }
+        row.figures.memory_spread = row.memory_variance.sqrt();
+        if lingers {
+            row.figures.memory_excess += jobs.needs.average[MEMORY];
+        }
+        self.touch(slot);
+    }
+
+    /// Returns the class of these jobs, if it has an index.
+    pub fn class(&self, category: CategoryIndex, requirement: &Requirement) -> Option<ClassIndex> {
+        let is_same =
+            |class: &Class| class.category == category && class.requirement == *requirement;
+        self.classes.iter().position(is_same).map(ClassIndex)
+    }
+
+    /// Starts to keep an index for these jobs, if there is room for one more;
+    /// `fit` says how well each node suits them.
+    pub fn add_class(
+        &mut self,
+        category: CategoryIndex,
+        requirement: &Requirement,
+        fit: impl Fn(Slot) -> Result<Fit, Obstacle>,
+    ) -> Option<ClassIndex> {
+        if self.classes.len() >= CLASSES_MAX {
+            return None;
+        }
+        let mut class = Class {
+            category,
+            requirement: requirement.clone(),
+            fits: Vec::new(),
+            tree: Tree::default(),
+            stale: Vec::new(),
+            is_stale: Vec::new(),
+        };
+        class.grow(self.rows.len());
+        for slot in 0..self.rows.len() {
+            class.fits[slot] = fit(slot);
+            class.touch(slot);
+        }
+        self.classes.push(class);
+        Some(ClassIndex(self.classes.len() - 1))
+    }
+
+    /// Takes anew how well the node suits each class.
+    pub fn refit(
+        &mut self,
+        slot: Slot,
+        fit: impl Fn(CategoryIndex, &Requirement) -> Result<Fit, Obstacle>,
+    ) {
+        for class in &mut self.classes {
+            class.fits[slot] = fit(class.category, &class.requirement);
+            class.touch(slot);
+        }
+    }
+
+    /// Returns the node where one more job of the class costs least.
+    pub fn best(&mut self, class: ClassIndex) -> Option<Slot> {
+        let class = &mut self.classes[class.0];
+        let jobs = &self.categories[class.category];
+        while let Some(stale) = class.stale.pop() {
+            let slot = stale as usize;
+            class.is_stale[slot] = false;
+            let row = &self.rows[slot];
+            let key = match class.fits[slot].and_then(|fit| row.admit(slot, fit, jobs, self.outlook))
+            {
+                Ok(fit) => {
+                    let estimate = cost::estimate(
+                        &row.figures,
+                        &jobs.needs,
+                        fit.rank,
+                        self.outlook,
+                        self.priority_share,
+                    );
+                    key(estimate, self.rng.u32(..))
+                }
+                Err(_) => NEVER,
+            };
+            class.tree.set(slot, key);
+        }
+        class.tree.winner()
+    }
+
+    /// Returns what a job of the category would meet on a node that suits it by
+    /// `fit`, or why it cannot go there.
+    pub fn estimate(
+        &self,
+        slot: Slot,
+        category: CategoryIndex,
+        fit: Result<Fit, Obstacle>,
+        outlook: Outlook,
+    ) -> Result<Estimate, Obstacle> {
+        let (row, jobs) = (&self.rows[slot], &self.categories[category]);
+        let fit = fit.and_then(|fit| row.admit(slot, fit, jobs, outlook))?;
+        let share = self.priority_share;
+        Ok(cost::estimate(&row.figures, &jobs.needs, fit.rank, outlook, share))
+    }
+
+    /// Returns what the job would meet on the node if others came first on the
+    /// CPU by this share.
+    pub fn slow_down(&self, slot: Slot, category: CategoryIndex, priority_share: f32) -> f32 {
+        let needs = &self.categories[category].needs;
+        let figures = &self.rows[slot].figures;
+        cost::estimate(figures, needs, 0, self.outlook, priority_share).slow_down
+    }
+
+    pub fn outlook(&self) -> Outlook {
+        self.outlook
+    }
+
+    /// Returns how many more jobs the node could start.
+    pub fn free_jobs(&self, slot: Slot, category: CategoryIndex, fit: Fit) -> u32 {
+        let row = &self.rows[slot];
+        let total = row.jobs_max.saturating_sub(row.jobs);
+        let counts = &self.categories[category].counts;
+        total.min(fit.jobs_max.saturating_sub(counts[slot]))
+    }
+
+    /// Returns what keeps jobs of the category from a node that suits them.
+    pub fn admit(&self, slot: Slot, category: CategoryIndex, fit: Fit) -> Result<Fit, Obstacle> {
+        self.rows[slot].admit(slot, fit, &self.categories[category], self.outlook)
+    }
+
+    /// Returns what chance gave the node among equals when it was judged last.
+    #[allow(clippy::cast_possible_truncation, reason = "the low half is meant")]
+    pub fn chance(&self, class: ClassIndex, slot: Slot) -> u32 {
+        self.classes[class.0].tree.key(slot) as u32
+    }
+
+    /// Returns by how many bytes the memory of one more job does not fit.
+    pub fn memory_lack(&self, slot: Slot, category: CategoryIndex) -> f32 {
+        let needs = &self.categories[category].needs;
+        cost::memory_lack(&self.rows[slot].figures, needs, self.outlook)
+    }
+
+    fn touch(&mut self, slot: Slot) {
+        for class in &mut self.classes {
+            class.touch(slot);
+        }
+    }
+}
+
+impl Row {
+    fn admit(
+        &self,
+        slot: Slot,
+        fit: Fit,
+        jobs: &Jobs,
+        outlook: Outlook,
+    ) -> Result<Fit, Obstacle> {
+        match self.standing {
+            Standing::Gone => return Err(Obstacle::Gone),
+            Standing::Draining => return Err(Obstacle::Draining),
+            Standing::Open => {}
+        }
+        if !cost::could_have_memory(&self.figures, &jobs.needs) {
+            return Err(Obstacle::TooSmall);
+        }
+        if jobs.refused[slot] {
+            return Err(Obstacle::Refused);
+        }
+        if self.jobs >= self.jobs_max || jobs.counts[slot] >= fit.jobs_max {
+            return Err(Obstacle::Full);
+        }
+        if cost::memory_lack(&self.figures, &jobs.needs, outlook) > 0.0 {
+            return Err(Obstacle::Memory);
+        }
+        Ok(fit)
+    }
+}
+
+impl Class {
+    fn grow(&mut self, count: usize) {
+        self.fits.resize(count, Err(Obstacle::NotOffered));
+        self.is_stale.resize(count, false);
+        self.stale.reserve(count.saturating_sub(self.stale.len()));
+        self.tree.grow(count);
+    }
+
+    fn touch_all(&mut self) {
+        (0..self.is_stale.len()).for_each(|slot| self.touch(slot));
+    }
+
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "there are fewer nodes than 2^32"
+    )]
+    fn touch(&mut self, slot: Slot) {
+        if !std::mem::replace(&mut self.is_stale[slot], true) {
+            self.stale.push(slot as u32);
+        }
+    }
+}
+
+/// Returns the order of nodes as a number: the cost, then chance.
+pub fn key(estimate: Estimate, chance: u32) -> u64 {
+    // The bits of numbers that are not negative are in the numbers' order.
+    u64::from(estimate.cost.max(0.0).to_bits()) << 32 | u64::from(chance)
+}
+
+#[allow(clippy::cast_precision_loss, reason = "jobs are counted in thousands")]
+fn count(jobs: u32) -> f32 {
+    jobs as f32
+}

@@ -1,0 +1,70 @@
+//! When a job waits although a node could take it: a soft, ageing hold.
+//!
+//! A hard threshold makes a cliff where the fleet's mean reaches it: all queue
+//! while capacity is idle. So only long jobs are held, only where even the best
+//! node would slow them down much, and less the longer they have waited. It is
+//! not an optimization; it keeps room for short jobs when there is too much work.
+
+use std::time::Duration;
+
+/// Jobs shorter than this never wait.
+const NEVER_BELOW_S: f32 = 0.5;
+/// What slow-down is too much for jobs of a few seconds, and of half a minute
+/// and more. From simulation.
+const SLOW_DOWN_SHORT: f32 = 2.5;
+const SLOW_DOWN_LONG: f32 = 1.5;
+const LONG_S: f32 = 30.0;
+const SHORT_S: f32 = 2.0;
+/// How much more slow-down is accepted for each run time of waiting.
+const AGEING: f32 = 0.2;
+
+/// How a category's jobs are held.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Patience {
+    /// By how long they run.
+    #[default]
+    ByDuration,
+    /// Above this slow-down.
+    Above(f32),
+    Never,
+}
+
+/// Returns whether a job that waited so long should wait on, if the best node
+/// would slow it down this much.
+pub fn is_held(patience: Patience, duration_s: f32, slow_down: f32, waited: Duration) -> bool {
+    let limit = match patience {
+        Patience::Never => return false,
+        Patience::Above(limit) => limit,
+        Patience::ByDuration if duration_s < NEVER_BELOW_S => return false,
+        Patience::ByDuration => {
+            let place = (duration_s / SHORT_S).ln() / (LONG_S / SHORT_S).ln();
+            SLOW_DOWN_SHORT + place.clamp(0.0, 1.0) * (SLOW_DOWN_LONG - SLOW_DOWN_SHORT)
+        }
+    };
+    slow_down > limit + AGEING * waited.as_secs_f32() / duration_s.max(1e-3)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn held(duration_s: f32, slow_down: f32, waited_s: u64) -> bool {
+        let waited = Duration::from_secs(waited_s);
+        is_held(Patience::ByDuration, duration_s, slow_down, waited)
+    }
+
+    #[test]
+    fn short_jobs_never_wait_and_long_ones_not_for_ever() {
+        assert!(!held(0.02, 100.0, 0));
+        assert!(held(2.0, 2.6, 0) && !held(2.0, 2.4, 0));
+        assert!(held(30.0, 1.6, 0) && !held(30.0, 1.4, 0));
+        assert!(!held(30.0, 2.0, 90));
+    }
+
+    #[test]
+    fn the_config_has_the_last_word() {
+        let is_held = |patience| is_held(patience, 30.0, 3.0, Duration::ZERO);
+        assert!(is_held(Patience::ByDuration) && is_held(Patience::Above(2.0)));
+        assert!(!is_held(Patience::Never) && !is_held(Patience::Above(4.0)));
+    }
+}

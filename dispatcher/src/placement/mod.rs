@@ -1,0 +1,103 @@
+//! The choice of a node for a job.
+//!
+//! First who may take it: alive, not draining, offers the category, has a role
+//! for it and the labels it requires, a free slot, and the memory at its
+//! predicted peak (a hard limit, for over-commit kills). Then, among those, the
+//! node where its predicted completion costs least, and chance between equals.
+//! If even there it would be slowed down too much, a long job is held back a
+//! while, so that short ones have room.
+//!
+//! Read on in this order: [`cost`] (what a job costs on a node), `board` with
+//! `tree` (all nodes, indexed), `hold`, `keyed` (jobs that prefer one node),
+//! `feedback` (what completions tell), [`decision`] (the record of a choice).
+
+mod board;
+mod cost;
+pub mod decision;
+mod feedback;
+mod hold;
+mod keyed;
+mod tree;
+
+pub use board::{Board, CategoryIndex, ClassIndex, Fit, Obstacle, Slot, Standing};
+pub use cost::{
+    Amounts, Estimate, Figures, MEMORY, Needs, Outlook, RESOURCES, Weights, amounts, estimate, resources,
+};
+pub use feedback::{Experience, Feedback, Prediction};
+pub use board::key;
+pub use hold::{Patience, is_held};
+pub use keyed::preferred;
+
+/// Why no node can take a job: how many were kept back by what.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Shortfall {
+    pub gone: u32,
+    pub draining: u32,
+    pub role: u32,
+    pub not_offered: u32,
+    pub label: u32,
+    pub too_small: u32,
+    pub refused: u32,
+    pub full: u32,
+    pub memory: u32,
+}
+
+impl Shortfall {
+    pub fn count(&mut self, obstacle: Obstacle) {
+        *match obstacle {
+            Obstacle::Gone => &mut self.gone,
+            Obstacle::Draining => &mut self.draining,
+            Obstacle::Role => &mut self.role,
+            Obstacle::NotOffered => &mut self.not_offered,
+            Obstacle::Label => &mut self.label,
+            Obstacle::TooSmall => &mut self.too_small,
+            Obstacle::Refused => &mut self.refused,
+            Obstacle::Full => &mut self.full,
+            Obstacle::Memory => &mut self.memory,
+        } += 1;
+    }
+
+    /// Returns whether it passes by itself as jobs end, rather than needing
+    /// another node or another config.
+    pub fn is_passing(&self) -> bool {
+        self.full + self.memory + self.refused > 0
+    }
+
+    /// Returns whether nodes are known and not one of them could ever take the
+    /// job, whatever else it does.
+    pub fn is_hopeless(&self) -> bool {
+        let never = self.role + self.not_offered + self.label + self.too_small;
+        never > 0 && !self.is_passing() && self.gone + self.draining == 0
+    }
+
+    /// Returns the counts that are not zero, with what they count.
+    pub fn parts(&self) -> impl Iterator<Item = (u32, &'static str)> {
+        let parts = [
+            (self.gone, "gone"),
+            (self.draining, "draining"),
+            (self.role, "without a role for it"),
+            (self.not_offered, "not running it"),
+            (self.label, "without the labels"),
+            (self.too_small, "too small for its memory"),
+            (self.refused, "refusing it"),
+            (self.full, "full"),
+            (self.memory, "without the memory"),
+        ];
+        parts.into_iter().filter(|(count, _)| *count > 0)
+    }
+}
+
+impl std::fmt::Display for Shortfall {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut is_first = true;
+        for (count, what) in self.parts() {
+            let separator = if is_first { "" } else { ", " };
+            write!(f, "{separator}{count} {what}")?;
+            is_first = false;
+        }
+        if is_first {
+            f.write_str("no node known")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,370 @@
+//! What jobs of a category need: as declared, as learned, and what to go by.
+//!
+//! Learned from two witnesses. Outcomes tell how long an execution ran, its CPU
+//! time, most memory and bytes moved; heartbeats tell what all jobs of a node
+//! use together, which calibrates the averages by normalized least mean squares
+//! (Widrow and Hoff), for workers whose outcomes tell no usage and for jobs too
+//! long to have ended. What counts for placement is use while a job runs, so
+//! long executions weigh more: averages are ratios of sums.
+//!
+//! The node is factored out: run times are those on a core of speed 1 that is
+//! not shared. Until there are enough outcomes the declared profile has its say,
+//! and of memory peaks the larger of both counts, for over-commit kills.
+
+mod quantiles;
+
+
+use rolecast_common::unit::Resources;
+use rolecast_common::wire::{LearnedProfile, ProfileView};
+
+use crate::category::Profile;
+use crate::forecast::{BUCKET_EDGES_S, BUCKETS};
+use crate::placement::{Amounts, Needs, RESOURCES, Weights, amounts, resources};
+use quantiles::Quantiles;
+
+/// How many outcomes the declared profile is worth.
+const DECLARED_WORTH: f64 = 10.0;
+/// With fewer outcomes the declared peak of memory is not undercut.
+const ENOUGH: u64 = 30;
+/// Once there are enough, one outcome changes little: they are taken together.
+const REFRESH_EVERY: u64 = 16;
+/// What is forgotten with each outcome, once there are many: the last thousand
+/// or so count.
+const MEMORY_OF: f64 = 0.001;
+/// The share of executions whose memory the learned peak covers.
+const PEAK_SHARE: f32 = 0.95;
+/// How fast heartbeats calibrate: a twentieth of the error, shared out by count.
+/// From simulation; larger follows noise.
+const CALIBRATION_RATE: f32 = 0.05;
+/// Adds to the squares of the counts, so that few jobs teach little.
+const CALIBRATION_PRIOR: f32 = 4.0;
+/// How far calibration may take an average from what outcomes or the
+/// declaration say, either way: heartbeats know sums only.
+const CALIBRATION_MAX: f32 = 8.0;
+/// How much of what calibration added is taken back with each outcome that told
+/// the usage itself.
+const ANCHOR: f32 = 0.02;
+/// A job that is expected to stay this many times its duration finds its memory.
+const STAY_DURATIONS: f64 = 2.5;
+/// The longest and shortest run that counts.
+const RUN_MAX_S: f64 = 30.0 * 24.0 * 3600.0;
+const RUN_MIN_S: f64 = 1e-6;
+
+/// One execution that completed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Observation {
+    /// From its start to its end.
+    pub run_s: f64,
+    /// CPU time; 0 if unknown.
+    pub cpu_s: f64,
+    /// The most memory it used, in bytes; 0 if unknown.
+    pub memory: f64,
+    /// Bytes moved; 0 if unknown or none.
+    pub network_bytes: f64,
+    pub disk_bytes: f64,
+    /// How fast a core of its node is.
+    pub speed: f64,
+    /// By how much it was slowed down by sharing, as predicted.
+    pub slow_down: f64,
+    /// What the node has.
+    pub capacity: Resources,
+}
+
+/// The sums of what is remembered.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sums {
+    count: f64,
+    /// Time it would have run undisturbed at the speed of its node.
+    run_s: f64,
+    /// The same of executions whose CPU time is known, and that.
+    known_run_s: f64,
+    cpu_s: f64,
+    network_bytes: f64,
+    disk_bytes: f64,
+    memory_run: f64,
+    /// Executions whose CPU time is known, and the logarithm of that on a core
+    /// of speed 1.
+    known_count: f64,
+    log_work: f64,
+    /// On a core of speed 1.
+    alone_s: f64,
+    log_alone: f64,
+    stay_s: [f64; BUCKETS],
+}
+
+/// What is declared and learned of one category.
+#[derive(Clone, Debug)]
+pub struct Learner {
+    declared: Profile,
+    weights: Weights,
+    sums: Sums,
+    work: Quantiles,
+    memory: Quantiles,
+    /// What heartbeats made of the averages: factors.
+    calibration: Amounts,
+    count: u64,
+    /// Figures that no machine could have produced, left out or limited.
+    clamped: u64,
+    needs: Needs,
+}
+
+impl Learner {
+    pub fn new(declared: Profile, weights: Weights) -> Self {
+        let mut learner = Self {
+            declared,
+            weights,
+            sums: Sums::default(),
+            work: Quantiles::default(),
+            memory: Quantiles::default(),
+            calibration: [1.0; RESOURCES],
+            count: 0,
+            clamped: 0,
+            needs: Needs {
+                average: [0.0; RESOURCES],
+                memory_peak: 0.0,
+                duration_s: 0.0,
+                stay: [0.0; BUCKETS],
+                reach: 1,
+                weights,
+            },
+        };
+        learner.refresh();
+        learner
+    }
+
+    /// Returns what placement goes by.
+    pub fn needs(&self) -> &Needs {
+        &self.needs
+    }
+
+    /// Returns the mean of the logarithm of how long a job runs undisturbed on a
+    /// core of speed 1, in seconds: what a measured run is compared with.
+    pub fn log_duration(&self) -> f64 {
+        // Of an exponential distribution, whose mean is declared.
+        let declared = self.declared_duration_s().ln() - 0.577;
+        let sums = &self.sums;
+        (sums.log_alone + DECLARED_WORTH * declared) / (sums.count + DECLARED_WORTH)
+    }
+
+    /// Returns the mean of the logarithm of the CPU time of a job on a core of
+    /// speed 1, in seconds; `None` before enough is known.
+    pub fn log_work(&self) -> Option<f64> {
+        let sums = &self.sums;
+        (sums.known_count >= DECLARED_WORTH).then(|| sums.log_work / sums.known_count)
+    }
+
+    /// Returns whether run times can be judged: before that, the declared
+    /// duration may be far off.
+    pub fn is_known(&self) -> bool {
+        self.count >= ENOUGH
+    }
+
+    /// Learns from an execution; what no machine could have done is left out.
+    pub fn observe(&mut self, seen: &Observation) {
+        let Some(seen) = self.plausible(seen) else {
+            return;
+        };
+        self.count += 1;
+        let undisturbed_s = (seen.run_s / seen.slow_down).max(RUN_MIN_S);
+        let alone_s = (undisturbed_s * seen.speed).clamp(RUN_MIN_S, RUN_MAX_S);
+        let keep = 1.0 - MEMORY_OF;
+        let sums = &mut self.sums;
+        for sum in [
+            &mut sums.count,
+            &mut sums.run_s,
+            &mut sums.known_run_s,
+            &mut sums.cpu_s,
+            &mut sums.known_count,
+            &mut sums.log_work,
+            &mut sums.network_bytes,
+            &mut sums.disk_bytes,
+            &mut sums.memory_run,
+            &mut sums.alone_s,
+            &mut sums.log_alone,
+        ] {
+            *sum *= keep;
+        }
+        sums.count += 1.0;
+        sums.run_s += undisturbed_s;
+        if seen.cpu_s > 0.0 {
+            sums.known_run_s += undisturbed_s;
+            sums.cpu_s += seen.cpu_s;
+            sums.known_count += 1.0;
+            sums.log_work += (seen.cpu_s * seen.speed).ln();
+            sums.network_bytes += seen.network_bytes;
+            sums.disk_bytes += seen.disk_bytes;
+            for factor in &mut self.calibration {
+                *factor += ANCHOR * (1.0 - *factor);
+            }
+        }
+        sums.alone_s += alone_s;
+        sums.log_alone += alone_s.ln();
+        for (bucket, sum) in sums.stay_s.iter_mut().enumerate() {
+            *sum = *sum * keep + spent(bucket, seen.run_s);
+        }
+        self.work.add(alone_s);
+        if seen.memory > 0.0 {
+            sums.memory_run += seen.memory;
+            self.memory.add(seen.memory);
+        }
+        if self.count < ENOUGH || self.count.is_multiple_of(REFRESH_EVERY) {
+            self.refresh();
+        }
+    }
+
+    /// Corrects the averages by what all jobs of a node were measured to use:
+    /// `error` is that less the sum expected, `share` how many of this category
+    /// ran on average, and `squares` the sum of the squares of all categories'.
+    pub fn calibrate(&mut self, error: &Amounts, share: f32, squares: f32) {
+        let rate = CALIBRATION_RATE * share / (CALIBRATION_PRIOR + squares);
+        let averages = self.needs.average;
+        for (index, factor) in self.calibration.iter_mut().enumerate() {
+            let average = averages[index];
+            if average > 0.0 && error[index].is_finite() {
+                let relative = 1.0 + (rate * error[index] / average).clamp(-0.1, 0.1);
+                let before = *factor;
+                *factor = (before * relative).clamp(1.0 / CALIBRATION_MAX, CALIBRATION_MAX);
+                self.needs.average[index] *= *factor / before;
+            }
+        }
+    }
+
+    /// Returns what is declared beside what was learned.
+    pub fn view(&self) -> ProfileView {
+        let seconds = |share| self.work.get(share).unwrap_or(0.0);
+        let bytes = |share| self.memory.get(share).unwrap_or(0.0);
+        ProfileView {
+            average: self.declared.average,
+            peak: self.declared.peak,
+            duration_s: self.declared_duration_s(),
+            learned: LearnedProfile {
+                jobs: self.count,
+                clamped: self.clamped,
+                average: resources(self.needs.average),
+                duration_s: f64::from(self.needs.duration_s),
+                duration_p50_s: seconds(0.5),
+                duration_p95_s: seconds(0.95),
+                memory_p50: bytes(0.5),
+                memory_p95: bytes(PEAK_SHARE),
+            },
+        }
+    }
+
+    fn declared_duration_s(&self) -> f64 {
+        self.declared.duration.as_secs_f64().clamp(RUN_MIN_S, RUN_MAX_S)
+    }
+
+    /// Limits what was measured to what the node can do, and counts that.
+    fn plausible(&mut self, seen: &Observation) -> Option<Observation> {
+        let figures = [seen.run_s, seen.cpu_s, seen.memory, seen.network_bytes, seen.disk_bytes];
+        let is_finite = figures.iter().all(|figure| figure.is_finite() && *figure >= 0.0);
+        if !is_finite || seen.run_s < RUN_MIN_S || seen.run_s > RUN_MAX_S {
+            self.clamped += 1;
+            return None;
+        }
+        #[allow(clippy::cast_precision_loss, reason = "no machine has 2^53 bytes")]
+        let memory_max = seen.capacity.memory.get() as f64;
+        // A few ticks of the clock that counts CPU time.
+        let cpu_max = seen.capacity.cpu.get() * seen.run_s + 0.05;
+        let limited = Observation {
+            cpu_s: seen.cpu_s.min(cpu_max),
+            memory: seen.memory.min(memory_max),
+            speed: seen.speed.clamp(0.05, 20.0),
+            slow_down: seen.slow_down.clamp(1.0, 1e3),
+            ..*seen
+        };
+        if limited.cpu_s < seen.cpu_s || limited.memory < seen.memory {
+            self.clamped += 1;
+        }
+        Some(limited)
+    }
+
+    /// Works out what placement goes by.
+    #[allow(clippy::cast_possible_truncation, reason = "seven digits are enough")]
+    fn refresh(&mut self) {
+        let sums = &self.sums;
+        let declared = amounts(self.declared.average).map(f64::from);
+        let declared_s = self.declared_duration_s();
+        // The declaration counts as some executions of its length.
+        let prior_s = DECLARED_WORTH * declared_s;
+        let blend = |sum: f64, run_s: f64, declared: f64| {
+            let prior_s = if run_s > 0.0 {
+                prior_s.min(DECLARED_WORTH * run_s / sums.count.max(1.0))
+            } else {
+                prior_s
+            };
+            (sum + prior_s * declared) / (run_s + prior_s)
+        };
+        let memory_sum = sums.memory_run;
+        let memory = (memory_sum + DECLARED_WORTH * declared[1])
+            / (if memory_sum > 0.0 { sums.count } else { 0.0 } + DECLARED_WORTH);
+        let learned = [
+            blend(sums.cpu_s, sums.known_run_s, declared[0]),
+            memory,
+            blend(sums.network_bytes, sums.known_run_s, declared[2]),
+            blend(sums.disk_bytes, sums.known_run_s, declared[3]),
+        ];
+        let mut average = learned.map(|value| value as f32);
+        for (average, factor) in average.iter_mut().zip(self.calibration) {
+            *average *= factor;
+        }
+        let duration_s =
+            (sums.alone_s + DECLARED_WORTH * declared_s) / (sums.count + DECLARED_WORTH);
+        self.needs = Needs {
+            average,
+            memory_peak: (self.memory_peak() as f32 - average[1]).max(0.0),
+            duration_s: duration_s as f32,
+            stay: self.stay(declared_s),
+            reach: reach(duration_s),
+            weights: self.weights,
+        };
+    }
+
+    /// Returns the memory that few executions exceed, in bytes.
+    fn memory_peak(&self) -> f64 {
+        let declared = f64::from(amounts(self.declared.peak)[1]);
+        match self.memory.get(PEAK_SHARE) {
+            Some(learned) if self.count >= ENOUGH => learned,
+            Some(learned) => learned.max(declared),
+            None => declared,
+        }
+    }
+
+    /// Returns the share of an execution's time that is spent in each bucket:
+    /// an exponential distribution as declared, then as measured.
+    #[allow(clippy::cast_possible_truncation, reason = "seven digits are enough")]
+    fn stay(&self, declared_s: f64) -> [f32; BUCKETS] {
+        let left = |edge: f64| declared_s * (-edge / declared_s).exp();
+        let times: [f64; BUCKETS] = std::array::from_fn(|bucket| {
+            let end = BUCKET_EDGES_S[bucket + 1];
+            let end = if bucket + 1 == BUCKETS { f64::INFINITY } else { end };
+            let prior = left(BUCKET_EDGES_S[bucket]) - left(end);
+            let worth = if self.count < ENOUGH { DECLARED_WORTH } else { 0.0 };
+            self.sums.stay_s[bucket] + worth * prior
+        });
+        let total: f64 = times.iter().sum();
+        times.map(|time| (time / total.max(1e-12)) as f32)
+    }
+}
+
+/// Returns how long a run of this length is in the bucket.
+fn spent(bucket: usize, run_s: f64) -> f64 {
+    let start = BUCKET_EDGES_S[bucket];
+    let end = if bucket + 1 == BUCKETS {
+        f64::INFINITY
+    } else {
+        BUCKET_EDGES_S[bucket + 1]
+    };
+    (run_s.min(end) - start).max(0.0)
+}
+
+/// Returns how many buckets a job of this length may live to see.
+fn reach(duration_s: f64) -> usize {
+    let until = STAY_DURATIONS * duration_s;
+    let starts = BUCKET_EDGES_S.iter().take(BUCKETS);
+    starts.filter(|start| **start < until).count().max(1)
+}
+
+
+#[cfg(test)]
+mod tests;
