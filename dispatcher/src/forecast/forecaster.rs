@@ -10,31 +10,31 @@ use std::array::from_fn;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::arima::Arima;
 use super::band::{Band, Moment, Spread};
 use super::checkpoint::state;
-use super::ets::Ets;
-use super::ewma::Ewma;
+use super::experts::Experts;
 use super::history::History;
-use super::lstm::{self, Lstm};
 use super::origins::Origins;
 use super::pending::{Issued, IssuedPeak, PEAK_STRIDES, Pending, STRIDES};
 use super::profile::Profile;
-use super::prophet::Prophet;
 use super::score::{Accuracy, Scores};
-use super::stack::{Lesson, Stack, VOICES};
+use super::stack::{Lesson, Stack};
 use super::vote::{Opinions, Vote};
 use super::window::{Path, Window};
-use super::{
-    HORIZON_MAX, HORIZONS, MEMBERS, Model, PEAK_HORIZONS, Quantiles, naive, seasonal_naive,
-};
+use super::{HORIZON_MAX, HORIZONS, MEMBERS, Model, PEAK_HORIZONS, Quantiles};
 
 /// Samples missing in a row after which the recent past is forgotten.
 const GAP_MAX: u64 = HORIZON_MAX as u64;
 /// The largest value taken; larger ones are cut. Squares of it stay finite.
 const VALUE_MAX: f64 = 1e15;
-/// Horizons that are scored at every step.
-const SHORT_COUNT: u64 = 6;
+/// Horizons that are scored at every step; they come first.
+const SHORT_COUNT: u64 = {
+    let mut count = 0;
+    while STRIDES[count] == 1 {
+        count += 1;
+    }
+    count as u64
+};
 /// How far back the recent peak lies that the band looks at, in steps.
 const SPAN: usize = 15;
 
@@ -49,12 +49,7 @@ pub struct Forecaster {
     profile: Profile,
     origins: Origins,
     pending: Pending,
-    ewma: Ewma,
-    ets: Ets,
-    arima: Arima,
-    prophet: Prophet,
-    lstm: Lstm,
-    stack: Arc<Stack>,
+    experts: Experts,
     vote: Vote,
     scores: Scores,
     band: Band<{ HORIZONS.len() }>,
@@ -71,11 +66,7 @@ state!(Forecaster {
     profile,
     origins,
     pending,
-    ewma,
-    ets,
-    arima,
-    prophet,
-    lstm,
+    experts,
     vote,
     scores,
     band,
@@ -96,12 +87,7 @@ impl Forecaster {
             profile: Profile::new(step.as_secs()),
             origins: Origins::default(),
             pending: Pending::default(),
-            ewma: Ewma::default(),
-            ets: Ets::default(),
-            arima: Arima::new(),
-            prophet: Prophet::new(),
-            lstm: Lstm::default(),
-            stack: Arc::default(),
+            experts: Experts::new(),
             vote: Vote::default(),
             scores: Scores::default(),
             band: Band::new(&HORIZONS),
@@ -114,7 +100,7 @@ impl Forecaster {
 
     /// Replaces the global model over the experts.
     pub fn set_stack(&mut self, stack: Arc<Stack>) {
-        self.stack = stack;
+        self.experts.set_stack(stack);
     }
 
     /// Replaces the upper bound of the forecasts.
@@ -213,9 +199,7 @@ impl Forecaster {
     fn forget(&mut self) {
         self.history = History::default();
         self.origins = Origins::default();
-        self.ewma = Ewma::default();
-        self.ets = Ets::default();
-        self.lstm = Lstm::default();
+        self.experts.forget();
     }
 
     /// Goes on without a sample: the last one stands for it, and nothing is learned.
@@ -243,7 +227,12 @@ impl Forecaster {
         if is_known {
             self.score(number, &window);
         }
-        let opinions = self.ask(number, is_known, &window);
+        let seasons = self.profile.seasons(number);
+        let unit = |lag: usize| {
+            let origin = self.origins.get(lag)?;
+            is_known.then_some(origin.unit)
+        };
+        let opinions = self.experts.ask(&self.history, &window, &seasons, &unit);
         let base = match self.model.member() {
             Some(member) => opinions.map(|opinions| opinions[member]),
             None => self.vote.combine(&opinions),
@@ -303,47 +292,6 @@ impl Forecaster {
             self.peak_band
                 .learn(index, PEAK_STRIDES[index], &moment, said, came);
         }
-    }
-
-    /// Lets every expert learn and forecast.
-    fn ask(&mut self, number: u64, is_known: bool, window: &Window) -> Opinions {
-        let change = -window.value(1);
-        self.ewma.observe(change);
-        self.ets.observe(change);
-        let unit_now = self.history.unit();
-        let origins = &self.origins;
-        let unit = |lag: usize| {
-            let origin = origins.get(lag)?;
-            is_known.then_some(origin.unit)
-        };
-        self.arima.observe(window, unit);
-        let arima = self.arima.predict(window, unit_now);
-        let seasons = self.profile.seasons(number);
-        let prophet = self.prophet.step(window, &seasons, unit, unit_now);
-        let weights = lstm::Weights::builtin();
-        self.lstm.observe(weights, &self.history);
-        let lstm = self.lstm.predict(weights, &self.history);
-        let last = self.history.value(0);
-        let voices: [Path; VOICES] = [
-            seasonal_naive::predict(&seasons),
-            self.ewma.predict(),
-            self.ets.predict(),
-            arima,
-            prophet,
-            lstm.map(|outlook| outlook.p50 - last),
-        ];
-        let stack = self.stack.predict(&voices);
-        let naive = naive::predict();
-        from_fn(|horizon| {
-            from_fn(|member| {
-                let change = match member {
-                    0 => naive[horizon],
-                    member if member <= VOICES => voices[member - 1][horizon],
-                    _ => stack[horizon],
-                };
-                if change.is_finite() { change } else { 0.0 }
-            })
-        })
     }
 
     /// Makes the forecast and remembers it.
