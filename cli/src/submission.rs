@@ -9,7 +9,7 @@ use rolecast_common::subjects::Source;
 use rolecast_common::time::WallTime;
 use rolecast_common::unit::Bytes;
 
-use crate::args::Submit;
+use crate::args::submit::Submit;
 
 /// What is published, but for the payload.
 #[derive(Clone, Debug)]

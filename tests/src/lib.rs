@@ -1,4 +1,4 @@
-//! The harness of the end-to-end tests, and the checks of the tidy test.
+//! The harness of the end-to-end tests, the checks of the tidy test, and what benchmarks share.
 //!
 //! A test usually needs only [`cluster::Cluster`]: a real nats-server on its own
 //! port and store, the real dispatcher and real workers, each a process that can
@@ -19,6 +19,7 @@ pub mod jobs;
 pub mod server;
 
 pub mod directory;
+pub mod figures;
 pub mod process;
 pub mod slot;
 pub mod tidy;

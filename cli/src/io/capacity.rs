@@ -7,7 +7,7 @@ use rolecast_common::wire::CapacityMap;
 use super::failure::Failure;
 use super::session::{Session, no_dispatcher};
 use super::terminal::Terminal;
-use crate::args::Capacity;
+use crate::args::fleet::Capacity;
 use crate::exit::Exit;
 use crate::view::capacity::{nodes, page};
 

@@ -10,7 +10,7 @@ use super::failure::Failure;
 use super::session::{Session, no_dispatcher};
 use super::status;
 use super::terminal::Terminal;
-use crate::args::Forecast;
+use crate::args::fleet::Forecast;
 use crate::exit::Exit;
 use crate::view::forecast::{csv, page};
 

@@ -10,7 +10,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::failure::Failure;
 use super::session::{Session, no_dispatcher};
 use super::terminal::Terminal;
-use crate::args::Status;
+use crate::args::fleet::Status;
 use crate::exit::Exit;
 use crate::style::Tone;
 use crate::view::status::page;

@@ -21,7 +21,7 @@ use super::failure::Failure;
 use super::session::{Session, no_stream};
 use super::terminal::Terminal;
 use super::waiting::{Hints, ended_unrecorded, wait_for_record};
-use crate::args::{Payload, Submit};
+use crate::args::submit::{Payload, Submit};
 use crate::exit::Exit;
 use crate::style::Tone;
 use crate::submission::{self, Submission, oversize};

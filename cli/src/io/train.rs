@@ -10,7 +10,7 @@ use serde_json::json;
 use super::backtest::files;
 use super::failure::Failure;
 use super::terminal::Terminal;
-use crate::args::TrainLstm;
+use crate::args::backtest::TrainLstm;
 use crate::exit::Exit;
 use crate::teaching::first_half;
 

@@ -10,31 +10,31 @@ use std::array::from_fn;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::arima::Arima;
 use super::band::{Band, Moment, Spread};
 use super::checkpoint::state;
-use super::ets::Ets;
-use super::ewma::Ewma;
+use super::experts::Experts;
 use super::history::History;
-use super::lstm::{self, Lstm};
 use super::origins::Origins;
 use super::pending::{Issued, IssuedPeak, PEAK_STRIDES, Pending, STRIDES};
 use super::profile::Profile;
-use super::prophet::Prophet;
 use super::score::{Accuracy, Scores};
-use super::stack::{Lesson, Stack, VOICES};
+use super::stack::{Lesson, Stack};
 use super::vote::{Opinions, Vote};
 use super::window::{Path, Window};
-use super::{
-    HORIZON_MAX, HORIZONS, MEMBERS, Model, PEAK_HORIZONS, Quantiles, naive, seasonal_naive,
-};
+use super::{HORIZON_MAX, HORIZONS, MEMBERS, Model, PEAK_HORIZONS, Quantiles};
 
 /// Samples missing in a row after which the recent past is forgotten.
 const GAP_MAX: u64 = HORIZON_MAX as u64;
 /// The largest value taken; larger ones are cut. Squares of it stay finite.
 const VALUE_MAX: f64 = 1e15;
-/// Horizons that are scored at every step.
-const SHORT_COUNT: u64 = 6;
+/// Horizons that are scored at every step; they come first.
+const SHORT_COUNT: u64 = {
+    let mut count = 0;
+    while STRIDES[count] == 1 {
+        count += 1;
+    }
+    count as u64
+};
 /// How far back the recent peak lies that the band looks at, in steps.
 const SPAN: usize = 15;
 
@@ -49,12 +49,7 @@ pub struct Forecaster {
     profile: Profile,
     origins: Origins,
     pending: Pending,
-    ewma: Ewma,
-    ets: Ets,
-    arima: Arima,
-    prophet: Prophet,
-    lstm: Lstm,
-    stack: Arc<Stack>,
+    experts: Experts,
     vote: Vote,
     scores: Scores,
     band: Band<{ HORIZONS.len() }>,
@@ -71,11 +66,7 @@ state!(Forecaster {
     profile,
     origins,
     pending,
-    ewma,
-    ets,
-    arima,
-    prophet,
-    lstm,
+    experts,
     vote,
     scores,
     band,
@@ -96,12 +87,7 @@ impl Forecaster {
             profile: Profile::new(step.as_secs()),
             origins: Origins::default(),
             pending: Pending::default(),
-            ewma: Ewma::default(),
-            ets: Ets::default(),
-            arima: Arima::new(),
-            prophet: Prophet::new(),
-            lstm: Lstm::default(),
-            stack: Arc::default(),
+            experts: Experts::new(),
             vote: Vote::default(),
             scores: Scores::default(),
             band: Band::new(&HORIZONS),
@@ -114,7 +100,7 @@ impl Forecaster {
 
     /// Replaces the global model over the experts.
     pub fn set_stack(&mut self, stack: Arc<Stack>) {
-        self.stack = stack;
+        self.experts.set_stack(stack);
     }
 
     /// Replaces the upper bound of the forecasts.
@@ -213,9 +199,7 @@ impl Forecaster {
     fn forget(&mut self) {
         self.history = History::default();
         self.origins = Origins::default();
-        self.ewma = Ewma::default();
-        self.ets = Ets::default();
-        self.lstm = Lstm::default();
+        self.experts.forget();
     }
 
     /// Goes on without a sample: the last one stands for it, and nothing is learned.
@@ -243,7 +227,12 @@ impl Forecaster {
         if is_known {
             self.score(number, &window);
         }
-        let opinions = self.ask(number, is_known, &window);
+        let seasons = self.profile.seasons(number);
+        let unit = |lag: usize| {
+            let origin = self.origins.get(lag)?;
+            is_known.then_some(origin.unit)
+        };
+        let opinions = self.experts.ask(&self.history, &window, &seasons, &unit);
         let base = match self.model.member() {
             Some(member) => opinions.map(|opinions| opinions[member]),
             None => self.vote.combine(&opinions),
@@ -303,47 +292,6 @@ impl Forecaster {
             self.peak_band
                 .learn(index, PEAK_STRIDES[index], &moment, said, came);
         }
-    }
-
-    /// Lets every expert learn and forecast.
-    fn ask(&mut self, number: u64, is_known: bool, window: &Window) -> Opinions {
-        let change = -window.value(1);
-        self.ewma.observe(change);
-        self.ets.observe(change);
-        let unit_now = self.history.unit();
-        let origins = &self.origins;
-        let unit = |lag: usize| {
-            let origin = origins.get(lag)?;
-            is_known.then_some(origin.unit)
-        };
-        self.arima.observe(window, unit);
-        let arima = self.arima.predict(window, unit_now);
-        let seasons = self.profile.seasons(number);
-        let prophet = self.prophet.step(window, &seasons, unit, unit_now);
-        let weights = lstm::Weights::builtin();
-        self.lstm.observe(weights, &self.history);
-        let lstm = self.lstm.predict(weights, &self.history);
-        let last = self.history.value(0);
-        let voices: [Path; VOICES] = [
-            seasonal_naive::predict(&seasons),
-            self.ewma.predict(),
-            self.ets.predict(),
-            arima,
-            prophet,
-            lstm.map(|outlook| outlook.p50 - last),
-        ];
-        let stack = self.stack.predict(&voices);
-        let naive = naive::predict();
-        from_fn(|horizon| {
-            from_fn(|member| {
-                let change = match member {
-                    0 => naive[horizon],
-                    member if member <= VOICES => voices[member - 1][horizon],
-                    _ => stack[horizon],
-                };
-                if change.is_finite() { change } else { 0.0 }
-            })
-        })
     }
 
     /// Makes the forecast and remembers it.
@@ -415,208 +363,4 @@ fn interpolate(horizons: &[u32], spreads: &[Spread], horizon: u32) -> Quantiles 
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::tests::series;
-    use super::*;
-
-    fn fed(model: Model, samples: &[Option<f64>]) -> Forecaster {
-        let mut forecaster = series::forecaster(model);
-        for (number, sample) in (0..).zip(samples) {
-            forecaster.observe(number, *sample);
-        }
-        forecaster
-    }
-
-    /// The forecasts at every horizon, of values and peaks.
-    fn said(forecaster: &Forecaster) -> Vec<Quantiles> {
-        let values = (1..=HORIZON_MAX).map(|horizon| forecaster.predict(horizon));
-        let peaks = (1..=HORIZON_MAX).map(|horizon| forecaster.predict_peak(horizon));
-        values.chain(peaks).collect()
-    }
-
-    fn walk(len: usize) -> Vec<Option<f64>> {
-        series::random_walk(8, len).into_iter().map(Some).collect()
-    }
-
-    #[test]
-    fn a_forecaster_fits_in_two_pages() {
-        // 40,000 series are 330 MB.
-        assert!(size_of::<Forecaster>() <= 8192);
-    }
-
-    #[test]
-    fn before_any_sample_nothing_is_expected() {
-        for forecaster in [fed(Model::Ensemble, &[]), fed(Model::Ensemble, &[None; 70])] {
-            let nothing = Quantiles::default();
-            assert!(said(&forecaster).iter().all(|said| *said == nothing));
-            assert!(forecaster.recent(10).is_empty());
-        }
-    }
-
-    #[test]
-    fn after_one_sample_it_is_expected_to_stay() {
-        for model in Model::ALL {
-            let forecaster = fed(model, &[Some(7.0)]);
-            for said in said(&forecaster) {
-                assert!((said.p50 - 7.0).abs() < 1e-3, "{said:?}");
-                assert!(said.p90 >= said.p50, "{said:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn a_constant_is_expected_to_stay() {
-        for model in Model::ALL {
-            let forecaster = fed(model, &[Some(5.0); 2000]);
-            for said in said(&forecaster) {
-                assert!((said.p50 - 5.0).abs() < 1e-2, "{model:?}: {said:?}");
-                assert!(said.p99 < 5.1, "{model:?}: {said:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn a_number_not_above_the_last_is_ignored() {
-        let mut forecaster = fed(Model::Ensemble, &walk(300));
-        let before = said(&forecaster);
-        for number in [299, 298, 0] {
-            forecaster.observe(number, Some(1e6));
-        }
-        assert!(said(&forecaster) == before);
-    }
-
-    #[test]
-    fn what_is_missing_is_missing_however_it_is_told() {
-        let mut samples = walk(400);
-        samples[100..130].fill(None);
-        samples[200] = Some(f64::NAN);
-        samples[201] = Some(f64::NEG_INFINITY);
-        samples[250..350].fill(None);
-        let told = fed(Model::Ensemble, &samples);
-        let mut skipped = series::forecaster(Model::Ensemble);
-        for (number, sample) in (0..).zip(samples) {
-            if let Some(sample) = sample.filter(|sample| sample.is_finite()) {
-                skipped.observe(number, Some(sample));
-            }
-        }
-        assert!(said(&told) == said(&skipped));
-        assert_eq!(told.recent(5), skipped.recent(5));
-    }
-
-    #[test]
-    fn while_samples_are_missing_the_forecast_stays() {
-        let mut forecaster = fed(Model::Ensemble, &walk(300));
-        let before = said(&forecaster);
-        for number in [300, 301, 400, 5000, 5001] {
-            forecaster.observe(number, None);
-            assert!(said(&forecaster) == before, "at {number}");
-        }
-    }
-
-    #[test]
-    fn a_long_gap_forgets_the_level_and_not_what_was_learned() {
-        let samples = series::reverting(3, 2000, 0.3);
-        let mut forecaster = series::forecaster(Model::Ensemble);
-        for (number, sample) in (0..).zip(&samples) {
-            forecaster.observe(number, Some(*sample));
-        }
-        let weights = forecaster.weights(5);
-        forecaster.observe(2200, Some(500.0));
-        assert_eq!(forecaster.recent(10), [500.0]);
-        assert_eq!(forecaster.weights(5), weights);
-        assert!((forecaster.predict(5).p50 - 500.0).abs() < 1.0);
-    }
-
-    #[test]
-    fn forecasts_are_within_the_capacity() {
-        let mut forecaster = Forecaster::new(Model::Ensemble, Duration::from_secs(60), 4.0);
-        for (number, sample) in (0..).zip(series::reverting(4, 500, 0.1)) {
-            forecaster.observe(number, Some(sample - 98.0));
-            for said in said(&forecaster) {
-                assert!(said.p50 >= 0.0 && said.p99 <= 4.0, "{said:?}");
-            }
-        }
-        forecaster.set_capacity(f64::NAN);
-        assert_eq!(forecaster.predict(1), Quantiles::default());
-    }
-
-    #[test]
-    fn between_horizons_lines_are_drawn() {
-        let spread = |p50| Spread {
-            p50,
-            p90: p50 + 1.0,
-            p99: p50 + 2.0,
-        };
-        let spreads = [spread(10.0), spread(20.0), spread(130.0)];
-        for (horizon, expected) in [
-            (0, 10.0),
-            (1, 10.0),
-            (3, 15.0),
-            (5, 20.0),
-            (6, 22.0),
-            (60, 130.0),
-            (u32::MAX, 130.0),
-        ] {
-            let said = interpolate(&[1, 5, 60], &spreads, horizon);
-            let found = [said.p50, said.p90, said.p99];
-            let expected = [expected, expected + 1.0, expected + 2.0];
-            assert_eq!(found, expected, "at {horizon}");
-        }
-    }
-
-    #[test]
-    fn a_peak_is_the_largest_value_in_the_window() {
-        // A spike of ten in every eighth span, told as its peak.
-        let mut forecaster = series::forecaster(Model::Ensemble);
-        for (number, noise) in (0u64..).zip(series::noise(6, 4000)) {
-            let mean = 20.0 + noise;
-            let above = if number.is_multiple_of(8) { 10.0 } else { 0.0 };
-            forecaster.observe_with_peak(number, Some(mean), Some(mean + above));
-        }
-        let (value, peak) = (forecaster.predict(15), forecaster.predict_peak(15));
-        assert!(value.p50 < 21.0 && value.p90 < 23.0, "{value:?}");
-        assert!((peak.p50 - 31.0).abs() < 1.5, "{peak:?}");
-    }
-
-    #[test]
-    fn a_peak_that_is_no_number_is_missing() {
-        let [plain, odd] = [None, Some(f64::INFINITY)].map(|peak| {
-            let mut forecaster = series::forecaster(Model::Ensemble);
-            for (number, sample) in (0..).zip(walk(200)) {
-                forecaster.observe_with_peak(number, sample, peak);
-            }
-            said(&forecaster)
-        });
-        assert!(plain == odd);
-    }
-
-    #[test]
-    fn the_share_of_each_expert_is_told() {
-        let forecaster = fed(Model::Ensemble, &walk(500));
-        for horizon in [0, 1, 4, 60, 1000] {
-            let weights = forecaster.weights(horizon);
-            let sum: f64 = weights.iter().map(|(_, weight)| weight).sum();
-            assert!((sum - 1.0).abs() < 1e-5, "{weights:?}");
-            assert_eq!(weights.len(), MEMBERS);
-        }
-        assert_eq!(fed(Model::Ets, &[]).weights(3), [(Model::Ets, 1.0)]);
-    }
-
-    #[test]
-    fn the_accuracy_is_that_of_the_forecasts_given_out() {
-        let samples = series::reverting(5, 1440, 0.5);
-        let mut forecaster = series::forecaster(Model::Ewma);
-        let (mut errors, mut naive) = (0.0, 0.0);
-        for (number, pair) in (0..).zip(samples.windows(2)) {
-            forecaster.observe(number, Some(pair[0]));
-            errors += (pair[1] - forecaster.predict(1).p50).abs();
-            naive += (pair[1] - pair[0]).abs();
-        }
-        let accuracy = forecaster.accuracy(1);
-        let counted = f64::from(u32::try_from(samples.len() - 1).unwrap());
-        assert_eq!(accuracy.scored, 1438);
-        assert!((accuracy.error / (errors / counted) - 1.0).abs() < 0.05);
-        assert!((accuracy.naive_error / (naive / counted) - 1.0).abs() < 0.05);
-        assert!((accuracy.coverage - 0.9).abs() < 0.03, "{accuracy:?}");
-    }
-}
+mod tests;

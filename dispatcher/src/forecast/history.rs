@@ -93,11 +93,6 @@ impl History {
         self.count
     }
 
-    /// Returns the short and the usual volatility.
-    pub fn volatility(&self) -> (f32, f32) {
-        (self.volatility.short, self.volatility.usual)
-    }
-
     pub fn volatilities(&self) -> Volatility {
         self.volatility
     }

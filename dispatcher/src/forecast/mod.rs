@@ -15,6 +15,7 @@ mod checkpoint;
 mod demand;
 mod ets;
 mod ewma;
+mod experts;
 mod fnv;
 mod forecaster;
 mod history;

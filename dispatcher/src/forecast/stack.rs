@@ -5,18 +5,18 @@
 //! series, all in their own units. It is fitted off the hot path with smartcore
 //! and shared by every series.
 
-use super::checkpoint::state;
 use std::array::from_fn;
 
 use smartcore::linalg::basic::arrays::Array;
 use smartcore::linalg::basic::matrix::DenseMatrix;
 use smartcore::linear::ridge_regression::{RidgeRegression, RidgeRegressionParameters};
 
+use super::HORIZONS;
+use super::checkpoint::state;
 use super::window::Path;
-use super::{HORIZONS, Model};
 
-/// The experts that the stack listens to: all but the naive one, whose change
-/// is zero, and the stack itself.
+/// The experts that the stack listens to, in the order of `Model::ALL`: all but
+/// the naive one, whose change is zero, and the stack itself.
 pub(super) const VOICES: usize = 6;
 /// Lessons kept for each horizon; the oldest give way.
 const LESSONS_MAX: usize = 4096;
@@ -45,16 +45,6 @@ pub struct Stack {
 state!(Stack { weights });
 
 impl Stack {
-    /// The names of the voices, in the order of the coefficients.
-    pub const VOICES: [Model; VOICES] = [
-        Model::SeasonalNaive,
-        Model::Ewma,
-        Model::Ets,
-        Model::Arima,
-        Model::Prophet,
-        Model::Lstm,
-    ];
-
     pub(super) fn predict(&self, voices: &[Path; VOICES]) -> Path {
         from_fn(|horizon| {
             let pairs = self.weights[horizon].iter().zip(voices);

@@ -13,7 +13,7 @@ use anyhow::{Context as _, bail};
 
 use super::failure::Failure;
 use super::terminal::Terminal;
-use crate::args::Backtest;
+use crate::args::backtest::Backtest;
 use crate::backtest::report::Report;
 use crate::backtest::{Protocol, dump};
 use crate::exit::Exit;

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use super::super::failure::Failure;
 use super::super::job::wall;
 use super::super::session::Session;
-use crate::args::Selection;
+use crate::args::dead::Selection;
 use crate::dead_letter::DeadLetter;
 use crate::exit::Exit;
 

@@ -9,7 +9,7 @@ mod show;
 use super::failure::Failure;
 use super::session::Session;
 use super::terminal::Terminal;
-use crate::args::Dead;
+use crate::args::dead::Dead;
 use crate::exit::Exit;
 
 pub(crate) async fn run(

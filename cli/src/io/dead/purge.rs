@@ -7,7 +7,7 @@ use super::super::failure::Failure;
 use super::super::session::Session;
 use super::super::terminal::Terminal;
 use super::letters::{filter, selected, stream};
-use crate::args::Selection;
+use crate::args::dead::Selection;
 use crate::exit::Exit;
 use crate::quantity::counted;
 

@@ -14,7 +14,7 @@ use super::super::failure::Failure;
 use super::super::session::Session;
 use super::super::terminal::Terminal;
 use super::letters::{Whole, by_sequence, selected};
-use crate::args::Selection;
+use crate::args::dead::Selection;
 use crate::dead_letter::resubmission;
 use crate::exit::Exit;
 use crate::quantity::counted;

@@ -21,7 +21,7 @@ use self::cluster::Cluster;
 use self::programs::Programs;
 use super::failure::Failure;
 use super::terminal::Terminal;
-use crate::args::Demo;
+use crate::args::demo::Demo;
 use crate::config::Environment;
 use crate::demo::corpus::Corpus;
 use crate::demo::fate::Kill;

@@ -9,7 +9,7 @@ pub(super) use find::wall;
 use super::failure::Failure;
 use super::session::Session;
 use super::terminal::Terminal;
-use crate::args::Job;
+use crate::args::job::Job;
 use crate::exit::Exit;
 
 pub(crate) async fn run(

@@ -1,6 +1,7 @@
 //! The table for people and the line for machines.
 
-use comfy_table::{CellAlignment, Table, presets};
+use comfy_table::Table;
+use rolecast_tests::figures::{align, median, rounded, table};
 use serde_json::json;
 
 use super::contender::Contender;
@@ -115,36 +116,7 @@ impl Report {
     }
 }
 
-fn table(header: &[&str]) -> Table {
-    let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_header(header);
-    table
-}
-
-fn align(mut table: Table) -> Table {
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    table
-}
-
 #[allow(clippy::cast_precision_loss, reason = "figures are far below 2^52")]
 fn as_f64(figure: u64) -> f64 {
     figure as f64
-}
-
-fn median(figures: impl Iterator<Item = f64>) -> f64 {
-    let mut figures: Vec<f64> = figures.collect();
-    figures.sort_by(f64::total_cmp);
-    let Some(upper) = figures.get(figures.len() / 2) else {
-        return f64::NAN;
-    };
-    if figures.len() % 2 == 1 {
-        return *upper;
-    }
-    f64::midpoint(figures[figures.len() / 2 - 1], *upper)
-}
-
-fn rounded(figure: f64) -> f64 {
-    (figure * 1000.0).round() / 1000.0
 }

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use comfy_table::{CellAlignment, Table, presets};
+use comfy_table::Table;
 use rolecast_dispatcher::forecast::Model;
+use rolecast_tests::figures::{align, rounded, table};
 use serde_json::json;
 
 use super::{fleet, series};
@@ -122,21 +123,4 @@ impl Report {
     fn cores(&self, time: Duration) -> f64 {
         time.as_secs_f64() / f64::from(self.fleet.seconds)
     }
-}
-
-fn table(header: &[&str]) -> Table {
-    let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_header(header);
-    table
-}
-
-fn align(mut table: Table) -> Table {
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    table
-}
-
-fn rounded(figure: f64) -> f64 {
-    (figure * 1000.0).round() / 1000.0
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::ensure;
 use rolecast_dispatcher::forecast::{Forecaster, HORIZONS, Model, PEAK_HORIZONS, Stack, Trainer};
+use rolecast_tests::figures::median;
 
 use super::usage::Usage;
 use super::{ALLOCATOR, cpu};
@@ -139,8 +140,8 @@ impl Group {
         let both: Vec<f64> = both.map(|(update, read)| update + read).collect();
         Cost {
             model: self.model,
-            update_us: median(&self.updates),
-            read_us: median(&self.reads),
+            update_us: median(self.updates.iter().copied()),
+            read_us: median(self.reads.iter().copied()),
             least_us: both.iter().copied().fold(f64::INFINITY, f64::min),
             most_us: both.iter().copied().fold(0.0, f64::max),
         }
@@ -191,14 +192,4 @@ fn taught(seed: u64) -> Stack {
         }
     }
     trainer.fit()
-}
-
-fn median(figures: &[f64]) -> f64 {
-    let mut figures = figures.to_vec();
-    figures.sort_by(f64::total_cmp);
-    let middle = figures.len() / 2;
-    if figures.len() % 2 == 1 {
-        return figures[middle];
-    }
-    f64::midpoint(figures[middle - 1], figures[middle])
 }

@@ -1,0 +1,91 @@
+//! Judging forecasts on recordings, and learning from recordings.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use rolecast_dispatcher::forecast::Model;
+
+pub(super) const HELP: &str = "\
+Examples:
+  rolecast-worker record --out monday.csv.gz --for 1h
+  rolecast backtest monday.csv.gz
+  rolecast backtest traces/ --model naive --json
+
+A recording is a table with commas, plain or compressed with gzip. Its first
+column is `time`, in seconds; each other column is a series, and a cell is empty
+where nothing was measured. Each series is forecast from the middle on, by a
+forecaster that has seen what its file says up to that moment and none after.";
+
+/// Recordings to judge forecasts on.
+#[derive(Args, Debug)]
+pub(crate) struct Backtest {
+    /// Recordings, or directories of them (.csv and .csv.gz)
+    #[arg(value_name = "PATH", required = true)]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Which model forecasts
+    #[arg(long, value_name = "NAME", default_value = Model::default().name(), value_parser = model)]
+    pub(crate) model: Model,
+    /// Forecast at every so many rows
+    #[arg(long, value_name = "ROWS", default_value_t = 7,
+          value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) stride: u16,
+    /// How far ahead, in steps of the recording
+    #[arg(long, value_name = "STEPS", default_value = "1,5,15,60", value_delimiter = ',',
+          value_parser = clap::value_parser!(u32).range(1..=60))]
+    pub(crate) horizons: Vec<u32>,
+    /// Write every forecast into this file, as a table with commas
+    #[arg(long, value_name = "FILE")]
+    pub(crate) dump: Option<PathBuf>,
+}
+
+pub(super) const TRAIN_HELP: &str = "\
+Only the first half of each series teaches, so that `rolecast backtest` judges on
+what was not seen. Weights are built into the program: put the file at
+dispatcher/src/forecast/lstm.bin and build.";
+
+/// Recordings to learn from.
+#[derive(Args, Debug)]
+pub(crate) struct TrainLstm {
+    /// Recordings, or directories of them (.csv and .csv.gz)
+    #[arg(value_name = "PATH", required = true)]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Write the best weights into this file, whenever there are better ones
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    /// Stop after so many thousand steps of learning
+    #[arg(long, value_name = "EPOCHS", default_value_t = 30,
+          value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) epochs: u16,
+    /// The same seed and recordings give the same weights
+    #[arg(long, value_name = "SEED", default_value_t = 1)]
+    pub(crate) seed: u64,
+}
+
+fn model(text: &str) -> Result<Model, String> {
+    Model::parse(text).ok_or_else(|| {
+        let names = Model::ALL.map(Model::name).join(", ");
+        format!("there is no such model; there are {names}")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::parse;
+
+    #[test]
+    fn a_model_that_is_unknown_is_answered_with_those_there_are() {
+        let error = parse("rolecast backtest x --model best").unwrap_err();
+        let error = error.to_string();
+        assert!(
+            error.contains("naive") && error.contains("ensemble"),
+            "{error}"
+        );
+        assert!(parse("rolecast backtest x y --model naive --horizons 1,60").is_ok());
+        assert!(parse("rolecast backtest x --horizons 61").is_err());
+        assert!(parse("rolecast backtest x --stride 0").is_err());
+        assert!(parse("rolecast backtest").is_err());
+        assert!(parse("rolecast train-lstm x --out y --epochs 3").is_ok());
+        assert!(parse("rolecast train-lstm x --out y --epochs 0").is_err());
+        assert!(parse("rolecast train-lstm x").is_err());
+    }
+}

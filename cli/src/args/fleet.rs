@@ -1,0 +1,74 @@
+//! Looking at the fleet: what is, and what is expected.
+
+use clap::{Args, ValueEnum};
+use rolecast_common::id::NodeId;
+
+/// The state of everything.
+#[derive(Args, Debug)]
+pub(crate) struct Status {
+    /// Show it again every second until interrupted
+    #[arg(long)]
+    pub(crate) watch: bool,
+}
+
+/// The role capacity map.
+#[derive(Args, Debug)]
+pub(crate) struct Capacity {
+    /// List each node as well
+    #[arg(long)]
+    pub(crate) nodes: bool,
+}
+
+pub(super) const FORECAST_EXAMPLES: &str = "\
+Examples:
+  rolecast forecast oak
+  rolecast forecast oak --resource cpu
+  rolecast forecast oak --csv > oak.csv";
+
+/// The forecasts of one node.
+#[derive(Args, Debug)]
+pub(crate) struct Forecast {
+    /// The node's id
+    pub(crate) node: NodeId,
+    /// Only this one, drawn larger
+    #[arg(long, value_name = "NAME")]
+    pub(crate) resource: Option<Resource>,
+    /// Print a table with commas: the past hour, then what is expected
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) csv: bool,
+}
+
+/// What a node has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Resource {
+    Cpu,
+    Memory,
+    Network,
+    Disk,
+}
+
+impl Resource {
+    /// Returns its name on the wire.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Resource::Cpu => "cpu",
+            Resource::Memory => "memory",
+            Resource::Network => "network",
+            Resource::Disk => "disk",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::parse;
+
+    #[test]
+    fn a_forecast_is_of_one_node_and_in_one_form() {
+        assert!(parse("rolecast forecast").is_err());
+        assert!(parse("rolecast forecast oak --resource gpu").is_err());
+        assert!(parse("rolecast forecast oak --csv --json").is_err());
+        assert!(parse("rolecast forecast oak --csv --resource disk").is_ok());
+        assert!(parse("rolecast capacity --nodes --json").is_ok());
+    }
+}

@@ -1,0 +1,144 @@
+//! The command line: every command, flag and example.
+//!
+//! Here is what all commands share and the list of them; each part holds the
+//! flags of one family.
+
+pub(crate) mod backtest;
+pub(crate) mod dead;
+pub(crate) mod demo;
+pub(crate) mod fleet;
+pub(crate) mod job;
+mod nats;
+pub(crate) mod submit;
+
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use rolecast_common::time::parse_duration;
+
+use crate::exit;
+use backtest::{Backtest, TrainLstm};
+use dead::Dead;
+use demo::Demo;
+use fleet::{Capacity, Forecast, Status};
+use job::Job;
+use nats::Nats;
+use submit::Submit;
+
+const EXAMPLES: &str = "\
+Examples:
+  rolecast demo
+  rolecast submit thumbnail --file photo.jpg --wait > small.jpg
+  rolecast status --watch
+  rolecast dead retry --all --category thumbnail
+
+NATS is found as the nats command finds it: flags, then NATS_URL, NATS_CREDS
+and so on, then the context named by --nats-context or NATS_CONTEXT or chosen
+with `nats context select`, then nats://127.0.0.1:4222.";
+
+/// Runs jobs on the node whose role suits them, over NATS.
+#[derive(Debug, Parser)]
+#[command(name = "rolecast", version, max_term_width = 100)]
+#[command(after_help = exit::HELP, after_long_help = format!("{EXAMPLES}\n\n{}", exit::HELP))]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command understands.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Global {
+    /// Print one JSON document (with --watch and job watch: one a line)
+    #[arg(long, global = true, help_heading = "Output")]
+    pub(crate) json: bool,
+    /// When to use colours
+    #[arg(
+        long,
+        global = true,
+        help_heading = "Output",
+        value_name = "WHEN",
+        default_value = "auto"
+    )]
+    pub(crate) color: Color,
+    /// How long to wait: for NATS and for answers (5s without it), and with
+    /// submit --wait and job watch for the job's end (no limit without it)
+    #[arg(long, global = true, help_heading = "NATS", value_name = "LENGTH", value_parser = length)]
+    pub(crate) timeout: Option<Duration>,
+    #[command(flatten)]
+    pub(crate) nats: Nats,
+}
+
+/// When to use colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    /// Even into a file or pipe
+    Always,
+    /// Nowhere
+    Never,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run real jobs on four workers on this machine, kill one, and show what happened
+    Demo(Demo),
+    /// Replay recordings of hosts and judge the forecasts made on the way
+    #[command(after_help = backtest::HELP)]
+    Backtest(Backtest),
+    /// Learn the weights of the `lstm` model from recordings
+    #[command(after_help = backtest::TRAIN_HELP)]
+    TrainLstm(TrainLstm),
+    /// Submit a job
+    #[command(after_help = submit::EXAMPLES)]
+    Submit(Submit),
+    /// Look at one job
+    #[command(subcommand)]
+    Job(Job),
+    /// Show nodes and categories, and what needs attention
+    Status(Status),
+    /// Show what the nodes of each role will have free, and what is expected of them
+    Capacity(Capacity),
+    /// Show what others are expected to use on a node
+    #[command(after_help = fleet::FORECAST_EXAMPLES)]
+    Forecast(Forecast),
+    /// Look at jobs that failed for good, retry or delete them
+    #[command(subcommand)]
+    Dead(Dead),
+    /// Print a commented worker.toml to start from
+    WorkerInit,
+    /// Print a commented rolecast.toml to start from
+    DispatcherInit,
+}
+
+fn length(text: &str) -> Result<Duration, String> {
+    let length = parse_duration(text).filter(|length| !length.is_zero());
+    length.ok_or_else(|| "expected a length of time such as 30s or 5m".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    pub(super) fn parse(line: &str) -> Result<Arguments, clap::Error> {
+        Arguments::try_parse_from(line.split_whitespace())
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn global_flags_may_stand_behind_the_command() {
+        let arguments = parse("rolecast status --watch --json --nats-url nats://a").unwrap();
+        assert!(arguments.global.json);
+        let settings = arguments.global.nats.settings();
+        assert_eq!(settings.url.as_deref(), Some("nats://a"));
+    }
+}

@@ -1,0 +1,73 @@
+//! How to reach NATS: the flags of the nats command.
+
+use clap::Args;
+use rolecast_common::nats::Settings;
+
+/// How to reach NATS.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "NATS")]
+pub(crate) struct Nats {
+    /// Server, or several separated by commas
+    #[arg(long, global = true, value_name = "URL")]
+    nats_url: Option<String>,
+    /// A context of the nats command
+    #[arg(long, global = true, value_name = "NAME")]
+    nats_context: Option<String>,
+    /// Credentials file
+    #[arg(long, global = true, value_name = "FILE")]
+    creds: Option<String>,
+    /// User name, or token
+    #[arg(long, global = true, value_name = "NAME")]
+    user: Option<String>,
+    /// Password of --user
+    #[arg(long, global = true, value_name = "PASSWORD", requires = "user")]
+    password: Option<String>,
+    /// File with an nkey seed
+    #[arg(long, global = true, value_name = "FILE")]
+    nkey: Option<String>,
+    /// Client certificate
+    #[arg(long, global = true, value_name = "FILE")]
+    tlscert: Option<String>,
+    /// Key of the client certificate
+    #[arg(long, global = true, value_name = "FILE")]
+    tlskey: Option<String>,
+    /// Certificate authority to trust
+    #[arg(long, global = true, value_name = "FILE")]
+    tlsca: Option<String>,
+}
+
+impl Nats {
+    /// Returns the settings these flags make; a user without password is a
+    /// token, as in the nats command.
+    pub(crate) fn settings(&self) -> Settings {
+        let is_token = self.user.is_some() && self.password.is_none();
+        Settings {
+            url: self.nats_url.clone(),
+            context: self.nats_context.clone(),
+            user: self.user.clone().filter(|_| !is_token),
+            password: self.password.clone(),
+            token: self.user.clone().filter(|_| is_token),
+            creds: self.creds.clone(),
+            nkey: self.nkey.clone(),
+            cert: self.tlscert.clone(),
+            key: self.tlskey.clone(),
+            ca: self.tlsca.clone(),
+            ..Settings::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::parse;
+
+    #[test]
+    fn a_user_without_password_is_a_token() {
+        let token = parse("rolecast status --user t").unwrap();
+        let token = token.global.nats.settings();
+        assert_eq!((token.token.as_deref(), token.user), (Some("t"), None));
+        let user = parse("rolecast status --user u --password p").unwrap();
+        let user = user.global.nats.settings();
+        assert_eq!((user.user.as_deref(), user.token), (Some("u"), None));
+    }
+}

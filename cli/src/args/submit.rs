@@ -1,0 +1,112 @@
+//! Submitting a job.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use rolecast_common::id::{Category, JobId, Priority};
+
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  rolecast submit thumbnail --file photo.jpg
+  rolecast submit mail --data '{\"to\": \"ann\"}' --id order-17 --delay 30s
+  tar c src | rolecast submit compress --stdin --wait > src.tar.gz
+
+With --wait stdout is the job's output, and the exit code tells how it ended.
+Of a category that does not record completed jobs neither can be told: the exit
+code is 1, soon after the job has left the queue.
+A second job with an --id used within the stream's duplicate window (two
+minutes by default) is not stored.";
+
+/// A job to submit.
+#[derive(Args, Debug)]
+pub(crate) struct Submit {
+    /// What kind of job: [a-z0-9_-]{1,32}
+    pub(crate) category: Category,
+    #[command(flatten)]
+    pub(crate) payload: Payload,
+    /// Wait for the end and print the job's output
+    #[arg(long)]
+    pub(crate) wait: bool,
+    /// Before or after others of its category: high, normal or low
+    #[arg(long, default_value_t = Priority::Normal, hide_default_value = true)]
+    pub(crate) priority: Priority,
+    /// Start no earlier than this after submission, such as 30s
+    #[arg(long, value_name = "LENGTH")]
+    pub(crate) delay: Option<String>,
+    /// Not wanted after this: a length such as 5m, or an RFC 3339 time
+    #[arg(long, value_name = "LENGTH|TIME")]
+    pub(crate) deadline: Option<String>,
+    /// The job's id, [A-Za-z0-9_-]{1,64}; without it a UUID is made
+    #[arg(long)]
+    pub(crate) id: Option<JobId>,
+    /// A header to pass to the worker; may be repeated
+    #[arg(long = "header", value_name = "NAME:VALUE", value_parser = header)]
+    pub(crate) headers: Vec<(String, String)>,
+}
+
+/// Where the payload comes from; without any of these it is empty.
+#[derive(Args, Debug)]
+#[group(multiple = false)]
+pub(crate) struct Payload {
+    /// Read the payload from a file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    /// Read the payload from stdin
+    #[arg(long)]
+    pub(crate) stdin: bool,
+    /// The payload itself
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) data: Option<String>,
+}
+
+/// Reads `Name: value`. What Rolecast and NATS act on has flags of its own.
+fn header(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once(':').ok_or("expected NAME:VALUE")?;
+    let is_token = |b: u8| b.is_ascii_graphic() && b != b':';
+    if name.is_empty() || !name.bytes().all(is_token) {
+        return Err("a header's name is visible ASCII without spaces".to_owned());
+    }
+    if value.contains(['\r', '\n']) {
+        return Err("a header's value is one line".to_owned());
+    }
+    let lower = name.to_ascii_lowercase();
+    if lower.starts_with("nats-") || lower.starts_with("rolecast-") {
+        return Err("use --id, --delay and --deadline for these".to_owned());
+    }
+    Ok((name.to_owned(), value.trim().to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::parse;
+    use super::*;
+
+    #[test]
+    fn a_bad_name_is_refused_with_its_grammar() {
+        let error = parse("rolecast submit Thumb").unwrap_err().to_string();
+        assert!(error.contains("[a-z0-9_-]{1,32}"), "{error}");
+        let error = parse("rolecast submit a --id x.y").unwrap_err().to_string();
+        assert!(error.contains("[A-Za-z0-9_-]{1,64}"), "{error}");
+    }
+
+    #[test]
+    fn a_payload_has_one_source() {
+        assert!(parse("rolecast submit a --stdin --data x").is_err());
+        assert!(parse("rolecast submit a --data x").is_ok());
+    }
+
+    #[test]
+    fn a_header_that_rolecast_acts_on_has_a_flag() {
+        assert_eq!(header("A: b:c"), Ok(("A".to_owned(), "b:c".to_owned())));
+        for text in [
+            "A",
+            "A b:c",
+            ":c",
+            "a:b\nc",
+            "nats-msg-id:1",
+            "Rolecast-Delay:1s",
+        ] {
+            assert!(header(text).is_err(), "{text}");
+        }
+    }
+}

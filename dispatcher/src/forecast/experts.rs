@@ -1,0 +1,101 @@
+//! The experts of one series: each learns from every sample and forecasts anew.
+
+use std::array::from_fn;
+use std::sync::Arc;
+
+use super::arima::Arima;
+use super::checkpoint::state;
+use super::ets::Ets;
+use super::ewma::Ewma;
+use super::history::History;
+use super::lstm::{self, Lstm};
+use super::profile::Seasons;
+use super::prophet::Prophet;
+use super::stack::{Stack, VOICES};
+use super::vote::Opinions;
+use super::window::{Path, Window};
+use super::{naive, seasonal_naive};
+
+/// What the experts have learned; the naive ones learn nothing.
+#[derive(Clone, Debug)]
+pub(super) struct Experts {
+    ewma: Ewma,
+    ets: Ets,
+    arima: Arima,
+    prophet: Prophet,
+    lstm: Lstm,
+    stack: Arc<Stack>,
+}
+
+// The stack is shared by every series, and has a checkpoint of its own.
+state!(Experts {
+    ewma,
+    ets,
+    arima,
+    prophet,
+    lstm,
+});
+
+impl Experts {
+    pub(super) fn new() -> Self {
+        Self {
+            ewma: Ewma::default(),
+            ets: Ets::default(),
+            arima: Arima::new(),
+            prophet: Prophet::new(),
+            lstm: Lstm::default(),
+            stack: Arc::default(),
+        }
+    }
+
+    /// Replaces the global model over the others.
+    pub(super) fn set_stack(&mut self, stack: Arc<Stack>) {
+        self.stack = stack;
+    }
+
+    /// Forgets the recent past, not what was learned.
+    pub(super) fn forget(&mut self) {
+        self.ewma = Ewma::default();
+        self.ets = Ets::default();
+        self.lstm = Lstm::default();
+    }
+
+    /// Lets every expert learn from the newest sample and forecast. `unit` is
+    /// that of the moment so many steps ago, if anything is learned of it.
+    pub(super) fn ask(
+        &mut self,
+        history: &History,
+        window: &Window,
+        seasons: &Seasons,
+        unit: &impl Fn(usize) -> Option<f32>,
+    ) -> Opinions {
+        let change = -window.value(1);
+        self.ewma.observe(change);
+        self.ets.observe(change);
+        self.arima.observe(window, unit);
+        let weights = lstm::Weights::builtin();
+        self.lstm.observe(weights, history);
+        let lstm = self.lstm.predict(weights, history);
+        let last = history.value(0);
+        let voices: [Path; VOICES] = [
+            seasonal_naive::predict(seasons),
+            self.ewma.predict(),
+            self.ets.predict(),
+            self.arima.predict(window, history.unit()),
+            self.prophet.step(window, seasons, unit, history.unit()),
+            lstm.map(|outlook| outlook.p50 - last),
+        ];
+        let stack = self.stack.predict(&voices);
+        let naive = naive::predict();
+        from_fn(|horizon| {
+            from_fn(|member| {
+                let change = match member {
+                    0 => naive[horizon],
+                    member if member <= VOICES => voices[member - 1][horizon],
+                    _ => stack[horizon],
+                };
+                if change.is_finite() { change } else { 0.0 }
+            })
+        })
+    }
+}
