@@ -4,8 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{ForecastMode, Message, Record, Usage};
 use crate::id::{Attempt, Category, Epoch, JobId, NodeId, Role};
+use crate::label::Labels;
 use crate::time::WallTime;
-use crate::unit::Resources;
+use crate::unit::{Resources, Speed};
 
 /// The answer of `rolecast.api.status`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -40,6 +41,14 @@ pub struct NodeStatus {
     pub health: NodeHealth,
     /// How long ago its last heartbeat came, in milliseconds.
     pub heartbeat_age_ms: u64,
+    /// How long a message to it and its answer take, in microseconds; `None` if
+    /// it has not answered a ping yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub round_trip_us: Option<u64>,
+    #[serde(default, skip_serializing_if = "Labels::is_empty")]
+    pub labels: Labels,
+    #[serde(default)]
+    pub speed: Speed,
     pub capacity: Resources,
     pub usage: Usage,
     /// What is reserved for jobs sent and not yet ended.

@@ -15,7 +15,6 @@ mod checkpoint;
 mod demand;
 mod ets;
 mod ewma;
-mod fnv;
 mod forecaster;
 mod history;
 pub mod lstm;
