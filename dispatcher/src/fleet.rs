@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rolecast_common::id::{BootId, Category, NodeId, Role, Sequence};
+use rolecast_common::label::Labels;
 use rolecast_common::time::{Now, Time};
-use rolecast_common::unit::{BytesPerSecond, Cores, Resources};
+use rolecast_common::unit::{BytesPerSecond, Cores, Resources, Speed};
 use rolecast_common::wire::{ForecastMode, Heartbeat, NodeHealth, NodeStatus, Usage};
 
 use crate::forecast::{Ahead, Lesson, NodeForecast, Params, Stack};
@@ -76,6 +77,10 @@ pub struct Node {
     is_gone: bool,
     is_draining: bool,
     roles: Vec<Role>,
+    labels: Labels,
+    speed: Speed,
+    /// How long a message and its answer take; `None` before the first answer.
+    round_trip: Option<Duration>,
     capacity: Resources,
     usage: Usage,
     /// What others use.
@@ -196,6 +201,14 @@ impl Fleet {
         next.next().and(seen)
     }
 
+    /// Takes the round trip of a ping into the node's mean, a quarter of it.
+    pub fn note_latency(&mut self, node: &NodeId, round_trip: Duration) {
+        if let Some(node) = self.nodes.get_mut(node) {
+            let mean = |before: Duration| (before * 3 + round_trip) / 4;
+            node.round_trip = Some(node.round_trip.map_or(round_trip, mean));
+        }
+    }
+
     /// Marks the nodes whose heartbeats stopped, and returns them.
     pub fn mark_gone(&mut self, now: Time) -> Vec<NodeId> {
         let mut gone = Vec::new();
@@ -229,6 +242,9 @@ impl Node {
             is_gone: false,
             is_draining: beat.draining,
             roles: Vec::new(),
+            labels: Labels::default(),
+            speed: Speed::default(),
+            round_trip: None,
             capacity: beat.capacity,
             usage: beat.usage,
             exogenous: Resources::default(),
@@ -273,6 +289,8 @@ impl Node {
             Duration::from_millis(u64::from(beat.interval_ms)).clamp(INTERVAL_MIN, INTERVAL_MAX);
         self.is_draining = beat.draining;
         self.roles.clone_from(&beat.roles);
+        self.labels.clone_from(&beat.labels);
+        self.speed = beat.speed;
         self.capacity = beat.capacity;
         self.usage = Usage {
             total: at_most(beat.usage.total, beat.capacity),
@@ -298,6 +316,12 @@ impl Node {
 
     pub fn capacity(&self) -> Resources {
         self.capacity
+    }
+
+    /// Returns how long a message to it and its answer take; `None` if it has
+    /// not answered a ping yet.
+    pub fn round_trip(&self) -> Option<Duration> {
+        self.round_trip
     }
 
     pub fn is_gone(&self) -> bool {
@@ -396,6 +420,9 @@ impl Node {
             roles: self.roles.clone(),
             health: self.health(),
             heartbeat_age_ms: u64::try_from(now.since(self.seen).as_millis()).unwrap_or(u64::MAX),
+            round_trip_us: self.round_trip().map(whole_micros),
+            labels: self.labels.clone(),
+            speed: self.speed,
             capacity: self.capacity,
             usage: self.usage,
             reserved: self.ledger.total(),
@@ -407,6 +434,10 @@ impl Node {
             failed: self.failed,
         }
     }
+}
+
+fn whole_micros(length: Duration) -> u64 {
+    u64::try_from(length.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// Limits each amount: a node that uses more than it has, has nothing left.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rolecast_common::assignment::{Ack, Assignment};
 use rolecast_common::id::{Category, Epoch, JobId, NodeId, Sequence};
@@ -28,6 +29,11 @@ pub enum Input {
     Heartbeat {
         from: NodeId,
         heartbeat: Box<Heartbeat>,
+    },
+    /// The node answered a [`super::Output::Ping`].
+    Latency {
+        node: NodeId,
+        round_trip: Duration,
     },
     /// Outcomes that one message carried and one answer will confirm.
     Outcomes {

@@ -14,8 +14,8 @@
 //!    acknowledged, then the worker is answered; or it goes back for another
 //!    attempt; or it is buried with its reasons.
 //!
-//! `sweep` does what time alone makes necessary, and `forecasting` what forecasts
-//! need beside heartbeats. Whatever dies in between, an
+//! `sweep` does what time alone makes necessary, `pinging` says whom to ping, and
+//! `forecasting` does what forecasts need beside heartbeats. Whatever dies in between, an
 //! unacknowledged job is delivered again.
 
 mod delivery;
@@ -25,6 +25,7 @@ mod input;
 mod nodes;
 mod outcomes;
 mod output;
+mod pinging;
 mod room;
 mod sending;
 mod settled;
@@ -50,6 +51,7 @@ use crate::category::Policy;
 use crate::fleet::Fleet;
 use crate::forecast::{self, Demand};
 use forecasting::Forecasting;
+use pinging::Pinging;
 use room::Room;
 use settled::Settled;
 
@@ -92,6 +94,7 @@ pub struct Machine {
     counters: Counters,
     noise: Noise,
     forecasting: Forecasting,
+    pinging: Pinging,
     rng: fastrand::Rng,
     /// Rises with every turn in which a room was served; the fairness order.
     turn: u64,
@@ -211,6 +214,7 @@ impl Machine {
             counters: Counters::default(),
             noise: Noise::default(),
             forecasting: Forecasting::default(),
+            pinging: Pinging::new(now.wall),
             rng: fastrand::Rng::with_seed(params.seed),
             turn: 0,
             started: now.time,
@@ -247,6 +251,7 @@ impl Machine {
             } => self.end_pull(&source, undelivered),
             Input::Reconnected => self.void_pulls(),
             Input::Heartbeat { from, heartbeat } => self.hear(now, &from, &heartbeat, out),
+            Input::Latency { node, round_trip } => self.fleet.note_latency(&node, round_trip),
             Input::Outcomes {
                 from,
                 reply,

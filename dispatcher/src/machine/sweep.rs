@@ -22,6 +22,7 @@ impl Machine {
         self.fleet.forget(now.time);
         self.look_at_jobs(now, out);
         self.sweep_forecasts(now, out);
+        self.ping(out);
         self.away
             .retain(|_, away| now.time.since(away.until) < AWAY_MAX);
         if self.confirmations.len() > CONFIRMATIONS_MAX {
