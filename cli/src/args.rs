@@ -185,6 +185,12 @@ pub(crate) struct Submit {
     /// Not wanted after this: a length such as 5m, or an RFC 3339 time
     #[arg(long, value_name = "LENGTH|TIME")]
     pub(crate) deadline: Option<String>,
+    /// Labels its node must have, such as gpu=a100,zone=eu; a name alone asks for any value
+    #[arg(long, value_name = "LABELS")]
+    pub(crate) require: Option<String>,
+    /// Jobs of one key are best run on one node, such as customer-17
+    #[arg(long)]
+    pub(crate) key: Option<String>,
     /// The job's id, [A-Za-z0-9_-]{1,64}; without it a UUID is made
     #[arg(long)]
     pub(crate) id: Option<JobId>,
