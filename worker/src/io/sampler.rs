@@ -277,6 +277,11 @@ impl Meter {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::process::CommandExt as _;
+
+    use nix::sys::signal::{Signal, killpg};
+    use nix::unistd::Pid;
+
     use super::*;
 
     #[test]
@@ -301,5 +306,32 @@ mod tests {
         child.kill().unwrap();
         child.wait().unwrap();
         assert!(seen.jobs.memory > Bytes::ZERO && seen.total.memory > seen.jobs.memory);
+    }
+
+    #[test]
+    fn a_look_knows_the_children_of_commands_that_a_reading_found() {
+        let gauge = Arc::new(Gauge::default());
+        let mut child = std::process::Command::new("/bin/sh")
+            .args(["-c", "(while :; do :; done) & wait"])
+            .process_group(0)
+            .spawn()
+            .unwrap();
+        gauge.command_started(child.id());
+        let mut meter = Meter::new(Scope::Host, false, gauge).unwrap();
+        let start = Instant::now();
+        let mut until_more = |read: fn(&mut Meter) -> Snapshot, before: Duration| {
+            loop {
+                let cpu = read(&mut meter).jobs.cpu;
+                if cpu > before || start.elapsed() > Duration::from_secs(10) {
+                    return cpu;
+                }
+            }
+        };
+        let found = until_more(Meter::read, Duration::ZERO);
+        let looked = until_more(Meter::look, found);
+        let group = i32::try_from(child.id()).unwrap();
+        killpg(Pid::from_raw(group), Signal::SIGKILL).unwrap();
+        child.wait().unwrap();
+        assert!(looked > found && !found.is_zero(), "{found:?} {looked:?}");
     }
 }
