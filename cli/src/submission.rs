@@ -3,7 +3,8 @@
 use async_nats::HeaderMap;
 use rolecast_common::id::{JobId, Sequence};
 use rolecast_common::options::{
-    self, HEADER_DEADLINE, HEADER_DELAY, HEADER_MSG_ID, InvalidOption, Origin,
+    self, HEADER_DEADLINE, HEADER_DELAY, HEADER_KEY, HEADER_MSG_ID, HEADER_REQUIRE, InvalidOption,
+    Origin,
 };
 use rolecast_common::subjects::Source;
 use rolecast_common::time::WallTime;
@@ -31,11 +32,15 @@ pub(crate) fn build(
         headers.append(name.as_str(), value.as_str());
     }
     headers.insert(HEADER_MSG_ID, job.as_str());
-    if let Some(delay) = &submit.delay {
-        headers.insert(HEADER_DELAY, delay.as_str());
-    }
-    if let Some(deadline) = &submit.deadline {
-        headers.insert(HEADER_DEADLINE, deadline.as_str());
+    for (name, value) in [
+        (HEADER_DELAY, &submit.delay),
+        (HEADER_DEADLINE, &submit.deadline),
+        (HEADER_REQUIRE, &submit.require),
+        (HEADER_KEY, &submit.key),
+    ] {
+        if let Some(value) = value {
+            headers.insert(name, value.as_str());
+        }
     }
     check(&headers, now)?;
     let source = Source {
@@ -105,13 +110,15 @@ mod tests {
     #[test]
     fn wishes_become_headers_and_priority_the_subject() {
         let line = "rolecast submit ocr --id a1 --priority high --delay 30s --deadline 5m \
-                    --header Language:de";
+                    --require gpu=a100,zone --key customer-17 --header Language:de";
         let submission = build_line(line).unwrap();
         assert_eq!(submission.subject, "rolecast.jobs.ocr.high");
         for (name, value) in [
             (HEADER_MSG_ID, "a1"),
             (HEADER_DELAY, "30s"),
             (HEADER_DEADLINE, "5m"),
+            (HEADER_REQUIRE, "gpu=a100,zone"),
+            (HEADER_KEY, "customer-17"),
             ("Language", "de"),
         ] {
             assert_eq!(submission.headers.get(name).unwrap().as_str(), value);
@@ -119,9 +126,10 @@ mod tests {
     }
 
     #[test]
-    fn a_delay_nobody_can_read_is_refused_before_it_is_sent() {
+    fn a_wish_nobody_can_read_is_refused_before_it_is_sent() {
         assert!(build_line("rolecast submit ocr --delay soon").is_err());
         assert!(build_line("rolecast submit ocr --deadline tomorrow").is_err());
+        assert!(build_line("rolecast submit ocr --require GPU").is_err());
         assert!(build_line("rolecast submit ocr --deadline 2026-01-31T12:00:00Z").is_ok());
     }
 

@@ -13,7 +13,9 @@
 //! contexts and the environment as the `nats` command does.
 
 pub mod assignment;
+pub mod fnv;
 pub mod id;
+pub mod label;
 pub mod nats;
 pub mod options;
 pub mod settings;

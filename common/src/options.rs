@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use crate::id::{JobId, Sequence};
+use crate::label::{Requirement, ShardKey};
 use crate::time::{WallTime, parse_duration};
 
 /// Names the job; beats `Nats-Msg-Id`. A dead job that is retried keeps its id by it.
@@ -15,6 +16,10 @@ pub const HEADER_MSG_ID: &str = "Nats-Msg-Id";
 pub const HEADER_DEADLINE: &str = "Rolecast-Deadline";
 /// How long after submission the job may start at the earliest: a length.
 pub const HEADER_DELAY: &str = "Rolecast-Delay";
+/// The labels that the node must have: `gpu=a100, zone=eu`; a name alone asks for any value.
+pub const HEADER_REQUIRE: &str = "Rolecast-Require";
+/// What jobs have in common that do best on one node.
+pub const HEADER_KEY: &str = "Rolecast-Key";
 /// Why a job was dead-lettered, in one line.
 pub const HEADER_REASON: &str = "Rolecast-Reason";
 /// The failed attempts of a dead-lettered job, as JSON.
@@ -32,6 +37,10 @@ pub struct Options {
     pub deadline: Option<WallTime>,
     /// When the job may start at the earliest, if it was delayed.
     pub not_before: Option<WallTime>,
+    /// What its node must be.
+    pub require: Requirement,
+    /// Jobs of one key are best run on one node.
+    pub key: Option<ShardKey>,
 }
 
 /// A header whose value cannot be used.
@@ -74,10 +83,20 @@ pub fn parse<'a>(
         Some(value) => Some(parse_delay(value, origin.stored)?),
         None => None,
     };
+    let require = match header(HEADER_REQUIRE) {
+        Some(value) => parse_require(value)?,
+        None => Requirement::default(),
+    };
+    let key = match header(HEADER_KEY) {
+        Some(value) => Some(parse_key(value)?),
+        None => None,
+    };
     Ok(Options {
         job: origin.job_id(header),
         deadline,
         not_before,
+        require,
+        key,
     })
 }
 
@@ -96,6 +115,18 @@ fn parse_delay(value: &str, stored: WallTime) -> Result<WallTime, InvalidOption>
         .filter(|length| *length <= HORIZON_MAX)
         .map(|length| stored + length)
         .ok_or_else(|| invalid(HEADER_DELAY, value, "a length such as 90s, at most a year"))
+}
+
+fn parse_require(value: &str) -> Result<Requirement, InvalidOption> {
+    Requirement::parse(value).ok_or_else(|| {
+        let expected = "up to 8 labels such as gpu=a100, zone=eu";
+        invalid(HEADER_REQUIRE, value, expected)
+    })
+}
+
+fn parse_key(value: &str) -> Result<ShardKey, InvalidOption> {
+    ShardKey::parse(value.trim())
+        .ok_or_else(|| invalid(HEADER_KEY, value, "1 to 128 printable characters"))
 }
 
 fn invalid(header: &'static str, value: &str, expected: &'static str) -> InvalidOption {
@@ -129,6 +160,7 @@ mod tests {
         let options = parse_with(&[]).unwrap();
         assert_eq!(options.job.as_str(), "42-1f4");
         assert_eq!((options.deadline, options.not_before), (None, None));
+        assert_eq!((options.require, options.key), Default::default());
     }
 
     #[test]
@@ -154,6 +186,17 @@ mod tests {
     }
 
     #[test]
+    fn a_job_may_ask_for_labels_and_have_a_key() {
+        let headers = [
+            (HEADER_REQUIRE, "zone=eu, gpu"),
+            (HEADER_KEY, " customer-17"),
+        ];
+        let options = parse_with(&headers).unwrap();
+        assert_eq!(options.require.to_string(), "gpu,zone=eu");
+        assert_eq!(options.key.unwrap().as_str(), "customer-17");
+    }
+
+    #[test]
     fn a_value_that_cannot_be_used_is_named() {
         let error = parse_with(&[(HEADER_DELAY, "soon")]).unwrap_err();
         assert!(
@@ -161,5 +204,12 @@ mod tests {
             "{error}"
         );
         assert!(parse_with(&[(HEADER_DELAY, "900000h")]).is_err());
+        let error = parse_with(&[(HEADER_REQUIRE, "GPU")]).unwrap_err();
+        assert!(
+            error.to_string().contains("Rolecast-Require: \"GPU\""),
+            "{error}"
+        );
+        let error = parse_with(&[(HEADER_KEY, " ")]).unwrap_err();
+        assert!(error.to_string().contains("Rolecast-Key: \" \""), "{error}");
     }
 }

@@ -15,7 +15,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::id::{Category, NodeId, Role};
 use crate::time::parse_duration;
-use crate::unit::{Bytes, BytesPerSecond, Cores};
+use crate::unit::{Bytes, BytesPerSecond, Cores, Speed};
 use crate::wire::Share;
 
 /// One thing wrong with a configuration.
@@ -148,14 +148,17 @@ impl<'a> Table<'a> {
     ) -> Vec<T> {
         let found = self.find(key);
         let mut parent = self.child(key, found);
-        let names: Vec<String> = match parent.entries {
-            Some(entries) => entries.keys().map(|k| k.get_ref().to_string()).collect(),
-            None => Vec::new(),
-        };
+        let names = parent.names();
         names
             .iter()
             .map(|name| parent.table(name, |table| section(name, table)))
             .collect()
+    }
+
+    /// Returns the keys that are there, in their order.
+    pub fn names(&self) -> Vec<String> {
+        let entries = self.entries.into_iter().flatten();
+        entries.map(|(key, _)| key.get_ref().to_string()).collect()
     }
 
     pub fn has(&self, key: &str) -> bool {
@@ -264,6 +267,14 @@ impl Setting for Cores {
 
     fn read(value: &DeValue<'_>) -> Option<Self> {
         Cores::new(read_number(value)?).ok()
+    }
+}
+
+impl Setting for Speed {
+    const EXPECTED: &'static str = "a number from 0.05 to 20";
+
+    fn read(value: &DeValue<'_>) -> Option<Self> {
+        Speed::new(read_number(value)?).ok()
     }
 }
 

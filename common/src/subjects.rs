@@ -13,6 +13,8 @@ pub const STREAM_RESULTS: &str = "ROLECAST_RESULTS";
 pub const STREAM_DEAD: &str = "ROLECAST_DEAD";
 /// Advisories of the server about jobs it stopped delivering.
 pub const STREAM_ADVISORIES: &str = "ROLECAST_ADVISORIES";
+/// Why jobs went where they went.
+pub const STREAM_DECISIONS: &str = "ROLECAST_DECISIONS";
 /// The dispatcher's epoch.
 pub const BUCKET_CONTROL: &str = "ROLECAST_CONTROL";
 /// Failed attempts of jobs that are still alive.
@@ -38,6 +40,8 @@ pub const JOBS: [&str; 3] = [
 pub const RESULTS: &str = "rolecast.results.*";
 /// What [`STREAM_DEAD`] stores: `rolecast.dead.<category>.<job>`.
 pub const DEAD: &str = "rolecast.dead.*.*";
+/// What [`STREAM_DECISIONS`] stores: `rolecast.decisions.<category>.<job>`.
+pub const DECISIONS: &str = "rolecast.decisions.*.*";
 /// What [`STREAM_ADVISORIES`] stores.
 pub const ADVISORIES: &str = "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.ROLECAST_JOBS.*";
 /// Heartbeats of all nodes.
@@ -137,6 +141,11 @@ pub fn node_roles(node: &NodeId) -> String {
     format!("rolecast.node.{node}.roles")
 }
 
+/// Where a node receives pings, which it answers at once with an empty message.
+pub fn node_ping(node: &NodeId) -> String {
+    format!("rolecast.node.{node}.ping")
+}
+
 /// Where a node receives the confirmation of its batch of outcomes.
 pub fn node_confirm(node: &NodeId, batch: u64) -> String {
     format!("rolecast.node.{node}.confirm.{batch}")
@@ -192,9 +201,32 @@ pub fn parse_done(subject: &str) -> Result<Done, UnexpectedSubject> {
     Ok(Done::One(node, assignment))
 }
 
+/// The reply subject of a ping: where a node may publish anyway.
+pub fn pong(node: &NodeId, number: u64) -> String {
+    format!("{DONE_PREFIX}{node}.ping.{number}")
+}
+
+/// Reads the node and the number out of the subject of a ping's answer; `None`
+/// for any other subject, such as that of an outcome.
+pub fn parse_pong(subject: &str) -> Option<(NodeId, u64)> {
+    let (node, rest) = subject.strip_prefix(DONE_PREFIX)?.split_once('.')?;
+    let number = rest.strip_prefix("ping.")?.parse().ok()?;
+    Some((NodeId::new(node).ok()?, number))
+}
+
 /// Where the outcome of a job is recorded.
 pub fn result(job: &JobId) -> String {
     format!("rolecast.results.{job}")
+}
+
+/// Where it is kept why a job went where it went.
+pub fn decision(category: &Category, job: &JobId) -> String {
+    format!("rolecast.decisions.{category}.{job}")
+}
+
+/// The same of a job of any category.
+pub fn decision_any(job: &JobId) -> String {
+    format!("rolecast.decisions.*.{job}")
 }
 
 /// Where a job that failed for good is kept.
@@ -243,6 +275,22 @@ mod tests {
         }
     }
 
+    #[test]
+    fn the_answer_of_a_ping_is_told_from_an_outcome() {
+        let node = NodeId::new("n1").unwrap();
+        let subject = pong(&node, 7);
+        assert_eq!(parse_pong(&subject), Some((node, 7)));
+        assert!(parse_done(&subject).is_err());
+        for other in [
+            "rolecast.done.n1.batch",
+            "rolecast.done.n1.ping.x",
+            "rolecast.done.ping.7",
+            "rolecast.done.n1.3.ping.j1.1.$JS.ACK.S.c.1.2.3.4.5",
+        ] {
+            assert_eq!(parse_pong(other), None, "{other}");
+        }
+    }
+
     proptest! {
         #[test]
         fn reading_a_subject_never_panics(subject in "\\PC{0,120}") {
@@ -250,6 +298,7 @@ mod tests {
             let _ = parse_done(&subject);
             let _ = parse_done(&format!("rolecast.done.{subject}"));
             let _ = parse_heartbeat(&subject);
+            let _ = parse_pong(&format!("rolecast.done.{subject}"));
         }
     }
 }

@@ -91,6 +91,55 @@ quantity!(
     BytesPerSecond
 );
 
+/// How fast one core is, relative to a core of speed 1.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(try_from = "f64", into = "f64")]
+pub struct Speed(f64);
+
+/// A speed that no core has.
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+#[error("{0} is not a speed from 0.05 to 20")]
+pub struct InvalidSpeed(f64);
+
+impl Speed {
+    /// Checks that the number is within 0.05 and 20: cores in use differ less.
+    pub fn new(value: f64) -> Result<Self, InvalidSpeed> {
+        if !(0.05..=20.0).contains(&value) {
+            return Err(InvalidSpeed(value));
+        }
+        Ok(Self(value))
+    }
+
+    pub fn get(self) -> f64 {
+        self.0
+    }
+
+    /// Returns whether it is the speed of a node that says none.
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Default for Speed {
+    fn default() -> Self {
+        Self(1.0)
+    }
+}
+
+impl TryFrom<f64> for Speed {
+    type Error = InvalidSpeed;
+
+    fn try_from(value: f64) -> Result<Self, InvalidSpeed> {
+        Self::new(value)
+    }
+}
+
+impl From<Speed> for f64 {
+    fn from(speed: Speed) -> f64 {
+        speed.0
+    }
+}
+
 /// An amount of memory or data, in bytes.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
@@ -205,6 +254,17 @@ mod tests {
         assert_eq!(Bytes::parse("512MiB"), Some(Bytes::from_mib(512)));
         assert_eq!(Bytes::parse("1000"), Some(Bytes::new(1000)));
         assert_eq!(Bytes::parse("a lot"), None);
+    }
+
+    #[test]
+    fn a_speed_is_one_that_a_core_can_have() {
+        for value in [0.05, 1.0, 20.0] {
+            assert_eq!(Speed::new(value).unwrap().get(), value);
+        }
+        for value in [f64::NAN, f64::INFINITY, -1.0, 0.0, 0.04, 20.1] {
+            assert!(Speed::new(value).is_err(), "{value}");
+        }
+        assert!(serde_json::from_str::<Speed>("1e9").is_err());
     }
 
     proptest! {

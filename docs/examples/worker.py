@@ -1,5 +1,5 @@
 """A complete Rolecast worker for jobs of the category `shout`; see docs/protocol.md."""
-import asyncio, os, resource, signal, sys, time, uuid
+import asyncio, functools, os, resource, signal, sys, time, uuid
 import msgpack, nats
 
 CATEGORY, AT_ONCE, GRACE_SECONDS = "shout", 4, 30
@@ -46,8 +46,7 @@ async def main(node):
                 await asyncio.sleep(1)
 
     async def take(message):
-        task = asyncio.ensure_future(serve(message))
-        tasks.add(task)
+        tasks.add(task := asyncio.ensure_future(serve(message)))
         task.add_done_callback(tasks.discard)
 
     async def beat(boot=uuid.uuid4().hex, cpu=0.0):
@@ -64,6 +63,7 @@ async def main(node):
             await asyncio.sleep(1)
 
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    await nc.subscribe(f"{own}.ping", cb=functools.partial(nats.aio.msg.Msg.respond, data=b""))
     jobs = await nc.subscribe(f"{own}.jobs", cb=take)
     _beats = asyncio.ensure_future(beat())
     await stop.wait()

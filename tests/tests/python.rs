@@ -71,6 +71,10 @@ async fn a_job_goes_from_producer_to_worker_and_back() {
     let record = cluster.wait_record("greeting").await;
     assert_eq!(record.node.unwrap().as_str(), "one");
     assert!(record.started_ms.is_some() && record.run_us > 0);
+    let is_pinged = "the worker answers pings";
+    cluster
+        .wait_status(is_pinged, |status| status.nodes[0].round_trip_us.is_some())
+        .await;
     assert_nothing_was_refused(&mut cluster);
 }
 

@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rolecast_common::id::{Category, NAME_LEN_MAX, NodeId, Role};
+use rolecast_common::label::Labels;
 use rolecast_common::nats::Settings;
 use rolecast_common::settings::{self, Mistakes, Table};
-use rolecast_common::unit::{Bytes, BytesPerSecond, Cores};
+use rolecast_common::unit::{Bytes, BytesPerSecond, Cores, Speed};
 use rolecast_common::wire::JOBS_IN_HAND_MAX;
 
 use crate::agent::Limits;
@@ -27,9 +28,13 @@ const ENVIRONMENT_DEFAULT: [&str; 4] = ["PATH", "HOME", "LANG", "TZ"];
 pub struct Config {
     pub node: NodeId,
     pub roles: Vec<Role>,
+    pub labels: Labels,
+    pub speed: Speed,
     pub scope: Scope,
     pub jobs_max: u32,
     pub grace: Duration,
+    /// Whether a heartbeat is sent at once when what others use changes much.
+    pub heartbeat_on_change: bool,
     pub capacity: Capacity,
     pub categories: BTreeMap<Category, Service>,
     pub nats: Settings,
@@ -62,9 +67,12 @@ impl Config {
 fn read_root(root: &mut Table<'_>) -> Option<Config> {
     let node = read_node(root);
     let roles = read_roles(root);
+    let labels = root.table("labels", read_labels);
+    let speed = root.get_or("speed", Speed::default());
     let scope = read_scope(root);
     let jobs_max = read_jobs_max(root, default_jobs_max());
     let grace = root.get_or("grace", GRACE_DEFAULT);
+    let heartbeat_on_change = root.get_or("heartbeat_on_change", true);
     let capacity = root.table("capacity", read_capacity);
     let nats = root.table("nats", Settings::from_table);
     let services = root.tables("categories", |name, table| {
@@ -83,9 +91,12 @@ fn read_root(root: &mut Table<'_>) -> Option<Config> {
     Some(Config {
         node: node?,
         roles,
+        labels,
+        speed,
         scope: scope?,
         jobs_max,
         grace,
+        heartbeat_on_change,
         capacity,
         categories: categories?,
         nats,
@@ -126,6 +137,19 @@ fn read_roles(root: &mut Table<'_>) -> Vec<Role> {
         }
     }
     roles
+}
+
+fn read_labels(table: &mut Table<'_>) -> Labels {
+    let mut labels = Labels::default();
+    for name in table.names() {
+        let Some(value) = table.get::<String>(&name) else {
+            continue;
+        };
+        if let Err(error) = labels.insert(&name, &value) {
+            table.mistake(&name, error.to_string());
+        }
+    }
+    labels
 }
 
 fn read_scope(root: &mut Table<'_>) -> Option<Scope> {
@@ -290,6 +314,7 @@ mod tests {
     fn the_sample_is_a_configuration() {
         let config = Config::read(SAMPLE).unwrap();
         assert_eq!(config.roles, [Role::new("follower").unwrap()]);
+        assert_eq!(config.labels.get("zone"), Some("eu-1"));
         assert_eq!(config.jobs_max, default_jobs_max());
         let compress = &config.categories[&Category::new("compress").unwrap()];
         assert_eq!(compress.limits.time_limit, Some(Duration::from_secs(300)));
@@ -352,6 +377,28 @@ command = [\"/etc/passwd\"]
             "line 19: categories.d.directory: expected the absolute path",
             "category \"E\" is not",
             "line 21: categories.E.command: /etc/passwd is not executable",
+        ] {
+            assert!(error.contains(mistake), "{mistake:?} not in {error}");
+        }
+    }
+
+    #[test]
+    fn labels_and_speed_are_checked() {
+        let text = "\
+speed = 50
+[labels]
+Zone = \"eu\"
+gpu = 1
+\"disk.kind\" = \"a,b\"
+[categories.a]
+command = [\"cat\"]
+";
+        let error = Config::read(text).unwrap_err().to_string();
+        for mistake in [
+            "line 1: speed: expected a number from 0.05 to 20",
+            "line 3: labels.Zone: label name \"Zone\" is not",
+            "line 4: labels.gpu: expected text in quotes",
+            "line 5: labels.disk.kind: label value \"a,b\" is not",
         ] {
             assert!(error.contains(mistake), "{mistake:?} not in {error}");
         }

@@ -39,6 +39,12 @@ pub(crate) struct Submit {
     /// The job's id, [A-Za-z0-9_-]{1,64}; without it a UUID is made
     #[arg(long)]
     pub(crate) id: Option<JobId>,
+    /// Labels its node must have, such as gpu=a100,zone=eu; a name alone asks for any value
+    #[arg(long, value_name = "LABELS")]
+    pub(crate) require: Option<String>,
+    /// Jobs of one key are best run on one node, such as customer-17
+    #[arg(long)]
+    pub(crate) key: Option<String>,
     /// A header to pass to the worker; may be repeated
     #[arg(long = "header", value_name = "NAME:VALUE", value_parser = header)]
     pub(crate) headers: Vec<(String, String)>,

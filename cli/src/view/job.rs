@@ -313,6 +313,7 @@ output    6 B
             usage: JobUsage {
                 cpu_us: 84_000,
                 memory_max: 12 * 1024 * 1024,
+                ..JobUsage::default()
             },
             output: Blob("hello\n".into()),
             output_truncated: false,

@@ -224,8 +224,9 @@ fn shortage(role: &RoleStatus) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use rolecast_common::id::{Category, Epoch, NodeId};
+    use rolecast_common::label::Labels;
     use rolecast_common::time::WallTime;
-    use rolecast_common::unit::{Bytes, Cores, Resources};
+    use rolecast_common::unit::{Bytes, Cores, Resources, Speed};
     use rolecast_common::wire::{Counters, ForecastMode, Usage, VERSION};
 
     use super::*;
@@ -294,6 +295,9 @@ ocr       leader        3        2        1   2.5/min      1   1.5 s         12 
                 roles: vec![role("leader"), role("backup")],
                 health: NodeHealth::Ready,
                 heartbeat_age_ms: 300,
+                round_trip_us: Some(250),
+                labels: Labels::default(),
+                speed: Speed::default(),
                 capacity: resources(2.0, 2),
                 usage: Usage {
                     total: resources(0.5, 1),

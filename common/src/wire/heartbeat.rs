@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::{HEARTBEAT_LEN_MAX, Message};
 use crate::assignment::Assignment;
 use crate::id::{BootId, Category, Epoch, NodeId, Role};
-use crate::unit::Resources;
+use crate::label::Labels;
+use crate::unit::{Resources, Speed};
 
 /// The state of a node at one moment, published on `rolecast.heartbeat.<node>`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -29,6 +30,12 @@ pub struct Heartbeat {
     /// Whether the worker takes no more jobs and ends when it is empty.
     #[serde(default)]
     pub draining: bool,
+    /// What the node says it is, for jobs that ask for it.
+    #[serde(default, skip_serializing_if = "Labels::is_empty")]
+    pub labels: Labels,
+    /// How fast one of its cores is.
+    #[serde(default, skip_serializing_if = "Speed::is_default")]
+    pub speed: Speed,
     /// What the node has to give.
     pub capacity: Resources,
     pub usage: Usage,

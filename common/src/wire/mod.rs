@@ -9,9 +9,11 @@
 
 mod blob;
 mod capacity;
+mod decision;
 mod forecast;
 mod heartbeat;
 mod outcome;
+mod profile;
 mod record;
 mod roles;
 mod shape;
@@ -22,11 +24,13 @@ use serde::de::DeserializeOwned;
 
 pub use blob::Blob;
 pub use capacity::{CapacityAt, CapacityMap, NodeCapacity, ResourceBand, RoleCapacity};
+pub use decision::{Decision, DecisionNeeds, DecisionNode, Verdict};
 pub use forecast::{
     AccuracyAt, ForecastAt, ForecastMode, ForecastView, ResourceForecast, WeightsAt,
 };
 pub use heartbeat::{Heartbeat, Pressure, Share, Usage};
 pub use outcome::{JobUsage, Outcome, OutcomeBatch, OutcomeStatus};
+pub use profile::{LearnedProfile, ProfileView};
 pub use record::{FailedAttempt, Record, RecordStatus};
 pub use roles::RoleAssignment;
 pub use status::{

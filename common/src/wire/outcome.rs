@@ -66,6 +66,13 @@ pub struct JobUsage {
     pub cpu_us: u64,
     /// The largest resident memory, in bytes.
     pub memory_max: u64,
+    /// Read from and written to disks, in bytes; 0 if it is not known.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub disk_bytes: u64,
+    /// Received and sent, in bytes; 0 if it is not known. No system tells it of
+    /// a process, so only workers that count it themselves can say.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub network_bytes: u64,
 }
 
 impl JobUsage {
@@ -94,4 +101,12 @@ impl Message for OutcomeBatch {
 )]
 fn is_false(value: &bool) -> bool {
     !value
+}
+
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn is_zero(value: &u64) -> bool {
+    *value == 0
 }

@@ -2,10 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ForecastMode, Message, Record, Usage};
+use super::{ForecastMode, Message, ProfileView, Record, Usage};
 use crate::id::{Attempt, Category, Epoch, JobId, NodeId, Role};
+use crate::label::Labels;
 use crate::time::WallTime;
-use crate::unit::Resources;
+use crate::unit::{Resources, Speed};
 
 /// The answer of `rolecast.api.status`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -40,6 +41,21 @@ pub struct NodeStatus {
     pub health: NodeHealth,
     /// How long ago its last heartbeat came, in milliseconds.
     pub heartbeat_age_ms: u64,
+    /// How long a message to it and its answer take, in microseconds; `None` if
+    /// it has not answered a ping yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub round_trip_us: Option<u64>,
+    #[serde(default, skip_serializing_if = "Labels::is_empty")]
+    pub labels: Labels,
+    /// How fast one of its cores is, as declared.
+    #[serde(default)]
+    pub speed: Speed,
+    /// The same as its jobs tell; and by how much jobs take longer there, lately,
+    /// than predicted.
+    #[serde(default)]
+    pub learned_speed: f64,
+    #[serde(default)]
+    pub feedback: f64,
     pub capacity: Resources,
     pub usage: Usage,
     /// What is reserved for jobs sent and not yet ended.
@@ -102,6 +118,8 @@ pub struct CategoryStatus {
     pub dead: u64,
     pub expired: u64,
     /// Jobs expected to arrive per minute in the next 15; `None` before enough is known.
+    #[serde(default)]
+    pub profile: ProfileView,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_per_minute: Option<f64>,
 }

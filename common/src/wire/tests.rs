@@ -7,7 +7,8 @@ use serde_json::json;
 
 use super::*;
 use crate::id::{BootId, Category, Epoch, NodeId, Role};
-use crate::unit::{Bytes, Cores, Resources};
+use crate::label::Labels;
+use crate::unit::{Bytes, Cores, Resources, Speed};
 
 fn heartbeat() -> Heartbeat {
     Heartbeat {
@@ -19,6 +20,8 @@ fn heartbeat() -> Heartbeat {
         interval_ms: 1000,
         roles: vec![Role::new("leader").unwrap()],
         draining: false,
+        labels: Labels::try_from(BTreeMap::from([("zone".to_owned(), "eu".to_owned())])).unwrap(),
+        speed: Speed::new(1.5).unwrap(),
         capacity: Resources {
             cpu: Cores::new(4.0).unwrap(),
             memory: Bytes::from_mib(4096),
@@ -75,6 +78,30 @@ fn unknown_fields_are_ignored_and_other_versions_refused() {
     assert_eq!(decode_value(&value), Ok(heartbeat()));
     value["v"] = json!(2);
     assert_eq!(decode_value(&value), Err(Malformed::Version(2)));
+}
+
+#[test]
+fn labels_and_speeds_that_cannot_be_are_refused_and_the_usual_ones_left_out() {
+    for (field, hostile) in [
+        ("labels", json!({"Zone": "eu"})),
+        ("labels", json!({"zone": "e\u{1b}u"})),
+        ("labels", json!(["zone"])),
+        ("speed", json!(0)),
+        ("speed", json!(1e300)),
+    ] {
+        let mut value = serde_json::to_value(heartbeat()).unwrap();
+        value[field] = hostile;
+        let refused = decode_value(&value);
+        assert!(matches!(refused, Err(Malformed::Undecodable(_))), "{value}");
+    }
+    let usual = Heartbeat {
+        labels: Labels::default(),
+        speed: Speed::default(),
+        ..heartbeat()
+    };
+    let value = serde_json::to_value(&usual).unwrap();
+    assert!(value.get("labels").is_none() && value.get("speed").is_none());
+    assert_eq!(decode_value(&value), Ok(usual));
 }
 
 #[test]

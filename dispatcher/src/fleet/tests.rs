@@ -22,6 +22,8 @@ pub(crate) fn beat(node: &str, boot: &str, sequence: u64) -> Heartbeat {
         interval_ms: 1000,
         roles: vec![Role::new("follower").unwrap()],
         draining: false,
+        labels: Labels::default(),
+        speed: Speed::default(),
         capacity: Resources {
             cpu: Cores::clamped(4.0),
             memory: Bytes::from_mib(1024),

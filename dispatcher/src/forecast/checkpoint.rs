@@ -10,7 +10,8 @@
 
 use std::time::Duration;
 
-use super::fnv::fnv1a;
+use rolecast_common::fnv::fnv1a;
+
 use super::{Forecaster, Model, Stack};
 
 /// Changes whenever any field of any part does.

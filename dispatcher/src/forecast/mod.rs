@@ -16,7 +16,6 @@ mod demand;
 mod ets;
 mod ewma;
 mod experts;
-mod fnv;
 mod forecaster;
 mod history;
 pub mod lstm;

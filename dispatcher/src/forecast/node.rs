@@ -12,13 +12,13 @@ use std::array::from_fn;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rolecast_common::fnv::fnv1a;
 use rolecast_common::id::NodeId;
 use rolecast_common::time::WallTime;
 use rolecast_common::unit::{Bytes, BytesPerSecond, Cores, Resources};
 use rolecast_common::wire::ForecastMode;
 
 use super::bins::{Bin, Bins, RESOURCES};
-use super::fnv::fnv1a;
 use super::{Forecaster, HORIZON_MAX, Lesson, Model, Quantiles, Stack};
 
 /// Until when peaks are kept ready, in seconds.

@@ -19,6 +19,7 @@ mod forecasts;
 mod histories;
 mod intake;
 mod outbox;
+mod pings;
 mod service;
 mod training;
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use rolecast_common::assignment::Ack;
+use rolecast_common::id::NodeId;
 use rolecast_common::options::HEADER_DEADLINE;
 use rolecast_common::subjects::{self, KEY_CAPACITY, Source};
 use rolecast_common::wire::{CapacityMap, Decision, Encoding, Record, encode};
@@ -48,6 +49,7 @@ impl Service {
                 self.held.remove(&sequence);
             }
             Output::Fetch { .. }
+            | Output::Ping { .. }
             | Output::KeepAlive(_)
             | Output::Record(_)
             | Output::Confirm(_)
@@ -60,6 +62,7 @@ impl Service {
             Output::SaveForecast { node, bytes } => self.keeper.keep(&node, bytes),
             Output::Forward { .. } => self.forward(output).await?,
             Output::Fetch { source, batch } => self.fetch(&source, batch).await?,
+            Output::Ping { node, number } => self.ping(node, number).await?,
             Output::Record(record) => self.record(&record).await?,
             Output::Ack { sequence, ack } => {
                 self.held.remove(&sequence);
@@ -128,6 +131,17 @@ impl Service {
         let client = &self.connection.client;
         client
             .publish_with_reply(subject, reply, request.into())
+            .await?;
+        Ok(())
+    }
+
+    async fn ping(&mut self, node: NodeId, number: u64) -> anyhow::Result<()> {
+        let subject = subjects::node_ping(&node);
+        let reply = subjects::pong(&node, number);
+        self.pings.sent(self.clock.now().time, node, number);
+        let client = &self.connection.client;
+        client
+            .publish_with_reply(subject, reply, bytes::Bytes::new())
             .await?;
         Ok(())
     }

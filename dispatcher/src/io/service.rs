@@ -20,6 +20,7 @@ use tokio::time::{Sleep, sleep_until};
 use super::burial::Held;
 use super::discovery::{self, Undeclared};
 use super::forecasts::Keeper;
+use super::pings::Pings;
 use super::{Buckets, Streams, api, assets, epoch, histories, intake, training};
 use crate::forecast::Lesson;
 use crate::machine::{Input, Machine, Output};
@@ -36,7 +37,7 @@ const STOP_LIMIT: Duration = Duration::from_secs(5);
 pub(super) struct Service {
     pub(super) connection: Connection,
     pub(super) streams: Streams,
-    clock: Clock,
+    pub(super) clock: Clock,
     /// What the clocks read when the present turn began.
     now: Now,
     machine: Machine,
@@ -45,6 +46,7 @@ pub(super) struct Service {
     /// Pulls answer on `<inbox>.pull.<consumer>`, records on `<inbox>.record.<sequence>`.
     pub(super) inbox: String,
     pub(super) held: HashMap<Sequence, Held>,
+    pub(super) pings: Pings,
     pub(super) reports: mpsc::Sender<Input>,
     pub(super) histories: mpsc::UnboundedSender<histories::Change>,
     pub(super) capacity: Store,
@@ -125,6 +127,7 @@ impl Service {
             inputs,
             inbox,
             held: HashMap::new(),
+            pings: Pings::default(),
             reports,
             histories,
             capacity: buckets.capacity,
@@ -208,7 +211,7 @@ impl Service {
         self.now = self.clock.now();
         match message {
             Arrived::Pull(message) => self.on_pull(message),
-            Arrived::Done(message) => self.tell(intake::outcomes(&message)),
+            Arrived::Done(message) => self.on_done(&message),
             Arrived::Record(message) => self.on_record(&message),
             Arrived::Heartbeat(message) => self.tell(intake::heartbeat(&message)),
             Arrived::Request(message) => self.on_request(message),
@@ -249,7 +252,7 @@ impl Service {
             let Some(Some(message)) = self.inputs.done.next().now_or_never() else {
                 break;
             };
-            self.tell(intake::outcomes(&message));
+            self.on_done(&message);
         }
         for _ in 0..DRAIN_MAX {
             let Some(Some(message)) = self.inputs.records.next().now_or_never() else {
@@ -267,6 +270,17 @@ impl Service {
 
     fn tell(&mut self, input: Input) {
         self.machine.handle(self.now, input, &mut self.outputs);
+    }
+
+    fn on_done(&mut self, message: &Message) {
+        let Some((node, number)) = subjects::parse_pong(&message.subject) else {
+            return self.tell(intake::outcomes(message));
+        };
+        let round_trip = self.pings.answered(self.now.time, &node, number);
+        // The server answers in the place of a node that does not listen.
+        if let (Some(round_trip), None) = (round_trip, message.status) {
+            self.tell(Input::Latency { node, round_trip });
+        }
     }
 
     fn on_pull(&mut self, message: Message) {

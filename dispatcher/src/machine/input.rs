@@ -35,6 +35,11 @@ pub enum Input {
         from: NodeId,
         heartbeat: Box<Heartbeat>,
     },
+    /// The node answered a [`super::Output::Ping`].
+    Latency {
+        node: NodeId,
+        round_trip: Duration,
+    },
     /// Outcomes that one message carried and one answer will confirm.
     Outcomes {
         from: NodeId,

@@ -14,8 +14,8 @@
 //!    acknowledged, then the worker is answered; or it goes back for another
 //!    attempt; or it is buried with its reasons.
 //!
-//! `sweep` does what time alone makes necessary, and `forecasting` what forecasts
-//! need beside heartbeats. Whatever dies in between, an
+//! `sweep` does what time alone makes necessary, `pinging` says whom to ping, and
+//! `forecasting` does what forecasts need beside heartbeats. Whatever dies in between, an
 //! unacknowledged job is delivered again.
 
 mod delivery;
@@ -25,6 +25,7 @@ mod input;
 mod nodes;
 mod outcomes;
 mod output;
+mod pinging;
 mod recording;
 mod room;
 mod sending;
@@ -54,6 +55,7 @@ use crate::fleet::{self, Fleet};
 use crate::forecast::{self, Demand};
 use crate::placement::CategoryIndex;
 use forecasting::Forecasting;
+use pinging::Pinging;
 use recording::Recorder;
 use room::Room;
 use settled::Settled;
@@ -99,6 +101,7 @@ pub struct Machine {
     counters: Counters,
     noise: Noise,
     forecasting: Forecasting,
+    pinging: Pinging,
     records: Recorder,
     rng: fastrand::Rng,
     /// Rises with every turn in which a room was served; the fairness order.
@@ -235,6 +238,7 @@ impl Machine {
             counters: Counters::default(),
             noise: Noise::default(),
             forecasting: Forecasting::default(),
+            pinging: Pinging::new(now.wall),
             records: Recorder::default(),
             rng: fastrand::Rng::with_seed(params.seed),
             turn: 0,
@@ -266,13 +270,13 @@ impl Machine {
     pub fn handle(&mut self, now: Now, input: Input, out: &mut Vec<Output>) {
         match input {
             Input::Delivered(delivery) => self.deliver(now, delivery, out),
-            Input::Latency { node, round_trip } => self.fleet.note_latency(&node, round_trip),
             Input::PullEnded {
                 source,
                 undelivered,
             } => self.end_pull(&source, undelivered),
             Input::Reconnected => self.void_pulls(),
             Input::Heartbeat { from, heartbeat } => self.hear(now, &from, &heartbeat, out),
+            Input::Latency { node, round_trip } => self.fleet.note_latency(&node, round_trip),
             Input::Outcomes {
                 from,
                 reply,

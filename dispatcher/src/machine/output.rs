@@ -25,6 +25,12 @@ pub enum Output {
         assignment: Assignment,
         deadline: Option<WallTime>,
     },
+    /// Ask the node for an answer, and tell how long it takes as
+    /// [`super::Input::Latency`]. Numbers rise.
+    Ping {
+        node: NodeId,
+        number: u64,
+    },
     /// Forget the held payload.
     Drop(Sequence),
     /// The job is settled.

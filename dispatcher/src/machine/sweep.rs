@@ -24,6 +24,7 @@ impl Machine {
         self.look_at_rooms(now, out);
         self.look_at_jobs(now, out);
         self.sweep_forecasts(now, out);
+        self.ping(out);
         self.away
             .retain(|_, away| now.time.since(away.until) < AWAY_MAX);
         if self.confirmations.len() > CONFIRMATIONS_MAX {

@@ -5,14 +5,20 @@ use std::time::Duration;
 use rolecast_common::assignment::Assignment;
 use rolecast_common::time::{Now, Time};
 use rolecast_common::wire::{
-    HEARTBEAT_LEN_MAX, Heartbeat, JOBS_IN_HAND_MAX, Outcome, OutcomeStatus, VERSION,
+    HEARTBEAT_LEN_MAX, Heartbeat, JOBS_IN_HAND_MAX, Outcome, OutcomeStatus, Usage, VERSION,
 };
 
 use super::output::{Event, Output};
 use super::{Agent, Phase, Verdict, empty_outcome};
+use crate::usage::has_moved;
 
 pub(super) const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(1);
 const HEARTBEAT_INTERVAL_MS: u32 = 1000;
+/// How far apart heartbeats that tell a change are at least: load that swings
+/// all the time costs four messages a second and no more.
+pub(super) const CHANGE_INTERVAL: Duration = Duration::from_millis(250);
+/// How far one of them is from any heartbeat before it at least.
+pub(super) const CHANGE_DISTANCE: Duration = Duration::from_millis(100);
 /// What outcomes given back last may take to be confirmed before the program
 /// ends anyway: one loss of a message and its repetition.
 pub(super) const LEAVE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -64,8 +70,27 @@ impl Agent {
         self.leave(now.time, out);
         if self.heartbeat_due <= now.time {
             self.heartbeat_due = now.time + HEARTBEAT_INTERVAL;
+            self.heartbeat_sent = (now.time, self.usage);
             self.heartbeat_sequence += 1;
             out.push(Output::Heartbeat(Box::new(self.heartbeat())));
+        }
+    }
+
+    /// Notes the use, and tells it early if others moved it much since the last
+    /// heartbeat.
+    pub(super) fn take_usage(&mut self, now: Time, usage: Usage) {
+        self.usage = usage;
+        let (sent, told) = self.heartbeat_sent;
+        let capacity = self.params.capacity;
+        if !self.params.heartbeat_on_change || !has_moved(&told, &usage, capacity) {
+            return;
+        }
+        let due = now
+            .max(sent + CHANGE_DISTANCE)
+            .max(self.change_due + CHANGE_INTERVAL);
+        if due < self.heartbeat_due {
+            self.heartbeat_due = due;
+            self.change_due = due;
         }
     }
 
@@ -141,6 +166,8 @@ impl Agent {
             interval_ms: HEARTBEAT_INTERVAL_MS,
             roles: self.roles.to_vec(),
             draining: self.phase != Phase::Serving,
+            labels: self.params.labels.clone(),
+            speed: self.params.speed,
             capacity: self.params.capacity,
             usage: self.usage,
             jobs_max: self.params.jobs_max,

@@ -5,6 +5,7 @@
 //! 3. Every accepted job gets exactly one outcome, which is repeated until a
 //!    dispatcher confirms it.
 //! 4. A heartbeat every second says what is in hand: running or unconfirmed.
+//!    One more is sent at once when the CPU that others use has moved much.
 //! 5. To drain: take nothing new, let the running ones finish within the grace
 //!    time, give the rest back, leave.
 
@@ -24,8 +25,9 @@ use std::time::Duration;
 use foldhash::{HashMap, HashMapExt as _};
 use rolecast_common::assignment::Assignment;
 use rolecast_common::id::{BootId, Category, Epoch, NodeId, Role};
+use rolecast_common::label::Labels;
 use rolecast_common::time::{Now, Time, WallTime, format_duration};
-use rolecast_common::unit::Resources;
+use rolecast_common::unit::{Resources, Speed};
 use rolecast_common::wire::{
     Blob, JobUsage, Outcome, OutcomeStatus, RoleAssignment, Usage, VERSION,
 };
@@ -47,12 +49,16 @@ pub struct Params {
     pub boot: BootId,
     /// The roles held until the dispatcher decides otherwise.
     pub roles: Vec<Role>,
+    pub labels: Labels,
+    pub speed: Speed,
     pub capacity: Resources,
     /// The most jobs at once.
     pub jobs_max: u32,
     pub categories: BTreeMap<Category, Limits>,
     /// How long running jobs may take once the worker drains.
     pub grace: Duration,
+    /// Whether a heartbeat is sent at once when what others use changes much.
+    pub heartbeat_on_change: bool,
     /// The most bytes of several outcomes in one message.
     pub batch_len_max: usize,
 }
@@ -156,6 +162,10 @@ pub struct Agent {
     settled: Settled,
     heartbeat_sequence: u64,
     heartbeat_due: Time,
+    /// When the last one was sent, and the use that it told.
+    heartbeat_sent: (Time, Usage),
+    /// When the last one that tells a change was due.
+    change_due: Time,
 }
 
 impl Agent {
@@ -179,6 +189,8 @@ impl Agent {
             settled: Settled::default(),
             heartbeat_sequence: 0,
             heartbeat_due: now.time,
+            heartbeat_sent: (now.time, Usage::default()),
+            change_due: Time::ZERO,
             params,
         }
     }
@@ -191,7 +203,7 @@ impl Agent {
             Input::Confirmed { batch } => self.confirm(batch, out),
             Input::Unheard { batch } => self.ledger.unheard(now.time, batch),
             Input::Roles(roles) => self.take_roles(now, &roles, out),
-            Input::Usage(usage) => self.usage = usage,
+            Input::Usage(usage) => self.take_usage(now.time, usage),
             Input::Connected => {
                 self.ledger.resend(now.time);
                 self.heartbeat_due = now.time;

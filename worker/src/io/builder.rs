@@ -5,8 +5,10 @@ use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
-use rolecast_common::id::{Category, InvalidId, NodeId, Role};
+use rolecast_common::id::{Category, NodeId, Role};
+use rolecast_common::label::Labels;
 use rolecast_common::nats::Settings;
+use rolecast_common::unit::Speed;
 use rolecast_common::wire::JOBS_IN_HAND_MAX;
 
 use super::handler::launcher;
@@ -33,9 +35,12 @@ impl fmt::Display for Mistakes {
 pub struct Builder {
     node: Option<NodeId>,
     roles: Vec<Role>,
+    labels: Labels,
+    speed: Speed,
     scope: Scope,
     jobs_max: u32,
     grace: Duration,
+    heartbeat_on_change: bool,
     capacity: Capacity,
     services: BTreeMap<Category, Service>,
     nats: Settings,
@@ -48,9 +53,12 @@ impl Builder {
         Self {
             node: None,
             roles: Vec::new(),
+            labels: Labels::default(),
+            speed: Speed::default(),
             scope: Scope::Host,
             jobs_max: default_jobs_max(),
             grace: GRACE_DEFAULT,
+            heartbeat_on_change: true,
             capacity: Capacity::default(),
             services: BTreeMap::new(),
             nats: Settings::default(),
@@ -74,6 +82,21 @@ impl Builder {
             self.mistakes.push(format!("role {role} is given twice"));
         }
         self.roles.push(role);
+        self
+    }
+
+    /// Says what the node is, for jobs that ask for it.
+    pub fn label(mut self, name: &str, value: &str) -> Self {
+        let inserted = self.labels.insert(name, value);
+        self.note(inserted);
+        self
+    }
+
+    /// Sets how fast one core is, relative to a usual one of the fleet.
+    pub fn speed(mut self, speed: f64) -> Self {
+        if let Some(speed) = self.note(Speed::new(speed)) {
+            self.speed = speed;
+        }
         self
     }
 
@@ -138,6 +161,13 @@ impl Builder {
         self
     }
 
+    /// Sets whether a heartbeat is sent at once when what others use changes
+    /// much; by default it is.
+    pub fn heartbeat_on_change(mut self, is_on: bool) -> Self {
+        self.heartbeat_on_change = is_on;
+        self
+    }
+
     /// Sets what the node has to give, where the system is not to be asked.
     pub fn capacity(mut self, capacity: Capacity) -> Self {
         self.capacity = capacity;
@@ -183,9 +213,12 @@ impl Builder {
         Ok(Worker {
             node,
             roles: self.roles,
+            labels: self.labels,
+            speed: self.speed,
             scope: self.scope,
             jobs_max: self.jobs_max,
             grace: self.grace,
+            heartbeat_on_change: self.heartbeat_on_change,
             capacity: self.capacity,
             services: self.services,
             nats: self.nats,
@@ -194,7 +227,7 @@ impl Builder {
         })
     }
 
-    fn note<T>(&mut self, parsed: Result<T, InvalidId>) -> Option<T> {
+    fn note<T>(&mut self, parsed: Result<T, impl fmt::Display>) -> Option<T> {
         match parsed {
             Ok(value) => Some(value),
             Err(error) => {
@@ -219,6 +252,8 @@ mod tests {
             .node("A B")
             .role("follower")
             .role("follower")
+            .label("zone", "eu,us")
+            .speed(0.0)
             .max_jobs(0)
             .handle("ocr", nothing)
             .handle("ocr", nothing)
@@ -227,6 +262,8 @@ mod tests {
         for mistake in [
             "node id \"A B\" is not",
             "role follower is given twice",
+            "label value \"eu,us\" is not",
+            "0 is not a speed",
             "max_jobs is 0",
             "category ocr has two handlers",
             "the limits of category slow must be above 0",

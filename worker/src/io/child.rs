@@ -26,6 +26,7 @@ use wait4::{ResUse, Wait4 as _};
 
 use super::gauge::Gauge;
 use super::leash;
+use super::processes;
 use super::report::Finished;
 use crate::command::{Command, Exit, Tail, verdict};
 
@@ -145,6 +146,9 @@ struct Keeper {
     stderr: Option<ChildStderr>,
     tail: Tail,
     buffer: Vec<u8>,
+    /// What it moved to and from disks, with those of its descendants that it
+    /// waited for; zero if that is not told.
+    disk_bytes: u64,
     /// The strongest signal sent.
     signalled: u8,
     kill_at: Option<Instant>,
@@ -166,6 +170,7 @@ impl Keeper {
             stderr: child.stderr.take(),
             tail: Tail::default(),
             buffer: vec![0; READ_LEN],
+            disk_bytes: 0,
             signalled: STOP_NOT,
             kill_at: None,
             child,
@@ -176,6 +181,10 @@ impl Keeper {
     fn keep(&mut self, stop: &Stop) -> std::io::Result<ResUse> {
         let mut look_interval = LOOK_INTERVAL_MIN;
         let ended = loop {
+            // The system tells it of a command that ended until it is waited for.
+            if let Some(moved) = processes::disk_of_ended(self.group) {
+                self.disk_bytes = moved.get();
+            }
             if let Some(ended) = self.child.try_wait4()? {
                 break ended;
             }
@@ -290,6 +299,8 @@ impl Keeper {
                 cpu_us: u64::try_from(cpu(&ended).as_micros()).unwrap_or(u64::MAX),
                 // Never below what the worker itself had when it started it.
                 memory_max: ended.rusage.maxrss,
+                disk_bytes: self.disk_bytes,
+                network_bytes: 0,
             },
         }
     }

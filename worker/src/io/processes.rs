@@ -5,15 +5,17 @@ use rolecast_common::unit::Bytes;
 use crate::usage::process::Process;
 
 #[cfg(target_os = "linux")]
-pub(super) use linux::Table;
+pub(super) use linux::{Table, disk_of_ended};
 #[cfg(not(target_os = "linux"))]
-pub(super) use other::Table;
+pub(super) use other::{Table, disk_of_ended};
 
 #[cfg(target_os = "linux")]
 mod linux {
+    use std::fmt::Display;
     use std::fs;
 
-    use nix::unistd::{SysconfVar, sysconf};
+    use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
+    use nix::unistd::{Pid, SysconfVar, sysconf};
 
     use super::{Bytes, Process};
     use crate::usage::process::{StatUnits, parse_io, parse_stat};
@@ -55,11 +57,25 @@ mod linux {
 
         /// Returns the bytes moved to and from disks; zero where it is not told.
         pub(in super::super) fn disk(&mut self, id: u32) -> Bytes {
-            let text = fs::read_to_string(format!("/proc/{id}/io"));
-            text.ok()
-                .and_then(|text| parse_io(&text))
-                .unwrap_or_default()
+            read_disk(id)
         }
+    }
+
+    /// Returns what a child that ended and was not waited for moved to and from
+    /// disks, with those of its descendants that it waited for itself.
+    pub(in super::super) fn disk_of_ended(child: Pid) -> Option<Bytes> {
+        let look = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+        match waitid(Id::Pid(child), look) {
+            Ok(WaitStatus::StillAlive) | Err(_) => None,
+            Ok(_) => Some(read_disk(child)),
+        }
+    }
+
+    fn read_disk(id: impl Display) -> Bytes {
+        let text = fs::read_to_string(format!("/proc/{id}/io"));
+        text.ok()
+            .and_then(|text| parse_io(&text))
+            .unwrap_or_default()
     }
 }
 
@@ -111,6 +127,10 @@ mod other {
                 .with_disk_usage();
             self.system.refresh_processes_specifics(which, true, what);
         }
+    }
+
+    pub(in super::super) fn disk_of_ended(_: nix::unistd::Pid) -> Option<Bytes> {
+        None
     }
 
     fn read(process: &sysinfo::Process) -> Process {

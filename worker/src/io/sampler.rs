@@ -1,5 +1,5 @@
-//! Measures the use of resources every second, on a thread of its own: reading
-//! the system may be slow and must not delay jobs.
+//! Measures the use of resources every second, and at once when others moved it,
+//! on a thread of its own: reading the system may be slow and must not delay jobs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -17,9 +17,11 @@ use super::system::{Cgroup, Host, host_pressure};
 use crate::config::Capacity;
 use crate::usage::jobs::{Spent, Tracker};
 use crate::usage::process::{Process, trees};
-use crate::usage::{Counters, Scope, Snapshot, between};
+use crate::usage::{Counters, Scope, Snapshot, between, has_moved};
 
 const INTERVAL: Duration = Duration::from_secs(1);
+/// How often the CPU alone is looked at; sysinfo counts nothing shorter.
+const LOOK_INTERVAL: Duration = Duration::from_millis(200);
 /// The first reading comes sooner, for the first heartbeat waits for it; a
 /// shorter interval would hold too few clock ticks (sysinfo asks for 200 ms).
 const FIRST_INTERVAL: Duration = Duration::from_millis(250);
@@ -34,14 +36,13 @@ pub(super) struct Sampler {
 }
 
 impl Sampler {
-    /// Finds out what there is and starts measuring.
+    /// Finds out what there is and starts measuring; with `tells_changes` not
+    /// only every second but also when the CPU that others use has moved.
     pub(super) fn start(
-        scope: Scope,
+        mut meter: Meter,
         capacity: Capacity,
-        has_handlers: bool,
-        gauge: Arc<Gauge>,
+        tells_changes: bool,
     ) -> anyhow::Result<Self> {
-        let mut meter = Meter::new(scope, has_handlers, gauge)?;
         let found = meter.capacity();
         let capacity = Resources {
             cpu: capacity.cpu.unwrap_or(found.cpu),
@@ -49,24 +50,16 @@ impl Sampler {
             network: capacity.network.unwrap_or(found.network),
             disk: capacity.disk.unwrap_or(found.disk),
         };
+        // Within its own process a worker has no others.
+        let interval = match meter.scope {
+            Scope::Host | Scope::Cgroup if tells_changes => LOOK_INTERVAL,
+            Scope::Host | Scope::Cgroup | Scope::Process => INTERVAL,
+        };
         let (sender, usage) = watch::channel(None);
         let (stop, stopped) = mpsc::channel();
         let thread = std::thread::Builder::new().name("usage".to_owned());
         thread
-            .spawn(move || {
-                let mut interval = FIRST_INTERVAL;
-                let mut earlier = meter.read();
-                let mut read = Instant::now();
-                while stopped.recv_timeout(interval) == Err(RecvTimeoutError::Timeout) {
-                    interval = INTERVAL;
-                    let later = meter.read();
-                    let length = read.elapsed();
-                    read = Instant::now();
-                    let usage = between(&earlier, &later, length, capacity);
-                    earlier = later;
-                    sender.send_replace(Some(usage));
-                }
-            })
+            .spawn(move || measure(meter, capacity, interval, &stopped, &sender))
             .context("cannot start the thread that measures")?;
         Ok(Self {
             capacity,
@@ -76,8 +69,67 @@ impl Sampler {
     }
 }
 
+/// Looks at the use time and again until it is to stop.
+fn measure(
+    mut meter: Meter,
+    capacity: Resources,
+    interval: Duration,
+    stopped: &mpsc::Receiver<()>,
+    sender: &watch::Sender<Option<Usage>>,
+) {
+    let mut told = Usage::default();
+    let mut earlier = Reading::new(meter.read());
+    let mut looked = earlier;
+    let (mut wait, mut due) = (FIRST_INTERVAL, FIRST_INTERVAL);
+    while stopped.recv_timeout(wait) == Err(RecvTimeoutError::Timeout) {
+        let is_due = earlier.at.elapsed() >= due;
+        if !is_due {
+            let look = Reading::new(meter.look());
+            if !has_moved(&told, &look.since(&looked, capacity), capacity) {
+                looked = look;
+                continue;
+            }
+            // A look may take a new process of a job for one of others, so the
+            // word about it is a whole reading's.
+        }
+        let later = Reading::new(meter.read());
+        let mut usage = later.since(&earlier, capacity);
+        if !is_due {
+            // What moved just now must not be blurred by what was before.
+            let recent = later.since(&looked, capacity);
+            usage.total.cpu = recent.total.cpu;
+            usage.jobs.cpu = recent.jobs.cpu;
+        }
+        sender.send_replace(Some(usage));
+        told = usage;
+        earlier = later;
+        looked = later;
+        (wait, due) = (interval, INTERVAL);
+    }
+}
+
+/// A snapshot and when it was complete.
+#[derive(Clone, Copy)]
+struct Reading {
+    at: Instant,
+    snapshot: Snapshot,
+}
+
+impl Reading {
+    fn new(snapshot: Snapshot) -> Self {
+        let at = Instant::now();
+        Self { at, snapshot }
+    }
+
+    fn since(&self, earlier: &Reading, capacity: Resources) -> Usage {
+        let length = self.at - earlier.at;
+        between(&earlier.snapshot, &self.snapshot, length, capacity)
+    }
+}
+
 /// Reads one snapshot after another.
-struct Meter {
+#[derive(Debug)]
+pub(super) struct Meter {
     scope: Scope,
     has_handlers: bool,
     host: Host,
@@ -85,12 +137,14 @@ struct Meter {
     table: Table,
     gauge: Arc<Gauge>,
     tracker: Tracker,
+    /// The processes of the commands, as far as they were seen.
+    members: BTreeSet<u32>,
     /// The memory of this process when no handler was at work.
     idle_memory: Option<Bytes>,
 }
 
 impl Meter {
-    fn new(scope: Scope, has_handlers: bool, gauge: Arc<Gauge>) -> anyhow::Result<Self> {
+    pub(super) fn new(scope: Scope, has_handlers: bool, gauge: Arc<Gauge>) -> anyhow::Result<Self> {
         let cgroup = match scope {
             Scope::Cgroup => Some(Cgroup::find()?),
             Scope::Host | Scope::Process => None,
@@ -103,6 +157,7 @@ impl Meter {
             table: Table::new()?,
             gauge,
             tracker: Tracker::default(),
+            members: BTreeSet::new(),
             idle_memory: None,
         })
     }
@@ -143,11 +198,34 @@ impl Meter {
         }
     }
 
+    /// Reads CPU time only, and of commands that of the processes known.
+    fn look(&mut self) -> Snapshot {
+        let commands = self.gauge.take();
+        let known = self.members.union(&commands.running);
+        let processes: Vec<Process> = known.filter_map(|id| self.table.one(*id)).collect();
+        let running = self.spent(&processes, &commands.running);
+        self.tracker.update(&commands.ended, &running);
+        let cpu = match &self.cgroup {
+            Some(cgroup) => cgroup.cpu().unwrap_or_default(),
+            None => self.host.cpu(),
+        };
+        Snapshot {
+            total: Counters {
+                cpu,
+                ..Counters::default()
+            },
+            jobs: self.jobs(),
+            pressure: None,
+        }
+    }
+
     /// Adds up each tree of processes.
     fn spent(&mut self, processes: &[Process], roots: &BTreeSet<u32>) -> BTreeMap<u32, Spent> {
         let by_id: BTreeMap<u32, &Process> = processes.iter().map(|p| (p.id, p)).collect();
         let mut spent = BTreeMap::<u32, Spent>::new();
+        self.members.clear();
         for (root, members) in trees(processes, roots) {
+            self.members.extend(&members);
             let sum = spent.entry(root).or_default();
             for member in members {
                 let process = by_id[&member];
@@ -199,6 +277,11 @@ impl Meter {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::process::CommandExt as _;
+
+    use nix::sys::signal::{Signal, killpg};
+    use nix::unistd::Pid;
+
     use super::*;
 
     #[test]
@@ -210,7 +293,8 @@ mod tests {
             .spawn()
             .unwrap();
         gauge.command_started(child.id());
-        let sampler = Sampler::start(Scope::Process, Capacity::default(), false, gauge);
+        let meter = Meter::new(Scope::Process, false, gauge).unwrap();
+        let sampler = Sampler::start(meter, Capacity::default(), false);
         let mut usage = sampler.as_ref().unwrap().usage.clone();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .build()
@@ -222,5 +306,32 @@ mod tests {
         child.kill().unwrap();
         child.wait().unwrap();
         assert!(seen.jobs.memory > Bytes::ZERO && seen.total.memory > seen.jobs.memory);
+    }
+
+    #[test]
+    fn a_look_knows_the_children_of_commands_that_a_reading_found() {
+        let gauge = Arc::new(Gauge::default());
+        let mut child = std::process::Command::new("/bin/sh")
+            .args(["-c", "(while :; do :; done) & wait"])
+            .process_group(0)
+            .spawn()
+            .unwrap();
+        gauge.command_started(child.id());
+        let mut meter = Meter::new(Scope::Host, false, gauge).unwrap();
+        let start = Instant::now();
+        let mut until_more = |read: fn(&mut Meter) -> Snapshot, before: Duration| {
+            loop {
+                let cpu = read(&mut meter).jobs.cpu;
+                if cpu > before || start.elapsed() > Duration::from_secs(10) {
+                    return cpu;
+                }
+            }
+        };
+        let found = until_more(Meter::read, Duration::ZERO);
+        let looked = until_more(Meter::look, found);
+        let group = i32::try_from(child.id()).unwrap();
+        killpg(Pid::from_raw(group), Signal::SIGKILL).unwrap();
+        child.wait().unwrap();
+        assert!(looked > found && !found.is_zero(), "{found:?} {looked:?}");
     }
 }

@@ -174,6 +174,7 @@ impl Shell {
         let received = match kind {
             "jobs" => self.receive_job(now, message),
             "roles" => self.receive_roles(now, &message),
+            "ping" => self.receive_ping(message),
             _ => self.receive_confirmation(now, kind, &message),
         };
         if let Err(reason) = received {
@@ -209,6 +210,16 @@ impl Shell {
         let roles: RoleAssignment =
             wire::decode(encoding, &message.payload).map_err(|error| error.to_string())?;
         self.handle_at(now, Input::Roles(roles));
+        Ok(())
+    }
+
+    /// Answers; how long that takes tells the dispatcher how far away this node is.
+    fn receive_ping(&self, message: Message) -> Result<(), String> {
+        let reply = message.reply.ok_or("a ping without a reply subject")?;
+        if !reply.starts_with(self.done_prefix.as_str()) {
+            return Err("a reply subject of another node".to_owned());
+        }
+        self.publish(reply, None, Bytes::new());
         Ok(())
     }
 

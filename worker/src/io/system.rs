@@ -55,16 +55,21 @@ impl Host {
         }
     }
 
-    pub(super) fn read(&mut self) -> Counters {
+    /// Returns the CPU time used since the start.
+    pub(super) fn cpu(&mut self) -> Duration {
         self.system.refresh_cpu_usage();
-        self.refresh_memory();
         let now = Instant::now();
         let share = f64::from(self.system.global_cpu_usage()).clamp(0.0, 100.0) / 100.0;
         let length = now - std::mem::replace(&mut self.looked, now);
         self.cpu += length.mul_f64(share * self.capacity().cpu.get());
+        self.cpu
+    }
+
+    pub(super) fn read(&mut self) -> Counters {
+        self.refresh_memory();
         let total = Bytes::new(self.system.total_memory());
         Counters {
-            cpu: self.cpu,
+            cpu: self.cpu(),
             memory: total.minus(Bytes::new(self.system.available_memory())),
             network: self.network(),
             disk: self.disk(),
@@ -164,7 +169,7 @@ impl Cgroup {
         }
     }
 
-    fn cpu(&self) -> Option<Duration> {
+    pub(super) fn cpu(&self) -> Option<Duration> {
         let place = self.locations.cpu.as_ref()?;
         match place.version {
             Version::V1 => cgroup::parse_cpu_v1(&read(&place.directory, "cpuacct.usage")?),

@@ -11,13 +11,15 @@ use async_nats::{Client, Message, SubscribeError};
 use futures_util::stream::{FusedStream, once, select};
 use futures_util::{Stream, StreamExt as _};
 use rolecast_common::id::{BootId, Category, NodeId, Role};
+use rolecast_common::label::Labels;
 use rolecast_common::nats::{Clock, Connection, Settings, connect};
 use rolecast_common::subjects;
+use rolecast_common::unit::Speed;
 
 use super::builder::Builder;
 use super::gauge::Gauge;
 use super::handler::Launch;
-use super::sampler::Sampler;
+use super::sampler::{Meter, Sampler};
 use super::shell::Shell;
 use crate::agent::{Agent, Limits, Params};
 use crate::command::Command;
@@ -39,9 +41,12 @@ const FIRST_USAGE_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct Worker {
     pub(super) node: NodeId,
     pub(super) roles: Vec<Role>,
+    pub(super) labels: Labels,
+    pub(super) speed: Speed,
     pub(super) scope: Scope,
     pub(super) jobs_max: u32,
     pub(super) grace: Duration,
+    pub(super) heartbeat_on_change: bool,
     pub(super) capacity: Capacity,
     pub(super) services: BTreeMap<Category, Service>,
     pub(super) nats: Settings,
@@ -91,9 +96,12 @@ impl Worker {
         Self {
             node: config.node,
             roles: config.roles,
+            labels: config.labels,
+            speed: config.speed,
             scope: config.scope,
             jobs_max: config.jobs_max,
             grace: config.grace,
+            heartbeat_on_change: config.heartbeat_on_change,
             capacity: config.capacity,
             services: services.collect(),
             nats,
@@ -114,8 +122,8 @@ impl Worker {
         let gauge = Arc::new(Gauge::default());
         let runners = self.services.values().map(|service| &service.runner);
         let has_handlers = runners.into_iter().any(|r| matches!(r, Runner::Handler(_)));
-        let mut sampler =
-            Sampler::start(self.scope, self.capacity, has_handlers, Arc::clone(&gauge))?;
+        let meter = Meter::new(self.scope, has_handlers, Arc::clone(&gauge))?;
+        let mut sampler = Sampler::start(meter, self.capacity, self.heartbeat_on_change)?;
         let name = format!("rolecast-worker {}", self.node);
         let connection = tokio::select! {
             connection = connect(&self.nats, &name, self.connect_timeout) => connection?,
@@ -151,12 +159,15 @@ impl Worker {
             node: self.node.clone(),
             boot,
             roles: self.roles,
+            labels: self.labels,
+            speed: self.speed,
             capacity: sampler.capacity,
             jobs_max: self.jobs_max,
             categories: categories
                 .map(|(c, service)| (c.clone(), service.limits))
                 .collect(),
             grace: self.grace,
+            heartbeat_on_change: self.heartbeat_on_change,
             batch_len_max: BATCH_LEN_MAX.min(connection.client.max_payload() / 2),
         };
         let names: Vec<&str> = self.services.keys().map(Category::as_str).collect();
@@ -193,12 +204,13 @@ async fn subscribe(
         .queue_subscribe(subjects::node_jobs(node), group)
         .await?;
     let roles = client.subscribe(subjects::node_roles(node)).await?;
+    let pings = client.subscribe(subjects::node_ping(node)).await?;
     // Without a group: the server tells only a plain subscription that nobody
     // listens where the outcomes were sent.
     let confirmations = subjects::node_all(node).replace('>', "confirm.*");
     let confirmations = client.subscribe(confirmations).await?;
     Ok(select(
         jobs.fuse(),
-        select(confirmations.fuse(), roles.fuse()),
+        select(confirmations.fuse(), select(roles.fuse(), pings.fuse())),
     ))
 }

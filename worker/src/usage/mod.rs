@@ -12,6 +12,10 @@ use std::time::Duration;
 use rolecast_common::unit::{Bytes, BytesPerSecond, Cores, Resources};
 use rolecast_common::wire::{Pressure, Usage};
 
+/// The share of the CPUs by which a change counts as one. Well above what clock
+/// ticks of 10 ms blur in a look of 200 ms; guessed otherwise.
+const MOVED_SHARE: f64 = 0.1;
+
 /// What a worker's `usage` covers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Scope {
@@ -72,6 +76,14 @@ pub fn between(earlier: &Snapshot, later: &Snapshot, length: Duration, limit: Re
     }
 }
 
+/// Returns whether the CPU that others than the jobs use has moved by more than
+/// a tenth of what there is.
+pub fn has_moved(before: &Usage, after: &Usage, capacity: Resources) -> bool {
+    let exogenous = |usage: &Usage| usage.total.cpu.minus(usage.jobs.cpu).get();
+    let moved = exogenous(after) - exogenous(before);
+    moved.abs() > capacity.cpu.get() * MOVED_SHARE
+}
+
 fn rates(earlier: &Counters, later: &Counters, length: Duration, limit: Resources) -> Resources {
     let seconds = length.as_secs_f64();
     let cpu = later.cpu.saturating_sub(earlier.cpu).as_secs_f64() / seconds;
@@ -128,6 +140,26 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn only_what_others_use_counts_as_moved() {
+        let usage = |total, jobs| {
+            let cpu = |cpu| Resources {
+                cpu: Cores::clamped(cpu),
+                ..Resources::default()
+            };
+            Usage {
+                total: cpu(total),
+                jobs: cpu(jobs),
+                pressure: None,
+            }
+        };
+        let before = usage(2.0, 1.0);
+        assert!(!has_moved(&before, &usage(4.0, 3.0), limit()));
+        assert!(!has_moved(&before, &usage(1.3, 0.0), limit()));
+        assert!(has_moved(&before, &usage(2.0, 0.5), limit()));
+        assert!(has_moved(&before, &usage(1.5, 1.0), limit()));
     }
 
     fn limit() -> Resources {

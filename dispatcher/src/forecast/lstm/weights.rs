@@ -4,8 +4,9 @@
 //! (inputs, hidden units, anchors, horizons), the weights as f32 in the order of
 //! the fields, and the FNV-1a hash (64 bit) of all before it.
 
-use super::super::fnv::fnv1a;
 use std::sync::LazyLock;
+
+use rolecast_common::fnv::fnv1a;
 
 use super::features::{ANCHORS, INPUTS};
 use super::{HIDDEN, HORIZON_COUNT};

@@ -2,6 +2,7 @@
 
 mod forecasting;
 mod nodes;
+mod pinging;
 mod world;
 
 use std::collections::BTreeSet;
@@ -9,6 +10,7 @@ use std::time::Duration;
 
 use rolecast_common::assignment::{Ack, Assignment};
 use rolecast_common::id::{Category, Epoch, JobId, NodeId, Sequence};
+use rolecast_common::label::Requirement;
 use rolecast_common::options::{InvalidOption, Options};
 use rolecast_common::subjects::Source;
 use rolecast_common::time::{Now, Time, WallTime};
@@ -79,6 +81,8 @@ fn delivery_of(source: &str, sequence: u64, delivered: u64) -> Delivery {
             job: job.clone(),
             deadline: None,
             not_before: None,
+            require: Requirement::default(),
+            key: None,
         }),
         job,
     }
@@ -135,7 +139,11 @@ fn turn(
     out.retain(|output| {
         let is_aside = matches!(
             output,
-            Output::Fetch { .. } | Output::Event(_) | Output::PublishCapacity(_) | Output::Learn(_)
+            Output::Fetch { .. }
+                | Output::Ping { .. }
+                | Output::Event(_)
+                | Output::PublishCapacity(_)
+                | Output::Learn(_)
         );
         !is_aside
     });
@@ -344,6 +352,8 @@ fn delays_deadlines_and_bad_options_are_judged_on_arrival_and_while_waiting() {
             job: JobId::new("j").unwrap(),
             deadline: deadline.map(|s| now(0.0).wall + Duration::from_secs(s)),
             not_before: not_before.map(|s| now(0.0).wall + Duration::from_secs(s)),
+            require: Requirement::default(),
+            key: None,
         })
     };
     let bad = rolecast_common::options::parse(

@@ -96,6 +96,7 @@ impl World {
                     self.returned.insert(sequence.get());
                 }
                 Output::Fetch { .. }
+                | Output::Ping { .. }
                 | Output::Drop(_)
                 | Output::KeepAlive(_)
                 | Output::SaveHistory { .. }

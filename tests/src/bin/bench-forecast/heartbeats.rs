@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use anyhow::Context as _;
 use rolecast_common::assignment::Assignment;
 use rolecast_common::id::{BootId, Category, Epoch, NodeId, Role};
+use rolecast_common::label::Labels;
 use rolecast_common::subjects;
-use rolecast_common::unit::{Bytes, BytesPerSecond, Cores, Resources};
+use rolecast_common::unit::{Bytes, BytesPerSecond, Cores, Resources, Speed};
 use rolecast_common::wire::{self, Encoding, Heartbeat, Pressure, Share, VERSION};
 
 use super::usage::Usage;
@@ -55,6 +56,8 @@ impl Host {
                 interval_ms: 1000,
                 roles: roles?,
                 draining: false,
+                labels: Labels::default(),
+                speed: Speed::default(),
                 capacity: resources([1.0; 4]),
                 usage: wire::Usage::default(),
                 jobs_max: 8,

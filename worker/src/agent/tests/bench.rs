@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use rolecast_common::assignment::Ack;
 use rolecast_common::id::{Attempt, JobId};
+use rolecast_common::unit::Cores;
 use rolecast_common::wire::Heartbeat;
 
 use super::super::*;
@@ -31,6 +32,14 @@ impl Bench {
     }
 
     pub(super) fn with_jobs_max(jobs_max: u32) -> Self {
+        Self::with(jobs_max, true)
+    }
+
+    pub(super) fn without_heartbeat_on_change() -> Self {
+        Self::with(3, false)
+    }
+
+    fn with(jobs_max: u32, heartbeat_on_change: bool) -> Self {
         let limits = |jobs_max, time_limit| Limits {
             jobs_max,
             time_limit,
@@ -43,12 +52,18 @@ impl Bench {
             node: NodeId::new("n1").unwrap(),
             boot: BootId::new("boot").unwrap(),
             roles: vec![Role::new("follower").unwrap()],
-            capacity: Resources::default(),
+            labels: Labels::default(),
+            speed: Speed::default(),
+            capacity: Resources {
+                cpu: Cores::clamped(4.0),
+                ..Resources::default()
+            },
             jobs_max,
             categories: categories
                 .map(|(name, limits)| (Category::new(name).unwrap(), limits))
                 .into(),
             grace: 5 * SECOND,
+            heartbeat_on_change,
             batch_len_max: BATCH_LEN_MAX,
         };
         let now = Now {

@@ -9,6 +9,7 @@ mod any_order;
 mod bench;
 
 use rolecast_common::assignment::Ack;
+use rolecast_common::unit::Cores;
 use rolecast_common::wire::{Heartbeat, Message as _, encode};
 
 use super::*;
@@ -121,6 +122,48 @@ fn an_execution_counts_for_the_category_it_was_started_for() {
     bench.offer(assignment_of("pair", "b", 1));
     bench.offer(assignment_of("pair", "c", 1));
     assert_eq!(bench.starts().len(), 2);
+}
+
+#[test]
+fn a_heartbeat_tells_at_once_that_the_use_of_others_moved() {
+    let mut bench = Bench::new();
+    bench.pass(SECOND);
+    assert_eq!(
+        until_beat(&mut bench, 0.3),
+        1000,
+        "a little changes nothing"
+    );
+    assert_eq!(until_beat(&mut bench, 2.0), 100, "at a distance from any");
+    assert_eq!(until_beat(&mut bench, 0.0), 250, "further from its kind");
+    assert_eq!(until_beat(&mut bench, 0.1), 1000, "compared with the last");
+    bench.pass(Duration::from_millis(300));
+    assert_eq!(until_beat(&mut bench, 2.0), 0);
+    assert_eq!(bench.heartbeat().usage.total.cpu, Cores::clamped(2.0));
+    let mut bench = Bench::without_heartbeat_on_change();
+    bench.pass(SECOND);
+    assert_eq!(until_beat(&mut bench, 4.0), 1000);
+}
+
+/// Tells how many cores others use, and returns how many milliseconds later
+/// there is a heartbeat.
+fn until_beat(bench: &mut Bench, cpu: f64) -> u64 {
+    let total = Resources {
+        cpu: Cores::clamped(cpu),
+        ..Resources::default()
+    };
+    bench.take();
+    bench.input(Input::Usage(Usage {
+        total,
+        ..Usage::default()
+    }));
+    let is_beat = |output: &Output| matches!(output, Output::Heartbeat(_));
+    for elapsed in 0.. {
+        if bench.take().iter().any(is_beat) {
+            return elapsed;
+        }
+        bench.pass(Duration::from_millis(1));
+    }
+    unreachable!("there is a heartbeat every second")
 }
 
 #[test]

@@ -21,6 +21,18 @@ fn the_payload_is_stdin_and_stdout_is_the_output() {
     assert!(finished.usage.memory_max > 0);
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn what_a_command_and_its_children_wrote_is_counted() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("written");
+    let script = format!("head -c 3000000 /dev/zero > {}; true", file.display());
+    let moved = shell(&script).usage.disk_bytes;
+    // A file system in memory, or a kernel that does not count, tells nothing.
+    assert!(moved == 0 || moved >= 3_000_000, "{moved}");
+    assert!(moved < 30_000_000, "{moved}");
+}
+
 #[test]
 fn exit_codes_are_mapped_and_stderr_is_the_reason() {
     let finished = shell("echo out; echo broken pipe >&2; exit 65");
