@@ -5,7 +5,8 @@
 //! are a ridge regression of what came on what the cues were, drawn to a prior:
 //! the rhythm counts in full, and what else is above the level fades away. So
 //! where nothing is periodic the forecast is what regresses best on the present,
-//! between *nothing changes* and *as on average*.
+//! between *nothing changes* and *as on average*. Far buckets have few outcomes;
+//! their prior is what a nearer one learned of how fast the present fades.
 
 #![allow(
     clippy::cast_possible_truncation,
@@ -19,6 +20,9 @@ use super::{BUCKET_EDGES_S, BUCKETS, RESOURCES};
 /// What is regressed on: the rhythm in the bucket; the present and the last
 /// half minute above level and rhythm; the rhythm at present.
 pub(super) const CUES: usize = 4;
+/// Which cue is the present, and which ones are the rhythm's.
+const PRESENT: usize = 1;
+const RHYTHM: [usize; 2] = [0, 3];
 /// What a cue counts before anything is learned. The present fades as typical
 /// load does (guessed; a few dozen outcomes replace it).
 const PRIORS: [[f32; CUES]; BUCKETS] = [
@@ -30,7 +34,7 @@ const PRIORS: [[f32; CUES]; BUCKETS] = [
     [1.0, 0.3, 0.0, 0.0],
 ];
 /// Outcomes that weigh as much as the prior.
-const PRIOR_COUNT: f32 = 40.0;
+const PRIOR_COUNT: f32 = 20.0;
 /// Outcomes after which older ones count less.
 const MEMORY: f32 = 600.0;
 /// Forecasts of a bucket waiting for their outcomes at once.
@@ -64,7 +68,8 @@ struct Pending {
 struct Regression {
     products: [[f32; CUES]; CUES],
     outcomes: [f32; CUES],
-    count: f32,
+    /// How many outcomes each cue was there for.
+    counts: [f32; CUES],
     weights: [f32; CUES],
 }
 
@@ -89,18 +94,14 @@ impl Blend {
 
     /// Takes what was used at this moment, in seconds since the Unix epoch.
     pub(super) fn learn(&mut self, at: f64, shares: &[f32; RESOURCES]) {
+        let mut fading = [1.0; RESOURCES];
         for (index, bucket) in self.buckets.iter_mut().enumerate() {
             let (start, end) = (BUCKET_EDGES_S[index], BUCKET_EDGES_S[index + 1]);
+            let priors = fading.map(|fading| faded(index, fading));
             for place in &mut bucket.pending {
                 let Some(pending) = place else { continue };
                 if at > pending.at + end {
-                    bucket
-                        .regressions
-                        .iter_mut()
-                        .enumerate()
-                        .for_each(|(resource, regression)| {
-                            pending.teach(resource, regression, &PRIORS[index])
-                        });
+                    pending.teach(&mut bucket.regressions, &priors);
                     *place = None;
                 } else if at > pending.at + start {
                     for (sum, share) in pending.sum.iter_mut().zip(shares) {
@@ -109,6 +110,10 @@ impl Blend {
                     pending.count += 1.0;
                 }
             }
+            fading = from_fn(|resource| {
+                let present = bucket.regressions[resource].weights[PRESENT];
+                (present / PRIORS[index][PRESENT]).clamp(0.0, 1.0)
+            });
         }
     }
 
@@ -142,16 +147,28 @@ impl Blend {
     pub(super) fn forget_rhythm(&mut self) {
         for (bucket, prior) in self.buckets.iter_mut().zip(PRIORS) {
             bucket.pending = [None; PENDING];
-            bucket.regressions = [Regression::new(prior); RESOURCES];
+            for regression in &mut bucket.regressions {
+                regression.forget(&RHYTHM, &prior);
+            }
         }
     }
 }
 
+/// Returns the prior of a bucket, the present counting less by a factor.
+fn faded(bucket: usize, fading: f32) -> [f32; CUES] {
+    let mut prior = PRIORS[bucket];
+    prior[PRESENT] *= fading;
+    prior
+}
+
 impl Pending {
-    fn teach(&self, resource: usize, regression: &mut Regression, prior: &[f32; CUES]) {
-        if self.count > 0.0 {
+    fn teach(&self, regressions: &mut [Regression; RESOURCES], priors: &[[f32; CUES]; RESOURCES]) {
+        if self.count == 0.0 {
+            return;
+        }
+        for (resource, regression) in regressions.iter_mut().enumerate() {
             let came = self.sum[resource] / self.count - self.level[resource];
-            regression.learn(&self.cues[resource], came, prior);
+            regression.learn(&self.cues[resource], came, &priors[resource]);
         }
     }
 }
@@ -161,17 +178,16 @@ impl Regression {
         Self {
             products: [[0.0; CUES]; CUES],
             outcomes: [0.0; CUES],
-            count: 0.0,
+            counts: [0.0; CUES],
             weights: prior,
         }
     }
 
     fn learn(&mut self, cues: &[f32; CUES], came: f32, prior: &[f32; CUES]) {
         let keep = 1.0 - 1.0 / MEMORY;
-        let error = came - dot(prior, cues);
-        self.count = self.count * keep + 1.0;
         for (index, cue) in cues.iter().enumerate() {
-            self.outcomes[index] = self.outcomes[index] * keep + cue * error;
+            self.counts[index] = self.counts[index] * keep + 1.0;
+            self.outcomes[index] = self.outcomes[index] * keep + cue * came;
             for (product, other) in self.products[index].iter_mut().zip(cues) {
                 *product = *product * keep + cue * other;
             }
@@ -179,19 +195,31 @@ impl Regression {
         self.solve(prior);
     }
 
+    /// Begins anew with some cues.
+    fn forget(&mut self, cues: &[usize], prior: &[f32; CUES]) {
+        for cue in cues {
+            self.products[*cue] = [0.0; CUES];
+            self.products.iter_mut().for_each(|row| row[*cue] = 0.0);
+            (self.outcomes[*cue], self.counts[*cue]) = (0.0, 0.0);
+            self.weights[*cue] = prior[*cue];
+        }
+    }
+
     /// Solves for the distance from the prior, by Gauss; the ridge makes every
     /// pivot positive.
     fn solve(&mut self, prior: &[f32; CUES]) {
         let mut rows = self.products;
-        let mut right = self.outcomes;
+        let mut right: [f32; CUES] =
+            from_fn(|index| self.outcomes[index] - dot(&self.products[index], prior));
         for (index, row) in rows.iter_mut().enumerate() {
-            row[index] = row[index] * (1.0 + PRIOR_COUNT / self.count) + 1e-6;
+            row[index] = row[index] * (1.0 + PRIOR_COUNT / self.counts[index]) + 1e-6;
         }
         for pivot in 0..CUES {
+            let upper = rows[pivot];
             for below in pivot + 1..CUES {
-                let factor = rows[below][pivot] / rows[pivot][pivot];
-                for column in pivot..CUES {
-                    rows[below][column] -= factor * rows[pivot][column];
+                let factor = rows[below][pivot] / upper[pivot];
+                for (value, upper) in rows[below].iter_mut().zip(upper) {
+                    *value -= factor * upper;
                 }
                 right[below] -= factor * right[pivot];
             }

@@ -52,8 +52,8 @@ pub(super) struct Component {
 }
 
 impl Component {
-    /// Learns the profile of what the past holds at this period.
-    pub(super) fn fit(past: &Past, found: Found) -> Self {
+    /// Learns the profile of what the past holds at this period, and takes it off.
+    pub(super) fn fit(past: &mut Past, found: Found) -> Self {
         let end = past.values[CPU].len() as f64;
         let levels = past
             .values
@@ -77,6 +77,7 @@ impl Component {
                 .collect()
         };
         let noise = grid.noise(&levels[CPU], &offsets, &profile);
+        grid.take_off(past, &offsets, &profile);
         let width = (found.period / slots as f64) as f32;
         let mut sum = [0.0; RESOURCES];
         let mut integral = vec![sum];
@@ -108,6 +109,11 @@ impl Component {
         let share = place - slot as f32;
         let (low, high) = (&self.integral[slot], &self.integral[slot + 1]);
         std::array::from_fn(|index| low[index] + share * (high[index] - low[index]))
+    }
+
+    /// Returns the mean of CPU between two moments, in bins since the Unix epoch.
+    pub(super) fn mean_cpu(&self, from: f64, to: f64) -> f32 {
+        (self.integral(to)[CPU] - self.integral(from)[CPU]) / (to - from) as f32
     }
 
     /// Returns when the cycle of this moment ends, in bins since the Unix epoch.
@@ -215,6 +221,22 @@ impl Grid {
             offsets.iter_mut().for_each(|offset| *offset -= mean);
         }
         offsets
+    }
+
+    /// Subtracts the profile from the past, each cycle's as it was moved.
+    fn take_off(&self, past: &mut Past, offsets: &[f32], profile: &[[f32; RESOURCES]]) {
+        let per_bin = self.slots as f64 / self.period;
+        for index in 0..past.values[CPU].len() {
+            let age = (self.end - index as f64 - 0.5) / self.period;
+            let cycle = age.max(0.0) as usize;
+            let offset = offsets.get(cycle).copied().unwrap_or(0.0);
+            let phase = (1.0 - age).rem_euclid(1.0) * self.period * per_bin;
+            let slot = (phase as f32 - offset).rem_euclid(self.slots as f32) as usize;
+            let told = &profile[slot.min(self.slots - 1)];
+            for (values, told) in past.values.iter_mut().zip(told) {
+                values[index] -= told;
+            }
+        }
     }
 
     /// Returns the typical error of the profile.

@@ -38,8 +38,10 @@ pub const BUCKET_EDGES_S: [f64; BUCKETS + 1] = [0.0, 0.5, 2.0, 8.0, 32.0, 128.0,
 
 /// A gap or a step back after which all is begun anew.
 const JUMP_MAX_MS: u64 = 3_600_000;
-/// Bins between searches: a minute and a half.
+/// Bins between searches, at least: a minute and a half.
 const SEARCH_EVERY: u64 = 45;
+/// A search is due when so much of what is known is new: one part in sixteen.
+const SEARCH_SHARE: u64 = 16;
 /// Bins before the first search: three cycles of the shortest period and more.
 const SEARCH_MIN: usize = 60;
 /// Periods looked for.
@@ -167,25 +169,17 @@ impl Rhythm {
 
     /// Tells the phases what came, and returns the rhythm at present.
     fn listen(&mut self, now: f64, span: f64, shares: &[f32; RESOURCES]) -> [f32; RESOURCES] {
-        let moments = [now];
-        let mut each = [[0.0f32; RESOURCES]; COMPONENTS_MAX];
-        for pass in 0..2 {
-            for index in 0..self.parts.len() {
-                let others: f32 = (0..COMPONENTS_MAX)
-                    .filter(|other| *other != index)
-                    .map(|other| each[other][0])
-                    .sum();
-                let (component, phase) = &mut self.parts[index];
-                if pass == 1 {
-                    let came = shares[0] - self.level[0] - others;
-                    phase.learn(component, now - span, now, came);
-                }
-                let mut told = [[0.0; RESOURCES]];
-                phase.foretell(component, now - span, &moments, &mut told);
-                each[index] = told[0].map(|told| told / span as f32);
-            }
+        let from = now - span;
+        let mut all = [0.0f32; RESOURCES];
+        for (component, phase) in &self.parts {
+            add(&mut all, &phase.present(component, from, now), 1.0);
         }
-        from_fn(|resource| each.iter().map(|part| part[resource]).sum())
+        for (component, phase) in &mut self.parts {
+            add(&mut all, &phase.present(component, from, now), -1.0);
+            phase.learn(component, from, now, shares[0] - self.level[0] - all[0]);
+            add(&mut all, &phase.present(component, from, now), 1.0);
+        }
+        all
     }
 
     /// Follows what is usual and what is lately, beside the rhythm.
@@ -212,14 +206,11 @@ impl Rhythm {
         if bin < self.search_due || self.ring.len() < SEARCH_MIN {
             return;
         }
-        self.search_due = bin + SEARCH_EVERY;
-        let past = self.ring.past();
-        let parts = find(&past);
-        let is_same = parts.len() == self.parts.len()
-            && parts
-                .iter()
-                .zip(&self.parts)
-                .all(|(new, old)| (new.0.period - old.0.period).abs() < 0.02 * old.0.period);
+        self.search_due = bin + SEARCH_EVERY.max(self.ring.len() as u64 / SEARCH_SHARE);
+        let parts = find(self.ring.past());
+        let first = |parts: &[(Component, Phase)]| parts.first().map_or(0.0, |part| part.0.period);
+        let (new, old) = (first(&parts), first(&self.parts));
+        let is_same = (new - old).abs() <= 0.02 * old;
         if !is_same {
             self.blend.forget_rhythm();
         }
@@ -259,33 +250,37 @@ impl Rhythm {
     }
 }
 
+fn add(sums: &mut [f32; RESOURCES], values: &[f32; RESOURCES], factor: f32) {
+    for (sum, value) in sums.iter_mut().zip(values) {
+        *sum += factor * value;
+    }
+}
+
 /// Finds the periodic parts, the one that explains most first.
-fn find(past: &Past) -> Vec<(Component, Phase)> {
-    let mut rest = past.clone();
+fn find(mut past: Past) -> Vec<(Component, Phase)> {
     let mut parts = Vec::new();
     while parts.len() < COMPONENTS_MAX {
-        let Some(found) = search::search(&rest.values[0]) else {
+        let Some(found) = search::search(&past.values[0]) else {
             break;
         };
-        let component = Component::fit(&rest, found);
-        let phase = replay(&mut rest, &component);
+        let before = past.values[0].clone();
+        let component = Component::fit(&mut past, found);
+        let phase = replay(&before, past.first as f64, &component);
         parts.push((component, phase));
     }
     parts
 }
 
-/// Follows a part's phase through the past, and takes the part off it.
-fn replay(past: &mut Past, component: &Component) -> Phase {
+/// Follows a part's phase through the newest cycle.
+fn replay(series: &[f32], first: f64, component: &Component) -> Phase {
     let mut phase = Phase::new(component);
-    let mean = past.values[0].iter().sum::<f32>() / past.values[0].len() as f32;
-    for index in 0..past.values[0].len() {
-        let from = past.first as f64 + index as f64;
-        phase.learn(component, from, from + 1.0, past.values[0][index] - mean);
-        let mut told = [[0.0; RESOURCES]];
-        phase.foretell(component, from, &[from + 1.0], &mut told);
-        for (values, told) in past.values.iter_mut().zip(told[0]) {
-            values[index] -= told;
-        }
+    let mean = series.iter().sum::<f32>() / series.len() as f32;
+    let skipped = series
+        .len()
+        .saturating_sub(component.period.ceil() as usize);
+    for (index, value) in series.iter().enumerate().skip(skipped) {
+        let from = first + index as f64;
+        phase.learn(component, from, from + 1.0, value - mean);
     }
     phase
 }

@@ -17,7 +17,7 @@ use super::RESOURCES;
 use super::component::Component;
 
 /// Offsets to each side of zero, at most.
-const SIDE_MAX: f32 = 20.0;
+const SIDE_MAX: f32 = 12.0;
 /// Jitter too small to be worth more than one offset, in bins.
 const JITTER_MIN: f32 = 0.3;
 /// Offsets lie within so many standard deviations.
@@ -86,11 +86,29 @@ impl Phase {
         let (side, step) = (self.side(), self.step);
         for (index, likely) in self.likely.iter_mut().enumerate() {
             let offset = f64::from((index as f32 - side) * step);
-            let told = component.integral(to - offset)[0] - component.integral(from - offset)[0];
-            let error = came - told / length;
+            let error = came - component.mean_cpu(from - offset, to - offset);
             *likely *= (-(trust * error * error).min(SURPRISE_MAX)).exp();
         }
         normalise(&mut self.likely);
+    }
+
+    /// Returns the mean expected between two moments of the present cycle.
+    pub(super) fn present(&self, component: &Component, from: f64, to: f64) -> [f32; RESOURCES] {
+        let mut sum = [0.0; RESOURCES];
+        for (index, likely) in self.likely.iter().enumerate() {
+            if *likely < LIKELY_MIN {
+                continue;
+            }
+            let offset = f64::from((index as f32 - self.side()) * self.step);
+            let (start, end) = (
+                component.integral(from - offset),
+                component.integral(to - offset),
+            );
+            for (resource, sum) in sum.iter_mut().enumerate() {
+                *sum += likely * (end[resource] - start[resource]);
+            }
+        }
+        sum.map(|sum| sum / (to - from) as f32)
     }
 
     /// Adds the integrals expected from `now` until each of these moments.
@@ -131,13 +149,14 @@ impl Phase {
         };
         let sigma = (wander / self.step).max(0.3);
         let weight = |distance: f32| (-0.5 * (distance / sigma).powi(2)).exp();
-        let mut next: Vec<f32> = (0..self.likely.len())
-            .map(|to| {
-                let from = self.likely.iter().enumerate();
-                from.map(|(from, likely)| likely * weight(to as f32 - from as f32))
-                    .sum()
-            })
-            .collect();
+        let count = self.likely.len();
+        let weights: Vec<f32> = (0..count).map(|steps| weight(steps as f32)).collect();
+        let to = |to: usize| {
+            let from = self.likely.iter().enumerate();
+            from.map(|(from, likely)| likely * weights[from.abs_diff(to)])
+                .sum()
+        };
+        let mut next: Vec<f32> = (0..count).map(to).collect();
         normalise(&mut next);
         next
     }

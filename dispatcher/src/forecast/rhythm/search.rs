@@ -23,7 +23,7 @@ const CYCLES_MIN: f64 = 3.2;
 /// a finer grid, and lose periods that drift.
 const MULTIPLES_MAX: usize = 24;
 /// Candidates judged out of sample.
-const CANDIDATES: usize = 10;
+const CANDIDATES: usize = 7;
 /// Slots of the profile by which a candidate is judged, at most.
 const SLOTS_MAX: usize = 256;
 /// The least weight of a new cycle in that profile.
@@ -72,7 +72,7 @@ fn beyond_chance(found: &Found, bins: usize) -> f32 {
 fn refine(series: &[f32], mut found: Found) -> Found {
     let cycles = series.len() as f64 / found.period;
     let mut step = found.period / (4.0 * cycles.min(MULTIPLES_MAX as f64));
-    for _ in 0..3 {
+    for _ in 0..2 {
         for period in [found.period - step, found.period + step] {
             let other = judge(series, period);
             if other.share > found.share {
@@ -93,7 +93,9 @@ fn candidates(series: &[f32]) -> Vec<f64> {
     let mut period = PERIOD_MIN;
     let (mut before, mut last) = ((f32::MAX, 0.0), (f32::MIN, 0.0));
     while period < period_max {
-        let next = (comb(&sums, period), period);
+        // All multiples of a period look alike; the shortest shall not be missed.
+        let short = period.powf(-0.1) as f32;
+        let next = (comb(&sums, period) * short, period);
         if last.0 >= before.0 && last.0 > next.0 {
             peaks.push(last);
         }
