@@ -104,7 +104,10 @@ impl Component {
     pub(super) fn integral(&self, at: f64) -> [f32; RESOURCES] {
         let cycles = (at - self.start) / self.period;
         let slots = self.integral.len() - 1;
-        let place = ((cycles - cycles.floor()) * slots as f64) as f32;
+        // Cheaper than `floor`, and this is asked for hundreds of times a heartbeat.
+        let part = cycles - cycles as i64 as f64;
+        let part = if part < 0.0 { part + 1.0 } else { part };
+        let place = (part * slots as f64) as f32;
         let slot = (place as usize).min(slots - 1);
         let share = place - slot as f32;
         let (low, high) = (&self.integral[slot], &self.integral[slot + 1]);

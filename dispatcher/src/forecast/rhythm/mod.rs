@@ -284,3 +284,6 @@ fn replay(series: &[f32], first: f64, component: &Component) -> Phase {
     }
     phase
 }
+
+#[cfg(test)]
+mod tests;

@@ -94,14 +94,14 @@ fn candidates(series: &[f32]) -> Vec<f64> {
     let (mut before, mut last) = ((f32::MAX, 0.0), (f32::MIN, 0.0));
     while period < period_max {
         // All multiples of a period look alike; the shortest shall not be missed.
-        let short = period.powf(-0.1) as f32;
+        let short = (1.0 + 10.0 / (period + 20.0)) as f32;
         let next = (comb(&sums, period) * short, period);
         if last.0 >= before.0 && last.0 > next.0 {
             peaks.push(last);
         }
         (before, last) = (last, next);
         let multiples = (lag_max as f64 / period).clamp(1.0, MULTIPLES_MAX as f64);
-        period += 0.7 / multiples;
+        period += 1.0 / multiples;
     }
     peaks.sort_by(|a, b| b.0.total_cmp(&a.0));
     peaks.truncate(CANDIDATES);
@@ -118,7 +118,7 @@ fn comb(sums: &[f32], period: f64) -> f32 {
     let around = (sums[end] - sums[start]) / (end - start).max(1) as f32;
     let at = (1..=multiples).map(|multiple| {
         // Three lags each: a period is not a whole number of bins.
-        let lag = (multiple as f64 * period).round() as usize;
+        let lag = (multiple as f64 * period + 0.5) as usize;
         let high = (lag + 2).min(sums.len() - 1);
         (sums[high] - sums[high - 3]) / 3.0
     });
