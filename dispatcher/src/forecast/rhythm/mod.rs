@@ -48,7 +48,7 @@ const SEARCH_MIN: usize = 60;
 const COMPONENTS_MAX: usize = 2;
 /// Memories of the averages beside the rhythm, in seconds: what is usual, and
 /// what is lately.
-const LEVEL_S: f64 = 1800.0;
+const LEVEL_S: f64 = 3600.0;
 const LATE_S: f64 = 30.0;
 /// How far back a heartbeat's mean reaches, at most.
 const SPAN_MAX_S: f64 = 5.0;

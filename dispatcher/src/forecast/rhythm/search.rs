@@ -101,7 +101,7 @@ fn candidates(series: &[f32]) -> Vec<f64> {
         }
         (before, last) = (last, next);
         let multiples = (lag_max as f64 / period).clamp(1.0, MULTIPLES_MAX as f64);
-        period += 1.0 / multiples;
+        period += 0.8 / multiples;
     }
     peaks.sort_by(|a, b| b.0.total_cmp(&a.0));
     peaks.truncate(CANDIDATES);
