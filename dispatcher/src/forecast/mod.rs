@@ -7,6 +7,9 @@
 //! this order: `history` and `window` (what is known), the experts (`naive` to
 //! `stack`), `vote` (how far each is believed), `band` with `quantile` (how
 //! wrong it may be), `pending` and `score` (what became of it).
+//!
+//! [`Rhythm`] forecasts means over the next seconds and minutes, where load comes
+//! in pulses whose period is not known beforehand.
 
 mod arima;
 mod band;
@@ -26,6 +29,7 @@ mod pending;
 mod profile;
 mod prophet;
 mod quantile;
+mod rhythm;
 mod ridge;
 mod score;
 mod seasonal_naive;
@@ -38,6 +42,7 @@ pub use demand::Demand;
 pub use forecaster::Forecaster;
 pub use history::History;
 pub use node::{AHEAD_COUNT, Ahead, NodeForecast, Params, Quantile};
+pub use rhythm::{BUCKET_EDGES_S, BUCKETS, Rhythm};
 pub use score::Accuracy;
 pub use stack::{Lesson, Stack, Trainer};
 
@@ -47,10 +52,6 @@ pub const HORIZONS: [u32; 9] = [1, 2, 3, 5, 8, 15, 25, 40, 60];
 pub const PEAK_HORIZONS: [u32; 4] = [1, 5, 15, 60];
 /// The longest horizon, in steps.
 pub const HORIZON_MAX: u32 = 60;
-/// Buckets of time ahead.
-pub const BUCKETS: usize = 6;
-/// Their edges, in seconds.
-pub const BUCKET_EDGES_S: [f64; BUCKETS + 1] = [0.0, 0.5, 2.0, 8.0, 32.0, 128.0, 512.0];
 /// Experts that vote.
 const MEMBERS: usize = 8;
 

@@ -6,7 +6,8 @@
 //! peaks until a few fixed horizons; they are worked out when a span closes and
 //! kept. A peak of memory is one of a single heartbeat; one of a rate is of ten
 //! seconds, for a busy second hurts nobody. Until the first span is over, what
-//! the last heartbeat said is expected to stay.
+//! the last heartbeat said is expected to stay. Means over the next seconds and
+//! minutes, where load often comes in pulses, are the `rhythm`'s.
 
 use std::array::from_fn;
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use rolecast_common::unit::{Bytes, BytesPerSecond, Cores, Resources};
 use rolecast_common::wire::ForecastMode;
 
 use super::bins::{Bin, Bins, RESOURCES};
+use super::rhythm::{BUCKETS, Rhythm};
 use super::{Forecaster, HORIZON_MAX, Lesson, Model, Quantiles, Stack};
 
 /// Until when peaks are kept ready, in seconds.
@@ -112,6 +114,8 @@ pub struct NodeForecast {
     pub(super) near: Series,
     pub(super) far: Series,
     shown: Bins,
+    /// The next seconds; a restart relearns it in a few cycles.
+    rhythm: Box<Rhythm>,
     /// The last means of five minutes; the oldest is overwritten.
     ring: [[f64; RESOURCES]; SHOWN_COUNT],
     ring_count: usize,
@@ -125,7 +129,6 @@ pub struct NodeForecast {
     /// The same with what the last heartbeat said, as placement reads them.
     likely_ready: [Resources; AHEAD_COUNT],
     safe_ready: [Resources; AHEAD_COUNT],
-    expected: [[f32; RESOURCES]; super::BUCKETS],
     /// Forecasters whose lesson has not been taken, a bit each.
     lessons: u8,
 }
@@ -184,6 +187,7 @@ impl NodeForecast {
             near: Series::new(params.step_s, params.model, shift_ms),
             far: Series::new(FAR_STEP_S, params.model, shift_ms),
             shown: Bins::new(SHOWN_STEP_S, shift_ms),
+            rhythm: Box::new(Rhythm::new()),
             ring: [[0.0; RESOURCES]; SHOWN_COUNT],
             ring_count: 0,
             minute_peaks: [0.0; RESOURCES],
@@ -194,7 +198,6 @@ impl NodeForecast {
             safe: Peaks::default(),
             likely_ready: Default::default(),
             safe_ready: Default::default(),
-            expected: Default::default(),
             lessons: 0,
         };
         forecast.set_stack(stack);
@@ -209,7 +212,7 @@ impl NodeForecast {
         self.last = Some(at);
         let is_limit_new = self.limit(values(capacity));
         let used = values(used);
-        self.expected = [used.map(|v| v as f32); super::BUCKETS];
+        self.rhythm.observe(at, &used, &self.capacity);
         let near = self.near.bins.add(at, &used);
         if let Some(bin) = near {
             let peaks = peaks_of(&bin, &bin.means);
@@ -255,8 +258,10 @@ impl NodeForecast {
         self.likely_ready[ahead.0]
     }
 
-    pub fn expected(&self) -> &[[f32; RESOURCES]; super::BUCKETS] {
-        &self.expected
+    /// Returns the mean use expected in each bucket from the last heartbeat on;
+    /// resources as CPU, memory, network, disk.
+    pub fn expected(&self) -> &[[f32; RESOURCES]; BUCKETS] {
+        self.rhythm.expected()
     }
 
     /// Adds what can be learned from the newest samples, each once.
@@ -324,6 +329,7 @@ impl NodeForecast {
         self.near.reset(self.model, shift_ms);
         self.far.reset(self.model, shift_ms);
         self.shown = Bins::new(SHOWN_STEP_S, shift_ms);
+        *self.rhythm = Rhythm::new();
         self.ring_count = 0;
         self.minute_peaks = [0.0; RESOURCES];
         self.capacity = [f64::INFINITY; RESOURCES];

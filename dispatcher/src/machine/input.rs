@@ -26,11 +26,6 @@ pub enum Input {
     },
     /// All pulls are void: the connection was made anew.
     Reconnected,
-    /// A ping to the node came back.
-    Latency {
-        node: NodeId,
-        round_trip: Duration,
-    },
     Heartbeat {
         from: NodeId,
         heartbeat: Box<Heartbeat>,
