@@ -17,7 +17,7 @@ use super::metrics::{Metrics, Tally};
 use super::moment::Moment;
 use super::policy::{End, EndStatus, Event, HostIndex, JobIndex, Live, Policy, Report, Send};
 use super::slots::Slots;
-use super::world::World;
+use super::world::{Needs, World};
 
 /// After so many kills a job counts as failed.
 pub(crate) const KILLS_MAX: u8 = 10;
@@ -139,61 +139,66 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// Lets a policy that learns hear the heartbeats before second 0: in the
-    /// order they are sent, each after the least delay.
+    /// Lets a policy that learns hear the heartbeats before second 0, in the
+    /// order they are sent; all take the least delay.
     fn learn(&mut self) {
-        let plan = self.world.heartbeats;
-        let mut rng = Rng::with_seed(!self.world.seed);
         if !self.policy.learns() {
             return;
         }
+        let (history_s, interval_s) = (self.world.history_s, self.world.heartbeats.interval_s);
         let mut order: Vec<HostIndex> = (0..self.pulses.len()).collect();
         order.sort_by(|a, b| self.pulses[*a].phase_s.total_cmp(&self.pulses[*b].phase_s));
-        let tick_count = (self.world.history_s / plan.interval_s).ceil();
-        let mut tick = 0.0;
-        let mut now_s = -self.world.history_s;
-        while tick < tick_count {
-            let tick_s = tick * plan.interval_s - self.world.history_s;
-            tick += 1.0;
+        let mut rng = Rng::with_seed(!self.world.seed);
+        let mut now_s = -history_s;
+        for tick in 0_u32.. {
+            let tick_s = f64::from(tick) * interval_s - history_s;
+            if tick_s >= 0.0 {
+                break;
+            }
             for &host in &order {
                 let sent_s = tick_s + self.pulses[host].phase_s;
-                if sent_s >= 0.0 {
-                    continue;
+                if sent_s < 0.0 {
+                    let heard_s = (sent_s + self.world.heartbeats.delay_s).min(0.0);
+                    self.pass_deadlines(now_s, heard_s);
+                    now_s = heard_s;
+                    self.remember(host, sent_s, heard_s, &mut rng);
                 }
-                let from_s = (sent_s - plan.interval_s).max(-self.world.history_s);
-                let others = heartbeat::mean_load(&self.world.hosts[host], from_s, sent_s);
-                let sequence = self.pulses[host].send(others.cores);
-                let jobs = host::Usage::default().jobs;
-                let used = host::Usage { others, jobs };
-                let usage = self.measure(host, used, &mut rng);
-                if rng.f64() < plan.loss {
-                    continue;
-                }
-                let heard_s = (sent_s + plan.delay_s).min(0.0);
-                now_s = self.pass_deadlines(now_s, heard_s);
-                let report = Report {
-                    sequence,
-                    usage,
-                    jobs: &[],
-                };
-                self.tell_at(heard_s, Event::Heartbeat { host, report });
-                self.tell_at(heard_s, Event::Turn);
-                assert!(self.sends.is_empty(), "a job was sent before any arrived");
             }
         }
     }
 
-    /// Takes the turns of the history that are due from `now_s` until `until_s`.
-    fn pass_deadlines(&mut self, mut now_s: f64, until_s: f64) -> f64 {
+    /// Takes the turns of the history that are due after `now_s` and before `until_s`.
+    fn pass_deadlines(&mut self, mut now_s: f64, until_s: f64) {
         while let Some(deadline_s) = self.policy.next_deadline_s() {
-            let turn_s = deadline_s.max(now_s + TURN_GAP_S);
-            if turn_s >= until_s {
-                break;
+            now_s = deadline_s.max(now_s + TURN_GAP_S);
+            if now_s >= until_s {
+                return;
             }
-            self.tell_at(turn_s, Event::Turn);
-            now_s = turn_s;
+            self.tell_at(now_s, Event::Turn);
         }
-        until_s
+    }
+
+    /// Tells one heartbeat of the history, unless it is lost.
+    fn remember(&mut self, host: HostIndex, sent_s: f64, heard_s: f64, rng: &mut Rng) {
+        let plan = self.world.heartbeats;
+        let node = &self.world.hosts[host];
+        let from_s = (sent_s - plan.interval_s).max(-self.world.history_s);
+        let others = heartbeat::mean_load(node, from_s, sent_s);
+        let jobs = Needs::default();
+        let used = host::Usage { others, jobs };
+        let usage = heartbeat::measured(used, node.memory, plan.noise, rng);
+        let sequence = self.pulses[host].send(others.cores);
+        if rng.f64() < plan.loss {
+            return;
+        }
+        let report = Report {
+            sequence,
+            usage,
+            jobs: &[],
+        };
+        self.tell_at(heard_s, Event::Heartbeat { host, report });
+        self.tell_at(heard_s, Event::Turn);
+        assert!(self.sends.is_empty(), "a job was sent before any arrived");
     }
 
     /// Notes what is due at first.
@@ -419,11 +424,10 @@ impl<'a> Engine<'a> {
         let used = node.take_window(now);
         let sequence = self.pulses[host].send(node.others_cores());
         let jobs = node.jobs().collect();
-        let mut rng = self.rng.clone();
-        let usage = self.measure(host, used, &mut rng);
-        let spread_s = rng.f64() * DELAY_SPREAD * plan.interval_s;
-        let is_lost = rng.f64() < plan.loss;
-        self.rng = rng;
+        let memory = self.world.hosts[host].memory;
+        let usage = heartbeat::measured(used, memory, plan.noise, &mut self.rng);
+        let spread_s = self.rng.f64() * DELAY_SPREAD * plan.interval_s;
+        let is_lost = self.rng.f64() < plan.loss;
         if is_lost {
             return;
         }
@@ -435,11 +439,6 @@ impl<'a> Engine<'a> {
         });
         let due = Due::LetterReaches { letter };
         self.agenda.note(now, now + plan.delay_s + spread_s, due);
-    }
-
-    fn measure(&self, host: HostIndex, used: host::Usage, rng: &mut Rng) -> Usage {
-        let memory = self.world.hosts[host].memory;
-        heartbeat::measured(used, memory, self.world.heartbeats.noise, rng)
     }
 
     fn finish(mut self) -> Metrics {

@@ -16,3 +16,6 @@ pub(crate) mod peers;
 pub(crate) mod policy;
 mod slots;
 pub(crate) mod world;
+
+#[cfg(test)]
+mod tests;
