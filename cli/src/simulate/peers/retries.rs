@@ -1,0 +1,38 @@
+//! Killed jobs are sent again after a second, ten times at most.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::simulate::policy::JobIndex;
+
+const DELAY_S: f64 = 1.0;
+const RETRIES_MAX: u8 = 10;
+
+/// Killed jobs that are to be sent again.
+#[derive(Debug, Default)]
+pub(crate) struct Retries {
+    counts: BTreeMap<JobIndex, u8>,
+    /// In the order of their times.
+    due: VecDeque<(f64, JobIndex)>,
+}
+
+impl Retries {
+    pub(crate) fn killed(&mut self, now_s: f64, job: JobIndex) {
+        let count = self.counts.entry(job).or_default();
+        *count += 1;
+        if *count <= RETRIES_MAX {
+            self.due.push_back((now_s + DELAY_S, job));
+        }
+    }
+
+    pub(crate) fn next_s(&self) -> Option<f64> {
+        self.due.front().map(|(due_s, _)| *due_s)
+    }
+
+    /// Takes the next job that is due by now.
+    pub(crate) fn take(&mut self, now_s: f64) -> Option<JobIndex> {
+        if self.next_s()? > now_s {
+            return None;
+        }
+        self.due.pop_front().map(|(_, job)| job)
+    }
+}
