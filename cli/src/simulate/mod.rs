@@ -6,4 +6,5 @@
 #![allow(dead_code, reason = "the parts arrive one by one")]
 
 pub(crate) mod policy;
+pub(crate) mod scenario;
 pub(crate) mod world;
