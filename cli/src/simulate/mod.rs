@@ -5,6 +5,8 @@
 
 #![allow(dead_code, reason = "the parts arrive one by one")]
 
+pub(crate) mod peers;
 pub(crate) mod policy;
+pub(crate) mod rolecast;
 pub(crate) mod scenario;
 pub(crate) mod world;

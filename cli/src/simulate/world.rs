@@ -29,6 +29,15 @@ pub(crate) struct World {
     pub(crate) seed: u64,
 }
 
+impl World {
+    /// Whether the roles of the kind allow the host.
+    pub(crate) fn may_run(&self, kind: usize, host: usize) -> bool {
+        let roles = &self.kinds[kind].roles;
+        let host = &self.hosts[host];
+        roles.is_empty() || roles.iter().any(|role| host.roles.contains(role))
+    }
+}
+
 /// A machine, what it says of itself, and what others do on it.
 #[derive(Clone, Debug)]
 pub(crate) struct Host {
@@ -60,6 +69,31 @@ pub(crate) struct Load {
     pub(crate) samples: Vec<Sample>,
 }
 
+impl Load {
+    /// Returns the sample that holds at this time.
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "the cast saturates, and the last sample holds for ever"
+    )]
+    pub(crate) fn index_at(&self, at_s: f64) -> usize {
+        // A step's own beginning is not lost to rounding.
+        let steps = (at_s - self.start_s) / self.step_s + 1e-6;
+        (steps as usize).min(self.samples.len() - 1)
+    }
+
+    /// Returns when a sample begins.
+    pub(crate) fn begin_s(&self, sample: usize) -> f64 {
+        self.start_s + sample as f64 * self.step_s
+    }
+
+    /// Returns the next sample that differs from this one.
+    pub(crate) fn next_change(&self, sample: usize) -> Option<usize> {
+        let mut later = sample + 1..self.samples.len();
+        later.find(|later| self.samples[*later] != self.samples[sample])
+    }
+}
+
 /// One step of a [`Load`].
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Sample {
@@ -71,6 +105,17 @@ pub(crate) struct Sample {
     /// What is left of the speed while something that no metric shows slows the
     /// host down: 1 is all of it.
     pub(crate) speed_left: f32,
+}
+
+impl Sample {
+    pub(crate) fn needs(self) -> Needs {
+        Needs {
+            cores: f64::from(self.cpu),
+            memory: f64::from(self.memory),
+            network: f64::from(self.network),
+            disk: f64::from(self.disk),
+        }
+    }
 }
 
 /// How others and jobs share a CPU.
@@ -108,6 +153,16 @@ pub(crate) struct Needs {
     pub(crate) memory: f64,
     pub(crate) network: f64,
     pub(crate) disk: f64,
+}
+
+impl Needs {
+    /// Adds so many times `needs`.
+    pub(crate) fn add(&mut self, needs: Needs, times: f64) {
+        self.cores += times * needs.cores;
+        self.memory += times * needs.memory;
+        self.network += times * needs.network;
+        self.disk += times * needs.disk;
+    }
 }
 
 /// A job.

@@ -1,0 +1,107 @@
+//! The policies that placement is compared with, by the names of the field.
+//!
+//! [`push`] carries those that choose a host for each job as it comes, and
+//! [`pull`] those whose hosts ask for jobs; each family has a file.
+
+mod fleet;
+mod oracle;
+mod prequal;
+mod pull;
+mod pull_cpu;
+mod push;
+mod reported;
+mod retries;
+mod rotation;
+mod two_choices;
+
+use rolecast_common::wire::ForecastMode;
+
+use super::policy::Policy;
+use super::rolecast::Rolecast;
+use super::world::World;
+use oracle::Oracle;
+use prequal::Prequal;
+use pull::{Pull, Slots};
+use pull_cpu::PullCpu;
+use push::{Choice, Push};
+use reported::{LeastReportedCpu, ThresholdScore};
+use rotation::{RoundRobin, WeightedRoundRobin};
+use two_choices::{PeakEwma, TwoChoices};
+
+/// Asks a policy that chooses for each job to look at memory first.
+const MEMORY: &str = "+memory";
+
+/// The policies by name, each with what it is.
+pub(crate) const NAMES: &[(&str, &str)] = &[
+    ("rolecast", "the dispatcher, with forecasts"),
+    (
+        "rolecast-last",
+        "the dispatcher on the last heartbeats alone",
+    ),
+    ("round-robin", "each host in turn"),
+    ("weighted-round-robin", "each host in turn, by capacity"),
+    ("p2c", "the less filled of two random hosts"),
+    (
+        "p2c-peak-ewma",
+        "of two random hosts, the one whose latency and jobs promise less",
+    ),
+    ("p2c-peak-ewma+memory", "the same, where memory fits"),
+    (
+        "least-reported-cpu",
+        "the host with the least CPU in use by its last heartbeat",
+    ),
+    (
+        "threshold-score",
+        "the best weighted score of the hosts with room by their last heartbeats",
+    ),
+    (
+        "prequal",
+        "probes jobs in flight and latency: the fastest host that is not hot",
+    ),
+    ("prequal+memory", "the same, where memory fits"),
+    ("pull", "hosts ask for jobs, one slot a core"),
+    ("pull-2", "hosts ask for jobs, two slots a core"),
+    (
+        "pull-percat",
+        "hosts ask for jobs, with slots for each category",
+    ),
+    (
+        "pull-cpu",
+        "hosts ask for jobs while their own CPU and memory have room",
+    ),
+    (
+        "oracle",
+        "knows all that others will do and how long each job is",
+    ),
+];
+
+/// Makes the policy of this name.
+pub(crate) fn create(name: &str, world: &World) -> Option<Box<dyn Policy>> {
+    let (base, has_memory_check) = match name.strip_suffix(MEMORY) {
+        Some(base) => (base, true),
+        None => (name, false),
+    };
+    let chosen: Box<dyn Policy> = match base {
+        "round-robin" => push(RoundRobin::new(world), world, has_memory_check),
+        "weighted-round-robin" => push(WeightedRoundRobin::new(world), world, has_memory_check),
+        "p2c" => push(TwoChoices::new(world), world, has_memory_check),
+        "p2c-peak-ewma" => push(PeakEwma::new(world), world, has_memory_check),
+        "least-reported-cpu" => push(LeastReportedCpu::new(world), world, has_memory_check),
+        "prequal" => push(Prequal::new(world), world, has_memory_check),
+        _ if has_memory_check => return None,
+        "rolecast" => Box::new(Rolecast::new(world, ForecastMode::On)),
+        "rolecast-last" => Box::new(Rolecast::new(world, ForecastMode::Off)),
+        "threshold-score" => push(ThresholdScore::new(world), world, false),
+        "pull" => Box::new(Pull::new(world, Slots::Shared { per_core: 1.0 })),
+        "pull-2" => Box::new(Pull::new(world, Slots::Shared { per_core: 2.0 })),
+        "pull-percat" => Box::new(Pull::new(world, Slots::PerCategory)),
+        "pull-cpu" => Box::new(PullCpu::new(world)),
+        "oracle" => push(Oracle::new(world), world, false),
+        _ => return None,
+    };
+    Some(chosen)
+}
+
+fn push<C: Choice + 'static>(choice: C, world: &World, has_memory_check: bool) -> Box<dyn Policy> {
+    Box::new(Push::new(choice, world, has_memory_check))
+}

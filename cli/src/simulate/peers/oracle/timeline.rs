@@ -1,0 +1,221 @@
+//! What will happen on one host if nothing is sent to it, and what one more
+//! job would cost.
+//!
+//! The model of a host is the engine's. Only the ends of jobs on it are taken
+//! not to move when another joins them.
+
+use std::collections::VecDeque;
+
+use super::super::super::world::{Arrival, Host, Needs, Sharing};
+
+const INTERFERENCE: f64 = 0.15;
+const JOBS_SHARE_MIN: f64 = 0.05;
+const THRASH_FROM: f64 = 0.93;
+const THRASH_MAX: f64 = 5.0;
+/// How early the cost of a host that fills up begins to rise, as a share of
+/// it: more jobs may come, and nobody knows them.
+const CAUTION: f64 = 0.15;
+/// What is left of a job that is done, for the rounding of sums.
+const WORK_MIN_S: f64 = 1e-9;
+
+/// A stretch of time in which nothing changes.
+#[derive(Debug)]
+struct Span {
+    end_s: f64,
+    others: Needs,
+    jobs: Needs,
+    job_count: f64,
+    /// The host's, less what nobody sees.
+    speed: f64,
+}
+
+/// A job on the host.
+#[derive(Debug)]
+struct Running {
+    work_s: f64,
+    needs: Needs,
+}
+
+#[derive(Debug)]
+pub(super) struct Timeline {
+    spans: VecDeque<Span>,
+    /// Up to when the spans are known, and what runs then.
+    end_s: f64,
+    running: Vec<Running>,
+    jobs: Needs,
+}
+
+impl Timeline {
+    pub(super) fn new(now_s: f64) -> Self {
+        Self {
+            spans: VecDeque::new(),
+            end_s: now_s,
+            running: Vec::new(),
+            jobs: Needs::default(),
+        }
+    }
+
+    /// Adds a job that is there at the beginning.
+    pub(super) fn add(&mut self, work_s: f64, needs: Needs) {
+        debug_assert!(self.spans.is_empty(), "the future is known already");
+        self.jobs.add(needs, 1.0);
+        self.running.push(Running { work_s, needs });
+    }
+
+    /// Returns what the job would cost from now on, in seconds: until it ends,
+    /// and what others are delayed. It is infinite if the memory does not
+    /// suffice, and not worked out further than to `limit`.
+    pub(super) fn cost(
+        &mut self,
+        host: &Host,
+        sharing: Sharing,
+        now_s: f64,
+        arrival: &Arrival,
+        limit: f64,
+    ) -> f64 {
+        while self.spans.front().is_some_and(|span| span.end_s <= now_s) {
+            self.spans.pop_front();
+        }
+        let mut work_s = arrival.work_s;
+        let mut at_s = now_s;
+        let mut cost = 0.0;
+        for index in 0.. {
+            if index == self.spans.len() {
+                self.extend(host, sharing);
+            }
+            let span = &self.spans[index];
+            let mut jobs = span.jobs;
+            jobs.add(arrival.needs, 1.0);
+            let strain = Strain::new(host, sharing, span.others, jobs);
+            if strain.memory_share > 1.0 {
+                return f64::INFINITY;
+            }
+            let slowdown = strain.slowdown(arrival.needs);
+            let pace = span.speed / slowdown;
+            let passed_s = (span.end_s - at_s).max(0.0).min(work_s / pace);
+            let expected = strain.expected(arrival.needs, span.job_count);
+            cost += passed_s / slowdown * expected;
+            work_s -= passed_s * pace;
+            if work_s <= WORK_MIN_S || cost >= limit {
+                break;
+            }
+            at_s = at_s.max(span.end_s);
+        }
+        cost
+    }
+
+    /// Adds the next span: until a job ends or others do something else.
+    fn extend(&mut self, host: &Host, sharing: Sharing) {
+        let load = &host.load;
+        let index = load.index_at(self.end_s);
+        let sample = load.samples[index];
+        let others = sample.needs();
+        let is_last = index + 1 == load.samples.len();
+        let step_end_s = if is_last {
+            f64::INFINITY
+        } else {
+            load.begin_s(index + 1)
+        };
+        let speed = host.speed * f64::from(sample.speed_left);
+        let strain = Strain::new(host, sharing, others, self.jobs);
+        let mut pace = [0.0; 4];
+        for (class, pace) in pace.iter_mut().enumerate() {
+            let needs = Needs {
+                disk: (class & 1) as f64,
+                network: (class & 2) as f64,
+                ..Needs::default()
+            };
+            *pace = speed / strain.slowdown(needs);
+        }
+        let pace_of = |needs: &Needs| {
+            pace[usize::from(needs.disk > 0.0) + 2 * usize::from(needs.network > 0.0)]
+        };
+        let ends = self.running.iter();
+        let first_end_s = ends
+            .map(|job| job.work_s / pace_of(&job.needs))
+            .fold(f64::INFINITY, f64::min);
+        let passed_s = first_end_s.min(step_end_s - self.end_s);
+        let job_count = self.running.len() as f64;
+        self.end_s += passed_s;
+        self.spans.push_back(Span {
+            end_s: self.end_s,
+            others,
+            jobs: self.jobs,
+            job_count,
+            speed,
+        });
+        let jobs = &mut self.jobs;
+        self.running.retain_mut(|job| {
+            job.work_s -= passed_s * pace_of(&job.needs);
+            let is_left = job.work_s > WORK_MIN_S;
+            if !is_left {
+                jobs.add(job.needs, -1.0);
+            }
+            is_left
+        });
+    }
+}
+
+/// How strained a host is.
+#[derive(Clone, Copy, Debug)]
+struct Strain {
+    /// What jobs want over what they can get; above 1 they wait.
+    cpu: f64,
+    disk: f64,
+    network: f64,
+    /// How caches and shared cores slow all down.
+    interference: f64,
+    memory_share: f64,
+    thrash: f64,
+}
+
+impl Strain {
+    fn new(host: &Host, sharing: Sharing, others: Needs, jobs: Needs) -> Self {
+        let utilization = (others.cores + jobs.cores) / host.cores;
+        let cpu = match sharing {
+            Sharing::Fair => utilization,
+            Sharing::Priority => {
+                jobs.cores / (host.cores - others.cores).max(JOBS_SHARE_MIN * host.cores)
+            }
+        };
+        let memory_share = (others.memory + jobs.memory) / host.memory;
+        let depth = (memory_share - THRASH_FROM) / (1.0 - THRASH_FROM);
+        Self {
+            cpu,
+            disk: (others.disk + jobs.disk) / host.disk,
+            network: (others.network + jobs.network) / host.network,
+            interference: 1.0 + INTERFERENCE * utilization.min(1.0).powi(2),
+            memory_share,
+            thrash: 1.0 + (THRASH_MAX - 1.0) * depth.clamp(0.0, 1.0),
+        }
+    }
+
+    /// Returns how slow a job with these needs is.
+    fn slowdown(&self, needs: Needs) -> f64 {
+        let mut slowdown = self.cpu.max(1.0) * self.interference;
+        if needs.disk > 0.0 {
+            slowdown = slowdown.max(self.disk);
+        }
+        if needs.network > 0.0 {
+            slowdown = slowdown.max(self.network);
+        }
+        slowdown * self.thrash
+    }
+
+    /// Returns the slow-down to be expected of the job, and of others for it,
+    /// where jobs yet unknown may come too.
+    fn expected(&self, needs: Needs, job_count: f64) -> f64 {
+        let mut busiest = self.cpu;
+        if needs.disk > 0.0 {
+            busiest = busiest.max(self.disk);
+        }
+        if needs.network > 0.0 {
+            busiest = busiest.max(self.network);
+        }
+        let over = busiest - 1.0;
+        let root = over.hypot(CAUTION);
+        let (queueing, rise) = (f64::midpoint(over, root), f64::midpoint(1.0, over / root));
+        let own = (1.0 + queueing) * self.interference * self.thrash;
+        own + busiest * rise + (self.thrash - 1.0) * job_count
+    }
+}

@@ -1,0 +1,215 @@
+//! Policies that choose a host for each job as it comes.
+//!
+//! A job that no host may take at the moment waits behind those of its kind,
+//! until a job ends or a heartbeat comes.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::super::policy::{
+    End, EndStatus, Event, HostIndex, JobIndex, Live, Policy, Report, Send,
+};
+use super::super::world::World;
+use super::fleet::Fleet;
+use super::retries::Retries;
+
+/// How a host is chosen.
+pub(super) trait Choice {
+    /// Returns the host for the job, one of the candidates, which are in their
+    /// order and at least one; `None` if it had better wait.
+    fn choose(&mut self, query: &Query<'_>, candidates: &[HostIndex]) -> Option<HostIndex>;
+
+    fn sent(&mut self, _query: &Query<'_>, _host: HostIndex) {}
+
+    fn ended(&mut self, _query: &Query<'_>, _flight: &Flight, _end: &End) {}
+
+    fn heard(&mut self, _host: HostIndex, _report: &Report<'_>) {}
+}
+
+/// A job, and the moment.
+pub(super) struct Query<'a> {
+    pub(super) now_s: f64,
+    pub(super) job: JobIndex,
+    pub(super) kind: usize,
+    pub(super) fleet: &'a Fleet,
+    pub(super) live: &'a dyn Live,
+}
+
+/// A job on its way, running, or on its way back.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Flight {
+    pub(super) host: HostIndex,
+    pub(super) sent_s: f64,
+    /// Jobs in flight at the host when it was sent.
+    pub(super) in_flight: f64,
+}
+
+/// A choice at work.
+pub(super) struct Push<C> {
+    choice: C,
+    fleet: Fleet,
+    memory: Option<Memory>,
+    waiting: Vec<VecDeque<JobIndex>>,
+    flights: BTreeMap<JobIndex, Flight>,
+    retries: Retries,
+    /// Kept to be filled anew for each job.
+    candidates: Vec<HostIndex>,
+}
+
+impl<C: Choice> Push<C> {
+    pub(super) fn new(choice: C, world: &World, has_memory_check: bool) -> Self {
+        Self {
+            choice,
+            fleet: Fleet::new(world),
+            memory: has_memory_check.then(|| Memory::new(world)),
+            waiting: vec![VecDeque::new(); world.kinds.len()],
+            flights: BTreeMap::new(),
+            retries: Retries::default(),
+            candidates: Vec::new(),
+        }
+    }
+
+    fn take(&mut self, now_s: f64, job: JobIndex, live: &dyn Live, sends: &mut Vec<Send>) {
+        let kind = live.world().arrivals[job].kind;
+        if !self.waiting[kind].is_empty() || !self.send(now_s, job, live, sends) {
+            self.waiting[kind].push_back(job);
+        }
+    }
+
+    fn send(&mut self, now_s: f64, job: JobIndex, live: &dyn Live, sends: &mut Vec<Send>) -> bool {
+        let kind = live.world().arrivals[job].kind;
+        let mut candidates = self.fleet.eligible(kind);
+        if let Some(memory) = &self.memory {
+            self.candidates.clear();
+            let fitting = candidates.iter().filter(|host| memory.fits(**host, kind));
+            self.candidates.extend(fitting);
+            candidates = &self.candidates;
+        }
+        if candidates.is_empty() {
+            return false;
+        }
+        let query = Query {
+            now_s,
+            job,
+            kind,
+            fleet: &self.fleet,
+            live,
+        };
+        let Some(host) = self.choice.choose(&query, candidates) else {
+            return false;
+        };
+        self.choice.sent(&query, host);
+        let flight = Flight {
+            host,
+            sent_s: now_s,
+            in_flight: self.fleet.in_flight[host],
+        };
+        self.flights.insert(job, flight);
+        self.fleet.in_flight[host] += 1.0;
+        if let Some(memory) = &mut self.memory {
+            memory.reserved[host] += memory.needs[kind];
+        }
+        sends.push(Send { job, host });
+        true
+    }
+
+    fn end(&mut self, now_s: f64, job: JobIndex, end: &End, live: &dyn Live) {
+        let kind = live.world().arrivals[job].kind;
+        let flight = self.flights.remove(&job).expect("only jobs sent end");
+        self.fleet.in_flight[flight.host] -= 1.0;
+        if let Some(memory) = &mut self.memory {
+            memory.reserved[flight.host] -= memory.needs[kind];
+        }
+        let query = Query {
+            now_s,
+            job,
+            kind,
+            fleet: &self.fleet,
+            live,
+        };
+        self.choice.ended(&query, &flight, end);
+        match end.status {
+            EndStatus::Completed => {}
+            EndStatus::Killed => self.retries.add(now_s, job),
+        }
+    }
+
+    fn send_waiting(&mut self, now_s: f64, live: &dyn Live, sends: &mut Vec<Send>) {
+        for kind in 0..self.waiting.len() {
+            while let Some(job) = self.waiting[kind].front().copied() {
+                if !self.send(now_s, job, live, sends) {
+                    break;
+                }
+                self.waiting[kind].pop_front();
+            }
+        }
+    }
+}
+
+impl<C: Choice> Policy for Push<C> {
+    fn handle(&mut self, now_s: f64, event: Event<'_>, live: &dyn Live, sends: &mut Vec<Send>) {
+        match event {
+            Event::Arrived { job, .. } => self.take(now_s, job, live, sends),
+            Event::Ended { job, end, .. } => {
+                self.end(now_s, job, &end, live);
+                self.send_waiting(now_s, live, sends);
+            }
+            Event::Heartbeat { host, report } => {
+                if let Some(memory) = &mut self.memory {
+                    memory.hear(host, &report);
+                }
+                self.choice.heard(host, &report);
+                self.send_waiting(now_s, live, sends);
+            }
+            Event::Turn => {
+                while let Some(job) = self.retries.take(now_s) {
+                    self.take(now_s, job, live, sends);
+                }
+            }
+        }
+    }
+
+    fn next_deadline_s(&self) -> Option<f64> {
+        self.retries.next_s()
+    }
+}
+
+/// Keeps jobs off hosts whose memory they would not fit.
+struct Memory {
+    /// What is not used by others, less a reserve.
+    free: Vec<f64>,
+    capacity: Vec<f64>,
+    reserved: Vec<f64>,
+    /// What one job of each kind is taken to need.
+    needs: Vec<f64>,
+}
+
+/// Jobs are taken to need this much of their declared average.
+const MEMORY_NEED: f64 = 1.2;
+/// The share of memory that may be in use.
+const MEMORY_SHARE_MAX: f64 = 0.92;
+
+impl Memory {
+    fn new(world: &World) -> Self {
+        let hosts = &world.hosts;
+        let capacity: Vec<f64> = hosts.iter().map(|host| host.memory).collect();
+        let kinds = world.kinds.iter();
+        Self {
+            free: capacity.iter().map(|all| MEMORY_SHARE_MAX * all).collect(),
+            capacity,
+            reserved: vec![0.0; hosts.len()],
+            needs: kinds
+                .map(|kind| MEMORY_NEED * kind.average.memory)
+                .collect(),
+        }
+    }
+
+    fn hear(&mut self, host: HostIndex, report: &Report<'_>) {
+        let usage = &report.usage;
+        let others = usage.total.memory.minus(usage.jobs.memory).get() as f64;
+        self.free[host] = MEMORY_SHARE_MAX * self.capacity[host] - others;
+    }
+
+    fn fits(&self, host: HostIndex, kind: usize) -> bool {
+        self.reserved[host] + self.needs[kind] <= self.free[host]
+    }
+}

@@ -1,0 +1,454 @@
+//! The dispatcher's own machine as a policy: the simulation is its stream, its
+//! workers and its clock.
+//!
+//! Jobs are stored in a queue for each category and priority, and delivered as
+//! the machine pulls them. What it forwards is sent; ends and reports become
+//! outcomes and heartbeats; what it gives back is delivered again.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+use rolecast_common::assignment::{Ack, Assignment};
+use rolecast_common::id::{BootId, Epoch, JobId, NodeId, Sequence};
+use rolecast_common::options::Options;
+use rolecast_common::subjects::Source;
+use rolecast_common::time::{Now, Time, WallTime};
+use rolecast_common::unit::{Bytes, BytesPerSecond, Cores, Resources};
+use rolecast_common::wire::{
+    Blob, ForecastMode, Heartbeat, JobUsage, Outcome, OutcomeStatus, Usage, VERSION,
+};
+use rolecast_dispatcher::category::{Backoff, Policy as CategoryPolicy};
+use rolecast_dispatcher::forecast::{self, Model, Quantile};
+use rolecast_dispatcher::machine::{
+    Delivery, Input, Machine, Output, PULL_EXPIRES, Params, Recorded,
+};
+
+use super::policy::{End, EndStatus, Event, HostIndex, JobIndex, Live, Policy, Report, Send};
+use super::world::{Host, Kind, Needs, World};
+
+/// Attempts that may fail before a job is dead.
+const ATTEMPTS_MAX: u32 = 10;
+/// Retries are to wait a second, as those of others do. Half of the wait is
+/// random, so this gives one second on average.
+const BACKOFF: Duration = Duration::from_millis(1333);
+/// Slots a core: more than it can ever have use of, so that the placement decides.
+const SLOTS_PER_CORE: f64 = 64.0;
+/// The clock has steps of a nanosecond; this much later, a deadline has come.
+const TICK_S: f64 = 1e-6;
+
+/// What the machine is told of the world, as a config would.
+fn params(world: &World, mode: ForecastMode) -> Params {
+    Params {
+        name: "simulation".to_owned(),
+        epoch: Epoch::new(1),
+        forecast: forecast::Params {
+            mode,
+            model: Model::default(),
+            step_s: 10,
+            quantile: Quantile::P90,
+        },
+        policies: world.kinds.iter().map(category_policy).collect(),
+        undeclared: None,
+        warm_up: Duration::ZERO,
+        ack_wait: Duration::from_secs(30),
+        seed: world.seed,
+    }
+}
+
+fn category_policy(kind: &Kind) -> CategoryPolicy {
+    CategoryPolicy {
+        category: kind.category.clone(),
+        declared: true,
+        roles: kind.roles.clone(),
+        profile: resources(&kind.average),
+        duration: Duration::from_secs_f64(kind.duration_s),
+        attempts_max: ATTEMPTS_MAX,
+        backoff: Backoff {
+            min: BACKOFF,
+            max: BACKOFF,
+        },
+        records_completed: false,
+    }
+}
+
+/// The dispatcher under simulation.
+pub(crate) struct Rolecast {
+    machine: Machine,
+    learns: bool,
+    clock: Clock,
+    hosts: BTreeMap<NodeId, HostIndex>,
+    /// What each host's heartbeats say beside figures.
+    heartbeats: Vec<Heartbeat>,
+    streams: BTreeMap<Source, Stream>,
+    /// Jobs sent, with what the machine sent with them.
+    in_hand: BTreeMap<JobIndex, Assignment>,
+    /// Jobs given back, and when they are to be delivered again.
+    away: BTreeSet<(Time, JobIndex)>,
+    /// Whether the machine was told something since its last turn.
+    is_stirred: bool,
+    /// Kept to be filled anew for each input.
+    outputs: Vec<Output>,
+}
+
+/// Jobs of one category and priority.
+#[derive(Default)]
+struct Stream {
+    stored: VecDeque<JobIndex>,
+    /// Open pulls: when each expires, and how many jobs it still wants.
+    pulls: VecDeque<(Time, u32)>,
+}
+
+/// Turns the simulation's time, which may be negative, into the machine's.
+#[derive(Clone, Copy)]
+struct Clock {
+    start_s: f64,
+    epoch_ms: f64,
+}
+
+impl Clock {
+    fn now(self, now_s: f64) -> Now {
+        let since_start = Duration::from_secs_f64((now_s - self.start_s).max(0.0));
+        let wall_ms = (self.epoch_ms + now_s * 1000.0).max(0.0);
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a date, at least 0"
+        )]
+        let wall = WallTime::from_millis(wall_ms as u64);
+        let time = Time::from_start(since_start);
+        Now { time, wall }
+    }
+
+    fn seconds(self, time: Time) -> f64 {
+        time.since(Time::ZERO).as_secs_f64() + self.start_s
+    }
+}
+
+impl Rolecast {
+    pub(crate) fn new(world: &World, mode: ForecastMode) -> Self {
+        let clock = Clock {
+            start_s: -world.history_s,
+            epoch_ms: world.epoch_ms as f64,
+        };
+        let start = clock.now(clock.start_s);
+        let heartbeats = world.hosts.iter().map(|host| heartbeat(world, host));
+        let ids = world.hosts.iter().map(|host| host.id.clone());
+        Self {
+            machine: Machine::new(params(world, mode), start, Vec::new()),
+            learns: mode != ForecastMode::Off,
+            clock,
+            heartbeats: heartbeats.collect(),
+            hosts: ids.zip(0..).collect(),
+            streams: BTreeMap::new(),
+            in_hand: BTreeMap::new(),
+            away: BTreeSet::new(),
+            is_stirred: false,
+            outputs: Vec::new(),
+        }
+    }
+
+    /// Stores a job and delivers it if a pull is open.
+    fn store(&mut self, now: Now, job: JobIndex, source: &Source, sends: &mut Vec<Send>) {
+        let stream = self.stream(source);
+        // A job that comes again stands where it stood.
+        let at = stream.stored.partition_point(|other| *other < job);
+        stream.stored.insert(at, job);
+        self.deliver(now, source, sends);
+    }
+
+    fn stream(&mut self, source: &Source) -> &mut Stream {
+        self.streams.entry(source.clone()).or_default()
+    }
+
+    /// Delivers what is stored as far as pulls are open.
+    fn deliver(&mut self, now: Now, source: &Source, sends: &mut Vec<Send>) {
+        while let Some(job) = self.stream(source).take() {
+            let ack = ack(job, now.wall);
+            let id = job_id(job);
+            let options = Ok(Options {
+                job: id.clone(),
+                deadline: None,
+                not_before: None,
+            });
+            let delivery = Delivery {
+                source: source.clone(),
+                ack,
+                job: id,
+                options,
+            };
+            self.tell(now, Input::Delivered(delivery), sends);
+        }
+    }
+
+    /// Tells the machine something that another turn must follow.
+    fn tell(&mut self, now: Now, input: Input, sends: &mut Vec<Send>) {
+        self.is_stirred = true;
+        self.handle_input(now, input, sends);
+    }
+
+    fn handle_input(&mut self, now: Now, input: Input, sends: &mut Vec<Send>) {
+        let mut outputs = std::mem::take(&mut self.outputs);
+        self.machine.handle(now, input, &mut outputs);
+        for output in outputs.drain(..) {
+            self.carry_out(now, output, sends);
+        }
+        self.outputs = outputs;
+    }
+
+    fn carry_out(&mut self, now: Now, output: Output, sends: &mut Vec<Send>) {
+        match output {
+            Output::Fetch { source, batch } => {
+                let pull = (now.time + PULL_EXPIRES, batch);
+                self.stream(&source).pulls.push_back(pull);
+                self.deliver(now, &source, sends);
+            }
+            Output::Forward {
+                sequence,
+                node,
+                assignment,
+                ..
+            } => {
+                let job = index_of(sequence);
+                let host = self.hosts[&node];
+                self.in_hand.insert(job, assignment);
+                sends.push(Send { job, host });
+            }
+            Output::GiveBack {
+                sequence, delay, ..
+            } => {
+                self.away.insert((now.time + delay, index_of(sequence)));
+            }
+            Output::Record(record) => {
+                let sequence = record.sequence;
+                let result = Recorded::Stored;
+                self.tell(now, Input::Recorded { sequence, result }, sends);
+            }
+            Output::Bury { record, .. } => {
+                let sequence = record.sequence;
+                let is_done = true;
+                self.tell(now, Input::Buried { sequence, is_done }, sends);
+            }
+            Output::StepDown { reason } => unreachable!("there is one dispatcher: {reason}"),
+            Output::Drop(_)
+            | Output::Ack { .. }
+            | Output::KeepAlive(_)
+            | Output::SaveHistory { .. }
+            | Output::ForgetHistory(_)
+            | Output::PublishCapacity(_)
+            | Output::SaveForecast { .. }
+            | Output::Learn(_)
+            | Output::Confirm(_)
+            | Output::Event(_) => {}
+        }
+    }
+
+    fn hear(&mut self, now: Now, host: HostIndex, report: &Report<'_>, sends: &mut Vec<Send>) {
+        let jobs = report.jobs.iter();
+        let heartbeat = Heartbeat {
+            sequence: report.sequence,
+            usage: report.usage,
+            // A job that was killed and is on its way again is not in hand.
+            jobs: jobs
+                .filter_map(|job| self.in_hand.get(job).cloned())
+                .collect(),
+            ..self.heartbeats[host].clone()
+        };
+        let from = heartbeat.node.clone();
+        let heartbeat = Box::new(heartbeat);
+        self.tell(now, Input::Heartbeat { from, heartbeat }, sends);
+    }
+
+    fn end(&mut self, now: Now, job: JobIndex, ended: &Ended, sends: &mut Vec<Send>) {
+        let assignment = self.in_hand.remove(&job).expect("only jobs sent end");
+        let input = Input::Outcomes {
+            from: self.heartbeats[ended.host].node.clone(),
+            reply: None,
+            outcomes: vec![(assignment, ended.outcome(self.clock))],
+        };
+        self.tell(now, input, sends);
+    }
+
+    fn turn(&mut self, now: Now, live: &dyn Live, sends: &mut Vec<Send>) {
+        self.expire_pulls(now, sends);
+        while let Some((due, job)) = self.away.first().copied()
+            && due <= now.time
+        {
+            self.away.remove(&(due, job));
+            self.store(now, job, &source(live.world(), job), sends);
+        }
+        self.is_stirred |= self.machine.next_deadline() <= now.time;
+        // A turn may pull jobs, which are then to be placed.
+        while std::mem::take(&mut self.is_stirred) {
+            self.handle_input(now, Input::Turn, sends);
+        }
+    }
+
+    fn expire_pulls(&mut self, now: Now, sends: &mut Vec<Send>) {
+        let mut ended = Vec::new();
+        for (source, stream) in &mut self.streams {
+            while let Some((expires, undelivered)) = stream.pulls.front().copied()
+                && expires <= now.time
+            {
+                stream.pulls.pop_front();
+                ended.push((source.clone(), undelivered));
+            }
+        }
+        for (source, undelivered) in ended {
+            let input = Input::PullEnded {
+                source,
+                undelivered,
+            };
+            self.tell(now, input, sends);
+        }
+    }
+}
+
+impl Policy for Rolecast {
+    fn handle(&mut self, now_s: f64, event: Event<'_>, live: &dyn Live, sends: &mut Vec<Send>) {
+        let now = self.clock.now(now_s);
+        match event {
+            Event::Arrived { job, .. } => {
+                self.store(now, job, &source(live.world(), job), sends);
+            }
+            Event::Ended { job, host, end } => {
+                let ended_s = now_s - live.world().hosts[host].latency_s;
+                let ended = Ended { host, ended_s, end };
+                self.end(now, job, &ended, sends);
+            }
+            Event::Heartbeat { host, report } => self.hear(now, host, &report, sends),
+            Event::Turn => self.turn(now, live, sends),
+        }
+    }
+
+    fn next_deadline_s(&self) -> Option<f64> {
+        let pulls = self.streams.values();
+        let expiries = pulls.filter_map(|stream| stream.pulls.front().map(|pull| pull.0));
+        let away = self.away.first().map(|(due, _)| *due);
+        let first = expiries.chain(away).min();
+        let machine = self.machine.next_deadline();
+        let first = first.map_or(machine, |first| first.min(machine));
+        Some(self.clock.seconds(first) + TICK_S)
+    }
+
+    fn learns(&self) -> bool {
+        self.learns
+    }
+}
+
+impl Stream {
+    /// Takes the oldest job, for the oldest pull.
+    fn take(&mut self) -> Option<JobIndex> {
+        let (_, wanted) = self.pulls.front_mut()?;
+        let job = self.stored.pop_front()?;
+        *wanted -= 1;
+        if *wanted == 0 {
+            self.pulls.pop_front();
+        }
+        Some(job)
+    }
+}
+
+/// The end of an execution, and where and when it was.
+struct Ended {
+    host: HostIndex,
+    ended_s: f64,
+    end: End,
+}
+
+impl Ended {
+    fn outcome(&self, clock: Clock) -> Outcome {
+        let end = &self.end;
+        let (status, reason) = match end.status {
+            EndStatus::Completed => (OutcomeStatus::Completed, ""),
+            EndStatus::Killed => (OutcomeStatus::Retry, "killed for want of memory"),
+        };
+        Outcome {
+            v: VERSION,
+            job: None,
+            status,
+            reason: reason.to_owned(),
+            output: Blob::default(),
+            output_truncated: false,
+            started_ms: Some(clock.now(end.started_s).wall),
+            run_us: whole((self.ended_s - end.started_s) * 1e6),
+            usage: JobUsage {
+                cpu_us: whole(end.cpu_s * 1e6),
+                memory_max: whole(end.memory_max),
+            },
+        }
+    }
+}
+
+/// Returns what the host's heartbeats always say.
+fn heartbeat(world: &World, host: &Host) -> Heartbeat {
+    let jobs_max = u32::try_from(whole(host.declared_cores * SLOTS_PER_CORE)).unwrap_or(u32::MAX);
+    let categories = world.kinds.iter().map(|kind| kind.category.clone());
+    Heartbeat {
+        v: VERSION,
+        node: host.id.clone(),
+        boot: BootId::new("simulated").expect("it is a boot id"),
+        sequence: 0,
+        epoch: Epoch::new(1),
+        interval_ms: u32::try_from(whole(world.heartbeats.interval_s * 1000.0)).unwrap_or(u32::MAX),
+        roles: host.roles.clone(),
+        draining: false,
+        capacity: resources(&Needs {
+            cores: host.declared_cores,
+            memory: host.memory,
+            network: host.network,
+            disk: host.disk,
+        }),
+        usage: Usage::default(),
+        jobs_max,
+        categories: categories.map(|category| (category, jobs_max)).collect(),
+        jobs: Vec::new(),
+    }
+}
+
+fn resources(needs: &Needs) -> Resources {
+    Resources {
+        cpu: Cores::clamped(needs.cores),
+        memory: Bytes::new(whole(needs.memory)),
+        network: BytesPerSecond::clamped(needs.network),
+        disk: BytesPerSecond::clamped(needs.disk),
+    }
+}
+
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the cast saturates"
+)]
+fn whole(amount: f64) -> u64 {
+    amount.round() as u64
+}
+
+fn source(world: &World, job: JobIndex) -> Source {
+    let arrival = &world.arrivals[job];
+    Source {
+        category: world.kinds[arrival.kind].category.clone(),
+        priority: arrival.priority,
+    }
+}
+
+/// The stream counts from 1.
+fn sequence_of(job: JobIndex) -> u64 {
+    job as u64 + 1
+}
+
+fn index_of(sequence: Sequence) -> JobIndex {
+    let index = sequence.get().checked_sub(1);
+    let index = index.and_then(|index| JobIndex::try_from(index).ok());
+    index.expect("only jobs that were delivered come back")
+}
+
+fn job_id(job: JobIndex) -> JobId {
+    JobId::new(&format!("j{job}")).expect("it is a job id")
+}
+
+fn ack(job: JobIndex, stored: WallTime) -> Ack {
+    let (sequence, millis) = (sequence_of(job), stored.as_millis());
+    let subject =
+        format!("$JS.ACK.ROLECAST_JOBS.simulated.1.{sequence}.{sequence}.{millis}000000.0");
+    Ack::parse(&subject).expect("it is an ack subject")
+}
