@@ -33,8 +33,6 @@ const ATTEMPTS_MAX: u32 = 10;
 const BACKOFF: Duration = Duration::from_millis(1333);
 /// Slots a core: more than it can ever have use of, so that the placement decides.
 const SLOTS_PER_CORE: f64 = 64.0;
-/// The clock has steps of a nanosecond; this much later, a deadline has come.
-const TICK_S: f64 = 1e-6;
 
 /// What the machine is told of the world, as a config would.
 fn params(world: &World, mode: ForecastMode) -> Params {
@@ -327,7 +325,7 @@ impl Policy for Rolecast {
         let first = expiries.chain(away).min();
         let machine = self.machine.next_deadline();
         let first = first.map_or(machine, |first| first.min(machine));
-        Some(self.clock.seconds(first) + TICK_S)
+        Some(self.clock.seconds(first))
     }
 
     fn learns(&self) -> bool {

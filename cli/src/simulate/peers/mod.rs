@@ -12,6 +12,7 @@ mod push;
 mod reported;
 mod retries;
 mod rotation;
+pub(crate) mod simple;
 mod two_choices;
 
 use rolecast_common::wire::ForecastMode;
@@ -26,6 +27,7 @@ use pull_cpu::PullCpu;
 use push::{Choice, Push};
 use reported::{LeastReportedCpu, ThresholdScore};
 use rotation::{RoundRobin, WeightedRoundRobin};
+use simple::{LeastInFlight, Options, Random};
 use two_choices::{PeakEwma, TwoChoices};
 
 /// Asks a policy that chooses for each job to look at memory first.
@@ -38,8 +40,18 @@ pub(crate) const NAMES: &[(&str, &str)] = &[
         "rolecast-last",
         "the dispatcher on the last heartbeats alone",
     ),
+    ("random", "any host"),
     ("round-robin", "each host in turn"),
     ("weighted-round-robin", "each host in turn, by capacity"),
+    ("least-in-flight", "the host with the fewest jobs in flight"),
+    (
+        "least-in-flight-weighted",
+        "the host with the fewest jobs in flight for its capacity",
+    ),
+    (
+        "least-in-flight-weighted+memory",
+        "the same, where memory fits",
+    ),
     ("p2c", "the less filled of two random hosts"),
     (
         "p2c-peak-ewma",
@@ -88,7 +100,10 @@ pub(crate) fn create(name: &str, world: &World) -> Option<Box<dyn Policy>> {
         "p2c-peak-ewma" => push(PeakEwma::new(world), world, has_memory_check),
         "least-reported-cpu" => push(LeastReportedCpu::new(world), world, has_memory_check),
         "prequal" => push(Prequal::new(world), world, has_memory_check),
+        "least-in-flight" => least_in_flight(world, false, has_memory_check),
+        "least-in-flight-weighted" => least_in_flight(world, true, has_memory_check),
         _ if has_memory_check => return None,
+        "random" => Box::new(Random::new(world)),
         "rolecast" => Box::new(Rolecast::new(world, ForecastMode::On)),
         "rolecast-last" => Box::new(Rolecast::new(world, ForecastMode::Off)),
         "threshold-score" => push(ThresholdScore::new(world), world, false),
@@ -104,4 +119,12 @@ pub(crate) fn create(name: &str, world: &World) -> Option<Box<dyn Policy>> {
 
 fn push<C: Choice + 'static>(choice: C, world: &World, has_memory_check: bool) -> Box<dyn Policy> {
     Box::new(Push::new(choice, world, has_memory_check))
+}
+
+fn least_in_flight(world: &World, is_weighted: bool, has_memory_check: bool) -> Box<dyn Policy> {
+    let options = Options {
+        is_weighted,
+        has_memory_check,
+    };
+    Box::new(LeastInFlight::new(world, options))
 }

@@ -113,7 +113,7 @@ impl Policy for Pull {
             Event::Ended { job, host, end } => {
                 match end.status {
                     EndStatus::Completed => {}
-                    EndStatus::Killed => self.retries.add(now_s, job),
+                    EndStatus::Killed => self.retries.killed(now_s, job),
                 }
                 let kind = live.world().arrivals[job].kind;
                 self.free(self.class_of[kind], host, sends);

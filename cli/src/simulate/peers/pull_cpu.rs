@@ -16,8 +16,6 @@ const CPU_MAX: f64 = 0.9;
 const MEMORY_MAX: f64 = 0.8;
 const SAMPLE_INTERVAL_S: f64 = 0.1;
 const RAMP_S: f64 = 0.01;
-/// The engine's clock has steps of a nanosecond: what is due that soon is due.
-const TICK_S: f64 = 2e-9;
 
 pub(super) struct PullCpu {
     /// Serves the short kinds.
@@ -71,7 +69,7 @@ impl PullCpu {
         let mut at = 0;
         while at < self.order.len() && !self.waiting.is_empty() {
             let host = self.order[at];
-            let is_ready = self.has_room[host] && self.ready_s[host] <= now_s + TICK_S;
+            let is_ready = self.has_room[host] && self.ready_s[host] <= now_s;
             let fleet = &self.fleet;
             let suits = |kind: usize| is_ready && fleet.may_run(kind, host);
             let Some(job) = self.waiting.take_oldest(suits) else {
@@ -100,19 +98,19 @@ impl Policy for PullCpu {
                 if self.is_short[live.world().arrivals[job].kind] {
                     self.slots.handle(now_s, event, live, sends);
                 } else if end.status == EndStatus::Killed {
-                    self.retries.add(now_s, job);
+                    self.retries.killed(now_s, job);
                 }
             }
             Event::Heartbeat { .. } => {}
             Event::Turn => {
                 self.slots.handle(now_s, Event::Turn, live, sends);
-                if self.sample_due_s <= now_s + TICK_S {
+                if self.sample_due_s <= now_s {
                     self.sample(now_s, live);
                 }
                 while let Some(job) = self.retries.take(now_s) {
                     self.waiting.add(job, live.world().arrivals[job].kind);
                 }
-                if self.offer_due_s <= now_s + TICK_S {
+                if self.offer_due_s <= now_s {
                     self.offer(now_s, sends);
                 }
             }

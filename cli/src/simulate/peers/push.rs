@@ -129,7 +129,7 @@ impl<C: Choice> Push<C> {
         self.choice.ended(&query, &flight, end);
         match end.status {
             EndStatus::Completed => {}
-            EndStatus::Killed => self.retries.add(now_s, job),
+            EndStatus::Killed => self.retries.killed(now_s, job),
         }
     }
 

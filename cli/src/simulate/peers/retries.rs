@@ -1,42 +1,38 @@
-//! Jobs that were killed are tried again after a second, until ten executions failed.
+//! Killed jobs are sent again after a second, ten times at most.
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::super::policy::JobIndex;
+use crate::simulate::policy::JobIndex;
 
 const DELAY_S: f64 = 1.0;
-const KILLS_MAX: u32 = 10;
-/// The engine's clock has steps of a nanosecond: what is due that soon is due.
-const TICK_S: f64 = 2e-9;
+const RETRIES_MAX: u8 = 10;
 
-/// What waits for another attempt.
+/// Killed jobs that are to be sent again.
 #[derive(Debug, Default)]
-pub(super) struct Retries {
-    kills: BTreeMap<JobIndex, u32>,
-    /// When each is due. All wait equally long, so the first came first.
+pub(crate) struct Retries {
+    counts: BTreeMap<JobIndex, u8>,
+    /// In the order of their times.
     due: VecDeque<(f64, JobIndex)>,
 }
 
 impl Retries {
-    /// Notes that an execution was killed.
-    pub(super) fn add(&mut self, now_s: f64, job: JobIndex) {
-        let kills = self.kills.entry(job).or_default();
-        *kills += 1;
-        if *kills < KILLS_MAX {
+    pub(crate) fn killed(&mut self, now_s: f64, job: JobIndex) {
+        let count = self.counts.entry(job).or_default();
+        *count += 1;
+        if *count <= RETRIES_MAX {
             self.due.push_back((now_s + DELAY_S, job));
         }
     }
 
-    /// Takes a job whose wait is over.
-    pub(super) fn take(&mut self, now_s: f64) -> Option<JobIndex> {
-        let (due_s, job) = *self.due.front()?;
-        (due_s <= now_s + TICK_S).then(|| {
-            self.due.pop_front();
-            job
-        })
+    pub(crate) fn next_s(&self) -> Option<f64> {
+        self.due.front().map(|(due_s, _)| *due_s)
     }
 
-    pub(super) fn next_s(&self) -> Option<f64> {
-        self.due.front().map(|(due_s, _)| *due_s)
+    /// Takes the next job that is due by now.
+    pub(crate) fn take(&mut self, now_s: f64) -> Option<JobIndex> {
+        if self.next_s()? > now_s {
+            return None;
+        }
+        self.due.pop_front().map(|(_, job)| job)
     }
 }

@@ -1,0 +1,78 @@
+//! What is due and when, in a fixed order.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+
+use super::moment::Moment;
+use super::policy::{HostIndex, JobIndex};
+
+/// Something the engine has to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Due {
+    /// What others use becomes this sample of the host's load.
+    Load {
+        host: HostIndex,
+        sample: usize,
+    },
+    /// A job of the host ends, unless something changed there since.
+    JobEnds {
+        host: HostIndex,
+        generation: u64,
+    },
+    JobReaches {
+        job: JobIndex,
+        host: HostIndex,
+    },
+    LetterReaches {
+        letter: usize,
+    },
+    /// The host's regular heartbeat.
+    Heartbeat {
+        host: HostIndex,
+    },
+    /// Its heartbeat on change, unless a regular one said it already.
+    ChangeHeartbeat {
+        host: HostIndex,
+    },
+    MeasuringBegins,
+    ArrivalsEnd,
+}
+
+/// What is due, soonest first; of one moment, in the order it was noted. What is
+/// due at once comes before what was noted for now earlier.
+#[derive(Debug, Default)]
+pub(crate) struct Agenda {
+    at_once: VecDeque<Due>,
+    later: BinaryHeap<Reverse<(Moment, u64, Due)>>,
+    noted: u64,
+}
+
+impl Agenda {
+    pub(crate) fn note(&mut self, now: Moment, at: Moment, due: Due) {
+        if at <= now {
+            self.at_once.push_back(due);
+            return;
+        }
+        self.noted += 1;
+        self.later.push(Reverse((at, self.noted, due)));
+    }
+
+    /// Returns when something is due next.
+    pub(crate) fn next(&self, now: Moment) -> Option<Moment> {
+        if !self.at_once.is_empty() {
+            return Some(now);
+        }
+        self.later.peek().map(|Reverse((at, ..))| *at)
+    }
+
+    /// Takes the next thing that is due at `now`.
+    pub(crate) fn take(&mut self, now: Moment) -> Option<Due> {
+        if let Some(due) = self.at_once.pop_front() {
+            return Some(due);
+        }
+        if self.next(now)? > now {
+            return None;
+        }
+        self.later.pop().map(|Reverse((.., due))| due)
+    }
+}

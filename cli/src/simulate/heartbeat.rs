@@ -1,0 +1,144 @@
+//! What a host says in its heartbeats, and when it sends one out of turn.
+
+use fastrand::Rng;
+use rolecast_common::unit::{Bytes, BytesPerSecond, Cores, Resources};
+use rolecast_common::wire;
+
+use super::host::Usage;
+use super::moment::Moment;
+use super::world::{self, Needs};
+
+/// How far others' CPU moves before it is told out of turn, as a share of the cores.
+const CHANGE_MIN: f64 = 0.1;
+/// How long a change is measured before it is told, in seconds.
+const CHANGE_DELAY_S: f64 = 0.1;
+/// The least time between two changes told, in seconds.
+const CHANGE_GAP_S: f64 = 0.2;
+
+/// The heartbeats of one host.
+#[derive(Clone, Debug)]
+pub(crate) struct Pulse {
+    /// When the first is sent within the interval.
+    pub(crate) phase_s: f64,
+    cores: f64,
+    sent: u64,
+    /// Others' CPU when the last was sent.
+    told_cores: f64,
+    is_change_due: bool,
+    change_told: Option<Moment>,
+}
+
+impl Pulse {
+    pub(crate) fn new(host: &world::Host, phase_s: f64) -> Self {
+        Self {
+            phase_s,
+            cores: host.cores,
+            sent: 0,
+            told_cores: 0.0,
+            is_change_due: false,
+            change_told: None,
+        }
+    }
+
+    /// Takes what CPU others want and returns when that must be told out of turn.
+    pub(crate) fn changed(&mut self, now: Moment, others_cores: f64) -> Option<Moment> {
+        let moved = (others_cores - self.told_cores).abs();
+        if self.is_change_due || moved <= CHANGE_MIN * self.cores {
+            return None;
+        }
+        self.is_change_due = true;
+        let soonest = now + CHANGE_DELAY_S;
+        let at = self
+            .change_told
+            .map(|told| soonest.max(told + CHANGE_GAP_S));
+        Some(at.unwrap_or(soonest))
+    }
+
+    /// True if a change is due still; no other heartbeat told it.
+    pub(crate) fn tells_change(&mut self, now: Moment) -> bool {
+        if self.is_change_due {
+            self.change_told = Some(now);
+        }
+        self.is_change_due
+    }
+
+    /// Returns the number of the heartbeat that is sent while others want this CPU.
+    pub(crate) fn send(&mut self, others_cores: f64) -> u64 {
+        self.told_cores = others_cores;
+        self.is_change_due = false;
+        self.sent += 1;
+        self.sent
+    }
+}
+
+/// Returns the use as it is measured, with relative noise of this standard deviation.
+pub(crate) fn measured(used: Usage, memory: f64, noise: f64, rng: &mut Rng) -> wire::Usage {
+    let jobs = noisy(used.jobs, noise, rng);
+    let mut total = noisy(used.others, noise, rng);
+    total.add(jobs, 1.0);
+    total.memory = total.memory.min(memory);
+    wire::Usage {
+        total: resources(total),
+        jobs: resources(jobs),
+        pressure: None,
+    }
+}
+
+/// Returns what others use on average between two times, within what the host has.
+pub(crate) fn mean_load(host: &world::Host, from_s: f64, to_s: f64) -> Needs {
+    let load = &host.load;
+    let (first, last) = (load.index_at(from_s), load.index_at(to_s));
+    let mut mean = Needs::default();
+    for sample in first..=last {
+        let begin_s = load.begin_s(sample).max(from_s);
+        let is_last = sample == last;
+        let end_s = if is_last {
+            to_s
+        } else {
+            load.begin_s(sample + 1)
+        };
+        let share = match to_s - from_s {
+            0.0 => 1.0,
+            length_s => (end_s - begin_s).max(0.0) / length_s,
+        };
+        let mut needs = load.samples[sample].needs();
+        needs.cores = needs.cores.min(host.cores);
+        needs.network = needs.network.min(host.network);
+        needs.disk = needs.disk.min(host.disk);
+        mean.add(needs, share);
+    }
+    mean.memory = f64::from(load.samples[last].memory);
+    mean
+}
+
+fn noisy(needs: Needs, noise: f64, rng: &mut Rng) -> Needs {
+    let mut vary = |amount: f64| (amount * (1.0 + noise * normal(rng))).max(0.0);
+    Needs {
+        cores: vary(needs.cores),
+        memory: vary(needs.memory),
+        network: vary(needs.network),
+        disk: vary(needs.disk),
+    }
+}
+
+/// Draws a number of mean 0 and standard deviation 1: the sum of four uniform
+/// ones, which is cheap and close to a normal distribution within two of them.
+fn normal(rng: &mut Rng) -> f64 {
+    let bits = rng.u64(..);
+    let sum: u64 = (0..4).map(|part| bits >> (16 * part) & 0xffff).sum();
+    (sum as f64 / 65536.0 - 2.0) * 3.0_f64.sqrt()
+}
+
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "memory is positive and far below 2^64 bytes"
+)]
+fn resources(needs: Needs) -> Resources {
+    Resources {
+        cpu: Cores::clamped(needs.cores),
+        memory: Bytes::new(needs.memory as u64),
+        network: BytesPerSecond::clamped(needs.network),
+        disk: BytesPerSecond::clamped(needs.disk),
+    }
+}

@@ -1,0 +1,381 @@
+//! One host in virtual time: how fast its jobs progress beside what others do.
+//!
+//! - The CPU is a fluid: with `u` = wanted cores / cores, a job is slowed by
+//!   `max(1, u) * (1 + 0.15 * min(u, 1)^2)`; the second factor is what jobs cost
+//!   each other in caches and shared cores. If others go first, `max(1, u)`
+//!   counts the jobs alone against what others leave, at least 5 % of the cores.
+//! - Disk and network slow the jobs that use them by wanted / capacity, if that
+//!   is above 1. The slowest resource rules.
+//! - Above 93 % of the memory all jobs thrash: slower, linearly up to five times
+//!   at 100 %. Above that the largest job is killed until the rest fits.
+//!
+//! Jobs that use the same resources progress at the same pace, so each such
+//! class has one clock and a heap of the clock's readings at which jobs end.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use super::moment::Moment;
+use super::policy::{End, EndStatus, JobIndex};
+use super::slots::Slots;
+use super::world::{self, Arrival, Needs, Sample, Sharing};
+
+const INTERFERENCE: f64 = 0.15;
+const JOBS_SHARE_MIN: f64 = 0.05;
+const THRASH_FROM: f64 = 0.93;
+const THRASH_MAX: f64 = 5.0;
+
+/// Whether a job uses the disk, and whether it uses the network.
+const CLASSES: usize = 4;
+const USES_DISK: usize = 1;
+const USES_NETWORK: usize = 2;
+
+/// A host and the jobs on it.
+#[derive(Debug)]
+pub(crate) struct Host {
+    capacity: Needs,
+    speed: f64,
+    sharing: Sharing,
+    others: Needs,
+    speed_left: f64,
+    /// What all jobs want together.
+    wanted: Needs,
+    jobs: Slots<Running>,
+    classes: [Class; CLASSES],
+    /// What is served at this moment; of memory, what is held.
+    served: Usage,
+    /// Up to when the clocks and sums below are reckoned.
+    reckoned: Moment,
+    window: Window,
+    strain: Strain,
+}
+
+/// Jobs that progress at one pace. Both clocks stand still without jobs.
+#[derive(Debug, Default)]
+struct Class {
+    /// Work done by each job, in seconds at speed 1.
+    work_s: f64,
+    /// Seconds it would have taken on the idle host.
+    busy_s: f64,
+    work_pace: f64,
+    busy_pace: f64,
+    /// The readings of `work_s` at which jobs end, as bits: those of numbers
+    /// from 0 up have the numbers' order.
+    ends: BinaryHeap<Reverse<(u64, usize)>>,
+}
+
+#[derive(Debug)]
+struct Running {
+    job: JobIndex,
+    needs: Needs,
+    class: usize,
+    started: Moment,
+    /// Readings of the clocks of its class.
+    starts_at_busy_s: f64,
+    ends_at_work_s: f64,
+}
+
+/// An execution that is over.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Ended {
+    pub(crate) job: JobIndex,
+    pub(crate) end: End,
+}
+
+/// What is used by whom.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Usage {
+    pub(crate) others: Needs,
+    pub(crate) jobs: Needs,
+}
+
+/// What was served since the last heartbeat.
+#[derive(Clone, Copy, Debug, Default)]
+struct Window {
+    length_s: f64,
+    /// Times seconds.
+    sum: Usage,
+}
+
+/// How the host and what others do on it suffered.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Strain {
+    /// CPU that others wanted within the host's cores, in core-seconds.
+    pub(crate) others_wanted_s: f64,
+    /// How much of that jobs took.
+    pub(crate) others_lost_s: f64,
+    /// Seconds of thrashing.
+    pub(crate) thrash_s: f64,
+}
+
+impl Host {
+    pub(crate) fn new(host: &world::Host, sharing: Sharing) -> Self {
+        let capacity = Needs {
+            cores: host.cores,
+            memory: host.memory,
+            network: host.network,
+            disk: host.disk,
+        };
+        for amount in [host.cores, host.memory, host.network, host.disk, host.speed] {
+            assert!(amount > 0.0, "{} lacks a resource: {capacity:?}", host.id);
+        }
+        let mut new = Self {
+            capacity,
+            speed: host.speed,
+            sharing,
+            others: Needs::default(),
+            speed_left: 1.0,
+            wanted: Needs::default(),
+            jobs: Slots::default(),
+            classes: Default::default(),
+            served: Usage::default(),
+            reckoned: Moment::default(),
+            window: Window::default(),
+            strain: Strain::default(),
+        };
+        new.refresh();
+        new
+    }
+
+    /// Others use something else from now on.
+    pub(crate) fn set_load(&mut self, now: Moment, sample: Sample, ended: &mut Vec<Ended>) {
+        let speed_left = f64::from(sample.speed_left);
+        assert!(speed_left > 0.0, "jobs never end: {sample:?}");
+        self.reckon(now);
+        self.others = sample.needs();
+        self.speed_left = speed_left;
+        self.relieve(now, ended);
+        self.refresh();
+    }
+
+    /// A job begins, and is killed at once if it does not fit.
+    pub(crate) fn start(
+        &mut self,
+        now: Moment,
+        job: JobIndex,
+        arrival: &Arrival,
+        ended: &mut Vec<Ended>,
+    ) {
+        self.reckon(now);
+        let needs = arrival.needs;
+        let uses = |flag, rate: f64| if rate > 0.0 { flag } else { 0 };
+        let class = uses(USES_DISK, needs.disk) | uses(USES_NETWORK, needs.network);
+        let clock = &mut self.classes[class];
+        if clock.ends.is_empty() {
+            (clock.work_s, clock.busy_s) = (0.0, 0.0);
+        }
+        let running = Running {
+            job,
+            needs,
+            class,
+            started: now,
+            starts_at_busy_s: clock.busy_s,
+            ends_at_work_s: clock.work_s + arrival.work_s,
+        };
+        let end = running.ends_at_work_s.to_bits();
+        let place = self.jobs.put(running);
+        clock.ends.push(Reverse((end, place)));
+        self.wanted.add(needs, 1.0);
+        self.relieve(now, ended);
+        self.refresh();
+    }
+
+    /// Ends the jobs that are done by now.
+    pub(crate) fn finish(&mut self, now: Moment, ended: &mut Vec<Ended>) {
+        self.reckon(now);
+        for class in 0..CLASSES {
+            loop {
+                let clock = &mut self.classes[class];
+                // What is less than the clock's step away would never come.
+                let done = clock.work_s + clock.work_pace * Moment::STEP_S;
+                let next = clock.ends.peek();
+                if next.is_none_or(|Reverse((end, _))| f64::from_bits(*end) > done) {
+                    break;
+                }
+                if let Some(Reverse((_, place))) = clock.ends.pop() {
+                    ended.push(self.remove(now, place, EndStatus::Completed));
+                }
+            }
+        }
+        self.refresh();
+    }
+
+    /// Returns when the next job ends if nothing changes before.
+    pub(crate) fn next_end(&self) -> Option<Moment> {
+        let left_s = |class: &Class| {
+            let Reverse((end, _)) = class.ends.peek()?;
+            Some((f64::from_bits(*end) - class.work_s) / class.work_pace)
+        };
+        let next = self.classes.iter().filter_map(left_s);
+        let next_s = next.min_by(f64::total_cmp)?;
+        Some(self.reckoned + next_s.max(0.0))
+    }
+
+    /// Wanted CPU over cores.
+    pub(crate) fn utilization(&self) -> f64 {
+        (self.others.cores + self.wanted.cores) / self.capacity.cores
+    }
+
+    /// Wanted memory over what there is.
+    pub(crate) fn memory_share(&self) -> f64 {
+        (self.others.memory + self.wanted.memory) / self.capacity.memory
+    }
+
+    pub(crate) fn job_count(&self) -> usize {
+        self.jobs.len()
+    }
+
+    pub(crate) fn jobs(&self) -> impl Iterator<Item = JobIndex> {
+        self.jobs.iter().map(|(_, running)| running.job)
+    }
+
+    /// Visits each job with its work left, in seconds at speed 1.
+    pub(crate) fn remaining(&self, now: Moment, visit: &mut dyn FnMut(JobIndex, f64)) {
+        let passed_s = now.since(self.reckoned);
+        for (_, running) in self.jobs.iter() {
+            let class = &self.classes[running.class];
+            let work_s = class.work_s + class.work_pace * passed_s;
+            visit(running.job, (running.ends_at_work_s - work_s).max(0.0));
+        }
+    }
+
+    /// CPU that others want within the host's cores.
+    pub(crate) fn others_cores(&self) -> f64 {
+        self.others.cores.min(self.capacity.cores)
+    }
+
+    /// Returns the mean use since the window began, of memory the use now, and
+    /// begins the next window.
+    pub(crate) fn take_window(&mut self, now: Moment) -> Usage {
+        self.reckon(now);
+        let Window { length_s, sum } = std::mem::take(&mut self.window);
+        if length_s == 0.0 {
+            return self.served;
+        }
+        let mean = |sum: Needs, now: Needs| Needs {
+            cores: sum.cores / length_s,
+            memory: now.memory,
+            network: sum.network / length_s,
+            disk: sum.disk / length_s,
+        };
+        Usage {
+            others: mean(sum.others, self.served.others),
+            jobs: mean(sum.jobs, self.served.jobs),
+        }
+    }
+
+    /// Returns the strain since it was last taken.
+    pub(crate) fn take_strain(&mut self, now: Moment) -> Strain {
+        self.reckon(now);
+        std::mem::take(&mut self.strain)
+    }
+
+    /// Brings clocks and sums up to now, all at the pace that held until now.
+    fn reckon(&mut self, now: Moment) {
+        let passed_s = now.since(self.reckoned);
+        if passed_s == 0.0 {
+            return;
+        }
+        self.reckoned = now;
+        for class in &mut self.classes {
+            class.work_s += class.work_pace * passed_s;
+            class.busy_s += class.busy_pace * passed_s;
+        }
+        self.window.length_s += passed_s;
+        self.window.sum.others.add(self.served.others, passed_s);
+        self.window.sum.jobs.add(self.served.jobs, passed_s);
+        let wanted = self.others_cores();
+        let lost = (wanted - self.served.others.cores).max(0.0);
+        self.strain.others_wanted_s += wanted * passed_s;
+        self.strain.others_lost_s += lost * passed_s;
+        if self.memory_share() > THRASH_FROM {
+            self.strain.thrash_s += passed_s;
+        }
+    }
+
+    /// Kills the largest jobs until the memory suffices.
+    fn relieve(&mut self, now: Moment, ended: &mut Vec<Ended>) {
+        while self.memory_share() > 1.0 {
+            let largest = self.jobs.iter().max_by(|(_, a), (_, b)| {
+                let memory = a.needs.memory.total_cmp(&b.needs.memory);
+                memory.then(a.job.cmp(&b.job))
+            });
+            let Some((largest, running)) = largest else {
+                return;
+            };
+            let ends = &mut self.classes[running.class].ends;
+            ends.retain(|Reverse((_, place))| *place != largest);
+            ended.push(self.remove(now, largest, EndStatus::Killed));
+        }
+    }
+
+    fn remove(&mut self, now: Moment, place: usize, status: EndStatus) -> Ended {
+        let running = self.jobs.take(place);
+        self.wanted.add(running.needs, -1.0);
+        if self.job_count() == 0 {
+            // Nothing is left of the rounding of sums.
+            self.wanted = Needs::default();
+        }
+        let busy_s = self.classes[running.class].busy_s - running.starts_at_busy_s;
+        let end = End {
+            started_s: running.started.seconds(),
+            status,
+            cpu_s: running.needs.cores * busy_s,
+            memory_max: running.needs.memory,
+            network_bytes: running.needs.network * busy_s,
+            disk_bytes: running.needs.disk * busy_s,
+        };
+        debug_assert!(running.started <= now, "{running:?} ends before it starts");
+        let job = running.job;
+        Ended { job, end }
+    }
+
+    /// Works out the paces and what is served.
+    fn refresh(&mut self) {
+        let (others, jobs, capacity) = (self.others, self.wanted, self.capacity);
+        let pressure =
+            |others: f64, jobs: f64, capacity: f64| ((others + jobs) / capacity).max(1.0);
+        let utilization = self.utilization();
+        let disk = pressure(others.disk, jobs.disk, capacity.disk);
+        let network = pressure(others.network, jobs.network, capacity.network);
+        let (queueing, others_cores, jobs_cores) = match self.sharing {
+            Sharing::Fair => {
+                let queueing = utilization.max(1.0);
+                (queueing, others.cores / queueing, jobs.cores / queueing)
+            }
+            Sharing::Priority => {
+                let left = (capacity.cores - others.cores).max(JOBS_SHARE_MIN * capacity.cores);
+                let jobs_cores = jobs.cores.min(left);
+                let others_cores = others.cores.min(capacity.cores - jobs_cores);
+                ((jobs.cores / left).max(1.0), others_cores, jobs_cores)
+            }
+        };
+        let served = |wanted: Needs, cores: f64| Needs {
+            cores,
+            memory: wanted.memory,
+            network: wanted.network / network,
+            disk: wanted.disk / disk,
+        };
+        self.served.others = served(others, others_cores);
+        self.served.jobs = served(jobs, jobs_cores);
+        let cpu = queueing * (1.0 + INTERFERENCE * utilization.min(1.0).powi(2));
+        let thrash = thrash(self.memory_share());
+        for (index, class) in self.classes.iter_mut().enumerate() {
+            let mut slowdown = cpu;
+            if index & USES_DISK != 0 {
+                slowdown = slowdown.max(disk);
+            }
+            if index & USES_NETWORK != 0 {
+                slowdown = slowdown.max(network);
+            }
+            class.busy_pace = 1.0 / (slowdown * thrash);
+            class.work_pace = self.speed * self.speed_left * class.busy_pace;
+        }
+    }
+}
+
+/// Returns how much slower all jobs are at this share of the memory.
+fn thrash(memory_share: f64) -> f64 {
+    let depth = (memory_share - THRASH_FROM) / (1.0 - THRASH_FROM);
+    1.0 + (THRASH_MAX - 1.0) * depth.clamp(0.0, 1.0)
+}
