@@ -28,8 +28,8 @@ const EPOCH_MS: u64 = 1_767_571_200_000;
 /// Which of a scenario's worlds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Cell {
-    /// Without meaning where a file says when jobs arrive.
-    pub(crate) load: f64,
+    /// Wanted use over capacity; `None` where a file says when jobs arrive.
+    pub(crate) load: Option<f64>,
     pub(crate) sharing: Sharing,
     pub(crate) hosts: u32,
     pub(crate) seed: u64,
@@ -45,6 +45,8 @@ pub(crate) struct Files {
 /// Why there is no such world.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub(crate) enum Unbuildable {
+    #[error("choose a load: no file says when jobs arrive")]
+    NoLoad,
     #[error("others alone load the fleet with {others:.2}; choose a load above that")]
     OthersTakeAll { others: f64 },
     #[error("{file} has no column {column:?}")]
@@ -64,7 +66,8 @@ pub(crate) fn build(scenario: &Scenario, cell: &Cell, files: &Files) -> Result<W
     draw_loads(scenario, &mut hosts, files, &mut rng.fork())?;
     let arrivals = match &scenario.arrivals.file {
         None => {
-            let work = work(scenario, cell.load, &hosts)?;
+            let load = cell.load.ok_or(Unbuildable::NoLoad)?;
+            let work = work(scenario, load, &hosts)?;
             let times = (scenario.length_s, scenario.day_s);
             let kinds = &scenario.kinds;
             arrivals::draw(&scenario.arrivals, kinds, work, times, &mut rng.fork())
@@ -424,7 +427,7 @@ mod tests {
 
     fn cell(load: f64, hosts: u32) -> Cell {
         Cell {
-            load,
+            load: Some(load),
             sharing: Sharing::Fair,
             hosts,
             seed: 1,

@@ -22,6 +22,7 @@ use rolecast_common::wire::Share;
 
 use super::world::{Heartbeats, Sharing};
 use arrivals::Arrivals;
+use build::Cell;
 use fleet::Fleet;
 use kinds::Kind;
 use others::Component;
@@ -111,6 +112,28 @@ impl Scenario {
             scenario.check(root);
             scenario
         })
+    }
+
+    /// Returns its worlds: the ways of sharing, the loads and the seeds from this on.
+    pub(crate) fn cells(&self, first_seed: u64) -> Vec<Cell> {
+        let loads = match self.arrivals.file {
+            Some(_) => vec![None],
+            None => self.loads.iter().copied().map(Some).collect(),
+        };
+        let mut cells = Vec::new();
+        for sharing in &self.sharings {
+            for load in &loads {
+                for seed in 0..u64::from(self.seeds) {
+                    cells.push(Cell {
+                        load: *load,
+                        sharing: *sharing,
+                        hosts: self.fleet.hosts,
+                        seed: first_seed.wrapping_add(seed),
+                    });
+                }
+            }
+        }
+        cells
     }
 
     fn read_times(&mut self, root: &mut Table<'_>) {

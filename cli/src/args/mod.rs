@@ -1,5 +1,7 @@
 //! The command line: every command, flag and example.
 
+pub(crate) mod simulate;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -129,6 +131,8 @@ pub(crate) enum Command {
     /// Replay recordings of hosts and judge the forecasts made on the way
     #[command(after_help = BACKTEST_HELP)]
     Backtest(Backtest),
+    /// Compare policies that place jobs, on a fleet in virtual time
+    Simulate(simulate::Simulate),
     /// Learn the weights of the `lstm` model from recordings
     #[command(after_help = TRAIN_HELP)]
     TrainLstm(TrainLstm),
