@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 /// Some of this program's own source, for where there is no other text.
 const BUILT_IN: [&str; 3] = [
-    include_str!("../args.rs"),
+    include_str!("../args/mod.rs"),
     include_str!("../view/job.rs"),
     include_str!("fleet.rs"),
 ];

@@ -243,7 +243,8 @@ mod tests {
     #[test]
     fn the_load_is_what_was_asked_for() {
         let text = include_str!("../../../../tests/scenarios/calm.toml");
-        let scenario = parse(&format!("{text}\n[others.spikes]\n{SPIKES}"));
+        let mut scenario = parse(&format!("{text}\n[others.spikes]\n{SPIKES}"));
+        scenario.history_s = 0.0;
         for load in [0.5, 0.95] {
             let world = build(&scenario, &cell(load, 300), &Files::default()).unwrap();
             let capacity: f64 = world.hosts.iter().map(|host| host.cores * host.speed).sum();

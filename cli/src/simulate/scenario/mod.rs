@@ -319,7 +319,7 @@ loss = 2
             "line 12: kinds.a.burst.every: must be above length",
             "line 9: kinds: b.roles: no host has one of them",
             "line 18: others.c.kind: there is no such kind; there are constant, noise",
-            "line 20: others.d.period: must be longer than length",
+            "line 21: others.d.period: must be longer than length",
             "line 24: heartbeats.loss: expected a number from 0 to 1",
         ] {
             assert!(error.contains(line), "{line:?} not in {error}");

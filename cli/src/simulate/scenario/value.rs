@@ -179,11 +179,6 @@ impl Amount for Bytes {
 }
 
 impl Distribution {
-    pub(crate) const fn fixed(mean: f64) -> Self {
-        let shape = Shape::Fixed;
-        Self { mean, shape }
-    }
-
     /// Reads a table such as `{ mean = "2s", shape = "lognormal", sigma = 1 }`.
     pub(crate) fn read<T: Amount>(table: &mut Table<'_>) -> Option<Self> {
         let mean = table.require::<T>("mean").map(T::number);
