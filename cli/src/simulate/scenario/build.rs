@@ -45,6 +45,8 @@ pub(crate) struct Files {
 /// Why there is no such world.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub(crate) enum Unbuildable {
+    #[error("of {hosts} hosts none has a role for {kind}; choose more")]
+    NoHostFor { kind: String, hosts: usize },
     #[error("choose a load: no file says when jobs arrive")]
     NoLoad,
     #[error("others alone load the fleet with {others:.2}; choose a load above that")]
@@ -63,6 +65,7 @@ pub(crate) fn build(scenario: &Scenario, cell: &Cell, files: &Files) -> Result<W
     let mut fleet = scenario.fleet.clone();
     fleet.hosts = cell.hosts;
     let mut hosts = fleet.build(&mut rng.fork());
+    check_roles(scenario, &hosts)?;
     draw_loads(scenario, &mut hosts, files, &mut rng.fork())?;
     let arrivals = match &scenario.arrivals.file {
         None => {
@@ -90,6 +93,17 @@ pub(crate) fn build(scenario: &Scenario, cell: &Cell, files: &Files) -> Result<W
         epoch_ms: EPOCH_MS,
         seed: cell.seed,
     })
+}
+
+fn check_roles(scenario: &Scenario, hosts: &[Host]) -> Result<(), Unbuildable> {
+    for (name, kind) in &scenario.kinds {
+        let may_run = |host: &Host| host.roles.iter().any(|role| kind.roles.contains(role));
+        if !kind.roles.is_empty() && !hosts.iter().any(may_run) {
+            let (kind, hosts) = (name.clone(), hosts.len());
+            return Err(Unbuildable::NoHostFor { kind, hosts });
+        }
+    }
+    Ok(())
 }
 
 fn replay(
@@ -267,6 +281,9 @@ mod tests {
             let measured = (others + jobs) / capacity;
             assert!((measured / load - 1.0).abs() < 0.03, "{load}: {measured}");
         }
+        let error = build(&scenario, &cell(0.5, 3), &Files::default()).unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains("none has a role for gpu"), "{text}");
         let error = build(&scenario, &cell(0.1, 300), &Files::default()).unwrap_err();
         assert!(
             matches!(error, Unbuildable::OthersTakeAll { .. }),
