@@ -262,6 +262,14 @@ fn read_number(value: &DeValue<'_>) -> Option<f64> {
     text.parse().ok()
 }
 
+impl Setting for f64 {
+    const EXPECTED: &'static str = "a number";
+
+    fn read(value: &DeValue<'_>) -> Option<Self> {
+        read_number(value).filter(|number| number.is_finite())
+    }
+}
+
 impl Setting for Cores {
     const EXPECTED: &'static str = "a number of cores, such as 0.5";
 

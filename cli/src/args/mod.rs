@@ -9,6 +9,7 @@ pub(crate) mod demo;
 pub(crate) mod fleet;
 pub(crate) mod job;
 mod nats;
+pub(crate) mod simulate;
 pub(crate) mod submit;
 
 use std::time::Duration;
@@ -89,6 +90,8 @@ pub(crate) enum Command {
     /// Replay recordings of hosts and judge the forecasts made on the way
     #[command(after_help = backtest::HELP)]
     Backtest(Backtest),
+    /// Compare policies that place jobs, on a fleet in virtual time
+    Simulate(simulate::Simulate),
     /// Learn the weights of the `lstm` model from recordings
     #[command(after_help = backtest::TRAIN_HELP)]
     TrainLstm(TrainLstm),

@@ -14,6 +14,7 @@ mod forecast;
 mod init;
 mod job;
 mod session;
+mod simulate;
 mod status;
 mod submit;
 mod terminal;
@@ -50,6 +51,7 @@ async fn carry_out(
     match &arguments.command {
         Command::Demo(demo) => demo::run(demo, environment, terminal).await,
         Command::Backtest(backtest) => backtest::run(backtest, terminal),
+        Command::Simulate(simulate) => simulate::run(simulate, terminal),
         Command::TrainLstm(train) => train::run(train, terminal),
         Command::WorkerInit => init::worker(terminal),
         Command::DispatcherInit => init::dispatcher(terminal),

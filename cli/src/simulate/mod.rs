@@ -1,9 +1,11 @@
 //! A fleet in virtual time, on which placement is compared with what others do.
 //!
 //! Read on in this order: [`world`] (what happens whatever the policy does),
+//! [`scenario`] (how worlds are drawn),
 //! [`policy`] (what a policy hears and says), [`host`] (how fast jobs progress),
 //! [`engine`] (how a run goes), [`metrics`] (what came out of it), [`rolecast`]
-//! (the dispatcher as a policy) and [`peers`] (what it is compared with).
+//! (the dispatcher as a policy), [`peers`] (what it is compared with), [`report`]
+//! and [`plot`] (how it is told).
 
 #![allow(dead_code, reason = "the parts arrive one by one")]
 
@@ -14,8 +16,11 @@ mod host;
 pub(crate) mod metrics;
 mod moment;
 pub(crate) mod peers;
+pub(crate) mod plot;
 pub(crate) mod policy;
+pub(crate) mod report;
 mod rolecast;
+pub(crate) mod scenario;
 mod slots;
 pub(crate) mod world;
 

@@ -5,4 +5,5 @@ pub(crate) mod capacity;
 pub(crate) mod dead;
 pub(crate) mod forecast;
 pub(crate) mod job;
+pub(crate) mod simulate;
 pub(crate) mod status;

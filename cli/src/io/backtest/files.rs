@@ -77,7 +77,8 @@ fn list(directory: &Path) -> anyhow::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-fn read(path: &Path) -> anyhow::Result<Table> {
+/// Reads one file.
+pub(in crate::io) fn read(path: &Path) -> anyhow::Result<Table> {
     let name = path.display();
     let text = read_text(path).with_context(|| format!("cannot read {name}"))?;
     Table::read(&text).map_err(|error| anyhow::anyhow!("{name} {error}"))

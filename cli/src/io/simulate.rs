@@ -1,0 +1,230 @@
+//! `rolecast simulate`: reads a scenario, runs its worlds on all cores, and shows
+//! what came out.
+
+use std::fs;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use anyhow::{Context as _, anyhow, bail};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::backtest::files;
+use super::failure::Failure;
+use super::terminal::Terminal;
+use crate::args::simulate::Simulate;
+use crate::exit::Exit;
+use crate::simulate::report::{Report, Run};
+use crate::simulate::scenario::arrivals::read_rows;
+use crate::simulate::scenario::build::{Cell, Files, build};
+use crate::simulate::scenario::others::Signal;
+use crate::simulate::scenario::{Scenario, extends};
+use crate::simulate::world::World;
+use crate::simulate::{engine, peers, plot};
+use crate::view::simulate::page;
+
+/// A chain of scenarios longer than this goes in a circle.
+const CHAIN_MAX: usize = 8;
+/// How often the bar is drawn at most.
+const BARS_PER_SECOND: u8 = 10;
+
+pub(crate) fn run(simulate: &Simulate, terminal: &Terminal) -> Result<Exit, Failure> {
+    let path = &simulate.scenario;
+    let mut scenario = read(path).map_err(Failure::usage)?;
+    change(&mut scenario, simulate).map_err(Failure::usage)?;
+    let directory = path.parent().unwrap_or_else(|| Path::new(""));
+    let files = read_files(&scenario, directory)?;
+    if let Some(plot) = &simulate.plot {
+        // A file that cannot be written should not be found out at the end.
+        write(plot, "")?;
+    }
+    let report = Report {
+        scenario: stem(path),
+        kinds: scenario.kinds.keys().cloned().collect(),
+        runs: run_all(&scenario, &files, simulate, terminal)?,
+    };
+    if let Some(plot) = &simulate.plot {
+        write(plot, &plot::svg(&report))?;
+    }
+    if terminal.json {
+        terminal.print_document(&report.json())?;
+    } else if simulate.csv {
+        let text = report.csv().context("cannot write the table")?;
+        terminal.print(&text)?;
+    } else {
+        terminal.print(&page(&report, terminal.palette))?;
+    }
+    Ok(Exit::Fine)
+}
+
+/// Reads a scenario and those it extends.
+fn read(path: &Path) -> anyhow::Result<Scenario> {
+    let mut chain: Vec<(PathBuf, String)> = Vec::new();
+    let mut next = Some(path.to_owned());
+    while let Some(path) = next {
+        if chain.len() == CHAIN_MAX {
+            bail!("{} extends itself, or too many others", path.display());
+        }
+        let text = fs::read_to_string(&path);
+        let text = text.with_context(|| format!("cannot read {}", path.display()))?;
+        next = extends(&text).map(|name| path.with_file_name(name));
+        chain.push((path, text));
+    }
+    let mut scenario = Scenario::default();
+    for (path, text) in chain.iter().rev() {
+        let read = Scenario::read(text, &scenario);
+        scenario = read.map_err(|mistakes| anyhow!("{}: {mistakes}", path.display()))?;
+    }
+    Ok(scenario)
+}
+
+/// Puts what the command line says in the place of what the file says.
+fn change(scenario: &mut Scenario, simulate: &Simulate) -> anyhow::Result<()> {
+    if !simulate.loads.is_empty() {
+        if scenario.arrivals.file.is_some() {
+            bail!("a file says when jobs arrive, and so how many: leave out --load");
+        }
+        scenario.loads.clone_from(&simulate.loads);
+    }
+    if !simulate.sharings.is_empty() {
+        scenario.sharings.clone_from(&simulate.sharings);
+    }
+    scenario.fleet.hosts = simulate.hosts.unwrap_or(scenario.fleet.hosts);
+    scenario.seeds = simulate.seeds.unwrap_or(scenario.seeds);
+    Ok(())
+}
+
+/// Reads the files that the scenario names, relative to its directory.
+fn read_files(scenario: &Scenario, directory: &Path) -> anyhow::Result<Files> {
+    let mut read = Files::default();
+    for component in scenario.others.values() {
+        if let Signal::Series { file, .. } = &component.signal {
+            let table = files::read(&directory.join(file))?;
+            read.series.insert(file.clone(), table);
+        }
+    }
+    if let Some(file) = &scenario.arrivals.file {
+        let path = directory.join(file);
+        let name = path.display();
+        let text = fs::read(&path).with_context(|| format!("cannot read {name}"))?;
+        let rows = read_rows(&text).map_err(|error| anyhow!("{name}: {error}"))?;
+        read.arrivals.insert(file.clone(), rows);
+    }
+    Ok(read)
+}
+
+fn stem(path: &Path) -> String {
+    path.file_stem().unwrap_or_default().display().to_string()
+}
+
+fn write(path: &Path, text: &str) -> anyhow::Result<()> {
+    fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Runs every world under every policy; those of one world follow each other.
+fn run_all(
+    scenario: &Scenario,
+    files: &Files,
+    simulate: &Simulate,
+    terminal: &Terminal,
+) -> anyhow::Result<Vec<Run>> {
+    let policies = simulate.policies();
+    let cells = scenario.cells(simulate.seed);
+    let plans: Vec<Plan<'_>> = cells
+        .into_iter()
+        .map(|cell| Plan::new(scenario, files, cell, policies.len()))
+        .collect();
+    let count = plans.len() * policies.len();
+    let bar = bar(count, terminal);
+    let next = AtomicUsize::new(0);
+    let work = || -> anyhow::Result<Vec<(usize, Run)>> {
+        let mut runs = Vec::new();
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            if index >= count {
+                return Ok(runs);
+            }
+            let plan = &plans[index / policies.len()];
+            runs.push((index, plan.run(policies[index % policies.len()])?));
+            bar.inc(1);
+        }
+    };
+    let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let mut runs = thread::scope(|scope| {
+        let threads: Vec<_> = (0..cores.min(count)).map(|_| scope.spawn(work)).collect();
+        let mut runs = Vec::new();
+        for thread in threads {
+            let result = thread.join().map_err(|_| anyhow!("a run panicked"))?;
+            runs.extend(result?);
+        }
+        Ok::<_, anyhow::Error>(runs)
+    })?;
+    bar.finish_and_clear();
+    // Which core was faster shows nowhere.
+    runs.sort_by_key(|(index, _)| *index);
+    Ok(runs.into_iter().map(|(_, run)| run).collect())
+}
+
+fn bar(count: usize, terminal: &Terminal) -> ProgressBar {
+    if !terminal.has_live_notes {
+        return ProgressBar::hidden();
+    }
+    let target = ProgressDrawTarget::stderr_with_hz(BARS_PER_SECOND);
+    let bar = ProgressBar::with_draw_target(Some(count as u64), target);
+    let style = ProgressStyle::with_template("{bar:32} {pos} of {len} runs  {eta} left")
+        .expect("the template is valid");
+    bar.set_style(style);
+    bar
+}
+
+/// A world that is built when the first policy needs it and dropped after the last.
+struct Plan<'a> {
+    scenario: &'a Scenario,
+    files: &'a Files,
+    cell: Cell,
+    shared: Mutex<Shared>,
+}
+
+struct Shared {
+    world: Option<Arc<World>>,
+    /// How many policies have not begun.
+    left: usize,
+}
+
+impl<'a> Plan<'a> {
+    fn new(scenario: &'a Scenario, files: &'a Files, cell: Cell, left: usize) -> Self {
+        let world = None;
+        Self {
+            scenario,
+            files,
+            cell,
+            shared: Mutex::new(Shared { world, left }),
+        }
+    }
+
+    fn run(&self, policy: &str) -> anyhow::Result<Run> {
+        let world = self.world()?;
+        let chosen = peers::create(policy, &world);
+        let mut chosen = chosen.with_context(|| format!("there is no policy {policy}"))?;
+        Ok(Run {
+            policy: policy.to_owned(),
+            cell: self.cell,
+            metrics: engine::run(&world, chosen.as_mut()),
+        })
+    }
+
+    fn world(&self) -> anyhow::Result<Arc<World>> {
+        let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        let world = match shared.world.take() {
+            Some(world) => world,
+            None => Arc::new(build(self.scenario, &self.cell, self.files)?),
+        };
+        shared.left -= 1;
+        if shared.left > 0 {
+            shared.world = Some(Arc::clone(&world));
+        }
+        Ok(world)
+    }
+}

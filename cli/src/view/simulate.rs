@@ -1,0 +1,153 @@
+//! A comparison of policies as tables.
+
+use crate::simulate::report::{KindRow, Report, Row};
+use crate::simulate::scenario::sharing_name;
+use crate::style::{Palette, Tone};
+use crate::table::{Align, Text, plain, table};
+
+const COLUMNS: [(&str, Align); 11] = [
+    ("sharing", Align::Left),
+    ("load", Align::Right),
+    ("policy", Align::Left),
+    ("gm99", Align::Right),
+    ("to best", Align::Right),
+    ("gm99.9", Align::Right),
+    ("to best", Align::Right),
+    ("misses %", Align::Right),
+    ("kills", Align::Right),
+    ("lost", Align::Right),
+    ("squeeze %", Align::Right),
+];
+const KIND_COLUMNS: [(&str, Align); 9] = [
+    ("sharing", Align::Left),
+    ("load", Align::Right),
+    ("policy", Align::Left),
+    ("kind", Align::Left),
+    ("jobs", Align::Right),
+    ("p50", Align::Right),
+    ("p99", Align::Right),
+    ("p99.9", Align::Right),
+    ("misses %", Align::Right),
+];
+const LEGEND: &str = "\
+p50, p99, p99.9: slow-down, from arrival to end over the time alone on the fastest host
+gm99, gm99.9: geometric mean over the kinds that any role may run; misses: mean over these
+kills: executions killed for want of memory; lost: jobs that never completed
+squeeze: share of the CPU wanted by others that they did not get";
+/// The noise of a few seeds: this close to the best is as good. Guessed.
+const CLOSE: f64 = 1.02;
+
+/// Shows everything on a page.
+pub(crate) fn page(report: &Report, palette: Palette) -> String {
+    let rows = report.rows();
+    let summary = rows.iter().map(|row| summary_row(row, &rows)).collect();
+    let kinds = rows.iter().flat_map(|row| {
+        let kinds = row.kinds.iter();
+        kinds.map(move |kind| kind_row(row, kind))
+    });
+    let kinds = kinds.collect();
+    let cell = rows.first().map(|row| row.cell);
+    let hosts = cell.map_or(0, |cell| cell.hosts);
+    let seeds = report.runs.len() / rows.len().max(1);
+    format!(
+        "{}\n\n{}\n\n{}\n\n{}: {hosts} hosts, {seeds} seeds\n",
+        table(palette, &KIND_COLUMNS, kinds),
+        table(palette, &COLUMNS, summary),
+        palette.paint(Tone::Faint, LEGEND),
+        palette.paint(Tone::Strong, &report.scenario),
+    )
+}
+
+fn summary_row(row: &Row<'_>, all: &[Row<'_>]) -> Vec<Text> {
+    let rivals = || all.iter().filter(|other| row.is_of_same_worlds(other));
+    let best99 = best(rivals().map(|other| other.gm99));
+    let best999 = best(rivals().map(|other| other.gm999));
+    let mut cells = start(row);
+    cells.extend([
+        number(row.gm99),
+        ratio(row.gm99, best99),
+        number(row.gm999),
+        ratio(row.gm999, best999),
+        percent(row.misses),
+        (
+            row.kills.to_string(),
+            Tone::of_trouble(row.kills, Tone::Warning),
+        ),
+        (row.lost.to_string(), Tone::of_trouble(row.lost, Tone::Bad)),
+        percent(Some(row.squeeze)),
+    ]);
+    cells
+}
+
+fn kind_row(row: &Row<'_>, kind: &KindRow<'_>) -> Vec<Text> {
+    let mut cells = start(row);
+    cells.extend([
+        plain(kind.kind),
+        plain(kind.jobs),
+        number(Some(kind.p50)),
+        number(Some(kind.p99)),
+        number(Some(kind.p999)),
+        percent(Some(kind.misses)),
+    ]);
+    cells
+}
+
+/// Returns the cells that tell which row it is.
+fn start(row: &Row<'_>) -> Vec<Text> {
+    let load = row
+        .cell
+        .load
+        .map_or("-".to_owned(), |load| load.to_string());
+    vec![
+        plain(sharing_name(row.cell.sharing)),
+        plain(load),
+        (row.policy.to_owned(), Tone::Strong),
+    ]
+}
+
+fn best(values: impl Iterator<Item = Option<f64>>) -> Option<f64> {
+    values.flatten().min_by(f64::total_cmp)
+}
+
+fn number(value: Option<f64>) -> Text {
+    plain(value.map_or("-".to_owned(), |value| format!("{value:.2}")))
+}
+
+fn ratio(value: Option<f64>, best: Option<f64>) -> Text {
+    let (Some(value), Some(best)) = (value, best) else {
+        return plain("-");
+    };
+    let ratio = value / best;
+    let tone = if ratio <= CLOSE {
+        Tone::Good
+    } else {
+        Tone::Plain
+    };
+    (format!("{ratio:.2}"), tone)
+}
+
+fn percent(share: Option<f64>) -> Text {
+    plain(share.map_or("-".to_owned(), |share| format!("{:.3}", share * 100.0)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simulate::report::tests::report;
+
+    #[test]
+    fn the_page_compares_with_the_best_of_the_same_worlds() {
+        let page = page(&report(&[0.5]), Palette::PLAIN);
+        let expected = "\
+SHARING  LOAD  POLICY  KIND  JOBS   P50    P99  P99.9  MISSES %
+fair      0.5  good    api   2000  1.25   4.00   8.00     0.500
+fair      0.5  bad     api   2000  1.25  16.00  32.00     0.500
+
+SHARING  LOAD  POLICY   GM99  TO BEST  GM99.9  TO BEST  MISSES %  KILLS  LOST  SQUEEZE %
+fair      0.5  good     4.00     1.00    8.00     1.00     0.500      6     4     25.000
+fair      0.5  bad     16.00     4.00   32.00     4.00     0.500      6     4     25.000
+";
+        assert!(page.starts_with(expected), "{page}");
+        assert!(page.ends_with("calm: 10 hosts, 2 seeds\n"), "{page}");
+    }
+}
