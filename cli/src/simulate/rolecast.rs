@@ -10,18 +10,20 @@ use std::time::Duration;
 
 use rolecast_common::assignment::{Ack, Assignment};
 use rolecast_common::id::{BootId, Epoch, JobId, NodeId, Sequence};
+use rolecast_common::label::{Labels, Requirement};
 use rolecast_common::options::Options;
 use rolecast_common::subjects::Source;
 use rolecast_common::time::{Now, Time, WallTime};
-use rolecast_common::unit::{Bytes, BytesPerSecond, Cores, Resources};
+use rolecast_common::unit::{Bytes, BytesPerSecond, Cores, Resources, Speed};
 use rolecast_common::wire::{
     Blob, ForecastMode, Heartbeat, JobUsage, Outcome, OutcomeStatus, Usage, VERSION,
 };
-use rolecast_dispatcher::category::{Backoff, Policy as CategoryPolicy};
+use rolecast_dispatcher::category::{Backoff, Policy as CategoryPolicy, Profile};
 use rolecast_dispatcher::forecast::{self, Model, Quantile};
 use rolecast_dispatcher::machine::{
     Delivery, Input, Machine, Output, PULL_EXPIRES, Params, Recorded,
 };
+use rolecast_dispatcher::placement::{Patience, Weights};
 
 use super::policy::{End, EndStatus, Event, HostIndex, JobIndex, Live, Policy, Report, Send};
 use super::world::{Host, Kind, Needs, World};
@@ -35,7 +37,7 @@ const BACKOFF: Duration = Duration::from_millis(1333);
 const SLOTS_PER_CORE: f64 = 64.0;
 
 /// What the machine is told of the world, as a config would.
-fn params(world: &World, mode: ForecastMode) -> Params {
+fn params(world: &World, mode: ForecastMode, has_feedback: bool) -> Params {
     Params {
         name: "simulation".to_owned(),
         epoch: Epoch::new(1),
@@ -45,6 +47,7 @@ fn params(world: &World, mode: ForecastMode) -> Params {
             step_s: 10,
             quantile: Quantile::P90,
         },
+        has_feedback,
         policies: world.kinds.iter().map(category_policy).collect(),
         undeclared: None,
         warm_up: Duration::ZERO,
@@ -58,8 +61,15 @@ fn category_policy(kind: &Kind) -> CategoryPolicy {
         category: kind.category.clone(),
         declared: true,
         roles: kind.roles.clone(),
-        profile: resources(&kind.average),
-        duration: Duration::from_secs_f64(kind.duration_s),
+        profile: Profile {
+            average: resources(&kind.average),
+            peak: resources(&kind.peak),
+            duration: Duration::from_secs_f64(kind.duration_s),
+        },
+        weights: Weights::default(),
+        patience: Patience::default(),
+        wait_max: Duration::MAX,
+        running_max: None,
         attempts_max: ATTEMPTS_MAX,
         backoff: Backoff {
             min: BACKOFF,
@@ -123,7 +133,7 @@ impl Clock {
 }
 
 impl Rolecast {
-    pub(crate) fn new(world: &World, mode: ForecastMode) -> Self {
+    pub(crate) fn new(world: &World, mode: ForecastMode, has_feedback: bool) -> Self {
         let clock = Clock {
             start_s: -world.history_s,
             epoch_ms: world.epoch_ms as f64,
@@ -132,7 +142,7 @@ impl Rolecast {
         let heartbeats = world.hosts.iter().map(|host| heartbeat(world, host));
         let ids = world.hosts.iter().map(|host| host.id.clone());
         Self {
-            machine: Machine::new(params(world, mode), start, Vec::new()),
+            machine: Machine::new(params(world, mode, has_feedback), start, Vec::new()),
             learns: mode != ForecastMode::Off,
             clock,
             heartbeats: heartbeats.collect(),
@@ -167,6 +177,8 @@ impl Rolecast {
                 job: id.clone(),
                 deadline: None,
                 not_before: None,
+                require: Requirement::default(),
+                key: None,
             });
             let delivery = Delivery {
                 source: source.clone(),
@@ -233,6 +245,8 @@ impl Rolecast {
             | Output::SaveHistory { .. }
             | Output::ForgetHistory(_)
             | Output::PublishCapacity(_)
+            | Output::RecordDecision(_)
+            | Output::Ping { .. }
             | Output::SaveForecast { .. }
             | Output::Learn(_)
             | Output::Confirm(_)
@@ -372,6 +386,8 @@ impl Ended {
             usage: JobUsage {
                 cpu_us: whole(end.cpu_s * 1e6),
                 memory_max: whole(end.memory_max),
+                disk_bytes: whole(end.disk_bytes),
+                network_bytes: whole(end.network_bytes),
             },
         }
     }
@@ -389,6 +405,8 @@ fn heartbeat(world: &World, host: &Host) -> Heartbeat {
         epoch: Epoch::new(1),
         interval_ms: u32::try_from(whole(world.heartbeats.interval_s * 1000.0)).unwrap_or(u32::MAX),
         roles: host.roles.clone(),
+        labels: Labels::default(),
+        speed: Speed::new(host.declared_speed).unwrap_or_default(),
         draining: false,
         capacity: resources(&Needs {
             cores: host.declared_cores,

@@ -5,7 +5,9 @@ use std::time::Duration;
 use rolecast_common::id::Role;
 use rolecast_common::time::format_duration;
 use rolecast_common::unit::Resources;
-use rolecast_common::wire::{CategoryStatus, NodeHealth, NodeStatus, RoleStatus, Status};
+use rolecast_common::wire::{
+    CategoryStatus, NodeHealth, NodeStatus, ProfileView, RoleStatus, Status,
+};
 
 use super::forecast::{ahead, amounts};
 use crate::quantity::{cores, counted};
@@ -298,6 +300,8 @@ ocr       leader        3        2        1   2.5/min      1   1.5 s         12 
                 round_trip_us: Some(250),
                 labels: Labels::default(),
                 speed: Speed::default(),
+                learned_speed: 1.0,
+                feedback: 1.0,
                 capacity: resources(2.0, 2),
                 usage: Usage {
                     total: resources(0.5, 1),
@@ -324,6 +328,7 @@ ocr       leader        3        2        1   2.5/min      1   1.5 s         12 
                 retried: 0,
                 dead: 0,
                 expired: 0,
+                profile: ProfileView::default(),
                 expected_per_minute: Some(2.5),
             }],
             counters: Counters::default(),
