@@ -101,3 +101,6 @@ impl std::fmt::Display for Shortfall {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,243 +1,247 @@
-//! Who may take a job, and who is best.
-
-use std::time::Duration;
+//! Which node is chosen, and that the index chooses as a look at all would.
 
 use proptest::prelude::*;
-use rolecast_common::id::{Category, NodeId, Role, Sequence};
-use rolecast_common::time::{Now, Time, WallTime};
-use rolecast_common::unit::{Bytes, Cores, Resources};
-use rolecast_common::wire::ForecastMode;
+use rolecast_common::id::Category;
+use rolecast_common::label::Requirement;
 
 use super::*;
-use crate::category::Backoff;
-use crate::fleet::tests::{beat, params};
-use crate::forecast::Params;
+use crate::forecast::BUCKETS;
 
-fn policy() -> Policy {
-    Policy {
-        category: Category::new("ocr").unwrap(),
-        declared: true,
-        roles: ["follower", "backup"]
-            .map(|role| Role::new(role).unwrap())
-            .to_vec(),
-        profile: Resources {
-            cpu: Cores::clamped(1.0),
-            memory: Bytes::from_mib(256),
-            ..Resources::default()
-        },
-        duration: Duration::from_secs(1),
-        attempts_max: 3,
-        backoff: Backoff {
-            min: Duration::from_secs(1),
-            max: Duration::from_secs(60),
-        },
-        records_completed: true,
+const GIB: f32 = 1024.0 * 1024.0 * 1024.0;
+const FIT: Fit = Fit {
+    rank: 0,
+    jobs_max: 100,
+};
+
+fn needs() -> Needs {
+    let mut stay = [0.0; BUCKETS];
+    stay[0] = 1.0;
+    Needs {
+        average: [1.0, 0.1 * GIB, 0.0, 0.0],
+        memory_peak: 0.0,
+        duration_s: 0.02,
+        stay,
+        reach: 1,
+        weights: Weights::default(),
     }
 }
 
-/// Builds a fleet of nodes given by name, role and cores used by others.
-fn fleet(nodes: &[(&str, &str, f64)]) -> Fleet {
-    let mut fleet = Fleet::new(params());
-    for (node, role, used) in nodes {
-        let mut beat = beat(node, "a", 1);
-        beat.roles = vec![Role::new(role).unwrap()];
-        beat.usage.total.cpu = Cores::clamped(*used);
-        fleet.take(Now::default(), &beat.node, &beat).unwrap();
+fn figures(cores: f32) -> Figures {
+    Figures::new([cores, 8.0 * GIB, 0.0, 0.0])
+}
+
+fn cost(node: &Figures, job: &Needs) -> f32 {
+    estimate(node, job, 0, Outlook::Ahead, 0.0).cost
+}
+
+fn using(figures: Figures, cores: f32) -> Figures {
+    let used = [cores, 0.0, 0.0, 0.0];
+    Figures {
+        present: used,
+        ahead: [used; BUCKETS],
+        ..figures
     }
-    fleet
 }
 
-fn send(fleet: &mut Fleet, jobs: u64) -> Vec<String> {
-    let mut rng = fastrand::Rng::with_seed(1);
-    let policy = policy();
-    let mut chosen = Vec::new();
-    for job in 0..jobs {
-        let Ok(node) = place(fleet, &policy, Outlook::Ahead, &mut rng) else {
-            break;
-        };
-        chosen.push(node.to_string());
-        let ledger = &mut fleet.get_mut(&node).unwrap().ledger;
-        ledger.reserve(Sequence::new(job), &policy.category, policy.profile);
+#[test]
+fn an_idle_node_costs_a_run_and_the_delay_of_its_neighbours() {
+    let found = estimate(&figures(1000.0), &needs(), 0, Outlook::Ahead, 0.0);
+    assert!((found.slow_down - 1.0).abs() < 0.01, "{found:?}");
+    let full = using(figures(4.0), 7.0);
+    let found = estimate(&full, &needs(), 0, Outlook::Ahead, 0.0);
+    // 1 + 0.15 of interference and 1 of queueing.
+    assert!((found.slow_down - 2.15).abs() < 0.02, "{found:?}");
+}
+
+#[test]
+fn what_makes_a_node_worse_makes_it_cost_more() {
+    let idle = figures(4.0);
+    let base = cost(&idle, &needs());
+    let mut sent = idle;
+    sent.reserved[0] = 3.0;
+    for worse in [
+        using(idle, 3.0),
+        sent,
+        Figures { speed: 0.5, ..idle },
+        Figures { feedback: 2.0, ..idle },
+        Figures { round_trip_s: 0.1, ..idle },
+    ] {
+        assert!(cost(&worse, &needs()) > 1.05 * base, "{worse:?}");
     }
-    chosen
+    let second = estimate(&idle, &needs(), 1, Outlook::Ahead, 0.0).cost;
+    assert!((second - base - 0.25).abs() < 1e-5);
 }
 
 #[test]
-fn between_two_heartbeats_jobs_spread_instead_of_herding() {
-    let mut fleet = fleet(&[("n1", "follower", 0.0), ("n2", "follower", 0.1)]);
-    let chosen = send(&mut fleet, 6);
-    assert_eq!(chosen.iter().filter(|node| *node == "n1").count(), 3);
+fn a_long_job_avoids_what_a_short_one_does_not_live_to_see() {
+    let mut later = figures(4.0);
+    later.ahead[4] = [4.0, 0.0, 0.0, 0.0];
+    let busy = using(figures(4.0), 1.5);
+    let mut long = needs();
+    long.stay = [0.01, 0.02, 0.07, 0.3, 0.4, 0.2];
+    assert!(cost(&later, &needs()) < cost(&busy, &needs()));
+    assert!(cost(&later, &long) > cost(&busy, &long));
+    let by_heartbeat = |node| estimate(node, &long, 0, Outlook::Present, 0.0).cost;
+    assert!(by_heartbeat(&later) < by_heartbeat(&busy));
 }
 
 #[test]
-fn the_better_role_is_filled_first_but_not_overloaded() {
-    let mut fleet = fleet(&[("n1", "backup", 0.0), ("n2", "follower", 1.5)]);
-    assert_eq!(send(&mut fleet, 4), ["n2", "n2", "n1", "n1"]);
-}
-
-#[test]
-fn a_job_that_would_overload_every_node_goes_to_the_least_loaded() {
-    let mut fleet = fleet(&[("n1", "follower", 3.9), ("n2", "follower", 3.2)]);
-    assert_eq!(send(&mut fleet, 1), ["n2"]);
-}
-
-#[test]
-fn memory_is_a_hard_limit() {
-    let mut fleet = fleet(&[("n1", "follower", 0.0)]);
-    let node = fleet.get_mut(&NodeId::new("n1").unwrap()).unwrap();
-    let others = Category::new("big").unwrap();
-    let needs = Resources {
-        memory: Bytes::from_mib(1024 - 255),
-        ..Resources::default()
+fn only_resources_that_the_job_uses_slow_it_down() {
+    let mut node = Figures::new([4.0, 8.0 * GIB, 0.0, 1e8]);
+    node.present[3] = 2e8;
+    let writes = Needs {
+        average: [1.0, 0.1 * GIB, 0.0, 1e7],
+        ..needs()
     };
-    node.ledger.reserve(Sequence::new(99), &others, needs);
-    let mut rng = fastrand::Rng::with_seed(1);
-    let shortfall = place(&fleet, &policy(), Outlook::Ahead, &mut rng).unwrap_err();
-    assert_eq!(
-        (shortfall.memory, shortfall.to_string()),
-        (1, "1 without the memory".to_owned())
-    );
-    assert!(shortfall.is_passing());
+    assert!(cost(&node, &writes) > 1.5 * cost(&node, &needs()));
+    // A capacity nobody knows is no limit.
+    node.capacity[3] = 0.0;
+    assert!((cost(&node, &writes) - cost(&node, &needs())).abs() < 1e-3);
 }
 
 #[test]
-fn every_obstacle_is_named() {
-    let mut fleet = fleet(&[
-        ("n1", "leader", 0.0),
-        ("n2", "follower", 0.0),
-        ("n3", "follower", 0.0),
-    ]);
-    let id = |name| NodeId::new(name).unwrap();
-    fleet.get_mut(&id("n2")).unwrap().bounce();
-    fleet.get_mut(&id("n3")).unwrap().drain();
-    let mut rng = fastrand::Rng::with_seed(1);
-    let shortfall = place(&fleet, &policy(), Outlook::Ahead, &mut rng).unwrap_err();
-    assert_eq!(
-        shortfall.to_string(),
-        "1 gone, 1 draining, 1 without a role for it"
-    );
-    assert!(!shortfall.is_passing());
-    let other = Policy {
-        category: Category::new("other").unwrap(),
-        roles: Vec::new(),
-        ..policy()
+fn memory_is_a_hard_limit_on_the_peak_that_is_predicted() {
+    let job = Needs {
+        average: [1.0, 2.0 * GIB, 0.0, 0.0],
+        memory_peak: 1.0 * GIB,
+        reach: 4,
+        ..needs()
     };
-    assert_eq!(
-        place(&fleet, &other, Outlook::Ahead, &mut rng)
-            .unwrap_err()
-            .not_offered,
-        1
-    );
+    let name = Category::new("c").unwrap();
+    let admitted = |figures: Figures| {
+        let mut board = Board::new(Outlook::Ahead, 0);
+        let category = board.add_category(&name, job);
+        let slot = board.add_node(figures);
+        board.set_jobs_max(slot, 10);
+        board.admit(slot, category, FIT)
+    };
+    let node = figures(4.0);
+    assert!(admitted(node).is_ok());
+    let mut soon = node;
+    soon.ahead[3][1] = 5.0 * GIB;
+    assert_eq!(admitted(soon), Err(Obstacle::Memory));
+    let mut late = node;
+    late.ahead[5][1] = 5.0 * GIB;
+    assert!(admitted(late).is_ok(), "it ends before that");
+    let beside = Figures { memory_excess: 5.0 * GIB, ..node };
+    assert_eq!(admitted(beside), Err(Obstacle::Memory));
+    let claimed = Figures { memory_claimed: 5.0 * GIB, ..node };
+    assert_eq!(admitted(claimed), Err(Obstacle::Memory));
+    let small = Figures::new([4.0, 3.0 * GIB, 0.0, 0.0]);
+    assert_eq!(admitted(small), Err(Obstacle::TooSmall));
 }
 
-/// Feeds the nodes heartbeats once a second; `used` tells a node's cores.
-fn feed(fleet: &mut Fleet, seconds: u64, used: impl Fn(&str, u64) -> f64) {
-    let ids: Vec<NodeId> = fleet.nodes().map(|node| node.id().clone()).collect();
-    for second in 0..seconds {
-        let elapsed = Duration::from_secs(second);
-        let now = Now {
-            time: Time::from_start(elapsed),
-            wall: WallTime::from_millis(1_700_000_000_000) + elapsed,
-        };
-        for id in &ids {
-            let mut beat = beat(id.as_str(), "a", 2 + second);
-            beat.roles = fleet.get(id).unwrap().roles().to_vec();
-            beat.usage.total.cpu = Cores::clamped(used(id.as_str(), second));
-            fleet.take(now, id, &beat).unwrap();
-        }
+#[test]
+fn jobs_sent_between_two_heartbeats_spread() {
+    let (mut board, category, class) = board(10);
+    let mut counts = [0; 10];
+    for _ in 0..100 {
+        let slot = board.best(class).unwrap();
+        board.reserve(slot, category);
+        counts[slot] += 1;
     }
+    assert!(counts.iter().all(|count| (8..=12).contains(count)), "{counts:?}");
 }
 
-/// A follower that is busy for a minute in three, and idle at the end of `feed`,
-/// and a backup that never is.
-fn bursting() -> Fleet {
-    let mut fleet = fleet(&[("n1", "follower", 0.0), ("n2", "backup", 0.0)]);
-    feed(&mut fleet, 3600, |node, second| {
-        match (node, second % 180) {
-            ("n1", 0..60) => 3.9,
-            _ => 0.3,
-        }
-    });
-    fleet
-}
-
-fn choice(fleet: &Fleet, policy: &Policy, outlook: Outlook) -> String {
-    let mut rng = fastrand::Rng::with_seed(1);
-    place(fleet, policy, outlook, &mut rng).unwrap().to_string()
-}
-
-#[test]
-fn a_job_that_stays_goes_around_a_burst_that_is_expected() {
-    let fleet = bursting();
-    let long = Policy {
-        duration: Duration::from_secs(300),
-        ..policy()
-    };
-    assert_eq!(choice(&fleet, &long, Outlook::Ahead), "n2");
-    assert_eq!(choice(&fleet, &long, Outlook::Present), "n1");
-}
-
-#[test]
-fn without_forecasts_both_outlooks_are_the_present() {
-    let mut fleet = Fleet::new(Params {
-        mode: ForecastMode::Off,
-        ..params()
-    });
-    let beat = beat("n1", "a", 1);
-    fleet.take(Now::default(), &beat.node, &beat).unwrap();
-    let node = fleet.nodes().next().unwrap();
-    assert!(node.forecast().is_none());
-    let ahead = Ahead::covering(Duration::from_secs(900));
-    assert_eq!(node.predicted_use(ahead), node.present_use());
-}
-
-#[test]
-fn a_forecast_of_memory_diverts_and_never_refuses() {
-    let mut fleet = fleet(&[("n1", "follower", 0.0), ("n2", "backup", 0.0)]);
-    let wide = Policy {
-        profile: Resources {
-            memory: Bytes::from_mib(1024),
-            ..Resources::default()
-        },
-        ..policy()
-    };
-    assert_eq!(choice(&fleet, &wide, Outlook::Ahead), "n1");
-    let mut now = Now::default();
-    for second in 0..1800 {
-        now = Now {
-            time: now.time + Duration::from_secs(1),
-            wall: now.wall + Duration::from_secs(1),
-        };
-        let mut beat = beat("n1", "a", 2 + second);
-        let is_busy = second % 60 < 20;
-        beat.usage.total.memory = Bytes::from_mib(if is_busy { 900 } else { 0 });
-        fleet.take(now, &beat.node, &beat).unwrap();
+/// Returns so many idle nodes.
+fn board(count: usize) -> (Board, CategoryIndex, ClassIndex) {
+    let mut board = Board::new(Outlook::Ahead, 7);
+    let category = board.add_category(&Category::new("c").unwrap(), needs());
+    for _ in 0..count {
+        let slot = board.add_node(figures(4.0));
+        board.set_jobs_max(slot, 100);
     }
-    assert_eq!(choice(&fleet, &wide, Outlook::Ahead), "n2");
-    fleet.get_mut(&NodeId::new("n2").unwrap()).unwrap().drain();
-    assert_eq!(choice(&fleet, &wide, Outlook::Ahead), "n1");
+    let any = Requirement::default();
+    let class = board.add_class(category, &any, |_| Ok(FIT)).unwrap();
+    (board, category, class)
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Reserve(usize),
+    Release(usize),
+    Use(usize, u8),
+    Stand(usize, bool),
+    Settle(usize),
+    Need(u8),
+    Share(u8),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let node = 0usize..6;
+    prop_oneof![
+        3 => node.clone().prop_map(Step::Reserve),
+        3 => node.clone().prop_map(Step::Release),
+        2 => (node.clone(), 0u8..8).prop_map(|(node, cores)| Step::Use(node, cores)),
+        1 => (node.clone(), any::<bool>()).prop_map(|(node, open)| Step::Stand(node, open)),
+        1 => node.prop_map(Step::Settle),
+        1 => (1u8..4).prop_map(Step::Need),
+        1 => (0u8..4).prop_map(Step::Share),
+    ]
 }
 
 proptest! {
     #[test]
-    fn a_chosen_node_is_eligible_and_slots_are_never_exceeded(
-        nodes in proptest::collection::vec((0usize..3, 0.0f64..5.0), 0..4),
-        jobs in 0u64..20,
+    fn the_index_agrees_with_a_look_at_all_and_nothing_goes_below_zero(
+        steps in proptest::collection::vec(step(), 1..80),
     ) {
-        let roles = ["leader", "backup", "follower"];
-        let names = ["n0", "n1", "n2", "n3"];
-        let nodes: Vec<(&str, &str, f64)> = nodes
-            .iter()
-            .enumerate()
-            .map(|(index, (role, used))| (names[index], roles[*role], *used))
-            .collect();
-        let mut fleet = fleet(&nodes);
-        let eligible = nodes.iter().filter(|(_, role, _)| *role != "leader").count() as u64;
-        let chosen = send(&mut fleet, jobs);
-        prop_assert_eq!(chosen.len() as u64, jobs.min(eligible * 4));
-        for node in fleet.nodes() {
-            prop_assert!(node.jobs() <= node.jobs_max());
-            prop_assert!(node.jobs() == 0 || policy().role_rank(node.roles()).is_some());
+        let (mut board, category, class) = board(6);
+        let mut counts = [0u32; 6];
+        for step in steps {
+            match step {
+                Step::Reserve(slot) => {
+                    board.reserve(slot, category);
+                    counts[slot] += 1;
+                }
+                Step::Release(slot) if counts[slot] > 0 => {
+                    board.release(slot, category, slot % 2 == 0);
+                    counts[slot] -= 1;
+                }
+                Step::Release(_) => {}
+                Step::Use(slot, cores) => {
+                    let used = using(figures(4.0), f32::from(cores));
+                    board.update(slot, |figures| figures.ahead = used.ahead);
+                }
+                Step::Stand(slot, is_open) => {
+                    let standing = if is_open { Standing::Open } else { Standing::Gone };
+                    board.set_standing(slot, standing);
+                }
+                Step::Settle(slot) => board.settle(slot, [0.0, GIB, 0.0, 0.0]),
+                Step::Need(cores) => {
+                    let mut needs = needs();
+                    needs.average[0] = f32::from(cores);
+                    board.set_needs(category, needs);
+                }
+                Step::Share(quarters) => board.set_priority_share(f32::from(quarters) / 4.0),
+            }
+            let cost = |slot| board.estimate(slot, category, Ok(FIT), Outlook::Ahead).ok();
+            let costs: Vec<_> = (0..6).filter_map(cost).map(|found| found.cost).collect();
+            let least = costs.iter().copied().reduce(f32::min);
+            let best = board.best(class);
+            let found = best.and_then(|slot| {
+                board.estimate(slot, category, Ok(FIT), Outlook::Ahead).ok()
+            });
+            prop_assert_eq!(found.map(|found| found.cost), least);
+            for (slot, count) in counts.iter().enumerate() {
+                let figures = board.figures(slot);
+                prop_assert_eq!(board.jobs(slot), *count);
+                prop_assert!(figures.reserved.iter().all(|amount| *amount >= 0.0));
+                prop_assert!(figures.memory_spread >= 0.0 && figures.memory_excess >= 0.0);
+                if *count == 0 {
+                    prop_assert_eq!(figures.reserved, [0.0; RESOURCES]);
+                }
+            }
+            prop_assert_eq!(board.total_of(category), counts.iter().sum::<u32>());
         }
+    }
+
+    #[test]
+    fn whatever_a_node_says_its_cost_is_a_number(
+        cores in prop_oneof![Just(0.0f32), Just(f32::NAN), Just(f32::INFINITY), 0.1f32..1e6],
+        used in prop_oneof![Just(-1.0f32), Just(f32::NAN), Just(f32::INFINITY), 0.0f32..1e6],
+        speed in prop_oneof![Just(0.0f32), Just(f32::NAN), 0.1f32..10.0],
+    ) {
+        let node = Figures { speed, ..using(figures(cores), used) };
+        prop_assert!(cost(&node, &needs()).is_finite());
     }
 }

@@ -1,0 +1,143 @@
+//! What is learned from jobs whose needs are known.
+
+use std::time::Duration;
+
+use rolecast_common::unit::{Bytes, Cores};
+
+use super::*;
+
+const MIB: f64 = 1024.0 * 1024.0;
+
+fn learner() -> Learner {
+    let average = Resources {
+        cpu: Cores::clamped(1.0),
+        memory: Bytes::from_mib(64),
+        ..Resources::default()
+    };
+    let declared = Profile {
+        average,
+        peak: average,
+        duration: Duration::from_secs(1),
+    };
+    Learner::new(declared, Weights::default())
+}
+
+/// A run of two cores for four seconds on a core of speed 1.
+fn seen() -> Observation {
+    Observation {
+        run_s: 4.0,
+        cpu_s: 8.0,
+        memory: 256.0 * MIB,
+        network_bytes: 4e6,
+        disk_bytes: 0.0,
+        speed: 1.0,
+        slow_down: 1.0,
+        capacity: Resources {
+            cpu: Cores::clamped(8.0),
+            memory: Bytes::from_mib(4096),
+            ..Resources::default()
+        },
+    }
+}
+
+fn is_near(found: f32, expected: f64) -> bool {
+    (f64::from(found) / expected - 1.0).abs() < 0.1
+}
+
+#[test]
+fn what_is_declared_holds_until_jobs_tell_better() {
+    let mut learner = learner();
+    assert_eq!(learner.needs().average[0], 1.0);
+    learner.observe(&seen());
+    assert!(learner.needs().average[0] < 1.5, "one job is not believed");
+    for _ in 0..300 {
+        learner.observe(&seen());
+    }
+    let needs = learner.needs();
+    assert!(is_near(needs.average[0], 2.0), "{needs:?}");
+    assert!(is_near(needs.average[1], 256.0 * MIB), "{needs:?}");
+    assert!(is_near(needs.average[2], 1e6), "{needs:?}");
+    assert!(is_near(needs.duration_s, 4.0), "{needs:?}");
+}
+
+#[test]
+fn the_node_and_its_load_are_factored_out() {
+    let mut learner = learner();
+    for _ in 0..300 {
+        // Twice as fast, but three times as long because of others.
+        learner.observe(&Observation {
+            run_s: 6.0,
+            cpu_s: 4.0,
+            speed: 2.0,
+            slow_down: 3.0,
+            ..seen()
+        });
+    }
+    assert!(is_near(learner.needs().duration_s, 4.0), "{:?}", learner.needs());
+    assert!(is_near(learner.needs().average[0], 2.0), "{:?}", learner.needs());
+}
+
+#[test]
+fn long_jobs_weigh_the_buckets_they_live_through() {
+    let mut learner = learner();
+    for _ in 0..100 {
+        learner.observe(&Observation {
+            run_s: 64.0,
+            cpu_s: 64.0,
+            ..seen()
+        });
+    }
+    let stay = learner.needs().stay;
+    for (share, expected) in stay.iter().zip([0.5, 1.5, 6.0, 24.0, 32.0, 0.0]) {
+        assert!((f64::from(*share) - expected / 64.0).abs() < 1e-6, "{stay:?}");
+    }
+    assert_eq!(learner.needs().reach, BUCKETS);
+}
+
+#[test]
+fn a_rare_peak_of_memory_is_reserved_for() {
+    let mut learner = learner();
+    for job in 0..200 {
+        let memory = if job % 10 == 0 { 1024.0 } else { 128.0 } * MIB;
+        learner.observe(&Observation { memory, ..seen() });
+    }
+    let needs = learner.needs();
+    let peak = f64::from(needs.average[1] + needs.memory_peak);
+    assert!((1024.0 * MIB..1150.0 * MIB).contains(&peak), "{peak}");
+}
+
+#[test]
+fn nonsense_is_limited_or_left_out_and_counted() {
+    let mut learner = learner();
+    let before = *learner.needs();
+    for nonsense in [
+        Observation { run_s: 0.0, ..seen() },
+        Observation { run_s: f64::INFINITY, ..seen() },
+        Observation { cpu_s: f64::NAN, ..seen() },
+        Observation { memory: -1.0, ..seen() },
+    ] {
+        learner.observe(&nonsense);
+    }
+    assert_eq!(*learner.needs(), before);
+    for _ in 0..100 {
+        learner.observe(&Observation { cpu_s: 1e12, memory: 1e18, ..seen() });
+    }
+    let view = learner.view();
+    assert_eq!((view.learned.jobs, view.learned.clamped), (100, 104));
+    assert!(learner.needs().average[0] <= 8.1);
+    assert!(view.learned.memory_p95 <= 1.1 * 4096.0 * MIB);
+}
+
+#[test]
+fn heartbeats_correct_an_average_that_is_wrong_by_half() {
+    let mut learner = learner();
+    for _ in 0..400 {
+        // Six jobs that use two cores each were expected to use one.
+        let expected = 6.0 * learner.needs().average[0];
+        learner.calibrate(&[12.0 - expected, 0.0, 0.0, 0.0], 6.0, 36.0);
+    }
+    assert!(is_near(learner.needs().average[0], 2.0), "{:?}", learner.needs());
+    // A heartbeat may be nonsense.
+    learner.calibrate(&[f32::NAN, f32::INFINITY, 0.0, 0.0], 6.0, 36.0);
+    assert!(is_near(learner.needs().average[0], 2.0), "{:?}", learner.needs());
+}
