@@ -57,7 +57,11 @@ fn before_a_span_is_over_the_last_heartbeat_stands() {
         assert_eq!(forecast.safe(ahead).memory, Bytes::from_mib(512));
     }
     let [cpu, memory, ..] = forecast.expected()[0];
-    assert_eq!((cpu, memory), (2.0, 512.0 * 1024.0 * 1024.0));
+    assert!((cpu - 2.0).abs() < 1e-4, "{cpu} cores");
+    assert!(
+        (memory / 1024.0 / 1024.0 - 512.0).abs() < 0.1,
+        "{memory} bytes"
+    );
     assert!(forecast.view()["cpu"].horizons.is_empty());
 }
 

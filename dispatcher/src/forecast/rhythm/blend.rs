@@ -25,7 +25,8 @@ const PRESENT: usize = 1;
 const RHYTHM: [usize; 2] = [0, 3];
 /// What a cue counts before anything is learned. The present fades as typical
 /// load does (guessed; a few dozen outcomes replace it). The nearest bucket is over
-/// before the next heartbeat, so it stays: 0.7 of the rhythm's movement (measured).
+/// before the next heartbeat, so it stays: 0.7 of the rhythm's movement (a compromise:
+/// all of it helps punctual pulses and hurts late ones).
 const PRIORS: [[f32; CUES]; BUCKETS] = [
     [0.7, 1.0, 0.0, 0.3],
     [1.0, 0.97, 0.0, 0.0],

@@ -27,7 +27,7 @@ const CYCLES_MAX: usize = 40;
 const CYCLE_DECAY: f32 = 0.94;
 /// How far a cycle may be moved, as a share of the period.
 const MOVE_MAX: f32 = 0.2;
-/// Rounds of aligning and averaging; the third changes little.
+/// Rounds of aligning and averaging (guessed).
 const ROUNDS: usize = 3;
 
 /// A periodic part.

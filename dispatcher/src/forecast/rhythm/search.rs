@@ -30,8 +30,8 @@ const SLOTS_MAX: usize = 256;
 const CYCLE_WEIGHT: f32 = 0.12;
 /// The least share of the variance that must be foretold, beyond chance.
 const SHARE_MIN: f32 = 0.08;
-/// The share foretold by chance, times the number of cycles (measured on noise:
-/// the best of all periods).
+/// The share foretold by chance, times the number of cycles (a rough figure
+/// from four series of noise).
 const CHANCE: f64 = 1.2;
 /// Of multiples of a period the shortest that is nearly as good.
 const NEARLY: f32 = 0.85;
