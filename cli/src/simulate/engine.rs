@@ -139,12 +139,9 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// Lets a policy that learns hear the heartbeats before second 0, in the
-    /// order they are sent; all take the least delay.
+    /// Sends the heartbeats before second 0, in the order of their times; all take
+    /// the least delay. Only a policy that learns hears them.
     fn learn(&mut self) {
-        if !self.policy.learns() {
-            return;
-        }
         let (history_s, interval_s) = (self.world.history_s, self.world.heartbeats.interval_s);
         let mut order: Vec<HostIndex> = (0..self.pulses.len()).collect();
         order.sort_by(|a, b| self.pulses[*a].phase_s.total_cmp(&self.pulses[*b].phase_s));
@@ -157,11 +154,24 @@ impl<'a> Engine<'a> {
             }
             for &host in &order {
                 let sent_s = tick_s + self.pulses[host].phase_s;
-                if sent_s < 0.0 {
+                if sent_s >= 0.0 {
+                    continue;
+                }
+                let sequence = self.pulses[host].count();
+                if self.policy.learns() {
                     let heard_s = (sent_s + self.world.heartbeats.delay_s).min(0.0);
                     self.pass_deadlines(now_s, heard_s);
                     now_s = heard_s;
-                    self.remember(host, sent_s, heard_s, &mut rng);
+                    let usage = self.past_usage(host, sent_s, &mut rng);
+                    if rng.f64() >= self.world.heartbeats.loss {
+                        let report = Report {
+                            sequence,
+                            usage,
+                            jobs: &[],
+                        };
+                        self.tell_past(now_s, Event::Heartbeat { host, report });
+                        self.tell_past(now_s, Event::Turn);
+                    }
                 }
             }
         }
@@ -174,38 +184,33 @@ impl<'a> Engine<'a> {
             if now_s >= until_s {
                 return;
             }
-            self.tell_at(now_s, Event::Turn);
+            self.tell_past(now_s, Event::Turn);
         }
     }
 
-    /// Tells one heartbeat of the history, unless it is lost.
-    fn remember(&mut self, host: HostIndex, sent_s: f64, heard_s: f64, rng: &mut Rng) {
+    fn tell_past(&mut self, now_s: f64, event: Event<'_>) {
+        self.policy
+            .handle(now_s, event, &self.fleet, &mut self.sends);
+        assert!(self.sends.is_empty(), "a job was sent before any arrived");
+    }
+
+    /// Returns what was used in the interval before `sent_s`, in the history.
+    fn past_usage(&self, host: HostIndex, sent_s: f64, rng: &mut Rng) -> Usage {
         let plan = self.world.heartbeats;
         let node = &self.world.hosts[host];
         let from_s = (sent_s - plan.interval_s).max(-self.world.history_s);
-        let others = heartbeat::mean_load(node, from_s, sent_s);
-        let jobs = Needs::default();
-        let used = host::Usage { others, jobs };
-        let usage = heartbeat::measured(used, node.memory, plan.noise, rng);
-        let sequence = self.pulses[host].send(others.cores);
-        if rng.f64() < plan.loss {
-            return;
-        }
-        let report = Report {
-            sequence,
-            usage,
-            jobs: &[],
+        let used = host::Usage {
+            others: heartbeat::mean_load(node, from_s, sent_s),
+            jobs: Needs::default(),
         };
-        self.tell_at(heard_s, Event::Heartbeat { host, report });
-        self.tell_at(heard_s, Event::Turn);
-        assert!(self.sends.is_empty(), "a job was sent before any arrived");
+        heartbeat::measured(used, node.memory, plan.noise, rng)
     }
 
     /// Notes what is due at first.
     fn begin(&mut self) {
         for host in 0..self.pulses.len() {
             let plan = &self.world.hosts[host];
-            self.pulses[host].send(self.fleet.hosts[host].others_cores());
+            self.pulses[host].told(self.fleet.hosts[host].others_cores());
             self.note(self.pulses[host].phase_s, Due::Heartbeat { host });
             self.note_load(host, plan.load.index_at(0.0));
         }
@@ -338,17 +343,14 @@ impl<'a> Engine<'a> {
     }
 
     fn tell(&mut self, event: Event<'_>) {
-        self.tell_at(self.fleet.now.seconds(), event);
+        let now_s = self.fleet.now.seconds();
+        self.policy
+            .handle(now_s, event, &self.fleet, &mut self.sends);
         let mut sends = std::mem::take(&mut self.sends);
         for Send { job, host } in sends.drain(..) {
             self.send(job, host);
         }
         self.sends = sends;
-    }
-
-    fn tell_at(&mut self, now_s: f64, event: Event<'_>) {
-        self.policy
-            .handle(now_s, event, &self.fleet, &mut self.sends);
     }
 
     fn send(&mut self, job: JobIndex, host: HostIndex) {
@@ -422,7 +424,8 @@ impl<'a> Engine<'a> {
         let now = self.fleet.now;
         let node = &mut self.fleet.hosts[host];
         let used = node.take_window(now);
-        let sequence = self.pulses[host].send(node.others_cores());
+        let sequence = self.pulses[host].count();
+        self.pulses[host].told(node.others_cores());
         let jobs = node.jobs().collect();
         let memory = self.world.hosts[host].memory;
         let usage = heartbeat::measured(used, memory, plan.noise, &mut self.rng);

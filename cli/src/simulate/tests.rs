@@ -10,8 +10,6 @@ use super::peers::simple::{LeastInFlight, Options, Random};
 use super::policy::EndStatus;
 use super::world::{Heartbeats, Load, Sample, Sharing, World};
 
-const GIGABYTE: f64 = 1e9;
-
 #[track_caller]
 fn assert_near(value: f64, expected: f64, tolerance: f64) {
     let error = (value - expected).abs();
@@ -39,8 +37,8 @@ fn exact_slowdown(cores: f64, arrivals_in_work: f64) -> f64 {
 
 #[test]
 fn the_mean_slowdown_is_that_of_processor_sharing() {
-    const CORES: f64 = 4.0;
-    for (load, length_s) in [(0.5, 30_000.0), (0.7, 30_000.0), (0.85, 60_000.0)] {
+    const CORES: f64 = 8.0;
+    for (load, length_s) in [(0.5, 5_000.0), (0.7, 10_000.0), (0.85, 25_000.0)] {
         // What the host can serve at most, for interference takes its part.
         let work = load * CORES / 1.15;
         let mut world = world(vec![host(CORES)], vec![kind("a")], vec![]);
@@ -68,7 +66,7 @@ fn motley(seed: u64) -> World {
         host.latency_s = 0.01 * rng.f64();
         let mut sample = || Sample {
             cpu: 2.0 * rng.f32(),
-            memory: 8e9 * rng.f32(),
+            memory: 10e9 * rng.f32(),
             network: 5e7 * rng.f32(),
             disk: 1e8 * rng.f32(),
             speed_left: 0.25 + 0.75 * rng.f32(),
@@ -79,11 +77,11 @@ fn motley(seed: u64) -> World {
             samples: (0..200).map(|_| sample()).collect(),
         };
     }
-    let arrivals = poisson(&mut rng, 5.0, 0.2, 100.0);
+    let arrivals = poisson(&mut rng, 1.5, 0.2, 100.0);
     let mut world = world(hosts, vec![kind("a"), kind("b")], arrivals);
     for (index, arrival) in world.arrivals.iter_mut().enumerate() {
         arrival.kind = index % 2;
-        arrival.needs.memory = 4.0 * GIGABYTE * rng.f64();
+        arrival.needs.memory = 4e9 * rng.f64();
         arrival.needs.disk = [0.0, 5e7][rng.usize(..2)];
         arrival.needs.network = [0.0, 5e7][rng.usize(..2)];
     }
@@ -118,7 +116,8 @@ fn every_job_ends_once_and_all_work_is_done() {
                 assert!((ended.end.cpu_s * speed - work_s).abs() < 1e-6, "{ended:?}");
             }
         }
-        assert!(completed.iter().all(|count| *count == 1), "{completed:?}");
+        let lost = completed.iter().position(|count| *count != 1);
+        assert_eq!(lost, None, "a job that did not end once");
         let kills = recorder.ends.len() - world.arrivals.len();
         assert!(kills > 0, "memory is short in this world");
         assert_eq!(metrics.kills, kills as u64);
@@ -347,7 +346,7 @@ fn a_heartbeat_tells_the_mean_since_the_last_one() {
     for (index, heartbeat) in heartbeats.iter().enumerate() {
         let late_s = heartbeat.now_s - phase_s - index as f64;
         assert!((-0.1..=0.1).contains(&late_s), "{heartbeat:?}");
-        assert_eq!(heartbeat.sequence, index as u64 + 1);
+        assert_eq!(heartbeat.sequence, index as u64 + 11, "10 s of history");
     }
 }
 
