@@ -128,3 +128,6 @@ fn least_in_flight(world: &World, is_weighted: bool, has_memory_check: bool) -> 
     };
     Box::new(LeastInFlight::new(world, options))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,161 @@
+//! Small worlds, and a policy that writes down what another sends.
+
+use rolecast_common::id::{Category, NodeId, Priority};
+
+use crate::simulate::engine::run;
+use crate::simulate::peers::create;
+use crate::simulate::policy::{Event, HostIndex, JobIndex, Live, Policy, Send};
+use crate::simulate::world::{
+    Arrival, Heartbeats, Host, Kind, Load, Needs, Sample, Sharing, World,
+};
+
+pub(super) const GB: f64 = 1e9;
+
+/// A minute without chance in it, and time for all jobs to end.
+pub(super) fn world(mut hosts: Vec<Host>, arrivals: Vec<Arrival>) -> World {
+    for (number, host) in hosts.iter_mut().enumerate() {
+        host.id = NodeId::new(&format!("node-{number}")).unwrap();
+    }
+    World {
+        hosts,
+        kinds: vec![kind("job", 1.0)],
+        arrivals,
+        sharing: Sharing::Fair,
+        heartbeats: Heartbeats {
+            interval_s: 1.0,
+            delay_s: 0.02,
+            noise: 0.0,
+            loss: 0.0,
+            on_change: false,
+        },
+        history_s: 2.0,
+        warm_up_s: 0.0,
+        length_s: 60.0,
+        drain_s: 3000.0,
+        epoch_ms: 1_700_000_000_000,
+        seed: 1,
+    }
+}
+
+pub(super) fn fleet(count: usize, cores: f64) -> Vec<Host> {
+    vec![host(cores); count]
+}
+
+/// An idle host of speed 1 with 16 GB.
+pub(super) fn host(cores: f64) -> Host {
+    Host {
+        id: NodeId::new("node").unwrap(),
+        roles: vec![],
+        labels: vec![],
+        cores,
+        speed: 1.0,
+        memory: 16.0 * GB,
+        disk: 0.2 * GB,
+        network: 0.1 * GB,
+        declared_cores: cores,
+        declared_speed: 1.0,
+        latency_s: 0.0,
+        load: busy(0.0, &[]),
+    }
+}
+
+/// Others use so many cores, and from each of the times on, so many.
+pub(super) fn busy(cpu: f32, changes: &[(f64, f32)]) -> Load {
+    let mut load = Load {
+        start_s: -2.0,
+        step_s: 0.5,
+        samples: Vec::new(),
+    };
+    let of = |cpu| Sample {
+        cpu,
+        speed_left: 1.0,
+        ..Sample::default()
+    };
+    load.samples.push(of(cpu));
+    for (at_s, next) in changes {
+        let last = *load.samples.last().unwrap();
+        while load.begin_s(load.samples.len()) < *at_s {
+            load.samples.push(last);
+        }
+        load.samples.push(of(*next));
+    }
+    load
+}
+
+/// Jobs of one core that any host may run.
+pub(super) fn kind(name: &str, duration_s: f64) -> Kind {
+    let needs = Needs {
+        cores: 1.0,
+        memory: 0.1 * GB,
+        ..Needs::default()
+    };
+    Kind {
+        category: Category::new(name).unwrap(),
+        roles: vec![],
+        average: needs,
+        peak: needs,
+        duration_s,
+        objective: 3.0,
+        true_average: needs,
+        true_duration_s: duration_s,
+    }
+}
+
+pub(super) fn job(at_s: f64, work_s: f64) -> Arrival {
+    Arrival {
+        at_s,
+        kind: 0,
+        work_s,
+        needs: Needs {
+            cores: 1.0,
+            ..Needs::default()
+        },
+        key: None,
+        priority: Priority::Normal,
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Sent {
+    pub(super) at_s: f64,
+    pub(super) job: JobIndex,
+    pub(super) host: HostIndex,
+}
+
+pub(super) fn on_hosts(sent: &[Sent]) -> Vec<HostIndex> {
+    sent.iter().map(|sent| sent.host).collect()
+}
+
+/// Runs the world and returns what the policy of this name sent.
+pub(super) fn sends(name: &str, world: &World) -> Vec<Sent> {
+    let mut recorder = Recorder {
+        policy: create(name, world).unwrap(),
+        sent: Vec::new(),
+    };
+    run(world, &mut recorder);
+    recorder.sent
+}
+
+struct Recorder {
+    policy: Box<dyn Policy>,
+    sent: Vec<Sent>,
+}
+
+impl Policy for Recorder {
+    fn handle(&mut self, now_s: f64, event: Event<'_>, live: &dyn Live, sends: &mut Vec<Send>) {
+        self.policy.handle(now_s, event, live, sends);
+        self.sent.extend(sends.iter().map(|send| Sent {
+            at_s: now_s,
+            job: send.job,
+            host: send.host,
+        }));
+    }
+
+    fn next_deadline_s(&self) -> Option<f64> {
+        self.policy.next_deadline_s()
+    }
+
+    fn learns(&self) -> bool {
+        self.policy.learns()
+    }
+}
