@@ -136,7 +136,6 @@ fn percent(share: Option<f64>) -> Text {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::quantity::counted;
     use crate::simulate::report::tests::report;
 
     #[test]
