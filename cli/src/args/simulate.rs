@@ -120,3 +120,27 @@ fn hosts(text: &str) -> Result<u32, String> {
     let hosts = text.parse().ok().filter(|hosts| is_host_count(*hosts));
     hosts.ok_or_else(|| "expected a number of hosts, 1 to 20000".to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_policy_that_is_unknown_is_answered_with_those_there_are() {
+        let error = policy("best").unwrap_err();
+        for (name, _) in peers::NAMES {
+            assert!(error.contains(name), "{name} not in {error}");
+            assert!(help().contains(name), "{name} not in the help");
+        }
+        assert_eq!(policy(peers::NAMES[0].0).as_deref(), Ok(peers::NAMES[0].0));
+    }
+
+    #[test]
+    fn the_policies_compared_without_being_asked_for_exist() {
+        for name in POLICIES.split(',') {
+            assert_eq!(policy(name).as_deref(), Ok(name));
+        }
+        assert!(load("0").is_err() && load("nan").is_err() && load("1.05").is_ok());
+        assert!(hosts("0").is_err() && way("fare").is_err() && way("fair").is_ok());
+    }
+}

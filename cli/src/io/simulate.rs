@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::num::NonZeroUsize;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -156,7 +157,8 @@ fn run_all(
         let threads: Vec<_> = (0..cores.min(count)).map(|_| scope.spawn(work)).collect();
         let mut runs = Vec::new();
         for thread in threads {
-            let result = thread.join().map_err(|_| anyhow!("a run panicked"))?;
+            // A panic is a bug, and goes on as one.
+            let result = thread.join().unwrap_or_else(|panic| resume_unwind(panic));
             runs.extend(result?);
         }
         Ok::<_, anyhow::Error>(runs)
@@ -226,5 +228,87 @@ impl<'a> Plan<'a> {
             shared.world = Some(Arc::clone(&world));
         }
         Ok(world)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::args::{Arguments, Command};
+    use crate::config::Environment;
+
+    #[test]
+    fn every_scenario_in_the_repository_has_a_world() {
+        let directory = scenarios();
+        let mut count = 0;
+        for entry in fs::read_dir(&directory).unwrap() {
+            let path = entry.unwrap().path();
+            let mut scenario = read(&path).unwrap();
+            scenario.history_s = 60.0;
+            scenario.length_s = 125.0;
+            scenario.fleet.hosts = 10;
+            let files = read_files(&scenario, &directory).unwrap();
+            for cell in scenario.cells(1) {
+                let world = build(&scenario, &cell, &files);
+                assert!(world.is_ok(), "{}: {world:?}", path.display());
+            }
+            count += 1;
+        }
+        assert!(count >= 20, "{count}");
+    }
+
+    #[test]
+    fn runs_are_told_in_one_order_and_with_one_result() {
+        let (simulate, terminal) = parse("spikes.toml --policy p2c,random --load 0.5 --hosts 4");
+        let run = || {
+            let mut scenario = read(&simulate.scenario).unwrap();
+            change(&mut scenario, &simulate).unwrap();
+            scenario.length_s = 200.0;
+            scenario.history_s = 0.0;
+            run_all(&scenario, &Files::default(), &simulate, &terminal).unwrap()
+        };
+        let runs = run();
+        let told: Vec<_> = runs
+            .iter()
+            .map(|run| (run.policy.as_str(), run.cell.seed))
+            .collect();
+        assert_eq!(told, [("p2c", 1), ("random", 1), ("p2c", 2), ("random", 2)]);
+        assert!(runs.iter().all(|run| run.metrics.kinds[0].jobs > 10));
+        assert_eq!(format!("{runs:?}"), format!("{:?}", run()));
+    }
+
+    #[test]
+    fn a_file_of_arrivals_knows_the_load() {
+        let (simulate, _) = parse("calm.toml --load 0.5");
+        let mut scenario = read(&simulate.scenario).unwrap();
+        scenario.arrivals.file = Some("jobs.csv".to_owned());
+        assert_eq!(scenario.cells(1)[0].load, None);
+        let error = change(&mut scenario, &simulate).unwrap_err();
+        assert!(error.to_string().contains("leave out --load"), "{error}");
+    }
+
+    #[test]
+    fn a_scenario_that_extends_itself_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.toml");
+        fs::write(&path, "extends = \"a.toml\"\n").unwrap();
+        let error = read(&path).unwrap_err().to_string();
+        assert!(error.contains("extends itself"), "{error}");
+    }
+
+    fn scenarios() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/scenarios")
+    }
+
+    fn parse(line: &str) -> (Simulate, Terminal) {
+        let line = format!("rolecast simulate {}/{line}", scenarios().display());
+        let arguments = Arguments::try_parse_from(line.split_whitespace()).unwrap();
+        let terminal = Terminal::new(&arguments.global, &Environment::read());
+        let Command::Simulate(simulate) = arguments.command else {
+            panic!("{line} is another command");
+        };
+        (simulate, terminal)
     }
 }

@@ -15,6 +15,7 @@ const COLOURS: [&str; 8] = [
 const DASHES: [&str; 3] = ["", "6 3", "2 3"];
 const PLOT: (f64, f64) = (420.0, 320.0);
 const LEFT: f64 = 60.0;
+const RIGHT: f64 = 50.0;
 const TOP: f64 = 44.0;
 const BOTTOM: f64 = 48.0;
 const LEGEND: f64 = 250.0;
@@ -43,7 +44,7 @@ pub(crate) fn svg(report: &Report) -> String {
         BAR * policies.len() as f64
     };
     let left = if is_lines { LEFT } else { LEGEND };
-    let panel_width = left + PLOT.0 + 30.0;
+    let panel_width = left + PLOT.0 + RIGHT;
     let legend = if is_lines { LEGEND } else { 0.0 };
     let size = (
         panel_width * sharings.len() as f64 + legend,
@@ -104,10 +105,19 @@ impl Scale {
         (value / self.low).ln() / (self.high / self.low).ln()
     }
 
-    /// Returns 1, 2, 5, 10, 20 and so on, as far as the scale reaches.
+    /// Returns 1, 2, 5, 10, 20 and so on as far as the scale reaches, or finer
+    /// steps where these are few.
     fn ticks(&self) -> Vec<f64> {
+        let coarse = self.multiples(&[1.0, 2.0, 5.0]);
+        if coarse.len() >= 4 {
+            return coarse;
+        }
+        self.multiples(&[1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 7.0])
+    }
+
+    fn multiples(&self, digits: &[f64]) -> Vec<f64> {
         let decades = (0..9).map(|power| 10_f64.powi(power));
-        let ticks = decades.flat_map(|decade| [1.0, 2.0, 5.0].map(|digit| digit * decade));
+        let ticks = decades.flat_map(|decade| digits.iter().map(move |digit| digit * decade));
         ticks
             .filter(|tick| (self.low..=self.high).contains(tick))
             .collect()
@@ -266,5 +276,7 @@ mod tests {
         };
         assert!((scale.at(10.0) - 0.5).abs() < 1e-9);
         assert_eq!(scale.ticks(), [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0]);
+        let high = 2.2;
+        assert_eq!(Scale { high, ..scale }.ticks(), [1.0, 1.5, 2.0]);
     }
 }

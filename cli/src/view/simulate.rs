@@ -1,5 +1,6 @@
 //! A comparison of policies as tables.
 
+use crate::quantity::counted;
 use crate::simulate::report::{KindRow, Report, Row};
 use crate::simulate::scenario::sharing_name;
 use crate::style::{Palette, Tone};
@@ -50,11 +51,13 @@ pub(crate) fn page(report: &Report, palette: Palette) -> String {
     let hosts = cell.map_or(0, |cell| cell.hosts);
     let seeds = report.runs.len() / rows.len().max(1);
     format!(
-        "{}\n\n{}\n\n{}\n\n{}: {hosts} hosts, {seeds} seeds\n",
+        "{}\n\n{}\n\n{}\n\n{}: {}, {}\n",
         table(palette, &KIND_COLUMNS, kinds),
         table(palette, &COLUMNS, summary),
         palette.paint(Tone::Faint, LEGEND),
         palette.paint(Tone::Strong, &report.scenario),
+        counted(u64::from(hosts), "host"),
+        counted(seeds as u64, "seed"),
     )
 }
 

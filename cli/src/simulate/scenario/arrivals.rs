@@ -224,10 +224,11 @@ mod tests {
             process.burst.factor = factor;
             let times = process.times(9_000.0, &mut Rng::with_seed(3));
             assert!(times.is_sorted());
-            let mut counts = vec![0.0; 9_000 / 4];
-            for at_s in &times {
-                counts[(at_s / 4.0) as usize] += 1.0;
-            }
+            let before = |at_s| times.partition_point(|time| *time < at_s) as f64;
+            let buckets = (0..9_000).step_by(4).map(f64::from);
+            let counts: Vec<f64> = buckets
+                .map(|from_s| before(from_s + 4.0) - before(from_s))
+                .collect();
             let mean = times.len() as f64 / counts.len() as f64;
             assert!((mean / 80.0 - 1.0).abs() < 0.05, "{factor}: {mean}");
             let squares = counts.iter().map(|count| (count - mean) * (count - mean));

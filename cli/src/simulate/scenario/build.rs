@@ -259,20 +259,18 @@ mod tests {
         let text = include_str!("../../../../tests/scenarios/calm.toml");
         let mut scenario = parse(&format!("{text}\n[others.spikes]\n{SPIKES}"));
         scenario.history_s = 0.0;
+        // There would be millions of them.
+        scenario.kinds.get_mut("api").unwrap().share = 0.001;
         for load in [0.5, 0.95] {
             let world = build(&scenario, &cell(load, 300), &Files::default()).unwrap();
             let capacity: f64 = world.hosts.iter().map(|host| host.cores * host.speed).sum();
-            let step_count = (world.length_s / STEP_S) as usize;
-            let first = (world.history_s / STEP_S) as usize;
-            let others: f64 = world
-                .hosts
-                .iter()
-                .map(|host| {
-                    let samples = &host.load.samples[first..first + step_count];
-                    let sum: f64 = samples.iter().map(|sample| f64::from(sample.cpu)).sum();
-                    sum / step_count as f64 * host.speed
-                })
-                .sum();
+            let others = world.hosts.iter().map(|host| {
+                let samples = (0..).zip(&host.load.samples);
+                let during = samples.filter(|(step, _)| f64::from(*step) * STEP_S < world.length_s);
+                let sum: f64 = during.map(|(_, sample)| f64::from(sample.cpu)).sum();
+                sum * STEP_S / world.length_s * host.speed
+            });
+            let others: f64 = others.sum();
             let jobs = world
                 .arrivals
                 .iter()
