@@ -9,6 +9,7 @@
 
 mod agenda;
 pub(crate) mod engine;
+mod fleet;
 mod heartbeat;
 mod host;
 pub(crate) mod metrics;
@@ -18,3 +19,6 @@ pub(crate) mod policy;
 mod rolecast;
 mod slots;
 pub(crate) mod world;
+
+#[cfg(test)]
+mod tests;
