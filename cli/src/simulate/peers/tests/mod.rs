@@ -251,11 +251,7 @@ fn every_policy_ends_every_job_and_does_the_same_again() {
 #[test]
 fn nobody_does_better_than_the_oracle() {
     let world = lively();
-    let tail = |name: &str| {
-        let metrics = run(&world, &mut *create(name, &world).unwrap());
-        println!("{name} {:?} {:?}", metrics.gm99, metrics.gm999);
-        metrics.gm99
-    };
+    let tail = |name: &str| run(&world, &mut *create(name, &world).unwrap()).gm99;
     let oracle = tail("oracle").unwrap();
     for (name, _) in NAMES.iter().filter(|(name, _)| *name != "oracle") {
         let other = tail(name).unwrap();
