@@ -3,19 +3,22 @@
 //! History comes first: heartbeats without jobs, to policies that learn. From
 //! second 0 on there are, in the order of their times: changes of others' load,
 //! ends of jobs, messages on their way, heartbeats, arrivals, and the policy's
-//! deadlines. After everything of one moment comes `Event::Turn`. Two runs of one
-//! world under one policy are the same to the last bit, and others' load and the
-//! heartbeats' chances do not depend on the policy.
+//! deadlines. After whatever the policy hears of one moment comes `Event::Turn`.
+//! Two runs of one world under one policy are the same to the last bit, and
+//! others' load and the heartbeats' chances do not depend on the policy.
+
+mod history;
 
 use fastrand::Rng;
 use rolecast_common::wire::Usage;
 
 use super::agenda::{Agenda, Due};
+use super::fleet::Fleet;
 use super::heartbeat::{self, Pulse};
-use super::host::{self, Ended, Host};
+use super::host::{Ended, Host};
 use super::metrics::{Metrics, Tally};
 use super::moment::Moment;
-use super::policy::{End, EndStatus, Event, HostIndex, JobIndex, Live, Policy, Report, Send};
+use super::policy::{End, EndStatus, Event, HostIndex, JobIndex, Policy, Report, Send};
 use super::slots::Slots;
 use super::world::World;
 
@@ -55,17 +58,14 @@ struct Engine<'a> {
     agenda: Agenda,
     letters: Slots<Letter>,
     are_arrivals_over: bool,
+    /// Whether the policy heard something of this moment.
+    has_news: bool,
+    /// The policy's, as of its last turn.
+    deadline: Option<Moment>,
     tally: Tally<'a>,
     rng: Rng,
     sends: Vec<Send>,
     ended: Vec<Ended>,
-}
-
-/// The hosts as they are at this moment.
-struct Fleet<'a> {
-    world: &'a World,
-    now: Moment,
-    hosts: Vec<Host>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -132,6 +132,8 @@ impl<'a> Engine<'a> {
             agenda: Agenda::default(),
             letters: Slots::default(),
             are_arrivals_over: false,
+            has_news: false,
+            deadline: None,
             tally: Tally::new(world),
             rng,
             sends: Vec::new(),
@@ -139,73 +141,17 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// Lets a policy that learns hear the heartbeats before second 0: in the
-    /// order they are sent, each after the least delay.
-    fn learn(&mut self) {
-        let plan = self.world.heartbeats;
-        let mut rng = Rng::with_seed(!self.world.seed);
-        if !self.policy.learns() {
-            return;
-        }
-        let mut order: Vec<HostIndex> = (0..self.pulses.len()).collect();
-        order.sort_by(|a, b| self.pulses[*a].phase_s.total_cmp(&self.pulses[*b].phase_s));
-        let tick_count = (self.world.history_s / plan.interval_s).ceil();
-        let mut tick = 0.0;
-        let mut now_s = -self.world.history_s;
-        while tick < tick_count {
-            let tick_s = tick * plan.interval_s - self.world.history_s;
-            tick += 1.0;
-            for &host in &order {
-                let sent_s = tick_s + self.pulses[host].phase_s;
-                if sent_s >= 0.0 {
-                    continue;
-                }
-                let from_s = (sent_s - plan.interval_s).max(-self.world.history_s);
-                let others = heartbeat::mean_load(&self.world.hosts[host], from_s, sent_s);
-                let sequence = self.pulses[host].send(others.cores);
-                let jobs = host::Usage::default().jobs;
-                let used = host::Usage { others, jobs };
-                let usage = self.measure(host, used, &mut rng);
-                if rng.f64() < plan.loss {
-                    continue;
-                }
-                let heard_s = (sent_s + plan.delay_s).min(0.0);
-                now_s = self.pass_deadlines(now_s, heard_s);
-                let report = Report {
-                    sequence,
-                    usage,
-                    jobs: &[],
-                };
-                self.tell_at(heard_s, Event::Heartbeat { host, report });
-                self.tell_at(heard_s, Event::Turn);
-                assert!(self.sends.is_empty(), "a job was sent before any arrived");
-            }
-        }
-    }
-
-    /// Takes the turns of the history that are due from `now_s` until `until_s`.
-    fn pass_deadlines(&mut self, mut now_s: f64, until_s: f64) -> f64 {
-        while let Some(deadline_s) = self.policy.next_deadline_s() {
-            let turn_s = deadline_s.max(now_s + TURN_GAP_S);
-            if turn_s >= until_s {
-                break;
-            }
-            self.tell_at(turn_s, Event::Turn);
-            now_s = turn_s;
-        }
-        until_s
-    }
-
     /// Notes what is due at first.
     fn begin(&mut self) {
         for host in 0..self.pulses.len() {
             let plan = &self.world.hosts[host];
-            self.pulses[host].send(self.fleet.hosts[host].others_cores());
+            self.pulses[host].told(self.fleet.hosts[host].others_cores());
             self.note(self.pulses[host].phase_s, Due::Heartbeat { host });
             self.note_load(host, plan.load.index_at(0.0));
         }
         self.note(self.world.warm_up_s, Due::MeasuringBegins);
         self.note(self.world.length_s, Due::ArrivalsEnd);
+        self.take_turn();
     }
 
     fn note(&mut self, at_s: f64, due: Due) {
@@ -227,11 +173,10 @@ impl<'a> Engine<'a> {
         }
         let now = self.fleet.now;
         let arrival = self.world.arrivals.get(self.arrived);
-        let deadline_s = self.policy.next_deadline_s();
         let moments = [
             self.agenda.next(now),
             arrival.map(|arrival| Moment::at(arrival.at_s)),
-            deadline_s.map(|at_s| Moment::at(at_s).max(now + TURN_GAP_S)),
+            self.deadline,
         ];
         let next = moments.into_iter().flatten().min()?;
         (next <= self.end()).then_some(next)
@@ -255,7 +200,17 @@ impl<'a> Engine<'a> {
             self.arrived += 1;
             self.tell(Event::Arrived { job, arrival });
         }
+        if self.has_news || self.deadline.is_some_and(|deadline| deadline <= now) {
+            self.take_turn();
+        }
+    }
+
+    fn take_turn(&mut self) {
         self.tell(Event::Turn);
+        self.has_news = false;
+        let soonest = self.fleet.now + TURN_GAP_S;
+        let deadline_s = self.policy.next_deadline_s();
+        self.deadline = deadline_s.map(|at_s| Moment::at(at_s).max(soonest));
     }
 
     fn carry_out(&mut self, due: Due) {
@@ -333,17 +288,15 @@ impl<'a> Engine<'a> {
     }
 
     fn tell(&mut self, event: Event<'_>) {
-        self.tell_at(self.fleet.now.seconds(), event);
+        self.has_news = true;
+        let now_s = self.fleet.now.seconds();
+        self.policy
+            .handle(now_s, event, &self.fleet, &mut self.sends);
         let mut sends = std::mem::take(&mut self.sends);
         for Send { job, host } in sends.drain(..) {
             self.send(job, host);
         }
         self.sends = sends;
-    }
-
-    fn tell_at(&mut self, now_s: f64, event: Event<'_>) {
-        self.policy
-            .handle(now_s, event, &self.fleet, &mut self.sends);
     }
 
     fn send(&mut self, job: JobIndex, host: HostIndex) {
@@ -417,13 +370,13 @@ impl<'a> Engine<'a> {
         let now = self.fleet.now;
         let node = &mut self.fleet.hosts[host];
         let used = node.take_window(now);
-        let sequence = self.pulses[host].send(node.others_cores());
+        let sequence = self.pulses[host].count();
+        self.pulses[host].told(node.others_cores());
         let jobs = node.jobs().collect();
-        let mut rng = self.rng.clone();
-        let usage = self.measure(host, used, &mut rng);
-        let spread_s = rng.f64() * DELAY_SPREAD * plan.interval_s;
-        let is_lost = rng.f64() < plan.loss;
-        self.rng = rng;
+        let memory = self.world.hosts[host].memory;
+        let usage = heartbeat::measured(used, memory, plan.noise, &mut self.rng);
+        let spread_s = self.rng.f64() * DELAY_SPREAD * plan.interval_s;
+        let is_lost = self.rng.f64() < plan.loss;
         if is_lost {
             return;
         }
@@ -437,11 +390,6 @@ impl<'a> Engine<'a> {
         self.agenda.note(now, now + plan.delay_s + spread_s, due);
     }
 
-    fn measure(&self, host: HostIndex, used: host::Usage, rng: &mut Rng) -> Usage {
-        let memory = self.world.hosts[host].memory;
-        heartbeat::measured(used, memory, self.world.heartbeats.noise, rng)
-    }
-
     fn finish(mut self) -> Metrics {
         let end = self.end();
         for (job, arrival) in self.jobs.iter().zip(&self.world.arrivals) {
@@ -450,27 +398,5 @@ impl<'a> Engine<'a> {
             }
         }
         self.tally.finish()
-    }
-}
-
-impl Live for Fleet<'_> {
-    fn world(&self) -> &World {
-        self.world
-    }
-
-    fn utilization(&self, host: HostIndex) -> f64 {
-        self.hosts[host].utilization()
-    }
-
-    fn memory_share(&self, host: HostIndex) -> f64 {
-        self.hosts[host].memory_share()
-    }
-
-    fn in_flight(&self, host: HostIndex) -> usize {
-        self.hosts[host].job_count()
-    }
-
-    fn remaining(&self, host: HostIndex, visit: &mut dyn FnMut(JobIndex, f64)) {
-        self.hosts[host].remaining(self.now, visit);
     }
 }

@@ -22,7 +22,7 @@ pub(crate) struct Pulse {
     pub(crate) phase_s: f64,
     cores: f64,
     sent: u64,
-    /// Others' CPU when the last was sent.
+    /// Others' CPU as it was last told.
     told_cores: f64,
     is_change_due: bool,
     change_told: Option<Moment>,
@@ -62,10 +62,14 @@ impl Pulse {
         self.is_change_due
     }
 
-    /// Returns the number of the heartbeat that is sent while others want this CPU.
-    pub(crate) fn send(&mut self, others_cores: f64) -> u64 {
+    /// Everybody knows what CPU others want.
+    pub(crate) fn told(&mut self, others_cores: f64) {
         self.told_cores = others_cores;
         self.is_change_due = false;
+    }
+
+    /// Returns the number of the next heartbeat.
+    pub(crate) fn count(&mut self) -> u64 {
         self.sent += 1;
         self.sent
     }

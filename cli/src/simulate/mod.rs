@@ -11,6 +11,7 @@
 
 mod agenda;
 pub(crate) mod engine;
+mod fleet;
 mod heartbeat;
 mod host;
 pub(crate) mod metrics;
@@ -23,3 +24,6 @@ mod rolecast;
 pub(crate) mod scenario;
 mod slots;
 pub(crate) mod world;
+
+#[cfg(test)]
+mod tests;

@@ -42,7 +42,7 @@ pub(crate) enum Event<'a> {
         host: HostIndex,
         report: Report<'a>,
     },
-    /// The deadline asked for has come, or everything that happened at this
+    /// The deadline asked for has come, or everything there is to hear of this
     /// moment was told.
     Turn,
 }

@@ -1,0 +1,190 @@
+//! Small worlds, and a policy that writes down what it hears.
+
+use fastrand::Rng;
+use rolecast_common::id::{Category, NodeId, Priority};
+use rolecast_common::wire::Usage;
+
+use crate::simulate::engine::run;
+use crate::simulate::metrics::Metrics;
+use crate::simulate::peers::simple::Random;
+use crate::simulate::policy::{End, Event, HostIndex, JobIndex, Live, Policy, Send};
+use crate::simulate::world::{
+    Arrival, Heartbeats, Host, Kind, Load, Needs, Sample, Sharing, World,
+};
+
+pub(super) fn world(hosts: Vec<Host>, kinds: Vec<Kind>, arrivals: Vec<Arrival>) -> World {
+    World {
+        hosts,
+        kinds,
+        arrivals,
+        sharing: Sharing::Fair,
+        heartbeats: Heartbeats {
+            interval_s: 1.0,
+            delay_s: 0.02,
+            noise: 0.03,
+            loss: 0.0,
+            on_change: true,
+        },
+        history_s: 0.0,
+        warm_up_s: 0.0,
+        length_s: 60.0,
+        drain_s: 60.0,
+        epoch_ms: 0,
+        seed: 1,
+    }
+}
+
+/// An idle host of speed 1 with 16 GB.
+pub(super) fn host(cores: f64) -> Host {
+    Host {
+        id: NodeId::new("node").unwrap(),
+        roles: vec![],
+        labels: vec![],
+        cores,
+        speed: 1.0,
+        memory: 16e9,
+        disk: 2e8,
+        network: 1e8,
+        declared_cores: cores,
+        declared_speed: 1.0,
+        latency_s: 0.0,
+        load: fixed(Sample {
+            speed_left: 1.0,
+            ..Sample::default()
+        }),
+    }
+}
+
+/// A load that does not change.
+pub(super) fn fixed(sample: Sample) -> Load {
+    Load {
+        start_s: 0.0,
+        step_s: 0.5,
+        samples: vec![sample],
+    }
+}
+
+/// Jobs of one core that any host may run.
+pub(super) fn kind(name: &str) -> Kind {
+    let needs = Needs {
+        cores: 1.0,
+        ..Needs::default()
+    };
+    Kind {
+        category: Category::new(name).unwrap(),
+        roles: vec![],
+        average: needs,
+        peak: needs,
+        duration_s: 1.0,
+        objective: 4.0,
+        true_average: needs,
+        true_duration_s: 1.0,
+    }
+}
+
+/// A job of one core.
+pub(super) fn arrival(at_s: f64, work_s: f64) -> Arrival {
+    Arrival {
+        at_s,
+        kind: 0,
+        work_s,
+        needs: Needs {
+            cores: 1.0,
+            ..Needs::default()
+        },
+        key: None,
+        priority: Priority::Normal,
+    }
+}
+
+/// Exponential sizes at exponential distances: `work` core-seconds a second.
+pub(super) fn poisson(rng: &mut Rng, work: f64, mean_s: f64, length_s: f64) -> Vec<Arrival> {
+    let mut exponential = |mean: f64| -mean * (1.0 - rng.f64()).ln();
+    let mut arrivals = Vec::new();
+    let mut at_s = exponential(mean_s / work);
+    while at_s < length_s {
+        arrivals.push(arrival(at_s, exponential(mean_s)));
+        at_s += exponential(mean_s / work);
+    }
+    arrivals
+}
+
+/// Runs the world with every job on any host that may run it.
+pub(super) fn run_on(world: &World) -> (Metrics, Recorder) {
+    let mut recorder = Recorder::new(Random::new(world));
+    let metrics = run(world, &mut recorder);
+    (metrics, recorder)
+}
+
+/// Does as another policy, and keeps what it heard.
+pub(super) struct Recorder {
+    policy: Box<dyn Policy>,
+    pub(super) learns: bool,
+    pub(super) ends: Vec<HeardEnd>,
+    pub(super) heartbeats: Vec<HeardHeartbeat>,
+}
+
+#[derive(Debug, PartialEq)]
+pub(super) struct HeardEnd {
+    pub(super) now_s: f64,
+    pub(super) job: JobIndex,
+    pub(super) host: HostIndex,
+    pub(super) end: End,
+}
+
+#[derive(Debug, PartialEq)]
+pub(super) struct HeardHeartbeat {
+    pub(super) now_s: f64,
+    pub(super) host: HostIndex,
+    pub(super) sequence: u64,
+    pub(super) usage: Usage,
+    pub(super) jobs: Vec<JobIndex>,
+}
+
+impl HeardHeartbeat {
+    /// When it was sent, up to a tenth of the interval before.
+    pub(super) fn sent_s(&self, heartbeats: &Heartbeats) -> f64 {
+        self.now_s - heartbeats.delay_s
+    }
+}
+
+impl Recorder {
+    pub(super) fn new(policy: impl Policy + 'static) -> Self {
+        Self {
+            policy: Box::new(policy),
+            learns: false,
+            ends: Vec::new(),
+            heartbeats: Vec::new(),
+        }
+    }
+}
+
+impl Policy for Recorder {
+    fn handle(&mut self, now_s: f64, event: Event<'_>, live: &dyn Live, sends: &mut Vec<Send>) {
+        match &event {
+            Event::Ended { job, host, end } => self.ends.push(HeardEnd {
+                now_s,
+                job: *job,
+                host: *host,
+                end: *end,
+            }),
+            Event::Heartbeat { host, report } => self.heartbeats.push(HeardHeartbeat {
+                now_s,
+                host: *host,
+                sequence: report.sequence,
+                usage: report.usage,
+                jobs: report.jobs.to_vec(),
+            }),
+            Event::Arrived { .. } | Event::Turn => {}
+        }
+        self.policy.handle(now_s, event, live, sends);
+    }
+
+    fn next_deadline_s(&self) -> Option<f64> {
+        self.policy.next_deadline_s()
+    }
+
+    fn learns(&self) -> bool {
+        self.learns
+    }
+}
