@@ -18,12 +18,10 @@ use super::heartbeat::{self, Pulse};
 use super::host::{Ended, Host};
 use super::metrics::{Metrics, Tally};
 use super::moment::Moment;
-use super::policy::{End, EndStatus, Event, HostIndex, JobIndex, Policy, Report, Send};
+use super::policy::{End, EndStatus, Event, HostIndex, JobIndex, KILLS_MAX, Policy, Report, Send};
 use super::slots::Slots;
 use super::world::World;
 
-/// After so many kills a job counts as failed.
-pub(crate) const KILLS_MAX: u8 = 10;
 /// Heartbeats are delayed by up to this share of their interval, beside the delay itself.
 const DELAY_SPREAD: f64 = 0.1;
 /// The least time from one turn to the next deadline, in seconds: a policy whose
