@@ -20,8 +20,8 @@ use rolecast_common::wire::{
 
 use super::*;
 use crate::category::{Backoff, Profile};
-use crate::placement::{Patience, Weights};
 use crate::fleet::tests::{beat, params};
+use crate::placement::{Patience, Weights};
 
 const START: u64 = 1_700_000_000_000;
 
