@@ -22,10 +22,10 @@ pub(crate) struct Explain {
     #[arg(long, value_name = "CATEGORY")]
     pub(crate) dry_run: Option<Category>,
     /// Labels its node must have, such as gpu=a100,zone=eu; a name alone asks for any value
-    #[arg(long, value_name = "LABELS", requires = "dry_run")]
+    #[arg(long, value_name = "LABELS", conflicts_with = "job")]
     pub(crate) require: Option<String>,
     /// Its shard key, such as customer-17
-    #[arg(long, requires = "dry_run")]
+    #[arg(long, conflicts_with = "job")]
     pub(crate) key: Option<String>,
 }
 

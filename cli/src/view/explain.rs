@@ -239,9 +239,9 @@ mod tests {
 job j1 of ocr that requires zone=eu was sent to oak, the cheapest of 2 that could take it; \
 5 nodes known (1970-01-01T00:00:09.000Z, after 120 ms)
 
-NODE   COST  SLOW-DOWN  ROLE    CPU NOW  0-0.5S  0.5-2S  RESERVED  SPEED  FEEDBACK  ROUND TRIP    HEARTBEAT
-oak *  1.20       1.10     1  0.50/4.00    0.50    0.75      1.00   1.00      1.00     0.25 ms   300 ms ago
-elm    1.30       1.10     1  2.50/4.00    2.50    2.75      1.00   1.00      1.00           -   300 ms ago
+NODE   COST  SLOW-DOWN  ROLE    CPU NOW  0-0.5S  0.5-2S  RESERVED  SPEED  FEEDBACK  ROUND TRIP   HEARTBEAT
+oak *  1.20       1.10     1  0.50/4.00    0.50    0.75      1.00   1.00      1.00     0.25 ms  300 ms ago
+elm    1.30       1.10     1  2.50/4.00    2.50    2.75      1.00   1.00      1.00           -  300 ms ago
 
 refused   2 without the labels, 1 full
 needs     1.00 cores, 64.0 MiB, and 8.0 MiB at its peak; 500 ms alone on a core of speed 1
