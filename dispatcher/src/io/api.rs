@@ -76,13 +76,14 @@ pub(super) fn not_served(category: &Category, serves_undeclared: bool) -> String
 }
 
 /// Answers that there is no answer, and why.
-pub(super) async fn refuse(client: Client, why: String, request: Message) {
+pub(super) async fn refuse(streams: Streams, why: String, request: Message) {
     let Some(reply) = request.reply else {
         return;
     };
     let mut headers = HeaderMap::new();
     headers.insert(HEADER_ERROR, why.as_str());
     headers.insert(HEADER_ERROR_CODE, "400");
+    let client = streams.jetstream.client();
     let sent = client.publish_with_headers(reply, headers, Bytes::new());
     if let Err(error) = sent.await {
         tracing::warn!(event = "answer_not_sent", "answer not sent: {error}");

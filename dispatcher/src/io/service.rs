@@ -381,10 +381,11 @@ impl Service {
                 tokio::spawn(api::answer(streams, view, request));
             }
             subjects::API_EXPLAIN => match self.explain(&request) {
-                Ok(decision) => drop(tokio::spawn(api::answer(streams, decision, request))),
+                Ok(decision) => {
+                    tokio::spawn(api::answer(streams, decision, request));
+                }
                 Err(why) => {
-                    let client = self.connection.client.clone();
-                    tokio::spawn(api::refuse(client, why, request));
+                    tokio::spawn(api::refuse(streams, why, request));
                 }
             },
             _ => {}
