@@ -61,7 +61,7 @@ async fn a_choice_is_explained_and_one_that_would_be_made() {
             2,
             "Rolecast-Require",
         ),
-        ("explain never", 1, "no decision about job never"),
+        ("explain never", 4, "job never is not known"),
         ("category show other", 1, "known are echo"),
     ] {
         let arguments: Vec<&str> = line.split(' ').collect();

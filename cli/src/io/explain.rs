@@ -7,7 +7,7 @@ use bytes::Bytes;
 use rolecast_common::id::{Category, JobId};
 use rolecast_common::options::{self, HEADER_KEY, HEADER_REQUIRE};
 use rolecast_common::subjects::{self, STREAM_DECISIONS};
-use rolecast_common::wire::{self, Decision, Encoding};
+use rolecast_common::wire::{self, Decision, Encoding, JobState};
 
 use super::failure::Failure;
 use super::job::resolve;
@@ -15,6 +15,7 @@ use super::session::{Session, no_dispatcher};
 use super::terminal::Terminal;
 use crate::args::explain::Explain;
 use crate::exit::Exit;
+use crate::style::one_line;
 use crate::view::explain::page;
 
 pub(crate) async fn run(
@@ -42,15 +43,32 @@ async fn recorded(session: &Session, job: &JobId) -> Result<Decision, Failure> {
         let named = resolve(session, job).await?;
         found = find(session, &named).await?;
     }
-    found.ok_or_else(|| {
-        let text = format!(
+    match found {
+        Some(decision) => Ok(decision),
+        None => Err(not_recorded(session, job).await?),
+    }
+}
+
+/// Says why there is no record, as far as can be told.
+async fn not_recorded(session: &Session, job: &JobId) -> Result<Failure, Failure> {
+    let view = session.view(job).await?.ok_or_else(no_dispatcher)?;
+    let text = match view.state {
+        JobState::Unknown => {
+            let text = format!("job {job} is not known, and no decision about it is written down");
+            return Ok(Failure::new(Exit::NoSuchJob, text));
+        }
+        JobState::Waiting | JobState::Delayed => format!(
+            "no decision about job {job} is written down yet; it is {}: {}",
+            view.state.as_str(),
+            one_line(&view.reason, 300),
+        ),
+        JobState::Running | JobState::Completed | JobState::Dead | JobState::Expired => format!(
             "no decision about job {job} is written down: there were too many in that second, \
-             it is older than a day, or the job is not known or still behind others (see \
-             rolecast job get {job}); where one would go now, tells \
+             it is older than a day, or the job was never sent; where one would go now, tells \
              rolecast explain --dry-run CATEGORY"
-        );
-        Failure::new(Exit::Failed, text)
-    })
+        ),
+    };
+    Ok(Failure::new(Exit::Failed, text))
 }
 
 async fn find(session: &Session, job: &JobId) -> Result<Option<Decision>, Failure> {

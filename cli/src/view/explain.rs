@@ -57,10 +57,11 @@ fn verdict(decision: &Decision, palette: Palette) -> String {
             let chosen = decision.best.iter().find(|found| found.node == *node);
             let slow_down = chosen.map_or(0.0, |found| found.slow_down);
             let wait = palette.paint(Tone::Warning, "wait");
-            format!(
-                "{had} {wait}: even {node}, the best of {could} that could take it, would slow \
-                 it down {slow_down:.1} times"
-            )
+            let which = match could {
+                0 | 1 => "the only one that could take it".to_owned(),
+                _ => format!("the best of {could} that could take it"),
+            };
+            format!("{had} {wait}: even {node}, {which}, would slow it down {slow_down:.1} times")
         }
         (Verdict::Nowhere | Verdict::Sent | Verdict::Held, _) => {
             let wait = palette.paint(Tone::Warning, "wait");

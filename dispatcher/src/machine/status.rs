@@ -141,8 +141,12 @@ impl Machine {
             waited: Duration::ZERO,
             claim: None,
         });
-        if shortfall.parts().next().is_some() {
+        let refusing: u32 = shortfall.parts().map(|(count, _)| count).sum();
+        if usize::try_from(refusing) == Ok(self.fleet.nodes().count()) {
             return format!("no node can take it: {shortfall}");
+        }
+        if last.is_empty() {
+            return "it waits its turn, or for a node that would slow it down less".to_owned();
         }
         last
     }
