@@ -46,7 +46,7 @@ impl Default for Fleet {
             io_cores_min: 4,
             roles: Vec::new(),
             labels: Vec::new(),
-            latency: Span::new(0.0005, 0.0005),
+            latency: Span::new(0.00005, 0.00005),
             capacity_error: 0.0,
         }
     }
