@@ -9,9 +9,10 @@ use rolecast_common::time::{Now, Time, WallTime};
 use rolecast_common::wire::{self, Encoding, Heartbeat};
 use rolecast_dispatcher::config;
 use rolecast_dispatcher::machine::{Input, Machine, Output, Params};
+use rolecast_tests::cpu;
 
 use super::heartbeats::Host;
-use super::{ALLOCATOR, cpu};
+use super::ALLOCATOR;
 
 /// Turns in a simulated second, each of which takes what arrived before it.
 const TURNS: u32 = 40;
@@ -109,6 +110,7 @@ impl World {
             name: "bench".to_owned(),
             epoch,
             forecast: config::parse("", "bench")?.forecast,
+            has_feedback: true,
             policies: Vec::new(),
             undeclared: None,
             warm_up: Duration::ZERO,
