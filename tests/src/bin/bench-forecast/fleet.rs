@@ -11,8 +11,8 @@ use rolecast_dispatcher::config;
 use rolecast_dispatcher::machine::{Input, Machine, Output, Params};
 use rolecast_tests::cpu;
 
-use super::heartbeats::Host;
 use super::ALLOCATOR;
+use super::heartbeats::Host;
 
 /// Turns in a simulated second, each of which takes what arrived before it.
 const TURNS: u32 = 40;

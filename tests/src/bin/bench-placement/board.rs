@@ -30,7 +30,8 @@ pub(crate) struct Measured {
 
 impl Measured {
     pub(crate) fn new(nodes: u32, seed: u64) -> anyhow::Result<Self> {
-        let hosts: Result<Vec<Host>, _> = (0..nodes).map(|number| Host::new(number, seed)).collect();
+        let hosts: Result<Vec<Host>, _> =
+            (0..nodes).map(|number| Host::new(number, seed)).collect();
         let mut measured = Self {
             board: Board::new(Outlook::Ahead, seed),
             hosts: hosts?,
@@ -40,7 +41,9 @@ impl Measured {
             second: 0,
         };
         for host in &measured.hosts {
-            let slot = measured.board.add_node(Figures::new(amounts(host.beat.capacity)));
+            let slot = measured
+                .board
+                .add_node(Figures::new(amounts(host.beat.capacity)));
             measured.board.set_jobs_max(slot, host.beat.jobs_max);
         }
         measured.add_classes()?;
@@ -63,7 +66,8 @@ impl Measured {
                 })
             };
             let class = self.board.add_class(category, &Requirement::default(), fit);
-            self.classes.push(class.context("there is room for a class")?);
+            self.classes
+                .push(class.context("there is room for a class")?);
         }
         Ok(())
     }
@@ -86,10 +90,16 @@ impl Measured {
         let categories = mix.draw(ROUND, &mut self.rng);
         let allocated = ALLOCATOR.total_allocated();
         let begun = cpu::time();
-        let sent: usize = categories.iter().map(|category| self.place(*category)).sum();
+        let sent: usize = categories
+            .iter()
+            .map(|category| self.place(*category))
+            .sum();
         let spent = cpu::time() - begun;
         let allocated = ALLOCATOR.total_allocated() - allocated;
-        ensure!(allocated == 0, "{allocated} bytes were allocated for {ROUND} decisions");
+        ensure!(
+            allocated == 0,
+            "{allocated} bytes were allocated for {ROUND} decisions"
+        );
         ensure!(sent == ROUND, "of {ROUND} jobs {sent} were sent");
         Ok(spent.as_secs_f64() * 1e9 / ROUND as f64)
     }

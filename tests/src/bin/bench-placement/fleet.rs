@@ -54,7 +54,8 @@ pub(crate) struct Measured {
 
 impl Measured {
     pub(crate) fn new(nodes: u32, mode: ForecastMode, seed: u64) -> anyhow::Result<Self> {
-        let hosts: Result<Vec<Host>, _> = (0..nodes).map(|number| Host::new(number, seed)).collect();
+        let hosts: Result<Vec<Host>, _> =
+            (0..nodes).map(|number| Host::new(number, seed)).collect();
         let mut rng = Rng::with_seed(seed);
         let mut outcomes = |kind: &super::hosts::Kind| {
             let outcomes = (0..OUTCOMES).map(|_| kind.outcome(&mut rng));
@@ -179,7 +180,10 @@ impl Measured {
             self.complete(ended, job, category);
             note(2);
         }
-        ensure!(before <= ALLOCATOR.total_allocated(), "the allocator counts up");
+        ensure!(
+            before <= ALLOCATOR.total_allocated(),
+            "the allocator counts up"
+        );
         let of_each = |sum: f64| sum / count as f64;
         Ok(Allocated {
             steps: allocated.steps.map(of_each),
@@ -204,7 +208,8 @@ impl Measured {
     fn send(&mut self, slot: Slot, category: CategoryIndex) -> Sequence {
         self.sequence += 1;
         let job = Sequence::new(self.sequence);
-        self.fleet.send(at(self.second, 999).time, slot, job, category);
+        self.fleet
+            .send(at(self.second, 999).time, slot, job, category);
         job
     }
 
@@ -220,7 +225,8 @@ impl Measured {
         let outcomes = &self.outcomes[category];
         let outcome = &outcomes[self.rng.usize(..outcomes.len())];
         // Hosts joined in their order, so a slot is a host's number.
-        self.fleet.complete(now, &self.hosts[slot].beat.node, job, outcome);
+        self.fleet
+            .complete(now, &self.hosts[slot].beat.node, job, outcome);
     }
 }
 

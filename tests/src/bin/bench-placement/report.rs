@@ -37,13 +37,25 @@ impl Size {
     fn figures(&self) -> [(&'static str, Vec<f64>); 7] {
         let of = |costs: &[Cost], figure: fn(&Cost) -> f64| costs.iter().map(figure).collect();
         [
-            ("board: decision, categories in equal parts", self.board_even.clone()),
-            ("board: decision, categories as they arrive", self.board_arriving.clone()),
+            (
+                "board: decision, categories in equal parts",
+                self.board_even.clone(),
+            ),
+            (
+                "board: decision, categories as they arrive",
+                self.board_arriving.clone(),
+            ),
             ("board: new figures of a node", self.board_update.clone()),
             ("fleet: decision", of(&self.ahead, |cost| cost.decision)),
-            ("fleet: decision, no forecasts", of(&self.present, |cost| cost.decision)),
+            (
+                "fleet: decision, no forecasts",
+                of(&self.present, |cost| cost.decision),
+            ),
             ("fleet: heartbeat", of(&self.ahead, |cost| cost.heartbeat)),
-            ("fleet: heartbeat, no forecasts", of(&self.present, |cost| cost.heartbeat)),
+            (
+                "fleet: heartbeat, no forecasts",
+                of(&self.present, |cost| cost.heartbeat),
+            ),
         ]
     }
 }
@@ -77,7 +89,10 @@ impl Report {
     }
 
     fn table(&self) -> Table {
-        let nodes = self.sizes.iter().map(|size| format!("{} nodes", size.nodes));
+        let nodes = self
+            .sizes
+            .iter()
+            .map(|size| format!("{} nodes", size.nodes));
         let header: Vec<String> = std::iter::once("ns".to_owned()).chain(nodes).collect();
         let mut table = table(&header.iter().map(String::as_str).collect::<Vec<_>>());
         let all: Vec<_> = self.sizes.iter().map(Size::figures).collect();
@@ -96,9 +111,17 @@ impl Report {
     fn allocation_table(&self) -> Table {
         let mut table = table(&["nodes", "choose", "send", "complete", "bytes"]);
         for size in &self.sizes {
-            let steps = size.allocated.steps.iter().map(|times| format!("{times:.3}"));
+            let steps = size
+                .allocated
+                .steps
+                .iter()
+                .map(|times| format!("{times:.3}"));
             let bytes = format!("{:.1}", size.allocated.bytes);
-            table.add_row(std::iter::once(size.nodes.to_string()).chain(steps).chain([bytes]));
+            table.add_row(
+                std::iter::once(size.nodes.to_string())
+                    .chain(steps)
+                    .chain([bytes]),
+            );
         }
         align(table)
     }
