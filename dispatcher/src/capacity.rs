@@ -118,16 +118,16 @@ pub fn use_of(jobs: f64, profile: Resources) -> Resources {
 mod tests {
     use std::time::Duration;
 
-    use rolecast_common::id::{Category, NodeId, Sequence};
-    use rolecast_common::time::Now;
+    use rolecast_common::id::{NodeId, Sequence};
+    use rolecast_common::time::{Now, Time};
 
     use super::*;
-    use crate::fleet::tests::{beat, params};
+    use crate::fleet::tests::beat;
 
     /// Two followers of 4 cores and 1,024 MiB, on which others use 1 and 3 cores
     /// and a job holds half a core of the first; and a backup.
     fn fleet() -> Fleet {
-        let mut fleet = Fleet::new(params());
+        let mut fleet = crate::fleet::tests::fleet();
         for (name, role, used) in [
             ("n1", "follower", 1.0),
             ("n2", "follower", 3.0),
@@ -138,9 +138,8 @@ mod tests {
             beat.usage.total.cpu = Cores::clamped(used);
             fleet.take(Now::default(), &beat.node, &beat).unwrap();
         }
-        let ocr = Category::new("ocr").unwrap();
-        let node = fleet.get_mut(&NodeId::new("n1").unwrap()).unwrap();
-        node.ledger.reserve(Sequence::new(1), &ocr, cores(0.5));
+        let slot = fleet.get(&NodeId::new("n1").unwrap()).unwrap().slot();
+        fleet.send(Time::ZERO, slot, Sequence::new(1), 0);
         fleet
     }
 
@@ -200,8 +199,8 @@ mod tests {
     #[test]
     fn a_node_that_takes_no_jobs_offers_nothing() {
         let mut fleet = fleet();
-        fleet.get_mut(&NodeId::new("n1").unwrap()).unwrap().drain();
-        fleet.get_mut(&NodeId::new("n2").unwrap()).unwrap().bounce();
+        fleet.drain(&NodeId::new("n1").unwrap());
+        fleet.bounce(&NodeId::new("n2").unwrap());
         let role = of_role(&fleet, &follower(), &Demands::default(), 10);
         assert_eq!(
             (role.nodes, role.horizons[0].available),

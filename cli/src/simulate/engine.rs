@@ -3,24 +3,25 @@
 //! History comes first: heartbeats without jobs, to policies that learn. From
 //! second 0 on there are, in the order of their times: changes of others' load,
 //! ends of jobs, messages on their way, heartbeats, arrivals, and the policy's
-//! deadlines. After everything of one moment comes `Event::Turn`. Two runs of one
-//! world under one policy are the same to the last bit, and others' load and the
-//! heartbeats' chances do not depend on the policy.
+//! deadlines. After whatever the policy hears of one moment comes `Event::Turn`.
+//! Two runs of one world under one policy are the same to the last bit, and
+//! others' load and the heartbeats' chances do not depend on the policy.
+
+mod history;
 
 use fastrand::Rng;
 use rolecast_common::wire::Usage;
 
 use super::agenda::{Agenda, Due};
+use super::fleet::Fleet;
 use super::heartbeat::{self, Pulse};
-use super::host::{self, Ended, Host};
+use super::host::{Ended, Host};
 use super::metrics::{Metrics, Tally};
 use super::moment::Moment;
-use super::policy::{End, EndStatus, Event, HostIndex, JobIndex, Live, Policy, Report, Send};
+use super::policy::{End, EndStatus, Event, HostIndex, JobIndex, KILLS_MAX, Policy, Report, Send};
 use super::slots::Slots;
-use super::world::{Needs, World};
+use super::world::World;
 
-/// After so many kills a job counts as failed.
-pub(crate) const KILLS_MAX: u8 = 10;
 /// Heartbeats are delayed by up to this share of their interval, beside the delay itself.
 const DELAY_SPREAD: f64 = 0.1;
 /// The least time from one turn to the next deadline, in seconds: a policy whose
@@ -55,17 +56,14 @@ struct Engine<'a> {
     agenda: Agenda,
     letters: Slots<Letter>,
     are_arrivals_over: bool,
+    /// Whether the policy heard something of this moment.
+    has_news: bool,
+    /// The policy's, as of its last turn.
+    deadline: Option<Moment>,
     tally: Tally<'a>,
     rng: Rng,
     sends: Vec<Send>,
     ended: Vec<Ended>,
-}
-
-/// The hosts as they are at this moment.
-struct Fleet<'a> {
-    world: &'a World,
-    now: Moment,
-    hosts: Vec<Host>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -132,78 +130,13 @@ impl<'a> Engine<'a> {
             agenda: Agenda::default(),
             letters: Slots::default(),
             are_arrivals_over: false,
+            has_news: false,
+            deadline: None,
             tally: Tally::new(world),
             rng,
             sends: Vec::new(),
             ended,
         }
-    }
-
-    /// Sends the heartbeats before second 0, in the order of their times; all take
-    /// the least delay. Only a policy that learns hears them.
-    fn learn(&mut self) {
-        let (history_s, interval_s) = (self.world.history_s, self.world.heartbeats.interval_s);
-        let mut order: Vec<HostIndex> = (0..self.pulses.len()).collect();
-        order.sort_by(|a, b| self.pulses[*a].phase_s.total_cmp(&self.pulses[*b].phase_s));
-        let mut rng = Rng::with_seed(!self.world.seed);
-        let mut now_s = -history_s;
-        for tick in 0_u32.. {
-            let tick_s = f64::from(tick) * interval_s - history_s;
-            if tick_s >= 0.0 {
-                break;
-            }
-            for &host in &order {
-                let sent_s = tick_s + self.pulses[host].phase_s;
-                if sent_s >= 0.0 {
-                    continue;
-                }
-                let sequence = self.pulses[host].count();
-                if self.policy.learns() {
-                    let heard_s = (sent_s + self.world.heartbeats.delay_s).min(0.0);
-                    self.pass_deadlines(now_s, heard_s);
-                    now_s = heard_s;
-                    let usage = self.past_usage(host, sent_s, &mut rng);
-                    if rng.f64() >= self.world.heartbeats.loss {
-                        let report = Report {
-                            sequence,
-                            usage,
-                            jobs: &[],
-                        };
-                        self.tell_past(now_s, Event::Heartbeat { host, report });
-                        self.tell_past(now_s, Event::Turn);
-                    }
-                }
-            }
-        }
-    }
-
-    /// Takes the turns of the history that are due after `now_s` and before `until_s`.
-    fn pass_deadlines(&mut self, mut now_s: f64, until_s: f64) {
-        while let Some(deadline_s) = self.policy.next_deadline_s() {
-            now_s = deadline_s.max(now_s + TURN_GAP_S);
-            if now_s >= until_s {
-                return;
-            }
-            self.tell_past(now_s, Event::Turn);
-        }
-    }
-
-    fn tell_past(&mut self, now_s: f64, event: Event<'_>) {
-        self.policy
-            .handle(now_s, event, &self.fleet, &mut self.sends);
-        assert!(self.sends.is_empty(), "a job was sent before any arrived");
-    }
-
-    /// Returns what was used in the interval before `sent_s`, in the history.
-    fn past_usage(&self, host: HostIndex, sent_s: f64, rng: &mut Rng) -> Usage {
-        let plan = self.world.heartbeats;
-        let node = &self.world.hosts[host];
-        let from_s = (sent_s - plan.interval_s).max(-self.world.history_s);
-        let used = host::Usage {
-            others: heartbeat::mean_load(node, from_s, sent_s),
-            jobs: Needs::default(),
-        };
-        heartbeat::measured(used, node.memory, plan.noise, rng)
     }
 
     /// Notes what is due at first.
@@ -216,6 +149,7 @@ impl<'a> Engine<'a> {
         }
         self.note(self.world.warm_up_s, Due::MeasuringBegins);
         self.note(self.world.length_s, Due::ArrivalsEnd);
+        self.take_turn();
     }
 
     fn note(&mut self, at_s: f64, due: Due) {
@@ -237,11 +171,10 @@ impl<'a> Engine<'a> {
         }
         let now = self.fleet.now;
         let arrival = self.world.arrivals.get(self.arrived);
-        let deadline_s = self.policy.next_deadline_s();
         let moments = [
             self.agenda.next(now),
             arrival.map(|arrival| Moment::at(arrival.at_s)),
-            deadline_s.map(|at_s| Moment::at(at_s).max(now + TURN_GAP_S)),
+            self.deadline,
         ];
         let next = moments.into_iter().flatten().min()?;
         (next <= self.end()).then_some(next)
@@ -265,7 +198,17 @@ impl<'a> Engine<'a> {
             self.arrived += 1;
             self.tell(Event::Arrived { job, arrival });
         }
+        if self.has_news || self.deadline.is_some_and(|deadline| deadline <= now) {
+            self.take_turn();
+        }
+    }
+
+    fn take_turn(&mut self) {
         self.tell(Event::Turn);
+        self.has_news = false;
+        let soonest = self.fleet.now + TURN_GAP_S;
+        let deadline_s = self.policy.next_deadline_s();
+        self.deadline = deadline_s.map(|at_s| Moment::at(at_s).max(soonest));
     }
 
     fn carry_out(&mut self, due: Due) {
@@ -343,6 +286,7 @@ impl<'a> Engine<'a> {
     }
 
     fn tell(&mut self, event: Event<'_>) {
+        self.has_news = true;
         let now_s = self.fleet.now.seconds();
         self.policy
             .handle(now_s, event, &self.fleet, &mut self.sends);
@@ -452,27 +396,5 @@ impl<'a> Engine<'a> {
             }
         }
         self.tally.finish()
-    }
-}
-
-impl Live for Fleet<'_> {
-    fn world(&self) -> &World {
-        self.world
-    }
-
-    fn utilization(&self, host: HostIndex) -> f64 {
-        self.hosts[host].utilization()
-    }
-
-    fn memory_share(&self, host: HostIndex) -> f64 {
-        self.hosts[host].memory_share()
-    }
-
-    fn in_flight(&self, host: HostIndex) -> usize {
-        self.hosts[host].job_count()
-    }
-
-    fn remaining(&self, host: HostIndex, visit: &mut dyn FnMut(JobIndex, f64)) {
-        self.hosts[host].remaining(self.now, visit);
     }
 }

@@ -11,6 +11,7 @@
 
 mod agenda;
 pub(crate) mod engine;
+mod fleet;
 mod heartbeat;
 mod host;
 pub(crate) mod metrics;

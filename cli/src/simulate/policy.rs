@@ -10,6 +10,9 @@ pub(crate) type JobIndex = usize;
 /// A host's place among the hosts.
 pub(crate) type HostIndex = usize;
 
+/// A job that was killed so often has failed.
+pub(crate) const KILLS_MAX: u8 = 10;
+
 /// A policy under simulation. Whatever it queues, it keeps itself.
 pub(crate) trait Policy {
     /// Takes what happened at `now_s` and adds what is to be sent to `sends`.
@@ -42,7 +45,7 @@ pub(crate) enum Event<'a> {
         host: HostIndex,
         report: Report<'a>,
     },
-    /// The deadline asked for has come, or everything that happened at this
+    /// The deadline asked for has come, or everything there is to hear of this
     /// moment was told.
     Turn,
 }
@@ -78,8 +81,8 @@ pub(crate) struct End {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum EndStatus {
     Completed,
-    /// Killed for want of memory: to be sent again after a second, ten times
-    /// at most. The policy does that; the engine counts.
+    /// Killed for want of memory: to be sent again after a second, until it was
+    /// killed [`KILLS_MAX`] times. The policy does that; the engine counts.
     Killed,
 }
 

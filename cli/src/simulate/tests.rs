@@ -240,7 +240,10 @@ fn a_job_that_never_fits_fails() {
     let mut world = world(vec![host(2.0)], vec![kind("a")], vec![arrival(0.0, 1.0); 2]);
     world.arrivals[1].needs.memory = 1.1 * world.hosts[0].memory;
     let (metrics, _) = run_on(&world);
-    assert_eq!((metrics.failures, metrics.unfinished), (1, 0));
+    assert_eq!(
+        (metrics.kills, metrics.failures, metrics.unfinished),
+        (10, 1, 0)
+    );
     assert_eq!(metrics.kinds[0].misses, 0.5);
     let end_s = world.length_s + world.drain_s;
     assert_near(metrics.kinds[0].response.p999, end_s, 1e-3);

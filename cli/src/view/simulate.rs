@@ -84,13 +84,14 @@ fn summary_row(row: &Row<'_>, all: &[Row<'_>]) -> Vec<Text> {
 
 fn kind_row(row: &Row<'_>, kind: &KindRow<'_>) -> Vec<Text> {
     let mut cells = start(row);
+    let known = |value: f64| (kind.jobs > 0).then_some(value);
     cells.extend([
         plain(kind.kind),
         plain(kind.jobs),
-        number(Some(kind.p50)),
-        number(Some(kind.p99)),
-        number(Some(kind.p999)),
-        percent(Some(kind.misses)),
+        number(known(kind.p50)),
+        number(known(kind.p99)),
+        number(known(kind.p999)),
+        percent(known(kind.misses)),
     ]);
     cells
 }

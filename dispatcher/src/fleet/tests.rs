@@ -4,13 +4,16 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use rolecast_common::id::{BootId, Category, Epoch, NodeId, Role, Sequence};
+use rolecast_common::label::{Labels, Requirement};
+use rolecast_common::id::{BootId, Category, Epoch, JobId, NodeId, Role, Sequence};
 use rolecast_common::time::{Now, Time, WallTime};
-use rolecast_common::unit::{Bytes, Cores, Resources};
-use rolecast_common::wire::{Heartbeat, Usage, VERSION};
+use rolecast_common::unit::{Bytes, Cores, Resources, Speed};
+use rolecast_common::wire::{Heartbeat, JobUsage, Outcome, OutcomeStatus, Usage, VERSION};
 
 use super::*;
+use crate::category::{Backoff, Profile};
 use crate::forecast::{Model, Quantile};
+use crate::placement::{Patience, Weights};
 
 pub(crate) fn beat(node: &str, boot: &str, sequence: u64) -> Heartbeat {
     Heartbeat {
@@ -45,6 +48,45 @@ pub(crate) fn params() -> Params {
     }
 }
 
+/// Returns a fleet that serves the category `ocr`, whose jobs use half a core.
+pub(crate) fn fleet() -> Fleet {
+    let mut fleet = Fleet::new(Settings {
+        forecast: params(),
+        has_feedback: true,
+        seed: 1,
+    });
+    fleet.serve(ocr());
+    fleet
+}
+
+fn ocr() -> Policy {
+    let average = Resources {
+        cpu: Cores::clamped(0.5),
+        memory: Bytes::from_mib(64),
+        ..Resources::default()
+    };
+    Policy {
+        category: Category::new("ocr").unwrap(),
+        declared: true,
+        roles: Vec::new(),
+        profile: Profile {
+            average,
+            peak: average,
+            duration: Duration::from_secs(1),
+        },
+        weights: Weights::default(),
+        patience: Patience::default(),
+        wait_max: Duration::from_secs(60),
+        running_max: None,
+        attempts_max: 2,
+        backoff: Backoff {
+            min: Duration::from_secs(1),
+            max: Duration::from_secs(8),
+        },
+        records_completed: true,
+    }
+}
+
 fn at(seconds: f64) -> Time {
     Time::from_start(Duration::from_secs_f64(seconds))
 }
@@ -63,7 +105,7 @@ fn take(fleet: &mut Fleet, seconds: f64, beat: &Heartbeat) -> Result<Change, Ref
 
 #[test]
 fn a_replayed_heartbeat_is_refused() {
-    let mut fleet = Fleet::new(params());
+    let mut fleet = fleet();
     assert!(take(&mut fleet, 0.0, &beat("n1", "a", 1)).unwrap().joined);
     assert_eq!(
         take(&mut fleet, 1.0, &beat("n1", "a", 2)),
@@ -77,7 +119,7 @@ fn a_replayed_heartbeat_is_refused() {
 
 #[test]
 fn a_restarted_worker_is_told_from_a_replay_of_its_former_boot() {
-    let mut fleet = Fleet::new(params());
+    let mut fleet = fleet();
     take(&mut fleet, 0.0, &beat("n1", "a", 9)).unwrap();
     assert!(take(&mut fleet, 1.0, &beat("n1", "b", 1)).unwrap().rebooted);
     let former = take(&mut fleet, 2.0, &beat("n1", "a", 10));
@@ -86,7 +128,7 @@ fn a_restarted_worker_is_told_from_a_replay_of_its_former_boot() {
 
 #[test]
 fn a_heartbeat_on_a_foreign_subject_is_refused() {
-    let mut fleet = Fleet::new(params());
+    let mut fleet = fleet();
     let foreign = fleet.take(
         Now::default(),
         &NodeId::new("n2").unwrap(),
@@ -98,7 +140,7 @@ fn a_heartbeat_on_a_foreign_subject_is_refused() {
 
 #[test]
 fn a_capacity_no_machine_has_is_refused() {
-    let mut fleet = Fleet::new(params());
+    let mut fleet = fleet();
     for cpu in [0.0, 1e12] {
         let mut absurd = beat("n1", "a", 1);
         absurd.capacity.cpu = Cores::clamped(cpu);
@@ -108,7 +150,7 @@ fn a_capacity_no_machine_has_is_refused() {
 
 #[test]
 fn three_missed_heartbeats_and_the_node_is_gone_until_the_next() {
-    let mut fleet = Fleet::new(params());
+    let mut fleet = fleet();
     take(&mut fleet, 0.0, &beat("n1", "a", 1)).unwrap();
     assert!(fleet.mark_gone(at(3.0)).is_empty());
     assert_eq!(fleet.mark_gone(at(3.1)), [NodeId::new("n1").unwrap()]);
@@ -118,17 +160,15 @@ fn three_missed_heartbeats_and_the_node_is_gone_until_the_next() {
 
 #[test]
 fn a_node_with_jobs_in_the_ledger_is_never_forgotten() {
-    let mut fleet = Fleet::new(params());
+    let mut fleet = fleet();
     take(&mut fleet, 0.0, &beat("n1", "a", 1)).unwrap();
     let id = NodeId::new("n1").unwrap();
-    let ocr = Category::new("ocr").unwrap();
-    let node = fleet.get_mut(&id).unwrap();
-    node.ledger
-        .reserve(Sequence::new(1), &ocr, Resources::default());
+    let slot = fleet.get(&id).unwrap().slot();
+    fleet.send(at(1.0), slot, Sequence::new(1), 0);
     fleet.mark_gone(at(10.0));
     fleet.forget(at(10_000.0));
     assert!(fleet.get(&id).is_some());
-    fleet.get_mut(&id).unwrap().release(Sequence::new(1));
+    fleet.release(at(10.0), &id, Sequence::new(1));
     fleet.forget(at(10_000.0));
     assert!(fleet.get(&id).is_none());
 }
@@ -136,15 +176,183 @@ fn a_node_with_jobs_in_the_ledger_is_never_forgotten() {
 proptest! {
     #[test]
     fn what_others_use_stays_within_capacity(total in any::<f64>(), jobs in any::<f64>()) {
-        let mut fleet = Fleet::new(params());
+        let mut fleet = fleet();
         let mut beat = beat("n1", "a", 1);
         beat.usage.total.cpu = Cores::clamped(total);
         beat.usage.jobs.cpu = Cores::clamped(jobs);
         take(&mut fleet, 0.0, &beat).unwrap();
         let node = fleet.nodes().next().unwrap();
-        prop_assert!(node.present_use().cpu <= beat.capacity.cpu);
-        for ahead in Ahead::all() {
-            prop_assert!(node.predicted_use(ahead).cpu <= beat.capacity.cpu);
+        let figures = fleet.board.figures(node.slot());
+        prop_assert!(figures.present[0] <= figures.capacity[0]);
+        for expected in figures.ahead {
+            prop_assert!((0.0..=figures.capacity[0]).contains(&expected[0]));
         }
     }
+}
+
+/// Three nodes, of which the second is busy.
+fn three() -> Fleet {
+    let mut fleet = fleet();
+    for (name, used) in [("n1", 0.5), ("n2", 3.5), ("n3", 0.5)] {
+        let mut beat = beat(name, "a", 1);
+        beat.usage.total.cpu = Cores::clamped(used);
+        if name == "n3" {
+            beat.labels.insert("gpu", "a100").unwrap();
+        }
+        take(&mut fleet, 0.0, &beat).unwrap();
+    }
+    fleet
+}
+
+fn candidate<'a>(requirement: &'a Requirement, key: Option<u64>) -> Candidate<'a> {
+    Candidate {
+        category: 0,
+        requirement,
+        key,
+        waited: Duration::ZERO,
+        claim: None,
+    }
+}
+
+fn chosen(fleet: &mut Fleet, job: &Candidate<'_>) -> Option<String> {
+    match fleet.choose(job) {
+        Choice::Node(slot) => Some(fleet.id_of(slot).to_string()),
+        Choice::Held { .. } | Choice::Nowhere => None,
+    }
+}
+
+#[test]
+fn a_job_goes_where_its_labels_are_or_nowhere() {
+    let mut fleet = three();
+    let gpu = Requirement::parse("gpu=a100").unwrap();
+    assert_eq!(chosen(&mut fleet, &candidate(&gpu, None)).as_deref(), Some("n3"));
+    let other = Requirement::parse("gpu=h100").unwrap();
+    assert_eq!(chosen(&mut fleet, &candidate(&other, None)), None);
+    let shortfall = fleet.shortfall(&candidate(&other, None));
+    assert_eq!(shortfall.to_string(), "3 without the labels");
+    assert!(shortfall.is_hopeless());
+    // The label comes with a heartbeat, and the index notices.
+    let mut labelled = beat("n1", "a", 2);
+    labelled.labels.insert("gpu", "h100").unwrap();
+    take(&mut fleet, 1.0, &labelled).unwrap();
+    assert_eq!(chosen(&mut fleet, &candidate(&other, None)).as_deref(), Some("n1"));
+}
+
+#[test]
+fn a_key_keeps_its_node_until_that_costs_too_much() {
+    let mut fleet = three();
+    let any = Requirement::default();
+    let mut homes = std::collections::BTreeSet::new();
+    for key in 0..50 {
+        let job = candidate(&any, Some(key * 7919));
+        let home = chosen(&mut fleet, &job).unwrap();
+        assert_eq!(chosen(&mut fleet, &job), Some(home.clone()));
+        homes.insert(home);
+    }
+    assert!(homes.len() >= 2);
+    let job = candidate(&any, Some(7919));
+    let home = chosen(&mut fleet, &job).unwrap();
+    let slot = fleet.get(&NodeId::new(&home).unwrap()).unwrap().slot();
+    for sequence in 0..4 {
+        fleet.send(at(1.0), slot, Sequence::new(sequence), 0);
+    }
+    assert_ne!(chosen(&mut fleet, &job), Some(home), "it is full");
+}
+
+#[test]
+fn a_recorded_decision_made_again_is_the_same() {
+    let mut fleet = three();
+    let any = Requirement::default();
+    let id = JobId::new("j").unwrap();
+    for key in [None, Some(5), Some(77)] {
+        for sequence in 0..4 {
+            let job = candidate(&any, key);
+            let choice = fleet.choose(&job);
+            let author = Author {
+                epoch: Epoch::default(),
+                job: Some(&id),
+            };
+            let record = fleet.record(now(1.0), author, &job, &choice);
+            let made_again = crate::placement::decision::choose(&record);
+            let Choice::Node(slot) = choice else {
+                panic!("{choice:?}");
+            };
+            assert_eq!(made_again, record.node.as_ref(), "{record:?}");
+            assert_eq!(record.considered, 3);
+            let sequence = 100 * key.unwrap_or_default() + sequence;
+            fleet.send(at(1.0), slot, Sequence::new(sequence), 0);
+        }
+        for node in ["n1", "n2", "n3"].map(|name| NodeId::new(name).unwrap()) {
+            let jobs: Vec<_> = fleet.get(&node).unwrap().ledger().jobs().collect();
+            jobs.iter().for_each(|job| fleet.release(at(1.0), &node, *job));
+        }
+    }
+}
+
+#[test]
+fn a_node_where_jobs_take_longer_than_predicted_gets_fewer() {
+    let mut fleet = three();
+    let nodes = [("n1", 100_000), ("n2", 1_000_000), ("n3", 1_000_000)];
+    for round in 0u32..200 {
+        for (place, (name, run_us)) in nodes.iter().enumerate() {
+            let id = NodeId::new(name).unwrap();
+            let slot = fleet.get(&id).unwrap().slot();
+            let job = Sequence::new(u64::from(round) * 3 + u64::try_from(place).unwrap());
+            let now = at(1.0 + f64::from(round) / 100.0);
+            fleet.send(now, slot, job, 0);
+            fleet.complete(now, &id, job, &outcome(*run_us));
+        }
+    }
+    let status = |name: &str| {
+        let node = fleet.get(&NodeId::new(name).unwrap()).unwrap();
+        fleet.status(at(3.0), node)
+    };
+    assert_eq!(status("n1").feedback, 1.0);
+    assert!(status("n3").feedback > 1.5, "{}", status("n3").feedback);
+    let needs = fleet.learner(0).needs();
+    assert!((0.1..1.0).contains(&needs.duration_s), "{needs:?}");
+}
+
+fn outcome(run_us: u64) -> Outcome {
+    Outcome {
+        v: VERSION,
+        job: None,
+        status: OutcomeStatus::Completed,
+        reason: String::new(),
+        output: rolecast_common::wire::Blob::default(),
+        output_truncated: false,
+        started_ms: None,
+        run_us,
+        usage: JobUsage {
+            cpu_us: 50_000,
+            memory_max: 1 << 26,
+            ..JobUsage::default()
+        },
+    }
+}
+
+#[test]
+fn memory_is_kept_free_for_a_job_that_waits_for_it() {
+    let mut fleet = three();
+    let any = Requirement::default();
+    for name in ["n1", "n2", "n3"] {
+        let mut full = beat(name, "a", 2);
+        full.usage.total.memory = Bytes::from_mib(900);
+        take(&mut fleet, 1.0, &full).unwrap();
+    }
+    let job = candidate(&any, None);
+    assert_eq!(chosen(&mut fleet, &job), None);
+    let slot = fleet.claim(&job).unwrap();
+    let owner = fleet.id_of(slot).clone();
+    let mut freed = beat(owner.as_str(), "a", 3);
+    freed.usage.total.memory = Bytes::from_mib(860);
+    take(&mut fleet, 2.0, &freed).unwrap();
+    assert_eq!(chosen(&mut fleet, &job), None, "others may not take it");
+    let claimer = Candidate {
+        claim: Some(slot),
+        ..job
+    };
+    assert_eq!(chosen(&mut fleet, &claimer), Some(owner.to_string()));
+    fleet.unclaim(slot);
+    assert_eq!(chosen(&mut fleet, &job), Some(owner.to_string()));
 }

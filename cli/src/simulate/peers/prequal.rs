@@ -32,7 +32,6 @@ pub(super) struct Prequal {
     pools: Vec<Pool>,
     /// For each host, jobs in flight when a job was sent, and its latency.
     latencies: Vec<Vec<VecDeque<(f64, f64)>>>,
-    expected_s: Vec<f64>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -61,19 +60,18 @@ impl Prequal {
             rng: fastrand::Rng::with_seed(world.seed),
             pools: vec![Pool::default(); kinds.len()],
             latencies: vec![vec![VecDeque::new(); world.hosts.len()]; kinds.len()],
-            expected_s: kinds.iter().map(|kind| kind.duration_s).collect(),
         }
     }
 
     fn probe(&self, query: &Query<'_>, host: HostIndex) -> Answer {
         let in_flight = query.live.in_flight(host) as f64;
         let known = &self.latencies[query.kind][host];
-        let expected_s = self.expected_s[query.kind] / query.fleet.speed[host];
         Answer {
             host,
             at_s: query.now_s,
             in_flight_per_core: in_flight / query.fleet.cores[host],
-            latency_s: median_nearest(known, in_flight).unwrap_or(expected_s),
+            // A host that nobody knows is tried.
+            latency_s: median_nearest(known, in_flight).unwrap_or(0.0),
             uses: 0,
         }
     }

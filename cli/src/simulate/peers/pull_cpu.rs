@@ -119,11 +119,11 @@ impl Policy for PullCpu {
 
     fn next_deadline_s(&self) -> Option<f64> {
         let offer = (!self.waiting.is_empty()).then_some(self.offer_due_s);
-        [self.slots.next_deadline_s(), self.retries.next_s(), offer]
+        let others = [self.slots.next_deadline_s(), self.retries.next_s(), offer];
+        let first_s = others
             .into_iter()
             .flatten()
-            .fold(Some(self.sample_due_s), |first, due| {
-                first.map(|first| first.min(due))
-            })
+            .fold(self.sample_due_s, f64::min);
+        Some(first_s)
     }
 }

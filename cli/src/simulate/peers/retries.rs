@@ -1,11 +1,10 @@
-//! Killed jobs are sent again after a second, ten times at most.
+//! Killed jobs are sent again after a second, unless they have failed.
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::simulate::policy::JobIndex;
+use crate::simulate::policy::{JobIndex, KILLS_MAX};
 
 const DELAY_S: f64 = 1.0;
-const RETRIES_MAX: u8 = 10;
 
 /// Killed jobs that are to be sent again.
 #[derive(Debug, Default)]
@@ -19,7 +18,7 @@ impl Retries {
     pub(crate) fn killed(&mut self, now_s: f64, job: JobIndex) {
         let count = self.counts.entry(job).or_default();
         *count += 1;
-        if *count <= RETRIES_MAX {
+        if *count < KILLS_MAX {
             self.due.push_back((now_s + DELAY_S, job));
         }
     }

@@ -10,12 +10,12 @@ use std::collections::BTreeMap;
 
 use fastrand::Rng;
 
+use super::Scenario;
 use super::arrivals::{self, Row};
 use super::others::{Component, Signal};
 use super::trace::{Common, Drawing, Recording, Timeline, scale};
-use super::{Scenario, kinds};
 use crate::backtest::table::Table;
-use crate::simulate::world::{Host, Load, Sample, Sharing, World};
+use crate::simulate::world::{Arrival, Host, Load, Sample, Sharing, World};
 
 /// How long others' use is taken to stay the same.
 const STEP_S: f64 = 0.5;
@@ -81,7 +81,7 @@ pub(crate) fn build(scenario: &Scenario, cell: &Cell, files: &Files) -> Result<W
     Ok(World {
         hosts,
         kinds: kinds
-            .map(|kind: &kinds::Kind| kind.build(scenario.declared_factor))
+            .map(|kind| kind.build(scenario.declared_factor))
             .collect(),
         arrivals,
         sharing: cell.sharing,
@@ -111,7 +111,7 @@ fn replay(
     file: &str,
     files: &Files,
     rng: &mut Rng,
-) -> Result<Vec<crate::simulate::world::Arrival>, Unbuildable> {
+) -> Result<Vec<Arrival>, Unbuildable> {
     let rows = files.arrivals.get(file).ok_or_else(|| no_such_file(file))?;
     let length_s = scenario.length_s;
     arrivals::replay(&scenario.arrivals, &scenario.kinds, rows, length_s, rng).map_err(|category| {

@@ -2,7 +2,7 @@
 
 use fastrand::Rng;
 use rolecast_common::id::{NodeId, Role};
-use rolecast_common::settings::Table;
+use rolecast_common::settings::{Setting, Table};
 use rolecast_common::unit::{Bytes, BytesPerSecond};
 use rolecast_common::wire::Share;
 
@@ -135,7 +135,7 @@ pub(crate) fn is_host_count(hosts: u32) -> bool {
 }
 
 /// Reads a value into its place, if it is there.
-fn take<T: rolecast_common::settings::Setting>(table: &mut Table<'_>, key: &str, place: &mut T) {
+fn take<T: Setting>(table: &mut Table<'_>, key: &str, place: &mut T) {
     if let Some(value) = table.get(key) {
         *place = value;
     }

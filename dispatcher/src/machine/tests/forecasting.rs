@@ -49,11 +49,14 @@ fn long_policy() -> Policy {
         roles: ["follower", "backup"]
             .map(|role| Role::new(role).unwrap())
             .to_vec(),
-        profile: rolecast_common::unit::Resources {
-            cpu: rolecast_common::unit::Cores::clamped(1.0),
-            ..Default::default()
+        profile: Profile {
+            average: rolecast_common::unit::Resources {
+                cpu: rolecast_common::unit::Cores::clamped(1.0),
+                ..Default::default()
+            },
+            duration: Duration::from_secs(300),
+            ..policy("ocr").profile
         },
-        duration: Duration::from_secs(300),
         ..policy("ocr")
     }
 }

@@ -19,7 +19,8 @@ use rolecast_common::wire::{
 };
 
 use super::*;
-use crate::category::Backoff;
+use crate::category::{Backoff, Profile};
+use crate::placement::{Patience, Weights};
 use crate::fleet::tests::{beat, params};
 
 const START: u64 = 1_700_000_000_000;
@@ -37,8 +38,15 @@ fn policy(category: &str) -> Policy {
         category: Category::new(category).unwrap(),
         declared: true,
         roles: Vec::new(),
-        profile: rolecast_common::unit::Resources::default(),
-        duration: Duration::from_secs(1),
+        profile: Profile {
+            average: rolecast_common::unit::Resources::default(),
+            peak: rolecast_common::unit::Resources::default(),
+            duration: Duration::from_secs(1),
+        },
+        weights: Weights::default(),
+        patience: Patience::default(),
+        wait_max: Duration::from_secs(60),
+        running_max: None,
         attempts_max: 2,
         backoff: Backoff {
             min: Duration::from_secs(1),
@@ -54,6 +62,7 @@ fn machine() -> Machine {
         epoch: Epoch::new(5),
         forecast: params(),
         policies: vec![policy("ocr"), policy("scan")],
+        has_feedback: true,
         undeclared: Some(policy("any")),
         warm_up: Duration::ZERO,
         ack_wait: Duration::from_secs(15),

@@ -104,6 +104,7 @@ impl World {
                 | Output::Confirm(_)
                 | Output::StepDown { .. }
                 | Output::PublishCapacity(_)
+                | Output::RecordDecision(_)
                 | Output::SaveForecast { .. }
                 | Output::Learn(_)
                 | Output::Event(_) => {}
@@ -186,7 +187,7 @@ impl World {
             assert_eq!(*count, 1, "job {job} has {count} outcomes");
         }
         for node in self.machine.fleet.nodes() {
-            let reserved: BTreeSet<Sequence> = node.ledger.jobs().collect();
+            let reserved: BTreeSet<Sequence> = node.ledger().jobs().collect();
             let running = self.machine.jobs.iter().filter(
                 |(_, job)| matches!(&job.state, State::Running { node: at, .. } if at == node.id()),
             );
