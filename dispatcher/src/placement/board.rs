@@ -355,8 +355,7 @@ impl Board {
         let fit = class.fits[slot].and_then(|fit| row.admit(slot, fit, jobs, self.outlook));
         let key = fit.ok().map(|fit| {
             let share = self.priority_share;
-            let estimate =
-                cost::estimate(&row.figures, &jobs.needs, fit.rank, self.outlook, share);
+            let estimate = cost::estimate(&row.figures, &jobs.needs, fit.rank, self.outlook, share);
             key(estimate, self.rng.u32(..))
         });
         class.set(slot, key);
@@ -374,7 +373,13 @@ impl Board {
         let (row, jobs) = (&self.rows[slot], &self.categories[category]);
         let fit = fit.and_then(|fit| row.admit(slot, fit, jobs, outlook))?;
         let share = self.priority_share;
-        Ok(cost::estimate(&row.figures, &jobs.needs, fit.rank, outlook, share))
+        Ok(cost::estimate(
+            &row.figures,
+            &jobs.needs,
+            fit.rank,
+            outlook,
+            share,
+        ))
     }
 
     /// Returns what the job would meet on the node if others came first on the
@@ -425,13 +430,7 @@ impl Board {
 }
 
 impl Row {
-    fn admit(
-        &self,
-        slot: Slot,
-        fit: Fit,
-        jobs: &Jobs,
-        outlook: Outlook,
-    ) -> Result<Fit, Obstacle> {
+    fn admit(&self, slot: Slot, fit: Fit, jobs: &Jobs, outlook: Outlook) -> Result<Fit, Obstacle> {
         match self.standing {
             Standing::Gone => return Err(Obstacle::Gone),
             Standing::Draining => return Err(Obstacle::Draining),

@@ -21,11 +21,12 @@ mod keyed;
 mod tree;
 
 pub use board::{Board, CategoryIndex, ClassIndex, Fit, Obstacle, Slot, Standing};
+pub use class::key;
 pub use cost::{
-    Amounts, Estimate, Figures, MEMORY, Needs, Outlook, RESOURCES, Weights, amounts, estimate, resources,
+    Amounts, Estimate, Figures, MEMORY, Needs, Outlook, RESOURCES, Weights, amounts, estimate,
+    resources,
 };
 pub use feedback::{Experience, Feedback, Prediction};
-pub use class::key;
 pub use hold::{Patience, is_held};
 pub use keyed::preferred;
 
