@@ -4,13 +4,14 @@
 //! labels are a *class*; each class has a tournament over the cost on every
 //! node. A cost changes with the node's figures only, so a change marks the node
 //! in every class, and a class brings the marked nodes up to date when it is
-//! asked: the choice is exact, and costs O(log n).
+//! asked: the choice is exact, and costs O(log n). One more job can only raise a
+//! node's cost, so then it is brought up to date only once it seems the best.
 
 use rolecast_common::id::Category;
 use rolecast_common::label::Requirement;
 
+use super::class::{Class, State, key};
 use super::cost::{self, Amounts, Estimate, Figures, MEMORY, Needs, Outlook, RESOURCES};
-use super::tree::{NEVER, Tree};
 
 /// A node's place on the board.
 pub type Slot = usize;
@@ -77,16 +78,6 @@ struct Jobs {
     counts: Vec<u32>,
     total: u32,
     refused: Vec<bool>,
-}
-
-#[derive(Clone, Debug)]
-struct Class {
-    category: CategoryIndex,
-    requirement: Requirement,
-    fits: Vec<Result<Fit, Obstacle>>,
-    tree: Tree,
-    stale: Vec<u32>,
-    is_stale: Vec<bool>,
 }
 
 /// A class, ready to be asked for its best node.
@@ -273,7 +264,9 @@ impl Board {
         }
         row.memory_variance += jobs.needs.memory_peak * jobs.needs.memory_peak;
         row.figures.memory_spread = row.memory_variance.sqrt();
-        self.touch(slot);
+        for class in &mut self.classes {
+            class.raise(slot);
+        }
     }
 
     /// A job has ended. `lingers` keeps its memory until the next heartbeat says
@@ -319,14 +312,7 @@ impl Board {
         if self.classes.len() >= CLASSES_MAX {
             return None;
         }
-        let mut class = Class {
-            category,
-            requirement: requirement.clone(),
-            fits: Vec::new(),
-            tree: Tree::default(),
-            stale: Vec::new(),
-            is_stale: Vec::new(),
-        };
+        let mut class = Class::new(category, requirement.clone());
         class.grow(self.rows.len());
         for slot in 0..self.rows.len() {
             class.fits[slot] = fit(slot);
@@ -350,29 +336,29 @@ impl Board {
 
     /// Returns the node where one more job of the class costs least.
     pub fn best(&mut self, class: ClassIndex) -> Option<Slot> {
-        let class = &mut self.classes[class.0];
-        let jobs = &self.categories[class.category];
-        while let Some(stale) = class.stale.pop() {
-            let slot = stale as usize;
-            class.is_stale[slot] = false;
-            let row = &self.rows[slot];
-            let key =
-                match class.fits[slot].and_then(|fit| row.admit(slot, fit, jobs, self.outlook)) {
-                    Ok(fit) => {
-                        let estimate = cost::estimate(
-                            &row.figures,
-                            &jobs.needs,
-                            fit.rank,
-                            self.outlook,
-                            self.priority_share,
-                        );
-                        key(estimate, self.rng.u32(..))
-                    }
-                    Err(_) => NEVER,
-                };
-            class.tree.set(slot, key);
+        while let Some(slot) = self.classes[class.0].take_listed() {
+            self.rate(class, slot);
         }
-        class.tree.winner()
+        loop {
+            let (slot, state) = self.classes[class.0].winner()?;
+            match state {
+                State::Current => return Some(slot),
+                State::Risen | State::Listed => self.rate(class, slot),
+            }
+        }
+    }
+
+    /// Brings a node's key in the class up to date.
+    fn rate(&mut self, class: ClassIndex, slot: Slot) {
+        let class = &mut self.classes[class.0];
+        let (row, jobs) = (&self.rows[slot], &self.categories[class.category]);
+        let fit = class.fits[slot].and_then(|fit| row.admit(slot, fit, jobs, self.outlook));
+        let key = fit.ok().map(|fit| {
+            let share = self.priority_share;
+            let estimate = cost::estimate(&row.figures, &jobs.needs, fit.rank, self.outlook, share);
+            key(estimate, self.rng.u32(..))
+        });
+        class.set(slot, key);
     }
 
     /// Returns what a job of the category would meet on a node that suits it by
@@ -424,7 +410,7 @@ impl Board {
     /// Returns what chance gave the node among equals when it was judged last.
     #[allow(clippy::cast_possible_truncation, reason = "the low half is meant")]
     pub fn chance(&self, class: ClassIndex, slot: Slot) -> u32 {
-        self.classes[class.0].tree.key(slot) as u32
+        self.classes[class.0].key(slot) as u32
     }
 
     /// Returns by how many bytes the memory of one more job does not fit.
@@ -435,7 +421,10 @@ impl Board {
 
     fn touch(&mut self, slot: Slot) {
         for class in &mut self.classes {
-            class.touch(slot);
+            // Where it does not suit the class, its figures do not matter.
+            if class.fits[slot].is_ok() {
+                class.touch(slot);
+            }
         }
     }
 }
@@ -461,35 +450,6 @@ impl Row {
         }
         Ok(fit)
     }
-}
-
-impl Class {
-    fn grow(&mut self, count: usize) {
-        self.fits.resize(count, Err(Obstacle::NotOffered));
-        self.is_stale.resize(count, false);
-        self.stale.reserve(count.saturating_sub(self.stale.len()));
-        self.tree.grow(count);
-    }
-
-    fn touch_all(&mut self) {
-        (0..self.is_stale.len()).for_each(|slot| self.touch(slot));
-    }
-
-    #[allow(
-        clippy::cast_possible_truncation,
-        reason = "there are fewer nodes than 2^32"
-    )]
-    fn touch(&mut self, slot: Slot) {
-        if !std::mem::replace(&mut self.is_stale[slot], true) {
-            self.stale.push(slot as u32);
-        }
-    }
-}
-
-/// Returns the order of nodes as a number: the cost, then chance.
-pub fn key(estimate: Estimate, chance: u32) -> u64 {
-    // The bits of numbers that are not negative are in the numbers' order.
-    u64::from(estimate.cost.max(0.0).to_bits()) << 32 | u64::from(chance)
 }
 
 #[allow(clippy::cast_precision_loss, reason = "jobs are counted in thousands")]

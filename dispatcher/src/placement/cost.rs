@@ -37,6 +37,9 @@ const SHARE_MIN: f32 = 0.05;
 /// The share of the memory that may be promised: beyond it systems begin to
 /// thrash before they kill.
 const MEMORY_SHARE_MAX: f32 = 0.92;
+/// A smaller share of a stay hardly shows in the cost, and most categories have
+/// such tails, which are as dear to look at as any.
+const STAY_MIN: f32 = 1e-4;
 /// Buckets so near that the last heartbeat is as good a witness as the forecast:
 /// the worse of the two counts.
 const NEAR: usize = 2;
@@ -159,7 +162,7 @@ pub fn estimate(
 ) -> Estimate {
     let (mut slow_down, mut others) = (0.0, 0.0);
     for (bucket, weight) in job.stay.iter().enumerate() {
-        if *weight <= 0.0 {
+        if *weight < STAY_MIN {
             continue;
         }
         let used = exogenous(node, bucket, outlook);
@@ -198,7 +201,9 @@ fn memory_use(node: &Figures, job: &Needs, outlook: Outlook) -> f32 {
         Outlook::Ahead => ahead.fold(node.present[MEMORY], |most, used| most.max(used[MEMORY])),
     };
     let jobs = node.reserved[MEMORY] + job.average[MEMORY];
-    let spread = node.memory_spread.hypot(job.memory_peak);
+    // Squares of bytes are far below the largest number.
+    let (spread, peak) = (node.memory_spread, job.memory_peak);
+    let spread = (spread * spread + peak * peak).sqrt();
     others + jobs + spread + node.memory_excess + node.memory_claimed
 }
 

@@ -8,10 +8,11 @@
 //! while, so that short ones have room.
 //!
 //! Read on in this order: [`cost`] (what a job costs on a node), `board` with
-//! `tree` (all nodes, indexed), `hold`, `keyed` (jobs that prefer one node),
+//! `class` and `tree` (all nodes, indexed), `hold`, `keyed` (jobs that prefer one node),
 //! `feedback` (what completions tell), [`decision`] (the record of a choice).
 
 mod board;
+mod class;
 mod cost;
 pub mod decision;
 mod feedback;
@@ -19,8 +20,8 @@ mod hold;
 mod keyed;
 mod tree;
 
-pub use board::key;
 pub use board::{Board, CategoryIndex, ClassIndex, Fit, Obstacle, Slot, Standing};
+pub use class::key;
 pub use cost::{
     Amounts, Estimate, Figures, MEMORY, Needs, Outlook, RESOURCES, Weights, amounts, estimate,
     resources,
