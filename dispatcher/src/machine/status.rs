@@ -141,8 +141,7 @@ impl Machine {
             waited: Duration::ZERO,
             claim: None,
         });
-        let refusing: u32 = shortfall.parts().map(|(count, _)| count).sum();
-        if usize::try_from(refusing) == Ok(self.fleet.nodes().count()) {
+        if shortfall.able == 0 {
             return format!("no node can take it: {shortfall}");
         }
         if last.is_empty() {

@@ -18,7 +18,7 @@ pub type Slot = usize;
 /// The place of a category, in the order they were added.
 pub type CategoryIndex = usize;
 
-/// Classes kept; beyond them every decision of a rare class looks at all nodes.
+/// Classes kept; beyond them the one that was asked for longest ago makes room.
 const CLASSES_MAX: usize = 256;
 
 /// How well a node suits a class, before any figures.
@@ -93,6 +93,8 @@ pub struct Board {
     free: Vec<Slot>,
     categories: Vec<Jobs>,
     classes: Vec<Class>,
+    /// Counts the questions for a best node.
+    asked: u64,
     rng: fastrand::Rng,
 }
 
@@ -105,6 +107,7 @@ impl Board {
             free: Vec::new(),
             categories: Vec::new(),
             classes: Vec::new(),
+            asked: 0,
             rng: fastrand::Rng::with_seed(seed),
         }
     }
@@ -301,25 +304,28 @@ impl Board {
         self.classes.iter().position(is_same).map(ClassIndex)
     }
 
-    /// Starts to keep an index for these jobs, if there is room for one more;
-    /// `fit` says how well each node suits them.
+    /// Starts to keep an index for these jobs; `fit` says how well each node suits
+    /// them.
     pub fn add_class(
         &mut self,
         category: CategoryIndex,
         requirement: &Requirement,
         fit: impl Fn(Slot) -> Result<Fit, Obstacle>,
-    ) -> Option<ClassIndex> {
-        if self.classes.len() >= CLASSES_MAX {
-            return None;
-        }
+    ) -> ClassIndex {
         let mut class = Class::new(category, requirement.clone());
         class.grow(self.rows.len());
         for slot in 0..self.rows.len() {
             class.fits[slot] = fit(slot);
             class.touch(slot);
         }
-        self.classes.push(class);
-        Some(ClassIndex(self.classes.len() - 1))
+        if self.classes.len() < CLASSES_MAX {
+            self.classes.push(class);
+            return ClassIndex(self.classes.len() - 1);
+        }
+        let oldest = (0..self.classes.len()).min_by_key(|at| self.classes[*at].asked);
+        let oldest = oldest.expect("there are many classes");
+        self.classes[oldest] = class;
+        ClassIndex(oldest)
     }
 
     /// Takes anew how well the node suits each class.
@@ -336,6 +342,8 @@ impl Board {
 
     /// Returns the node where one more job of the class costs least.
     pub fn best(&mut self, class: ClassIndex) -> Option<Slot> {
+        self.asked += 1;
+        self.classes[class.0].asked = self.asked;
         while let Some(slot) = self.classes[class.0].take_listed() {
             self.rate(class, slot);
         }
@@ -382,9 +390,23 @@ impl Board {
         ))
     }
 
-    /// Returns what the job would meet on the node if others came first on the
-    /// CPU by this share.
-    pub fn slow_down(&self, slot: Slot, category: CategoryIndex, priority_share: f32) -> f32 {
+    /// Returns by how much sharing slows one more job down on the node.
+    pub fn slow_down(&self, slot: Slot, category: CategoryIndex) -> f32 {
+        self.slow_down_if(slot, category, self.priority_share)
+    }
+
+    /// Returns the same if no other job of ours ran there.
+    pub fn slow_down_alone(&self, slot: Slot, category: CategoryIndex) -> f32 {
+        let needs = &self.categories[category].needs;
+        let figures = Figures {
+            reserved: [0.0; RESOURCES],
+            ..self.rows[slot].figures
+        };
+        cost::estimate(&figures, needs, 0, self.outlook, self.priority_share).slow_down
+    }
+
+    /// Returns the same if others came first on the CPU by this share.
+    pub fn slow_down_if(&self, slot: Slot, category: CategoryIndex, priority_share: f32) -> f32 {
         let needs = &self.categories[category].needs;
         let figures = &self.rows[slot].figures;
         cost::estimate(figures, needs, 0, self.outlook, priority_share).slow_down

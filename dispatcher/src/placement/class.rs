@@ -25,6 +25,8 @@ pub(super) struct Class {
     pub(super) fits: Vec<Result<Fit, Obstacle>>,
     tree: Tree,
     states: Vec<State>,
+    /// When its best node was asked for last.
+    pub(super) asked: u64,
     /// The slots in [`State::Listed`].
     listed: Vec<u32>,
 }
@@ -37,6 +39,7 @@ impl Class {
             fits: Vec::new(),
             tree: Tree::default(),
             states: Vec::new(),
+            asked: 0,
             listed: Vec::new(),
         }
     }

@@ -27,6 +27,8 @@ pub type Amounts = [f32; RESOURCES];
 
 pub(super) const CPU: usize = 0;
 pub const MEMORY: usize = 1;
+const NETWORK: usize = 2;
+const DISK: usize = 3;
 /// What neighbours cost each other at most. From simulation; 0.05 to 0.3 change
 /// the 99th percentile by 2 %.
 const INTERFERENCE: f32 = 0.15;
@@ -234,7 +236,7 @@ fn utilization(node: &Figures, job: &Needs, used: &Amounts, priority_share: f32)
     let cpu = (used[CPU] + wanted) / cores;
     let left = (cores - used[CPU]).max(SHARE_MIN * cores);
     let mut busiest = cpu + priority_share * (wanted / left - cpu);
-    for resource in MEMORY + 1..RESOURCES {
+    for resource in [NETWORK, DISK] {
         let (has, needs) = (node.capacity[resource], job.average[resource]);
         if has > 0.0 && needs > 0.0 {
             busiest = busiest.max((used[resource] + node.reserved[resource] + needs) / has);

@@ -29,8 +29,8 @@ pub enum Patience {
     Never,
 }
 
-/// Returns whether a job that waited so long should wait on, if the best node
-/// would slow it down this much.
+/// Returns whether a job that waited so long should wait on, if our own jobs
+/// would slow it down this much even on the best node.
 pub fn is_held(patience: Patience, duration_s: f32, slow_down: f32, waited: Duration) -> bool {
     let limit = match patience {
         Patience::Never => return false,

@@ -167,7 +167,7 @@ fn board(count: usize) -> (Board, CategoryIndex, ClassIndex) {
         board.set_jobs_max(slot, 100);
     }
     let any = Requirement::default();
-    let class = board.add_class(category, &any, |_| Ok(FIT)).unwrap();
+    let class = board.add_class(category, &any, |_| Ok(FIT));
     (board, category, class)
 }
 
