@@ -125,7 +125,7 @@ mod tests {
     use crate::fleet::tests::beat;
 
     /// Two followers of 4 cores and 1,024 MiB, on which others use 1 and 3 cores
-    /// and a job holds half a core of the first; and a backup.
+    /// and a job holds half a core and 64 MiB of the first; and a backup.
     fn fleet() -> Fleet {
         let mut fleet = crate::fleet::tests::fleet();
         for (name, role, used) in [
@@ -164,7 +164,7 @@ mod tests {
             assert_eq!(of_nodes, [2.5, 1.0]);
             assert_eq!(at.available.safe.cpu.get(), 3.5);
             assert_eq!(at.available.likely.cpu.get(), 3.5);
-            assert_eq!(at.available.safe.memory, Bytes::from_mib(2048));
+            assert_eq!(at.available.safe.memory, Bytes::from_mib(2048 - 64));
             assert_eq!(at.shortage, Resources::default());
         }
     }

@@ -259,7 +259,10 @@ fn read_weights(table: &mut Table<'_>) -> Weights {
     }
 }
 
-#[allow(clippy::cast_possible_truncation, reason = "a slow-down needs few digits")]
+#[allow(
+    clippy::cast_possible_truncation,
+    reason = "a slow-down needs few digits"
+)]
 fn read_patience(table: &mut Table<'_>) -> Patience {
     let Some(limit) = table.get::<String>("hold") else {
         return Patience::default();
@@ -270,7 +273,10 @@ fn read_patience(table: &mut Table<'_>) -> Patience {
         number => match number.parse::<f64>() {
             Ok(limit) if limit.is_finite() && limit >= 1.0 => Patience::Above(limit as f32),
             Ok(_) | Err(_) => {
-                table.mistake("hold", "must be \"auto\", \"never\" or a slow-down such as \"3\"");
+                table.mistake(
+                    "hold",
+                    "must be \"auto\", \"never\" or a slow-down such as \"3\"",
+                );
                 Patience::default()
             }
         },

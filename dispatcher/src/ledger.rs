@@ -116,7 +116,11 @@ mod tests {
     fn means_count_every_job_for_the_time_it_was_in_hand() {
         let mut ledger = Ledger::default();
         ledger.take_means(at(0), |_, _| {});
-        let entry = |category, tenths| Entry { category, sent: at(tenths), prediction: None };
+        let entry = |category, tenths| Entry {
+            category,
+            sent: at(tenths),
+            prediction: None,
+        };
         ledger.reserve(Sequence::new(1), entry(0, 0));
         ledger.reserve(Sequence::new(2), entry(2, 5));
         ledger.release(at(8), Sequence::new(2));

@@ -7,8 +7,6 @@
 //! (the dispatcher as a policy), [`peers`] (what it is compared with), [`report`]
 //! and [`plot`] (how it is told).
 
-#![allow(dead_code, reason = "the parts arrive one by one")]
-
 mod agenda;
 pub(crate) mod engine;
 mod fleet;

@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use rolecast_common::assignment::{Ack, Assignment};
-use rolecast_common::id::{BootId, Epoch, JobId, NodeId, Sequence};
-use rolecast_common::label::{Labels, Requirement};
+use rolecast_common::id::{BootId, Category, Epoch, JobId, NodeId, Sequence};
+use rolecast_common::label::{Requirement, ShardKey};
 use rolecast_common::options::Options;
 use rolecast_common::subjects::Source;
 use rolecast_common::time::{Now, Time, WallTime};
@@ -87,6 +87,9 @@ pub(crate) struct Rolecast {
     hosts: BTreeMap<NodeId, HostIndex>,
     /// What each host's heartbeats say beside figures.
     heartbeats: Vec<Heartbeat>,
+    requirements: BTreeMap<Category, Requirement>,
+    /// The shard key of each job.
+    keys: Vec<Option<u32>>,
     streams: BTreeMap<Source, Stream>,
     /// Jobs sent, with what the machine sent with them.
     in_hand: BTreeMap<JobIndex, Assignment>,
@@ -147,6 +150,12 @@ impl Rolecast {
             clock,
             heartbeats: heartbeats.collect(),
             hosts: ids.zip(0..).collect(),
+            requirements: world
+                .kinds
+                .iter()
+                .map(|kind| (kind.category.clone(), kind.require.clone()))
+                .collect(),
+            keys: world.arrivals.iter().map(|arrival| arrival.key).collect(),
             streams: BTreeMap::new(),
             in_hand: BTreeMap::new(),
             away: BTreeSet::new(),
@@ -177,8 +186,8 @@ impl Rolecast {
                 job: id.clone(),
                 deadline: None,
                 not_before: None,
-                require: Requirement::default(),
-                key: None,
+                require: self.requirements[&source.category].clone(),
+                key: self.keys[job].and_then(|key| ShardKey::parse(&format!("k{key}"))),
             });
             let delivery = Delivery {
                 source: source.clone(),
@@ -405,7 +414,7 @@ fn heartbeat(world: &World, host: &Host) -> Heartbeat {
         epoch: Epoch::new(1),
         interval_ms: u32::try_from(whole(world.heartbeats.interval_s * 1000.0)).unwrap_or(u32::MAX),
         roles: host.roles.clone(),
-        labels: Labels::default(),
+        labels: host.labels.clone(),
         speed: Speed::new(host.declared_speed).unwrap_or_default(),
         draining: false,
         capacity: resources(&Needs {

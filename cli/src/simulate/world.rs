@@ -5,6 +5,7 @@
 //! and disk in bytes a second.
 
 use rolecast_common::id::{Category, NodeId, Role};
+use rolecast_common::label::{Labels, Requirement};
 
 /// One run, laid out completely before it begins.
 #[derive(Clone, Debug)]
@@ -32,9 +33,7 @@ pub(crate) struct World {
 impl World {
     /// Whether the roles of the kind allow the host.
     pub(crate) fn may_run(&self, kind: usize, host: usize) -> bool {
-        let roles = &self.kinds[kind].roles;
-        let host = &self.hosts[host];
-        roles.is_empty() || roles.iter().any(|role| host.roles.contains(role))
+        self.kinds[kind].suits(&self.hosts[host])
     }
 }
 
@@ -43,8 +42,8 @@ impl World {
 pub(crate) struct Host {
     pub(crate) id: NodeId,
     pub(crate) roles: Vec<Role>,
-    /// Labels that jobs may require, as `name=value`.
-    pub(crate) labels: Vec<(String, String)>,
+    /// What it is, for jobs that ask for it.
+    pub(crate) labels: Labels,
     pub(crate) cores: f64,
     /// How fast one core is, relative to a core of speed 1.
     pub(crate) speed: f64,
@@ -141,9 +140,16 @@ pub(crate) struct Kind {
     pub(crate) duration_s: f64,
     /// The slow-down above which a job misses its objective.
     pub(crate) objective: f64,
-    /// What it really is on average, for the oracle and for `none`.
-    pub(crate) true_average: Needs,
-    pub(crate) true_duration_s: f64,
+    /// The labels its jobs require.
+    pub(crate) require: Requirement,
+}
+
+impl Kind {
+    /// Returns whether the host has a role and the labels for it.
+    pub(crate) fn suits(&self, host: &Host) -> bool {
+        let has_role = self.roles.iter().any(|role| host.roles.contains(role));
+        (self.roles.is_empty() || has_role) && self.require.matches(&host.labels)
+    }
 }
 
 /// What a job uses while it runs.

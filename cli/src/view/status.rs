@@ -5,9 +5,7 @@ use std::time::Duration;
 use rolecast_common::id::Role;
 use rolecast_common::time::format_duration;
 use rolecast_common::unit::Resources;
-use rolecast_common::wire::{
-    CategoryStatus, NodeHealth, NodeStatus, ProfileView, RoleStatus, Status,
-};
+use rolecast_common::wire::{CategoryStatus, NodeHealth, NodeStatus, RoleStatus, Status};
 
 use super::forecast::{ahead, amounts};
 use crate::quantity::{cores, counted};
@@ -229,7 +227,7 @@ mod tests {
     use rolecast_common::label::Labels;
     use rolecast_common::time::WallTime;
     use rolecast_common::unit::{Bytes, Cores, Resources, Speed};
-    use rolecast_common::wire::{Counters, ForecastMode, Usage, VERSION};
+    use rolecast_common::wire::{Counters, ForecastMode, ProfileView, Usage, VERSION};
 
     use super::*;
 

@@ -36,7 +36,10 @@ pub struct Candidate<'a> {
 pub enum Choice {
     Node(Slot),
     /// It would be slowed down this much even there; it had better wait.
-    Held { slot: Slot, slow_down: f32 },
+    Held {
+        slot: Slot,
+        slow_down: f32,
+    },
     /// No node can take it.
     Nowhere,
 }
@@ -73,7 +76,11 @@ impl Fleet {
         self.least(job, outlook)
     }
 
-    pub(super) fn class(&mut self, category: CategoryIndex, requirement: &Requirement) -> Option<ClassIndex> {
+    pub(super) fn class(
+        &mut self,
+        category: CategoryIndex,
+        requirement: &Requirement,
+    ) -> Option<ClassIndex> {
         let known = self.board.class(category, requirement);
         if known.is_some() {
             return known;
@@ -141,9 +148,9 @@ impl Fleet {
         };
         let fit = node.fit(self.policy(job.category), job.requirement);
         let claimed = self.board.figures(slot).memory_claimed;
-        self.board.update(slot, |figures| figures.memory_claimed = 0.0);
-        let is_admitted =
-            fit.is_ok_and(|fit| self.board.admit(slot, job.category, fit).is_ok());
+        self.board
+            .update(slot, |figures| figures.memory_claimed = 0.0);
+        let is_admitted = fit.is_ok_and(|fit| self.board.admit(slot, job.category, fit).is_ok());
         self.board
             .update(slot, |figures| figures.memory_claimed = claimed);
         is_admitted
@@ -173,7 +180,8 @@ impl Fleet {
 
     /// Gives up what was kept free on the node.
     pub fn unclaim(&mut self, slot: Slot) {
-        self.board.update(slot, |figures| figures.memory_claimed = 0.0);
+        self.board
+            .update(slot, |figures| figures.memory_claimed = 0.0);
     }
 
     /// Returns why no node can take the job.
@@ -338,7 +346,10 @@ fn observation(
     speed: f32,
     slow_down: f32,
 ) -> Observation {
-    #[allow(clippy::cast_precision_loss, reason = "measurements are not that exact")]
+    #[allow(
+        clippy::cast_precision_loss,
+        reason = "measurements are not that exact"
+    )]
     let number = |value: u64| value as f64;
     let usage = outcome.usage;
     Observation {
@@ -358,7 +369,9 @@ fn has_changed(before: &Needs, after: &Needs) -> bool {
     let amounts = before.average.iter().zip(after.average);
     let stays = before.stay.iter().zip(after.stay);
     amounts.into_iter().any(|(a, b)| differ(*a, b))
-        || stays.into_iter().any(|(a, b)| (a - b).abs() > NEEDS_CHANGE_MIN)
+        || stays
+            .into_iter()
+            .any(|(a, b)| (a - b).abs() > NEEDS_CHANGE_MIN)
         || differ(before.duration_s, after.duration_s)
         || differ(before.memory_peak, after.memory_peak)
         || before.reach != after.reach

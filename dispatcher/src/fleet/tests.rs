@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use rolecast_common::label::{Labels, Requirement};
 use rolecast_common::id::{BootId, Category, Epoch, JobId, NodeId, Role, Sequence};
+use rolecast_common::label::{Labels, Requirement};
 use rolecast_common::time::{Now, Time, WallTime};
 use rolecast_common::unit::{Bytes, Cores, Resources, Speed};
 use rolecast_common::wire::{Heartbeat, JobUsage, Outcome, OutcomeStatus, Usage, VERSION};
@@ -225,7 +225,10 @@ fn chosen(fleet: &mut Fleet, job: &Candidate<'_>) -> Option<String> {
 fn a_job_goes_where_its_labels_are_or_nowhere() {
     let mut fleet = three();
     let gpu = Requirement::parse("gpu=a100").unwrap();
-    assert_eq!(chosen(&mut fleet, &candidate(&gpu, None)).as_deref(), Some("n3"));
+    assert_eq!(
+        chosen(&mut fleet, &candidate(&gpu, None)).as_deref(),
+        Some("n3")
+    );
     let other = Requirement::parse("gpu=h100").unwrap();
     assert_eq!(chosen(&mut fleet, &candidate(&other, None)), None);
     let shortfall = fleet.shortfall(&candidate(&other, None));
@@ -235,7 +238,10 @@ fn a_job_goes_where_its_labels_are_or_nowhere() {
     let mut labelled = beat("n1", "a", 2);
     labelled.labels.insert("gpu", "h100").unwrap();
     take(&mut fleet, 1.0, &labelled).unwrap();
-    assert_eq!(chosen(&mut fleet, &candidate(&other, None)).as_deref(), Some("n1"));
+    assert_eq!(
+        chosen(&mut fleet, &candidate(&other, None)).as_deref(),
+        Some("n1")
+    );
 }
 
 #[test]
@@ -284,7 +290,8 @@ fn a_recorded_decision_made_again_is_the_same() {
         }
         for node in ["n1", "n2", "n3"].map(|name| NodeId::new(name).unwrap()) {
             let jobs: Vec<_> = fleet.get(&node).unwrap().ledger().jobs().collect();
-            jobs.iter().for_each(|job| fleet.release(at(1.0), &node, *job));
+            jobs.iter()
+                .for_each(|job| fleet.release(at(1.0), &node, *job));
         }
     }
 }

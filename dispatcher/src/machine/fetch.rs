@@ -48,7 +48,8 @@ impl Machine {
                 room.asked = 0;
             }
             let free = self.fleet.free_jobs(service.index);
-            let target = free.min(self.fleet.room_for(service.index))
+            let target = free
+                .min(self.fleet.room_for(service.index))
                 .saturating_add(HELD_MIN)
                 .min(HELD_MAX);
             room.enough = target / 2;

@@ -199,7 +199,8 @@ impl Machine {
                 for (role, share) in &shares {
                     let demands = demands.entry((*role).clone()).or_default();
                     let demand = &mut demands[ahead.index()];
-                    *demand = *demand + capacity::use_of(jobs * share, service.policy.profile.average);
+                    *demand =
+                        *demand + capacity::use_of(jobs * share, service.policy.profile.average);
                 }
             }
         }

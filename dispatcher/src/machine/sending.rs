@@ -110,7 +110,9 @@ impl Machine {
             requirement: &requirement,
             key: job.key,
             waited: now.time.since(job.since),
-            claim: claim.filter(|(owner, _)| *owner == sequence).map(|(_, slot)| slot),
+            claim: claim
+                .filter(|(owner, _)| *owner == sequence)
+                .map(|(_, slot)| slot),
         };
         let choice = self.fleet.choose(&candidate);
         let slot = match choice {

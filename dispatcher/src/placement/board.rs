@@ -356,20 +356,20 @@ impl Board {
             let slot = stale as usize;
             class.is_stale[slot] = false;
             let row = &self.rows[slot];
-            let key = match class.fits[slot].and_then(|fit| row.admit(slot, fit, jobs, self.outlook))
-            {
-                Ok(fit) => {
-                    let estimate = cost::estimate(
-                        &row.figures,
-                        &jobs.needs,
-                        fit.rank,
-                        self.outlook,
-                        self.priority_share,
-                    );
-                    key(estimate, self.rng.u32(..))
-                }
-                Err(_) => NEVER,
-            };
+            let key =
+                match class.fits[slot].and_then(|fit| row.admit(slot, fit, jobs, self.outlook)) {
+                    Ok(fit) => {
+                        let estimate = cost::estimate(
+                            &row.figures,
+                            &jobs.needs,
+                            fit.rank,
+                            self.outlook,
+                            self.priority_share,
+                        );
+                        key(estimate, self.rng.u32(..))
+                    }
+                    Err(_) => NEVER,
+                };
             class.tree.set(slot, key);
         }
         class.tree.winner()
@@ -387,7 +387,13 @@ impl Board {
         let (row, jobs) = (&self.rows[slot], &self.categories[category]);
         let fit = fit.and_then(|fit| row.admit(slot, fit, jobs, outlook))?;
         let share = self.priority_share;
-        Ok(cost::estimate(&row.figures, &jobs.needs, fit.rank, outlook, share))
+        Ok(cost::estimate(
+            &row.figures,
+            &jobs.needs,
+            fit.rank,
+            outlook,
+            share,
+        ))
     }
 
     /// Returns what the job would meet on the node if others came first on the
@@ -435,13 +441,7 @@ impl Board {
 }
 
 impl Row {
-    fn admit(
-        &self,
-        slot: Slot,
-        fit: Fit,
-        jobs: &Jobs,
-        outlook: Outlook,
-    ) -> Result<Fit, Obstacle> {
+    fn admit(&self, slot: Slot, fit: Fit, jobs: &Jobs, outlook: Outlook) -> Result<Fit, Obstacle> {
         match self.standing {
             Standing::Gone => return Err(Obstacle::Gone),
             Standing::Draining => return Err(Obstacle::Draining),

@@ -176,7 +176,11 @@ mod tests {
         };
         assert_eq!(all.priority_share(), 0.5);
         for second in 0..200 {
-            let run = if second % 2 == 0 { 0.0 } else { 2.0 * 2.0f32.ln() };
+            let run = if second % 2 == 0 {
+                0.0
+            } else {
+                2.0 * 2.0f32.ln()
+            };
             all.observe(at(second), &mut node, &prediction, run, 0.02);
             all.observe(at(second), &mut Feedback::default(), &FAIR, 0.0, 0.02);
         }

@@ -84,6 +84,6 @@ mod tests {
 
     #[test]
     fn a_little_more_room_moves_no_keys() {
-        assert_eq!(score(7, 9, 4.0), score(7, 9, 4.3));
+        assert_eq!(score(7, 9, 4.0), score(7, 9, 4.1));
     }
 }

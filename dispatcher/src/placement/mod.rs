@@ -19,12 +19,13 @@ mod hold;
 mod keyed;
 mod tree;
 
+pub use board::key;
 pub use board::{Board, CategoryIndex, ClassIndex, Fit, Obstacle, Slot, Standing};
 pub use cost::{
-    Amounts, Estimate, Figures, MEMORY, Needs, Outlook, RESOURCES, Weights, amounts, estimate, resources,
+    Amounts, Estimate, Figures, MEMORY, Needs, Outlook, RESOURCES, Weights, amounts, estimate,
+    resources,
 };
 pub use feedback::{Experience, Feedback, Prediction};
-pub use board::key;
 pub use hold::{Patience, is_held};
 pub use keyed::preferred;
 

@@ -63,8 +63,14 @@ fn what_makes_a_node_worse_makes_it_cost_more() {
         using(idle, 3.0),
         sent,
         Figures { speed: 0.5, ..idle },
-        Figures { feedback: 2.0, ..idle },
-        Figures { round_trip_s: 0.1, ..idle },
+        Figures {
+            feedback: 2.0,
+            ..idle
+        },
+        Figures {
+            round_trip_s: 0.1,
+            ..idle
+        },
     ] {
         assert!(cost(&worse, &needs()) > 1.05 * base, "{worse:?}");
     }
@@ -123,9 +129,15 @@ fn memory_is_a_hard_limit_on_the_peak_that_is_predicted() {
     let mut late = node;
     late.ahead[5][1] = 5.0 * GIB;
     assert!(admitted(late).is_ok(), "it ends before that");
-    let beside = Figures { memory_excess: 5.0 * GIB, ..node };
+    let beside = Figures {
+        memory_excess: 5.0 * GIB,
+        ..node
+    };
     assert_eq!(admitted(beside), Err(Obstacle::Memory));
-    let claimed = Figures { memory_claimed: 5.0 * GIB, ..node };
+    let claimed = Figures {
+        memory_claimed: 5.0 * GIB,
+        ..node
+    };
     assert_eq!(admitted(claimed), Err(Obstacle::Memory));
     let small = Figures::new([4.0, 3.0 * GIB, 0.0, 0.0]);
     assert_eq!(admitted(small), Err(Obstacle::TooSmall));
@@ -140,7 +152,10 @@ fn jobs_sent_between_two_heartbeats_spread() {
         board.reserve(slot, category);
         counts[slot] += 1;
     }
-    assert!(counts.iter().all(|count| (8..=12).contains(count)), "{counts:?}");
+    assert!(
+        counts.iter().all(|count| (8..=12).contains(count)),
+        "{counts:?}"
+    );
 }
 
 /// Returns so many idle nodes.

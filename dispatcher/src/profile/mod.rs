@@ -13,7 +13,6 @@
 
 mod quantiles;
 
-
 use rolecast_common::unit::Resources;
 use rolecast_common::wire::{LearnedProfile, ProfileView};
 
@@ -251,13 +250,24 @@ impl Learner {
     }
 
     fn declared_duration_s(&self) -> f64 {
-        self.declared.duration.as_secs_f64().clamp(RUN_MIN_S, RUN_MAX_S)
+        self.declared
+            .duration
+            .as_secs_f64()
+            .clamp(RUN_MIN_S, RUN_MAX_S)
     }
 
     /// Limits what was measured to what the node can do, and counts that.
     fn plausible(&mut self, seen: &Observation) -> Option<Observation> {
-        let figures = [seen.run_s, seen.cpu_s, seen.memory, seen.network_bytes, seen.disk_bytes];
-        let is_finite = figures.iter().all(|figure| figure.is_finite() && *figure >= 0.0);
+        let figures = [
+            seen.run_s,
+            seen.cpu_s,
+            seen.memory,
+            seen.network_bytes,
+            seen.disk_bytes,
+        ];
+        let is_finite = figures
+            .iter()
+            .all(|figure| figure.is_finite() && *figure >= 0.0);
         if !is_finite || seen.run_s < RUN_MIN_S || seen.run_s > RUN_MAX_S {
             self.clamped += 1;
             return None;
@@ -337,9 +347,17 @@ impl Learner {
         let left = |edge: f64| declared_s * (-edge / declared_s).exp();
         let times: [f64; BUCKETS] = std::array::from_fn(|bucket| {
             let end = BUCKET_EDGES_S[bucket + 1];
-            let end = if bucket + 1 == BUCKETS { f64::INFINITY } else { end };
+            let end = if bucket + 1 == BUCKETS {
+                f64::INFINITY
+            } else {
+                end
+            };
             let prior = left(BUCKET_EDGES_S[bucket]) - left(end);
-            let worth = if self.count < ENOUGH { DECLARED_WORTH } else { 0.0 };
+            let worth = if self.count < ENOUGH {
+                DECLARED_WORTH
+            } else {
+                0.0
+            };
             self.sums.stay_s[bucket] + worth * prior
         });
         let total: f64 = times.iter().sum();
@@ -364,7 +382,6 @@ fn reach(duration_s: f64) -> usize {
     let starts = BUCKET_EDGES_S.iter().take(BUCKETS);
     starts.filter(|start| **start < until).count().max(1)
 }
-
 
 #[cfg(test)]
 mod tests;

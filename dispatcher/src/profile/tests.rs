@@ -73,8 +73,16 @@ fn the_node_and_its_load_are_factored_out() {
             ..seen()
         });
     }
-    assert!(is_near(learner.needs().duration_s, 4.0), "{:?}", learner.needs());
-    assert!(is_near(learner.needs().average[0], 2.0), "{:?}", learner.needs());
+    assert!(
+        is_near(learner.needs().duration_s, 4.0),
+        "{:?}",
+        learner.needs()
+    );
+    assert!(
+        is_near(learner.needs().average[0], 2.0),
+        "{:?}",
+        learner.needs()
+    );
 }
 
 #[test]
@@ -89,7 +97,10 @@ fn long_jobs_weigh_the_buckets_they_live_through() {
     }
     let stay = learner.needs().stay;
     for (share, expected) in stay.iter().zip([0.5, 1.5, 6.0, 24.0, 32.0, 0.0]) {
-        assert!((f64::from(*share) - expected / 64.0).abs() < 1e-6, "{stay:?}");
+        assert!(
+            (f64::from(*share) - expected / 64.0).abs() < 1e-6,
+            "{stay:?}"
+        );
     }
     assert_eq!(learner.needs().reach, BUCKETS);
 }
@@ -111,16 +122,32 @@ fn nonsense_is_limited_or_left_out_and_counted() {
     let mut learner = learner();
     let before = *learner.needs();
     for nonsense in [
-        Observation { run_s: 0.0, ..seen() },
-        Observation { run_s: f64::INFINITY, ..seen() },
-        Observation { cpu_s: f64::NAN, ..seen() },
-        Observation { memory: -1.0, ..seen() },
+        Observation {
+            run_s: 0.0,
+            ..seen()
+        },
+        Observation {
+            run_s: f64::INFINITY,
+            ..seen()
+        },
+        Observation {
+            cpu_s: f64::NAN,
+            ..seen()
+        },
+        Observation {
+            memory: -1.0,
+            ..seen()
+        },
     ] {
         learner.observe(&nonsense);
     }
     assert_eq!(*learner.needs(), before);
     for _ in 0..100 {
-        learner.observe(&Observation { cpu_s: 1e12, memory: 1e18, ..seen() });
+        learner.observe(&Observation {
+            cpu_s: 1e12,
+            memory: 1e18,
+            ..seen()
+        });
     }
     let view = learner.view();
     assert_eq!((view.learned.jobs, view.learned.clamped), (100, 104));
@@ -136,8 +163,16 @@ fn heartbeats_correct_an_average_that_is_wrong_by_half() {
         let expected = 6.0 * learner.needs().average[0];
         learner.calibrate(&[12.0 - expected, 0.0, 0.0, 0.0], 6.0, 36.0);
     }
-    assert!(is_near(learner.needs().average[0], 2.0), "{:?}", learner.needs());
+    assert!(
+        is_near(learner.needs().average[0], 2.0),
+        "{:?}",
+        learner.needs()
+    );
     // A heartbeat may be nonsense.
     learner.calibrate(&[f32::NAN, f32::INFINITY, 0.0, 0.0], 6.0, 36.0);
-    assert!(is_near(learner.needs().average[0], 2.0), "{:?}", learner.needs());
+    assert!(
+        is_near(learner.needs().average[0], 2.0),
+        "{:?}",
+        learner.needs()
+    );
 }

@@ -2,6 +2,7 @@
 
 use fastrand::Rng;
 use rolecast_common::id::{NodeId, Role};
+use rolecast_common::label::Labels;
 use rolecast_common::settings::{Setting, Table};
 use rolecast_common::unit::{Bytes, BytesPerSecond};
 use rolecast_common::wire::Share;
@@ -46,7 +47,7 @@ impl Default for Fleet {
             io_cores_min: 4,
             roles: Vec::new(),
             labels: Vec::new(),
-            latency: Span::new(0.0005, 0.0005),
+            latency: Span::new(0.00005, 0.00005),
             capacity_error: 0.0,
         }
     }
@@ -71,12 +72,7 @@ impl Fleet {
             take(table, "io_cores_min", &mut self.io_cores_min);
             take(table, "roles", &mut self.roles);
             take(table, "labels", &mut self.labels);
-            if self
-                .labels
-                .iter()
-                .flatten()
-                .any(|label| split(label).is_none())
-            {
+            if self.labels.iter().any(|host| to_labels(host).is_none()) {
                 table.mistake("labels", "expected lists of \"name=value\"");
             }
             take(table, "latency", &mut self.latency);
@@ -111,7 +107,7 @@ impl Fleet {
         Host {
             id: NodeId::new(&name).expect("a letter and digits are an id"),
             roles: cycle(&self.roles, index).cloned().into_iter().collect(),
-            labels: labels.filter_map(|label| split(label)).collect(),
+            labels: to_labels(labels).unwrap_or_default(),
             cores,
             speed,
             memory: cores * memory as f64,
@@ -145,7 +141,12 @@ fn cycle<T>(list: &[T], index: usize) -> Option<&T> {
     list.get(index.checked_rem(list.len())?)
 }
 
-fn split(label: &str) -> Option<(String, String)> {
-    let (name, value) = label.split_once('=')?;
-    Some((name.to_owned(), value.to_owned()))
+/// Reads labels written as `name=value`; `None` if one is not.
+fn to_labels<'a>(texts: impl IntoIterator<Item = &'a String>) -> Option<Labels> {
+    let mut labels = Labels::default();
+    for text in texts {
+        let (name, value) = text.split_once('=')?;
+        labels.insert(name, value).ok()?;
+    }
+    Some(labels)
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rolecast_common::id::{Category, Priority, Role};
+use rolecast_common::label::Requirement;
 use rolecast_common::settings::Table;
 use rolecast_common::unit::{Bytes, BytesPerSecond};
 
@@ -26,6 +27,8 @@ pub(crate) struct Kind {
     /// The slow-down above which a job misses its objective.
     objective: f64,
     pub(crate) roles: Vec<Role>,
+    /// The labels its jobs require.
+    require: Requirement,
     pub(crate) priority: Priority,
     /// How many different keys its jobs have; zero is none at all.
     pub(crate) keys: u32,
@@ -59,6 +62,16 @@ pub(super) fn read(root: &mut Table<'_>, base: &BTreeMap<String, Kind>) -> Vec<(
     kinds.into_iter().flatten().collect()
 }
 
+fn read_require(table: &mut Table<'_>, base: Option<&Kind>) -> Requirement {
+    let Some(text) = table.get::<String>("require") else {
+        return base.map_or_else(Requirement::default, |base| base.require.clone());
+    };
+    Requirement::parse(&text).unwrap_or_else(|| {
+        table.mistake("require", "expected labels such as \"gpu=a100, zone\"");
+        Requirement::default()
+    })
+}
+
 impl Kind {
     fn read(name: &str, table: &mut Table<'_>, base: Option<&Kind>) -> Option<Self> {
         let category = Category::new(name);
@@ -90,6 +103,7 @@ impl Kind {
             network: rate(table, "network", base.map(|base| base.network)),
             disk: rate(table, "disk", base.map(|base| base.disk)),
             roles: table.get_or("roles", roles),
+            require: read_require(table, base),
             priority: read_priority(table, base.map_or(Priority::Normal, |base| base.priority)),
             keys: table.get_or("keys", base.map_or(0, |base| base.keys)),
             burst: read_burst(table, base.map_or(NO_BURST, |base| base.burst)),
@@ -118,8 +132,7 @@ impl Kind {
             peak: scaled(peak, declared_factor),
             duration_s: self.work.mean * declared_factor,
             objective: self.objective,
-            true_average: average,
-            true_duration_s: self.work.mean,
+            require: self.require.clone(),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use fastrand::Rng;
 use rolecast_common::id::{Category, NodeId, Priority};
+use rolecast_common::label::{Labels, Requirement};
 use rolecast_common::wire::Usage;
 
 use crate::simulate::engine::run;
@@ -39,7 +40,7 @@ pub(super) fn host(cores: f64) -> Host {
     Host {
         id: NodeId::new("node").unwrap(),
         roles: vec![],
-        labels: vec![],
+        labels: Labels::default(),
         cores,
         speed: 1.0,
         memory: 16e9,
@@ -77,8 +78,7 @@ pub(super) fn kind(name: &str) -> Kind {
         peak: needs,
         duration_s: 1.0,
         objective: 4.0,
-        true_average: needs,
-        true_duration_s: 1.0,
+        require: Requirement::default(),
     }
 }
 

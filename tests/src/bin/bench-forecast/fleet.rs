@@ -109,6 +109,7 @@ impl World {
             name: "bench".to_owned(),
             epoch,
             forecast: config::parse("", "bench")?.forecast,
+            has_feedback: true,
             policies: Vec::new(),
             undeclared: None,
             warm_up: Duration::ZERO,

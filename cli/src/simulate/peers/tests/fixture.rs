@@ -1,6 +1,7 @@
 //! Small worlds, and a policy that writes down what another sends.
 
 use rolecast_common::id::{Category, NodeId, Priority};
+use rolecast_common::label::{Labels, Requirement};
 
 use crate::simulate::engine::run;
 use crate::simulate::peers::create;
@@ -46,7 +47,7 @@ pub(super) fn host(cores: f64) -> Host {
     Host {
         id: NodeId::new("node").unwrap(),
         roles: vec![],
-        labels: vec![],
+        labels: Labels::default(),
         cores,
         speed: 1.0,
         memory: 16.0 * GB,
@@ -96,8 +97,7 @@ pub(super) fn kind(name: &str, duration_s: f64) -> Kind {
         peak: needs,
         duration_s,
         objective: 3.0,
-        true_average: needs,
-        true_duration_s: duration_s,
+        require: Requirement::default(),
     }
 }
 
