@@ -11,7 +11,7 @@ pub(crate) struct Demo {
     #[arg(long)]
     pub(crate) keep: bool,
     /// How many jobs
-    #[arg(long, value_name = "N", default_value_t = 300,
+    #[arg(long, value_name = "N", default_value_t = 480,
           value_parser = clap::value_parser!(u32).range(4..=2000))]
     pub(crate) jobs: u32,
     /// Take the jobs' input from the text files below this directory

@@ -7,40 +7,42 @@
 pub(crate) struct Member {
     pub(crate) node: &'static str,
     pub(crate) role: &'static str,
-    /// Cores it says it has. They are shares of one machine.
-    cpu: &'static str,
-    jobs_max: u32,
+    /// Work of its own: a core kept busy.
+    pub(crate) load: Option<Load>,
 }
 
+/// When a node has work of its own while ways of placing are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Load {
+    Constant,
+    /// It comes and goes.
+    Periodic,
+}
+
+/// In an order in which two cores, taken in turn, get one node with work of its
+/// own and one without for each category.
 pub(crate) const FLEET: [Member; 4] = [
     Member {
         node: "oak",
         role: "leader",
-        cpu: "2",
-        jobs_max: 2,
+        load: None,
     },
     Member {
         node: "elm",
         role: "backup",
-        cpu: "2",
-        jobs_max: 2,
+        load: Some(Load::Constant),
     },
     Member {
         node: "ash",
         role: "follower",
-        cpu: "1",
-        jobs_max: 2,
+        load: None,
     },
     Member {
         node: "fir",
         role: "follower",
-        cpu: "1",
-        jobs_max: 3,
+        load: Some(Load::Periodic),
     },
 ];
-
-/// The node with a load of its own: a core busy for half of every round.
-pub(crate) const LOADED_NODE: &str = "fir";
 
 /// A category of the demonstration: a tool every system has.
 #[derive(Clone, Copy, Debug)]
@@ -93,6 +95,9 @@ pub(crate) const HASH: Kind = Kind {
 
 pub(crate) const KINDS: [Kind; 3] = [COMPRESS, COUNT, HASH];
 
+/// The label by which a producer can insist on a node.
+pub(crate) const LABEL_NAME: &str = "name";
+
 /// Writes nats.conf; paths are relative to the directory the server runs in.
 pub(crate) fn nats_conf() -> String {
     "# nats-server of the demonstration: any free port, told in a file *.ports.\n\
@@ -106,11 +111,10 @@ pub(crate) fn nats_conf() -> String {
 
 /// Writes rolecast.toml.
 pub(crate) fn dispatcher_toml() -> String {
-    // Advisory, so that both ways of placing can be told apart; and with short
-    // steps, for it is all over within a minute.
+    // Short steps, for it is all over within a minute.
     let mut text = "name = \"demo\"\n\n[roles]\n\
                     known = [\"leader\", \"backup\", \"follower\"]\n\n\
-                    [forecast]\nmode = \"advisory\"\nstep = \"1s\"\n"
+                    [forecast]\nstep = \"1s\"\n"
         .to_owned();
     for kind in KINDS {
         text.push_str(&format!(
@@ -127,17 +131,15 @@ pub(crate) fn dispatcher_toml() -> String {
 
 /// Writes a worker.toml.
 pub(crate) fn worker_toml(member: &Member) -> String {
-    let Member {
-        node,
-        role,
-        cpu,
-        jobs_max,
-    } = member;
+    let Member { node, role, .. } = member;
+    // Confined to one core, whatever the machine has; and labelled, so that a
+    // producer can insist on a node.
     let mut text = format!(
         "node = \"{node}\"\nroles = [\"{role}\"]\n\
          # Four workers share this machine, so each reports its own processes.\n\
-         usage_scope = \"process\"\nmax_jobs = {jobs_max}\ngrace = \"2s\"\n\n\
-         [capacity]\ncpu = {cpu}\nmemory = \"512MiB\"\n"
+         usage_scope = \"process\"\nmax_jobs = 2\ngrace = \"2s\"\n\n\
+         [labels]\n{LABEL_NAME} = \"{node}\"\n\n\
+         [capacity]\ncpu = 1\nmemory = \"512MiB\"\n"
     );
     for kind in KINDS {
         // Without a locale, for a piece of text may end within a character.

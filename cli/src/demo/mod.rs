@@ -1,10 +1,10 @@
 //! The demonstration's pure part: who takes part, what is run on what, and
 //! what the records say afterwards.
 
+pub(crate) mod comparison;
 pub(crate) mod corpus;
 pub(crate) mod fate;
 pub(crate) mod fleet;
-pub(crate) mod foresight;
 pub(crate) mod plan;
 pub(crate) mod progress;
 pub(crate) mod report;

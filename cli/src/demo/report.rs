@@ -7,10 +7,11 @@ use rolecast_common::id::{JobId, NodeId};
 use rolecast_common::wire::Record;
 use serde_json::{Value, json};
 
+use super::comparison::{Comparison, Toll, quantile};
 use super::fate::{Fate, Kill, fates};
-use super::fleet::{FLEET, KINDS, LOADED_NODE, is_eligible};
-use super::foresight::{Comparison, Toll};
-use super::tally::{Lengths, Tally, quantile};
+use super::fleet::{FLEET, KINDS, Load, is_eligible};
+use super::plan::Way;
+use super::tally::Tally;
 use crate::quantity::{counted, length};
 use crate::style::{Palette, Tone};
 use crate::table::{Align, Text, plain, table};
@@ -24,7 +25,7 @@ pub(crate) struct Report<'a> {
     pub(crate) tally: &'a Tally,
     pub(crate) records: &'a BTreeMap<JobId, Record>,
     pub(crate) kill: Option<&'a Kill>,
-    pub(crate) comparison: Comparison,
+    pub(crate) comparison: &'a Comparison,
     /// From the first submission to the last end.
     pub(crate) took: Duration,
 }
@@ -32,16 +33,15 @@ pub(crate) struct Report<'a> {
 impl Report<'_> {
     /// Writes it for people.
     pub(crate) fn text(&self, palette: Palette) -> String {
-        let mut text = format!("\n{}\n\n", heading(palette, "Where the jobs ran"));
-        text.push_str(&self.places(palette));
+        let title = "The same jobs beside the same load: round-robin and Rolecast";
+        let mut text = format!("\n{}\n\n", heading(palette, title));
+        text.push_str(&self.lengths(palette));
+        text.push_str(&format!("\n\n{}", self.tolls()));
         text.push_str(&format!(
             "\n\n{}\n\n",
-            heading(palette, "How long they took")
+            heading(palette, "Where all jobs ran")
         ));
-        text.push_str(&self.lengths(palette));
-        let title = format!("What forecasts would change: {LOADED_NODE} has a load of its own");
-        text.push_str(&format!("\n\n{}\n\n", heading(palette, &title)));
-        text.push_str(&self.foresight(palette));
+        text.push_str(&self.places(palette));
         if let Some(kill) = self.kill {
             text.push_str("\n\n");
             text.push_str(&self.killed(kill, palette));
@@ -90,60 +90,56 @@ impl Report<'_> {
     }
 
     fn lengths(&self, palette: Palette) -> String {
-        let columns = [
-            ("category", Align::Left),
-            ("does", Align::Left),
-            ("roles, best first", Align::Left),
-            ("wait p50", Align::Right),
-            ("p90", Align::Right),
-            ("p99", Align::Right),
-            ("run p50", Align::Right),
-            ("p90", Align::Right),
-            ("p99", Align::Right),
-        ];
-        let rows = KINDS.iter().map(|kind| {
-            let mut row = vec![
-                (kind.category.to_owned(), Tone::Strong),
-                plain(kind.does),
-                plain(kind.roles.join(", ")),
+        let mut columns = vec![("category", Align::Left), ("", Align::Left)];
+        for way in Way::ALL {
+            columns.push((way.as_str(), Align::Right));
+            columns.extend([("p90", Align::Right), ("p99", Align::Right)]);
+        }
+        let mut rows = Vec::new();
+        for kind in KINDS {
+            let of = |way| self.comparison.lengths.get(&(kind.category, way));
+            let [Some(before), Some(after)] = Way::ALL.map(of) else {
+                continue;
+            };
+            let titles = [
+                kind.category.to_owned(),
+                format!("  {}", kind.does),
+                String::new(),
             ];
-            match self.tally.lengths.get(kind.category) {
-                Some(Lengths { waits, runs }) => {
-                    for histogram in [waits, runs] {
-                        let value = |share| plain(length(quantile(histogram, share)));
-                        row.extend(QUANTILES.map(value));
-                    }
+            let parts = before.parts().into_iter().zip(after.parts());
+            for (title, ((name, before), (_, after))) in titles.into_iter().zip(parts) {
+                let mut row = vec![(title, Tone::Strong), plain(name)];
+                for histogram in [before, after] {
+                    let value = |share| plain(length(quantile(histogram, share)));
+                    row.extend(QUANTILES.map(value));
                 }
-                None => row.extend((0..6).map(|_| plain("-"))),
+                rows.push(row);
             }
-            row
-        });
-        table(palette, &columns, rows.collect())
+        }
+        table(palette, &columns, rows)
     }
 
-    fn foresight(&self, palette: Palette) -> String {
-        let columns = [
-            ("placed by", Align::Left),
-            ("jobs", Align::Right),
-            ("sent to the node", Align::Right),
-            ("into its load", Align::Right),
-        ];
-        let rows = self.ways().map(|(way, toll)| {
-            vec![
-                (way.to_owned(), Tone::Strong),
-                plain(self.comparison.placed),
-                plain(toll.sent),
-                plain(toll.into_load),
-            ]
+    /// Says how many of the compared jobs went to nodes with work of their own.
+    fn tolls(&self) -> String {
+        let loaded = |load| {
+            let mut fleet = FLEET.iter();
+            let member = fleet.find(|member| member.load == Some(load));
+            member.map_or("no node", |member| member.node)
+        };
+        let tolls = Way::ALL.map(|way| {
+            let Toll { jobs, loaded } = self.toll(way);
+            format!("{loaded} of {jobs} by {}", way.as_str())
         });
-        table(palette, &columns, rows.to_vec())
+        format!(
+            "{} had a core busy with its own work all the time, {} half of it: jobs sent there, {}",
+            loaded(Load::Constant),
+            loaded(Load::Periodic),
+            tolls.join(", "),
+        )
     }
 
-    fn ways(&self) -> [(&'static str, Toll); 2] {
-        [
-            ("last heartbeat (off)", self.comparison.last_heartbeat),
-            ("forecast (on)", self.comparison.forecast),
-        ]
+    fn toll(&self, way: Way) -> Toll {
+        self.comparison.tolls.get(&way).copied().unwrap_or_default()
     }
 
     fn killed(&self, kill: &Kill, palette: Palette) -> String {
@@ -215,16 +211,6 @@ impl Report<'_> {
                 json!({ "category": category, "node": node, "jobs": jobs })
             })
             .collect();
-        let lengths: BTreeMap<&String, Value> = tally
-            .lengths
-            .iter()
-            .map(|(category, Lengths { waits, runs })| {
-                let micros = |share: f64, histogram| quantile(histogram, share).as_micros();
-                let waits = QUANTILES.map(|share| micros(share, waits));
-                let runs = QUANTILES.map(|share| micros(share, runs));
-                (category, json!({ "wait_us": waits, "run_us": runs }))
-            })
-            .collect();
         json!({
             "submitted": self.submitted,
             "completed": tally.completed,
@@ -236,19 +222,29 @@ impl Report<'_> {
             "took_ms": self.took.as_millis(),
             "places": places,
             "quantiles": QUANTILES,
-            "lengths": lengths,
-            "foresight": self.foresight_json(),
+            "comparison": Way::ALL.map(|way| self.way_json(way)),
             "killed": self.kill.map(|kill| self.killed_json(kill)),
         })
     }
 
-    fn foresight_json(&self) -> Value {
-        let toll = |toll: Toll| json!({ "sent": toll.sent, "into_load": toll.into_load });
+    fn way_json(&self, way: Way) -> Value {
+        let Toll { jobs, loaded } = self.toll(way);
+        let mut categories = serde_json::Map::new();
+        for kind in KINDS {
+            if let Some(lengths) = self.comparison.lengths.get(&(kind.category, way)) {
+                let micros = |histogram| QUANTILES.map(|q| quantile(histogram, q).as_micros());
+                let parts = lengths
+                    .parts()
+                    .map(|(name, part)| (format!("{name}_us"), micros(part)));
+                let parts: BTreeMap<_, _> = parts.into_iter().collect();
+                categories.insert(kind.category.to_owned(), json!(parts));
+            }
+        }
         json!({
-            "node": LOADED_NODE,
-            "placed": self.comparison.placed,
-            "last_heartbeat": toll(self.comparison.last_heartbeat),
-            "forecast": toll(self.comparison.forecast),
+            "placed_by": way.as_str(),
+            "jobs": jobs,
+            "on_loaded_nodes": loaded,
+            "categories": categories,
         })
     }
 
@@ -315,7 +311,7 @@ mod tests {
             submitted: 1,
             tally: &tally,
             records: &records,
-            comparison: Comparison::default(),
+            comparison: &Comparison::default(),
             kill: Some(&kill),
             took: Duration::from_millis(1500),
         };

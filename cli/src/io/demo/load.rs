@@ -8,12 +8,13 @@ use async_nats::jetstream::Context;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use rolecast_common::id::Priority;
 use rolecast_common::nats::publish_with_retry;
-use rolecast_common::options::HEADER_MSG_ID;
+use rolecast_common::options::{HEADER_MSG_ID, HEADER_REQUIRE};
 use rolecast_common::subjects::Source;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::sleep_until;
 
 use crate::demo::corpus::Corpus;
+use crate::demo::fleet::LABEL_NAME;
 use crate::demo::plan::Planned;
 
 /// Publishes on their way at once: 16 of the largest are 12 MiB.
@@ -52,6 +53,9 @@ async fn submit(jetstream: &Context, corpus: &Corpus, planned: &Planned) -> anyh
     };
     let mut headers = HeaderMap::new();
     headers.insert(HEADER_MSG_ID, planned.job.as_str());
+    if let Some(node) = planned.node {
+        headers.insert(HEADER_REQUIRE, format!("{LABEL_NAME}={node}"));
+    }
     let payload = corpus.piece(planned.piece, planned.kind.payload_len);
     let ack = publish_with_retry(jetstream, &source.subject(), &headers, &payload)
         .await

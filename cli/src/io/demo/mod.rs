@@ -1,9 +1,11 @@
 //! `rolecast demo`: everything for real on one machine, and a worker killed halfway.
 //!
-//! In order: find the programs, start them in a temporary directory, submit,
-//! load a node with work of its own for a while, kill another, wait for the last job, read every record back, report, clean up.
+//! In order: find the programs, start them in a temporary directory, submit the
+//! jobs while nodes have work of their own, kill a worker, wait for the last job,
+//! read every record back, report, clean up.
 
 mod cluster;
+mod cores;
 mod display;
 mod input;
 mod load;
@@ -23,10 +25,10 @@ use super::failure::Failure;
 use super::terminal::Terminal;
 use crate::args::demo::Demo;
 use crate::config::Environment;
+use crate::demo::comparison::Comparison;
 use crate::demo::corpus::Corpus;
 use crate::demo::fate::Kill;
 use crate::demo::fleet::KINDS;
-use crate::demo::foresight::Comparison;
 use crate::demo::plan::plan;
 use crate::demo::report::Report;
 use crate::demo::tally::Tally;
@@ -109,7 +111,7 @@ async fn perform(
         tally: &tally,
         records: &records,
         kill: played.kill.as_ref(),
-        comparison: played.comparison,
+        comparison: &Comparison::new(&plan, &records),
         took: played.took,
     };
     if terminal.json {
@@ -130,7 +132,6 @@ async fn perform(
 struct Played {
     took: Duration,
     kill: Option<Kill>,
-    comparison: Comparison,
 }
 
 /// Says how to talk to what goes on running.

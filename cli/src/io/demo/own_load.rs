@@ -1,4 +1,4 @@
-//! A load that a node has of its own, which comes and goes.
+//! Work that nodes have of their own, so that they are unequal.
 //!
 //! It is a shell in an endless loop beside the worker, a child of the same
 //! process, so that the worker measures it as the use of others. It is stopped
@@ -6,88 +6,103 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::cluster::Cluster;
-use crate::demo::fleet::LOADED_NODE;
+use crate::demo::fleet::{FLEET, Load};
+use crate::demo::plan::is_loaded;
 
-/// How long it stays away, and then how long it stays.
-const HALF_ROUND: Duration = Duration::from_secs(4);
-/// Where the load writes its process id.
-const PID_FILE: &str = "own-load.pid";
-
-/// Starts the worker with the load beside it.
+/// Starts the worker with the work beside it, stopped.
 pub(super) fn start_worker(
     cluster: &mut Cluster,
+    node: &str,
     worker: &Path,
     arguments: &[&str],
 ) -> anyhow::Result<()> {
+    let file = id_file(node);
     let script = format!(
-        "sh -c 'while kill -0 $PPID 2>/dev/null; do :; done' & echo $! > {PID_FILE}; \
+        "sh -c 'while kill -0 $PPID 2>/dev/null; do :; done' & echo $! > {file}; \
          kill -STOP $!; exec \"$0\" \"$@\""
     );
     let worker = worker.to_string_lossy();
     let mut all = vec!["-c", script.as_str(), &worker];
     all.extend(arguments);
-    cluster.start(LOADED_NODE, Path::new("/bin/sh"), &all)
+    cluster.start(node, Path::new("/bin/sh"), &all)
 }
 
-/// The load, stopped whenever it should not be there.
+/// Returns where the work's process id is written.
+fn id_file(node: &str) -> String {
+    format!("{node}-own-load.pid")
+}
+
+/// The work of all nodes, stopped whenever it should not be there.
 #[derive(Debug)]
-pub(super) struct OwnLoad {
-    id: Option<Pid>,
-    is_on: bool,
+pub(super) struct OwnLoads {
+    loads: Vec<OwnLoad>,
     start: Instant,
-    /// How long it comes and goes.
-    length: Duration,
+    /// How many jobs are submitted.
+    jobs: u32,
+}
+
+#[derive(Debug)]
+struct OwnLoad {
+    node: &'static str,
+    load: Load,
+    id: Pid,
+    is_on: bool,
+}
+
+impl OwnLoads {
+    /// Finds the work beside the workers.
+    pub(super) fn new(cluster: &Cluster, start: Instant, jobs: usize) -> Self {
+        let find = |node: &'static str, load: Load| {
+            let id = fs::read_to_string(cluster.path().join(id_file(node))).ok()?;
+            Some(OwnLoad {
+                node,
+                load,
+                id: Pid::from_raw(id.trim().parse().ok()?),
+                is_on: false,
+            })
+        };
+        let members = FLEET.iter();
+        Self {
+            loads: members
+                .filter_map(|member| find(member.node, member.load?))
+                .collect(),
+            start,
+            jobs: u32::try_from(jobs).unwrap_or(u32::MAX),
+        }
+    }
+
+    /// Starts and stops what it is time for; returns the nodes where it changed,
+    /// and whether it is there.
+    pub(super) fn turn(&mut self) -> Vec<(&'static str, bool)> {
+        let elapsed = self.start.elapsed();
+        let mut changed = Vec::new();
+        for load in &mut self.loads {
+            let is_due = is_loaded(load.load, elapsed, self.jobs);
+            if is_due == load.is_on {
+                continue;
+            }
+            load.is_on = is_due;
+            load.signal(if is_due {
+                Signal::SIGCONT
+            } else {
+                Signal::SIGSTOP
+            });
+            changed.push((load.node, is_due));
+        }
+        changed
+    }
 }
 
 impl OwnLoad {
-    pub(super) fn new(cluster: &Cluster, length: Duration) -> Self {
-        let id = fs::read_to_string(cluster.path().join(PID_FILE)).ok();
-        let id = id.and_then(|id| id.trim().parse().ok());
-        Self {
-            id: id.map(Pid::from_raw),
-            is_on: false,
-            start: Instant::now(),
-            length,
-        }
-    }
-
-    pub(super) fn is_on(&self) -> bool {
-        self.is_on
-    }
-
-    /// Returns whether it will not come again.
-    pub(super) fn is_over(&self) -> bool {
-        self.start.elapsed() >= self.length
-    }
-
-    /// Starts or stops it if it is time; returns whether that changed.
-    pub(super) fn turn(&mut self) -> bool {
-        let elapsed = self.start.elapsed();
-        let halves = elapsed.as_millis() / HALF_ROUND.as_millis();
-        let is_due = elapsed < self.length && halves % 2 == 1;
-        if is_due == self.is_on {
-            return false;
-        }
-        self.is_on = is_due;
-        self.signal(if is_due {
-            Signal::SIGCONT
-        } else {
-            Signal::SIGSTOP
-        });
-        true
-    }
-
     fn signal(&self, signal: Signal) {
-        if let Some(id) = self.id {
-            // It may have ended with its worker.
-            let _ = kill(id, signal);
-        }
+        // It may have ended with its worker.
+        let _ = kill(self.id, signal);
     }
 }
 

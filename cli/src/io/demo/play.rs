@@ -15,18 +15,16 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::super::failure::Failure;
 use super::super::session::Session;
-use super::super::status;
 use super::super::terminal::Terminal;
 use super::Played;
 use super::cluster::Cluster;
 use super::display::Display;
 use super::load::submit_all;
-use super::own_load::OwnLoad;
+use super::own_load::OwnLoads;
 use crate::demo::corpus::Corpus;
 use crate::demo::fate::Kill;
-use crate::demo::fleet::{COMPRESS, LOADED_NODE};
-use crate::demo::foresight::{Foresight, Moment};
-use crate::demo::plan::{Planned, quiet_length};
+use crate::demo::fleet::COMPRESS;
+use crate::demo::plan::Planned;
 use crate::demo::progress::Progress;
 use crate::style::Tone;
 
@@ -76,12 +74,10 @@ impl Show<'_> {
         let mut heartbeats = client.subscribe(subjects::HEARTBEATS).await?;
         client.flush().await?;
         let start = Instant::now();
+        let mut own_loads = OwnLoads::new(cluster, start, plan.len());
         let (mut load, mut stored) = self.submit(plan, corpus);
         let mut scene = Scene::new(plan);
         let mut display = Display::new(self.terminal, &scene.progress);
-        let quiet = quiet_length(u32::try_from(plan.len()).unwrap_or(u32::MAX));
-        let mut own_load = OwnLoad::new(cluster, quiet);
-        let mut foresight = Foresight::default();
         let mut ticks = interval(DRAW_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while !scene.progress.is_done() {
@@ -98,13 +94,10 @@ impl Show<'_> {
                 _ = ticks.tick() => {
                     cluster.check()?;
                     self.look(&mut scene, cluster).await?;
-                    if own_load.turn() {
-                        let verb = if own_load.is_on() { "begins" } else { "ends" };
-                        let text = format!("a load of its own {verb} on {LOADED_NODE}");
+                    for (node, is_on) in own_loads.turn() {
+                        let verb = if is_on { "begins" } else { "ends" };
+                        let text = format!("work of its own {verb} on {node}");
                         display.say(Tone::Faint, &text);
-                    }
-                    if !own_load.is_over() {
-                        self.watch(start, &own_load, &mut foresight).await?;
                     }
                 }
             }
@@ -118,34 +111,7 @@ impl Show<'_> {
         Ok(Played {
             took: scene.last_end - start,
             kill: scene.kill,
-            comparison: foresight.compare(),
         })
-    }
-
-    /// Notes where jobs went and where forecasts would have sent them.
-    async fn watch(
-        self,
-        start: Instant,
-        own_load: &OwnLoad,
-        foresight: &mut Foresight,
-    ) -> Result<(), Failure> {
-        let Some(status) = status::ask(self.session).await? else {
-            return Ok(());
-        };
-        let loaded = status
-            .nodes
-            .iter()
-            .find(|node| node.node.as_str() == LOADED_NODE);
-        if let Some(node) = loaded {
-            foresight.observe(Moment {
-                at: start.elapsed(),
-                is_loaded: own_load.is_on(),
-                placed: status.nodes.iter().map(|node| node.sent).sum(),
-                sent: node.sent,
-                advised: node.advised,
-            });
-        }
-        Ok(())
     }
 
     fn submit(
@@ -197,7 +163,7 @@ impl Scene {
         Self {
             progress,
             // While the last part, which comes at once, is worked off.
-            kill_after: planned * 3 / 4,
+            kill_after: planned * 9 / 10,
             kill_time: None,
             kill: None,
             last_end: Instant::now(),

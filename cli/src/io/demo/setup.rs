@@ -19,9 +19,10 @@ use super::super::status;
 use super::super::terminal::Terminal;
 use super::super::waiting::{Hints, wait_for_record};
 use super::cluster::Cluster;
+use super::cores::Cores;
 use super::own_load;
 use super::programs::Programs;
-use crate::demo::fleet::{COUNT, FLEET, LOADED_NODE, dispatcher_toml, nats_conf, worker_toml};
+use crate::demo::fleet::{COUNT, FLEET, dispatcher_toml, nats_conf, worker_toml};
 
 /// Long for a program that starts in half a second: the machine may be busy.
 const READY_MAX: Duration = Duration::from_secs(30);
@@ -45,15 +46,15 @@ pub(super) async fn start(
     cluster.write("rolecast.toml", &dispatcher_toml())?;
     let arguments = ["--config", "rolecast.toml", "--nats-url", &url];
     cluster.start("dispatcher", &programs.dispatcher, &arguments)?;
-    for member in FLEET {
+    let cores = Cores::allowed()?;
+    for (index, member) in FLEET.iter().enumerate() {
         let config = format!("{}.toml", member.node);
-        cluster.write(&config, &worker_toml(&member))?;
+        cluster.write(&config, &worker_toml(member))?;
         let arguments = ["--config", config.as_str(), "--nats-url", &url];
-        if member.node == LOADED_NODE {
-            own_load::start_worker(cluster, &programs.worker, &arguments)?;
-        } else {
-            cluster.start(member.node, &programs.worker, &arguments)?;
-        }
+        cores.confined(index, || match member.load {
+            Some(_) => own_load::start_worker(cluster, member.node, &programs.worker, &arguments),
+            None => cluster.start(member.node, &programs.worker, &arguments),
+        })?;
     }
     let settings = Settings {
         url: Some(url.clone()),
