@@ -10,11 +10,12 @@ NATS_VERSIONS := 2.12.8 2.14.6 2.15.1
 ROLECAST_SOAK_JOBS ?= 200000
 # Flags for `rolecast demo`, such as --keep.
 DEMO_FLAGS ?=
-# Flags for `bench-forecast`, such as --nodes.
+# Flags for the benchmark that is run, such as --nodes or --quick.
 BENCH_FLAGS ?=
 
 .PHONY: help tools build demo test check fmt-check lint docs \
-	test-nats-versions test-long bench-dispatch bench-forecast clean
+	test-nats-versions test-long bench-dispatch bench-forecast \
+	bench-placement bench-policies clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-20s %s\n", $$1, $$2}' Makefile
@@ -59,6 +60,14 @@ bench-dispatch: tools ## compare Rolecast with workers that pull from JetStream
 bench-forecast: ## measure what forecasts cost: per sample, in memory, for 10,000 nodes
 	$(CARGO) build --release -p rolecast-tests --bin bench-forecast
 	$(TARGET)/release/bench-forecast $(BENCH_FLAGS)
+
+bench-placement: ## measure what placing a job costs, on 100, 1,000 and 10,000 nodes
+	$(CARGO) build --release -p rolecast-tests --bin bench-placement
+	$(TARGET)/release/bench-placement $(BENCH_FLAGS)
+
+bench-policies: ## compare placement policies in simulated fleets (BENCH_FLAGS=--quick: a few)
+	$(CARGO) build --release -p rolecast -p rolecast-tests --bin rolecast --bin bench-policies
+	$(TARGET)/release/bench-policies $(BENCH_FLAGS)
 
 clean: ## remove what was built and fetched
 	$(CARGO) clean

@@ -83,14 +83,7 @@ pub fn parse<'a>(
         Some(value) => Some(parse_delay(value, origin.stored)?),
         None => None,
     };
-    let require = match header(HEADER_REQUIRE) {
-        Some(value) => parse_require(value)?,
-        None => Requirement::default(),
-    };
-    let key = match header(HEADER_KEY) {
-        Some(value) => Some(parse_key(value)?),
-        None => None,
-    };
+    let (require, key) = parse_wishes(&header)?;
     Ok(Options {
         job: origin.job_id(header),
         deadline,
@@ -98,6 +91,15 @@ pub fn parse<'a>(
         require,
         key,
     })
+}
+
+/// Reads what a job asks of its node, and its shard key.
+pub fn parse_wishes<'a>(
+    header: impl Fn(&str) -> Option<&'a str>,
+) -> Result<(Requirement, Option<ShardKey>), InvalidOption> {
+    let require = header(HEADER_REQUIRE).map(parse_require).transpose()?;
+    let key = header(HEADER_KEY).map(parse_key).transpose()?;
+    Ok((require.unwrap_or_default(), key))
 }
 
 fn parse_deadline(value: &str, stored: WallTime) -> Result<WallTime, InvalidOption> {

@@ -58,6 +58,8 @@ pub const API_JOB: &str = "rolecast.api.job";
 pub const API_CAPACITY: &str = "rolecast.api.capacity";
 /// The forecasts of one node by id, as [`crate::wire::ForecastView`].
 pub const API_FORECAST: &str = "rolecast.api.forecast";
+/// Where a job of a category would go at this moment, as [`crate::wire::Decision`].
+pub const API_EXPLAIN: &str = "rolecast.api.explain";
 
 const DONE_PREFIX: &str = "rolecast.done.";
 const HEARTBEAT_PREFIX: &str = "rolecast.heartbeat.";

@@ -18,9 +18,11 @@ pub mod document;
 pub mod jobs;
 pub mod server;
 
+pub mod cpu;
 pub mod directory;
 pub mod figures;
 pub mod process;
 pub mod slot;
 pub mod tidy;
+pub mod usage;
 pub mod wait;

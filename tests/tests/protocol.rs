@@ -1,10 +1,12 @@
 //! Every message that docs/protocol.md shows is one the programs accept.
 
+use rolecast_common::fnv::fnv1a;
 use rolecast_common::subjects::{Done, parse_done};
 use rolecast_common::wire::{
-    CapacityMap, Encoding, ForecastView, Heartbeat, Message, Outcome, OutcomeBatch, Record,
-    RoleAssignment, decode, encode,
+    CapacityMap, Decision, Encoding, ForecastView, Heartbeat, Message, Outcome, OutcomeBatch,
+    Record, RoleAssignment, decode, encode,
 };
+use rolecast_dispatcher::placement;
 use rolecast_tests::document::blocks;
 
 /// Decodes the only message with this label, and in the other encoding too.
@@ -36,6 +38,12 @@ fn the_messages_shown_are_accepted() {
     let map: CapacityMap = shown("capacity");
     assert_eq!(map.roles.len(), 1);
     let forecast: ForecastView = shown("forecast");
+    let decision: Decision = shown("decision");
+    assert_eq!(decision.key, Some(fnv1a(b"customer-17")));
+    assert_eq!(
+        placement::decision::choose(&decision),
+        decision.node.as_ref()
+    );
     assert!(forecast.health.is_some() && forecast.resources.contains_key("cpu"));
 }
 

@@ -4,8 +4,10 @@
 //! flags of one family.
 
 pub(crate) mod backtest;
+pub(crate) mod category;
 pub(crate) mod dead;
 pub(crate) mod demo;
+pub(crate) mod explain;
 pub(crate) mod fleet;
 pub(crate) mod job;
 mod nats;
@@ -19,8 +21,10 @@ use rolecast_common::time::parse_duration;
 
 use crate::exit;
 use backtest::{Backtest, TrainLstm};
+use category::Category;
 use dead::Dead;
 use demo::Demo;
+use explain::Explain;
 use fleet::{Capacity, Forecast, Status};
 use job::Job;
 use nats::Nats;
@@ -31,6 +35,7 @@ Examples:
   rolecast demo
   rolecast submit thumbnail --file photo.jpg --wait > small.jpg
   rolecast status --watch
+  rolecast explain order-17
   rolecast dead retry --all --category thumbnail
 
 NATS is found as the nats command finds it: flags, then NATS_URL, NATS_CREDS
@@ -101,8 +106,14 @@ pub(crate) enum Command {
     /// Look at one job
     #[command(subcommand)]
     Job(Job),
+    /// Show why a job went where it went, or where one would go now
+    #[command(after_help = explain::EXAMPLES)]
+    Explain(Explain),
     /// Show nodes and categories, and what needs attention
     Status(Status),
+    /// Show what jobs need: as declared, and as learned
+    #[command(subcommand)]
+    Category(Category),
     /// Show what the nodes of each role will have free, and what is expected of them
     Capacity(Capacity),
     /// Show what others are expected to use on a node

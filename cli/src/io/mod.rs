@@ -7,8 +7,10 @@
 
 mod backtest;
 mod capacity;
+mod category;
 mod dead;
 mod demo;
+mod explain;
 mod failure;
 mod forecast;
 mod init;
@@ -63,6 +65,14 @@ async fn carry_out(
         Command::Job(job) => {
             let session = Session::open(&arguments.global).await?;
             job::run(&session, job, terminal).await
+        }
+        Command::Explain(explain) => {
+            let session = Session::open(&arguments.global).await?;
+            explain::run(&session, explain, terminal).await
+        }
+        Command::Category(category) => {
+            let session = Session::open(&arguments.global).await?;
+            category::run(&session, category, terminal).await
         }
         Command::Status(status) => {
             let session = Session::open(&arguments.global).await?;

@@ -14,10 +14,14 @@ use rolecast_common::nats::{
 };
 use rolecast_common::subjects::{self, STREAM_JOBS, STREAM_RESULTS};
 use rolecast_common::time::format_duration;
-use rolecast_common::wire::{self, Encoding, HEADER_CONTENT_TYPE, JobView, Message, Record};
+use rolecast_common::wire::{
+    self, Encoding, HEADER_CONTENT_TYPE, HEADER_ERROR, JobView, Message, Record,
+};
 
 use super::failure::Failure;
 use crate::args::Global;
+use crate::exit::Exit;
+use crate::style::one_line;
 
 /// How long an answer may take without `--timeout`: a healthy one takes
 /// milliseconds, an election of a new stream leader a few seconds.
@@ -72,7 +76,16 @@ impl Session {
         subject: &'static str,
         body: Bytes,
     ) -> Result<Option<M>, Failure> {
-        let mut headers = HeaderMap::new();
+        self.ask_with(subject, HeaderMap::new(), body).await
+    }
+
+    /// As [`Session::ask`], with headers that belong to the question.
+    pub(crate) async fn ask_with<M: Message>(
+        &self,
+        subject: &'static str,
+        mut headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<Option<M>, Failure> {
         headers.insert(HEADER_CONTENT_TYPE, Encoding::MessagePack.content_type());
         let request = Request::new()
             .payload(body)
@@ -91,6 +104,10 @@ impl Session {
                 return Err(Failure::unreachable(error));
             }
         };
+        let error = answer.headers.as_ref().and_then(|h| h.get(HEADER_ERROR));
+        if let Some(why) = error {
+            return Err(Failure::new(Exit::Failed, one_line(why.as_str(), 500)));
+        }
         let message = wire::decode(encoding_of(answer.headers.as_ref()), &answer.payload)
             .with_context(|| format!("cannot read the dispatcher's answer on {subject}"))?;
         Ok(Some(message))

@@ -177,20 +177,20 @@ pub(crate) fn change(view: &JobView, now: WallTime, palette: Palette) -> String 
 }
 
 /// Lines of a key and a value.
-struct Block {
+pub(super) struct Block {
     palette: Palette,
-    text: String,
+    pub(super) text: String,
 }
 
 impl Block {
-    fn new(palette: Palette) -> Self {
+    pub(super) fn new(palette: Palette) -> Self {
         Self {
             palette,
             text: String::new(),
         }
     }
 
-    fn line(&mut self, key: &str, value: &str) {
+    pub(super) fn line(&mut self, key: &str, value: &str) {
         let key = self.palette.paint(Tone::Faint, &format!("{key:<10}"));
         self.text.push_str(&key);
         // The palette's own escapes are in the value already.

@@ -2,7 +2,9 @@
 
 pub(crate) mod backtest;
 pub(crate) mod capacity;
+pub(crate) mod category;
 pub(crate) mod dead;
+pub(crate) mod explain;
 pub(crate) mod forecast;
 pub(crate) mod job;
 pub(crate) mod simulate;

@@ -105,6 +105,11 @@ fn node_row(node: &NodeStatus) -> Vec<Text> {
 fn category_row(category: &CategoryStatus) -> Vec<Text> {
     let is_stuck = is_stuck(category);
     let nodes_tone = if is_stuck { Tone::Bad } else { Tone::Plain };
+    let oldest_tone = if category.late {
+        Tone::Warning
+    } else {
+        Tone::Plain
+    };
     let oldest = category.oldest_ms.map(Duration::from_millis);
     let name = if category.declared {
         category.category.to_string()
@@ -119,7 +124,7 @@ fn category_row(category: &CategoryStatus) -> Vec<Text> {
         plain(category.running),
         plain(arrivals(category.expected_per_minute)),
         (category.nodes_eligible.to_string(), nodes_tone),
-        plain(oldest.map_or("-".to_owned(), seconds)),
+        (oldest.map_or("-".to_owned(), seconds), oldest_tone),
         plain(category.completed),
         plain(category.retried),
         (
@@ -134,7 +139,7 @@ fn category_row(category: &CategoryStatus) -> Vec<Text> {
 }
 
 /// Shows how many jobs are expected; few ones with a fraction.
-fn arrivals(per_minute: Option<f64>) -> String {
+pub(super) fn arrivals(per_minute: Option<f64>) -> String {
     match per_minute {
         None => "-".to_owned(),
         Some(rate) if rate < 9.95 => format!("{rate:.1}/min"),
@@ -142,7 +147,7 @@ fn arrivals(per_minute: Option<f64>) -> String {
     }
 }
 
-fn role_list(roles: &[Role]) -> String {
+pub(super) fn role_list(roles: &[Role]) -> String {
     if roles.is_empty() {
         return "any".to_owned();
     }
@@ -150,7 +155,7 @@ fn role_list(roles: &[Role]) -> String {
     names.join(",")
 }
 
-fn seconds(length: Duration) -> String {
+pub(super) fn seconds(length: Duration) -> String {
     if length < Duration::from_secs(60) {
         return format!("{:.1} s", length.as_secs_f64());
     }
@@ -171,6 +176,11 @@ pub(crate) fn attention(status: &Status) -> Vec<String> {
                 category.category,
                 counted(category.backlog, "job"),
                 role_list(&category.roles),
+            ));
+        } else if category.late {
+            lines.push(format!(
+                "{}: jobs wait long; rolecast explain --dry-run {} tells for what",
+                category.category, category.category,
             ));
         }
         if category.dead + category.expired > 0 {
@@ -267,6 +277,10 @@ ocr       leader        3        2        1   2.5/min      1   1.5 s         12 
         ] {
             assert!(lines.contains(part), "{part:?} not in {lines}");
         }
+        status.categories[0].nodes_eligible = 1;
+        status.categories[0].late = true;
+        let lines = attention(&status).join("\n");
+        assert!(lines.contains("ocr: jobs wait long"), "{lines}");
         assert!(page(&status, Palette::new(true)).contains("\x1b["));
         assert!(!page(&status, Palette::PLAIN).contains('\x1b'));
     }
@@ -322,6 +336,7 @@ ocr       leader        3        2        1   2.5/min      1   1.5 s         12 
                 running: 1,
                 nodes_eligible: 1,
                 oldest_ms: Some(1500),
+                late: false,
                 completed: 12,
                 retried: 0,
                 dead: 0,

@@ -50,6 +50,10 @@ const CONTENT_TYPE_JSON: &str = "application/json";
 
 /// The header that names a message's encoding.
 pub const HEADER_CONTENT_TYPE: &str = "Content-Type";
+/// The headers of an answer that is none: why, and a status code as in HTTP. The
+/// names are those of NATS's own service API.
+pub const HEADER_ERROR: &str = "Nats-Service-Error";
+pub const HEADER_ERROR_CODE: &str = "Nats-Service-Error-Code";
 
 /// How a message is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

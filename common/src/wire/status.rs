@@ -113,13 +113,17 @@ pub struct CategoryStatus {
     pub nodes_eligible: u32,
     /// Age of the oldest job not ended, in milliseconds.
     pub oldest_ms: Option<u64>,
+    /// Whether its first job has waited long, compared with how long jobs run.
+    #[serde(default)]
+    pub late: bool,
     pub completed: u64,
     pub retried: u64,
     pub dead: u64,
     pub expired: u64,
-    /// Jobs expected to arrive per minute in the next 15; `None` before enough is known.
+    /// What its jobs need, as declared and as learned.
     #[serde(default)]
     pub profile: ProfileView,
+    /// Jobs expected to arrive per minute in the next 15; `None` before enough is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_per_minute: Option<f64>,
 }

@@ -57,32 +57,38 @@ impl Fleet {
             Some(key) => self.keyed(job, key).unwrap_or(best),
             None => best,
         };
-        let share = self.board.priority_share();
-        let needs = self.board.needs(job.category);
-        let patience = self.categories[job.category].policy.patience;
-        let duration_s = needs.duration_s;
-        let slow_down = self.board.slow_down(slot, job.category, share);
-        if placement::is_held(patience, duration_s, slow_down, job.waited) {
-            return Choice::Held { slot, slow_down };
+        match self.held(job, slot) {
+            Some(slow_down) => Choice::Held { slot, slow_down },
+            None => Choice::Node(slot),
         }
-        Choice::Node(slot)
+    }
+
+    /// Returns by how much the job would be slowed down even on its best node, if
+    /// it had better wait. What others use will not end with our jobs, so only
+    /// the part of the slow-down that those cause is worth waiting for.
+    fn held(&self, job: &Candidate<'_>, slot: Slot) -> Option<f32> {
+        let served = &self.categories[job.category];
+        if !served.learner.is_known() {
+            return None;
+        }
+        let duration_s = served.learner.needs().duration_s;
+        let slow_down = self.board.slow_down(slot, job.category);
+        let by_jobs = slow_down / self.board.slow_down_alone(slot, job.category);
+        placement::is_held(served.policy.patience, duration_s, by_jobs, job.waited)
+            .then_some(slow_down)
     }
 
     fn best(&mut self, job: &Candidate<'_>) -> Option<Slot> {
-        if let Some(class) = self.class(job.category, job.requirement) {
-            return self.board.best(class);
-        }
-        let outlook = self.board.outlook();
-        self.least(job, outlook)
+        let class = self.class(job.category, job.requirement);
+        self.board.best(class)
     }
 
     pub(super) fn class(
         &mut self,
         category: CategoryIndex,
         requirement: &Requirement,
-    ) -> Option<ClassIndex> {
-        let known = self.board.class(category, requirement);
-        if known.is_some() {
+    ) -> ClassIndex {
+        if let Some(known) = self.board.class(category, requirement) {
             return known;
         }
         let policy = &self.categories[category].policy;
@@ -184,13 +190,11 @@ impl Fleet {
             .update(slot, |figures| figures.memory_claimed = 0.0);
     }
 
-    /// Returns why no node can take the job.
+    /// Returns which nodes can take the job, and what keeps the others from it.
     pub fn shortfall(&self, job: &Candidate<'_>) -> Shortfall {
         let mut shortfall = Shortfall::default();
         self.scan(job, self.board.outlook(), |_, estimate| {
-            if let Err(obstacle) = estimate {
-                shortfall.count(obstacle);
-            }
+            shortfall.count(estimate.map(|_| ()));
         });
         shortfall
     }
@@ -235,8 +239,8 @@ impl Fleet {
     /// Counts a job against the node: it is being sent.
     pub fn send(&mut self, now: Time, slot: Slot, job: Sequence, category: CategoryIndex) {
         let prediction = Prediction {
-            fair: self.board.slow_down(slot, category, 0.0),
-            priority: self.board.slow_down(slot, category, 1.0),
+            fair: self.board.slow_down_if(slot, category, 0.0),
+            priority: self.board.slow_down_if(slot, category, 1.0),
         };
         self.reserve(slot, job, category, now, Some(prediction));
         if let Some(node) = self.nodes.get_mut(&self.ids[slot]) {

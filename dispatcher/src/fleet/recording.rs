@@ -34,10 +34,10 @@ impl Fleet {
         let class = self.class(job.category, job.requirement);
         self.scan(job, outlook, |slot, estimate| match estimate {
             Ok(estimate) => {
-                let chance = class.map_or(0, |class| self.board.chance(class, slot));
+                let chance = self.board.chance(class, slot);
                 found.push((key(estimate, chance), slot, estimate));
             }
-            Err(obstacle) => shortfall.count(obstacle),
+            Err(obstacle) => shortfall.count(Err(obstacle)),
         });
         let (verdict, node) = match choice {
             Choice::Node(slot) => (Verdict::Sent, Some(*slot)),

@@ -2,11 +2,15 @@
 
 use async_nats::jetstream::{self, stream::DirectGetErrorKind};
 use async_nats::{Client, HeaderMap, Message};
-use rolecast_common::id::{JobId, NodeId, Sequence};
+use bytes::Bytes;
+use rolecast_common::id::{Category, JobId, NodeId, Sequence};
+use rolecast_common::label::{Requirement, ShardKey};
+use rolecast_common::options;
 use rolecast_common::subjects::{STREAM_JOBS, STREAM_RESULTS, Source, result};
 use rolecast_common::time::WallTime;
 use rolecast_common::wire::{
-    self, Encoding, HEADER_CONTENT_TYPE, JobState, JobView, Record, RecordStatus, Status,
+    self, Encoding, HEADER_CONTENT_TYPE, HEADER_ERROR, HEADER_ERROR_CODE, JobState, JobView,
+    Record, RecordStatus, Status,
 };
 
 use super::{Streams, discovery};
@@ -36,6 +40,54 @@ pub(super) fn requested_jobs(request: &Message, stream_created: WallTime) -> Vec
 pub(super) fn requested_node(request: &Message) -> Option<NodeId> {
     let text = std::str::from_utf8(&request.payload).ok()?;
     NodeId::new(text.trim()).ok()
+}
+
+/// A job that somebody thinks of.
+pub(super) struct Imagined {
+    pub(super) category: Category,
+    pub(super) requirement: Requirement,
+    pub(super) key: Option<ShardKey>,
+}
+
+/// Reads the category of an imagined job, and its wishes as a real one would have them.
+pub(super) fn imagined(request: &Message) -> Result<Imagined, String> {
+    let text = std::str::from_utf8(&request.payload).unwrap_or_default();
+    let category = Category::new(text.trim()).map_err(|error| error.to_string())?;
+    let header = |name: &str| {
+        let headers = request.headers.as_ref();
+        headers.and_then(|headers| headers.get(name).map(|value| value.as_str()))
+    };
+    let (requirement, key) = options::parse_wishes(header).map_err(|error| error.to_string())?;
+    Ok(Imagined {
+        category,
+        requirement,
+        key,
+    })
+}
+
+/// Says what becomes of jobs of a category that is not served.
+pub(super) fn not_served(category: &Category, serves_undeclared: bool) -> String {
+    let fate = if serves_undeclared {
+        "the first job of it gets the profile under [undeclared]"
+    } else {
+        "jobs of it are put to the dead letters"
+    };
+    format!("category {category} is not declared and no job of it has come; {fate}")
+}
+
+/// Answers that there is no answer, and why.
+pub(super) async fn refuse(streams: Streams, why: String, request: Message) {
+    let Some(reply) = request.reply else {
+        return;
+    };
+    let mut headers = HeaderMap::new();
+    headers.insert(HEADER_ERROR, why.as_str());
+    headers.insert(HEADER_ERROR_CODE, "400");
+    let client = streams.jetstream.client();
+    let sent = client.publish_with_headers(reply, headers, Bytes::new());
+    if let Err(error) = sent.await {
+        tracing::warn!(event = "answer_not_sent", "answer not sent: {error}");
+    }
 }
 
 /// Answers with what the machine knows and nothing else.

@@ -14,22 +14,10 @@ pub(super) fn log(event: &Event) {
             tracing::warn!(event = "node_gone", %node, jobs, why, "node is gone");
         }
         Event::HeartbeatsRefused { from, why, count } => {
-            tracing::warn!(
-                event = "heartbeats_refused",
-                from,
-                why,
-                count,
-                "heartbeats refused"
-            );
+            tracing::warn!(event = "heartbeats_refused", from, why, count, "refused");
         }
         Event::OutcomesMalformed { from, why, count } => {
-            tracing::warn!(
-                event = "outcomes_malformed",
-                from,
-                why,
-                count,
-                "outcomes malformed"
-            );
+            tracing::warn!(event = "outcomes_malformed", from, why, count, "malformed");
         }
         Event::OutcomeStale { node, job, attempt } => {
             tracing::info!(event = "outcome_stale", %node, %job, attempt, "late outcome ignored");

@@ -11,9 +11,11 @@ use async_nats::{HeaderMap, Message, Subscriber};
 use foldhash::{HashMap, HashMapExt as _};
 use futures_util::{FutureExt as _, StreamExt as _};
 use rolecast_common::id::{Epoch, Sequence};
+use rolecast_common::label::ShardKey;
 use rolecast_common::nats::{Clock, Connection};
 use rolecast_common::subjects::{self, Source};
 use rolecast_common::time::Now;
+use rolecast_common::wire::Decision;
 use tokio::sync::mpsc;
 use tokio::time::{Sleep, sleep_until};
 
@@ -378,8 +380,24 @@ impl Service {
                 let view = self.machine.forecast(self.now, &node);
                 tokio::spawn(api::answer(streams, view, request));
             }
+            subjects::API_EXPLAIN => match self.explain(&request) {
+                Ok(decision) => {
+                    tokio::spawn(api::answer(streams, decision, request));
+                }
+                Err(why) => {
+                    tokio::spawn(api::refuse(streams, why, request));
+                }
+            },
             _ => {}
         }
+    }
+
+    fn explain(&mut self, request: &Message) -> Result<Decision, String> {
+        let job = api::imagined(request)?;
+        let key = job.key.as_ref().map(ShardKey::hash);
+        self.machine
+            .explain(self.now, &job.category, &job.requirement, key)
+            .ok_or_else(|| api::not_served(&job.category, self.machine.serves_undeclared()))
     }
 
     fn deadline(&self) -> tokio::time::Instant {

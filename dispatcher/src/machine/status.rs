@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use rolecast_common::id::JobId;
+use rolecast_common::id::{Category, JobId};
+use rolecast_common::label::Requirement;
 use rolecast_common::time::Now;
-use rolecast_common::wire::{CategoryStatus, JobState, JobView, Status, VERSION};
+use rolecast_common::wire::{CategoryStatus, Decision, JobState, JobView, Status, VERSION};
 
 use super::{Machine, Service, State};
 use crate::capacity;
-use crate::fleet::Candidate;
+use crate::fleet::{Author, Candidate};
 use crate::placement::Obstacle;
 
 /// How far ahead arrivals are told.
@@ -59,6 +60,7 @@ impl Machine {
             running: count(|state| matches!(state, State::Running { .. })),
             nodes_eligible: u32::try_from(eligible.count()).unwrap_or(u32::MAX),
             oldest_ms: None,
+            late: service.is_late,
             completed: service.completed,
             retried: service.retried,
             dead: service.dead,
@@ -103,6 +105,31 @@ impl Machine {
         Some(view(JobState::Delayed, away.reason.clone()))
     }
 
+    /// Decides where a job of the category would go at this moment, and sends
+    /// nothing; `None` if the category is not served. `key` is the hash of its
+    /// shard key.
+    pub fn explain(
+        &mut self,
+        now: Now,
+        category: &Category,
+        requirement: &Requirement,
+        key: Option<u64>,
+    ) -> Option<Decision> {
+        let candidate = Candidate {
+            category: self.services.get(category)?.index,
+            requirement,
+            key,
+            waited: Duration::ZERO,
+            claim: None,
+        };
+        let choice = self.fleet.choose(&candidate);
+        let author = Author {
+            epoch: self.params.epoch,
+            job: None,
+        };
+        Some(self.fleet.record(now, author, &candidate, &choice))
+    }
+
     fn why_waiting(&self, job: &super::Job, last: String) -> String {
         let Some(service) = self.services.get(&job.source.category) else {
             return last;
@@ -114,8 +141,11 @@ impl Machine {
             waited: Duration::ZERO,
             claim: None,
         });
-        if shortfall.parts().next().is_some() {
+        if shortfall.able == 0 {
             return format!("no node can take it: {shortfall}");
+        }
+        if last.is_empty() {
+            return "it waits its turn, or for a node that would slow it down less".to_owned();
         }
         last
     }

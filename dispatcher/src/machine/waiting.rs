@@ -98,7 +98,7 @@ impl Machine {
             return;
         };
         service.is_late = true;
-        let why = if shortfall.parts().next().is_some() {
+        let why = if shortfall.able == 0 {
             shortfall.to_string()
         } else {
             "held back: every node would slow it down too much".to_owned()

@@ -4,20 +4,21 @@
 //! labels are a *class*; each class has a tournament over the cost on every
 //! node. A cost changes with the node's figures only, so a change marks the node
 //! in every class, and a class brings the marked nodes up to date when it is
-//! asked: the choice is exact, and costs O(log n).
+//! asked: the choice is exact, and costs O(log n). One more job can only raise a
+//! node's cost, so then it is brought up to date only once it seems the best.
 
 use rolecast_common::id::Category;
 use rolecast_common::label::Requirement;
 
+use super::class::{Class, State, key};
 use super::cost::{self, Amounts, Estimate, Figures, MEMORY, Needs, Outlook, RESOURCES};
-use super::tree::{NEVER, Tree};
 
 /// A node's place on the board.
 pub type Slot = usize;
 /// The place of a category, in the order they were added.
 pub type CategoryIndex = usize;
 
-/// Classes kept; beyond them every decision of a rare class looks at all nodes.
+/// Classes kept; beyond them the one that was asked for longest ago makes room.
 const CLASSES_MAX: usize = 256;
 
 /// How well a node suits a class, before any figures.
@@ -79,16 +80,6 @@ struct Jobs {
     refused: Vec<bool>,
 }
 
-#[derive(Clone, Debug)]
-struct Class {
-    category: CategoryIndex,
-    requirement: Requirement,
-    fits: Vec<Result<Fit, Obstacle>>,
-    tree: Tree,
-    stale: Vec<u32>,
-    is_stale: Vec<bool>,
-}
-
 /// A class, ready to be asked for its best node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClassIndex(usize);
@@ -102,6 +93,8 @@ pub struct Board {
     free: Vec<Slot>,
     categories: Vec<Jobs>,
     classes: Vec<Class>,
+    /// Counts the questions for a best node.
+    asked: u64,
     rng: fastrand::Rng,
 }
 
@@ -114,6 +107,7 @@ impl Board {
             free: Vec::new(),
             categories: Vec::new(),
             classes: Vec::new(),
+            asked: 0,
             rng: fastrand::Rng::with_seed(seed),
         }
     }
@@ -273,7 +267,9 @@ impl Board {
         }
         row.memory_variance += jobs.needs.memory_peak * jobs.needs.memory_peak;
         row.figures.memory_spread = row.memory_variance.sqrt();
-        self.touch(slot);
+        for class in &mut self.classes {
+            class.raise(slot);
+        }
     }
 
     /// A job has ended. `lingers` keeps its memory until the next heartbeat says
@@ -308,32 +304,28 @@ impl Board {
         self.classes.iter().position(is_same).map(ClassIndex)
     }
 
-    /// Starts to keep an index for these jobs, if there is room for one more;
-    /// `fit` says how well each node suits them.
+    /// Starts to keep an index for these jobs; `fit` says how well each node suits
+    /// them.
     pub fn add_class(
         &mut self,
         category: CategoryIndex,
         requirement: &Requirement,
         fit: impl Fn(Slot) -> Result<Fit, Obstacle>,
-    ) -> Option<ClassIndex> {
-        if self.classes.len() >= CLASSES_MAX {
-            return None;
-        }
-        let mut class = Class {
-            category,
-            requirement: requirement.clone(),
-            fits: Vec::new(),
-            tree: Tree::default(),
-            stale: Vec::new(),
-            is_stale: Vec::new(),
-        };
+    ) -> ClassIndex {
+        let mut class = Class::new(category, requirement.clone());
         class.grow(self.rows.len());
         for slot in 0..self.rows.len() {
             class.fits[slot] = fit(slot);
             class.touch(slot);
         }
-        self.classes.push(class);
-        Some(ClassIndex(self.classes.len() - 1))
+        if self.classes.len() < CLASSES_MAX {
+            self.classes.push(class);
+            return ClassIndex(self.classes.len() - 1);
+        }
+        let oldest = (0..self.classes.len()).min_by_key(|at| self.classes[*at].asked);
+        let oldest = oldest.expect("there are many classes");
+        self.classes[oldest] = class;
+        ClassIndex(oldest)
     }
 
     /// Takes anew how well the node suits each class.
@@ -350,29 +342,31 @@ impl Board {
 
     /// Returns the node where one more job of the class costs least.
     pub fn best(&mut self, class: ClassIndex) -> Option<Slot> {
-        let class = &mut self.classes[class.0];
-        let jobs = &self.categories[class.category];
-        while let Some(stale) = class.stale.pop() {
-            let slot = stale as usize;
-            class.is_stale[slot] = false;
-            let row = &self.rows[slot];
-            let key =
-                match class.fits[slot].and_then(|fit| row.admit(slot, fit, jobs, self.outlook)) {
-                    Ok(fit) => {
-                        let estimate = cost::estimate(
-                            &row.figures,
-                            &jobs.needs,
-                            fit.rank,
-                            self.outlook,
-                            self.priority_share,
-                        );
-                        key(estimate, self.rng.u32(..))
-                    }
-                    Err(_) => NEVER,
-                };
-            class.tree.set(slot, key);
+        self.asked += 1;
+        self.classes[class.0].asked = self.asked;
+        while let Some(slot) = self.classes[class.0].take_listed() {
+            self.rate(class, slot);
         }
-        class.tree.winner()
+        loop {
+            let (slot, state) = self.classes[class.0].winner()?;
+            match state {
+                State::Current => return Some(slot),
+                State::Risen | State::Listed => self.rate(class, slot),
+            }
+        }
+    }
+
+    /// Brings a node's key in the class up to date.
+    fn rate(&mut self, class: ClassIndex, slot: Slot) {
+        let class = &mut self.classes[class.0];
+        let (row, jobs) = (&self.rows[slot], &self.categories[class.category]);
+        let fit = class.fits[slot].and_then(|fit| row.admit(slot, fit, jobs, self.outlook));
+        let key = fit.ok().map(|fit| {
+            let share = self.priority_share;
+            let estimate = cost::estimate(&row.figures, &jobs.needs, fit.rank, self.outlook, share);
+            key(estimate, self.rng.u32(..))
+        });
+        class.set(slot, key);
     }
 
     /// Returns what a job of the category would meet on a node that suits it by
@@ -396,9 +390,23 @@ impl Board {
         ))
     }
 
-    /// Returns what the job would meet on the node if others came first on the
-    /// CPU by this share.
-    pub fn slow_down(&self, slot: Slot, category: CategoryIndex, priority_share: f32) -> f32 {
+    /// Returns by how much sharing slows one more job down on the node.
+    pub fn slow_down(&self, slot: Slot, category: CategoryIndex) -> f32 {
+        self.slow_down_if(slot, category, self.priority_share)
+    }
+
+    /// Returns the same if no other job of ours ran there.
+    pub fn slow_down_alone(&self, slot: Slot, category: CategoryIndex) -> f32 {
+        let needs = &self.categories[category].needs;
+        let figures = Figures {
+            reserved: [0.0; RESOURCES],
+            ..self.rows[slot].figures
+        };
+        cost::estimate(&figures, needs, 0, self.outlook, self.priority_share).slow_down
+    }
+
+    /// Returns the same if others came first on the CPU by this share.
+    pub fn slow_down_if(&self, slot: Slot, category: CategoryIndex, priority_share: f32) -> f32 {
         let needs = &self.categories[category].needs;
         let figures = &self.rows[slot].figures;
         cost::estimate(figures, needs, 0, self.outlook, priority_share).slow_down
@@ -424,7 +432,7 @@ impl Board {
     /// Returns what chance gave the node among equals when it was judged last.
     #[allow(clippy::cast_possible_truncation, reason = "the low half is meant")]
     pub fn chance(&self, class: ClassIndex, slot: Slot) -> u32 {
-        self.classes[class.0].tree.key(slot) as u32
+        self.classes[class.0].key(slot) as u32
     }
 
     /// Returns by how many bytes the memory of one more job does not fit.
@@ -435,7 +443,10 @@ impl Board {
 
     fn touch(&mut self, slot: Slot) {
         for class in &mut self.classes {
-            class.touch(slot);
+            // Where it does not suit the class, its figures do not matter.
+            if class.fits[slot].is_ok() {
+                class.touch(slot);
+            }
         }
     }
 }
@@ -461,35 +472,6 @@ impl Row {
         }
         Ok(fit)
     }
-}
-
-impl Class {
-    fn grow(&mut self, count: usize) {
-        self.fits.resize(count, Err(Obstacle::NotOffered));
-        self.is_stale.resize(count, false);
-        self.stale.reserve(count.saturating_sub(self.stale.len()));
-        self.tree.grow(count);
-    }
-
-    fn touch_all(&mut self) {
-        (0..self.is_stale.len()).for_each(|slot| self.touch(slot));
-    }
-
-    #[allow(
-        clippy::cast_possible_truncation,
-        reason = "there are fewer nodes than 2^32"
-    )]
-    fn touch(&mut self, slot: Slot) {
-        if !std::mem::replace(&mut self.is_stale[slot], true) {
-            self.stale.push(slot as u32);
-        }
-    }
-}
-
-/// Returns the order of nodes as a number: the cost, then chance.
-pub fn key(estimate: Estimate, chance: u32) -> u64 {
-    // The bits of numbers that are not negative are in the numbers' order.
-    u64::from(estimate.cost.max(0.0).to_bits()) << 32 | u64::from(chance)
 }
 
 #[allow(clippy::cast_precision_loss, reason = "jobs are counted in thousands")]

@@ -8,10 +8,11 @@
 //! while, so that short ones have room.
 //!
 //! Read on in this order: [`cost`] (what a job costs on a node), `board` with
-//! `tree` (all nodes, indexed), `hold`, `keyed` (jobs that prefer one node),
+//! `class` and `tree` (all nodes, indexed), `hold`, `keyed` (jobs that prefer one node),
 //! `feedback` (what completions tell), [`decision`] (the record of a choice).
 
 mod board;
+mod class;
 mod cost;
 pub mod decision;
 mod feedback;
@@ -19,8 +20,8 @@ mod hold;
 mod keyed;
 mod tree;
 
-pub use board::key;
 pub use board::{Board, CategoryIndex, ClassIndex, Fit, Obstacle, Slot, Standing};
+pub use class::key;
 pub use cost::{
     Amounts, Estimate, Figures, MEMORY, Needs, Outlook, RESOURCES, Weights, amounts, estimate,
     resources,
@@ -29,9 +30,10 @@ pub use feedback::{Experience, Feedback, Prediction};
 pub use hold::{Patience, is_held};
 pub use keyed::preferred;
 
-/// Why no node can take a job: how many were kept back by what.
+/// Which nodes can take a job, and how many are kept back by what.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Shortfall {
+    pub able: u32,
     pub gone: u32,
     pub draining: u32,
     pub role: u32,
@@ -44,7 +46,12 @@ pub struct Shortfall {
 }
 
 impl Shortfall {
-    pub fn count(&mut self, obstacle: Obstacle) {
+    /// Counts a node that can take the job, or what keeps it from it.
+    pub fn count(&mut self, found: Result<(), Obstacle>) {
+        let Err(obstacle) = found else {
+            self.able += 1;
+            return;
+        };
         *match obstacle {
             Obstacle::Gone => &mut self.gone,
             Obstacle::Draining => &mut self.draining,
@@ -61,7 +68,7 @@ impl Shortfall {
     /// Returns whether it passes by itself as jobs end, rather than needing
     /// another node or another config.
     pub fn is_passing(&self) -> bool {
-        self.full + self.memory + self.refused > 0
+        self.able + self.full + self.memory + self.refused > 0
     }
 
     /// Returns whether nodes are known and not one of them could ever take the

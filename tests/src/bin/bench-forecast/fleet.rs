@@ -9,9 +9,10 @@ use rolecast_common::time::{Now, Time, WallTime};
 use rolecast_common::wire::{self, Encoding, Heartbeat};
 use rolecast_dispatcher::config;
 use rolecast_dispatcher::machine::{Input, Machine, Output, Params};
+use rolecast_tests::cpu;
 
+use super::ALLOCATOR;
 use super::heartbeats::Host;
-use super::{ALLOCATOR, cpu};
 
 /// Turns in a simulated second, each of which takes what arrived before it.
 const TURNS: u32 = 40;

@@ -9,8 +9,7 @@ use rolecast_common::label::Labels;
 use rolecast_common::subjects;
 use rolecast_common::unit::{Bytes, BytesPerSecond, Cores, Resources, Speed};
 use rolecast_common::wire::{self, Encoding, Heartbeat, Pressure, Share, VERSION};
-
-use super::usage::Usage;
+use rolecast_tests::usage::Usage;
 
 const CORES: f64 = 16.0;
 const MEMORY: Bytes = Bytes::from_mib(64 * 1024);

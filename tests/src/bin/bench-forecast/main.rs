@@ -16,12 +16,10 @@
     reason = "a benchmark prints its result"
 )]
 
-mod cpu;
 mod fleet;
 mod heartbeats;
 mod report;
 mod series;
-mod usage;
 
 use cap::Cap;
 use clap::Parser;

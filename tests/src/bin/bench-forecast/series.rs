@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use anyhow::ensure;
 use rolecast_dispatcher::forecast::{Forecaster, HORIZONS, Model, PEAK_HORIZONS, Stack, Trainer};
+use rolecast_tests::cpu;
 use rolecast_tests::figures::median;
+use rolecast_tests::usage::Usage;
 
-use super::usage::Usage;
-use super::{ALLOCATOR, cpu};
+use super::ALLOCATOR;
 
 const STEP: Duration = Duration::from_secs(60);
 /// Series forecast in turn, as a fleet's are: none stays in the nearest cache.

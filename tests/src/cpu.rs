@@ -1,4 +1,4 @@
-//! CPU time of this thread, and memory of this process.
+//! CPU time of this thread, and memory of this process, for benchmarks.
 
 use std::time::Duration;
 
@@ -6,14 +6,14 @@ use anyhow::Context as _;
 use nix::time::{ClockId, clock_gettime};
 
 /// Reads how long this thread has run.
-pub(crate) fn time() -> Duration {
+pub fn time() -> Duration {
     clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)
         .expect("every system we build for has this clock")
         .into()
 }
 
 /// Reads how much memory of this process is resident, in MiB.
-pub(crate) fn resident_mib() -> anyhow::Result<f64> {
+pub fn resident_mib() -> anyhow::Result<f64> {
     let statm = std::fs::read_to_string("/proc/self/statm").context("this needs Linux")?;
     let pages = statm.split(' ').nth(1).and_then(|pages| pages.parse().ok());
     let pages: u32 = pages.context("the second field of statm is a number")?;

@@ -1,4 +1,4 @@
-//! Made-up use of a resource, as a share of what there is.
+//! Made-up use of a resource, as a share of what there is, for benchmarks.
 
 use std::f64::consts::TAU;
 
@@ -8,7 +8,7 @@ const DAY_S: f64 = 86_400.0;
 
 /// A daily wave around a level, noise that remembers, and bursts.
 #[derive(Clone, Debug)]
-pub(crate) struct Usage {
+pub struct Usage {
     rng: Rng,
     level: f64,
     wave: f64,
@@ -24,7 +24,7 @@ pub(crate) struct Usage {
 }
 
 impl Usage {
-    pub(crate) fn new(seed: u64) -> Self {
+    pub fn new(seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed);
         let mut between = |low: f64, high: f64| low + rng.f64() * (high - low);
         let level = between(0.1, 0.6);
@@ -48,7 +48,7 @@ impl Usage {
     }
 
     /// Returns the value at a second of a day.
-    pub(crate) fn next(&mut self, second: f64) -> f64 {
+    pub fn next(&mut self, second: f64) -> f64 {
         // Three uniform numbers add up to one that is normal enough.
         let uniform: f64 = (0..3).map(|_| self.rng.f64()).sum();
         self.drift = self.memory * self.drift + self.noise * (2.0 * uniform - 3.0);

@@ -1,0 +1,44 @@
+//! Asking why a job went where it went, or where one would go.
+
+use clap::Args;
+use rolecast_common::id::{Category, JobId};
+
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  rolecast explain order-17
+  rolecast explain --dry-run ocr --require gpu=a100
+  rolecast explain order-17 --json
+
+A record is kept for a day. When there are many decisions in a second only the
+first of them are written down.";
+
+/// A decision to explain.
+#[derive(Args, Debug)]
+pub(crate) struct Explain {
+    /// The job's id, or its sequence in ROLECAST_JOBS
+    #[arg(required_unless_present = "dry_run", conflicts_with = "dry_run")]
+    pub(crate) job: Option<JobId>,
+    /// Decide now where a job of this category would go, and send nothing
+    #[arg(long, value_name = "CATEGORY")]
+    pub(crate) dry_run: Option<Category>,
+    /// Labels its node must have, such as gpu=a100,zone=eu; a name alone asks for any value
+    #[arg(long, value_name = "LABELS", conflicts_with = "job")]
+    pub(crate) require: Option<String>,
+    /// Its shard key, such as customer-17
+    #[arg(long, conflicts_with = "job")]
+    pub(crate) key: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::parse;
+
+    #[test]
+    fn a_decision_is_of_a_job_or_of_a_category() {
+        assert!(parse("rolecast explain").is_err());
+        assert!(parse("rolecast explain j1").is_ok());
+        assert!(parse("rolecast explain j1 --dry-run ocr").is_err());
+        assert!(parse("rolecast explain j1 --key a").is_err());
+        assert!(parse("rolecast explain --dry-run ocr --key a --require gpu").is_ok());
+    }
+}

@@ -1,0 +1,110 @@
+//! `rolecast explain`: why a job went where it went, or where one would go.
+
+use anyhow::Context as _;
+use async_nats::HeaderMap;
+use async_nats::jetstream::stream::LastRawMessageErrorKind;
+use bytes::Bytes;
+use rolecast_common::id::{Category, JobId};
+use rolecast_common::options::{self, HEADER_KEY, HEADER_REQUIRE};
+use rolecast_common::subjects::{self, STREAM_DECISIONS};
+use rolecast_common::wire::{self, Decision, Encoding, JobState};
+
+use super::failure::Failure;
+use super::job::resolve;
+use super::session::{Session, no_dispatcher};
+use super::terminal::Terminal;
+use crate::args::explain::Explain;
+use crate::exit::Exit;
+use crate::style::one_line;
+use crate::view::explain::page;
+
+pub(crate) async fn run(
+    session: &Session,
+    explain: &Explain,
+    terminal: &Terminal,
+) -> Result<Exit, Failure> {
+    let decision = match (&explain.job, &explain.dry_run) {
+        (Some(job), _) => recorded(session, job).await?,
+        (None, Some(category)) => decided_now(session, category, explain).await?,
+        (None, None) => return Err(Failure::new(Exit::Usage, "name a job, or use --dry-run")),
+    };
+    if terminal.json {
+        terminal.print_document(&decision)?;
+    } else {
+        terminal.print(&page(&decision, terminal.palette))?;
+    }
+    Ok(Exit::Fine)
+}
+
+/// Reads what was written down when the job was sent, or had to wait.
+async fn recorded(session: &Session, job: &JobId) -> Result<Decision, Failure> {
+    let mut found = find(session, job).await?;
+    if found.is_none() && job.as_str().parse::<u64>().is_ok() {
+        let named = resolve(session, job).await?;
+        found = find(session, &named).await?;
+    }
+    match found {
+        Some(decision) => Ok(decision),
+        None => Err(not_recorded(session, job).await?),
+    }
+}
+
+/// Says why there is no record, as far as can be told.
+async fn not_recorded(session: &Session, job: &JobId) -> Result<Failure, Failure> {
+    let view = session.view(job).await?.ok_or_else(no_dispatcher)?;
+    let text = match view.state {
+        JobState::Unknown => {
+            let text = format!("job {job} is not known, and no decision about it is written down");
+            return Ok(Failure::new(Exit::NoSuchJob, text));
+        }
+        JobState::Waiting | JobState::Delayed => format!(
+            "no decision about job {job} is written down yet; it is {}: {}",
+            view.state.as_str(),
+            one_line(&view.reason, 300),
+        ),
+        JobState::Running | JobState::Completed | JobState::Dead | JobState::Expired => format!(
+            "no decision about job {job} is written down: there were too many in that second, \
+             it is older than a day, or the job was never sent; where one would go now, tells \
+             rolecast explain --dry-run CATEGORY"
+        ),
+    };
+    Ok(Failure::new(Exit::Failed, text))
+}
+
+async fn find(session: &Session, job: &JobId) -> Result<Option<Decision>, Failure> {
+    let stream = session
+        .jetstream
+        .get_stream_no_info(STREAM_DECISIONS)
+        .await?;
+    let subject = subjects::decision_any(job);
+    let message = match stream.get_last_raw_message_by_subject(&subject).await {
+        Ok(message) => message,
+        Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => return Ok(None),
+        Err(error) => return Err(session.diagnose(error.into(), STREAM_DECISIONS).await),
+    };
+    let decision = wire::decode(Encoding::MessagePack, &message.payload)
+        .with_context(|| format!("cannot read the decision about job {job}"))?;
+    Ok(Some(decision))
+}
+
+async fn decided_now(
+    session: &Session,
+    category: &Category,
+    explain: &Explain,
+) -> Result<Decision, Failure> {
+    let mut headers = HeaderMap::new();
+    for (name, value) in [
+        (HEADER_REQUIRE, &explain.require),
+        (HEADER_KEY, &explain.key),
+    ] {
+        if let Some(value) = value {
+            headers.insert(name, value.as_str());
+        }
+    }
+    // A mistake is told now, as the fault of the command line.
+    options::parse_wishes(|name| headers.get(name).map(|value| value.as_str()))
+        .map_err(|error| Failure::usage(error.into()))?;
+    let body = Bytes::copy_from_slice(category.as_str().as_bytes());
+    let decision = session.ask_with(subjects::API_EXPLAIN, headers, body);
+    decision.await?.ok_or_else(no_dispatcher)
+}

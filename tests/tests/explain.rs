@@ -1,0 +1,134 @@
+//! Why jobs go where they go, and what is learned of them, as a person asks for it.
+
+use std::time::{Duration, Instant};
+
+use rolecast_common::options::{HEADER_JOB_ID, HEADER_KEY, HEADER_REQUIRE};
+use rolecast_common::wire::{Decision, Encoding, RecordStatus, Verdict, decode};
+use rolecast_tests::cluster::{Cluster, LIMIT};
+use rolecast_tests::jobs::headers;
+use rolecast_tests::wait::wait_until;
+
+const WORKER: &str = r#"
+usage_scope = "process"
+[capacity]
+cpu = 2.25
+memory = "1GiB"
+[categories.echo]
+command = ["cat"]
+"#;
+
+const DISPATCHER: &str = r#"
+[categories.echo]
+wait_max = "2s"
+duration = "10s"
+memory = "64MiB"
+"#;
+
+fn with_gpu() -> String {
+    WORKER.replace("[capacity]", "[labels]\ngpu = \"a100\"\n[capacity]")
+}
+
+async fn submit(cluster: &Cluster, job: &str, wish: (&str, &str)) {
+    let headers = headers([(HEADER_JOB_ID, job), wish]);
+    cluster.submit_to("rolecast.jobs.echo", headers, "x").await;
+}
+
+#[tokio::test]
+async fn a_choice_is_explained_and_one_that_would_be_made() {
+    let gpu = with_gpu();
+    let cluster = Cluster::start(DISPATCHER, &[("n1", WORKER), ("n2", &gpu)]).await;
+    submit(&cluster, "choosy", (HEADER_REQUIRE, "gpu=a100")).await;
+    let record = cluster.wait_record("choosy").await;
+    assert_eq!(record.node.unwrap().as_str(), "n2");
+    let sent = "job choosy of echo that requires gpu=a100 was sent to n2, the only one";
+    for (line, code, part) in [
+        ("explain choosy", 0, sent),
+        ("explain choosy", 0, "refused   1 without the labels\n"),
+        ("explain choosy", 0, "lead to the same choice"),
+        ("explain --dry-run echo", 0, "of 2 that could take it"),
+        (
+            "explain --dry-run echo --require gpu=h100",
+            0,
+            "would wait: none of 2 nodes known could take it",
+        ),
+        (
+            "explain --dry-run other",
+            1,
+            "category other is not declared and no job of it has come; the first",
+        ),
+        (
+            "explain --dry-run echo --require GPU",
+            2,
+            "Rolecast-Require",
+        ),
+        ("explain never", 4, "job never is not known"),
+        ("category show other", 1, "known are echo"),
+    ] {
+        let arguments: Vec<&str> = line.split(' ').collect();
+        let (output, found) = cluster.rolecast(&arguments).await;
+        assert_eq!(found, code, "{line}: {output}");
+        assert!(output.contains(part), "{line}: {output}");
+    }
+    let (json, _) = cluster.rolecast(&["explain", "choosy", "--json"]).await;
+    let decision: Decision = decode(Encoding::Json, json.as_bytes()).unwrap();
+    assert_eq!((decision.verdict, decision.considered), (Verdict::Sent, 2));
+}
+
+#[tokio::test]
+async fn what_is_learned_of_jobs_is_shown_beside_what_is_declared() {
+    let cluster = Cluster::start(DISPATCHER, &[("n1", WORKER)]).await;
+    let (output, _) = cluster.rolecast(&["category", "show", "echo"]).await;
+    assert!(output.contains("from 0 jobs\n"), "{output}");
+    let job = |i| (format!("job-{i}"), "hello".into());
+    cluster.submit_many("echo", 40, job).await;
+    cluster.wait_no_jobs(LIMIT).await;
+    let (output, code) = cluster.rolecast(&["category", "show", "echo"]).await;
+    assert_eq!(code, 0, "{output}");
+    assert!(output.contains("from 40 jobs"), "{output}");
+    let status = cluster.status().await.unwrap();
+    let profile = &status.categories[0].profile;
+    // Ten executions' worth of the declared 10 s, and forty of some milliseconds.
+    let learned = &profile.learned;
+    assert_eq!(profile.duration_s, 10.0);
+    assert!((2.0..3.0).contains(&learned.duration_s), "{learned:?}");
+    assert!(learned.duration_p95_s < 1.0, "{learned:?}");
+    let (output, _) = cluster.rolecast(&["category", "ls"]).await;
+    assert!(output.contains("40 jobs"), "{output}");
+}
+
+#[tokio::test]
+async fn a_job_that_no_node_can_ever_take_is_dead_after_a_while() {
+    let cluster = Cluster::start(DISPATCHER, &[("n1", WORKER)]).await;
+    let start = Instant::now();
+    submit(&cluster, "lost", (HEADER_REQUIRE, "gpu")).await;
+    wait_until("it is told why it waits", LIMIT, async || {
+        let (output, _) = cluster.rolecast(&["explain", "lost"]).await;
+        output.contains("had to wait: none of 1 node known could take it")
+    })
+    .await;
+    let record = cluster.wait_record("lost").await;
+    assert!(start.elapsed() > Duration::from_secs(2));
+    assert_eq!(record.status, RecordStatus::Dead);
+    let reason = "no node known can ever take it";
+    assert!(record.reason.starts_with(reason), "{}", record.reason);
+    let why = "1 without the labels";
+    assert!(record.reason.ends_with(why), "{}", record.reason);
+}
+
+#[tokio::test]
+async fn jobs_of_one_key_go_to_one_idle_node() {
+    let workers = [("n1", WORKER), ("n2", WORKER), ("n3", WORKER)];
+    let cluster = Cluster::start(DISPATCHER, &workers).await;
+    let mut nodes = std::collections::BTreeSet::new();
+    for job in 0..8 {
+        let job = format!("keyed-{job}");
+        submit(&cluster, &job, (HEADER_KEY, "customer-17")).await;
+        nodes.extend(cluster.wait_record(&job).await.node);
+    }
+    assert_eq!(nodes.len(), 1, "{nodes:?}");
+    let key = ["explain", "--dry-run", "echo", "--key", "customer-17"];
+    let (output, _) = cluster.rolecast(&key).await;
+    let node = nodes.first().unwrap();
+    let sent = format!("would be sent to {node}, which its key prefers of 3");
+    assert!(output.contains(&sent), "{output}");
+}
