@@ -236,7 +236,7 @@ mod tests {
 
     #[test]
     fn requirements_that_are_none_are_refused() {
-        let many = vec!["a"; REQUIREMENT_LEN_MAX + 1].join(",");
+        let many = ["a"; REQUIREMENT_LEN_MAX + 1].join(",");
         let long_name = "x".repeat(LABEL_NAME_LEN_MAX + 1);
         let long_value = format!("a={}", "x".repeat(LABEL_VALUE_LEN_MAX + 1));
         for text in [

@@ -66,8 +66,7 @@ impl Measured {
                 })
             };
             let class = self.board.add_class(category, &Requirement::default(), fit);
-            self.classes
-                .push(class.context("there is room for a class")?);
+            self.classes.push(class);
         }
         Ok(())
     }
