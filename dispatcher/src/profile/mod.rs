@@ -224,7 +224,11 @@ impl Learner {
                 let before = *factor;
                 // Jobs fill their memory at different moments; that they use less
                 // at present is no reason to promise what they will need.
-                let least = if index == MEMORY { 1.0 } else { 1.0 / CALIBRATION_MAX };
+                let least = if index == MEMORY {
+                    1.0
+                } else {
+                    1.0 / CALIBRATION_MAX
+                };
                 *factor = (before * relative).clamp(least, CALIBRATION_MAX);
                 self.needs.average[index] *= *factor / before;
             }
