@@ -18,7 +18,7 @@ use rolecast_common::wire::{LearnedProfile, ProfileView};
 
 use crate::category::Profile;
 use crate::forecast::{BUCKET_EDGES_S, BUCKETS};
-use crate::placement::{Amounts, Needs, RESOURCES, Weights, amounts, resources};
+use crate::placement::{Amounts, MEMORY, Needs, RESOURCES, Weights, amounts, resources};
 use quantiles::Quantiles;
 
 /// How many outcomes the declared profile is worth.
@@ -222,7 +222,14 @@ impl Learner {
             if average > 0.0 && error[index].is_finite() {
                 let relative = 1.0 + (rate * error[index] / average).clamp(-0.1, 0.1);
                 let before = *factor;
-                *factor = (before * relative).clamp(1.0 / CALIBRATION_MAX, CALIBRATION_MAX);
+                // Jobs fill their memory at different moments; that they use less
+                // at present is no reason to promise what they will need.
+                let least = if index == MEMORY {
+                    1.0
+                } else {
+                    1.0 / CALIBRATION_MAX
+                };
+                *factor = (before * relative).clamp(least, CALIBRATION_MAX);
                 self.needs.average[index] *= *factor / before;
             }
         }

@@ -176,3 +176,14 @@ fn heartbeats_correct_an_average_that_is_wrong_by_half() {
         learner.needs()
     );
 }
+
+#[test]
+fn memory_that_jobs_have_not_filled_yet_is_not_promised_to_others() {
+    let mut learner = learner();
+    for _ in 0..100 {
+        learner.calibrate(&[0.0, -1e8, 0.0, 0.0], 2.0, 4.0);
+    }
+    assert!(is_near(learner.needs().average[1], 64.0 * MIB));
+    learner.calibrate(&[0.0, 1e9, 0.0, 0.0], 2.0, 4.0);
+    assert!(f64::from(learner.needs().average[1]) > 64.0 * MIB);
+}

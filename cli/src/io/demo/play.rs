@@ -1,5 +1,6 @@
 //! Submits the jobs, watches them end, and kills a worker halfway.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow};
@@ -52,6 +53,8 @@ pub(super) struct Show<'a> {
 /// What is known while it plays.
 struct Scene {
     progress: Progress,
+    /// Jobs that insist on a node and have not ended: without it they never would.
+    pinned: BTreeSet<JobId>,
     /// Submissions after which a worker is killed.
     kill_after: u64,
     /// When they were reached.
@@ -160,8 +163,10 @@ impl Scene {
     fn new(plan: &[Planned]) -> Self {
         let progress = Progress::new(plan);
         let planned = progress.total().planned;
+        let pinned = plan.iter().filter(|planned| planned.node.is_some());
         Self {
             progress,
+            pinned: pinned.map(|planned| planned.job.clone()).collect(),
             // While the last part, which comes at once, is worked off.
             kill_after: planned * 9 / 10,
             kill_time: None,
@@ -180,11 +185,12 @@ impl Scene {
 
     fn note_end(&mut self, job: &JobId) {
         self.progress.ended(job);
+        self.pinned.remove(job);
         self.last_end = Instant::now();
     }
 
     fn is_victim(&mut self, beat: &Heartbeat) -> bool {
-        if self.progress.total().submitted < self.kill_after {
+        if self.progress.total().submitted < self.kill_after || !self.pinned.is_empty() {
             return false;
         }
         let since = *self.kill_time.get_or_insert_with(Instant::now);
