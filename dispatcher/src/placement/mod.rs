@@ -7,7 +7,7 @@
 //! If even there it would be slowed down too much, a long job is held back a
 //! while, so that short ones have room.
 //!
-//! Read on in this order: [`cost`] (what a job costs on a node), `board` with
+//! Read on in this order: `cost` (what a job costs on a node), `board` with
 //! `class` and `tree` (all nodes, indexed), `hold`, `keyed` (jobs that prefer one node),
 //! `feedback` (what completions tell), [`decision`] (the record of a choice).
 

@@ -1,7 +1,7 @@
 //! The policies that placement is compared with, by the names of the field.
 //!
-//! [`push`] carries those that choose a host for each job as it comes, and
-//! [`pull`] those whose hosts ask for jobs; each family has a file.
+//! [`mod@push`] carries those that choose a host for each job as it comes, and
+//! [`mod@pull`] those whose hosts ask for jobs; each family has a file.
 
 mod fleet;
 mod oracle;
