@@ -20,10 +20,13 @@ use super::policy::{End, EndStatus, JobIndex};
 use super::slots::Slots;
 use super::world::{self, Arrival, Needs, Sample, Sharing};
 
-const INTERFERENCE: f64 = 0.15;
-const JOBS_SHARE_MIN: f64 = 0.05;
-const THRASH_FROM: f64 = 0.93;
-const THRASH_MAX: f64 = 5.0;
+/// How much jobs that share a busy CPU slow each other down.
+pub(super) const INTERFERENCE: f64 = 0.15;
+/// The least share of the CPU that is left to jobs where others come first.
+pub(super) const JOBS_SHARE_MIN: f64 = 0.05;
+/// The share of memory above which a host thrashes, and how slow it gets.
+pub(super) const THRASH_FROM: f64 = 0.93;
+pub(super) const THRASH_MAX: f64 = 5.0;
 
 /// Whether a job uses the disk, and whether it uses the network.
 const CLASSES: usize = 4;

@@ -1,12 +1,12 @@
 //! Whole runs with known answers.
 
-mod fixture;
+pub(super) mod fixture;
 
 use fastrand::Rng;
 
 use self::fixture::{Recorder, arrival, fixed, host, kind, poisson, run_on, world};
 use super::engine::run;
-use super::peers::simple::{LeastInFlight, Options, Random};
+use super::peers::create;
 use super::policy::EndStatus;
 use super::world::{Heartbeats, Load, Sample, Sharing, World};
 
@@ -45,7 +45,7 @@ fn the_mean_slowdown_is_that_of_processor_sharing() {
         world.arrivals = poisson(&mut Rng::with_seed(7), work, 1.0, length_s);
         world.length_s = length_s;
         world.drain_s = 1000.0;
-        let metrics = run(&world, &mut Random::new(&world));
+        let metrics = run(&world, &mut *create("random", &world).unwrap());
         // Jobs differ in size: all slow down alike, so the ratio of means is exact.
         let slowdown = metrics.kinds[0].response.mean / mean_work(&world);
         assert_near(slowdown, exact_slowdown(CORES, work), 0.03);
@@ -101,11 +101,7 @@ fn every_job_ends_once_and_all_work_is_done() {
                 sample.speed_left = 0.5;
             }
         }
-        let options = Options {
-            is_weighted: true,
-            has_memory_check: false,
-        };
-        let mut recorder = Recorder::new(LeastInFlight::new(&world, options));
+        let mut recorder = Recorder::new("least-in-flight-weighted", &world);
         let metrics = run(&world, &mut recorder);
         let mut completed = vec![0; world.arrivals.len()];
         for ended in &recorder.ends {
@@ -129,7 +125,7 @@ fn every_job_ends_once_and_all_work_is_done() {
 fn one_world_gives_one_result() {
     let world = motley(5);
     let result = |world: &World| {
-        let mut recorder = Recorder::new(Random::new(world));
+        let mut recorder = Recorder::new("random", world);
         let metrics = run(world, &mut recorder);
         (metrics, recorder.ends, recorder.heartbeats)
     };
@@ -257,12 +253,9 @@ fn a_memory_check_lets_jobs_wait_instead_of_being_killed() {
     for arrival in &mut world.arrivals {
         arrival.needs.memory = memory;
     }
-    for (has_memory_check, is_killed) in [(true, false), (false, true)] {
-        let options = Options {
-            is_weighted: true,
-            has_memory_check,
-        };
-        let metrics = run(&world, &mut LeastInFlight::new(&world, options));
+    let name = "least-in-flight-weighted";
+    for (name, is_killed) in [(format!("{name}+memory"), false), (name.to_owned(), true)] {
+        let metrics = run(&world, &mut *create(&name, &world).unwrap());
         assert_eq!(metrics.kills > 0, is_killed);
         assert_eq!(metrics.unfinished, 0);
     }
@@ -402,7 +395,7 @@ fn the_history_is_told_to_those_who_learn() {
     let mut world = stepping(HEARTBEATS);
     world.hosts[0].load.start_s = -15.0;
     for learns in [false, true] {
-        let mut recorder = Recorder::new(Random::new(&world));
+        let mut recorder = Recorder::new("random", &world);
         recorder.learns = learns;
         run(&world, &mut recorder);
         let history = recorder

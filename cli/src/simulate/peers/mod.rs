@@ -12,7 +12,7 @@ mod push;
 mod reported;
 mod retries;
 mod rotation;
-pub(crate) mod simple;
+mod simple;
 mod two_choices;
 
 use rolecast_common::wire::ForecastMode;
@@ -27,7 +27,7 @@ use pull_cpu::PullCpu;
 use push::{Choice, Push};
 use reported::{LeastReportedCpu, ThresholdScore};
 use rotation::{RoundRobin, WeightedRoundRobin};
-use simple::{LeastInFlight, Options, Random};
+use simple::{LeastInFlight, Random};
 use two_choices::{PeakEwma, TwoChoices};
 
 /// Asks a policy that chooses for each job to look at memory first.
@@ -104,10 +104,12 @@ pub(crate) fn create(name: &str, world: &World) -> Option<Box<dyn Policy>> {
         "p2c-peak-ewma" => push(PeakEwma::new(world), world, has_memory_check),
         "least-reported-cpu" => push(LeastReportedCpu::new(world), world, has_memory_check),
         "prequal" => push(Prequal::new(world), world, has_memory_check),
-        "least-in-flight" => least_in_flight(world, false, has_memory_check),
-        "least-in-flight-weighted" => least_in_flight(world, true, has_memory_check),
+        "least-in-flight" => push(LeastInFlight::new(world, false), world, has_memory_check),
+        "least-in-flight-weighted" => {
+            push(LeastInFlight::new(world, true), world, has_memory_check)
+        }
         _ if has_memory_check => return None,
-        "random" => Box::new(Random::new(world)),
+        "random" => push(Random::new(world), world, false),
         "rolecast" => Box::new(Rolecast::new(world, ForecastMode::On, true)),
         "rolecast-last" => Box::new(Rolecast::new(world, ForecastMode::Off, true)),
         "rolecast-no-feedback" => Box::new(Rolecast::new(world, ForecastMode::On, false)),
@@ -124,14 +126,6 @@ pub(crate) fn create(name: &str, world: &World) -> Option<Box<dyn Policy>> {
 
 fn push<C: Choice + 'static>(choice: C, world: &World, has_memory_check: bool) -> Box<dyn Policy> {
     Box::new(Push::new(choice, world, has_memory_check))
-}
-
-fn least_in_flight(world: &World, is_weighted: bool, has_memory_check: bool) -> Box<dyn Policy> {
-    let options = Options {
-        is_weighted,
-        has_memory_check,
-    };
-    Box::new(LeastInFlight::new(world, options))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use rolecast_common::wire::Usage;
 
 use crate::simulate::engine::run;
 use crate::simulate::metrics::Metrics;
-use crate::simulate::peers::simple::Random;
+use crate::simulate::peers::create;
 use crate::simulate::policy::{End, Event, HostIndex, JobIndex, Live, Policy, Send};
 use crate::simulate::world::{
     Arrival, Heartbeats, Host, Kind, Load, Needs, Sample, Sharing, World,
@@ -36,7 +36,7 @@ pub(super) fn world(hosts: Vec<Host>, kinds: Vec<Kind>, arrivals: Vec<Arrival>) 
 }
 
 /// An idle host of speed 1 with 16 GB.
-pub(super) fn host(cores: f64) -> Host {
+pub(in crate::simulate) fn host(cores: f64) -> Host {
     Host {
         id: NodeId::new("node").unwrap(),
         roles: vec![],
@@ -66,7 +66,7 @@ pub(super) fn fixed(sample: Sample) -> Load {
 }
 
 /// Jobs of one core that any host may run.
-pub(super) fn kind(name: &str) -> Kind {
+pub(in crate::simulate) fn kind(name: &str) -> Kind {
     let needs = Needs {
         cores: 1.0,
         ..Needs::default()
@@ -83,7 +83,7 @@ pub(super) fn kind(name: &str) -> Kind {
 }
 
 /// A job of one core.
-pub(super) fn arrival(at_s: f64, work_s: f64) -> Arrival {
+pub(in crate::simulate) fn arrival(at_s: f64, work_s: f64) -> Arrival {
     Arrival {
         at_s,
         kind: 0,
@@ -111,7 +111,7 @@ pub(super) fn poisson(rng: &mut Rng, work: f64, mean_s: f64, length_s: f64) -> V
 
 /// Runs the world with every job on any host that may run it.
 pub(super) fn run_on(world: &World) -> (Metrics, Recorder) {
-    let mut recorder = Recorder::new(Random::new(world));
+    let mut recorder = Recorder::new("random", world);
     let metrics = run(world, &mut recorder);
     (metrics, recorder)
 }
@@ -149,9 +149,10 @@ impl HeardHeartbeat {
 }
 
 impl Recorder {
-    pub(super) fn new(policy: impl Policy + 'static) -> Self {
+    /// Does as the policy of this name.
+    pub(super) fn new(name: &str, world: &World) -> Self {
         Self {
-            policy: Box::new(policy),
+            policy: create(name, world).unwrap(),
             learns: false,
             ends: Vec::new(),
             heartbeats: Vec::new(),

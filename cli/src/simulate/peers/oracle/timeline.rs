@@ -6,12 +6,9 @@
 
 use std::collections::VecDeque;
 
+use super::super::super::host::{INTERFERENCE, JOBS_SHARE_MIN, THRASH_FROM, THRASH_MAX};
 use super::super::super::world::{Arrival, Host, Needs, Sharing};
 
-const INTERFERENCE: f64 = 0.15;
-const JOBS_SHARE_MIN: f64 = 0.05;
-const THRASH_FROM: f64 = 0.93;
-const THRASH_MAX: f64 = 5.0;
 /// How early the cost of a host that fills up begins to rise, as a share of
 /// it: more jobs may come, and nobody knows them.
 const CAUTION: f64 = 0.15;

@@ -1,11 +1,12 @@
 //! Small worlds, and a policy that writes down what another sends.
 
-use rolecast_common::id::{Category, NodeId, Priority};
-use rolecast_common::label::{Labels, Requirement};
+use rolecast_common::id::NodeId;
 
 use crate::simulate::engine::run;
 use crate::simulate::peers::create;
 use crate::simulate::policy::{Event, HostIndex, JobIndex, Live, Policy, Send};
+use crate::simulate::tests::fixture;
+pub(super) use crate::simulate::tests::fixture::arrival as job;
 use crate::simulate::world::{
     Arrival, Heartbeats, Host, Kind, Load, Needs, Sample, Sharing, World,
 };
@@ -45,18 +46,8 @@ pub(super) fn fleet(count: usize, cores: f64) -> Vec<Host> {
 /// An idle host of speed 1 with 16 GB.
 pub(super) fn host(cores: f64) -> Host {
     Host {
-        id: NodeId::new("node").unwrap(),
-        roles: vec![],
-        labels: Labels::default(),
-        cores,
-        speed: 1.0,
-        memory: 16.0 * GB,
-        disk: 0.2 * GB,
-        network: 0.1 * GB,
-        declared_cores: cores,
-        declared_speed: 1.0,
-        latency_s: 0.0,
         load: busy(0.0, &[]),
+        ..fixture::host(cores)
     }
 }
 
@@ -83,35 +74,18 @@ pub(super) fn busy(cpu: f32, changes: &[(f64, f32)]) -> Load {
     load
 }
 
-/// Jobs of one core that any host may run.
+/// Jobs of one core and 0.1 GB that any host may run.
 pub(super) fn kind(name: &str, duration_s: f64) -> Kind {
+    let kind = fixture::kind(name);
     let needs = Needs {
-        cores: 1.0,
         memory: 0.1 * GB,
-        ..Needs::default()
+        ..kind.average
     };
     Kind {
-        category: Category::new(name).unwrap(),
-        roles: vec![],
         average: needs,
         peak: needs,
         duration_s,
-        objective: 3.0,
-        require: Requirement::default(),
-    }
-}
-
-pub(super) fn job(at_s: f64, work_s: f64) -> Arrival {
-    Arrival {
-        at_s,
-        kind: 0,
-        work_s,
-        needs: Needs {
-            cores: 1.0,
-            ..Needs::default()
-        },
-        key: None,
-        priority: Priority::Normal,
+        ..kind
     }
 }
 
