@@ -13,7 +13,8 @@ use crate::placement::{CategoryIndex, Prediction};
 /// A job on its way to a node or running there.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Entry {
-    pub category: CategoryIndex,
+    /// `None` if nobody knows what such jobs need.
+    pub category: Option<CategoryIndex>,
     pub sent: Time,
     /// What it was expected to meet there; `None` if a former dispatcher sent it.
     pub prediction: Option<Prediction>,
@@ -72,10 +73,13 @@ impl Ledger {
 }
 
 fn note_busy(busy: &mut Vec<Duration>, now: Time, counted: Time, entry: &Entry) {
-    if busy.len() <= entry.category {
-        busy.resize(entry.category + 1, Duration::ZERO);
+    let Some(category) = entry.category else {
+        return;
+    };
+    if busy.len() <= category {
+        busy.resize(category + 1, Duration::ZERO);
     }
-    busy[entry.category] += now.since(entry.sent.max(counted));
+    busy[category] += now.since(entry.sent.max(counted));
 }
 
 #[cfg(test)]
@@ -99,7 +103,7 @@ mod tests {
             let mut held: BTreeMap<u64, Entry> = BTreeMap::new();
             for (step, (is_reserve, job, category)) in events.into_iter().enumerate() {
                 let now = at(u64::try_from(step).unwrap());
-                let entry = Entry { category, sent: now, prediction: None };
+                let entry = Entry { category: Some(category), sent: now, prediction: None };
                 let name = Sequence::new(job);
                 if is_reserve {
                     prop_assert_eq!(ledger.reserve(name, entry), !held.contains_key(&job));
@@ -117,7 +121,7 @@ mod tests {
         let mut ledger = Ledger::default();
         ledger.take_means(at(0), |_, _| {});
         let entry = |category, tenths| Entry {
-            category,
+            category: Some(category),
             sent: at(tenths),
             prediction: None,
         };

@@ -242,37 +242,42 @@ impl Fleet {
             fair: self.board.slow_down_if(slot, category, 0.0),
             priority: self.board.slow_down_if(slot, category, 1.0),
         };
-        self.reserve(slot, job, category, now, Some(prediction));
-        if let Some(node) = self.nodes.get_mut(&self.ids[slot]) {
+        let entry = Entry {
+            category: Some(category),
+            sent: now,
+            prediction: Some(prediction),
+        };
+        let id = self.ids[slot].clone();
+        self.reserve(&id, job, entry);
+        if let Some(node) = self.nodes.get_mut(&id) {
             node.sent += 1;
         }
     }
 
-    /// Counts a job that a former dispatcher sent.
-    pub fn adopt(&mut self, now: Time, id: &NodeId, job: Sequence, category: CategoryIndex) {
-        if let Some(slot) = self.nodes.get(id).map(|node| node.slot()) {
-            self.reserve(slot, job, category, now, None);
-        }
-    }
-
-    fn reserve(
+    /// Counts a job that a former dispatcher sent, whose category may be unknown.
+    pub fn adopt(
         &mut self,
-        slot: Slot,
+        now: Time,
+        id: &NodeId,
         job: Sequence,
-        category: CategoryIndex,
-        sent: Time,
-        prediction: Option<Prediction>,
+        category: Option<CategoryIndex>,
     ) {
-        let Some(node) = self.nodes.get_mut(&self.ids[slot]) else {
-            return;
-        };
         let entry = Entry {
             category,
-            sent,
-            prediction,
+            sent: now,
+            prediction: None,
         };
-        if node.ledger.reserve(job, entry) {
-            self.board.reserve(slot, category);
+        self.reserve(id, job, entry);
+    }
+
+    fn reserve(&mut self, id: &NodeId, job: Sequence, entry: Entry) {
+        let Some(node) = self.nodes.get_mut(id) else {
+            return;
+        };
+        if node.ledger.reserve(job, entry)
+            && let Some(category) = entry.category
+        {
+            self.board.reserve(node.slot(), category);
         }
     }
 
@@ -287,23 +292,29 @@ impl Fleet {
         // A heartbeat that is on its way counts the memory of a job that ran
         // longer than an interval; that of shorter ones is hardly in it.
         let lingers = now.since(entry.sent) >= node.interval();
-        self.board.release(node.slot(), entry.category, lingers);
+        if let Some(category) = entry.category {
+            self.board.release(node.slot(), category, lingers);
+        }
         Some(entry)
     }
 
     /// The job completed there: learns what it used and how long it took.
     pub fn complete(&mut self, now: Time, id: &NodeId, job: Sequence, outcome: &Outcome) {
-        let Some(entry) = self.end(now, id, job) else {
-            return;
-        };
+        let entry = self.end(now, id, job);
         let Some(node) = self.nodes.get_mut(id) else {
             return;
         };
         node.completed += 1;
+        let Some(entry) = entry else {
+            return;
+        };
+        let Some(category) = entry.category else {
+            return;
+        };
         let prediction = entry.prediction.unwrap_or_default();
         let slow_down = prediction.slow_down(self.experience.priority_share());
         let speed = node.speed();
-        let learner = &mut self.categories[entry.category].learner;
+        let learner = &mut self.categories[category].learner;
         let seen = observation(outcome, node.capacity(), speed, slow_down);
         learner.observe(&seen);
         if !learner.is_known() || entry.prediction.is_none() {

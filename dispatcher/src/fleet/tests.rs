@@ -315,6 +315,7 @@ fn a_node_where_jobs_take_longer_than_predicted_gets_fewer() {
         fleet.status(at(3.0), node)
     };
     assert_eq!(status("n1").feedback, 1.0);
+    assert_eq!(status("n1").completed, 200);
     assert!(status("n3").feedback > 1.5, "{}", status("n3").feedback);
     let needs = fleet.learner(0).needs();
     assert!((0.1..1.0).contains(&needs.duration_s), "{needs:?}");

@@ -74,10 +74,8 @@ impl Machine {
             return;
         }
         let job = self.inherited(now, node, assignment);
-        let category = &job.source.category;
-        if let Some(index) = self.fleet.category(category) {
-            self.fleet.adopt(now.time, node, sequence, index);
-        }
+        let category = self.fleet.category(&job.source.category);
+        self.fleet.adopt(now.time, node, sequence, category);
         out.push(Output::KeepAlive(job.ack.clone()));
         out.push(Output::Event(Event::JobAdopted {
             job: job.job.clone(),

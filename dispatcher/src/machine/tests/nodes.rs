@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rolecast_common::assignment::{Ack, Assignment};
-use rolecast_common::id::{Epoch, Sequence};
+use rolecast_common::id::{Category, Epoch, Sequence};
 use rolecast_common::wire::OutcomeStatus;
 
 use super::super::{Input, Malformed, Output};
@@ -136,6 +136,28 @@ fn a_successor_adopts_jobs_in_hand_and_settles_what_it_never_sent() {
         [report("n1", &other, OutcomeStatus::Completed)],
     );
     assert!(matches!(out[..], [Output::Record(_)]), "{out:?}");
+}
+
+#[test]
+fn an_adopted_job_of_a_category_nobody_serves_is_lost_with_its_node_and_given_back() {
+    let mut successor = machine();
+    let (_, theirs) = running();
+    let theirs = Assignment::new(
+        Epoch::new(4),
+        Category::new("strange").unwrap(),
+        theirs.job().clone(),
+        theirs.attempt(),
+        ack(1, 1),
+    );
+    turn(
+        &mut successor,
+        0.1,
+        [heartbeat("n1", "a", 1, vec![theirs.clone()])],
+    );
+    let out = turn(&mut successor, 0.2, [heartbeat("n1", "b", 1, vec![])]);
+    let is_given_back = |output: &Output| matches!(output, Output::GiveBack { .. });
+    assert!(out.iter().any(is_given_back), "{out:?}");
+    assert_eq!(successor.fleet.get(&node("n1")).unwrap().jobs(), 0);
 }
 
 #[test]
