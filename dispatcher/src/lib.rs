@@ -10,6 +10,7 @@
 //! - [`placement`]: the choice of a node;
 //! - [`capacity`]: the room each role will have;
 //! - [`machine`]: the decision core, one state machine over explicit time;
+//! - [`lease`]: which one of several dispatchers is at work;
 //! - [`io`]: the shell that feeds it from NATS and carries out what it says;
 //! - [`config`]: the configuration file.
 //!
@@ -22,6 +23,7 @@ pub mod config;
 pub mod fleet;
 pub mod forecast;
 pub mod io;
+pub mod lease;
 pub mod ledger;
 pub mod machine;
 pub mod placement;
