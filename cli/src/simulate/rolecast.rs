@@ -40,7 +40,6 @@ const SLOTS_PER_CORE: f64 = 64.0;
 fn params(world: &World, mode: ForecastMode, has_feedback: bool) -> Params {
     Params {
         name: "simulation".to_owned(),
-        epoch: Epoch::new(1),
         forecast: forecast::Params {
             mode,
             model: Model::default(),
@@ -145,7 +144,10 @@ impl Rolecast {
         let heartbeats = world.hosts.iter().map(|host| heartbeat(world, host));
         let ids = world.hosts.iter().map(|host| host.id.clone());
         Self {
-            machine: Machine::new(params(world, mode, has_feedback), start, Vec::new()),
+            machine: leading(
+                Machine::new(params(world, mode, has_feedback), start),
+                start,
+            ),
             learns: mode != ForecastMode::Off,
             clock,
             heartbeats: heartbeats.collect(),
@@ -400,6 +402,16 @@ impl Ended {
             },
         }
     }
+}
+
+/// Gives the machine the lead.
+fn leading(mut machine: Machine, now: Now) -> Machine {
+    let lead = Input::Lead {
+        epoch: Epoch::new(1),
+        histories: Vec::new(),
+    };
+    machine.handle(now, lead, &mut Vec::new());
+    machine
 }
 
 /// Returns what the host's heartbeats always say.

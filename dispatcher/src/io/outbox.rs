@@ -17,11 +17,7 @@ use super::service::Service;
 use crate::machine::{Input, Output, PULL_EXPIRES};
 
 impl Service {
-    pub(super) async fn carry_out(
-        &mut self,
-        output: Output,
-        is_connected: bool,
-    ) -> anyhow::Result<()> {
+    pub(super) async fn carry_out(&mut self, output: Output, is_heard: bool) -> anyhow::Result<()> {
         match output {
             Output::Event(event) => events::log(&event),
             Output::StepDown { reason } => self.stepped_down = Some(reason),
@@ -44,7 +40,7 @@ impl Service {
             Output::Forward { sequence, .. }
             | Output::Ack { sequence, .. }
             | Output::GiveBack { sequence, .. }
-                if !is_connected =>
+                if !is_heard =>
             {
                 self.held.remove(&sequence);
             }
@@ -56,7 +52,7 @@ impl Service {
             | Output::PublishCapacity(_)
             | Output::RecordDecision(_)
             | Output::SaveForecast { .. }
-                if !is_connected => {}
+                if !is_heard => {}
             Output::PublishCapacity(map) => self.publish_capacity(map),
             Output::RecordDecision(decision) => self.record_decision(&decision).await?,
             Output::SaveForecast { node, bytes } => self.keeper.keep(&node, bytes),

@@ -11,6 +11,7 @@ use rolecast_common::subjects::Source;
 use rolecast_common::time::WallTime;
 use rolecast_common::wire::{Heartbeat, Outcome};
 
+use super::History;
 use crate::forecast::Stack;
 
 /// Something that happened. The shell tells everything that arrived together
@@ -72,8 +73,12 @@ pub enum Input {
         from: String,
         why: String,
     },
-    /// Another dispatcher claimed this epoch.
-    Superseded(Epoch),
+    /// This dispatcher is at work from now on, under this epoch; these are the failed
+    /// attempts of jobs that are still alive.
+    Lead {
+        epoch: Epoch,
+        histories: Vec<(Sequence, History)>,
+    },
     /// Stop fetching and give back what has not been sent.
     Stop,
     Turn,

@@ -68,14 +68,13 @@ const SWEEP_INTERVAL: Duration = Duration::from_millis(250);
 #[derive(Clone, Debug)]
 pub struct Params {
     pub name: String,
-    pub epoch: Epoch,
     pub forecast: forecast::Params,
     pub policies: Vec<Policy>,
     /// Whether nodes whose jobs take longer than predicted are avoided.
     pub has_feedback: bool,
     /// The policy of categories nobody declared; `None` buries their jobs.
     pub undeclared: Option<Policy>,
-    /// How long after the start fetching begins, so that heartbeats can first
+    /// How long after it took the lead fetching begins, so that heartbeats can first
     /// tell which jobs are in hand already.
     pub warm_up: Duration,
     /// After this long without a sign of life the server delivers a job again.
@@ -87,6 +86,12 @@ pub struct Params {
 #[derive(Debug)]
 pub struct Machine {
     params: Params,
+    /// Zero as long as another dispatcher leads.
+    epoch: Epoch,
+    /// The largest epoch that any node has told of.
+    known: Epoch,
+    /// Since when this one leads; `None` while it stands by and only learns.
+    led_since: Option<Time>,
     fleet: Fleet,
     services: BTreeMap<Category, Service>,
     rooms: BTreeMap<Source, Room>,
@@ -220,7 +225,8 @@ impl Bound {
 }
 
 impl Machine {
-    pub fn new(params: Params, now: Now, histories: Vec<(Sequence, History)>) -> Self {
+    /// A machine stands by until [`Input::Lead`].
+    pub fn new(params: Params, now: Now) -> Self {
         let mut machine = Self {
             fleet: Fleet::new(fleet::Settings {
                 forecast: params.forecast,
@@ -242,6 +248,9 @@ impl Machine {
             records: Recorder::default(),
             rng: fastrand::Rng::with_seed(params.seed),
             turn: 0,
+            epoch: Epoch::default(),
+            known: Epoch::default(),
+            led_since: None,
             started: now.time,
             swept: now.time,
             is_stopping: false,
@@ -250,15 +259,17 @@ impl Machine {
         for policy in machine.params.policies.clone() {
             machine.serve(policy);
         }
-        for (sequence, history) in histories {
-            machine.send_away(now.time, sequence, history, Duration::ZERO, String::new());
-        }
         machine
     }
 
     /// Returns the categories that need consumers from the start.
     pub fn served(&self) -> Vec<Category> {
         self.services.keys().cloned().collect()
+    }
+
+    /// Returns the largest epoch that it has led under or that nodes have told of.
+    pub fn known_epoch(&self) -> Epoch {
+        self.known
     }
 
     /// Returns whether jobs of undeclared categories are run rather than buried.
@@ -291,10 +302,7 @@ impl Machine {
             Input::CheckpointsDue => self.begin_checkpoints(),
             Input::Stray(stray) => self.bury_stray(now, stray, out),
             Input::Malformed { what, from, why } => self.refuse(now, what, &from, why, out),
-            Input::Superseded(epoch) => {
-                let reason = format!("epoch {epoch} was claimed");
-                out.push(Output::StepDown { reason });
-            }
+            Input::Lead { epoch, histories } => self.lead(now.time, epoch, histories),
             Input::Stop => self.stop(out),
             Input::Turn => self.end_turn(now, out),
         }
@@ -317,11 +325,20 @@ impl Machine {
             self.swept = now.time;
             self.sweep(now, out);
         }
-        if self.is_stopping {
+        if self.is_stopping || self.led_since.is_none() {
             return;
         }
         self.send_waiting(now, out);
         self.fetch(now.time, out);
+    }
+
+    fn lead(&mut self, now: Time, epoch: Epoch, histories: Vec<(Sequence, History)>) {
+        self.epoch = epoch;
+        self.known = self.known.max(epoch);
+        self.led_since = Some(now);
+        for (sequence, history) in histories {
+            self.send_away(now, sequence, history, Duration::ZERO, String::new());
+        }
     }
 
     fn stop(&mut self, out: &mut Vec<Output>) {

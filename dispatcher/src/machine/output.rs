@@ -73,7 +73,7 @@ pub enum Output {
     Learn(Vec<Lesson>),
     /// Answer the worker's request: its outcomes are settled.
     Confirm(String),
-    /// A later dispatcher is at work; end.
+    /// Nodes do not obey this epoch; lead no more under it.
     StepDown {
         reason: String,
     },

@@ -127,7 +127,7 @@ impl Machine {
         };
         if is_recorded {
             let author = Author {
-                epoch: self.params.epoch,
+                epoch: self.epoch,
                 job: Some(&job.job),
             };
             let decision = self.fleet.record(now, author, &candidate, &choice);
@@ -253,7 +253,7 @@ impl Machine {
             sequence,
             node,
             assignment: Assignment::new(
-                self.params.epoch,
+                self.epoch,
                 job.source.category.clone(),
                 job.job.clone(),
                 Attempt::new(job.attempt),

@@ -108,7 +108,6 @@ impl World {
         let epoch = Epoch::new(1);
         let params = Params {
             name: "bench".to_owned(),
-            epoch,
             forecast: config::parse("", "bench")?.forecast,
             has_feedback: true,
             policies: Vec::new(),
@@ -119,8 +118,14 @@ impl World {
         };
         let now = at(0, 0);
         let hosts = (0..fleet.nodes).map(|number| Host::new(number, epoch, fleet.seed));
+        let mut machine = Machine::new(params, now);
+        let lead = Input::Lead {
+            epoch,
+            histories: Vec::new(),
+        };
+        machine.handle(now, lead, &mut Vec::new());
         Ok(Self {
-            machine: Machine::new(params, now, Vec::new()),
+            machine,
             hosts: hosts.collect::<anyhow::Result<_>>()?,
             outputs: Vec::new(),
             sent: 0,
