@@ -99,7 +99,7 @@ impl<T: FromStr<Err: fmt::Display>> Visitor<'_> for TextVisitor<T> {
     }
 }
 
-// Four identifiers share one shape and differ only in name and grammar.
+// Five identifiers share one shape and differ only in name and grammar.
 macro_rules! text_id {
     ($(#[$doc:meta])* $name:ident, $what:literal, $len_max:ident, $is_valid:ident, $grammar:literal) => {
         $(#[$doc])*
@@ -164,6 +164,10 @@ text_id!(
 text_id!(
     /// A role a node plays: leader, backup, follower, or the user's own.
     Role, "role", NAME_LEN_MAX, is_name, "[a-z0-9_-]{1,32}"
+);
+text_id!(
+    /// A group of managed roles: one service, with its leader and its backups.
+    Group, "role group", NAME_LEN_MAX, is_name, "[a-z0-9_-]{1,32}"
 );
 text_id!(
     /// A job, as its producer named it or as its place in the stream names it.

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use crate::id::{JobId, Sequence};
+use crate::id::{JobId, Role, Sequence};
 use crate::label::{Requirement, ShardKey};
 use crate::time::{WallTime, parse_duration};
 
@@ -20,6 +20,9 @@ pub const HEADER_DELAY: &str = "Rolecast-Delay";
 pub const HEADER_REQUIRE: &str = "Rolecast-Require";
 /// What jobs have in common that do best on one node.
 pub const HEADER_KEY: &str = "Rolecast-Key";
+/// Set by the dispatcher on a job whose category is restricted to roles: a worker that
+/// acts in none of these gives it back.
+pub const HEADER_ROLES: &str = "Rolecast-Roles";
 /// Why a job was dead-lettered, in one line.
 pub const HEADER_REASON: &str = "Rolecast-Reason";
 /// The failed attempts of a dead-lettered job, as JSON.
@@ -27,6 +30,8 @@ pub const HEADER_ATTEMPTS: &str = "Rolecast-Attempts";
 /// The subject a dead-lettered job was published on.
 pub const HEADER_SUBJECT: &str = "Rolecast-Subject";
 
+/// The most roles that a job may be for: more than any category has use for.
+const ROLES_MAX: usize = 32;
 /// The longest delay or deadline accepted: a year, beyond which it is a typing error.
 pub const HORIZON_MAX: Duration = Duration::from_secs(366 * 24 * 3600);
 
@@ -100,6 +105,18 @@ pub fn parse_wishes<'a>(
     let require = header(HEADER_REQUIRE).map(parse_require).transpose()?;
     let key = header(HEADER_KEY).map(parse_key).transpose()?;
     Ok((require.unwrap_or_default(), key))
+}
+
+/// Reads [`HEADER_ROLES`], or returns `None` if it does not list roles.
+pub fn parse_roles(value: &str) -> Option<Vec<Role>> {
+    let roles = value.split(',').take(ROLES_MAX);
+    roles.map(|name| Role::new(name.trim()).ok()).collect()
+}
+
+/// Writes the value of [`HEADER_ROLES`].
+pub fn format_roles(roles: &[Role]) -> String {
+    let names: Vec<&str> = roles.iter().take(ROLES_MAX).map(Role::as_str).collect();
+    names.join(",")
 }
 
 fn parse_deadline(value: &str, stored: WallTime) -> Result<WallTime, InvalidOption> {

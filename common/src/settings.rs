@@ -13,7 +13,7 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::id::{Category, NodeId, Role};
+use crate::id::{Category, Group, NodeId, Role};
 use crate::time::parse_duration;
 use crate::unit::{Bytes, BytesPerSecond, Cores, Speed};
 use crate::wire::Share;
@@ -333,6 +333,14 @@ impl Setting for Role {
 
     fn read(value: &DeValue<'_>) -> Option<Self> {
         Role::new(value.as_str()?).ok()
+    }
+}
+
+impl Setting for Group {
+    const EXPECTED: &'static str = "a role group, [a-z0-9_-]{1,32}";
+
+    fn read(value: &DeValue<'_>) -> Option<Self> {
+        Group::new(value.as_str()?).ok()
     }
 }
 

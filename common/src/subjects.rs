@@ -23,11 +23,15 @@ pub const BUCKET_ATTEMPTS: &str = "ROLECAST_ATTEMPTS";
 pub const BUCKET_CAPACITY: &str = "ROLECAST_CAPACITY";
 /// What the forecasts of each node have learned, over a restart.
 pub const BUCKET_FORECASTS: &str = "ROLECAST_FORECASTS";
+/// Which node holds which managed role.
+pub const BUCKET_ROLES: &str = "ROLECAST_ROLES";
 
 /// Key in [`BUCKET_CONTROL`] that holds the dispatcher's epoch.
 pub const KEY_DISPATCHER: &str = "dispatcher";
 /// Key in [`BUCKET_CAPACITY`] that holds the latest [`crate::wire::CapacityMap`], as JSON.
 pub const KEY_CAPACITY: &str = "map";
+/// Key in [`BUCKET_ROLES`] that holds the [`crate::wire::RoleDocument`], as JSON.
+pub const KEY_ASSIGNMENTS: &str = "assignments";
 
 /// What [`STREAM_JOBS`] stores. Deeper subjects reach no stream, so their
 /// producer is told at once.

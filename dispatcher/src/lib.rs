@@ -8,6 +8,7 @@
 //!   sent to each;
 //! - [`profile`]: what jobs of a category need, as declared and learned;
 //! - [`placement`]: the choice of a node;
+//! - [`roles`]: which node holds which role, and how one moves;
 //! - [`capacity`]: the room each role will have;
 //! - [`machine`]: the decision core, one state machine over explicit time;
 //! - [`lease`]: which one of several dispatchers is at work;
@@ -28,3 +29,4 @@ pub mod ledger;
 pub mod machine;
 pub mod placement;
 pub mod profile;
+pub mod roles;

@@ -22,12 +22,19 @@ pub const SAMPLE: &str = include_str!("sample.toml");
 
 /// Long enough for most jobs, shorter than service managers wait (systemd: 90 s).
 pub(crate) const GRACE_DEFAULT: Duration = Duration::from_secs(30);
+const HOOK_LIMIT_DEFAULT: Duration = Duration::from_secs(3);
+/// Two hooks, one that promotes and one that takes it back, and a heartbeat's
+/// interval must fit into a role's lease of 10 s.
+const HOOK_LIMIT_MAX: Duration = Duration::from_secs(4);
 const ENVIRONMENT_DEFAULT: [&str; 4] = ["PATH", "HOME", "LANG", "TZ"];
 
 #[derive(Clone, Debug)]
 pub struct Config {
     pub node: NodeId,
     pub roles: Vec<Role>,
+    /// The managed roles that may be given to this node.
+    pub offers: Vec<Role>,
+    pub hook: Option<Hook>,
     pub labels: Labels,
     pub speed: Speed,
     pub scope: Scope,
@@ -38,6 +45,15 @@ pub struct Config {
     pub capacity: Capacity,
     pub categories: BTreeMap<Category, Service>,
     pub nats: Settings,
+}
+
+/// The program that is told when the roles of the node change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hook {
+    pub program: PathBuf,
+    pub arguments: Vec<String>,
+    /// How long it may take before it is killed.
+    pub limit: Duration,
 }
 
 /// What a node has to give, where the system's own word is not to be taken.
@@ -67,6 +83,8 @@ impl Config {
 fn read_root(root: &mut Table<'_>) -> Option<Config> {
     let node = read_node(root);
     let roles = read_roles(root);
+    let offers = read_offers(root, &roles);
+    let hook = read_hook(root);
     let labels = root.table("labels", read_labels);
     let speed = root.get_or("speed", Speed::default());
     let scope = read_scope(root);
@@ -91,6 +109,8 @@ fn read_root(root: &mut Table<'_>) -> Option<Config> {
     Some(Config {
         node: node?,
         roles,
+        offers,
+        hook,
         labels,
         speed,
         scope: scope?,
@@ -137,6 +157,36 @@ fn read_roles(root: &mut Table<'_>) -> Vec<Role> {
         }
     }
     roles
+}
+
+fn read_offers(root: &mut Table<'_>, roles: &[Role]) -> Vec<Role> {
+    let offers: Vec<Role> = root.get_or("offers", Vec::new());
+    for (index, role) in offers.iter().enumerate() {
+        if offers[..index].contains(role) {
+            root.mistake("offers", format!("{role} is there twice"));
+        }
+        if roles.contains(role) {
+            let text = format!("{role} is in roles too; a role is either held always or given");
+            root.mistake("offers", text);
+        }
+    }
+    offers
+}
+
+fn read_hook(root: &mut Table<'_>) -> Option<Hook> {
+    let limit = root.get_or("hook_limit", HOOK_LIMIT_DEFAULT);
+    if limit.is_zero() || limit > HOOK_LIMIT_MAX {
+        root.mistake("hook_limit", "expected more than 0s, at most 4s");
+    }
+    if !root.has("on_role_change") {
+        return None;
+    }
+    let (program, arguments) = read_command(root, "on_role_change", None)?;
+    Some(Hook {
+        program,
+        arguments,
+        limit,
+    })
 }
 
 fn read_labels(table: &mut Table<'_>) -> Labels {
@@ -212,7 +262,7 @@ fn read_service(table: &mut Table<'_>, jobs_max: u32) -> Option<Service> {
     let directory = read_directory(table);
     let output_max = read_output_max(table);
     let environment = read_environment(table);
-    let (program, arguments) = read_command(table, directory.as_deref())?;
+    let (program, arguments) = read_command(table, "command", directory.as_deref())?;
     let command = Command {
         program,
         arguments,
@@ -259,23 +309,24 @@ fn read_environment(table: &mut Table<'_>) -> Vec<(String, std::ffi::OsString)> 
     values.map(|(value, name)| (name, value)).collect()
 }
 
-fn read_command(table: &mut Table<'_>, directory: Option<&Path>) -> Option<(PathBuf, Vec<String>)> {
-    let mut arguments: Vec<String> = table.require("command")?;
+fn read_command(
+    table: &mut Table<'_>,
+    key: &str,
+    directory: Option<&Path>,
+) -> Option<(PathBuf, Vec<String>)> {
+    let mut arguments: Vec<String> = table.require(key)?;
     if arguments.first().is_none_or(String::is_empty) {
-        table.mistake(
-            "command",
-            "empty; expected [\"program\", \"argument\", ...]",
-        );
+        table.mistake(key, "empty; expected [\"program\", \"argument\", ...]");
         return None;
     }
     if arguments.iter().any(|argument| argument.contains('\0')) {
-        table.mistake("command", "an argument cannot hold a NUL character");
+        table.mistake(key, "an argument cannot hold a NUL character");
     }
     let name = arguments.remove(0);
     match find_program(&name, directory) {
         Ok(program) => Some((program, arguments)),
         Err(text) => {
-            table.mistake("command", text);
+            table.mistake(key, text);
             None
         }
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{HEARTBEAT_LEN_MAX, Message};
+use super::{HEARTBEAT_LEN_MAX, Message, RoleFailure, RoleVersion};
 use crate::assignment::Assignment;
 use crate::id::{BootId, Category, Epoch, NodeId, Role};
 use crate::label::Labels;
@@ -26,7 +26,17 @@ pub struct Heartbeat {
     pub epoch: Epoch,
     /// How far apart this worker's heartbeats are, in milliseconds.
     pub interval_ms: u32,
+    /// The roles it acts in at this moment.
     pub roles: Vec<Role>,
+    /// The managed roles it may be given.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub offers: Vec<Role>,
+    /// The last role assignment that it carried out as a whole.
+    #[serde(default, skip_serializing_if = "RoleVersion::is_none")]
+    pub assigned: RoleVersion,
+    /// A newer one that it could not carry out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role_failure: Option<RoleFailure>,
     /// Whether the worker takes no more jobs and ends when it is empty.
     #[serde(default)]
     pub draining: bool,

@@ -15,6 +15,7 @@ mod heartbeat;
 mod outcome;
 mod profile;
 mod record;
+mod role_document;
 mod roles;
 mod shape;
 mod status;
@@ -32,7 +33,11 @@ pub use heartbeat::{Heartbeat, Pressure, Share, Usage};
 pub use outcome::{JobUsage, Outcome, OutcomeBatch, OutcomeStatus};
 pub use profile::{LearnedProfile, ProfileView};
 pub use record::{FailedAttempt, Record, RecordStatus};
-pub use roles::RoleAssignment;
+pub use role_document::{
+    Figures, PAST_CHANGES_MAX, PastRoleChange, RoleChange, RoleChangeResult, RoleDocument,
+    RolePhase, Why,
+};
+pub use roles::{RoleAssignment, RoleFailure, RoleVersion};
 pub use status::{
     CategoryStatus, Counters, JobState, JobView, NodeHealth, NodeStatus, RoleStatus, Status,
 };

@@ -1,21 +1,34 @@
-//! How a node is told its roles.
+//! How a node is told its roles, and what it says of them.
 
 use serde::{Deserialize, Serialize};
 
 use super::Message;
-use crate::id::{Epoch, Role};
+use crate::id::{BootId, Epoch, Role};
 
-/// The roles a node holds from now on, sent on `rolecast.node.<node>.roles`.
+/// The managed roles a node is to have, all of them, sent on
+/// `rolecast.node.<node>.roles` in answer to one of its heartbeats.
 ///
-/// A worker takes it if `(epoch, generation)` is above the last it took, and
-/// confirms by the roles and epoch in its next heartbeat; else it changes nothing.
+/// 1. A worker refuses it if it is of another boot, answers a heartbeat that it
+///    does not remember, has an epoch below the largest ever seen, or an older
+///    `(epoch, generation)` than the last one taken.
+/// 2. It holds until `lease_ms` after the worker *sent* that heartbeat, on the
+///    worker's own clock. An equal `(epoch, generation)` only makes it hold longer.
+/// 3. Roles that are missing end at once. Roles that are new begin when the
+///    worker's hook has succeeded; then, or when it has failed, the next heartbeat
+///    says so.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RoleAssignment {
     pub v: u8,
     /// The epoch of the dispatcher that decided it.
     pub epoch: Epoch,
-    /// Rises with every change that dispatcher decides.
+    /// Rises with every step of any dispatcher.
     pub generation: u64,
+    /// The start of the worker that it is for.
+    pub boot: BootId,
+    /// The `seq` of the heartbeat that it answers.
+    pub answers: u64,
+    /// How long the roles are held, counted from when that heartbeat was sent.
+    pub lease_ms: u32,
     pub roles: Vec<Role>,
 }
 
@@ -23,4 +36,29 @@ impl Message for RoleAssignment {
     fn version(&self) -> u8 {
         self.v
     }
+}
+
+/// Names one step in who holds which role: greater is newer.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
+pub struct RoleVersion {
+    pub epoch: Epoch,
+    pub generation: u64,
+}
+
+impl RoleVersion {
+    /// Returns whether no assignment was ever carried out.
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// A worker did not take on the roles of this assignment; those that it was to
+/// lose it has lost.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoleFailure {
+    pub generation: u64,
+    /// Such as what the hook said, in one line.
+    pub reason: String,
 }

@@ -19,6 +19,15 @@ fn heartbeat() -> Heartbeat {
         epoch: Epoch::new(3),
         interval_ms: 1000,
         roles: vec![Role::new("leader").unwrap()],
+        offers: vec![Role::new("leader").unwrap()],
+        assigned: RoleVersion {
+            epoch: Epoch::new(3),
+            generation: 12,
+        },
+        role_failure: Some(RoleFailure {
+            generation: 11,
+            reason: "the hook failed".to_owned(),
+        }),
         draining: false,
         labels: Labels::try_from(BTreeMap::from([("zone".to_owned(), "eu".to_owned())])).unwrap(),
         speed: Speed::new(1.5).unwrap(),

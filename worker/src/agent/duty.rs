@@ -25,6 +25,9 @@ pub(super) const LEAVE_TIMEOUT: Duration = Duration::from_secs(2);
 /// What a draining worker without jobs stays for: jobs that were on their way
 /// when it said so are handed back and not lost. Far above a round trip.
 pub(super) const LINGER: Duration = Duration::from_millis(250);
+/// What one stays for that has managed roles: their hook, of at most 4 s, and the
+/// dispatcher's word that others may have them. Without it they wait for the lease.
+pub(super) const RELEASE_WAIT: Duration = Duration::from_secs(6);
 /// What of a heartbeat is left to the jobs in hand; the rest is far smaller.
 const JOBS_LEN_MAX: usize = HEARTBEAT_LEN_MAX - 32 * 1024;
 
@@ -39,7 +42,8 @@ impl Agent {
             Phase::Draining { until } | Phase::Leaving { until } => Some(until),
             Phase::Serving | Phase::Gone => None,
         };
-        let others = [limit, phase, self.ledger.next_due()];
+        let roles = self.roles.next_deadline();
+        let others = [limit, phase, roles, self.ledger.next_due()];
         let earliest = others.into_iter().flatten().min();
         earliest.map_or(self.heartbeat_due, |at| at.min(self.heartbeat_due))
     }
@@ -47,7 +51,10 @@ impl Agent {
     pub(super) fn drain(&mut self, now: Now, out: &mut Vec<Output>) {
         let until = match self.phase {
             Phase::Serving => {
-                self.linger_until = now.time + LINGER;
+                self.linger_until = now.time + RELEASE_WAIT;
+                self.roles.release();
+                self.move_roles(now.time, out);
+                self.shorten_linger(now.time);
                 now.time + self.params.grace
             }
             Phase::Draining { .. } => now.time,
@@ -57,6 +64,14 @@ impl Agent {
         self.heartbeat_due = now.time;
         let running = self.running.len();
         out.push(Output::Event(Event::Draining { running }));
+    }
+
+    /// A worker that has given up its roles, and was told that this is known, need
+    /// not wait for it.
+    pub(super) fn shorten_linger(&mut self, now: Time) {
+        if self.roles.is_free() {
+            self.linger_until = self.linger_until.min(now + LINGER);
+        }
     }
 
     /// Does everything that is due.
@@ -72,6 +87,7 @@ impl Agent {
             self.heartbeat_due = now.time + HEARTBEAT_INTERVAL;
             self.heartbeat_sent = (now.time, self.usage);
             self.heartbeat_sequence += 1;
+            self.roles.note_sent(now.time, self.heartbeat_sequence);
             out.push(Output::Heartbeat(Box::new(self.heartbeat())));
         }
     }
@@ -162,9 +178,12 @@ impl Agent {
             node: self.params.node.clone(),
             boot: self.params.boot.clone(),
             sequence: self.heartbeat_sequence,
-            epoch: self.epoch,
+            epoch: self.roles.epoch(),
             interval_ms: HEARTBEAT_INTERVAL_MS,
-            roles: self.roles.to_vec(),
+            roles: self.roles.shown().to_vec(),
+            offers: self.roles.offers().to_vec(),
+            assigned: self.roles.assigned(),
+            role_failure: self.roles.failure().cloned(),
             draining: self.phase != Phase::Serving,
             labels: self.params.labels.clone(),
             speed: self.params.speed,

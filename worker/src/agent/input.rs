@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use rolecast_common::assignment::Assignment;
+use rolecast_common::id::Role;
 use rolecast_common::time::WallTime;
 use rolecast_common::wire::{JobUsage, OutcomeStatus, RoleAssignment, Usage};
 
@@ -18,8 +19,13 @@ pub enum Input {
     Confirmed { batch: u64 },
     /// No dispatcher listened when this batch was sent.
     Unheard { batch: u64 },
-    /// The node's roles were decided.
+    /// A dispatcher says which managed roles this node is to have.
     Roles(RoleAssignment),
+    /// The hook is over; if it failed or was killed, why.
+    HookEnded {
+        run: HookRun,
+        result: Result<(), String>,
+    },
     /// The use of the node was measured.
     Usage(Usage),
     /// The connection was made anew; what was sent before it may be lost.
@@ -35,6 +41,8 @@ pub enum Input {
 pub struct Offer {
     pub assignment: Assignment,
     pub deadline: Option<WallTime>,
+    /// The roles in one of which this node must act; empty means any.
+    pub roles: Vec<Role>,
 }
 
 /// Names one execution within this process; never used twice.
@@ -43,6 +51,18 @@ pub struct Run(u64);
 
 impl Run {
     pub const FIRST: Run = Run(1);
+
+    pub fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
+/// Names one run of the hook within this process; never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct HookRun(u64);
+
+impl HookRun {
+    pub const FIRST: HookRun = HookRun(1);
 
     pub fn next(self) -> Self {
         Self(self.0 + 1)

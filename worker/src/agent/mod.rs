@@ -8,11 +8,14 @@
 //!    One more is sent at once when the CPU that others use has moved much.
 //! 5. To drain: take nothing new, let the running ones finish within the grace
 //!    time, give the rest back, leave.
+//! 6. A job that is for certain roles starts only while one of them is acted in
+//!    ([`RoleParams`] and what follows it).
 
 mod duty;
 mod input;
 mod outcomes;
 mod output;
+mod roles;
 mod settled;
 #[cfg(test)]
 mod tests;
@@ -24,7 +27,7 @@ use std::time::Duration;
 
 use foldhash::{HashMap, HashMapExt as _};
 use rolecast_common::assignment::Assignment;
-use rolecast_common::id::{BootId, Category, Epoch, NodeId, Role};
+use rolecast_common::id::{BootId, Category, NodeId};
 use rolecast_common::label::Labels;
 use rolecast_common::time::{Now, Time, WallTime, format_duration};
 use rolecast_common::unit::{Resources, Speed};
@@ -32,10 +35,12 @@ use rolecast_common::wire::{
     Blob, JobUsage, Outcome, OutcomeStatus, RoleAssignment, Usage, VERSION,
 };
 
-pub use input::{Ended, Input, Offer, Run};
-pub use output::{Event, Output};
+pub use input::{Ended, HookRun, Input, Offer, Run};
+pub use output::{Event, Output, RoleObjection};
+pub use roles::RoleParams;
 
 use outcomes::Ledger;
+use roles::Roles;
 use settled::Settled;
 
 /// Unconfirmed outcomes kept; further jobs are dropped unanswered, and come
@@ -47,8 +52,7 @@ const UNCONFIRMED_MAX: usize = 4096;
 pub struct Params {
     pub node: NodeId,
     pub boot: BootId,
-    /// The roles held until the dispatcher decides otherwise.
-    pub roles: Vec<Role>,
+    pub roles: RoleParams,
     pub labels: Labels,
     pub speed: Speed,
     pub capacity: Resources,
@@ -147,10 +151,7 @@ pub struct Agent {
     phase: Phase,
     /// How long a drained worker stays at least.
     linger_until: Time,
-    epoch: Epoch,
-    roles: Arc<[Role]>,
-    /// The last role assignment taken.
-    roles_version: (Epoch, u64),
+    roles: Roles,
     usage: Usage,
     run_next: Run,
     running: BTreeMap<Run, Running>,
@@ -176,9 +177,7 @@ impl Agent {
         Self {
             phase: Phase::Serving,
             linger_until: now.time,
-            epoch: Epoch::default(),
-            roles: params.roles.clone().into(),
-            roles_version: (Epoch::default(), 0),
+            roles: Roles::new(params.roles.clone(), params.boot.clone()),
             usage: Usage::default(),
             run_next: Run::FIRST,
             running: BTreeMap::new(),
@@ -197,12 +196,17 @@ impl Agent {
 
     /// Takes an input and says what is to be done.
     pub fn handle(&mut self, now: Now, input: Input, out: &mut Vec<Output>) {
+        self.advance_roles(now.time, out);
         match input {
             Input::Job(offer) => self.consider(now, offer, out),
             Input::Ended(ended) => ended.into_iter().for_each(|ended| self.end(ended)),
             Input::Confirmed { batch } => self.confirm(batch, out),
             Input::Unheard { batch } => self.ledger.unheard(now.time, batch),
             Input::Roles(roles) => self.take_roles(now, &roles, out),
+            Input::HookEnded { run, result } => {
+                self.roles.end_hook(run, result, out);
+                self.move_roles(now.time, out);
+            }
             Input::Usage(usage) => self.take_usage(now.time, usage),
             Input::Connected => {
                 self.ledger.resend(now.time);
@@ -216,11 +220,11 @@ impl Agent {
 
     fn consider(&mut self, now: Now, offer: Offer, out: &mut Vec<Output>) {
         let epoch = offer.assignment.epoch();
-        if epoch < self.epoch {
-            let reason = format!("stale epoch {epoch}: this node has seen {}", self.epoch);
+        if !self.roles.see(epoch, out) {
+            let seen = self.roles.epoch();
+            let reason = format!("stale epoch {epoch}: this node has seen {seen}");
             return self.refuse(OutcomeStatus::Refused, offer.assignment, reason, out);
         }
-        self.epoch = epoch;
         let execution = Execution::of(&offer.assignment);
         self.ledger.forget_refusals(&execution);
         if self.is_known(&execution, &offer.assignment) {
@@ -228,6 +232,11 @@ impl Agent {
         }
         if self.phase != Phase::Serving {
             let reason = "the worker is draining".to_owned();
+            return self.refuse(OutcomeStatus::HandedBack, offer.assignment, reason, out);
+        }
+        let acts_in = self.roles.shown();
+        if !offer.roles.is_empty() && !offer.roles.iter().any(|role| acts_in.contains(role)) {
+            let reason = "this node acts in none of the roles it is for".to_owned();
             return self.refuse(OutcomeStatus::HandedBack, offer.assignment, reason, out);
         }
         match self.objection(now, &offer) {
@@ -304,6 +313,7 @@ impl Agent {
         let Offer {
             assignment,
             deadline,
+            roles: _,
         } = offer;
         if self.ledger.outcome_count() >= UNCONFIRMED_MAX {
             return out.push(Output::Event(Event::Dropped { assignment }));
@@ -331,7 +341,7 @@ impl Agent {
             run,
             assignment,
             deadline,
-            roles: Arc::clone(&self.roles),
+            roles: Arc::clone(self.roles.shown()),
         });
     }
 
@@ -397,20 +407,30 @@ impl Agent {
     }
 
     fn take_roles(&mut self, now: Now, assigned: &RoleAssignment, out: &mut Vec<Output>) {
-        let (epoch, generation) = (assigned.epoch, assigned.generation);
-        if epoch < self.epoch || (epoch, generation) <= self.roles_version {
-            let event = Event::StaleRoles { epoch, generation };
-            return out.push(Output::Event(event));
+        if let Err(objection) = self.roles.take(now.time, assigned, out) {
+            let (epoch, generation) = (assigned.epoch, assigned.generation);
+            return out.push(Output::Event(Event::RolesRefused {
+                epoch,
+                generation,
+                objection,
+            }));
         }
-        self.epoch = epoch;
-        self.roles_version = (epoch, generation);
-        self.roles = assigned.roles.clone().into();
-        self.heartbeat_due = now.time;
-        out.push(Output::Event(Event::Roles {
-            epoch,
-            generation,
-            roles: Arc::clone(&self.roles),
-        }));
+        self.move_roles(now.time, out);
+    }
+
+    /// Ends the roles whose lease has run out.
+    fn advance_roles(&mut self, now: Time, out: &mut Vec<Output>) {
+        if self.roles.next_deadline().is_some_and(|due| due <= now) {
+            self.move_roles(now, out);
+        }
+    }
+
+    /// Takes on and drops roles, and says so at once.
+    fn move_roles(&mut self, now: Time, out: &mut Vec<Output>) {
+        if self.roles.advance(now, out) {
+            self.heartbeat_due = now;
+        }
+        self.shorten_linger(now);
     }
 }
 

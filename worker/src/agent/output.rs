@@ -7,7 +7,7 @@ use rolecast_common::id::{Epoch, Role};
 use rolecast_common::time::WallTime;
 use rolecast_common::wire::{Heartbeat, OutcomeBatch};
 
-use super::input::Run;
+use super::input::{HookRun, Run};
 
 /// An order to the shell; carrying it out late or twice does no harm.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,12 +26,37 @@ pub enum Output {
         batch: u64,
         outcomes: Arc<OutcomeBatch>,
     },
+    /// Keep this epoch where the next start finds it, before anything that follows.
+    KeepEpoch(Epoch),
+    /// Tell the user's service: these were the roles, these are. Kill it at its limit,
+    /// with all that it started; say `HookEnded` exactly once, whatever happens.
+    Hook {
+        run: HookRun,
+        /// Empty if nothing was told before.
+        old: Vec<Role>,
+        new: Vec<Role>,
+    },
     /// Publish the state of the node.
     Heartbeat(Box<Heartbeat>),
     /// Everything is done that could be: end the program.
     Exit,
     /// Tell the operator.
     Event(Event),
+}
+
+/// Why a role assignment was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RoleObjection {
+    #[error("it is older than what this node has seen")]
+    Stale,
+    #[error("it is for another start of the worker")]
+    OtherBoot,
+    #[error("it has the version of another assignment, and other roles")]
+    Contradiction,
+    #[error("it answers no heartbeat of this node")]
+    Unasked,
+    #[error("its lease is over")]
+    TooLate,
 }
 
 /// What an operator may want to know.
@@ -55,14 +80,20 @@ pub enum Event {
     /// A confirmation of no batch of ours: late, or meant for another worker
     /// that uses the same node id.
     UnknownBatch { batch: u64 },
-    /// The node's roles changed.
+    /// The roles that this node acts in have changed.
     Roles {
         epoch: Epoch,
         generation: u64,
         roles: Arc<[Role]>,
     },
-    /// A role assignment was older than the last one taken.
-    StaleRoles { epoch: Epoch, generation: u64 },
+    /// A role assignment was not taken.
+    RolesRefused {
+        epoch: Epoch,
+        generation: u64,
+        objection: RoleObjection,
+    },
+    /// The hook failed; a role that it was to bring is not taken on.
+    HookFailed { generation: u64, reason: String },
     /// No more jobs are taken.
     Draining { running: usize },
     /// The grace time is over; the rest was given back.

@@ -35,6 +35,7 @@ impl fmt::Display for Mistakes {
 pub struct Builder {
     node: Option<NodeId>,
     roles: Vec<Role>,
+    offers: Vec<Role>,
     labels: Labels,
     speed: Speed,
     scope: Scope,
@@ -53,6 +54,7 @@ impl Builder {
         Self {
             node: None,
             roles: Vec::new(),
+            offers: Vec::new(),
             labels: Labels::default(),
             speed: Speed::default(),
             scope: Scope::Host,
@@ -73,16 +75,28 @@ impl Builder {
         self
     }
 
-    /// Adds a role that the node holds until the dispatcher decides otherwise.
+    /// Adds a role that the node always holds.
     pub fn role(mut self, name: &str) -> Self {
-        let Some(role) = self.note(Role::new(name)) else {
-            return self;
-        };
-        if self.roles.contains(&role) {
+        if let Some(role) = self.new_role(name) {
+            self.roles.push(role);
+        }
+        self
+    }
+
+    /// Adds a role that the dispatcher may give to the node, for as long as it says.
+    pub fn offer(mut self, name: &str) -> Self {
+        if let Some(role) = self.new_role(name) {
+            self.offers.push(role);
+        }
+        self
+    }
+
+    fn new_role(&mut self, name: &str) -> Option<Role> {
+        let role = self.note(Role::new(name))?;
+        if self.roles.contains(&role) || self.offers.contains(&role) {
             self.mistakes.push(format!("role {role} is given twice"));
         }
-        self.roles.push(role);
-        self
+        Some(role)
     }
 
     /// Says what the node is, for jobs that ask for it.
@@ -213,6 +227,7 @@ impl Builder {
         Ok(Worker {
             node,
             roles: self.roles,
+            offers: self.offers,
             labels: self.labels,
             speed: self.speed,
             scope: self.scope,

@@ -19,6 +19,7 @@ pub(super) struct Log {
     overdue: Limit,
     repeated: Limit,
     unknown_batch: Limit,
+    roles_refused: Limit,
     malformed: Limit,
 }
 
@@ -62,8 +63,9 @@ impl Log {
             Event::Overdue { .. } => &mut self.overdue,
             Event::Repeated { .. } => &mut self.repeated,
             Event::UnknownBatch { .. } => &mut self.unknown_batch,
+            Event::RolesRefused { .. } => &mut self.roles_refused,
             Event::Roles { .. }
-            | Event::StaleRoles { .. }
+            | Event::HookFailed { .. }
             | Event::Draining { .. }
             | Event::HandedBack { .. }
             | Event::Leaving { .. } => return write(event, 0),
@@ -107,8 +109,19 @@ fn write(event: &Event, suppressed: u64) {
             generation,
             roles,
         } => tracing::info!(event = "roles_changed", %epoch, generation, ?roles),
-        Event::StaleRoles { epoch, generation } => {
-            tracing::warn!(event = "roles_stale", %epoch, generation);
+        Event::RolesRefused {
+            epoch,
+            generation,
+            objection,
+        } => tracing::warn!(
+            event = "roles_refused",
+            %epoch,
+            generation,
+            %objection,
+            suppressed
+        ),
+        Event::HookFailed { generation, reason } => {
+            tracing::error!(event = "role_hook_failed", generation, reason);
         }
         Event::Draining { running } => tracing::info!(event = "draining", running),
         Event::HandedBack { count } => tracing::warn!(event = "jobs_handed_back", count),

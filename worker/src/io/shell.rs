@@ -16,7 +16,7 @@ use futures_util::stream::FusedStream;
 use futures_util::{FutureExt as _, Stream, StreamExt as _};
 use rolecast_common::id::{Category, NodeId, Role};
 use rolecast_common::nats::{Clock, Connection};
-use rolecast_common::options::HEADER_DEADLINE;
+use rolecast_common::options::{HEADER_DEADLINE, HEADER_ROLES, parse_roles};
 use rolecast_common::subjects;
 use rolecast_common::time::{Now, Time, WallTime};
 use rolecast_common::wire::{
@@ -196,9 +196,14 @@ impl Shell {
             Some(text) => Some(WallTime::parse(text).ok_or("a deadline that is no time")?),
             None => None,
         };
+        let roles = match header(&message, HEADER_ROLES) {
+            Some(text) => parse_roles(text).ok_or("roles that are none")?,
+            None => Vec::new(),
+        };
         let offer = Offer {
             assignment,
             deadline,
+            roles,
         };
         self.agent.handle(now, Input::Job(offer), &mut self.outputs);
         self.carry_out(now.time, Some(message));
@@ -295,6 +300,7 @@ impl Shell {
                 }
                 Output::Stop(run) => self.stop(run),
                 Output::SendOutcomes { batch, outcomes } => self.send_outcomes(batch, &outcomes),
+                Output::KeepEpoch(_) | Output::Hook { .. } => {}
                 Output::Heartbeat(heartbeat) => self.send_heartbeat(&heartbeat),
                 Output::Exit => self.is_over = true,
                 Output::Event(event) => self.log.event(now, &event),

@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use async_nats::{Client, Message, SubscribeError};
 use futures_util::stream::{FusedStream, once, select};
 use futures_util::{Stream, StreamExt as _};
-use rolecast_common::id::{BootId, Category, NodeId, Role};
+use rolecast_common::id::{BootId, Category, Epoch, NodeId, Role};
 use rolecast_common::label::Labels;
 use rolecast_common::nats::{Clock, Connection, Settings, connect};
 use rolecast_common::subjects;
@@ -21,7 +21,7 @@ use super::gauge::Gauge;
 use super::handler::Launch;
 use super::sampler::{Meter, Sampler};
 use super::shell::Shell;
-use crate::agent::{Agent, Limits, Params};
+use crate::agent::{Agent, Limits, Params, RoleParams};
 use crate::command::Command;
 use crate::config::{Capacity, Config};
 use crate::usage::Scope;
@@ -41,6 +41,7 @@ const FIRST_USAGE_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct Worker {
     pub(super) node: NodeId,
     pub(super) roles: Vec<Role>,
+    pub(super) offers: Vec<Role>,
     pub(super) labels: Labels,
     pub(super) speed: Speed,
     pub(super) scope: Scope,
@@ -96,6 +97,7 @@ impl Worker {
         Self {
             node: config.node,
             roles: config.roles,
+            offers: config.offers,
             labels: config.labels,
             speed: config.speed,
             scope: config.scope,
@@ -158,7 +160,12 @@ impl Worker {
         let params = Params {
             node: self.node.clone(),
             boot,
-            roles: self.roles,
+            roles: RoleParams {
+                fixed: self.roles,
+                offers: self.offers,
+                hook_limit: None,
+                epoch: Epoch::default(),
+            },
             labels: self.labels,
             speed: self.speed,
             capacity: sampler.capacity,

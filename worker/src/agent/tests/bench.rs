@@ -51,7 +51,10 @@ impl Bench {
         let params = Params {
             node: NodeId::new("n1").unwrap(),
             boot: BootId::new("boot").unwrap(),
-            roles: vec![Role::new("follower").unwrap()],
+            roles: RoleParams {
+                fixed: vec![Role::new("follower").unwrap()],
+                ..RoleParams::default()
+            },
             labels: Labels::default(),
             speed: Speed::default(),
             capacity: Resources {
@@ -99,7 +102,10 @@ impl Bench {
                     self.unconfirmed.insert(*batch, outcomes.outcomes.clone());
                 }
                 Output::Exit => self.has_left = true,
-                Output::Heartbeat(_) | Output::Event(_) => {}
+                Output::KeepEpoch(_)
+                | Output::Hook { .. }
+                | Output::Heartbeat(_)
+                | Output::Event(_) => {}
             }
         }
     }
@@ -112,6 +118,7 @@ impl Bench {
         self.input(Input::Job(Offer {
             assignment,
             deadline: None,
+            roles: Vec::new(),
         }));
     }
 

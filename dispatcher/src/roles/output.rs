@@ -1,0 +1,87 @@
+//! What the manager wants done.
+
+use rolecast_common::id::{Epoch, Group, NodeId, Role};
+use rolecast_common::wire::{PastRoleChange, RoleAssignment, RoleChange, RoleDocument};
+
+/// An order to the shell; carrying it out late or twice does no harm.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Output {
+    /// Read the document; answer with `Input::Read` or `Input::Unread`.
+    Read { request: u64 },
+    /// Write it if the key still has this revision, 0 if it was never written;
+    /// answer with `Input::Stored`.
+    Store {
+        request: u64,
+        revision: u64,
+        document: Box<RoleDocument>,
+    },
+    /// Publish it to the node.
+    Assign {
+        node: NodeId,
+        assignment: RoleAssignment,
+    },
+    /// What became of an operator's order; once for each.
+    Answer { id: u64, result: Answer },
+    /// Tell it, and count it.
+    Event(Event),
+}
+
+/// What became of an order.
+pub type Answer = Result<(), Refusal>;
+
+/// Why an order was not carried out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    #[error("this dispatcher is not at work, or has just begun; ask again")]
+    NotLeading,
+    #[error("role {0} is not managed; give it holders in the configuration")]
+    NotManaged(Role),
+    #[error("{0} is not heard of")]
+    UnknownNode(NodeId),
+    #[error("{node} cannot hold {role}: {reason}")]
+    Unfit {
+        node: NodeId,
+        role: Role,
+        reason: String,
+    },
+    #[error("{0} has several holders; say which one is to be replaced")]
+    WhichHolder(Role),
+    #[error("{node} does not hold {role}")]
+    NotHolder { node: NodeId, role: Role },
+    #[error("role {role} of the group is being changed; ask again")]
+    Busy { role: Role },
+    #[error("it was undone: {0}")]
+    Undone(String),
+}
+
+/// What an operator may want to know, in the order in which it happens.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// This dispatcher took the roles over; every later step has a greater generation.
+    TakenOver { epoch: Epoch, generation: u64 },
+    /// A change goes on: it begins, or enters its next phase. It is stored.
+    Step { group: Group, change: RoleChange },
+    /// A change is over. It is stored.
+    Finished(PastRoleChange),
+    /// A role has too few holders, and nobody can take it.
+    Vacant {
+        role: Role,
+        missing: u32,
+        reason: String,
+    },
+    /// It has enough again.
+    Filled { role: Role },
+    /// A node says that it acts in a managed role that it was not given.
+    Claimed { node: NodeId, role: Role },
+    /// A node has seen a larger epoch than ours: the lease's key was set back, or
+    /// another dispatcher leads. It gets no command.
+    EpochAhead {
+        node: NodeId,
+        seen: Epoch,
+        ours: Epoch,
+    },
+    /// The document is of a later dispatcher than this one: nothing is done.
+    Overtaken { ours: Epoch, found: Epoch },
+    /// A move that the judge wants goes beyond the changes allowed per hour.
+    Limited { role: Role, changes_per_hour: u32 },
+}

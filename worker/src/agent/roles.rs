@@ -1,0 +1,384 @@
+//! The roles this node acts in: those of its configuration, and those it was given
+//! for a while.
+//!
+//! 1. An assignment answers a heartbeat of ours, and holds for its lease counted
+//!    from when that heartbeat was *sent*: whoever waits out the lease from when it
+//!    was heard is sure that it is over here. What answers no heartbeat of this boot
+//!    that is remembered extends nothing and promotes nothing.
+//! 2. Epochs below the largest ever seen are refused, over restarts too; so is a
+//!    version older than the newest one taken.
+//! 3. To lose a role: act in it no more, then run the hook, then say so. It is lost
+//!    by itself one hook's limit before its lease ends, so that the hook is over by
+//!    then.
+//! 4. To win a role: run the hook, act in it, then say so; only while the lease
+//!    leaves room for that hook and for another one that takes it back. If the hook
+//!    fails, it is run once more, to say that the role is not held after all, and the
+//!    version is reported as failed and not tried again.
+//! 5. One hook runs at a time; after it the newest wish counts.
+//! 6. The first hook of a boot says that no managed role is held: nobody told it to
+//!    the service when the boot before ended.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rolecast_common::id::{BootId, Epoch, Role};
+use rolecast_common::time::Time;
+use rolecast_common::wire::{RoleAssignment, RoleFailure, RoleVersion};
+
+use super::input::HookRun;
+use super::output::{Event, Output, RoleObjection};
+
+/// The longest lease accepted; dispatchers give 10 s.
+const LEASE_MAX: Duration = Duration::from_secs(60);
+/// Heartbeats remembered, to date their answers: those of a lease of 10 s when use
+/// changes all the time, and more.
+const SENT_MAX: usize = 128;
+/// The longest text of a failed hook that is told on.
+const REASON_LEN_MAX: usize = 200;
+
+/// What the roles of a node are from start to end.
+#[derive(Clone, Debug, Default)]
+pub struct RoleParams {
+    /// The roles that are held always.
+    pub fixed: Vec<Role>,
+    /// The managed roles that may be given to this node.
+    pub offers: Vec<Role>,
+    /// How long the hook may take before it is killed; `None` if there is no hook.
+    pub hook_limit: Option<Duration>,
+    /// The largest epoch that earlier boots have seen.
+    pub epoch: Epoch,
+}
+
+/// The managed roles of a node, and the epochs it has seen.
+#[derive(Debug)]
+pub(super) struct Roles {
+    params: RoleParams,
+    boot: BootId,
+    epoch: Epoch,
+    /// The newest assignment taken.
+    wish: Wish,
+    /// Until when each role of the wish is held.
+    leases: BTreeMap<Role, Time>,
+    /// Roles of the wish that this node could not take on.
+    refused: BTreeSet<Role>,
+    /// Roles that a failed hook may have brought: the next one takes them back.
+    retract: BTreeSet<Role>,
+    /// What the hook has said; before the first one, nothing.
+    told: Option<BTreeSet<Role>>,
+    /// What it acts in; a part of what was told.
+    acting: BTreeSet<Role>,
+    hook: Option<Hook>,
+    hook_next: HookRun,
+    /// What will be reported when no hook runs any more.
+    failure_due: Option<RoleFailure>,
+    failure: Option<RoleFailure>,
+    assigned: RoleVersion,
+    /// Heartbeats of this boot, oldest first: number and when it was sent.
+    sent: VecDeque<(u64, Time)>,
+    /// Whether the worker leaves, and gives all of them up.
+    is_released: bool,
+    /// Fixed roles and those it acts in, for everyone who asks.
+    shown: Arc<[Role]>,
+}
+
+#[derive(Debug, Default)]
+struct Wish {
+    version: RoleVersion,
+    roles: BTreeSet<Role>,
+}
+
+/// A hook that runs.
+#[derive(Debug)]
+struct Hook {
+    run: HookRun,
+    old: BTreeSet<Role>,
+    new: BTreeSet<Role>,
+    /// Of the wish that it is for.
+    generation: u64,
+}
+
+impl Roles {
+    pub(super) fn new(params: RoleParams, boot: BootId) -> Self {
+        let told = params.hook_limit.is_none().then(BTreeSet::new);
+        Self {
+            boot,
+            epoch: params.epoch,
+            wish: Wish::default(),
+            leases: BTreeMap::new(),
+            refused: BTreeSet::new(),
+            retract: BTreeSet::new(),
+            told,
+            acting: BTreeSet::new(),
+            hook: None,
+            hook_next: HookRun::FIRST,
+            failure_due: None,
+            failure: None,
+            assigned: RoleVersion::default(),
+            sent: VecDeque::new(),
+            is_released: false,
+            shown: params.fixed.clone().into(),
+            params,
+        }
+    }
+
+    pub(super) fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    pub(super) fn offers(&self) -> &[Role] {
+        &self.params.offers
+    }
+
+    pub(super) fn assigned(&self) -> RoleVersion {
+        self.assigned
+    }
+
+    pub(super) fn failure(&self) -> Option<&RoleFailure> {
+        self.failure.as_ref()
+    }
+
+    /// Returns the roles that this node acts in, if nothing is due.
+    pub(super) fn shown(&self) -> &Arc<[Role]> {
+        &self.shown
+    }
+
+    /// Returns whether no managed role is held or promised, nor a hook under way.
+    pub(super) fn is_free(&self) -> bool {
+        let is_told = self.told.as_ref().is_some_and(|told| !told.is_empty());
+        self.hook.is_none() && !is_told && (self.wish.roles.is_empty() || self.leases.is_empty())
+    }
+
+    /// Notes an epoch; returns whether it is not below the largest seen.
+    pub(super) fn see(&mut self, epoch: Epoch, out: &mut Vec<Output>) -> bool {
+        if epoch > self.epoch {
+            self.epoch = epoch;
+            out.push(Output::KeepEpoch(epoch));
+        }
+        epoch == self.epoch
+    }
+
+    /// Notes that a heartbeat is sent.
+    pub(super) fn note_sent(&mut self, now: Time, sequence: u64) {
+        if self.params.offers.is_empty() {
+            return;
+        }
+        if self.sent.len() == SENT_MAX {
+            self.sent.pop_front();
+        }
+        self.sent.push_back((sequence, now));
+    }
+
+    /// Takes an assignment, or says why not; [`Roles::advance`] acts upon it.
+    pub(super) fn take(
+        &mut self,
+        now: Time,
+        assigned: &RoleAssignment,
+        out: &mut Vec<Output>,
+    ) -> Result<(), RoleObjection> {
+        let version = RoleVersion {
+            epoch: assigned.epoch,
+            generation: assigned.generation,
+        };
+        if assigned.boot != self.boot {
+            return Err(RoleObjection::OtherBoot);
+        }
+        if assigned.epoch < self.epoch || version < self.wish.version {
+            return Err(RoleObjection::Stale);
+        }
+        let roles: BTreeSet<Role> = assigned.roles.iter().cloned().collect();
+        if version == self.wish.version && roles != self.wish.roles {
+            return Err(RoleObjection::Contradiction);
+        }
+        let mut sent = self.sent.iter();
+        let answered = sent.find(|(sequence, _)| *sequence == assigned.answers);
+        let (_, sent) = answered.ok_or(RoleObjection::Unasked)?;
+        let lease = Duration::from_millis(u64::from(assigned.lease_ms)).min(LEASE_MAX);
+        let until = *sent + lease;
+        if until <= now {
+            return Err(RoleObjection::TooLate);
+        }
+        self.see(assigned.epoch, out);
+        if version > self.wish.version {
+            self.wish = Wish { version, roles };
+            self.refuse_unoffered();
+            self.leases.retain(|role, _| self.wish.roles.contains(role));
+        }
+        for role in &self.wish.roles {
+            let lease = self.leases.entry(role.clone()).or_insert(until);
+            *lease = until.max(*lease);
+        }
+        Ok(())
+    }
+
+    fn refuse_unoffered(&mut self) {
+        let is_offered = |role: &&Role| self.params.offers.contains(role);
+        let refused = self.wish.roles.iter().filter(|role| !is_offered(role));
+        self.refused = refused.cloned().collect();
+        if let Some(role) = self.refused.first() {
+            self.failure_due = Some(RoleFailure {
+                generation: self.wish.version.generation,
+                reason: format!("role {role} is not offered here"),
+            });
+        }
+    }
+
+    /// Gives all managed roles up for good.
+    pub(super) fn release(&mut self) {
+        self.is_released = true;
+    }
+
+    /// Takes note that a hook is over; a second word about it changes nothing.
+    pub(super) fn end_hook(
+        &mut self,
+        run: HookRun,
+        result: Result<(), String>,
+        out: &mut Vec<Output>,
+    ) {
+        let Some(hook) = self.hook.take_if(|hook| hook.run == run) else {
+            return;
+        };
+        self.retract.clear();
+        let Err(reason) = result else {
+            self.told = Some(hook.new);
+            return;
+        };
+        let reason: String = reason.chars().take(REASON_LEN_MAX).collect();
+        let generation = hook.generation;
+        out.push(Output::Event(Event::HookFailed {
+            generation,
+            reason: reason.clone(),
+        }));
+        self.retract = hook.new.difference(&hook.old).cloned().collect();
+        if self.retract.is_empty() {
+            self.told = Some(hook.new);
+            return;
+        }
+        if generation == self.wish.version.generation {
+            self.refused.extend(self.retract.iter().cloned());
+        }
+        self.failure_due = Some(RoleFailure { generation, reason });
+        self.told = Some(hook.old.union(&hook.new).cloned().collect());
+    }
+
+    /// Returns when [`Roles::advance`] has something to do by itself.
+    pub(super) fn next_deadline(&self) -> Option<Time> {
+        if self.told.is_none() && self.hook.is_none() {
+            return Some(Time::ZERO);
+        }
+        let held = self.acting.iter().filter_map(|role| self.leases.get(role));
+        held.min().map(|until| self.ends(*until))
+    }
+
+    /// Does what is due: drops roles whose lease runs out or that are not wanted,
+    /// and tells the hook. Returns whether a heartbeat should say what came of it.
+    pub(super) fn advance(&mut self, now: Time, out: &mut Vec<Output>) -> bool {
+        let before = (self.assigned, self.failure.clone());
+        let wanted = self.wanted(now);
+        self.acting.retain(|role| wanted.contains(role));
+        while self.hook.is_none() {
+            let target = self.target(now, &wanted);
+            if self.told.as_ref() == Some(&target) {
+                self.settle(target);
+                break;
+            }
+            self.tell(target, out);
+        }
+        let is_shown = self.show(out);
+        is_shown || before != (self.assigned, self.failure.clone())
+    }
+
+    /// Returns the roles that may be acted in.
+    fn wanted(&self, now: Time) -> BTreeSet<Role> {
+        let held = self.leases.iter();
+        let held = held.filter(|(role, until)| {
+            !self.is_released && !self.refused.contains(*role) && self.ends(**until) > now
+        });
+        held.map(|(role, _)| role.clone()).collect()
+    }
+
+    /// Returns what the hook should have said: what it has, as far as it is still
+    /// wanted, and what is wanted and leaves the time for two hooks.
+    fn target(&self, now: Time, wanted: &BTreeSet<Role>) -> BTreeSet<Role> {
+        let Some(told) = &self.told else {
+            return BTreeSet::new();
+        };
+        let limit = self.params.hook_limit.unwrap_or_default();
+        let is_long = |role: &Role| {
+            let lease = self.leases.get(role);
+            lease.is_some_and(|until| self.ends(*until).since(now) >= limit)
+        };
+        let may_act =
+            |role: &&Role| !self.retract.contains(*role) && (told.contains(*role) || is_long(role));
+        wanted.iter().filter(may_act).cloned().collect()
+    }
+
+    /// Returns when a role is no more acted in whose lease ends then.
+    fn ends(&self, until: Time) -> Time {
+        let limit = self.params.hook_limit.unwrap_or_default();
+        Time::ZERO + until.since(Time::ZERO + limit)
+    }
+
+    fn tell(&mut self, new: BTreeSet<Role>, out: &mut Vec<Output>) {
+        let old = self.told.clone().unwrap_or_default();
+        self.acting.retain(|role| new.contains(role));
+        if self.params.hook_limit.is_none() {
+            self.told = Some(new);
+            return;
+        }
+        let run = self.hook_next;
+        self.hook_next = run.next();
+        // Before the first hook the service was told nothing, whatever it believes.
+        let before = if self.told.is_some() {
+            self.with_fixed(&old)
+        } else {
+            Vec::new()
+        };
+        out.push(Output::Hook {
+            run,
+            old: before,
+            new: self.with_fixed(&new),
+        });
+        self.hook = Some(Hook {
+            run,
+            old,
+            new,
+            generation: self.wish.version.generation,
+        });
+    }
+
+    /// Everything that can be done for the wish is done.
+    fn settle(&mut self, held: BTreeSet<Role>) {
+        if let Some(failure) = self.failure_due.take() {
+            self.failure = Some(failure);
+        }
+        if held == self.wish.roles {
+            self.assigned = self.wish.version;
+            let is_past = |failure: &mut RoleFailure| failure.generation < self.assigned.generation;
+            self.failure.take_if(is_past);
+        }
+        self.acting = held;
+    }
+
+    fn show(&mut self, out: &mut Vec<Output>) -> bool {
+        let shown = self.with_fixed(&self.acting);
+        if *shown == *self.shown {
+            return false;
+        }
+        self.shown = shown.into();
+        out.push(Output::Event(Event::Roles {
+            epoch: self.wish.version.epoch,
+            generation: self.wish.version.generation,
+            roles: Arc::clone(&self.shown),
+        }));
+        true
+    }
+
+    fn with_fixed(&self, roles: &BTreeSet<Role>) -> Vec<Role> {
+        let fixed = self.params.fixed.iter();
+        let added = roles
+            .iter()
+            .filter(|role| !self.params.fixed.contains(role));
+        fixed.chain(added).cloned().collect()
+    }
+}
