@@ -19,7 +19,7 @@ pub struct RolesView {
 }
 
 /// One managed role.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ManagedRole {
     pub group: Group,
     /// How many nodes are to hold it.
