@@ -24,6 +24,7 @@ use rolecast_dispatcher::machine::{
     Delivery, Input, Machine, Output, PULL_EXPIRES, Params, Recorded,
 };
 use rolecast_dispatcher::placement::{Patience, Weights};
+use rolecast_dispatcher::roles::Settings as RoleSettings;
 
 use super::policy::{End, EndStatus, Event, HostIndex, JobIndex, Live, Policy, Report, Send};
 use super::world::{Host, Kind, Needs, World};
@@ -47,6 +48,7 @@ fn params(world: &World, mode: ForecastMode, has_feedback: bool) -> Params {
             quantile: Quantile::P90,
         },
         has_feedback,
+        roles: RoleSettings::default(),
         policies: world.kinds.iter().map(category_policy).collect(),
         undeclared: None,
         warm_up: Duration::ZERO,
@@ -408,6 +410,7 @@ impl Ended {
 fn leading(mut machine: Machine, now: Now) -> Machine {
     let lead = Input::Lead {
         epoch: Epoch::new(1),
+        until: Time::from_start(Duration::MAX),
         histories: Vec::new(),
     };
     machine.handle(now, lead, &mut Vec::new());

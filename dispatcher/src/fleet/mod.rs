@@ -253,6 +253,16 @@ impl Fleet {
         }
     }
 
+    /// Keeps jobs from the node, or no longer.
+    pub fn set_drained(&mut self, id: &NodeId, is_drained: bool) {
+        if let Some(node) = self.nodes.get_mut(id)
+            && node.is_drained != is_drained
+        {
+            node.is_drained = is_drained;
+            self.board.set_standing(node.slot, node.standing());
+        }
+    }
+
     /// Takes how long a ping took to the node and back.
     pub fn note_latency(&mut self, id: &NodeId, round_trip: Duration) {
         let Some(node) = self.nodes.get_mut(id) else {

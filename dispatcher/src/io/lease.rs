@@ -24,7 +24,7 @@ const ORDERS_MAX: usize = 16;
 pub(super) struct Held {
     pub(super) epoch: Epoch,
     /// On this process's clock; renewed all the time.
-    until: Time,
+    pub(super) until: Time,
 }
 
 enum Order {
@@ -81,10 +81,11 @@ impl Keeper {
         held.context("it was just held")
     }
 
-    /// Waits until another dispatcher has it.
-    pub(super) async fn lost(&mut self) {
+    /// Waits until it is renewed or lost; returns until when it is held.
+    pub(super) async fn changed(&mut self) -> Option<Time> {
         // The task ends only with this.
-        let _ = self.held.wait_for(Option::is_none).await;
+        let _ = self.held.changed().await;
+        self.held.borrow_and_update().map(|held| held.until)
     }
 
     /// Tells of an epoch that somebody has seen.
@@ -144,8 +145,12 @@ impl Task {
                     inputs.extend(self.carry_out(output, &mut epoch).await);
                 }
                 let until = self.lease.held_until();
-                self.shown
-                    .send_replace(until.map(|until| Held { epoch, until }));
+                let held = until.map(|until| Held { epoch, until });
+                self.shown.send_if_modified(|shown| {
+                    let is_new = *shown != held;
+                    *shown = held;
+                    is_new
+                });
             }
             if is_over {
                 return;

@@ -20,6 +20,8 @@ mod intake;
 mod lease;
 mod outbox;
 mod pings;
+mod role_events;
+mod roles;
 mod service;
 mod standby;
 mod training;
@@ -66,6 +68,7 @@ struct Buckets {
     attempts: Store,
     capacity: Store,
     forecasts: Store,
+    roles: Store,
 }
 
 impl Buckets {
@@ -78,6 +81,7 @@ impl Buckets {
             attempts: open(subjects::BUCKET_ATTEMPTS).await?,
             capacity: open(subjects::BUCKET_CAPACITY).await?,
             forecasts: open(subjects::BUCKET_FORECASTS).await?,
+            roles: open(subjects::BUCKET_ROLES).await?,
         })
     }
 }
@@ -154,6 +158,7 @@ impl Dispatcher {
         } = standby;
         let lead = Input::Lead {
             epoch: held.epoch,
+            until: held.until,
             histories: histories::load(&buckets.attempts).await?,
         };
         machine.handle(self.clock.now(), lead, &mut Vec::new());
@@ -195,6 +200,7 @@ impl Dispatcher {
             name: config.name.clone(),
             forecast: config.forecast,
             policies: config.policies.clone(),
+            roles: config.roles.clone(),
             has_feedback: config.has_feedback,
             undeclared: config.undeclared.clone(),
             warm_up: WARM_UP,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use rolecast_common::assignment::Ack;
 use rolecast_common::id::NodeId;
-use rolecast_common::options::HEADER_DEADLINE;
+use rolecast_common::options::{HEADER_DEADLINE, HEADER_ROLES, format_roles};
 use rolecast_common::subjects::{self, KEY_CAPACITY, Source};
 use rolecast_common::wire::{CapacityMap, Decision, Encoding, Record, encode};
 use serde_json::json;
@@ -37,6 +37,7 @@ impl Service {
                 let held = self.held.remove(&record.sequence);
                 self.bury(record, ack, held);
             }
+            Output::Roles(output) => self.carry_out_roles(output, is_heard).await?,
             Output::Forward { sequence, .. }
             | Output::Ack { sequence, .. }
             | Output::GiveBack { sequence, .. }
@@ -91,6 +92,7 @@ impl Service {
             node,
             assignment,
             deadline,
+            roles,
         } = output
         else {
             return Ok(());
@@ -102,12 +104,16 @@ impl Service {
         let subject = subjects::node_jobs(&node);
         let reply = subjects::done(&node, &assignment);
         let client = &self.connection.client;
-        let Some(mut headers) = held.headers else {
+        if held.headers.is_none() && roles.is_empty() {
             client
                 .publish_with_reply(subject, reply, held.payload)
                 .await?;
             return Ok(());
-        };
+        }
+        let mut headers = held.headers.unwrap_or_default();
+        if !roles.is_empty() {
+            headers.insert(HEADER_ROLES, format_roles(&roles).as_str());
+        }
         if let Some(deadline) = deadline {
             headers.insert(HEADER_DEADLINE, deadline.to_string().as_str());
         }

@@ -14,7 +14,7 @@ use rolecast_common::id::{Epoch, Sequence};
 use rolecast_common::label::ShardKey;
 use rolecast_common::nats::{Clock, Connection};
 use rolecast_common::subjects::{self, Source};
-use rolecast_common::time::Now;
+use rolecast_common::time::{Now, Time};
 use rolecast_common::wire::Decision;
 use tokio::sync::mpsc;
 use tokio::time::{Sleep, sleep_until};
@@ -23,6 +23,7 @@ use super::burial::Held;
 use super::discovery::{self, Undeclared};
 use super::lease::Keeper;
 use super::pings::Pings;
+use super::roles::Orders;
 use super::{Buckets, Streams, api, assets, forecasts, histories, intake, training};
 use crate::forecast::Lesson;
 use crate::machine::{Input, Machine, Output};
@@ -52,6 +53,8 @@ pub(super) struct Service {
     pub(super) reports: mpsc::Sender<Input>,
     pub(super) histories: mpsc::UnboundedSender<histories::Change>,
     pub(super) capacity: Store,
+    pub(super) roles: Store,
+    pub(super) orders: Orders,
     pub(super) keeper: forecasts::Keeper,
     pub(super) lessons: mpsc::Sender<Vec<Lesson>>,
     pub(super) expected_none: HeaderMap,
@@ -91,8 +94,8 @@ enum Arrived {
     Request(Message),
     Report(Input),
     Connection,
-    /// Another dispatcher leads.
-    Lost,
+    /// Until when the lease is held; `None` if another dispatcher leads.
+    Lease(Option<Time>),
     Nothing,
 }
 
@@ -148,6 +151,8 @@ impl Service {
             reports,
             histories,
             capacity: buckets.capacity,
+            roles: buckets.roles,
+            orders: Orders::new(),
             keeper: forecasts::Keeper::start(buckets.forecasts),
             lessons,
             expected_none,
@@ -226,7 +231,10 @@ impl Service {
             Arrived::Request(message) => self.on_request(message),
             Arrived::Report(input) => self.on_report(input),
             Arrived::Connection => self.tell(Input::Reconnected),
-            Arrived::Lost => self.stepped_down = Some("another one holds the lease".to_owned()),
+            Arrived::Lease(Some(until)) => self.tell(Input::Renewed { until }),
+            Arrived::Lease(None) => {
+                self.stepped_down = Some("another one holds the lease".to_owned());
+            }
             Arrived::Nothing => {}
         }
         self.drain();
@@ -247,7 +255,7 @@ impl Service {
             changed = self.connection.connected.changed() => {
                 changed.map(|()| Arrived::Connection).context(closed)
             }
-            () = self.lease.lost() => Ok(Arrived::Lost),
+            until = self.lease.changed() => Ok(Arrived::Lease(until)),
             () = timer => Ok(Arrived::Nothing),
         }
     }
@@ -279,7 +287,7 @@ impl Service {
         }
     }
 
-    fn tell(&mut self, input: Input) {
+    pub(super) fn tell(&mut self, input: Input) {
         self.machine.handle(self.now, input, &mut self.outputs);
     }
 
@@ -389,6 +397,16 @@ impl Service {
                 let view = self.machine.forecast(self.now, &node);
                 tokio::spawn(api::answer(streams, view, request));
             }
+            subjects::API_ROLES => match self.machine.roles_view() {
+                Some(view) => {
+                    tokio::spawn(api::answer(streams, view, request));
+                }
+                None => {
+                    let why = "who holds which role is not known yet; ask again".to_owned();
+                    tokio::spawn(api::refuse(streams, why, request));
+                }
+            },
+            subjects::API_ROLE_ORDER => self.order(request),
             subjects::API_EXPLAIN => match self.explain(&request) {
                 Ok(decision) => {
                     tokio::spawn(api::answer(streams, decision, request));

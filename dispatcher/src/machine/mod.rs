@@ -27,6 +27,7 @@ mod outcomes;
 mod output;
 mod pinging;
 mod recording;
+mod roles;
 mod room;
 mod sending;
 mod settled;
@@ -54,6 +55,7 @@ use crate::category::Policy;
 use crate::fleet::{self, Fleet};
 use crate::forecast::{self, Demand};
 use crate::placement::CategoryIndex;
+use crate::roles::{Manager, Settings as RoleSettings};
 use forecasting::Forecasting;
 use pinging::Pinging;
 use recording::Recorder;
@@ -70,6 +72,7 @@ pub struct Params {
     pub name: String,
     pub forecast: forecast::Params,
     pub policies: Vec<Policy>,
+    pub roles: RoleSettings,
     /// Whether nodes whose jobs take longer than predicted are avoided.
     pub has_feedback: bool,
     /// The policy of categories nobody declared; `None` buries their jobs.
@@ -105,6 +108,7 @@ pub struct Machine {
     next_confirmation: u64,
     counters: Counters,
     noise: Noise,
+    roles: Manager,
     forecasting: Forecasting,
     pinging: Pinging,
     records: Recorder,
@@ -120,6 +124,8 @@ pub struct Machine {
 #[derive(Debug)]
 struct Service {
     policy: Policy,
+    /// Whether its jobs are only for nodes that act in a role that can be lost.
+    is_for_managed: bool,
     /// Its place in the fleet's categories.
     index: CategoryIndex,
     demand: Demand,
@@ -243,6 +249,7 @@ impl Machine {
             next_confirmation: 0,
             counters: Counters::default(),
             noise: Noise::default(),
+            roles: Manager::new(params.roles.clone()),
             forecasting: Forecasting::default(),
             pinging: Pinging::new(now.wall),
             records: Recorder::default(),
@@ -286,7 +293,7 @@ impl Machine {
                 undelivered,
             } => self.end_pull(&source, undelivered),
             Input::Reconnected => self.void_pulls(),
-            Input::Heartbeat { from, heartbeat } => self.hear(now, &from, &heartbeat, out),
+            Input::Heartbeat { from, heartbeat } => self.hear(now, &from, *heartbeat, out),
             Input::Latency { node, round_trip } => self.fleet.note_latency(&node, round_trip),
             Input::Outcomes {
                 from,
@@ -302,7 +309,19 @@ impl Machine {
             Input::CheckpointsDue => self.begin_checkpoints(),
             Input::Stray(stray) => self.bury_stray(now, stray, out),
             Input::Malformed { what, from, why } => self.refuse(now, what, &from, why, out),
-            Input::Lead { epoch, histories } => self.lead(now.time, epoch, histories),
+            Input::Lead {
+                epoch,
+                until,
+                histories,
+            } => {
+                self.lead(now.time, epoch, histories);
+                self.manage(now, crate::roles::Input::Lead { epoch, until }, out);
+            }
+            Input::Renewed { until } => {
+                let epoch = self.epoch;
+                self.manage(now, crate::roles::Input::Lead { epoch, until }, out);
+            }
+            Input::Roles(input) => self.manage(now, input, out),
             Input::Stop => self.stop(out),
             Input::Turn => self.end_turn(now, out),
         }
@@ -310,7 +329,8 @@ impl Machine {
 
     /// Returns when [`Input::Turn`] is due at the latest.
     pub fn next_deadline(&self) -> Time {
-        self.swept + SWEEP_INTERVAL
+        let sweep = self.swept + SWEEP_INTERVAL;
+        self.roles_deadline().map_or(sweep, |due| due.min(sweep))
     }
 
     /// Returns whether nothing is left that must be waited for after [`Input::Stop`].
@@ -321,7 +341,8 @@ impl Machine {
     }
 
     fn end_turn(&mut self, now: Now, out: &mut Vec<Output>) {
-        if now.time >= self.next_deadline() {
+        self.tick_roles(now, out);
+        if now.time >= self.swept + SWEEP_INTERVAL {
             self.swept = now.time;
             self.sweep(now, out);
         }
@@ -378,6 +399,10 @@ impl Machine {
             is_starved: false,
             is_late: false,
             index: self.fleet.serve(policy.clone()),
+            is_for_managed: policy
+                .roles
+                .iter()
+                .any(|role| self.params.roles.managed.contains_key(role)),
             policy,
         };
         self.services

@@ -9,6 +9,7 @@ use rolecast_common::time::Now;
 use rolecast_common::wire::Heartbeat;
 
 use super::{Event, Machine, Malformed, Output, State};
+use crate::roles::{self, Heard};
 
 /// A job that was sent this many heartbeats ago, and that the node does not
 /// list, never reached it.
@@ -22,7 +23,7 @@ impl Machine {
         &mut self,
         now: Now,
         from: &NodeId,
-        beat: &Heartbeat,
+        mut beat: Heartbeat,
         out: &mut Vec<Output>,
     ) {
         self.counters.heartbeats += 1;
@@ -30,7 +31,9 @@ impl Machine {
             let why = format!("epoch {} is no dispatcher's", beat.epoch);
             return self.refuse(now, Malformed::Heartbeat, from.as_str(), why, out);
         }
-        let change = match self.fleet.take(now, from, beat) {
+        let heard = Heard::new(&beat);
+        self.strip_roles(&mut beat);
+        let change = match self.fleet.take(now, from, &beat) {
             Ok(change) => change,
             Err(refusal) => {
                 let why = refusal.to_string();
@@ -38,6 +41,7 @@ impl Machine {
                 return;
             }
         };
+        self.tell_roles(now, heard, out);
         self.follow(from, beat.epoch, out);
         if change.joined || change.rebooted {
             out.push(Output::Event(Event::NodeJoined {
@@ -143,6 +147,7 @@ impl Machine {
         for node in self.fleet.mark_gone(now.time) {
             let jobs = self.fleet.get(&node).map_or(0, |node| node.jobs());
             let why = "its heartbeats stopped";
+            self.manage(now, roles::Input::Gone(node.clone()), out);
             out.push(Output::Event(Event::NodeGone { node, jobs, why }));
         }
         let lost: Vec<NodeId> = self

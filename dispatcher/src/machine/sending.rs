@@ -228,6 +228,10 @@ impl Machine {
         let service = self.services.get_mut(&source.category);
         let service = service.expect("the room of a category is served");
         let category = service.index;
+        let roles = match service.is_for_managed {
+            true => service.policy.roles.clone(),
+            false => Vec::new(),
+        };
         if std::mem::take(&mut service.is_starved) {
             let category = source.category.clone();
             out.push(Output::Event(Event::EligibleAgain { category }));
@@ -260,6 +264,7 @@ impl Machine {
                 job.ack.clone(),
             ),
             deadline: job.deadline,
+            roles,
         });
     }
 }

@@ -61,6 +61,7 @@ fn machine() -> Machine {
     let params = Params {
         name: "d".to_owned(),
         forecast: params(),
+        roles: RoleSettings::default(),
         policies: vec![policy("ocr"), policy("scan")],
         has_feedback: true,
         undeclared: Some(policy("any")),
@@ -75,6 +76,7 @@ fn machine() -> Machine {
 fn led(mut machine: Machine, epoch: u64) -> Machine {
     let lead = Input::Lead {
         epoch: Epoch::new(epoch),
+        until: Time::from_start(Duration::MAX),
         histories: Vec::new(),
     };
     machine.handle(now(0.0), lead, &mut Vec::new());

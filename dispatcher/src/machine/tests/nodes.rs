@@ -190,6 +190,7 @@ fn a_machine_that_stands_by_learns_and_does_nothing() {
     assert_eq!(machine.known_epoch(), Epoch::new(9));
     let lead = Input::Lead {
         epoch: Epoch::new(10),
+        until: Time::from_start(Duration::MAX),
         histories: Vec::new(),
     };
     let out = turn(&mut machine, 0.2, [lead]);

@@ -9,6 +9,7 @@ use rolecast_common::time::{Now, Time, WallTime};
 use rolecast_common::wire::{self, Encoding, Heartbeat};
 use rolecast_dispatcher::config;
 use rolecast_dispatcher::machine::{Input, Machine, Output, Params};
+use rolecast_dispatcher::roles::Settings as RoleSettings;
 use rolecast_tests::cpu;
 
 use super::ALLOCATOR;
@@ -111,6 +112,7 @@ impl World {
             forecast: config::parse("", "bench")?.forecast,
             has_feedback: true,
             policies: Vec::new(),
+            roles: RoleSettings::default(),
             undeclared: None,
             warm_up: Duration::ZERO,
             ack_wait: Duration::from_secs(30),
@@ -121,6 +123,7 @@ impl World {
         let mut machine = Machine::new(params, now);
         let lead = Input::Lead {
             epoch,
+            until: Time::from_start(Duration::MAX),
             histories: Vec::new(),
         };
         machine.handle(now, lead, &mut Vec::new());
