@@ -22,6 +22,7 @@ mod delivery;
 mod fetch;
 mod forecasting;
 mod input;
+mod judging;
 mod nodes;
 mod outcomes;
 mod output;
@@ -57,6 +58,7 @@ use crate::forecast::{self, Demand};
 use crate::placement::CategoryIndex;
 use crate::roles::{Manager, Settings as RoleSettings};
 use forecasting::Forecasting;
+use judging::Judging;
 use pinging::Pinging;
 use recording::Recorder;
 use room::Room;
@@ -109,6 +111,7 @@ pub struct Machine {
     counters: Counters,
     noise: Noise,
     roles: Manager,
+    judging: Judging,
     forecasting: Forecasting,
     pinging: Pinging,
     records: Recorder,
@@ -249,6 +252,7 @@ impl Machine {
             next_confirmation: 0,
             counters: Counters::default(),
             noise: Noise::default(),
+            judging: Judging::new(&params.roles),
             roles: Manager::new(params.roles.clone()),
             forecasting: Forecasting::default(),
             pinging: Pinging::new(now.wall),

@@ -145,6 +145,12 @@ pub enum Event {
     },
     AdvisoryDiverted(Diversion),
     Roles(Box<roles::Event>),
+    /// So many nodes that may hold the role are overloaded that no change helps.
+    GroupHot {
+        role: Role,
+        hot: u32,
+        heard: u32,
+    },
     JobAdopted {
         job: JobId,
         node: NodeId,

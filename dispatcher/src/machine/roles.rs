@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rolecast_common::id::{NodeId, Role};
 use rolecast_common::time::{Now, Time};
-use rolecast_common::wire::{Figures, Heartbeat, ManagedRole, RolesView, VERSION};
+use rolecast_common::wire::{Heartbeat, ManagedRole, RolesView, VERSION};
 
 use super::{Event, Machine, Output};
 use crate::forecast::Ahead;
@@ -19,6 +19,11 @@ impl Machine {
     pub(super) fn manage(&mut self, now: Now, input: roles::Input, out: &mut Vec<Output>) {
         let mut outputs = Vec::new();
         self.roles.handle(now, input, &mut outputs);
+        for output in &outputs {
+            if let roles::Output::Event(event) = output {
+                self.note_role_event(now, event);
+            }
+        }
         out.extend(outputs.into_iter().map(|output| match output {
             roles::Output::Event(event) => Output::Event(Event::Roles(Box::new(event))),
             roles::Output::Read { .. }
@@ -85,7 +90,7 @@ impl Machine {
                 holders_wanted: settings.holders.get(),
                 acting: self.roles.acting(role),
                 offered_by: self.roles.offered_by(role),
-                judgement: Figures::default(),
+                judgement: self.judging.figures(role),
             };
             (role.clone(), managed)
         };
