@@ -27,7 +27,7 @@ use std::time::Duration;
 
 use foldhash::{HashMap, HashMapExt as _};
 use rolecast_common::assignment::Assignment;
-use rolecast_common::id::{BootId, Category, NodeId};
+use rolecast_common::id::{BootId, Category, NodeId, Role};
 use rolecast_common::label::Labels;
 use rolecast_common::time::{Now, Time, WallTime, format_duration};
 use rolecast_common::unit::{Resources, Speed};
@@ -216,6 +216,11 @@ impl Agent {
             Input::Tick => {}
         }
         self.advance(now, out);
+    }
+
+    /// Returns whether the node acts in a role, by its own clock.
+    pub fn acts_in(&self, now: Time, role: &Role) -> bool {
+        self.roles.acts_in(now, role)
     }
 
     fn consider(&mut self, now: Now, offer: Offer, out: &mut Vec<Output>) {

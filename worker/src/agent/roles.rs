@@ -143,6 +143,13 @@ impl Roles {
         &self.shown
     }
 
+    /// Returns whether this node acts in a role, whatever is due.
+    pub(super) fn acts_in(&self, now: Time, role: &Role) -> bool {
+        let lease = self.leases.get(role);
+        let is_leased = lease.is_some_and(|until| now < self.ends(*until));
+        self.params.fixed.contains(role) || self.acting.contains(role) && is_leased
+    }
+
     /// Returns whether no managed role is held or promised, nor a hook under way.
     pub(super) fn is_free(&self) -> bool {
         let is_told = self.told.as_ref().is_some_and(|told| !told.is_empty());

@@ -1,0 +1,128 @@
+//! Who may hold a role, who should, and who should not any more.
+
+use std::time::Duration;
+
+use rolecast_common::id::{NodeId, Role};
+use rolecast_common::time::Time;
+use rolecast_common::wire::{RoleDocument, Why};
+
+use super::Manager;
+
+/// What a node may take to take a role on and say so: a hook, and one that takes
+/// back what another one left, each of at most 4 s, and the way there and back.
+pub(super) const PROMOTION_WAIT: Duration = Duration::from_secs(12);
+/// For so long after a dispatcher has begun, a node that it has not heard may be well.
+const UNHEARD_WAIT: Duration = Duration::from_secs(5);
+
+impl Manager {
+    /// Returns why the node cannot be given the role, if it cannot.
+    pub(super) fn objection(&self, now: Time, role: &Role, name: &NodeId) -> Option<String> {
+        let Some(node) = self.nodes.get(name).filter(|node| node.is_alive(now)) else {
+            return Some("it is not heard".to_owned());
+        };
+        let is_drained = |document: &RoleDocument| document.drained.contains(name);
+        if !node.last.offers.contains(role) {
+            Some("it does not offer it".to_owned())
+        } else if node.last.is_draining {
+            Some("it is about to leave".to_owned())
+        } else if self.keeping.document().is_some_and(is_drained) {
+            Some("it is drained".to_owned())
+        } else if self.lead.is_some_and(|lead| node.last.epoch > lead.epoch) {
+            Some(format!("it has seen epoch {}", node.last.epoch))
+        } else if node.has_failed(now, role) {
+            let reason = node.failure().unwrap_or("it did not take it on");
+            Some(format!("it failed lately: {reason}"))
+        } else {
+            None
+        }
+    }
+
+    /// Returns who of all but `except` should get the role.
+    pub(super) fn candidate(
+        &self,
+        now: Time,
+        role: &Role,
+        except: Option<&NodeId>,
+    ) -> Option<NodeId> {
+        let document = self.keeping.document()?;
+        let settings = self.settings.managed.get(role)?;
+        let none = Vec::new();
+        let from = settings.from.as_ref();
+        let from = from.and_then(|from| document.roles.get(from));
+        let from = from.unwrap_or(&none);
+        let place = |list: &[NodeId], name: &NodeId| {
+            let place = list.iter().position(|other| other == name);
+            place.unwrap_or(usize::MAX)
+        };
+        let is_free = |name: &NodeId| from.contains(name) || !self.is_taken(document, role, name);
+        let fit = self.nodes.iter().map(|(name, _)| name).filter(|name| {
+            Some(*name) != except && is_free(name) && self.objection(now, role, name).is_none()
+        });
+        let best = fit.min_by_key(|name| {
+            let rank = self.nodes.rank_of(name);
+            (place(from, name), place(&settings.prefer, name), rank)
+        });
+        best.cloned()
+    }
+
+    /// Returns whether the node has another role of the group already.
+    fn is_taken(&self, document: &RoleDocument, role: &Role, name: &NodeId) -> bool {
+        let settings = self.settings.managed.get(role);
+        let group = settings.map(|settings| &settings.group);
+        document.roles.iter().any(|(other, holders)| {
+            let settings = self.settings.managed.get(other);
+            settings.map(|settings| &settings.group) == group && holders.contains(name)
+        })
+    }
+
+    /// Returns why a holder must be replaced, if it must.
+    pub(super) fn unfitness(&self, now: Time, role: &Role, name: &NodeId) -> Option<Why> {
+        let document = self.keeping.document()?;
+        let lead = self.lead?;
+        if document.drained.contains(name) {
+            return Some(Why::Drain);
+        }
+        let is_granted = self.grants.has(role, name);
+        let Some(node) = self.nodes.get(name) else {
+            let is_due = now.since(lead.since) >= UNHEARD_WAIT && !is_granted;
+            return is_due.then_some(Why::HolderGone);
+        };
+        if node.last.is_draining {
+            return Some(Why::Drain);
+        }
+        if !node.is_alive(now) {
+            // Until its lease is over it may come back and nothing has happened.
+            return (!is_granted).then_some(Why::HolderGone);
+        }
+        let unfit = |reason: &str| {
+            let reason = reason.to_owned();
+            Some(Why::HolderUnfit { reason })
+        };
+        if !node.last.offers.contains(role) {
+            return unfit("it does not offer the role");
+        }
+        if let (Some(reason), false) = (node.failure(), node.last.roles.contains(role)) {
+            return unfit(reason);
+        }
+        if node.idle_for(now, role) >= PROMOTION_WAIT {
+            return unfit("it does not act in the role");
+        }
+        None
+    }
+
+    /// Returns why a node that is being promoted will not do it, if so.
+    pub(super) fn failure(
+        &self,
+        now: Time,
+        role: &Role,
+        name: &NodeId,
+        generation: u64,
+    ) -> Option<String> {
+        let node = self.nodes.get(name)?;
+        let failure = node.last.failure.as_ref();
+        if let Some(failure) = failure.filter(|failure| failure.generation >= generation) {
+            return Some(failure.reason.clone());
+        }
+        self.objection(now, role, name)
+    }
+}

@@ -1,0 +1,225 @@
+//! Who may be acting in which role at this moment: the safety of roles rests here.
+//!
+//! - A grant answers a heartbeat, and the worker counts its lease from when it sent
+//!   that one. So it is over for certain a lease after the heartbeat was *heard*.
+//! - It is over earlier if the worker says that it carried out a later assignment,
+//!   which was without the role: it refuses all earlier ones. Or, of the boot to which
+//!   it was granted, that it failed to take on this one, which it does not try again.
+//! - What a former dispatcher granted is known from the document, which was stored
+//!   first. It granted nothing after the lease went on to us.
+
+use std::collections::BTreeMap;
+
+use rolecast_common::id::{BootId, Epoch, NodeId, Role};
+use rolecast_common::time::Time;
+
+use super::input::Heard;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Grant {
+    /// When it is over for certain.
+    until: Time,
+    /// The last generation in which the node was given the role.
+    generation: u64,
+    /// To which start of the worker; unknown if a former dispatcher granted it.
+    boot: Option<BootId>,
+}
+
+/// All grants that may not be over.
+#[derive(Debug, Default)]
+pub(super) struct Grants {
+    by_role: BTreeMap<Role, BTreeMap<NodeId, Grant>>,
+    /// Until then somebody unknown may act in any role.
+    blind_until: Time,
+}
+
+impl Grants {
+    /// Forgets what is over.
+    pub(super) fn prune(&mut self, now: Time) {
+        for grants in self.by_role.values_mut() {
+            grants.retain(|_, grant| now < grant.until);
+        }
+        self.by_role.retain(|_, grants| !grants.is_empty());
+    }
+
+    /// Notes a grant of our own.
+    pub(super) fn give(
+        &mut self,
+        role: &Role,
+        node: &NodeId,
+        boot: &BootId,
+        generation: u64,
+        until: Time,
+    ) {
+        let grant = self.entry(role, node, until);
+        grant.generation = generation.max(grant.generation);
+        grant.boot = Some(boot.clone());
+    }
+
+    /// Notes what a former dispatcher may have granted up to this generation.
+    pub(super) fn inherit(&mut self, role: &Role, node: &NodeId, generation: u64, until: Time) {
+        let grant = self.entry(role, node, until);
+        grant.generation = generation.max(grant.generation);
+    }
+
+    fn entry(&mut self, role: &Role, node: &NodeId, until: Time) -> &mut Grant {
+        let of_role = self.by_role.entry(role.clone()).or_default();
+        let grant = of_role.entry(node.clone()).or_insert(Grant {
+            until,
+            generation: 0,
+            boot: None,
+        });
+        grant.until = until.max(grant.until);
+        grant
+    }
+
+    /// Notes that until then nobody knows who acts in what.
+    pub(super) fn blind(&mut self, until: Time) {
+        self.blind_until = until.max(self.blind_until);
+    }
+
+    /// Takes a node's word for what it holds no more.
+    pub(super) fn confirm(&mut self, ours: Epoch, heard: &Heard) {
+        for (role, grants) in &mut self.by_role {
+            let Some(grant) = grants.get(&heard.node) else {
+                continue;
+            };
+            if heard.roles.contains(role) {
+                continue;
+            }
+            let assigned = heard.assigned;
+            let is_later = assigned.epoch == ours && assigned.generation > grant.generation;
+            let failure = heard.failure.as_ref();
+            let is_failed = grant.boot.as_ref() == Some(&heard.boot)
+                && failure.is_some_and(|failure| failure.generation >= grant.generation);
+            if is_later || is_failed {
+                grants.remove(&heard.node);
+            }
+        }
+    }
+
+    pub(super) fn has(&self, role: &Role, node: &NodeId) -> bool {
+        let of_role = self.by_role.get(role);
+        of_role.is_some_and(|grants| grants.contains_key(node))
+    }
+
+    /// Returns whether the node may be acting in any role.
+    pub(super) fn has_any(&self, node: &NodeId) -> bool {
+        let mut roles = self.by_role.values();
+        roles.any(|grants| grants.contains_key(node))
+    }
+
+    /// Returns whether the node may act in the role beside all others who may.
+    pub(super) fn has_room(&self, now: Time, role: &Role, node: &NodeId, holders: u32) -> bool {
+        if now < self.blind_until {
+            return false;
+        }
+        let others = self.by_role.get(role).map_or(0, |grants| {
+            grants.keys().filter(|other| *other != node).count()
+        });
+        others < holders as usize
+    }
+
+    /// Returns every role and node that may be acting in it.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&Role, &NodeId)> {
+        self.by_role
+            .iter()
+            .flat_map(|(role, grants)| grants.keys().map(move |node| (role, node)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use rolecast_common::wire::{RoleFailure, RoleVersion};
+
+    use super::*;
+
+    fn at(seconds: u64) -> Time {
+        Time::from_start(Duration::from_secs(seconds))
+    }
+
+    fn leader() -> Role {
+        Role::new("leader").unwrap()
+    }
+
+    fn node(name: &str) -> NodeId {
+        NodeId::new(name).unwrap()
+    }
+
+    fn heard(boot: &str, epoch: u64, generation: u64) -> Heard {
+        Heard {
+            node: node("a"),
+            boot: BootId::new(boot).unwrap(),
+            sequence: 1,
+            epoch: Epoch::new(epoch),
+            roles: Vec::new(),
+            offers: Vec::new(),
+            assigned: RoleVersion {
+                epoch: Epoch::new(epoch),
+                generation,
+            },
+            failure: None,
+            is_draining: false,
+        }
+    }
+
+    fn granted() -> Grants {
+        let mut grants = Grants::default();
+        let boot = BootId::new("a1").unwrap();
+        grants.give(&leader(), &node("a"), &boot, 5, at(20));
+        grants
+    }
+
+    fn is_held_after(mut grants: Grants, heard: &Heard) -> bool {
+        grants.confirm(Epoch::new(3), heard);
+        grants.has(&leader(), &node("a"))
+    }
+
+    #[test]
+    fn a_grant_ends_with_its_lease_or_with_a_later_assignment_without_it() {
+        assert!(is_held_after(granted(), &heard("a1", 3, 5)));
+        assert!(!is_held_after(granted(), &heard("a1", 3, 6)));
+        // An earlier dispatcher's numbers say nothing of ours.
+        assert!(is_held_after(granted(), &heard("a1", 2, 6)));
+        let mut still = heard("a1", 3, 6);
+        still.roles = vec![leader()];
+        assert!(is_held_after(granted(), &still));
+        let mut grants = granted();
+        grants.prune(at(19));
+        assert!(grants.has(&leader(), &node("a")));
+        grants.prune(at(20));
+        assert!(!grants.has(&leader(), &node("a")));
+    }
+
+    #[test]
+    fn a_failure_counts_of_the_boot_that_was_granted_and_not_of_another() {
+        let mut failed = heard("a1", 3, 4);
+        failed.failure = Some(RoleFailure {
+            generation: 5,
+            reason: String::new(),
+        });
+        assert!(!is_held_after(granted(), &failed));
+        failed.boot = BootId::new("a0").unwrap();
+        assert!(is_held_after(granted(), &failed));
+        failed.boot = BootId::new("a1").unwrap();
+        failed.failure.as_mut().unwrap().generation = 4;
+        assert!(is_held_after(granted(), &failed));
+        let mut inherited = Grants::default();
+        inherited.inherit(&leader(), &node("a"), 4, at(20));
+        assert!(is_held_after(inherited, &failed));
+    }
+
+    #[test]
+    fn there_is_room_beside_fewer_than_the_holders() {
+        let grants = granted();
+        assert!(!grants.has_room(at(1), &leader(), &node("b"), 1));
+        assert!(grants.has_room(at(1), &leader(), &node("a"), 1));
+        assert!(grants.has_room(at(1), &leader(), &node("b"), 2));
+        let mut blind = Grants::default();
+        blind.blind(at(10));
+        assert!(!blind.has_room(at(9), &leader(), &node("b"), 1));
+        assert!(blind.has_room(at(10), &leader(), &node("b"), 1));
+    }
+}

@@ -1,0 +1,281 @@
+//! What operators order and the judge wants: checked, begun, answered.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use rolecast_common::id::{Group, NodeId, Role};
+use rolecast_common::time::{Now, Time};
+use rolecast_common::wire::{PastRoleChange, RoleChangeResult, RoleDocument, RolePhase, Why};
+
+use super::Manager;
+use super::edit::Edit;
+use super::input::{Move, Order};
+use super::output::{Answer, Event, Output, Refusal};
+
+/// Drains that wait to be stored: more than anybody types.
+const DRAINS_MAX: usize = 64;
+/// After a dispatcher has begun, nothing is moved that need not be.
+const CALM: Duration = Duration::from_secs(5);
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// Orders that are not answered.
+#[derive(Debug, Default)]
+pub(super) struct Orders {
+    drains: VecDeque<(u64, Order)>,
+    /// What is to begin in a group.
+    waiting: BTreeMap<Group, (u64, Order)>,
+    /// What has begun there.
+    running: BTreeMap<Group, u64>,
+}
+
+impl Orders {
+    /// Answers all, for this dispatcher will not carry them out.
+    pub(super) fn refuse_all(&mut self, out: &mut Vec<Output>) {
+        let all = std::mem::take(self);
+        let drains = all.drains.into_iter().map(|(id, _)| id);
+        let waiting = all.waiting.into_values().map(|(id, _)| id);
+        for id in drains.chain(waiting).chain(all.running.into_values()) {
+            let result = Err(Refusal::NotLeading);
+            out.push(Output::Answer { id, result });
+        }
+    }
+
+    /// Returns the next drain that the document does not have.
+    pub(super) fn next_drain(&self, document: &RoleDocument) -> Option<Edit> {
+        let mut drains = self.drains.iter();
+        drains.find_map(|(_, order)| match order {
+            Order::Drain(node) if !document.drained.contains(node) => {
+                Some(Edit::Drain(node.clone()))
+            }
+            Order::Undrain(node) if document.drained.contains(node) => {
+                Some(Edit::Undrain(node.clone()))
+            }
+            Order::Drain(_) | Order::Undrain(_) | Order::Set { .. } | Order::Swap { .. } => None,
+        })
+    }
+
+    /// Answers the drains that the document has.
+    pub(super) fn answer_drains(&mut self, document: &RoleDocument, out: &mut Vec<Output>) {
+        self.drains.retain(|(id, order)| {
+            let is_stored = match order {
+                Order::Drain(node) => document.drained.contains(node),
+                Order::Undrain(node) => !document.drained.contains(node),
+                Order::Set { .. } | Order::Swap { .. } => true,
+            };
+            if is_stored {
+                let (id, result) = (*id, Ok(()));
+                out.push(Output::Answer { id, result });
+            }
+            !is_stored
+        });
+    }
+
+    /// Notes that what waits in these groups may have begun.
+    pub(super) fn note_begun(&mut self, document: &RoleDocument) {
+        let begun = document.changes.iter();
+        let begun = begun.filter(|(_, change)| change.why == Why::Operator);
+        for (group, _) in begun {
+            if let Some((id, _)) = self.waiting.remove(group) {
+                self.running.insert(group.clone(), id);
+            }
+        }
+    }
+
+    /// Answers the order behind a change that is over.
+    pub(super) fn finish(&mut self, past: &PastRoleChange, out: &mut Vec<Output>) {
+        let Some(id) = self.running.remove(&past.group) else {
+            return;
+        };
+        let trouble = past.trouble.clone();
+        let trouble = trouble.unwrap_or_else(|| "nobody could take it".to_owned());
+        let result = match past.result {
+            RoleChangeResult::Done => Ok(()),
+            RoleChangeResult::Undone | RoleChangeResult::Vacated => Err(Refusal::Undone(trouble)),
+        };
+        out.push(Output::Answer { id, result });
+    }
+}
+
+impl Manager {
+    pub(super) fn take_order(&mut self, now: Time, id: u64, order: Order, out: &mut Vec<Output>) {
+        if let Err(refusal) = self.admit(now, id, order) {
+            let result = Err(refusal);
+            out.push(Output::Answer { id, result });
+        }
+    }
+
+    fn admit(&mut self, now: Time, id: u64, order: Order) -> Answer {
+        let document = self.keeping.document();
+        let document = document
+            .filter(|_| self.is_at_work(now))
+            .ok_or(Refusal::NotLeading)?;
+        let role = match &order {
+            Order::Set { role, .. } | Order::Swap { role, .. } => role,
+            Order::Drain(node) if self.nodes.get(node).is_none() => {
+                return Err(Refusal::UnknownNode(node.clone()));
+            }
+            Order::Drain(_) | Order::Undrain(_) => {
+                if self.orders.drains.len() >= DRAINS_MAX {
+                    return Err(Refusal::NotLeading);
+                }
+                self.orders.drains.push_back((id, order));
+                return Ok(());
+            }
+        };
+        let settings = self.settings.managed.get(role);
+        let settings = settings.ok_or_else(|| Refusal::NotManaged(role.clone()))?;
+        let group = settings.group.clone();
+        let changed = document.changes.get(&group).map(|change| &change.role);
+        if let Some(role) = changed.or(self.orders.role_ahead(&group)) {
+            let role = role.clone();
+            return Err(Refusal::Busy { role });
+        }
+        self.plan(now, &order)?;
+        self.orders.waiting.insert(group, (id, order));
+        Ok(())
+    }
+
+    /// Returns who gets the role, and whom it replaces.
+    fn plan(&self, now: Time, order: &Order) -> Result<Plan, Refusal> {
+        let (role, from, to) = match order {
+            Order::Set { role, node } => (role, None, node),
+            Order::Swap { role, from, to } => (role, from.as_ref(), to),
+            Order::Drain(node) | Order::Undrain(node) => {
+                return Err(Refusal::UnknownNode(node.clone()));
+            }
+        };
+        let settings = self.settings.managed.get(role);
+        let settings = settings.ok_or_else(|| Refusal::NotManaged(role.clone()))?;
+        let document = self.keeping.document().ok_or(Refusal::NotLeading)?;
+        let holders = document.roles.get(role).map_or(&[][..], Vec::as_slice);
+        if holders.contains(to) {
+            return Ok(Plan::AsItIs);
+        }
+        if let Some(reason) = self.objection(now, role, to) {
+            let (node, role) = (to.clone(), role.clone());
+            return Err(Refusal::Unfit { node, role, reason });
+        }
+        if let Some(from) = from.filter(|from| !holders.contains(from)) {
+            let (node, role) = (from.clone(), role.clone());
+            return Err(Refusal::NotHolder { node, role });
+        }
+        let is_full = holders.len() >= settings.holders.get() as usize;
+        let from = match (from, holders) {
+            (Some(from), _) => Some(from.clone()),
+            (None, _) if !is_full => None,
+            (None, [only]) => Some(only.clone()),
+            (None, _) => return Err(Refusal::WhichHolder(role.clone())),
+        };
+        Ok(Plan::Give {
+            role: role.clone(),
+            from,
+            to: to.clone(),
+        })
+    }
+
+    /// Begins what was ordered in a group.
+    pub(super) fn begin_order(
+        &mut self,
+        now: Time,
+        group: &Group,
+        out: &mut Vec<Output>,
+    ) -> Option<Edit> {
+        let (id, order) = self.orders.waiting.get(group)?;
+        let id = *id;
+        let result = match self.plan(now, order) {
+            Ok(Plan::Give { role, from, to }) => {
+                return self.give(now, group, role, from.as_ref(), to);
+            }
+            Ok(Plan::AsItIs) => Ok(()),
+            Err(refusal) => Err(refusal),
+        };
+        self.orders.waiting.remove(group);
+        out.push(Output::Answer { id, result });
+        None
+    }
+
+    fn give(
+        &self,
+        now: Time,
+        group: &Group,
+        role: Role,
+        from: Option<&NodeId>,
+        to: NodeId,
+    ) -> Option<Edit> {
+        match from {
+            Some(from) => self.begin_hand_over(now, &role, from, to, Why::Operator),
+            None => self.has_place(now, &role, &to).then(|| Edit::Begin {
+                group: group.clone(),
+                role,
+                from: None,
+                phase: RolePhase::Promoting { node: to },
+                why: Why::Operator,
+            }),
+        }
+    }
+
+    /// Begins what the judge wants, if it is still sensible and not too often.
+    pub(super) fn begin_move(
+        &mut self,
+        now: Now,
+        group: &Group,
+        role: &Role,
+        out: &mut Vec<Output>,
+    ) -> Option<Edit> {
+        let Move { from, to, why, .. } = self.moves.remove(role)?;
+        let settings = self.settings.managed.get(role)?;
+        let document = self.keeping.document()?;
+        let is_holder = document.roles.get(role)?.contains(&from);
+        let is_calm = now.time.since(self.lead?.since) >= CALM;
+        let is_sensible = is_holder && is_calm && settings.group == *group;
+        if !is_sensible || self.objection(now.time, role, &to).is_some() {
+            return None;
+        }
+        let is_recent = |past: &&PastRoleChange| {
+            past.role == *role && is_move(&past.why) && now.wall.since(past.ended_ms) < HOUR
+        };
+        let recent = document.history.iter().filter(is_recent).count();
+        if recent >= settings.changes_per_hour as usize {
+            out.push(Output::Event(Event::Limited {
+                role: role.clone(),
+                changes_per_hour: settings.changes_per_hour,
+            }));
+            return None;
+        }
+        self.begin_hand_over(now.time, role, &from, to, why)
+    }
+}
+
+impl Orders {
+    /// Returns the role of the order that waits in a group.
+    fn role_ahead(&self, group: &Group) -> Option<&Role> {
+        let (_, order) = self.waiting.get(group)?;
+        match order {
+            Order::Set { role, .. } | Order::Swap { role, .. } => Some(role),
+            Order::Drain(_) | Order::Undrain(_) => None,
+        }
+    }
+}
+
+/// Returns whether nobody ordered the change, and no node's death forced it.
+fn is_move(why: &Why) -> bool {
+    match why {
+        Why::Bottleneck { .. } | Why::Restored { .. } => true,
+        Why::Operator
+        | Why::Drain
+        | Why::HolderGone
+        | Why::HolderUnfit { .. }
+        | Why::Election
+        | Why::Swap => false,
+    }
+}
+
+/// What an order comes to.
+enum Plan {
+    AsItIs,
+    Give {
+        role: Role,
+        from: Option<NodeId>,
+        to: NodeId,
+    },
+}
