@@ -245,7 +245,8 @@ impl Fleet {
         }
     }
 
-    fn factor(&self, now: Time, node: &Node) -> f32 {
+    /// Returns by how much jobs take longer there, lately, than predicted.
+    pub fn factor(&self, now: Time, node: &Node) -> f32 {
         if self.settings.has_feedback {
             self.experience.factor(now, &node.feedback)
         } else {

@@ -39,7 +39,10 @@ pub(super) struct Judging {
 
 impl Judging {
     pub(super) fn new(settings: &Settings) -> Self {
-        let single = settings.managed.iter().filter(|(_, role)| role.holders.get() == 1);
+        let single = settings
+            .managed
+            .iter()
+            .filter(|(_, role)| role.holders.get() == 1);
         let judges = single.map(|(role, settings)| (role.clone(), Judge::new(wishes(settings))));
         Self {
             judges: judges.collect(),
@@ -55,7 +58,10 @@ impl Judging {
                 .filter(|past| past.role == *role && past.result == RoleChangeResult::Done)
                 .collect();
             let ago = |at: WallTime| now.wall.since(at);
-            let recent = past.iter().map(|past| ago(past.ended_ms)).filter(|ago| *ago < HOUR);
+            let recent = past
+                .iter()
+                .map(|past| ago(past.ended_ms))
+                .filter(|ago| *ago < HOUR);
             let home = past.last().and_then(|past| match &past.why {
                 Why::Bottleneck { .. } => Some((past.from.clone()?, ago(past.ended_ms))),
                 Why::Operator
@@ -80,7 +86,10 @@ impl Judging {
 
     /// Returns what is known of the need to relieve the holder of this role.
     pub(super) fn figures(&self, role: &Role) -> Figures {
-        self.assessments.get(role).map(Assessment::figures).unwrap_or_default()
+        self.assessments
+            .get(role)
+            .map(Assessment::figures)
+            .unwrap_or_default()
     }
 }
 
@@ -138,7 +147,9 @@ impl Machine {
     }
 
     fn decide(&mut self, now: Now, role: &Role, holder: &NodeId, out: &mut Vec<Output>) {
-        let is_settled = self.led_since.is_some_and(|since| now.time.since(since) >= SETTLE);
+        let is_settled = self
+            .led_since
+            .is_some_and(|since| now.time.since(since) >= SETTLE);
         if !is_settled || self.roles.is_changing(role) {
             return;
         }
@@ -148,7 +159,9 @@ impl Machine {
         let verdict = judge.decide(now.time, holder, &candidates);
         let assessment = verdict.assessment().clone();
         let figures = assessment.figures();
-        self.judging.assessments.insert(role.clone(), assessment.clone());
+        self.judging
+            .assessments
+            .insert(role.clone(), assessment.clone());
         let (to, why) = match verdict {
             Verdict::Keep(_) => return,
             Verdict::Alert(_) => {

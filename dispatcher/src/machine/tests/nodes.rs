@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use rolecast_common::assignment::{Ack, Assignment};
 use rolecast_common::id::{Category, Epoch, Sequence};
+use rolecast_common::time::Time;
 use rolecast_common::wire::OutcomeStatus;
 
 use super::super::{Event, Input, Machine, Malformed, Output};
