@@ -259,6 +259,7 @@ impl Rolecast {
             | Output::ForgetHistory(_)
             | Output::PublishCapacity(_)
             | Output::RecordDecision(_)
+            | Output::Roles(_)
             | Output::Ping { .. }
             | Output::SaveForecast { .. }
             | Output::Learn(_)
