@@ -64,11 +64,12 @@ async fn pass_on(mut client: TcpStream, port: u16, mut cut: watch::Receiver<bool
         Err(error) if error.kind() == ErrorKind::ConnectionRefused => return,
         Err(error) => panic!("cannot reach the server: {error}"),
     };
-    tokio::select! {
-        _ = tokio::io::copy_bidirectional(&mut client, &mut server) => {}
-        _ = cut.wait_for(|is_cut| *is_cut) => {
-            // Neither side is told: both believe that the other is silent.
-            let _ = cut.wait_for(|is_cut| !is_cut).await;
-        }
+    let is_cut = tokio::select! {
+        _ = tokio::io::copy_bidirectional(&mut client, &mut server) => false,
+        cut = cut.wait_for(|is_cut| *is_cut) => cut.is_ok(),
+    };
+    if is_cut {
+        // Neither side is told: each believes that the other is silent.
+        let _ = cut.wait_for(|is_cut| !is_cut).await;
     }
 }
