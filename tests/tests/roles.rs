@@ -35,7 +35,7 @@ usage_scope = "process"
 max_jobs = 4
 on_role_change = ["sh", "-c", 'echo "$0 $1 > $2 at $(date +%s%N)" >> hooks.txt', "THIS"]
 [capacity]
-cpu = 1
+cpu = 0.2
 memory = "4GiB"
 [categories.lead]
 command = ["sh", "-c", "echo $ROLECAST_NODE $ROLECAST_ROLES"]
@@ -365,7 +365,7 @@ async fn start_loaded(nodes: &[&str]) -> Cluster {
 
 /// A while without load, so that it is known what is usual.
 async fn calm() {
-    tokio::time::sleep(Duration::from_secs(20)).await;
+    tokio::time::sleep(Duration::from_secs(35)).await;
 }
 
 async fn last_change_of(cluster: &Cluster, role: &str) -> PastRoleChange {

@@ -21,10 +21,6 @@ use crate::roles::{self, Move, RoleSettings, Settings};
 const SETTLE: Duration = Duration::from_secs(5);
 /// Which forecast a load is compared with: that of the next ten seconds.
 const SOON: Duration = Duration::from_secs(10);
-/// How far ahead a node that gets a role should be well.
-const HORIZON: Duration = Duration::from_secs(600);
-/// How long a role stays away from a holder that was relieved, at least.
-const TERM: Duration = Duration::from_secs(600);
 const COOL_DOWN: Duration = Duration::from_secs(60);
 /// If more nodes of a group than this share are hot, nothing is gained by a change.
 const HOT_SHARE: f64 = 0.5;
@@ -97,7 +93,7 @@ fn wishes(role: &RoleSettings) -> judge::Settings {
     judge::Settings {
         change_cost: role.change_cost,
         role_load: role.cost.cpu,
-        term: TERM,
+        term: role.term,
         cool_down: COOL_DOWN,
         changes_per_hour: role.changes_per_hour,
         hot_share: HOT_SHARE,
@@ -108,10 +104,10 @@ impl Machine {
     /// Lets the judges see the heartbeat that was just taken, and decide if it is of
     /// a holder.
     pub(super) fn judge(&mut self, now: Now, id: &NodeId, out: &mut Vec<Output>) {
-        let Some(reading) = self.reading(now.time, id) else {
-            return;
-        };
         for role in self.judged_roles() {
+            let Some(reading) = self.reading(now.time, id, &role) else {
+                return;
+            };
             if self.roles.is_offered(&role, id) {
                 let judge = self.judging.judges.get_mut(&role);
                 let judge = judge.expect("roles are judged that have a judge");
@@ -127,10 +123,8 @@ impl Machine {
         self.judging.judges.keys().cloned().collect()
     }
 
-    fn reading(&self, now: Time, id: &NodeId) -> Option<Reading> {
-        if self.judging.judges.is_empty() {
-            return None;
-        }
+    fn reading(&self, now: Time, id: &NodeId, role: &Role) -> Option<Reading> {
+        let term = self.params.roles.managed.get(role)?.term;
         let node = self.fleet.get(id)?;
         let usage = node.usage();
         let soon = Ahead::covering(SOON);
@@ -140,7 +134,7 @@ impl Machine {
             jobs: usage.jobs.cpu,
             expected: node.likely_exogenous(soon).cpu,
             upper: node.safe_exogenous(soon).cpu,
-            ahead_upper: node.safe_exogenous(Ahead::covering(HORIZON)).cpu,
+            ahead_upper: node.safe_exogenous(Ahead::covering(term)).cpu,
             pressure: usage.pressure.map(|pressure| pressure.cpu),
             slow_down: self.fleet.factor(now, node),
         })

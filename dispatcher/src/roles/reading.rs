@@ -12,6 +12,7 @@ use super::{RoleSettings, Settings};
 
 /// What a change of holders costs unless it is said.
 const CHANGE_COST: Duration = Duration::from_secs(10);
+const TERM: Duration = Duration::from_secs(600);
 const CHANGES_PER_HOUR: u32 = 6;
 
 impl Settings {
@@ -87,6 +88,7 @@ fn read_role(table: &mut Table<'_>) -> Option<RoleSettings> {
         "prefer",
         "cost",
         "change_cost",
+        "term",
         "changes_per_hour",
     ];
     let Some(holders) = table.get::<u32>("holders") else {
@@ -110,6 +112,7 @@ fn read_role(table: &mut Table<'_>) -> Option<RoleSettings> {
             ..Resources::default()
         }),
         change_cost: table.get_or("change_cost", CHANGE_COST),
+        term: table.get_or("term", TERM),
         changes_per_hour: table.get_or("changes_per_hour", CHANGES_PER_HOUR),
     };
     if holders == 0 {
