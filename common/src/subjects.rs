@@ -65,6 +65,11 @@ pub const API_FORECAST: &str = "rolecast.api.forecast";
 /// Where a job of a category would go at this moment, as [`crate::wire::Decision`].
 pub const API_EXPLAIN: &str = "rolecast.api.explain";
 
+/// Who holds which managed role, as [`crate::wire::RolesView`].
+pub const API_ROLES: &str = "rolecast.api.roles";
+/// Orders about roles, as [`crate::wire::RoleOrder`].
+pub const API_ROLE_ORDER: &str = "rolecast.api.roles.order";
+
 const DONE_PREFIX: &str = "rolecast.done.";
 const HEARTBEAT_PREFIX: &str = "rolecast.heartbeat.";
 const JOBS_PREFIX: &str = "rolecast.jobs.";

@@ -17,6 +17,7 @@ use rolecast_common::wire::{ForecastMode, Share};
 use crate::category::{Backoff, Policy, Profile};
 use crate::forecast::{Model, Params, Quantile};
 use crate::placement::{Patience, Weights};
+use crate::roles;
 
 /// How far apart the samples of the near future are.
 const STEP: Duration = Duration::from_secs(10);
@@ -38,6 +39,7 @@ pub struct Config {
     pub forecast: Params,
     /// Whether nodes whose jobs take longer than predicted are avoided.
     pub has_feedback: bool,
+    pub roles: roles::Settings,
     pub policies: Vec<Policy>,
     /// The policy of undeclared categories; `None` buries their jobs.
     pub undeclared: Option<Policy>,
@@ -55,26 +57,19 @@ pub struct Streams {
 /// Reads a configuration, reporting all its mistakes at once.
 pub fn parse(text: &str, host_name: &str) -> Result<Config, Mistakes> {
     settings::read(text, |root| {
-        let known: BTreeSet<Role> = root.table("roles", |table| {
-            let known = table.get_or("known", default_roles());
-            known.into_iter().collect()
-        });
+        let roles = roles::Settings::read(root);
+        let known = &roles.known;
         Config {
             name: root.get_or("name", host_name.to_owned()),
             nats: root.table("nats", Settings::from_table),
             streams: root.table("streams", read_streams),
             forecast: root.table("forecast", read_forecast),
             has_feedback: root.table("placement", |table| table.get_or("feedback", true)),
-            policies: read_policies(root, &known),
-            undeclared: root.table("undeclared", |table| read_undeclared(table, &known)),
+            policies: read_policies(root, known),
+            undeclared: root.table("undeclared", |table| read_undeclared(table, known)),
+            roles,
         }
     })
-}
-
-fn default_roles() -> Vec<Role> {
-    ["leader", "backup", "follower"]
-        .map(|name| Role::new(name).expect("these are role names"))
-        .to_vec()
 }
 
 fn read_streams(table: &mut Table<'_>) -> Streams {
@@ -204,7 +199,7 @@ fn read_policy(table: &mut Table<'_>, known: &BTreeSet<Role>, category: Category
         table.mistake("retry_min", "must not be above retry_max");
     }
     for role in policy.roles.iter().filter(|role| !known.contains(role)) {
-        let text = format!("role \"{role}\" is not in roles.known");
+        let text = format!("role \"{role}\" is not among the roles");
         table.mistake("roles", text);
     }
     policy
@@ -346,7 +341,7 @@ policy = \"maybe\"
             "line 8: categories.OCR",
             "line 11: categories.ocr.max_attempts: must be at least 1",
             "line 12: categories.ocr.retry_min: must not be above retry_max",
-            "line 13: categories.ocr.roles: role \"boss\" is not in roles.known",
+            "line 13: categories.ocr.roles: role \"boss\" is not among the roles",
             "line 14: categories.ocr.memry: unknown key",
             "line 16: undeclared.policy",
         ] {

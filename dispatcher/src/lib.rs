@@ -10,6 +10,7 @@
 //! - [`placement`]: the choice of a node;
 //! - [`roles`]: which node holds which role, and how one moves;
 //! - [`capacity`]: the room each role will have;
+//! - [`roles`]: when a role should move to another node;
 //! - [`machine`]: the decision core, one state machine over explicit time;
 //! - [`lease`]: which one of several dispatchers is at work;
 //! - [`io`]: the shell that feeds it from NATS and carries out what it says;

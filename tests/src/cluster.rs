@@ -23,6 +23,8 @@ use std::time::Duration;
 
 use async_nats::Client;
 use async_nats::jetstream;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use rolecast_common::subjects;
 use rolecast_common::wire::{self, Encoding, NodeHealth, NodeStatus, Status};
 
@@ -115,9 +117,7 @@ impl Cluster {
 
     /// Starts a worker that uses this URL, and with it this login; returns at once.
     pub fn add_worker_as(&mut self, node: &str, config: &str, url: &str) {
-        let text = format!("node = \"{node}\"\n{config}");
-        let file = format!("worker-{node}.toml");
-        self.server.directory().write(&file, &text);
+        let file = self.write_worker(node, config);
         let process = Process::spawn(
             &format!("worker-{node}"),
             self.server.directory().path(),
@@ -125,6 +125,54 @@ impl Cluster {
             ["--config", file.as_str(), "--nats-url", url],
         );
         self.workers.insert(node.to_owned(), process);
+    }
+
+    /// Starts a worker with an endless loop as another child of its process, which it
+    /// measures as the use of others; see [`Cluster::load`]. Returns at once.
+    pub fn add_loaded_worker(&mut self, node: &str, config: &str) {
+        let file = self.write_worker(node, config);
+        let script = format!(
+            "sh -c 'while kill -0 $PPID 2>/dev/null; do :; done' & echo $! > {node}.load; \
+             kill -STOP $!; exec \"$0\" \"$@\""
+        );
+        let worker = program("rolecast-worker");
+        let (worker, url) = (worker.to_string_lossy(), self.server.url());
+        let process = Process::spawn(
+            &format!("worker-{node}"),
+            self.server.directory().path(),
+            Path::new("/bin/sh"),
+            [
+                "-c",
+                &script,
+                &worker,
+                "--config",
+                &file,
+                "--nats-url",
+                &url,
+            ],
+        );
+        self.workers.insert(node.to_owned(), process);
+    }
+
+    /// Lets the loop beside a loaded worker run, or stops it.
+    pub fn load(&self, node: &str, is_on: bool) {
+        let path = self.directory().join(format!("{node}.load"));
+        let id = std::fs::read_to_string(path).expect("the worker was started with a load");
+        let id = Pid::from_raw(id.trim().parse().expect("it is a process id"));
+        let signal = if is_on {
+            Signal::SIGCONT
+        } else {
+            Signal::SIGSTOP
+        };
+        kill(id, signal).expect("the load is there");
+    }
+
+    fn write_worker(&self, node: &str, config: &str) -> String {
+        // Side by side on one machine, each test keeps its state to itself.
+        let text = format!("node = \"{node}\"\nstate_directory = \"state\"\n{config}");
+        let file = format!("worker-{node}.toml");
+        self.server.directory().write(&file, &text);
+        file
     }
 
     /// Returns a worker that was started.

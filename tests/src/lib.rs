@@ -23,6 +23,7 @@ pub mod directory;
 pub mod figures;
 pub mod process;
 pub mod protocol;
+pub mod proxy;
 pub mod slot;
 pub mod tidy;
 pub mod usage;

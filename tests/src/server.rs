@@ -116,6 +116,10 @@ impl Server {
     }
 
     /// Returns the URL for the harness, who may do anything.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     pub fn url(&self) -> String {
         if self.has_users {
             self.url_as(ADMIN, ADMIN)

@@ -168,18 +168,6 @@ async fn in_hand(beats: &mut Subscriber) -> usize {
 }
 
 #[tokio::test]
-async fn a_second_dispatcher_takes_over_and_the_first_steps_down() {
-    let mut cluster = Cluster::start(DISPATCHER, &[("n1", WORKER)]).await;
-    let second = cluster.second_dispatcher();
-    cluster.submit("wait", "job", "0").await;
-    cluster.wait_record("job").await;
-    let status = cluster.dispatcher().wait(LIMIT).await;
-    assert_eq!(status.code(), Some(1));
-    assert!(cluster.dispatcher().log().contains("stepping down"));
-    drop(second);
-}
-
-#[tokio::test]
 async fn a_dispatcher_that_is_stopped_ends_cleanly_and_loses_nothing() {
     let mut cluster = Cluster::start(DISPATCHER, &[("n1", WORKER)]).await;
     submit_waits(&cluster, 12, "0.5").await;

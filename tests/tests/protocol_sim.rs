@@ -5,6 +5,8 @@ use std::time::Duration;
 use rolecast_tests::protocol::{Flaw, RECOVERY_MAX, Run, run};
 
 const SEEDS_DEFAULT: u64 = 500;
+/// Few, for other tests run beside this one.
+const THREADS: u64 = 2;
 /// Planted flaws must be noticed within so many seeds.
 const FLAW_SEEDS: u64 = 100;
 
@@ -16,20 +18,36 @@ fn seeds() -> u64 {
 
 #[test]
 fn roles_are_safe_and_come_back_whatever_goes_wrong() {
-    let mut total = Run::default();
     let count = seeds();
-    for seed in 0..count {
-        let run = run(seed, None).unwrap_or_else(|violation| panic!("{violation}"));
-        total.steps += run.steps;
-        total.changes += run.changes;
-        total.job_starts += run.job_starts;
-        total.recovery = total.recovery.max(run.recovery);
+    let threads: Vec<_> = (0..THREADS)
+        .map(|first| std::thread::spawn(move || run_every(first, count)))
+        .collect();
+    let mut total = Run::default();
+    for thread in threads {
+        let part = thread.join().expect("all seeds of the part hold");
+        total.steps += part.steps;
+        total.changes += part.changes;
+        total.job_starts += part.job_starts;
+        total.recovery = total.recovery.max(part.recovery);
     }
     println!("{count} seeds: {total:?}");
     // A simulation in which nothing happens would hold anything.
     assert!(total.changes > 5 * count, "{total:?}");
     assert!(total.job_starts > 5 * count, "{total:?}");
     assert!(total.recovery > Duration::ZERO && total.recovery <= RECOVERY_MAX);
+}
+
+/// Runs this seed and every [`THREADS`]th one after it.
+fn run_every(first: u64, count: u64) -> Run {
+    let mut total = Run::default();
+    for seed in (first..count).step_by(THREADS as usize) {
+        let run = run(seed, None).unwrap_or_else(|violation| panic!("{violation}"));
+        total.steps += run.steps;
+        total.changes += run.changes;
+        total.job_starts += run.job_starts;
+        total.recovery = total.recovery.max(run.recovery);
+    }
+    total
 }
 
 /// Returns the first seed that notices the flaw.

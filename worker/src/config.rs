@@ -35,6 +35,8 @@ pub struct Config {
     /// The managed roles that may be given to this node.
     pub offers: Vec<Role>,
     pub hook: Option<Hook>,
+    /// Where the epoch is kept over restarts, if roles are offered.
+    pub state_directory: Option<PathBuf>,
     pub labels: Labels,
     pub speed: Speed,
     pub scope: Scope,
@@ -52,6 +54,7 @@ pub struct Config {
 pub struct Hook {
     pub program: PathBuf,
     pub arguments: Vec<String>,
+    pub environment: Vec<(String, std::ffi::OsString)>,
     /// How long it may take before it is killed.
     pub limit: Duration,
 }
@@ -85,6 +88,7 @@ fn read_root(root: &mut Table<'_>) -> Option<Config> {
     let roles = read_roles(root);
     let offers = read_offers(root, &roles);
     let hook = read_hook(root);
+    let state_directory = read_state_directory(root, !offers.is_empty());
     let labels = root.table("labels", read_labels);
     let speed = root.get_or("speed", Speed::default());
     let scope = read_scope(root);
@@ -111,6 +115,7 @@ fn read_root(root: &mut Table<'_>) -> Option<Config> {
         roles,
         offers,
         hook,
+        state_directory,
         labels,
         speed,
         scope: scope?,
@@ -185,8 +190,29 @@ fn read_hook(root: &mut Table<'_>) -> Option<Hook> {
     Some(Hook {
         program,
         arguments,
+        environment: environment(ENVIRONMENT_DEFAULT.map(str::to_owned)),
         limit,
     })
+}
+
+fn read_state_directory(root: &mut Table<'_>, is_needed: bool) -> Option<PathBuf> {
+    let directory: Option<PathBuf> = root.get::<String>("state_directory").map(PathBuf::from);
+    let directory = directory.or_else(default_state_directory);
+    if is_needed && directory.is_none() {
+        let text = "missing; a worker that offers roles keeps the epoch it has seen there";
+        root.mistake("state_directory", text);
+    }
+    directory
+}
+
+/// Returns where the system wants a program to keep what must survive a restart.
+pub(crate) fn default_state_directory() -> Option<PathBuf> {
+    if let Some(own) = env::var_os("STATE_DIRECTORY") {
+        return Some(PathBuf::from(own));
+    }
+    let base = env::var_os("XDG_STATE_HOME").map(PathBuf::from);
+    let home = || env::var_os("HOME").map(|home| Path::new(&home).join(".local/state"));
+    base.or_else(home).map(|base| base.join("rolecast"))
 }
 
 fn read_labels(table: &mut Table<'_>) -> Labels {
@@ -303,6 +329,11 @@ fn read_environment(table: &mut Table<'_>) -> Vec<(String, std::ffi::OsString)> 
             table.mistake("env", text);
         }
     }
+    environment(names)
+}
+
+/// Returns those of the variables that are set.
+fn environment(names: impl IntoIterator<Item = String>) -> Vec<(String, std::ffi::OsString)> {
     let values = names
         .into_iter()
         .filter_map(|name| Some((env::var_os(&name)?, name)));

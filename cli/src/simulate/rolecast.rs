@@ -24,6 +24,7 @@ use rolecast_dispatcher::machine::{
     Delivery, Input, Machine, Output, PULL_EXPIRES, Params, Recorded,
 };
 use rolecast_dispatcher::placement::{Patience, Weights};
+use rolecast_dispatcher::roles::Settings as RoleSettings;
 
 use super::policy::{End, EndStatus, Event, HostIndex, JobIndex, Live, Policy, Report, Send};
 use super::world::{Host, Kind, Needs, World};
@@ -40,7 +41,6 @@ const SLOTS_PER_CORE: f64 = 64.0;
 fn params(world: &World, mode: ForecastMode, has_feedback: bool) -> Params {
     Params {
         name: "simulation".to_owned(),
-        epoch: Epoch::new(1),
         forecast: forecast::Params {
             mode,
             model: Model::default(),
@@ -48,6 +48,7 @@ fn params(world: &World, mode: ForecastMode, has_feedback: bool) -> Params {
             quantile: Quantile::P90,
         },
         has_feedback,
+        roles: RoleSettings::default(),
         policies: world.kinds.iter().map(category_policy).collect(),
         undeclared: None,
         warm_up: Duration::ZERO,
@@ -145,7 +146,10 @@ impl Rolecast {
         let heartbeats = world.hosts.iter().map(|host| heartbeat(world, host));
         let ids = world.hosts.iter().map(|host| host.id.clone());
         Self {
-            machine: Machine::new(params(world, mode, has_feedback), start, Vec::new()),
+            machine: leading(
+                Machine::new(params(world, mode, has_feedback), start),
+                start,
+            ),
             learns: mode != ForecastMode::Off,
             clock,
             heartbeats: heartbeats.collect(),
@@ -255,6 +259,7 @@ impl Rolecast {
             | Output::ForgetHistory(_)
             | Output::PublishCapacity(_)
             | Output::RecordDecision(_)
+            | Output::Roles(_)
             | Output::Ping { .. }
             | Output::SaveForecast { .. }
             | Output::Learn(_)
@@ -400,6 +405,17 @@ impl Ended {
             },
         }
     }
+}
+
+/// Gives the machine the lead.
+fn leading(mut machine: Machine, now: Now) -> Machine {
+    let lead = Input::Lead {
+        epoch: Epoch::new(1),
+        until: Time::from_start(Duration::MAX),
+        histories: Vec::new(),
+    };
+    machine.handle(now, lead, &mut Vec::new());
+    machine
 }
 
 /// Returns what the host's heartbeats always say.

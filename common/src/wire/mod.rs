@@ -16,6 +16,7 @@ mod outcome;
 mod profile;
 mod record;
 mod role_document;
+mod role_view;
 mod roles;
 mod shape;
 mod status;
@@ -37,6 +38,7 @@ pub use role_document::{
     Figures, PAST_CHANGES_MAX, PastRoleChange, RoleChange, RoleChangeResult, RoleDocument,
     RolePhase, Why,
 };
+pub use role_view::{Done, ManagedRole, RoleOrder, RoleOrderKind, RolesView};
 pub use roles::{RoleAssignment, RoleFailure, RoleVersion};
 pub use status::{
     CategoryStatus, Counters, JobState, JobView, NodeHealth, NodeStatus, RoleStatus, Status,

@@ -159,6 +159,10 @@ impl Figures {
         Self(named.take(FIGURES_MAX).collect())
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub fn get(&self, name: &str) -> Option<f64> {
         self.0.get(name).copied()
     }

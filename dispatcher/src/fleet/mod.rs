@@ -245,11 +245,22 @@ impl Fleet {
         }
     }
 
-    fn factor(&self, now: Time, node: &Node) -> f32 {
+    /// Returns by how much jobs take longer there, lately, than predicted.
+    pub fn factor(&self, now: Time, node: &Node) -> f32 {
         if self.settings.has_feedback {
             self.experience.factor(now, &node.feedback)
         } else {
             1.0
+        }
+    }
+
+    /// Keeps jobs from the node, or no longer.
+    pub fn set_drained(&mut self, id: &NodeId, is_drained: bool) {
+        if let Some(node) = self.nodes.get_mut(id)
+            && node.is_drained != is_drained
+        {
+            node.is_drained = is_drained;
+            self.board.set_standing(node.slot, node.standing());
         }
     }
 

@@ -44,6 +44,8 @@ pub struct Node {
     interval: Duration,
     pub(super) is_gone: bool,
     pub(super) is_draining: bool,
+    /// An operator wants no jobs there.
+    pub(super) is_drained: bool,
     roles: Vec<Role>,
     labels: Labels,
     capacity: Resources,
@@ -85,6 +87,7 @@ impl Node {
             interval: INTERVAL_MAX,
             is_gone: false,
             is_draining: beat.draining,
+            is_drained: false,
             roles: Vec::new(),
             labels: Labels::default(),
             capacity: beat.capacity,
@@ -207,7 +210,7 @@ impl Node {
     }
 
     pub(super) fn standing(&self) -> Standing {
-        match (self.is_gone, self.is_draining) {
+        match (self.is_gone, self.is_draining || self.is_drained) {
             (true, _) => Standing::Gone,
             (false, true) => Standing::Draining,
             (false, false) => Standing::Open,

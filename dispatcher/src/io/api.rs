@@ -80,6 +80,8 @@ pub(super) async fn refuse(streams: Streams, why: String, request: Message) {
     let Some(reply) = request.reply else {
         return;
     };
+    // A header is one line.
+    let why = why.replace(char::is_control, " ");
     let mut headers = HeaderMap::new();
     headers.insert(HEADER_ERROR, why.as_str());
     headers.insert(HEADER_ERROR_CODE, "400");

@@ -118,7 +118,7 @@ fn streams(settings: &Streams) -> [Config; 5] {
     ]
 }
 
-fn buckets(settings: &Streams) -> [kv::Config; 4] {
+fn buckets(settings: &Streams) -> [kv::Config; 5] {
     let base = |bucket: &str, description: &str| kv::Config {
         bucket: bucket.to_owned(),
         description: description.to_owned(),
@@ -141,6 +141,10 @@ fn buckets(settings: &Streams) -> [kv::Config; 4] {
         base(
             subjects::BUCKET_CAPACITY,
             "Rolecast: how much room the nodes of each role will have",
+        ),
+        base(
+            subjects::BUCKET_ROLES,
+            "Rolecast: which node holds which role; changed by compare-and-set only",
         ),
         // A node that was away for longer is learned anew.
         kv::Config {

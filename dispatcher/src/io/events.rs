@@ -1,5 +1,6 @@
 //! Writes the machine's events to the log, one name each, so that one can grep.
 
+use super::role_events;
 use crate::machine::{Diversion, Event};
 
 pub(super) fn log(event: &Event) {
@@ -47,6 +48,13 @@ pub(super) fn log(event: &Event) {
             tracing::info!(event = "eligible_again", %category, "jobs no longer wait for a node");
         }
         Event::AdvisoryDiverted(diversion) => log_diversion(diversion),
+        Event::Roles(event) => role_events::log(event),
+        Event::GroupHot { role, hot, heard } => {
+            tracing::warn!(
+                event = "group_hot", %role, hot, heard,
+                "so many nodes are overloaded that no change of roles helps"
+            );
+        }
         Event::JobAdopted { job, node, epoch } => {
             tracing::info!(event = "job_adopted", %job, %node, %epoch, "took over a job in hand");
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use rolecast_common::assignment::Ack;
 use rolecast_common::id::NodeId;
-use rolecast_common::options::HEADER_DEADLINE;
+use rolecast_common::options::{HEADER_DEADLINE, HEADER_ROLES, format_roles};
 use rolecast_common::subjects::{self, KEY_CAPACITY, Source};
 use rolecast_common::wire::{CapacityMap, Decision, Encoding, Record, encode};
 use serde_json::json;
@@ -17,11 +17,7 @@ use super::service::Service;
 use crate::machine::{Input, Output, PULL_EXPIRES};
 
 impl Service {
-    pub(super) async fn carry_out(
-        &mut self,
-        output: Output,
-        is_connected: bool,
-    ) -> anyhow::Result<()> {
+    pub(super) async fn carry_out(&mut self, output: Output, is_heard: bool) -> anyhow::Result<()> {
         match output {
             Output::Event(event) => events::log(&event),
             Output::StepDown { reason } => self.stepped_down = Some(reason),
@@ -41,10 +37,11 @@ impl Service {
                 let held = self.held.remove(&record.sequence);
                 self.bury(record, ack, held);
             }
+            Output::Roles(output) => self.carry_out_roles(output, is_heard).await?,
             Output::Forward { sequence, .. }
             | Output::Ack { sequence, .. }
             | Output::GiveBack { sequence, .. }
-                if !is_connected =>
+                if !is_heard =>
             {
                 self.held.remove(&sequence);
             }
@@ -56,7 +53,7 @@ impl Service {
             | Output::PublishCapacity(_)
             | Output::RecordDecision(_)
             | Output::SaveForecast { .. }
-                if !is_connected => {}
+                if !is_heard => {}
             Output::PublishCapacity(map) => self.publish_capacity(map),
             Output::RecordDecision(decision) => self.record_decision(&decision).await?,
             Output::SaveForecast { node, bytes } => self.keeper.keep(&node, bytes),
@@ -95,6 +92,7 @@ impl Service {
             node,
             assignment,
             deadline,
+            roles,
         } = output
         else {
             return Ok(());
@@ -106,12 +104,16 @@ impl Service {
         let subject = subjects::node_jobs(&node);
         let reply = subjects::done(&node, &assignment);
         let client = &self.connection.client;
-        let Some(mut headers) = held.headers else {
+        if held.headers.is_none() && roles.is_empty() {
             client
                 .publish_with_reply(subject, reply, held.payload)
                 .await?;
             return Ok(());
-        };
+        }
+        let mut headers = held.headers.unwrap_or_default();
+        if !roles.is_empty() {
+            headers.insert(HEADER_ROLES, format_roles(&roles).as_str());
+        }
         if let Some(deadline) = deadline {
             headers.insert(HEADER_DEADLINE, deadline.to_string().as_str());
         }

@@ -3,7 +3,7 @@
 use std::pin::{Pin, pin};
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use async_nats::connection::State as ConnectionState;
 use async_nats::header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE;
 use async_nats::jetstream::kv::Store;
@@ -14,16 +14,17 @@ use rolecast_common::id::{Epoch, Sequence};
 use rolecast_common::label::ShardKey;
 use rolecast_common::nats::{Clock, Connection};
 use rolecast_common::subjects::{self, Source};
-use rolecast_common::time::Now;
+use rolecast_common::time::{Now, Time};
 use rolecast_common::wire::Decision;
 use tokio::sync::mpsc;
 use tokio::time::{Sleep, sleep_until};
 
 use super::burial::Held;
 use super::discovery::{self, Undeclared};
-use super::forecasts::Keeper;
+use super::lease::Keeper;
 use super::pings::Pings;
-use super::{Buckets, Streams, api, assets, epoch, histories, intake, training};
+use super::roles::Orders;
+use super::{Buckets, Streams, api, assets, forecasts, histories, intake, training};
 use crate::forecast::Lesson;
 use crate::machine::{Input, Machine, Output};
 
@@ -52,10 +53,22 @@ pub(super) struct Service {
     pub(super) reports: mpsc::Sender<Input>,
     pub(super) histories: mpsc::UnboundedSender<histories::Change>,
     pub(super) capacity: Store,
-    pub(super) keeper: Keeper,
+    pub(super) roles: Store,
+    pub(super) orders: Orders,
+    pub(super) keeper: forecasts::Keeper,
     pub(super) lessons: mpsc::Sender<Vec<Lesson>>,
     pub(super) expected_none: HeaderMap,
+    lease: Keeper,
     pub(super) stepped_down: Option<String>,
+}
+
+/// How a service ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// It was asked to.
+    Stopped,
+    /// Another dispatcher leads, or must: this is the largest epoch known.
+    SteppedDown(Epoch),
 }
 
 /// What a service begins with.
@@ -64,10 +77,12 @@ pub(super) struct Start {
     pub(super) streams: Streams,
     pub(super) buckets: Buckets,
     pub(super) clock: Clock,
-    pub(super) epoch: Epoch,
+    /// It leads already.
     pub(super) machine: Machine,
     /// Whether there is a stack from before the start.
     pub(super) has_stack: bool,
+    pub(super) heartbeats: Subscriber,
+    pub(super) lease: Keeper,
 }
 
 /// What a turn begins with.
@@ -79,6 +94,8 @@ enum Arrived {
     Request(Message),
     Report(Input),
     Connection,
+    /// Until when the lease is held; `None` if another dispatcher leads.
+    Lease(Option<Time>),
     Nothing,
 }
 
@@ -98,9 +115,10 @@ impl Service {
             streams,
             buckets,
             clock,
-            epoch,
             machine,
             has_stack,
+            heartbeats,
+            lease,
         } = start;
         let client = &connection.client;
         let inbox = client.new_inbox();
@@ -110,7 +128,7 @@ impl Service {
             pulls: client.subscribe(format!("{inbox}.pull.*")).await?,
             records: client.subscribe(format!("{inbox}.record.*")).await?,
             done: client.subscribe(subjects::DONE).await?,
-            heartbeats: client.subscribe(subjects::HEARTBEATS).await?,
+            heartbeats,
             api: client.subscribe(subjects::API).await?,
             reports: reports_in,
         };
@@ -133,13 +151,15 @@ impl Service {
             reports,
             histories,
             capacity: buckets.capacity,
-            keeper: Keeper::start(buckets.forecasts),
+            roles: buckets.roles,
+            orders: Orders::new(),
+            keeper: forecasts::Keeper::start(buckets.forecasts),
             lessons,
             expected_none,
+            lease,
             stepped_down: None,
         };
         service.discover();
-        service.watch_epoch(epoch);
         Ok(service)
     }
 
@@ -158,20 +178,10 @@ impl Service {
         ));
     }
 
-    fn watch_epoch(&self, ours: Epoch) {
-        let jetstream = self.streams.jetstream.clone();
-        let reports = self.reports.clone();
-        tokio::spawn(async move {
-            let later = epoch::watch(jetstream, ours).await;
-            // The receiver is gone only when the program ends.
-            let _ = reports.send(Input::Superseded(later)).await;
-        });
-    }
-
     pub(super) async fn run(
         mut self,
         mut shutdown: Pin<&mut impl Future<Output = ()>>,
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<Ended> {
         let mut timer = pin!(sleep_until(self.deadline()));
         let mut stop_at = None;
         loop {
@@ -188,7 +198,8 @@ impl Service {
             if let Some(reason) = self.stepped_down.take() {
                 let flushed = self.connection.client.flush().await;
                 tracing::debug!(event = "flushed", ok = flushed.is_ok());
-                bail!("stepping down, another dispatcher is at work: {reason}");
+                tracing::warn!(event = "stepped_down", "stepping down: {reason}");
+                return Ok(Ended::SteppedDown(self.machine.known_epoch()));
             }
             if let Some(stop_at) = stop_at
                 && (self.machine.is_idle() || tokio::time::Instant::now() >= stop_at)
@@ -202,8 +213,9 @@ impl Service {
             .flush()
             .await
             .context("cannot flush")?;
+        self.lease.resign().await;
         tracing::info!(event = "stopped", "dispatcher stopped");
-        Ok(())
+        Ok(Ended::Stopped)
     }
 
     /// Waits for something to arrive, then reads what else is there already.
@@ -219,6 +231,10 @@ impl Service {
             Arrived::Request(message) => self.on_request(message),
             Arrived::Report(input) => self.on_report(input),
             Arrived::Connection => self.tell(Input::Reconnected),
+            Arrived::Lease(Some(until)) => self.tell(Input::Renewed { until }),
+            Arrived::Lease(None) => {
+                self.stepped_down = Some("another one holds the lease".to_owned());
+            }
             Arrived::Nothing => {}
         }
         self.drain();
@@ -239,6 +255,7 @@ impl Service {
             changed = self.connection.connected.changed() => {
                 changed.map(|()| Arrived::Connection).context(closed)
             }
+            until = self.lease.changed() => Ok(Arrived::Lease(until)),
             () = timer => Ok(Arrived::Nothing),
         }
     }
@@ -270,7 +287,7 @@ impl Service {
         }
     }
 
-    fn tell(&mut self, input: Input) {
+    pub(super) fn tell(&mut self, input: Input) {
         self.machine.handle(self.now, input, &mut self.outputs);
     }
 
@@ -380,6 +397,16 @@ impl Service {
                 let view = self.machine.forecast(self.now, &node);
                 tokio::spawn(api::answer(streams, view, request));
             }
+            subjects::API_ROLES => match self.machine.roles_view() {
+                Some(view) => {
+                    tokio::spawn(api::answer(streams, view, request));
+                }
+                None => {
+                    let why = "who holds which role is not known yet; ask again".to_owned();
+                    tokio::spawn(api::refuse(streams, why, request));
+                }
+            },
+            subjects::API_ROLE_ORDER => self.order(request),
             subjects::API_EXPLAIN => match self.explain(&request) {
                 Ok(decision) => {
                     tokio::spawn(api::answer(streams, decision, request));
@@ -407,11 +434,12 @@ impl Service {
     async fn end_turn(&mut self, mut timer: Pin<&mut Sleep>) {
         self.tell(Input::Turn);
         let mut outputs = std::mem::take(&mut self.outputs);
-        // While there is no connection nothing is sent late instead: every
-        // output is safe to lose, for the machine asks again.
-        let is_connected = self.connection.client.connection_state() == ConnectionState::Connected;
+        // While there is no connection, or another dispatcher may lead, nothing is
+        // sent late instead: every output is safe to lose, for the machine asks again.
+        let is_heard = self.connection.client.connection_state() == ConnectionState::Connected
+            && self.lease.is_held(self.clock.now().time);
         for output in outputs.drain(..) {
-            if let Err(error) = self.carry_out(output, is_connected).await {
+            if let Err(error) = self.carry_out(output, is_heard).await {
                 tracing::warn!(event = "send_failed", "cannot send: {error:#}");
             }
         }

@@ -31,7 +31,10 @@ impl Machine {
     }
 
     pub(super) fn fetch(&mut self, now: Time, out: &mut Vec<Output>) {
-        if now.since(self.started) < self.params.warm_up {
+        if self
+            .led_since
+            .is_none_or(|since| now.since(since) < self.params.warm_up)
+        {
             return;
         }
         // New room on the nodes is noticed by the sweep at the latest; to look

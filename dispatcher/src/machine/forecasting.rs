@@ -149,7 +149,7 @@ impl Machine {
         CapacityMap {
             v: VERSION,
             at_ms: now.wall,
-            epoch: self.params.epoch,
+            epoch: self.epoch,
             mode: self.params.forecast.mode,
             quantile: self.params.forecast.quantile.share(),
             roles: self.role_capacities(ENTRIES_MAX / AHEAD_COUNT / role_count),

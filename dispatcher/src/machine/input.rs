@@ -8,10 +8,12 @@ use rolecast_common::assignment::{Ack, Assignment};
 use rolecast_common::id::{Category, Epoch, JobId, NodeId, Sequence};
 use rolecast_common::options::{InvalidOption, Options};
 use rolecast_common::subjects::Source;
-use rolecast_common::time::WallTime;
+use rolecast_common::time::{Time, WallTime};
 use rolecast_common::wire::{Heartbeat, Outcome};
 
+use super::History;
 use crate::forecast::Stack;
+use crate::roles;
 
 /// Something that happened. The shell tells everything that arrived together
 /// and then [`Input::Turn`], on which the machine places and fetches.
@@ -72,8 +74,20 @@ pub enum Input {
         from: String,
         why: String,
     },
-    /// Another dispatcher claimed this epoch.
-    Superseded(Epoch),
+    /// What the manager of roles asked for, or is asked for.
+    Roles(roles::Input),
+    /// The lease holds until then.
+    Renewed {
+        until: Time,
+    },
+    /// This dispatcher is at work from now on, under this epoch; these are the failed
+    /// attempts of jobs that are still alive.
+    Lead {
+        epoch: Epoch,
+        /// When its lease ends, on this process's clock.
+        until: Time,
+        histories: Vec<(Sequence, History)>,
+    },
     /// Stop fetching and give back what has not been sent.
     Stop,
     Turn,

@@ -22,11 +22,13 @@ mod delivery;
 mod fetch;
 mod forecasting;
 mod input;
+mod judging;
 mod nodes;
 mod outcomes;
 mod output;
 mod pinging;
 mod recording;
+mod roles;
 mod room;
 mod sending;
 mod settled;
@@ -54,7 +56,9 @@ use crate::category::Policy;
 use crate::fleet::{self, Fleet};
 use crate::forecast::{self, Demand};
 use crate::placement::CategoryIndex;
+use crate::roles::{Manager, Settings as RoleSettings};
 use forecasting::Forecasting;
+use judging::Judging;
 use pinging::Pinging;
 use recording::Recorder;
 use room::Room;
@@ -68,14 +72,14 @@ const SWEEP_INTERVAL: Duration = Duration::from_millis(250);
 #[derive(Clone, Debug)]
 pub struct Params {
     pub name: String,
-    pub epoch: Epoch,
     pub forecast: forecast::Params,
     pub policies: Vec<Policy>,
+    pub roles: RoleSettings,
     /// Whether nodes whose jobs take longer than predicted are avoided.
     pub has_feedback: bool,
     /// The policy of categories nobody declared; `None` buries their jobs.
     pub undeclared: Option<Policy>,
-    /// How long after the start fetching begins, so that heartbeats can first
+    /// How long after it took the lead fetching begins, so that heartbeats can first
     /// tell which jobs are in hand already.
     pub warm_up: Duration,
     /// After this long without a sign of life the server delivers a job again.
@@ -87,6 +91,12 @@ pub struct Params {
 #[derive(Debug)]
 pub struct Machine {
     params: Params,
+    /// Zero as long as another dispatcher leads.
+    epoch: Epoch,
+    /// The largest epoch that any node has told of.
+    known: Epoch,
+    /// Since when this one leads; `None` while it stands by and only learns.
+    led_since: Option<Time>,
     fleet: Fleet,
     services: BTreeMap<Category, Service>,
     rooms: BTreeMap<Source, Room>,
@@ -100,6 +110,8 @@ pub struct Machine {
     next_confirmation: u64,
     counters: Counters,
     noise: Noise,
+    roles: Manager,
+    judging: Judging,
     forecasting: Forecasting,
     pinging: Pinging,
     records: Recorder,
@@ -115,6 +127,8 @@ pub struct Machine {
 #[derive(Debug)]
 struct Service {
     policy: Policy,
+    /// Whether its jobs are only for nodes that act in a role that can be lost.
+    is_for_managed: bool,
     /// Its place in the fleet's categories.
     index: CategoryIndex,
     demand: Demand,
@@ -220,7 +234,8 @@ impl Bound {
 }
 
 impl Machine {
-    pub fn new(params: Params, now: Now, histories: Vec<(Sequence, History)>) -> Self {
+    /// A machine stands by until [`Input::Lead`].
+    pub fn new(params: Params, now: Now) -> Self {
         let mut machine = Self {
             fleet: Fleet::new(fleet::Settings {
                 forecast: params.forecast,
@@ -237,11 +252,16 @@ impl Machine {
             next_confirmation: 0,
             counters: Counters::default(),
             noise: Noise::default(),
+            judging: Judging::new(&params.roles),
+            roles: Manager::new(params.roles.clone()),
             forecasting: Forecasting::default(),
             pinging: Pinging::new(now.wall),
             records: Recorder::default(),
             rng: fastrand::Rng::with_seed(params.seed),
             turn: 0,
+            epoch: Epoch::default(),
+            known: Epoch::default(),
+            led_since: None,
             started: now.time,
             swept: now.time,
             is_stopping: false,
@@ -250,15 +270,17 @@ impl Machine {
         for policy in machine.params.policies.clone() {
             machine.serve(policy);
         }
-        for (sequence, history) in histories {
-            machine.send_away(now.time, sequence, history, Duration::ZERO, String::new());
-        }
         machine
     }
 
     /// Returns the categories that need consumers from the start.
     pub fn served(&self) -> Vec<Category> {
         self.services.keys().cloned().collect()
+    }
+
+    /// Returns the largest epoch that it has led under or that nodes have told of.
+    pub fn known_epoch(&self) -> Epoch {
+        self.known
     }
 
     /// Returns whether jobs of undeclared categories are run rather than buried.
@@ -275,7 +297,7 @@ impl Machine {
                 undelivered,
             } => self.end_pull(&source, undelivered),
             Input::Reconnected => self.void_pulls(),
-            Input::Heartbeat { from, heartbeat } => self.hear(now, &from, &heartbeat, out),
+            Input::Heartbeat { from, heartbeat } => self.hear(now, &from, *heartbeat, out),
             Input::Latency { node, round_trip } => self.fleet.note_latency(&node, round_trip),
             Input::Outcomes {
                 from,
@@ -291,10 +313,19 @@ impl Machine {
             Input::CheckpointsDue => self.begin_checkpoints(),
             Input::Stray(stray) => self.bury_stray(now, stray, out),
             Input::Malformed { what, from, why } => self.refuse(now, what, &from, why, out),
-            Input::Superseded(epoch) => {
-                let reason = format!("epoch {epoch} was claimed");
-                out.push(Output::StepDown { reason });
+            Input::Lead {
+                epoch,
+                until,
+                histories,
+            } => {
+                self.lead(now.time, epoch, histories);
+                self.manage(now, crate::roles::Input::Lead { epoch, until }, out);
             }
+            Input::Renewed { until } => {
+                let epoch = self.epoch;
+                self.manage(now, crate::roles::Input::Lead { epoch, until }, out);
+            }
+            Input::Roles(input) => self.manage(now, input, out),
             Input::Stop => self.stop(out),
             Input::Turn => self.end_turn(now, out),
         }
@@ -302,7 +333,8 @@ impl Machine {
 
     /// Returns when [`Input::Turn`] is due at the latest.
     pub fn next_deadline(&self) -> Time {
-        self.swept + SWEEP_INTERVAL
+        let sweep = self.swept + SWEEP_INTERVAL;
+        self.roles_deadline().map_or(sweep, |due| due.min(sweep))
     }
 
     /// Returns whether nothing is left that must be waited for after [`Input::Stop`].
@@ -313,15 +345,25 @@ impl Machine {
     }
 
     fn end_turn(&mut self, now: Now, out: &mut Vec<Output>) {
-        if now.time >= self.next_deadline() {
+        self.tick_roles(now, out);
+        if now.time >= self.swept + SWEEP_INTERVAL {
             self.swept = now.time;
             self.sweep(now, out);
         }
-        if self.is_stopping {
+        if self.is_stopping || self.led_since.is_none() {
             return;
         }
         self.send_waiting(now, out);
         self.fetch(now.time, out);
+    }
+
+    fn lead(&mut self, now: Time, epoch: Epoch, histories: Vec<(Sequence, History)>) {
+        self.epoch = epoch;
+        self.known = self.known.max(epoch);
+        self.led_since = Some(now);
+        for (sequence, history) in histories {
+            self.send_away(now, sequence, history, Duration::ZERO, String::new());
+        }
     }
 
     fn stop(&mut self, out: &mut Vec<Output>) {
@@ -361,6 +403,10 @@ impl Machine {
             is_starved: false,
             is_late: false,
             index: self.fleet.serve(policy.clone()),
+            is_for_managed: policy
+                .roles
+                .iter()
+                .any(|role| self.params.roles.managed.contains_key(role)),
             policy,
         };
         self.services

@@ -4,26 +4,36 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use rolecast_common::assignment::Assignment;
-use rolecast_common::id::{NodeId, Sequence};
+use rolecast_common::id::{Epoch, NodeId, Sequence};
 use rolecast_common::time::Now;
 use rolecast_common::wire::Heartbeat;
 
 use super::{Event, Machine, Malformed, Output, State};
+use crate::roles::{self, Heard};
 
 /// A job that was sent this many heartbeats ago, and that the node does not
 /// list, never reached it.
 const UNLISTED_INTERVALS: u32 = 3;
+/// Epochs rise by one each time another dispatcher takes the lead. A node that
+/// tells of one this far above all others is forged, and no reason to follow it.
+const EPOCH_LEAP_MAX: u64 = 1_000_000;
 
 impl Machine {
     pub(super) fn hear(
         &mut self,
         now: Now,
         from: &NodeId,
-        beat: &Heartbeat,
+        mut beat: Heartbeat,
         out: &mut Vec<Output>,
     ) {
         self.counters.heartbeats += 1;
-        let change = match self.fleet.take(now, from, beat) {
+        if beat.epoch.get() > self.known.get().saturating_add(EPOCH_LEAP_MAX) {
+            let why = format!("epoch {} is no dispatcher's", beat.epoch);
+            return self.refuse(now, Malformed::Heartbeat, from.as_str(), why, out);
+        }
+        let heard = Heard::new(&beat);
+        self.strip_roles(&mut beat);
+        let change = match self.fleet.take(now, from, &beat) {
             Ok(change) => change,
             Err(refusal) => {
                 let why = refusal.to_string();
@@ -31,11 +41,9 @@ impl Machine {
                 return;
             }
         };
-        if beat.epoch > self.params.epoch {
-            let (theirs, ours) = (beat.epoch, self.params.epoch);
-            let reason = format!("node {from} follows epoch {theirs}, this one is {ours}");
-            out.push(Output::StepDown { reason });
-        }
+        self.tell_roles(now, heard, out);
+        self.judge(now, from, out);
+        self.follow(from, beat.epoch, out);
         if change.joined || change.rebooted {
             out.push(Output::Event(Event::NodeJoined {
                 node: from.clone(),
@@ -60,6 +68,18 @@ impl Machine {
         }
     }
 
+    /// A node that has seen a later epoch obeys this dispatcher no more. Either
+    /// another one leads, or the bucket that holds the epoch was rolled back: to
+    /// lead again it takes an epoch above.
+    fn follow(&mut self, node: &NodeId, theirs: Epoch, out: &mut Vec<Output>) {
+        self.known = self.known.max(theirs);
+        if self.led_since.is_some() && theirs > self.epoch {
+            let ours = self.epoch;
+            let reason = format!("node {node} follows epoch {theirs}, this one is {ours}");
+            out.push(Output::StepDown { reason });
+        }
+    }
+
     /// Takes over a job in hand that a former dispatcher sent.
     fn adopt(&mut self, now: Now, node: &NodeId, assignment: &Assignment, out: &mut Vec<Output>) {
         let sequence = assignment.ack().sequence();
@@ -70,7 +90,7 @@ impl Machine {
                 .get(&sequence)
                 .is_some_and(|away| away.history.attempt >= assignment.attempt().get());
         // A job of our own epoch that we do not know was settled long ago.
-        if is_known || assignment.epoch() >= self.params.epoch {
+        if is_known || assignment.epoch() >= self.epoch {
             return;
         }
         let job = self.inherited(now, node, assignment);
@@ -128,6 +148,7 @@ impl Machine {
         for node in self.fleet.mark_gone(now.time) {
             let jobs = self.fleet.get(&node).map_or(0, |node| node.jobs());
             let why = "its heartbeats stopped";
+            self.manage(now, roles::Input::Gone(node.clone()), out);
             out.push(Output::Event(Event::NodeGone { node, jobs, why }));
         }
         let lost: Vec<NodeId> = self

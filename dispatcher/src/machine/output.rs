@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use rolecast_common::assignment::{Ack, Assignment};
-use rolecast_common::id::{Category, Epoch, JobId, NodeId, Sequence};
+use rolecast_common::id::{Category, Epoch, JobId, NodeId, Role, Sequence};
 use rolecast_common::subjects::Source;
 use rolecast_common::time::WallTime;
 use rolecast_common::wire::{CapacityMap, Decision, FailedAttempt, Record};
 
 use crate::forecast::Lesson;
+use crate::roles;
 
 /// Something to do.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,6 +25,8 @@ pub enum Output {
         node: NodeId,
         assignment: Assignment,
         deadline: Option<WallTime>,
+        /// The roles in one of which the node must act; empty if it need not be said.
+        roles: Vec<Role>,
     },
     /// Ask the node for an answer, and tell how long it takes as
     /// [`super::Input::Latency`]. Numbers rise.
@@ -73,7 +76,9 @@ pub enum Output {
     Learn(Vec<Lesson>),
     /// Answer the worker's request: its outcomes are settled.
     Confirm(String),
-    /// A later dispatcher is at work; end.
+    /// What the manager of roles wants done; never an event.
+    Roles(roles::Output),
+    /// Nodes do not obey this epoch; lead no more under it.
     StepDown {
         reason: String,
     },
@@ -139,6 +144,13 @@ pub enum Event {
         category: Category,
     },
     AdvisoryDiverted(Diversion),
+    Roles(Box<roles::Event>),
+    /// So many nodes that may hold the role are overloaded that no change helps.
+    GroupHot {
+        role: Role,
+        hot: u32,
+        heard: u32,
+    },
     JobAdopted {
         job: JobId,
         node: NodeId,

@@ -127,7 +127,7 @@ impl Machine {
         };
         if is_recorded {
             let author = Author {
-                epoch: self.params.epoch,
+                epoch: self.epoch,
                 job: Some(&job.job),
             };
             let decision = self.fleet.record(now, author, &candidate, &choice);
@@ -228,6 +228,10 @@ impl Machine {
         let service = self.services.get_mut(&source.category);
         let service = service.expect("the room of a category is served");
         let category = service.index;
+        let roles = match service.is_for_managed {
+            true => service.policy.roles.clone(),
+            false => Vec::new(),
+        };
         if std::mem::take(&mut service.is_starved) {
             let category = source.category.clone();
             out.push(Output::Event(Event::EligibleAgain { category }));
@@ -253,13 +257,14 @@ impl Machine {
             sequence,
             node,
             assignment: Assignment::new(
-                self.params.epoch,
+                self.epoch,
                 job.source.category.clone(),
                 job.job.clone(),
                 Attempt::new(job.attempt),
                 job.ack.clone(),
             ),
             deadline: job.deadline,
+            roles,
         });
     }
 }

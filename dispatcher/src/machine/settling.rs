@@ -34,10 +34,6 @@ impl Machine {
             OutcomeStatus::Retry => self.fail(now, node, job, &outcome, true, out),
             OutcomeStatus::GiveUp => self.fail(now, node, job, &outcome, false, out),
             OutcomeStatus::Refused => {
-                if outcome.reason.starts_with("stale epoch") {
-                    let reason = format!("node {node}: {}", clipped(&outcome.reason));
-                    out.push(Output::StepDown { reason });
-                }
                 self.give_back(now, job, REFUSED_DELAY, clipped(&outcome.reason), out);
             }
             OutcomeStatus::HandedBack => {
@@ -329,7 +325,7 @@ impl Machine {
             sequence: stray.sequence,
             status,
             reason: stray.reason,
-            epoch: self.params.epoch,
+            epoch: self.epoch,
             node: None,
             attempt: None,
             failures: Vec::new(),

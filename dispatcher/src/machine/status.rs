@@ -21,7 +21,7 @@ impl Machine {
         Status {
             v: VERSION,
             dispatcher: self.params.name.clone(),
-            epoch: self.params.epoch,
+            epoch: self.epoch,
             at_ms: now.wall,
             forecast_mode: self.params.forecast.mode,
             roles: self
@@ -124,7 +124,7 @@ impl Machine {
         };
         let choice = self.fleet.choose(&candidate);
         let author = Author {
-            epoch: self.params.epoch,
+            epoch: self.epoch,
             job: None,
         };
         Some(self.fleet.record(now, author, &candidate, &choice))

@@ -23,6 +23,7 @@ impl Machine {
         self.fleet.refresh();
         self.look_at_rooms(now, out);
         self.look_at_jobs(now, out);
+        self.sweep_roles(now, out);
         self.sweep_forecasts(now, out);
         self.ping(out);
         self.away

@@ -6,7 +6,7 @@ use rolecast_common::id::{NodeId, Role};
 use rolecast_common::time::Time;
 use rolecast_common::wire::{RoleDocument, RoleFailure, Why};
 
-use super::Manager;
+use super::{Manager, RoleSettings};
 
 /// What a node may take to take a role on and say so: a hook, and one that takes
 /// back what another one left, each of at most 4 s, and the way there and back.
@@ -46,10 +46,22 @@ impl Manager {
     ) -> Option<NodeId> {
         let document = self.keeping.document()?;
         let settings = self.settings.managed.get(role)?;
-        let none = Vec::new();
+        let fit = self.fit(now, document, settings, role, except);
+        fit.into_iter().next()
+    }
+
+    /// Returns who of all but `except` could get the role, the best first.
+    pub(super) fn fit(
+        &self,
+        now: Time,
+        document: &RoleDocument,
+        settings: &RoleSettings,
+        role: &Role,
+        except: Option<&NodeId>,
+    ) -> Vec<NodeId> {
         let from = settings.from.as_ref();
         let from = from.and_then(|from| document.roles.get(from));
-        let from = from.unwrap_or(&none);
+        let from: &[NodeId] = from.map_or(&[], Vec::as_slice);
         let place = |list: &[NodeId], name: &NodeId| {
             let place = list.iter().position(|other| other == name);
             place.unwrap_or(usize::MAX)
@@ -58,11 +70,12 @@ impl Manager {
         let fit = self.nodes.iter().map(|(name, _)| name).filter(|name| {
             Some(*name) != except && is_free(name) && self.objection(now, role, name).is_none()
         });
-        let best = fit.min_by_key(|name| {
+        let mut fit: Vec<NodeId> = fit.cloned().collect();
+        fit.sort_by_key(|name| {
             let rank = self.nodes.rank_of(name);
             (place(from, name), place(&settings.prefer, name), rank)
         });
-        best.cloned()
+        fit
     }
 
     /// Returns whether the node has another role of the group already.

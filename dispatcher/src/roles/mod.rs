@@ -7,7 +7,8 @@
 //! - `edit`: what a step does to the document;
 //! - `keeping`: how the document is stored, before anybody acts upon it;
 //! - `choice`: who may hold a role;
-//! - `orders`: what operators and the judge want.
+//! - `orders`: what operators and the judge want;
+//! - [`judge`]: when a role should move.
 //!
 //! Invariants:
 //!
@@ -25,11 +26,14 @@ mod choice;
 mod edit;
 mod grants;
 mod input;
+pub mod judge;
 mod keeping;
 mod nodes;
 mod orders;
 mod output;
+mod reading;
 mod settings;
+mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

@@ -29,6 +29,9 @@ pub struct RoleSettings {
     pub cost: Resources,
     /// What one change costs: how long the service stalls.
     pub change_cost: Duration,
+    /// How long another node keeps the role before a relieved holder gets it back, and
+    /// for how long it must be well then.
+    pub term: Duration,
     /// The most changes in an hour that nobody ordered and no node's death forced.
     pub changes_per_hour: u32,
 }

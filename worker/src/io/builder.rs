@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,7 +15,9 @@ use rolecast_common::wire::JOBS_IN_HAND_MAX;
 use super::handler::launcher;
 use super::worker::{CONNECT_TIMEOUT_DEFAULT, Runner, Service, Worker};
 use crate::agent::Limits;
-use crate::config::{Capacity, GRACE_DEFAULT, default_jobs_max, host_node};
+use crate::config::{
+    Capacity, GRACE_DEFAULT, default_jobs_max, default_state_directory, host_node,
+};
 use crate::job::{Job, JobError};
 use crate::usage::Scope;
 
@@ -36,6 +39,7 @@ pub struct Builder {
     node: Option<NodeId>,
     roles: Vec<Role>,
     offers: Vec<Role>,
+    state_directory: Option<PathBuf>,
     labels: Labels,
     speed: Speed,
     scope: Scope,
@@ -55,6 +59,7 @@ impl Builder {
             node: None,
             roles: Vec::new(),
             offers: Vec::new(),
+            state_directory: None,
             labels: Labels::default(),
             speed: Speed::default(),
             scope: Scope::Host,
@@ -88,6 +93,13 @@ impl Builder {
         if let Some(role) = self.new_role(name) {
             self.offers.push(role);
         }
+        self
+    }
+
+    /// Says where the largest epoch seen is kept over restarts, if roles are offered
+    /// [default: where the system wants it].
+    pub fn state_directory(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.state_directory = Some(directory.into());
         self
     }
 
@@ -228,6 +240,8 @@ impl Builder {
             node,
             roles: self.roles,
             offers: self.offers,
+            hook: None,
+            state_directory: self.state_directory.or_else(default_state_directory),
             labels: self.labels,
             speed: self.speed,
             scope: self.scope,

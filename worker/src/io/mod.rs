@@ -7,8 +7,10 @@
 
 mod builder;
 mod child;
+mod epoch;
 mod gauge;
 mod handler;
+mod hook;
 mod leash;
 mod log;
 mod processes;
@@ -18,6 +20,7 @@ mod sampler;
 mod shell;
 mod signals;
 mod system;
+mod timer;
 mod worker;
 
 pub use builder::{Builder, Mistakes};

@@ -191,9 +191,11 @@ impl Meter {
         Snapshot {
             total,
             jobs: self.jobs(),
-            pressure: match &self.cgroup {
-                Some(cgroup) => cgroup.pressure(),
-                None => host_pressure(),
+            pressure: match self.scope {
+                Scope::Host => host_pressure(),
+                Scope::Cgroup => self.cgroup.as_ref().and_then(Cgroup::pressure),
+                // The system tells it of no processes alone.
+                Scope::Process => None,
             },
         }
     }

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use foldhash::{HashMap, HashMapExt as _};
 use futures_util::stream::FusedStream;
 use futures_util::{FutureExt as _, Stream, StreamExt as _};
-use rolecast_common::id::{Category, NodeId, Role};
+use rolecast_common::id::{Category, Epoch, NodeId, Role};
 use rolecast_common::nats::{Clock, Connection};
 use rolecast_common::options::{HEADER_DEADLINE, HEADER_ROLES, parse_roles};
 use rolecast_common::subjects;
@@ -24,14 +24,16 @@ use rolecast_common::wire::{
 };
 use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
-use tokio::time::Sleep;
 
 use super::child::{self, Stop, Task};
+use super::epoch::EpochFile;
 use super::gauge::Gauge;
+use super::hook::{self, Hook};
 use super::log::Log;
 use super::report::{Finished, Report};
+use super::timer::Timer;
 use super::worker::{Runner, Service};
-use crate::agent::{Agent, Ended, Input, Offer, Output, Run};
+use crate::agent::{Agent, Ended, HookRun, Input, Offer, Output, Run};
 use crate::command::job_environment;
 use crate::job::Job;
 
@@ -63,12 +65,18 @@ pub(super) struct Shell {
     batch_subject: Subject,
     services: BTreeMap<Category, Service>,
     gauge: Arc<Gauge>,
+    hook: Option<Hook>,
+    hooks_ended: mpsc::UnboundedSender<hook::Ended>,
+    hook_ends: Option<mpsc::UnboundedReceiver<hook::Ended>>,
+    epoch_file: Option<EpochFile>,
     is_leashed: bool,
     running: HashMap<Run, Stopper>,
     ended: mpsc::UnboundedSender<Ended>,
     ends: Option<mpsc::UnboundedReceiver<Ended>>,
     outputs: Vec<Output>,
     log: Log,
+    /// Why it cannot go on.
+    failure: Option<anyhow::Error>,
     is_over: bool,
 }
 
@@ -84,9 +92,12 @@ impl Shell {
         node: &NodeId,
         services: BTreeMap<Category, Service>,
         gauge: Arc<Gauge>,
+        hook: Option<Hook>,
+        epoch_file: Option<EpochFile>,
         is_leashed: bool,
     ) -> Self {
         let (ended, ends) = mpsc::unbounded_channel();
+        let (hooks_ended, hook_ends) = mpsc::unbounded_channel();
         let trimmed = |subject: String, end: &str| subject.trim_end_matches(end).to_owned();
         Self {
             agent,
@@ -99,12 +110,17 @@ impl Shell {
             batch_subject: subjects::done_batch(node).into(),
             services,
             gauge,
+            hook,
+            hooks_ended,
+            hook_ends: Some(hook_ends),
+            epoch_file,
             is_leashed,
             running: HashMap::new(),
             ended,
             ends: Some(ends),
             outputs: Vec::new(),
             log: Log::default(),
+            failure: None,
             is_over: false,
         }
     }
@@ -118,6 +134,7 @@ impl Shell {
     ) -> anyhow::Result<()> {
         let mut drain = drain.fuse();
         let mut ends = self.ends.take().expect("a shell runs once");
+        let mut hook_ends = self.hook_ends.take().expect("a shell runs once");
         let mut ended = Vec::with_capacity(TURN_MAX);
         let mut connected = self.connection.connected.clone();
         connected.mark_unchanged();
@@ -132,6 +149,9 @@ impl Shell {
                     debug_assert!(count > 0, "the shell holds a sender");
                     self.end(&mut ended);
                 }
+                Some((run, result)) = hook_ends.recv() => {
+                    self.handle(Input::HookEnded { run, result });
+                }
                 () = timer.sleep.as_mut() => self.handle(Input::Tick),
                 Ok(()) = usage.changed() => self.take_usage(&mut usage),
                 Ok(()) = connected.changed() => self.handle(Input::Connected),
@@ -140,6 +160,10 @@ impl Shell {
             if messages.is_terminated() {
                 self.finish(ends).await;
                 bail!("the connection to NATS was closed for good");
+            }
+            if let Some(failure) = self.failure.take() {
+                self.finish(ends).await;
+                return Err(failure);
             }
             if let Some(violation) = self.connection.take_violation() {
                 self.finish(ends).await;
@@ -300,13 +324,38 @@ impl Shell {
                 }
                 Output::Stop(run) => self.stop(run),
                 Output::SendOutcomes { batch, outcomes } => self.send_outcomes(batch, &outcomes),
-                Output::KeepEpoch(_) | Output::Hook { .. } => {}
+                Output::KeepEpoch(epoch) => {
+                    self.keep_epoch(epoch);
+                    if self.failure.is_some() {
+                        break;
+                    }
+                }
+                Output::Hook { run, old, new } => self.start_hook(run, &old, &new),
                 Output::Heartbeat(heartbeat) => self.send_heartbeat(&heartbeat),
                 Output::Exit => self.is_over = true,
                 Output::Event(event) => self.log.event(now, &event),
             }
         }
         self.outputs = outputs;
+    }
+
+    /// A worker that cannot remember whom it obeys must not take on roles.
+    fn keep_epoch(&mut self, epoch: Epoch) {
+        let kept = self
+            .epoch_file
+            .as_ref()
+            .map_or(Ok(()), |file| file.keep(epoch));
+        if let Err(error) = kept {
+            self.failure = Some(error);
+        }
+    }
+
+    fn start_hook(&self, run: HookRun, old: &[Role], new: &[Role]) {
+        let hook = self.hook.as_ref();
+        let hook = hook.expect("the agent was told of a limit only if there is a hook");
+        tracing::info!(event = "role_hook", ?old, ?new, "running the hook");
+        let ended = self.hooks_ended.clone();
+        hook.start(run, old, new, self.is_leashed, ended);
     }
 
     fn start(&mut self, run: Run, job: Job, roles: &[Role]) {
@@ -442,26 +491,4 @@ fn start_command(task: Task, report: Report) {
 fn header<'a>(message: &'a Message, name: &str) -> Option<&'a str> {
     let value = message.headers.as_ref()?.get(name)?;
     Some(value.as_str())
-}
-
-/// A timer that is set anew only when the time it waits for changes.
-struct Timer {
-    sleep: std::pin::Pin<Box<Sleep>>,
-    at: Option<Time>,
-}
-
-impl Timer {
-    fn new() -> Self {
-        Self {
-            sleep: Box::pin(tokio::time::sleep(Duration::ZERO)),
-            at: None,
-        }
-    }
-
-    fn set(&mut self, clock: &Clock, at: Time) {
-        if self.at != Some(at) || self.sleep.is_elapsed() {
-            self.at = Some(at);
-            self.sleep.as_mut().reset(clock.instant(at).into());
-        }
-    }
 }

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use async_nats::{Client, Message, SubscribeError};
 use futures_util::stream::{FusedStream, once, select};
 use futures_util::{Stream, StreamExt as _};
@@ -17,8 +18,10 @@ use rolecast_common::subjects;
 use rolecast_common::unit::Speed;
 
 use super::builder::Builder;
+use super::epoch::EpochFile;
 use super::gauge::Gauge;
 use super::handler::Launch;
+use super::hook::Hook;
 use super::sampler::{Meter, Sampler};
 use super::shell::Shell;
 use crate::agent::{Agent, Limits, Params, RoleParams};
@@ -42,6 +45,8 @@ pub struct Worker {
     pub(super) node: NodeId,
     pub(super) roles: Vec<Role>,
     pub(super) offers: Vec<Role>,
+    pub(super) hook: Option<Hook>,
+    pub(super) state_directory: Option<PathBuf>,
     pub(super) labels: Labels,
     pub(super) speed: Speed,
     pub(super) scope: Scope,
@@ -98,6 +103,8 @@ impl Worker {
             node: config.node,
             roles: config.roles,
             offers: config.offers,
+            hook: config.hook.map(Hook::new),
+            state_directory: config.state_directory,
             labels: config.labels,
             speed: config.speed,
             scope: config.scope,
@@ -155,6 +162,14 @@ impl Worker {
         let boot = connection.client.new_inbox();
         let boot = boot.rsplit('.').next().unwrap_or_default();
         let boot = BootId::new(boot).context("cannot name this start of the worker")?;
+        let (epoch_file, epoch) = match (&self.state_directory, self.offers.is_empty()) {
+            (Some(directory), false) => {
+                let (file, epoch) = EpochFile::open(directory, &self.node)?;
+                (Some(file), epoch)
+            }
+            (None, false) => bail!("a worker that offers roles needs a state directory"),
+            (_, true) => (None, Epoch::default()),
+        };
         let messages = subscribe(&connection.client, &self.node).await?;
         let categories = self.services.iter();
         let params = Params {
@@ -163,8 +178,8 @@ impl Worker {
             roles: RoleParams {
                 fixed: self.roles,
                 offers: self.offers,
-                hook_limit: None,
-                epoch: Epoch::default(),
+                hook_limit: self.hook.as_ref().map(|hook| hook.limit),
+                epoch,
             },
             labels: self.labels,
             speed: self.speed,
@@ -195,6 +210,8 @@ impl Worker {
             &self.node,
             self.services,
             gauge,
+            self.hook,
+            epoch_file,
             self.is_leashed,
         );
         shell.run(messages, sampler.usage.clone(), drain).await

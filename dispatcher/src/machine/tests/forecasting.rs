@@ -14,7 +14,7 @@ fn machine_in(mode: ForecastMode, policies: Vec<Policy>) -> Machine {
         policies,
         ..machine().params
     };
-    Machine::new(params, now(0.0), Vec::new())
+    led(Machine::new(params, now(0.0)), 5)
 }
 
 fn handle(machine: &mut Machine, seconds: f64, input: Input) -> Vec<Output> {

@@ -60,8 +60,8 @@ fn policy(category: &str) -> Policy {
 fn machine() -> Machine {
     let params = Params {
         name: "d".to_owned(),
-        epoch: Epoch::new(5),
         forecast: params(),
+        roles: RoleSettings::default(),
         policies: vec![policy("ocr"), policy("scan")],
         has_feedback: true,
         undeclared: Some(policy("any")),
@@ -69,7 +69,18 @@ fn machine() -> Machine {
         ack_wait: Duration::from_secs(15),
         seed: 7,
     };
-    Machine::new(params, now(0.0), Vec::new())
+    led(Machine::new(params, now(0.0)), 5)
+}
+
+/// Gives the machine the lead at its start.
+fn led(mut machine: Machine, epoch: u64) -> Machine {
+    let lead = Input::Lead {
+        epoch: Epoch::new(epoch),
+        until: Time::from_start(Duration::MAX),
+        histories: Vec::new(),
+    };
+    machine.handle(now(0.0), lead, &mut Vec::new());
+    machine
 }
 
 fn node(name: &str) -> NodeId {

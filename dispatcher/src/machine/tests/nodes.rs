@@ -4,12 +4,11 @@ use std::time::Duration;
 
 use rolecast_common::assignment::{Ack, Assignment};
 use rolecast_common::id::{Category, Epoch, Sequence};
+use rolecast_common::time::Time;
 use rolecast_common::wire::OutcomeStatus;
 
-use super::super::{Input, Malformed, Output};
-use super::{
-    ack, delivery, forwarded, heartbeat, machine, node, now, outcome, report, running, turn,
-};
+use super::super::{Event, Input, Machine, Malformed, Output};
+use super::{ack, delivery, forwarded, heartbeat, machine, node, now, report, running, turn};
 
 #[test]
 fn the_jobs_of_a_silent_node_go_back_and_its_late_outcome_changes_nothing() {
@@ -149,11 +148,7 @@ fn an_adopted_job_of_a_category_nobody_serves_is_lost_with_its_node_and_given_ba
         theirs.attempt(),
         ack(1, 1),
     );
-    turn(
-        &mut successor,
-        0.1,
-        [heartbeat("n1", "a", 1, vec![theirs.clone()])],
-    );
+    turn(&mut successor, 0.1, [heartbeat("n1", "a", 1, vec![theirs])]);
     let out = turn(&mut successor, 0.2, [heartbeat("n1", "b", 1, vec![])]);
     let is_given_back = |output: &Output| matches!(output, Output::GiveBack { .. });
     assert!(out.iter().any(is_given_back), "{out:?}");
@@ -162,19 +157,61 @@ fn an_adopted_job_of_a_category_nobody_serves_is_lost_with_its_node_and_given_ba
 
 #[test]
 fn a_worker_that_follows_a_later_dispatcher_ends_this_one() {
-    let (mut machine, assignment) = running();
-    let mut refused = outcome(OutcomeStatus::Refused);
-    refused.reason = "stale epoch 5, 6 was seen".to_owned();
-    let input = Input::Outcomes {
-        from: node("n1"),
-        reply: None,
-        outcomes: vec![(assignment, refused)],
-    };
-    let out = turn(&mut machine, 1.0, [input]);
+    let (mut machine, _) = running();
+    let out = turn(&mut machine, 1.0, [follower("n1", 2, 6)]);
+    let is_end = |output: &Output| matches!(output, Output::StepDown { .. });
+    assert!(out.iter().any(is_end), "{out:?}");
+    assert_eq!(machine.known_epoch(), Epoch::new(6));
+}
+
+#[test]
+fn a_forged_epoch_stops_no_dispatcher() {
+    let (mut machine, _) = running();
+    let out = turn(&mut machine, 1.0, [follower("n1", 2, u64::MAX)]);
+    let is_refused =
+        |output: &Output| matches!(output, Output::Event(Event::HeartbeatsRefused { .. }));
     assert!(
-        out.iter().any(|o| matches!(o, Output::StepDown { .. })),
+        matches!(&out[..], [refused] if is_refused(refused)),
         "{out:?}"
     );
+    assert_eq!(machine.known_epoch(), Epoch::new(5));
+}
+
+#[test]
+fn a_machine_that_stands_by_learns_and_does_nothing() {
+    let mut machine = Machine::new(machine().params, now(0.0));
+    let out = turn(&mut machine, 0.1, [follower("n1", 1, 9)]);
+    let is_said = |output: &Output| {
+        matches!(
+            output,
+            Output::Event(_) | Output::PublishCapacity(_) | Output::Ping { .. }
+        )
+    };
+    assert!(out.iter().all(is_said), "{out:?}");
+    assert_eq!(machine.known_epoch(), Epoch::new(9));
+    let lead = Input::Lead {
+        epoch: Epoch::new(10),
+        until: Time::from_start(Duration::MAX),
+        histories: Vec::new(),
+    };
+    let out = turn(&mut machine, 0.2, [lead]);
+    assert!(
+        out.iter().any(|o| matches!(o, Output::Fetch { .. })),
+        "{out:?}"
+    );
+}
+
+/// A heartbeat of a node that has seen this epoch.
+fn follower(name: &str, sequence: u64, epoch: u64) -> Input {
+    let Input::Heartbeat {
+        from,
+        mut heartbeat,
+    } = heartbeat(name, "a", sequence, Vec::new())
+    else {
+        unreachable!("it is a heartbeat");
+    };
+    heartbeat.epoch = Epoch::new(epoch);
+    Input::Heartbeat { from, heartbeat }
 }
 
 #[test]

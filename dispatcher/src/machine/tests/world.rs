@@ -103,6 +103,7 @@ impl World {
                 | Output::ForgetHistory(_)
                 | Output::Confirm(_)
                 | Output::StepDown { .. }
+                | Output::Roles(_)
                 | Output::PublishCapacity(_)
                 | Output::RecordDecision(_)
                 | Output::SaveForecast { .. }

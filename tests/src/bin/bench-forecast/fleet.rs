@@ -9,6 +9,7 @@ use rolecast_common::time::{Now, Time, WallTime};
 use rolecast_common::wire::{self, Encoding, Heartbeat};
 use rolecast_dispatcher::config;
 use rolecast_dispatcher::machine::{Input, Machine, Output, Params};
+use rolecast_dispatcher::roles::Settings as RoleSettings;
 use rolecast_tests::cpu;
 
 use super::ALLOCATOR;
@@ -108,10 +109,10 @@ impl World {
         let epoch = Epoch::new(1);
         let params = Params {
             name: "bench".to_owned(),
-            epoch,
             forecast: config::parse("", "bench")?.forecast,
             has_feedback: true,
             policies: Vec::new(),
+            roles: RoleSettings::default(),
             undeclared: None,
             warm_up: Duration::ZERO,
             ack_wait: Duration::from_secs(30),
@@ -119,8 +120,15 @@ impl World {
         };
         let now = at(0, 0);
         let hosts = (0..fleet.nodes).map(|number| Host::new(number, epoch, fleet.seed));
+        let mut machine = Machine::new(params, now);
+        let lead = Input::Lead {
+            epoch,
+            until: Time::from_start(Duration::MAX),
+            histories: Vec::new(),
+        };
+        machine.handle(now, lead, &mut Vec::new());
         Ok(Self {
-            machine: Machine::new(params, now, Vec::new()),
+            machine,
             hosts: hosts.collect::<anyhow::Result<_>>()?,
             outputs: Vec::new(),
             sent: 0,

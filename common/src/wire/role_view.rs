@@ -1,0 +1,92 @@
+//! What operators ask of roles, and what they are shown.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Figures, Message, RoleDocument};
+use crate::id::{Epoch, Group, NodeId, Role};
+
+/// Who holds which managed role, and who could: the answer on
+/// [`crate::subjects::API_ROLES`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RolesView {
+    pub v: u8,
+    /// Of the dispatcher that answers.
+    pub epoch: Epoch,
+    pub roles: BTreeMap<Role, ManagedRole>,
+    pub document: RoleDocument,
+}
+
+/// One managed role.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ManagedRole {
+    pub group: Group,
+    /// How many nodes are to hold it.
+    pub holders_wanted: u32,
+    /// The nodes that act in it, by their own word.
+    pub acting: Vec<NodeId>,
+    /// Those that may be given it and are there.
+    pub offered_by: Vec<NodeId>,
+    /// What is known of its holder's need to be relieved; empty for a role that
+    /// nobody judges.
+    #[serde(default, skip_serializing_if = "Figures::is_empty")]
+    pub judgement: Figures,
+}
+
+impl Message for RolesView {
+    fn version(&self) -> u8 {
+        self.v
+    }
+}
+
+/// An order, sent on [`crate::subjects::API_ROLE_ORDER`]; answered with [`Done`] when
+/// it is carried out, and with an error's headers if it is not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoleOrder {
+    pub v: u8,
+    pub order: RoleOrderKind,
+}
+
+/// What may be ordered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RoleOrderKind {
+    /// The node holds the role; its only holder gives it up, or a place is free.
+    Set {
+        role: Role,
+        node: NodeId,
+    },
+    /// `to` holds the role instead of `from`, or of its only holder.
+    Swap {
+        role: Role,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<NodeId>,
+        to: NodeId,
+    },
+    /// The node holds no managed role, gets none, and gets no jobs.
+    Drain {
+        node: NodeId,
+    },
+    Undrain {
+        node: NodeId,
+    },
+}
+
+impl Message for RoleOrder {
+    fn version(&self) -> u8 {
+        self.v
+    }
+}
+
+/// It is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Done {
+    pub v: u8,
+}
+
+impl Message for Done {
+    fn version(&self) -> u8 {
+        self.v
+    }
+}

@@ -1,0 +1,231 @@
+//! Keeps the lease: reads and writes its key in the control bucket, in a task of
+//! its own, and shows until when it is held.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use async_nats::jetstream;
+use async_nats::jetstream::kv::{Store, UpdateErrorKind};
+use rolecast_common::id::Epoch;
+use rolecast_common::nats::Clock;
+use rolecast_common::subjects::{BUCKET_CONTROL, KEY_DISPATCHER};
+use rolecast_common::time::Time;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio::time::{sleep_until, timeout};
+
+use crate::lease::{ANSWER_WAIT, Input, Lease, Output, Record, TERM, Written};
+
+/// Orders that may wait for the task; it takes them between two requests.
+const ORDERS_MAX: usize = 16;
+
+/// What this dispatcher holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Held {
+    pub(super) epoch: Epoch,
+    /// On this process's clock; renewed all the time.
+    pub(super) until: Time,
+}
+
+enum Order {
+    Note(Epoch),
+    Resign,
+}
+
+/// The task that keeps the lease; it ends when this is dropped.
+#[derive(Debug)]
+pub(super) struct Keeper {
+    held: watch::Receiver<Option<Held>>,
+    orders: mpsc::Sender<Order>,
+    task: JoinHandle<()>,
+}
+
+impl Keeper {
+    /// Starts to contend for the lease. `known` is the largest epoch that anything
+    /// has told of; `incarnation` differs for each start of the program.
+    pub(super) async fn start(
+        jetstream: &jetstream::Context,
+        clock: Clock,
+        name: &str,
+        incarnation: &str,
+        known: Epoch,
+    ) -> anyhow::Result<Self> {
+        let bucket = jetstream.get_key_value(BUCKET_CONTROL).await;
+        let bucket = bucket.context("cannot open the control bucket")?;
+        let jitter = (TERM / 10).mul_f32(fastrand::f32());
+        let lease = Lease::new(name.to_owned(), incarnation.to_owned(), known, jitter);
+        let (shown, held) = watch::channel(None);
+        let (orders, orders_in) = mpsc::channel(ORDERS_MAX);
+        let task = Task {
+            lease,
+            bucket,
+            clock,
+            shown,
+        };
+        Ok(Self {
+            held,
+            orders,
+            task: tokio::spawn(task.run(orders_in)),
+        })
+    }
+
+    /// Returns whether the lease is held at this moment of the process's clock.
+    pub(super) fn is_held(&self, now: Time) -> bool {
+        self.held.borrow().is_some_and(|held| now < held.until)
+    }
+
+    /// Waits until the lease is held.
+    pub(super) async fn taken(&mut self) -> anyhow::Result<Held> {
+        let held = self.held.wait_for(Option::is_some).await;
+        let held = held.context("the lease is not contended for any more")?;
+        held.context("it was just held")
+    }
+
+    /// Waits until it is renewed or lost; returns until when it is held.
+    pub(super) async fn changed(&mut self) -> Option<Time> {
+        // The task ends only with this.
+        let _ = self.held.changed().await;
+        self.held.borrow_and_update().map(|held| held.until)
+    }
+
+    /// Tells of an epoch that somebody has seen.
+    pub(super) fn note(&self, epoch: Epoch) {
+        // If there is no room, the next heartbeat tells of it.
+        let _ = self.orders.try_send(Order::Note(epoch));
+    }
+
+    /// Gives the lease up, so that another one need not wait for its end.
+    pub(super) async fn resign(mut self) {
+        if self.orders.send(Order::Resign).await.is_ok() {
+            let ended = timeout(2 * ANSWER_WAIT, &mut self.task).await;
+            tracing::debug!(event = "lease_resigned", ok = ended.is_ok());
+        }
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+struct Task {
+    lease: Lease,
+    bucket: Store,
+    clock: Clock,
+    shown: watch::Sender<Option<Held>>,
+}
+
+impl Task {
+    async fn run(mut self, mut orders: mpsc::Receiver<Order>) {
+        let mut epoch = Epoch::default();
+        loop {
+            let due = self.clock.instant(self.lease.next_deadline());
+            let order = tokio::select! {
+                () = sleep_until(due.into()) => None,
+                order = orders.recv() => match order {
+                    Some(order) => Some(order),
+                    None => return,
+                },
+            };
+            let is_over = matches!(order, Some(Order::Resign));
+            let mut inputs = match order {
+                None => vec![Input::Tick],
+                Some(Order::Resign) => vec![Input::Resign],
+                Some(Order::Note(epoch)) => {
+                    self.lease.note(epoch);
+                    Vec::new()
+                }
+            };
+            while let Some(input) = inputs.pop() {
+                let mut outputs = Vec::new();
+                self.lease
+                    .handle(self.clock.now().time, input, &mut outputs);
+                for output in outputs {
+                    inputs.extend(self.carry_out(output, &mut epoch).await);
+                }
+                let until = self.lease.held_until();
+                let held = until.map(|until| Held { epoch, until });
+                self.shown.send_if_modified(|shown| {
+                    let is_new = *shown != held;
+                    *shown = held;
+                    is_new
+                });
+            }
+            if is_over {
+                return;
+            }
+        }
+    }
+
+    async fn carry_out(&self, output: Output, held: &mut Epoch) -> Option<Input> {
+        match output {
+            Output::Read { asked } => return Some(self.read(asked).await),
+            Output::Write {
+                asked,
+                revision,
+                record,
+            } => {
+                let result = self.write(revision, &record).await;
+                return Some(Input::Written { asked, result });
+            }
+            Output::Lead { epoch } => {
+                *held = epoch;
+                tracing::info!(event = "lease_taken", %epoch, "this dispatcher leads");
+            }
+            Output::StepDown { reason } => {
+                tracing::warn!(event = "lease_lost", "stepping down: {reason}");
+            }
+            Output::RolledBack { known, found } => {
+                tracing::error!(
+                    event = "bucket_rolled_back",
+                    %known,
+                    %found,
+                    "the control bucket is older than it was: epoch {found}, after {known} was \
+                     seen; leading under a later one. Look at the stores of nats-server"
+                );
+            }
+        }
+        None
+    }
+
+    async fn read(&self, asked: Time) -> Input {
+        let read = timeout(ANSWER_WAIT, self.bucket.entry(KEY_DISPATCHER)).await;
+        let entry = match read.map_err(anyhow::Error::from) {
+            Ok(Ok(entry)) => entry,
+            Ok(Err(error)) => return unread(asked, &error.into()),
+            Err(error) => return unread(asked, &error),
+        };
+        let parse = |entry: jetstream::kv::Entry| {
+            let record: Record = serde_json::from_slice(&entry.value)?;
+            anyhow::Ok((entry.revision, record))
+        };
+        match entry.map(parse).transpose() {
+            Ok(entry) => Input::Read { asked, entry },
+            Err(error) => unread(asked, &error),
+        }
+    }
+
+    async fn write(&self, revision: u64, record: &Record) -> Written {
+        let Ok(value) = serde_json::to_vec(record) else {
+            return Written::Unknown;
+        };
+        let update = self.bucket.update(KEY_DISPATCHER, value.into(), revision);
+        match timeout(ANSWER_WAIT, update).await {
+            Ok(Ok(revision)) => Written::Done(revision),
+            Ok(Err(error)) if error.kind() == UpdateErrorKind::WrongLastRevision => {
+                Written::Conflict
+            }
+            Ok(Err(_)) | Err(_) => Written::Unknown,
+        }
+    }
+}
+
+fn unread(asked: Time, error: &anyhow::Error) -> Input {
+    tracing::debug!(event = "lease_unread", "cannot read the lease: {error:#}");
+    // A reader that fails at once must not spin.
+    Input::Unread { asked }
+}
+
+/// How long a dispatcher stands by before it says so.
+pub(super) const TELL_STANDBY: Duration = Duration::from_millis(700);

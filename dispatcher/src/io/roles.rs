@@ -1,0 +1,177 @@
+//! Carries out what the manager of roles says, and hands it operators' orders.
+
+use anyhow::Context as _;
+use async_nats::Message;
+use async_nats::jetstream::kv::{Store, UpdateErrorKind};
+use foldhash::{HashMap, HashMapExt as _};
+use rolecast_common::id::NodeId;
+use rolecast_common::subjects::{self, KEY_ASSIGNMENTS};
+use rolecast_common::wire::{
+    self, Done, Encoding, HEADER_CONTENT_TYPE, RoleAssignment, RoleDocument, RoleOrder,
+    RoleOrderKind, VERSION,
+};
+
+use super::api;
+use super::service::Service;
+use crate::lease::Written;
+use crate::machine;
+use crate::roles::{Answer, Input, Order, Output};
+
+/// Orders that may wait for their end; more are refused.
+const ORDERS_MAX: usize = 1000;
+
+/// Who waits for an answer, by the number of the order.
+#[derive(Debug)]
+pub(super) struct Orders {
+    waiting: HashMap<u64, Message>,
+    next: u64,
+}
+
+impl Orders {
+    pub(super) fn new() -> Self {
+        Self {
+            waiting: HashMap::new(),
+            next: 0,
+        }
+    }
+}
+
+impl Service {
+    pub(super) fn order(&mut self, request: Message) {
+        let order = match read_order(&request) {
+            Ok(_) if self.orders.waiting.len() >= ORDERS_MAX => {
+                Err("too many orders wait; ask again".to_owned())
+            }
+            read => read,
+        };
+        match order {
+            Ok(order) => {
+                self.orders.next += 1;
+                let id = self.orders.next;
+                self.orders.waiting.insert(id, request);
+                self.tell(machine::Input::Roles(Input::Order { id, order }));
+            }
+            Err(why) => {
+                tokio::spawn(api::refuse(self.streams.clone(), why, request));
+            }
+        }
+    }
+
+    pub(super) async fn carry_out_roles(
+        &mut self,
+        output: Output,
+        is_heard: bool,
+    ) -> anyhow::Result<()> {
+        match output {
+            Output::Read { request } if !is_heard => self.report(Input::Unread { request }),
+            Output::Store { request, .. } if !is_heard => self.report(Input::Stored {
+                request,
+                result: Written::Unknown,
+            }),
+            Output::Assign { .. } if !is_heard => {}
+            Output::Read { request } => {
+                let (bucket, reports) = (self.roles.clone(), self.reports.clone());
+                tokio::spawn(async move {
+                    let input = machine::Input::Roles(read(&bucket, request).await);
+                    // The receiver is gone only when the program ends.
+                    let _ = reports.send(input).await;
+                });
+            }
+            Output::Store {
+                request,
+                revision,
+                document,
+            } => {
+                let (bucket, reports) = (self.roles.clone(), self.reports.clone());
+                tokio::spawn(async move {
+                    let result = write(&bucket, revision, &document).await;
+                    let input = machine::Input::Roles(Input::Stored { request, result });
+                    // The receiver is gone only when the program ends.
+                    let _ = reports.send(input).await;
+                });
+            }
+            Output::Assign { node, assignment } => self.assign(&node, &assignment).await?,
+            Output::Answer { id, result } => self.answer(id, result),
+            Output::Event(_) => {}
+        }
+        Ok(())
+    }
+
+    /// Tells the machine in its next turn.
+    fn report(&self, input: Input) {
+        let reports = self.reports.clone();
+        let input = machine::Input::Roles(input);
+        tokio::spawn(async move {
+            // The receiver is gone only when the program ends.
+            let _ = reports.send(input).await;
+        });
+    }
+
+    async fn assign(&self, node: &NodeId, assignment: &RoleAssignment) -> anyhow::Result<()> {
+        let payload = wire::encode(Encoding::MessagePack, assignment).into();
+        let client = &self.connection.client;
+        client.publish(subjects::node_roles(node), payload).await?;
+        Ok(())
+    }
+
+    fn answer(&mut self, id: u64, result: Answer) {
+        let Some(request) = self.orders.waiting.remove(&id) else {
+            return;
+        };
+        let streams = self.streams.clone();
+        match result {
+            Ok(()) => {
+                let done = Done { v: VERSION };
+                tokio::spawn(api::answer(streams, done, request));
+            }
+            Err(refusal) => {
+                tokio::spawn(api::refuse(streams, refusal.to_string(), request));
+            }
+        }
+    }
+}
+
+fn read_order(request: &Message) -> Result<Order, String> {
+    let headers = request.headers.as_ref();
+    let content_type = headers.and_then(|headers| headers.get(HEADER_CONTENT_TYPE));
+    // A person at a terminal writes JSON.
+    let encoding = content_type.map_or(Encoding::Json, |value| Encoding::of(Some(value.as_str())));
+    let order: RoleOrder =
+        wire::decode(encoding, &request.payload).map_err(|error| error.to_string())?;
+    Ok(match order.order {
+        RoleOrderKind::Set { role, node } => Order::Set { role, node },
+        RoleOrderKind::Swap { role, from, to } => Order::Swap { role, from, to },
+        RoleOrderKind::Drain { node } => Order::Drain(node),
+        RoleOrderKind::Undrain { node } => Order::Undrain(node),
+    })
+}
+
+async fn read(bucket: &Store, request: u64) -> Input {
+    let entry = async {
+        let Some(entry) = bucket.entry(KEY_ASSIGNMENTS).await? else {
+            return anyhow::Ok(None);
+        };
+        let document: RoleDocument = wire::decode(Encoding::Json, &entry.value)
+            .with_context(|| format!("key {KEY_ASSIGNMENTS} in bucket {}", bucket.name))?;
+        anyhow::Ok(Some((entry.revision, document)))
+    };
+    match entry.await {
+        Ok(entry) => Input::Read { request, entry },
+        Err(error) => {
+            tracing::error!(
+                event = "roles_unread",
+                "cannot read who holds which role: {error:#}"
+            );
+            Input::Unread { request }
+        }
+    }
+}
+
+async fn write(bucket: &Store, revision: u64, document: &RoleDocument) -> Written {
+    let value = wire::encode(Encoding::Json, document);
+    match bucket.update(KEY_ASSIGNMENTS, value.into(), revision).await {
+        Ok(revision) => Written::Done(revision),
+        Err(error) if error.kind() == UpdateErrorKind::WrongLastRevision => Written::Conflict,
+        Err(_) => Written::Unknown,
+    }
+}

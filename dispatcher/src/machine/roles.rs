@@ -1,0 +1,109 @@
+//! Managed roles: the manager hears what the machine hears, and nodes get jobs only
+//! for roles that it gave them.
+
+use std::time::Duration;
+
+use rolecast_common::id::{NodeId, Role};
+use rolecast_common::time::{Now, Time};
+use rolecast_common::wire::{Heartbeat, ManagedRole, RolesView, VERSION};
+
+use super::{Event, Machine, Output};
+use crate::forecast::Ahead;
+use crate::roles;
+
+/// How far ahead a node that is to hold a role should have room.
+const HORIZON: Duration = Duration::from_secs(600);
+
+impl Machine {
+    /// Lets the manager handle it, and passes on what it says.
+    pub(super) fn manage(&mut self, now: Now, input: roles::Input, out: &mut Vec<Output>) {
+        let mut outputs = Vec::new();
+        self.roles.handle(now, input, &mut outputs);
+        for output in &outputs {
+            if let roles::Output::Event(event) = output {
+                self.note_role_event(now, event);
+            }
+        }
+        out.extend(outputs.into_iter().map(|output| match output {
+            roles::Output::Event(event) => Output::Event(Event::Roles(Box::new(event))),
+            roles::Output::Read { .. }
+            | roles::Output::Store { .. }
+            | roles::Output::Assign { .. }
+            | roles::Output::Answer { .. } => Output::Roles(output),
+        }));
+    }
+
+    /// Leaves of the roles that the node says it acts in those that count.
+    pub(super) fn strip_roles(&self, beat: &mut Heartbeat) {
+        if self.params.roles.managed.is_empty() {
+            return;
+        }
+        beat.roles = self.roles.effective_roles(&beat.node, &beat.roles);
+    }
+
+    /// Tells the manager of a heartbeat as it came.
+    pub(super) fn tell_roles(&mut self, now: Now, heard: roles::Heard, out: &mut Vec<Output>) {
+        let node = heard.node.clone();
+        self.manage(now, roles::Input::Heard(heard), out);
+        let is_drained = self.roles.is_drained(&node);
+        self.fleet.set_drained(&node, is_drained);
+    }
+
+    /// Does what time alone makes necessary.
+    pub(super) fn sweep_roles(&mut self, now: Now, out: &mut Vec<Output>) {
+        if self.params.roles.managed.is_empty() {
+            return;
+        }
+        self.manage(now, roles::Input::Ranked(self.ranked()), out);
+    }
+
+    pub(super) fn tick_roles(&mut self, now: Now, out: &mut Vec<Output>) {
+        if self
+            .roles
+            .next_deadline()
+            .is_some_and(|due| due <= now.time)
+        {
+            self.manage(now, roles::Input::Tick, out);
+        }
+    }
+
+    /// Returns the nodes by the CPU that others will leave, most first.
+    fn ranked(&self) -> Vec<NodeId> {
+        let nodes = self.fleet.nodes().filter(|node| !node.is_gone());
+        let mut ranked: Vec<(f64, &NodeId)> = nodes
+            .map(|node| {
+                let others = node.likely_exogenous(Ahead::covering(HORIZON)).cpu.get();
+                (node.capacity().cpu.get() - others, node.id())
+            })
+            .collect();
+        ranked.sort_by(|(one, _), (other, _)| other.total_cmp(one));
+        ranked.into_iter().map(|(_, id)| id.clone()).collect()
+    }
+
+    /// Returns who holds which managed role; `None` before that is known.
+    pub fn roles_view(&self) -> Option<RolesView> {
+        let document = self.roles.document()?.clone();
+        let managed = self.params.roles.managed.iter();
+        let view = |(role, settings): (&Role, &roles::RoleSettings)| {
+            let managed = ManagedRole {
+                group: settings.group.clone(),
+                holders_wanted: settings.holders.get(),
+                acting: self.roles.acting(role),
+                offered_by: self.roles.offered_by(role),
+                judgement: self.judging.figures(role),
+            };
+            (role.clone(), managed)
+        };
+        Some(RolesView {
+            v: VERSION,
+            epoch: self.epoch,
+            roles: managed.map(view).collect(),
+            document,
+        })
+    }
+
+    /// Returns when the manager wants to be asked.
+    pub(super) fn roles_deadline(&self) -> Option<Time> {
+        self.roles.next_deadline()
+    }
+}

@@ -1,0 +1,187 @@
+//! Reads the roles of the configuration, and tells what cannot be.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use rolecast_common::id::{Group, NodeId, Role};
+use rolecast_common::settings::Table;
+use rolecast_common::unit::Resources;
+
+use super::{RoleSettings, Settings};
+
+/// What a change of holders costs unless it is said.
+const CHANGE_COST: Duration = Duration::from_secs(10);
+const TERM: Duration = Duration::from_secs(600);
+const CHANGES_PER_HOUR: u32 = 6;
+
+impl Settings {
+    /// Reads the sections `[roles.<name>]`. Without any there are the roles leader,
+    /// backup and follower, and none is managed.
+    pub fn read(root: &mut Table<'_>) -> Self {
+        let read = root.tables("roles", |name, table| {
+            let role = Role::new(name);
+            if let Err(error) = &role {
+                table.mistake("", error.to_string());
+            }
+            (role.ok(), read_role(table))
+        });
+        let read: Vec<(Role, Option<RoleSettings>)> = read
+            .into_iter()
+            .filter_map(|(role, settings)| Some((role?, settings)))
+            .collect();
+        if read.is_empty() {
+            return Self {
+                known: ["leader", "backup", "follower"]
+                    .map(|name| Role::new(name).expect("these are role names"))
+                    .into(),
+                managed: BTreeMap::new(),
+            };
+        }
+        let settings = Self {
+            known: read.iter().map(|(role, _)| role.clone()).collect(),
+            managed: read
+                .into_iter()
+                .filter_map(|(role, settings)| Some((role, settings?)))
+                .collect(),
+        };
+        settings.check(root);
+        settings
+    }
+
+    /// Reports roles that cannot be filled as they are to be.
+    fn check(&self, root: &mut Table<'_>) {
+        for (role, settings) in &self.managed {
+            let Some(from) = &settings.from else {
+                continue;
+            };
+            let text = match self.managed.get(from) {
+                None => Some(format!("role \"{from}\" has no holders of its own")),
+                Some(other) if other.group != settings.group => Some(format!(
+                    "role \"{from}\" is of group {}, this one of group {}",
+                    other.group, settings.group
+                )),
+                Some(_) if self.is_circle(role) => {
+                    Some("the roles take their holders from each other in a circle".to_owned())
+                }
+                Some(_) => None,
+            };
+            if let Some(text) = text {
+                root.mistake("roles", format!("{role}.from: {text}"));
+            }
+        }
+    }
+
+    fn is_circle(&self, role: &Role) -> bool {
+        let from = |role: &Role| self.managed.get(role)?.from.clone();
+        std::iter::successors(from(role), from)
+            .take(self.managed.len())
+            .any(|other| other == *role)
+    }
+}
+
+/// Reads one role; `None` if it has no holders and so is not managed.
+fn read_role(table: &mut Table<'_>) -> Option<RoleSettings> {
+    let keys = [
+        "group",
+        "from",
+        "prefer",
+        "cost",
+        "change_cost",
+        "term",
+        "changes_per_hour",
+    ];
+    let Some(holders) = table.get::<u32>("holders") else {
+        for key in keys {
+            if table.has(key) {
+                table.mistake(key, "only for a role with holders");
+            }
+        }
+        return None;
+    };
+    let settings = RoleSettings {
+        group: table
+            .get("group")
+            .unwrap_or_else(|| Group::new("default").expect("it is the name of a group")),
+        holders: NonZeroU32::new(holders).unwrap_or(NonZeroU32::MIN),
+        from: table.get("from"),
+        prefer: table.get_or("prefer", Vec::<NodeId>::new()),
+        cost: table.table("cost", |table| Resources {
+            cpu: table.get_or("cpu", Resources::default().cpu),
+            memory: table.get_or("memory", Resources::default().memory),
+            ..Resources::default()
+        }),
+        change_cost: table.get_or("change_cost", CHANGE_COST),
+        term: table.get_or("term", TERM),
+        changes_per_hour: table.get_or("changes_per_hour", CHANGES_PER_HOUR),
+    };
+    if holders == 0 {
+        let text = "must be at least 1; leave it out for a role that is not managed";
+        table.mistake("holders", text);
+    }
+    if settings.change_cost.is_zero() {
+        table.mistake("change_cost", "must be longer than 0s");
+    }
+    Some(settings)
+}
+
+#[cfg(test)]
+mod tests {
+    use rolecast_common::settings;
+
+    use super::*;
+
+    #[test]
+    fn a_service_has_a_leader_that_comes_from_its_backups() {
+        let text = "\
+[roles.leader]
+holders = 1
+from = \"backup\"
+prefer = [\"n1\"]
+cost = { cpu = 0.3 }
+[roles.backup]
+holders = 2
+[roles.follower]
+";
+        let settings = settings::read(text, Settings::read).unwrap();
+        assert_eq!(settings.known.len(), 3);
+        let leader = &settings.managed[&Role::new("leader").unwrap()];
+        assert_eq!(leader.from, Some(Role::new("backup").unwrap()));
+        assert_eq!(leader.change_cost, CHANGE_COST);
+        assert!((leader.cost.cpu.get() - 0.3).abs() < 1e-9);
+        assert_eq!(settings.managed.len(), 2);
+    }
+
+    #[test]
+    fn what_cannot_be_filled_is_told_at_once() {
+        let text = "\
+[roles.a]
+holders = 1
+from = \"b\"
+[roles.b]
+holders = 1
+from = \"a\"
+[roles.c]
+holders = 0
+from = \"d\"
+[roles.d]
+group = \"other\"
+[roles.e]
+holders = 1
+group = \"other\"
+from = \"a\"
+";
+        let error = settings::read(text, Settings::read)
+            .unwrap_err()
+            .to_string();
+        for line in [
+            "roles: a.from: the roles take their holders from each other",
+            "line 8: roles.c.holders: must be at least 1",
+            "roles: c.from: role \"d\" has no holders",
+            "line 11: roles.d.group: only for a role with holders",
+            "roles: e.from: role \"a\" is of group default",
+        ] {
+            assert!(error.contains(line), "{line:?} not in {error}");
+        }
+    }
+}

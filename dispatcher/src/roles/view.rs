@@ -1,0 +1,56 @@
+//! What others ask of the manager: who holds what, and who could.
+
+use rolecast_common::id::{NodeId, Role};
+use rolecast_common::time::Time;
+
+use super::Manager;
+
+impl Manager {
+    /// Returns the node that holds the role, if exactly one does and it acts in it.
+    pub fn sole_holder(&self, role: &Role) -> Option<&NodeId> {
+        let [holder] = self.document()?.roles.get(role)?.as_slice() else {
+            return None;
+        };
+        self.acts(role, holder).then_some(holder)
+    }
+
+    /// Returns whether a change is under way in the role's group.
+    pub fn is_changing(&self, role: &Role) -> bool {
+        let group = self.settings.managed.get(role).map(|role| &role.group);
+        let document = self.document();
+        document.is_none_or(|document| group.is_some_and(|g| document.changes.contains_key(g)))
+    }
+
+    /// Returns whether the node may be given the role, or acts in it.
+    pub fn is_offered(&self, role: &Role, node: &NodeId) -> bool {
+        let known = self.nodes.get(node);
+        known.is_some_and(|node| node.last.offers.contains(role))
+    }
+
+    /// Returns the nodes that could take the role over now, the best first.
+    pub fn candidates(&self, now: Time, role: &Role) -> Vec<NodeId> {
+        let (Some(document), Some(settings)) = (self.document(), self.settings.managed.get(role))
+        else {
+            return Vec::new();
+        };
+        self.fit(now, document, settings, role, self.sole_holder(role))
+    }
+
+    /// Returns the nodes that act in the role, by their own word.
+    pub fn acting(&self, role: &Role) -> Vec<NodeId> {
+        let acting = self.nodes.iter().filter(|(name, _)| self.acts(role, name));
+        acting.map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Returns the nodes that may be given the role.
+    pub fn offered_by(&self, role: &Role) -> Vec<NodeId> {
+        let offering = self.nodes.iter();
+        let offering = offering.filter(|(name, _)| self.is_offered(role, name));
+        offering.map(|(name, _)| name.clone()).collect()
+    }
+
+    fn acts(&self, role: &Role, node: &NodeId) -> bool {
+        let known = self.nodes.get(node);
+        known.is_some_and(|node| node.last.roles.contains(role))
+    }
+}

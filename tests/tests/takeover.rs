@@ -1,0 +1,115 @@
+//! Two dispatchers: one leads, the other is warm, and takes over when the first
+//! dies, freezes or leaves.
+
+use std::time::Duration;
+
+use rolecast_tests::cluster::{Cluster, LIMIT};
+use rolecast_tests::wait::wait_until;
+
+const WORKER: &str = r#"
+roles = ["follower"]
+usage_scope = "process"
+max_jobs = 4
+[capacity]
+cpu = 4
+memory = "4GiB"
+[categories.wait]
+command = ["xargs", "sleep"]
+"#;
+
+const DISPATCHER: &str = "[categories.wait]\n";
+
+/// Returns the epoch of the dispatcher that answers.
+async fn epoch(cluster: &Cluster) -> u64 {
+    let status = cluster.wait_status("a dispatcher answers", |_| true).await;
+    status.epoch.get()
+}
+
+async fn two() -> (Cluster, rolecast_tests::process::Process) {
+    let cluster = Cluster::start(DISPATCHER, &[("n1", WORKER)]).await;
+    let second = cluster.second_dispatcher();
+    wait_until("the second stands by", LIMIT, async || {
+        second.log().contains("standing_by")
+    })
+    .await;
+    assert_eq!(epoch(&cluster).await, 1);
+    (cluster, second)
+}
+
+#[tokio::test]
+async fn after_a_kill_the_standby_runs_the_next_job_within_five_seconds() {
+    let (mut cluster, second) = two().await;
+    cluster.submit("wait", "before", "0").await;
+    cluster.wait_record("before").await;
+    cluster.dispatcher().kill();
+    cluster.submit("wait", "after", "0").await;
+    let taken = wait_until("the job is done", LIMIT, async || {
+        cluster.records().await.len() == 2
+    })
+    .await;
+    assert!(taken < Duration::from_secs(5), "{taken:?}");
+    assert_eq!(epoch(&cluster).await, 2);
+    drop(second);
+}
+
+#[tokio::test]
+async fn a_frozen_leader_that_wakes_up_stands_by_and_changes_nothing() {
+    let (mut cluster, mut second) = two().await;
+    cluster
+        .submit_many("wait", 8, |i| (format!("job-{i}"), "3".into()))
+        .await;
+    cluster.wait_running(4).await;
+    cluster.dispatcher().stop();
+    wait_until("the second leads", LIMIT, async || {
+        second.log().contains("epoch=2")
+    })
+    .await;
+    cluster.wait_no_jobs(LIMIT).await;
+    let before = cluster.records().await;
+    assert_eq!(before.len(), 8);
+    cluster.dispatcher().cont();
+    wait_until("the first stands by", LIMIT, async || {
+        cluster.dispatcher().log().contains("standing_by")
+    })
+    .await;
+    assert_eq!(cluster.records().await, before);
+    assert_eq!(epoch(&cluster).await, 2);
+    // It is as good as new: it leads when the other is gone.
+    second.kill();
+    cluster.submit("wait", "last", "0").await;
+    cluster.wait_record("last").await;
+    assert_eq!(epoch(&cluster).await, 3);
+}
+
+#[tokio::test]
+async fn a_leader_that_leaves_is_followed_at_once() {
+    let (mut cluster, second) = two().await;
+    cluster.dispatcher().terminate();
+    assert!(cluster.dispatcher().wait(LIMIT).await.success());
+    let taken = wait_until("the second leads", LIMIT, async || {
+        second.log().contains("epoch=2")
+    })
+    .await;
+    assert!(taken < Duration::from_secs(1), "{taken:?}");
+}
+
+#[tokio::test]
+async fn a_bucket_that_was_rolled_back_is_noticed_and_epochs_go_on() {
+    let mut cluster = Cluster::start(DISPATCHER, &[("n1", WORKER)]).await;
+    cluster.restart_dispatcher();
+    wait_until("the second leads", LIMIT, async || {
+        cluster.dispatcher().log().contains("epoch=2")
+    })
+    .await;
+    cluster.submit("wait", "first", "0").await;
+    cluster.wait_record("first").await;
+    let bucket = cluster.jetstream().get_key_value("ROLECAST_CONTROL").await;
+    cluster.dispatcher().kill();
+    let old = r#"{"epoch": 0, "name": "long ago", "is_resigned": true}"#;
+    bucket.unwrap().put("dispatcher", old.into()).await.unwrap();
+    cluster.restart_dispatcher();
+    cluster.submit("wait", "second", "0").await;
+    cluster.wait_record("second").await;
+    assert!(epoch(&cluster).await > 2);
+    assert!(cluster.dispatcher().log().contains("follows epoch 2"));
+}

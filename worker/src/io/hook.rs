@@ -1,0 +1,94 @@
+//! The program that is told when the roles of the node change.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use rolecast_common::id::Role;
+use rolecast_common::wire::OutcomeStatus;
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::child::{self, Stop, Task};
+use super::gauge::Gauge;
+use crate::agent::HookRun;
+use crate::command::Command;
+use crate::config;
+
+/// What a hook is told on its standard output is nobody's to read.
+const OUTPUT_MAX: usize = 0;
+
+/// A run that is over; why it failed, if it did.
+pub(super) type Ended = (HookRun, Result<(), String>);
+
+#[derive(Clone, Debug)]
+pub(super) struct Hook {
+    command: Command,
+    pub(super) limit: Duration,
+}
+
+impl Hook {
+    pub(super) fn new(hook: config::Hook) -> Self {
+        let command = Command {
+            program: hook.program,
+            arguments: hook.arguments,
+            environment: hook.environment,
+            directory: None,
+            output_max: OUTPUT_MAX,
+        };
+        Self {
+            command,
+            limit: hook.limit,
+        }
+    }
+
+    /// Starts it on a thread of its own, and kills it with all its children at its
+    /// limit. `ended` is told exactly once.
+    pub(super) fn start(
+        &self,
+        run: HookRun,
+        old: &[Role],
+        new: &[Role],
+        is_leashed: bool,
+        ended: UnboundedSender<Ended>,
+    ) {
+        let mut command = self.command.clone();
+        command.arguments.extend([join(old), join(new)]);
+        let stop = Arc::new(Stop::default());
+        let task = Task {
+            command: Arc::new(command),
+            variables: Vec::new(),
+            payload: Bytes::new(),
+            stop: Arc::clone(&stop),
+            // What it uses is no job's.
+            gauge: Arc::new(Gauge::default()),
+            is_leashed,
+        };
+        let limit = self.limit;
+        let timer = tokio::spawn(async move {
+            tokio::time::sleep(limit).await;
+            stop.force();
+        });
+        let sender = ended.clone();
+        let body = move || {
+            let finished = child::run(task);
+            let is_killed = timer.is_finished();
+            timer.abort();
+            let result = match finished.status {
+                OutcomeStatus::Completed => Ok(()),
+                _ if is_killed => Err(format!("killed after {} ms", limit.as_millis())),
+                _ => Err(finished.reason),
+            };
+            // Nobody listens only if the worker ends.
+            let _ = sender.send((run, result));
+        };
+        let thread = std::thread::Builder::new().name("hook".to_owned());
+        if let Err(error) = thread.spawn(body) {
+            let _ = ended.send((run, Err(format!("cannot start a thread: {error}"))));
+        }
+    }
+}
+
+fn join(roles: &[Role]) -> String {
+    let names: Vec<&str> = roles.iter().map(Role::as_str).collect();
+    names.join(",")
+}
