@@ -22,6 +22,7 @@ pub mod cpu;
 pub mod directory;
 pub mod figures;
 pub mod process;
+pub mod protocol;
 pub mod proxy;
 pub mod slot;
 pub mod tidy;

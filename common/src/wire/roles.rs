@@ -54,11 +54,13 @@ impl RoleVersion {
     }
 }
 
-/// A worker did not take on the roles of this assignment; those that it was to
-/// lose it has lost.
+/// A worker carried this assignment out but for some roles, which it did not take on
+/// and will not try again to under it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RoleFailure {
+    pub epoch: Epoch,
     pub generation: u64,
+    pub roles: Vec<Role>,
     /// Such as what the hook said, in one line.
     pub reason: String,
 }

@@ -25,7 +25,9 @@ fn heartbeat() -> Heartbeat {
             generation: 12,
         },
         role_failure: Some(RoleFailure {
-            generation: 11,
+            epoch: Epoch::new(3),
+            generation: 13,
+            roles: vec![Role::new("backup").unwrap()],
             reason: "the hook failed".to_owned(),
         }),
         draining: false,

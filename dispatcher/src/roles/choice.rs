@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rolecast_common::id::{NodeId, Role};
 use rolecast_common::time::Time;
-use rolecast_common::wire::{RoleDocument, Why};
+use rolecast_common::wire::{RoleDocument, RoleFailure, Why};
 
 use super::{Manager, RoleSettings};
 
@@ -30,7 +30,7 @@ impl Manager {
         } else if self.lead.is_some_and(|lead| node.last.epoch > lead.epoch) {
             Some(format!("it has seen epoch {}", node.last.epoch))
         } else if node.has_failed(now, role) {
-            let reason = node.failure().unwrap_or("it did not take it on");
+            let reason = node.failure(role).unwrap_or("it did not take it on");
             Some(format!("it failed lately: {reason}"))
         } else {
             None
@@ -114,7 +114,7 @@ impl Manager {
         if !node.last.offers.contains(role) {
             return unfit("it does not offer the role");
         }
-        if let (Some(reason), false) = (node.failure(), node.last.roles.contains(role)) {
+        if let Some(reason) = node.failure(role) {
             return unfit(reason);
         }
         if node.idle_for(now, role) >= PROMOTION_WAIT {
@@ -133,7 +133,10 @@ impl Manager {
     ) -> Option<String> {
         let node = self.nodes.get(name)?;
         let failure = node.last.failure.as_ref();
-        if let Some(failure) = failure.filter(|failure| failure.generation >= generation) {
+        let is_ours = |failure: &&RoleFailure| {
+            failure.generation >= generation && failure.roles.contains(role)
+        };
+        if let Some(failure) = failure.filter(is_ours) {
             return Some(failure.reason.clone());
         }
         self.objection(now, role, name)

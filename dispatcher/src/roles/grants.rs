@@ -4,7 +4,7 @@
 //!   that one. So it is over for certain a lease after the heartbeat was *heard*.
 //! - It is over earlier if the worker says that it carried out a later assignment,
 //!   which was without the role: it refuses all earlier ones. Or, of the boot to which
-//!   it was granted, that it failed to take on this one, which it does not try again.
+//!   it was granted, that it failed to take the role on, which it does not try again.
 //! - What a former dispatcher granted is known from the document, which was stored
 //!   first. It granted nothing after the lease went on to us.
 
@@ -87,11 +87,15 @@ impl Grants {
             if heard.roles.contains(role) {
                 continue;
             }
-            let assigned = heard.assigned;
-            let is_later = assigned.epoch == ours && assigned.generation > grant.generation;
             let failure = heard.failure.as_ref();
+            let is_later =
+                |epoch: Epoch, generation: u64| epoch == ours && generation > grant.generation;
+            let is_later = is_later(heard.assigned.epoch, heard.assigned.generation)
+                || failure.is_some_and(|failure| is_later(failure.epoch, failure.generation));
             let is_failed = grant.boot.as_ref() == Some(&heard.boot)
-                && failure.is_some_and(|failure| failure.generation >= grant.generation);
+                && failure.is_some_and(|failure| {
+                    failure.generation >= grant.generation && failure.roles.contains(role)
+                });
             if is_later || is_failed {
                 grants.remove(&heard.node);
             }
@@ -197,10 +201,18 @@ mod tests {
     fn a_failure_counts_of_the_boot_that_was_granted_and_not_of_another() {
         let mut failed = heard("a1", 3, 4);
         failed.failure = Some(RoleFailure {
+            epoch: Epoch::new(3),
             generation: 5,
+            roles: vec![leader()],
             reason: String::new(),
         });
         assert!(!is_held_after(granted(), &failed));
+        // It may be losing this one while it still tells that it failed at another.
+        let mut other = failed.clone();
+        other.failure.as_mut().unwrap().roles.clear();
+        assert!(is_held_after(granted(), &other));
+        other.failure.as_mut().unwrap().generation = 6;
+        assert!(!is_held_after(granted(), &other));
         failed.boot = BootId::new("a0").unwrap();
         assert!(is_held_after(granted(), &failed));
         failed.boot = BootId::new("a1").unwrap();

@@ -64,11 +64,11 @@ impl Node {
             .map_or(Duration::ZERO, |since| now.since(*since))
     }
 
-    /// Returns why it could not take on its newest roles, if it could not.
-    pub(super) fn failure(&self) -> Option<&str> {
+    /// Returns why it could not take on the role when it was last to, if so.
+    pub(super) fn failure(&self, role: &Role) -> Option<&str> {
         let failure = self.last.failure.as_ref()?;
         let is_newest = failure.generation > self.last.assigned.generation;
-        is_newest.then_some(failure.reason.as_str())
+        (is_newest && failure.roles.contains(role)).then_some(failure.reason.as_str())
     }
 }
 

@@ -70,8 +70,8 @@ pub(super) struct Roles {
     acting: BTreeSet<Role>,
     hook: Option<Hook>,
     hook_next: HookRun,
-    /// What will be reported when no hook runs any more.
-    failure_due: Option<RoleFailure>,
+    /// Why it could not take on what it refused last.
+    refusal: String,
     failure: Option<RoleFailure>,
     assigned: RoleVersion,
     /// Heartbeats of this boot, oldest first: number and when it was sent.
@@ -112,7 +112,7 @@ impl Roles {
             acting: BTreeSet::new(),
             hook: None,
             hook_next: HookRun::FIRST,
-            failure_due: None,
+            refusal: String::new(),
             failure: None,
             assigned: RoleVersion::default(),
             sent: VecDeque::new(),
@@ -223,10 +223,7 @@ impl Roles {
         let refused = self.wish.roles.iter().filter(|role| !is_offered(role));
         self.refused = refused.cloned().collect();
         if let Some(role) = self.refused.first() {
-            self.failure_due = Some(RoleFailure {
-                generation: self.wish.version.generation,
-                reason: format!("role {role} is not offered here"),
-            });
+            self.refusal = format!("role {role} is not offered here");
         }
     }
 
@@ -264,7 +261,7 @@ impl Roles {
         if generation == self.wish.version.generation {
             self.refused.extend(self.retract.iter().cloned());
         }
-        self.failure_due = Some(RoleFailure { generation, reason });
+        self.refusal = reason;
         self.told = Some(hook.old.union(&hook.new).cloned().collect());
     }
 
@@ -356,13 +353,15 @@ impl Roles {
 
     /// Everything that can be done for the wish is done.
     fn settle(&mut self, held: BTreeSet<Role>) {
-        if let Some(failure) = self.failure_due.take() {
-            self.failure = Some(failure);
-        }
+        let RoleVersion { epoch, generation } = self.wish.version;
+        self.failure = (!self.refused.is_empty()).then(|| RoleFailure {
+            epoch,
+            generation,
+            roles: self.refused.iter().cloned().collect(),
+            reason: self.refusal.clone(),
+        });
         if held == self.wish.roles {
             self.assigned = self.wish.version;
-            let is_past = |failure: &mut RoleFailure| failure.generation < self.assigned.generation;
-            self.failure.take_if(is_past);
         }
         self.acting = held;
     }

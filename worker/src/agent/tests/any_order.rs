@@ -159,7 +159,12 @@ impl Books {
                         self.reports.entry(key).or_default().insert(batch);
                     }
                 }
-                Output::Stop(_) | Output::Heartbeat(_) | Output::Exit | Output::Event(_) => {}
+                Output::Stop(_)
+                | Output::KeepEpoch(_)
+                | Output::Hook { .. }
+                | Output::Heartbeat(_)
+                | Output::Exit
+                | Output::Event(_) => {}
             }
         }
     }

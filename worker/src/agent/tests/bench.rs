@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use rolecast_common::assignment::Ack;
-use rolecast_common::id::{Attempt, JobId};
+use rolecast_common::id::{Attempt, Epoch, JobId};
 use rolecast_common::unit::Cores;
 use rolecast_common::wire::Heartbeat;
 
@@ -32,14 +32,26 @@ impl Bench {
     }
 
     pub(super) fn with_jobs_max(jobs_max: u32) -> Self {
-        Self::with(jobs_max, true)
+        Self::with(jobs_max, true, RoleParams::default())
+    }
+
+    /// An agent that may be given two roles.
+    pub(super) fn with_offers(hook_limit: Option<Duration>) -> Self {
+        let role = |name: &str| Role::new(name).unwrap();
+        let roles = RoleParams {
+            offers: vec![role("leader"), role("backup")],
+            hook_limit,
+            epoch: Epoch::new(5),
+            ..RoleParams::default()
+        };
+        Self::with(3, false, roles)
     }
 
     pub(super) fn without_heartbeat_on_change() -> Self {
-        Self::with(3, false)
+        Self::with(3, false, RoleParams::default())
     }
 
-    fn with(jobs_max: u32, heartbeat_on_change: bool) -> Self {
+    fn with(jobs_max: u32, heartbeat_on_change: bool, roles: RoleParams) -> Self {
         let limits = |jobs_max, time_limit| Limits {
             jobs_max,
             time_limit,
@@ -53,7 +65,7 @@ impl Bench {
             boot: BootId::new("boot").unwrap(),
             roles: RoleParams {
                 fixed: vec![Role::new("follower").unwrap()],
-                ..RoleParams::default()
+                ..roles
             },
             labels: Labels::default(),
             speed: Speed::default(),
@@ -126,13 +138,6 @@ impl Bench {
         self.take();
         self.offer(assignment(job, attempt));
         self.starts()[0]
-    }
-
-    pub(super) fn start_at_epoch(&mut self, job: &str, epoch: u64) {
-        let mut newer = assignment(job, 1);
-        newer = with_epoch(&newer, epoch);
-        self.offer(newer);
-        assert_eq!(self.starts().len(), 1);
     }
 
     /// Takes the outputs and returns what they start.
@@ -209,15 +214,6 @@ pub(super) fn ended(run: Run, status: OutcomeStatus) -> Ended {
         length: Duration::from_millis(3),
         usage: JobUsage::default(),
     }
-}
-
-pub(super) fn roles(epoch: u64, generation: u64, role: &str) -> Input {
-    Input::Roles(RoleAssignment {
-        v: VERSION,
-        epoch: Epoch::new(epoch),
-        generation,
-        roles: vec![Role::new(role).unwrap()],
-    })
 }
 
 /// Returns the acknowledgement of this delivery of job "a".

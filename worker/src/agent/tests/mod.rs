@@ -7,15 +7,16 @@
 
 mod any_order;
 mod bench;
+mod roles;
 
 use rolecast_common::assignment::Ack;
+use rolecast_common::id::Epoch;
 use rolecast_common::unit::Cores;
 use rolecast_common::wire::{Heartbeat, Message as _, encode};
 
 use super::*;
 use bench::{
-    BATCH_LEN_MAX, Bench, SECOND, ack, assignment, assignment_of, ended, roles, with_ack,
-    with_epoch,
+    BATCH_LEN_MAX, Bench, SECOND, ack, assignment, assignment_of, ended, with_ack, with_epoch,
 };
 
 #[test]
@@ -75,6 +76,7 @@ fn a_job_whose_deadline_has_passed_is_refused() {
     bench.input(Input::Job(Offer {
         assignment: assignment("a", 1),
         deadline,
+        roles: Vec::new(),
     }));
     let reason = "deadline passed".to_owned();
     assert_eq!(bench.refusal(), Some((OutcomeStatus::Refused, reason)));
@@ -292,6 +294,7 @@ fn a_job_is_stopped_at_its_time_limit_or_deadline_whichever_is_first() {
         bench.input(Input::Job(Offer {
             assignment: assignment_of("pair", job, 1),
             deadline: deadline.map(|seconds| bench.now.wall + seconds * SECOND),
+            roles: Vec::new(),
         }));
         let run = bench.starts()[0];
         bench.pass(stop_after * SECOND - Duration::from_millis(1));
@@ -304,31 +307,6 @@ fn a_job_is_stopped_at_its_time_limit_or_deadline_whichever_is_first() {
         assert_eq!(outcome.reason, reason);
         bench.confirm_newest();
     }
-}
-
-#[test]
-fn roles_change_only_forward_and_are_told_at_once() {
-    let mut bench = Bench::new();
-    bench.take();
-    bench.input(roles(7, 2, "leader"));
-    let told = bench.take().into_iter().find_map(|output| match output {
-        Output::Heartbeat(heartbeat) => Some(heartbeat.roles),
-        _ => None,
-    });
-    assert_eq!(told, Some(vec![Role::new("leader").unwrap()]));
-    for older in [
-        roles(7, 2, "backup"),
-        roles(7, 1, "backup"),
-        roles(6, 9, "backup"),
-    ] {
-        bench.input(older);
-        assert_eq!(bench.heartbeat().roles, [Role::new("leader").unwrap()]);
-    }
-    bench.input(roles(8, 1, "backup"));
-    assert_eq!(bench.heartbeat().roles, [Role::new("backup").unwrap()]);
-    bench.start_at_epoch("a", 8);
-    bench.offer(assignment("b", 1));
-    assert!(bench.refusal().unwrap().1.starts_with("stale epoch 7"));
 }
 
 #[test]

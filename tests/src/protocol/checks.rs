@@ -1,0 +1,85 @@
+//! What must hold after every step.
+
+use std::collections::BTreeMap;
+
+use rolecast_common::id::{Epoch, Role};
+use rolecast_common::wire::RoleDocument;
+
+use super::clock::Instantaneous;
+use super::host::Host;
+
+/// What has been seen so far.
+#[derive(Debug, Default)]
+pub(super) struct Checks {
+    /// Whose commands were taken under each epoch: dispatcher, and its start.
+    senders: BTreeMap<Epoch, (usize, u32)>,
+    /// The largest epoch of which each node took a command.
+    taken: BTreeMap<usize, Epoch>,
+    generation: u64,
+}
+
+impl Checks {
+    /// Checks who acts in a role, and which services may believe that they do.
+    pub(super) fn holders(
+        &self,
+        at: Instantaneous,
+        hosts: &[Host],
+        roles: &[(Role, usize)],
+    ) -> Result<(), String> {
+        for (role, holders_max) in roles {
+            let acting = hosts.iter().filter(|host| host.acts_in(at, role));
+            let acting: Vec<&str> = acting.map(|host| host.node.as_str()).collect();
+            if acting.len() > *holders_max {
+                return Err(format!("{acting:?} act as {role}"));
+            }
+            let believing = hosts.iter().filter(|host| host.believes(role));
+            let believing: Vec<&str> = believing.map(|host| host.node.as_str()).collect();
+            if believing.len() > *holders_max {
+                return Err(format!("services of {believing:?} believe to be {role}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks an epoch that a heartbeat tells.
+    pub(super) fn heartbeat(host: &Host, epoch: Epoch) -> Result<(), String> {
+        if epoch < host.epoch_told {
+            let (node, told) = (&host.node, host.epoch_told);
+            return Err(format!("{node} fell from epoch {told} to {epoch}"));
+        }
+        Ok(())
+    }
+
+    /// Checks a command that a node has taken.
+    pub(super) fn command(
+        &mut self,
+        node: usize,
+        epoch: Epoch,
+        sender: (usize, u32),
+    ) -> Result<(), String> {
+        let first = *self.senders.entry(epoch).or_insert(sender);
+        if first != sender {
+            return Err(format!(
+                "commands of {first:?} and {sender:?} under epoch {epoch}"
+            ));
+        }
+        let taken = self.taken.entry(node).or_default();
+        if epoch < *taken {
+            return Err(format!(
+                "node {node} took a command of epoch {epoch} after {taken}"
+            ));
+        }
+        *taken = epoch;
+        Ok(())
+    }
+
+    /// Checks a document that was stored.
+    pub(super) fn document(&mut self, document: &RoleDocument) -> Result<(), String> {
+        let (was, is) = (self.generation, document.generation);
+        if is != was + 1 {
+            return Err(format!("generation {is} follows {was}"));
+        }
+        self.generation = is;
+        Ok(())
+    }
+}

@@ -1,0 +1,121 @@
+//! A worker's process: the real agent, a hook, and what a service would believe.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use rolecast_common::id::{BootId, Category, Epoch, NodeId, Role};
+use rolecast_common::label::Labels;
+use rolecast_common::unit::{Resources, Speed};
+use rolecast_common::wire::Heartbeat;
+use rolecast_worker::agent::{Agent, HookRun, Limits, Params, RoleParams};
+
+use super::clock::{Clock, Instantaneous};
+
+/// One host; its process may be down.
+#[derive(Debug)]
+pub(super) struct Host {
+    pub(super) node: NodeId,
+    pub(super) agent: Option<Agent>,
+    pub(super) clock: Clock,
+    /// Counts the starts of the process.
+    pub(super) life: u32,
+    /// What is kept over restarts.
+    pub(super) epoch_kept: Epoch,
+    /// The largest epoch that a heartbeat of any boot told.
+    pub(super) epoch_told: Epoch,
+    pub(super) hook_limit: Option<Duration>,
+    pub(super) service: Service,
+    /// What it told last, in whatever boot.
+    pub(super) last_heartbeat: Option<Heartbeat>,
+}
+
+/// A service that follows the hook.
+#[derive(Debug, Default)]
+pub(super) struct Service {
+    /// The roles that it may believe to have.
+    pub(super) believes: BTreeSet<Role>,
+    hooks: BTreeMap<HookRun, (BTreeSet<Role>, BTreeSet<Role>)>,
+    /// Whether its host was stopped, and no hook has ended that began since: it could
+    /// not be told, so what it believes is nobody's fault.
+    is_excused: bool,
+    /// The hook that ends the excuse.
+    telling: Option<HookRun>,
+}
+
+impl Service {
+    pub(super) fn begin_hook(&mut self, run: HookRun, old: Vec<Role>, new: Vec<Role>) {
+        self.believes.extend(new.iter().cloned());
+        let (old, new) = (old.into_iter().collect(), new.into_iter().collect());
+        self.hooks.insert(run, (old, new));
+        self.telling.get_or_insert(run);
+    }
+
+    /// Its host is stopped.
+    pub(super) fn excuse(&mut self) {
+        self.is_excused = true;
+        self.telling = None;
+    }
+
+    /// A hook that fails may have brought what it was to bring. One that was to take
+    /// something and fails is the user's own mistake: nobody can do more.
+    pub(super) fn end_hook(&mut self, run: HookRun, has_succeeded: bool) {
+        let (old, new) = self.hooks.remove(&run).unwrap_or_default();
+        if self.telling == Some(run) {
+            self.is_excused = false;
+        }
+        if has_succeeded {
+            self.believes = new;
+        } else {
+            self.believes
+                .retain(|role| new.contains(role) || !old.contains(role));
+        }
+    }
+}
+
+impl Host {
+    pub(super) fn start(&mut self, at: Instantaneous, clock: Clock, offers: &[Role]) {
+        self.life += 1;
+        self.clock = clock;
+        self.service = Service::default();
+        let boot = format!("{}-{}", self.node, self.life);
+        let limits = Limits {
+            jobs_max: 8,
+            time_limit: None,
+        };
+        let params = Params {
+            node: self.node.clone(),
+            boot: BootId::new(&boot).expect("it is a boot id"),
+            roles: RoleParams {
+                fixed: Vec::new(),
+                offers: offers.to_vec(),
+                hook_limit: self.hook_limit,
+                epoch: self.epoch_kept,
+            },
+            labels: Labels::default(),
+            speed: Speed::default(),
+            capacity: Resources::default(),
+            jobs_max: 8,
+            categories: BTreeMap::from([(category(), limits)]),
+            grace: Duration::from_secs(2),
+            heartbeat_on_change: false,
+            batch_len_max: 1 << 16,
+        };
+        self.agent = Some(Agent::new(clock.now(at), params));
+    }
+
+    /// Returns whether this node acts in the role, by its own clock.
+    pub(super) fn acts_in(&self, at: Instantaneous, role: &Role) -> bool {
+        let now = self.clock.now(at).time;
+        let agent = self.agent.as_ref();
+        agent.is_some_and(|agent| agent.acts_in(now, role))
+    }
+
+    /// Returns whether the service may believe that it has the role.
+    pub(super) fn believes(&self, role: &Role) -> bool {
+        self.agent.is_some() && !self.service.is_excused && self.service.believes.contains(role)
+    }
+}
+
+pub(super) fn category() -> Category {
+    Category::new("work").expect("it is a category")
+}

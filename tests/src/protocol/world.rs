@@ -1,0 +1,318 @@
+//! The world of one run: what happens next, and to whom.
+
+mod action;
+mod carry;
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use fastrand::Rng;
+use rolecast_common::id::{Epoch, Group, NodeId, Role};
+use rolecast_common::unit::Resources;
+use rolecast_common::wire::{Heartbeat, RoleAssignment, RoleDocument};
+use rolecast_dispatcher::lease::{Record, Written};
+use rolecast_dispatcher::roles::{RoleSettings, Settings};
+use rolecast_worker::agent::{self, Offer};
+
+use super::checks::Checks;
+use super::clock::{Clock, Instantaneous};
+use super::desk::Desk;
+use super::faults::{FAULTS_END, Fault, plan};
+use super::host::{Host, Service};
+use super::network::{Network, Place, Weather};
+use super::store::Store;
+use super::{Flaw, RECOVERY_MAX, Run, Violation};
+
+/// A run goes on for as long after the faults as shows that what is well stays so.
+const END: Duration = Duration::from_secs(105);
+const TRACE_MAX: usize = 400;
+
+/// A message on its way.
+#[derive(Clone, Debug)]
+enum Letter {
+    Heartbeat(Box<Heartbeat>),
+    Assign {
+        sender: (usize, u32),
+        assignment: RoleAssignment,
+    },
+    Job {
+        sender: (usize, u32),
+        offer: Offer,
+    },
+    Ask {
+        from: usize,
+        life: u32,
+        question: Question,
+    },
+    Reply {
+        life: u32,
+        reply: Reply,
+    },
+}
+
+/// What a dispatcher wants of the store.
+#[derive(Clone, Debug)]
+enum Question {
+    ReadLease(rolecast_common::time::Time),
+    WriteLease(rolecast_common::time::Time, u64, Record),
+    ReadRoles(u64),
+    WriteRoles(u64, u64, Box<RoleDocument>),
+}
+
+#[derive(Clone, Debug)]
+enum Reply {
+    Lease(rolecast_common::time::Time, Option<(u64, Record)>),
+    LeaseWritten(rolecast_common::time::Time, Written),
+    Roles(u64, Option<(u64, Box<RoleDocument>)>),
+    RolesWritten(u64, Written),
+}
+
+/// Something that happens to a process, or in the world.
+#[derive(Clone, Debug)]
+enum Due {
+    /// A message leaves its sender; `life` is the sender's.
+    Leave {
+        from: Place,
+        life: u32,
+        to: Place,
+        letter: Letter,
+    },
+    Arrive {
+        to: Place,
+        letter: Letter,
+    },
+    /// A deadline of a process; the one of its number, and no earlier one.
+    Wake {
+        at: Place,
+        life: u32,
+        planned: Instantaneous,
+    },
+    /// Something at a node: a hook, a job, a confirmation.
+    Node {
+        node: usize,
+        life: u32,
+        input: agent::Input,
+    },
+    Fault(Fault),
+    Resume(Place),
+    Start(Place),
+    Mend(Place, Place),
+    /// A dispatcher that is at work sends a job.
+    Jobs,
+    /// Nothing goes wrong from now on.
+    Heal,
+}
+
+#[derive(Debug)]
+pub(super) struct World {
+    seed: u64,
+    flaw: Option<Flaw>,
+    rng: Rng,
+    now: Instantaneous,
+    due: BinaryHeap<Reverse<(Instantaneous, u64)>>,
+    what: BTreeMap<u64, Due>,
+    number: u64,
+    hosts: Vec<Host>,
+    desks: Vec<Desk>,
+    store: Store,
+    network: Network,
+    /// What waits for a process that is stopped.
+    stopped: BTreeMap<Place, VecDeque<Due>>,
+    /// When the next wake of a process is.
+    wakes: BTreeMap<Place, Instantaneous>,
+    roles: Vec<(Role, usize)>,
+    settings: Settings,
+    hook_failure: f64,
+    checks: Checks,
+    job_number: u64,
+    run: Run,
+    ill_at: Instantaneous,
+    trace: Option<VecDeque<String>>,
+}
+
+impl World {
+    pub(super) fn new(seed: u64, flaw: Option<Flaw>, is_traced: bool) -> Self {
+        let mut rng = Rng::with_seed(seed);
+        let node_count = rng.usize(3..6);
+        let desk_count = rng.usize(2..4);
+        let backups = if node_count > 3 { 2 } else { 1 };
+        let settings = settings(backups);
+        let roles = settings.managed.iter();
+        let roles = roles.map(|(role, settings)| (role.clone(), settings.holders.get() as usize));
+        let roles = roles.collect();
+        let hosts = (0..node_count).map(|index| new_host(&mut rng, index));
+        let hosts = hosts.collect();
+        let desks = (0..desk_count).map(|_| Desk {
+            mind: None,
+            clock: Clock::new(&mut rng, 0),
+            life: 0,
+        });
+        let desks = desks.collect();
+        let network = Network::new(Weather::new(&mut rng));
+        let mut world = Self {
+            seed,
+            flaw,
+            now: 0,
+            due: BinaryHeap::new(),
+            what: BTreeMap::new(),
+            number: 0,
+            hosts,
+            desks,
+            store: Store::default(),
+            network,
+            stopped: BTreeMap::new(),
+            wakes: BTreeMap::new(),
+            roles,
+            settings,
+            hook_failure: [0.0, 0.0, 0.2][rng.usize(..3)],
+            checks: Checks::default(),
+            job_number: 0,
+            run: Run::default(),
+            ill_at: 0,
+            trace: is_traced.then(VecDeque::new),
+            rng,
+        };
+        world.prepare();
+        world
+    }
+
+    fn prepare(&mut self) {
+        for (at, fault) in plan(&mut self.rng, self.hosts.len(), self.desks.len()) {
+            self.at(at, Due::Fault(fault));
+        }
+        for index in 0..self.hosts.len() {
+            let at = Duration::from_millis(self.rng.u64(..3_000));
+            self.at(at, Due::Start(Place::Node(index)));
+        }
+        for index in 0..self.desks.len() {
+            let at = Duration::from_millis(self.rng.u64(..3_000));
+            self.at(at, Due::Start(Place::Dispatcher(index)));
+        }
+        self.at(Duration::from_millis(500), Due::Jobs);
+        self.at(FAULTS_END, Due::Heal);
+    }
+
+    pub(super) fn run(mut self) -> Result<Run, Box<Violation>> {
+        while let Some(Reverse((at, number))) = self.due.pop() {
+            self.now = at;
+            if Duration::from_nanos(at) > END {
+                break;
+            }
+            let due = self.what.remove(&number);
+            let due = due.expect("what is in the queue is kept");
+            self.run.steps += 1;
+            let done = self.happen(due).and_then(|()| {
+                let roles = &self.roles;
+                self.checks.holders(self.now, &self.hosts, roles)
+            });
+            if let Err(text) = done {
+                return Err(self.violation(text));
+            }
+            self.look();
+        }
+        let healed = u64::try_from(FAULTS_END.as_nanos()).unwrap_or(u64::MAX);
+        self.run.recovery = Duration::from_nanos(self.ill_at.saturating_sub(healed));
+        if self.run.recovery > RECOVERY_MAX {
+            let text = format!(
+                "not all was well {:.1?} after the faults",
+                self.run.recovery
+            );
+            return Err(self.violation(text));
+        }
+        Ok(self.run)
+    }
+
+    fn violation(self, text: String) -> Box<Violation> {
+        Box::new(Violation {
+            seed: self.seed,
+            at: Duration::from_nanos(self.now),
+            text,
+            trace: self.trace.unwrap_or_default().into(),
+        })
+    }
+
+    /// Notes when something is not as it should be at last.
+    fn look(&mut self) {
+        let leads = |desk: &Desk| {
+            let mind = desk.mind.as_ref();
+            mind.is_some_and(|mind| mind.lease.is_held(desk.clock.now(self.now).time))
+        };
+        let is_led = self.desks.iter().any(leads);
+        let is_full = self.roles.iter().all(|(role, holders)| {
+            let acting = self.hosts.iter();
+            let acting = acting.filter(|host| host.acts_in(self.now, role));
+            acting.count() == *holders
+        });
+        if !is_led || !is_full {
+            self.ill_at = self.now;
+        }
+    }
+
+    fn at(&mut self, at: Duration, due: Due) {
+        let at = u64::try_from(at.as_nanos()).unwrap_or(u64::MAX);
+        self.push(at, due);
+    }
+
+    fn after(&mut self, delay: Duration, due: Due) {
+        let delay = u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX);
+        self.push(self.now + delay, due);
+    }
+
+    fn push(&mut self, at: Instantaneous, due: Due) {
+        self.number += 1;
+        self.due.push(Reverse((at, self.number)));
+        self.what.insert(self.number, due);
+    }
+
+    fn note(&mut self, text: impl FnOnce() -> String) {
+        if let Some(trace) = &mut self.trace {
+            if trace.len() == TRACE_MAX {
+                trace.pop_front();
+            }
+            let at = Duration::from_nanos(self.now);
+            trace.push_back(format!("{:9.3} {}", at.as_secs_f64(), text()));
+        }
+    }
+}
+
+fn new_host(rng: &mut Rng, index: usize) -> Host {
+    let hook_limit = rng
+        .bool()
+        .then(|| Duration::from_millis(rng.u64(1_000..4_001)));
+    Host {
+        node: NodeId::new(&format!("n{index}")).expect("it is a node id"),
+        agent: None,
+        clock: Clock::new(rng, 0),
+        life: 0,
+        epoch_kept: Epoch::default(),
+        epoch_told: Epoch::default(),
+        hook_limit,
+        service: Service::default(),
+        last_heartbeat: None,
+    }
+}
+
+/// A leader with its backups, and the leader of another service.
+fn settings(backups: u32) -> Settings {
+    let role = |name: &str| Role::new(name).expect("it is a role");
+    let managed = |group: &str, holders: u32, from: Option<&str>| RoleSettings {
+        group: Group::new(group).expect("it is a group"),
+        holders: NonZeroU32::new(holders).expect("it is above 0"),
+        from: from.map(role),
+        prefer: Vec::new(),
+        cost: Resources::default(),
+        change_cost: Duration::from_secs(10),
+        changes_per_hour: 60,
+    };
+    Settings {
+        managed: [
+            (role("leader"), managed("default", 1, Some("backup"))),
+            (role("backup"), managed("default", backups, None)),
+            (role("search-leader"), managed("search", 1, None)),
+        ]
+        .into(),
+        ..Settings::default()
+    }
+}

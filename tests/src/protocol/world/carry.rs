@@ -1,0 +1,301 @@
+//! What processes say is carried out.
+
+use std::time::Duration;
+
+use rolecast_common::id::Epoch;
+use rolecast_common::time::Now;
+use rolecast_common::wire::RoleAssignment;
+use rolecast_dispatcher::lease;
+use rolecast_dispatcher::roles;
+use rolecast_worker::agent::{self, Event, Output};
+
+use super::super::checks::Checks;
+use super::super::desk::{Mind, Said};
+use super::super::network::Place;
+use super::{Due, Flaw, Letter, Question, World};
+
+impl World {
+    /// Sends a message when its sender gets to it: it may be stopped or killed before.
+    pub(super) fn post(&mut self, from: Place, to: Place, letter: Letter) {
+        let delay = Duration::from_micros(self.rng.u64(..500));
+        let life = match from {
+            Place::Node(index) => self.hosts[index].life,
+            Place::Dispatcher(index) => self.desks[index].life,
+            Place::Store => 1,
+        };
+        let leave = Due::Leave {
+            from,
+            life,
+            to,
+            letter,
+        };
+        self.after(delay, leave);
+    }
+
+    pub(super) fn send(&mut self, from: Place, to: Place, letter: Letter) {
+        for delay in self.network.delays(&mut self.rng, from, to) {
+            let letter = letter.clone();
+            self.after(delay, Due::Arrive { to, letter });
+        }
+    }
+
+    /// Tells an agent something and carries out what it says; `command` is whose
+    /// command it is.
+    pub(super) fn tell_node(
+        &mut self,
+        index: usize,
+        input: agent::Input,
+        command: Option<(Epoch, (usize, u32))>,
+    ) -> Result<(), String> {
+        let host = &mut self.hosts[index];
+        let Some(agent) = &mut host.agent else {
+            return Ok(());
+        };
+        let now = host.clock.now(self.now);
+        let offered = match &input {
+            agent::Input::Job(offer) => offer.roles.clone(),
+            _ => Vec::new(),
+        };
+        let mut out = Vec::new();
+        if self.trace.is_some() && !matches!(input, agent::Input::Tick) {
+            let (node, text) = (host.node.clone(), format!("{input:?}"));
+            agent.handle(now, input, &mut out);
+            self.note(|| format!("{node} <- {}", shorten(&text)));
+        } else {
+            agent.handle(now, input, &mut out);
+        }
+        let is_refused = |output: &Output| {
+            matches!(
+                output,
+                Output::Event(Event::RolesRefused { .. } | Event::Refused { .. })
+            )
+        };
+        if let (Some((epoch, sender)), false) = (command, out.iter().any(is_refused)) {
+            self.checks.command(index, epoch, sender)?;
+        }
+        for output in out {
+            self.carry_out_node(index, now, output, &offered)?;
+        }
+        self.wake_node(index);
+        Ok(())
+    }
+
+    fn carry_out_node(
+        &mut self,
+        index: usize,
+        now: Now,
+        output: Output,
+        offered: &[rolecast_common::id::Role],
+    ) -> Result<(), String> {
+        let node = index;
+        let host = &mut self.hosts[index];
+        let life = host.life;
+        match output {
+            Output::Start { run, .. } => {
+                let agent = host.agent.as_ref().expect("it has just spoken");
+                if !offered.iter().any(|role| agent.acts_in(now.time, role)) {
+                    let node = &host.node;
+                    return Err(format!("a job for {offered:?} starts at {node}"));
+                }
+                self.run.job_starts += 1;
+                let ended = agent::Ended {
+                    run,
+                    status: rolecast_common::wire::OutcomeStatus::Completed,
+                    reason: String::new(),
+                    output: Default::default(),
+                    output_truncated: false,
+                    length: Duration::from_millis(1),
+                    usage: Default::default(),
+                };
+                let input = agent::Input::Ended(vec![ended]);
+                self.after(Duration::from_millis(300), Due::Node { node, life, input });
+            }
+            Output::SendOutcomes { batch, .. } => {
+                let input = agent::Input::Confirmed { batch };
+                self.after(Duration::from_millis(2), Due::Node { node, life, input });
+            }
+            Output::KeepEpoch(epoch) => host.epoch_kept = epoch,
+            Output::Hook { run, old, new } => self.run_hook(index, run, old, new),
+            Output::Heartbeat(heartbeat) => {
+                Checks::heartbeat(host, heartbeat.epoch)?;
+                host.epoch_told = heartbeat.epoch;
+                host.last_heartbeat = Some((*heartbeat).clone());
+                for desk in 0..self.desks.len() {
+                    let letter = Letter::Heartbeat(heartbeat.clone());
+                    self.post(Place::Node(index), Place::Dispatcher(desk), letter);
+                }
+            }
+            Output::Exit => host.agent = None,
+            Output::Stop(_) => {}
+            Output::Event(event) => {
+                let node = host.node.clone();
+                self.note(|| format!("{node} -- {}", shorten(&format!("{event:?}"))));
+            }
+        }
+        Ok(())
+    }
+
+    fn run_hook(
+        &mut self,
+        node: usize,
+        run: agent::HookRun,
+        old: Vec<rolecast_common::id::Role>,
+        new: Vec<rolecast_common::id::Role>,
+    ) {
+        let host = &mut self.hosts[node];
+        let (name, life) = (host.node.clone(), host.life);
+        let limit = host.hook_limit.expect("only a host with a hook runs it");
+        // The limit is the shell's, on the host's own clock: that one may be slow.
+        let limit = u64::try_from(limit.as_micros()).unwrap_or(u64::MAX);
+        let slow = limit + limit / 50;
+        let (length, result) = match self.rng.u8(..6) {
+            0 => (slow, Err("killed at its limit".to_owned())),
+            1 => (limit * 19 / 20, Ok(())),
+            _ if self.rng.f64() < self.hook_failure => (limit / 3, Err("it failed".to_owned())),
+            _ => (self.rng.u64(1_000..limit), Ok(())),
+        };
+        let is_well = self.hook_failure == 0.0;
+        let (length, result) = match result {
+            Err(_) if is_well => (limit / 2, Ok(())),
+            result => (length, result),
+        };
+        self.note(|| format!("{name} runs the hook: {old:?} to {new:?}, {length} us, {result:?}"));
+        self.hosts[node].service.begin_hook(run, old, new);
+        let input = agent::Input::HookEnded { run, result };
+        self.after(
+            Duration::from_micros(length),
+            Due::Node { node, life, input },
+        );
+    }
+
+    fn wake_node(&mut self, index: usize) {
+        let host = &self.hosts[index];
+        let Some(agent) = &host.agent else {
+            return;
+        };
+        let at = host.clock.at(agent.next_deadline());
+        self.wake_at(Place::Node(index), host.life, at);
+    }
+
+    fn wake_at(&mut self, place: Place, life: u32, at: u64) {
+        let late = self.rng.u64(..2_000_000);
+        let at = at.max(self.now) + late;
+        let is_sooner = self.wakes.get(&place).is_none_or(|planned| at < *planned);
+        if is_sooner {
+            self.wakes.insert(place, at);
+            let planned = at;
+            let at = place;
+            self.push(planned, Due::Wake { at, life, planned });
+        }
+    }
+
+    /// Tells a dispatcher something and carries out what it says.
+    pub(super) fn tell_desk(
+        &mut self,
+        index: usize,
+        tell: impl FnOnce(&mut Mind, Now, &mut Said),
+    ) -> Result<(), String> {
+        let desk = &mut self.desks[index];
+        let Some(mind) = &mut desk.mind else {
+            return Ok(());
+        };
+        let now = desk.clock.now(self.now);
+        let mut said = Said::default();
+        tell(mind, now, &mut said);
+        if let Some(heard) = self.forge(&said) {
+            let mind = self.desks[index].mind.as_mut();
+            let mind = mind.expect("it has just spoken");
+            mind.handle(now, roles::Input::Heard(heard), &mut said);
+        }
+        self.carry_out_desk(index, said);
+        let desk = &self.desks[index];
+        let mind = desk.mind.as_ref().expect("it has just spoken");
+        let lease = mind.lease.next_deadline();
+        let due = mind.manager.next_deadline();
+        let at = desk.clock.at(due.map_or(lease, |due| due.min(lease)));
+        self.wake_at(Place::Dispatcher(index), desk.life, at);
+        Ok(())
+    }
+
+    fn carry_out_desk(&mut self, index: usize, said: Said) {
+        let life = self.desks[index].life;
+        for output in said.lease {
+            let question = match output {
+                lease::Output::Read { asked } => Question::ReadLease(asked),
+                lease::Output::Write {
+                    asked,
+                    revision,
+                    record,
+                } => Question::WriteLease(asked, revision, record),
+                lease::Output::Lead { .. }
+                | lease::Output::StepDown { .. }
+                | lease::Output::RolledBack { .. } => {
+                    self.note(|| format!("d{index} -- {output:?}"));
+                    continue;
+                }
+            };
+            self.ask(index, life, question);
+        }
+        for output in said.roles {
+            match output {
+                roles::Output::Read { request } => {
+                    self.ask(index, life, Question::ReadRoles(request));
+                }
+                roles::Output::Store {
+                    request,
+                    revision,
+                    document,
+                } => {
+                    let question = Question::WriteRoles(request, revision, document);
+                    self.ask(index, life, question);
+                }
+                roles::Output::Assign { node, assignment } => {
+                    let to = self.hosts.iter().position(|host| host.node == node);
+                    let to = Place::Node(to.expect("only hosts send heartbeats"));
+                    let sender = (index, life);
+                    let letter = Letter::Assign { sender, assignment };
+                    self.post(Place::Dispatcher(index), to, letter);
+                }
+                roles::Output::Answer { .. } => {}
+                roles::Output::Event(event) => {
+                    if let roles::Event::Finished(_) = event {
+                        self.run.changes += 1;
+                    }
+                    self.note(|| format!("d{index} -- {event:?}"));
+                }
+            }
+        }
+    }
+
+    fn ask(&mut self, from: usize, life: u32, question: Question) {
+        let letter = Letter::Ask {
+            from,
+            life,
+            question,
+        };
+        self.post(Place::Dispatcher(from), Place::Store, letter);
+    }
+
+    /// The flaws of workers: what they take is made to look as they like it.
+    pub(super) fn tamper(&self, index: usize, mut assignment: RoleAssignment) -> RoleAssignment {
+        let Some(newest) = &self.hosts[index].last_heartbeat else {
+            return assignment;
+        };
+        match self.flaw {
+            Some(Flaw::LeaseFromReceipt) if newest.boot == assignment.boot => {
+                assignment.answers = newest.sequence;
+            }
+            Some(Flaw::OldEpoch) if assignment.epoch < newest.epoch => {
+                assignment.epoch = newest.epoch;
+                assignment.generation += 1_000;
+            }
+            Some(_) | None => {}
+        }
+        assignment
+    }
+}
+
+/// Keeps a trace readable.
+fn shorten(text: &str) -> String {
+    text.chars().take(300).collect()
+}
