@@ -65,8 +65,13 @@ fn ocr() -> Policy {
         memory: Bytes::from_mib(64),
         ..Resources::default()
     };
+    policy("ocr", average)
+}
+
+/// Returns a category whose jobs run for a second and use so much.
+pub(crate) fn policy(category: &str, average: Resources) -> Policy {
     Policy {
-        category: Category::new("ocr").unwrap(),
+        category: Category::new(category).unwrap(),
         declared: true,
         roles: Vec::new(),
         profile: Profile {
