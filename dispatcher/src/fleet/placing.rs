@@ -316,7 +316,9 @@ impl Fleet {
         let speed = node.speed();
         let learner = &mut self.categories[category].learner;
         let seen = observation(outcome, node.capacity(), speed, slow_down);
-        learner.observe(&seen);
+        let Some(seen) = learner.observe(&seen) else {
+            return;
+        };
         if !learner.is_known() || entry.prediction.is_none() {
             return;
         }

@@ -369,3 +369,48 @@ fn memory_is_kept_free_for_a_job_that_waits_for_it() {
     fleet.unclaim(slot);
     assert_eq!(chosen(&mut fleet, &job), Some(owner.to_string()));
 }
+
+#[test]
+fn an_outcome_that_no_run_can_have_teaches_nothing() {
+    let mut fleet = three();
+    let id = NodeId::new("n1").unwrap();
+    let slot = fleet.get(&id).unwrap().slot();
+    let mut job = 0;
+    let mut run = |fleet: &mut Fleet, seconds, outcome: &Outcome| {
+        job += 1;
+        fleet.send(at(seconds), slot, Sequence::new(job), 0);
+        fleet.complete(at(seconds), &id, Sequence::new(job), outcome);
+    };
+    for _ in 0..100 {
+        run(&mut fleet, 1.0, &outcome(1_000_000));
+    }
+    let told = |fleet: &Fleet| {
+        let node = fleet.get(&id).unwrap();
+        (node.feedback, node.speed(), fleet.experience)
+    };
+    let before = told(&fleet);
+    for run_us in [0, u64::MAX, u64::MAX / 2] {
+        run(&mut fleet, 1.0, &outcome(run_us));
+    }
+    assert_eq!(told(&fleet), before);
+    assert_eq!(fleet.get(&id).unwrap().completed, 103);
+    // A CPU time beyond the node's is limited before it teaches.
+    let mut absurd = outcome(1_000_000);
+    absurd.usage.cpu_us = u64::MAX;
+    let mut limited = outcome(1_000_000);
+    limited.usage.cpu_us = 4_050_000;
+    let speeds = [absurd, limited].map(|outcome| {
+        let mut fleet = three();
+        for job in 0..60 {
+            fleet.send(at(1.0), slot, Sequence::new(job), 0);
+            let outcome = if job < 50 {
+                &super::tests::outcome(1_000_000)
+            } else {
+                &outcome
+            };
+            fleet.complete(at(1.0), &id, Sequence::new(job), outcome);
+        }
+        fleet.get(&id).unwrap().speed()
+    });
+    assert_eq!(speeds[0], speeds[1]);
+}

@@ -158,11 +158,10 @@ impl Learner {
         self.count >= ENOUGH
     }
 
-    /// Learns from an execution; what no machine could have done is left out.
-    pub fn observe(&mut self, seen: &Observation) {
-        let Some(seen) = self.plausible(seen) else {
-            return;
-        };
+    /// Learns from an execution, limited to what its node can do, and returns it
+    /// so; `None` if no machine could have done it: then it must teach nobody.
+    pub fn observe(&mut self, seen: &Observation) -> Option<Observation> {
+        let seen = self.plausible(seen)?;
         self.count += 1;
         let undisturbed_s = (seen.run_s / seen.slow_down).max(RUN_MIN_S);
         let alone_s = (undisturbed_s * seen.speed).clamp(RUN_MIN_S, RUN_MAX_S);
@@ -209,6 +208,7 @@ impl Learner {
         if self.count < ENOUGH || self.count.is_multiple_of(REFRESH_EVERY) {
             self.refresh();
         }
+        Some(seen)
     }
 
     /// Corrects the averages by what all jobs of a node were measured to use:
