@@ -414,3 +414,18 @@ fn an_outcome_that_no_run_can_have_teaches_nothing() {
     });
     assert_eq!(speeds[0], speeds[1]);
 }
+
+#[test]
+fn a_worker_that_does_not_tell_what_its_jobs_use_corrects_nothing() {
+    let mut fleet = three();
+    let id = NodeId::new("n1").unwrap();
+    let slot = fleet.get(&id).unwrap().slot();
+    fleet.send(at(0.0), slot, Sequence::new(1), 0);
+    let before = *fleet.learner(0).needs();
+    for second in 1..300u32 {
+        let mut silent = beat("n1", "a", u64::from(second) + 1);
+        silent.usage.total.cpu = Cores::clamped(1.0);
+        take(&mut fleet, f64::from(second), &silent).unwrap();
+    }
+    assert_eq!(*fleet.learner(0).needs(), before);
+}
