@@ -13,7 +13,7 @@
 
 mod quantiles;
 
-use rolecast_common::unit::Resources;
+use rolecast_common::unit::{BytesPerSecond, Resources};
 use rolecast_common::wire::{LearnedProfile, ProfileView};
 
 use crate::category::Profile;
@@ -48,6 +48,13 @@ const STAY_DURATIONS: f64 = 2.5;
 /// The longest and shortest run that counts.
 const RUN_MAX_S: f64 = 30.0 * 24.0 * 3600.0;
 const RUN_MIN_S: f64 = 1e-6;
+
+/// More bytes a second than any device moves: the limit where a node does not say
+/// what its own can do.
+const RATE_MAX: f64 = 1e11;
+/// What may be counted beyond the limits, in seconds of them: a few ticks of the
+/// clock that counts CPU time, and what buffers take at once.
+const SLACK_S: f64 = 0.05;
 
 /// One execution that completed.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -281,16 +288,29 @@ impl Learner {
         }
         #[allow(clippy::cast_precision_loss, reason = "no machine has 2^53 bytes")]
         let memory_max = seen.capacity.memory.get() as f64;
-        // A few ticks of the clock that counts CPU time.
-        let cpu_max = seen.capacity.cpu.get() * seen.run_s + 0.05;
+        let cpu_max = seen.capacity.cpu.get() * seen.run_s + SLACK_S;
+        let bytes_max = |rate: BytesPerSecond| {
+            let rate = if rate == BytesPerSecond::ZERO {
+                RATE_MAX
+            } else {
+                rate.get()
+            };
+            rate * (seen.run_s + SLACK_S)
+        };
         let limited = Observation {
             cpu_s: seen.cpu_s.min(cpu_max),
             memory: seen.memory.min(memory_max),
+            network_bytes: seen.network_bytes.min(bytes_max(seen.capacity.network)),
+            disk_bytes: seen.disk_bytes.min(bytes_max(seen.capacity.disk)),
             speed: seen.speed.clamp(0.05, 20.0),
             slow_down: seen.slow_down.clamp(1.0, 1e3),
             ..*seen
         };
-        if limited.cpu_s < seen.cpu_s || limited.memory < seen.memory {
+        let is_limited = limited.cpu_s < seen.cpu_s
+            || limited.memory < seen.memory
+            || limited.network_bytes < seen.network_bytes
+            || limited.disk_bytes < seen.disk_bytes;
+        if is_limited {
             self.clamped += 1;
         }
         Some(limited)

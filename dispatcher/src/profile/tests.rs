@@ -187,3 +187,24 @@ fn memory_that_jobs_have_not_filled_yet_is_not_promised_to_others() {
     learner.calibrate(&[0.0, 1e9, 0.0, 0.0], 2.0, 4.0);
     assert!(f64::from(learner.needs().average[1]) > 64.0 * MIB);
 }
+
+#[test]
+fn bytes_that_no_device_moves_are_limited() {
+    let mut learner = learner();
+    for _ in 0..300 {
+        learner.observe(&Observation {
+            network_bytes: 1e18,
+            disk_bytes: 1e18,
+            capacity: Resources {
+                disk: rolecast_common::unit::BytesPerSecond::clamped(1e8),
+                ..seen().capacity
+            },
+            ..seen()
+        });
+    }
+    let needs = learner.needs();
+    // Nobody knows what its network can do: what no machine's can.
+    assert!(needs.average[2] <= 1.1e11, "{needs:?}");
+    assert!(needs.average[3] <= 1.05e8, "{needs:?}");
+    assert_eq!(learner.view().learned.clamped, 300);
+}
