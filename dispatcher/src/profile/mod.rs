@@ -23,8 +23,10 @@ use quantiles::Quantiles;
 
 /// How many outcomes the declared profile is worth.
 const DECLARED_WORTH: f64 = 10.0;
-/// With fewer outcomes the declared peak of memory is not undercut.
+/// With fewer outcomes run times are not judged.
 const ENOUGH: u64 = 30;
+/// With fewer outcomes that tell it the declared peak of memory is not undercut.
+const ENOUGH_MEMORY: f32 = 30.0;
 /// Once there are enough, one outcome changes little: they are taken together.
 const REFRESH_EVERY: u64 = 16;
 /// What is forgotten with each outcome, once there are many: the last thousand
@@ -87,7 +89,9 @@ struct Sums {
     cpu_s: f64,
     network_bytes: f64,
     disk_bytes: f64,
-    memory_run: f64,
+    /// Executions whose memory is known, and that.
+    memory_count: f64,
+    memory: f64,
     /// Executions whose CPU time is known, and the logarithm of that on a core
     /// of speed 1.
     known_count: f64,
@@ -183,7 +187,6 @@ impl Learner {
             &mut sums.log_work,
             &mut sums.network_bytes,
             &mut sums.disk_bytes,
-            &mut sums.memory_run,
             &mut sums.alone_s,
             &mut sums.log_alone,
         ] {
@@ -209,7 +212,9 @@ impl Learner {
         }
         self.work.add(alone_s);
         if seen.memory > 0.0 {
-            sums.memory_run += seen.memory;
+            // The last thousand that told it count, however rare they are.
+            sums.memory_count = sums.memory_count * keep + 1.0;
+            sums.memory = sums.memory * keep + seen.memory;
             self.memory.add(seen.memory);
         }
         if self.count < ENOUGH || self.count.is_multiple_of(REFRESH_EVERY) {
@@ -332,9 +337,8 @@ impl Learner {
             };
             (sum + prior_s * declared) / (run_s + prior_s)
         };
-        let memory_sum = sums.memory_run;
-        let memory = (memory_sum + DECLARED_WORTH * declared[1])
-            / (if memory_sum > 0.0 { sums.count } else { 0.0 } + DECLARED_WORTH);
+        let memory = (sums.memory + DECLARED_WORTH * declared[MEMORY])
+            / (sums.memory_count + DECLARED_WORTH);
         let learned = [
             blend(sums.cpu_s, sums.known_run_s, declared[0]),
             memory,
@@ -361,7 +365,7 @@ impl Learner {
     fn memory_peak(&self) -> f64 {
         let declared = f64::from(amounts(self.declared.peak)[1]);
         match self.memory.get(PEAK_SHARE) {
-            Some(learned) if self.count >= ENOUGH => learned,
+            Some(learned) if self.memory.count() >= ENOUGH_MEMORY => learned,
             Some(learned) => learned.max(declared),
             None => declared,
         }

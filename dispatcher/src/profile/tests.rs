@@ -208,3 +208,24 @@ fn bytes_that_no_device_moves_are_limited() {
     assert!(needs.average[3] <= 1.05e8, "{needs:?}");
     assert_eq!(learner.view().learned.clamped, 300);
 }
+
+#[test]
+fn memory_is_learned_from_the_outcomes_that_tell_it() {
+    let mut learner = learner();
+    for job in 0..400 {
+        let memory = if job % 4 == 0 { 256.0 * MIB } else { 0.0 };
+        learner.observe(&Observation { memory, ..seen() });
+    }
+    let needs = learner.needs();
+    assert!(is_near(needs.average[1], 256.0 * MIB), "{needs:?}");
+    // Hundreds of outcomes, but few that tell: the declared peak stands.
+    let mut learner = self::learner();
+    learner.declared.peak.memory = Bytes::from_mib(1024);
+    for job in 0..400 {
+        let memory = if job % 20 == 0 { 256.0 * MIB } else { 0.0 };
+        learner.observe(&Observation { memory, ..seen() });
+    }
+    let needs = learner.needs();
+    let peak = needs.average[1] + needs.memory_peak;
+    assert!(is_near(peak, 1024.0 * MIB), "{needs:?}");
+}
