@@ -115,6 +115,8 @@ pub struct Learner {
     count: u64,
     /// Figures that no machine could have produced, left out or limited.
     clamped: u64,
+    /// The memory that few executions exceed, in bytes, when it was looked at last.
+    memory_most: f32,
     needs: Needs,
 }
 
@@ -129,6 +131,7 @@ impl Learner {
             calibration: [1.0; RESOURCES],
             count: 0,
             clamped: 0,
+            memory_most: 0.0,
             needs: Needs {
                 average: [0.0; RESOURCES],
                 memory_peak: 0.0,
@@ -245,6 +248,9 @@ impl Learner {
                 self.needs.average[index] *= *factor / before;
             }
         }
+        // The peak is what outcomes and the declaration say, and at least the average.
+        let average = self.needs.average[MEMORY];
+        self.needs.memory_peak = (self.memory_most - average).max(0.0);
     }
 
     /// Returns what is declared beside what was learned.
@@ -351,9 +357,10 @@ impl Learner {
         }
         let duration_s =
             (sums.alone_s + DECLARED_WORTH * declared_s) / (sums.count + DECLARED_WORTH);
+        self.memory_most = self.memory_peak() as f32;
         self.needs = Needs {
             average,
-            memory_peak: (self.memory_peak() as f32 - average[1]).max(0.0),
+            memory_peak: (self.memory_most - average[MEMORY]).max(0.0),
             duration_s: duration_s as f32,
             stay: self.stay(declared_s),
             reach: reach(duration_s),

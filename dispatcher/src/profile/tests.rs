@@ -229,3 +229,25 @@ fn memory_is_learned_from_the_outcomes_that_tell_it() {
     let peak = needs.average[1] + needs.memory_peak;
     assert!(is_near(peak, 1024.0 * MIB), "{needs:?}");
 }
+
+#[test]
+fn heartbeats_raise_the_peak_of_memory_only_once_the_average_exceeds_it() {
+    let mut learner = learner();
+    learner.declared.peak.memory = Bytes::from_mib(128);
+    learner.refresh();
+    let mut last = 0.0;
+    for _ in 0..400 {
+        learner.calibrate(&[0.0, 1e9, 0.0, 0.0], 2.0, 4.0);
+        let needs = *learner.needs();
+        let peak = needs.average[1] + needs.memory_peak;
+        let expected = (128.0 * MIB).max(f64::from(needs.average[1]));
+        assert!((f64::from(peak) / expected - 1.0).abs() < 1e-5, "{needs:?}");
+        assert!(needs.average[1] >= last);
+        last = needs.average[1];
+        learner.refresh();
+        let again = learner.needs();
+        assert!((again.average[1] / needs.average[1] - 1.0).abs() < 1e-4);
+        assert!((again.memory_peak - needs.memory_peak).abs() < 1e-3 * peak);
+    }
+    assert!(is_near(last, 8.0 * 64.0 * MIB), "{last}");
+}
