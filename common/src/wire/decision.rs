@@ -26,7 +26,7 @@ pub struct Decision {
     /// The labels it requires.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub require: String,
-    /// The hash of its shard key.
+    /// The hash of its shard key, if that was followed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<u64>,
     /// Whether forecasts counted, rather than the last heartbeats.

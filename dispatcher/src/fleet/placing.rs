@@ -53,14 +53,16 @@ impl Fleet {
         let Some(best) = self.best(job) else {
             return Choice::Nowhere;
         };
-        let slot = match job.key {
-            Some(key) => self.keyed(job, key).unwrap_or(best),
-            None => best,
-        };
-        match self.held(job, slot) {
-            Some(slow_down) => Choice::Held { slot, slow_down },
-            None => Choice::Node(slot),
+        if let Some(slow_down) = self.held(job, best) {
+            let slot = best;
+            return Choice::Held { slot, slow_down };
         }
+        // A key is a wish: the job does not wait for it where another node is free.
+        let keyed = job.key.and_then(|key| self.keyed(job, key));
+        Choice::Node(match keyed {
+            Some(slot) if self.held(job, slot).is_none() => slot,
+            Some(_) | None => best,
+        })
     }
 
     /// Returns by how much the job would be slowed down even on its best node, if
@@ -121,7 +123,8 @@ impl Fleet {
         self.least(job, Outlook::Ahead)
     }
 
-    fn keyed(&self, job: &Candidate<'_>, key: u64) -> Option<Slot> {
+    /// Returns where the job's key would have it, having looked at all nodes.
+    pub(super) fn keyed(&self, job: &Candidate<'_>, key: u64) -> Option<Slot> {
         let mut costs = Vec::new();
         self.scan(job, self.board.outlook(), |slot, estimate| {
             costs.extend(estimate.ok().map(|estimate| (slot, estimate.cost)));

@@ -429,3 +429,67 @@ fn a_worker_that_does_not_tell_what_its_jobs_use_corrects_nothing() {
     }
     assert_eq!(*fleet.learner(0).needs(), before);
 }
+
+#[test]
+fn a_key_gives_way_where_its_job_would_be_held() {
+    let mut fleet = Fleet::new(Settings {
+        forecast: params(),
+        has_feedback: true,
+        seed: 1,
+    });
+    let mut policy = ocr();
+    policy.patience = Patience::Above(1.2);
+    policy.weights.others = 0.0;
+    fleet.serve(policy);
+    for name in ["n1", "n2"] {
+        take(&mut fleet, 0.0, &beat(name, "a", 1)).unwrap();
+    }
+    let any = Requirement::default();
+    let job = candidate(&any, Some(7919));
+    let home = chosen(&mut fleet, &job).unwrap();
+    let id = NodeId::new(&home).unwrap();
+    let slot = fleet.get(&id).unwrap().slot();
+    // Jobs are known to use 1.5 cores.
+    for sequence in 0..200 {
+        fleet.send(at(1.0), slot, Sequence::new(sequence), 0);
+        let mut seen = outcome(1_000_000);
+        seen.usage.cpu_us = 1_500_000;
+        fleet.complete(at(1.0), &id, Sequence::new(sequence), &seen);
+    }
+    fleet.refresh();
+    assert_eq!(chosen(&mut fleet, &job), Some(home));
+    for sequence in 300..302 {
+        fleet.send(at(1.0), slot, Sequence::new(sequence), 0);
+    }
+    let estimate = |fleet: &Fleet, slot| {
+        fleet
+            .board
+            .estimate(
+                slot,
+                0,
+                Ok(crate::placement::Fit {
+                    rank: 0,
+                    jobs_max: 4,
+                }),
+                fleet.board.outlook(),
+            )
+            .unwrap()
+    };
+    let warm = estimate(&fleet, slot);
+    let choice = fleet.choose(&job);
+    let Choice::Node(other) = choice else {
+        panic!("{choice:?}");
+    };
+    assert_ne!(other, slot, "{warm:?}");
+    assert!(
+        warm.cost < 2.0 * estimate(&fleet, other).cost,
+        "the key alone would choose it"
+    );
+    let author = Author {
+        epoch: Epoch::default(),
+        job: None,
+    };
+    let record = fleet.record(now(1.0), author, &job, &choice);
+    let made_again = crate::placement::decision::choose(&record);
+    assert_eq!(made_again, record.node.as_ref(), "{record:?}");
+}
