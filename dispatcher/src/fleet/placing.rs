@@ -47,7 +47,8 @@ pub enum Choice {
 impl Fleet {
     /// Returns the best node for the job at this moment.
     pub fn choose(&mut self, job: &Candidate<'_>) -> Choice {
-        if let Some(slot) = job.claim.filter(|slot| self.has_claimed(job, *slot)) {
+        let is_free = |slot: &Slot| self.claim_obstacle(job, *slot).is_none();
+        if let Some(slot) = job.claim.filter(is_free) {
             return Choice::Node(slot);
         }
         let Some(best) = self.best(job) else {
@@ -144,25 +145,30 @@ impl Fleet {
     ) {
         let policy = &self.categories[job.category].policy;
         for node in self.nodes.values() {
-            let fit = node.fit(policy, job.requirement);
-            let estimate = self.board.estimate(node.slot(), job.category, fit, outlook);
-            visit(node.slot(), estimate);
+            let (slot, fit) = (node.slot(), node.fit(policy, job.requirement));
+            let estimate = if job.claim == Some(slot) {
+                self.board
+                    .estimate_claimed(slot, job.category, fit, outlook)
+            } else {
+                self.board.estimate(slot, job.category, fit, outlook)
+            };
+            visit(slot, estimate);
         }
     }
 
-    /// Returns whether the memory kept free for the job suffices by now.
-    fn has_claimed(&mut self, job: &Candidate<'_>, slot: Slot) -> bool {
-        let Some(node) = self.nodes.get(&self.ids[slot]) else {
-            return false;
+    /// Returns what keeps the job from the node where memory is kept free for it,
+    /// if anything does.
+    fn claim_obstacle(&self, job: &Candidate<'_>, slot: Slot) -> Option<placement::Obstacle> {
+        let node = self.nodes.get(&self.ids[slot]);
+        let Some(node) = node.filter(|node| node.slot() == slot) else {
+            return Some(placement::Obstacle::Gone);
         };
         let fit = node.fit(self.policy(job.category), job.requirement);
-        let claimed = self.board.figures(slot).memory_claimed;
-        self.board
-            .update(slot, |figures| figures.memory_claimed = 0.0);
-        let is_admitted = fit.is_ok_and(|fit| self.board.admit(slot, job.category, fit).is_ok());
-        self.board
-            .update(slot, |figures| figures.memory_claimed = claimed);
-        is_admitted
+        let outlook = self.board.outlook();
+        let estimate = self
+            .board
+            .estimate_claimed(slot, job.category, fit, outlook);
+        estimate.err()
     }
 
     /// Keeps memory free for a job that waits for it, on the node that lacks the

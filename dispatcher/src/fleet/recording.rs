@@ -67,6 +67,7 @@ impl Fleet {
             needs: write_needs(self.board.needs(job.category)),
             verdict,
             node: slot.map(|slot| self.id_of(slot).clone()),
+            is_claimed: slot.is_some() && slot == job.claim,
             considered: u32::try_from(self.nodes.len()).unwrap_or(u32::MAX),
             refusals: shortfall
                 .parts()

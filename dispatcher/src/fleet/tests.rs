@@ -493,3 +493,45 @@ fn a_key_gives_way_where_its_job_would_be_held() {
     let made_again = crate::placement::decision::choose(&record);
     assert_eq!(made_again, record.node.as_ref(), "{record:?}");
 }
+
+#[test]
+fn the_record_of_a_job_sent_to_its_claimed_node_leads_there_again() {
+    let mut fleet = three();
+    let any = Requirement::default();
+    for name in ["n1", "n2"] {
+        let mut full = beat(name, "a", 2);
+        full.usage.total.memory = Bytes::from_mib(900);
+        take(&mut fleet, 1.0, &full).unwrap();
+    }
+    let mut full = beat("n3", "a", 2);
+    full.usage.total.memory = Bytes::from_mib(900);
+    take(&mut fleet, 1.0, &full).unwrap();
+    let job = candidate(&any, None);
+    let slot = fleet.claim(&job).unwrap();
+    // All have room by then, and its own is the busiest.
+    for name in ["n1", "n2", "n3"] {
+        let mut freed = beat(name, "a", 3);
+        if *name == *fleet.id_of(slot).as_str() {
+            freed.usage.total.cpu = Cores::clamped(3.5);
+        }
+        take(&mut fleet, 2.0, &freed).unwrap();
+    }
+    let job = Candidate {
+        claim: Some(slot),
+        ..job
+    };
+    let choice = fleet.choose(&job);
+    assert_eq!(choice, Choice::Node(slot));
+    let author = Author {
+        epoch: Epoch::default(),
+        job: None,
+    };
+    let record = fleet.record(now(2.0), author, &job, &choice);
+    assert_eq!(record.node.as_ref(), Some(fleet.id_of(slot)));
+    let is_chosen =
+        |node: &rolecast_common::wire::DecisionNode| Some(&node.node) == record.node.as_ref();
+    assert!(record.best.iter().any(is_chosen), "{record:?}");
+    assert!(record.refusals.is_empty(), "{record:?}");
+    let made_again = crate::placement::decision::choose(&record);
+    assert_eq!(made_again, record.node.as_ref());
+}

@@ -390,6 +390,22 @@ impl Board {
         ))
     }
 
+    /// Returns the same for the job that memory is kept free for there.
+    pub fn estimate_claimed(
+        &self,
+        slot: Slot,
+        category: CategoryIndex,
+        fit: Result<Fit, Obstacle>,
+        outlook: Outlook,
+    ) -> Result<Estimate, Obstacle> {
+        let (mut row, jobs) = (self.rows[slot].clone(), &self.categories[category]);
+        row.figures.memory_claimed = 0.0;
+        let fit = fit.and_then(|fit| row.admit(slot, fit, jobs, outlook))?;
+        let (figures, share) = (&row.figures, self.priority_share);
+        let rank = fit.rank;
+        Ok(cost::estimate(figures, &jobs.needs, rank, outlook, share))
+    }
+
     /// Returns by how much sharing slows one more job down on the node.
     pub fn slow_down(&self, slot: Slot, category: CategoryIndex) -> f32 {
         self.slow_down_if(slot, category, self.priority_share)
