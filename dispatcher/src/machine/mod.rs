@@ -53,7 +53,7 @@ pub use output::{Diversion, Event, History, Output};
 use crate::category::Policy;
 use crate::fleet::{self, Fleet};
 use crate::forecast::{self, Demand};
-use crate::placement::CategoryIndex;
+use crate::placement::{CategoryIndex, Shortfall};
 use forecasting::Forecasting;
 use pinging::Pinging;
 use recording::Recorder;
@@ -129,10 +129,6 @@ struct Service {
     retried: u64,
     dead: u64,
     expired: u64,
-    /// Whether operators were told that no node can take its jobs, and that they
-    /// wait long.
-    is_starved: bool,
-    is_late: bool,
 }
 
 /// A job that is held here.
@@ -151,6 +147,8 @@ struct Job {
     since: Time,
     /// Whether it was written down that it waits.
     is_noted: bool,
+    /// When all nodes were looked at for it last, and what was found.
+    judged: Option<(Time, Shortfall)>,
     /// The number of the last attempt sent, or 0.
     attempt: u32,
     failures: Vec<FailedAttempt>,
@@ -375,8 +373,6 @@ impl Machine {
             retried: 0,
             dead: 0,
             expired: 0,
-            is_starved: false,
-            is_late: false,
             index: self.fleet.serve(policy.clone()),
             policy,
         };

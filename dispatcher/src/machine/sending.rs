@@ -11,11 +11,11 @@ use rolecast_common::wire::ForecastMode;
 
 use super::{Diversion, Event, Job, Machine, Output, State};
 use crate::fleet::{Author, Candidate, Choice};
-use crate::placement::{CategoryIndex, Slot};
+use crate::placement::{CategoryIndex, Shortfall, Slot};
 
 /// Jobs of a room that are looked at while its first cannot go: those behind it
 /// may require other labels.
-const LOOK_MAX: usize = 32;
+pub(super) const LOOK_MAX: usize = 32;
 /// Waiting this long is worth one step of priority, so that the low ones are
 /// not starved.
 const AGEING_STEP: Duration = Duration::from_secs(30);
@@ -178,8 +178,8 @@ impl Machine {
         }
     }
 
-    /// Tells operators why no job of the room can go, and claims memory for one
-    /// that waits for it while smaller ones pass.
+    /// Tells operators why the first job of the room cannot go, and claims memory
+    /// for one that waits for it while smaller ones pass.
     fn find_no_node(
         &mut self,
         now: Now,
@@ -188,30 +188,21 @@ impl Machine {
         candidate: &Candidate<'_>,
         out: &mut Vec<Output>,
     ) {
-        let (Some(room), Some(service)) = (
-            self.rooms.get_mut(source),
-            self.services.get_mut(&source.category),
-        ) else {
+        let Some(shortfall) = self.judge(now.time, source, sequence, candidate) else {
             return;
         };
-        // To look at every node for every message would cost more than all else.
-        let is_judged = |at: Time| now.time.since(at) < super::SWEEP_INTERVAL;
-        if room.judged.is_some_and(is_judged) {
+        let Some(room) = self.rooms.get_mut(source) else {
             return;
-        }
-        room.judged = Some(now.time);
-        let shortfall = self.fleet.shortfall(candidate);
-        if !shortfall.is_passing() && !service.is_starved {
-            service.is_starved = true;
-            out.push(Output::Event(Event::NoEligibleNode {
-                category: source.category.clone(),
-                why: shortfall.to_string(),
-            }));
+        };
+        if room.is_first(sequence) {
+            let is_starved = !shortfall.is_passing();
+            let was_starved = std::mem::replace(&mut room.is_starved, is_starved);
+            tell_starved(source, was_starved, is_starved, &shortfall, out);
         }
         let run_s = self.fleet.learner(candidate.category).needs().duration_s;
         let patience = Duration::from_secs_f32((run_s * CLAIM_AFTER_DURATIONS).min(1e6));
-        let is_starved = candidate.waited > patience.max(CLAIM_AFTER_MIN);
-        if shortfall.memory > 0 && is_starved && room.claim.is_none() {
+        let is_patient = candidate.waited <= patience.max(CLAIM_AFTER_MIN);
+        if shortfall.memory > 0 && !is_patient && room.claim.is_none() {
             let slot = self.fleet.claim(candidate);
             room.claim = slot.map(|slot| (sequence, slot));
         }
@@ -225,17 +216,16 @@ impl Machine {
         slot: Slot,
         out: &mut Vec<Output>,
     ) {
-        let service = self.services.get_mut(&source.category);
+        let service = self.services.get(&source.category);
         let service = service.expect("the room of a category is served");
         let category = service.index;
-        if std::mem::take(&mut service.is_starved) {
-            let category = source.category.clone();
-            out.push(Output::Event(Event::EligibleAgain { category }));
-        }
-        service.is_late = false;
         let job = self.jobs.get_mut(&sequence).expect("waiting jobs are held");
         self.turn += 1;
         let room = self.rooms.get_mut(source).expect("the job waited in it");
+        if room.is_first(sequence) && std::mem::take(&mut room.is_starved) {
+            let category = source.category.clone();
+            out.push(Output::Event(Event::EligibleAgain { category }));
+        }
         room.leave(sequence, &job.requirement);
         room.served = self.turn;
         if let Some((_, slot)) = room.claim.take_if(|(owner, _)| *owner == sequence) {
@@ -261,6 +251,24 @@ impl Machine {
             ),
             deadline: job.deadline,
         });
+    }
+}
+
+fn tell_starved(
+    source: &Source,
+    was_starved: bool,
+    is_starved: bool,
+    shortfall: &Shortfall,
+    out: &mut Vec<Output>,
+) {
+    let category = source.category.clone();
+    match (was_starved, is_starved) {
+        (false, true) => out.push(Output::Event(Event::NoEligibleNode {
+            category,
+            why: shortfall.to_string(),
+        })),
+        (true, false) => out.push(Output::Event(Event::EligibleAgain { category })),
+        (false, false) | (true, true) => {}
     }
 }
 

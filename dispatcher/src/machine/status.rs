@@ -47,10 +47,10 @@ impl Machine {
             let count = of_category.filter(|job| is_counted(&job.state)).count();
             u32::try_from(count).unwrap_or(u32::MAX)
         };
-        let eligible = self.fleet.obstacles(service.index).filter(|obstacle| {
-            let passing = [Obstacle::Full, Obstacle::Memory, Obstacle::Refused];
-            obstacle.is_none_or(|obstacle| passing.contains(&obstacle))
-        });
+        let eligible = self
+            .fleet
+            .obstacles(service.index)
+            .filter(|obstacle| obstacle.is_none_or(Obstacle::is_passing));
         CategoryStatus {
             category: policy.category.clone(),
             declared: policy.declared,
@@ -60,7 +60,7 @@ impl Machine {
             running: count(|state| matches!(state, State::Running { .. })),
             nodes_eligible: u32::try_from(eligible.count()).unwrap_or(u32::MAX),
             oldest_ms: None,
-            late: service.is_late,
+            late: self.is_late(&policy.category),
             completed: service.completed,
             retried: service.retried,
             dead: service.dead,
@@ -68,6 +68,11 @@ impl Machine {
             profile: self.fleet.learner(service.index).view(),
             expected_per_minute: service.demand.per_minute(EXPECTED_SECONDS),
         }
+    }
+
+    fn is_late(&self, category: &Category) -> bool {
+        let mut rooms = self.rooms.iter();
+        rooms.any(|(source, room)| source.category == *category && room.is_late)
     }
 
     /// Returns where a job is, if it is held here or was given back from here.

@@ -52,6 +52,21 @@ pub enum Obstacle {
     Memory,
 }
 
+impl Obstacle {
+    /// Returns whether it passes by itself as jobs end.
+    pub fn is_passing(self) -> bool {
+        match self {
+            Self::Refused | Self::Full | Self::Memory => true,
+            Self::Gone
+            | Self::Draining
+            | Self::Role
+            | Self::NotOffered
+            | Self::Label
+            | Self::TooSmall => false,
+        }
+    }
+}
+
 /// The state of a node that figures do not tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {

@@ -4,6 +4,7 @@ mod explaining;
 mod forecasting;
 mod nodes;
 mod pinging;
+mod waiting;
 mod world;
 
 use std::collections::BTreeSet;

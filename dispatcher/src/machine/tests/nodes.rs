@@ -147,11 +147,7 @@ fn an_adopted_job_of_a_category_nobody_serves_is_lost_with_its_node_and_given_ba
         theirs.attempt(),
         ack(1, 1),
     );
-    turn(
-        &mut successor,
-        0.1,
-        [heartbeat("n1", "a", 1, vec![theirs])],
-    );
+    turn(&mut successor, 0.1, [heartbeat("n1", "a", 1, vec![theirs])]);
     let out = turn(&mut successor, 0.2, [heartbeat("n1", "b", 1, vec![])]);
     let is_given_back = |output: &Output| matches!(output, Output::GiveBack { .. });
     assert!(out.iter().any(is_given_back), "{out:?}");

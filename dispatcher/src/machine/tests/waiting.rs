@@ -1,0 +1,150 @@
+//! Jobs that wait: what operators are told, who passes whom, and what memory is
+//! kept free.
+
+use rolecast_common::unit::Bytes;
+
+use super::*;
+
+/// Returns everything that is to be done.
+fn all(
+    machine: &mut Machine,
+    seconds: f64,
+    inputs: impl IntoIterator<Item = Input>,
+) -> Vec<Output> {
+    let mut out = Vec::new();
+    for input in inputs.into_iter().chain([Input::Turn]) {
+        machine.handle(now(seconds), input, &mut out);
+    }
+    out
+}
+
+fn job(source: &str, sequence: u64, require: &str) -> Input {
+    let mut delivery = delivery_of(source, sequence, 1);
+    if !require.is_empty() {
+        delivery.options.as_mut().unwrap().require = Requirement::parse(require).unwrap();
+    }
+    Input::Delivered(delivery)
+}
+
+/// A heartbeat of a node that uses so many MiB of its 1024 and has such a label.
+fn beat_of(name: &str, sequence: u64, used_mib: u64, label: Option<(&str, &str)>) -> Input {
+    let Input::Heartbeat {
+        from,
+        mut heartbeat,
+    } = heartbeat(name, "a", sequence, vec![])
+    else {
+        unreachable!("it is a heartbeat");
+    };
+    heartbeat.usage.total.memory = Bytes::from_mib(used_mib);
+    if let Some((name, value)) = label {
+        heartbeat.labels.insert(name, value).unwrap();
+    }
+    Input::Heartbeat { from, heartbeat }
+}
+
+fn count(out: &[Output], is_meant: fn(&Event) -> bool) -> usize {
+    let is_counted = |output: &&Output| matches!(output, Output::Event(event) if is_meant(event));
+    out.iter().filter(is_counted).count()
+}
+
+fn is_none_eligible(event: &Event) -> bool {
+    matches!(event, Event::NoEligibleNode { .. })
+}
+
+fn is_eligible_again(event: &Event) -> bool {
+    matches!(event, Event::EligibleAgain { .. })
+}
+
+fn is_wait(event: &Event) -> bool {
+    matches!(event, Event::JobsWait { .. })
+}
+
+fn is_late(machine: &Machine, seconds: f64) -> bool {
+    machine.status(now(seconds)).categories[0].late
+}
+
+#[test]
+fn a_job_without_a_node_is_told_of_once_while_others_pass_it() {
+    for source in ["rolecast.jobs.ocr", "rolecast.jobs.ocr.high"] {
+        let mut machine = machine();
+        let mut told = [0; 3];
+        let mut out = all(&mut machine, 0.0, [job("rolecast.jobs.ocr", 1, "gpu=a100")]);
+        for half in 1..60u32 {
+            let seconds = f64::from(half) / 2.0;
+            let beat = beat_of("n1", u64::from(half), 0, None);
+            let passing = job(source, u64::from(half) + 100, "");
+            out.extend(all(&mut machine, seconds, [beat, passing]));
+            let sent = forwarded(&out);
+            assert_eq!(sent.len(), 1, "one passes");
+            for (seen, is_meant) in
+                told.iter_mut()
+                    .zip([is_none_eligible, is_eligible_again, is_wait])
+            {
+                *seen += count(&out, is_meant);
+            }
+            let done = report("n1", &sent[0].1, OutcomeStatus::Retry);
+            out = all(&mut machine, seconds, [done]);
+        }
+        assert_eq!(told, [1, 0, 1], "{source}");
+        assert!(is_late(&machine, 30.0));
+        let labelled = beat_of("n1", 100, 0, Some(("gpu", "a100")));
+        let out = all(&mut machine, 30.5, [labelled]);
+        assert_eq!(forwarded(&out).len(), 1);
+        assert_eq!(count(&out, is_eligible_again), 1);
+        all(&mut machine, 31.0, []);
+        assert!(!is_late(&machine, 31.0));
+    }
+}
+
+#[test]
+fn jobs_that_all_wait_long_are_told_of_once() {
+    let mut machine = machine();
+    let jobs = (1..40).map(|sequence| job("rolecast.jobs.ocr", sequence, ""));
+    all(&mut machine, 0.0, jobs);
+    let mut told = 0;
+    let mut running = Vec::new();
+    for half in 20..60u32 {
+        let seconds = f64::from(half) / 2.0;
+        let mut inputs = vec![beat_of("n1", u64::from(half), 0, None)];
+        for (node, assignment) in running.drain(..).take(1) {
+            let node: NodeId = node;
+            inputs.push(report(node.as_str(), &assignment, OutcomeStatus::Retry));
+        }
+        let out = all(&mut machine, seconds, inputs);
+        told += count(&out, is_wait);
+        running = forwarded(&out);
+    }
+    assert_eq!(told, 1);
+}
+
+/// A machine whose category `scan` needs half of a node's memory.
+fn machine_of_large() -> Machine {
+    let large = Resources {
+        memory: Bytes::from_mib(512),
+        ..Resources::default()
+    };
+    let scan = fleet::tests::policy("scan", large);
+    machine_of(vec![policy("ocr"), scan])
+}
+
+/// Returns the node where memory is kept free for a job of the category.
+fn claimed(machine: &Machine) -> Option<String> {
+    let source = Source::parse("rolecast.jobs.scan").unwrap();
+    let (_, slot) = machine.rooms[&source].claim?;
+    Some(machine.fleet.id_of(slot).to_string())
+}
+
+#[test]
+fn memory_is_kept_free_for_a_job_behind_one_that_no_node_can_take() {
+    let mut machine = machine_of_large();
+    let jobs = [
+        job("rolecast.jobs.scan", 1, "gpu=a100"),
+        job("rolecast.jobs.scan", 2, ""),
+    ];
+    all(&mut machine, 0.0, jobs);
+    for second in 1..8u32 {
+        let beat = beat_of("n1", u64::from(second), 900, None);
+        all(&mut machine, f64::from(second), [beat]);
+    }
+    assert_eq!(claimed(&machine).as_deref(), Some("n1"));
+}
