@@ -171,6 +171,13 @@ impl Fleet {
         estimate.err()
     }
 
+    /// Returns whether the job may come to fit on the node where memory is kept
+    /// free for it.
+    pub fn is_claim_useful(&self, job: &Candidate<'_>, slot: Slot) -> bool {
+        self.claim_obstacle(job, slot)
+            .is_none_or(placement::Obstacle::is_passing)
+    }
+
     /// Keeps memory free for a job that waits for it, on the node that lacks the
     /// least, so that smaller jobs do not take it whenever some is given back.
     pub fn claim(&mut self, job: &Candidate<'_>) -> Option<Slot> {

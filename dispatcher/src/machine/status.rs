@@ -7,6 +7,7 @@ use rolecast_common::label::Requirement;
 use rolecast_common::time::Now;
 use rolecast_common::wire::{CategoryStatus, Decision, JobState, JobView, Status, VERSION};
 
+use super::waiting::MAX_RUNNING;
 use super::{Machine, Service, State};
 use crate::capacity;
 use crate::fleet::{Author, Candidate};
@@ -148,6 +149,9 @@ impl Machine {
         });
         if shortfall.able == 0 {
             return format!("no node can take it: {shortfall}");
+        }
+        if self.fleet.room_for(service.index) == 0 {
+            return MAX_RUNNING.to_owned();
         }
         if last.is_empty() {
             return "it waits its turn, or for a node that would slow it down less".to_owned();

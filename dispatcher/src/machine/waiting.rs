@@ -1,4 +1,5 @@
-//! Jobs that wait long: operators are told, what can never run is buried.
+//! Jobs that wait long: operators are told, what can never run is buried, and
+//! memory is kept free only where that helps.
 
 use std::time::Duration;
 
@@ -22,6 +23,8 @@ const JUDGED_FOR: Duration = Duration::from_millis(250 * (LOOK_MAX / JUDGED_MAX)
 const LATE_DURATIONS: f32 = 5.0;
 const LATE_MIN: Duration = Duration::from_secs(10);
 
+/// Why a job waits that nodes could take.
+pub(super) const MAX_RUNNING: &str = "as many of its category run as max_running allows";
 const HELD: &str = "held back: every node would slow it down too much";
 
 impl Machine {
@@ -36,14 +39,14 @@ impl Machine {
                 continue;
             };
             let (category, wait_max) = (service.index, service.policy.wait_max);
-            self.check_claim(source);
+            self.check_claim(now.time, source, category);
             self.check_late(now.time, source, category, out);
             self.bury_hopeless(now, source, category, wait_max, out);
         }
     }
 
-    /// Gives up a claim whose job left.
-    fn check_claim(&mut self, source: &Source) {
+    /// Gives up a claim whose job left, may not run now, or cannot go there any more.
+    fn check_claim(&mut self, now: Time, source: &Source, category: CategoryIndex) {
         let Some(room) = self.rooms.get_mut(source) else {
             return;
         };
@@ -52,7 +55,12 @@ impl Machine {
         };
         let job = self.jobs.get(&owner);
         let job = job.filter(|_| room.waiting.contains(&owner));
-        if job.is_none() {
+        let is_useful = self.fleet.room_for(category) > 0
+            && job.is_some_and(|job| {
+                let candidate = job.candidate(now, category);
+                self.fleet.is_claim_useful(&candidate, slot)
+            });
+        if !is_useful {
             room.claim = None;
             self.fleet.unclaim(slot);
         }
@@ -87,6 +95,8 @@ impl Machine {
         let shortfall = self.fleet.shortfall(&job.candidate(now, category));
         let why = if shortfall.able == 0 {
             shortfall.to_string()
+        } else if self.fleet.room_for(category) == 0 {
+            MAX_RUNNING.to_owned()
         } else {
             HELD.to_owned()
         };

@@ -202,6 +202,7 @@ impl Board {
     /// Removes a node; its slot goes to the next one added.
     pub fn remove_node(&mut self, slot: Slot) {
         self.rows[slot].standing = Standing::Gone;
+        self.rows[slot].figures.memory_claimed = 0.0;
         self.touch(slot);
         for class in &mut self.classes {
             class.fits[slot] = Err(Obstacle::Gone);

@@ -135,6 +135,48 @@ fn claimed(machine: &Machine) -> Option<String> {
 }
 
 #[test]
+fn memory_is_kept_free_only_where_the_job_may_still_go() {
+    let mut machine = machine_of_large();
+    let jobs = [
+        job("rolecast.jobs.scan", 1, ""),
+        beat_of("n1", 1, 900, None),
+    ];
+    all(&mut machine, 0.0, jobs);
+    let beats = |sequence| {
+        let full = |name| beat_of(name, sequence, 900, None);
+        [full("n1"), full("n2")]
+    };
+    for second in 1..5u32 {
+        let [n1, _] = beats(u64::from(second) + 1);
+        all(&mut machine, f64::from(second), [n1]);
+    }
+    assert_eq!(claimed(&machine).as_deref(), Some("n1"));
+    // Another joins, and the first drains.
+    for second in 5..9u32 {
+        let [mut n1, n2] = beats(u64::from(second) + 1);
+        if let Input::Heartbeat { heartbeat, .. } = &mut n1 {
+            heartbeat.draining = true;
+        }
+        all(&mut machine, f64::from(second), [n1, n2]);
+    }
+    assert_eq!(claimed(&machine).as_deref(), Some("n2"));
+    // It loses the category, and the first is back.
+    for second in 9..13u32 {
+        let [n1, mut n2] = beats(u64::from(second) + 1);
+        if let Input::Heartbeat { heartbeat, .. } = &mut n2 {
+            heartbeat.categories.clear();
+        }
+        all(&mut machine, f64::from(second), [n1, n2]);
+    }
+    assert_eq!(claimed(&machine).as_deref(), Some("n1"));
+    // Its heartbeats stop.
+    for second in 13..20u32 {
+        all(&mut machine, f64::from(second), []);
+    }
+    assert_eq!(claimed(&machine), None);
+}
+
+#[test]
 fn memory_is_kept_free_for_a_job_behind_one_that_no_node_can_take() {
     let mut machine = machine_of_large();
     let jobs = [
@@ -147,4 +189,54 @@ fn memory_is_kept_free_for_a_job_behind_one_that_no_node_can_take() {
         all(&mut machine, f64::from(second), [beat]);
     }
     assert_eq!(claimed(&machine).as_deref(), Some("n1"));
+}
+
+#[test]
+fn jobs_held_back_by_their_number_are_told_so_and_keep_no_memory() {
+    let mut scan = fleet::tests::policy(
+        "scan",
+        Resources {
+            memory: Bytes::from_mib(512),
+            ..Resources::default()
+        },
+    );
+    scan.running_max = Some(1);
+    let mut machine = machine_of(vec![scan]);
+    all(&mut machine, 0.0, [job("rolecast.jobs.scan", 1, "")]);
+    for second in 1..5u32 {
+        let beat = beat_of("n1", u64::from(second), 900, None);
+        all(&mut machine, f64::from(second), [beat]);
+    }
+    assert_eq!(claimed(&machine).as_deref(), Some("n1"));
+    let urgent = job("rolecast.jobs.scan.high", 2, "");
+    let out = all(&mut machine, 5.0, [beat_of("n2", 1, 0, None), urgent]);
+    let (_, sent) = forwarded(&out).remove(0);
+    assert_eq!(sent.ack().sequence(), Sequence::new(2));
+    let mut why = String::new();
+    for second in 6..20u32 {
+        let beat = |name| {
+            let full = beat_of(name, u64::from(second) + 1, 0, None);
+            let Input::Heartbeat {
+                from,
+                mut heartbeat,
+            } = full
+            else {
+                unreachable!("it is a heartbeat");
+            };
+            if name == "n2" {
+                heartbeat.jobs = vec![sent.clone()];
+            }
+            Input::Heartbeat { from, heartbeat }
+        };
+        let out = all(&mut machine, f64::from(second), [beat("n1"), beat("n2")]);
+        assert_eq!(claimed(&machine), None);
+        for output in out {
+            if let Output::Event(Event::JobsWait { why: told, .. }) = output {
+                why = told;
+            }
+        }
+    }
+    assert!(why.contains("max_running"), "{why}");
+    let view = machine.job(&JobId::new("job-1").unwrap()).unwrap();
+    assert!(view.reason.contains("max_running"), "{}", view.reason);
 }
