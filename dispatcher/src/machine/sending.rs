@@ -24,6 +24,15 @@ const AGEING_STEP: Duration = Duration::from_secs(30);
 const CLAIM_AFTER_DURATIONS: f32 = 1.0;
 const CLAIM_AFTER_MIN: Duration = Duration::from_secs(2);
 
+/// What became of a room's turn.
+enum Sending {
+    Sent,
+    /// Its first job that may go is less urgent than that.
+    Later(i64),
+    /// None can go.
+    None,
+}
+
 impl Machine {
     /// Sends what can be sent: the more urgent first, then one job a room in
     /// turn, so that a flood in one category does not starve the others.
@@ -37,14 +46,13 @@ impl Machine {
             })
             .collect();
         while let Some(at) = self.next_room(&open) {
-            let source = &open[at].1;
-            let is_sent = self.send_one(now, source, out);
-            let is_empty = self
-                .rooms
-                .get(source)
-                .is_none_or(|room| room.waiting.is_empty());
-            if !is_sent || is_empty {
-                open.swap_remove(at);
+            let (urgency, source) = &open[at];
+            match self.send_one(now, source, *urgency, out) {
+                Sending::Sent => {}
+                Sending::Later(urgency) => open[at].0 = urgency,
+                Sending::None => {
+                    open.swap_remove(at);
+                }
             }
         }
     }
@@ -57,40 +65,52 @@ impl Machine {
         (0..open.len()).min_by_key(|at| order(&open[*at]))
     }
 
-    /// Sends the first job of the room that can go; returns whether one could.
-    fn send_one(&mut self, now: Now, source: &Source, out: &mut Vec<Output>) -> bool {
+    /// Sends the first job of the room that can go, if that is as urgent as the
+    /// room was taken to be.
+    fn send_one(
+        &mut self,
+        now: Now,
+        source: &Source,
+        urgent: i64,
+        out: &mut Vec<Output>,
+    ) -> Sending {
         let (Some(room), Some(service)) =
             (self.rooms.get(source), self.services.get(&source.category))
         else {
-            return false;
+            return Sending::None;
         };
         let category = service.index;
         if self.fleet.room_for(category) == 0 {
-            return false;
+            return Sending::None;
         }
         let look = if room.choosy > 0 { LOOK_MAX } else { 1 };
         let mut stuck: Vec<Requirement> = Vec::new();
         for place in 0..look {
             let room = self.rooms.get(source);
             let Some(sequence) = room.and_then(|room| room.waiting.get(place).copied()) else {
-                return false;
+                return Sending::None;
             };
             let Some(job) = self.jobs.get(&sequence) else {
-                return false;
+                return Sending::None;
             };
             if stuck.contains(&job.requirement) {
                 continue;
             }
+            // Those ahead may have waited longer, but that is their merit alone.
+            let own = urgency(now.time, source, job);
+            if own > urgent {
+                return Sending::Later(own);
+            }
             if let Some(slot) = self.choose(now, source, sequence, category, out) {
                 self.forward(now, source, sequence, slot, out);
-                return true;
+                return Sending::Sent;
             }
             let Some(job) = self.jobs.get(&sequence) else {
-                return false;
+                return Sending::None;
             };
             stuck.push(job.requirement.clone());
         }
-        false
+        Sending::None
     }
 
     /// Returns where the job goes; writes down why, if it must wait.
@@ -273,8 +293,8 @@ fn tell_starved(
 }
 
 /// Returns the order in which rooms are served, the least first: priority, with
-/// a step for each while that the first job has waited.
-fn urgency(now: Time, source: &Source, first: &Job) -> i64 {
-    let waited = now.since(first.since).as_secs() / AGEING_STEP.as_secs();
+/// a step for each while that the job to be sent has waited.
+fn urgency(now: Time, source: &Source, job: &Job) -> i64 {
+    let waited = now.since(job.since).as_secs() / AGEING_STEP.as_secs();
     source.priority as i64 - i64::try_from(waited).unwrap_or(i64::MAX)
 }

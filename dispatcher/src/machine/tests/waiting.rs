@@ -117,6 +117,23 @@ fn jobs_that_all_wait_long_are_told_of_once() {
     assert_eq!(told, 1);
 }
 
+#[test]
+fn a_job_passes_others_by_its_own_wait_and_not_by_that_of_a_stuck_one() {
+    let mut machine = machine();
+    all(&mut machine, 0.0, [job("rolecast.jobs.ocr", 1, "gpu=a100")]);
+    let fresh = [
+        job("rolecast.jobs.ocr", 2, ""),
+        job("rolecast.jobs.scan.high", 3, ""),
+    ];
+    all(&mut machine, 45.0, fresh);
+    let out = all(&mut machine, 45.1, [beat_of("n1", 1, 0, None)]);
+    let order: Vec<u64> = forwarded(&out)
+        .iter()
+        .map(|(_, assignment)| assignment.ack().sequence().get())
+        .collect();
+    assert_eq!(order, [3, 2]);
+}
+
 /// A machine whose category `scan` needs half of a node's memory.
 fn machine_of_large() -> Machine {
     let large = Resources {
