@@ -145,8 +145,10 @@ struct Job {
     key: Option<u64>,
     /// When it began to wait here.
     since: Time,
-    /// Whether it was written down that it waits.
+    /// Whether it was asked if it is to be written down that it waits, and
+    /// whether it was.
     is_noted: bool,
+    is_recorded: bool,
     /// When all nodes were looked at for it last, and what was found.
     judged: Option<(Time, Shortfall)>,
     /// The number of the last attempt sent, or 0.

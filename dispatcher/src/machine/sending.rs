@@ -141,10 +141,12 @@ impl Machine {
         };
         let job = self.jobs.get_mut(&sequence)?;
         let is_recorded = if slot.is_some() {
-            self.records.takes_sent(now.time)
+            // Else the record would say for a day that it waits.
+            self.records.takes_sent(now.time) || job.is_recorded
         } else {
             !std::mem::replace(&mut job.is_noted, true) && self.records.takes_wait(now.time)
         };
+        job.is_recorded |= is_recorded;
         if is_recorded {
             let author = Author {
                 epoch: self.epoch,

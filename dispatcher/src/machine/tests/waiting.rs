@@ -2,6 +2,7 @@
 //! kept free.
 
 use rolecast_common::unit::Bytes;
+use rolecast_common::wire::Verdict;
 
 use super::*;
 
@@ -256,4 +257,34 @@ fn jobs_held_back_by_their_number_are_told_so_and_keep_no_memory() {
     assert!(why.contains("max_running"), "{why}");
     let view = machine.job(&JobId::new("job-1").unwrap()).unwrap();
     assert!(view.reason.contains("max_running"), "{}", view.reason);
+}
+
+#[test]
+fn a_job_whose_wait_was_written_down_is_written_down_when_it_is_sent() {
+    let mut machine = machine();
+    let waiting =
+        (1..6).map(|sequence| job("rolecast.jobs.ocr", sequence, &format!("n{sequence}=1")));
+    let written = |out: &[Output], meant: Verdict| {
+        let records = out.iter().filter(|output| {
+            matches!(output, Output::RecordDecision(decision) if decision.verdict == meant)
+        });
+        records.count()
+    };
+    let out = all(&mut machine, 0.0, waiting);
+    assert_eq!(written(&out, Verdict::Nowhere), 5);
+    let mut inputs: Vec<Input> = (0..20)
+        .map(|node| {
+            let mut beat = beat_of(&format!("n{node}"), 1, 0, None);
+            if let Input::Heartbeat { heartbeat, .. } = &mut beat {
+                for label in ["n1", "n2", "n3", "n4", "n5"] {
+                    heartbeat.labels.insert(label, "1").unwrap();
+                }
+            }
+            beat
+        })
+        .collect();
+    inputs.extend((100..130).map(|sequence| job("rolecast.jobs.ocr.high", sequence, "")));
+    let out = all(&mut machine, 0.1, inputs);
+    assert_eq!(forwarded(&out).len(), 35);
+    assert_eq!(written(&out, Verdict::Sent), 25);
 }
