@@ -240,7 +240,9 @@ impl Board {
     }
 
     pub fn set_jobs_max(&mut self, slot: Slot, jobs_max: u32) {
-        self.rows[slot].jobs_max = jobs_max;
+        if std::mem::replace(&mut self.rows[slot].jobs_max, jobs_max) != jobs_max {
+            self.touch(slot);
+        }
     }
 
     /// Keeps the category away from the node, or no longer.
