@@ -13,6 +13,9 @@ use super::super::super::world::{Arrival, Host, Needs, Sharing};
 /// How early the cost of a host that fills up begins to rise, as a share of
 /// it: more jobs may come, and nobody knows them.
 const CAUTION: f64 = 0.15;
+/// The share of the memory that may be in use where jobs run: from 93 % on it
+/// thrashes.
+const MEMORY_SHARE_MAX: f64 = 0.92;
 /// What is left of a job that is done, for the rounding of sums.
 const WORK_MIN_S: f64 = 1e-9;
 
@@ -41,6 +44,9 @@ pub(super) struct Timeline {
     end_s: f64,
     running: Vec<Running>,
     jobs: Needs,
+    /// What all jobs have that are there at the beginning. Memory is to suffice
+    /// even if none of them ends: those to come may delay them.
+    memory: f64,
 }
 
 impl Timeline {
@@ -50,6 +56,7 @@ impl Timeline {
             end_s: now_s,
             running: Vec::new(),
             jobs: Needs::default(),
+            memory: 0.0,
         }
     }
 
@@ -57,6 +64,7 @@ impl Timeline {
     pub(super) fn add(&mut self, work_s: f64, needs: Needs) {
         debug_assert!(self.spans.is_empty(), "the future is known already");
         self.jobs.add(needs, 1.0);
+        self.memory += needs.memory;
         self.running.push(Running { work_s, needs });
     }
 
@@ -74,6 +82,13 @@ impl Timeline {
         while self.spans.front().is_some_and(|span| span.end_s <= now_s) {
             self.spans.pop_front();
         }
+        // Where nothing runs, nothing can be too much but the job itself.
+        let share_max = if self.memory > 0.0 {
+            MEMORY_SHARE_MAX
+        } else {
+            1.0
+        };
+        let memory_max = share_max * host.memory;
         let mut work_s = arrival.work_s;
         let mut at_s = now_s;
         let mut cost = 0.0;
@@ -85,7 +100,7 @@ impl Timeline {
             let mut jobs = span.jobs;
             jobs.add(arrival.needs, 1.0);
             let pressure = Pressure::new(host.capacity(), sharing, span.others, jobs);
-            if span.others.memory + jobs.memory > host.memory {
+            if span.others.memory + self.memory + arrival.needs.memory > memory_max {
                 return f64::INFINITY;
             }
             let slowdown = pressure.slowdown(arrival.needs);
