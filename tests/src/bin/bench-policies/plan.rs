@@ -88,7 +88,7 @@ const FULL: Times = Times {
     history: 5400,
     length: 900,
 };
-/// Two days and ten minutes, where only a large difference matters.
+/// Two days and ten minutes, where forecasts matter less.
 const SHORT: Times = Times {
     history: 3600,
     length: 600,
@@ -114,7 +114,10 @@ pub(crate) fn full(seeds: u32) -> Vec<Comparison> {
         ..comparison(scenario, loads, &[SIMPLE, OURS])
     };
     let mut plan = vec![
-        comparison("mixed", MIXED_LOADS, PEERS),
+        Comparison {
+            times: Some(SHORT),
+            ..comparison("mixed", MIXED_LOADS, PEERS)
+        },
         Comparison {
             sharings: &[PRIORITY],
             ..comparison("compact", COMPACT_LOADS, &[SIMPLE, LAST, OURS, ORACLE])
@@ -127,7 +130,7 @@ pub(crate) fn full(seeds: u32) -> Vec<Comparison> {
     for scenario in UNFORESEEN {
         plan.push(Comparison {
             policies: vec![SIMPLE, LAST, OURS],
-            ..once(scenario, LOADS)
+            ..once(scenario, LOAD)
         });
     }
     plan.extend(FORESEEN.iter().map(|scenario| once(scenario, LOAD)));
