@@ -8,6 +8,8 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 NATS_VERSIONS := 2.12.8 2.14.6 2.15.1
 # Jobs of the long soak; the one in `make test` is shorter.
 ROLECAST_SOAK_JOBS ?= 200000
+# Seeds of the protocol simulator in the long tests; `make test` runs 500.
+ROLECAST_PROTOCOL_SEEDS_LONG ?= 10000
 # Flags for `rolecast demo`, such as --keep.
 DEMO_FLAGS ?=
 # Flags for the benchmark that is run, such as --nodes or --quick.
@@ -50,7 +52,8 @@ test-nats-versions: tools build ## run the end-to-end tests on each supported na
 	  NATS_SERVER="$(CURDIR)/.tools/nats-$$version/bin/nats-server" $(CARGO) test -p rolecast-tests; \
 	done
 
-test-long: tools build ## soak with ROLECAST_SOAK_JOBS jobs (200000)
+test-long: tools build ## soak with 200,000 jobs, and simulate the role protocol with 10,000 seeds
+	ROLECAST_PROTOCOL_SEEDS=$(ROLECAST_PROTOCOL_SEEDS_LONG) $(CARGO) test -p rolecast-tests --test protocol_sim -- --nocapture
 	ROLECAST_SOAK_JOBS=$(ROLECAST_SOAK_JOBS) $(CARGO) test -p rolecast-tests --test soak -- --nocapture
 
 bench-dispatch: tools ## compare Rolecast with workers that pull from JetStream

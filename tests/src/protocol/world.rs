@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use rolecast_common::id::{Epoch, Group, NodeId, Role};
+use rolecast_common::time::Time;
 use rolecast_common::unit::Resources;
 use rolecast_common::wire::{Heartbeat, RoleAssignment, RoleDocument};
 use rolecast_dispatcher::lease::{Record, Written};
@@ -55,16 +56,16 @@ enum Letter {
 /// What a dispatcher wants of the store.
 #[derive(Clone, Debug)]
 enum Question {
-    ReadLease(rolecast_common::time::Time),
-    WriteLease(rolecast_common::time::Time, u64, Record),
+    ReadLease(Time),
+    WriteLease(Time, u64, Record),
     ReadRoles(u64),
     WriteRoles(u64, u64, Box<RoleDocument>),
 }
 
 #[derive(Clone, Debug)]
 enum Reply {
-    Lease(rolecast_common::time::Time, Option<(u64, Record)>),
-    LeaseWritten(rolecast_common::time::Time, Written),
+    Lease(Time, Option<(u64, Record)>),
+    LeaseWritten(Time, Written),
     Roles(u64, Option<(u64, Box<RoleDocument>)>),
     RolesWritten(u64, Written),
 }
@@ -306,6 +307,7 @@ fn settings(backups: u32) -> Settings {
         change_cost: Duration::from_secs(10),
         term: Duration::from_secs(600),
         changes_per_hour: 60,
+        term: Duration::from_secs(600),
     };
     Settings {
         managed: [

@@ -23,22 +23,29 @@ impl World {
                 to,
                 letter,
             } => {
-                let sent = Due::Leave {
-                    from,
-                    life,
-                    to,
-                    letter: letter.clone(),
-                };
-                if life == self.life(from) && !self.hold(from, sent) {
-                    self.send(from, to, letter);
+                if life != self.life(from) {
+                    return Ok(());
+                }
+                let stopped = self.stopped.get_mut(&from);
+                match stopped {
+                    Some(waiting) => waiting.push_back(Due::Leave {
+                        from,
+                        life,
+                        to,
+                        letter,
+                    }),
+                    None => self.send(from, to, letter),
                 }
                 Ok(())
             }
             Due::Arrive { to, letter } => self.arrive(to, letter),
             Due::Wake { at, life, planned } => {
                 let is_planned = self.wakes.get(&at) == Some(&planned);
-                let waiting = Due::Wake { at, life, planned };
-                if !is_planned || life != self.life(at) || self.hold(at, waiting) {
+                if !is_planned || life != self.life(at) {
+                    return Ok(());
+                }
+                if let Some(waiting) = self.stopped.get_mut(&at) {
+                    waiting.push_back(Due::Wake { at, life, planned });
                     return Ok(());
                 }
                 self.wakes.remove(&at);
@@ -46,12 +53,11 @@ impl World {
             }
             Due::Node { node, life, input } => {
                 let at = Place::Node(node);
-                let waiting = Due::Node {
-                    node,
-                    life,
-                    input: input.clone(),
-                };
-                if life != self.life(at) || self.hold(at, waiting) {
+                if life != self.life(at) {
+                    return Ok(());
+                }
+                if let Some(waiting) = self.stopped.get_mut(&at) {
+                    waiting.push_back(Due::Node { node, life, input });
                     return Ok(());
                 }
                 if let agent::Input::HookEnded { run, result } = &input {
@@ -78,17 +84,6 @@ impl World {
         }
     }
 
-    /// Keeps for later what happens to a stopped process.
-    fn hold(&mut self, at: Place, due: Due) -> bool {
-        match self.stopped.get_mut(&at) {
-            Some(waiting) => {
-                waiting.push_back(due);
-                true
-            }
-            None => false,
-        }
-    }
-
     fn is_up(&self, at: Place) -> bool {
         match at {
             Place::Node(index) => self.hosts[index].agent.is_some(),
@@ -110,11 +105,11 @@ impl World {
     }
 
     fn arrive(&mut self, to: Place, letter: Letter) -> Result<(), String> {
-        let waiting = Due::Arrive {
-            to,
-            letter: letter.clone(),
-        };
-        if !self.is_up(to) || self.hold(to, waiting) {
+        if !self.is_up(to) {
+            return Ok(());
+        }
+        if let Some(waiting) = self.stopped.get_mut(&to) {
+            waiting.push_back(Due::Arrive { to, letter });
             return Ok(());
         }
         match (to, letter) {
@@ -281,7 +276,7 @@ impl World {
             Fault::Order(role, node) => {
                 let (role, _) = self.roles[role % self.roles.len()].clone();
                 let node = self.hosts[node].node.clone();
-                return self.order(Order::Set { role, node });
+                return self.order(&Order::Set { role, node });
             }
             Fault::Move(role, node) => return self.want_move(role, node),
             Fault::Drain(is_drained) => {
@@ -291,14 +286,14 @@ impl World {
                 } else {
                     Order::Undrain(node)
                 };
-                return self.order(order);
+                return self.order(&order);
             }
         }
         Ok(())
     }
 
     /// Gives an order to every dispatcher; who is not at work refuses it.
-    fn order(&mut self, order: Order) -> Result<(), String> {
+    fn order(&mut self, order: &Order) -> Result<(), String> {
         for index in 0..self.desks.len() {
             let order = order.clone();
             self.job_number += 1;
@@ -388,9 +383,11 @@ impl World {
         if self.flaw != Some(Flaw::EarlyPromotion) {
             return None;
         }
-        let step = said.roles.iter().find_map(|output| match output {
-            roles::Output::Event(roles::Event::Step { change, .. }) => Some(change),
-            _ => None,
+        let step = said.roles.iter().find_map(|output| {
+            let roles::Output::Event(roles::Event::Step { change, .. }) = output else {
+                return None;
+            };
+            Some(change)
         })?;
         let RolePhase::Demoting { node, .. } = &step.phase else {
             return None;

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use rolecast_common::id::Epoch;
+use rolecast_common::id::{Epoch, Role};
 use rolecast_common::time::Now;
-use rolecast_common::wire::RoleAssignment;
+use rolecast_common::wire::{OutcomeStatus, RoleAssignment};
 use rolecast_dispatcher::lease;
 use rolecast_dispatcher::roles;
 use rolecast_worker::agent::{self, Event, Output};
@@ -33,10 +33,15 @@ impl World {
     }
 
     pub(super) fn send(&mut self, from: Place, to: Place, letter: Letter) {
-        for delay in self.network.delays(&mut self.rng, from, to) {
+        let mut delays = self.network.delays(&mut self.rng, from, to);
+        let Some(last) = delays.pop() else {
+            return;
+        };
+        for delay in delays {
             let letter = letter.clone();
             self.after(delay, Due::Arrive { to, letter });
         }
+        self.after(last, Due::Arrive { to, letter });
     }
 
     /// Tells an agent something and carries out what it says; `command` is whose
@@ -52,9 +57,10 @@ impl World {
             return Ok(());
         };
         let now = host.clock.now(self.now);
-        let offered = match &input {
-            agent::Input::Job(offer) => offer.roles.clone(),
-            _ => Vec::new(),
+        let offered = if let agent::Input::Job(offer) = &input {
+            offer.roles.clone()
+        } else {
+            Vec::new()
         };
         let mut out = Vec::new();
         if self.trace.is_some() && !matches!(input, agent::Input::Tick) {
@@ -85,7 +91,7 @@ impl World {
         index: usize,
         now: Now,
         output: Output,
-        offered: &[rolecast_common::id::Role],
+        offered: &[Role],
     ) -> Result<(), String> {
         let node = index;
         let host = &mut self.hosts[index];
@@ -100,7 +106,7 @@ impl World {
                 self.run.job_starts += 1;
                 let ended = agent::Ended {
                     run,
-                    status: rolecast_common::wire::OutcomeStatus::Completed,
+                    status: OutcomeStatus::Completed,
                     reason: String::new(),
                     output: Default::default(),
                     output_truncated: false,
@@ -135,13 +141,7 @@ impl World {
         Ok(())
     }
 
-    fn run_hook(
-        &mut self,
-        node: usize,
-        run: agent::HookRun,
-        old: Vec<rolecast_common::id::Role>,
-        new: Vec<rolecast_common::id::Role>,
-    ) {
+    fn run_hook(&mut self, node: usize, run: agent::HookRun, old: Vec<Role>, new: Vec<Role>) {
         let host = &mut self.hosts[node];
         let (name, life) = (host.node.clone(), host.life);
         let limit = host.hook_limit.expect("only a host with a hook runs it");
