@@ -128,10 +128,22 @@ mod tests {
         };
         assert!(all.is_complete());
         let lacking = [
-            Evidence { is_unforeseen: false, ..all },
-            Evidence { is_unusual: false, ..all },
-            Evidence { is_above_peers: false, ..all },
-            Evidence { is_over_limit: false, ..all },
+            Evidence {
+                is_unforeseen: false,
+                ..all
+            },
+            Evidence {
+                is_unusual: false,
+                ..all
+            },
+            Evidence {
+                is_above_peers: false,
+                ..all
+            },
+            Evidence {
+                is_over_limit: false,
+                ..all
+            },
         ];
         for evidence in lacking {
             assert!(!evidence.is_complete(), "{evidence:?}");

@@ -61,12 +61,9 @@ const REGRET_MAX: f64 = 4.0;
 /// How much higher than its usual, or than its peers, a load must be. Guessed:
 /// three times what calm nodes vary.
 const ABOVE: f64 = 0.15;
-/// The load beyond the limit, times seconds: reached in a second by an overload of
-/// a quarter, in ten by one of a fortieth. Guessed.
-const EXCESS_S: f64 = 0.25;
-/// An episode must have lasted so long: by then every node was heard of twice,
-/// and it is known whether the others are hot too.
-const ELAPSED_MIN: Duration = Duration::from_secs(2);
+/// What suspicion takes (`node::Bad::excess_s`): half a second at 120 % of the CPU,
+/// a second at 100 %, five at 92 %. Guessed.
+const EXCESS_S: f64 = 0.2;
 /// Decisions are made at heartbeats; regret never grows for longer, in seconds.
 const STEP_MAX_S: f64 = 2.0;
 /// Changes left in the hour without which no role is restored: should that prove
@@ -120,9 +117,15 @@ pub struct Reading {
 pub enum Verdict {
     Keep(Assessment),
     /// Away from a bottleneck.
-    Move { to: NodeId, assessment: Assessment },
+    Move {
+        to: NodeId,
+        assessment: Assessment,
+    },
     /// Back to the former holder.
-    Restore { to: NodeId, assessment: Assessment },
+    Restore {
+        to: NodeId,
+        assessment: Assessment,
+    },
     /// Most of the group became hot, so that no move helps. Said once.
     Alert(Assessment),
 }
@@ -332,7 +335,8 @@ impl Judge {
         let fresh = others.filter(|(_, other)| other.is_fresh(now));
         let mut peers: Vec<f64> = fresh.map(|(_, other)| other.alone).collect();
         peers.sort_by(f64::total_cmp);
-        let median = peers.get(peers.len() / 2);
+        // Of an even number the lower: half of them are enough to differ from.
+        let median = peers.get(peers.len().saturating_sub(1) / 2);
         let bad = node.bad;
         let usual = node.usual();
         Evidence {
@@ -341,7 +345,7 @@ impl Judge {
             is_above_peers: median.is_some_and(|median| node.alone >= median + ABOVE),
             is_over_limit: bad.is_some_and(|bad| bad.excess_s >= EXCESS_S),
             is_pressed: node.load.is_pressed,
-            is_slow: node.load.is_slow,
+            is_slow: node.is_slow,
         }
     }
 
@@ -378,8 +382,7 @@ impl Judge {
         figures: &Assessment,
         target: Option<&Target>,
     ) -> Option<Obstacle> {
-        let is_young = figures.elapsed_s < ELAPSED_MIN.as_secs_f64();
-        if is_young || !figures.evidence.is_complete() {
+        if !figures.evidence.is_complete() {
             return Some(Obstacle::Unproven);
         }
         if target.is_none() {

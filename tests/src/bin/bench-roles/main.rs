@@ -2,10 +2,11 @@
 //! surprise, and how often it moves.
 //!
 //! A role that may be on five nodes meets bottlenecks of five kinds, in a fluid
-//! world (`world`) and at three prices of a change, under four rules: *off*
+//! world (`world`) and at three prices of a change, under five rules: *off*
 //! leaves the role where it is; *naive* moves it at one heartbeat over a threshold;
 //! *ours* is the dispatcher's judge on the dispatcher's forecasts; *clairvoyant*
-//! follows the best plan for a future that it knows. Jobs are shed from loaded
+//! knows how long each bottleneck lasts once it is there; *planned* follows the
+//! best plan for a future known to the end, a bound. Jobs are shed from loaded
 //! nodes under all of them. Measured are *bad seconds* (the time, weighed by the
 //! share of the role's operations that miss, changes included) and changes.
 //!
@@ -33,14 +34,15 @@ use std::time::Instant;
 use clap::Parser;
 
 use ours::{Handicap, Ours};
-use rules::{Clairvoyant, Naive, Off};
+use rules::{Clairvoyant, Naive, Off, Planned};
 use trace::{Kind, Trace};
 use world::{Outcome, Rule, Truth, run};
 
 /// Bad seconds that one change costs.
 const COSTS_S: [f64; 3] = [2.5, 10.0, 40.0];
-/// Seconds before anything is counted: forecasts have begun by then.
-const WARM_UP_S: usize = 900;
+/// Seconds before anything is counted: forecasts have begun by then, and the judge
+/// has seen some thirty episodes.
+const WARM_UP_S: usize = 3600;
 
 /// Compares rules that move a role away from bottlenecks.
 #[derive(Debug, Parser)]
@@ -79,6 +81,7 @@ struct Measured {
     naive: Vec<Outcome>,
     ours: Vec<Outcome>,
     clairvoyant: Vec<Outcome>,
+    planned: Vec<Outcome>,
     restored: u32,
     alerts: u32,
 }
@@ -128,16 +131,45 @@ fn misjudged() -> Vec<Cell> {
     };
     let none = Handicap::NONE;
     vec![
-        cell("cost taken for a quarter", TRUTH, Handicap { cost: 0.25, ..none }),
+        cell(
+            "cost taken for a quarter",
+            TRUTH,
+            Handicap { cost: 0.25, ..none },
+        ),
         cell("cost taken fourfold", TRUTH, Handicap { cost: 4.0, ..none }),
-        cell("no pressure told", TRUTH, Handicap { has_pressure: false, ..none }),
+        cell(
+            "no pressure told",
+            TRUTH,
+            Handicap {
+                has_pressure: false,
+                ..none
+            },
+        ),
         cell(
             "neither pressure nor run times",
             TRUTH,
-            Handicap { has_pressure: false, has_slow_down: false, ..none },
+            Handicap {
+                has_pressure: false,
+                has_slow_down: false,
+                ..none
+            },
         ),
-        cell("misses from 85 % on", Truth { half: 0.85, ..TRUTH }, none),
-        cell("misses from 115 % on", Truth { half: 1.15, ..TRUTH }, none),
+        cell(
+            "misses from 85 % on",
+            Truth {
+                half: 0.85,
+                ..TRUTH
+            },
+            none,
+        ),
+        cell(
+            "misses from 115 % on",
+            Truth {
+                half: 1.15,
+                ..TRUTH
+            },
+            none,
+        ),
     ]
 }
 
@@ -186,6 +218,7 @@ fn world(cell: &Cell, seed: u64, seconds: usize) -> anyhow::Result<Measured> {
         naive: under(&mut Naive::default()),
         ours: under(&mut ours),
         clairvoyant: under(&mut Clairvoyant::new(&trace, cell.truth)),
+        planned: under(&mut Planned::new(&trace, cell.truth)),
         restored: ours.restored,
         alerts: ours.alerts,
     })
@@ -197,6 +230,7 @@ impl Measured {
         self.naive.extend(other.naive);
         self.ours.extend(other.ours);
         self.clairvoyant.extend(other.clairvoyant);
+        self.planned.extend(other.planned);
         self.restored += other.restored;
         self.alerts += other.alerts;
     }

@@ -45,6 +45,7 @@ fn cells_table(rows: &[Row<'_>]) -> Table {
         "naive",
         "ours",
         "clairvoyant",
+        "planned",
         "to off",
         "to clairvoyant",
         "changes to naive",
@@ -61,6 +62,7 @@ fn cells_table(rows: &[Row<'_>]) -> Table {
             both(&measured.naive),
             both(&measured.ours),
             both(&measured.clairvoyant),
+            both(&measured.planned),
             figure(ratio(bad, &measured.ours, &measured.off)),
             figure(ratio(bad, &measured.ours, &measured.clairvoyant)),
             figure(ratio(changes, &measured.ours, &measured.naive)),
@@ -105,7 +107,9 @@ fn worst(rows: &[Row<'_>], figure: impl Fn(&Measured) -> Option<f64>) -> Option<
 
 fn naive_ratio(rows: &[Row<'_>]) -> Option<f64> {
     let of = |outcomes: fn(&Measured) -> &[Outcome]| {
-        let each = rows.iter().map(|(_, measured)| per_hour(changes, outcomes(measured)));
+        let each = rows
+            .iter()
+            .map(|(_, measured)| per_hour(changes, outcomes(measured)));
         each.sum::<f64>()
     };
     let naive = of(|measured| &measured.naive);
