@@ -307,7 +307,6 @@ fn settings(backups: u32) -> Settings {
         change_cost: Duration::from_secs(10),
         term: Duration::from_secs(600),
         changes_per_hour: 60,
-        term: Duration::from_secs(600),
     };
     Settings {
         managed: [
