@@ -78,7 +78,14 @@ fn every_program_and_file_that_is_named_exists() {
     let names: Vec<&str> = services.keys().map(String::as_str).collect();
     assert_eq!(
         names,
-        ["backup", "dispatcher", "follower", "leader", "nats"]
+        [
+            "backup",
+            "dispatcher",
+            "follower",
+            "leader",
+            "nats",
+            "standby"
+        ]
     );
     let dockerfile = read("Dockerfile");
     let built = words_after(&dockerfile, "--bin");
