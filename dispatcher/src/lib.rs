@@ -9,6 +9,7 @@
 //! - [`profile`]: what jobs of a category need, as declared and learned;
 //! - [`placement`]: the choice of a node;
 //! - [`capacity`]: the room each role will have;
+//! - [`roles`]: when a role should move to another node;
 //! - [`machine`]: the decision core, one state machine over explicit time;
 //! - [`io`]: the shell that feeds it from NATS and carries out what it says;
 //! - [`config`]: the configuration file.
@@ -26,3 +27,4 @@ pub mod ledger;
 pub mod machine;
 pub mod placement;
 pub mod profile;
+pub mod roles;

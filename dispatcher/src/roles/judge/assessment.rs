@@ -1,0 +1,153 @@
+//! What a verdict rests on: the figures for events and for history.
+
+use std::fmt;
+
+/// The figures of a verdict; all are finite.
+///
+/// Loads are shares of the node's CPU by what cannot be shed, the role included;
+/// above 1 more is asked for than there is.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Assessment {
+    /// What a change is expected to save, in core-seconds of delayed work.
+    pub benefit_core_s: f64,
+    /// What it is expected to cost: stall, drain and warm-up, more for each recent
+    /// change, and the delay of the target's own work; in core-seconds.
+    pub cost_core_s: f64,
+    /// The bad seconds since this began that a change would have spared.
+    pub regret_s: f64,
+    /// The regret at which the role moves.
+    pub needed_s: f64,
+    /// The bad seconds a change costs by itself.
+    pub change_s: f64,
+    /// How long it has been bad.
+    pub elapsed_s: f64,
+    /// How much longer it will be, by past episodes.
+    pub remaining_s: f64,
+    /// Changes of late, each counting less with time.
+    pub recent_changes: f64,
+    pub holder_load: f64,
+    /// The share of the role's operations that miss on the holder.
+    pub holder_missed: f64,
+    /// Of the best target, with the whole role on top.
+    pub target_load: Option<f64>,
+    pub target_missed: Option<f64>,
+    /// Nodes of the group that are hot, of those heard of.
+    pub hot: u32,
+    pub heard: u32,
+    pub evidence: Evidence,
+    /// Why the role stays; `None` with a move.
+    pub obstacle: Option<Obstacle>,
+}
+
+/// What speaks for a bottleneck that nobody foresaw.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Evidence {
+    /// The load rose beyond the upper quantile of its forecast.
+    pub is_unforeseen: bool,
+    /// It is high against the node's own history.
+    pub is_unusual: bool,
+    /// It is high against the median of the group.
+    pub is_above_peers: bool,
+    /// It is beyond the absolute limit: far for a short time, or a little for long.
+    pub is_over_limit: bool,
+    /// Stalls, or slow jobs, told more of it than use.
+    pub is_pressed: bool,
+    pub is_slow: bool,
+}
+
+impl Evidence {
+    /// Returns whether all that must agree does.
+    pub fn is_complete(self) -> bool {
+        self.is_unforeseen && self.is_unusual && self.is_above_peers && self.is_over_limit
+    }
+
+    /// Returns the names of what spoke, for events.
+    pub fn names(self) -> Vec<&'static str> {
+        let all = [
+            (self.is_unforeseen, "unforeseen"),
+            (self.is_unusual, "unusual"),
+            (self.is_above_peers, "above peers"),
+            (self.is_over_limit, "over limit"),
+            (self.is_pressed, "pressed"),
+            (self.is_slow, "slow"),
+        ];
+        let said = all.into_iter().filter(|(is_said, _)| *is_said);
+        said.map(|(_, name)| name).collect()
+    }
+}
+
+/// Why a role stays where it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Obstacle {
+    /// Nothing is wrong with the holder.
+    Healthy,
+    /// The holder has not been heard of lately, or has no CPU.
+    HolderUnknown,
+    /// Most of the group is hot: no move helps.
+    AllHot,
+    /// Too little of the evidence agrees.
+    Unproven,
+    /// No candidate has room for the whole role.
+    NoTarget,
+    /// The last change is too recent.
+    CoolDown,
+    /// As many changes were made in the last hour as are allowed.
+    TooManyChanges,
+    /// What was suffered does not yet justify what a change costs.
+    TooDear,
+}
+
+impl fmt::Display for Obstacle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Obstacle::Healthy => "the holder is well",
+            Obstacle::HolderUnknown => "the holder is not heard of",
+            Obstacle::AllHot => "most of the group is hot",
+            Obstacle::Unproven => "the evidence does not agree",
+            Obstacle::NoTarget => "no candidate has room for the role",
+            Obstacle::CoolDown => "the last change is too recent",
+            Obstacle::TooManyChanges => "too many changes in the last hour",
+            Obstacle::TooDear => "a change costs more than was lost so far",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn evidence_is_complete_only_if_all_that_must_agree_does() {
+        let all = Evidence {
+            is_unforeseen: true,
+            is_unusual: true,
+            is_above_peers: true,
+            is_over_limit: true,
+            is_pressed: false,
+            is_slow: false,
+        };
+        assert!(all.is_complete());
+        let lacking = [
+            Evidence {
+                is_unforeseen: false,
+                ..all
+            },
+            Evidence {
+                is_unusual: false,
+                ..all
+            },
+            Evidence {
+                is_above_peers: false,
+                ..all
+            },
+            Evidence {
+                is_over_limit: false,
+                ..all
+            },
+        ];
+        for evidence in lacking {
+            assert!(!evidence.is_complete(), "{evidence:?}");
+            assert_eq!(evidence.names().len(), 3);
+        }
+    }
+}

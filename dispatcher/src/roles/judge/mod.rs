@@ -1,0 +1,457 @@
+//! When a role with one holder should move to another node, and when back.
+//!
+//! Placement sheds jobs from a holder that is expected to be loaded; what is
+//! judged here is what cannot be shed: the load by others and by the role itself,
+//! against what a change of holders costs. In this order:
+//!
+//! 1. *Load* (`harm`): use, or more where pressure or slow jobs tell so. The harm
+//!    `p(load)` is the share of the role's operations that miss.
+//! 2. *Suspicion* (`node`, `usual`): the load is beyond the upper quantile of its
+//!    forecast, unusual for the node, above the median of the group, and over the
+//!    limit, a little for long or far for a short time. All must agree.
+//! 3. Nobody moves if most of the group is hot: one alert. Nothing is judged by
+//!    readings older than three heartbeats.
+//! 4. *Target*: the candidate with the least harm, taken at the worse of its
+//!    present and of most of its last minute, with the whole role on top. Among
+//!    equals the former holder, then the one with the most headroom.
+//! 5. *Regret* accumulates while the target would be better by a fifth: the bad
+//!    seconds that a change would have spared (ski-rental). The role moves when
+//!    regret reaches the cost of a change; at a quarter of it if past episodes
+//!    (`episodes`) say that this one will outlast the cost and that waiting gains
+//!    nothing; at four times otherwise. Each recent change (`changes`) doubles the
+//!    cost, but beyond four times the plain cost a good target is taken anyway.
+//! 6. *Temporary*: the former holder gets the role back after a term, longer for
+//!    dear or recent changes, if its forecast has room for the role over the whole
+//!    horizon. Cool-down and a bound on changes an hour hold for all changes.
+//!
+//! Figures and their origin: research, placement.md section 6; `make bench-roles`
+//! measures the rule.
+
+mod assessment;
+mod changes;
+mod episodes;
+mod harm;
+mod node;
+mod target;
+mod usual;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use rolecast_common::id::NodeId;
+use rolecast_common::time::Time;
+use rolecast_common::unit::Cores;
+use rolecast_common::wire::Share;
+
+pub use assessment::{Assessment, Evidence, Obstacle};
+use changes::Changes;
+use episodes::Episodes;
+use harm::{Load, missed};
+use node::Node;
+use target::Target;
+
+/// Less regret a second than this is noise (research).
+const SLACK: f64 = 0.03;
+/// A target that is better by less is none (research).
+const BETTER_MIN: f64 = 0.2;
+/// The share of the cost at which past episodes may let a role move (research).
+const TRUST: f64 = 0.25;
+/// Regret of so many plain costs moves a role whatever the back-off (research).
+const REGRET_MAX: f64 = 4.0;
+/// How much higher than its usual, or than its peers, a load must be. Guessed:
+/// three times what calm nodes vary.
+const ABOVE: f64 = 0.15;
+/// What suspicion takes (`node::Bad::excess_s`): half a second at 120 % of the CPU,
+/// a second at 100 %, five at 92 %. Guessed.
+const EXCESS_S: f64 = 0.2;
+/// Decisions are made at heartbeats; regret never grows for longer, in seconds.
+const STEP_MAX_S: f64 = 2.0;
+/// Changes left in the hour without which no role is restored: should that prove
+/// wrong, it can move again.
+const SPARE: usize = 2;
+/// The doublings that are counted: the cap acts far below.
+const DOUBLINGS_MAX: f64 = 16.0;
+/// The least load of a role that is reckoned with, in cores: one without would be
+/// worth nothing. Guessed.
+const MOVED_MIN: f64 = 0.05;
+
+/// What a role's owner wants of its changes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Settings {
+    /// Bad seconds that one change costs: stall, drain, warm-up.
+    pub change_cost: Duration,
+    /// What the role itself takes from its holder.
+    pub role_load: Cores,
+    /// How long it is worth a change to have the former holder back: it is
+    /// restored after so long, if it is well.
+    pub term: Duration,
+    /// The least time between two changes.
+    pub cool_down: Duration,
+    pub changes_per_hour: u32,
+    /// Beyond this share of hot nodes nothing moves.
+    pub hot_share: f64,
+}
+
+/// What is known of a node at a heartbeat.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Reading {
+    pub capacity: Cores,
+    /// In total.
+    pub used: Cores,
+    /// Of that by our jobs: it can be shed.
+    pub jobs: Cores,
+    /// What others are expected to use in the next ten seconds, the role included
+    /// on the node that holds it: in half of all cases no more, and seldom more.
+    /// The judge keeps both until their time has come.
+    pub expected: Cores,
+    pub upper: Cores,
+    /// The upper quantile of the peak over the horizon.
+    pub ahead_upper: Cores,
+    pub pressure: Option<Share>,
+    /// The run time of jobs over what is usual for their category; 1 if unknown.
+    pub slow_down: f32,
+}
+
+/// What is to become of the role.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Verdict {
+    Keep(Assessment),
+    /// Away from a bottleneck.
+    Move {
+        to: NodeId,
+        assessment: Assessment,
+    },
+    /// Back to the former holder.
+    Restore {
+        to: NodeId,
+        assessment: Assessment,
+    },
+    /// Most of the group became hot, so that no move helps. Said once.
+    Alert(Assessment),
+}
+
+impl Verdict {
+    pub fn assessment(&self) -> &Assessment {
+        match self {
+            Verdict::Keep(assessment) | Verdict::Alert(assessment) => assessment,
+            Verdict::Move { assessment, .. } | Verdict::Restore { assessment, .. } => assessment,
+        }
+    }
+}
+
+/// The holder that a role was moved away from.
+#[derive(Clone, Debug)]
+struct Home {
+    node: NodeId,
+    left: Time,
+    /// How long before `left` it really was.
+    earlier: Duration,
+}
+
+/// Judges one role that has a single holder.
+#[derive(Clone, Debug)]
+pub struct Judge {
+    settings: Settings,
+    nodes: BTreeMap<NodeId, Node>,
+    episodes: Episodes,
+    changes: Changes,
+    holder: Option<NodeId>,
+    home: Option<Home>,
+    /// Where the last verdict sends the role, until it is there.
+    asked: Option<NodeId>,
+    regret_s: f64,
+    decided: Option<Time>,
+    is_alerted: bool,
+}
+
+impl Judge {
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            nodes: BTreeMap::new(),
+            episodes: Episodes::default(),
+            changes: Changes::default(),
+            holder: None,
+            home: None,
+            asked: None,
+            regret_s: 0.0,
+            decided: None,
+            is_alerted: false,
+        }
+    }
+
+    /// Goes on where a predecessor ended: how long ago the last changes were, and
+    /// from whom the role was moved away and how long ago.
+    pub fn resume(
+        &mut self,
+        now: Time,
+        changes: impl Iterator<Item = Duration>,
+        home: Option<(NodeId, Duration)>,
+    ) {
+        for earlier in changes {
+            self.changes.add(now, earlier);
+        }
+        self.home = home.map(|(node, earlier)| Home {
+            node,
+            left: now,
+            earlier,
+        });
+    }
+
+    /// Takes what a heartbeat of a node of the group tells.
+    pub fn observe(&mut self, now: Time, node: &NodeId, reading: &Reading) {
+        let Some(load) = Load::of(reading) else {
+            self.nodes.remove(node);
+            return;
+        };
+        let is_holder = self.holder.as_ref() == Some(node);
+        let role_load = self.settings.role_load.get();
+        let known = self
+            .nodes
+            .entry(node.clone())
+            .or_insert_with(|| Node::new(now));
+        if now < known.at {
+            return;
+        }
+        if let Some(length) = known.observe(now, reading, load, role_load, is_holder) {
+            self.episodes.add(length.as_secs_f64());
+        }
+    }
+
+    /// Forgets a node that left the group.
+    pub fn forget(&mut self, node: &NodeId) {
+        self.nodes.remove(node);
+    }
+
+    /// Takes that a change was committed, and how long it took.
+    ///
+    /// One that was asked for here counts since then; others from now on.
+    pub fn note_change(&mut self, now: Time, length: Duration) {
+        self.changes.measure(length);
+        if self.asked.is_none() {
+            self.changes.add(now, Duration::ZERO);
+        }
+    }
+
+    /// Decides where the role should be, at a heartbeat; the candidates may take
+    /// it, the best rank first.
+    pub fn decide(&mut self, now: Time, holder: &NodeId, candidates: &[NodeId]) -> Verdict {
+        let step_s = self.step_s(now);
+        self.take_holder(now, holder);
+        let mut figures = self.assess(now, holder);
+        if figures.obstacle == Some(Obstacle::HolderUnknown) {
+            return Verdict::Keep(figures);
+        }
+        if self.is_all_hot(&figures) {
+            figures.obstacle = Some(Obstacle::AllHot);
+            if std::mem::replace(&mut self.is_alerted, true) {
+                return Verdict::Keep(figures);
+            }
+            return Verdict::Alert(figures);
+        }
+        self.is_alerted = false;
+        if figures.holder_missed < BETTER_MIN {
+            self.regret_s = (self.regret_s - SLACK * step_s).max(0.0);
+            figures.regret_s = self.regret_s;
+            return self.restore(now, candidates, figures);
+        }
+        let target = self.target(now, holder, candidates);
+        self.weigh(&mut figures, target.as_ref(), step_s);
+        figures.obstacle = self.obstacle(now, &figures, target.as_ref());
+        match target {
+            Some(target) if figures.obstacle.is_none() => {
+                self.ask(now, &target.node);
+                Verdict::Move {
+                    to: target.node,
+                    assessment: figures,
+                }
+            }
+            Some(_) | None => Verdict::Keep(figures),
+        }
+    }
+
+    /// Returns how long the last decision stood.
+    fn step_s(&mut self, now: Time) -> f64 {
+        let before = self.decided.replace(now);
+        let step = before.map_or(Duration::ZERO, |before| now.since(before));
+        step.as_secs_f64().min(STEP_MAX_S)
+    }
+
+    /// Notices that another node holds the role.
+    fn take_holder(&mut self, now: Time, holder: &NodeId) {
+        if self.holder.as_ref() == Some(holder) {
+            return;
+        }
+        let before = self.holder.replace(holder.clone());
+        self.regret_s = 0.0;
+        let is_ours = self.asked.take().as_ref() == Some(holder);
+        match (&self.home, before) {
+            (Some(home), _) if home.node == *holder => self.home = None,
+            (None, Some(node)) if is_ours => {
+                let (left, earlier) = (now, Duration::ZERO);
+                self.home = Some(Home {
+                    node,
+                    left,
+                    earlier,
+                });
+            }
+            // Somebody else decided where it belongs.
+            (Some(_), Some(_)) if !is_ours => self.home = None,
+            (Some(_) | None, _) => {}
+        }
+    }
+
+    /// Returns what is known of the holder and of the group.
+    fn assess(&self, now: Time, holder: &NodeId) -> Assessment {
+        let recent_changes = self.changes.recent(now);
+        let mut figures = Assessment {
+            regret_s: self.regret_s,
+            change_s: self.changes.cost_s(self.settings.change_cost),
+            recent_changes,
+            obstacle: Some(Obstacle::HolderUnknown),
+            ..Assessment::default()
+        };
+        for node in self.nodes.values().filter(|node| node.is_fresh(now)) {
+            figures.heard += 1;
+            figures.hot += u32::from(node.is_hot());
+        }
+        let known = self.nodes.get(holder).filter(|node| node.is_fresh(now));
+        let Some(node) = known else {
+            return figures;
+        };
+        figures.obstacle = Some(Obstacle::Healthy);
+        figures.holder_load = node.load.share;
+        figures.holder_missed = missed(node.load.share);
+        if let Some(bad) = node.bad {
+            figures.elapsed_s = now.since(bad.since).as_secs_f64();
+            figures.remaining_s = self.episodes.remaining_s(figures.elapsed_s);
+        }
+        figures.evidence = self.evidence(now, holder, node);
+        figures
+    }
+
+    fn evidence(&self, now: Time, holder: &NodeId, node: &Node) -> Evidence {
+        let others = self.nodes.iter().filter(|(id, _)| *id != holder);
+        let fresh = others.filter(|(_, other)| other.is_fresh(now));
+        let mut peers: Vec<f64> = fresh.map(|(_, other)| other.alone).collect();
+        peers.sort_by(f64::total_cmp);
+        // Of an even number the lower: half of them are enough to differ from.
+        let median = peers.get(peers.len().saturating_sub(1) / 2);
+        let bad = node.bad;
+        let usual = node.usual();
+        Evidence {
+            is_unforeseen: bad.is_some_and(|bad| bad.is_unforeseen),
+            is_unusual: usual.is_some_and(|usual| node.alone >= usual + ABOVE),
+            is_above_peers: median.is_some_and(|median| node.alone >= median + ABOVE),
+            is_over_limit: bad.is_some_and(|bad| bad.excess_s >= EXCESS_S),
+            is_pressed: node.load.is_pressed,
+            is_slow: node.is_slow,
+        }
+    }
+
+    fn is_all_hot(&self, figures: &Assessment) -> bool {
+        f64::from(figures.hot) > self.settings.hot_share * f64::from(figures.heard)
+    }
+
+    /// Weighs what a move to the target would save against what it would cost.
+    fn weigh(&mut self, figures: &mut Assessment, target: Option<&Target>, step_s: f64) {
+        let better = target.map_or(0.0, |target| {
+            figures.target_load = Some(target.load);
+            figures.target_missed = Some(target.missed);
+            figures.holder_missed - target.missed - target.harm
+        });
+        let gain = if better > BETTER_MIN { better } else { 0.0 };
+        self.regret_s = (self.regret_s + (gain - SLACK) * step_s).max(0.0);
+        figures.regret_s = self.regret_s;
+        let doublings = (figures.recent_changes - 1.0).clamp(0.0, DOUBLINGS_MAX);
+        let cost_s = figures.change_s * doublings.exp2();
+        let is_lasting = figures.remaining_s * better > cost_s
+            && self.episodes.best_wait_s(figures.elapsed_s, cost_s) >= cost_s;
+        let share = if is_lasting { TRUST } else { 1.0 / TRUST };
+        figures.needed_s = (cost_s * share).min(figures.change_s * REGRET_MAX);
+        let moved = self.settings.role_load.get().max(MOVED_MIN);
+        let harm = target.map_or(0.0, |target| target.harm);
+        figures.benefit_core_s = moved * gain * figures.remaining_s;
+        figures.cost_core_s = moved * (cost_s + harm * figures.remaining_s);
+    }
+
+    /// Returns why the role does not move.
+    fn obstacle(
+        &self,
+        now: Time,
+        figures: &Assessment,
+        target: Option<&Target>,
+    ) -> Option<Obstacle> {
+        if !figures.evidence.is_complete() {
+            return Some(Obstacle::Unproven);
+        }
+        if target.is_none() {
+            return Some(Obstacle::NoTarget);
+        }
+        if let Some(obstacle) = self.limited(now, 0) {
+            return Some(obstacle);
+        }
+        (figures.regret_s < figures.needed_s).then_some(Obstacle::TooDear)
+    }
+
+    /// Returns what the bounds on changes forbid, if so many are to be left.
+    fn limited(&self, now: Time, spare: usize) -> Option<Obstacle> {
+        let last = self.changes.last(now);
+        if last.is_some_and(|age| age < self.settings.cool_down) {
+            return Some(Obstacle::CoolDown);
+        }
+        let allowed = usize::try_from(self.settings.changes_per_hour).unwrap_or(usize::MAX);
+        let is_spent = self.changes.within_hour(now) + spare >= allowed;
+        is_spent.then_some(Obstacle::TooManyChanges)
+    }
+
+    /// Gives the role back to its former holder, if it is time.
+    fn restore(&mut self, now: Time, candidates: &[NodeId], figures: Assessment) -> Verdict {
+        let Some(to) = self.restorable(now, candidates, &figures) else {
+            return Verdict::Keep(figures);
+        };
+        self.ask(now, &to);
+        let moved = self.settings.role_load.get().max(MOVED_MIN);
+        let away = self.nodes[&to].with_role();
+        let assessment = Assessment {
+            // A term away is worth what a change costs, by definition of the term.
+            benefit_core_s: moved * figures.change_s,
+            cost_core_s: moved * figures.change_s,
+            target_load: Some(away),
+            target_missed: Some(missed(away)),
+            obstacle: None,
+            ..figures
+        };
+        Verdict::Restore { to, assessment }
+    }
+
+    fn restorable(&self, now: Time, candidates: &[NodeId], figures: &Assessment) -> Option<NodeId> {
+        let home = self.home.as_ref()?;
+        let node = self.nodes.get(&home.node)?;
+        if !candidates.contains(&home.node) || !node.is_fresh(now) {
+            return None;
+        }
+        let mut away = now.since(home.left).saturating_add(home.earlier);
+        if let Some(bad_last) = node.bad_last {
+            away = away.min(now.since(bad_last));
+        }
+        let doublings = (figures.recent_changes - 1.0).clamp(0.0, DOUBLINGS_MAX);
+        let dearer = figures.change_s / self.settings.change_cost.as_secs_f64().max(1e-3);
+        let due_s = self.settings.term.as_secs_f64() * doublings.exp2() * dearer.max(1.0);
+        let is_due = away.as_secs_f64() >= due_s;
+        let load = node.sustained(now)?.max(node.ahead) + node.role;
+        let is_healthy = load <= target::ROOM;
+        let may = self.limited(now, SPARE).is_none();
+        (is_due && is_healthy && may).then(|| home.node.clone())
+    }
+
+    /// Remembers what is asked for: it counts as a change, made or not.
+    fn ask(&mut self, now: Time, to: &NodeId) {
+        self.asked = Some(to.clone());
+        self.changes.add(now, Duration::ZERO);
+        self.regret_s = 0.0;
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,264 @@
+//! What is remembered of a node: its last minute, what is usual there, what was
+//! foretold, and the bad episode it is in.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use rolecast_common::time::Time;
+
+use super::Reading;
+use super::harm::{LOAD_MAX, Load, missed};
+use super::usual::Usual;
+
+/// Three heartbeats: a node that was silent so long is not judged.
+pub(super) const STALE_AFTER: Duration = Duration::from_secs(3);
+/// The load with the role from which an episode is bad: a fifth of the role's
+/// operations miss (`harm`), as in the research (placement.md section 6).
+pub(super) const LIMIT: f64 = 0.9;
+/// An episode is over when it was well for so long: shorter ones are one. Guessed.
+const CALM: Duration = Duration::from_secs(3);
+/// A reading stands for no longer than this, in seconds.
+const STEP_MAX_S: f64 = 2.0;
+/// A target is judged by so much of its past (research).
+const WINDOW: Duration = Duration::from_secs(60);
+/// The least of it that must be known.
+const WINDOW_MIN: Duration = Duration::from_secs(30);
+/// The share of the last minute in which a node was no worse than told (research).
+const WINDOW_QUANTILE: f64 = 0.8;
+/// How long before its time a forecast was made: one step of the forecaster, so
+/// that it knew nothing of what it is compared with.
+const FORETOLD: Duration = Duration::from_secs(10);
+/// Readings kept of the last minute, and forecasts: heartbeats come every second,
+/// and up to ten a second when load moves.
+const KEPT_MAX: usize = 600;
+/// Jobs that are slow for longer are not those that began under a load that is
+/// over. Guessed.
+const LAG: Duration = Duration::from_secs(15);
+/// A load this much beyond its upper quantile was not foreseen: as much as
+/// heartbeats vary by themselves. Guessed.
+const UNFORESEEN: f64 = 0.05;
+
+/// A forecast of the next seconds.
+#[derive(Clone, Copy, Debug)]
+struct Foretold {
+    at: Time,
+    /// A share of the capacity.
+    upper: f64,
+    /// Whether the node held the role then.
+    is_holder: bool,
+}
+
+/// A time in which the role's operations miss, or would.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bad {
+    pub(super) since: Time,
+    last: Time,
+    pub(super) is_unforeseen: bool,
+    /// The share that missed beyond what the limit allows, times how long it did:
+    /// large soon if the load is far over the limit, and in time if it is not.
+    pub(super) excess_s: f64,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Node {
+    pub(super) at: Time,
+    pub(super) capacity: f64,
+    pub(super) load: Load,
+    /// Since when jobs have been slow while the load was well.
+    slow_since: Option<Time>,
+    pub(super) is_slow: bool,
+    /// The load without the role, and the role's own share of the CPU.
+    pub(super) alone: f64,
+    pub(super) role: f64,
+    /// The upper quantile of the peak over the horizon, as a share, as told: with
+    /// the role if the node holds it.
+    pub(super) ahead: f64,
+    is_holder: bool,
+    /// Loads without the role: when, and how large.
+    window: VecDeque<(Time, f64)>,
+    foretold: VecDeque<Foretold>,
+    usual: Usual,
+    pub(super) bad: Option<Bad>,
+    /// When it was last hot or bad.
+    pub(super) bad_last: Option<Time>,
+}
+
+impl Node {
+    pub(super) fn new(now: Time) -> Self {
+        Self {
+            at: now,
+            capacity: 0.0,
+            load: Load::default(),
+            slow_since: None,
+            is_slow: false,
+            alone: 0.0,
+            role: 0.0,
+            ahead: 0.0,
+            is_holder: false,
+            window: VecDeque::new(),
+            foretold: VecDeque::new(),
+            usual: Usual::default(),
+            bad: None,
+            bad_last: None,
+        }
+    }
+
+    /// Takes a reading of a node that has a CPU; returns how long a bad episode
+    /// was, if one is over.
+    pub(super) fn observe(
+        &mut self,
+        now: Time,
+        reading: &Reading,
+        mut load: Load,
+        role_load: f64,
+        is_holder: bool,
+    ) -> Option<Duration> {
+        let step_s = now.since(self.at).as_secs_f64().min(STEP_MAX_S);
+        self.capacity = reading.capacity.get();
+        self.role = (role_load / self.capacity).min(LOAD_MAX);
+        self.is_holder = is_holder;
+        self.at = now;
+        self.is_slow = self.is_slow_for_long(now, load);
+        if self.is_slow {
+            load.share = load.share.max(load.by_jobs);
+        }
+        self.load = load;
+        self.alone = if is_holder {
+            (load.share - self.role).max(0.0)
+        } else {
+            load.share
+        };
+        self.ahead = (reading.ahead_upper.get() / self.capacity).min(LOAD_MAX);
+        self.usual.add(self.alone, step_s);
+        self.remember(now);
+        let ended = self.follow(now, step_s);
+        self.foretell(now, reading.upper.get() / self.capacity);
+        ended
+    }
+
+    /// Returns the load with the whole role.
+    pub(super) fn with_role(&self) -> f64 {
+        if self.is_holder {
+            self.load.share
+        } else {
+            self.load.share + self.role
+        }
+    }
+
+    pub(super) fn is_fresh(&self, now: Time) -> bool {
+        now.since(self.at) < STALE_AFTER
+    }
+
+    /// Returns whether it is as loaded as a holder may not be, by itself.
+    pub(super) fn is_hot(&self) -> bool {
+        self.load.share >= LIMIT
+    }
+
+    /// Returns how high the load without the role usually is; `None` if too little
+    /// is known.
+    pub(super) fn usual(&self) -> Option<f64> {
+        self.usual.high()
+    }
+
+    /// Returns how high the load without the role was in most of the last minute,
+    /// or is; `None` if too little of it is known.
+    pub(super) fn sustained(&self, now: Time) -> Option<f64> {
+        let (first, _) = self.window.front()?;
+        if now.since(*first) < WINDOW_MIN {
+            return None;
+        }
+        let next = self.window.iter().skip(1).map(|(at, _)| *at).chain([now]);
+        let mut spans: Vec<(f64, f64)> = self
+            .window
+            .iter()
+            .zip(next)
+            .map(|((at, load), until)| (*load, until.since(*at).as_secs_f64().min(STEP_MAX_S)))
+            .collect();
+        spans.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let total: f64 = spans.iter().map(|(_, length_s)| length_s).sum();
+        let mut below = 0.0;
+        let quantile = spans.into_iter().find_map(|(load, length_s)| {
+            below += length_s;
+            (below >= WINDOW_QUANTILE * total).then_some(load)
+        });
+        quantile.map(|load| load.max(self.alone))
+    }
+
+    /// Returns whether jobs have been slow for so long that no load that was
+    /// seen explains it: something that no figure tells.
+    fn is_slow_for_long(&mut self, now: Time, load: Load) -> bool {
+        if load.by_jobs == 0.0 || load.share >= LIMIT {
+            self.slow_since = None;
+            return false;
+        }
+        let since = *self.slow_since.get_or_insert(now);
+        now.since(since) >= LAG
+    }
+
+    fn remember(&mut self, now: Time) {
+        self.window.push_back((now, self.alone));
+        while self.window.len() > KEPT_MAX
+            || self
+                .window
+                .front()
+                .is_some_and(|(at, _)| now.since(*at) > WINDOW)
+        {
+            self.window.pop_front();
+        }
+    }
+
+    /// Begins, follows or ends a bad episode.
+    fn follow(&mut self, now: Time, step_s: f64) -> Option<Duration> {
+        let beyond = missed(self.with_role()) - missed(LIMIT);
+        let is_unforeseen = self.is_unforeseen(now);
+        if beyond >= 0.0 {
+            let bad = self.bad.get_or_insert(Bad {
+                since: now,
+                last: now,
+                is_unforeseen: false,
+                excess_s: 0.0,
+            });
+            bad.last = now;
+            bad.is_unforeseen |= is_unforeseen;
+            bad.excess_s += beyond * step_s;
+            self.bad_last = Some(now);
+            return None;
+        }
+        let bad = self.bad.as_mut()?;
+        bad.excess_s = (bad.excess_s + beyond * step_s).max(0.0);
+        if now.since(bad.last) < CALM {
+            return None;
+        }
+        let length = bad.last.since(bad.since);
+        self.bad = None;
+        Some(length)
+    }
+
+    /// Returns whether the load is beyond what was foretold of now.
+    fn is_unforeseen(&self, now: Time) -> bool {
+        let told = self.foretold.front();
+        let Some(told) = told.filter(|told| now.since(told.at) >= FORETOLD) else {
+            return false;
+        };
+        let moved = match (told.is_holder, self.is_holder) {
+            (false, true) => self.role,
+            (true, false) => -self.role,
+            (false, false) | (true, true) => 0.0,
+        };
+        self.load.share > told.upper + moved + UNFORESEEN
+    }
+
+    /// Keeps what was foretold until its time has come: the first is the newest
+    /// that was made long enough ago.
+    fn foretell(&mut self, now: Time, upper: f64) {
+        self.foretold.push_back(Foretold {
+            at: now,
+            upper,
+            is_holder: self.is_holder,
+        });
+        let is_over = |told: &Foretold| now.since(told.at) >= FORETOLD;
+        while self.foretold.len() > KEPT_MAX || self.foretold.get(1).is_some_and(is_over) {
+            self.foretold.pop_front();
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! Roles that move: who holds them, and when they should go elsewhere.
+
+pub mod judge;
