@@ -15,7 +15,7 @@ BENCH_FLAGS ?=
 
 .PHONY: help tools build demo test check fmt-check lint docs \
 	test-nats-versions test-long bench-dispatch bench-forecast \
-	bench-placement bench-policies clean
+	bench-placement bench-policies bench-roles clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-20s %s\n", $$1, $$2}' Makefile
@@ -68,6 +68,10 @@ bench-placement: ## measure what placing a job costs, on 100, 1,000 and 10,000 n
 bench-policies: ## compare placement policies in simulated fleets (BENCH_FLAGS=--quick: a few)
 	$(CARGO) build --release -p rolecast -p rolecast-tests --bin rolecast --bin bench-policies
 	$(TARGET)/release/bench-policies $(BENCH_FLAGS)
+
+bench-roles: ## measure what moving a role away from bottlenecks saves (BENCH_FLAGS=--quick: less)
+	$(CARGO) build --release -p rolecast-tests --bin bench-roles
+	$(TARGET)/release/bench-roles $(BENCH_FLAGS)
 
 clean: ## remove what was built and fetched
 	$(CARGO) clean

@@ -1,0 +1,157 @@
+//! Our rule: the dispatcher's judge on the dispatcher's forecasts.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use rolecast_common::id::NodeId;
+use rolecast_common::time::{Time, WallTime};
+use rolecast_common::unit::{Cores, Resources};
+use rolecast_common::wire::{ForecastMode, Share};
+use rolecast_dispatcher::forecast::{self, Ahead, Model, NodeForecast, Quantile, Stack};
+use rolecast_dispatcher::roles::judge::{Judge, Reading, Settings, Verdict};
+
+use super::trace::{NODES, STEPS};
+use super::world::{Beat, DUTY, Rule};
+
+/// What each node has, in cores.
+const CORES: f64 = 8.0;
+/// A midnight.
+const STARTED_MS: u64 = 1_764_028_800_000;
+/// How forecasts are made where the config says nothing else.
+const FORECAST: forecast::Params = forecast::Params {
+    mode: ForecastMode::On,
+    model: Model::Ensemble,
+    step_s: 10,
+    quantile: Quantile::P90,
+};
+const SOON: Duration = Duration::from_secs(10);
+/// How far ahead a target's peaks are looked at.
+const HORIZON: Duration = Duration::from_secs(900);
+
+/// What the judge is told wrongly, or not at all.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Handicap {
+    /// What it takes a change to cost, over the truth.
+    pub(crate) cost: f64,
+    pub(crate) has_pressure: bool,
+    pub(crate) has_slow_down: bool,
+}
+
+impl Handicap {
+    pub(crate) const NONE: Handicap = Handicap {
+        cost: 1.0,
+        has_pressure: true,
+        has_slow_down: true,
+    };
+}
+
+pub(crate) struct Ours {
+    judge: Judge,
+    names: Vec<NodeId>,
+    forecasts: Vec<NodeForecast>,
+    handicap: Handicap,
+    length: Duration,
+    pub(crate) restored: u32,
+    pub(crate) alerts: u32,
+}
+
+impl Ours {
+    pub(crate) fn new(cost_s: f64, handicap: Handicap) -> anyhow::Result<Self> {
+        let names: Vec<NodeId> = (0..NODES)
+            .map(|node| NodeId::new(&format!("n{node}")))
+            .collect::<Result<_, _>>()
+            .context("the names are valid")?;
+        let stack = Arc::new(Stack::default());
+        let forecasts = names
+            .iter()
+            .map(|name| NodeForecast::new(name, FORECAST, &stack))
+            .collect();
+        let settings = Settings {
+            change_cost: Duration::from_secs_f64(cost_s * handicap.cost),
+            role_load: Cores::clamped(DUTY * CORES),
+            term: Duration::from_secs(3600),
+            cool_down: Duration::from_secs(10),
+            changes_per_hour: 12,
+            // Of five nodes three may be hot: two are left to move to.
+            hot_share: 0.6,
+        };
+        Ok(Self {
+            judge: Judge::new(settings),
+            names,
+            forecasts,
+            handicap,
+            length: Duration::from_secs_f64(cost_s / 2.0),
+            restored: 0,
+            alerts: 0,
+        })
+    }
+
+    fn place(&self, node: &NodeId) -> usize {
+        let place = self.names.iter().position(|name| name == node);
+        place.expect("the judge sends the role to a candidate")
+    }
+}
+
+fn since_start(step: usize) -> Duration {
+    Duration::from_secs_f64(step as f64 / STEPS as f64)
+}
+
+fn time(step: usize) -> Time {
+    Time::from_start(since_start(step))
+}
+
+impl Rule for Ours {
+    fn hear(&mut self, step: usize, node: usize, beat: &Beat) {
+        let cores = |share: f64| Cores::clamped(share * CORES);
+        let resources = |cpu| Resources {
+            cpu,
+            ..Resources::default()
+        };
+        let at = WallTime::from_millis(STARTED_MS) + since_start(step);
+        let others = resources(cores(beat.used - beat.jobs));
+        let forecast = &mut self.forecasts[node];
+        forecast.observe(&self.names[node], at, others, resources(cores(1.0)));
+        let soon = Ahead::covering(SOON);
+        #[allow(clippy::cast_possible_truncation, reason = "run times are near 1")]
+        let slow_down = beat.slow_down as f32;
+        let reading = Reading {
+            capacity: cores(1.0),
+            used: cores(beat.used),
+            jobs: cores(beat.jobs),
+            expected: forecast.likely(soon).cpu,
+            upper: forecast.safe(soon).cpu,
+            ahead_upper: forecast.safe(Ahead::covering(HORIZON)).cpu,
+            pressure: self
+                .handicap
+                .has_pressure
+                .then(|| Share::clamped(beat.pressure)),
+            slow_down: if self.handicap.has_slow_down {
+                slow_down
+            } else {
+                1.0
+            },
+        };
+        self.judge.observe(time(step), &self.names[node], &reading);
+    }
+
+    fn decide(&mut self, step: usize, holder: usize) -> usize {
+        let holder_name = self.names[holder].clone();
+        match self.judge.decide(time(step), &holder_name, &self.names) {
+            Verdict::Keep(_) => holder,
+            Verdict::Alert(_) => {
+                self.alerts += 1;
+                holder
+            }
+            Verdict::Move { to, .. } => self.place(&to),
+            Verdict::Restore { to, .. } => {
+                self.restored += 1;
+                self.place(&to)
+            }
+        }
+    }
+
+    fn changed(&mut self, step: usize) {
+        self.judge.note_change(time(step), self.length);
+    }
+}
