@@ -33,6 +33,8 @@ mod orders;
 mod output;
 mod reading;
 mod settings;
+#[cfg(test)]
+mod tests;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
