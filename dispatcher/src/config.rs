@@ -195,6 +195,9 @@ fn read_policy(table: &mut Table<'_>, known: &BTreeSet<Role>, category: Category
     if policy.attempts_max == 0 {
         table.mistake("max_attempts", "must be at least 1");
     }
+    if policy.running_max == Some(0) {
+        table.mistake("max_running", "must be at least 1");
+    }
     if policy.backoff.min > policy.backoff.max {
         table.mistake("retry_min", "must not be above retry_max");
     }
@@ -328,6 +331,7 @@ max_attempts = 0
 retry_min = \"10m\"
 roles = [\"boss\"]
 memry = \"1MiB\"
+max_running = 0
 [undeclared]
 policy = \"maybe\"
 ";
@@ -343,7 +347,8 @@ policy = \"maybe\"
             "line 12: categories.ocr.retry_min: must not be above retry_max",
             "line 13: categories.ocr.roles: role \"boss\" is not among the roles",
             "line 14: categories.ocr.memry: unknown key",
-            "line 16: undeclared.policy",
+            "line 15: categories.ocr.max_running: must be at least 1",
+            "line 17: undeclared.policy",
         ] {
             assert!(error.contains(part), "{part:?} not in {error}");
         }

@@ -28,6 +28,9 @@ command = ["sleep", "0.02"]
 const FLOOD_JOBS: usize = 2000;
 const API_JOBS: usize = 200;
 const API_INTERVAL: Duration = Duration::from_millis(50);
+/// A quiet category waits this part of what a flood does at most. Guessed: on a
+/// quiet machine 25 ms beside 13 s were measured.
+const WAIT_PART: u32 = 10;
 
 #[tokio::test]
 async fn a_flood_in_one_category_hardly_delays_another() {
@@ -59,15 +62,15 @@ async fn a_flood_in_one_category_hardly_delays_another() {
     let flood_end = flood.iter().map(|r| r.finished_ms).max();
     let last_beside = beside.iter().map(|r| r.submitted_ms).max();
     assert!(flood_end > last_beside, "the flood ended too early to tell");
-    let (alone, beside) = (wait_p99(&alone), wait_p99(&beside));
+    let (alone, beside, flood) = (wait_p99(&alone), wait_p99(&beside), wait_p99(&flood));
     let _ = writeln!(
         std::io::stderr(),
         "\nisolation: the 99th percentile of waits is {alone:?} alone, {beside:?} beside a flood \
-         of {FLOOD_JOBS} whose own is {:?}",
-        wait_p99(&flood),
+         of {FLOOD_JOBS} whose own is {flood:?}",
     );
-    let bound = (3 * alone).max(alone + Duration::from_millis(150));
-    assert!(beside <= bound, "{beside:?} is above {bound:?}");
+    // Behind the flood it would wait as long as that. Both are of one run, so
+    // that a busy machine, which slows everything down, does not matter.
+    assert!(beside <= flood / WAIT_PART, "{beside:?} of {flood:?}");
 }
 
 async fn submit_paced(cluster: &Cluster, prefix: &str) {

@@ -4,22 +4,31 @@ use rolecast_common::fnv::fnv1a;
 use rolecast_common::subjects::{Done, parse_done};
 use rolecast_common::wire::{
     CapacityMap, Decision, Encoding, ForecastView, Heartbeat, Message, Outcome, OutcomeBatch,
-    Record, RoleAssignment, decode, encode,
+    Record, RoleAssignment, RoleOrder, RolesView, decode, encode,
 };
 use rolecast_dispatcher::placement;
 use rolecast_tests::document::blocks;
 
 /// Decodes the only message with this label, and in the other encoding too.
 fn shown<M: Message + PartialEq + std::fmt::Debug>(label: &str) -> M {
-    let found = blocks("docs/protocol.md", &format!("json {label}"));
+    let mut found = all_shown(label);
     assert_eq!(found.len(), 1, "messages {label}");
-    let message: M = decode(Encoding::Json, found[0].as_bytes()).expect("it is accepted");
-    let packed = encode(Encoding::MessagePack, &message);
-    assert_eq!(
-        decode::<M>(Encoding::MessagePack, &packed).expect("it is accepted"),
+    found.remove(0)
+}
+
+/// Decodes all messages with this label.
+fn all_shown<M: Message + PartialEq + std::fmt::Debug>(label: &str) -> Vec<M> {
+    let found = blocks("docs/protocol.md", &format!("json {label}"));
+    let decoded = found.iter().map(|text| {
+        let message: M = decode(Encoding::Json, text.as_bytes()).expect("it is accepted");
+        let packed = encode(Encoding::MessagePack, &message);
+        assert_eq!(
+            decode::<M>(Encoding::MessagePack, &packed).expect("it is accepted"),
+            message
+        );
         message
-    );
-    message
+    });
+    decoded.collect()
 }
 
 #[test]
@@ -34,7 +43,14 @@ fn the_messages_shown_are_accepted() {
     let record: Record = shown("record");
     assert_eq!(record.failures.len(), 1);
     let roles: RoleAssignment = shown("roles");
-    assert_eq!(roles.generation, 12);
+    assert_eq!(
+        (roles.boot, roles.answers),
+        (heartbeat.boot, heartbeat.sequence)
+    );
+    assert!(roles.generation > heartbeat.assigned.generation);
+    let view: RolesView = shown("roles-view");
+    assert_eq!(view.document.history.len(), 1);
+    assert_eq!(all_shown::<RoleOrder>("order").len(), 4);
     let map: CapacityMap = shown("capacity");
     assert_eq!(map.roles.len(), 1);
     let forecast: ForecastView = shown("forecast");

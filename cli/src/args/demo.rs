@@ -20,4 +20,7 @@ pub(crate) struct Demo {
     /// Do not kill a worker halfway
     #[arg(long)]
     pub(crate) no_kill: bool,
+    /// Leave out the last act, in which a role moves
+    #[arg(long)]
+    pub(crate) no_roles: bool,
 }

@@ -11,6 +11,8 @@ pub(crate) mod explain;
 pub(crate) mod fleet;
 pub(crate) mod job;
 mod nats;
+pub(crate) mod node;
+pub(crate) mod role;
 pub(crate) mod simulate;
 pub(crate) mod submit;
 
@@ -28,6 +30,8 @@ use explain::Explain;
 use fleet::{Capacity, Forecast, Status};
 use job::Job;
 use nats::Nats;
+use node::Node;
+use role::Role;
 use submit::Submit;
 
 const EXAMPLES: &str = "\
@@ -68,8 +72,8 @@ pub(crate) struct Global {
         default_value = "auto"
     )]
     pub(crate) color: Color,
-    /// How long to wait: for NATS and for answers (5s without it), and with
-    /// submit --wait and job watch for the job's end (no limit without it)
+    /// How long to wait: for NATS and for answers (5s without it, 30s for orders about
+    /// roles), and with submit --wait and job watch for the job's end (no limit without it)
     #[arg(long, global = true, help_heading = "NATS", value_name = "LENGTH", value_parser = length)]
     pub(crate) timeout: Option<Duration>,
     #[command(flatten)]
@@ -119,6 +123,12 @@ pub(crate) enum Command {
     /// Show what others are expected to use on a node
     #[command(after_help = fleet::FORECAST_EXAMPLES)]
     Forecast(Forecast),
+    /// Show who holds which managed role and why, and move roles
+    #[command(subcommand, after_help = role::EXAMPLES)]
+    Role(Role),
+    /// Take a node out of service, and back
+    #[command(subcommand, after_help = node::EXAMPLES)]
+    Node(Node),
     /// Look at jobs that failed for good, retry or delete them
     #[command(subcommand)]
     Dead(Dead),

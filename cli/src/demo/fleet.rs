@@ -1,6 +1,14 @@
 //! Four nodes and three kinds of jobs, and the configs that say so.
 //!
-//! Every worker offers every kind; what runs where is decided by roles alone.
+//! Every worker offers every kind; what runs where is decided by roles alone. Leader
+//! and backup are managed: the two nodes that offer them may change places.
+
+use std::time::Duration;
+
+/// The role that moves in the last act.
+pub(crate) const LEADER: &str = "leader";
+/// How long it stays away from a leader that was relieved.
+pub(crate) const TERM: Duration = Duration::from_secs(15);
 
 /// A worker of the demonstration.
 #[derive(Clone, Copy, Debug)]
@@ -112,10 +120,13 @@ pub(crate) fn nats_conf() -> String {
 /// Writes rolecast.toml.
 pub(crate) fn dispatcher_toml() -> String {
     // Short steps, for it is all over within a minute.
-    let mut text = "name = \"demo\"\n\n[roles]\n\
-                    known = [\"leader\", \"backup\", \"follower\"]\n\n\
-                    [forecast]\nstep = \"1s\"\n"
-        .to_owned();
+    let mut text = format!(
+        "name = \"demo\"\n\n[roles.leader]\nholders = 1\nfrom = \"backup\"\n\
+         prefer = [\"oak\"]\ncost = {{ cpu = 0.2 }}\nchange_cost = \"2s\"\n\
+         term = \"{}s\"\n[roles.backup]\nholders = 1\n[roles.follower]\n\n\
+         [forecast]\nstep = \"1s\"\n",
+        TERM.as_secs()
+    );
     for kind in KINDS {
         text.push_str(&format!(
             "\n[categories.{}]\nroles = [{}]\ncpu = {}\nmemory = \"16MiB\"\nduration = \"{}\"\n\
@@ -132,10 +143,14 @@ pub(crate) fn dispatcher_toml() -> String {
 /// Writes a worker.toml.
 pub(crate) fn worker_toml(member: &Member) -> String {
     let Member { node, role, .. } = member;
+    let roles = match *role {
+        "follower" => "roles = [\"follower\"]",
+        _ => "offers = [\"leader\", \"backup\"]\nstate_directory = \"state\"",
+    };
     // Confined to one core, whatever the machine has; and labelled, so that a
     // producer can insist on a node.
     let mut text = format!(
-        "node = \"{node}\"\nroles = [\"{role}\"]\n\
+        "node = \"{node}\"\n{roles}\n\
          # Four workers share this machine, so each reports its own processes.\n\
          usage_scope = \"process\"\nmax_jobs = 2\ngrace = \"2s\"\n\n\
          [labels]\n{LABEL_NAME} = \"{node}\"\n\n\

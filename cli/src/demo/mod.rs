@@ -8,4 +8,5 @@ pub(crate) mod fleet;
 pub(crate) mod plan;
 pub(crate) mod progress;
 pub(crate) mod report;
+pub(crate) mod story;
 pub(crate) mod tally;

@@ -15,6 +15,8 @@ mod failure;
 mod forecast;
 mod init;
 mod job;
+mod node;
+mod role;
 mod session;
 mod simulate;
 mod status;
@@ -85,6 +87,14 @@ async fn carry_out(
         Command::Forecast(forecast) => {
             let session = Session::open(&arguments.global).await?;
             forecast::run(&session, forecast, terminal).await
+        }
+        Command::Role(role) => {
+            let session = Session::open(&arguments.global).await?;
+            role::run(&session, role, terminal).await
+        }
+        Command::Node(node) => {
+            let session = Session::open(&arguments.global).await?;
+            node::run(&session, node, terminal).await
         }
         Command::Dead(dead) => {
             let session = Session::open(&arguments.global).await?;

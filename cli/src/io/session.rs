@@ -37,7 +37,7 @@ pub(crate) struct Session {
     pub(crate) jetstream: async_nats::jetstream::Context,
     /// How long one answer may take.
     pub(crate) answer_max: Duration,
-    /// How long to wait for a job's end, if there is a limit.
+    /// What `--timeout` says, for what takes longer than an answer.
     pub(crate) limit: Option<Duration>,
 }
 
@@ -83,6 +83,18 @@ impl Session {
     pub(crate) async fn ask_with<M: Message>(
         &self,
         subject: &'static str,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<Option<M>, Failure> {
+        self.ask_within(self.answer_max, subject, headers, body)
+            .await
+    }
+
+    /// As [`Session::ask_with`], for an answer that may take this long.
+    pub(crate) async fn ask_within<M: Message>(
+        &self,
+        limit: Duration,
+        subject: &'static str,
         mut headers: HeaderMap,
         body: Bytes,
     ) -> Result<Option<M>, Failure> {
@@ -90,12 +102,12 @@ impl Session {
         let request = Request::new()
             .payload(body)
             .headers(headers)
-            .timeout(Some(self.answer_max));
+            .timeout(Some(limit));
         let answer = match self.connection.client.send_request(subject, request).await {
             Ok(answer) => answer,
             Err(error) if error.kind() == RequestErrorKind::NoResponders => return Ok(None),
             Err(error) if error.kind() == RequestErrorKind::TimedOut => {
-                let limit = format_duration(self.answer_max);
+                let limit = format_duration(limit);
                 let error = anyhow!("the dispatcher did not answer on {subject} within {limit}");
                 return Err(Failure::unreachable(explain(&self.connection, error)));
             }

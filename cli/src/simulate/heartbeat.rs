@@ -10,10 +10,12 @@ use super::world::{self, Needs};
 
 /// How far others' CPU moves before it is told out of turn, as a share of the cores.
 const CHANGE_MIN: f64 = 0.1;
-/// How long a change is measured before it is told, in seconds.
+/// How long a change is measured before it is told, in seconds: a worker looks
+/// every 0.2 s, so half of that. It is also how far from the heartbeat before a
+/// worker tells one at least.
 const CHANGE_DELAY_S: f64 = 0.1;
-/// The least time between two changes told, in seconds.
-const CHANGE_GAP_S: f64 = 0.2;
+/// The least time between two changes told, in seconds, as in a worker.
+const CHANGE_GAP_S: f64 = 0.25;
 
 /// The heartbeats of one host.
 #[derive(Clone, Debug)]

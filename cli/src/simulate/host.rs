@@ -1,13 +1,7 @@
 //! One host in virtual time: how fast its jobs progress beside what others do.
 //!
-//! - The CPU is a fluid: with `u` = wanted cores / cores, a job is slowed by
-//!   `max(1, u) * (1 + 0.15 * min(u, 1)^2)`; the second factor is what jobs cost
-//!   each other in caches and shared cores. If others go first, `max(1, u)`
-//!   counts the jobs alone against what others leave, at least 5 % of the cores.
-//! - Disk and network slow the jobs that use them by wanted / capacity, if that
-//!   is above 1. The slowest resource rules.
-//! - Above 93 % of the memory all jobs thrash: slower, linearly up to five times
-//!   at 100 %. Above that the largest job is killed until the rest fits.
+//! [`pressure`](super::pressure) says how slow jobs are. Where more memory is wanted
+//! than there is, the largest job is killed until the rest fits.
 //!
 //! Jobs that use the same resources progress at the same pace, so each such
 //! class has one clock and a heap of the clock's readings at which jobs end.
@@ -17,19 +11,12 @@ use std::collections::BinaryHeap;
 
 use super::moment::Moment;
 use super::policy::{End, EndStatus, JobIndex};
+use super::pressure::{Pressure, THRASH_FROM, cores_left};
 use super::slots::Slots;
 use super::world::{self, Arrival, Needs, Sample, Sharing};
 
-/// How much jobs that share a busy CPU slow each other down.
-pub(super) const INTERFERENCE: f64 = 0.15;
-/// The least share of the CPU that is left to jobs where others come first.
-pub(super) const JOBS_SHARE_MIN: f64 = 0.05;
-/// The share of memory above which a host thrashes, and how slow it gets.
-pub(super) const THRASH_FROM: f64 = 0.93;
-pub(super) const THRASH_MAX: f64 = 5.0;
-
 /// Whether a job uses the disk, and whether it uses the network.
-const CLASSES: usize = 4;
+pub(super) const CLASSES: usize = 4;
 const USES_DISK: usize = 1;
 const USES_NETWORK: usize = 2;
 
@@ -113,12 +100,7 @@ pub(crate) struct Strain {
 
 impl Host {
     pub(crate) fn new(host: &world::Host, sharing: Sharing) -> Self {
-        let capacity = Needs {
-            cores: host.cores,
-            memory: host.memory,
-            network: host.network,
-            disk: host.disk,
-        };
+        let capacity = host.capacity();
         for amount in [host.cores, host.memory, host.network, host.disk, host.speed] {
             assert!(amount > 0.0, "{} lacks a resource: {capacity:?}", host.id);
         }
@@ -161,8 +143,7 @@ impl Host {
     ) {
         self.reckon(now);
         let needs = arrival.needs;
-        let uses = |flag, rate: f64| if rate > 0.0 { flag } else { 0 };
-        let class = uses(USES_DISK, needs.disk) | uses(USES_NETWORK, needs.network);
+        let class = class_of(needs);
         let clock = &mut self.classes[class];
         if clock.ends.is_empty() {
             (clock.work_s, clock.busy_s) = (0.0, 0.0);
@@ -336,49 +317,45 @@ impl Host {
     /// Works out the paces and what is served.
     fn refresh(&mut self) {
         let (others, jobs, capacity) = (self.others, self.wanted, self.capacity);
-        let pressure =
-            |others: f64, jobs: f64, capacity: f64| ((others + jobs) / capacity).max(1.0);
-        let utilization = self.utilization();
-        let disk = pressure(others.disk, jobs.disk, capacity.disk);
-        let network = pressure(others.network, jobs.network, capacity.network);
-        let (queueing, others_cores, jobs_cores) = match self.sharing {
+        let pressure = Pressure::new(capacity, self.sharing, others, jobs);
+        let (others_cores, jobs_cores) = match self.sharing {
             Sharing::Fair => {
-                let queueing = utilization.max(1.0);
-                (queueing, others.cores / queueing, jobs.cores / queueing)
+                let queueing = pressure.cpu.max(1.0);
+                (others.cores / queueing, jobs.cores / queueing)
             }
             Sharing::Priority => {
-                let left = (capacity.cores - others.cores).max(JOBS_SHARE_MIN * capacity.cores);
-                let jobs_cores = jobs.cores.min(left);
-                let others_cores = others.cores.min(capacity.cores - jobs_cores);
-                ((jobs.cores / left).max(1.0), others_cores, jobs_cores)
+                let jobs_cores = jobs.cores.min(cores_left(capacity, others));
+                (others.cores.min(capacity.cores - jobs_cores), jobs_cores)
             }
         };
         let served = |wanted: Needs, cores: f64| Needs {
             cores,
             memory: wanted.memory,
-            network: wanted.network / network,
-            disk: wanted.disk / disk,
+            network: wanted.network / pressure.network.max(1.0),
+            disk: wanted.disk / pressure.disk.max(1.0),
         };
         self.served.others = served(others, others_cores);
         self.served.jobs = served(jobs, jobs_cores);
-        let cpu = queueing * (1.0 + INTERFERENCE * utilization.min(1.0).powi(2));
-        let thrash = thrash(self.memory_share());
         for (index, class) in self.classes.iter_mut().enumerate() {
-            let mut slowdown = cpu;
-            if index & USES_DISK != 0 {
-                slowdown = slowdown.max(disk);
-            }
-            if index & USES_NETWORK != 0 {
-                slowdown = slowdown.max(network);
-            }
-            class.busy_pace = 1.0 / (slowdown * thrash);
+            class.busy_pace = 1.0 / pressure.slowdown(needs_of_class(index));
             class.work_pace = self.speed * self.speed_left * class.busy_pace;
         }
     }
 }
 
-/// Returns how much slower all jobs are at this share of the memory.
-fn thrash(memory_share: f64) -> f64 {
-    let depth = (memory_share - THRASH_FROM) / (1.0 - THRASH_FROM);
-    1.0 + (THRASH_MAX - 1.0) * depth.clamp(0.0, 1.0)
+/// Returns the class of jobs with these needs: those that use the same resources
+/// progress at the same pace.
+pub(super) fn class_of(needs: Needs) -> usize {
+    let uses = |flag, rate: f64| if rate > 0.0 { flag } else { 0 };
+    uses(USES_DISK, needs.disk) | uses(USES_NETWORK, needs.network)
+}
+
+/// Returns the needs of some job of the class, as far as its pace depends on them.
+pub(super) fn needs_of_class(class: usize) -> Needs {
+    let uses = |flag| if class & flag == 0 { 0.0 } else { 1.0 };
+    Needs {
+        disk: uses(USES_DISK),
+        network: uses(USES_NETWORK),
+        ..Needs::default()
+    }
 }

@@ -2,8 +2,8 @@
 //!
 //! Read on in this order: [`world`] (what happens whatever the policy does),
 //! [`scenario`] (how worlds are drawn),
-//! [`policy`] (what a policy hears and says), [`host`] (how fast jobs progress),
-//! [`engine`] (how a run goes), [`metrics`] (what came out of it), [`rolecast`]
+//! [`policy`] (what a policy hears and says), [`pressure`] (what slows jobs down),
+//! [`host`] (how they progress), [`engine`] (how a run goes), [`metrics`] (what came out of it), [`rolecast`]
 //! (the dispatcher as a policy), [`peers`] (what it is compared with), [`report`]
 //! and [`plot`] (how it is told).
 
@@ -17,6 +17,7 @@ mod moment;
 pub(crate) mod peers;
 pub(crate) mod plot;
 pub(crate) mod policy;
+mod pressure;
 pub(crate) mod report;
 mod rolecast;
 pub(crate) mod scenario;

@@ -58,6 +58,18 @@ pub(crate) struct Host {
     pub(crate) load: Load,
 }
 
+impl Host {
+    /// Returns what it has.
+    pub(crate) fn capacity(&self) -> Needs {
+        Needs {
+            cores: self.cores,
+            memory: self.memory,
+            network: self.network,
+            disk: self.disk,
+        }
+    }
+}
+
 /// What others use on a host: constant within each step.
 #[derive(Clone, Debug)]
 pub(crate) struct Load {

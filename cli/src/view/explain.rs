@@ -86,6 +86,9 @@ fn reason(decision: &Decision, could: u32) -> String {
     if choose(decision) != decision.node.as_ref() {
         return format!("one of {could} that could take it");
     }
+    if decision.is_claimed {
+        return "where memory was kept free for it".to_owned();
+    }
     match decision.key {
         Some(_) => format!("which its key prefers of {could} that could take it"),
         None => format!("the cheapest of {could} that could take it"),
@@ -197,8 +200,8 @@ fn again(decision: &Decision, palette: Palette) -> String {
     }
     let chosen = chosen.map_or("no node", |node| node.as_str());
     let text = format!(
-        "by these figures alone it would be {chosen}: memory was kept free for the job, or \
-         this program is not of the dispatcher's version"
+        "by these figures alone it would be {chosen}: this program is not of the \
+         dispatcher's version"
     );
     palette.paint(Tone::Warning, &text)
 }
@@ -324,6 +327,7 @@ again     these figures lead to the same choice
             },
             verdict: Verdict::Sent,
             node: Some(NodeId::new("oak").unwrap()),
+            is_claimed: false,
             considered: 5,
             refusals: BTreeMap::from([
                 ("full".to_owned(), 1),

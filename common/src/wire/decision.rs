@@ -26,7 +26,7 @@ pub struct Decision {
     /// The labels it requires.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub require: String,
-    /// The hash of its shard key.
+    /// The hash of its shard key, if that was followed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<u64>,
     /// Whether forecasts counted, rather than the last heartbeats.
@@ -38,6 +38,9 @@ pub struct Decision {
     /// Where it was sent, or would best have gone had it not been held.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<NodeId>,
+    /// Whether it was sent there because memory had been kept free for it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_claimed: bool,
     /// Nodes looked at, and those that could not take it, by reason.
     pub considered: u32,
     pub refusals: BTreeMap<String, u32>,

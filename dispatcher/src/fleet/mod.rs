@@ -227,7 +227,9 @@ impl Fleet {
             .take_means(now, |category, mean| means.push((category, mean)));
         let usage = node.usage();
         let is_busy = usage.total.cpu.get() > CALIBRATION_USE_MAX * node.capacity().cpu.get();
-        if is_busy || means.is_empty() {
+        // A worker that cannot tell leaves it out, which reads as nothing at all.
+        let is_told = usage.jobs != Resources::default();
+        if is_busy || !is_told || means.is_empty() {
             return;
         }
         let mut error: Amounts = amounts(usage.jobs);

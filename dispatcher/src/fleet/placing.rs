@@ -47,20 +47,23 @@ pub enum Choice {
 impl Fleet {
     /// Returns the best node for the job at this moment.
     pub fn choose(&mut self, job: &Candidate<'_>) -> Choice {
-        if let Some(slot) = job.claim.filter(|slot| self.has_claimed(job, *slot)) {
+        let is_free = |slot: &Slot| self.claim_obstacle(job, *slot).is_none();
+        if let Some(slot) = job.claim.filter(is_free) {
             return Choice::Node(slot);
         }
         let Some(best) = self.best(job) else {
             return Choice::Nowhere;
         };
-        let slot = match job.key {
-            Some(key) => self.keyed(job, key).unwrap_or(best),
-            None => best,
-        };
-        match self.held(job, slot) {
-            Some(slow_down) => Choice::Held { slot, slow_down },
-            None => Choice::Node(slot),
+        if let Some(slow_down) = self.held(job, best) {
+            let slot = best;
+            return Choice::Held { slot, slow_down };
         }
+        // A key is a wish: the job does not wait for it where another node is free.
+        let keyed = job.key.and_then(|key| self.keyed(job, key));
+        Choice::Node(match keyed {
+            Some(slot) if self.held(job, slot).is_none() => slot,
+            Some(_) | None => best,
+        })
     }
 
     /// Returns by how much the job would be slowed down even on its best node, if
@@ -121,7 +124,8 @@ impl Fleet {
         self.least(job, Outlook::Ahead)
     }
 
-    fn keyed(&self, job: &Candidate<'_>, key: u64) -> Option<Slot> {
+    /// Returns where the job's key would have it, having looked at all nodes.
+    pub(super) fn keyed(&self, job: &Candidate<'_>, key: u64) -> Option<Slot> {
         let mut costs = Vec::new();
         self.scan(job, self.board.outlook(), |slot, estimate| {
             costs.extend(estimate.ok().map(|estimate| (slot, estimate.cost)));
@@ -141,25 +145,37 @@ impl Fleet {
     ) {
         let policy = &self.categories[job.category].policy;
         for node in self.nodes.values() {
-            let fit = node.fit(policy, job.requirement);
-            let estimate = self.board.estimate(node.slot(), job.category, fit, outlook);
-            visit(node.slot(), estimate);
+            let (slot, fit) = (node.slot(), node.fit(policy, job.requirement));
+            let estimate = if job.claim == Some(slot) {
+                self.board
+                    .estimate_claimed(slot, job.category, fit, outlook)
+            } else {
+                self.board.estimate(slot, job.category, fit, outlook)
+            };
+            visit(slot, estimate);
         }
     }
 
-    /// Returns whether the memory kept free for the job suffices by now.
-    fn has_claimed(&mut self, job: &Candidate<'_>, slot: Slot) -> bool {
-        let Some(node) = self.nodes.get(&self.ids[slot]) else {
-            return false;
+    /// Returns what keeps the job from the node where memory is kept free for it,
+    /// if anything does.
+    fn claim_obstacle(&self, job: &Candidate<'_>, slot: Slot) -> Option<placement::Obstacle> {
+        let node = self.nodes.get(&self.ids[slot]);
+        let Some(node) = node.filter(|node| node.slot() == slot) else {
+            return Some(placement::Obstacle::Gone);
         };
         let fit = node.fit(self.policy(job.category), job.requirement);
-        let claimed = self.board.figures(slot).memory_claimed;
-        self.board
-            .update(slot, |figures| figures.memory_claimed = 0.0);
-        let is_admitted = fit.is_ok_and(|fit| self.board.admit(slot, job.category, fit).is_ok());
-        self.board
-            .update(slot, |figures| figures.memory_claimed = claimed);
-        is_admitted
+        let outlook = self.board.outlook();
+        let estimate = self
+            .board
+            .estimate_claimed(slot, job.category, fit, outlook);
+        estimate.err()
+    }
+
+    /// Returns whether the job may come to fit on the node where memory is kept
+    /// free for it.
+    pub fn is_claim_useful(&self, job: &Candidate<'_>, slot: Slot) -> bool {
+        self.claim_obstacle(job, slot)
+            .is_none_or(placement::Obstacle::is_passing)
     }
 
     /// Keeps memory free for a job that waits for it, on the node that lacks the
@@ -316,7 +332,9 @@ impl Fleet {
         let speed = node.speed();
         let learner = &mut self.categories[category].learner;
         let seen = observation(outcome, node.capacity(), speed, slow_down);
-        learner.observe(&seen);
+        let Some(seen) = learner.observe(&seen) else {
+            return;
+        };
         if !learner.is_known() || entry.prediction.is_none() {
             return;
         }

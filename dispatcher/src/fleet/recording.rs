@@ -39,17 +39,17 @@ impl Fleet {
             }
             Err(obstacle) => shortfall.count(Err(obstacle)),
         });
-        let (verdict, node) = match choice {
+        let (verdict, slot) = match choice {
             Choice::Node(slot) => (Verdict::Sent, Some(*slot)),
             Choice::Held { slot, .. } => (Verdict::Held, Some(*slot)),
             Choice::Nowhere => (Verdict::Nowhere, None),
         };
         found.sort_unstable_by_key(|(key, slot, _)| (*key, *slot));
-        let is_kept = |at: usize, slot: Slot| at < BEST_COUNT || node == Some(slot);
+        let is_kept = |at: usize, found: Slot| at < BEST_COUNT || slot == Some(found);
         let best = found
             .iter()
             .enumerate()
-            .filter(|(at, (_, slot, _))| is_kept(*at, *slot))
+            .filter(|(at, (_, found, _))| is_kept(*at, *found))
             .map(|(_, found)| self.describe_node(now, job, found))
             .collect();
         Decision {
@@ -60,12 +60,14 @@ impl Fleet {
             epoch: author.epoch,
             waited_ms: u64::try_from(job.waited.as_millis()).unwrap_or(u64::MAX),
             require: job.requirement.to_string(),
-            key: job.key,
+            // A key that was not followed decided nothing.
+            key: job.key.filter(|key| self.keyed(job, *key) == slot),
             is_forecast: outlook == Outlook::Ahead,
             priority_share: self.board.priority_share(),
             needs: write_needs(self.board.needs(job.category)),
             verdict,
-            node: node.map(|slot| self.id_of(slot).clone()),
+            node: slot.map(|slot| self.id_of(slot).clone()),
+            is_claimed: slot.is_some() && slot == job.claim,
             considered: u32::try_from(self.nodes.len()).unwrap_or(u32::MAX),
             refusals: shortfall
                 .parts()

@@ -68,8 +68,13 @@ fn ocr() -> Policy {
         memory: Bytes::from_mib(64),
         ..Resources::default()
     };
+    policy("ocr", average)
+}
+
+/// Returns a category whose jobs run for a second and use so much.
+pub(crate) fn policy(category: &str, average: Resources) -> Policy {
     Policy {
-        category: Category::new("ocr").unwrap(),
+        category: Category::new(category).unwrap(),
         declared: true,
         roles: Vec::new(),
         profile: Profile {
@@ -366,4 +371,170 @@ fn memory_is_kept_free_for_a_job_that_waits_for_it() {
     assert_eq!(chosen(&mut fleet, &claimer), Some(owner.to_string()));
     fleet.unclaim(slot);
     assert_eq!(chosen(&mut fleet, &job), Some(owner.to_string()));
+}
+
+#[test]
+fn an_outcome_that_no_run_can_have_teaches_nothing() {
+    let mut fleet = three();
+    let id = NodeId::new("n1").unwrap();
+    let slot = fleet.get(&id).unwrap().slot();
+    let mut job = 0;
+    let mut run = |fleet: &mut Fleet, seconds, outcome: &Outcome| {
+        job += 1;
+        fleet.send(at(seconds), slot, Sequence::new(job), 0);
+        fleet.complete(at(seconds), &id, Sequence::new(job), outcome);
+    };
+    for _ in 0..100 {
+        run(&mut fleet, 1.0, &outcome(1_000_000));
+    }
+    let told = |fleet: &Fleet| {
+        let node = fleet.get(&id).unwrap();
+        (node.feedback, node.speed(), fleet.experience)
+    };
+    let before = told(&fleet);
+    for run_us in [0, u64::MAX, u64::MAX / 2] {
+        run(&mut fleet, 1.0, &outcome(run_us));
+    }
+    assert_eq!(told(&fleet), before);
+    assert_eq!(fleet.get(&id).unwrap().completed, 103);
+    // A CPU time beyond the node's is limited before it teaches.
+    let mut absurd = outcome(1_000_000);
+    absurd.usage.cpu_us = u64::MAX;
+    let mut limited = outcome(1_000_000);
+    limited.usage.cpu_us = 4_050_000;
+    let speeds = [absurd, limited].map(|outcome| {
+        let mut fleet = three();
+        for job in 0..60 {
+            fleet.send(at(1.0), slot, Sequence::new(job), 0);
+            let outcome = if job < 50 {
+                &super::tests::outcome(1_000_000)
+            } else {
+                &outcome
+            };
+            fleet.complete(at(1.0), &id, Sequence::new(job), outcome);
+        }
+        fleet.get(&id).unwrap().speed()
+    });
+    assert_eq!(speeds[0], speeds[1]);
+}
+
+#[test]
+fn a_worker_that_does_not_tell_what_its_jobs_use_corrects_nothing() {
+    let mut fleet = three();
+    let id = NodeId::new("n1").unwrap();
+    let slot = fleet.get(&id).unwrap().slot();
+    fleet.send(at(0.0), slot, Sequence::new(1), 0);
+    let before = *fleet.learner(0).needs();
+    for second in 1..300u32 {
+        let mut silent = beat("n1", "a", u64::from(second) + 1);
+        silent.usage.total.cpu = Cores::clamped(1.0);
+        take(&mut fleet, f64::from(second), &silent).unwrap();
+    }
+    assert_eq!(*fleet.learner(0).needs(), before);
+}
+
+#[test]
+fn a_key_gives_way_where_its_job_would_be_held() {
+    let mut fleet = Fleet::new(Settings {
+        forecast: params(),
+        has_feedback: true,
+        seed: 1,
+    });
+    let mut policy = ocr();
+    policy.patience = Patience::Above(1.2);
+    policy.weights.others = 0.0;
+    fleet.serve(policy);
+    for name in ["n1", "n2"] {
+        take(&mut fleet, 0.0, &beat(name, "a", 1)).unwrap();
+    }
+    let any = Requirement::default();
+    let job = candidate(&any, Some(7919));
+    let home = chosen(&mut fleet, &job).unwrap();
+    let id = NodeId::new(&home).unwrap();
+    let slot = fleet.get(&id).unwrap().slot();
+    // Jobs are known to use 1.5 cores.
+    for sequence in 0..200 {
+        fleet.send(at(1.0), slot, Sequence::new(sequence), 0);
+        let mut seen = outcome(1_000_000);
+        seen.usage.cpu_us = 1_500_000;
+        fleet.complete(at(1.0), &id, Sequence::new(sequence), &seen);
+    }
+    fleet.refresh();
+    assert_eq!(chosen(&mut fleet, &job), Some(home));
+    for sequence in 300..302 {
+        fleet.send(at(1.0), slot, Sequence::new(sequence), 0);
+    }
+    let estimate = |fleet: &Fleet, slot| {
+        fleet
+            .board
+            .estimate(
+                slot,
+                0,
+                Ok(crate::placement::Fit {
+                    rank: 0,
+                    jobs_max: 4,
+                }),
+                fleet.board.outlook(),
+            )
+            .unwrap()
+    };
+    let warm = estimate(&fleet, slot);
+    let choice = fleet.choose(&job);
+    let Choice::Node(other) = choice else {
+        panic!("{choice:?}");
+    };
+    assert_ne!(other, slot, "{warm:?}");
+    assert!(
+        warm.cost < 2.0 * estimate(&fleet, other).cost,
+        "the key alone would choose it"
+    );
+    let author = Author {
+        epoch: Epoch::default(),
+        job: None,
+    };
+    let record = fleet.record(now(1.0), author, &job, &choice);
+    let made_again = crate::placement::decision::choose(&record);
+    assert_eq!(made_again, record.node.as_ref(), "{record:?}");
+}
+
+#[test]
+fn the_record_of_a_job_sent_to_its_claimed_node_leads_there_again() {
+    let mut fleet = three();
+    let any = Requirement::default();
+    for name in ["n1", "n2"] {
+        let mut full = beat(name, "a", 2);
+        full.usage.total.memory = Bytes::from_mib(900);
+        take(&mut fleet, 1.0, &full).unwrap();
+    }
+    let mut full = beat("n3", "a", 2);
+    full.usage.total.memory = Bytes::from_mib(900);
+    take(&mut fleet, 1.0, &full).unwrap();
+    let job = candidate(&any, None);
+    let slot = fleet.claim(&job).unwrap();
+    // All have room by then, and its own is the busiest.
+    for name in ["n1", "n2", "n3"] {
+        let mut freed = beat(name, "a", 3);
+        if *name == *fleet.id_of(slot).as_str() {
+            freed.usage.total.cpu = Cores::clamped(3.5);
+        }
+        take(&mut fleet, 2.0, &freed).unwrap();
+    }
+    let job = Candidate {
+        claim: Some(slot),
+        ..job
+    };
+    let choice = fleet.choose(&job);
+    assert_eq!(choice, Choice::Node(slot));
+    let author = Author {
+        epoch: Epoch::default(),
+        job: None,
+    };
+    let record = fleet.record(now(2.0), author, &job, &choice);
+    assert_eq!(record.node.as_ref(), Some(fleet.id_of(slot)));
+    let is_chosen =
+        |node: &rolecast_common::wire::DecisionNode| Some(&node.node) == record.node.as_ref();
+    assert!(record.best.iter().any(is_chosen), "{record:?}");
+    assert!(record.refusals.is_empty(), "{record:?}");
+    let made_again = crate::placement::decision::choose(&record);
+    assert_eq!(made_again, record.node.as_ref());
 }

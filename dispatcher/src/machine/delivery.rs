@@ -59,6 +59,8 @@ impl Machine {
             key: None,
             since: now.time,
             is_noted: false,
+            is_recorded: false,
+            judged: None,
             attempt: history.as_ref().map_or(0, |history| history.attempt),
             failures: history.map_or_else(Vec::new, |history| history.failures),
             kept_alive: now.time,

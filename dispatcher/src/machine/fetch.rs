@@ -41,7 +41,7 @@ impl Machine {
         // at every node for every message would cost more than all else.
         let is_sweep = self.swept == now;
         for (source, room) in &mut self.rooms {
-            if room.asked > room.enough && !is_sweep {
+            if room.len().saturating_add(room.asked) > room.enough && !is_sweep {
                 continue;
             }
             let Some(service) = self.services.get(&source.category) else {

@@ -103,7 +103,7 @@ fn wishes(role: &RoleSettings) -> judge::Settings {
 impl Machine {
     /// Lets the judges see the heartbeat that was just taken, and decide if it is of
     /// a holder.
-    pub(super) fn judge(&mut self, now: Now, id: &NodeId, out: &mut Vec<Output>) {
+    pub(super) fn judge_roles(&mut self, now: Now, id: &NodeId, out: &mut Vec<Output>) {
         for role in self.judged_roles() {
             let Some(reading) = self.reading(now.time, id, &role) else {
                 return;

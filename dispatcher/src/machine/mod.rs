@@ -55,7 +55,7 @@ pub use output::{Diversion, Event, History, Output};
 use crate::category::Policy;
 use crate::fleet::{self, Fleet};
 use crate::forecast::{self, Demand};
-use crate::placement::CategoryIndex;
+use crate::placement::{CategoryIndex, Shortfall};
 use crate::roles::{Manager, Settings as RoleSettings};
 use forecasting::Forecasting;
 use judging::Judging;
@@ -138,10 +138,6 @@ struct Service {
     retried: u64,
     dead: u64,
     expired: u64,
-    /// Whether operators were told that no node can take its jobs, and that they
-    /// wait long.
-    is_starved: bool,
-    is_late: bool,
 }
 
 /// A job that is held here.
@@ -158,8 +154,12 @@ struct Job {
     key: Option<u64>,
     /// When it began to wait here.
     since: Time,
-    /// Whether it was written down that it waits.
+    /// Whether it was asked if it is to be written down that it waits, and
+    /// whether it was.
     is_noted: bool,
+    is_recorded: bool,
+    /// When all nodes were looked at for it last, and what was found.
+    judged: Option<(Time, Shortfall)>,
     /// The number of the last attempt sent, or 0.
     attempt: u32,
     failures: Vec<FailedAttempt>,
@@ -400,8 +400,6 @@ impl Machine {
             retried: 0,
             dead: 0,
             expired: 0,
-            is_starved: false,
-            is_late: false,
             index: self.fleet.serve(policy.clone()),
             is_for_managed: policy
                 .roles

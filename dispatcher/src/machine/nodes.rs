@@ -42,7 +42,7 @@ impl Machine {
             }
         };
         self.tell_roles(now, heard, out);
-        self.judge(now, from, out);
+        self.judge_roles(now, from, out);
         self.follow(from, beat.epoch, out);
         if change.joined || change.rebooted {
             out.push(Output::Event(Event::NodeJoined {

@@ -156,6 +156,8 @@ impl Machine {
             key: None,
             since: now.time,
             is_noted: false,
+            is_recorded: false,
+            judged: None,
             attempt: assignment.attempt().get(),
             failures: away.map_or_else(Vec::new, |away| away.history.failures),
             kept_alive: rolecast_common::time::Time::ZERO,

@@ -16,11 +16,15 @@ pub(super) struct Room {
     pub(super) choosy: u32,
     /// Memory that is kept free on a node for a job that waits for it.
     pub(super) claim: Option<(Sequence, Slot)>,
-    /// When it was last found out why no job could be sent.
-    pub(super) judged: Option<Time>,
+    /// Whether operators were told that no node can take its first job, and that
+    /// it waits long.
+    pub(super) is_starved: bool,
+    pub(super) is_late: bool,
+    /// Looks at all nodes since the last sweep, to find out why jobs cannot go.
+    pub(super) judgements: usize,
     /// Jobs asked for and neither delivered nor refused yet.
     pub(super) asked: u32,
-    /// With more than this many asked for, no more are needed for now.
+    /// With more than this many here or asked for, no more are needed for now.
     pub(super) enough: u32,
     /// When the last pull was sent; long after that it is void.
     pub(super) asked_at: Time,
@@ -44,5 +48,13 @@ impl Room {
         if place.and_then(|place| self.waiting.remove(place)).is_some() {
             self.choosy -= u32::from(!requirement.is_empty());
         }
+        if self.waiting.is_empty() {
+            self.is_starved = false;
+            self.is_late = false;
+        }
+    }
+
+    pub(super) fn is_first(&self, sequence: Sequence) -> bool {
+        self.waiting.front() == Some(&sequence)
     }
 }

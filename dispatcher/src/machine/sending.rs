@@ -11,11 +11,11 @@ use rolecast_common::wire::ForecastMode;
 
 use super::{Diversion, Event, Job, Machine, Output, State};
 use crate::fleet::{Author, Candidate, Choice};
-use crate::placement::{CategoryIndex, Slot};
+use crate::placement::{CategoryIndex, Shortfall, Slot};
 
 /// Jobs of a room that are looked at while its first cannot go: those behind it
 /// may require other labels.
-const LOOK_MAX: usize = 32;
+pub(super) const LOOK_MAX: usize = 32;
 /// Waiting this long is worth one step of priority, so that the low ones are
 /// not starved.
 const AGEING_STEP: Duration = Duration::from_secs(30);
@@ -23,6 +23,15 @@ const AGEING_STEP: Duration = Duration::from_secs(30);
 /// node is kept free for it.
 const CLAIM_AFTER_DURATIONS: f32 = 1.0;
 const CLAIM_AFTER_MIN: Duration = Duration::from_secs(2);
+
+/// What became of a room's turn.
+enum Sending {
+    Sent,
+    /// Its first job that may go is less urgent than that.
+    Later(i64),
+    /// None can go.
+    None,
+}
 
 impl Machine {
     /// Sends what can be sent: the more urgent first, then one job a room in
@@ -37,14 +46,13 @@ impl Machine {
             })
             .collect();
         while let Some(at) = self.next_room(&open) {
-            let source = &open[at].1;
-            let is_sent = self.send_one(now, source, out);
-            let is_empty = self
-                .rooms
-                .get(source)
-                .is_none_or(|room| room.waiting.is_empty());
-            if !is_sent || is_empty {
-                open.swap_remove(at);
+            let (urgency, source) = &open[at];
+            match self.send_one(now, source, *urgency, out) {
+                Sending::Sent => {}
+                Sending::Later(urgency) => open[at].0 = urgency,
+                Sending::None => {
+                    open.swap_remove(at);
+                }
             }
         }
     }
@@ -57,40 +65,52 @@ impl Machine {
         (0..open.len()).min_by_key(|at| order(&open[*at]))
     }
 
-    /// Sends the first job of the room that can go; returns whether one could.
-    fn send_one(&mut self, now: Now, source: &Source, out: &mut Vec<Output>) -> bool {
+    /// Sends the first job of the room that can go, if that is as urgent as the
+    /// room was taken to be.
+    fn send_one(
+        &mut self,
+        now: Now,
+        source: &Source,
+        urgent: i64,
+        out: &mut Vec<Output>,
+    ) -> Sending {
         let (Some(room), Some(service)) =
             (self.rooms.get(source), self.services.get(&source.category))
         else {
-            return false;
+            return Sending::None;
         };
         let category = service.index;
         if self.fleet.room_for(category) == 0 {
-            return false;
+            return Sending::None;
         }
         let look = if room.choosy > 0 { LOOK_MAX } else { 1 };
         let mut stuck: Vec<Requirement> = Vec::new();
         for place in 0..look {
             let room = self.rooms.get(source);
             let Some(sequence) = room.and_then(|room| room.waiting.get(place).copied()) else {
-                return false;
+                return Sending::None;
             };
             let Some(job) = self.jobs.get(&sequence) else {
-                return false;
+                return Sending::None;
             };
             if stuck.contains(&job.requirement) {
                 continue;
             }
+            // Those ahead may have waited longer, but that is their merit alone.
+            let own = urgency(now.time, source, job);
+            if own > urgent {
+                return Sending::Later(own);
+            }
             if let Some(slot) = self.choose(now, source, sequence, category, out) {
                 self.forward(now, source, sequence, slot, out);
-                return true;
+                return Sending::Sent;
             }
             let Some(job) = self.jobs.get(&sequence) else {
-                return false;
+                return Sending::None;
             };
             stuck.push(job.requirement.clone());
         }
-        false
+        Sending::None
     }
 
     /// Returns where the job goes; writes down why, if it must wait.
@@ -121,10 +141,12 @@ impl Machine {
         };
         let job = self.jobs.get_mut(&sequence)?;
         let is_recorded = if slot.is_some() {
-            self.records.takes_sent(now.time)
+            // Else the record would say for a day that it waits.
+            self.records.takes_sent(now.time) || job.is_recorded
         } else {
             !std::mem::replace(&mut job.is_noted, true) && self.records.takes_wait(now.time)
         };
+        job.is_recorded |= is_recorded;
         if is_recorded {
             let author = Author {
                 epoch: self.epoch,
@@ -178,8 +200,8 @@ impl Machine {
         }
     }
 
-    /// Tells operators why no job of the room can go, and claims memory for one
-    /// that waits for it while smaller ones pass.
+    /// Tells operators why the first job of the room cannot go, and claims memory
+    /// for one that waits for it while smaller ones pass.
     fn find_no_node(
         &mut self,
         now: Now,
@@ -188,30 +210,21 @@ impl Machine {
         candidate: &Candidate<'_>,
         out: &mut Vec<Output>,
     ) {
-        let (Some(room), Some(service)) = (
-            self.rooms.get_mut(source),
-            self.services.get_mut(&source.category),
-        ) else {
+        let Some(shortfall) = self.judge(now.time, source, sequence, candidate) else {
             return;
         };
-        // To look at every node for every message would cost more than all else.
-        let is_judged = |at: Time| now.time.since(at) < super::SWEEP_INTERVAL;
-        if room.judged.is_some_and(is_judged) {
+        let Some(room) = self.rooms.get_mut(source) else {
             return;
-        }
-        room.judged = Some(now.time);
-        let shortfall = self.fleet.shortfall(candidate);
-        if !shortfall.is_passing() && !service.is_starved {
-            service.is_starved = true;
-            out.push(Output::Event(Event::NoEligibleNode {
-                category: source.category.clone(),
-                why: shortfall.to_string(),
-            }));
+        };
+        if room.is_first(sequence) {
+            let is_starved = !shortfall.is_passing();
+            let was_starved = std::mem::replace(&mut room.is_starved, is_starved);
+            tell_starved(source, was_starved, is_starved, &shortfall, out);
         }
         let run_s = self.fleet.learner(candidate.category).needs().duration_s;
         let patience = Duration::from_secs_f32((run_s * CLAIM_AFTER_DURATIONS).min(1e6));
-        let is_starved = candidate.waited > patience.max(CLAIM_AFTER_MIN);
-        if shortfall.memory > 0 && is_starved && room.claim.is_none() {
+        let is_patient = candidate.waited <= patience.max(CLAIM_AFTER_MIN);
+        if shortfall.memory > 0 && !is_patient && room.claim.is_none() {
             let slot = self.fleet.claim(candidate);
             room.claim = slot.map(|slot| (sequence, slot));
         }
@@ -225,21 +238,20 @@ impl Machine {
         slot: Slot,
         out: &mut Vec<Output>,
     ) {
-        let service = self.services.get_mut(&source.category);
+        let service = self.services.get(&source.category);
         let service = service.expect("the room of a category is served");
         let category = service.index;
         let roles = match service.is_for_managed {
             true => service.policy.roles.clone(),
             false => Vec::new(),
         };
-        if std::mem::take(&mut service.is_starved) {
-            let category = source.category.clone();
-            out.push(Output::Event(Event::EligibleAgain { category }));
-        }
-        service.is_late = false;
         let job = self.jobs.get_mut(&sequence).expect("waiting jobs are held");
         self.turn += 1;
         let room = self.rooms.get_mut(source).expect("the job waited in it");
+        if room.is_first(sequence) && std::mem::take(&mut room.is_starved) {
+            let category = source.category.clone();
+            out.push(Output::Event(Event::EligibleAgain { category }));
+        }
         room.leave(sequence, &job.requirement);
         room.served = self.turn;
         if let Some((_, slot)) = room.claim.take_if(|(owner, _)| *owner == sequence) {
@@ -269,9 +281,27 @@ impl Machine {
     }
 }
 
+fn tell_starved(
+    source: &Source,
+    was_starved: bool,
+    is_starved: bool,
+    shortfall: &Shortfall,
+    out: &mut Vec<Output>,
+) {
+    let category = source.category.clone();
+    match (was_starved, is_starved) {
+        (false, true) => out.push(Output::Event(Event::NoEligibleNode {
+            category,
+            why: shortfall.to_string(),
+        })),
+        (true, false) => out.push(Output::Event(Event::EligibleAgain { category })),
+        (false, false) | (true, true) => {}
+    }
+}
+
 /// Returns the order in which rooms are served, the least first: priority, with
-/// a step for each while that the first job has waited.
-fn urgency(now: Time, source: &Source, first: &Job) -> i64 {
-    let waited = now.since(first.since).as_secs() / AGEING_STEP.as_secs();
+/// a step for each while that the job to be sent has waited.
+fn urgency(now: Time, source: &Source, job: &Job) -> i64 {
+    let waited = now.since(job.since).as_secs() / AGEING_STEP.as_secs();
     source.priority as i64 - i64::try_from(waited).unwrap_or(i64::MAX)
 }

@@ -7,6 +7,7 @@ use rolecast_common::label::Requirement;
 use rolecast_common::time::Now;
 use rolecast_common::wire::{CategoryStatus, Decision, JobState, JobView, Status, VERSION};
 
+use super::waiting::MAX_RUNNING;
 use super::{Machine, Service, State};
 use crate::capacity;
 use crate::fleet::{Author, Candidate};
@@ -47,10 +48,10 @@ impl Machine {
             let count = of_category.filter(|job| is_counted(&job.state)).count();
             u32::try_from(count).unwrap_or(u32::MAX)
         };
-        let eligible = self.fleet.obstacles(service.index).filter(|obstacle| {
-            let passing = [Obstacle::Full, Obstacle::Memory, Obstacle::Refused];
-            obstacle.is_none_or(|obstacle| passing.contains(&obstacle))
-        });
+        let eligible = self
+            .fleet
+            .obstacles(service.index)
+            .filter(|obstacle| obstacle.is_none_or(Obstacle::is_passing));
         CategoryStatus {
             category: policy.category.clone(),
             declared: policy.declared,
@@ -60,7 +61,7 @@ impl Machine {
             running: count(|state| matches!(state, State::Running { .. })),
             nodes_eligible: u32::try_from(eligible.count()).unwrap_or(u32::MAX),
             oldest_ms: None,
-            late: service.is_late,
+            late: self.is_late(&policy.category),
             completed: service.completed,
             retried: service.retried,
             dead: service.dead,
@@ -68,6 +69,11 @@ impl Machine {
             profile: self.fleet.learner(service.index).view(),
             expected_per_minute: service.demand.per_minute(EXPECTED_SECONDS),
         }
+    }
+
+    fn is_late(&self, category: &Category) -> bool {
+        let mut rooms = self.rooms.iter();
+        rooms.any(|(source, room)| source.category == *category && room.is_late)
     }
 
     /// Returns where a job is, if it is held here or was given back from here.
@@ -143,6 +149,9 @@ impl Machine {
         });
         if shortfall.able == 0 {
             return format!("no node can take it: {shortfall}");
+        }
+        if self.fleet.room_for(service.index) == 0 {
+            return MAX_RUNNING.to_owned();
         }
         if last.is_empty() {
             return "it waits its turn, or for a node that would slow it down less".to_owned();

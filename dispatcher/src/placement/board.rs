@@ -52,6 +52,21 @@ pub enum Obstacle {
     Memory,
 }
 
+impl Obstacle {
+    /// Returns whether it passes by itself as jobs end.
+    pub fn is_passing(self) -> bool {
+        match self {
+            Self::Refused | Self::Full | Self::Memory => true,
+            Self::Gone
+            | Self::Draining
+            | Self::Role
+            | Self::NotOffered
+            | Self::Label
+            | Self::TooSmall => false,
+        }
+    }
+}
+
 /// The state of a node that figures do not tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
@@ -187,6 +202,7 @@ impl Board {
     /// Removes a node; its slot goes to the next one added.
     pub fn remove_node(&mut self, slot: Slot) {
         self.rows[slot].standing = Standing::Gone;
+        self.rows[slot].figures.memory_claimed = 0.0;
         self.touch(slot);
         for class in &mut self.classes {
             class.fits[slot] = Err(Obstacle::Gone);
@@ -224,7 +240,9 @@ impl Board {
     }
 
     pub fn set_jobs_max(&mut self, slot: Slot, jobs_max: u32) {
-        self.rows[slot].jobs_max = jobs_max;
+        if std::mem::replace(&mut self.rows[slot].jobs_max, jobs_max) != jobs_max {
+            self.touch(slot);
+        }
     }
 
     /// Keeps the category away from the node, or no longer.
@@ -388,6 +406,22 @@ impl Board {
             outlook,
             share,
         ))
+    }
+
+    /// Returns the same for the job that memory is kept free for there.
+    pub fn estimate_claimed(
+        &self,
+        slot: Slot,
+        category: CategoryIndex,
+        fit: Result<Fit, Obstacle>,
+        outlook: Outlook,
+    ) -> Result<Estimate, Obstacle> {
+        let (mut row, jobs) = (self.rows[slot].clone(), &self.categories[category]);
+        row.figures.memory_claimed = 0.0;
+        let fit = fit.and_then(|fit| row.admit(slot, fit, jobs, outlook))?;
+        let (figures, share) = (&row.figures, self.priority_share);
+        let rank = fit.rank;
+        Ok(cost::estimate(figures, &jobs.needs, rank, outlook, share))
     }
 
     /// Returns by how much sharing slows one more job down on the node.

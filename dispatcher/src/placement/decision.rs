@@ -9,6 +9,9 @@ use super::{key, keyed};
 
 /// Returns the node that the record's figures lead to.
 pub fn choose(decision: &Decision) -> Option<&NodeId> {
+    if decision.is_claimed {
+        return decision.node.as_ref();
+    }
     let needs = needs(&decision.needs);
     let outlook = if decision.is_forecast {
         Outlook::Ahead

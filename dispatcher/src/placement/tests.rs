@@ -171,82 +171,199 @@ fn board(count: usize) -> (Board, CategoryIndex, ClassIndex) {
     (board, category, class)
 }
 
+/// Nodes of the property test, and the classes, of a category each.
+const NODES: usize = 5;
+const CLASSES: usize = 2;
+
 #[derive(Clone, Debug)]
 enum Step {
-    Reserve(usize),
-    Release(usize),
+    Reserve(usize, usize),
+    Release(usize, usize),
     Use(usize, u8),
     Stand(usize, bool),
     Settle(usize),
-    Need(u8),
+    Need(usize, u8),
     Share(u8),
+    Refuse(usize, usize, bool),
+    Limit(usize, u32),
+    Refit(usize, usize, Result<Fit, Obstacle>),
+    Leave(usize),
+    Join(usize),
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let node = 0usize..6;
+    let node = 0..NODES;
+    let both = (0..NODES, 0..CLASSES);
+    let fit = prop_oneof![
+        Just(Err(Obstacle::Label)),
+        (0u8..2, 0u32..3).prop_map(|(rank, jobs_max)| Ok(Fit { rank, jobs_max })),
+    ];
     prop_oneof![
-        3 => node.clone().prop_map(Step::Reserve),
-        3 => node.clone().prop_map(Step::Release),
+        4 => both.clone().prop_map(|(node, class)| Step::Reserve(node, class)),
+        4 => both.clone().prop_map(|(node, class)| Step::Release(node, class)),
         2 => (node.clone(), 0u8..8).prop_map(|(node, cores)| Step::Use(node, cores)),
         1 => (node.clone(), any::<bool>()).prop_map(|(node, open)| Step::Stand(node, open)),
-        1 => node.prop_map(Step::Settle),
-        1 => (1u8..4).prop_map(Step::Need),
+        1 => node.clone().prop_map(Step::Settle),
+        1 => (0..CLASSES, 1u8..4).prop_map(|(class, cores)| Step::Need(class, cores)),
         1 => (0u8..4).prop_map(Step::Share),
+        1 => (both.clone(), any::<bool>()).prop_map(|((node, class), is)| Step::Refuse(node, class, is)),
+        1 => (node.clone(), 0u32..4).prop_map(|(node, limit)| Step::Limit(node, limit)),
+        1 => (both, fit).prop_map(|((node, class), fit)| Step::Refit(node, class, fit)),
+        1 => node.clone().prop_map(Step::Leave),
+        2 => node.prop_map(Step::Join),
     ]
+}
+
+/// A board, and what it should know.
+struct Model {
+    board: Board,
+    classes: [ClassIndex; CLASSES],
+    nodes: [Option<Known>; NODES],
+}
+
+#[derive(Clone, Copy)]
+struct Known {
+    slot: Slot,
+    counts: [u32; CLASSES],
+    fits: [Result<Fit, Obstacle>; CLASSES],
+}
+
+impl Model {
+    fn new() -> Self {
+        let mut board = Board::new(Outlook::Ahead, 7);
+        let classes = ["c", "d"].map(|name| {
+            let category = board.add_category(&Category::new(name).unwrap(), needs());
+            board.add_class(category, &Requirement::default(), |_| Ok(FIT))
+        });
+        let mut model = Self {
+            board,
+            classes,
+            nodes: [None; NODES],
+        };
+        (0..NODES - 1).for_each(|node| model.join(node));
+        model
+    }
+
+    fn join(&mut self, node: usize) {
+        if self.nodes[node].is_some() {
+            return;
+        }
+        let slot = self.board.add_node(figures(4.0));
+        self.board.refit(slot, |_, _| Ok(FIT));
+        self.board.set_jobs_max(slot, 3);
+        self.nodes[node] = Some(Known {
+            slot,
+            counts: [0; CLASSES],
+            fits: [Ok(FIT); CLASSES],
+        });
+    }
+
+    fn take(&mut self, step: &Step) {
+        match *step {
+            Step::Join(node) => self.join(node),
+            Step::Need(class, cores) => {
+                let mut needs = needs();
+                needs.average[0] = f32::from(cores);
+                self.board.set_needs(class, needs);
+            }
+            Step::Share(quarters) => self.board.set_priority_share(f32::from(quarters) / 4.0),
+            Step::Reserve(node, _)
+            | Step::Release(node, _)
+            | Step::Use(node, _)
+            | Step::Stand(node, _)
+            | Step::Settle(node)
+            | Step::Refuse(node, ..)
+            | Step::Limit(node, _)
+            | Step::Refit(node, ..)
+            | Step::Leave(node) => self.change(node, step),
+        }
+    }
+
+    /// Changes a node that is there.
+    fn change(&mut self, node: usize, step: &Step) {
+        let (board, Some(known)) = (&mut self.board, &mut self.nodes[node]) else {
+            return;
+        };
+        let slot = known.slot;
+        match *step {
+            Step::Reserve(_, class) => {
+                board.reserve(slot, class);
+                known.counts[class] += 1;
+            }
+            Step::Release(_, class) if known.counts[class] > 0 => {
+                board.release(slot, class, class == 0);
+                known.counts[class] -= 1;
+            }
+            Step::Use(_, cores) => {
+                let used = using(figures(4.0), f32::from(cores));
+                board.update(slot, |figures| figures.ahead = used.ahead);
+            }
+            Step::Stand(_, is_open) => {
+                let standing = if is_open {
+                    Standing::Open
+                } else {
+                    Standing::Gone
+                };
+                board.set_standing(slot, standing);
+            }
+            Step::Settle(_) => board.settle(slot, [0.0, GIB, 0.0, 0.0]),
+            Step::Refuse(_, class, is_refused) => board.set_refused(slot, class, is_refused),
+            Step::Limit(_, limit) => board.set_jobs_max(slot, limit),
+            Step::Refit(_, class, fit) => {
+                known.fits[class] = fit;
+                board.refit(slot, |category, _| known.fits[category]);
+            }
+            Step::Leave(_) if known.counts == [0; CLASSES] => {
+                board.remove_node(slot);
+                self.nodes[node] = None;
+            }
+            Step::Release(..)
+            | Step::Leave(_)
+            | Step::Need(..)
+            | Step::Share(_)
+            | Step::Join(_) => {}
+        }
+    }
+
+    fn check(&mut self) {
+        let known: Vec<Known> = self.nodes.iter().flatten().copied().collect();
+        for class in 0..CLASSES {
+            let board = &mut self.board;
+            let best = board.best(self.classes[class]);
+            let cost = |known: &Known| {
+                let fit = known.fits[class];
+                let found = board.estimate(known.slot, class, fit, Outlook::Ahead);
+                found.ok().map(|found| found.cost)
+            };
+            let least = known.iter().filter_map(cost).reduce(f32::min);
+            let best = best.map(|slot| known.iter().find(|known| known.slot == slot));
+            let best = best.map(|known| known.expect("it is there"));
+            assert_eq!(best.and_then(cost), least);
+            let total: u32 = known.iter().map(|known| known.counts[class]).sum();
+            assert_eq!(board.total_of(class), total);
+        }
+        for node in known {
+            let figures = self.board.figures(node.slot);
+            let count: u32 = node.counts.iter().sum();
+            assert_eq!(self.board.jobs(node.slot), count);
+            assert!(figures.reserved.iter().all(|amount| *amount >= 0.0));
+            assert!(figures.memory_spread >= 0.0 && figures.memory_excess >= 0.0);
+            if count == 0 {
+                assert_eq!(figures.reserved, [0.0; RESOURCES]);
+            }
+        }
+    }
 }
 
 proptest! {
     #[test]
     fn the_index_agrees_with_a_look_at_all_and_nothing_goes_below_zero(
-        steps in proptest::collection::vec(step(), 1..80),
+        steps in proptest::collection::vec(step(), 1..100),
     ) {
-        let (mut board, category, class) = board(6);
-        let mut counts = [0u32; 6];
+        let mut model = Model::new();
         for step in steps {
-            match step {
-                Step::Reserve(slot) => {
-                    board.reserve(slot, category);
-                    counts[slot] += 1;
-                }
-                Step::Release(slot) if counts[slot] > 0 => {
-                    board.release(slot, category, slot % 2 == 0);
-                    counts[slot] -= 1;
-                }
-                Step::Release(_) => {}
-                Step::Use(slot, cores) => {
-                    let used = using(figures(4.0), f32::from(cores));
-                    board.update(slot, |figures| figures.ahead = used.ahead);
-                }
-                Step::Stand(slot, is_open) => {
-                    let standing = if is_open { Standing::Open } else { Standing::Gone };
-                    board.set_standing(slot, standing);
-                }
-                Step::Settle(slot) => board.settle(slot, [0.0, GIB, 0.0, 0.0]),
-                Step::Need(cores) => {
-                    let mut needs = needs();
-                    needs.average[0] = f32::from(cores);
-                    board.set_needs(category, needs);
-                }
-                Step::Share(quarters) => board.set_priority_share(f32::from(quarters) / 4.0),
-            }
-            let cost = |slot| board.estimate(slot, category, Ok(FIT), Outlook::Ahead).ok();
-            let costs: Vec<_> = (0..6).filter_map(cost).map(|found| found.cost).collect();
-            let least = costs.iter().copied().reduce(f32::min);
-            let best = board.best(class);
-            let found = best.and_then(|slot| {
-                board.estimate(slot, category, Ok(FIT), Outlook::Ahead).ok()
-            });
-            prop_assert_eq!(found.map(|found| found.cost), least);
-            for (slot, count) in counts.iter().enumerate() {
-                let figures = board.figures(slot);
-                prop_assert_eq!(board.jobs(slot), *count);
-                prop_assert!(figures.reserved.iter().all(|amount| *amount >= 0.0));
-                prop_assert!(figures.memory_spread >= 0.0 && figures.memory_excess >= 0.0);
-                if *count == 0 {
-                    prop_assert_eq!(figures.reserved, [0.0; RESOURCES]);
-                }
-            }
-            prop_assert_eq!(board.total_of(category), counts.iter().sum::<u32>());
+            model.take(&step);
+            model.check();
         }
     }
 

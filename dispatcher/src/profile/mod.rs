@@ -13,7 +13,7 @@
 
 mod quantiles;
 
-use rolecast_common::unit::Resources;
+use rolecast_common::unit::{BytesPerSecond, Resources};
 use rolecast_common::wire::{LearnedProfile, ProfileView};
 
 use crate::category::Profile;
@@ -23,8 +23,10 @@ use quantiles::Quantiles;
 
 /// How many outcomes the declared profile is worth.
 const DECLARED_WORTH: f64 = 10.0;
-/// With fewer outcomes the declared peak of memory is not undercut.
+/// With fewer outcomes run times are not judged.
 const ENOUGH: u64 = 30;
+/// With fewer outcomes that tell it the declared peak of memory is not undercut.
+const ENOUGH_MEMORY: f32 = 30.0;
 /// Once there are enough, one outcome changes little: they are taken together.
 const REFRESH_EVERY: u64 = 16;
 /// What is forgotten with each outcome, once there are many: the last thousand
@@ -48,6 +50,13 @@ const STAY_DURATIONS: f64 = 2.5;
 /// The longest and shortest run that counts.
 const RUN_MAX_S: f64 = 30.0 * 24.0 * 3600.0;
 const RUN_MIN_S: f64 = 1e-6;
+
+/// More bytes a second than any device moves: the limit where a node does not say
+/// what its own can do.
+const RATE_MAX: f64 = 1e11;
+/// What may be counted beyond the limits, in seconds of them: a few ticks of the
+/// clock that counts CPU time, and what buffers take at once.
+const SLACK_S: f64 = 0.05;
 
 /// One execution that completed.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -80,7 +89,9 @@ struct Sums {
     cpu_s: f64,
     network_bytes: f64,
     disk_bytes: f64,
-    memory_run: f64,
+    /// Executions whose memory is known, and that.
+    memory_count: f64,
+    memory: f64,
     /// Executions whose CPU time is known, and the logarithm of that on a core
     /// of speed 1.
     known_count: f64,
@@ -104,6 +115,8 @@ pub struct Learner {
     count: u64,
     /// Figures that no machine could have produced, left out or limited.
     clamped: u64,
+    /// The memory that few executions exceed, in bytes, when it was looked at last.
+    memory_most: f32,
     needs: Needs,
 }
 
@@ -118,6 +131,7 @@ impl Learner {
             calibration: [1.0; RESOURCES],
             count: 0,
             clamped: 0,
+            memory_most: 0.0,
             needs: Needs {
                 average: [0.0; RESOURCES],
                 memory_peak: 0.0,
@@ -158,11 +172,10 @@ impl Learner {
         self.count >= ENOUGH
     }
 
-    /// Learns from an execution; what no machine could have done is left out.
-    pub fn observe(&mut self, seen: &Observation) {
-        let Some(seen) = self.plausible(seen) else {
-            return;
-        };
+    /// Learns from an execution, limited to what its node can do, and returns it
+    /// so; `None` if no machine could have done it: then it must teach nobody.
+    pub fn observe(&mut self, seen: &Observation) -> Option<Observation> {
+        let seen = self.plausible(seen)?;
         self.count += 1;
         let undisturbed_s = (seen.run_s / seen.slow_down).max(RUN_MIN_S);
         let alone_s = (undisturbed_s * seen.speed).clamp(RUN_MIN_S, RUN_MAX_S);
@@ -177,7 +190,6 @@ impl Learner {
             &mut sums.log_work,
             &mut sums.network_bytes,
             &mut sums.disk_bytes,
-            &mut sums.memory_run,
             &mut sums.alone_s,
             &mut sums.log_alone,
         ] {
@@ -203,12 +215,15 @@ impl Learner {
         }
         self.work.add(alone_s);
         if seen.memory > 0.0 {
-            sums.memory_run += seen.memory;
+            // The last thousand that told it count, however rare they are.
+            sums.memory_count = sums.memory_count * keep + 1.0;
+            sums.memory = sums.memory * keep + seen.memory;
             self.memory.add(seen.memory);
         }
         if self.count < ENOUGH || self.count.is_multiple_of(REFRESH_EVERY) {
             self.refresh();
         }
+        Some(seen)
     }
 
     /// Corrects the averages by what all jobs of a node were measured to use:
@@ -233,6 +248,9 @@ impl Learner {
                 self.needs.average[index] *= *factor / before;
             }
         }
+        // The peak is what outcomes and the declaration say, and at least the average.
+        let average = self.needs.average[MEMORY];
+        self.needs.memory_peak = (self.memory_most - average).max(0.0);
     }
 
     /// Returns what is declared beside what was learned.
@@ -281,16 +299,29 @@ impl Learner {
         }
         #[allow(clippy::cast_precision_loss, reason = "no machine has 2^53 bytes")]
         let memory_max = seen.capacity.memory.get() as f64;
-        // A few ticks of the clock that counts CPU time.
-        let cpu_max = seen.capacity.cpu.get() * seen.run_s + 0.05;
+        let cpu_max = seen.capacity.cpu.get() * seen.run_s + SLACK_S;
+        let bytes_max = |rate: BytesPerSecond| {
+            let rate = if rate == BytesPerSecond::ZERO {
+                RATE_MAX
+            } else {
+                rate.get()
+            };
+            rate * (seen.run_s + SLACK_S)
+        };
         let limited = Observation {
             cpu_s: seen.cpu_s.min(cpu_max),
             memory: seen.memory.min(memory_max),
+            network_bytes: seen.network_bytes.min(bytes_max(seen.capacity.network)),
+            disk_bytes: seen.disk_bytes.min(bytes_max(seen.capacity.disk)),
             speed: seen.speed.clamp(0.05, 20.0),
             slow_down: seen.slow_down.clamp(1.0, 1e3),
             ..*seen
         };
-        if limited.cpu_s < seen.cpu_s || limited.memory < seen.memory {
+        let is_limited = limited.cpu_s < seen.cpu_s
+            || limited.memory < seen.memory
+            || limited.network_bytes < seen.network_bytes
+            || limited.disk_bytes < seen.disk_bytes;
+        if is_limited {
             self.clamped += 1;
         }
         Some(limited)
@@ -312,9 +343,8 @@ impl Learner {
             };
             (sum + prior_s * declared) / (run_s + prior_s)
         };
-        let memory_sum = sums.memory_run;
-        let memory = (memory_sum + DECLARED_WORTH * declared[1])
-            / (if memory_sum > 0.0 { sums.count } else { 0.0 } + DECLARED_WORTH);
+        let memory = (sums.memory + DECLARED_WORTH * declared[MEMORY])
+            / (sums.memory_count + DECLARED_WORTH);
         let learned = [
             blend(sums.cpu_s, sums.known_run_s, declared[0]),
             memory,
@@ -327,9 +357,10 @@ impl Learner {
         }
         let duration_s =
             (sums.alone_s + DECLARED_WORTH * declared_s) / (sums.count + DECLARED_WORTH);
+        self.memory_most = self.memory_peak() as f32;
         self.needs = Needs {
             average,
-            memory_peak: (self.memory_peak() as f32 - average[1]).max(0.0),
+            memory_peak: (self.memory_most - average[MEMORY]).max(0.0),
             duration_s: duration_s as f32,
             stay: self.stay(declared_s),
             reach: reach(duration_s),
@@ -341,7 +372,7 @@ impl Learner {
     fn memory_peak(&self) -> f64 {
         let declared = f64::from(amounts(self.declared.peak)[1]);
         match self.memory.get(PEAK_SHARE) {
-            Some(learned) if self.count >= ENOUGH => learned,
+            Some(learned) if self.memory.count() >= ENOUGH_MEMORY => learned,
             Some(learned) => learned.max(declared),
             None => declared,
         }

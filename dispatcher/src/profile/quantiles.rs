@@ -40,6 +40,11 @@ impl Quantiles {
         }
     }
 
+    /// Returns how many samples count.
+    pub(super) fn count(&self) -> f32 {
+        self.total
+    }
+
     /// Returns the number that this share of the samples does not exceed, or
     /// `None` before any came.
     pub(super) fn get(&self, share: f32) -> Option<f64> {

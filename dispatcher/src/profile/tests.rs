@@ -187,3 +187,67 @@ fn memory_that_jobs_have_not_filled_yet_is_not_promised_to_others() {
     learner.calibrate(&[0.0, 1e9, 0.0, 0.0], 2.0, 4.0);
     assert!(f64::from(learner.needs().average[1]) > 64.0 * MIB);
 }
+
+#[test]
+fn bytes_that_no_device_moves_are_limited() {
+    let mut learner = learner();
+    for _ in 0..300 {
+        learner.observe(&Observation {
+            network_bytes: 1e18,
+            disk_bytes: 1e18,
+            capacity: Resources {
+                disk: rolecast_common::unit::BytesPerSecond::clamped(1e8),
+                ..seen().capacity
+            },
+            ..seen()
+        });
+    }
+    let needs = learner.needs();
+    // Nobody knows what its network can do: what no machine's can.
+    assert!(needs.average[2] <= 1.1e11, "{needs:?}");
+    assert!(needs.average[3] <= 1.05e8, "{needs:?}");
+    assert_eq!(learner.view().learned.clamped, 300);
+}
+
+#[test]
+fn memory_is_learned_from_the_outcomes_that_tell_it() {
+    let mut learner = learner();
+    for job in 0..400 {
+        let memory = if job % 4 == 0 { 256.0 * MIB } else { 0.0 };
+        learner.observe(&Observation { memory, ..seen() });
+    }
+    let needs = learner.needs();
+    assert!(is_near(needs.average[1], 256.0 * MIB), "{needs:?}");
+    // Hundreds of outcomes, but few that tell: the declared peak stands.
+    let mut learner = self::learner();
+    learner.declared.peak.memory = Bytes::from_mib(1024);
+    for job in 0..400 {
+        let memory = if job % 20 == 0 { 256.0 * MIB } else { 0.0 };
+        learner.observe(&Observation { memory, ..seen() });
+    }
+    let needs = learner.needs();
+    let peak = needs.average[1] + needs.memory_peak;
+    assert!(is_near(peak, 1024.0 * MIB), "{needs:?}");
+}
+
+#[test]
+fn heartbeats_raise_the_peak_of_memory_only_once_the_average_exceeds_it() {
+    let mut learner = learner();
+    learner.declared.peak.memory = Bytes::from_mib(128);
+    learner.refresh();
+    let mut last = 0.0;
+    for _ in 0..400 {
+        learner.calibrate(&[0.0, 1e9, 0.0, 0.0], 2.0, 4.0);
+        let needs = *learner.needs();
+        let peak = needs.average[1] + needs.memory_peak;
+        let expected = (128.0 * MIB).max(f64::from(needs.average[1]));
+        assert!((f64::from(peak) / expected - 1.0).abs() < 1e-5, "{needs:?}");
+        assert!(needs.average[1] >= last);
+        last = needs.average[1];
+        learner.refresh();
+        let again = learner.needs();
+        assert!((again.average[1] / needs.average[1] - 1.0).abs() < 1e-4);
+        assert!((again.memory_peak - needs.memory_peak).abs() < 1e-3 * peak);
+    }
+    assert!(is_near(last, 8.0 * 64.0 * MIB), "{last}");
+}

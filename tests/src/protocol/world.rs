@@ -305,8 +305,8 @@ fn settings(backups: u32) -> Settings {
         prefer: Vec::new(),
         cost: Resources::default(),
         change_cost: Duration::from_secs(10),
-        changes_per_hour: 60,
         term: Duration::from_secs(600),
+        changes_per_hour: 60,
     };
     Settings {
         managed: [

@@ -147,9 +147,9 @@ impl Cluster {
             std::thread::sleep(POLL_EVERY);
         }
         for process in &mut self.processes {
+            // What a worker started must not outlive it, not even stopped.
+            signal_group(process, Signal::SIGKILL);
             if is_running(process) {
-                // Its group too: what a worker started must not outlive it.
-                signal_group(process, Signal::SIGKILL);
                 let _ = process.child.kill();
             }
             let _ = process.child.wait();

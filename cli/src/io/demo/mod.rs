@@ -14,6 +14,7 @@ mod play;
 mod programs;
 mod records;
 mod setup;
+mod surprise;
 
 use std::time::Duration;
 
@@ -56,6 +57,7 @@ pub(crate) async fn run(
         terminal.note(&cluster.log_tail("dispatcher"));
     }
     if demo.keep {
+        own_load::end_all(&cluster);
         let url = ended.as_ref().ok().map(|stage| stage.url.as_str());
         keep(cluster, url, terminal);
     } else {
@@ -118,6 +120,16 @@ async fn perform(
         terminal.print_document(&report.json())?;
     } else {
         terminal.print(&report.text(terminal.palette))?;
+    }
+    if !demo.no_roles {
+        let act = surprise::Act {
+            session: &session,
+            terminal,
+            worker: &programs.worker,
+            url: &url,
+        };
+        let killed = played.kill.as_ref().map(|kill| kill.node.as_str());
+        act.play(cluster, killed).await?;
     }
     let exit = if tally.is_flawless() {
         Exit::Fine

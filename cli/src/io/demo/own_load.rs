@@ -41,29 +41,33 @@ fn id_file(node: &str) -> String {
 /// The work of all nodes, stopped whenever it should not be there.
 #[derive(Debug)]
 pub(super) struct OwnLoads {
-    loads: Vec<OwnLoad>,
+    loads: Vec<Planned>,
     start: Instant,
     /// How many jobs are submitted.
     jobs: u32,
 }
 
+/// A load whose time is known.
 #[derive(Debug)]
-struct OwnLoad {
+struct Planned {
     node: &'static str,
     load: Load,
-    id: Pid,
+    work: OwnLoad,
     is_on: bool,
 }
+
+/// The loop beside a worker; it ends with the worker.
+#[derive(Debug)]
+pub(super) struct OwnLoad(Pid);
 
 impl OwnLoads {
     /// Finds the work beside the workers.
     pub(super) fn new(cluster: &Cluster, start: Instant, jobs: usize) -> Self {
         let find = |node: &'static str, load: Load| {
-            let id = fs::read_to_string(cluster.path().join(id_file(node))).ok()?;
-            Some(OwnLoad {
+            Some(Planned {
                 node,
                 load,
-                id: Pid::from_raw(id.trim().parse().ok()?),
+                work: OwnLoad::find(cluster, node).ok()?,
                 is_on: false,
             })
         };
@@ -88,11 +92,10 @@ impl OwnLoads {
                 continue;
             }
             load.is_on = is_due;
-            load.signal(if is_due {
-                Signal::SIGCONT
-            } else {
-                Signal::SIGSTOP
-            });
+            match is_due {
+                true => load.work.go_on(),
+                false => load.work.stop(),
+            }
             changed.push((load.node, is_due));
         }
         changed
@@ -100,14 +103,37 @@ impl OwnLoads {
 }
 
 impl OwnLoad {
+    /// Finds the loop beside a worker.
+    pub(super) fn find(cluster: &Cluster, node: &str) -> anyhow::Result<Self> {
+        let id = fs::read_to_string(cluster.path().join(id_file(node)))?;
+        Ok(Self(Pid::from_raw(id.trim().parse()?)))
+    }
+
+    pub(super) fn go_on(&self) {
+        self.signal(Signal::SIGCONT);
+    }
+
+    pub(super) fn stop(&self) {
+        self.signal(Signal::SIGSTOP);
+    }
+
     fn signal(&self, signal: Signal) {
         // It may have ended with its worker.
-        let _ = kill(self.id, signal);
+        let _ = kill(self.0, signal);
     }
 }
 
-impl Drop for OwnLoad {
+/// Ends the work of all nodes, for the workers go on without.
+pub(super) fn end_all(cluster: &Cluster) {
+    let loads = FLEET.iter();
+    for load in loads.filter_map(|member| OwnLoad::find(cluster, member.node).ok()) {
+        load.signal(Signal::SIGKILL);
+    }
+}
+
+impl Drop for OwnLoads {
+    /// From now on only somebody else lets them work.
     fn drop(&mut self) {
-        self.signal(Signal::SIGKILL);
+        self.loads.iter().for_each(|load| load.work.stop());
     }
 }

@@ -51,9 +51,8 @@ pub(super) async fn start(
         let config = format!("{}.toml", member.node);
         cluster.write(&config, &worker_toml(member))?;
         let arguments = ["--config", config.as_str(), "--nats-url", &url];
-        cores.confined(index, || match member.load {
-            Some(_) => own_load::start_worker(cluster, member.node, &programs.worker, &arguments),
-            None => cluster.start(member.node, &programs.worker, &arguments),
+        cores.confined(index, || {
+            own_load::start_worker(cluster, member.node, &programs.worker, &arguments)
         })?;
     }
     let settings = Settings {
@@ -99,7 +98,7 @@ async fn wait_until_ready(session: &Session, cluster: &mut Cluster) -> Result<()
         let nodes = status.map(|status| status.nodes).unwrap_or_default();
         let ready = nodes
             .iter()
-            .filter(|node| node.health == NodeHealth::Ready)
+            .filter(|node| node.health == NodeHealth::Ready && !node.roles.is_empty())
             .count();
         if ready == FLEET.len() {
             return Ok(());

@@ -4,7 +4,8 @@
 //! those with more jobs in flight than most probes found are hot. The choice is
 //! the cold host with the least latency, or, if all are hot, the one with the
 //! fewest jobs. An answer is used twice at most, and forgotten after a second.
-//! Answers come at once, which flatters it.
+//! One pool serves all kinds, whose latencies differ a thousandfold: an answer
+//! tells those of each. Answers come at once, which flatters it.
 
 use std::collections::VecDeque;
 
@@ -28,13 +29,12 @@ const NEAREST: usize = 5;
 
 pub(super) struct Prequal {
     rng: fastrand::Rng,
-    /// One for each kind, like the next two.
-    pools: Vec<Pool>,
-    /// For each host, jobs in flight when a job was sent, and its latency.
+    pool: Pool,
+    /// For each kind and host, jobs in flight when a job was sent, and its latency.
     latencies: Vec<Vec<VecDeque<(f64, f64)>>>,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 struct Pool {
     /// The oldest first.
     answers: Vec<Answer>,
@@ -44,12 +44,13 @@ struct Pool {
 }
 
 /// What a probe found.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct Answer {
     host: HostIndex,
     at_s: f64,
     in_flight_per_core: f64,
-    latency_s: f64,
+    /// Of each kind.
+    latencies_s: Vec<f64>,
     uses: u32,
 }
 
@@ -58,20 +59,21 @@ impl Prequal {
         let kinds = &world.kinds;
         Self {
             rng: fastrand::Rng::with_seed(world.seed),
-            pools: vec![Pool::default(); kinds.len()],
+            pool: Pool::default(),
             latencies: vec![vec![VecDeque::new(); world.hosts.len()]; kinds.len()],
         }
     }
 
     fn probe(&self, query: &Query<'_>, host: HostIndex) -> Answer {
         let in_flight = query.live.in_flight(host) as f64;
-        let known = &self.latencies[query.kind][host];
+        // A host that nobody knows is tried.
+        let latency_s =
+            |hosts: &Vec<VecDeque<_>>| median_nearest(&hosts[host], in_flight).unwrap_or(0.0);
         Answer {
             host,
             at_s: query.now_s,
             in_flight_per_core: in_flight / query.fleet.cores[host],
-            // A host that nobody knows is tried.
-            latency_s: median_nearest(known, in_flight).unwrap_or(0.0),
+            latencies_s: self.latencies.iter().map(latency_s).collect(),
             uses: 0,
         }
     }
@@ -82,13 +84,13 @@ impl Choice for Prequal {
         for _ in 0..PROBES_PER_JOB {
             let host = candidates[self.rng.usize(..candidates.len())];
             let answer = self.probe(query, host);
-            self.pools[query.kind].add(answer);
+            self.pool.add(answer);
         }
-        let pool = &mut self.pools[query.kind];
+        let pool = &mut self.pool;
         pool.forget(query.now_s);
         let hot = pool.hot();
         let is_candidate = |answer: &Answer| candidates.binary_search(&answer.host).is_ok();
-        let at = best(&pool.answers, hot, is_candidate)?;
+        let at = best(&pool.answers, query.kind, hot, is_candidate)?;
         let chosen = &mut pool.answers[at];
         let host = chosen.host;
         chosen.uses += 1;
@@ -96,7 +98,7 @@ impl Choice for Prequal {
         if chosen.uses >= USES_MAX {
             pool.answers.remove(at);
         }
-        pool.drop_one(hot);
+        pool.drop_one(query.kind, hot);
         Some(host)
     }
 
@@ -114,11 +116,11 @@ impl Pool {
         if self.answers.len() == POOL_MAX {
             self.answers.remove(0);
         }
-        self.answers.push(answer);
         if self.recent.len() == RECENT_PROBES {
             self.recent.pop_front();
         }
         self.recent.push_back(answer.in_flight_per_core);
+        self.answers.push(answer);
     }
 
     fn forget(&mut self, now_s: f64) {
@@ -143,7 +145,7 @@ impl Pool {
     }
 
     /// Keeps the pool from filling with what nobody wants to choose.
-    fn drop_one(&mut self, hot: f64) {
+    fn drop_one(&mut self, kind: usize, hot: f64) {
         self.drops_oldest = !self.drops_oldest;
         if self.answers.is_empty() {
             return;
@@ -151,20 +153,20 @@ impl Pool {
         let at = if self.drops_oldest {
             0
         } else {
-            worst(&self.answers, hot)
+            worst(&self.answers, kind, hot)
         };
         self.answers.remove(at);
     }
 }
 
 impl Answer {
-    /// Ranks it: cold before hot, then by latency or by jobs.
-    fn rank(&self, hot: f64) -> (bool, f64) {
+    /// Ranks it for a kind: cold before hot, then by latency or by jobs.
+    fn rank(&self, kind: usize, hot: f64) -> (bool, f64) {
         let is_hot = self.in_flight_per_core > hot;
         let cost = if is_hot {
             self.in_flight_per_core
         } else {
-            self.latency_s
+            self.latencies_s[kind]
         };
         (is_hot, cost)
     }
@@ -174,15 +176,30 @@ fn compare(one: (bool, f64), other: (bool, f64)) -> std::cmp::Ordering {
     one.0.cmp(&other.0).then(one.1.total_cmp(&other.1))
 }
 
-fn best(answers: &[Answer], hot: f64, is_candidate: impl Fn(&Answer) -> bool) -> Option<usize> {
+fn best(
+    answers: &[Answer],
+    kind: usize,
+    hot: f64,
+    is_candidate: impl Fn(&Answer) -> bool,
+) -> Option<usize> {
     (0..answers.len())
         .filter(|at| is_candidate(&answers[*at]))
-        .min_by(|one, other| compare(answers[*one].rank(hot), answers[*other].rank(hot)))
+        .min_by(|one, other| {
+            compare(
+                answers[*one].rank(kind, hot),
+                answers[*other].rank(kind, hot),
+            )
+        })
 }
 
-fn worst(answers: &[Answer], hot: f64) -> usize {
+fn worst(answers: &[Answer], kind: usize, hot: f64) -> usize {
     (0..answers.len())
-        .max_by(|one, other| compare(answers[*one].rank(hot), answers[*other].rank(hot)))
+        .max_by(|one, other| {
+            compare(
+                answers[*one].rank(kind, hot),
+                answers[*other].rank(kind, hot),
+            )
+        })
         .unwrap_or(0)
 }
 

@@ -1,9 +1,10 @@
 //! Policies that choose a host for each job as it comes.
 //!
-//! A job that no host may take at the moment waits behind those of its kind,
-//! until a job ends or a heartbeat comes.
+//! A job that no host may take at the moment waits, until a job ends on a host or
+//! a heartbeat of one comes: that host is offered to the jobs that wait, the
+//! oldest first. A job that was killed keeps its age.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::policy::{
     End, EndStatus, Event, HostIndex, JobIndex, Live, Policy, Report, Send,
@@ -14,6 +15,10 @@ use super::retries::Retries;
 
 /// How a host is chosen.
 pub(super) trait Choice {
+    /// How many waiting jobs of one kind are looked at when a host may have
+    /// room: one where all jobs of a kind are alike.
+    const LOOK_AHEAD: usize = 1;
+
     /// Returns the host for the job, one of the candidates, which are in their
     /// order and at least one; `None` if it had better wait.
     fn choose(&mut self, query: &Query<'_>, candidates: &[HostIndex]) -> Option<HostIndex>;
@@ -48,7 +53,8 @@ pub(super) struct Push<C> {
     choice: C,
     fleet: Fleet,
     memory: Option<Memory>,
-    waiting: Vec<VecDeque<JobIndex>>,
+    /// For each kind; jobs are numbered in the order of their arrival.
+    waiting: Vec<BTreeSet<JobIndex>>,
     flights: BTreeMap<JobIndex, Flight>,
     retries: Retries,
     /// Kept to be filled anew for each job.
@@ -61,7 +67,7 @@ impl<C: Choice> Push<C> {
             choice,
             fleet: Fleet::new(world),
             memory: has_memory_check.then(|| Memory::new(world)),
-            waiting: vec![VecDeque::new(); world.kinds.len()],
+            waiting: vec![BTreeSet::new(); world.kinds.len()],
             flights: BTreeMap::new(),
             retries: Retries::default(),
             candidates: Vec::new(),
@@ -70,14 +76,27 @@ impl<C: Choice> Push<C> {
 
     fn take(&mut self, now_s: f64, job: JobIndex, live: &dyn Live, sends: &mut Vec<Send>) {
         let kind = live.world().arrivals[job].kind;
-        if !self.waiting[kind].is_empty() || !self.send(now_s, job, live, sends) {
-            self.waiting[kind].push_back(job);
+        let may_overtake = self.waiting[kind].len() < C::LOOK_AHEAD;
+        if !may_overtake || !self.send(now_s, job, None, live, sends) {
+            self.waiting[kind].insert(job);
         }
     }
 
-    fn send(&mut self, now_s: f64, job: JobIndex, live: &dyn Live, sends: &mut Vec<Send>) -> bool {
+    /// Sends the job if it may go to one of the hosts, or to this one.
+    fn send(
+        &mut self,
+        now_s: f64,
+        job: JobIndex,
+        only: Option<HostIndex>,
+        live: &dyn Live,
+        sends: &mut Vec<Send>,
+    ) -> bool {
         let kind = live.world().arrivals[job].kind;
-        let mut candidates = self.fleet.eligible(kind);
+        let mut candidates = match &only {
+            None => self.fleet.eligible(kind),
+            Some(host) if self.fleet.may_run(kind, *host) => std::slice::from_ref(host),
+            Some(_) => return false,
+        };
         if let Some(memory) = &self.memory {
             self.candidates.clear();
             let fitting = candidates.iter().filter(|host| memory.fits(**host, kind));
@@ -133,13 +152,34 @@ impl<C: Choice> Push<C> {
         }
     }
 
-    fn send_waiting(&mut self, now_s: f64, live: &dyn Live, sends: &mut Vec<Send>) {
-        for kind in 0..self.waiting.len() {
-            while let Some(job) = self.waiting[kind].front().copied() {
-                if !self.send(now_s, job, live, sends) {
-                    break;
-                }
-                self.waiting[kind].pop_front();
+    /// Offers a host that may have room to the jobs that wait, the oldest first.
+    fn send_waiting(
+        &mut self,
+        now_s: f64,
+        host: HostIndex,
+        live: &dyn Live,
+        sends: &mut Vec<Send>,
+    ) {
+        if self.waiting.iter().all(BTreeSet::is_empty) {
+            return;
+        }
+        // For each kind, up to which job it was looked through, and how many did
+        // not fit.
+        let mut looked = vec![(0, 0); self.waiting.len()];
+        loop {
+            let next = |(waiting, (from, refused)): (&BTreeSet<_>, &(_, _))| {
+                let has_more = *refused < C::LOOK_AHEAD;
+                has_more.then(|| waiting.range(*from..).next().copied())?
+            };
+            let Some(job) = self.waiting.iter().zip(&looked).filter_map(next).min() else {
+                return;
+            };
+            let kind = live.world().arrivals[job].kind;
+            looked[kind].0 = job + 1;
+            if self.send(now_s, job, Some(host), live, sends) {
+                self.waiting[kind].remove(&job);
+            } else {
+                looked[kind].1 += 1;
             }
         }
     }
@@ -149,16 +189,16 @@ impl<C: Choice> Policy for Push<C> {
     fn handle(&mut self, now_s: f64, event: Event<'_>, live: &dyn Live, sends: &mut Vec<Send>) {
         match event {
             Event::Arrived { job, .. } => self.take(now_s, job, live, sends),
-            Event::Ended { job, end, .. } => {
+            Event::Ended { job, host, end } => {
                 self.end(now_s, job, &end, live);
-                self.send_waiting(now_s, live, sends);
+                self.send_waiting(now_s, host, live, sends);
             }
             Event::Heartbeat { host, report } => {
                 if let Some(memory) = &mut self.memory {
                     memory.hear(host, &report);
                 }
                 self.choice.heard(host, &report);
-                self.send_waiting(now_s, live, sends);
+                self.send_waiting(now_s, host, live, sends);
             }
             Event::Turn => {
                 while let Some(job) = self.retries.take(now_s) {

@@ -15,13 +15,11 @@ use super::arrivals::{self, Row};
 use super::others::{Component, Signal};
 use super::trace::{Common, Drawing, Recording, Timeline, scale};
 use crate::backtest::table::Table;
+use crate::simulate::pressure::interference;
 use crate::simulate::world::{Arrival, Host, Load, Sample, Sharing, World};
 
 /// How long others' use is taken to stay the same.
 const STEP_S: f64 = 0.5;
-/// How much longer a job takes on a host that is busy, from sharing caches and
-/// execution units.
-const INTERFERENCE: f64 = 0.15;
 /// Monday, 5 January 2026: calendars begin with a week.
 const EPOCH_MS: u64 = 1_767_571_200_000;
 
@@ -133,8 +131,7 @@ fn work(scenario: &Scenario, load: f64, hosts: &[Host]) -> Result<f64, Unbuildab
         let others = others / capacity;
         return Err(Unbuildable::OthersTakeAll { others });
     }
-    let busy = load.min(1.0);
-    Ok((load * capacity - others) / (1.0 + INTERFERENCE * busy * busy))
+    Ok((load * capacity - others) / interference(load))
 }
 
 /// Returns the cores that others want while jobs arrive, in the mean and at

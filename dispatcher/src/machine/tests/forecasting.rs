@@ -6,7 +6,7 @@ use rolecast_common::id::Role;
 use rolecast_common::wire::ForecastMode;
 
 use super::*;
-use crate::category::Policy;
+use crate::category::{Policy, Profile};
 
 fn machine_in(mode: ForecastMode, policies: Vec<Policy>) -> Machine {
     let params = Params {

@@ -4,6 +4,7 @@ mod explaining;
 mod forecasting;
 mod nodes;
 mod pinging;
+mod waiting;
 mod world;
 
 use std::collections::BTreeSet;
@@ -15,14 +16,13 @@ use rolecast_common::label::Requirement;
 use rolecast_common::options::{InvalidOption, Options};
 use rolecast_common::subjects::Source;
 use rolecast_common::time::{Now, Time, WallTime};
+use rolecast_common::unit::Resources;
 use rolecast_common::wire::{
     Blob, JobState, JobUsage, Outcome, OutcomeStatus, RecordStatus, VERSION,
 };
 
 use super::*;
-use crate::category::{Backoff, Profile};
 use crate::fleet::tests::{beat, params};
-use crate::placement::{Patience, Weights};
 
 const START: u64 = 1_700_000_000_000;
 
@@ -34,35 +34,21 @@ fn now(seconds: f64) -> Now {
     }
 }
 
+/// A category whose jobs are declared to need nothing.
 fn policy(category: &str) -> Policy {
-    Policy {
-        category: Category::new(category).unwrap(),
-        declared: true,
-        roles: Vec::new(),
-        profile: Profile {
-            average: rolecast_common::unit::Resources::default(),
-            peak: rolecast_common::unit::Resources::default(),
-            duration: Duration::from_secs(1),
-        },
-        weights: Weights::default(),
-        patience: Patience::default(),
-        wait_max: Duration::from_secs(60),
-        running_max: None,
-        attempts_max: 2,
-        backoff: Backoff {
-            min: Duration::from_secs(1),
-            max: Duration::from_secs(8),
-        },
-        records_completed: true,
-    }
+    fleet::tests::policy(category, Resources::default())
 }
 
 fn machine() -> Machine {
+    machine_of(vec![policy("ocr"), policy("scan")])
+}
+
+fn machine_of(policies: Vec<Policy>) -> Machine {
     let params = Params {
         name: "d".to_owned(),
         forecast: params(),
         roles: RoleSettings::default(),
-        policies: vec![policy("ocr"), policy("scan")],
+        policies,
         has_feedback: true,
         undeclared: Some(policy("any")),
         warm_up: Duration::ZERO,
@@ -167,6 +153,8 @@ fn turn(
                 | Output::Event(_)
                 | Output::PublishCapacity(_)
                 | Output::Learn(_)
+                // Which none of these tests has a document for.
+                | Output::Roles(_)
         );
         !is_aside
     });

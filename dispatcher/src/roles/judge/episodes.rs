@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 /// Episodes that are remembered: enough to tell kinds apart, and few enough to
 /// be out of date after a day or two of trouble. Guessed.
 const KNOWN_MAX: usize = 100;
-/// Weight of the doubt, in episodes (research, placement.md section 6).
+/// Weight of the doubt, in episodes.
 const DOUBTS: f64 = 2.0;
 /// Added to the length of the doubt, in seconds: nothing lasts for zero.
 const DOUBT_MIN_S: f64 = 1.0;

@@ -45,9 +45,11 @@ pub(super) fn missed(load: f64) -> f64 {
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Load {
     pub(super) share: f64,
-    /// Whether pressure, or slow jobs, made it larger than use alone.
+    /// Whether pressure made it larger than use alone.
     pub(super) is_pressed: bool,
-    pub(super) is_slow: bool,
+    /// What the run times of jobs tell, if they are long; else 0. They are told
+    /// when jobs end, so they lag.
+    pub(super) by_jobs: f64,
 }
 
 impl Load {
@@ -67,12 +69,10 @@ impl Load {
             }
             Some(_) | None => 0.0,
         };
-        let by_jobs = slowed(f64::from(reading.slow_down));
-        let share = by_use.max(by_pressure).max(by_jobs);
         Some(Self {
-            share: share.min(LOAD_MAX),
+            share: by_use.max(by_pressure).min(LOAD_MAX),
             is_pressed: by_pressure > by_use,
-            is_slow: by_jobs > by_use,
+            by_jobs: slowed(f64::from(reading.slow_down)),
         })
     }
 }
@@ -155,16 +155,16 @@ mod tests {
         let mut slow = reading(3.0, 0.5);
         slow.slow_down = 2.0;
         let load = Load::of(&slow).unwrap();
-        assert!(load.share > 1.5 && load.is_slow);
+        assert!(load.share < 0.5 && load.by_jobs > 1.5);
     }
 
     #[test]
     fn nonsense_is_no_load() {
         let mut nonsense = reading(3.0, 9.0);
         nonsense.slow_down = f32::NAN;
-        assert_eq!(Load::of(&nonsense).unwrap().share, 0.0);
+        assert_eq!(Load::of(&nonsense), Some(Load::default()));
         nonsense.slow_down = f32::INFINITY;
-        assert_eq!(Load::of(&nonsense).unwrap().share, 0.0);
+        assert_eq!(Load::of(&nonsense), Some(Load::default()));
         nonsense.capacity = Cores::ZERO;
         assert_eq!(Load::of(&nonsense), None);
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use rolecast_common::time::Time;
 
 use super::Reading;
-use super::harm::Load;
+use super::harm::{LOAD_MAX, Load, missed};
 use super::usual::Usual;
 
 /// Three heartbeats: a node that was silent so long is not judged.
@@ -19,11 +19,13 @@ pub(super) const LIMIT: f64 = 0.9;
 const CALM: Duration = Duration::from_secs(3);
 /// A reading stands for no longer than this, in seconds.
 const STEP_MAX_S: f64 = 2.0;
-/// A target is judged by so much of its past (research).
+/// A target is judged by so much of its past: from simulation.
 const WINDOW: Duration = Duration::from_secs(60);
 /// The least of it that must be known.
-const WINDOW_MIN: Duration = Duration::from_secs(30);
-/// The share of the last minute in which a node was no worse than told (research).
+const WINDOW_MIN: Duration = Duration::from_secs(20);
+/// A bad load that lasts for so long becomes usual, in seconds. Guessed.
+const LASTING_S: f64 = 600.0;
+/// The share of the last minute in which a node was no worse than told: from simulation.
 const WINDOW_QUANTILE: f64 = 0.8;
 /// How long before its time a forecast was made: one step of the forecaster, so
 /// that it knew nothing of what it is compared with.
@@ -31,6 +33,9 @@ const FORETOLD: Duration = Duration::from_secs(10);
 /// Readings kept of the last minute, and forecasts: heartbeats come every second,
 /// and up to ten a second when load moves.
 const KEPT_MAX: usize = 600;
+/// Jobs that are slow for longer are not those that began under a load that is
+/// over. Guessed.
+const LAG: Duration = Duration::from_secs(15);
 /// A load this much beyond its upper quantile was not foreseen: as much as
 /// heartbeats vary by themselves. Guessed.
 const UNFORESEEN: f64 = 0.05;
@@ -51,8 +56,8 @@ pub(super) struct Bad {
     pub(super) since: Time,
     last: Time,
     pub(super) is_unforeseen: bool,
-    /// The load beyond the limit times how long it was: large at once if the
-    /// load is, and in time if it is not. In seconds.
+    /// The share that missed beyond what the limit allows, times how long it did:
+    /// large soon if the load is far over the limit, and in time if it is not.
     pub(super) excess_s: f64,
 }
 
@@ -61,6 +66,9 @@ pub(super) struct Node {
     pub(super) at: Time,
     pub(super) capacity: f64,
     pub(super) load: Load,
+    /// Since when jobs have been slow while the load was well.
+    slow_since: Option<Time>,
+    pub(super) is_slow: bool,
     /// The load without the role, and the role's own share of the CPU.
     pub(super) alone: f64,
     pub(super) role: f64,
@@ -72,6 +80,8 @@ pub(super) struct Node {
     window: VecDeque<(Time, f64)>,
     foretold: VecDeque<Foretold>,
     usual: Usual,
+    /// The loads of the episode it is in: as long as that lasts they are not usual.
+    episode: Usual,
     pub(super) bad: Option<Bad>,
     /// When it was last hot or bad.
     pub(super) bad_last: Option<Time>,
@@ -83,6 +93,8 @@ impl Node {
             at: now,
             capacity: 0.0,
             load: Load::default(),
+            slow_since: None,
+            is_slow: false,
             alone: 0.0,
             role: 0.0,
             ahead: 0.0,
@@ -90,6 +102,7 @@ impl Node {
             window: VecDeque::new(),
             foretold: VecDeque::new(),
             usual: Usual::default(),
+            episode: Usual::default(),
             bad: None,
             bad_last: None,
         }
@@ -101,27 +114,44 @@ impl Node {
         &mut self,
         now: Time,
         reading: &Reading,
-        load: Load,
+        mut load: Load,
         role_load: f64,
         is_holder: bool,
     ) -> Option<Duration> {
         let step_s = now.since(self.at).as_secs_f64().min(STEP_MAX_S);
         self.capacity = reading.capacity.get();
-        self.role = (role_load / self.capacity).min(super::harm::LOAD_MAX);
+        self.role = (role_load / self.capacity).min(LOAD_MAX);
         self.is_holder = is_holder;
         self.at = now;
+        self.is_slow = self.is_slow_for_long(now, load);
+        if self.is_slow {
+            load.share = load.share.max(load.by_jobs);
+        }
         self.load = load;
         self.alone = if is_holder {
             (load.share - self.role).max(0.0)
         } else {
             load.share
         };
-        self.ahead = (reading.ahead_upper.get() / self.capacity).min(super::harm::LOAD_MAX);
-        self.usual.add(self.alone, step_s);
+        self.ahead = (reading.ahead_upper.get() / self.capacity).min(LOAD_MAX);
         self.remember(now);
+        self.note_usual(step_s);
         let ended = self.follow(now, step_s);
+        if ended.is_some() {
+            self.usual.absorb(&mut self.episode);
+        }
         self.foretell(now, reading.upper.get() / self.capacity);
         ended
+    }
+
+    fn note_usual(&mut self, step_s: f64) {
+        if self.bad.is_none() {
+            return self.usual.add(self.alone, step_s);
+        }
+        self.episode.add(self.alone, step_s);
+        if self.episode.total_s() >= LASTING_S {
+            self.usual.absorb(&mut self.episode);
+        }
     }
 
     /// Returns the load with the whole role.
@@ -172,6 +202,17 @@ impl Node {
         quantile.map(|load| load.max(self.alone))
     }
 
+    /// Returns whether jobs have been slow for so long that no load that was
+    /// seen explains it: something that no figure tells.
+    fn is_slow_for_long(&mut self, now: Time, load: Load) -> bool {
+        if load.by_jobs == 0.0 || load.share >= LIMIT {
+            self.slow_since = None;
+            return false;
+        }
+        let since = *self.slow_since.get_or_insert(now);
+        now.since(since) >= LAG
+    }
+
     fn remember(&mut self, now: Time) {
         self.window.push_back((now, self.alone));
         while self.window.len() > KEPT_MAX
@@ -186,7 +227,7 @@ impl Node {
 
     /// Begins, follows or ends a bad episode.
     fn follow(&mut self, now: Time, step_s: f64) -> Option<Duration> {
-        let beyond = self.with_role() - LIMIT;
+        let beyond = missed(self.with_role()) - missed(LIMIT);
         let is_unforeseen = self.is_unforeseen(now);
         if beyond >= 0.0 {
             let bad = self.bad.get_or_insert(Bad {

@@ -44,12 +44,18 @@ impl Judge {
         holder: &NodeId,
         candidates: &[NodeId],
     ) -> Option<Target> {
+        // What befell the holder may have befallen all: only who was heard of
+        // since can be known to be well.
+        let since = self.nodes.get(holder)?.bad?.since;
         let others = candidates
             .iter()
             .enumerate()
             .filter(|(_, id)| *id != holder);
         let ranked = others.filter_map(|(place, id)| {
-            let node = self.nodes.get(id).filter(|node| node.is_fresh(now))?;
+            let node = self.nodes.get(id)?;
+            if !node.is_fresh(now) || node.at <= since {
+                return None;
+            }
             let load = node.sustained(now)? + node.role;
             (load <= ROOM).then(|| (self.rank(place, id, node, load), id, node, load))
         });

@@ -1,1 +1,545 @@
-//! Tests.
+//! When a role moves, and above all when it does not.
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// Five nodes of ten cores, heard of every second; the role takes three.
+struct Group {
+    judge: Judge,
+    names: Vec<NodeId>,
+    second: u64,
+    holder: usize,
+    loads: [f64; 5],
+    /// What the forecasts say, and who is silent.
+    upper: [f64; 5],
+    ahead: [f64; 5],
+    silent: [bool; 5],
+    jobs: f64,
+    pressure: Option<f64>,
+    slow_down: f32,
+}
+
+const COST: Duration = Duration::from_secs(10);
+
+fn settings() -> Settings {
+    Settings {
+        change_cost: COST,
+        role_load: Cores::clamped(3.0),
+        term: Duration::from_secs(600),
+        cool_down: Duration::from_secs(30),
+        changes_per_hour: 6,
+        hot_share: 0.5,
+    }
+}
+
+impl Group {
+    /// A group that has been calm for ten minutes; the first node has the role.
+    fn calm() -> Self {
+        Self::with(settings())
+    }
+
+    fn with(settings: Settings) -> Self {
+        let names = (0..5).map(|node| NodeId::new(&format!("n{node}")).unwrap());
+        let mut group = Self {
+            judge: Judge::new(settings),
+            names: names.collect(),
+            second: 0,
+            holder: 0,
+            loads: [0.2; 5],
+            upper: [0.6; 5],
+            ahead: [0.3; 5],
+            silent: [false; 5],
+            jobs: 0.0,
+            pressure: None,
+            slow_down: 1.0,
+        };
+        assert_eq!(group.go_on(600), None);
+        group
+    }
+
+    fn now(&self) -> Time {
+        Time::from_start(Duration::from_secs(self.second))
+    }
+
+    fn reading(&self, node: usize) -> Reading {
+        let cores = |share: f64| Cores::clamped(share * 10.0);
+        let role = if node == self.holder { 0.3 } else { 0.0 };
+        Reading {
+            capacity: cores(1.0),
+            used: cores((self.loads[node] + role + self.jobs).min(1.0)),
+            jobs: cores(self.jobs),
+            expected: cores(0.2),
+            upper: cores(self.upper[node]),
+            ahead_upper: cores(self.ahead[node] + role),
+            pressure: self.pressure.map(Share::clamped),
+            slow_down: if node == self.holder {
+                self.slow_down
+            } else {
+                1.0
+            },
+        }
+    }
+
+    /// Hears of all in the next second and asks.
+    fn tick(&mut self) -> Verdict {
+        self.second += 1;
+        for node in (0..5).filter(|node| !self.silent[*node]) {
+            let (now, reading) = (self.now(), self.reading(node));
+            self.judge.observe(now, &self.names[node], &reading);
+        }
+        let (now, names) = (self.now(), self.names.clone());
+        self.judge.decide(now, &names[self.holder], &names)
+    }
+
+    /// Goes on for so many seconds or until a verdict that is not to keep.
+    fn go_on(&mut self, seconds: u64) -> Option<Verdict> {
+        let mut ticks = (0..seconds).map(|_| self.tick());
+        ticks.find(|verdict| !matches!(verdict, Verdict::Keep(_)))
+    }
+
+    /// Goes on until the role moves, and carries it out.
+    fn moved(&mut self, seconds: u64) -> Option<usize> {
+        let (Verdict::Move { to, .. } | Verdict::Restore { to, .. }) = self.go_on(seconds)? else {
+            return None;
+        };
+        self.holder = self.names.iter().position(|name| *name == to).unwrap();
+        self.second += 2;
+        let now = self.now();
+        self.judge.note_change(now, Duration::from_secs(2));
+        Some(self.holder)
+    }
+}
+
+/// A judge that is given what it takes to keep a role says why.
+fn obstacle(verdict: &Verdict) -> Option<Obstacle> {
+    verdict.assessment().obstacle
+}
+
+#[test]
+fn a_bottleneck_that_nobody_foresaw_moves_the_role_once_it_cost_enough() {
+    let mut group = Group::calm();
+    group.loads[0] = 1.0;
+    let before = group.second;
+    let Some(Verdict::Move { to, assessment }) = group.go_on(120) else {
+        panic!("the role stays");
+    };
+    assert_ne!(to.as_str(), "n0");
+    assert!(assessment.evidence.is_complete());
+    assert!(assessment.regret_s >= assessment.needed_s);
+    assert!(assessment.benefit_core_s > 0.0 && assessment.cost_core_s > 0.0);
+    // Not at one heartbeat, nor long after the plain cost.
+    assert!((3..45).contains(&(group.second - before)));
+}
+
+#[test]
+fn one_bad_heartbeat_moves_nothing() {
+    let mut group = Group::calm();
+    group.loads[0] = 1.0;
+    assert!(matches!(group.tick(), Verdict::Keep(_)));
+    group.loads[0] = 0.2;
+    assert_eq!(group.go_on(300), None);
+}
+
+#[test]
+fn what_was_foreseen_is_left_to_placement() {
+    let mut group = Group::calm();
+    group.upper[0] = 1.4;
+    assert_eq!(group.go_on(60), None);
+    group.loads[0] = 1.0;
+    assert_eq!(group.go_on(300), None);
+    assert_eq!(obstacle(&group.tick()), Some(Obstacle::Unproven));
+}
+
+#[test]
+fn what_is_usual_for_the_node_is_no_reason() {
+    let mut group = Group::calm();
+    group.holder = 1;
+    group.loads[0] = 0.65;
+    assert_eq!(group.go_on(9000), None);
+    group.holder = 0;
+    assert_eq!(group.go_on(300), None);
+    let verdict = group.tick();
+    assert!(!verdict.assessment().evidence.is_unusual);
+    assert_eq!(obstacle(&verdict), Some(Obstacle::Unproven));
+}
+
+#[test]
+fn a_load_like_that_of_the_peers_is_no_reason() {
+    let mut group = Group::calm();
+    group.loads = [0.7, 0.7, 0.7, 0.7, 0.3];
+    assert_eq!(group.go_on(120), None);
+    assert!(!group.tick().assessment().evidence.is_above_peers);
+}
+
+#[test]
+fn a_high_load_below_the_limit_is_no_reason() {
+    let mut group = Group::calm();
+    group.loads[0] = 0.55;
+    assert_eq!(group.go_on(3600), None);
+    assert_eq!(obstacle(&group.tick()), Some(Obstacle::Healthy));
+}
+
+#[test]
+fn a_small_excess_takes_longer_than_a_large_one() {
+    let suspected_after = |load: f64| {
+        let mut group = Group::calm();
+        group.loads[0] = load;
+        let ticks = (1..100).map(|second| (second, group.tick()));
+        let mut over = ticks.filter(|(_, verdict)| verdict.assessment().evidence.is_over_limit);
+        over.next().unwrap().0
+    };
+    assert!(suspected_after(1.0) <= 2);
+    assert!(suspected_after(0.62) >= 4);
+}
+
+#[test]
+fn jobs_are_shed_before_a_role_moves() {
+    let mut group = Group::calm();
+    group.jobs = 0.6;
+    assert_eq!(group.go_on(600), None);
+}
+
+#[test]
+fn slow_jobs_stand_in_for_use_when_they_stay_slow() {
+    let mut group = Group::calm();
+    group.slow_down = 2.0;
+    assert_eq!(group.go_on(12), None);
+    let verdict = group.go_on(120).expect("it lasts");
+    assert!(matches!(verdict, Verdict::Move { .. }));
+    assert!(verdict.assessment().evidence.is_slow);
+}
+
+#[test]
+fn pressure_tells_how_far_over_the_limit_a_full_node_is() {
+    let harm = |pressure| {
+        let mut group = Group::calm();
+        group.loads[0] = 1.0;
+        group.pressure = pressure;
+        group.tick();
+        group.tick().assessment().holder_missed
+    };
+    assert!(harm(Some(0.4)) > harm(None) + 0.3);
+}
+
+#[test]
+fn if_most_nodes_are_hot_it_is_said_once_and_nothing_moves() {
+    let mut group = Group::calm();
+    group.loads = [1.0, 1.0, 1.0, 1.0, 0.1];
+    assert!(matches!(group.tick(), Verdict::Alert(_)));
+    assert_eq!(group.go_on(300), None);
+    assert_eq!(obstacle(&group.tick()), Some(Obstacle::AllHot));
+    group.loads = [0.2; 5];
+    assert_eq!(group.go_on(60), None);
+    group.loads = [1.0; 5];
+    assert!(matches!(group.tick(), Verdict::Alert(_)));
+}
+
+#[test]
+fn a_holder_that_is_not_heard_of_is_not_judged() {
+    let mut group = Group::calm();
+    group.loads[0] = 1.0;
+    assert_eq!(group.go_on(2), None);
+    group.silent[0] = true;
+    assert_eq!(group.go_on(2), None);
+    let regret_s = group.judge.regret_s;
+    assert_eq!(group.go_on(300), None);
+    assert_eq!(obstacle(&group.tick()), Some(Obstacle::HolderUnknown));
+    assert!(group.judge.regret_s <= regret_s + 2.0);
+}
+
+#[test]
+fn a_node_that_is_silent_is_no_target() {
+    let mut group = Group::calm();
+    group.loads[0] = 1.0;
+    group.silent = [false, true, true, true, false];
+    group.second += 3;
+    assert_eq!(group.moved(120), Some(4));
+}
+
+#[test]
+fn a_target_needs_room_for_the_whole_role_over_its_last_minute() {
+    let mut group = Group::calm();
+    // The first is full, the second was until now, the third has too little.
+    group.loads = [0.2, 0.2, 0.8, 0.45, 0.2];
+    assert_eq!(group.go_on(40), None);
+    group.loads = [1.0, 0.8, 0.1, 0.45, 0.2];
+    assert_eq!(group.moved(8).or_else(|| group.moved(60)), Some(4));
+}
+
+#[test]
+fn equals_are_told_apart_by_the_room_that_is_forecast() {
+    let mut group = Group::calm();
+    group.ahead = [0.3, 0.6, 0.5, 0.2, 0.6];
+    group.loads[0] = 1.0;
+    assert_eq!(group.moved(120), Some(3));
+}
+
+#[test]
+fn with_no_candidate_nothing_moves() {
+    let mut group = Group::calm();
+    group.loads[0] = 1.0;
+    for _ in 0..120 {
+        group.tick();
+        let (now, holder) = (group.now(), group.names[0].clone());
+        for candidates in [vec![], vec![holder.clone()]] {
+            let verdict = group.judge.decide(now, &holder, &candidates);
+            assert!(matches!(verdict, Verdict::Keep(_)), "{verdict:?}");
+        }
+        // Only asked about, never done.
+        group.judge.asked = None;
+        group.judge.changes = Changes::default();
+    }
+}
+
+#[test]
+fn a_short_past_keeps_a_role_and_a_long_one_moves_it_early() {
+    let moved_after = |lengths_s: f64| {
+        let mut group = Group::calm();
+        (0..50).for_each(|_| group.judge.episodes.add(lengths_s));
+        group.loads[0] = 1.0;
+        let before = group.second;
+        group.moved(300).map(|_| group.second - before)
+    };
+    let (early, late) = (moved_after(600.0).unwrap(), moved_after(8.0).unwrap());
+    assert!(early < 10 && late > 10, "{early} {late}");
+}
+
+#[test]
+fn each_recent_change_makes_the_next_one_dearer() {
+    let mut group = Group::calm();
+    group.loads[0] = 1.0;
+    group
+        .judge
+        .changes
+        .add(group.now(), Duration::from_secs(40));
+    group
+        .judge
+        .changes
+        .add(group.now(), Duration::from_secs(40));
+    group
+        .judge
+        .changes
+        .add(group.now(), Duration::from_secs(40));
+    for _ in 0..12 {
+        group.tick();
+    }
+    let verdict = group.tick();
+    let assessment = verdict.assessment();
+    assert!(assessment.recent_changes > 2.0);
+    assert!(assessment.needed_s > 10.0 && assessment.needed_s <= 40.0);
+}
+
+#[test]
+fn a_long_change_raises_what_the_next_one_must_be_worth() {
+    let mut group = Group::calm();
+    let now = group.now();
+    group.judge.note_change(now, Duration::from_secs(60));
+    assert_eq!(group.tick().assessment().change_s, 60.0);
+}
+
+#[test]
+fn nothing_moves_within_the_cool_down_or_beyond_the_bound() {
+    let mut group = Group::calm();
+    group.loads[0] = 1.0;
+    let now = group.now();
+    group.judge.resume(now, [Duration::ZERO].into_iter(), None);
+    assert_eq!(group.go_on(25), None);
+    assert_eq!(obstacle(&group.tick()), Some(Obstacle::CoolDown));
+    let spent = std::iter::repeat_n(Duration::from_secs(1000), 6);
+    group.judge.resume(now, spent, None);
+    assert_eq!(group.go_on(600), None);
+    assert_eq!(obstacle(&group.tick()), Some(Obstacle::TooManyChanges));
+}
+
+#[test]
+fn the_former_holder_gets_the_role_back_after_a_term() {
+    let mut group = Group::calm();
+    group.loads[0] = 1.0;
+    let to = group.moved(120).unwrap();
+    group.go_on(60);
+    group.loads[0] = 0.2;
+    let before = group.second;
+    let Some(Verdict::Restore { to: home, .. }) = group.go_on(3000) else {
+        panic!("it stays on {to}");
+    };
+    assert_eq!(home.as_str(), "n0");
+    assert!(group.second - before >= 600);
+}
+
+#[test]
+fn a_former_holder_with_a_doubtful_forecast_waits() {
+    let mut group = Group::calm();
+    group.loads[0] = 1.0;
+    group.moved(120).unwrap();
+    group.loads[0] = 0.2;
+    group.ahead[0] = 0.9;
+    assert_eq!(group.go_on(5000), None);
+    group.ahead[0] = 0.3;
+    assert_eq!(group.moved(5), Some(0));
+    assert_eq!(group.go_on(5000), None);
+}
+
+#[test]
+fn a_role_that_somebody_else_moved_is_not_brought_back() {
+    let mut group = Group::calm();
+    group.holder = 3;
+    assert_eq!(group.go_on(5000), None);
+}
+
+#[test]
+fn a_successor_restores_what_its_predecessor_moved() {
+    let mut group = Group::calm();
+    let (now, home) = (group.now(), group.names[2].clone());
+    let ago = Duration::from_secs(500);
+    group
+        .judge
+        .resume(now, [ago].into_iter(), Some((home, ago)));
+    assert_eq!(group.go_on(60), None);
+    assert_eq!(group.moved(60), Some(2));
+}
+
+#[test]
+fn a_flapping_group_keeps_its_roles() {
+    let mut group = Group::calm();
+    for second in 0..3600_usize {
+        for node in 0..5 {
+            let is_hot = (second + 5 * node) % 25 < 10;
+            group.loads[node] = if is_hot { 1.0 } else { 0.2 };
+        }
+        let verdict = group.tick();
+        assert!(
+            matches!(verdict, Verdict::Keep(_) | Verdict::Alert(_)),
+            "{second}: {verdict:?}"
+        );
+    }
+}
+
+#[test]
+fn clocks_that_jump_and_nodes_without_a_cpu_do_no_harm() {
+    let mut group = Group::calm();
+    group.loads[0] = 1.0;
+    group.tick();
+    group.second += 1_000_000;
+    assert!(matches!(group.tick(), Verdict::Keep(_)));
+    group.second = 5;
+    assert!(matches!(group.tick(), Verdict::Keep(_)));
+    let nothing = Reading {
+        capacity: Cores::ZERO,
+        ..group.reading(0)
+    };
+    let (now, names) = (group.now(), group.names.clone());
+    group.judge.observe(now, &names[0], &nothing);
+    let verdict = group.judge.decide(now, &names[0], &names);
+    assert_eq!(obstacle(&verdict), Some(Obstacle::HolderUnknown));
+    group.judge.forget(&names[1]);
+}
+
+fn any_reading() -> impl Strategy<Value = Reading> {
+    let cores = || {
+        prop_oneof![
+            4 => (0.0..12.0).prop_map(Cores::clamped),
+            1 => Just(Cores::clamped(f64::MAX)),
+            1 => Just(Cores::ZERO),
+        ]
+    };
+    let slow_down = prop_oneof![Just(1.0), 0.5..4.0_f32, Just(f32::NAN), Just(f32::MAX)];
+    (
+        cores(),
+        cores(),
+        cores(),
+        cores(),
+        proptest::option::of(0.0..1.0),
+        slow_down,
+    )
+        .prop_map(
+            |(used, jobs, upper, ahead_upper, pressure, slow_down)| Reading {
+                capacity: Cores::clamped(10.0),
+                used,
+                jobs,
+                expected: upper,
+                upper,
+                ahead_upper,
+                pressure: pressure.map(Share::clamped),
+                slow_down,
+            },
+        )
+}
+
+fn all_finite(assessment: &Assessment) -> bool {
+    let figures = [
+        assessment.benefit_core_s,
+        assessment.cost_core_s,
+        assessment.regret_s,
+        assessment.needed_s,
+        assessment.change_s,
+        assessment.elapsed_s,
+        assessment.remaining_s,
+        assessment.recent_changes,
+        assessment.holder_load,
+        assessment.holder_missed,
+        assessment.target_load.unwrap_or(0.0),
+        assessment.target_missed.unwrap_or(0.0),
+    ];
+    figures.into_iter().all(f64::is_finite)
+}
+
+/// A stretch in which the readings of all nodes stay as they are: how long, and
+/// who is heard of.
+type Stretch = (u64, [Option<Reading>; 3]);
+
+fn any_stretch() -> impl Strategy<Value = Stretch> {
+    let reading = || proptest::option::weighted(0.9, any_reading());
+    (1..90_u64, [reading(), reading(), reading()])
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_read_bounds_hold_and_targets_are_known_to_be_well(
+        stretches in proptest::collection::vec(any_stretch(), 1..60),
+        is_committed in any::<bool>(),
+    ) {
+        let bound = 3;
+        let mut judge = Judge::new(Settings {
+            change_cost: Duration::from_secs(2),
+            cool_down: Duration::from_secs(5),
+            term: Duration::from_secs(60),
+            changes_per_hour: bound,
+            ..settings()
+        });
+        let names: Vec<NodeId> = (0..3).map(|n| NodeId::new(&format!("n{n}")).unwrap()).collect();
+        let (mut second, mut holder) = (0, 0);
+        let mut heard = [None::<(u64, Reading)>; 3];
+        let mut moves: Vec<u64> = Vec::new();
+        for (length, readings) in stretches {
+            for _ in 0..length {
+                second += 1;
+                let now = Time::from_start(Duration::from_secs(second));
+                for (node, reading) in readings.iter().enumerate() {
+                    if let Some(reading) = reading {
+                        judge.observe(now, &names[node], reading);
+                        heard[node] = Some((second, *reading));
+                    }
+                }
+                let verdict = judge.decide(now, &names[holder], &names);
+                prop_assert!(all_finite(verdict.assessment()), "{verdict:?}");
+                let (Verdict::Move { to, .. } | Verdict::Restore { to, .. }) = verdict else {
+                    continue;
+                };
+                let node = names.iter().position(|name| *name == to).unwrap();
+                prop_assert_ne!(node, holder);
+                let (at, reading) = heard[node].expect("the target was heard of");
+                prop_assert!(second - at < 3, "stale");
+                let own = (reading.used.get() - reading.jobs.get()).max(0.0) / 10.0;
+                prop_assert!(own < node::LIMIT, "hot: {own}");
+                moves.push(second);
+                let recent = moves.iter().filter(|at| second - **at < 3600).count();
+                prop_assert!(recent <= bound as usize, "{moves:?}");
+                if is_committed {
+                    holder = node;
+                    judge.note_change(now, Duration::from_secs(1));
+                }
+            }
+        }
+    }
+}

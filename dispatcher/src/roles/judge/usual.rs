@@ -4,7 +4,7 @@
 /// is for, and short enough that what lasts becomes usual. Guessed.
 const MEMORY_S: f64 = 3600.0;
 /// Least time that must be known, in seconds. Guessed.
-const KNOWN_MIN_S: f64 = 60.0;
+const KNOWN_MIN_S: f64 = 20.0;
 /// The share of the time in which load is no higher than usual. A node that is
 /// hot an eighth of the time is still surprising when it is.
 const QUANTILE: f64 = 0.75;
@@ -40,6 +40,20 @@ impl Usual {
         )]
         let bin = ((load / WIDTH) as usize).min(BINS - 1);
         self.seconds[bin] += length_s;
+    }
+
+    /// Takes over what the other one has, and empties it.
+    pub(super) fn absorb(&mut self, other: &mut Usual) {
+        let other = std::mem::take(other);
+        for (seconds, more) in self.seconds.iter_mut().zip(other.seconds) {
+            *seconds += more;
+        }
+        self.total_s += other.total_s;
+    }
+
+    /// Returns how much time it knows of, in seconds.
+    pub(super) fn total_s(&self) -> f64 {
+        self.total_s
     }
 
     /// Returns the load that is seldom exceeded; `None` if too little is known.

@@ -13,17 +13,35 @@ pub(crate) const FAIR: &str = "fair";
 pub(crate) const PRIORITY: &str = "priority";
 const BOTH: &[&str] = &[FAIR, PRIORITY];
 
-/// The loads of `mixed`, at which we are compared with all others.
-pub(crate) const MIXED_LOADS: &[f64] = &[0.5, 0.7, 0.85, 0.95];
+/// What each of the field's ways does at its best, in `mixed`: pushing by count,
+/// by probes and by latency, and pulling by slots and by the host's own CPU.
+const PEERS: &[&str] = &[
+    SIMPLE,
+    "prequal+memory",
+    "p2c-peak-ewma+memory",
+    "pull-percat",
+    "pull-cpu",
+    LAST,
+    OURS,
+    ORACLE,
+];
+
+/// The loads of `mixed`, at which we are compared with all others. The last is
+/// the scenario `overload`.
+pub(crate) const MIXED_LOADS: &[f64] = &[0.5, 0.7, 0.85, 0.95, OVERLOAD];
+pub(crate) const OVERLOAD: f64 = 1.05;
 /// The loads of `compact`, where forecasts are to pay.
 pub(crate) const COMPACT_LOADS: &[f64] = &[0.5, 0.6, 0.7];
 const LOADS: &[f64] = &[0.7, 0.85];
+/// The load of what is run once only.
+const LOAD: &[f64] = &[0.7];
+/// The load of `fresh` and `stale`, for the interval between them.
+const STALE_LOAD: &[f64] = &[0.75];
 
 /// Scenarios in which nothing can be foreseen, or all that is foreseen is wrong.
 pub(crate) const UNFORESEEN: &[&str] = &["bursty", "compact-rnd", "shifted"];
 const FORESEEN: &[&str] = &[
     "calm",
-    "compact",
     "compact-j3",
     "compact-j10",
     "cron",
@@ -41,7 +59,6 @@ const VARIANTS: &[&str] = &[
     "half-declared",
     "double-declared",
     "wrong-capacity",
-    "small",
 ];
 
 /// A scenario and how it is run.
@@ -71,7 +88,7 @@ const FULL: Times = Times {
     history: 5400,
     length: 900,
 };
-/// Two days and ten minutes, where only a large difference matters.
+/// Two days and ten minutes, where forecasts matter less.
 const SHORT: Times = Times {
     history: 3600,
     length: 600,
@@ -91,32 +108,45 @@ pub(crate) fn full(seeds: u32) -> Vec<Comparison> {
         seeds,
         times: Some(FULL),
     };
+    let once = |scenario, loads: &[f64]| Comparison {
+        seeds: seeds.div_ceil(2),
+        times: Some(SHORT),
+        ..comparison(scenario, loads, &[SIMPLE, OURS])
+    };
     let mut plan = vec![
-        comparison("mixed", MIXED_LOADS, &["all"]),
+        Comparison {
+            times: Some(SHORT),
+            ..comparison("mixed", MIXED_LOADS, PEERS)
+        },
         Comparison {
             sharings: &[PRIORITY],
             ..comparison("compact", COMPACT_LOADS, &[SIMPLE, LAST, OURS, ORACLE])
         },
-        comparison("overload", &[], &[SIMPLE, OURS]),
-        comparison("hidden", LOADS, &[SIMPLE, NO_FEEDBACK, OURS]),
+        Comparison {
+            policies: vec![SIMPLE, NO_FEEDBACK, OURS],
+            ..once("hidden", LOADS)
+        },
     ];
     for scenario in UNFORESEEN {
-        plan.push(comparison(scenario, LOADS, &[SIMPLE, LAST, OURS]));
-    }
-    let of_others = FORESEEN.iter().map(|scenario| (scenario, LOADS));
-    let of_variants = VARIANTS.iter().map(|scenario| (scenario, &[][..]));
-    for (scenario, loads) in of_others.chain(of_variants) {
         plan.push(Comparison {
-            seeds: seeds.div_ceil(2),
-            times: Some(SHORT),
-            ..comparison(scenario, loads, &[SIMPLE, OURS])
+            policies: vec![SIMPLE, LAST, OURS],
+            ..once(scenario, LOAD)
         });
     }
+    plan.extend(FORESEEN.iter().map(|scenario| once(scenario, LOAD)));
+    plan.push(once("mixed", STALE_LOAD));
+    plan.extend(VARIANTS.iter().map(|scenario| once(scenario, &[])));
+    // Ten hosts are soon done, and differ much from seed to seed.
+    plan.push(Comparison {
+        seeds: 2 * seeds,
+        ..once("small", &[])
+    });
     // A thousand hosts: its own times are short, and one seed is enough.
     plan.push(Comparison {
+        sharings: &[PRIORITY],
         seeds: 1,
         times: None,
-        ..comparison("large", &[], &[SIMPLE, OURS])
+        ..once("large", &[])
     });
     plan
 }
@@ -132,12 +162,12 @@ pub(crate) fn quick() -> Vec<Comparison> {
         times: Some(QUICK),
     };
     vec![
-        comparison("mixed", &[0.7], &["all"]),
+        comparison("mixed", &[0.7], PEERS),
         comparison("compact", &[0.6], &[SIMPLE, LAST, OURS, ORACLE]),
         comparison("bursty", &[0.7], &[SIMPLE, LAST, OURS]),
         Comparison {
             sharings: &[FAIR],
-            ..comparison("overload", &[], &[SIMPLE, OURS])
+            ..comparison("mixed", &[OVERLOAD], &[SIMPLE, OURS])
         },
     ]
 }

@@ -5,17 +5,22 @@ use rolecast_tests::figures::{align, table};
 use serde_json::Value;
 
 use super::plan::{FAIR, LAST, MIXED_LOADS, ORACLE, OURS, PRIORITY, SIMPLE};
-use super::summary::{Cell, Summary, mixed};
+use super::summary::{Cell, Losses, Summary, mixed};
 
 pub(crate) fn print(summary: &Summary) -> anyhow::Result<()> {
     println!("{}\n", mixed_table(summary));
-    println!("gm99: geometric mean over the kinds and seeds of the 99 % slow-down\n");
+    println!("{LEGEND}\n");
     println!("{}\n", cells_table(summary));
+    println!("{}\n", losses_table(summary));
     let json = summary.json();
     println!("{}\n", figures_table(&json));
     println!("{}", serde_json::to_string(&json)?);
     Ok(())
 }
+
+const LEGEND: &str = "\
+gm99: geometric mean over the kinds and seeds of the 99 % slow-down
+*: failed or left unfinished more than 0.1 % of the jobs, so nothing is compared with it";
 
 /// All policies in the mixed scenario.
 fn mixed_table(summary: &Summary) -> Table {
@@ -32,7 +37,10 @@ fn mixed_table(summary: &Summary) -> Table {
     let mut table = table(&header.iter().map(String::as_str).collect::<Vec<_>>());
     let known = cells.iter().map(|cell| summary.policies(*cell));
     for policy in known.max_by_key(Vec::len).unwrap_or_default() {
-        let figures = cells.iter().map(|cell| figure(summary.gm99(*cell, policy)));
+        let figures = cells.iter().map(|cell| {
+            let gm99 = figure(summary.gm99(*cell, policy));
+            gm99 + mark(summary, *cell, policy)
+        });
         table.add_row(std::iter::once(policy.to_owned()).chain(figures));
     }
     align(table)
@@ -53,7 +61,9 @@ fn cells_table(summary: &Summary) -> Table {
         let both = |policy| {
             let slow_down = (summary.gm99(cell, policy), summary.gm999(cell, policy));
             match slow_down {
-                (Some(gm99), Some(gm999)) => format!("{gm99:.2} ({gm999:.2})"),
+                (Some(gm99), Some(gm999)) => {
+                    format!("{gm99:.2} ({gm999:.2}){}", mark(summary, cell, policy))
+                }
                 (Some(_) | None, _) => String::new(),
             }
         };
@@ -68,6 +78,37 @@ fn cells_table(summary: &Summary) -> Table {
         ]);
     }
     align(table)
+}
+
+/// The cells and policies in which jobs were killed or did not complete.
+fn losses_table(summary: &Summary) -> Table {
+    let mut table = table(&["cell", "policy", "jobs", "kills", "failed", "unfinished"]);
+    for cell in summary.cells() {
+        for policy in summary.policies(cell) {
+            let losses = summary.losses(cell, policy);
+            let Losses {
+                jobs,
+                kills,
+                failures,
+                unfinished,
+            } = losses;
+            if kills + failures + unfinished > 0 {
+                let name = policy.to_owned() + mark(summary, cell, policy);
+                let counts = [jobs, kills, failures, unfinished].map(|count| count.to_string());
+                table.add_row([cell.to_string(), name].into_iter().chain(counts));
+            }
+        }
+    }
+    align(table)
+}
+
+/// Marks a policy that is compared with nobody in the cell.
+fn mark(summary: &Summary, cell: Cell<'_>, policy: &str) -> &'static str {
+    if summary.losses(cell, policy).is_sound() {
+        ""
+    } else {
+        "*"
+    }
 }
 
 /// The figures of the last line, one below the other.

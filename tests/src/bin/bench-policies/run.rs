@@ -26,11 +26,17 @@ pub(crate) struct Run {
     pub(crate) gm99: Option<f64>,
     pub(crate) gm999: Option<f64>,
     pub(crate) misses: Option<f64>,
+    /// Executions killed for want of memory, jobs killed for good, and jobs that
+    /// had not completed when the run ended.
+    pub(crate) kills: u64,
+    pub(crate) failures: u64,
+    pub(crate) unfinished: u64,
     pub(crate) kinds: BTreeMap<String, Kind>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Kind {
+    pub(crate) jobs: u64,
     pub(crate) misses: f64,
 }
 

@@ -4,12 +4,33 @@ use rolecast_tests::figures::rounded;
 use serde_json::{Map, Value, json};
 
 use super::plan::{
-    COMPACT_LOADS, FAIR, LAST, MIXED_LOADS, NO_FEEDBACK, ORACLE, OURS, PRIORITY, SIMPLE, UNFORESEEN,
+    COMPACT_LOADS, FAIR, LAST, MIXED_LOADS, NO_FEEDBACK, ORACLE, OURS, OVERLOAD, PRIORITY, SIMPLE,
+    UNFORESEEN,
 };
 use super::run::Run;
 
 /// Loads at which pulling is compared; above them everything waits.
 const PULL_LOADS: &[f64] = &[0.5, 0.7, 0.85];
+
+/// A policy that completed fewer jobs has other tails than one that did the work,
+/// so nobody is compared with it: this share of all jobs may be missing.
+const MISSING_MAX: f64 = 0.001;
+
+/// What became of the jobs of a policy in a cell, over all seeds.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Losses {
+    pub(crate) jobs: u64,
+    pub(crate) kills: u64,
+    pub(crate) failures: u64,
+    pub(crate) unfinished: u64,
+}
+
+impl Losses {
+    /// Returns whether as good as all jobs were completed.
+    pub(crate) fn is_sound(&self) -> bool {
+        (self.failures + self.unfinished) as f64 <= MISSING_MAX * self.jobs as f64
+    }
+}
 
 /// Worlds that differ by their seed only.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -63,6 +84,17 @@ impl Summary {
         geometric_mean(self.of(cell, policy).filter_map(|run| run.gm999))
     }
 
+    pub(crate) fn losses(&self, cell: Cell<'_>, policy: &str) -> Losses {
+        let mut losses = Losses::default();
+        for run in self.of(cell, policy) {
+            losses.jobs += run.kinds.values().map(|kind| kind.jobs).sum::<u64>();
+            losses.kills += run.kills;
+            losses.failures += run.failures;
+            losses.unfinished += run.unfinished;
+        }
+        losses
+    }
+
     fn misses(&self, cell: Cell<'_>, policy: &str) -> Option<f64> {
         mean(self.of(cell, policy).filter_map(|run| run.misses))
     }
@@ -72,9 +104,17 @@ impl Summary {
         Some(self.gm99(cell, OURS)? / self.gm99(cell, policy)?)
     }
 
-    /// Returns ours over the best of the policies that `is_peer` chooses.
+    /// Returns ours over the oracle's, if that completed its jobs.
+    fn to_oracle(&self, cell: Cell<'_>) -> Option<f64> {
+        let is_sound = self.losses(cell, ORACLE).is_sound();
+        is_sound.then(|| self.ratio(cell, ORACLE))?
+    }
+
+    /// Returns ours over the best of the policies that `is_peer` chooses and that
+    /// completed their jobs.
     fn to_best(&self, cell: Cell<'_>, is_peer: fn(&str) -> bool) -> Option<f64> {
         let peers = self.policies(cell).into_iter().filter(|name| is_peer(name));
+        let peers = peers.filter(|peer| self.losses(cell, peer).is_sound());
         let best = peers.filter_map(|peer| self.gm99(cell, peer));
         Some(self.gm99(cell, OURS)? / best.min_by(f64::total_cmp)?)
     }
@@ -112,19 +152,19 @@ impl Summary {
     }
 
     /// Returns how much of the way from the strongest simple policy to the
-    /// oracle ours goes, in logarithms of the 99.9 % slow-down.
+    /// oracle ours goes, in logarithms of the 99.9 % slow-down. There is no way
+    /// to an oracle that lost jobs or is no better.
     fn gap_closed(&self, cell: Cell<'_>) -> Option<f64> {
         let simple = self.gm999(cell, SIMPLE)?;
         let ours = self.gm999(cell, OURS)?;
         let oracle = self.gm999(cell, ORACLE)?;
-        Some((simple / ours).ln() / (simple / oracle).ln())
+        let is_ahead = oracle < simple && self.losses(cell, ORACLE).is_sound();
+        is_ahead.then(|| (simple / ours).ln() / (simple / oracle).ln())
     }
 
     /// Returns the share of short jobs that miss their objective in an overload.
     fn overload(&self) -> Option<f64> {
-        let runs = self.runs.iter();
-        let ours = runs
-            .filter(|run| run.scenario == "overload" && run.sharing == FAIR && run.policy == OURS);
+        let ours = self.of(mixed(FAIR, OVERLOAD), OURS);
         mean(ours.filter_map(|run| Some(run.kinds.get("api")?.misses)))
     }
 
@@ -157,7 +197,7 @@ impl Summary {
                 let cell = mixed(PRIORITY, load);
                 json!({
                     "vs_best_reactive": number(self.to_best(cell, is_reactive)),
-                    "vs_oracle": number(self.ratio(cell, ORACLE)),
+                    "vs_oracle": number(self.to_oracle(cell)),
                 })
             }),
             "fair_share": by_load(&|load| number(self.to_best(mixed(FAIR, load), is_reactive))),
@@ -234,6 +274,10 @@ mod tests {
     use crate::run::Kind;
 
     fn run(cell: Cell<'_>, policy: &str, gm99: f64) -> Run {
+        let kind = Kind {
+            jobs: 1000,
+            misses: 0.25,
+        };
         Run {
             scenario: cell.scenario.to_owned(),
             policy: policy.to_owned(),
@@ -242,7 +286,10 @@ mod tests {
             gm99: Some(gm99),
             gm999: Some(gm99 * gm99),
             misses: Some(gm99 / 100.0),
-            kinds: BTreeMap::from([("api".to_owned(), Kind { misses: 0.25 })]),
+            kills: 0,
+            failures: 0,
+            unfinished: 0,
+            kinds: BTreeMap::from([("api".to_owned(), kind)]),
         }
     }
 
@@ -274,12 +321,7 @@ mod tests {
             runs.push(run(bursty(sharing), LAST, 4.0));
             runs.push(run(bursty(sharing), SIMPLE, 8.0));
         }
-        let overload = Cell {
-            scenario: "overload",
-            sharing: FAIR,
-            load: 1.05,
-        };
-        runs.push(run(overload, OURS, 3.0));
+        runs.push(run(mixed(FAIR, OVERLOAD), OURS, 3.0));
         let json = Summary { runs }.json();
         let mixed = &json["exogenous_priority"]["0.7"];
         assert_eq!(mixed["vs_best_reactive"], 0.75);
@@ -294,5 +336,32 @@ mod tests {
         assert_eq!(json["overload_api_misses"], 0.25);
         // ln 9 / ln 20.25
         assert_eq!(json["gap_closed"]["mixed"], 0.73);
+    }
+    #[test]
+    fn nobody_is_compared_with_a_policy_that_lost_jobs() {
+        let cell = mixed(PRIORITY, 0.7);
+        let mut runs = Vec::new();
+        for (policy, gm99) in [(OURS, 3.0), (SIMPLE, 6.0), ("p2c", 2.0), (ORACLE, 1.5)] {
+            runs.push(run(cell, policy, gm99));
+        }
+        let mut summary = Summary { runs };
+        let figures = |summary: &Summary| {
+            let best = summary.to_best(cell, is_reactive).map(rounded);
+            let oracle = summary.to_oracle(cell).map(rounded);
+            (best, oracle, summary.gap_closed(cell).is_some())
+        };
+        assert_eq!(figures(&summary), (Some(1.5), Some(2.0), true));
+        // One of a thousand may be missing, and two may not.
+        summary.runs[2].unfinished = 1;
+        summary.runs[3].failures = 1;
+        assert_eq!(figures(&summary), (Some(1.5), Some(2.0), true));
+        summary.runs[2].unfinished = 2;
+        summary.runs[3].failures = 2;
+        assert_eq!(figures(&summary), (Some(0.5), None, false));
+        summary.runs[3] = run(cell, ORACLE, 6.0);
+        assert!(
+            !figures(&summary).2,
+            "the oracle is no better than the simple one"
+        );
     }
 }

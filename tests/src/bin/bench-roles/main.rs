@@ -2,10 +2,11 @@
 //! surprise, and how often it moves.
 //!
 //! A role that may be on five nodes meets bottlenecks of five kinds, in a fluid
-//! world (`world`) and at three prices of a change, under four rules: *off*
+//! world (`world`) and at three prices of a change, under five rules: *off*
 //! leaves the role where it is; *naive* moves it at one heartbeat over a threshold;
 //! *ours* is the dispatcher's judge on the dispatcher's forecasts; *clairvoyant*
-//! follows the best plan for a future that it knows. Jobs are shed from loaded
+//! knows how long each bottleneck lasts once it is there; *planned* follows the
+//! best plan for a future known to the end, a bound. Jobs are shed from loaded
 //! nodes under all of them. Measured are *bad seconds* (the time, weighed by the
 //! share of the role's operations that miss, changes included) and changes.
 //!
@@ -33,14 +34,15 @@ use std::time::Instant;
 use clap::Parser;
 
 use ours::{Handicap, Ours};
-use rules::{Clairvoyant, Naive, Off};
+use rules::{Clairvoyant, Naive, Off, Planned};
 use trace::{Kind, Trace};
 use world::{Outcome, Rule, Truth, run};
 
 /// Bad seconds that one change costs.
 const COSTS_S: [f64; 3] = [2.5, 10.0, 40.0];
-/// Seconds before anything is counted: forecasts have begun by then.
-const WARM_UP_S: usize = 900;
+/// Seconds before anything is counted: forecasts have begun by then, and the judge
+/// has seen some thirty episodes.
+const WARM_UP_S: usize = 3600;
 
 /// Compares rules that move a role away from bottlenecks.
 #[derive(Debug, Parser)]
@@ -57,6 +59,9 @@ struct Arguments {
     /// Only this kind of bottlenecks
     #[arg(long, value_name = "NAME")]
     only: Option<String>,
+    /// How many dispatchers are killed, for real, to see how long jobs wait
+    #[arg(long, default_value_t = 50)]
+    kills: u32,
     /// Leave out the table of misjudged worlds
     #[arg(long)]
     quick: bool,
@@ -79,6 +84,7 @@ struct Measured {
     naive: Vec<Outcome>,
     ours: Vec<Outcome>,
     clairvoyant: Vec<Outcome>,
+    planned: Vec<Outcome>,
     restored: u32,
     alerts: u32,
 }
@@ -96,7 +102,7 @@ fn main() -> anyhow::Result<()> {
     }
     let measured = measure(&cells, &arguments)?;
     eprintln!("{} s", begun.elapsed().as_secs());
-    report::print(&cells, &measured)
+    report::print(&cells, &measured, arguments.kills)
 }
 
 const TRUTH: Truth = Truth {
@@ -215,6 +221,7 @@ fn world(cell: &Cell, seed: u64, seconds: usize) -> anyhow::Result<Measured> {
         naive: under(&mut Naive::default()),
         ours: under(&mut ours),
         clairvoyant: under(&mut Clairvoyant::new(&trace, cell.truth)),
+        planned: under(&mut Planned::new(&trace, cell.truth)),
         restored: ours.restored,
         alerts: ours.alerts,
     })
@@ -226,6 +233,7 @@ impl Measured {
         self.naive.extend(other.naive);
         self.ours.extend(other.ours);
         self.clairvoyant.extend(other.clairvoyant);
+        self.planned.extend(other.planned);
         self.restored += other.restored;
         self.alerts += other.alerts;
     }

@@ -11,7 +11,7 @@ use rolecast_common::wire::{ForecastMode, Share};
 use rolecast_dispatcher::forecast::{self, Ahead, Model, NodeForecast, Quantile, Stack};
 use rolecast_dispatcher::roles::judge::{Judge, Reading, Settings, Verdict};
 
-use super::trace::NODES;
+use super::trace::{NODES, STEPS};
 use super::world::{Beat, DUTY, Rule};
 
 /// What each node has, in cores.
@@ -71,9 +71,10 @@ impl Ours {
             change_cost: Duration::from_secs_f64(cost_s * handicap.cost),
             role_load: Cores::clamped(DUTY * CORES),
             term: Duration::from_secs(3600),
-            cool_down: Duration::from_secs(30),
+            cool_down: Duration::from_secs(10),
             changes_per_hour: 12,
-            hot_share: 0.5,
+            // Of five nodes three may be hot: two are left to move to.
+            hot_share: 0.6,
         };
         Ok(Self {
             judge: Judge::new(settings),
@@ -92,18 +93,22 @@ impl Ours {
     }
 }
 
-fn time(second: usize) -> Time {
-    Time::from_start(Duration::from_secs(second as u64))
+fn since_start(step: usize) -> Duration {
+    Duration::from_secs_f64(step as f64 / STEPS as f64)
+}
+
+fn time(step: usize) -> Time {
+    Time::from_start(since_start(step))
 }
 
 impl Rule for Ours {
-    fn hear(&mut self, second: usize, node: usize, beat: &Beat) {
+    fn hear(&mut self, step: usize, node: usize, beat: &Beat) {
         let cores = |share: f64| Cores::clamped(share * CORES);
         let resources = |cpu| Resources {
             cpu,
             ..Resources::default()
         };
-        let at = WallTime::from_millis(STARTED_MS + 1000 * second as u64);
+        let at = WallTime::from_millis(STARTED_MS) + since_start(step);
         let others = resources(cores(beat.used - beat.jobs));
         let forecast = &mut self.forecasts[node];
         forecast.observe(&self.names[node], at, others, resources(cores(1.0)));
@@ -127,13 +132,12 @@ impl Rule for Ours {
                 1.0
             },
         };
-        self.judge
-            .observe(time(second), &self.names[node], &reading);
+        self.judge.observe(time(step), &self.names[node], &reading);
     }
 
-    fn decide(&mut self, second: usize, holder: usize) -> usize {
+    fn decide(&mut self, step: usize, holder: usize) -> usize {
         let holder_name = self.names[holder].clone();
-        match self.judge.decide(time(second), &holder_name, &self.names) {
+        match self.judge.decide(time(step), &holder_name, &self.names) {
             Verdict::Keep(_) => holder,
             Verdict::Alert(_) => {
                 self.alerts += 1;
@@ -147,7 +151,7 @@ impl Rule for Ours {
         }
     }
 
-    fn changed(&mut self, second: usize) {
-        self.judge.note_change(time(second), self.length);
+    fn changed(&mut self, step: usize) {
+        self.judge.note_change(time(step), self.length);
     }
 }

@@ -11,7 +11,7 @@ use super::{Cell, Measured, takeover};
 /// A cell and what came of it.
 type Row<'a> = (&'a Cell, &'a Measured);
 
-pub(crate) fn print(cells: &[Cell], measured: &[Measured]) -> anyhow::Result<()> {
+pub(crate) fn print(cells: &[Cell], measured: &[Measured], kills: u32) -> anyhow::Result<()> {
     let all: Vec<Row<'_>> = cells.iter().zip(measured).collect();
     let (plain, misjudged): (Vec<Row<'_>>, Vec<Row<'_>>) =
         all.into_iter().partition(|(cell, _)| cell.name.is_empty());
@@ -29,7 +29,7 @@ pub(crate) fn print(cells: &[Cell], measured: &[Measured]) -> anyhow::Result<()>
         "changes_per_hour": most(&plain, |_| true),
         "changes_flapping": most(&plain, |kind| kind == Kind::Flap),
         "changes_all_hot": most(&plain, |kind| kind == Kind::Global),
-        "takeover_s": takeover::seconds(),
+        "takeover_s": takeover::seconds(kills)?,
     });
     println!("ratios of bad seconds: the worst of mixed and long; changes_vs_naive: of all cells");
     println!("together; changes: an hour, the most of any cell\n");
@@ -45,6 +45,7 @@ fn cells_table(rows: &[Row<'_>]) -> Table {
         "naive",
         "ours",
         "clairvoyant",
+        "planned",
         "to off",
         "to clairvoyant",
         "changes to naive",
@@ -61,6 +62,7 @@ fn cells_table(rows: &[Row<'_>]) -> Table {
             both(&measured.naive),
             both(&measured.ours),
             both(&measured.clairvoyant),
+            both(&measured.planned),
             figure(ratio(bad, &measured.ours, &measured.off)),
             figure(ratio(bad, &measured.ours, &measured.clairvoyant)),
             figure(ratio(changes, &measured.ours, &measured.naive)),

@@ -1,5 +1,5 @@
-//! The rules that are compared with ours: none, a naive one, and one that knows
-//! the future.
+//! The rules that are compared with ours: none, a naive one, and two that know the
+//! future.
 
 use super::trace::{NODES, STEPS, Trace};
 use super::world::{Beat, DUTY, Rule, Truth, jobs_beside};
@@ -8,13 +8,13 @@ use super::world::{Beat, DUTY, Rule, Truth, jobs_beside};
 pub(crate) struct Off;
 
 impl Rule for Off {
-    fn hear(&mut self, _second: usize, _node: usize, _beat: &Beat) {}
+    fn hear(&mut self, _step: usize, _node: usize, _beat: &Beat) {}
 
-    fn decide(&mut self, _second: usize, holder: usize) -> usize {
+    fn decide(&mut self, _step: usize, holder: usize) -> usize {
         holder
     }
 
-    fn changed(&mut self, _second: usize) {}
+    fn changed(&mut self, _step: usize) {}
 }
 
 /// Moves to the least used node when a heartbeat is over the threshold.
@@ -28,11 +28,11 @@ impl Naive {
 }
 
 impl Rule for Naive {
-    fn hear(&mut self, _second: usize, node: usize, beat: &Beat) {
+    fn hear(&mut self, _step: usize, node: usize, beat: &Beat) {
         self.used[node] = beat.used;
     }
 
-    fn decide(&mut self, _second: usize, holder: usize) -> usize {
+    fn decide(&mut self, _step: usize, holder: usize) -> usize {
         if self.used[holder] <= Self::THRESHOLD {
             return holder;
         }
@@ -41,24 +41,68 @@ impl Rule for Naive {
             .unwrap_or(holder)
     }
 
-    fn changed(&mut self, _second: usize) {}
+    fn changed(&mut self, _step: usize) {}
 }
 
-/// Follows the best plan there is for a future that is known, by dynamic
-/// programming over every second and holder. It supposes that jobs are where they
-/// will be once shed; what they are until then is not in the plan.
+/// Knows how long each bottleneck lasts: once the role's operations miss, moves it
+/// if that spares more than a change costs until this bottleneck is over. It looks
+/// no further, as a rule that learned all there is to learn could not either.
 pub(crate) struct Clairvoyant {
+    missed: Vec<[f64; NODES]>,
+    cost_s: f64,
+}
+
+impl Clairvoyant {
+    /// A bottleneck is over when the role has been well for so many seconds.
+    const CALM_S: usize = 3;
+
+    pub(crate) fn new(trace: &Trace, truth: Truth) -> Self {
+        Self {
+            missed: by_second(trace, truth),
+            cost_s: truth.cost_s,
+        }
+    }
+}
+
+impl Rule for Clairvoyant {
+    fn hear(&mut self, _step: usize, _node: usize, _beat: &Beat) {}
+
+    fn decide(&mut self, step: usize, holder: usize) -> usize {
+        let ahead = &self.missed[(step / STEPS).min(self.missed.len())..];
+        let mut sums = [0.0_f64; NODES];
+        let mut calm_s = 0;
+        for missed in ahead {
+            calm_s = if missed[holder] > 0.0 { 0 } else { calm_s + 1 };
+            if calm_s == Self::CALM_S {
+                break;
+            }
+            for (sum, missed) in sums.iter_mut().zip(missed) {
+                *sum += missed;
+            }
+        }
+        let best = (0..NODES).min_by(|a, b| sums[*a].total_cmp(&sums[*b]));
+        let best = best.unwrap_or(holder);
+        if sums[holder] - sums[best] > self.cost_s {
+            return best;
+        }
+        holder
+    }
+
+    fn changed(&mut self, _step: usize) {}
+}
+
+/// Follows the best plan there is, by dynamic programming over every second and
+/// holder: no rule can do better, and none that does not know when and where the
+/// next bottlenecks come can do as well. It supposes that jobs are where they will
+/// be once shed; what they are until then is not in the plan.
+pub(crate) struct Planned {
     /// Where to be next, by second and holder.
     plan: Vec<[u8; NODES]>,
 }
 
-impl Clairvoyant {
+impl Planned {
     pub(crate) fn new(trace: &Trace, truth: Truth) -> Self {
-        let seconds: Vec<[f64; NODES]> = trace
-            .demand
-            .chunks(STEPS)
-            .map(|steps| missed(steps, truth))
-            .collect();
+        let seconds = by_second(trace, truth);
         let stall = usize::max(1, whole(truth.cost_s / 2.0));
         let mut ahead = vec![[0.0_f64; NODES]; seconds.len() + stall + 1];
         let mut plan = vec![[0; NODES]; seconds.len()];
@@ -79,16 +123,21 @@ impl Clairvoyant {
     }
 }
 
-impl Rule for Clairvoyant {
-    fn hear(&mut self, _second: usize, _node: usize, _beat: &Beat) {}
+impl Rule for Planned {
+    fn hear(&mut self, _step: usize, _node: usize, _beat: &Beat) {}
 
-    fn decide(&mut self, second: usize, holder: usize) -> usize {
-        // What is decided takes effect from the next second on.
-        let plan = self.plan.get(second + 1);
+    fn decide(&mut self, step: usize, holder: usize) -> usize {
+        // The plan of a second is for its end: what is decided takes effect then.
+        let plan = self.plan.get(step / STEPS + 1);
         plan.map_or(holder, |plan| usize::from(plan[holder]))
     }
 
-    fn changed(&mut self, _second: usize) {}
+    fn changed(&mut self, _step: usize) {}
+}
+
+fn by_second(trace: &Trace, truth: Truth) -> Vec<[f64; NODES]> {
+    let seconds = trace.demand.chunks(STEPS);
+    seconds.map(|steps| missed(steps, truth)).collect()
 }
 
 /// Returns the bad seconds of one second on each node, would it hold the role.

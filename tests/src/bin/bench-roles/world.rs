@@ -25,8 +25,12 @@ const FILL_S: f64 = 1.0;
 /// The memory of pressure (`avg10`), and of measured run times.
 const PRESSURE_S: f64 = 10.0;
 const SLOW_S: f64 = 5.0;
+/// A heartbeat is sent at once if what others use moved by so much (as workers do).
+const MOVED: f64 = 0.1;
 /// How far a heartbeat's figure is from the truth.
 const NOISE: f64 = 0.02;
+/// How far below the load at which half of the operations miss the limit is.
+const LIMIT_BELOW: f64 = 0.1;
 /// The share of operations that miss while a moved role warms up.
 const WARMING: f64 = 0.5;
 
@@ -42,7 +46,12 @@ pub(crate) struct Truth {
 }
 
 impl Truth {
+    /// Returns the share of the role's operations that miss; below its limit a
+    /// holder is not bad.
     pub(crate) fn missed(self, load: f64) -> f64 {
+        if load < self.half - LIMIT_BELOW {
+            return 0.0;
+        }
         let z = (load - self.half) / self.spread;
         // The normal distribution, to 0.001 (Page, 1977).
         let y = 1.5976 * z + 0.07056 * z * z * z;
@@ -73,17 +82,19 @@ struct Host {
     jobs_sum: f64,
     pressure: f64,
     slow_down: f64,
+    /// Steps since its last heartbeat.
+    since_beat: usize,
 }
 
 /// A rule that moves the role.
 pub(crate) trait Rule {
     /// Takes a heartbeat in this second.
-    fn hear(&mut self, second: usize, node: usize, beat: &Beat);
-    /// Returns where the role should be; asked at the holder's heartbeats, unless
-    /// a change is under way.
-    fn decide(&mut self, second: usize, holder: usize) -> usize;
+    fn hear(&mut self, step: usize, node: usize, beat: &Beat);
+    /// Returns where the role should be; asked after heartbeats, unless a change
+    /// is under way.
+    fn decide(&mut self, step: usize, holder: usize) -> usize;
     /// Takes that a change is over.
-    fn changed(&mut self, second: usize);
+    fn changed(&mut self, step: usize);
 }
 
 /// What came of it.
@@ -164,23 +175,24 @@ impl World {
     /// Sends the heartbeats that are due and asks the rule; returns whether a
     /// change began.
     fn talk(&mut self, step: usize, truth: Truth, rule: &mut dyn Rule) -> bool {
-        let second = step / STEPS;
         if self.stalled > 0 {
             self.stalled -= 1;
             if self.stalled == 0 {
-                rule.changed(second);
+                rule.changed(step);
             }
         }
+        let mut is_news = false;
         for node in 0..NODES {
-            if (step + node) % STEPS == 0 {
+            if (step + node) % STEPS == 0 || self.hosts[node].has_moved() {
                 let beat = self.hosts[node].beat(&mut self.rng);
-                rule.hear(second, node, &beat);
+                rule.hear(step, node, &beat);
+                is_news = true;
             }
         }
-        if (step + self.holder) % STEPS != 0 || self.stalled > 0 {
+        if !is_news || self.stalled > 0 {
             return false;
         }
-        let to = rule.decide(second, self.holder);
+        let to = rule.decide(step, self.holder);
         if to == self.holder {
             return false;
         }
@@ -197,6 +209,7 @@ impl Host {
         self.jobs += (jobs - self.jobs) * (STEP_S / memory_s);
         let asked = own + self.jobs;
         let served = 1.0 / asked.max(1.0);
+        self.since_beat += 1;
         self.used_sum += asked * served;
         self.jobs_sum += self.jobs * served;
         let stalled = 1.0 - served + 0.1 * asked.min(1.0).powi(2);
@@ -210,11 +223,18 @@ impl Host {
         self.slow_down += (slow_down - self.slow_down) * (STEP_S / SLOW_S);
     }
 
+    /// Returns whether what others use moved so much that it is told at once.
+    fn has_moved(&self) -> bool {
+        let own = (self.used_sum - self.jobs_sum) / self.since_beat as f64;
+        (own - self.seen).abs() > MOVED
+    }
+
     fn beat(&mut self, rng: &mut Rng) -> Beat {
         let noise = 1.0 + NOISE * normal(rng);
-        let used = (self.used_sum / STEPS as f64 * noise).min(1.0);
-        let jobs = (self.jobs_sum / STEPS as f64).min(used);
-        (self.used_sum, self.jobs_sum) = (0.0, 0.0);
+        let steps = self.since_beat as f64;
+        let used = (self.used_sum / steps * noise).min(1.0);
+        let jobs = (self.jobs_sum / steps).min(used);
+        (self.used_sum, self.jobs_sum, self.since_beat) = (0.0, 0.0, 0);
         self.seen = used - jobs;
         Beat {
             used,

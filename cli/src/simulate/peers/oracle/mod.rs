@@ -57,6 +57,9 @@ fn timeline(query: &Query<'_>, host: HostIndex, sent: &[(JobIndex, f64)]) -> Tim
 }
 
 impl Choice for Oracle {
+    /// It knows the memory of each job, and one that is small fits earlier.
+    const LOOK_AHEAD: usize = 32;
+
     fn choose(&mut self, query: &Query<'_>, candidates: &[HostIndex]) -> Option<HostIndex> {
         let world = query.live.world();
         let arrival = &world.arrivals[query.job];

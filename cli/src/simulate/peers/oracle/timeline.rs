@@ -6,12 +6,16 @@
 
 use std::collections::VecDeque;
 
-use super::super::super::host::{INTERFERENCE, JOBS_SHARE_MIN, THRASH_FROM, THRASH_MAX};
+use super::super::super::host::{CLASSES, class_of, needs_of_class};
+use super::super::super::pressure::Pressure;
 use super::super::super::world::{Arrival, Host, Needs, Sharing};
 
 /// How early the cost of a host that fills up begins to rise, as a share of
 /// it: more jobs may come, and nobody knows them.
 const CAUTION: f64 = 0.15;
+/// The share of the memory that may be in use where jobs run: from 93 % on it
+/// thrashes.
+const MEMORY_SHARE_MAX: f64 = 0.92;
 /// What is left of a job that is done, for the rounding of sums.
 const WORK_MIN_S: f64 = 1e-9;
 
@@ -40,6 +44,9 @@ pub(super) struct Timeline {
     end_s: f64,
     running: Vec<Running>,
     jobs: Needs,
+    /// What all jobs have that are there at the beginning. Memory is to suffice
+    /// even if none of them ends: those to come may delay them.
+    memory: f64,
 }
 
 impl Timeline {
@@ -49,6 +56,7 @@ impl Timeline {
             end_s: now_s,
             running: Vec::new(),
             jobs: Needs::default(),
+            memory: 0.0,
         }
     }
 
@@ -56,6 +64,7 @@ impl Timeline {
     pub(super) fn add(&mut self, work_s: f64, needs: Needs) {
         debug_assert!(self.spans.is_empty(), "the future is known already");
         self.jobs.add(needs, 1.0);
+        self.memory += needs.memory;
         self.running.push(Running { work_s, needs });
     }
 
@@ -73,6 +82,13 @@ impl Timeline {
         while self.spans.front().is_some_and(|span| span.end_s <= now_s) {
             self.spans.pop_front();
         }
+        // Where nothing runs, nothing can be too much but the job itself.
+        let share_max = if self.memory > 0.0 {
+            MEMORY_SHARE_MAX
+        } else {
+            1.0
+        };
+        let memory_max = share_max * host.memory;
         let mut work_s = arrival.work_s;
         let mut at_s = now_s;
         let mut cost = 0.0;
@@ -83,14 +99,14 @@ impl Timeline {
             let span = &self.spans[index];
             let mut jobs = span.jobs;
             jobs.add(arrival.needs, 1.0);
-            let strain = Strain::new(host, sharing, span.others, jobs);
-            if strain.memory_share > 1.0 {
+            let pressure = Pressure::new(host.capacity(), sharing, span.others, jobs);
+            if span.others.memory + self.memory + arrival.needs.memory > memory_max {
                 return f64::INFINITY;
             }
-            let slowdown = strain.slowdown(arrival.needs);
+            let slowdown = pressure.slowdown(arrival.needs);
             let pace = span.speed / slowdown;
             let passed_s = (span.end_s - at_s).max(0.0).min(work_s / pace);
-            let expected = strain.expected(arrival.needs, span.job_count);
+            let expected = expected(&pressure, arrival.needs, span.job_count);
             cost += passed_s / slowdown * expected;
             work_s -= passed_s * pace;
             if work_s <= WORK_MIN_S || cost >= limit {
@@ -114,19 +130,12 @@ impl Timeline {
             load.begin_s(index + 1)
         };
         let speed = host.speed * f64::from(sample.speed_left);
-        let strain = Strain::new(host, sharing, others, self.jobs);
-        let mut pace = [0.0; 4];
+        let pressure = Pressure::new(host.capacity(), sharing, others, self.jobs);
+        let mut pace = [0.0; CLASSES];
         for (class, pace) in pace.iter_mut().enumerate() {
-            let needs = Needs {
-                disk: (class & 1) as f64,
-                network: (class & 2) as f64,
-                ..Needs::default()
-            };
-            *pace = speed / strain.slowdown(needs);
+            *pace = speed / pressure.slowdown(needs_of_class(class));
         }
-        let pace_of = |needs: &Needs| {
-            pace[usize::from(needs.disk > 0.0) + 2 * usize::from(needs.network > 0.0)]
-        };
+        let pace_of = |needs: &Needs| pace[class_of(*needs)];
         let ends = self.running.iter();
         let first_end_s = ends
             .map(|job| job.work_s / pace_of(&job.needs))
@@ -153,66 +162,13 @@ impl Timeline {
     }
 }
 
-/// How strained a host is.
-#[derive(Clone, Copy, Debug)]
-struct Strain {
-    /// What jobs want over what they can get; above 1 they wait.
-    cpu: f64,
-    disk: f64,
-    network: f64,
-    /// How caches and shared cores slow all down.
-    interference: f64,
-    memory_share: f64,
-    thrash: f64,
-}
-
-impl Strain {
-    fn new(host: &Host, sharing: Sharing, others: Needs, jobs: Needs) -> Self {
-        let utilization = (others.cores + jobs.cores) / host.cores;
-        let cpu = match sharing {
-            Sharing::Fair => utilization,
-            Sharing::Priority => {
-                jobs.cores / (host.cores - others.cores).max(JOBS_SHARE_MIN * host.cores)
-            }
-        };
-        let memory_share = (others.memory + jobs.memory) / host.memory;
-        let depth = (memory_share - THRASH_FROM) / (1.0 - THRASH_FROM);
-        Self {
-            cpu,
-            disk: (others.disk + jobs.disk) / host.disk,
-            network: (others.network + jobs.network) / host.network,
-            interference: 1.0 + INTERFERENCE * utilization.min(1.0).powi(2),
-            memory_share,
-            thrash: 1.0 + (THRASH_MAX - 1.0) * depth.clamp(0.0, 1.0),
-        }
-    }
-
-    /// Returns how slow a job with these needs is.
-    fn slowdown(&self, needs: Needs) -> f64 {
-        let mut slowdown = self.cpu.max(1.0) * self.interference;
-        if needs.disk > 0.0 {
-            slowdown = slowdown.max(self.disk);
-        }
-        if needs.network > 0.0 {
-            slowdown = slowdown.max(self.network);
-        }
-        slowdown * self.thrash
-    }
-
-    /// Returns the slow-down to be expected of the job, and of others for it,
-    /// where jobs yet unknown may come too.
-    fn expected(&self, needs: Needs, job_count: f64) -> f64 {
-        let mut busiest = self.cpu;
-        if needs.disk > 0.0 {
-            busiest = busiest.max(self.disk);
-        }
-        if needs.network > 0.0 {
-            busiest = busiest.max(self.network);
-        }
-        let over = busiest - 1.0;
-        let root = over.hypot(CAUTION);
-        let (queueing, rise) = (f64::midpoint(over, root), f64::midpoint(1.0, over / root));
-        let own = (1.0 + queueing) * self.interference * self.thrash;
-        own + busiest * rise + (self.thrash - 1.0) * job_count
-    }
+/// Returns the slow-down to be expected of the job, and of others for it, where
+/// jobs yet unknown may come too.
+fn expected(pressure: &Pressure, needs: Needs, job_count: f64) -> f64 {
+    let busiest = pressure.busiest(needs);
+    let over = busiest - 1.0;
+    let root = over.hypot(CAUTION);
+    let (queueing, rise) = (f64::midpoint(over, root), f64::midpoint(1.0, over / root));
+    let own = (1.0 + queueing) * pressure.interference * pressure.thrash;
+    own + busiest * rise + (pressure.thrash - 1.0) * job_count
 }

@@ -1,0 +1,41 @@
+//! Taking nodes out of service, and back.
+
+use clap::Subcommand;
+use rolecast_common::id::NodeId;
+
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  rolecast node drain n2 && rolecast status --watch   # until its jobs are done
+  rolecast node undrain n2
+
+A drained node gets no jobs and holds no managed role; others take its roles over. That
+lasts over restarts of the node and of the dispatcher, until undrain. Jobs that run there
+go on, and so does its worker: to end that one, send it SIGTERM.";
+
+/// What to do with a node.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Node {
+    /// Send it no more jobs, and give its managed roles to others
+    Drain {
+        /// The node's id
+        node: NodeId,
+    },
+    /// Let it have jobs and managed roles again
+    Undrain {
+        /// The node's id
+        node: NodeId,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::parse;
+
+    #[test]
+    fn one_node_at_a_time_is_drained() {
+        assert!(parse("rolecast node drain").is_err());
+        assert!(parse("rolecast node drain n1 n2").is_err());
+        assert!(parse("rolecast node drain n1 --json").is_ok());
+        assert!(parse("rolecast node undrain n1").is_ok());
+    }
+}

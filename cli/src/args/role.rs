@@ -1,0 +1,97 @@
+//! Managed roles: who holds them, who held them, and moving them.
+
+use clap::{Args, Subcommand};
+use rolecast_common::id::{Group, NodeId, Role as Name};
+
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  rolecast role ls
+  rolecast role history --role leader
+  rolecast role swap leader n2
+  rolecast role set backup n4
+
+A role is managed if the dispatcher's configuration gives it holders. It moves in steps:
+its holder gives it up and says so, or its lease runs out; then the other takes it on and
+says so. So at no moment do two nodes hold a role that is for one.";
+
+const SET_EXAMPLES: &str = "\
+Examples:
+  rolecast role set leader n2   # n1, which held it, gives it up
+  rolecast role set backup n4   # a free place, or that of its only holder
+
+The node must offer the role in its worker.toml. If it held another role of the group, the
+former holder takes that one over. The command waits until the change is over, at most 30s
+or as long as --timeout says.";
+
+const SWAP_EXAMPLES: &str = "\
+Examples:
+  rolecast role swap leader n2             # instead of its only holder
+  rolecast role swap backup --from n3 n4   # of several, instead of n3
+
+The command waits until the change is over, at most 30s or as long as --timeout says.";
+
+const HISTORY_EXAMPLES: &str = "\
+Examples:
+  rolecast role history
+  rolecast role history --group search
+  rolecast role history --role leader --json
+
+The last 50 changes are kept. Below one that a bottleneck caused, or its end, stand the
+figures that decided it: what the change was expected to save and to cost, and more.";
+
+/// What to do with managed roles.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Role {
+    /// List them: who holds each, who could, and what is under way
+    Ls,
+    /// List finished changes, the newest last: why, and what came of it
+    #[command(after_help = HISTORY_EXAMPLES)]
+    History(History),
+    /// Give a role to a node
+    #[command(after_help = SET_EXAMPLES)]
+    Set {
+        /// The role
+        role: Name,
+        /// The node that is to hold it
+        node: NodeId,
+    },
+    /// Move a role from one node to another
+    #[command(after_help = SWAP_EXAMPLES)]
+    Swap {
+        /// The role
+        role: Name,
+        /// The holder that gives it up; needed if there are several
+        #[arg(long, value_name = "NODE")]
+        from: Option<NodeId>,
+        /// The node that is to hold it
+        to: NodeId,
+    },
+}
+
+/// Which finished changes.
+#[derive(Args, Debug)]
+pub(crate) struct History {
+    /// Only changes of this role
+    #[arg(long)]
+    pub(crate) role: Option<Name>,
+    /// Only changes in this group
+    #[arg(long)]
+    pub(crate) group: Option<Group>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::parse;
+
+    #[test]
+    fn an_order_names_a_role_and_a_node() {
+        assert!(parse("rolecast role set leader").is_err());
+        assert!(parse("rolecast role set leader N2").is_err());
+        assert!(parse("rolecast role set leader n2 --timeout 1m").is_ok());
+        assert!(parse("rolecast role swap leader").is_err());
+        assert!(parse("rolecast role swap leader n2").is_ok());
+        assert!(parse("rolecast role swap backup --from n3 n4").is_ok());
+        assert!(parse("rolecast role swap backup n3 n4").is_err());
+        assert!(parse("rolecast role history --role leader --group search").is_ok());
+    }
+}

@@ -1,0 +1,22 @@
+//! `rolecast node`: takes nodes out of service, and back.
+
+use rolecast_common::wire::RoleOrderKind;
+
+use super::failure::Failure;
+use super::role::carry_out;
+use super::session::Session;
+use super::terminal::Terminal;
+use crate::args::node::Node;
+use crate::exit::Exit;
+
+pub(crate) async fn run(
+    session: &Session,
+    node: &Node,
+    terminal: &Terminal,
+) -> Result<Exit, Failure> {
+    let order = match node {
+        Node::Drain { node } => RoleOrderKind::Drain { node: node.clone() },
+        Node::Undrain { node } => RoleOrderKind::Undrain { node: node.clone() },
+    };
+    carry_out(session, order, terminal).await
+}

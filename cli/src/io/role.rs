@@ -1,0 +1,144 @@
+//! `rolecast role`: who holds which managed role, and moving them.
+
+use std::time::Duration;
+
+use anyhow::anyhow;
+use async_nats::HeaderMap;
+use bytes::Bytes;
+use rolecast_common::subjects;
+use rolecast_common::wire::{
+    self, Done, Encoding, PastRoleChange, RoleOrder, RoleOrderKind, RolesView, VERSION,
+};
+
+use super::failure::Failure;
+use super::session::{Session, no_dispatcher};
+use super::terminal::Terminal;
+use crate::args::role::{History, Role};
+use crate::exit::Exit;
+use crate::style::Tone;
+use crate::view::role::{history, list, order};
+
+/// How long an order may take without `--timeout`. A holder that does not answer
+/// takes a role lease of 10 s, its successor a hook of at most 4 s, and a change that
+/// is under way in the group comes first.
+const ORDER_MAX: Duration = Duration::from_secs(30);
+
+pub(crate) async fn run(
+    session: &Session,
+    role: &Role,
+    terminal: &Terminal,
+) -> Result<Exit, Failure> {
+    match role {
+        Role::Ls => {
+            let view = ask(session).await?;
+            if terminal.json {
+                terminal.print_document(&view)?;
+            } else {
+                terminal.print(&list(&view, terminal.palette))?;
+            }
+            Ok(Exit::Fine)
+        }
+        Role::History(which) => show_history(session, which, terminal).await,
+        Role::Set { role, node } => {
+            let order = RoleOrderKind::Set {
+                role: role.clone(),
+                node: node.clone(),
+            };
+            carry_out(session, order, terminal).await
+        }
+        Role::Swap { role, from, to } => {
+            let order = RoleOrderKind::Swap {
+                role: role.clone(),
+                from: from.clone(),
+                to: to.clone(),
+            };
+            carry_out(session, order, terminal).await
+        }
+    }
+}
+
+async fn ask(session: &Session) -> Result<RolesView, Failure> {
+    let view = session.ask(subjects::API_ROLES, Bytes::new());
+    view.await?.ok_or_else(no_dispatcher)
+}
+
+async fn show_history(
+    session: &Session,
+    which: &History,
+    terminal: &Terminal,
+) -> Result<Exit, Failure> {
+    let view = ask(session).await?;
+    let is_wanted = |change: &&PastRoleChange| {
+        which.role.as_ref().is_none_or(|role| change.role == *role)
+            && which
+                .group
+                .as_ref()
+                .is_none_or(|group| change.group == *group)
+    };
+    let changes: Vec<&PastRoleChange> = view.document.history.iter().filter(is_wanted).collect();
+    if terminal.json {
+        terminal.print_document(&changes)?;
+    } else {
+        let is_managed = !view.roles.is_empty();
+        terminal.print(&history::list(&changes, is_managed, terminal.palette))?;
+    }
+    Ok(Exit::Fine)
+}
+
+/// Sends an order, waits until it is carried out, and tells what it changed.
+pub(super) async fn carry_out(
+    session: &Session,
+    order: RoleOrderKind,
+    terminal: &Terminal,
+) -> Result<Exit, Failure> {
+    let before = ask(session).await?;
+    let message = RoleOrder {
+        v: VERSION,
+        order: order.clone(),
+    };
+    let body = wire::encode(Encoding::MessagePack, &message).into();
+    let limit = session.limit.unwrap_or(ORDER_MAX);
+    let headers = HeaderMap::new();
+    let done = session.ask_within(limit, subjects::API_ROLE_ORDER, headers, body);
+    let done: Done = done.await.map_err(unsure)?.ok_or_else(no_dispatcher)?;
+    match ask(session).await {
+        Ok(after) if terminal.json => terminal.print_document(&after)?,
+        Ok(after) => terminal.print(&told(&order, &before, &after, terminal))?,
+        // It is done all the same, which is what the exit code says.
+        Err(failure) => {
+            let text = format!("done, but what came of it is not known: {}", failure.text());
+            terminal.note(&terminal.notes.paint(Tone::Warning, &text));
+            if terminal.json {
+                terminal.print_document(&done)?;
+            }
+        }
+    }
+    Ok(Exit::Fine)
+}
+
+/// Adds to an answer that did not come that the order may be carried out yet.
+fn unsure(failure: Failure) -> Failure {
+    if failure.exit != Exit::Unreachable {
+        return failure;
+    }
+    let text = failure.text();
+    Failure::unreachable(anyhow!(
+        "{text}; the order may still be carried out, as rolecast role ls will show"
+    ))
+}
+
+fn told(
+    order: &RoleOrderKind,
+    before: &RolesView,
+    after: &RolesView,
+    terminal: &Terminal,
+) -> String {
+    let palette = terminal.palette;
+    match order {
+        RoleOrderKind::Set { role, node: to } | RoleOrderKind::Swap { role, to, .. } => {
+            order::moved(role, to, before, after, palette)
+        }
+        RoleOrderKind::Drain { node } => order::drained(node, after, palette),
+        RoleOrderKind::Undrain { node } => order::undrained(node, palette),
+    }
+}

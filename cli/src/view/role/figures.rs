@@ -1,0 +1,111 @@
+//! The named figures of a decision in one line.
+
+use rolecast_common::wire::Figures;
+
+use crate::style::one_line;
+
+/// What a reader wants to know first, without units; others follow by name.
+const ORDER: [&str; 14] = [
+    "benefit",
+    "cost",
+    "regret",
+    "needed",
+    "change",
+    "elapsed",
+    "remaining",
+    "recent_changes",
+    "holder_load",
+    "holder_missed",
+    "target_load",
+    "target_missed",
+    "hot",
+    "heard",
+];
+
+/// The ends of names that are units, and how these are written.
+const UNITS: [(&str, Unit); 4] = [
+    ("_core_s", Unit::Named("core-s")),
+    ("_cores", Unit::Named("cores")),
+    ("_share", Unit::Percent),
+    ("_s", Unit::Named("s")),
+];
+
+/// The characters of a name that are shown.
+const NAME_CHARS_MAX: usize = 40;
+
+#[derive(Clone, Copy, Debug)]
+enum Unit {
+    None,
+    Named(&'static str),
+    Percent,
+}
+
+/// Writes all figures, the known ones first.
+pub(super) fn line(figures: &Figures) -> String {
+    let mut named: Vec<(usize, &str, String)> = figures
+        .iter()
+        .map(|(name, value)| {
+            let (stem, unit) = split(name);
+            let known = ORDER.iter().position(|known| *known == stem);
+            (known.unwrap_or(ORDER.len()), stem, write(stem, unit, value))
+        })
+        .collect();
+    named.sort();
+    let texts: Vec<String> = named.into_iter().map(|(_, _, text)| text).collect();
+    texts.join(", ")
+}
+
+fn split(name: &str) -> (&str, Unit) {
+    let found = UNITS.iter().find_map(|(end, unit)| {
+        let stem = name.strip_suffix(end)?;
+        (!stem.is_empty()).then_some((stem, *unit))
+    });
+    found.unwrap_or((name, Unit::None))
+}
+
+fn write(stem: &str, unit: Unit, value: f64) -> String {
+    let name = stem.replace('_', " ");
+    let name = one_line(name.trim(), NAME_CHARS_MAX);
+    match unit {
+        Unit::None => format!("{name} {}", number(value)),
+        Unit::Named(unit) => format!("{name} {} {unit}", number(value)),
+        Unit::Percent => format!("{name} {} %", number(value * 100.0)),
+    }
+}
+
+/// Writes a number with three digits or so, and no zeros at its end.
+fn number(value: f64) -> String {
+    let text = match value.abs() {
+        size if size >= 1e9 => return format!("{value:.2e}"),
+        size if size >= 100.0 => return format!("{value:.0}"),
+        size if size >= 10.0 => format!("{value:.1}"),
+        size if size >= 1.0 => format!("{value:.2}"),
+        _ => format!("{value:.3}"),
+    };
+    let text = text.trim_end_matches('0').trim_end_matches('.');
+    if text == "-0" {
+        return "0".to_owned();
+    }
+    text.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn known_figures_come_first_and_units_are_told_by_names() {
+        let figures = Figures::new([
+            ("a_stranger", 7.0),
+            ("cost_core_s", 12.04),
+            ("holder_load_share", 1.125),
+            ("benefit_core_s", 41.0),
+            ("spare_cores", 0.5),
+            ("regret_s", -0.0001),
+            ("_s", 1e300),
+        ]);
+        let expected = "benefit 41 core-s, cost 12 core-s, regret 0 s, holder load 112 %, \
+                        s 1.00e300, a stranger 7, spare 0.5 cores";
+        assert_eq!(line(&figures), expected);
+    }
+}

@@ -1,0 +1,197 @@
+//! Managed roles as text: who holds them, and what is under way.
+
+mod figures;
+pub(crate) mod history;
+pub(crate) mod order;
+
+use rolecast_common::id::{NodeId, Role};
+use rolecast_common::wire::{ManagedRole, RoleChange, RolePhase, RolesView, Why};
+
+use crate::style::{Palette, Tone, one_line};
+use crate::table::{Align, Text, plain, table};
+
+/// What is shown where the configuration manages nothing.
+const NOTHING_MANAGED: &str = "no role has holders in the dispatcher's configuration; \
+    see [roles.leader] holders = 1 in `rolecast dispatcher-init`\n";
+
+const COLUMNS: [(&str, Align); 8] = [
+    ("role", Align::Left),
+    ("group", Align::Left),
+    ("holders", Align::Left),
+    ("wanted", Align::Right),
+    ("could", Align::Left),
+    ("change", Align::Left),
+    ("since", Align::Left),
+    ("why", Align::Left),
+];
+
+/// Nodes that are named; of more only the number is told.
+const NAMES_MAX: usize = 4;
+/// The characters of a reason or a trouble that are shown.
+const REASON_CHARS_MAX: usize = 100;
+
+/// Lists managed roles.
+pub(crate) fn list(view: &RolesView, palette: Palette) -> String {
+    let mut text = if view.roles.is_empty() {
+        NOTHING_MANAGED.to_owned()
+    } else {
+        let rows = view
+            .roles
+            .iter()
+            .map(|(role, managed)| row(view, role, managed));
+        format!("{}\n", table(palette, &COLUMNS, rows.collect()))
+    };
+    let judged: Vec<String> = view.roles.iter().filter_map(judgement).collect();
+    let notes = judged.into_iter().chain(drained(view));
+    let notes = notes.map(|note| (note, Tone::Faint));
+    let attention = attention(view).into_iter();
+    let attention = attention.map(|line| (format!("! {line}"), Tone::Warning));
+    for (index, (line, tone)) in notes.chain(attention).enumerate() {
+        let gap = if index == 0 { "\n" } else { "" };
+        text.push_str(&format!("{gap}{}\n", palette.paint(tone, &line)));
+    }
+    text
+}
+
+fn row(view: &RolesView, role: &Role, managed: &ManagedRole) -> Vec<Text> {
+    let could = match managed.offered_by.as_slice() {
+        [] => ("nobody".to_owned(), Tone::Bad),
+        nodes if nodes.len() <= NAMES_MAX => plain(join(nodes)),
+        nodes => plain(format!("{} nodes", nodes.len())),
+    };
+    let (change, since, why) = match change_of(view, role) {
+        None => (plain("-"), plain("-"), plain("-")),
+        Some(change) => (
+            (under_way(change), Tone::Warning),
+            plain(change.since_ms),
+            plain(words(&change.why)),
+        ),
+    };
+    vec![
+        (role.to_string(), Tone::Strong),
+        plain(&managed.group),
+        holders(view, role, managed),
+        plain(managed.holders_wanted),
+        could,
+        change,
+        since,
+        why,
+    ]
+}
+
+/// Lists the holders; one that does not act in the role is marked, and so is a node
+/// that acts in it without being a holder.
+fn holders(view: &RolesView, role: &Role, managed: &ManagedRole) -> Text {
+    let held = held(view, role);
+    let phase = change_of(view, role).map(|change| &change.phase);
+    let named = held.iter().map(|node| {
+        let is_acting = managed.acting.contains(node);
+        let mark = if is_acting { "" } else { " (not acting)" };
+        format!("{node}{mark}")
+    });
+    let others = managed.acting.iter().filter(|node| !held.contains(node));
+    let others = others.map(|node| {
+        let mark = match phase {
+            Some(RolePhase::Demoting { node: from, .. }) if from == node => "still acting",
+            Some(RolePhase::Promoting { node: to }) if to == node => "acting, not confirmed",
+            Some(RolePhase::Demoting { .. } | RolePhase::Promoting { .. }) | None => {
+                "acting, not a holder"
+            }
+        };
+        format!("{node} ({mark})")
+    });
+    let all: Vec<String> = named.chain(others).collect();
+    if all.is_empty() {
+        return ("nobody".to_owned(), Tone::Bad);
+    }
+    let is_as_told =
+        managed.acting.len() == held.len() && held.iter().all(|node| managed.acting.contains(node));
+    let is_full = held.len() >= managed.holders_wanted as usize;
+    let tone = if is_as_told && is_full {
+        Tone::Good
+    } else {
+        Tone::Warning
+    };
+    (all.join(", "), tone)
+}
+
+fn judgement((role, managed): (&Role, &ManagedRole)) -> Option<String> {
+    let is_known = !managed.judgement.is_empty();
+    is_known.then(|| format!("{role}: {}", figures::line(&managed.judgement)))
+}
+
+fn drained(view: &RolesView) -> Option<String> {
+    let nodes: Vec<&NodeId> = view.document.drained.iter().collect();
+    let is_any = !nodes.is_empty();
+    is_any.then(|| format!("drained: {}; rolecast node undrain ends it", join(&nodes)))
+}
+
+/// Returns what an operator should look at, one line each.
+fn attention(view: &RolesView) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (role, managed) in &view.roles {
+        let change = change_of(view, role);
+        if let Some(trouble) = change.and_then(|change| change.trouble.as_deref()) {
+            lines.push(format!("{role}: {}", one_line(trouble, REASON_CHARS_MAX)));
+        }
+        let count = held(view, role).len();
+        let wanted = managed.holders_wanted;
+        if change.is_some() || count >= wanted as usize {
+            continue;
+        }
+        let what_to_do = if managed.offered_by.len() <= count {
+            format!("more nodes must offer it: offers = [\"{role}\"] in worker.toml")
+        } else {
+            "the dispatcher's log says what is in the way".to_owned()
+        };
+        lines.push(format!("{role}: {count} of {wanted} holders; {what_to_do}"));
+    }
+    lines
+}
+
+fn held<'a>(view: &'a RolesView, role: &Role) -> &'a [NodeId] {
+    view.document.roles.get(role).map_or(&[], Vec::as_slice)
+}
+
+fn change_of<'a>(view: &'a RolesView, role: &Role) -> Option<&'a RoleChange> {
+    let mut changes = view.document.changes.values();
+    changes.find(|change| change.role == *role)
+}
+
+/// Says how far a change is, and from where to where it goes.
+fn under_way(change: &RoleChange) -> String {
+    let (phase, to) = match &change.phase {
+        RolePhase::Demoting { to, .. } => ("demoting", to.as_ref()),
+        RolePhase::Promoting { node } => ("promoting", Some(node)),
+    };
+    format!("{phase}, {}", path(change.from.as_ref(), to))
+}
+
+fn path(from: Option<&NodeId>, to: Option<&NodeId>) -> String {
+    let name = |node: Option<&NodeId>| node.map_or("nobody".to_owned(), NodeId::to_string);
+    format!("{} -> {}", name(from), name(to))
+}
+
+/// Says in a few words why a role moves.
+fn words(why: &Why) -> String {
+    match why {
+        Why::Operator => "ordered".to_owned(),
+        Why::Drain => "holder drained".to_owned(),
+        Why::HolderGone => "holder gone".to_owned(),
+        Why::HolderUnfit { reason } => {
+            format!("holder unfit: {}", one_line(reason, REASON_CHARS_MAX))
+        }
+        Why::Election => "too few holders".to_owned(),
+        Why::Swap => "swapped".to_owned(),
+        Why::Bottleneck { .. } => "bottleneck".to_owned(),
+        Why::Restored { .. } => "bottleneck over, restored".to_owned(),
+    }
+}
+
+fn join(names: &[impl ToString]) -> String {
+    let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+    names.join(", ")
+}
+
+#[cfg(test)]
+mod tests;
