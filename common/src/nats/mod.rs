@@ -11,9 +11,11 @@ mod context;
 mod diagnose;
 mod login;
 mod publish;
+mod timer;
 
 pub use clock::Clock;
 pub use connect::{Connection, connect, connect_once};
 pub use context::{Settings, nats_settings};
 pub use diagnose::{SERVER_VERSION_MIN, check_jetstream, check_server, explain};
 pub use publish::publish_with_retry;
+pub use timer::Timer;

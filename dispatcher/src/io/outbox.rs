@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
+use async_nats::HeaderMap;
 use rolecast_common::assignment::Ack;
 use rolecast_common::id::NodeId;
 use rolecast_common::options::{HEADER_DEADLINE, HEADER_ROLES, format_roles};
@@ -110,7 +111,7 @@ impl Service {
                 .await?;
             return Ok(());
         }
-        let mut headers = held.headers.unwrap_or_default();
+        let mut headers = without_roles(held.headers.unwrap_or_default());
         if !roles.is_empty() {
             headers.insert(HEADER_ROLES, format_roles(&roles).as_str());
         }
@@ -202,6 +203,23 @@ impl Service {
             let _ = reports.send(Input::Buried { sequence, is_done }).await;
         });
     }
+}
+
+/// Removes a header that a producer has no business to set.
+fn without_roles(headers: HeaderMap) -> HeaderMap {
+    if headers.get(HEADER_ROLES).is_none() {
+        return headers;
+    }
+    let mut kept = HeaderMap::new();
+    for (name, values) in headers.iter() {
+        let text: &str = name.as_ref();
+        if text != HEADER_ROLES {
+            for value in values {
+                kept.append(name.clone(), value.clone());
+            }
+        }
+    }
+    kept
 }
 
 /// Returns the negative acknowledgement that has the job delivered after `delay`.

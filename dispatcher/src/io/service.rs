@@ -1,6 +1,6 @@
 //! The loop: wait, read what arrived, let the machine decide, carry it out.
 
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -12,12 +12,11 @@ use foldhash::{HashMap, HashMapExt as _};
 use futures_util::{FutureExt as _, StreamExt as _};
 use rolecast_common::id::{Epoch, Sequence};
 use rolecast_common::label::ShardKey;
-use rolecast_common::nats::{Clock, Connection};
+use rolecast_common::nats::{Clock, Connection, Timer};
 use rolecast_common::subjects::{self, Source};
 use rolecast_common::time::{Now, Time};
 use rolecast_common::wire::Decision;
 use tokio::sync::mpsc;
-use tokio::time::{Sleep, sleep_until};
 
 use super::burial::Held;
 use super::discovery::{self, Undeclared};
@@ -182,9 +181,10 @@ impl Service {
         mut self,
         mut shutdown: Pin<&mut impl Future<Output = ()>>,
     ) -> anyhow::Result<Ended> {
-        let mut timer = pin!(sleep_until(self.deadline()));
+        let mut timer = Timer::new();
         let mut stop_at = None;
         loop {
+            timer.set(&self.clock, self.machine.next_deadline());
             tokio::select! {
                 () = shutdown.as_mut(), if stop_at.is_none() => {
                     tracing::info!(event = "stopping", "stopping");
@@ -192,9 +192,9 @@ impl Service {
                     self.now = self.clock.now();
                     self.tell(Input::Stop);
                 }
-                result = self.receive(timer.as_mut()) => result?,
+                result = self.receive(&mut timer) => result?,
             }
-            self.end_turn(timer.as_mut()).await;
+            self.end_turn().await;
             if let Some(reason) = self.stepped_down.take() {
                 let flushed = self.connection.client.flush().await;
                 tracing::debug!(event = "flushed", ok = flushed.is_ok());
@@ -219,7 +219,7 @@ impl Service {
     }
 
     /// Waits for something to arrive, then reads what else is there already.
-    async fn receive(&mut self, timer: Pin<&mut Sleep>) -> anyhow::Result<()> {
+    async fn receive(&mut self, timer: &mut Timer) -> anyhow::Result<()> {
         let message = self.wait(timer).await?;
         // One look at the clocks does for all that arrived together.
         self.now = self.clock.now();
@@ -241,7 +241,7 @@ impl Service {
         Ok(())
     }
 
-    async fn wait(&mut self, timer: Pin<&mut Sleep>) -> anyhow::Result<Arrived> {
+    async fn wait(&mut self, timer: &mut Timer) -> anyhow::Result<Arrived> {
         let closed = "the connection to NATS was closed";
         tokio::select! {
             message = self.inputs.pulls.next() => message.map(Arrived::Pull).context(closed),
@@ -256,7 +256,7 @@ impl Service {
                 changed.map(|()| Arrived::Connection).context(closed)
             }
             until = self.lease.changed() => Ok(Arrived::Lease(until)),
-            () = timer => Ok(Arrived::Nothing),
+            () = timer.ring() => Ok(Arrived::Nothing),
         }
     }
 
@@ -427,11 +427,7 @@ impl Service {
             .ok_or_else(|| api::not_served(&job.category, self.machine.serves_undeclared()))
     }
 
-    fn deadline(&self) -> tokio::time::Instant {
-        self.clock.instant(self.machine.next_deadline()).into()
-    }
-
-    async fn end_turn(&mut self, mut timer: Pin<&mut Sleep>) {
+    async fn end_turn(&mut self) {
         self.tell(Input::Turn);
         let mut outputs = std::mem::take(&mut self.outputs);
         // While there is no connection, or another dispatcher may lead, nothing is
@@ -444,9 +440,5 @@ impl Service {
             }
         }
         self.outputs = outputs;
-        let deadline = self.deadline();
-        if timer.deadline() != deadline {
-            timer.as_mut().reset(deadline);
-        }
     }
 }

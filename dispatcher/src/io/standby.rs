@@ -1,14 +1,14 @@
 //! The time before a dispatcher leads: it hears every heartbeat, so that its
 //! forecasts are as good as the leader's, and does nothing else.
 
-use std::pin::{Pin, pin};
+use std::pin::pin;
 
 use anyhow::Context as _;
 use async_nats::Subscriber;
 use futures_util::StreamExt as _;
 use rolecast_common::id::Epoch;
-use rolecast_common::nats::Clock;
-use tokio::time::{Sleep, sleep, sleep_until};
+use rolecast_common::nats::{Clock, Timer};
+use tokio::time::sleep;
 
 use super::lease::{Held, Keeper, TELL_STANDBY};
 use super::{events, intake};
@@ -25,18 +25,19 @@ pub(super) struct Standby {
 impl Standby {
     /// Waits until the lease is held.
     pub(super) async fn wait(&mut self) -> anyhow::Result<Held> {
-        let mut timer = pin!(sleep_until(self.deadline()));
+        let mut timer = Timer::new();
         let mut tell = pin!(sleep(TELL_STANDBY));
         let mut is_told = false;
         let mut noted = Epoch::default();
         loop {
+            timer.set(&self.clock, self.machine.next_deadline());
             tokio::select! {
                 held = self.lease.taken() => return held,
                 message = self.heartbeats.next() => {
                     let message = message.context("the connection to NATS was closed")?;
                     self.tell(intake::heartbeat(&message));
                 }
-                () = timer.as_mut() => self.tell(Input::Turn),
+                () = timer.ring() => self.tell(Input::Turn),
                 () = tell.as_mut(), if !is_told => {
                     is_told = true;
                     tracing::info!(event = "standing_by", "another dispatcher leads; standing by");
@@ -47,7 +48,6 @@ impl Standby {
                 self.lease.note(known);
                 noted = known;
             }
-            self.wind(timer.as_mut());
         }
     }
 
@@ -59,17 +59,6 @@ impl Standby {
             if let Output::Event(event) = output {
                 events::log(&event);
             }
-        }
-    }
-
-    fn deadline(&self) -> tokio::time::Instant {
-        self.clock.instant(self.machine.next_deadline()).into()
-    }
-
-    fn wind(&self, timer: Pin<&mut Sleep>) {
-        let deadline = self.deadline();
-        if timer.deadline() != deadline {
-            timer.reset(deadline);
         }
     }
 }

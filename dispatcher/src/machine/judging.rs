@@ -92,7 +92,7 @@ impl Judging {
 fn wishes(role: &RoleSettings) -> judge::Settings {
     judge::Settings {
         change_cost: role.change_cost,
-        role_load: role.cost.cpu,
+        role_load: role.cost,
         term: role.term,
         cool_down: COOL_DOWN,
         changes_per_hour: role.changes_per_hour,

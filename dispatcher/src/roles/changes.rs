@@ -12,19 +12,14 @@
 //! for it may be acting all the same. Places without a holder are filled alike,
 //! without the first phase.
 
-use std::time::Duration;
-
 use rolecast_common::id::{Group, NodeId, Role};
 use rolecast_common::time::{Now, Time};
 use rolecast_common::wire::{RoleChange, RoleDocument, RolePhase, Why};
 
-use super::Manager;
 use super::choice::PROMOTION_WAIT;
 use super::edit::{self, Edit};
 use super::output::{Event, Output};
-
-/// Before a place is filled all nodes are to be heard: two heartbeats.
-const GATHER_WAIT: Duration = Duration::from_secs(2);
+use super::{GATHER_WAIT, Manager};
 
 impl Manager {
     /// Returns the document after the next step, if one is due.

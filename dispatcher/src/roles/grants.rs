@@ -102,6 +102,13 @@ impl Grants {
         }
     }
 
+    /// Returns whether it is this dispatcher's.
+    pub(super) fn is_own(&self, role: &Role, node: &NodeId) -> bool {
+        let of_role = self.by_role.get(role);
+        let grant = of_role.and_then(|grants| grants.get(node));
+        grant.is_some_and(|grant| grant.boot.is_some())
+    }
+
     pub(super) fn has(&self, role: &Role, node: &NodeId) -> bool {
         let of_role = self.by_role.get(role);
         of_role.is_some_and(|grants| grants.contains_key(node))

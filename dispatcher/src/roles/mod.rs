@@ -33,6 +33,8 @@ mod orders;
 mod output;
 mod reading;
 mod settings;
+#[cfg(test)]
+mod tests;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -57,6 +59,8 @@ use orders::Orders;
 pub const ROLE_LEASE: Duration = Duration::from_secs(10);
 /// What is waited beyond it: a twentieth is far more than clocks differ in their rates.
 pub const ROLE_LEASE_MARGIN: Duration = Duration::from_millis(500);
+/// Before a role is given anew all nodes are to be heard: two heartbeats.
+const GATHER_WAIT: Duration = Duration::from_secs(2);
 /// How often what is under way is looked at.
 const TICK_INTERVAL: Duration = Duration::from_millis(250);
 
@@ -338,6 +342,11 @@ impl Manager {
                 && !self.grants.has(role, name)
         };
         let claims: BTreeSet<Role> = node.last.roles.iter().filter(is_claim).cloned().collect();
+        // It may be that the document was set back, and they were given after all.
+        let until = lead.since + ROLE_LEASE + ROLE_LEASE_MARGIN;
+        for role in claims.iter().filter(|_| node.heard < until) {
+            self.grants.inherit(role, name, u64::MAX, until);
+        }
         for role in claims.difference(&node.claims_told) {
             self.claim_count += 1;
             let (node, role) = (name.clone(), role.clone());
@@ -404,9 +413,16 @@ impl Manager {
             return;
         }
         let roles = document.roles_of(name);
+        // Who does not act in what a predecessor's document gives it may be the holder
+        // of an older document than the fleet's: another one may act in it.
+        let is_granted = |role: &Role| {
+            self.grants.is_own(role, name)
+                || self.grants.has(role, name) && node.last.roles.contains(role)
+        };
+        let has_gathered = now.since(lead.since) >= GATHER_WAIT;
         let is_allowed = |role: &Role| {
-            self.grants.has(role, name)
-                || !self.keeping.is_pending() && self.has_place(now, role, name)
+            is_granted(role)
+                || !self.keeping.is_pending() && has_gathered && self.has_place(now, role, name)
         };
         if !roles.iter().all(is_allowed) {
             return;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rolecast_common::id::{Group, NodeId, Role};
 use rolecast_common::settings::Table;
-use rolecast_common::unit::Resources;
+use rolecast_common::unit::Cores;
 
 use super::{RoleSettings, Settings};
 
@@ -106,11 +106,7 @@ fn read_role(table: &mut Table<'_>) -> Option<RoleSettings> {
         holders: NonZeroU32::new(holders).unwrap_or(NonZeroU32::MIN),
         from: table.get("from"),
         prefer: table.get_or("prefer", Vec::<NodeId>::new()),
-        cost: table.table("cost", |table| Resources {
-            cpu: table.get_or("cpu", Resources::default().cpu),
-            memory: table.get_or("memory", Resources::default().memory),
-            ..Resources::default()
-        }),
+        cost: table.table("cost", |table| table.get_or("cpu", Cores::ZERO)),
         change_cost: table.get_or("change_cost", CHANGE_COST),
         term: table.get_or("term", TERM),
         changes_per_hour: table.get_or("changes_per_hour", CHANGES_PER_HOUR),
@@ -148,7 +144,7 @@ holders = 2
         let leader = &settings.managed[&Role::new("leader").unwrap()];
         assert_eq!(leader.from, Some(Role::new("backup").unwrap()));
         assert_eq!(leader.change_cost, CHANGE_COST);
-        assert!((leader.cost.cpu.get() - 0.3).abs() < 1e-9);
+        assert!((leader.cost.get() - 0.3).abs() < 1e-9);
         assert_eq!(settings.managed.len(), 2);
     }
 

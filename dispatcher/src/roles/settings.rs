@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use rolecast_common::id::{Group, NodeId, Role};
-use rolecast_common::unit::Resources;
+use rolecast_common::unit::Cores;
 
 /// The roles of the configuration.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -26,7 +26,7 @@ pub struct RoleSettings {
     /// Who of equals gets it first.
     pub prefer: Vec<NodeId>,
     /// What the role takes from its holder.
-    pub cost: Resources,
+    pub cost: Cores,
     /// What one change costs: how long the service stalls.
     pub change_cost: Duration,
     /// How long another node keeps the role before a relieved holder gets it back, and

@@ -11,7 +11,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use rolecast_common::id::{Epoch, Group, NodeId, Role};
 use rolecast_common::time::Time;
-use rolecast_common::unit::Resources;
+use rolecast_common::unit::Cores;
 use rolecast_common::wire::{Heartbeat, RoleAssignment, RoleDocument};
 use rolecast_dispatcher::lease::{Record, Written};
 use rolecast_dispatcher::roles::{RoleSettings, Settings};
@@ -303,7 +303,7 @@ fn settings(backups: u32) -> Settings {
         holders: NonZeroU32::new(holders).expect("it is above 0"),
         from: from.map(role),
         prefer: Vec::new(),
-        cost: Resources::default(),
+        cost: Cores::ZERO,
         change_cost: Duration::from_secs(10),
         term: Duration::from_secs(600),
         changes_per_hour: 60,

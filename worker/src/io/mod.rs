@@ -20,7 +20,6 @@ mod sampler;
 mod shell;
 mod signals;
 mod system;
-mod timer;
 mod worker;
 
 pub use builder::{Builder, Mistakes};

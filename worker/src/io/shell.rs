@@ -15,7 +15,7 @@ use foldhash::{HashMap, HashMapExt as _};
 use futures_util::stream::FusedStream;
 use futures_util::{FutureExt as _, Stream, StreamExt as _};
 use rolecast_common::id::{Category, Epoch, NodeId, Role};
-use rolecast_common::nats::{Clock, Connection};
+use rolecast_common::nats::{Clock, Connection, Timer};
 use rolecast_common::options::{HEADER_DEADLINE, HEADER_ROLES, parse_roles};
 use rolecast_common::subjects;
 use rolecast_common::time::{Now, Time, WallTime};
@@ -31,7 +31,6 @@ use super::gauge::Gauge;
 use super::hook::{self, Hook};
 use super::log::Log;
 use super::report::{Finished, Report};
-use super::timer::Timer;
 use super::worker::{Runner, Service};
 use crate::agent::{Agent, Ended, HookRun, Input, Offer, Output, Run};
 use crate::command::job_environment;
@@ -152,7 +151,7 @@ impl Shell {
                 Some((run, result)) = hook_ends.recv() => {
                     self.handle(Input::HookEnded { run, result });
                 }
-                () = timer.sleep.as_mut() => self.handle(Input::Tick),
+                () = timer.ring() => self.handle(Input::Tick),
                 Ok(()) = usage.changed() => self.take_usage(&mut usage),
                 Ok(()) = connected.changed() => self.handle(Input::Connected),
                 Some(()) = drain.next() => self.handle(Input::Drain),

@@ -7,8 +7,7 @@ use rolecast_common::time::Time;
 
 /// The window of the bound on changes.
 const HOUR: Duration = Duration::from_secs(3600);
-/// How fast a change stops counting as recent, in seconds (research,
-/// placement.md section 6).
+/// How fast a change stops counting as recent, in seconds. From simulation.
 const RECENT_S: f64 = 300.0;
 /// Changes remembered: more than any sane bound an hour, and a bound on memory.
 const KNOWN_MAX: usize = 256;

@@ -13,7 +13,7 @@ use super::usual::Usual;
 /// Three heartbeats: a node that was silent so long is not judged.
 pub(super) const STALE_AFTER: Duration = Duration::from_secs(3);
 /// The load with the role from which an episode is bad: a fifth of the role's
-/// operations miss (`harm`), as in the research (placement.md section 6).
+/// operations miss (`harm`).
 pub(super) const LIMIT: f64 = 0.9;
 /// An episode is over when it was well for so long: shorter ones are one. Guessed.
 const CALM: Duration = Duration::from_secs(3);

@@ -1,0 +1,39 @@
+//! The alarm clock of a loop.
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use tokio::time::Sleep;
+
+use super::Clock;
+use crate::time::Time;
+
+/// A timer that is set anew only when the time it waits for changes.
+#[derive(Debug)]
+pub struct Timer {
+    sleep: Pin<Box<Sleep>>,
+    at: Option<Time>,
+}
+
+impl Timer {
+    #[allow(clippy::new_without_default, reason = "making one reads the clock")]
+    pub fn new() -> Self {
+        Self {
+            sleep: Box::pin(tokio::time::sleep(Duration::ZERO)),
+            at: None,
+        }
+    }
+
+    /// Lets [`Timer::ring`] end at this time of the clock.
+    pub fn set(&mut self, clock: &Clock, at: Time) {
+        if self.at != Some(at) || self.sleep.is_elapsed() {
+            self.at = Some(at);
+            self.sleep.as_mut().reset(clock.instant(at).into());
+        }
+    }
+
+    /// Waits until it is time; once it was, always.
+    pub async fn ring(&mut self) {
+        self.sleep.as_mut().await;
+    }
+}

@@ -1,0 +1,371 @@
+//! The manager, one situation at a time; the protocol simulator has the rest.
+
+#![allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "a test picks out the outputs it is about"
+)]
+
+mod bench;
+
+use rolecast_common::wire::{Figures, RolePhase, Why};
+
+use super::*;
+use crate::lease::Written;
+use bench::{Bench, node, role};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn set(role_name: &str, name: &str) -> Order {
+    Order::Set {
+        role: role(role_name),
+        node: node(name),
+    }
+}
+
+#[test]
+fn empty_places_are_filled_by_preference_the_leader_first() {
+    let mut bench = Bench::new();
+    bench.lead(1);
+    bench.pass(SECOND);
+    assert_eq!(
+        bench.holders(),
+        (String::new(), String::new()),
+        "not all were heard"
+    );
+    bench.pass(7 * SECOND);
+    assert_eq!(bench.holders(), ("b".to_owned(), "a".to_owned()));
+    let story = [
+        "leader Promoting  node: b ",
+        "leader Done Election",
+        "backup Promoting  node: a ",
+        "backup Done Election",
+    ];
+    assert_eq!(bench.story(), story);
+    bench.pass(60 * SECOND);
+    assert!(bench.story().is_empty(), "it stays so");
+}
+
+#[test]
+fn an_order_swaps_leader_and_backup_and_is_answered() {
+    let mut bench = Bench::led();
+    bench.order(1, set("leader", "a"));
+    assert!(bench.answers.is_empty());
+    bench.order(2, set("leader", "c"));
+    let role = role("leader");
+    assert_eq!(bench.answers, [(2, Err(Refusal::Busy { role }))]);
+    bench.pass(3 * SECOND);
+    assert_eq!(bench.holders(), ("a".to_owned(), "b".to_owned()));
+    assert_eq!(bench.answers[1], (1, Ok(())));
+    let story = [
+        "leader Demoting  node: b, to: Some(a) ",
+        "leader Promoting  node: a ",
+        "leader Done Operator",
+        "backup Promoting  node: b ",
+        "backup Done Swap",
+    ];
+    assert_eq!(bench.story(), story);
+}
+
+#[test]
+fn who_does_not_confirm_is_waited_for_until_its_lease_is_over() {
+    let mut bench = Bench::led();
+    bench.puppet("b").listens = false;
+    bench.order(1, set("leader", "a"));
+    bench.pass(ROLE_LEASE + ROLE_LEASE_MARGIN - SECOND);
+    assert_eq!(bench.story(), ["leader Demoting  node: b, to: Some(a) "]);
+    bench.pass(3 * SECOND);
+    assert_eq!(bench.holders().0, "a");
+}
+
+#[test]
+fn a_holder_that_is_gone_is_replaced_when_its_lease_is_over() {
+    let mut bench = Bench::led();
+    bench.puppet("b").speaks = false;
+    bench.pass(ROLE_LEASE);
+    assert_eq!(bench.holders().0, "b");
+    bench.pass(3 * SECOND);
+    assert_eq!(bench.holders(), ("a".to_owned(), "c".to_owned()));
+    bench.puppet("b").speaks = true;
+    bench.pass(10 * SECOND);
+    assert_eq!(bench.holders(), ("a".to_owned(), "c".to_owned()));
+}
+
+#[test]
+fn a_holder_that_comes_back_within_its_lease_stays() {
+    let mut bench = Bench::led();
+    bench.puppet("b").speaks = false;
+    bench.pass(ROLE_LEASE - SECOND);
+    bench.puppet("b").speaks = true;
+    bench.pass(20 * SECOND);
+    assert_eq!(bench.holders().0, "b");
+    assert!(bench.story().is_empty());
+}
+
+#[test]
+fn a_failed_promotion_is_undone_and_says_why() {
+    let mut bench = Bench::led();
+    bench.puppet("c").fails.insert(role("leader"));
+    bench.order(1, set("leader", "c"));
+    bench.pass(5 * SECOND);
+    assert_eq!(bench.holders(), ("b".to_owned(), "a".to_owned()));
+    let undone = Refusal::Undone("c: the hook failed".to_owned());
+    assert_eq!(bench.answers, [(1, Err(undone))]);
+    bench.order(2, set("leader", "c"));
+    assert!(matches!(bench.answers[1].1, Err(Refusal::Unfit { .. })));
+}
+
+#[test]
+fn a_holder_that_fails_under_its_role_is_replaced() {
+    let mut bench = Bench::led();
+    let b = bench.puppet("b");
+    b.heard.roles.clear();
+    b.listens = false;
+    bench.pass(30 * SECOND);
+    assert_eq!(bench.holders().0, "a");
+}
+
+#[test]
+fn nobody_acts_for_a_new_dispatcher_before_its_epoch_is_stored() {
+    let mut bench = Bench::led();
+    bench.order(1, set("leader", "a"));
+    bench.puppet("a").listens = false;
+    bench.pass(SECOND);
+    bench.writes = vec![Written::Conflict; 3];
+    bench.told.clear();
+    bench.take_over(2);
+    assert!(bench.told.is_empty());
+    bench.pass(SECOND);
+    let is_new = |(_, assignment): &(NodeId, RoleAssignment)| assignment.epoch.get() == 2;
+    assert!(!bench.told.is_empty() && bench.told.iter().all(is_new));
+    bench.puppet("a").listens = true;
+    bench.pass(5 * SECOND);
+    assert_eq!(
+        bench.holders(),
+        ("a".to_owned(), "b".to_owned()),
+        "it is finished"
+    );
+}
+
+#[test]
+fn what_a_former_dispatcher_may_have_granted_is_waited_for() {
+    let mut bench = Bench::led();
+    bench.puppet("b").listens = false;
+    bench.order(1, set("leader", "a"));
+    bench.pass(SECOND);
+    bench.take_over(2);
+    bench.pass(ROLE_LEASE - SECOND);
+    let (_, document) = bench.key.clone().unwrap();
+    let change = document.changes.values().next().unwrap();
+    assert!(matches!(change.phase, RolePhase::Demoting { .. }));
+    bench.pass(4 * SECOND);
+    assert_eq!(bench.holders().0, "a");
+}
+
+#[test]
+fn when_the_document_is_lost_nobody_acts_until_all_leases_are_over() {
+    let mut bench = Bench::led();
+    bench.key = None;
+    bench.take_over(2);
+    bench.pass(ROLE_LEASE);
+    assert_eq!(bench.holders(), (String::new(), String::new()));
+    bench.pass(5 * SECOND);
+    assert_eq!(bench.holders(), ("b".to_owned(), "a".to_owned()));
+}
+
+#[test]
+fn a_document_that_was_set_back_makes_no_second_leader() {
+    let mut bench = Bench::led();
+    let old = bench.key.clone();
+    bench.order(1, set("leader", "c"));
+    bench.pass(Duration::from_secs(4));
+    assert_eq!(bench.holders().0, "c");
+    // The key is as it was when b led; c leads all the same, and cannot hear.
+    bench.key = old;
+    bench.puppet("c").listens = false;
+    bench.take_over(2);
+    let is_told = |bench: &Bench| {
+        let mut told = bench.told.iter();
+        told.any(|(name, told)| *name == node("b") && told.roles.contains(&role("leader")))
+    };
+    bench.told.clear();
+    bench.pass(ROLE_LEASE);
+    assert!(!is_told(&bench));
+    bench.pass(4 * SECOND);
+    assert!(is_told(&bench));
+}
+
+#[test]
+fn a_write_of_unknown_outcome_is_found_or_repeated() {
+    for written in [Written::Unknown, Written::Conflict] {
+        let mut bench = Bench::led();
+        let (_, before) = bench.key.clone().unwrap();
+        bench.writes.push(written);
+        bench.order(1, set("leader", "c"));
+        bench.pass(3 * SECOND);
+        assert_eq!(bench.holders().0, "c", "{written:?}");
+        let (_, after) = bench.key.clone().unwrap();
+        assert_eq!(after.generation, before.generation + 3, "{written:?}");
+    }
+}
+
+#[test]
+fn a_later_dispatchers_document_ends_the_work() {
+    let mut bench = Bench::led();
+    let (revision, mut document) = bench.key.clone().unwrap();
+    document.epoch = Epoch::new(2);
+    document.generation += 1;
+    bench.key = Some((revision + 1, document));
+    bench.order(1, set("leader", "a"));
+    bench.pass(SECOND);
+    assert_eq!(bench.answers, [(1, Err(Refusal::NotLeading))]);
+    let (ours, found) = (Epoch::new(1), Epoch::new(2));
+    assert!(bench.events.contains(&Event::Overtaken { ours, found }));
+    bench.told.clear();
+    bench.lead(1);
+    bench.pass(5 * SECOND);
+    assert!(bench.told.is_empty());
+}
+
+#[test]
+fn after_the_own_lease_nobody_is_told_anything() {
+    let mut bench = Bench::new();
+    let until = bench.now.time + SECOND;
+    let epoch = Epoch::new(1);
+    bench.input(Input::Lead { epoch, until });
+    bench.pass(SECOND);
+    bench.pass(20 * SECOND);
+    assert!(bench.told.is_empty());
+    assert_eq!(bench.holders(), (String::new(), String::new()));
+    bench.lead(1);
+    bench.pass(8 * SECOND);
+    assert_eq!(bench.holders().0, "b");
+}
+
+#[test]
+fn a_role_that_was_not_given_is_stripped_and_told_once() {
+    let mut bench = Bench::led();
+    let c = bench.puppet("c");
+    c.heard.roles = vec![role("leader"), role("own")];
+    c.listens = false;
+    bench.pass(5 * SECOND);
+    let reported = [role("leader"), role("own")];
+    let effective = bench.manager.effective_roles(&node("c"), &reported);
+    assert_eq!(effective, [role("own")]);
+    assert_eq!(
+        bench.manager.effective_roles(&node("b"), &reported),
+        reported
+    );
+    let claimed = Event::Claimed {
+        node: node("c"),
+        role: role("leader"),
+    };
+    assert_eq!(bench.events, [claimed]);
+    assert_eq!(bench.manager.claim_count(), 1);
+}
+
+#[test]
+fn a_node_that_has_seen_a_later_epoch_gets_no_command() {
+    let mut bench = Bench::led();
+    bench.puppet("c").heard.epoch = Epoch::new(9);
+    bench.pass(SECOND);
+    let ahead = |event: &Event| matches!(event, Event::EpochAhead { seen, .. } if seen.get() == 9);
+    assert_eq!(bench.events.iter().filter(|event| ahead(event)).count(), 1);
+    bench.order(1, set("leader", "c"));
+    assert!(matches!(bench.answers[0].1, Err(Refusal::Unfit { .. })));
+}
+
+#[test]
+fn a_drained_node_gives_its_roles_up_and_gets_none() {
+    let mut bench = Bench::led();
+    bench.order(1, Order::Drain(node("b")));
+    bench.pass(5 * SECOND);
+    assert_eq!(bench.holders(), ("a".to_owned(), "c".to_owned()));
+    assert!(bench.manager.is_drained(&node("b")));
+    bench.order(2, Order::Drain(node("c")));
+    bench.pass(5 * SECOND);
+    assert_eq!(bench.holders(), ("a".to_owned(), String::new()));
+    let is_vacant = |event: &Event| matches!(event, Event::Vacant { missing: 1, .. });
+    assert_eq!(
+        bench.events.iter().filter(|event| is_vacant(event)).count(),
+        1
+    );
+    bench.order(3, Order::Undrain(node("b")));
+    bench.pass(5 * SECOND);
+    assert_eq!(bench.holders(), ("a".to_owned(), "b".to_owned()));
+    assert_eq!(bench.answers, [(1, Ok(())), (2, Ok(())), (3, Ok(()))]);
+    let filled = Event::Filled {
+        role: role("backup"),
+    };
+    assert!(bench.events.contains(&filled));
+}
+
+#[test]
+fn the_judges_moves_are_bounded_and_bring_their_figures() {
+    let mut bench = Bench::led();
+    let wanted = |from: &str, to: &str| Move {
+        role: role("leader"),
+        from: node(from),
+        to: node(to),
+        why: Why::Bottleneck {
+            figures: Figures::new([("regret", 12.5), ("nonsense", f64::NAN)]),
+        },
+    };
+    bench.input(Input::Move(wanted("b", "a")));
+    bench.pass(3 * SECOND);
+    assert_eq!(bench.holders().0, "a");
+    let (_, document) = bench.key.clone().unwrap();
+    let past = document
+        .history
+        .iter()
+        .rev()
+        .find(|past| past.role == role("leader"));
+    let Why::Bottleneck { figures } = &past.unwrap().why else {
+        panic!("{past:?}");
+    };
+    assert_eq!(figures.iter().collect::<Vec<_>>(), [("regret", 12.5)]);
+    bench.events.clear();
+    bench.input(Input::Move(wanted("a", "b")));
+    bench.input(Input::Move(wanted("c", "b")));
+    bench.pass(3 * SECOND);
+    assert_eq!(bench.holders().0, "a");
+    let limited = Event::Limited {
+        role: role("leader"),
+        changes_per_hour: 1,
+    };
+    assert_eq!(bench.events, [limited]);
+}
+
+#[test]
+fn orders_that_cannot_be_carried_out_are_refused_with_the_reason() {
+    let mut bench = Bench::led();
+    bench.puppet("c").heard.offers = vec![role("backup")];
+    bench.pass(SECOND);
+    bench.order(1, set("boss", "a"));
+    bench.order(2, set("leader", "c"));
+    bench.order(3, Order::Drain(node("nobody")));
+    let swap = Order::Swap {
+        role: role("leader"),
+        from: Some(node("c")),
+        to: node("a"),
+    };
+    bench.order(4, swap);
+    bench.order(5, set("leader", "b"));
+    bench.pass(SECOND);
+    let unfit = Refusal::Unfit {
+        node: node("c"),
+        role: role("leader"),
+        reason: "it does not offer it".to_owned(),
+    };
+    let not_holder = Refusal::NotHolder {
+        node: node("c"),
+        role: role("leader"),
+    };
+    let expected = [
+        (1, Err(Refusal::NotManaged(role("boss")))),
+        (2, Err(unfit)),
+        (3, Err(Refusal::UnknownNode(node("nobody")))),
+        (4, Err(not_holder)),
+        (5, Ok(())),
+    ];
+    assert_eq!(bench.answers, expected);
+}
