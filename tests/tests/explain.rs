@@ -6,7 +6,7 @@ use rolecast_common::options::{HEADER_JOB_ID, HEADER_KEY, HEADER_REQUIRE};
 use rolecast_common::wire::{Decision, Encoding, RecordStatus, Verdict, decode};
 use rolecast_tests::cluster::{Cluster, LIMIT};
 use rolecast_tests::jobs::headers;
-use rolecast_tests::wait::wait_until;
+use rolecast_tests::wait::{wait_for, wait_until};
 
 const WORKER: &str = r#"
 usage_scope = "process"
@@ -133,4 +133,49 @@ async fn jobs_of_one_key_go_to_one_idle_node() {
     let node = nodes.first().unwrap();
     let sent = format!("would be sent to {node}, which its key prefers of 3");
     assert!(output.contains(&sent), "{output}");
+}
+
+#[tokio::test]
+async fn what_is_recorded_is_run_again_under_other_policies() {
+    let cluster = Cluster::start(DISPATCHER, &[("n1", WORKER), ("n2", WORKER)]).await;
+    let again = [
+        "simulate",
+        "--from-cluster",
+        "--json",
+        "--policy",
+        "rolecast,round-robin",
+    ];
+    let (output, code) = cluster.rolecast(&again).await;
+    assert_eq!(code, 1, "{output}");
+    assert!(output.contains("no job came in the last 1h"), "{output}");
+    let job = |i| (format!("job-{i}"), "hello".into());
+    cluster.submit_many("echo", 30, job).await;
+    cluster.wait_no_jobs(LIMIT).await;
+    // Decisions are written down a little later than jobs are sent.
+    let output = wait_for("ten decisions are written down", LIMIT, async || {
+        let (output, code) = cluster.rolecast(&again).await;
+        (code == 0).then_some(output)
+    })
+    .await;
+    let report: serde_json::Value = serde_json::from_str(&output).unwrap();
+    let cells = report["cells"].as_array().unwrap();
+    // Two ways of sharing, two seeds, two policies.
+    assert_eq!(
+        (cells.len(), &cells[1]["policy"]),
+        (8, &"round-robin".into())
+    );
+    for cell in cells {
+        let jobs = cell["kinds"]["echo"]["jobs"].as_u64().unwrap();
+        assert!((10..=30).contains(&jobs), "{cell}");
+        assert_eq!(
+            (&cell["hosts"], &cell["unfinished"]),
+            (&2.into(), &0.into())
+        );
+    }
+    assert_eq!(
+        report["scenario"],
+        cluster.status().await.unwrap().dispatcher
+    );
+    let notes = report["notes"].to_string();
+    assert!(notes.contains("there is no history yet"), "{notes}");
 }

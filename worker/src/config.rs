@@ -206,6 +206,7 @@ fn read_state_directory(root: &mut Table<'_>, is_needed: bool) -> Option<PathBuf
 }
 
 /// Returns where the system wants a program to keep what must survive a restart.
+#[allow(clippy::disallowed_methods, reason = "this file reads the environment")]
 pub(crate) fn default_state_directory() -> Option<PathBuf> {
     if let Some(own) = env::var_os("STATE_DIRECTORY") {
         return Some(PathBuf::from(own));
@@ -318,7 +319,6 @@ fn read_output_max(table: &mut Table<'_>) -> usize {
     usize::try_from(output_max.get()).unwrap_or(usize::MAX)
 }
 
-#[allow(clippy::disallowed_methods, reason = "this file reads the environment")]
 fn read_environment(table: &mut Table<'_>) -> Vec<(String, std::ffi::OsString)> {
     let default = ENVIRONMENT_DEFAULT.map(str::to_owned).into();
     let names: Vec<String> = table.get_or("env", default);
@@ -333,6 +333,7 @@ fn read_environment(table: &mut Table<'_>) -> Vec<(String, std::ffi::OsString)> 
 }
 
 /// Returns those of the variables that are set.
+#[allow(clippy::disallowed_methods, reason = "this file reads the environment")]
 fn environment(names: impl IntoIterator<Item = String>) -> Vec<(String, std::ffi::OsString)> {
     let values = names
         .into_iter()

@@ -1,9 +1,12 @@
 //! The arguments of `rolecast simulate`.
 
 use std::fmt::Write as _;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
+use rolecast_common::time::parse_duration;
 
 use crate::simulate::peers;
 use crate::simulate::scenario::fleet::is_host_count;
@@ -14,26 +17,45 @@ use crate::simulate::world::Sharing;
 /// without and with forecasts, and the best there could be.
 const POLICIES: &str = "least-in-flight-weighted+memory,rolecast-last,rolecast,oracle";
 
+/// More or fewer jobs than that are another system.
+const TIMES: RangeInclusive<f64> = 0.01..=1000.0;
+/// As in scenarios: more than a day is a mistake in the unit.
+const LENGTHS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(86_400);
+
 /// A comparison of policies.
 #[derive(Args, Debug)]
 #[command(after_help = help())]
 pub(crate) struct Simulate {
     /// The scenario: a file as those in tests/scenarios
-    #[arg(value_name = "SCENARIO.toml")]
-    pub(crate) scenario: PathBuf,
+    #[arg(value_name = "SCENARIO.toml", required_unless_present = "from_cluster")]
+    pub(crate) scenario: Option<PathBuf>,
+    /// Instead of a scenario, the running system: its nodes, what others used on
+    /// them, and the jobs that came, as far as they are recorded
+    #[arg(long, conflicts_with = "scenario")]
+    pub(crate) from_cluster: bool,
     /// Who places the jobs; several with commas, or `all`
     #[arg(long = "policy", value_name = "NAME", value_parser = policy,
           value_delimiter = ',', default_value = POLICIES)]
     pub(crate) policies: Vec<String>,
     /// Wanted use over capacity, instead of the scenario's
-    #[arg(long = "load", value_name = "SHARE", value_parser = load, value_delimiter = ',')]
+    #[arg(long = "load", value_name = "SHARE", value_parser = load, value_delimiter = ',',
+          conflicts_with = "from_cluster")]
     pub(crate) loads: Vec<f64>,
     /// Whether others share a CPU with jobs or come first: fair, priority or both
     #[arg(long = "sharing", value_name = "WAY", value_parser = way, value_delimiter = ',')]
     pub(crate) sharings: Vec<Sharing>,
-    /// How many hosts, instead of the scenario's
+    /// How many hosts, instead of the scenario's; with --from-cluster, those
+    /// beyond the nodes there are copies of them in turn
     #[arg(long, value_name = "N", value_parser = hosts)]
     pub(crate) hosts: Option<u32>,
+    /// How many jobs come for each that came, such as 2 or 0.5
+    #[arg(long, value_name = "TIMES", value_parser = times, default_value_t = 1.0,
+          requires = "from_cluster", hide_default_value = true)]
+    pub(crate) jobs: f64,
+    /// How long jobs come: of what was recorded the last part, or all of it again
+    /// and again
+    #[arg(long, value_name = "LENGTH", value_parser = length, requires = "from_cluster")]
+    pub(crate) length: Option<Duration>,
     /// How many worlds of each kind, instead of the scenario's
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) seeds: Option<u32>,
@@ -79,10 +101,14 @@ Examples:
   rolecast simulate tests/scenarios/mixed.toml
   rolecast simulate tests/scenarios/compact.toml --policy rolecast,p2c --load 0.6
   rolecast simulate tests/scenarios/mixed.toml --policy all --csv --plot mixed.svg
+  rolecast simulate --from-cluster --policy rolecast,round-robin
+  rolecast simulate --from-cluster --jobs 2 --hosts 12
 
 A fleet, what others do on its hosts, and the jobs that arrive are drawn from the
 scenario and a seed; then every policy meets the same. Nothing is run for real,
 and no NATS is needed: the dispatcher's own code places the jobs in virtual time.
+With --from-cluster they are as a running dispatcher recorded them in the last
+hour; it is asked and not disturbed.
 What a scenario can say, and what is simulated: docs/simulator.md.
 
 Policies:
@@ -112,6 +138,16 @@ fn load(text: &str) -> Result<f64, String> {
     load.ok_or_else(|| format!("expected {LOAD_EXPECTED}"))
 }
 
+fn times(text: &str) -> Result<f64, String> {
+    let times = text.parse().ok().filter(|times| TIMES.contains(times));
+    times.ok_or_else(|| "expected a number from 0.01 to 1000".to_owned())
+}
+
+fn length(text: &str) -> Result<Duration, String> {
+    let length = parse_duration(text).filter(|length| LENGTHS.contains(length));
+    length.ok_or_else(|| "expected a length from 1s to 24h, such as 30m".to_owned())
+}
+
 fn way(text: &str) -> Result<Sharing, String> {
     sharing(text).ok_or_else(|| "expected fair or priority".to_owned())
 }
@@ -123,7 +159,10 @@ fn hosts(text: &str) -> Result<u32, String> {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser as _;
+
     use super::*;
+    use crate::args::Arguments;
 
     #[test]
     fn a_policy_that_is_unknown_is_answered_with_those_there_are() {
@@ -142,5 +181,24 @@ mod tests {
         }
         assert!(load("0").is_err() && load("nan").is_err() && load("1.05").is_ok());
         assert!(hosts("0").is_err() && way("fare").is_err() && way("fair").is_ok());
+        assert!(times("0").is_err() && times("nan").is_err() && times("2").is_ok());
+        assert!(length("0s").is_err() && length("2d").is_err() && length("2h").is_ok());
+    }
+
+    #[test]
+    fn it_is_either_a_scenario_or_the_running_system() {
+        for (line, is_fine) in [
+            ("a.toml --load 0.5", true),
+            ("--from-cluster --jobs 2 --length 2h --hosts 5", true),
+            ("", false),
+            ("a.toml --from-cluster", false),
+            ("a.toml --jobs 2", false),
+            ("a.toml --length 2h", false),
+            ("--from-cluster --load 0.5", false),
+        ] {
+            let words = ["rolecast", "simulate"].into_iter();
+            let parsed = Arguments::try_parse_from(words.chain(line.split_whitespace()));
+            assert_eq!(parsed.is_ok(), is_fine, "{line}: {parsed:?}");
+        }
     }
 }

@@ -19,6 +19,7 @@ mod node;
 mod role;
 mod session;
 mod simulate;
+mod simulate_cluster;
 mod status;
 mod submit;
 mod terminal;
@@ -55,6 +56,10 @@ async fn carry_out(
     match &arguments.command {
         Command::Demo(demo) => demo::run(demo, environment, terminal).await,
         Command::Backtest(backtest) => backtest::run(backtest, terminal),
+        Command::Simulate(simulate) if simulate.from_cluster => {
+            let session = Session::open(&arguments.global).await?;
+            simulate_cluster::run(session, simulate, terminal).await
+        }
         Command::Simulate(simulate) => simulate::run(simulate, terminal),
         Command::TrainLstm(train) => train::run(train, terminal),
         Command::WorkerInit => init::worker(terminal),

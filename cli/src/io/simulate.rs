@@ -32,22 +32,33 @@ const CHAIN_MAX: usize = 8;
 const BARS_PER_SECOND: u8 = 10;
 
 pub(crate) fn run(simulate: &Simulate, terminal: &Terminal) -> Result<Exit, Failure> {
-    let path = &simulate.scenario;
+    let Some(path) = &simulate.scenario else {
+        let text = "name a scenario, or use --from-cluster";
+        return Err(Failure::new(Exit::Usage, text));
+    };
     let mut scenario = read(path).map_err(Failure::usage)?;
     change(&mut scenario, simulate).map_err(Failure::usage)?;
     let directory = path.parent().unwrap_or_else(|| Path::new(""));
     let files = read_files(&scenario, directory)?;
-    if let Some(plot) = &simulate.plot {
-        // A file that cannot be written should not be found out at the end.
-        write(plot, "")?;
-    }
+    let cells = scenario.cells(simulate.seed);
+    let make = |cell: &Cell| -> anyhow::Result<World> { Ok(build(&scenario, cell, &files)?) };
     let report = Report {
         scenario: stem(path),
         kinds: scenario.kinds.keys().cloned().collect(),
-        runs: run_all(&scenario, &files, simulate, terminal)?,
+        runs: run_all(cells, &make, simulate, terminal)?,
+        notes: Vec::new(),
     };
+    show(&report, simulate, terminal)
+}
+
+/// Shows what came out, in the way asked for.
+pub(super) fn show(
+    report: &Report,
+    simulate: &Simulate,
+    terminal: &Terminal,
+) -> Result<Exit, Failure> {
     if let Some(plot) = &simulate.plot {
-        write(plot, &plot::svg(&report))?;
+        write(plot, &plot::svg(report))?;
     }
     if terminal.json {
         terminal.print_document(&report.json())?;
@@ -55,7 +66,7 @@ pub(crate) fn run(simulate: &Simulate, terminal: &Terminal) -> Result<Exit, Fail
         let text = report.csv().context("cannot write the table")?;
         terminal.print(&text)?;
     } else {
-        terminal.print(&page(&report, terminal.palette))?;
+        terminal.print(&page(report, terminal.palette))?;
     }
     Ok(Exit::Fine)
 }
@@ -124,18 +135,24 @@ fn write(path: &Path, text: &str) -> anyhow::Result<()> {
     fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
+/// Makes the world of a cell.
+pub(super) type Make<'a> = dyn Fn(&Cell) -> anyhow::Result<World> + Sync + 'a;
+
 /// Runs every world under every policy; those of one world follow each other.
-fn run_all(
-    scenario: &Scenario,
-    files: &Files,
+pub(super) fn run_all(
+    cells: Vec<Cell>,
+    make: &Make<'_>,
     simulate: &Simulate,
     terminal: &Terminal,
 ) -> anyhow::Result<Vec<Run>> {
+    if let Some(plot) = &simulate.plot {
+        // A file that cannot be written should not be found out at the end.
+        write(plot, "")?;
+    }
     let policies = simulate.policies();
-    let cells = scenario.cells(simulate.seed);
     let plans: Vec<Plan<'_>> = cells
         .into_iter()
-        .map(|cell| Plan::new(scenario, files, cell, policies.len()))
+        .map(|cell| Plan::new(make, cell, policies.len()))
         .collect();
     let count = plans.len() * policies.len();
     let bar = bar(count, terminal);
@@ -183,8 +200,7 @@ fn bar(count: usize, terminal: &Terminal) -> ProgressBar {
 
 /// A world that is built when the first policy needs it and dropped after the last.
 struct Plan<'a> {
-    scenario: &'a Scenario,
-    files: &'a Files,
+    make: &'a Make<'a>,
     cell: Cell,
     shared: Mutex<Shared>,
 }
@@ -196,11 +212,10 @@ struct Shared {
 }
 
 impl<'a> Plan<'a> {
-    fn new(scenario: &'a Scenario, files: &'a Files, cell: Cell, left: usize) -> Self {
+    fn new(make: &'a Make<'a>, cell: Cell, left: usize) -> Self {
         let world = None;
         Self {
-            scenario,
-            files,
+            make,
             cell,
             shared: Mutex::new(Shared { world, left }),
         }
@@ -221,7 +236,7 @@ impl<'a> Plan<'a> {
         let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
         let world = match shared.world.take() {
             Some(world) => world,
-            None => Arc::new(build(self.scenario, &self.cell, self.files)?),
+            None => Arc::new((self.make)(&self.cell)?),
         };
         shared.left -= 1;
         if shared.left > 0 {
@@ -263,11 +278,14 @@ mod tests {
     fn runs_are_told_in_one_order_and_with_one_result() {
         let (simulate, terminal) = parse("spikes.toml --policy p2c,random --load 0.5 --hosts 4");
         let run = || {
-            let mut scenario = read(&simulate.scenario).unwrap();
+            let mut scenario = read(simulate.scenario.as_ref().unwrap()).unwrap();
             change(&mut scenario, &simulate).unwrap();
             scenario.length_s = 200.0;
             scenario.history_s = 0.0;
-            run_all(&scenario, &Files::default(), &simulate, &terminal).unwrap()
+            let make = |cell: &Cell| -> anyhow::Result<World> {
+                Ok(build(&scenario, cell, &Files::default())?)
+            };
+            run_all(scenario.cells(1), &make, &simulate, &terminal).unwrap()
         };
         let runs = run();
         let told: Vec<_> = runs
@@ -282,7 +300,7 @@ mod tests {
     #[test]
     fn a_file_of_arrivals_knows_the_load() {
         let (simulate, _) = parse("calm.toml --load 0.5");
-        let mut scenario = read(&simulate.scenario).unwrap();
+        let mut scenario = read(simulate.scenario.as_ref().unwrap()).unwrap();
         scenario.arrivals.file = Some("jobs.csv".to_owned());
         assert_eq!(scenario.cells(1)[0].load, None);
         let error = change(&mut scenario, &simulate).unwrap_err();

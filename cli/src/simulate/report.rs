@@ -19,6 +19,8 @@ pub(crate) struct Report {
     pub(crate) kinds: Vec<String>,
     /// Those of one cell stand together.
     pub(crate) runs: Vec<Run>,
+    /// What there is to know about the worlds, a sentence each.
+    pub(crate) notes: Vec<String>,
 }
 
 /// One world under one policy.
@@ -96,7 +98,7 @@ impl Report {
     /// Writes every run for programs.
     pub(crate) fn json(&self) -> Value {
         let cells: Vec<Value> = self.runs.iter().map(|run| self.run_json(run)).collect();
-        json!({ "scenario": self.scenario, "cells": cells })
+        json!({ "scenario": self.scenario, "notes": self.notes, "cells": cells })
     }
 
     fn run_json(&self, run: &Run) -> Value {
@@ -277,6 +279,7 @@ pub(crate) mod tests {
             scenario: "calm".to_owned(),
             kinds: vec!["api".to_owned()],
             runs,
+            notes: Vec::new(),
         }
     }
 

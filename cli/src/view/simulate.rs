@@ -50,14 +50,16 @@ pub(crate) fn page(report: &Report, palette: Palette) -> String {
     let cell = rows.first().map(|row| row.cell);
     let hosts = cell.map_or(0, |cell| cell.hosts);
     let seeds = report.runs.len() / rows.len().max(1);
+    let notes = report.notes.iter().map(|note| format!("- {note}\n"));
     format!(
-        "{}\n\n{}\n\n{}\n\n{}: {}, {}\n",
+        "{}\n\n{}\n\n{}\n\n{}: {}, {}\n{}",
         table(palette, &KIND_COLUMNS, kinds),
         table(palette, &COLUMNS, summary),
         palette.paint(Tone::Faint, LEGEND),
         palette.paint(Tone::Strong, &report.scenario),
         counted(u64::from(hosts), "host"),
         counted(seeds as u64, "seed"),
+        notes.collect::<String>(),
     )
 }
 
@@ -153,5 +155,13 @@ fair      0.5  bad     16.00     4.00   32.00     4.00     0.500      6     4   
 ";
         assert!(page.starts_with(expected), "{page}");
         assert!(page.ends_with("calm: 10 hosts, 2 seeds\n"), "{page}");
+    }
+
+    #[test]
+    fn what_there_is_to_know_is_told_at_the_end() {
+        let mut report = report(&[0.5]);
+        report.notes = vec!["drawn".to_owned(), "not known".to_owned()];
+        let page = page(&report, Palette::PLAIN);
+        assert!(page.ends_with(" 2 seeds\n- drawn\n- not known\n"), "{page}");
     }
 }

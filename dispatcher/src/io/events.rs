@@ -49,12 +49,7 @@ pub(super) fn log(event: &Event) {
         }
         Event::AdvisoryDiverted(diversion) => log_diversion(diversion),
         Event::Roles(event) => role_events::log(event),
-        Event::GroupHot { role, hot, heard } => {
-            tracing::warn!(
-                event = "group_hot", %role, hot, heard,
-                "so many nodes are overloaded that no change of roles helps"
-            );
-        }
+        Event::GroupHot { role, hot, heard } => role_events::log_hot(role, *hot, *heard),
         Event::JobAdopted { job, node, epoch } => {
             tracing::info!(event = "job_adopted", %job, %node, %epoch, "took over a job in hand");
         }

@@ -1,6 +1,6 @@
 //! Writes to the log what becomes of roles, one event name each.
 
-use rolecast_common::id::{Group, NodeId};
+use rolecast_common::id::{Group, NodeId, Role};
 use rolecast_common::wire::{PastRoleChange, RoleChange, RolePhase, Why};
 
 use crate::roles::Event;
@@ -44,6 +44,13 @@ pub(super) fn log(event: &Event) {
             );
         }
     }
+}
+
+pub(super) fn log_hot(role: &Role, hot: u32, heard: u32) {
+    tracing::warn!(
+        event = "group_hot", %role, hot, heard,
+        "so many nodes are overloaded that no change of roles helps"
+    );
 }
 
 fn log_step(group: &Group, change: &RoleChange) {

@@ -52,7 +52,8 @@ impl Grants {
         until: Time,
     ) {
         let grant = self.entry(role, node, until);
-        grant.generation = generation.max(grant.generation);
+        // Ours only rise; what was known of a predecessor's is told anew by this one.
+        grant.generation = generation;
         grant.boot = Some(boot.clone());
     }
 

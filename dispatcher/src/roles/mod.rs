@@ -339,7 +339,7 @@ impl Manager {
         let is_claim = |role: &&Role| {
             self.settings.managed.contains_key(*role)
                 && !edit::is_named(document, role, name)
-                && !self.grants.has(role, name)
+                && !self.grants.is_own(role, name)
         };
         let claims: BTreeSet<Role> = node.last.roles.iter().filter(is_claim).cloned().collect();
         // It may be that the document was set back, and they were given after all.

@@ -49,7 +49,7 @@ impl Hook {
         old: &[Role],
         new: &[Role],
         is_leashed: bool,
-        ended: UnboundedSender<Ended>,
+        ended: &UnboundedSender<Ended>,
     ) {
         let mut command = self.command.clone();
         command.arguments.extend([join(old), join(new)]);
@@ -73,10 +73,11 @@ impl Hook {
             let finished = child::run(task);
             let is_killed = timer.is_finished();
             timer.abort();
-            let result = match finished.status {
-                OutcomeStatus::Completed => Ok(()),
-                _ if is_killed => Err(format!("killed after {} ms", limit.as_millis())),
-                _ => Err(finished.reason),
+            let is_done = finished.status == OutcomeStatus::Completed;
+            let result = match (is_done, is_killed) {
+                (true, _) => Ok(()),
+                (false, true) => Err(format!("killed after {} ms", limit.as_millis())),
+                (false, false) => Err(finished.reason),
             };
             // Nobody listens only if the worker ends.
             let _ = sender.send((run, result));

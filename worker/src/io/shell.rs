@@ -353,8 +353,7 @@ impl Shell {
         let hook = self.hook.as_ref();
         let hook = hook.expect("the agent was told of a limit only if there is a hook");
         tracing::info!(event = "role_hook", ?old, ?new, "running the hook");
-        let ended = self.hooks_ended.clone();
-        hook.start(run, old, new, self.is_leashed, ended);
+        hook.start(run, old, new, self.is_leashed, &self.hooks_ended);
     }
 
     fn start(&mut self, run: Run, job: Job, roles: &[Role]) {

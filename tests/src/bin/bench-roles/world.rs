@@ -183,7 +183,7 @@ impl World {
         }
         let mut is_news = false;
         for node in 0..NODES {
-            if (step + node) % STEPS == 0 || self.hosts[node].has_moved() {
+            if (step + node).is_multiple_of(STEPS) || self.hosts[node].has_moved() {
                 let beat = self.hosts[node].beat(&mut self.rng);
                 rule.hear(step, node, &beat);
                 is_news = true;

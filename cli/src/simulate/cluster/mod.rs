@@ -1,0 +1,308 @@
+//! Worlds made from what a running system recorded: its hosts as they are, what
+//! others used on them, and the jobs that came.
+//!
+//! [`Cluster::new`] takes what the dispatcher answers and its records of
+//! decisions. The last part of what is recorded, up to the present, is run; what
+//! lies before it is history. [`Cluster::world`] draws what is not recorded: the
+//! same seed, the same world. [`hosts`] has the hosts and [`jobs`] the jobs.
+
+mod hosts;
+mod jobs;
+
+use std::time::Duration;
+
+use rolecast_common::id::Category;
+use rolecast_common::time::{WallTime, format_duration};
+use rolecast_common::wire::{Decision, ForecastView, Status};
+
+use super::scenario::Scenario;
+use super::scenario::build::Cell;
+use super::world::{Heartbeats, Host, Sharing, World};
+use jobs::{Jobs, Kind};
+
+/// With this many steps the first half of what is recorded is history. Guessed:
+/// with less, a half teaches nothing.
+const HALVED_MIN: usize = 10;
+/// Where no history has told how far apart its values are.
+const STEP_S: f64 = 60.0;
+/// What is read of the past, which is as long as the histories of others' use.
+pub(crate) const RECORDED_MAX: Duration = Duration::from_secs(3600);
+/// Runs of fewer jobs say nothing. Guessed.
+const JOBS_MIN: usize = 10;
+/// More than anyone waits for, and some gigabytes.
+const ARRIVALS_MAX: f64 = 5e6;
+/// A run this long begins with a part that is not counted, as in the scenarios.
+const WARMED_UP_FROM_S: f64 = 1_200.0;
+const WARM_UP_S: f64 = 120.0;
+
+/// What a running system recorded.
+#[derive(Clone, Debug)]
+pub(crate) struct Recording {
+    pub(crate) status: Status,
+    /// Of the nodes, in any order; one may lack.
+    pub(crate) forecasts: Vec<ForecastView>,
+    pub(crate) jobs: Vec<RecordedJob>,
+}
+
+/// A job about which a decision was written down.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct RecordedJob {
+    pub(crate) category: Category,
+    /// The labels it requires.
+    pub(crate) require: String,
+    /// The hash of its shard key.
+    pub(crate) key: Option<u64>,
+    pub(crate) arrived: WallTime,
+    pub(crate) decided: WallTime,
+}
+
+impl RecordedJob {
+    pub(crate) fn of(decision: Decision) -> Self {
+        let arrived = decision.at_ms.as_millis();
+        Self {
+            category: decision.category,
+            require: decision.require,
+            key: decision.key,
+            arrived: WallTime::from_millis(arrived.saturating_sub(decision.waited_ms)),
+            decided: decision.at_ms,
+        }
+    }
+}
+
+/// What is to be different from what was recorded.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wishes {
+    /// How many jobs come for each that came.
+    pub(crate) jobs: f64,
+    pub(crate) hosts: Option<u32>,
+    /// How long jobs arrive; what was recorded comes again and again.
+    pub(crate) length_s: Option<f64>,
+}
+
+/// Why there is no such world.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub(crate) enum Unusable {
+    #[error(
+        "no node is ready, so there is nowhere to send jobs: start a worker; see rolecast status"
+    )]
+    NoNode,
+    #[error("no job came in the last {within}: submit some, or wait until some have come")]
+    NoJob { within: String },
+    #[error(
+        "only {jobs} of the jobs that came in the last {within} can be run, and fewer than \
+         {JOBS_MIN} say nothing: at this rate there are enough in {wait}"
+    )]
+    TooFew {
+        jobs: usize,
+        within: String,
+        wait: String,
+    },
+    #[error(
+        "none of the jobs that came in the last {within} could run on a host that is ready: {why}"
+    )]
+    NobodyCan { within: String, why: String },
+    #[error(
+        "that is {jobs:.0} jobs, and {ARRIVALS_MAX:.0} are as many as can be run: choose \
+         --length {length}, or a smaller --jobs"
+    )]
+    TooMany { jobs: f64, length: String },
+}
+
+/// A running system, as far as it is recorded, from which worlds are made.
+#[derive(Clone, Debug)]
+pub(crate) struct Cluster {
+    /// The dispatcher's.
+    pub(crate) name: String,
+    /// What there is to know about the worlds, a sentence each.
+    pub(crate) notes: Vec<String>,
+    span: Span,
+    hosts: Vec<Host>,
+    kinds: Vec<Kind>,
+    heartbeats: Heartbeats,
+    drain_s: f64,
+    epoch_ms: u64,
+    /// How many jobs come for each that came.
+    factor: f64,
+}
+
+/// Which part of the recorded time is what. Second 0 is `period_s` ago.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Span {
+    /// How far apart samples of others' use are.
+    step_s: f64,
+    /// How many of them there are, from the history's beginning until now; the
+    /// first ones may be made up.
+    steps: usize,
+    /// How much of what is recorded is run.
+    period_s: f64,
+    /// How long jobs arrive.
+    length_s: f64,
+}
+
+impl Span {
+    fn new(recording: &Recording, wishes: &Wishes) -> Result<Self, Unusable> {
+        let (step_s, recorded) = hosts::recorded(&recording.forecasts).unwrap_or((STEP_S, 0));
+        let recorded_s = match recorded {
+            // What others use is the same all the time, so the jobs decide.
+            0 | 1 => since_first_job_s(recording)?,
+            2..HALVED_MIN => recorded as f64 * step_s,
+            HALVED_MIN.. => (recorded - recorded / 2) as f64 * step_s,
+        };
+        let length_s = wishes.length_s.unwrap_or(recorded_s);
+        let period_s = recorded_s.min(length_s);
+        // At least one step of heartbeats comes before the first job.
+        let least = whole((period_s / step_s).ceil()) + 1;
+        Ok(Self {
+            step_s,
+            steps: recorded.max(least),
+            period_s,
+            length_s,
+        })
+    }
+
+    /// Returns how much lies before second 0.
+    fn history_s(self) -> f64 {
+        self.steps as f64 * self.step_s - self.period_s
+    }
+
+    fn within(self) -> String {
+        length(self.period_s)
+    }
+}
+
+fn since_first_job_s(recording: &Recording) -> Result<f64, Unusable> {
+    let now = recording.status.at_ms;
+    let ages = recording.jobs.iter().map(|job| now.since(job.arrived));
+    let oldest = ages.filter(|age| *age <= RECORDED_MAX).max();
+    // A run of no length has no jobs in it.
+    let oldest_s = oldest.map(|age| age.as_secs_f64().max(1.0));
+    oldest_s.ok_or_else(|| Unusable::NoJob {
+        within: format_duration(RECORDED_MAX),
+    })
+}
+
+impl Cluster {
+    pub(crate) fn new(recording: &Recording, wishes: &Wishes) -> Result<Self, Unusable> {
+        let mut notes = Vec::new();
+        let mut hosts = hosts::ready(recording, &mut notes);
+        if hosts.is_empty() {
+            return Err(Unusable::NoNode);
+        }
+        let span = Span::new(recording, wishes)?;
+        hosts::lay_out(&mut hosts, span);
+        hosts::resize(&mut hosts, wishes.hosts);
+        tell_span(span, recording, &mut notes);
+        let Jobs { kinds, longest_s } = jobs::kinds(recording, span, &hosts, &mut notes)?;
+        let expected: f64 = kinds.iter().map(Kind::expected).sum();
+        let expected = expected * wishes.jobs * span.length_s / span.period_s;
+        if expected > ARRIVALS_MAX {
+            return Err(Unusable::TooMany {
+                jobs: expected,
+                length: length(span.length_s * ARRIVALS_MAX / expected),
+            });
+        }
+        Ok(Self {
+            name: recording.status.dispatcher.clone(),
+            notes,
+            span,
+            hosts,
+            kinds,
+            heartbeats: Scenario::default().heartbeats,
+            // The longest jobs there are may end, if nothing slows them much.
+            drain_s: (4.0 * longest_s).clamp(300.0, 7_200.0),
+            epoch_ms: begin_ms(recording, span),
+            factor: wishes.jobs,
+        })
+    }
+
+    pub(crate) fn kinds(&self) -> Vec<String> {
+        self.kinds.iter().map(|kind| kind.name.clone()).collect()
+    }
+
+    /// Returns its worlds: the ways of sharing, and the seeds from this on.
+    pub(crate) fn cells(&self, sharings: &[Sharing], seeds: u32, first_seed: u64) -> Vec<Cell> {
+        let hosts = u32::try_from(self.hosts.len()).unwrap_or(u32::MAX);
+        let mut cells = Vec::new();
+        for sharing in sharings {
+            for seed in 0..u64::from(seeds) {
+                cells.push(Cell {
+                    load: None,
+                    sharing: *sharing,
+                    hosts,
+                    seed: first_seed.wrapping_add(seed),
+                });
+            }
+        }
+        cells
+    }
+
+    /// Lays a world out completely.
+    pub(crate) fn world(&self, cell: &Cell) -> World {
+        let length_s = self.span.length_s;
+        World {
+            hosts: self.hosts.clone(),
+            kinds: self.kinds.iter().map(|kind| kind.world.clone()).collect(),
+            arrivals: jobs::arrivals(&self.kinds, self.span, self.factor, cell.seed),
+            sharing: cell.sharing,
+            heartbeats: self.heartbeats,
+            history_s: self.span.history_s(),
+            warm_up_s: if length_s < WARMED_UP_FROM_S {
+                0.0
+            } else {
+                WARM_UP_S
+            },
+            length_s,
+            drain_s: self.drain_s,
+            epoch_ms: self.epoch_ms,
+            seed: cell.seed,
+        }
+    }
+}
+
+/// Says which part of the time is what, and what is not known of any part.
+fn tell_span(span: Span, recording: &Recording, notes: &mut Vec<String>) {
+    let recorded = hosts::recorded(&recording.forecasts).map_or(0, |(_, steps)| steps);
+    let within = span.within();
+    notes.push(if recorded < HALVED_MIN {
+        format!("run: the last {within}; too little is recorded to teach forecasts before it")
+    } else {
+        let history = length(span.history_s());
+        format!("run: the last {within}; the {history} before it teach the forecasts")
+    });
+    notes.push(if recorded < 2 {
+        "others use what they used by the last heartbeats: there is no history yet".to_owned()
+    } else {
+        let step = length(span.step_s);
+        format!("what others used is known in means of {step}: shorter bursts are not in it")
+    });
+    notes.push(
+        "how others and jobs share a CPU is not recorded: look at both ways of sharing".to_owned(),
+    );
+    notes.push(
+        "run times and memory are drawn: half and 95 of 100 jobs stay within what was \
+         learned, and how large the largest are is a guess"
+            .to_owned(),
+    );
+}
+
+/// Returns when second 0 was.
+fn begin_ms(recording: &Recording, span: Span) -> u64 {
+    let now_ms = recording.status.at_ms.as_millis();
+    now_ms.saturating_sub(whole(span.period_s * 1000.0) as u64)
+}
+
+fn length(seconds: f64) -> String {
+    format_duration(Duration::from_secs_f64(seconds))
+}
+
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the cast saturates"
+)]
+fn whole(value: f64) -> usize {
+    value as usize
+}
+
+#[cfg(test)]
+mod tests;
