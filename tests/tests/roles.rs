@@ -1,6 +1,11 @@
 //! Managed roles, for real: a leader is elected, follows orders, dies, and is
 //! relieved when its host is overloaded by others.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "end-to-end tests live in real time and a real environment"
+)]
+
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt as _;
@@ -309,7 +314,7 @@ async fn a_leader_that_is_cut_off_is_no_leader_before_another_one_is() {
     .await;
     let told = hooks(&cluster);
     let at = |what: &str| {
-        let line = told.lines().filter(|line| line.contains(what)).next_back();
+        let line = told.lines().rfind(|line| line.contains(what));
         let line = line.unwrap_or_else(|| panic!("{what:?} not in {told}"));
         line.rsplit(' ').next().unwrap().parse::<u128>().unwrap()
     };

@@ -3,8 +3,9 @@
 
 use rolecast_common::label::Requirement;
 
-use super::board::{CategoryIndex, Fit, Obstacle, Slot};
+use super::board::{CategoryIndex, Slot};
 use super::cost::Estimate;
+use super::fit::{Fit, Obstacle};
 use super::tree::{NEVER, Tree};
 
 /// How a node's key compares with its cost.

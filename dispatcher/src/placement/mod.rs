@@ -16,17 +16,19 @@ mod class;
 mod cost;
 pub mod decision;
 mod feedback;
+mod fit;
 mod hold;
 mod keyed;
 mod tree;
 
-pub use board::{Board, CategoryIndex, ClassIndex, Fit, Obstacle, Slot, Standing};
+pub use board::{Board, CategoryIndex, ClassIndex, Slot};
 pub use class::key;
 pub use cost::{
     Amounts, Estimate, Figures, MEMORY, Needs, Outlook, RESOURCES, Weights, amounts, estimate,
     resources,
 };
 pub use feedback::{Experience, Feedback, Prediction};
+pub use fit::{Fit, Obstacle, Standing};
 pub use hold::{Patience, is_held};
 pub use keyed::preferred;
 

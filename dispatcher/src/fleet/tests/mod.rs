@@ -1,0 +1,201 @@
+//! Heartbeats that must not be believed, and nodes that come and go.
+
+mod placing;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use rolecast_common::id::{BootId, Category, Epoch, JobId, NodeId, Role, Sequence};
+use rolecast_common::label::{Labels, Requirement};
+use rolecast_common::time::{Now, Time, WallTime};
+use rolecast_common::unit::{Bytes, Cores, Resources, Speed};
+use rolecast_common::wire::{Heartbeat, JobUsage, Outcome, OutcomeStatus, Usage, VERSION};
+
+use super::*;
+use crate::category::{Backoff, Profile};
+use crate::forecast::{Model, Quantile};
+use crate::placement::{Patience, Weights};
+
+pub(crate) fn beat(node: &str, boot: &str, sequence: u64) -> Heartbeat {
+    Heartbeat {
+        v: VERSION,
+        node: NodeId::new(node).unwrap(),
+        boot: BootId::new(boot).unwrap(),
+        sequence,
+        epoch: Epoch::default(),
+        interval_ms: 1000,
+        roles: vec![Role::new("follower").unwrap()],
+        offers: Vec::new(),
+        assigned: Default::default(),
+        role_failure: None,
+        draining: false,
+        labels: Labels::default(),
+        speed: Speed::default(),
+        capacity: Resources {
+            cpu: Cores::clamped(4.0),
+            memory: Bytes::from_mib(1024),
+            ..Resources::default()
+        },
+        usage: Usage::default(),
+        jobs_max: 4,
+        categories: BTreeMap::from([(Category::new("ocr").unwrap(), 4)]),
+        jobs: Vec::new(),
+    }
+}
+
+pub(crate) fn params() -> Params {
+    Params {
+        mode: ForecastMode::On,
+        model: Model::Ensemble,
+        step_s: 10,
+        quantile: Quantile::P90,
+    }
+}
+
+/// Returns a fleet that serves the category `ocr`, whose jobs use half a core.
+pub(crate) fn fleet() -> Fleet {
+    let mut fleet = Fleet::new(Settings {
+        forecast: params(),
+        has_feedback: true,
+        seed: 1,
+    });
+    fleet.serve(ocr());
+    fleet
+}
+
+fn ocr() -> Policy {
+    let average = Resources {
+        cpu: Cores::clamped(0.5),
+        memory: Bytes::from_mib(64),
+        ..Resources::default()
+    };
+    policy("ocr", average)
+}
+
+/// Returns a category whose jobs run for a second and use so much.
+pub(crate) fn policy(category: &str, average: Resources) -> Policy {
+    Policy {
+        category: Category::new(category).unwrap(),
+        declared: true,
+        roles: Vec::new(),
+        profile: Profile {
+            average,
+            peak: average,
+            duration: Duration::from_secs(1),
+        },
+        weights: Weights::default(),
+        patience: Patience::default(),
+        wait_max: Duration::from_secs(60),
+        running_max: None,
+        attempts_max: 2,
+        backoff: Backoff {
+            min: Duration::from_secs(1),
+            max: Duration::from_secs(8),
+        },
+        records_completed: true,
+    }
+}
+
+fn at(seconds: f64) -> Time {
+    Time::from_start(Duration::from_secs_f64(seconds))
+}
+
+fn now(seconds: f64) -> Now {
+    let elapsed = Duration::from_secs_f64(seconds);
+    Now {
+        time: at(seconds),
+        wall: WallTime::default() + elapsed,
+    }
+}
+
+fn take(fleet: &mut Fleet, seconds: f64, beat: &Heartbeat) -> Result<Change, Refusal> {
+    fleet.take(now(seconds), &beat.node, beat)
+}
+
+#[test]
+fn a_replayed_heartbeat_is_refused() {
+    let mut fleet = fleet();
+    assert!(take(&mut fleet, 0.0, &beat("n1", "a", 1)).unwrap().joined);
+    assert_eq!(
+        take(&mut fleet, 1.0, &beat("n1", "a", 2)),
+        Ok(Change::default())
+    );
+    for sequence in [1, 2] {
+        let replayed = take(&mut fleet, 2.0, &beat("n1", "a", sequence));
+        assert_eq!(replayed, Err(Refusal::Replayed));
+    }
+}
+
+#[test]
+fn a_restarted_worker_is_told_from_a_replay_of_its_former_boot() {
+    let mut fleet = fleet();
+    take(&mut fleet, 0.0, &beat("n1", "a", 9)).unwrap();
+    assert!(take(&mut fleet, 1.0, &beat("n1", "b", 1)).unwrap().rebooted);
+    let former = take(&mut fleet, 2.0, &beat("n1", "a", 10));
+    assert_eq!(former, Err(Refusal::SupersededBoot));
+}
+
+#[test]
+fn a_heartbeat_on_a_foreign_subject_is_refused() {
+    let mut fleet = fleet();
+    let foreign = fleet.take(
+        Now::default(),
+        &NodeId::new("n2").unwrap(),
+        &beat("n1", "a", 1),
+    );
+    assert_eq!(foreign, Err(Refusal::ForeignNode));
+    assert_eq!(fleet.nodes().count(), 0);
+}
+
+#[test]
+fn a_capacity_no_machine_has_is_refused() {
+    let mut fleet = fleet();
+    for cpu in [0.0, 1e12] {
+        let mut absurd = beat("n1", "a", 1);
+        absurd.capacity.cpu = Cores::clamped(cpu);
+        assert_eq!(take(&mut fleet, 0.0, &absurd), Err(Refusal::Implausible));
+    }
+}
+
+#[test]
+fn three_missed_heartbeats_and_the_node_is_gone_until_the_next() {
+    let mut fleet = fleet();
+    take(&mut fleet, 0.0, &beat("n1", "a", 1)).unwrap();
+    assert!(fleet.mark_gone(at(3.0)).is_empty());
+    assert_eq!(fleet.mark_gone(at(3.1)), [NodeId::new("n1").unwrap()]);
+    assert!(fleet.mark_gone(at(3.2)).is_empty());
+    assert!(take(&mut fleet, 4.0, &beat("n1", "a", 2)).unwrap().joined);
+}
+
+#[test]
+fn a_node_with_jobs_in_the_ledger_is_never_forgotten() {
+    let mut fleet = fleet();
+    take(&mut fleet, 0.0, &beat("n1", "a", 1)).unwrap();
+    let id = NodeId::new("n1").unwrap();
+    let slot = fleet.get(&id).unwrap().slot();
+    fleet.send(at(1.0), slot, Sequence::new(1), 0);
+    fleet.mark_gone(at(10.0));
+    fleet.forget(at(10_000.0));
+    assert!(fleet.get(&id).is_some());
+    fleet.release(at(10.0), &id, Sequence::new(1));
+    fleet.forget(at(10_000.0));
+    assert!(fleet.get(&id).is_none());
+}
+
+proptest! {
+    #[test]
+    fn what_others_use_stays_within_capacity(total in any::<f64>(), jobs in any::<f64>()) {
+        let mut fleet = fleet();
+        let mut beat = beat("n1", "a", 1);
+        beat.usage.total.cpu = Cores::clamped(total);
+        beat.usage.jobs.cpu = Cores::clamped(jobs);
+        take(&mut fleet, 0.0, &beat).unwrap();
+        let node = fleet.nodes().next().unwrap();
+        let figures = fleet.board.figures(node.slot());
+        prop_assert!(figures.present[0] <= figures.capacity[0]);
+        for expected in figures.ahead {
+            prop_assert!((0.0..=figures.capacity[0]).contains(&expected[0]));
+        }
+    }
+}
