@@ -48,6 +48,10 @@ pub(crate) async fn run(arguments: &Arguments, environment: &Environment) -> Exi
     failure.exit
 }
 
+#[allow(
+    clippy::cognitive_complexity,
+    reason = "one short arm for each command"
+)]
 async fn carry_out(
     arguments: &Arguments,
     environment: &Environment,
