@@ -51,30 +51,24 @@ impl Judging {
         for (role, judge) in &mut self.judges {
             let past = document.history.iter();
             let past: Vec<&PastRoleChange> = past
-                .filter(|past| past.role == *role && past.result == RoleChangeResult::Done)
+                .filter(|past| past.role == *role && is_for_load(past))
                 .collect();
             let ago = |at: WallTime| now.wall.since(at);
             let recent = past
                 .iter()
                 .map(|past| ago(past.ended_ms))
                 .filter(|ago| *ago < HOUR);
-            let home = past.last().and_then(|past| match &past.why {
-                Why::Bottleneck { .. } => Some((past.from.clone()?, ago(past.ended_ms))),
-                Why::Operator
-                | Why::Drain
-                | Why::HolderGone
-                | Why::HolderUnfit { .. }
-                | Why::Election
-                | Why::Swap
-                | Why::Restored { .. } => None,
-            });
+            let last = past
+                .last()
+                .filter(|past| matches!(past.why, Why::Bottleneck { .. }));
+            let home = last.and_then(|past| Some((past.from.clone()?, ago(past.ended_ms))));
             judge.resume(now.time, recent, home);
         }
     }
 
     fn note(&mut self, now: Time, past: &PastRoleChange) {
         if let Some(judge) = self.judges.get_mut(&past.role)
-            && past.result == RoleChangeResult::Done
+            && is_for_load(past)
         {
             judge.note_change(now, past.ended_ms.since(past.began_ms));
         }
@@ -89,12 +83,27 @@ impl Judging {
     }
 }
 
+/// Returns whether a role moved because of load. Others say nothing of how often it
+/// does, or of where it belongs.
+fn is_for_load(past: &PastRoleChange) -> bool {
+    past.result == RoleChangeResult::Done
+        && match &past.why {
+            Why::Bottleneck { .. } | Why::Restored { .. } => true,
+            Why::Operator
+            | Why::Drain
+            | Why::HolderGone
+            | Why::HolderUnfit { .. }
+            | Why::Election
+            | Why::Swap => false,
+        }
+}
+
 fn wishes(role: &RoleSettings) -> judge::Settings {
     judge::Settings {
         change_cost: role.change_cost,
         role_load: role.cost,
         term: role.term,
-        cool_down: COOL_DOWN,
+        cool_down: COOL_DOWN.min(role.term),
         changes_per_hour: role.changes_per_hour,
         hot_share: HOT_SHARE,
     }

@@ -27,13 +27,21 @@ impl Manager {
         known.is_some_and(|node| node.last.offers.contains(role))
     }
 
-    /// Returns the nodes that could take the role over now, the best first.
+    /// Returns the nodes that could take the role over now, the best first: those that
+    /// hold the role it is taken from, if there are any.
     pub fn candidates(&self, now: Time, role: &Role) -> Vec<NodeId> {
         let (Some(document), Some(settings)) = (self.document(), self.settings.managed.get(role))
         else {
             return Vec::new();
         };
-        self.fit(now, document, settings, role, self.sole_holder(role))
+        let mut fit = self.fit(now, document, settings, role, self.sole_holder(role));
+        let from = settings.from.as_ref();
+        let from = from.and_then(|from| document.roles.get(from));
+        let is_next = |node: &NodeId| from.is_some_and(|from| from.contains(node));
+        if fit.iter().any(is_next) {
+            fit.retain(is_next);
+        }
+        fit
     }
 
     /// Returns the nodes that act in the role, by their own word.
