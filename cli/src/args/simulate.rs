@@ -50,11 +50,11 @@ pub(crate) struct Simulate {
     pub(crate) hosts: Option<u32>,
     /// How many jobs come for each that came, such as 2 or 0.5
     #[arg(long, value_name = "TIMES", value_parser = times, default_value_t = 1.0,
-          requires = "from_cluster", hide_default_value = true)]
+          conflicts_with = "scenario", hide_default_value = true)]
     pub(crate) jobs: f64,
     /// How long jobs come: of what was recorded the last part, or all of it again
     /// and again
-    #[arg(long, value_name = "LENGTH", value_parser = length, requires = "from_cluster")]
+    #[arg(long, value_name = "LENGTH", value_parser = length, conflicts_with = "scenario")]
     pub(crate) length: Option<Duration>,
     /// How many worlds of each kind, instead of the scenario's
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
