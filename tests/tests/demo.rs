@@ -15,7 +15,7 @@ async fn the_demonstration_loses_nothing_and_compares_the_same_jobs() {
         "demo",
         directory.path(),
         &program("rolecast"),
-        ["demo", "--jobs", "80"],
+        ["demo", "--jobs", "80", "--no-roles"],
         &[("NATS_SERVER", &server.to_string_lossy())],
     );
     let (output, status) = run(process, LIMIT).await;

@@ -23,6 +23,7 @@ const DISPATCHER: &str = r#"
 holders = 1
 from = "backup"
 change_cost = "3s"
+term = "15s"
 [roles.backup]
 holders = 1
 [roles.follower]
@@ -31,6 +32,9 @@ roles = ["leader"]
 [forecast]
 step = "1s"
 "#;
+
+/// The term of 15 s, and what it takes to believe in the calm.
+const RESTORE_MAX: Duration = Duration::from_secs(180);
 
 /// Each hook says what it was told, in one line.
 const WORKER: &str = r#"
@@ -252,6 +256,15 @@ async fn a_leader_overloaded_by_others_is_relieved_and_later_has_the_role_back()
     cluster.submit("lead", "job", "").await;
     let record = cluster.wait_record("job").await;
     assert_eq!(record.node, backup.parse().ok());
+    cluster.load(&leader, false);
+    let began = Instant::now();
+    while holder(&cluster, "leader").await.as_deref() != Some(&leader) {
+        let roles = view(&cluster).await.map(|view| view.roles);
+        assert!(began.elapsed() < RESTORE_MAX, "{roles:#?}");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    let change = last_change_of(&cluster, "leader").await;
+    assert!(matches!(change.why, Why::Restored { .. }), "{change:?}");
     for told in [
         format!("{leader} follower,leader > follower at"),
         format!("{backup} backup,follower > follower,leader at")

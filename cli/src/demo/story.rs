@@ -18,6 +18,8 @@ pub(crate) struct Story {
     /// Steps that were stored before this generation are history.
     generation: u64,
     is_harm_told: bool,
+    /// When the change whose reason was told began.
+    reason_told: Option<WallTime>,
 }
 
 impl Story {
@@ -27,6 +29,7 @@ impl Story {
             role,
             generation: view.document.generation,
             is_harm_told: false,
+            reason_told: None,
         }
     }
 
@@ -35,18 +38,22 @@ impl Story {
         let mut lines = Vec::new();
         self.tell_harm(view, &mut lines);
         let document = &view.document;
-        let past = document
-            .history
-            .iter()
-            .map(|past| (past.generation, finished(past)));
+        let past = document.history.iter();
+        let past = past.map(|past| (past.generation, past.began_ms, &past.why, finished(past)));
         let changes = document.changes.values();
-        let changes = changes.map(|change| (change.generation, step(change)));
-        let mut news: Vec<(u64, String)> = past
+        let changes = changes.map(|c| (c.generation, c.began_ms, &c.why, step(c)));
+        let mut news: Vec<_> = past
             .chain(changes)
-            .filter(|(generation, _)| *generation > self.generation)
+            .filter(|(generation, ..)| *generation > self.generation)
             .collect();
-        news.sort();
-        lines.extend(news.into_iter().map(|(_, line)| line));
+        news.sort_by_key(|(generation, ..)| *generation);
+        for (_, began, why, line) in news {
+            if self.reason_told != Some(began) {
+                self.reason_told = Some(began);
+                lines.push(reason(why));
+            }
+            lines.push(line);
+        }
         self.generation = document.generation.max(self.generation);
         lines
     }
@@ -81,7 +88,7 @@ fn step(change: &RoleChange) -> String {
     let RoleChange { role, phase, .. } = change;
     match phase {
         RolePhase::Demoting { node, .. } => {
-            format!("{}: demoting {node}, the {role}", reason(&change.why))
+            format!("demoting {node}, the {role}")
         }
         RolePhase::Promoting { node } => format!("promoting {node} to {role}"),
     }
@@ -220,8 +227,8 @@ mod tests {
             .changes
             .insert("default".parse().unwrap(), change);
         let lines = story.look(&moving);
-        assert_eq!(lines.len(), 1, "{lines:?}");
-        assert!(lines[0].contains("save 12.0 core-seconds") && lines[0].contains("demoting oak"));
+        assert_eq!(lines.len(), 2, "{lines:?}");
+        assert!(lines[0].contains("save 12.0 core-seconds") && lines[1].contains("demoting oak"));
         assert!(story.look(&moving).is_empty());
     }
 }

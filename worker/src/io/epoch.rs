@@ -20,6 +20,8 @@ impl EpochFile {
         let name = || format!("{}: cannot be used to keep the epoch", path.display());
         fs::create_dir_all(directory).with_context(name)?;
         let epoch = match fs::read_to_string(&path) {
+            // What a power cut may leave of it.
+            Ok(text) if text.is_empty() => Epoch::default(),
             Ok(text) => text.trim().parse().map(Epoch::new).with_context(name)?,
             Err(error) if error.kind() == ErrorKind::NotFound => Epoch::default(),
             Err(error) => return Err(error).with_context(name),
@@ -30,16 +32,15 @@ impl EpochFile {
         Ok((file, epoch))
     }
 
-    /// Writes it so that it survives a power cut: a new file, synced, then renamed.
+    /// Writes a new file and renames it. It is not synced: that can take seconds, in
+    /// which nothing else is done, and a host that lost its power is away for longer
+    /// than any role's lease.
     pub(super) fn keep(&self, epoch: Epoch) -> anyhow::Result<()> {
         let new = self.path.with_extension("epoch.new");
         let write = || {
             let mut file = File::create(&new)?;
             writeln!(file, "{epoch}")?;
-            file.sync_all()?;
-            fs::rename(&new, &self.path)?;
-            let directory = self.path.parent().unwrap_or(Path::new("."));
-            File::open(directory)?.sync_all()
+            fs::rename(&new, &self.path)
         };
         write().with_context(|| format!("{}: cannot keep the epoch", self.path.display()))
     }

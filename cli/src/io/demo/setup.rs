@@ -10,7 +10,7 @@ use rolecast_common::id::{JobId, Priority};
 use rolecast_common::nats::{Settings, connect, publish_with_retry};
 use rolecast_common::options::HEADER_MSG_ID;
 use rolecast_common::subjects::Source;
-use rolecast_common::wire::{NodeHealth, RecordStatus};
+use rolecast_common::wire::{NodeHealth, NodeStatus, RecordStatus};
 use tokio::time::{sleep, timeout};
 
 use super::super::failure::Failure;
@@ -96,10 +96,13 @@ async fn wait_until_ready(session: &Session, cluster: &mut Cluster) -> Result<()
         cluster.check()?;
         let status = status::ask(session).await?;
         let nodes = status.map(|status| status.nodes).unwrap_or_default();
-        let ready = nodes
-            .iter()
-            .filter(|node| node.health == NodeHealth::Ready && !node.roles.is_empty())
-            .count();
+        let is_ready = |node: &&NodeStatus| {
+            let mut members = FLEET.iter();
+            let member = members.find(|member| member.node == node.node.as_str());
+            let role = member.and_then(|member| member.role.parse().ok());
+            node.health == NodeHealth::Ready && role.is_some_and(|role| node.roles.contains(&role))
+        };
+        let ready = nodes.iter().filter(is_ready).count();
         if ready == FLEET.len() {
             return Ok(());
         }

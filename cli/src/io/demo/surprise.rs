@@ -25,6 +25,8 @@ const CALM: Duration = Duration::from_secs(22);
 /// Each part of the act takes a few seconds; on a machine that is busy with other
 /// things it may never come, and that is said.
 const PART_MAX: Duration = Duration::from_secs(45);
+/// A forecast believes in the calm when the last minute was calm.
+const RESTORE_MAX: Duration = Duration::from_secs(150);
 
 /// One performance of the act.
 pub(super) struct Act<'a> {
@@ -86,12 +88,13 @@ impl Act<'_> {
         );
         load.stop();
         let text = format!(
-            "the load on {leader} ends; the role returns after {} s if it stays well",
+            "the load on {leader} ends; the role returns after {} s at least, when the forecast \
+             of {leader} is well for as long",
             TERM.as_secs()
         );
         self.say(Tone::Plain, &text);
         let back = self
-            .wait_leader(Some((&leader, true)), TERM + PART_MAX, &mut story)
+            .wait_leader(Some((&leader, true)), RESTORE_MAX, &mut story)
             .await;
         match &back {
             Some(_) => self.say(Tone::Good, &format!("{leader} leads again")),
