@@ -5,7 +5,7 @@
 //! cuts. Clocks drift and start anywhere; processes are stopped, killed and started
 //! again, with nothing left but what they keep. All of it follows from one seed.
 //!
-//! After every step ([`checks`]):
+//! After every step (`checks`):
 //!
 //! 1. at most as many nodes act in a role as may hold it, each by its own clock; and
 //!    at most as many services, which follow hooks, can believe that they do;
