@@ -41,6 +41,9 @@ const CATEGORY_COLUMNS: [(&str, Align); 12] = [
     ("expired", Align::Right),
 ];
 
+/// Nodes named from which jobs were diverted.
+const DIVERTED_NODES: usize = 5;
+
 /// Shows everything on a page.
 pub(crate) fn page(status: &Status, palette: Palette) -> String {
     let mut text = format!(
@@ -65,6 +68,7 @@ pub(crate) fn page(status: &Status, palette: Palette) -> String {
         text.push_str(&table(palette, &CATEGORY_COLUMNS, rows));
         text.push('\n');
     }
+    text.push_str(&diversions(status));
     let attention = attention(status);
     if !attention.is_empty() {
         text.push('\n');
@@ -74,6 +78,26 @@ pub(crate) fn page(status: &Status, palette: Palette) -> String {
         text.push('\n');
     }
     text
+}
+
+/// Says how many jobs forecasts kept away, and from whom.
+fn diversions(status: &Status) -> String {
+    let counters = &status.counters;
+    if counters.diverted == 0 {
+        return String::new();
+    }
+    let mut nodes: Vec<&NodeStatus> = status.nodes.iter().filter(|n| n.diverted > 0).collect();
+    nodes.sort_by_key(|node| std::cmp::Reverse(node.diverted));
+    let names = nodes.iter().take(DIVERTED_NODES);
+    let names: Vec<String> = names
+        .map(|n| format!("{} from {}", n.diverted, n.node))
+        .collect();
+    format!(
+        "\nforecasts sent {} of {} jobs elsewhere than the last heartbeats would have: {}\n",
+        counters.diverted,
+        counters.compared,
+        names.join(", ")
+    )
 }
 
 fn node_row(node: &NodeStatus) -> Vec<Text> {
@@ -324,6 +348,7 @@ ocr       leader        3        2        1   2.5/min      1   1.5 s         12 
                 jobs_max: 4,
                 sent: 0,
                 advised: 0,
+                diverted: 0,
                 completed: 12,
                 failed: 0,
             }],

@@ -68,6 +68,10 @@ pub struct NodeStatus {
     pub sent: u64,
     #[serde(default)]
     pub advised: u64,
+    /// Jobs that forecasts kept away from it, of the decisions that were looked at:
+    /// by its last heartbeat it was the best node for them.
+    #[serde(default)]
+    pub diverted: u64,
     pub completed: u64,
     pub failed: u64,
 }
@@ -145,6 +149,11 @@ pub struct Counters {
     pub advisory_decisions: u64,
     /// Those of them that would have chosen another node.
     pub advisory_diverted: u64,
+    /// Decisions that were compared with what the last heartbeats alone would have said:
+    /// those that were written down.
+    pub compared: u64,
+    /// Those of them in which forecasts chose another node.
+    pub diverted: u64,
 }
 
 /// The answer of `rolecast.api.job`.

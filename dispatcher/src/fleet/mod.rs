@@ -410,6 +410,7 @@ impl Fleet {
                 .map(|trip| u64::try_from(trip.as_micros()).unwrap_or(u64::MAX)),
             sent: node.sent,
             advised: node.advised,
+            diverted: node.diverted,
             completed: node.completed,
             failed: node.failed,
         }

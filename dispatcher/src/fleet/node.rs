@@ -66,6 +66,8 @@ pub struct Node {
     pub sent: u64,
     /// Jobs that forecasts would have sent to it.
     pub advised: u64,
+    /// Jobs that forecasts kept away from it, of the decisions looked at.
+    pub diverted: u64,
     pub completed: u64,
     pub failed: u64,
 }
@@ -104,6 +106,7 @@ impl Node {
             round_trip: None,
             sent: 0,
             advised: 0,
+            diverted: 0,
             completed: 0,
             failed: 0,
         }

@@ -19,6 +19,9 @@ const NEEDS_CHANGE_MIN: f32 = 0.01;
 /// The same of the belief how others share the CPU.
 const SHARE_CHANGE_MIN: f32 = 0.02;
 
+/// A node that seems cheaper by less than this is as good as the other.
+const DIVERTED_BELOW: f32 = 0.95;
+
 /// A job to be placed.
 #[derive(Clone, Copy, Debug)]
 pub struct Candidate<'a> {
@@ -122,6 +125,26 @@ impl Fleet {
     /// Returns where forecasts would send the job, without index.
     pub fn advise(&self, job: &Candidate<'_>) -> Option<Slot> {
         self.least(job, Outlook::Ahead)
+    }
+
+    /// Returns the node that would have been clearly better for the job by the last
+    /// heartbeats alone, if there is one.
+    pub fn diverted_from(&self, job: &Candidate<'_>, chosen: Slot) -> Option<Slot> {
+        let mut best: Option<(f32, Slot)> = None;
+        let mut own = f32::INFINITY;
+        self.scan(job, Outlook::Present, |slot, estimate| {
+            let Ok(estimate) = estimate else {
+                return;
+            };
+            if slot == chosen {
+                own = estimate.cost;
+            }
+            if best.is_none_or(|(least, _)| estimate.cost < least) {
+                best = Some((estimate.cost, slot));
+            }
+        });
+        let is_better = |(cost, _): &(f32, Slot)| *cost < DIVERTED_BELOW * own;
+        best.filter(is_better).map(|(_, slot)| slot)
     }
 
     /// Returns where the job's key would have it, having looked at all nodes.

@@ -1,7 +1,7 @@
 //! Writes the machine's events to the log, one name each, so that one can grep.
 
 use super::role_events;
-use crate::machine::{Diversion, Event};
+use crate::machine::{Diversion, Event, KeptAway};
 
 pub(super) fn log(event: &Event) {
     match event {
@@ -48,6 +48,7 @@ pub(super) fn log(event: &Event) {
             tracing::info!(event = "eligible_again", %category, "jobs no longer wait for a node");
         }
         Event::AdvisoryDiverted(diversion) => log_diversion(diversion),
+        Event::Diverted(kept) => log_kept_away(kept),
         Event::Roles(event) => role_events::log(event),
         Event::GroupHot { role, hot, heard } => role_events::log_hot(role, *hot, *heard),
         Event::JobAdopted { job, node, epoch } => {
@@ -88,5 +89,18 @@ fn log_diversion(diversion: &Diversion) {
         %better,
         count,
         "forecasts would have chosen another node"
+    );
+}
+
+fn log_kept_away(kept: &KeptAway) {
+    tracing::info!(
+        event = "diverted",
+        category = %kept.category,
+        from = %kept.from,
+        to = %kept.to,
+        count = kept.count,
+        cpu_now = kept.cpu_now.get(),
+        cpu_expected = kept.cpu_expected.get(),
+        "forecasts keep jobs away from a node"
     );
 }

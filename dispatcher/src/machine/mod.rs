@@ -50,7 +50,7 @@ use rolecast_common::wire::{Counters, FailedAttempt, Record};
 
 pub use fetch::PULL_EXPIRES;
 pub use input::{Delivery, Input, Malformed, Recorded, Stray};
-pub use output::{Diversion, Event, History, Output};
+pub use output::{Diversion, Event, History, KeptAway, Output};
 
 use crate::category::Policy;
 use crate::fleet::{self, Fleet};
@@ -210,6 +210,7 @@ struct Noise {
     heartbeats: Bound,
     outcomes: Bound,
     advice: Bound,
+    diversions: Bound,
 }
 
 #[derive(Debug, Default)]

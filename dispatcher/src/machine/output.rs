@@ -6,6 +6,7 @@ use rolecast_common::assignment::{Ack, Assignment};
 use rolecast_common::id::{Category, Epoch, JobId, NodeId, Role, Sequence};
 use rolecast_common::subjects::Source;
 use rolecast_common::time::WallTime;
+use rolecast_common::unit::Cores;
 use rolecast_common::wire::{CapacityMap, Decision, FailedAttempt, Record};
 
 use crate::forecast::Lesson;
@@ -144,6 +145,7 @@ pub enum Event {
         category: Category,
     },
     AdvisoryDiverted(Diversion),
+    Diverted(KeptAway),
     Roles(Box<roles::Event>),
     /// So many nodes that may hold the role are overloaded that no change helps.
     GroupHot {
@@ -180,5 +182,18 @@ pub struct Diversion {
     pub node: NodeId,
     pub better: NodeId,
     /// Such decisions since the last such event.
+    pub count: u64,
+}
+
+/// Forecasts kept jobs away from the node `from`, for which its last heartbeat speaks.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KeptAway {
+    pub category: Category,
+    pub from: NodeId,
+    pub to: NodeId,
+    /// What is in use there, and what others are expected to use in the next minute.
+    pub cpu_now: Cores,
+    pub cpu_expected: Cores,
+    /// Such decisions, of those looked at, since the last such event.
     pub count: u64,
 }

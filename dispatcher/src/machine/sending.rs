@@ -9,8 +9,9 @@ use rolecast_common::subjects::Source;
 use rolecast_common::time::{Now, Time};
 use rolecast_common::wire::ForecastMode;
 
-use super::{Diversion, Event, Job, Machine, Output, State};
+use super::{Diversion, Event, Job, KeptAway, Machine, Output, State};
 use crate::fleet::{Author, Candidate, Choice};
+use crate::forecast::Ahead;
 use crate::placement::{CategoryIndex, Shortfall, Slot};
 
 /// Jobs of a room that are looked at while its first cannot go: those behind it
@@ -23,6 +24,8 @@ const AGEING_STEP: Duration = Duration::from_secs(30);
 /// node is kept free for it.
 const CLAIM_AFTER_DURATIONS: f32 = 1.0;
 const CLAIM_AFTER_MIN: Duration = Duration::from_secs(2);
+/// How far ahead it is told what others will use where jobs are kept away.
+const NEXT: Duration = Duration::from_secs(60);
 
 /// What became of a room's turn.
 enum Sending {
@@ -156,6 +159,7 @@ impl Machine {
             out.push(Output::RecordDecision(Box::new(decision)));
         }
         match slot {
+            Some(slot) if is_recorded => self.note_diversion(now, source, &candidate, slot, out),
             Some(slot) => self.take_advice(now, source, &candidate, slot, out),
             None if choice == Choice::Nowhere => {
                 self.find_no_node(now, source, sequence, &candidate, out);
@@ -163,6 +167,45 @@ impl Machine {
             None => {}
         }
         slot
+    }
+
+    /// Counts whether forecasts kept the job away from a node that its last heartbeat
+    /// speaks for.
+    fn note_diversion(
+        &mut self,
+        now: Now,
+        source: &Source,
+        candidate: &Candidate<'_>,
+        slot: Slot,
+        out: &mut Vec<Output>,
+    ) {
+        if self.params.forecast.mode != ForecastMode::On {
+            return self.take_advice(now, source, candidate, slot, out);
+        }
+        self.counters.compared += 1;
+        let from = self.fleet.diverted_from(candidate, slot);
+        let Some(from) = from.map(|from| self.fleet.id_of(from).clone()) else {
+            return;
+        };
+        self.counters.diverted += 1;
+        let Some(node) = self.fleet.get_mut(&from) else {
+            return;
+        };
+        node.diverted += 1;
+        let (now_used, expected) = (
+            node.usage().total.cpu,
+            node.likely_exogenous(Ahead::covering(NEXT)).cpu,
+        );
+        if let Some(count) = self.noise.diversions.count(now.time) {
+            out.push(Output::Event(Event::Diverted(KeptAway {
+                category: source.category.clone(),
+                to: self.fleet.id_of(slot).clone(),
+                from,
+                cpu_now: now_used,
+                cpu_expected: expected,
+                count,
+            })));
+        }
     }
 
     /// Counts where forecasts would have sent the job, if they are asked for

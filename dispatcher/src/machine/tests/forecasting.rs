@@ -80,6 +80,17 @@ fn advice_is_counted_and_changes_nothing() {
             ForecastMode::On | ForecastMode::Off => (0, 0),
         };
         assert_eq!(counted, expected, "{mode}");
+        let counters = status.counters;
+        let of_n1 = status.nodes[0].diverted;
+        let expected = match mode {
+            ForecastMode::On => (1, 1, 1),
+            ForecastMode::Advisory | ForecastMode::Off => (0, 0, 0),
+        };
+        assert_eq!(
+            (counters.compared, counters.diverted, of_n1),
+            expected,
+            "{mode}"
+        );
     }
     assert_eq!(sent, ["n2", "n1", "n1"]);
 }
