@@ -72,8 +72,8 @@ bench-policies: ## compare placement policies in simulated fleets (BENCH_FLAGS=-
 	$(CARGO) build --release -p rolecast -p rolecast-tests --bin rolecast --bin bench-policies
 	$(TARGET)/release/bench-policies $(BENCH_FLAGS)
 
-bench-roles: ## measure what moving a role away from bottlenecks saves (BENCH_FLAGS=--quick: less)
-	$(CARGO) build --release -p rolecast-tests --bin bench-roles
+bench-roles: tools ## measure what moving a role away from bottlenecks saves (BENCH_FLAGS=--quick: less)
+	$(CARGO) build --release --workspace --bins
 	$(TARGET)/release/bench-roles $(BENCH_FLAGS)
 
 clean: ## remove what was built and fetched
