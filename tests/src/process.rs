@@ -184,9 +184,11 @@ fn mortal(program: &Path) -> Command {
 
 /// Returns the path of a program of this workspace, built by `cargo build --workspace --bins`.
 pub fn program(name: &str) -> PathBuf {
-    // The test runs as target/<profile>/deps/<test>-<hash>.
-    let test = std::env::current_exe().expect("a test knows its own path");
-    let profile = test.ancestors().nth(2).expect("a test lies in deps/");
+    // A test runs as target/<profile>/deps/<test>-<hash>, a benchmark beside the programs.
+    let own = std::env::current_exe().expect("a program knows its own path");
+    let directory = own.parent().expect("a program lies in a directory");
+    let is_test = directory.ends_with("deps");
+    let profile = directory.parent().filter(|_| is_test).unwrap_or(directory);
     let path = profile.join(name);
     assert!(
         path.is_file(),
