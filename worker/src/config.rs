@@ -1,8 +1,6 @@
 //! The configuration of `rolecast-worker`, with its defaults.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::env;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -15,6 +13,7 @@ use rolecast_common::wire::JOBS_IN_HAND_MAX;
 
 use crate::agent::Limits;
 use crate::command::{Command, OUTPUT_MAX, OUTPUT_MAX_DEFAULT};
+use crate::io::surroundings;
 use crate::usage::Scope;
 
 /// A commented configuration to start from.
@@ -190,30 +189,19 @@ fn read_hook(root: &mut Table<'_>) -> Option<Hook> {
     Some(Hook {
         program,
         arguments,
-        environment: environment(ENVIRONMENT_DEFAULT.map(str::to_owned)),
+        environment: surroundings::variables(ENVIRONMENT_DEFAULT.map(str::to_owned)),
         limit,
     })
 }
 
 fn read_state_directory(root: &mut Table<'_>, is_needed: bool) -> Option<PathBuf> {
     let directory: Option<PathBuf> = root.get::<String>("state_directory").map(PathBuf::from);
-    let directory = directory.or_else(default_state_directory);
+    let directory = directory.or_else(surroundings::state_directory);
     if is_needed && directory.is_none() {
         let text = "missing; a worker that offers roles keeps the epoch it has seen there";
         root.mistake("state_directory", text);
     }
     directory
-}
-
-/// Returns where the system wants a program to keep what must survive a restart.
-#[allow(clippy::disallowed_methods, reason = "this file reads the environment")]
-pub(crate) fn default_state_directory() -> Option<PathBuf> {
-    if let Some(own) = env::var_os("STATE_DIRECTORY") {
-        return Some(PathBuf::from(own));
-    }
-    let base = env::var_os("XDG_STATE_HOME").map(PathBuf::from);
-    let home = || env::var_os("HOME").map(|home| Path::new(&home).join(".local/state"));
-    base.or_else(home).map(|base| base.join("rolecast"))
 }
 
 fn read_labels(table: &mut Table<'_>) -> Labels {
@@ -329,16 +317,7 @@ fn read_environment(table: &mut Table<'_>) -> Vec<(String, std::ffi::OsString)> 
             table.mistake("env", text);
         }
     }
-    environment(names)
-}
-
-/// Returns those of the variables that are set.
-#[allow(clippy::disallowed_methods, reason = "this file reads the environment")]
-fn environment(names: impl IntoIterator<Item = String>) -> Vec<(String, std::ffi::OsString)> {
-    let values = names
-        .into_iter()
-        .filter_map(|name| Some((env::var_os(&name)?, name)));
-    values.map(|(value, name)| (name, value)).collect()
+    surroundings::variables(names)
 }
 
 fn read_command(
@@ -355,38 +334,13 @@ fn read_command(
         table.mistake(key, "an argument cannot hold a NUL character");
     }
     let name = arguments.remove(0);
-    match find_program(&name, directory) {
+    match surroundings::find_program(&name, directory) {
         Ok(program) => Some((program, arguments)),
         Err(text) => {
             table.mistake(key, text);
             None
         }
     }
-}
-
-/// Finds a program as a shell would: a bare name along PATH, another path as it is.
-#[allow(clippy::disallowed_methods, reason = "this file reads the environment")]
-fn find_program(name: &str, directory: Option<&Path>) -> Result<PathBuf, String> {
-    if name.contains('/') {
-        let here = env::current_dir().unwrap_or_default();
-        let path = directory.unwrap_or(&here).join(name);
-        return match path {
-            path if is_executable(&path) => Ok(path),
-            path if path.exists() => Err(format!("{} is not executable", path.display())),
-            path => Err(format!("{} does not exist", path.display())),
-        };
-    }
-    let path = env::var_os("PATH").unwrap_or_default();
-    let found = env::split_paths(&path)
-        .filter(|directory| directory.is_absolute())
-        .map(|directory| directory.join(name))
-        .find(|program| is_executable(program));
-    found.ok_or_else(|| format!("no program {name:?} on the PATH; install it or write its path"))
-}
-
-fn is_executable(path: &Path) -> bool {
-    let metadata = std::fs::metadata(path);
-    metadata.is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
 }
 
 #[cfg(test)]

@@ -49,25 +49,16 @@ impl Judging {
     /// Goes on where the dispatcher before ended.
     pub(super) fn resume(&mut self, now: Now, document: &RoleDocument) {
         for (role, judge) in &mut self.judges {
-            let past = document.history.iter();
-            let past: Vec<&PastRoleChange> = past
-                .filter(|past| past.role == *role && is_for_load(past))
-                .collect();
-            let ago = |at: WallTime| now.wall.since(at);
-            let recent = past
-                .iter()
-                .map(|past| ago(past.ended_ms))
-                .filter(|ago| *ago < HOUR);
-            let last = past
-                .last()
-                .filter(|past| matches!(past.why, Why::Bottleneck { .. }));
-            let home = last.and_then(|past| Some((past.from.clone()?, ago(past.ended_ms))));
-            judge.resume(now.time, recent, home);
+            let moves = done(document, role).filter(|past| is_for_load(past));
+            let ages = moves.map(|past| now.wall.since(past.ended_ms));
+            let home = home(document, role, now.wall);
+            judge.resume(now.time, ages.filter(|age| *age < HOUR), home);
         }
     }
 
     fn note(&mut self, now: Time, past: &PastRoleChange) {
         if let Some(judge) = self.judges.get_mut(&past.role)
+            && past.result == RoleChangeResult::Done
             && is_for_load(past)
         {
             judge.note_change(now, past.ended_ms.since(past.began_ms));
@@ -83,19 +74,37 @@ impl Judging {
     }
 }
 
+/// Returns the changes of the role that were carried out, oldest first.
+fn done<'a>(
+    document: &'a RoleDocument,
+    role: &'a Role,
+) -> impl DoubleEndedIterator<Item = &'a PastRoleChange> {
+    let is_done = |past: &&PastRoleChange| past.result == RoleChangeResult::Done;
+    let of_role = document.history.iter().filter(|past| past.role == *role);
+    of_role.filter(is_done)
+}
+
+/// Returns who is to have the role back, and how long ago it lost it. If it moved last
+/// for another reason than load, it is where somebody wants it.
+fn home(document: &RoleDocument, role: &Role, now: WallTime) -> Option<(NodeId, Duration)> {
+    let last = done(document, role).next_back()?;
+    let is_relieved = matches!(last.why, Why::Bottleneck { .. });
+    let from = last.from.clone().filter(|_| is_relieved)?;
+    Some((from, now.since(last.ended_ms)))
+}
+
 /// Returns whether a role moved because of load. Others say nothing of how often it
 /// does, or of where it belongs.
 fn is_for_load(past: &PastRoleChange) -> bool {
-    past.result == RoleChangeResult::Done
-        && match &past.why {
-            Why::Bottleneck { .. } | Why::Restored { .. } => true,
-            Why::Operator
-            | Why::Drain
-            | Why::HolderGone
-            | Why::HolderUnfit { .. }
-            | Why::Election
-            | Why::Swap => false,
-        }
+    match &past.why {
+        Why::Bottleneck { .. } | Why::Restored { .. } => true,
+        Why::Operator
+        | Why::Drain
+        | Why::HolderGone
+        | Why::HolderUnfit { .. }
+        | Why::Election
+        | Why::Swap => false,
+    }
 }
 
 fn wishes(role: &RoleSettings) -> judge::Settings {
@@ -114,10 +123,9 @@ impl Machine {
     /// a holder.
     pub(super) fn judge_roles(&mut self, now: Now, id: &NodeId, out: &mut Vec<Output>) {
         for role in self.judged_roles() {
-            let Some(reading) = self.reading(now.time, id, &role) else {
-                return;
-            };
-            if self.roles.is_offered(&role, id) {
+            if self.roles.is_offered(&role, id)
+                && let Some(reading) = self.reading(now.time, id, &role)
+            {
                 let judge = self.judging.judges.get_mut(&role);
                 let judge = judge.expect("roles are judged that have a judge");
                 judge.observe(now.time, id, &reading);
@@ -201,5 +209,53 @@ impl Machine {
             | roles::Event::Overtaken { .. }
             | roles::Event::Limited { .. } => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rolecast_common::id::{Epoch, Group};
+    use rolecast_common::wire::VERSION;
+
+    use super::*;
+
+    fn document(reasons: Vec<Why>) -> RoleDocument {
+        let change = |why| PastRoleChange {
+            group: Group::new("default").unwrap(),
+            role: Role::new("leader").unwrap(),
+            from: NodeId::new("a").ok(),
+            to: NodeId::new("b").ok(),
+            why,
+            result: RoleChangeResult::Done,
+            began_ms: WallTime::from_millis(1_000),
+            ended_ms: WallTime::from_millis(2_000),
+            epoch: Epoch::new(1),
+            generation: 1,
+            trouble: None,
+        };
+        RoleDocument {
+            v: VERSION,
+            epoch: Epoch::new(1),
+            generation: 1,
+            roles: BTreeMap::new(),
+            changes: BTreeMap::new(),
+            history: reasons.into_iter().map(change).collect(),
+            drained: Default::default(),
+        }
+    }
+
+    #[test]
+    fn a_successor_gives_back_what_load_took_unless_somebody_moved_it_since() {
+        let (role, now) = (Role::new("leader").unwrap(), WallTime::from_millis(5_000));
+        let figures = Figures::default();
+        let relieved = Why::Bottleneck { figures };
+        let expected = NodeId::new("a").ok().zip(Some(Duration::from_secs(3)));
+        assert_eq!(
+            home(&document(vec![relieved.clone()]), &role, now),
+            expected
+        );
+        let moved_since = document(vec![relieved, Why::Operator]);
+        assert_eq!(home(&moved_since, &role, now), None);
+        assert_eq!(home(&document(Vec::new()), &role, now), None);
     }
 }

@@ -112,6 +112,8 @@ pub struct Machine {
     noise: Noise,
     roles: Manager,
     judging: Judging,
+    /// When the manager was last told which nodes have room.
+    ranked: Option<Time>,
     forecasting: Forecasting,
     pinging: Pinging,
     records: Recorder,
@@ -254,6 +256,7 @@ impl Machine {
             counters: Counters::default(),
             noise: Noise::default(),
             judging: Judging::new(&params.roles),
+            ranked: None,
             roles: Manager::new(params.roles.clone()),
             forecasting: Forecasting::default(),
             pinging: Pinging::new(now.wall),

@@ -13,6 +13,8 @@ use crate::roles;
 
 /// How far ahead a node that is to hold a role should have room.
 const HORIZON: Duration = Duration::from_secs(600);
+/// How often all nodes are compared for that: forecasts so far ahead change slowly.
+const RANK_INTERVAL: Duration = Duration::from_secs(2);
 
 impl Machine {
     /// Lets the manager handle it, and passes on what it says.
@@ -51,10 +53,14 @@ impl Machine {
 
     /// Does what time alone makes necessary.
     pub(super) fn sweep_roles(&mut self, now: Now, out: &mut Vec<Output>) {
-        if self.params.roles.managed.is_empty() {
+        let is_due = self
+            .ranked
+            .is_none_or(|at| now.time.since(at) >= RANK_INTERVAL);
+        if self.params.roles.managed.is_empty() || !is_due {
             return;
         }
-        self.manage(now, roles::Input::Ranked(self.ranked()), out);
+        self.ranked = Some(now.time);
+        self.manage(now, roles::Input::Ranked(self.rank()), out);
     }
 
     pub(super) fn tick_roles(&mut self, now: Now, out: &mut Vec<Output>) {
@@ -68,7 +74,7 @@ impl Machine {
     }
 
     /// Returns the nodes by the CPU that others will leave, most first.
-    fn ranked(&self) -> Vec<NodeId> {
+    fn rank(&self) -> Vec<NodeId> {
         let nodes = self.fleet.nodes().filter(|node| !node.is_gone());
         let mut ranked: Vec<(f64, &NodeId)> = nodes
             .map(|node| {

@@ -13,11 +13,10 @@ use rolecast_common::unit::Speed;
 use rolecast_common::wire::JOBS_IN_HAND_MAX;
 
 use super::handler::launcher;
+use super::surroundings;
 use super::worker::{CONNECT_TIMEOUT_DEFAULT, Runner, Service, Worker};
 use crate::agent::Limits;
-use crate::config::{
-    Capacity, GRACE_DEFAULT, default_jobs_max, default_state_directory, host_node,
-};
+use crate::config::{Capacity, GRACE_DEFAULT, default_jobs_max, host_node};
 use crate::job::{Job, JobError};
 use crate::usage::Scope;
 
@@ -241,7 +240,7 @@ impl Builder {
             roles: self.roles,
             offers: self.offers,
             hook: None,
-            state_directory: self.state_directory.or_else(default_state_directory),
+            state_directory: self.state_directory.or_else(surroundings::state_directory),
             labels: self.labels,
             speed: self.speed,
             scope: self.scope,

@@ -19,6 +19,7 @@ mod report;
 mod sampler;
 mod shell;
 mod signals;
+pub(crate) mod surroundings;
 mod system;
 mod worker;
 

@@ -1,0 +1,48 @@
+//! What a worker finds around it: variables, programs, and where to keep its state.
+
+use std::env;
+use std::ffi::OsString;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+/// Returns where the system wants a program to keep what must survive a restart.
+pub(crate) fn state_directory() -> Option<PathBuf> {
+    if let Some(own) = env::var_os("STATE_DIRECTORY") {
+        return Some(PathBuf::from(own));
+    }
+    let base = env::var_os("XDG_STATE_HOME").map(PathBuf::from);
+    let home = || env::var_os("HOME").map(|home| Path::new(&home).join(".local/state"));
+    base.or_else(home).map(|base| base.join("rolecast"))
+}
+
+/// Returns those of the variables that are set.
+pub(crate) fn variables(names: impl IntoIterator<Item = String>) -> Vec<(String, OsString)> {
+    let values = names
+        .into_iter()
+        .filter_map(|name| Some((env::var_os(&name)?, name)));
+    values.map(|(value, name)| (name, value)).collect()
+}
+
+/// Finds a program as a shell would: a bare name along PATH, another path as it is.
+pub(crate) fn find_program(name: &str, directory: Option<&Path>) -> Result<PathBuf, String> {
+    if name.contains('/') {
+        let here = env::current_dir().unwrap_or_default();
+        let path = directory.unwrap_or(&here).join(name);
+        return match path {
+            path if is_executable(&path) => Ok(path),
+            path if path.exists() => Err(format!("{} is not executable", path.display())),
+            path => Err(format!("{} does not exist", path.display())),
+        };
+    }
+    let path = env::var_os("PATH").unwrap_or_default();
+    let found = env::split_paths(&path)
+        .filter(|directory| directory.is_absolute())
+        .map(|directory| directory.join(name))
+        .find(|program| is_executable(program));
+    found.ok_or_else(|| format!("no program {name:?} on the PATH; install it or write its path"))
+}
+
+fn is_executable(path: &Path) -> bool {
+    let metadata = std::fs::metadata(path);
+    metadata.is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
+}
