@@ -115,6 +115,22 @@ pub enum Why {
     Restored { figures: Figures },
 }
 
+impl Why {
+    /// Returns whether a role moves because of load: nobody ordered it, and no node's
+    /// death forced it.
+    pub fn is_for_load(&self) -> bool {
+        match self {
+            Why::Bottleneck { .. } | Why::Restored { .. } => true,
+            Why::Operator
+            | Why::Drain
+            | Why::HolderGone
+            | Why::HolderUnfit { .. }
+            | Why::Election
+            | Why::Swap => false,
+        }
+    }
+}
+
 /// A change that is over.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PastRoleChange {

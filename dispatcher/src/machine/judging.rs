@@ -49,7 +49,7 @@ impl Judging {
     /// Goes on where the dispatcher before ended.
     pub(super) fn resume(&mut self, now: Now, document: &RoleDocument) {
         for (role, judge) in &mut self.judges {
-            let moves = done(document, role).filter(|past| is_for_load(past));
+            let moves = done(document, role).filter(|past| past.why.is_for_load());
             let ages = moves.map(|past| now.wall.since(past.ended_ms));
             let home = home(document, role, now.wall);
             judge.resume(now.time, ages.filter(|age| *age < HOUR), home);
@@ -59,7 +59,7 @@ impl Judging {
     fn note(&mut self, now: Time, past: &PastRoleChange) {
         if let Some(judge) = self.judges.get_mut(&past.role)
             && past.result == RoleChangeResult::Done
-            && is_for_load(past)
+            && past.why.is_for_load()
         {
             judge.note_change(now, past.ended_ms.since(past.began_ms));
         }
@@ -91,20 +91,6 @@ fn home(document: &RoleDocument, role: &Role, now: WallTime) -> Option<(NodeId, 
     let is_relieved = matches!(last.why, Why::Bottleneck { .. });
     let from = last.from.clone().filter(|_| is_relieved)?;
     Some((from, now.since(last.ended_ms)))
-}
-
-/// Returns whether a role moved because of load. Others say nothing of how often it
-/// does, or of where it belongs.
-fn is_for_load(past: &PastRoleChange) -> bool {
-    match &past.why {
-        Why::Bottleneck { .. } | Why::Restored { .. } => true,
-        Why::Operator
-        | Why::Drain
-        | Why::HolderGone
-        | Why::HolderUnfit { .. }
-        | Why::Election
-        | Why::Swap => false,
-    }
 }
 
 fn wishes(role: &RoleSettings) -> judge::Settings {

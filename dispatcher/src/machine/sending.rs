@@ -159,8 +159,13 @@ impl Machine {
             out.push(Output::RecordDecision(Box::new(decision)));
         }
         match slot {
-            Some(slot) if is_recorded => self.note_diversion(now, source, &candidate, slot, out),
-            Some(slot) => self.take_advice(now, source, &candidate, slot, out),
+            Some(slot) => match self.params.forecast.mode {
+                ForecastMode::On if is_recorded => {
+                    self.note_diversion(now, source, &candidate, slot, out);
+                }
+                ForecastMode::Advisory => self.take_advice(now, source, &candidate, slot, out),
+                ForecastMode::On | ForecastMode::Off => {}
+            },
             None if choice == Choice::Nowhere => {
                 self.find_no_node(now, source, sequence, &candidate, out);
             }
@@ -179,9 +184,6 @@ impl Machine {
         slot: Slot,
         out: &mut Vec<Output>,
     ) {
-        if self.params.forecast.mode != ForecastMode::On {
-            return self.take_advice(now, source, candidate, slot, out);
-        }
         self.counters.compared += 1;
         let from = self.fleet.diverted_from(candidate, slot);
         let Some(from) = from.map(|from| self.fleet.id_of(from).clone()) else {
@@ -208,8 +210,7 @@ impl Machine {
         }
     }
 
-    /// Counts where forecasts would have sent the job, if they are asked for
-    /// advice only.
+    /// Counts where forecasts, asked for advice only, would have sent the job.
     fn take_advice(
         &mut self,
         now: Now,
@@ -218,9 +219,6 @@ impl Machine {
         slot: Slot,
         out: &mut Vec<Output>,
     ) {
-        if self.params.forecast.mode != ForecastMode::Advisory {
-            return;
-        }
         let Some(advice) = self.fleet.advise(candidate) else {
             return;
         };

@@ -232,7 +232,7 @@ impl Manager {
             return None;
         }
         let is_recent = |past: &&PastRoleChange| {
-            past.role == *role && is_move(&past.why) && now.wall.since(past.ended_ms) < HOUR
+            past.role == *role && past.why.is_for_load() && now.wall.since(past.ended_ms) < HOUR
         };
         let recent = document.history.iter().filter(is_recent).count();
         if recent >= settings.changes_per_hour as usize {
@@ -254,19 +254,6 @@ impl Orders {
             Order::Set { role, .. } | Order::Swap { role, .. } => Some(role),
             Order::Drain(_) | Order::Undrain(_) => None,
         }
-    }
-}
-
-/// Returns whether nobody ordered the change, and no node's death forced it.
-fn is_move(why: &Why) -> bool {
-    match why {
-        Why::Bottleneck { .. } | Why::Restored { .. } => true,
-        Why::Operator
-        | Why::Drain
-        | Why::HolderGone
-        | Why::HolderUnfit { .. }
-        | Why::Election
-        | Why::Swap => false,
     }
 }
 

@@ -133,6 +133,19 @@ fn report(from: &str, assignment: &Assignment, status: OutcomeStatus) -> Input {
     }
 }
 
+/// Returns everything that is to be done.
+fn all(
+    machine: &mut Machine,
+    seconds: f64,
+    inputs: impl IntoIterator<Item = Input>,
+) -> Vec<Output> {
+    let mut out = Vec::new();
+    for input in inputs.into_iter().chain([Input::Turn]) {
+        machine.handle(now(seconds), input, &mut out);
+    }
+    out
+}
+
 /// Tells the inputs in one turn and returns what is to be done.
 fn turn(
     machine: &mut Machine,

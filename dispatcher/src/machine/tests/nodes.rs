@@ -167,7 +167,7 @@ fn a_worker_that_follows_a_later_dispatcher_ends_this_one() {
 #[test]
 fn a_forged_epoch_stops_no_dispatcher() {
     let (mut machine, _) = running();
-    let out = all(&mut machine, 1.0, follower("n1", 2, u64::MAX));
+    let out = all(&mut machine, 1.0, [follower("n1", 2, u64::MAX)]);
     let is_refused =
         |output: &Output| matches!(output, Output::Event(Event::HeartbeatsRefused { .. }));
     assert!(out.iter().any(is_refused), "{out:?}");
@@ -178,7 +178,7 @@ fn a_forged_epoch_stops_no_dispatcher() {
 #[test]
 fn a_machine_that_stands_by_learns_and_does_nothing() {
     let mut machine = Machine::new(machine().params, now(0.0));
-    let out = all(&mut machine, 0.1, follower("n1", 1, 9));
+    let out = all(&mut machine, 0.1, [follower("n1", 1, 9)]);
     let is_said = |output: &Output| {
         matches!(
             output,
@@ -192,19 +192,11 @@ fn a_machine_that_stands_by_learns_and_does_nothing() {
         until: Time::from_start(Duration::MAX),
         histories: Vec::new(),
     };
-    let out = all(&mut machine, 0.2, lead);
+    let out = all(&mut machine, 0.2, [lead]);
     assert!(
         out.iter().any(|o| matches!(o, Output::Fetch { .. })),
         "{out:?}"
     );
-}
-
-/// Returns everything that is to be done after an input.
-fn all(machine: &mut Machine, seconds: f64, input: Input) -> Vec<Output> {
-    let mut out = Vec::new();
-    machine.handle(now(seconds), input, &mut out);
-    machine.handle(now(seconds), Input::Turn, &mut out);
-    out
 }
 
 /// A heartbeat of a node that has seen this epoch.

@@ -6,19 +6,6 @@ use rolecast_common::wire::Verdict;
 
 use super::*;
 
-/// Returns everything that is to be done.
-fn all(
-    machine: &mut Machine,
-    seconds: f64,
-    inputs: impl IntoIterator<Item = Input>,
-) -> Vec<Output> {
-    let mut out = Vec::new();
-    for input in inputs.into_iter().chain([Input::Turn]) {
-        machine.handle(now(seconds), input, &mut out);
-    }
-    out
-}
-
 fn job(source: &str, sequence: u64, require: &str) -> Input {
     let mut delivery = delivery_of(source, sequence, 1);
     if !require.is_empty() {
