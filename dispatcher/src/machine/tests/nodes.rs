@@ -8,7 +8,7 @@ use rolecast_common::time::Time;
 use rolecast_common::wire::OutcomeStatus;
 
 use super::super::{Event, Input, Machine, Malformed, Output};
-use super::{ack, delivery, forwarded, heartbeat, machine, node, now, report, running, turn};
+use super::{ack, all, delivery, forwarded, heartbeat, machine, node, now, report, running, turn};
 
 #[test]
 fn the_jobs_of_a_silent_node_go_back_and_its_late_outcome_changes_nothing() {
