@@ -25,8 +25,8 @@ pub use recording::Author;
 use crate::category::Policy;
 use crate::forecast::{Lesson, NodeForecast, Params, Stack};
 use crate::placement::{
-    Amounts, Board, CategoryIndex, Experience, Figures, Outlook, RESOURCES, Standing, amounts,
-    resources,
+    Amounts, Board, CategoryIndex, Experience, Figures, Foreseen, Outlook, RESOURCES, Standing,
+    amounts, resources,
 };
 use crate::profile::Learner;
 
@@ -209,7 +209,7 @@ impl Fleet {
         self.board.update(slot, |figures| {
             figures.capacity = amounts(node.capacity());
             figures.present = amounts(node.exogenous());
-            figures.ahead = node.expected();
+            figures.ahead = Foreseen::new(&node.expected());
             figures.speed = node.speed();
             figures.feedback = feedback;
         });

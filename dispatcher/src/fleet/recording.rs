@@ -100,7 +100,7 @@ impl Fleet {
             }),
             capacity: figures.capacity,
             present: figures.present,
-            ahead: figures.ahead,
+            ahead: figures.ahead.buckets(),
             reserved: figures.reserved,
             speed: figures.speed,
             feedback: figures.feedback,

@@ -1,7 +1,7 @@
 //! What is known of all nodes, indexed so that the best one is at hand.
 //!
 //! A node has a *slot*. Jobs that have the same category and require the same
-//! labels are a *class*; each class has a tournament over the cost on every
+//! labels are a *class*; each class has a tree of minima over the cost on every
 //! node. A cost changes with the node's figures only, so a change marks the node
 //! in every class, and a class brings the marked nodes up to date when it is
 //! asked: the choice is exact, and costs O(log n). One more job can only raise a

@@ -1,4 +1,4 @@
-//! The tournament of the nodes over the cost of one class of jobs, and which of
+//! The tree of the nodes over the cost of one class of jobs, and which of
 //! its keys are out of date.
 
 use rolecast_common::label::Requirement;

@@ -16,6 +16,8 @@
 //! are slower). Both are averaged over the buckets, weighed by the share of its
 //! stay that the job spends in each; that is where foresight pays.
 
+use std::array;
+
 use rolecast_common::unit::{Bytes, BytesPerSecond, Cores, Resources};
 
 use crate::forecast::BUCKETS;
@@ -47,6 +49,30 @@ const STAY_MIN: f32 = 1e-4;
 /// the worse of the two counts.
 const NEAR: usize = 2;
 
+/// Buckets that are computed at once: as many numbers as a register of any
+/// processor holds.
+const WIDTH: usize = 4;
+/// The buckets, in whole blocks.
+const LANES: usize = BUCKETS.next_multiple_of(WIDTH);
+/// A number for each of some buckets.
+type Block = [f32; WIDTH];
+
+/// What is expected to be used in each bucket, laid out by resource.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Foreseen([[f32; LANES]; RESOURCES]);
+
+impl Foreseen {
+    pub fn new(buckets: &[Amounts; BUCKETS]) -> Self {
+        Self(array::from_fn(|resource| {
+            array::from_fn(|lane| buckets.get(lane).map_or(0.0, |used| used[resource]))
+        }))
+    }
+
+    pub fn buckets(&self) -> [Amounts; BUCKETS] {
+        array::from_fn(|bucket| self.0.map(|lanes| lanes[bucket]))
+    }
+}
+
 /// A node as a decision sees it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Figures {
@@ -55,7 +81,7 @@ pub struct Figures {
     /// What others used by the last heartbeat.
     pub present: Amounts,
     /// What others are expected to use, on average over each bucket.
-    pub ahead: [Amounts; BUCKETS],
+    pub ahead: Foreseen,
     /// What was sent to it and has not ended.
     pub reserved: Amounts,
     /// By how much the memory of its jobs may exceed what is reserved: the root
@@ -80,7 +106,7 @@ impl Figures {
         Self {
             capacity,
             present: [0.0; RESOURCES],
-            ahead: [[0.0; RESOURCES]; BUCKETS],
+            ahead: Foreseen::default(),
             reserved: [0.0; RESOURCES],
             memory_spread: 0.0,
             memory_excess: 0.0,
@@ -164,14 +190,14 @@ pub fn estimate(
     priority_share: f32,
 ) -> Estimate {
     let (mut slow_down, mut others) = (0.0, 0.0);
-    for (bucket, weight) in job.stay.iter().enumerate() {
-        if *weight < STAY_MIN {
+    for first in (0..LANES).step_by(WIDTH) {
+        let stay = array::from_fn(|lane| job.stay.get(first + lane).copied().unwrap_or(0.0));
+        if stay.iter().all(|share| *share < STAY_MIN) {
             continue;
         }
-        let used = exogenous(node, bucket, outlook);
-        let met = sharing(utilization(node, job, &used, priority_share));
-        slow_down += weight * met.slow_down;
-        others += weight * met.marginal;
+        let met = sharing(&utilization(node, job, first, outlook, priority_share));
+        slow_down += weigh(&stay, &met.slow_down);
+        others += weigh(&stay, &met.marginal);
     }
     let pace = node.feedback / node.speed.max(0.01);
     let weights = &job.weights;
@@ -198,10 +224,10 @@ pub(super) fn could_have_memory(node: &Figures, job: &Needs) -> bool {
 /// Returns the memory in use with one more job: averages add up, while what
 /// independent jobs need beyond them adds up by its squares.
 fn memory_use(node: &Figures, job: &Needs, outlook: Outlook) -> f32 {
-    let ahead = node.ahead.iter().take(job.reach);
+    let ahead = node.ahead.0[MEMORY].iter().take(job.reach);
     let others = match outlook {
         Outlook::Present => node.present[MEMORY],
-        Outlook::Ahead => ahead.fold(node.present[MEMORY], |most, used| most.max(used[MEMORY])),
+        Outlook::Ahead => ahead.fold(node.present[MEMORY], |most, used| larger(most, *used)),
     };
     let jobs = node.reserved[MEMORY] + job.average[MEMORY];
     // Squares of bytes are far below the largest number.
@@ -210,37 +236,46 @@ fn memory_use(node: &Figures, job: &Needs, outlook: Outlook) -> f32 {
     others + jobs + spread + node.memory_excess + node.memory_claimed
 }
 
-fn exogenous(node: &Figures, bucket: usize, outlook: Outlook) -> Amounts {
+/// Returns what others use of the resource in the buckets from the `first` on.
+fn exogenous(node: &Figures, resource: usize, first: usize, outlook: Outlook) -> Block {
+    let present = node.present[resource];
     match outlook {
-        Outlook::Present => node.present,
-        Outlook::Ahead if bucket < NEAR => {
-            let mut used = node.ahead[bucket];
-            for (used, present) in used.iter_mut().zip(node.present) {
-                *used = used.max(present);
-            }
-            used
-        }
-        Outlook::Ahead => node.ahead[bucket],
+        Outlook::Present => [present; WIDTH],
+        Outlook::Ahead => array::from_fn(|lane| {
+            let ahead = node.ahead.0[resource][first + lane];
+            larger(ahead, if first + lane < NEAR { present } else { 0.0 })
+        }),
     }
 }
 
 /// How busy the CPU is with one more job, and the busiest resource it waits for.
-#[derive(Clone, Copy)]
 struct Utilization {
-    cpu: f32,
-    busiest: f32,
+    cpu: Block,
+    busiest: Block,
 }
 
-fn utilization(node: &Figures, job: &Needs, used: &Amounts, priority_share: f32) -> Utilization {
-    let cores = node.capacity[CPU].max(1e-3);
+fn utilization(
+    node: &Figures,
+    job: &Needs,
+    first: usize,
+    outlook: Outlook,
+    priority_share: f32,
+) -> Utilization {
+    let cores = larger(node.capacity[CPU], 1e-3);
+    let per_core = 1.0 / cores;
     let wanted = node.reserved[CPU] + job.average[CPU];
-    let cpu = (used[CPU] + wanted) / cores;
-    let left = (cores - used[CPU]).max(SHARE_MIN * cores);
-    let mut busiest = cpu + priority_share * (wanted / left - cpu);
+    let used = exogenous(node, CPU, first, outlook);
+    let cpu: Block = used.map(|used| (used + wanted) * per_core);
+    let mut busiest = array::from_fn(|lane| {
+        let left = larger(cores - used[lane], SHARE_MIN * cores);
+        cpu[lane] + priority_share * (wanted / left - cpu[lane])
+    });
     for resource in [NETWORK, DISK] {
         let (has, needs) = (node.capacity[resource], job.average[resource]);
         if has > 0.0 && needs > 0.0 {
-            busiest = busiest.max((used[resource] + node.reserved[resource] + needs) / has);
+            let wanted = node.reserved[resource] + needs;
+            let used = exogenous(node, resource, first, outlook);
+            busiest = array::from_fn(|lane| larger(busiest[lane], (used[lane] + wanted) / has));
         }
     }
     Utilization { cpu, busiest }
@@ -248,19 +283,37 @@ fn utilization(node: &Figures, job: &Needs, used: &Amounts, priority_share: f32)
 
 /// What sharing does to jobs.
 struct Sharing {
-    slow_down: f32,
+    slow_down: Block,
     /// The delay that one more unit of demand causes the others.
-    marginal: f32,
+    marginal: Block,
 }
 
-fn sharing(utilization: Utilization) -> Sharing {
-    let over = utilization.busiest - 1.0;
-    let root = (over * over + KNEE * KNEE).sqrt();
-    let neighbours = utilization.cpu.min(1.0);
+fn sharing(utilization: &Utilization) -> Sharing {
+    let over = utilization.busiest.map(|busiest| busiest - 1.0);
+    let root = over.map(|over| (over * over + KNEE * KNEE).sqrt());
+    let neighbours = utilization.cpu.map(|cpu| if cpu < 1.0 { cpu } else { 1.0 });
     Sharing {
-        slow_down: 1.0 + INTERFERENCE * neighbours * neighbours + 0.5 * (over + root),
-        marginal: utilization.busiest * 0.5 * (1.0 + over / root),
+        slow_down: array::from_fn(|lane| {
+            let interference = INTERFERENCE * neighbours[lane] * neighbours[lane];
+            1.0 + interference + 0.5 * (over[lane] + root[lane])
+        }),
+        marginal: array::from_fn(|lane| {
+            utilization.busiest[lane] * 0.5 * (1.0 + over[lane] / root[lane])
+        }),
     }
+}
+
+fn weigh(stay: &Block, amounts: &Block) -> f32 {
+    stay.iter()
+        .zip(amounts)
+        .map(|(share, amount)| share * amount)
+        .sum()
+}
+
+/// Returns the larger of two numbers; unlike `f32::max` it asks nothing about NaN,
+/// which none of them is, and so is one instruction for a whole block.
+fn larger(one: f32, other: f32) -> f32 {
+    if one > other { one } else { other }
 }
 
 /// Returns the amounts as numbers; what is no number counts as nothing.

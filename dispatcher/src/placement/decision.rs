@@ -4,7 +4,7 @@ use rolecast_common::fnv::fnv1a;
 use rolecast_common::id::NodeId;
 use rolecast_common::wire::{Decision, DecisionNeeds, DecisionNode};
 
-use super::cost::{self, Figures, Needs, Outlook, Weights};
+use super::cost::{self, Figures, Foreseen, Needs, Outlook, Weights};
 use super::{key, keyed};
 
 /// Returns the node that the record's figures lead to.
@@ -69,7 +69,7 @@ fn needs(written: &DecisionNeeds) -> Needs {
 fn figures(node: &DecisionNode) -> Figures {
     Figures {
         present: node.present,
-        ahead: node.ahead,
+        ahead: Foreseen::new(&node.ahead),
         reserved: node.reserved,
         speed: node.speed,
         feedback: node.feedback,

@@ -24,8 +24,8 @@ mod tree;
 pub use board::{Board, CategoryIndex, ClassIndex, Slot};
 pub use class::key;
 pub use cost::{
-    Amounts, Estimate, Figures, MEMORY, Needs, Outlook, RESOURCES, Weights, amounts, estimate,
-    resources,
+    Amounts, Estimate, Figures, Foreseen, MEMORY, Needs, Outlook, RESOURCES, Weights, amounts,
+    estimate, resources,
 };
 pub use feedback::{Experience, Feedback, Prediction};
 pub use fit::{Fit, Obstacle, Standing};

@@ -38,9 +38,16 @@ fn using(figures: Figures, cores: f32) -> Figures {
     let used = [cores, 0.0, 0.0, 0.0];
     Figures {
         present: used,
-        ahead: [used; BUCKETS],
+        ahead: Foreseen::new(&[used; BUCKETS]),
         ..figures
     }
+}
+
+/// Returns a forecast of so much use in one bucket, and none in the others.
+fn only_in(bucket: usize, used: Amounts) -> Foreseen {
+    let mut buckets = [[0.0; RESOURCES]; BUCKETS];
+    buckets[bucket] = used;
+    Foreseen::new(&buckets)
 }
 
 #[test]
@@ -81,7 +88,7 @@ fn what_makes_a_node_worse_makes_it_cost_more() {
 #[test]
 fn a_long_job_avoids_what_a_short_one_does_not_live_to_see() {
     let mut later = figures(4.0);
-    later.ahead[4] = [4.0, 0.0, 0.0, 0.0];
+    later.ahead = only_in(4, [4.0, 0.0, 0.0, 0.0]);
     let busy = using(figures(4.0), 1.5);
     let mut long = needs();
     long.stay = [0.01, 0.02, 0.07, 0.3, 0.4, 0.2];
@@ -124,10 +131,10 @@ fn memory_is_a_hard_limit_on_the_peak_that_is_predicted() {
     let node = figures(4.0);
     assert!(admitted(node).is_ok());
     let mut soon = node;
-    soon.ahead[3][1] = 5.0 * GIB;
+    soon.ahead = only_in(3, [0.0, 5.0 * GIB, 0.0, 0.0]);
     assert_eq!(admitted(soon), Err(Obstacle::Memory));
     let mut late = node;
-    late.ahead[5][1] = 5.0 * GIB;
+    late.ahead = only_in(5, [0.0, 5.0 * GIB, 0.0, 0.0]);
     assert!(admitted(late).is_ok(), "it ends before that");
     let beside = Figures {
         memory_excess: 5.0 * GIB,

@@ -1,88 +1,80 @@
-//! The smallest of many keys, each of which may change: a tournament tree.
+//! The smallest of many keys, each of which may change: a tree of minima.
 //!
-//! Leaves are keys; every inner node names the leaf that wins below it. A
-//! change replays the matches on one path to the root, until one that the leaf
-//! neither wins nor has won: a few for most leaves, O(log n) for the best.
+//! The lowest layer is the keys; a number of each further layer is the smallest of
+//! eight below it, which lie in one line of the cache. A change is carried up until
+//! a minimum stays as it is: one layer for most leaves, O(log n) for the best.
 
 /// A key that never wins against another.
 pub(super) const NEVER: u64 = u64::MAX;
 
-/// A tournament of keys; the smallest wins.
+/// Numbers of a layer that share one of the next.
+const FAN: usize = 8;
+
+/// The smallest of keys wins.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tree {
-    /// A power of two, at least the number of leaves.
-    width: usize,
-    keys: Vec<u64>,
-    /// The winner below each inner node; the root is at 1.
-    winners: Vec<u32>,
+    /// From the keys up to one group; each in whole groups.
+    layers: Vec<Vec<[u64; FAN]>>,
 }
 
 impl Tree {
     /// Makes room for so many leaves; new ones never win.
     pub(super) fn grow(&mut self, count: usize) {
-        if count <= self.width {
+        let mut groups = count.div_ceil(FAN);
+        if groups <= self.layers.first().map_or(0, Vec::len) {
             return;
         }
-        self.width = count.next_power_of_two();
-        self.keys.resize(self.width, NEVER);
-        self.winners = vec![0; self.width];
-        for node in (1..self.width).rev() {
-            self.winners[node] = self.play(node);
+        // Twice as many, lest each new node build the tree anew.
+        groups = groups.next_power_of_two();
+        let mut keys = self.layers.drain(..).next().unwrap_or_default();
+        keys.resize(groups, [NEVER; FAN]);
+        self.layers.push(keys);
+        while let Some(below) = self.layers.last().filter(|below| below.len() > 1) {
+            let mut layer = vec![[NEVER; FAN]; below.len().div_ceil(FAN)];
+            for (at, group) in below.iter().enumerate() {
+                layer[at / FAN][at % FAN] = smallest(group);
+            }
+            self.layers.push(layer);
         }
     }
 
     /// Changes a key.
     pub(super) fn set(&mut self, leaf: usize, key: u64) {
-        if self.keys[leaf] == key {
-            return;
-        }
-        self.keys[leaf] = key;
-        let mut node = (leaf + self.width) / 2;
-        while node >= 1 {
-            let winner = self.play(node);
-            let former = std::mem::replace(&mut self.winners[node], winner);
-            if former == winner && winner as usize != leaf {
-                break;
+        let (mut at, mut key) = (leaf, key);
+        for layer in &mut self.layers {
+            let group = &mut layer[at / FAN];
+            if std::mem::replace(&mut group[at % FAN], key) == key {
+                return;
             }
-            node /= 2;
+            key = smallest(group);
+            at /= FAN;
         }
     }
 
     pub(super) fn key(&self, leaf: usize) -> u64 {
-        self.keys[leaf]
+        self.layers[0][leaf / FAN][leaf % FAN]
     }
 
     /// Returns the leaf with the smallest key, unless that is [`NEVER`].
     pub(super) fn winner(&self) -> Option<usize> {
-        let leaf = match self.width {
-            0 => return None,
-            1 => 0,
-            _ => self.winners[1] as usize,
-        };
-        (self.keys[leaf] != NEVER).then_some(leaf)
+        let least = smallest(self.layers.last()?.first()?);
+        let down = self.layers.iter().rev();
+        let leaf = down.fold(0, |at, layer| at * FAN + place(&layer[at], least));
+        (least != NEVER).then_some(leaf)
     }
+}
 
-    /// Returns the better of the two leaves that won below the children.
-    fn play(&self, node: usize) -> u32 {
-        let (left, right) = (self.best(2 * node), self.best(2 * node + 1));
-        if self.keys[right as usize] < self.keys[left as usize] {
-            right
-        } else {
-            left
-        }
+/// Returns where the number is first, without a branch to mispredict.
+fn place(group: &[u64; FAN], number: u64) -> usize {
+    let mut places = 0_u32;
+    for (at, other) in group.iter().enumerate() {
+        places |= u32::from(*other == number) << at;
     }
+    places.trailing_zeros() as usize
+}
 
-    #[allow(
-        clippy::cast_possible_truncation,
-        reason = "there are fewer leaves than 2^32"
-    )]
-    fn best(&self, child: usize) -> u32 {
-        if child >= self.width {
-            (child - self.width) as u32
-        } else {
-            self.winners[child]
-        }
-    }
+fn smallest(group: &[u64; FAN]) -> u64 {
+    group.iter().copied().fold(NEVER, u64::min)
 }
 
 #[cfg(test)]

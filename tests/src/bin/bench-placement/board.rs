@@ -3,8 +3,9 @@
 use anyhow::{Context as _, ensure};
 use fastrand::Rng;
 use rolecast_common::label::Requirement;
+use rolecast_dispatcher::forecast::BUCKETS;
 use rolecast_dispatcher::placement::{
-    Board, CategoryIndex, ClassIndex, Figures, Fit, Obstacle, Outlook, Slot, amounts,
+    Board, CategoryIndex, ClassIndex, Figures, Fit, Foreseen, Obstacle, Outlook, Slot, amounts,
 };
 use rolecast_dispatcher::profile::Learner;
 use rolecast_tests::cpu;
@@ -128,7 +129,7 @@ impl Measured {
             for (slot, present) in present.into_iter().enumerate() {
                 self.board.update(slot, |figures| {
                     figures.present = present;
-                    figures.ahead.fill(present);
+                    figures.ahead = Foreseen::new(&[present; BUCKETS]);
                 });
             }
             for class in &self.classes {
