@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use async_nats::jetstream;
 use async_nats::jetstream::kv::{Store, UpdateErrorKind};
+use bytes::Bytes;
 use rolecast_common::id::Epoch;
 use rolecast_common::nats::Clock;
 use rolecast_common::subjects::{BUCKET_CONTROL, KEY_DISPATCHER};
@@ -14,6 +15,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep_until, timeout};
 
+use super::kv;
 use crate::lease::{ANSWER_WAIT, Input, Lease, Output, Record, TERM, Written};
 
 /// Orders that may wait for the task; it takes them between two requests.
@@ -190,15 +192,15 @@ impl Task {
     }
 
     async fn read(&self, asked: Time) -> Input {
-        let read = timeout(ANSWER_WAIT, self.bucket.entry(KEY_DISPATCHER)).await;
+        let read = timeout(ANSWER_WAIT, kv::newest(&self.bucket, KEY_DISPATCHER)).await;
         let entry = match read.map_err(anyhow::Error::from) {
             Ok(Ok(entry)) => entry,
-            Ok(Err(error)) => return unread(asked, &error.into()),
+            Ok(Err(error)) => return unread(asked, &error),
             Err(error) => return unread(asked, &error),
         };
-        let parse = |entry: jetstream::kv::Entry| {
-            let record: Record = serde_json::from_slice(&entry.value)?;
-            anyhow::Ok((entry.revision, record))
+        let parse = |(revision, value): (u64, Bytes)| {
+            let record: Record = serde_json::from_slice(&value)?;
+            anyhow::Ok((revision, record))
         };
         match entry.map(parse).transpose() {
             Ok(entry) => Input::Read { asked, entry },

@@ -17,6 +17,7 @@ mod events;
 mod forecasts;
 mod histories;
 mod intake;
+mod kv;
 mod lease;
 mod outbox;
 mod pings;
@@ -161,7 +162,8 @@ impl Dispatcher {
             until: held.until,
             histories: histories::load(&buckets.attempts).await?,
         };
-        machine.handle(self.clock.now(), lead, &mut Vec::new());
+        let mut outputs = Vec::new();
+        machine.handle(self.clock.now(), lead, &mut outputs);
         for category in machine.served() {
             assets::ensure_consumers(&streams.jetstream, &category).await?;
         }
@@ -179,6 +181,7 @@ impl Dispatcher {
             buckets,
             clock: self.clock,
             machine,
+            outputs,
             has_stack,
             heartbeats,
             lease,

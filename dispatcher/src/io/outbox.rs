@@ -25,6 +25,12 @@ impl Service {
             Output::Drop(sequence) => {
                 self.held.remove(&sequence);
             }
+            // Another one may be at work on these jobs: what became of them is its to say.
+            Output::SaveHistory { .. } | Output::ForgetHistory(_) if !self.leads() => {}
+            Output::Bury { record, .. } if !self.leads() => self.report(Input::Buried {
+                sequence: record.sequence,
+                is_done: false,
+            }),
             Output::SaveHistory { sequence, history } => {
                 // The writer ends only with the program.
                 let _ = self.histories.send((sequence, Some(history)));

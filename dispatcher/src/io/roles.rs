@@ -11,8 +11,8 @@ use rolecast_common::wire::{
     RoleOrderKind, VERSION,
 };
 
-use super::api;
 use super::service::Service;
+use super::{api, kv};
 use crate::lease::Written;
 use crate::machine;
 use crate::roles::{Answer, Input, Order, Output};
@@ -63,11 +63,13 @@ impl Service {
         is_heard: bool,
     ) -> anyhow::Result<()> {
         match output {
-            Output::Read { request } if !is_heard => self.report(Input::Unread { request }),
-            Output::Store { request, .. } if !is_heard => self.report(Input::Stored {
-                request,
-                result: Written::Unknown,
-            }),
+            Output::Read { request } if !is_heard => {
+                self.report(machine::Input::Roles(Input::Unread { request }));
+            }
+            Output::Store { request, .. } if !is_heard => {
+                let result = Written::Unknown;
+                self.report(machine::Input::Roles(Input::Stored { request, result }));
+            }
             Output::Assign { .. } if !is_heard => {}
             Output::Read { request } => {
                 let (bucket, reports) = (self.roles.clone(), self.reports.clone());
@@ -95,16 +97,6 @@ impl Service {
             Output::Event(_) => {}
         }
         Ok(())
-    }
-
-    /// Tells the machine in its next turn.
-    fn report(&self, input: Input) {
-        let reports = self.reports.clone();
-        let input = machine::Input::Roles(input);
-        tokio::spawn(async move {
-            // The receiver is gone only when the program ends.
-            let _ = reports.send(input).await;
-        });
     }
 
     async fn assign(&self, node: &NodeId, assignment: &RoleAssignment) -> anyhow::Result<()> {
@@ -148,12 +140,12 @@ fn read_order(request: &Message) -> Result<Order, String> {
 
 async fn read(bucket: &Store, request: u64) -> Input {
     let entry = async {
-        let Some(entry) = bucket.entry(KEY_ASSIGNMENTS).await? else {
+        let Some((revision, value)) = kv::newest(bucket, KEY_ASSIGNMENTS).await? else {
             return anyhow::Ok(None);
         };
-        let document: RoleDocument = wire::decode(Encoding::Json, &entry.value)
+        let document: RoleDocument = wire::decode(Encoding::Json, &value)
             .with_context(|| format!("key {KEY_ASSIGNMENTS} in bucket {}", bucket.name))?;
-        anyhow::Ok(Some((entry.revision, document)))
+        anyhow::Ok(Some((revision, document)))
     };
     match entry.await {
         Ok(entry) => Input::Read { request, entry },

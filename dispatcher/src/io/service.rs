@@ -26,6 +26,7 @@ use super::roles::Orders;
 use super::{Buckets, Streams, api, assets, forecasts, histories, intake, training};
 use crate::forecast::Lesson;
 use crate::machine::{Input, Machine, Output};
+use crate::roles;
 
 /// Messages read from one subscription before the others get their turn.
 const DRAIN_MAX: usize = 256;
@@ -78,6 +79,8 @@ pub(super) struct Start {
     pub(super) clock: Clock,
     /// It leads already.
     pub(super) machine: Machine,
+    /// What it said to that.
+    pub(super) outputs: Vec<Output>,
     /// Whether there is a stack from before the start.
     pub(super) has_stack: bool,
     pub(super) heartbeats: Subscriber,
@@ -115,6 +118,7 @@ impl Service {
             buckets,
             clock,
             machine,
+            outputs,
             has_stack,
             heartbeats,
             lease,
@@ -142,7 +146,7 @@ impl Service {
             now: clock.now(),
             clock,
             machine,
-            outputs: Vec::new(),
+            outputs,
             inputs,
             inbox,
             held: HashMap::new(),
@@ -183,6 +187,7 @@ impl Service {
     ) -> anyhow::Result<Ended> {
         let mut timer = Timer::new();
         let mut stop_at = None;
+        self.end_turn().await;
         loop {
             timer.set(&self.clock, self.machine.next_deadline());
             tokio::select! {
@@ -196,6 +201,9 @@ impl Service {
             }
             self.end_turn().await;
             if let Some(reason) = self.stepped_down.take() {
+                // Operators who wait learn that their orders are not carried out here.
+                self.tell(Input::Roles(roles::Input::Unlead));
+                self.end_turn().await;
                 let flushed = self.connection.client.flush().await;
                 tracing::debug!(event = "flushed", ok = flushed.is_ok());
                 tracing::warn!(event = "stepped_down", "stepping down: {reason}");
@@ -283,6 +291,9 @@ impl Service {
             let Some(Some(message)) = self.inputs.heartbeats.next().now_or_never() else {
                 break;
             };
+            // A role's lease counts from when a heartbeat was heard: never from earlier
+            // than it was sent.
+            self.now = self.clock.now();
             self.tell(intake::heartbeat(&message));
         }
     }
@@ -432,13 +443,27 @@ impl Service {
         let mut outputs = std::mem::take(&mut self.outputs);
         // While there is no connection, or another dispatcher may lead, nothing is
         // sent late instead: every output is safe to lose, for the machine asks again.
-        let is_heard = self.connection.client.connection_state() == ConnectionState::Connected
-            && self.lease.is_held(self.clock.now().time);
+        let is_heard =
+            self.connection.client.connection_state() == ConnectionState::Connected && self.leads();
         for output in outputs.drain(..) {
             if let Err(error) = self.carry_out(output, is_heard).await {
                 tracing::warn!(event = "send_failed", "cannot send: {error:#}");
             }
         }
         self.outputs = outputs;
+    }
+
+    /// Returns whether nobody else can be at work.
+    pub(super) fn leads(&self) -> bool {
+        self.lease.is_held(self.clock.now().time)
+    }
+
+    /// Tells the machine in its next turn.
+    pub(super) fn report(&self, input: Input) {
+        let reports = self.reports.clone();
+        tokio::spawn(async move {
+            // The receiver is gone only when the program ends.
+            let _ = reports.send(input).await;
+        });
     }
 }

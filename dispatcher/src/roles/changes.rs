@@ -57,6 +57,10 @@ impl Manager {
 
     /// Returns the next step of a change, if it is due.
     fn proceed(&mut self, now: Time, group: &Group, change: &RoleChange) -> Option<Edit> {
+        if now.since(self.lead?.since) < GATHER_WAIT {
+            // Who is not heard yet may be well.
+            return None;
+        }
         let role = &change.role;
         match &change.phase {
             RolePhase::Demoting { node, .. } if self.grants.has(role, node) => None,

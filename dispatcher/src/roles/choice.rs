@@ -131,10 +131,13 @@ impl Manager {
         name: &NodeId,
         generation: u64,
     ) -> Option<String> {
-        let node = self.nodes.get(name)?;
-        let failure = node.last.failure.as_ref();
+        let node = self.nodes.get(name);
+        let failure = node.and_then(|node| node.last.failure.as_ref());
+        let ours = self.lead.map(|lead| lead.epoch);
         let is_ours = |failure: &&RoleFailure| {
-            failure.generation >= generation && failure.roles.contains(role)
+            Some(failure.epoch) == ours
+                && failure.generation >= generation
+                && failure.roles.contains(role)
         };
         if let Some(failure) = failure.filter(is_ours) {
             return Some(failure.reason.clone());

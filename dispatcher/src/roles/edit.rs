@@ -57,8 +57,14 @@ fn empty_roles(settings: &Settings) -> std::collections::BTreeMap<Role, Vec<Node
 }
 
 /// Returns the document as a dispatcher takes it over from another, or from itself
-/// with another configuration: without what is not managed.
-pub(super) fn claimed(settings: &Settings, epoch: Epoch, found: &RoleDocument) -> RoleDocument {
+/// with another configuration: without what is not managed. No generation up to `given`
+/// is given again.
+pub(super) fn claimed(
+    settings: &Settings,
+    epoch: Epoch,
+    given: u64,
+    found: &RoleDocument,
+) -> RoleDocument {
     let mut roles = empty_roles(settings);
     for (role, holders) in &mut roles {
         for node in found.roles.get(role).into_iter().flatten() {
@@ -75,7 +81,7 @@ pub(super) fn claimed(settings: &Settings, epoch: Epoch, found: &RoleDocument) -
     changes.retain(|group, change| is_managed(group, &change.role));
     RoleDocument {
         epoch,
-        generation: found.generation + 1,
+        generation: found.generation.max(given) + 1,
         roles,
         changes,
         ..found.clone()

@@ -95,7 +95,9 @@ impl Grants {
                 || failure.is_some_and(|failure| is_later(failure.epoch, failure.generation));
             let is_failed = grant.boot.as_ref() == Some(&heard.boot)
                 && failure.is_some_and(|failure| {
-                    failure.generation >= grant.generation && failure.roles.contains(role)
+                    failure.epoch == ours
+                        && failure.generation >= grant.generation
+                        && failure.roles.contains(role)
                 });
             if is_later || is_failed {
                 grants.remove(&heard.node);
@@ -224,6 +226,9 @@ mod tests {
         failed.boot = BootId::new("a0").unwrap();
         assert!(is_held_after(granted(), &failed));
         failed.boot = BootId::new("a1").unwrap();
+        let mut earlier = failed.clone();
+        earlier.failure.as_mut().unwrap().epoch = Epoch::new(2);
+        assert!(is_held_after(granted(), &earlier), "of another dispatcher");
         failed.failure.as_mut().unwrap().generation = 4;
         assert!(is_held_after(granted(), &failed));
         let mut inherited = Grants::default();

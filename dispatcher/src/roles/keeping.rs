@@ -16,6 +16,8 @@ use crate::lease::Written;
 const ANSWER_WAIT: Duration = Duration::from_secs(1);
 /// How soon after an error.
 const ERROR_WAIT: Duration = Duration::from_millis(200);
+/// How often that doubles while errors follow each other: to 6.4 s.
+const DOUBLINGS_MAX: u32 = 5;
 
 #[derive(Debug, Default)]
 pub(super) struct Keeping {
@@ -30,6 +32,8 @@ pub(super) struct Keeping {
     asked: Option<(u64, Time)>,
     request_last: u64,
     not_before: Time,
+    /// Reads that failed one after the other.
+    unread: u32,
 }
 
 /// What a look at the key has shown.
@@ -107,6 +111,7 @@ impl Keeping {
             return Found::Nothing;
         }
         self.is_read = true;
+        self.unread = 0;
         let (revision, document) = match entry {
             Some((revision, document)) => (revision, Some(document)),
             None => (0, None),
@@ -134,7 +139,9 @@ impl Keeping {
 
     pub(super) fn unread(&mut self, now: Time, request: u64) {
         if self.take_answer(request) {
-            self.not_before = now + ERROR_WAIT;
+            let wait = ERROR_WAIT * (1 << self.unread.min(DOUBLINGS_MAX));
+            self.unread = self.unread.saturating_add(1);
+            self.not_before = now + wait;
         }
     }
 

@@ -229,7 +229,9 @@ impl Manager {
             // Others were at work before, and what they granted is lost.
             self.grants.blind(until);
         }
-        let found = found.or_else(|| self.keeping.document().cloned());
+        let ours = self.keeping.document();
+        let given = ours.map_or(0, |document| document.generation);
+        let found = found.or_else(|| ours.cloned());
         let found = found.unwrap_or_else(|| edit::first(&self.settings));
         if found.epoch > lead.epoch {
             self.overtaken = found.epoch;
@@ -239,7 +241,7 @@ impl Manager {
         }
         self.orders.refuse_all(out);
         self.inherit(&found, until);
-        let claimed = edit::claimed(&self.settings, lead.epoch, &found);
+        let claimed = edit::claimed(&self.settings, lead.epoch, given, &found);
         self.keeping.store(claimed);
     }
 
@@ -268,6 +270,16 @@ impl Manager {
             out.push(Output::Event(Event::TakenOver { epoch, generation }));
             self.phase_since.clear();
         }
+        // What was wanted in a group before a step of a change there was weighed with
+        // figures that this one makes old.
+        let is_moving = |group: &Group| {
+            let change = document.changes.get(group);
+            change.is_some_and(|change| change.generation == generation)
+        };
+        self.moves.retain(|role, _| {
+            let settings = self.settings.managed.get(role);
+            settings.is_some_and(|settings| !is_moving(&settings.group))
+        });
         for past in &document.history {
             if past.generation == generation {
                 out.push(Output::Event(Event::Finished(past.clone())));

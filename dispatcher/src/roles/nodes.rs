@@ -67,7 +67,9 @@ impl Node {
     /// Returns why it could not take on the role when it was last to, if so.
     pub(super) fn failure(&self, role: &Role) -> Option<&str> {
         let failure = self.last.failure.as_ref()?;
-        let is_newest = failure.generation > self.last.assigned.generation;
+        let assigned = self.last.assigned;
+        let of = (failure.epoch, failure.generation);
+        let is_newest = of > (assigned.epoch, assigned.generation);
         (is_newest && failure.roles.contains(role)).then_some(failure.reason.as_str())
     }
 }

@@ -194,7 +194,7 @@ proptest! {
         let node = fleet.nodes().next().unwrap();
         let figures = fleet.board.figures(node.slot());
         prop_assert!(figures.present[0] <= figures.capacity[0]);
-        for expected in figures.ahead {
+        for expected in figures.ahead.buckets() {
             prop_assert!((0.0..=figures.capacity[0]).contains(&expected[0]));
         }
     }

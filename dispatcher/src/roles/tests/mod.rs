@@ -115,6 +115,43 @@ fn a_failed_promotion_is_undone_and_says_why() {
 }
 
 #[test]
+fn one_that_dies_while_it_takes_a_role_on_is_not_waited_for() {
+    let mut bench = Bench::led();
+    bench.order(1, set("leader", "c"));
+    bench.puppet("c").listens = false;
+    bench.pass(SECOND);
+    bench.puppet("c").speaks = false;
+    bench.pass(5 * SECOND);
+    let (_, document) = bench.key.clone().unwrap();
+    let change = document.changes.values().next().unwrap();
+    let is_taken_back =
+        matches!(&change.phase, RolePhase::Demoting { node: name, .. } if *name == node("c"));
+    assert!(is_taken_back, "{change:?}");
+    bench.pass(2 * ROLE_LEASE);
+    assert_eq!(bench.holders().0, "b");
+    let Err(Refusal::Undone(reason)) = &bench.answers[0].1 else {
+        panic!("{:?}", bench.answers);
+    };
+    assert_eq!(reason, "c: it is not heard");
+}
+
+#[test]
+fn generations_go_on_where_the_key_was_set_back_under_the_same_dispatcher() {
+    let mut bench = Bench::led();
+    let old = bench.key.clone();
+    bench.order(1, set("leader", "c"));
+    bench.pass(4 * SECOND);
+    let (_, newest) = bench.key.clone().unwrap();
+    bench.key = old;
+    // The next step finds out.
+    bench.order(2, Order::Drain(node("a")));
+    bench.pass(SECOND);
+    let (_, document) = bench.key.clone().unwrap();
+    assert_eq!(document.epoch, newest.epoch);
+    assert!(document.generation > newest.generation);
+}
+
+#[test]
 fn a_holder_that_fails_under_its_role_is_replaced() {
     let mut bench = Bench::led();
     let b = bench.puppet("b");
@@ -272,6 +309,12 @@ fn a_node_that_has_seen_a_later_epoch_gets_no_command() {
     assert_eq!(bench.events.iter().filter(|event| ahead(event)).count(), 1);
     bench.order(1, set("leader", "c"));
     assert!(matches!(bench.answers[0].1, Err(Refusal::Unfit { .. })));
+    bench.puppet("b").heard.epoch = Epoch::new(9);
+    bench.pass(SECOND);
+    bench.told.clear();
+    bench.pass(5 * SECOND);
+    let is_told = |name: &str| bench.told.iter().any(|(told, _)| *told == node(name));
+    assert!(is_told("a") && !is_told("b"), "{:?}", bench.told);
 }
 
 #[test]
@@ -323,6 +366,11 @@ fn the_judges_moves_are_bounded_and_bring_their_figures() {
         panic!("{past:?}");
     };
     assert_eq!(figures.iter().collect::<Vec<_>>(), [("regret", 12.5)]);
+    // One that was wanted before a change of the group is forgotten with it.
+    bench.order(1, set("backup", "c"));
+    bench.input(Input::Move(wanted("a", "b")));
+    bench.pass(3 * SECOND);
+    assert_eq!(bench.holders(), ("a".to_owned(), "c".to_owned()));
     bench.events.clear();
     bench.input(Input::Move(wanted("a", "b")));
     bench.input(Input::Move(wanted("c", "b")));
