@@ -39,7 +39,8 @@ impl Agent {
             Phase::Draining { .. } | Phase::Leaving { .. } if self.is_empty() => {
                 Some(self.linger_until)
             }
-            Phase::Draining { until } | Phase::Leaving { until } => Some(until),
+            Phase::Draining { until } => Some(until),
+            Phase::Leaving { until } => Some(until.max(self.linger_until)),
             Phase::Serving | Phase::Gone => None,
         };
         let roles = self.roles.next_deadline();
@@ -156,8 +157,9 @@ impl Agent {
             Phase::Draining { .. } => false,
             Phase::Leaving { until } => until <= now,
         };
-        let is_done = self.is_empty() && self.linger_until <= now;
-        if !is_done && !is_over {
+        // A hook that tells the service that it leads no more is never cut short.
+        let has_released = self.linger_until <= now;
+        if !has_released || !self.is_empty() && !is_over {
             return;
         }
         self.phase = Phase::Gone;

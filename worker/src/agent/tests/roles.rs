@@ -302,3 +302,17 @@ fn a_worker_that_leaves_gives_its_roles_up_and_waits_for_the_word() {
     bench.pass(SECOND);
     assert!(bench.has_left);
 }
+
+#[test]
+fn a_worker_in_a_hurry_to_leave_still_waits_for_its_hook() {
+    let mut bench = leader();
+    bench.input(Input::Drain);
+    let (run, ..) = hook(&mut bench).unwrap();
+    bench.input(Input::Drain);
+    bench.pass(3 * SECOND);
+    assert!(!bench.has_left, "the service is still being told");
+    end_hook(&mut bench, run, Ok(()));
+    give(&mut bench, 7, 2, &[]);
+    bench.pass(SECOND);
+    assert!(bench.has_left);
+}
