@@ -19,7 +19,8 @@ use serde::{Deserialize, Serialize};
 
 /// How long the lease holds after it was asked for.
 pub const TERM: Duration = Duration::from_secs(2);
-/// How often the holder renews it: three renewals may be lost.
+/// How often the holder renews it: one that is lost, and is looked for after
+/// [`ANSWER_WAIT`], leaves time for the next.
 const RENEW_INTERVAL: Duration = Duration::from_millis(500);
 /// How often the others look at it.
 const WATCH_INTERVAL: Duration = Duration::from_millis(200);

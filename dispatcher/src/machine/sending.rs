@@ -138,6 +138,8 @@ impl Machine {
                 .map(|(_, slot)| slot),
         };
         let choice = self.fleet.choose(&candidate);
+        // Where a key or a claim decides, forecasts keep no job away.
+        let by_cost = candidate.key.is_none() && candidate.claim.is_none();
         let slot = match choice {
             Choice::Node(slot) => Some(slot),
             Choice::Held { .. } | Choice::Nowhere => None,
@@ -160,7 +162,7 @@ impl Machine {
         }
         match slot {
             Some(slot) => match self.params.forecast.mode {
-                ForecastMode::On if is_recorded => {
+                ForecastMode::On if is_recorded && by_cost => {
                     self.note_diversion(now, source, &candidate, slot, out);
                 }
                 ForecastMode::Advisory => self.take_advice(now, source, &candidate, slot, out),

@@ -37,12 +37,12 @@ pub(super) struct Act<'a> {
 }
 
 impl Act<'_> {
-    /// Plays it; returns whether the role left and came back.
+    /// Plays it, and says what became of it.
     pub(super) async fn play(
         &self,
         cluster: &mut Cluster,
         killed: Option<&str>,
-    ) -> anyhow::Result<bool> {
+    ) -> anyhow::Result<()> {
         if let Some(node) = killed {
             self.say(Tone::Faint, &format!("{node} is started again"));
             self.start_again(cluster, node)?;
@@ -52,7 +52,7 @@ impl Act<'_> {
                 Tone::Warning,
                 "leader and backup are not there, so no role moves",
             );
-            return Ok(false);
+            return Ok(());
         };
         let text = format!(
             "{leader} is leader; {} s of calm, to know what is usual",
@@ -79,7 +79,7 @@ impl Act<'_> {
                 Tone::Warning,
                 "no role has moved: is this machine busy with other things?",
             );
-            return Ok(false);
+            return Ok(());
         };
         let after = began.elapsed().as_secs_f64();
         self.say(
@@ -100,7 +100,7 @@ impl Act<'_> {
             Some(_) => self.say(Tone::Good, &format!("{leader} leads again")),
             None => self.say(Tone::Warning, "the role did not return in time"),
         }
-        Ok(back.is_some())
+        Ok(())
     }
 
     fn start_again(&self, cluster: &mut Cluster, node: &str) -> anyhow::Result<()> {
