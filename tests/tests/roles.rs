@@ -337,45 +337,84 @@ async fn a_leader_that_is_cut_off_is_no_leader_before_another_one_is() {
     assert!(lost < won, "{told}");
 }
 
-/// Kills the dispatcher after each step that a change stores.
+/// Kills the dispatcher after each step that a change stores, and starts it again.
 #[tokio::test]
 async fn a_change_is_finished_or_undone_wherever_its_dispatcher_dies() {
     let mut cluster = start(&["n1", "n2", "n3"]).await;
-    for step in 1..=4 {
-        let (_, backup) = settled(&cluster).await;
-        let mut stores = cluster
-            .client()
-            .subscribe("$KV.ROLECAST_ROLES.assignments")
-            .await
-            .unwrap();
-        let swap = RoleOrder {
-            v: VERSION,
-            order: RoleOrderKind::Swap {
-                role: "leader".parse().unwrap(),
-                from: None,
-                to: backup.parse().unwrap(),
-            },
-        };
-        let payload = wire::encode(Encoding::Json, &swap);
-        cluster
-            .client()
-            .publish(API_ROLE_ORDER, payload.into())
-            .await
-            .unwrap();
-        for _ in 0..step {
-            let stored = tokio::time::timeout(LIMIT, stores.next()).await;
-            stored.expect("the change goes on");
-        }
+    for step in 1..=4_usize {
+        swap(&cluster, step).await;
         cluster.restart_dispatcher();
-        drop(stores);
-        settled(&cluster).await;
-        let change = last_change_of(&cluster, "leader").await;
-        assert_ne!(
-            change.result,
-            RoleChangeResult::Vacated,
-            "step {step}: {change:?}"
-        );
+        assert_whole(&cluster, step).await;
     }
+}
+
+/// The same with a standby, which goes on with the change.
+#[tokio::test]
+async fn a_standby_finishes_or_undoes_the_change_of_a_leader_that_dies() {
+    let mut cluster = start(&["n1", "n2", "n3"]).await;
+    let mut other = Some(cluster.second_dispatcher());
+    for step in 1..=4_usize {
+        let is_first = step % 2 == 1;
+        wait_until("one stands by", LIMIT, async || {
+            let standby = match &other {
+                Some(other) if is_first => other,
+                Some(_) | None => cluster.dispatcher(),
+            };
+            // Each start of a process adds to its log.
+            standby.log().matches("standing_by").count() >= step.div_ceil(2)
+        })
+        .await;
+        swap(&cluster, step).await;
+        if is_first {
+            cluster.dispatcher().kill();
+        } else {
+            drop(other.take());
+        }
+        assert_whole(&cluster, step).await;
+        if is_first {
+            cluster.restart_dispatcher();
+        } else {
+            other = Some(cluster.second_dispatcher());
+        }
+    }
+}
+
+/// Orders that leader and backup swap, and returns when so many steps are stored.
+async fn swap(cluster: &Cluster, steps: usize) {
+    let (_, backup) = settled(cluster).await;
+    let mut stores = cluster
+        .client()
+        .subscribe("$KV.ROLECAST_ROLES.assignments")
+        .await
+        .unwrap();
+    let swap = RoleOrder {
+        v: VERSION,
+        order: RoleOrderKind::Swap {
+            role: "leader".parse().unwrap(),
+            from: None,
+            to: backup.parse().unwrap(),
+        },
+    };
+    let payload = wire::encode(Encoding::Json, &swap);
+    cluster
+        .client()
+        .publish(API_ROLE_ORDER, payload.into())
+        .await
+        .unwrap();
+    for _ in 0..steps {
+        let stored = tokio::time::timeout(LIMIT, stores.next()).await;
+        stored.expect("the change goes on");
+    }
+}
+
+async fn assert_whole(cluster: &Cluster, step: usize) {
+    settled(cluster).await;
+    let change = last_change_of(cluster, "leader").await;
+    assert_ne!(
+        change.result,
+        RoleChangeResult::Vacated,
+        "step {step}: {change:?}"
+    );
 }
 
 async fn start_loaded(nodes: &[&str]) -> Cluster {

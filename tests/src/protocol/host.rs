@@ -27,6 +27,8 @@ pub(super) struct Host {
     pub(super) service: Service,
     /// What it told last, in whatever boot.
     pub(super) last_heartbeat: Option<Heartbeat>,
+    /// How long it stays away when it has left.
+    pub(super) away: Duration,
 }
 
 /// A service that follows the hook.

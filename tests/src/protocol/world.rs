@@ -292,6 +292,7 @@ fn new_host(rng: &mut Rng, index: usize) -> Host {
         hook_limit,
         service: Service::default(),
         last_heartbeat: None,
+        away: Duration::ZERO,
     }
 }
 

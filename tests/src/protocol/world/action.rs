@@ -252,10 +252,7 @@ impl World {
                 self.after(length, Due::Start(at));
             }
             Fault::Leave(node, length) => {
-                self.after(
-                    length + Duration::from_secs(7),
-                    Due::Start(Place::Node(node)),
-                );
+                self.hosts[node].away = length;
                 let (at, input) = (Place::Node(node), agent::Input::Drain);
                 let life = self.life(at);
                 self.push(self.now, Due::Node { node, life, input });

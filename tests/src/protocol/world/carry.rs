@@ -131,7 +131,11 @@ impl World {
                     self.post(Place::Node(index), Place::Dispatcher(desk), letter);
                 }
             }
-            Output::Exit => host.agent = None,
+            Output::Exit => {
+                host.agent = None;
+                let away = host.away;
+                self.after(away, Due::Start(Place::Node(node)));
+            }
             Output::Stop(_) => {}
             Output::Event(event) => {
                 let node = host.node.clone();
