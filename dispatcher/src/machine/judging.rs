@@ -23,7 +23,7 @@ const SETTLE: Duration = Duration::from_secs(5);
 const SOON: Duration = Duration::from_secs(10);
 /// Enough for the new holder to be heard of; what holds changes back beyond that is
 /// what they cost. With 60 s mixed bottlenecks cost a third more where a change costs 2.5 s
-/// (`bench-roles --first-seed 1001`).
+/// (`bench-roles --first-seed 1001`, with that in its settings).
 const COOL_DOWN: Duration = Duration::from_secs(10);
 /// If more nodes of a group than this share are hot, nothing is gained by a change.
 const HOT_SHARE: f64 = 0.5;
