@@ -21,7 +21,10 @@ use crate::roles::{self, Move, RoleSettings, Settings};
 const SETTLE: Duration = Duration::from_secs(5);
 /// Which forecast a load is compared with: that of the next ten seconds.
 const SOON: Duration = Duration::from_secs(10);
-const COOL_DOWN: Duration = Duration::from_secs(60);
+/// Enough for the new holder to be heard of; what holds changes back beyond that is
+/// what they cost. With 60 s mixed bottlenecks cost a third more where a change costs 2.5 s
+/// (`bench-roles --first-seed 1001`, with that in its settings).
+const COOL_DOWN: Duration = Duration::from_secs(10);
 /// If more nodes of a group than this share are hot, nothing is gained by a change.
 const HOT_SHARE: f64 = 0.5;
 const HOUR: Duration = Duration::from_secs(3600);

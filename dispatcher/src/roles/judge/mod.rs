@@ -16,10 +16,12 @@
 //!    equals the former holder, then the one with the most headroom.
 //! 5. *Regret* accumulates while the target would be better by a fifth: the bad
 //!    seconds that a change would have spared (ski-rental). The role moves when
-//!    regret reaches the cost of a change; at a quarter of it if past episodes
-//!    (`episodes`) say that this one will outlast the cost and that waiting gains
-//!    nothing; at four times otherwise. Each recent change (`changes`) doubles the
-//!    cost, but beyond four times the plain cost a good target is taken anyway.
+//!    regret reaches the cost of a change; sooner if past episodes (`episodes`) say
+//!    that this one will outlast the cost and that waiting gains nothing, later
+//!    otherwise, the more so the more of them are known. Each recent change
+//!    (`changes`) doubles the cost, but beyond four times the plain cost a good
+//!    target is taken anyway. Each change beyond half of those that an hour may have
+//!    doubles both.
 //! 6. *Temporary*: the former holder gets the role back after a term, longer for
 //!    dear or recent changes, if its forecast has room for the role over the whole
 //!    horizon. Cool-down and a bound on changes an hour hold for all changes.
@@ -53,18 +55,21 @@ use target::Target;
 const SLACK: f64 = 0.03;
 /// A target that is better by less is none: from simulation.
 const BETTER_MIN: f64 = 0.2;
-/// The share of the cost at which past episodes may let a role move: from simulation.
-const TRUST: f64 = 0.25;
 /// Regret of so many plain costs moves a role whatever the back-off: from simulation.
 const REGRET_MAX: f64 = 4.0;
 /// How much higher than its usual, or than its peers, a load must be. Guessed:
 /// three times what calm nodes vary.
 const ABOVE: f64 = 0.15;
-/// What suspicion takes (`node::Bad::excess_s`): half a second at 120 % of the CPU,
-/// a second at 100 %, five at 92 %. Guessed.
-const EXCESS_S: f64 = 0.2;
+/// What suspicion takes (`node::Bad::excess_s`): an eighth of a second at 120 % of the
+/// CPU, a third at 100 %, two at 92 %. Half of it saves nothing more where a change costs
+/// 2.5 s, twice as much loses a tenth: `bench-roles --only mixed --first-seed 1001`.
+const EXCESS_S: f64 = 0.1;
 /// Decisions are made at heartbeats; regret never grows for longer, in seconds.
 const STEP_MAX_S: f64 = 2.0;
+/// Beyond this share of an hour's changes each doubles the cost of the next, so that the
+/// last ones are kept for what lasts. With 6 an hour this halves the bad seconds of mixed
+/// bottlenecks where a change costs 2.5 s, with 12 it changes them by a twentieth.
+const FREE: f64 = 0.5;
 /// Changes left in the hour without which no role is restored: should that prove
 /// wrong, it can move again.
 const SPARE: usize = 2;
@@ -161,6 +166,8 @@ pub struct Judge {
     regret_s: f64,
     decided: Option<Time>,
     is_alerted: bool,
+    /// When most of the group was hot last.
+    hot_last: Option<Time>,
 }
 
 impl Judge {
@@ -176,6 +183,7 @@ impl Judge {
             regret_s: 0.0,
             decided: None,
             is_alerted: false,
+            hot_last: None,
         }
     }
 
@@ -243,6 +251,7 @@ impl Judge {
         }
         if self.is_all_hot(&figures) {
             figures.obstacle = Some(Obstacle::AllHot);
+            self.hot_last = Some(now);
             if std::mem::replace(&mut self.is_alerted, true) {
                 return Verdict::Keep(figures);
             }
@@ -255,7 +264,7 @@ impl Judge {
             return self.restore(now, candidates, figures);
         }
         let target = self.target(now, holder, candidates);
-        self.weigh(&mut figures, target.as_ref(), step_s);
+        self.weigh(now, &mut figures, target.as_ref(), step_s);
         figures.obstacle = self.obstacle(now, &figures, target.as_ref());
         match target {
             Some(target) if figures.obstacle.is_none() => {
@@ -353,7 +362,7 @@ impl Judge {
     }
 
     /// Weighs what a move to the target would save against what it would cost.
-    fn weigh(&mut self, figures: &mut Assessment, target: Option<&Target>, step_s: f64) {
+    fn weigh(&mut self, now: Time, figures: &mut Assessment, target: Option<&Target>, step_s: f64) {
         let better = target.map_or(0.0, |target| {
             figures.target_load = Some(target.load);
             figures.target_missed = Some(target.missed);
@@ -363,15 +372,32 @@ impl Judge {
         self.regret_s = (self.regret_s + (gain - SLACK) * step_s).max(0.0);
         figures.regret_s = self.regret_s;
         let doublings = (figures.recent_changes - 1.0).clamp(0.0, DOUBLINGS_MAX);
-        let cost_s = figures.change_s * doublings.exp2();
-        let is_lasting = figures.remaining_s * better > cost_s
-            && self.episodes.best_wait_s(figures.elapsed_s, cost_s) >= cost_s;
-        let share = if is_lasting { TRUST } else { 1.0 / TRUST };
-        figures.needed_s = (cost_s * share).min(figures.change_s * REGRET_MAX);
+        let scarcity = self.scarcity(now);
+        let cost_s = figures.change_s * doublings.exp2() * scarcity;
+        // So long it must last for a move to be worth it.
+        let worth_s = cost_s / better.max(BETTER_MIN);
+        let is_lasting = figures.remaining_s > worth_s
+            && self.episodes.best_wait_s(figures.elapsed_s, worth_s) >= worth_s;
+        let doubt = self.episodes.doubt(figures.elapsed_s);
+        // Squared, long bottlenecks cost a twelfth less, and mixed ones the same.
+        let share = if is_lasting {
+            doubt * doubt
+        } else {
+            1.0 / doubt
+        };
+        figures.needed_s = (cost_s * share).min(figures.change_s * REGRET_MAX * scarcity);
         let moved = self.settings.role_load.get().max(MOVED_MIN);
         let harm = target.map_or(0.0, |target| target.harm);
         figures.benefit_core_s = moved * gain * figures.remaining_s;
         figures.cost_core_s = moved * (cost_s + harm * figures.remaining_s);
+    }
+
+    /// Returns how many times dearer a change is because few are left in the hour.
+    fn scarcity(&self, now: Time) -> f64 {
+        #[allow(clippy::cast_precision_loss, reason = "they are few")]
+        let made = self.changes.within_hour(now) as f64;
+        let free = f64::from(self.settings.changes_per_hour) * FREE;
+        (made - free).clamp(0.0, DOUBLINGS_MAX).exp2()
     }
 
     /// Returns why the role does not move.
@@ -383,6 +409,13 @@ impl Judge {
     ) -> Option<Obstacle> {
         if !figures.evidence.is_complete() {
             return Some(Obstacle::Unproven);
+        }
+        // What befell most ends for each at its own heartbeat.
+        if self
+            .hot_last
+            .is_some_and(|last| now.since(last) < node::CALM)
+        {
+            return Some(Obstacle::AllHot);
         }
         if target.is_none() {
             return Some(Obstacle::NoTarget);

@@ -16,7 +16,7 @@ pub(super) const STALE_AFTER: Duration = Duration::from_secs(3);
 /// operations miss (`harm`).
 pub(super) const LIMIT: f64 = 0.9;
 /// An episode is over when it was well for so long: shorter ones are one. Guessed.
-const CALM: Duration = Duration::from_secs(3);
+pub(super) const CALM: Duration = Duration::from_secs(3);
 /// A reading stands for no longer than this, in seconds.
 const STEP_MAX_S: f64 = 2.0;
 /// A target is judged by so much of its past: from simulation.
@@ -24,7 +24,10 @@ const WINDOW: Duration = Duration::from_secs(60);
 /// The least of it that must be known.
 const WINDOW_MIN: Duration = Duration::from_secs(20);
 /// A bad load that lasts for so long becomes usual, in seconds. Guessed.
-const LASTING_S: f64 = 600.0;
+const LASTING_S: f64 = 1800.0;
+/// No episode that is over makes its load more usual than so many seconds of it would:
+/// what comes often is usual, not what once lasted long. Guessed.
+const EPISODE_S: f64 = 60.0;
 /// The share of the last minute in which a node was no worse than told: from simulation.
 const WINDOW_QUANTILE: f64 = 0.8;
 /// How long before its time a forecast was made: one step of the forecaster, so
@@ -138,7 +141,7 @@ impl Node {
         self.note_usual(step_s);
         let ended = self.follow(now, step_s);
         if ended.is_some() {
-            self.usual.absorb(&mut self.episode);
+            self.usual.absorb(&mut self.episode, EPISODE_S);
         }
         self.foretell(now, reading.upper.get() / self.capacity);
         ended
@@ -150,7 +153,7 @@ impl Node {
         }
         self.episode.add(self.alone, step_s);
         if self.episode.total_s() >= LASTING_S {
-            self.usual.absorb(&mut self.episode);
+            self.usual.absorb(&mut self.episode, LASTING_S);
         }
     }
 

@@ -42,13 +42,15 @@ impl Usual {
         self.seconds[bin] += length_s;
     }
 
-    /// Takes over what the other one has, and empties it.
-    pub(super) fn absorb(&mut self, other: &mut Usual) {
+    /// Takes over what the other one has, as if it were of so many seconds at most,
+    /// and empties it.
+    pub(super) fn absorb(&mut self, other: &mut Usual, most_s: f64) {
         let other = std::mem::take(other);
+        let share = (most_s / other.total_s).min(1.0);
         for (seconds, more) in self.seconds.iter_mut().zip(other.seconds) {
-            *seconds += more;
+            *seconds += more * share;
         }
-        self.total_s += other.total_s;
+        self.total_s += other.total_s * share;
     }
 
     /// Returns how much time it knows of, in seconds.

@@ -2,12 +2,14 @@
 //! surprise, and how often it moves.
 //!
 //! A role that may be on five nodes meets bottlenecks of five kinds, in a fluid
-//! world (`world`) and at three prices of a change, under five rules: *off*
+//! world (`world`) and at three prices of a change, under six rules: *off*
 //! leaves the role where it is; *naive* moves it at one heartbeat over a threshold;
 //! *ours* is the dispatcher's judge on the dispatcher's forecasts; *clairvoyant*
-//! knows how long each bottleneck lasts once it is there; *planned* follows the
-//! best plan for a future known to the end, a bound. Jobs are shed from loaded
-//! nodes under all of them. Measured are *bad seconds* (the time, weighed by the
+//! knows how long each bottleneck lasts once it is there (from the first quarter of
+//! a second in which operations missed, at whose end a heartbeat tells it);
+//! *foreseeing* knows it two seconds before; *planned* follows the
+//! best plan for a future known to the end, a bound. Changes cost all of them the
+//! same, and jobs are shed from loaded nodes under all of them. Measured are *bad seconds* (the time, weighed by the
 //! share of the role's operations that miss, changes included) and changes.
 //!
 //! Seeds are fixed: the same program prints the same, byte for byte. How long it
@@ -84,6 +86,7 @@ struct Measured {
     naive: Vec<Outcome>,
     ours: Vec<Outcome>,
     clairvoyant: Vec<Outcome>,
+    foreseeing: Vec<Outcome>,
     planned: Vec<Outcome>,
     restored: u32,
     alerts: u32,
@@ -220,7 +223,8 @@ fn world(cell: &Cell, seed: u64, seconds: usize) -> anyhow::Result<Measured> {
         off: under(&mut Off),
         naive: under(&mut Naive::default()),
         ours: under(&mut ours),
-        clairvoyant: under(&mut Clairvoyant::new(&trace, cell.truth)),
+        clairvoyant: under(&mut Clairvoyant::new(&trace, cell.truth, false)),
+        foreseeing: under(&mut Clairvoyant::new(&trace, cell.truth, true)),
         planned: under(&mut Planned::new(&trace, cell.truth)),
         restored: ours.restored,
         alerts: ours.alerts,
@@ -233,6 +237,7 @@ impl Measured {
         self.naive.extend(other.naive);
         self.ours.extend(other.ours);
         self.clairvoyant.extend(other.clairvoyant);
+        self.foreseeing.extend(other.foreseeing);
         self.planned.extend(other.planned);
         self.restored += other.restored;
         self.alerts += other.alerts;

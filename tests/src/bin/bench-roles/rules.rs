@@ -44,22 +44,27 @@ impl Rule for Naive {
     fn changed(&mut self, _step: usize) {}
 }
 
-/// Knows how long each bottleneck lasts: once the role's operations miss, moves it
-/// if that spares more than a change costs until this bottleneck is over. It looks
-/// no further, as a rule that learned all there is to learn could not either.
+/// Knows how long each bottleneck lasts, and how the other nodes will be until it is
+/// over: once the role's operations miss, moves it if that spares more than a change
+/// costs until then. It looks no further, as a rule that learned all there is to learn
+/// could not either. It needs no evidence: it acts when the first quarter of a second
+/// in which operations miss is over.
 pub(crate) struct Clairvoyant {
     missed: Vec<[f64; NODES]>,
     cost_s: f64,
+    /// Whether it sees bottlenecks come: those of the next two seconds too.
+    is_early: bool,
 }
 
 impl Clairvoyant {
     /// A bottleneck is over when the role has been well for so many seconds.
     const CALM_S: usize = 3;
 
-    pub(crate) fn new(trace: &Trace, truth: Truth) -> Self {
+    pub(crate) fn new(trace: &Trace, truth: Truth, is_early: bool) -> Self {
         Self {
-            missed: by_second(trace, truth),
+            missed: by_step(trace, truth),
             cost_s: truth.cost_s,
+            is_early,
         }
     }
 }
@@ -68,16 +73,18 @@ impl Rule for Clairvoyant {
     fn hear(&mut self, _step: usize, _node: usize, _beat: &Beat) {}
 
     fn decide(&mut self, step: usize, holder: usize) -> usize {
-        let ahead = &self.missed[(step / STEPS).min(self.missed.len())..];
+        if !self.is_early && self.missed[step][holder] == 0.0 {
+            return holder;
+        }
         let mut sums = [0.0_f64; NODES];
-        let mut calm_s = 0;
-        for missed in ahead {
-            calm_s = if missed[holder] > 0.0 { 0 } else { calm_s + 1 };
-            if calm_s == Self::CALM_S {
+        let mut calm = 0;
+        for missed in &self.missed[step + 1..] {
+            calm = if missed[holder] > 0.0 { 0 } else { calm + 1 };
+            if calm == Self::CALM_S * STEPS {
                 break;
             }
             for (sum, missed) in sums.iter_mut().zip(missed) {
-                *sum += missed;
+                *sum += missed / STEPS as f64;
             }
         }
         let best = (0..NODES).min_by(|a, b| sums[*a].total_cmp(&sums[*b]));
@@ -138,6 +145,11 @@ impl Rule for Planned {
 fn by_second(trace: &Trace, truth: Truth) -> Vec<[f64; NODES]> {
     let seconds = trace.demand.chunks(STEPS);
     seconds.map(|steps| missed(steps, truth)).collect()
+}
+
+fn by_step(trace: &Trace, truth: Truth) -> Vec<[f64; NODES]> {
+    let steps = trace.demand.chunks(1);
+    steps.map(|step| missed(step, truth)).collect()
 }
 
 /// Returns the bad seconds of one second on each node, would it hold the role.

@@ -190,7 +190,7 @@ fn a_small_excess_takes_longer_than_a_large_one() {
         over.next().unwrap().0
     };
     assert!(suspected_after(1.0) <= 2);
-    assert!(suspected_after(0.62) >= 4);
+    assert!(suspected_after(0.62) >= 3);
 }
 
 #[test]
@@ -328,6 +328,50 @@ fn each_recent_change_makes_the_next_one_dearer() {
     let assessment = verdict.assessment();
     assert!(assessment.recent_changes > 2.0);
     assert!(assessment.needed_s > 10.0 && assessment.needed_s <= 40.0);
+}
+
+#[test]
+fn the_last_changes_of_an_hour_are_kept_for_what_lasts() {
+    let needed_s = |made: usize| {
+        let mut group = Group::calm();
+        let earlier = std::iter::repeat_n(Duration::from_secs(3000), made);
+        group.judge.resume(group.now(), earlier, None);
+        group.loads[0] = 1.0;
+        group.tick();
+        group.tick().assessment().needed_s
+    };
+    assert_eq!(needed_s(3), needed_s(0));
+    assert!(needed_s(4) > 1.9 * needed_s(3));
+    assert!(needed_s(5) > 1.9 * needed_s(4));
+}
+
+#[test]
+fn who_is_last_to_recover_from_what_befell_most_is_no_bottleneck() {
+    let mut group = Group::calm();
+    (0..50).for_each(|_| group.judge.episodes.add(600.0));
+    group.loads = [1.0; 5];
+    assert!(matches!(group.tick(), Verdict::Alert(_)));
+    assert_eq!(group.go_on(5), None);
+    group.loads = [1.0, 0.2, 0.2, 0.2, 0.2];
+    assert_eq!(group.go_on(1), None);
+    assert_eq!(obstacle(&group.tick()), Some(Obstacle::AllHot));
+    assert!(group.moved(60).is_some());
+}
+
+#[test]
+fn long_trouble_now_and_then_is_not_usual() {
+    let mut group = Group::calm();
+    group.holder = 1;
+    for _ in 0..3 {
+        group.loads[0] = 1.0;
+        group.go_on(600);
+        group.loads[0] = 0.2;
+        group.go_on(600);
+    }
+    group.holder = 0;
+    group.loads[0] = 1.0;
+    group.tick();
+    assert!(group.tick().assessment().evidence.is_unusual);
 }
 
 #[test]
