@@ -346,17 +346,20 @@ impl Fleet {
         gone
     }
 
-    /// Forgets the nodes that went long ago and left nothing behind.
-    pub fn forget(&mut self, now: Time) {
+    /// Forgets the nodes that went long ago and left nothing behind; returns which.
+    pub fn forget(&mut self, now: Time) -> Vec<NodeId> {
         let board = &mut self.board;
-        self.nodes.retain(|_, node| {
+        let mut forgotten = Vec::new();
+        self.nodes.retain(|id, node| {
             let is_old = node.age(now) > FORGET_AFTER;
             let is_forgotten = node.is_gone && is_old && node.jobs() == 0;
             if is_forgotten {
                 board.remove_node(node.slot);
+                forgotten.push(id.clone());
             }
             !is_forgotten
         });
+        forgotten
     }
 
     /// Nobody listens on its subject; only a heartbeat brings it back.

@@ -34,16 +34,14 @@ pub(super) fn log(event: &Event) {
         Event::Overtaken { ours, found } => {
             tracing::warn!(event = "roles_overtaken", %ours, %found, "a later dispatcher gives roles");
         }
-        Event::Limited {
-            role,
-            changes_per_hour,
-        } => {
-            tracing::warn!(
-                event = "role_changes_limited", %role, changes_per_hour,
-                "a change is wanted, but there were as many within the hour as may be"
-            );
-        }
     }
+}
+
+pub(super) fn log_limited(role: &Role, changes_per_hour: u32) {
+    tracing::warn!(
+        event = "role_changes_limited", %role, changes_per_hour,
+        "a change is wanted, but there were as many within the hour as may be"
+    );
 }
 
 pub(super) fn log_hot(role: &Role, hot: u32, heard: u32) {

@@ -4,7 +4,7 @@
 //! They observe while another dispatcher leads too, so that a successor knows what
 //! is usual; they decide only some seconds after it took the lead.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use rolecast_common::id::{NodeId, Role};
@@ -13,7 +13,7 @@ use rolecast_common::wire::{Figures, PastRoleChange, RoleChangeResult, RoleDocum
 
 use super::{Event, Machine, Output};
 use crate::forecast::Ahead;
-use crate::roles::judge::{self, Assessment, Judge, Reading, Verdict};
+use crate::roles::judge::{self, Assessment, Judge, Obstacle, Purpose, Reading, Verdict};
 use crate::roles::{self, Move, RoleSettings, Settings};
 
 /// A dispatcher that just began to lead does not judge yet: nodes may still be
@@ -21,19 +21,13 @@ use crate::roles::{self, Move, RoleSettings, Settings};
 const SETTLE: Duration = Duration::from_secs(5);
 /// Which forecast a load is compared with: that of the next ten seconds.
 const SOON: Duration = Duration::from_secs(10);
-/// Enough for the new holder to be heard of; what holds changes back beyond that is
-/// what they cost. With 60 s mixed bottlenecks cost a third more where a change costs 2.5 s
-/// (`bench-roles --first-seed 1001`, with that in its settings).
-const COOL_DOWN: Duration = Duration::from_secs(10);
-/// If more nodes of a group than this share are hot, nothing is gained by a change.
-const HOT_SHARE: f64 = 0.5;
-const HOUR: Duration = Duration::from_secs(3600);
-
 /// The judges, and what each said last.
 #[derive(Debug, Default)]
 pub(super) struct Judging {
     judges: BTreeMap<Role, Judge>,
     assessments: BTreeMap<Role, Assessment>,
+    /// Roles of which it was told that they may not move so often.
+    limited_told: BTreeSet<Role>,
 }
 
 impl Judging {
@@ -46,25 +40,28 @@ impl Judging {
         Self {
             judges: judges.collect(),
             assessments: BTreeMap::new(),
+            limited_told: BTreeSet::new(),
+        }
+    }
+
+    /// Forgets a node that went long ago.
+    pub(super) fn forget(&mut self, node: &NodeId) {
+        for judge in self.judges.values_mut() {
+            judge.forget(node);
         }
     }
 
     /// Goes on where the dispatcher before ended.
     pub(super) fn resume(&mut self, now: Now, document: &RoleDocument) {
         for (role, judge) in &mut self.judges {
-            let moves = done(document, role).filter(|past| past.why.is_for_load());
-            let ages = moves.map(|past| now.wall.since(past.ended_ms));
-            let home = home(document, role, now.wall);
-            judge.resume(now.time, ages.filter(|age| *age < HOUR), home);
+            let of_role = document.history.iter().filter(|past| past.role == *role);
+            judge.resume(now.time, of_role.map(|past| change(past, now.wall)));
         }
     }
 
-    fn note(&mut self, now: Time, past: &PastRoleChange) {
-        if let Some(judge) = self.judges.get_mut(&past.role)
-            && past.result == RoleChangeResult::Done
-            && past.why.is_for_load()
-        {
-            judge.note_change(now, past.ended_ms.since(past.began_ms));
+    fn note(&mut self, now: Now, past: &PastRoleChange) {
+        if let Some(judge) = self.judges.get_mut(&past.role) {
+            judge.note(now.time, change(past, now.wall));
         }
     }
 
@@ -77,23 +74,24 @@ impl Judging {
     }
 }
 
-/// Returns the changes of the role that were carried out, oldest first.
-fn done<'a>(
-    document: &'a RoleDocument,
-    role: &'a Role,
-) -> impl DoubleEndedIterator<Item = &'a PastRoleChange> {
-    let is_done = |past: &&PastRoleChange| past.result == RoleChangeResult::Done;
-    let of_role = document.history.iter().filter(|past| past.role == *role);
-    of_role.filter(is_done)
-}
-
-/// Returns who is to have the role back, and how long ago it lost it. If it moved last
-/// for another reason than load, it is where somebody wants it.
-fn home(document: &RoleDocument, role: &Role, now: WallTime) -> Option<(NodeId, Duration)> {
-    let last = done(document, role).next_back()?;
-    let is_relieved = matches!(last.why, Why::Bottleneck { .. });
-    let from = last.from.clone().filter(|_| is_relieved)?;
-    Some((from, now.since(last.ended_ms)))
+fn change(past: &PastRoleChange, now: WallTime) -> judge::Change {
+    judge::Change {
+        purpose: match past.why {
+            Why::Bottleneck { .. } => Purpose::Relief,
+            Why::Restored { .. } => Purpose::Return,
+            Why::Operator
+            | Why::Drain
+            | Why::HolderGone
+            | Why::HolderUnfit { .. }
+            | Why::Election
+            | Why::Swap => Purpose::Other,
+        },
+        from: past.from.clone(),
+        to: past.to.clone(),
+        is_done: past.result == RoleChangeResult::Done,
+        ended: now.since(past.ended_ms),
+        length: past.ended_ms.since(past.began_ms),
+    }
 }
 
 fn wishes(role: &RoleSettings) -> judge::Settings {
@@ -101,9 +99,7 @@ fn wishes(role: &RoleSettings) -> judge::Settings {
         change_cost: role.change_cost,
         role_load: role.cost,
         term: role.term,
-        cool_down: COOL_DOWN.min(role.term),
         changes_per_hour: role.changes_per_hour,
-        hot_share: HOT_SHARE,
     }
 }
 
@@ -138,7 +134,6 @@ impl Machine {
             capacity: node.capacity().cpu,
             used: usage.total.cpu,
             jobs: usage.jobs.cpu,
-            expected: node.likely_exogenous(soon).cpu,
             upper: node.safe_exogenous(soon).cpu,
             ahead_upper: node.safe_exogenous(Ahead::covering(term)).cpu,
             pressure: usage.pressure.map(|pressure| pressure.cpu),
@@ -162,6 +157,7 @@ impl Machine {
         self.judging
             .assessments
             .insert(role.clone(), assessment.clone());
+        self.tell_limited(role, assessment.obstacle, out);
         let (to, why) = match verdict {
             Verdict::Keep(_) => return,
             Verdict::Alert(_) => {
@@ -181,10 +177,28 @@ impl Machine {
         self.manage(now, roles::Input::Move(moved), out);
     }
 
+    /// Tells once that a role would move, had it not moved as often as it may.
+    fn tell_limited(&mut self, role: &Role, obstacle: Option<Obstacle>, out: &mut Vec<Output>) {
+        if obstacle != Some(Obstacle::TooManyChanges) {
+            self.judging.limited_told.remove(role);
+            return;
+        }
+        if self.judging.limited_told.insert(role.clone())
+            && let Some(settings) = self.params.roles.managed.get(role)
+        {
+            let changes_per_hour = settings.changes_per_hour;
+            let role = role.clone();
+            out.push(Output::Event(Event::RoleLimited {
+                role,
+                changes_per_hour,
+            }));
+        }
+    }
+
     /// Lets the judges know what the manager did.
     pub(super) fn note_role_event(&mut self, now: Now, event: &roles::Event) {
         match event {
-            roles::Event::Finished(past) => self.judging.note(now.time, past),
+            roles::Event::Finished(past) => self.judging.note(now, past),
             roles::Event::TakenOver { .. } => {
                 if let Some(document) = self.roles.document() {
                     self.judging.resume(now, document);
@@ -195,56 +209,7 @@ impl Machine {
             | roles::Event::Filled { .. }
             | roles::Event::Claimed { .. }
             | roles::Event::EpochAhead { .. }
-            | roles::Event::Overtaken { .. }
-            | roles::Event::Limited { .. } => {}
+            | roles::Event::Overtaken { .. } => {}
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use rolecast_common::id::{Epoch, Group};
-    use rolecast_common::wire::VERSION;
-
-    use super::*;
-
-    fn document(reasons: Vec<Why>) -> RoleDocument {
-        let change = |why| PastRoleChange {
-            group: Group::new("default").unwrap(),
-            role: Role::new("leader").unwrap(),
-            from: NodeId::new("a").ok(),
-            to: NodeId::new("b").ok(),
-            why,
-            result: RoleChangeResult::Done,
-            began_ms: WallTime::from_millis(1_000),
-            ended_ms: WallTime::from_millis(2_000),
-            epoch: Epoch::new(1),
-            generation: 1,
-            trouble: None,
-        };
-        RoleDocument {
-            v: VERSION,
-            epoch: Epoch::new(1),
-            generation: 1,
-            roles: BTreeMap::new(),
-            changes: BTreeMap::new(),
-            history: reasons.into_iter().map(change).collect(),
-            drained: Default::default(),
-        }
-    }
-
-    #[test]
-    fn a_successor_gives_back_what_load_took_unless_somebody_moved_it_since() {
-        let (role, now) = (Role::new("leader").unwrap(), WallTime::from_millis(5_000));
-        let figures = Figures::default();
-        let relieved = Why::Bottleneck { figures };
-        let expected = NodeId::new("a").ok().zip(Some(Duration::from_secs(3)));
-        assert_eq!(
-            home(&document(vec![relieved.clone()]), &role, now),
-            expected
-        );
-        let moved_since = document(vec![relieved, Why::Operator]);
-        assert_eq!(home(&moved_since, &role, now), None);
-        assert_eq!(home(&document(Vec::new()), &role, now), None);
     }
 }

@@ -148,6 +148,10 @@ pub enum Event {
     Diverted(KeptAway),
     Roles(Box<roles::Event>),
     /// So many nodes that may hold the role are overloaded that no change helps.
+    RoleLimited {
+        role: Role,
+        changes_per_hour: u32,
+    },
     GroupHot {
         role: Role,
         hot: u32,

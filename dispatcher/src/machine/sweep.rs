@@ -19,7 +19,9 @@ const CONFIRMATIONS_MAX: usize = 100_000;
 impl Machine {
     pub(super) fn sweep(&mut self, now: Now, out: &mut Vec<Output>) {
         self.bury_the_gone(now, out);
-        self.fleet.forget(now.time);
+        for node in self.fleet.forget(now.time) {
+            self.judging.forget(&node);
+        }
         self.fleet.refresh();
         self.look_at_rooms(now, out);
         self.look_at_jobs(now, out);

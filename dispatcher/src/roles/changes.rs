@@ -205,7 +205,7 @@ impl Manager {
         for role in self.roles_of(group) {
             let edit = self.replace(now.time, group, &role);
             let edit = edit.or_else(|| self.fill(now.time, group, &role, out));
-            let edit = edit.or_else(|| self.begin_move(now, group, &role, out));
+            let edit = edit.or_else(|| self.begin_move(now.time, group, &role));
             if edit.is_some() {
                 return edit;
             }

@@ -4,19 +4,18 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use rolecast_common::id::{Group, NodeId, Role};
-use rolecast_common::time::{Now, Time};
+use rolecast_common::time::Time;
 use rolecast_common::wire::{PastRoleChange, RoleChangeResult, RoleDocument, RolePhase, Why};
 
 use super::Manager;
 use super::edit::Edit;
 use super::input::{Move, Order};
-use super::output::{Answer, Event, Output, Refusal};
+use super::output::{Answer, Output, Refusal};
 
 /// Drains that wait to be stored: more than anybody types.
 const DRAINS_MAX: usize = 64;
 /// After a dispatcher has begun, nothing is moved that need not be.
 const CALM: Duration = Duration::from_secs(5);
-const HOUR: Duration = Duration::from_secs(3600);
 
 /// Orders that are not answered.
 #[derive(Debug, Default)]
@@ -214,35 +213,18 @@ impl Manager {
         }
     }
 
-    /// Begins what the judge wants, if it is still sensible and not too often.
-    pub(super) fn begin_move(
-        &mut self,
-        now: Now,
-        group: &Group,
-        role: &Role,
-        out: &mut Vec<Output>,
-    ) -> Option<Edit> {
+    /// Begins what the judge wants, if it is still sensible.
+    pub(super) fn begin_move(&mut self, now: Time, group: &Group, role: &Role) -> Option<Edit> {
         let Move { from, to, why, .. } = self.moves.remove(role)?;
         let settings = self.settings.managed.get(role)?;
         let document = self.keeping.document()?;
         let is_holder = document.roles.get(role)?.contains(&from);
-        let is_calm = now.time.since(self.lead?.since) >= CALM;
+        let is_calm = now.since(self.lead?.since) >= CALM;
         let is_sensible = is_holder && is_calm && settings.group == *group;
-        if !is_sensible || self.objection(now.time, role, &to).is_some() {
+        if !is_sensible || self.objection(now, role, &to).is_some() {
             return None;
         }
-        let is_recent = |past: &&PastRoleChange| {
-            past.role == *role && past.why.is_for_load() && now.wall.since(past.ended_ms) < HOUR
-        };
-        let recent = document.history.iter().filter(is_recent).count();
-        if recent >= settings.changes_per_hour as usize {
-            out.push(Output::Event(Event::Limited {
-                role: role.clone(),
-                changes_per_hour: settings.changes_per_hour,
-            }));
-            return None;
-        }
-        self.begin_hand_over(now.time, role, &from, to, why)
+        self.begin_hand_over(now, role, &from, to, why)
     }
 }
 

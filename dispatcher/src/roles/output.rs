@@ -82,6 +82,4 @@ pub enum Event {
     },
     /// The document is of a later dispatcher than this one: nothing is done.
     Overtaken { ours: Epoch, found: Epoch },
-    /// A move that the judge wants goes beyond the changes allowed per hour.
-    Limited { role: Role, changes_per_hour: u32 },
 }

@@ -97,20 +97,6 @@ impl Evidence {
     pub fn is_complete(self) -> bool {
         self.is_unforeseen && self.is_unusual && self.is_above_peers && self.is_over_limit
     }
-
-    /// Returns the names of what spoke, for events.
-    pub fn names(self) -> Vec<&'static str> {
-        let all = [
-            (self.is_unforeseen, "unforeseen"),
-            (self.is_unusual, "unusual"),
-            (self.is_above_peers, "above peers"),
-            (self.is_over_limit, "over limit"),
-            (self.is_pressed, "pressed"),
-            (self.is_slow, "slow"),
-        ];
-        let said = all.into_iter().filter(|(is_said, _)| *is_said);
-        said.map(|(_, name)| name).collect()
-    }
 }
 
 /// Why a role stays where it is.
@@ -184,7 +170,6 @@ mod tests {
         ];
         for evidence in lacking {
             assert!(!evidence.is_complete(), "{evidence:?}");
-            assert_eq!(evidence.names().len(), 3);
         }
     }
 }

@@ -108,7 +108,6 @@ mod tests {
             capacity: Cores::clamped(10.0),
             used: Cores::clamped(used),
             jobs: Cores::clamped(jobs),
-            expected: Cores::ZERO,
             upper: Cores::ZERO,
             ahead_upper: Cores::ZERO,
             pressure: None,

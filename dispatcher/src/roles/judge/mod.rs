@@ -64,6 +64,14 @@ const ABOVE: f64 = 0.15;
 /// CPU, a third at 100 %, two at 92 %. Half of it saves nothing more where a change costs
 /// 2.5 s, twice as much loses a tenth: `bench-roles --only mixed --first-seed 1001`.
 const EXCESS_S: f64 = 0.1;
+/// The least time between two changes, unless a term is shorter: enough for the new
+/// holder to be heard of. What holds changes back beyond that is what they cost. With
+/// 60 s mixed bottlenecks cost a third more where a change costs 2.5 s
+/// (`bench-roles --first-seed 1001`, with that in its place).
+const COOL_DOWN: Duration = Duration::from_secs(10);
+/// Beyond this share of hot nodes nothing moves: of five three may be hot, and two are
+/// left to move to.
+const HOT_SHARE: f64 = 0.6;
 /// Decisions are made at heartbeats; regret never grows for longer, in seconds.
 const STEP_MAX_S: f64 = 2.0;
 /// Beyond this share of an hour's changes each doubles the cost of the next, so that the
@@ -89,11 +97,7 @@ pub struct Settings {
     /// How long it is worth a change to have the former holder back: it is
     /// restored after so long, if it is well.
     pub term: Duration,
-    /// The least time between two changes.
-    pub cool_down: Duration,
     pub changes_per_hour: u32,
-    /// Beyond this share of hot nodes nothing moves.
-    pub hot_share: f64,
 }
 
 /// What is known of a node at a heartbeat.
@@ -104,10 +108,8 @@ pub struct Reading {
     pub used: Cores,
     /// Of that by our jobs: it can be shed.
     pub jobs: Cores,
-    /// What others are expected to use in the next ten seconds, the role included
-    /// on the node that holds it: in half of all cases no more, and seldom more.
-    /// The judge keeps both until their time has come.
-    pub expected: Cores,
+    /// What others seldom use more than in the next ten seconds, the role included on
+    /// the node that holds it. The judge keeps it until its time has come.
     pub upper: Cores,
     /// The upper quantile of the peak over the horizon.
     pub ahead_upper: Cores,
@@ -143,6 +145,31 @@ impl Verdict {
     }
 }
 
+/// What a change of holders was for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To get away from a bottleneck.
+    Relief,
+    /// To give the role back after that.
+    Return,
+    /// Somebody ordered it, or the holder was gone.
+    Other,
+}
+
+/// A change of holders that is over.
+#[derive(Clone, Debug)]
+pub struct Change {
+    pub purpose: Purpose,
+    pub from: Option<NodeId>,
+    pub to: Option<NodeId>,
+    /// Whether `to` got the role; if not, all is as it was.
+    pub is_done: bool,
+    /// How long ago it was over.
+    pub ended: Duration,
+    /// How long it took.
+    pub length: Duration,
+}
+
 /// The holder that a role was moved away from.
 #[derive(Clone, Debug)]
 struct Home {
@@ -161,11 +188,10 @@ pub struct Judge {
     changes: Changes,
     holder: Option<NodeId>,
     home: Option<Home>,
-    /// Where the last verdict sends the role, until it is there.
-    asked: Option<NodeId>,
+    /// Whether a change was asked for and is not over: it counts already.
+    has_asked: bool,
     regret_s: f64,
     decided: Option<Time>,
-    is_alerted: bool,
     /// When most of the group was hot last.
     hot_last: Option<Time>,
 }
@@ -179,30 +205,50 @@ impl Judge {
             changes: Changes::default(),
             holder: None,
             home: None,
-            asked: None,
+            has_asked: false,
             regret_s: 0.0,
             decided: None,
-            is_alerted: false,
             hot_last: None,
         }
     }
 
-    /// Goes on where a predecessor ended: how long ago the last changes were, and
-    /// from whom the role was moved away and how long ago.
-    pub fn resume(
-        &mut self,
-        now: Time,
-        changes: impl Iterator<Item = Duration>,
-        home: Option<(NodeId, Duration)>,
-    ) {
-        for earlier in changes {
-            self.changes.add(now, earlier);
+    /// Goes on where a predecessor ended, after these changes, oldest first.
+    pub fn resume(&mut self, now: Time, past: impl IntoIterator<Item = Change>) {
+        self.changes = Changes::default();
+        self.home = None;
+        self.has_asked = false;
+        for change in past {
+            self.note(now, change);
         }
-        self.home = home.map(|(node, earlier)| Home {
-            node,
-            left: now,
-            earlier,
-        });
+    }
+
+    /// Takes that a change is over.
+    pub fn note(&mut self, now: Time, change: Change) {
+        match change.purpose {
+            Purpose::Relief | Purpose::Return => {
+                if !std::mem::take(&mut self.has_asked) {
+                    let began = change.ended.saturating_add(change.length);
+                    self.changes.add(now, began);
+                }
+                if change.is_done {
+                    self.changes.measure(change.length);
+                }
+            }
+            Purpose::Other => {}
+        }
+        if !change.is_done {
+            return;
+        }
+        // Through several reliefs, home is where the first one began.
+        let home = match change.purpose {
+            Purpose::Relief => self.home.take().or(change.from.map(|node| Home {
+                node,
+                left: now,
+                earlier: change.ended,
+            })),
+            Purpose::Return | Purpose::Other => None,
+        };
+        self.home = home.filter(|home| Some(&home.node) != change.to.as_ref());
     }
 
     /// Takes what a heartbeat of a node of the group tells.
@@ -230,34 +276,24 @@ impl Judge {
         self.nodes.remove(node);
     }
 
-    /// Takes that a change was committed, and how long it took.
-    ///
-    /// One that was asked for here counts since then; others from now on.
-    pub fn note_change(&mut self, now: Time, length: Duration) {
-        self.changes.measure(length);
-        if self.asked.is_none() {
-            self.changes.add(now, Duration::ZERO);
-        }
-    }
-
     /// Decides where the role should be, at a heartbeat; the candidates may take
     /// it, the best rank first.
     pub fn decide(&mut self, now: Time, holder: &NodeId, candidates: &[NodeId]) -> Verdict {
         let step_s = self.step_s(now);
-        self.take_holder(now, holder);
+        self.take_holder(holder);
         let mut figures = self.assess(now, holder);
         if figures.obstacle == Some(Obstacle::HolderUnknown) {
             return Verdict::Keep(figures);
         }
         if self.is_all_hot(&figures) {
             figures.obstacle = Some(Obstacle::AllHot);
+            let is_news = !self.was_hot(now);
             self.hot_last = Some(now);
-            if std::mem::replace(&mut self.is_alerted, true) {
-                return Verdict::Keep(figures);
-            }
-            return Verdict::Alert(figures);
+            return match is_news {
+                true => Verdict::Alert(figures),
+                false => Verdict::Keep(figures),
+            };
         }
-        self.is_alerted = false;
         if figures.holder_missed < BETTER_MIN {
             self.regret_s = (self.regret_s - SLACK * step_s).max(0.0);
             figures.regret_s = self.regret_s;
@@ -268,7 +304,7 @@ impl Judge {
         figures.obstacle = self.obstacle(now, &figures, target.as_ref());
         match target {
             Some(target) if figures.obstacle.is_none() => {
-                self.ask(now, &target.node);
+                self.ask(now);
                 Verdict::Move {
                     to: target.node,
                     assessment: figures,
@@ -286,27 +322,12 @@ impl Judge {
     }
 
     /// Notices that another node holds the role.
-    fn take_holder(&mut self, now: Time, holder: &NodeId) {
+    fn take_holder(&mut self, holder: &NodeId) {
         if self.holder.as_ref() == Some(holder) {
             return;
         }
-        let before = self.holder.replace(holder.clone());
+        self.holder = Some(holder.clone());
         self.regret_s = 0.0;
-        let is_ours = self.asked.take().as_ref() == Some(holder);
-        match (&self.home, before) {
-            (Some(home), _) if home.node == *holder => self.home = None,
-            (None, Some(node)) if is_ours => {
-                let (left, earlier) = (now, Duration::ZERO);
-                self.home = Some(Home {
-                    node,
-                    left,
-                    earlier,
-                });
-            }
-            // Somebody else decided where it belongs.
-            (Some(_), Some(_)) if !is_ours => self.home = None,
-            (Some(_) | None, _) => {}
-        }
     }
 
     /// Returns what is known of the holder and of the group.
@@ -358,7 +379,13 @@ impl Judge {
     }
 
     fn is_all_hot(&self, figures: &Assessment) -> bool {
-        f64::from(figures.hot) > self.settings.hot_share * f64::from(figures.heard)
+        f64::from(figures.hot) > HOT_SHARE * f64::from(figures.heard)
+    }
+
+    /// Returns whether most of the group was hot a moment ago.
+    fn was_hot(&self, now: Time) -> bool {
+        self.hot_last
+            .is_some_and(|last| now.since(last) < node::CALM)
     }
 
     /// Weighs what a move to the target would save against what it would cost.
@@ -411,10 +438,7 @@ impl Judge {
             return Some(Obstacle::Unproven);
         }
         // What befell most ends for each at its own heartbeat.
-        if self
-            .hot_last
-            .is_some_and(|last| now.since(last) < node::CALM)
-        {
+        if self.was_hot(now) {
             return Some(Obstacle::AllHot);
         }
         if target.is_none() {
@@ -429,7 +453,7 @@ impl Judge {
     /// Returns what the bounds on changes forbid, if so many are to be left.
     fn limited(&self, now: Time, spare: usize) -> Option<Obstacle> {
         let last = self.changes.last(now);
-        if last.is_some_and(|age| age < self.settings.cool_down) {
+        if last.is_some_and(|age| age < COOL_DOWN.min(self.settings.term)) {
             return Some(Obstacle::CoolDown);
         }
         let allowed = usize::try_from(self.settings.changes_per_hour).unwrap_or(usize::MAX);
@@ -442,7 +466,7 @@ impl Judge {
         let Some(to) = self.restorable(now, candidates, &figures) else {
             return Verdict::Keep(figures);
         };
-        self.ask(now, &to);
+        self.ask(now);
         let moved = self.settings.role_load.get().max(MOVED_MIN);
         let away = self.nodes[&to].with_role();
         let assessment = Assessment {
@@ -478,8 +502,8 @@ impl Judge {
     }
 
     /// Remembers what is asked for: it counts as a change, made or not.
-    fn ask(&mut self, now: Time, to: &NodeId) {
-        self.asked = Some(to.clone());
+    fn ask(&mut self, now: Time) {
+        self.has_asked = true;
         self.changes.add(now, Duration::ZERO);
         self.regret_s = 0.0;
     }

@@ -9,7 +9,7 @@ use rolecast_common::time::{Time, WallTime};
 use rolecast_common::unit::{Cores, Resources};
 use rolecast_common::wire::{ForecastMode, Share};
 use rolecast_dispatcher::forecast::{self, Ahead, Model, NodeForecast, Quantile, Stack};
-use rolecast_dispatcher::roles::judge::{Judge, Reading, Settings, Verdict};
+use rolecast_dispatcher::roles::judge::{Change, Judge, Purpose, Reading, Settings, Verdict};
 
 use super::trace::{NODES, STEPS};
 use super::world::{Beat, DUTY, Rule};
@@ -26,8 +26,10 @@ const FORECAST: forecast::Params = forecast::Params {
     quantile: Quantile::P90,
 };
 const SOON: Duration = Duration::from_secs(10);
-/// How far ahead a target's peaks are looked at.
-const HORIZON: Duration = Duration::from_secs(900);
+/// What a careful owner of an expensive role would write: it comes home late, and may
+/// move more often than the default allows.
+const TERM: Duration = Duration::from_secs(3600);
+const CHANGES_PER_HOUR: u32 = 12;
 
 /// What the judge is told wrongly, or not at all.
 #[derive(Clone, Copy, Debug)]
@@ -52,6 +54,8 @@ pub(crate) struct Ours {
     forecasts: Vec<NodeForecast>,
     handicap: Handicap,
     length: Duration,
+    /// What was asked for last.
+    asked: Option<Change>,
     pub(crate) restored: u32,
     pub(crate) alerts: u32,
 }
@@ -70,11 +74,8 @@ impl Ours {
         let settings = Settings {
             change_cost: Duration::from_secs_f64(cost_s * handicap.cost),
             role_load: Cores::clamped(DUTY * CORES),
-            term: Duration::from_secs(3600),
-            cool_down: Duration::from_secs(10),
-            changes_per_hour: 12,
-            // Of five nodes three may be hot: two are left to move to.
-            hot_share: 0.6,
+            term: TERM,
+            changes_per_hour: CHANGES_PER_HOUR,
         };
         Ok(Self {
             judge: Judge::new(settings),
@@ -82,9 +83,23 @@ impl Ours {
             forecasts,
             handicap,
             length: Duration::from_secs_f64(cost_s / 2.0),
+            asked: None,
             restored: 0,
             alerts: 0,
         })
+    }
+
+    fn ask(&mut self, purpose: Purpose, from: NodeId, to: NodeId) -> usize {
+        let place = self.place(&to);
+        self.asked = Some(Change {
+            purpose,
+            from: Some(from),
+            to: Some(to),
+            is_done: true,
+            ended: Duration::ZERO,
+            length: self.length,
+        });
+        place
     }
 
     fn place(&self, node: &NodeId) -> usize {
@@ -119,9 +134,8 @@ impl Rule for Ours {
             capacity: cores(1.0),
             used: cores(beat.used),
             jobs: cores(beat.jobs),
-            expected: forecast.likely(soon).cpu,
             upper: forecast.safe(soon).cpu,
-            ahead_upper: forecast.safe(Ahead::covering(HORIZON)).cpu,
+            ahead_upper: forecast.safe(Ahead::covering(TERM)).cpu,
             pressure: self
                 .handicap
                 .has_pressure
@@ -143,15 +157,17 @@ impl Rule for Ours {
                 self.alerts += 1;
                 holder
             }
-            Verdict::Move { to, .. } => self.place(&to),
+            Verdict::Move { to, .. } => self.ask(Purpose::Relief, holder_name, to),
             Verdict::Restore { to, .. } => {
                 self.restored += 1;
-                self.place(&to)
+                self.ask(Purpose::Return, holder_name, to)
             }
         }
     }
 
     fn changed(&mut self, step: usize) {
-        self.judge.note_change(time(step), self.length);
+        if let Some(change) = self.asked.take() {
+            self.judge.note(time(step), change);
+        }
     }
 }

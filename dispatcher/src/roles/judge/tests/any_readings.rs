@@ -26,7 +26,6 @@ fn any_reading() -> impl Strategy<Value = Reading> {
                 capacity: Cores::clamped(10.0),
                 used,
                 jobs,
-                expected: upper,
                 upper,
                 ahead_upper,
                 pressure: pressure.map(Share::clamped),
@@ -71,7 +70,6 @@ proptest! {
         let bound = 3;
         let mut judge = Judge::new(Settings {
             change_cost: Duration::from_secs(2),
-            cool_down: Duration::from_secs(5),
             term: Duration::from_secs(60),
             changes_per_hour: bound,
             ..settings()
@@ -106,7 +104,17 @@ proptest! {
                 prop_assert!(recent <= bound as usize, "{moves:?}");
                 if is_committed {
                     holder = node;
-                    judge.note_change(now, Duration::from_secs(1));
+                    judge.note(
+                        now,
+                        Change {
+                            purpose: Purpose::Relief,
+                            from: None,
+                            to: Some(to),
+                            is_done: true,
+                            ended: Duration::ZERO,
+                            length: Duration::from_secs(1),
+                        },
+                    );
                 }
             }
         }

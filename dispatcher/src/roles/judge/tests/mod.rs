@@ -27,9 +27,7 @@ fn settings() -> Settings {
         change_cost: COST,
         role_load: Cores::clamped(3.0),
         term: Duration::from_secs(600),
-        cool_down: Duration::from_secs(30),
         changes_per_hour: 6,
-        hot_share: 0.5,
     }
 }
 
@@ -69,7 +67,6 @@ impl Group {
             capacity: cores(1.0),
             used: cores((self.loads[node] + role + self.jobs).min(1.0)),
             jobs: cores(self.jobs),
-            expected: cores(0.2),
             upper: cores(self.upper[node]),
             ahead_upper: cores(self.ahead[node] + role),
             pressure: self.pressure.map(Share::clamped),
@@ -100,14 +97,37 @@ impl Group {
 
     /// Goes on until the role moves, and carries it out.
     fn moved(&mut self, seconds: u64) -> Option<usize> {
-        let (Verdict::Move { to, .. } | Verdict::Restore { to, .. }) = self.go_on(seconds)? else {
-            return None;
+        let (purpose, to) = match self.go_on(seconds)? {
+            Verdict::Move { to, .. } => (Purpose::Relief, to),
+            Verdict::Restore { to, .. } => (Purpose::Return, to),
+            Verdict::Keep(_) | Verdict::Alert(_) => return None,
         };
+        let from = self.holder;
         self.holder = self.names.iter().position(|name| *name == to).unwrap();
         self.second += 2;
+        let change = self.change(purpose, from, self.holder, Duration::ZERO);
         let now = self.now();
-        self.judge.note_change(now, Duration::from_secs(2));
+        self.judge.note(now, change);
         Some(self.holder)
+    }
+
+    /// Returns a change that took two seconds and was over so long ago.
+    fn change(&self, purpose: Purpose, from: usize, to: usize, ended: Duration) -> Change {
+        Change {
+            purpose,
+            from: Some(self.names[from].clone()),
+            to: Some(self.names[to].clone()),
+            is_done: true,
+            ended,
+            length: Duration::from_secs(2),
+        }
+    }
+
+    /// Lets the judge go on after so many moves for load, all so long ago.
+    fn resume(&mut self, moves: usize, ended: Duration) {
+        let change = self.change(Purpose::Return, 1, 0, ended);
+        let now = self.now();
+        self.judge.resume(now, std::iter::repeat_n(change, moves));
     }
 }
 
@@ -287,7 +307,6 @@ fn with_no_candidate_nothing_moves() {
             assert!(matches!(verdict, Verdict::Keep(_)), "{verdict:?}");
         }
         // Only asked about, never done.
-        group.judge.asked = None;
         group.judge.changes = Changes::default();
     }
 }
@@ -334,8 +353,7 @@ fn each_recent_change_makes_the_next_one_dearer() {
 fn the_last_changes_of_an_hour_are_kept_for_what_lasts() {
     let needed_s = |made: usize| {
         let mut group = Group::calm();
-        let earlier = std::iter::repeat_n(Duration::from_secs(3000), made);
-        group.judge.resume(group.now(), earlier, None);
+        group.resume(made, Duration::from_secs(3000));
         group.loads[0] = 1.0;
         group.tick();
         group.tick().assessment().needed_s
@@ -377,8 +395,11 @@ fn long_trouble_now_and_then_is_not_usual() {
 #[test]
 fn a_long_change_raises_what_the_next_one_must_be_worth() {
     let mut group = Group::calm();
-    let now = group.now();
-    group.judge.note_change(now, Duration::from_secs(60));
+    let change = Change {
+        length: Duration::from_secs(60),
+        ..group.change(Purpose::Return, 1, 0, Duration::ZERO)
+    };
+    group.judge.note(group.now(), change);
     assert_eq!(group.tick().assessment().change_s, 60.0);
 }
 
@@ -386,12 +407,10 @@ fn a_long_change_raises_what_the_next_one_must_be_worth() {
 fn nothing_moves_within_the_cool_down_or_beyond_the_bound() {
     let mut group = Group::calm();
     group.loads[0] = 1.0;
-    let now = group.now();
-    group.judge.resume(now, [Duration::ZERO].into_iter(), None);
-    assert_eq!(group.go_on(25), None);
+    group.resume(1, Duration::ZERO);
+    assert_eq!(group.go_on(6), None);
     assert_eq!(obstacle(&group.tick()), Some(Obstacle::CoolDown));
-    let spent = std::iter::repeat_n(Duration::from_secs(1000), 6);
-    group.judge.resume(now, spent, None);
+    group.resume(6, Duration::from_secs(1000));
     assert_eq!(group.go_on(600), None);
     assert_eq!(obstacle(&group.tick()), Some(Obstacle::TooManyChanges));
 }
@@ -433,14 +452,45 @@ fn a_role_that_somebody_else_moved_is_not_brought_back() {
 
 #[test]
 fn a_successor_restores_what_its_predecessor_moved() {
-    let mut group = Group::calm();
-    let (now, home) = (group.now(), group.names[2].clone());
     let ago = Duration::from_secs(500);
-    group
-        .judge
-        .resume(now, [ago].into_iter(), Some((home, ago)));
-    assert_eq!(group.go_on(60), None);
-    assert_eq!(group.moved(60), Some(2));
+    let restored = |changes: fn(&Group, Duration) -> Vec<Change>| {
+        let mut group = Group::calm();
+        let changes = changes(&group, ago);
+        group.judge.resume(group.now(), changes);
+        assert_eq!(group.go_on(60), None);
+        group.moved(60)
+    };
+    assert_eq!(
+        restored(|group, ago| vec![group.change(Purpose::Relief, 2, 0, ago)]),
+        Some(2)
+    );
+    // Where it was before all of them.
+    let twice = |group: &Group, ago| {
+        vec![
+            group.change(Purpose::Relief, 2, 1, ago),
+            group.change(Purpose::Relief, 1, 0, ago),
+        ]
+    };
+    let mut group = Group::calm();
+    group.judge.resume(group.now(), twice(&group, ago));
+    assert_eq!(group.moved(600), Some(2));
+    // Not if it was given back, or somebody moved it since, or nothing came of it.
+    for purpose in [Purpose::Return, Purpose::Other] {
+        let mut group = Group::calm();
+        let changes = [
+            group.change(Purpose::Relief, 2, 1, ago),
+            group.change(purpose, 1, 0, ago),
+        ];
+        group.judge.resume(group.now(), changes);
+        assert_eq!(group.moved(5000), None);
+    }
+    let mut group = Group::calm();
+    let undone = Change {
+        is_done: false,
+        ..group.change(Purpose::Relief, 2, 0, ago)
+    };
+    group.judge.resume(group.now(), [undone]);
+    assert_eq!(group.moved(5000), None);
 }
 
 #[test]
