@@ -126,7 +126,7 @@ impl Machine {
     }
 
     fn reading(&self, now: Time, id: &NodeId, role: &Role) -> Option<Reading> {
-        let term = self.params.roles.managed.get(role)?.term;
+        let horizon = wishes(self.params.roles.managed.get(role)?).horizon();
         let node = self.fleet.get(id)?;
         let usage = node.usage();
         let soon = Ahead::covering(SOON);
@@ -135,7 +135,7 @@ impl Machine {
             used: usage.total.cpu,
             jobs: usage.jobs.cpu,
             upper: node.safe_exogenous(soon).cpu,
-            ahead_upper: node.safe_exogenous(Ahead::covering(term)).cpu,
+            ahead_upper: node.safe_exogenous(Ahead::covering(horizon)).cpu,
             pressure: usage.pressure.map(|pressure| pressure.cpu),
             slow_down: self.fleet.factor(now, node),
         })

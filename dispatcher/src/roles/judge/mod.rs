@@ -51,6 +51,10 @@ use harm::{Load, missed};
 use node::Node;
 use target::Target;
 
+/// How far ahead a node that is to have the role should be well at most. Peaks of a whole
+/// hour ahead keep it from nodes that are fit: mixed bottlenecks then cost a tenth more
+/// where a change costs 2.5 s.
+const HORIZON_MAX: Duration = Duration::from_secs(900);
 /// Less regret a second than this is noise: from simulation.
 const SLACK: f64 = 0.03;
 /// A target that is better by less is none: from simulation.
@@ -100,6 +104,13 @@ pub struct Settings {
     pub changes_per_hour: u32,
 }
 
+impl Settings {
+    /// Returns how far ahead a node that is to have the role should be well.
+    pub fn horizon(&self) -> Duration {
+        self.term.min(HORIZON_MAX)
+    }
+}
+
 /// What is known of a node at a heartbeat.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Reading {
@@ -111,7 +122,7 @@ pub struct Reading {
     /// What others seldom use more than in the next ten seconds, the role included on
     /// the node that holds it. The judge keeps it until its time has come.
     pub upper: Cores,
-    /// The upper quantile of the peak over the horizon.
+    /// The same of their peak within [`Settings::horizon`].
     pub ahead_upper: Cores,
     pub pressure: Option<Share>,
     /// The run time of jobs over what is usual for their category; 1 if unknown.

@@ -53,6 +53,7 @@ pub(crate) struct Ours {
     names: Vec<NodeId>,
     forecasts: Vec<NodeForecast>,
     handicap: Handicap,
+    horizon: Duration,
     length: Duration,
     /// What was asked for last.
     asked: Option<Change>,
@@ -78,6 +79,7 @@ impl Ours {
             changes_per_hour: CHANGES_PER_HOUR,
         };
         Ok(Self {
+            horizon: settings.horizon(),
             judge: Judge::new(settings),
             names,
             forecasts,
@@ -135,7 +137,7 @@ impl Rule for Ours {
             used: cores(beat.used),
             jobs: cores(beat.jobs),
             upper: forecast.safe(soon).cpu,
-            ahead_upper: forecast.safe(Ahead::covering(TERM)).cpu,
+            ahead_upper: forecast.safe(Ahead::covering(self.horizon)).cpu,
             pressure: self
                 .handicap
                 .has_pressure
