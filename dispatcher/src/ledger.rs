@@ -56,12 +56,14 @@ impl Ledger {
         self.jobs.keys().copied()
     }
 
-    /// Passes the mean number of jobs of each category since the last call.
-    pub fn take_means(&mut self, now: Time, mut visit: impl FnMut(CategoryIndex, f32)) {
+    /// Passes the mean number of jobs of each category since the last call, and
+    /// returns how long ago that was.
+    pub fn take_means(&mut self, now: Time, mut visit: impl FnMut(CategoryIndex, f32)) -> Duration {
         for entry in self.jobs.values() {
             note_busy(&mut self.busy, now, self.counted, entry);
         }
-        let span = now.since(self.counted).as_secs_f32();
+        let passed = now.since(self.counted);
+        let span = passed.as_secs_f32();
         self.counted = now;
         for (category, busy) in self.busy.iter_mut().enumerate() {
             let busy = std::mem::take(busy);
@@ -69,6 +71,7 @@ impl Ledger {
                 visit(category, busy.as_secs_f32() / span);
             }
         }
+        passed
     }
 }
 

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use rolecast_common::id::{Category, NodeId};
 use rolecast_common::time::{Now, Time};
-use rolecast_common::unit::Resources;
+use rolecast_common::unit::{Cores, Resources};
 use rolecast_common::wire::{ForecastMode, Heartbeat, NodeStatus};
 
 pub use node::Node;
@@ -25,8 +25,8 @@ pub use recording::Author;
 use crate::category::Policy;
 use crate::forecast::{Lesson, NodeForecast, Params, Stack};
 use crate::placement::{
-    Amounts, Board, CategoryIndex, Experience, Figures, Foreseen, Outlook, RESOURCES, Standing,
-    amounts, resources,
+    Amounts, Board, CPU, CategoryIndex, Experience, Figures, Foreseen, Outlook, RESOURCES,
+    Standing, amounts, resources,
 };
 use crate::profile::Learner;
 
@@ -38,6 +38,13 @@ const FORGET_AFTER: Duration = Duration::from_secs(15 * 60);
 const CORES_MAX: f64 = 65_536.0;
 /// A busier node does not tell what its jobs need, only what they get.
 const CALIBRATION_USE_MAX: f64 = 0.9;
+/// How long until half of what a node's jobs used beyond the average, when that
+/// could last be seen, is taken to have ended. Guessed: between seconds and minutes.
+const SURPLUS_HALF_LIFE: Duration = Duration::from_secs(7);
+/// Cores that jobs may be off by for other reasons than being squeezed.
+const SQUEEZE_PRIOR: f32 = 0.1;
+/// By how much others are taken to be squeezed at most.
+const SQUEEZE_MAX: f32 = 4.0;
 
 /// Why a heartbeat was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -201,7 +208,7 @@ impl Fleet {
         }
         self.board.set_standing(slot, node.standing());
         self.board.set_jobs_max(slot, node.jobs_max());
-        self.calibrate(now.time, id);
+        self.learn_use(now, id);
         let Some(node) = self.nodes.get(id) else {
             return;
         };
@@ -213,26 +220,32 @@ impl Fleet {
             figures.speed = node.speed();
             figures.feedback = feedback;
         });
-        let jobs = amounts(node.usage().jobs);
-        self.board.settle(slot, jobs);
+        let (jobs, surplus) = (amounts(node.usage().jobs), node.surplus);
+        self.board.settle(slot, jobs, surplus);
     }
 
-    /// Corrects the profiles by what the node's jobs use together.
-    fn calibrate(&mut self, now: Time, id: &NodeId) {
+    /// Learns from what the node's jobs use together: how far these are from the
+    /// average, what others would use if they had the CPU to themselves, and what
+    /// jobs of their categories need.
+    fn learn_use(&mut self, now: Now, id: &NodeId) {
         let Some(node) = self.nodes.get_mut(id) else {
             return;
         };
         let mut means: Vec<(CategoryIndex, f32)> = Vec::new();
-        node.ledger
-            .take_means(now, |category, mean| means.push((category, mean)));
+        let passed = node
+            .ledger
+            .take_means(now.time, |category, mean| means.push((category, mean)));
         let usage = node.usage();
-        let is_busy = usage.total.cpu.get() > CALIBRATION_USE_MAX * node.capacity().cpu.get();
+        let mut others = usage.total.minus(usage.jobs);
         // A worker that cannot tell leaves it out, which reads as nothing at all.
         let is_told = usage.jobs != Resources::default();
-        if is_busy || !is_told || means.is_empty() {
+        if !is_told || means.is_empty() {
+            node.surplus = 0.0;
+            node.note_others(now, others);
             return;
         }
-        let mut error: Amounts = amounts(usage.jobs);
+        let jobs: Amounts = amounts(usage.jobs);
+        let mut error = jobs;
         let mut squares = 0.0;
         for (category, mean) in &means {
             let average = self.categories[*category].learner.needs().average;
@@ -241,10 +254,24 @@ impl Fleet {
             }
             squares += mean * mean;
         }
-        for (category, mean) in means {
-            let learner = &mut self.categories[category].learner;
-            learner.calibrate(&error, mean, squares);
+        let is_busy = usage.total.cpu.get() > CALIBRATION_USE_MAX * node.capacity().cpu.get();
+        if !is_busy {
+            node.surplus = error[CPU];
+            node.note_others(now, others);
+            for (category, mean) in means {
+                let learner = &mut self.categories[category].learner;
+                learner.calibrate(&error, mean, squares);
+            }
+            return;
         }
+        // What jobs get is the least that they want.
+        let halves = passed.as_secs_f32() / SURPLUS_HALF_LIFE.as_secs_f32();
+        node.surplus = error[CPU].max(node.surplus * (-halves).exp2());
+        let wanted = jobs[CPU] - error[CPU] + node.surplus;
+        let fair = 1.0 - self.experience.priority_share();
+        let squeeze = 1.0 + fair * (squeeze(wanted, jobs[CPU]) - 1.0);
+        others.cpu = Cores::clamped(others.cpu.get() * f64::from(squeeze));
+        node.note_others(now, others);
     }
 
     /// Returns by how much jobs take longer there, lately, than predicted.
@@ -423,6 +450,12 @@ impl Fleet {
     pub fn reserved(&self, node: &Node) -> Resources {
         resources(self.board.figures(node.slot).reserved)
     }
+}
+
+/// Returns what jobs want over what they get. Who shares with them fairly gets as
+/// little of what it wants.
+fn squeeze(wanted: f32, got: f32) -> f32 {
+    ((wanted + SQUEEZE_PRIOR) / (got + SQUEEZE_PRIOR)).clamp(1.0, SQUEEZE_MAX)
 }
 
 #[cfg(test)]

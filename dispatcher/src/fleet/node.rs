@@ -50,10 +50,12 @@ pub struct Node {
     labels: Labels,
     capacity: Resources,
     usage: Usage,
-    /// What others use.
+    /// What others want.
     exogenous: Resources,
     /// What they will use; `None` if nothing is forecast.
     pub(super) forecast: Option<Box<NodeForecast>>,
+    /// Cores that its jobs use beyond what such jobs use on average.
+    pub(super) surplus: f32,
     jobs_max: u32,
     offered: BTreeMap<Category, u32>,
     pub(super) ledger: Ledger,
@@ -96,6 +98,7 @@ impl Node {
             usage: beat.usage,
             exogenous: Resources::default(),
             forecast,
+            surplus: 0.0,
             jobs_max: 0,
             offered: BTreeMap::new(),
             ledger: Ledger::default(),
@@ -149,7 +152,11 @@ impl Node {
             pressure: beat.usage.pressure,
         };
         self.jobs_max = beat.jobs_max;
-        self.exogenous = self.usage.total.minus(self.usage.jobs);
+    }
+
+    /// Takes what others want; what they will use is forecast from that.
+    pub(super) fn note_others(&mut self, now: Now, wanted: Resources) {
+        self.exogenous = at_most(wanted, self.capacity);
         if let Some(forecast) = &mut self.forecast {
             forecast.observe(&self.id, now.wall, self.exogenous, self.capacity);
         }

@@ -11,7 +11,7 @@ use rolecast_common::id::Category;
 use rolecast_common::label::Requirement;
 
 use super::class::{Class, State, key};
-use super::cost::{self, Amounts, Estimate, Figures, MEMORY, Needs, Outlook, RESOURCES};
+use super::cost::{self, Amounts, CPU, Estimate, Figures, MEMORY, Needs, Outlook, RESOURCES};
 use super::fit::{Fit, Obstacle, Standing};
 
 /// A node's place on the board.
@@ -201,8 +201,9 @@ impl Board {
     }
 
     /// Adds up what the node's jobs need by what is known of them now, and takes
-    /// what they were measured to use.
-    pub fn settle(&mut self, slot: Slot, measured: Amounts) {
+    /// what they were measured to use; `surplus` is how many cores they want beyond
+    /// what such jobs use on average.
+    pub fn settle(&mut self, slot: Slot, measured: Amounts, surplus: f32) {
         let mut reserved: Amounts = [0.0; RESOURCES];
         let mut variance = 0.0;
         for jobs in &self.categories {
@@ -213,6 +214,9 @@ impl Board {
             variance += count * jobs.needs.memory_peak * jobs.needs.memory_peak;
         }
         let row = &mut self.rows[slot];
+        if row.jobs > 0 {
+            reserved[CPU] = (reserved[CPU] + surplus).max(0.0);
+        }
         row.figures.reserved = reserved;
         row.figures.memory_excess = (measured[MEMORY] - reserved[MEMORY]).max(0.0);
         row.memory_variance = variance;

@@ -27,7 +27,7 @@ pub const RESOURCES: usize = 4;
 /// Amounts of the resources: cores, bytes, bytes a second, bytes a second.
 pub type Amounts = [f32; RESOURCES];
 
-pub(super) const CPU: usize = 0;
+pub const CPU: usize = 0;
 pub const MEMORY: usize = 1;
 const NETWORK: usize = 2;
 const DISK: usize = 3;

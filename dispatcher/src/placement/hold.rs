@@ -10,10 +10,13 @@ use std::time::Duration;
 /// Jobs shorter than this never wait: a wait of seconds is as bad as sharing.
 /// From simulation, where holding jobs of 2 s doubled their 99th percentile.
 const NEVER_BELOW_S: f32 = 10.0;
-/// What slow-down by our own jobs is too much for the others. From simulation.
-const SLOW_DOWN_MAX: f32 = 2.0;
-/// How much more slow-down is accepted for each run time of waiting.
-const AGEING: f32 = 0.2;
+/// What slow-down by our own jobs is too much for the others, and how much more is
+/// accepted for each run time of waiting. From simulation: with 2 and 0.2 twice as
+/// many short jobs miss their objective where there is too much work, and at loads
+/// of 0.75 and 0.9 nothing differs by more than chance; with 1.3 long jobs are a
+/// tenth slower there.
+const SLOW_DOWN_MAX: f32 = 1.6;
+const AGEING: f32 = 0.05;
 
 /// How a category's jobs are held.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -50,8 +53,8 @@ mod tests {
     #[test]
     fn short_jobs_never_wait_and_long_ones_not_for_ever() {
         assert!(!held(0.02, 100.0, 0) && !held(2.0, 100.0, 0));
-        assert!(held(30.0, 2.1, 0) && !held(30.0, 1.9, 0));
-        assert!(!held(30.0, 2.5, 90));
+        assert!(held(30.0, 1.7, 0) && !held(30.0, 1.5, 0));
+        assert!(!held(30.0, 1.7, 90));
     }
 
     #[test]

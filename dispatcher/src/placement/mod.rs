@@ -24,7 +24,7 @@ mod tree;
 pub use board::{Board, CategoryIndex, ClassIndex, Slot};
 pub use class::key;
 pub use cost::{
-    Amounts, Estimate, Figures, Foreseen, MEMORY, Needs, Outlook, RESOURCES, Weights, amounts,
+    Amounts, CPU, Estimate, Figures, Foreseen, MEMORY, Needs, Outlook, RESOURCES, Weights, amounts,
     estimate, resources,
 };
 pub use feedback::{Experience, Feedback, Prediction};

@@ -313,7 +313,7 @@ impl Model {
                 };
                 board.set_standing(slot, standing);
             }
-            Step::Settle(_) => board.settle(slot, [0.0, GIB, 0.0, 0.0]),
+            Step::Settle(_) => board.settle(slot, [0.0, GIB, 0.0, 0.0], 0.5),
             Step::Refuse(_, class, is_refused) => board.set_refused(slot, class, is_refused),
             Step::Limit(_, limit) => board.set_jobs_max(slot, limit),
             Step::Refit(_, class, fit) => {

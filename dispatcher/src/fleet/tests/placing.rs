@@ -1,6 +1,7 @@
 //! Jobs are placed on nodes, recorded, and learned from.
 
 use super::*;
+use crate::placement::Slot;
 
 /// Three nodes, of which the second is busy.
 fn three() -> Fleet {
@@ -341,4 +342,60 @@ fn the_record_of_a_job_sent_to_its_claimed_node_leads_there_again() {
     assert!(record.refusals.is_empty(), "{record:?}");
     let made_again = crate::placement::decision::choose(&record);
     assert_eq!(made_again, record.node.as_ref());
+}
+
+/// Sends so many jobs to a node at first, and hears after so many seconds what all
+/// and what jobs use.
+fn after(jobs: u64, beats: &[(f64, f64, f64)]) -> (Fleet, Slot) {
+    let mut fleet = fleet();
+    take(&mut fleet, 0.0, &beat("n1", "a", 1)).unwrap();
+    let slot = fleet.get(&NodeId::new("n1").unwrap()).unwrap().slot();
+    for sequence in 0..jobs {
+        fleet.send(at(0.0), slot, Sequence::new(sequence), 0);
+    }
+    for (sequence, (second, total, jobs)) in (2..).zip(beats) {
+        let mut beat = beat("n1", "a", sequence);
+        beat.usage.total.cpu = Cores::clamped(*total);
+        beat.usage.jobs.cpu = Cores::clamped(*jobs);
+        take(&mut fleet, *second, &beat).unwrap();
+    }
+    (fleet, slot)
+}
+
+#[test]
+fn a_job_that_uses_more_than_others_of_its_kind_counts_for_more() {
+    let (mut fleet, slot) = after(1, &[(1.0, 2.0, 2.0)]);
+    let reserved = |fleet: &Fleet| fleet.board.figures(slot).reserved[CPU];
+    assert!(
+        (reserved(&fleet) - 2.0).abs() < 0.01,
+        "{}",
+        reserved(&fleet)
+    );
+    fleet.release(at(1.5), &NodeId::new("n1").unwrap(), Sequence::new(0));
+    assert_eq!(reserved(&fleet), 0.0);
+    // On a full node what jobs want is not seen, and half forgotten in 7 s.
+    let (fleet, _) = after(1, &[(1.0, 2.0, 2.0), (8.0, 4.0, 0.5)]);
+    assert!(
+        (reserved(&fleet) - 1.25).abs() < 0.05,
+        "{}",
+        reserved(&fleet)
+    );
+}
+
+#[test]
+fn others_on_a_full_node_want_more_than_they_get() {
+    let others = |beats| {
+        let (fleet, slot) = after(4, beats);
+        fleet.board.figures(slot).present[CPU]
+    };
+    assert!((others(&[(1.0, 3.0, 1.5)]) - 1.5).abs() < 0.01);
+    // Jobs want 2.0, and others share fairly or come first.
+    let wanted = 2.5 * (1.0 + 2.1 / 1.6) / 2.0;
+    let found = others(&[(1.0, 4.0, 1.5)]);
+    assert!((found - wanted).abs() < 0.01, "{found}");
+    assert_eq!(
+        others(&[(1.0, 4.0, 0.1)]),
+        4.0,
+        "nobody has more than there is"
+    );
 }
