@@ -382,25 +382,20 @@ async fn a_standby_finishes_or_undoes_the_change_of_a_leader_that_dies() {
 /// Orders that leader and backup swap, and returns when so many steps are stored.
 async fn swap(cluster: &Cluster, steps: usize) {
     let (_, backup) = settled(cluster).await;
-    let mut stores = cluster
-        .client()
-        .subscribe("$KV.ROLECAST_ROLES.assignments")
-        .await
-        .unwrap();
+    let client = cluster.client();
+    let stores = client.subscribe("$KV.ROLECAST_ROLES.assignments").await;
+    let mut stores = stores.expect("the server is there");
     let swap = RoleOrder {
         v: VERSION,
         order: RoleOrderKind::Swap {
-            role: "leader".parse().unwrap(),
+            role: "leader".parse().expect("it is a role"),
             from: None,
-            to: backup.parse().unwrap(),
+            to: backup.parse().expect("it is a node"),
         },
     };
     let payload = wire::encode(Encoding::Json, &swap);
-    cluster
-        .client()
-        .publish(API_ROLE_ORDER, payload.into())
-        .await
-        .unwrap();
+    let ordered = client.publish(API_ROLE_ORDER, payload.into()).await;
+    ordered.expect("the server is there");
     for _ in 0..steps {
         let stored = tokio::time::timeout(LIMIT, stores.next()).await;
         stored.expect("the change goes on");

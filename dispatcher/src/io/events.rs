@@ -50,10 +50,7 @@ pub(super) fn log(event: &Event) {
         Event::AdvisoryDiverted(diversion) => log_diversion(diversion),
         Event::Diverted(kept) => log_kept_away(kept),
         Event::Roles(event) => role_events::log(event),
-        Event::RoleLimited {
-            role,
-            changes_per_hour,
-        } => role_events::log_limited(role, *changes_per_hour),
+        Event::RoleLimited { role } => role_events::log_limited(role),
         Event::GroupHot { role, hot, heard } => role_events::log_hot(role, *hot, *heard),
         Event::JobAdopted { job, node, epoch } => {
             tracing::info!(event = "job_adopted", %job, %node, %epoch, "took over a job in hand");

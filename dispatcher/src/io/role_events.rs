@@ -37,9 +37,9 @@ pub(super) fn log(event: &Event) {
     }
 }
 
-pub(super) fn log_limited(role: &Role, changes_per_hour: u32) {
+pub(super) fn log_limited(role: &Role) {
     tracing::warn!(
-        event = "role_changes_limited", %role, changes_per_hour,
+        event = "role_changes_limited", %role,
         "a change is wanted, but there were as many within the hour as may be"
     );
 }

@@ -183,15 +183,9 @@ impl Machine {
             self.judging.limited_told.remove(role);
             return;
         }
-        if self.judging.limited_told.insert(role.clone())
-            && let Some(settings) = self.params.roles.managed.get(role)
-        {
-            let changes_per_hour = settings.changes_per_hour;
+        if self.judging.limited_told.insert(role.clone()) {
             let role = role.clone();
-            out.push(Output::Event(Event::RoleLimited {
-                role,
-                changes_per_hour,
-            }));
+            out.push(Output::Event(Event::RoleLimited { role }));
         }
     }
 

@@ -147,11 +147,11 @@ pub enum Event {
     AdvisoryDiverted(Diversion),
     Diverted(KeptAway),
     Roles(Box<roles::Event>),
-    /// So many nodes that may hold the role are overloaded that no change helps.
+    /// A role would move, had it not moved as often within the hour as it may.
     RoleLimited {
         role: Role,
-        changes_per_hour: u32,
     },
+    /// So many nodes that may hold the role are overloaded that no change helps.
     GroupHot {
         role: Role,
         hot: u32,
