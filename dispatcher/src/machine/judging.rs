@@ -61,7 +61,7 @@ impl Judging {
 
     fn note(&mut self, now: Now, past: &PastRoleChange) {
         if let Some(judge) = self.judges.get_mut(&past.role) {
-            judge.note(now.time, change(past, now.wall));
+            judge.note(now.time, &change(past, now.wall));
         }
     }
 

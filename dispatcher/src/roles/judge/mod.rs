@@ -32,6 +32,7 @@ mod assessment;
 mod changes;
 mod episodes;
 mod harm;
+mod home;
 mod node;
 mod target;
 mod usual;
@@ -48,6 +49,8 @@ pub use assessment::{Assessment, Evidence, Obstacle};
 use changes::Changes;
 use episodes::Episodes;
 use harm::{Load, missed};
+use home::Home;
+pub use home::{Change, Purpose};
 use node::Node;
 use target::Target;
 
@@ -156,40 +159,6 @@ impl Verdict {
     }
 }
 
-/// What a change of holders was for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Purpose {
-    /// To get away from a bottleneck.
-    Relief,
-    /// To give the role back after that.
-    Return,
-    /// Somebody ordered it, or the holder was gone.
-    Other,
-}
-
-/// A change of holders that is over.
-#[derive(Clone, Debug)]
-pub struct Change {
-    pub purpose: Purpose,
-    pub from: Option<NodeId>,
-    pub to: Option<NodeId>,
-    /// Whether `to` got the role; if not, all is as it was.
-    pub is_done: bool,
-    /// How long ago it was over.
-    pub ended: Duration,
-    /// How long it took.
-    pub length: Duration,
-}
-
-/// The holder that a role was moved away from.
-#[derive(Clone, Debug)]
-struct Home {
-    node: NodeId,
-    left: Time,
-    /// How long before `left` it really was.
-    earlier: Duration,
-}
-
 /// Judges one role that has a single holder.
 #[derive(Clone, Debug)]
 pub struct Judge {
@@ -229,37 +198,23 @@ impl Judge {
         self.home = None;
         self.has_asked = false;
         for change in past {
-            self.note(now, change);
+            self.note(now, &change);
         }
     }
 
     /// Takes that a change is over.
-    pub fn note(&mut self, now: Time, change: Change) {
-        match change.purpose {
-            Purpose::Relief | Purpose::Return => {
-                if !std::mem::take(&mut self.has_asked) {
-                    let began = change.ended.saturating_add(change.length);
-                    self.changes.add(now, began);
-                }
-                if change.is_done {
-                    self.changes.measure(change.length);
-                }
-            }
-            Purpose::Other => {}
-        }
-        if !change.is_done {
+    pub fn note(&mut self, now: Time, change: &Change) {
+        self.home = Home::after(self.home.take(), now, change);
+        if change.purpose == Purpose::Other {
             return;
         }
-        // Through several reliefs, home is where the first one began.
-        let home = match change.purpose {
-            Purpose::Relief => self.home.take().or(change.from.map(|node| Home {
-                node,
-                left: now,
-                earlier: change.ended,
-            })),
-            Purpose::Return | Purpose::Other => None,
-        };
-        self.home = home.filter(|home| Some(&home.node) != change.to.as_ref());
+        if !std::mem::take(&mut self.has_asked) {
+            let began = change.ended.saturating_add(change.length);
+            self.changes.add(now, began);
+        }
+        if change.is_done {
+            self.changes.measure(change.length);
+        }
     }
 
     /// Takes what a heartbeat of a node of the group tells.
@@ -498,7 +453,7 @@ impl Judge {
         if !candidates.contains(&home.node) || !node.is_fresh(now) {
             return None;
         }
-        let mut away = now.since(home.left).saturating_add(home.earlier);
+        let mut away = home.away(now);
         if let Some(bad_last) = node.bad_last {
             away = away.min(now.since(bad_last));
         }

@@ -169,7 +169,7 @@ impl Rule for Ours {
 
     fn changed(&mut self, step: usize) {
         if let Some(change) = self.asked.take() {
-            self.judge.note(time(step), change);
+            self.judge.note(time(step), &change);
         }
     }
 }

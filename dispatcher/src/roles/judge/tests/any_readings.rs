@@ -106,7 +106,7 @@ proptest! {
                     holder = node;
                     judge.note(
                         now,
-                        Change {
+                        &Change {
                             purpose: Purpose::Relief,
                             from: None,
                             to: Some(to),

@@ -1,6 +1,7 @@
 //! When a role moves, and above all when it does not.
 
 mod any_readings;
+mod coming_home;
 
 use super::*;
 
@@ -107,7 +108,7 @@ impl Group {
         self.second += 2;
         let change = self.change(purpose, from, self.holder, Duration::ZERO);
         let now = self.now();
-        self.judge.note(now, change);
+        self.judge.note(now, &change);
         Some(self.holder)
     }
 
@@ -399,7 +400,7 @@ fn a_long_change_raises_what_the_next_one_must_be_worth() {
         length: Duration::from_secs(60),
         ..group.change(Purpose::Return, 1, 0, Duration::ZERO)
     };
-    group.judge.note(group.now(), change);
+    group.judge.note(group.now(), &change);
     assert_eq!(group.tick().assessment().change_s, 60.0);
 }
 
@@ -413,84 +414,6 @@ fn nothing_moves_within_the_cool_down_or_beyond_the_bound() {
     group.resume(6, Duration::from_secs(1000));
     assert_eq!(group.go_on(600), None);
     assert_eq!(obstacle(&group.tick()), Some(Obstacle::TooManyChanges));
-}
-
-#[test]
-fn the_former_holder_gets_the_role_back_after_a_term() {
-    let mut group = Group::calm();
-    group.loads[0] = 1.0;
-    let to = group.moved(120).unwrap();
-    group.go_on(60);
-    group.loads[0] = 0.2;
-    let before = group.second;
-    let Some(Verdict::Restore { to: home, .. }) = group.go_on(3000) else {
-        panic!("it stays on {to}");
-    };
-    assert_eq!(home.as_str(), "n0");
-    assert!(group.second - before >= 600);
-}
-
-#[test]
-fn a_former_holder_with_a_doubtful_forecast_waits() {
-    let mut group = Group::calm();
-    group.loads[0] = 1.0;
-    group.moved(120).unwrap();
-    group.loads[0] = 0.2;
-    group.ahead[0] = 0.9;
-    assert_eq!(group.go_on(5000), None);
-    group.ahead[0] = 0.3;
-    assert_eq!(group.moved(5), Some(0));
-    assert_eq!(group.go_on(5000), None);
-}
-
-#[test]
-fn a_role_that_somebody_else_moved_is_not_brought_back() {
-    let mut group = Group::calm();
-    group.holder = 3;
-    assert_eq!(group.go_on(5000), None);
-}
-
-#[test]
-fn a_successor_restores_what_its_predecessor_moved() {
-    let ago = Duration::from_secs(500);
-    let restored = |changes: fn(&Group, Duration) -> Vec<Change>| {
-        let mut group = Group::calm();
-        let changes = changes(&group, ago);
-        group.judge.resume(group.now(), changes);
-        assert_eq!(group.go_on(60), None);
-        group.moved(60)
-    };
-    assert_eq!(
-        restored(|group, ago| vec![group.change(Purpose::Relief, 2, 0, ago)]),
-        Some(2)
-    );
-    // Where it was before all of them.
-    let twice = |group: &Group, ago| {
-        vec![
-            group.change(Purpose::Relief, 2, 1, ago),
-            group.change(Purpose::Relief, 1, 0, ago),
-        ]
-    };
-    let mut group = Group::calm();
-    group.judge.resume(group.now(), twice(&group, ago));
-    assert_eq!(group.moved(600), Some(2));
-    // Not if it was given back, or somebody moved it since, or nothing came of it.
-    for purpose in [Purpose::Return, Purpose::Other] {
-        let mut group = Group::calm();
-        let changes = [
-            group.change(Purpose::Relief, 2, 1, ago),
-            group.change(purpose, 1, 0, ago),
-        ];
-        group.judge.resume(group.now(), changes);
-        assert_eq!(group.moved(5000), None);
-    }
-    let mut group = Group::calm();
-    let undone = Change {
-        is_done: false,
-        ..group.change(Purpose::Relief, 2, 0, ago)
-    };
-    group.judge.resume(group.now(), [undone]);
-    assert_eq!(group.moved(5000), None);
 }
 
 #[test]
