@@ -21,6 +21,7 @@ use crate::roles::{self, Move, RoleSettings, Settings};
 const SETTLE: Duration = Duration::from_secs(5);
 /// Which forecast a load is compared with: that of the next ten seconds.
 const SOON: Duration = Duration::from_secs(10);
+
 /// The judges, and what each said last.
 #[derive(Debug, Default)]
 pub(super) struct Judging {
