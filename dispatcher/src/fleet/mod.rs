@@ -236,41 +236,37 @@ impl Fleet {
             .ledger
             .take_means(now.time, |category, mean| means.push((category, mean)));
         let usage = node.usage();
-        let mut others = usage.total.minus(usage.jobs);
+        let jobs: Amounts = amounts(usage.jobs);
         // A worker that cannot tell leaves it out, which reads as nothing at all.
         let is_told = usage.jobs != Resources::default();
-        if !is_told || means.is_empty() {
-            node.surplus = 0.0;
-            node.note_others(now, others);
-            return;
-        }
-        let jobs: Amounts = amounts(usage.jobs);
+        let is_busy = usage.total.cpu.get() > CALIBRATION_USE_MAX * node.capacity().cpu.get();
         let mut error = jobs;
         let mut squares = 0.0;
         for (category, mean) in &means {
             let average = self.categories[*category].learner.needs().average;
-            for resource in 0..RESOURCES {
-                error[resource] -= mean * average[resource];
+            for (left, needed) in error.iter_mut().zip(average) {
+                *left -= mean * needed;
             }
             squares += mean * mean;
         }
-        let is_busy = usage.total.cpu.get() > CALIBRATION_USE_MAX * node.capacity().cpu.get();
-        if !is_busy {
+        let mut others = usage.total.minus(usage.jobs);
+        if !is_told || means.is_empty() {
+            node.surplus = 0.0;
+        } else if is_busy {
+            // What jobs get is the least that they want.
+            let halves = passed.as_secs_f32() / SURPLUS_HALF_LIFE.as_secs_f32();
+            node.surplus = error[CPU].max(node.surplus * (-halves).exp2());
+            let wanted = jobs[CPU] - error[CPU] + node.surplus;
+            let fair = 1.0 - self.experience.priority_share();
+            let squeeze = 1.0 + fair * (squeeze(wanted, jobs[CPU]) - 1.0);
+            others.cpu = Cores::clamped(others.cpu.get() * f64::from(squeeze));
+        } else {
             node.surplus = error[CPU];
-            node.note_others(now, others);
             for (category, mean) in means {
                 let learner = &mut self.categories[category].learner;
                 learner.calibrate(&error, mean, squares);
             }
-            return;
         }
-        // What jobs get is the least that they want.
-        let halves = passed.as_secs_f32() / SURPLUS_HALF_LIFE.as_secs_f32();
-        node.surplus = error[CPU].max(node.surplus * (-halves).exp2());
-        let wanted = jobs[CPU] - error[CPU] + node.surplus;
-        let fair = 1.0 - self.experience.priority_share();
-        let squeeze = 1.0 + fair * (squeeze(wanted, jobs[CPU]) - 1.0);
-        others.cpu = Cores::clamped(others.cpu.get() * f64::from(squeeze));
         node.note_others(now, others);
     }
 

@@ -152,12 +152,9 @@ fn turn(
     seconds: f64,
     inputs: impl IntoIterator<Item = Input>,
 ) -> Vec<Output> {
-    let mut out = Vec::new();
-    for input in inputs.into_iter().chain([Input::Turn]) {
-        machine.handle(now(seconds), input, &mut out);
-        // Records of decisions have tests of their own.
-        out.retain(|output| !matches!(output, Output::RecordDecision(_)));
-    }
+    let mut out = all(machine, seconds, inputs);
+    // Records of decisions have tests of their own.
+    out.retain(|output| !matches!(output, Output::RecordDecision(_)));
     out.retain(|output| {
         let is_aside = matches!(
             output,

@@ -9,8 +9,8 @@ use std::collections::VecDeque;
 /// Episodes that are remembered: enough to tell kinds apart, and few enough to
 /// be out of date after a day or two of trouble. Guessed.
 const KNOWN_MAX: usize = 100;
-/// Weight of the doubt, in episodes. Of 0.5, 1 and 2 the one that is best in mixed, and
-/// between the others in long: `bench-roles --first-seed 1001`.
+/// Weight of the doubt, in episodes. From simulation: of 0.5, 1 and 2 the one that is
+/// best in mixed, and between the others in long.
 const DOUBTS: f64 = 1.0;
 /// Added to the length of the doubt, in seconds: nothing lasts for zero.
 const DOUBT_MIN_S: f64 = 1.0;

@@ -55,8 +55,9 @@ use node::Node;
 use target::Target;
 
 /// How far ahead a node that is to have the role should be well at most. Peaks of a whole
-/// hour ahead keep it from nodes that are fit: mixed bottlenecks then cost a tenth more
-/// where a change costs 2.5 s.
+/// hour ahead keep it from nodes that are fit: with 3600 s mixed bottlenecks cost 30
+/// instead of 27 bad seconds an hour where a change costs 2.5 s
+/// (`bench-roles --quick --hours 1 --kills 0`).
 const HORIZON_MAX: Duration = Duration::from_secs(900);
 /// Less regret a second than this is noise: from simulation.
 const SLACK: f64 = 0.03;
@@ -68,13 +69,12 @@ const REGRET_MAX: f64 = 4.0;
 /// three times what calm nodes vary.
 const ABOVE: f64 = 0.15;
 /// What suspicion takes (`node::Bad::excess_s`): an eighth of a second at 120 % of the
-/// CPU, a third at 100 %, two at 92 %. Half of it saves nothing more where a change costs
-/// 2.5 s, twice as much loses a tenth: `bench-roles --only mixed --first-seed 1001`.
+/// CPU, a third at 100 %, two at 92 %. From simulation: half of it saves nothing more
+/// where a change costs 2.5 s, twice as much loses a tenth.
 const EXCESS_S: f64 = 0.1;
 /// The least time between two changes, unless a term is shorter: enough for the new
-/// holder to be heard of. What holds changes back beyond that is what they cost. With
-/// 60 s mixed bottlenecks cost a third more where a change costs 2.5 s
-/// (`bench-roles --first-seed 1001`, with that in its place).
+/// holder to be heard of. What holds changes back beyond that is what they cost. From
+/// simulation: with 60 s mixed bottlenecks cost a third more where a change costs 2.5 s.
 const COOL_DOWN: Duration = Duration::from_secs(10);
 /// Beyond this share of hot nodes nothing moves: of five three may be hot, and two are
 /// left to move to.
@@ -82,8 +82,9 @@ const HOT_SHARE: f64 = 0.6;
 /// Decisions are made at heartbeats; regret never grows for longer, in seconds.
 const STEP_MAX_S: f64 = 2.0;
 /// Beyond this share of an hour's changes each doubles the cost of the next, so that the
-/// last ones are kept for what lasts. With 6 an hour this halves the bad seconds of mixed
-/// bottlenecks where a change costs 2.5 s, with 12 it changes them by a twentieth.
+/// last ones are kept for what lasts. From simulation: with 6 an hour this halves the bad
+/// seconds of mixed bottlenecks where a change costs 2.5 s, with 12 it changes them by a
+/// twentieth.
 const FREE: f64 = 0.5;
 /// Changes left in the hour without which no role is restored: should that prove
 /// wrong, it can move again.
@@ -372,7 +373,7 @@ impl Judge {
         let is_lasting = figures.remaining_s > worth_s
             && self.episodes.best_wait_s(figures.elapsed_s, worth_s) >= worth_s;
         let doubt = self.episodes.doubt(figures.elapsed_s);
-        // Squared, long bottlenecks cost a twelfth less, and mixed ones the same.
+        // Squared, by simulation: long bottlenecks cost a twelfth less, mixed ones the same.
         let share = if is_lasting {
             doubt * doubt
         } else {

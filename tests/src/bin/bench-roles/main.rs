@@ -7,10 +7,11 @@
 //! *ours* is the dispatcher's judge on the dispatcher's forecasts; *clairvoyant*
 //! knows how long each bottleneck lasts once it is there (from the first quarter of
 //! a second in which operations missed, at whose end a heartbeat tells it);
-//! *foreseeing* knows it two seconds before; *planned* follows the
-//! best plan for a future known to the end, a bound. Changes cost all of them the
-//! same, and jobs are shed from loaded nodes under all of them. Measured are *bad seconds* (the time, weighed by the
-//! share of the role's operations that miss, changes included) and changes.
+//! *foreseeing* knows it two seconds before; *planned* follows the best plan for a
+//! future known to the end, a bound. Changes cost all of them the same, and jobs are
+//! shed from loaded nodes under all of them. Measured are *bad seconds* (the time,
+//! weighed by the share of the role's operations that miss, changes included) and
+//! changes.
 //!
 //! Seeds are fixed: the same program prints the same, byte for byte. How long it
 //! takes goes to stderr. The last line printed is one JSON object.
