@@ -25,8 +25,8 @@ pub use recording::Author;
 use crate::category::Policy;
 use crate::forecast::{Lesson, NodeForecast, Params, Stack};
 use crate::placement::{
-    Amounts, Board, CPU, CategoryIndex, Experience, Figures, Foreseen, Outlook, RESOURCES,
-    Standing, amounts, resources,
+    Amounts, Board, CPU, CategoryIndex, Experience, Figures, Foreseen, Outlook, Standing, amounts,
+    resources,
 };
 use crate::profile::Learner;
 
