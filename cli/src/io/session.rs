@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use async_nats::client::RequestErrorKind;
-use async_nats::jetstream::context::GetStreamErrorKind;
 use async_nats::jetstream::stream::{DirectGetErrorKind, RawMessageErrorKind};
 use async_nats::{HeaderMap, Request};
 use bytes::Bytes;
 use rolecast_common::id::JobId;
 use rolecast_common::nats::{
-    Connection, Settings, check_jetstream, connect, connect_once, explain, nats_settings,
+    Connection, Meaning, Settings, check_jetstream, connect, connect_once, explain, meaning_of,
+    nats_settings,
 };
 use rolecast_common::subjects::{self, STREAM_JOBS, STREAM_RESULTS};
 use rolecast_common::time::format_duration;
@@ -26,9 +26,6 @@ use crate::style::one_line;
 /// How long an answer may take without `--timeout`: a healthy one takes
 /// milliseconds, an election of a new stream leader a few seconds.
 const ANSWER_MAX: Duration = Duration::from_secs(5);
-
-/// JetStream's code for a stream that does not exist.
-const ERROR_STREAM_NOT_FOUND: u64 = 10059;
 
 /// A connection and how patient to be on it.
 #[derive(Debug)]
@@ -180,12 +177,7 @@ impl Session {
         let Err(error) = self.jetstream.get_stream(stream).await else {
             return false;
         };
-        match error.kind() {
-            GetStreamErrorKind::JetStream(error) => error.error_code().0 == ERROR_STREAM_NOT_FOUND,
-            GetStreamErrorKind::EmptyName
-            | GetStreamErrorKind::Request
-            | GetStreamErrorKind::InvalidStreamName => false,
-        }
+        meaning_of(&error) == Some(Meaning::StreamMissing)
     }
 }
 

@@ -3,14 +3,13 @@
 use anyhow::{anyhow, bail};
 use async_nats::client::RequestErrorKind;
 use async_nats::{ConnectError, ConnectErrorKind};
+use serde::Deserialize;
 
+use super::codes::{Meaning, ServerError};
 use super::connect::Connection;
 
 /// The oldest server the end-to-end tests are run on.
 pub const SERVER_VERSION_MIN: (u64, u64, u64) = (2, 12, 8);
-
-const ERROR_NOT_ENABLED: u64 = 10076;
-const ERROR_NOT_ENABLED_FOR_ACCOUNT: u64 = 10039;
 
 pub(super) fn connect_error(url: &str, error: ConnectError) -> anyhow::Error {
     let advice = match error.kind() {
@@ -62,18 +61,20 @@ pub async fn check_jetstream(connection: &Connection) -> anyhow::Result<()> {
         }
         Err(error) => return Err(explain(connection, anyhow::Error::new(error))),
     };
-    let answer: serde_json::Value = serde_json::from_slice(&answer.payload).unwrap_or_default();
-    let code = answer["error"]["err_code"].as_u64();
-    if matches!(
-        code,
-        Some(ERROR_NOT_ENABLED | ERROR_NOT_ENABLED_FOR_ACCOUNT)
-    ) {
+    let answer: Answer = serde_json::from_slice(&answer.payload).unwrap_or_default();
+    let Some(error) = answer.error else {
+        return Ok(());
+    };
+    if error.meaning() == Meaning::NotEnabled {
         bail!("JetStream is not enabled for this account: give the account JetStream limits");
     }
-    if let Some(text) = answer["error"]["description"].as_str() {
-        bail!("JetStream answers: {text}");
-    }
-    Ok(())
+    bail!("JetStream answers: {}", error.description)
+}
+
+/// The part of any answer of the JetStream API that tells of an error.
+#[derive(Default, Deserialize)]
+struct Answer {
+    error: Option<ServerError>,
 }
 
 /// Adds the server's objection, if it had one: a missing permission shows

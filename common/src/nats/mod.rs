@@ -6,6 +6,7 @@
 )]
 
 mod clock;
+mod codes;
 mod connect;
 mod context;
 mod diagnose;
@@ -14,6 +15,7 @@ mod publish;
 mod timer;
 
 pub use clock::Clock;
+pub use codes::{Meaning, ServerError, meaning_of};
 pub use connect::{Connection, connect, connect_once};
 pub use context::{Settings, nats_settings};
 pub use diagnose::{SERVER_VERSION_MIN, check_jetstream, check_server, explain};

@@ -4,16 +4,18 @@ use std::time::Duration;
 
 use async_nats::HeaderMap;
 use async_nats::jetstream::Context;
-use async_nats::jetstream::context::PublishErrorKind;
+use async_nats::jetstream::context::PublishError;
 use async_nats::jetstream::publish::PublishAck;
 use bytes::Bytes;
+
+use super::codes::{Meaning, meaning_of};
 
 /// Tries before giving up; with the delays below about ten seconds.
 const TRIES_MAX: u32 = 6;
 const RETRY_MIN: Duration = Duration::from_millis(200);
 
-/// Publishes and waits for the stream's acknowledgement, trying again where
-/// the answer was lost or no stream was there.
+/// Publishes and waits for the stream's acknowledgement, trying again where the
+/// answer was lost, nobody was there to store it, or another write was in flight.
 ///
 /// Trying again is safe only with a `Nats-Msg-Id` or an expected sequence in
 /// `headers`; without one a job may be stored twice.
@@ -22,7 +24,7 @@ pub async fn publish_with_retry(
     subject: &str,
     headers: &HeaderMap,
     payload: &Bytes,
-) -> Result<PublishAck, async_nats::jetstream::context::PublishError> {
+) -> Result<PublishAck, PublishError> {
     let mut tries = 0;
     loop {
         let sent = jetstream
@@ -36,22 +38,9 @@ pub async fn publish_with_retry(
             Err(error) => error,
         };
         tries += 1;
-        if tries >= TRIES_MAX || !is_passing(error.kind()) {
+        if tries >= TRIES_MAX || !meaning_of(&error).is_some_and(Meaning::is_passing) {
             return Err(error);
         }
         tokio::time::sleep(RETRY_MIN * 2u32.pow(tries - 1)).await;
-    }
-}
-
-fn is_passing(kind: PublishErrorKind) -> bool {
-    match kind {
-        PublishErrorKind::StreamNotFound
-        | PublishErrorKind::TimedOut
-        | PublishErrorKind::BrokenPipe => true,
-        PublishErrorKind::WrongLastMessageId
-        | PublishErrorKind::WrongLastSequence
-        | PublishErrorKind::Other
-        | PublishErrorKind::MaxAckPending
-        | PublishErrorKind::MaxPayloadExceeded => false,
     }
 }

@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use async_nats::jetstream::consumer::{AckPolicy, pull};
-use async_nats::jetstream::context::GetStreamErrorKind;
 use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy};
 use async_nats::jetstream::{self, kv};
 use rolecast_common::id::{Category, Priority};
+use rolecast_common::nats::{Meaning, meaning_of};
 use rolecast_common::subjects::{self, Source};
 use rolecast_common::time::WallTime;
 
@@ -172,14 +172,7 @@ async fn ensure_stream(jetstream: &jetstream::Context, wanted: &Config) -> anyho
     let existing = match jetstream.get_stream(name).await {
         Ok(stream) => stream.cached_info().config.clone(),
         Err(error) => {
-            let is_missing = match error.kind() {
-                GetStreamErrorKind::JetStream(error) => {
-                    error.error_code() == jetstream::ErrorCode::STREAM_NOT_FOUND
-                }
-                GetStreamErrorKind::EmptyName
-                | GetStreamErrorKind::Request
-                | GetStreamErrorKind::InvalidStreamName => false,
-            };
+            let is_missing = meaning_of(&error) == Some(Meaning::StreamMissing);
             if !is_missing {
                 return Err(error).with_context(|| format!("cannot look up stream {name}"));
             }

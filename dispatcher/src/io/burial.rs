@@ -4,11 +4,10 @@
 use anyhow::Context as _;
 use async_nats::header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE;
 use async_nats::jetstream;
-use async_nats::jetstream::context::PublishErrorKind;
 use async_nats::{HeaderMap, Subject};
 use bytes::Bytes;
 use rolecast_common::assignment::Ack;
-use rolecast_common::nats::publish_with_retry;
+use rolecast_common::nats::{Meaning, meaning_of, publish_with_retry};
 use rolecast_common::options::{
     HEADER_ATTEMPTS, HEADER_JOB_ID, HEADER_MSG_ID, HEADER_REASON, HEADER_SUBJECT,
 };
@@ -112,7 +111,7 @@ async fn record_outcome(jetstream: &jetstream::Context, record: &Record) -> anyh
     let subject = subjects::result(&record.job);
     match publish_with_retry(jetstream, &subject, &headers, &payload).await {
         Ok(_) => Ok(()),
-        Err(error) if error.kind() == PublishErrorKind::WrongLastSequence => Ok(()),
+        Err(error) if meaning_of(&error) == Some(Meaning::Conflict) => Ok(()),
         Err(error) => Err(error).context("cannot record the outcome"),
     }
 }

@@ -2,6 +2,7 @@
 
 use async_nats::{HeaderMap, Message, StatusCode};
 use rolecast_common::assignment::Ack;
+use rolecast_common::nats::{Meaning, ServerError};
 use rolecast_common::options::{self, Origin};
 use rolecast_common::subjects::{self, Done, Source};
 use rolecast_common::time::WallTime;
@@ -13,7 +14,6 @@ use serde::Deserialize;
 use crate::machine::{Delivery, Input, Malformed, Recorded};
 
 const HEADER_PENDING: &str = "Nats-Pending-Messages";
-const ERROR_WRONG_LAST_SEQUENCE: u64 = 10_071;
 
 fn header<'a>(headers: Option<&'a HeaderMap>, name: &str) -> Option<&'a str> {
     headers?.get(name).map(|value| value.as_str())
@@ -131,24 +131,23 @@ pub(super) fn outcomes(message: &Message) -> Input {
 
 #[derive(Deserialize)]
 struct PublishAnswer {
-    error: Option<ApiError>,
-}
-
-#[derive(Deserialize)]
-struct ApiError {
-    err_code: u64,
+    error: Option<ServerError>,
 }
 
 /// Reads the results stream's answer.
+///
+/// A write that is refused because another one is in flight is no record yet:
+/// the other one may still be dropped, and asking again tells.
 pub(super) fn recorded(message: &Message) -> Recorded {
     if message.status.is_some() {
         return Recorded::Failed;
     }
-    match serde_json::from_slice::<PublishAnswer>(&message.payload) {
-        Ok(PublishAnswer { error: None }) => Recorded::Stored,
-        Ok(PublishAnswer {
-            error: Some(ApiError { err_code }),
-        }) if err_code == ERROR_WRONG_LAST_SEQUENCE => Recorded::Already,
-        Ok(PublishAnswer { error: Some(_) }) | Err(_) => Recorded::Failed,
+    let Ok(answer) = serde_json::from_slice::<PublishAnswer>(&message.payload) else {
+        return Recorded::Failed;
+    };
+    match answer.error.map(|error| error.meaning()) {
+        None => Recorded::Stored,
+        Some(Meaning::Conflict) => Recorded::Already,
+        Some(_) => Recorded::Failed,
     }
 }

@@ -2,9 +2,10 @@
 
 use anyhow::Context as _;
 use async_nats::Message;
-use async_nats::jetstream::kv::{Store, UpdateErrorKind};
+use async_nats::jetstream::kv::Store;
 use foldhash::{HashMap, HashMapExt as _};
 use rolecast_common::id::NodeId;
+use rolecast_common::nats::{Meaning, meaning_of};
 use rolecast_common::subjects::{self, KEY_ASSIGNMENTS};
 use rolecast_common::wire::{
     self, Done, Encoding, HEADER_CONTENT_TYPE, RoleAssignment, RoleDocument, RoleOrder,
@@ -163,7 +164,8 @@ async fn write(bucket: &Store, revision: u64, document: &RoleDocument) -> Writte
     let value = wire::encode(Encoding::Json, document);
     match bucket.update(KEY_ASSIGNMENTS, value.into(), revision).await {
         Ok(revision) => Written::Done(revision),
-        Err(error) if error.kind() == UpdateErrorKind::WrongLastRevision => Written::Conflict,
+        Err(error) if meaning_of(&error) == Some(Meaning::Conflict) => Written::Conflict,
+        // One that is in flight included: reading again tells which one is stored.
         Err(_) => Written::Unknown,
     }
 }
