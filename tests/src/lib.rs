@@ -17,10 +17,12 @@ pub mod cluster;
 pub mod document;
 pub mod jobs;
 pub mod server;
+pub mod servers;
 
 pub mod cpu;
 pub mod directory;
 pub mod figures;
+pub mod leads;
 pub mod process;
 pub mod protocol;
 pub mod proxy;

@@ -129,7 +129,8 @@ impl Process {
         wait_for(&what, limit, async || self.exit_status()).await
     }
 
-    fn signal(&self, signal: Signal) {
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
         let sent = kill(Pid::from_raw(self.pid()), signal);
         assert!(sent.is_ok(), "cannot signal {}: {sent:?}", self.name);
     }

@@ -179,7 +179,7 @@ pub fn binary() -> PathBuf {
 }
 
 /// Returns a port nobody listens on, and another one each time.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     // Test programs that run at the same time start at different places.
     let start = u16::try_from(std::process::id() * 37 % u32::from(PORT_COUNT))

@@ -6,8 +6,10 @@ use std::time::Duration;
 use async_nats::{ConnectOptions, jetstream};
 use futures_util::StreamExt;
 use rolecast_tests::directory::Directory;
+use rolecast_tests::leads::{Group, Leads};
 use rolecast_tests::process::Process;
 use rolecast_tests::server::Server;
+use rolecast_tests::servers::{Options, Servers};
 use rolecast_tests::wait::wait_until;
 
 const LIMIT: Duration = Duration::from_secs(20);
@@ -31,6 +33,33 @@ async fn a_server_that_is_killed_and_restarted_keeps_its_data() {
     wait_until("the message is there", LIMIT, async || {
         let message = stream.get_raw_message(1).await;
         message.is_ok_and(|message| message.payload == "payload")
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn three_servers_lead_by_turns_and_one_that_is_isolated_does_not() {
+    let options = Options {
+        has_links: true,
+        ..Options::replicas(3)
+    };
+    let mut servers = Servers::start(&options).await;
+    let first = servers.leader(&Group::Meta).await.expect("one leads");
+    servers.kill(first);
+    wait_until("another server leads", LIMIT, async || {
+        let leader = servers.leader(&Group::Meta).await;
+        leader.is_some_and(|leader| leader != first)
+    })
+    .await;
+    servers.start_again(first);
+    wait_until("it listens again", LIMIT, async || servers.listens(first)).await;
+    let second = servers.leader(&Group::Meta).await.expect("one leads");
+    let third = 3 - first - second;
+    servers.isolate(second, true);
+    wait_until("a third time another leads", LIMIT, async || {
+        let leads = (servers.leads(first).await, servers.leads(third).await);
+        let has = |leads: Option<Leads>| leads.is_some_and(|leads| leads.has(&Group::Meta));
+        has(leads.0) || has(leads.1)
     })
     .await;
 }
