@@ -6,7 +6,6 @@ use std::time::Duration;
 use anyhow::Context as _;
 use async_nats::jetstream;
 use async_nats::jetstream::kv::{Store, UpdateErrorKind};
-use bytes::Bytes;
 use rolecast_common::id::Epoch;
 use rolecast_common::nats::Clock;
 use rolecast_common::subjects::{BUCKET_CONTROL, KEY_DISPATCHER};
@@ -15,11 +14,13 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep_until, timeout};
 
-use super::kv;
-use crate::lease::{ANSWER_WAIT, Input, Lease, Output, Record, TERM, Written};
+use super::kv::{self, Newest};
+use crate::lease::timing::{ANSWER_WAIT, JITTER_MAX};
+use crate::lease::{Entry, Input, Lease, Output, Record, Written};
 
 /// Orders that may wait for the task; it takes them between two requests.
 const ORDERS_MAX: usize = 16;
+const NOT_CONTENDED: &str = "the lease is not contended for any more";
 
 /// What this dispatcher holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +32,7 @@ pub(super) struct Held {
 
 enum Order {
     Note(Epoch),
+    GiveBack(Duration),
     Resign,
 }
 
@@ -54,7 +56,7 @@ impl Keeper {
     ) -> anyhow::Result<Self> {
         let bucket = jetstream.get_key_value(BUCKET_CONTROL).await;
         let bucket = bucket.context("cannot open the control bucket")?;
-        let jitter = (TERM / 10).mul_f32(fastrand::f32());
+        let jitter = JITTER_MAX.mul_f32(fastrand::f32());
         let lease = Lease::new(name.to_owned(), incarnation.to_owned(), known, jitter);
         let (shown, held) = watch::channel(None);
         let (orders, orders_in) = mpsc::channel(ORDERS_MAX);
@@ -79,11 +81,12 @@ impl Keeper {
     /// Waits until the lease is held.
     pub(super) async fn taken(&mut self) -> anyhow::Result<Held> {
         let held = self.held.wait_for(Option::is_some).await;
-        let held = held.context("the lease is not contended for any more")?;
+        let held = held.context(NOT_CONTENDED)?;
         held.context("it was just held")
     }
 
-    /// Waits until it is renewed or lost; returns until when it is held.
+    /// Waits until it is renewed or lost; returns until when it is held. A time after a
+    /// pause in which it was not held means that nobody else took it meanwhile.
     pub(super) async fn changed(&mut self) -> Option<Time> {
         // The task ends only with this.
         let _ = self.held.changed().await;
@@ -94,6 +97,16 @@ impl Keeper {
     pub(super) fn note(&self, epoch: Epoch) {
         // If there is no room, the next heartbeat tells of it.
         let _ = self.orders.try_send(Order::Note(epoch));
+    }
+
+    #[expect(dead_code, reason = "whoever sets up gives it back when that fails")]
+    /// Gives the lease back, for another dispatcher to take it, and contends for it
+    /// again after a pause: this one may fare better then.
+    pub(super) async fn give_back(&mut self, pause: Duration) -> anyhow::Result<()> {
+        let sent = self.orders.send(Order::GiveBack(pause)).await;
+        sent.ok().context(NOT_CONTENDED)?;
+        let given = self.held.wait_for(Option::is_none).await;
+        given.map(drop).context(NOT_CONTENDED)
     }
 
     /// Gives the lease up, so that another one need not wait for its end.
@@ -134,6 +147,7 @@ impl Task {
             let mut inputs = match order {
                 None => vec![Input::Tick],
                 Some(Order::Resign) => vec![Input::Resign],
+                Some(Order::GiveBack(pause)) => vec![Input::GiveBack { pause }],
                 Some(Order::Note(epoch)) => {
                     self.lease.note(epoch);
                     Vec::new()
@@ -178,32 +192,19 @@ impl Task {
             Output::StepDown { reason } => {
                 tracing::warn!(event = "lease_lost", "stepping down: {reason}");
             }
-            Output::RolledBack { known, found } => {
-                tracing::error!(
-                    event = "bucket_rolled_back",
-                    %known,
-                    %found,
-                    "the control bucket is older than it was: epoch {found}, after {known} was \
-                     seen; leading under a later one. Look at the stores of nats-server"
-                );
-            }
+            Output::RolledBack { .. } | Output::Lost | Output::Unreadable { .. } => warn(&output),
         }
         None
     }
 
     async fn read(&self, asked: Time) -> Input {
         let read = timeout(ANSWER_WAIT, kv::newest(&self.bucket, KEY_DISPATCHER)).await;
-        let entry = match read.map_err(anyhow::Error::from) {
-            Ok(Ok(entry)) => entry,
-            Ok(Err(error)) => return unread(asked, &error),
-            Err(error) => return unread(asked, &error),
-        };
-        let parse = |(revision, value): (u64, Bytes)| {
-            let record: Record = serde_json::from_slice(&value)?;
-            anyhow::Ok((revision, record))
-        };
-        match entry.map(parse).transpose() {
-            Ok(entry) => Input::Read { asked, entry },
+        match read.map_err(anyhow::Error::from) {
+            Ok(Ok(newest)) => Input::Read {
+                asked,
+                entry: parse(newest),
+            },
+            Ok(Err(error)) => unread(asked, &error),
             Err(error) => unread(asked, &error),
         }
     }
@@ -223,9 +224,48 @@ impl Task {
     }
 }
 
+fn parse(newest: Newest) -> Entry {
+    match newest {
+        Newest::Missing => Entry::Missing,
+        Newest::Deleted { revision } => Entry::Deleted { revision },
+        Newest::Value { revision, value } => match serde_json::from_slice(&value) {
+            Ok(record) => Entry::Record { revision, record },
+            Err(_) => Entry::Unreadable { revision },
+        },
+    }
+}
+
+/// Reports what is wrong with the key.
+fn warn(output: &Output) {
+    match output {
+        Output::RolledBack { known, found } => tracing::error!(
+            event = "bucket_rolled_back",
+            %known,
+            %found,
+            "the control bucket is older than it was: epoch {found}, after {known} was seen; \
+             leading under a later one. Look at the stores of nats-server"
+        ),
+        Output::Lost => tracing::error!(
+            event = "lease_key_lost",
+            "key {KEY_DISPATCHER} in bucket {BUCKET_CONTROL} was deleted; it is written again \
+             within seconds, and nothing needs to be done. Find out who deletes it"
+        ),
+        Output::Unreadable { revision } => tracing::error!(
+            event = "lease_key_unreadable",
+            revision,
+            "key {KEY_DISPATCHER} in bucket {BUCKET_CONTROL} holds what no dispatcher wrote; it \
+             is written over within seconds. Should this come again: nats kv del \
+             {BUCKET_CONTROL} {KEY_DISPATCHER} --force"
+        ),
+        Output::Read { .. }
+        | Output::Write { .. }
+        | Output::Lead { .. }
+        | Output::StepDown { .. } => {}
+    }
+}
+
 fn unread(asked: Time, error: &anyhow::Error) -> Input {
     tracing::debug!(event = "lease_unread", "cannot read the lease: {error:#}");
-    // A reader that fails at once must not spin.
     Input::Unread { asked }
 }
 

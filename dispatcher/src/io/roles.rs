@@ -141,7 +141,7 @@ fn read_order(request: &Message) -> Result<Order, String> {
 
 async fn read(bucket: &Store, request: u64) -> Input {
     let entry = async {
-        let Some((revision, value)) = kv::newest(bucket, KEY_ASSIGNMENTS).await? else {
+        let Some((revision, value)) = kv::kept(bucket, KEY_ASSIGNMENTS).await? else {
             return anyhow::Ok(None);
         };
         let document: RoleDocument = wire::decode(Encoding::Json, &value)

@@ -1,15 +1,25 @@
 //! The lease: which one of several dispatchers is at work.
 //!
-//! One key that is never deleted is changed by compare-and-set only. The holder
-//! renews it; its lease counts from the moment it *asked*, on its own clock, so it
-//! ends before anybody else may take it. A challenger acts only when it has seen no
-//! renewal for the whole term on *its* own clock. No two clocks are compared, and
-//! no clock of the server takes part. That two dispatchers never both believe to
-//! hold it needs only that their clocks run at about the same rate ([`TERM`]
-//! against [`Lease`]'s patience); and should even that fail, every command carries
+//! One key is changed by compare-and-set only. The holder renews it; its lease counts
+//! from the moment it *asked*, on its own clock, so it ends before anybody else may
+//! take it. A challenger acts only when it has seen no renewal for the whole term on
+//! *its* own clock. No two clocks are compared, and no clock of the server takes part.
+//! That two dispatchers never both believe to hold it needs only that their clocks run
+//! at about the same rate (`timing`); and should even that fail, every command carries
 //! the epoch, and workers refuse older ones.
 //!
+//! A bucket that does not answer tells nothing about the holder. A challenger counts
+//! only time in which the bucket answered; a holder that cannot renew holds nothing
+//! when its term is over, asks on, and holds it again, under the same epoch, when the
+//! key is back and still is its own. A key that was deleted or damaged is written again
+//! by the holder for as long as its term lasts: nobody else can have taken it. After
+//! that the key proves nothing, and the holder contends for it as all others do.
+//!
 //! The scheme is that of Gray and Cheriton, "Leases" (1989).
+
+mod holding;
+mod silence;
+pub mod timing;
 
 use std::time::Duration;
 
@@ -17,20 +27,12 @@ use rolecast_common::id::Epoch;
 use rolecast_common::time::Time;
 use serde::{Deserialize, Serialize};
 
-/// How long the lease holds after it was asked for.
-pub const TERM: Duration = Duration::from_secs(2);
-/// How often the holder renews it: one that is lost, and is looked for after
-/// [`ANSWER_WAIT`], leaves time for the next.
-const RENEW_INTERVAL: Duration = Duration::from_millis(500);
-/// How often the others look at it.
-const WATCH_INTERVAL: Duration = Duration::from_millis(200);
-/// After this long without an answer a request is made again.
-pub const ANSWER_WAIT: Duration = Duration::from_millis(700);
-/// What challengers wait beyond the term: a twentieth is far more than clocks
-/// differ in their rates.
-const PATIENCE: Duration = Duration::from_millis(2100);
+use self::holding::Holding;
+use self::silence::Silence;
+use self::timing::{ANSWER_WAIT, RENEW_INTERVAL, RETRY_INTERVAL, TERM, WATCH_INTERVAL};
 
-/// What the key holds.
+/// What a holder writes into the key. Fields may be added to it, and none is ever
+/// removed: dispatchers of two versions contend for one key.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
     pub epoch: Epoch,
@@ -45,6 +47,37 @@ pub struct Record {
     /// Whether the holder has given it up.
     #[serde(default)]
     pub is_resigned: bool,
+}
+
+/// What the key was found to hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// The bucket never held it.
+    Missing,
+    /// It was deleted; the mark of that has this revision, 0 if no mark is left.
+    Deleted {
+        revision: u64,
+    },
+    /// It has a content that no dispatcher wrote.
+    Unreadable {
+        revision: u64,
+    },
+    Record {
+        revision: u64,
+        record: Record,
+    },
+}
+
+impl Entry {
+    /// Returns the revision that a write must name; 0 is a key without any.
+    pub fn revision(&self) -> u64 {
+        match self {
+            Self::Missing => 0,
+            Self::Deleted { revision }
+            | Self::Unreadable { revision }
+            | Self::Record { revision, .. } => *revision,
+        }
+    }
 }
 
 /// What a write came to.
@@ -62,15 +95,14 @@ pub enum Written {
 pub enum Input {
     /// Time has passed.
     Tick,
-    /// What the key holds, with its revision; `asked` is as in [`Output::Read`].
-    Read {
-        asked: Time,
-        entry: Option<(u64, Record)>,
-    },
+    /// What the key holds; `asked` is as in [`Output::Read`].
+    Read { asked: Time, entry: Entry },
     /// The key could not be read.
     Unread { asked: Time },
     /// What became of the write; `asked` is as in [`Output::Write`].
     Written { asked: Time, result: Written },
+    /// Give it up, and contend again after a pause.
+    GiveBack { pause: Duration },
     /// Give it up, for good.
     Resign,
 }
@@ -99,6 +131,12 @@ pub enum Output {
         known: Epoch,
         found: Epoch,
     },
+    /// The key was there, and is gone or deleted.
+    Lost,
+    /// The key holds what no dispatcher wrote.
+    Unreadable {
+        revision: u64,
+    },
 }
 
 /// One dispatcher's view of the lease.
@@ -113,47 +151,53 @@ pub struct Lease {
     /// The request that is on its way, by the time it was made.
     asked: Option<Time>,
     due: Time,
+    /// The revision of a key that was at fault, so that each fault is reported once.
+    reported: Option<u64>,
 }
 
 #[derive(Debug)]
 enum State {
-    /// Another one holds it: its last revision seen, and when that was first seen.
+    /// Another one may hold it.
     Waiting {
-        seen: Option<(u64, Time)>,
+        silence: Option<Silence>,
     },
-    /// A first write is on its way.
+    /// A first write, asked for at that time, is on its way, or has an unknown fate.
     Claiming {
         record: Record,
+        asked: Time,
     },
-    Leading {
-        record: Record,
-        revision: u64,
-        until: Time,
-    },
+    /// It was taken; whether it still is held depends on the time.
+    Leading(Holding),
+    /// It was given back, and is contended for again when a pause is over.
+    Pausing,
     Resigned,
 }
 
 impl Lease {
     /// `incarnation` differs for each start. `known` is the largest epoch that
-    /// anything has told of. `jitter` keeps challengers apart; at most a tenth of
-    /// [`TERM`] is plenty.
+    /// anything has told of. `jitter` keeps challengers apart; it is at most
+    /// [`timing::JITTER_MAX`].
     pub fn new(name: String, incarnation: String, known: Epoch, jitter: Duration) -> Self {
         Self {
             name,
             incarnation,
             known,
             jitter,
-            state: State::Waiting { seen: None },
+            state: State::Waiting { silence: None },
             asked: None,
             due: Time::ZERO,
+            reported: None,
         }
     }
 
-    /// Returns until when the lease is held, on this dispatcher's clock.
+    /// Returns until when the lease is held, on this dispatcher's clock. A time that
+    /// is over means that it was held, and will be again if nobody else takes it.
     pub fn held_until(&self) -> Option<Time> {
         match &self.state {
-            State::Leading { until, .. } => Some(*until),
-            State::Waiting { .. } | State::Claiming { .. } | State::Resigned => None,
+            State::Leading(holding) => Some(holding.until()),
+            State::Waiting { .. } | State::Claiming { .. } | State::Pausing | State::Resigned => {
+                None
+            }
         }
     }
 
@@ -175,13 +219,22 @@ impl Lease {
         match input {
             Input::Tick => self.tick(now, out),
             Input::Read { asked, entry } if self.take_answer(asked) => self.read(now, entry, out),
-            Input::Unread { asked } if self.take_answer(asked) => self.due = now + WATCH_INTERVAL,
+            Input::Unread { asked } if self.take_answer(asked) => self.fail(now, asked),
             Input::Written { asked, result } if self.take_answer(asked) => {
                 self.written(now, asked, result, out);
             }
             // An answer that is not waited for any more.
             Input::Read { .. } | Input::Unread { .. } | Input::Written { .. } => {}
-            Input::Resign => self.resign(now, out),
+            Input::GiveBack { pause } => {
+                self.give_up(now, State::Pausing, out);
+                self.due = now + pause;
+                let reason = "the lease was given back".to_owned();
+                out.push(Output::StepDown { reason });
+            }
+            Input::Resign => {
+                self.give_up(now, State::Resigned, out);
+                self.due = now + TERM;
+            }
         }
     }
 
@@ -197,21 +250,20 @@ impl Lease {
         if now < self.due {
             return;
         }
-        // No answer came: what the key holds must be learned anew.
-        if self.asked.take().is_some() {
-            return self.ask(now, out);
-        }
-        match &self.state {
+        let is_unanswered = self.asked.take().is_some();
+        match &mut self.state {
             State::Waiting { .. } | State::Claiming { .. } => self.ask(now, out),
-            State::Leading {
-                record, revision, ..
-            } => {
-                let record = Record {
-                    renewal: record.renewal + 1,
-                    ..record.clone()
-                };
-                let revision = *revision;
+            // No answer came: what the key holds must be learned anew.
+            State::Leading(holding) if is_unanswered || holding.is_doubtful() => {
+                self.ask(now, out);
+            }
+            State::Leading(holding) => {
+                let (record, revision) = (holding.renew(now), holding.revision());
                 self.write(now, revision, record, out);
+            }
+            State::Pausing => {
+                self.state = State::Waiting { silence: None };
+                self.ask(now, out);
             }
             State::Resigned => self.due = now + TERM,
         }
@@ -233,47 +285,95 @@ impl Lease {
         });
     }
 
-    fn read(&mut self, now: Time, entry: Option<(u64, Record)>, out: &mut Vec<Output>) {
-        self.due = now + WATCH_INTERVAL;
-        let (revision, record) = entry.unwrap_or_default();
-        if record.epoch < self.known {
-            let (known, found) = (self.known, record.epoch);
-            out.push(Output::RolledBack { known, found });
+    /// A request came to nothing: the key is read next, at once if it was long on its
+    /// way, and never in a busy loop.
+    fn fail(&mut self, now: Time, asked: Time) {
+        self.due = now.max(asked + RETRY_INTERVAL + self.jitter);
+        if let State::Leading(holding) = &mut self.state {
+            holding.doubt();
         }
-        self.known = self.known.max(record.epoch);
+    }
+
+    fn read(&mut self, now: Time, entry: Entry, out: &mut Vec<Output>) {
+        self.examine(&entry, out);
         match &mut self.state {
-            State::Waiting { seen } => {
-                let (last, since) = *seen.get_or_insert((revision, now));
-                if last != revision {
-                    *seen = Some((revision, now));
-                }
-                let is_free = revision == 0
-                    || record.is_resigned
-                    || record.incarnation == self.incarnation
-                    || last == revision && now.since(since) >= PATIENCE + self.jitter;
-                if is_free {
+            State::Waiting { silence } => {
+                let revision = entry.revision();
+                let silence = silence.get_or_insert_with(|| Silence::new(revision, now));
+                silence.extend(revision, now);
+                let over = silence.ends(self.jitter);
+                if self.is_free(&entry) || now >= over {
                     self.claim(now, revision, out);
+                } else {
+                    self.due = over.min(now + WATCH_INTERVAL);
                 }
             }
-            // What was asked for and not confirmed: begin again.
-            State::Claiming { .. } => {
-                self.state = State::Waiting { seen: None };
-                self.due = now;
+            State::Claiming { record, asked } => {
+                let (claimed, asked) = (record.clone(), *asked);
+                self.check_claim(now, claimed, asked, entry, out);
             }
-            State::Leading {
-                record: ours,
-                revision: newest,
-                ..
-            } => {
-                if record.incarnation != ours.incarnation || record.epoch != ours.epoch {
-                    let reason = describe(&record);
-                    return self.step_down(now, reason, out);
+            State::Leading(holding) => match &entry {
+                Entry::Record { revision, record } if holding.owns(record) => {
+                    holding.recognize(*revision, record);
+                    self.due = now;
                 }
-                // A renewal whose answer was lost; it does not count as one.
-                *newest = revision;
-                self.due = now;
+                Entry::Record { record, .. } => {
+                    let reason = describe(record);
+                    self.step_down(now, reason, out);
+                }
+                // Whoever claims waits until the term is over, so nobody has.
+                Entry::Missing | Entry::Deleted { .. } | Entry::Unreadable { .. }
+                    if now < holding.until() =>
+                {
+                    holding.repair(entry.revision());
+                    self.due = now;
+                }
+                Entry::Missing | Entry::Deleted { .. } | Entry::Unreadable { .. } => {
+                    let reason = "the key of the lease was lost after its term".to_owned();
+                    self.step_down(now, reason, out);
+                }
+            },
+            State::Pausing | State::Resigned => {}
+        }
+    }
+
+    /// Learns from what the key holds, and reports what is wrong with it, once.
+    fn examine(&mut self, entry: &Entry, out: &mut Vec<Output>) {
+        let fault = match entry {
+            Entry::Record { record, .. } if record.epoch < self.known => Some(Output::RolledBack {
+                known: self.known,
+                found: record.epoch,
+            }),
+            Entry::Record { record, .. } => {
+                self.known = record.epoch;
+                None
             }
-            State::Resigned => {}
+            Entry::Missing if self.is_first() => None,
+            Entry::Missing | Entry::Deleted { .. } => Some(Output::Lost),
+            Entry::Unreadable { revision } => Some(Output::Unreadable {
+                revision: *revision,
+            }),
+        };
+        let at_fault = fault.as_ref().map(|_| entry.revision());
+        if at_fault != self.reported {
+            out.extend(fault);
+        }
+        self.reported = at_fault;
+    }
+
+    /// Returns whether nobody is known to have led yet.
+    fn is_first(&self) -> bool {
+        self.known == Epoch::default()
+    }
+
+    /// Returns whether nobody can hold the lease, whatever the clock says.
+    fn is_free(&self, entry: &Entry) -> bool {
+        match entry {
+            Entry::Missing => self.is_first(),
+            Entry::Record { record, .. } => {
+                record.is_resigned || record.incarnation == self.incarnation
+            }
+            Entry::Deleted { .. } | Entry::Unreadable { .. } => false,
         }
     }
 
@@ -287,63 +387,81 @@ impl Lease {
         };
         self.state = State::Claiming {
             record: record.clone(),
+            asked: now,
         };
         self.write(now, revision, record, out);
     }
 
+    /// The key was read because nobody knows what became of the claim.
+    fn check_claim(
+        &mut self,
+        now: Time,
+        claimed: Record,
+        asked: Time,
+        entry: Entry,
+        out: &mut Vec<Output>,
+    ) {
+        match entry {
+            Entry::Record { revision, record } if record == claimed && now < asked + TERM => {
+                self.lead(Holding::new(claimed, revision, asked), record.epoch, out);
+                self.due = now;
+            }
+            Entry::Record { .. }
+            | Entry::Missing
+            | Entry::Deleted { .. }
+            | Entry::Unreadable { .. } => {
+                self.state = State::Waiting { silence: None };
+                self.due = now;
+            }
+        }
+    }
+
+    fn lead(&mut self, holding: Holding, epoch: Epoch, out: &mut Vec<Output>) {
+        self.known = self.known.max(epoch);
+        self.state = State::Leading(holding);
+        out.push(Output::Lead { epoch });
+    }
+
     fn written(&mut self, now: Time, asked: Time, result: Written, out: &mut Vec<Output>) {
         match (&mut self.state, result) {
-            (State::Claiming { record }, Written::Done(revision)) => {
-                let record = record.clone();
-                let epoch = record.epoch;
-                self.known = epoch;
-                self.state = State::Leading {
-                    record,
-                    revision,
-                    until: asked + TERM,
-                };
-                self.due = asked + RENEW_INTERVAL;
-                out.push(Output::Lead { epoch });
-            }
-            (
-                State::Leading {
-                    record,
-                    revision,
-                    until,
-                },
-                Written::Done(newest),
-            ) => {
-                record.renewal += 1;
-                *revision = newest;
-                *until = asked + TERM;
+            (State::Claiming { record, .. }, Written::Done(revision)) => {
+                let (record, epoch) = (record.clone(), record.epoch);
+                self.lead(Holding::new(record, revision, asked), epoch, out);
                 self.due = asked + RENEW_INTERVAL;
             }
-            (State::Claiming { .. }, Written::Conflict | Written::Unknown) => {
-                self.state = State::Waiting { seen: None };
+            (State::Leading(holding), Written::Done(newest)) => {
+                holding.confirm(newest);
+                self.due = asked + RENEW_INTERVAL;
+            }
+            (State::Claiming { .. }, Written::Conflict) => {
+                self.state = State::Waiting { silence: None };
                 self.due = now + WATCH_INTERVAL;
             }
-            (State::Leading { .. }, Written::Conflict | Written::Unknown) => self.ask(now, out),
-            (State::Waiting { .. } | State::Resigned, _) => {}
+            (State::Leading(holding), Written::Conflict) => {
+                holding.doubt();
+                self.ask(now, out);
+            }
+            (State::Claiming { .. } | State::Leading(_), Written::Unknown) => self.fail(now, asked),
+            (State::Waiting { .. } | State::Pausing | State::Resigned, _) => {}
         }
     }
 
     fn step_down(&mut self, now: Time, reason: String, out: &mut Vec<Output>) {
-        self.state = State::Waiting { seen: None };
+        self.state = State::Waiting { silence: None };
         self.due = now + WATCH_INTERVAL;
         out.push(Output::StepDown { reason });
     }
 
-    fn resign(&mut self, now: Time, out: &mut Vec<Output>) {
-        let state = std::mem::replace(&mut self.state, State::Resigned);
-        if let State::Leading {
-            record, revision, ..
-        } = state
-        {
-            let record = Record {
-                is_resigned: true,
-                ..record
-            };
-            self.write(now, revision, record, out);
+    /// Writes into the key that it is free, if it is held. Nobody waits for the answer:
+    /// without that word the others wait for the end of the term.
+    fn give_up(&mut self, now: Time, next: State, out: &mut Vec<Output>) {
+        self.asked = None;
+        if let State::Leading(holding) = std::mem::replace(&mut self.state, next) {
+            out.push(Output::Write {
+                asked: now,
+                revision: holding.revision(),
+                record: holding.give_up(),
+            });
         }
     }
 }

@@ -58,7 +58,9 @@ impl Mind {
                 }
                 lease::Output::Read { .. }
                 | lease::Output::Write { .. }
-                | lease::Output::RolledBack { .. } => {}
+                | lease::Output::RolledBack { .. }
+                | lease::Output::Lost
+                | lease::Output::Unreadable { .. } => {}
             }
             said.lease.push(output);
         }

@@ -1,7 +1,7 @@
 //! A key-value store with compare-and-set: each request takes effect at one moment.
 
 use rolecast_common::wire::RoleDocument;
-use rolecast_dispatcher::lease::{Record, Written};
+use rolecast_dispatcher::lease::{Entry, Record, Written};
 
 /// One key: its revision, 0 before the first write, and what it holds.
 #[derive(Debug)]
@@ -37,4 +37,13 @@ impl<T: Clone> Key<T> {
 pub(super) struct Store {
     pub(super) lease: Key<Record>,
     pub(super) roles: Key<RoleDocument>,
+}
+
+impl Store {
+    pub(super) fn lease(&self) -> Entry {
+        match self.lease.read() {
+            Some((revision, record)) => Entry::Record { revision, record },
+            None => Entry::Missing,
+        }
+    }
 }

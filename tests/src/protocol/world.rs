@@ -13,7 +13,7 @@ use rolecast_common::id::{Epoch, Group, NodeId, Role};
 use rolecast_common::time::Time;
 use rolecast_common::unit::Cores;
 use rolecast_common::wire::{Heartbeat, RoleAssignment, RoleDocument};
-use rolecast_dispatcher::lease::{Record, Written};
+use rolecast_dispatcher::lease::{Entry, Record, Written};
 use rolecast_dispatcher::roles::{RoleSettings, Settings};
 use rolecast_worker::agent::{self, Offer};
 
@@ -64,7 +64,7 @@ enum Question {
 
 #[derive(Clone, Debug)]
 enum Reply {
-    Lease(Time, Option<(u64, Record)>),
+    Lease(Time, Entry),
     LeaseWritten(Time, Written),
     Roles(u64, Option<(u64, Box<RoleDocument>)>),
     RolesWritten(u64, Written),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use rolecast_common::assignment::{Ack, Assignment};
 use rolecast_common::id::{Attempt, JobId, Role};
 use rolecast_common::wire::{Figures, RolePhase, Why};
-use rolecast_dispatcher::lease;
+use rolecast_dispatcher::lease::{self, timing::JITTER_MAX};
 use rolecast_dispatcher::roles::{self, Heard, Move, Order};
 use rolecast_worker::agent;
 
@@ -164,7 +164,7 @@ impl World {
 
     fn answer(&mut self, from: usize, life: u32, question: Question) -> Result<(), String> {
         let reply = match question {
-            Question::ReadLease(asked) => Reply::Lease(asked, self.store.lease.read()),
+            Question::ReadLease(asked) => Reply::Lease(asked, self.store.lease()),
             Question::WriteLease(asked, revision, record) => {
                 Reply::LeaseWritten(asked, self.store.lease.write(revision, record))
             }
@@ -210,7 +210,7 @@ impl World {
                 self.hosts[index].start(self.now, clock, &offers);
             }
             Place::Dispatcher(index) => {
-                let jitter = Duration::from_millis(self.rng.u64(..200));
+                let jitter = JITTER_MAX.mul_f64(self.rng.f64());
                 let name = format!("d{index}");
                 self.desks[index].start(clock, &name, self.settings.clone(), jitter);
             }

@@ -233,7 +233,9 @@ impl World {
                 } => Question::WriteLease(asked, revision, record),
                 lease::Output::Lead { .. }
                 | lease::Output::StepDown { .. }
-                | lease::Output::RolledBack { .. } => {
+                | lease::Output::RolledBack { .. }
+                | lease::Output::Lost
+                | lease::Output::Unreadable { .. } => {
                     self.note(|| format!("d{index} -- {output:?}"));
                     continue;
                 }
