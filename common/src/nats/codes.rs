@@ -8,7 +8,14 @@ use std::error::Error;
 
 use async_nats::client::RequestErrorKind;
 use async_nats::jetstream;
-use async_nats::jetstream::context::{PublishError, PublishErrorKind, RequestError};
+use async_nats::jetstream::context::{
+    CreateStreamError, CreateStreamErrorKind, GetStreamError, GetStreamErrorKind, PublishError,
+    PublishErrorKind, RequestError,
+};
+use async_nats::jetstream::stream::{
+    ConsumerError, ConsumerErrorKind, LastRawMessageError, LastRawMessageErrorKind, PurgeError,
+    PurgeErrorKind,
+};
 use serde::Deserialize;
 
 /// What an error of JetStream means to whoever asked.
@@ -159,8 +166,8 @@ fn store_failed(description: &str) -> Meaning {
 pub fn meaning_of(error: &(dyn Error + 'static)) -> Option<Meaning> {
     let mut cause = Some(error);
     while let Some(error) = cause {
-        if let Some(error) = error.downcast_ref::<jetstream::Error>() {
-            return Some(ServerError::from(error).meaning());
+        if let Some(error) = server_error(error) {
+            return Some(ServerError::from(&error).meaning());
         }
         if let Some(error) = error.downcast_ref::<PublishError>()
             && let Some(meaning) = publish_kind(error.kind())
@@ -178,6 +185,40 @@ pub fn meaning_of(error: &(dyn Error + 'static)) -> Option<Meaning> {
             return Some(Meaning::Unavailable);
         }
         cause = error.source();
+    }
+    None
+}
+
+/// Returns the server's error. Most of the library's errors hold it in their kind, not
+/// as their cause.
+fn server_error(error: &(dyn Error + 'static)) -> Option<jetstream::Error> {
+    if let Some(error) = error.downcast_ref::<jetstream::Error>() {
+        return Some(error.clone());
+    }
+    if let Some(error) = error.downcast_ref::<GetStreamError>()
+        && let GetStreamErrorKind::JetStream(error) = error.kind()
+    {
+        return Some(error);
+    }
+    if let Some(error) = error.downcast_ref::<CreateStreamError>()
+        && let CreateStreamErrorKind::JetStream(error) = error.kind()
+    {
+        return Some(error);
+    }
+    if let Some(error) = error.downcast_ref::<ConsumerError>()
+        && let ConsumerErrorKind::JetStream(error) = error.kind()
+    {
+        return Some(error);
+    }
+    if let Some(error) = error.downcast_ref::<LastRawMessageError>()
+        && let LastRawMessageErrorKind::JetStream(error) = error.kind()
+    {
+        return Some(error);
+    }
+    if let Some(error) = error.downcast_ref::<PurgeError>()
+        && let PurgeErrorKind::JetStream(error) = error.kind()
+    {
+        return Some(error);
     }
     None
 }
@@ -276,6 +317,20 @@ mod tests {
             let error = read(code, err_code, "");
             assert_eq!(meaning_of(&error), Some(meaning), "{error}");
         }
+    }
+
+    #[test]
+    fn the_code_is_found_where_the_library_keeps_it() {
+        let missing = || read(404, 10_059, "stream not found");
+        let error = GetStreamError::new(GetStreamErrorKind::JetStream(missing()));
+        assert_eq!(meaning_of(&error), Some(Meaning::StreamMissing));
+        let error = CreateStreamError::new(CreateStreamErrorKind::JetStream(missing()));
+        let error = anyhow::Error::new(error).context("cannot create");
+        assert_eq!(meaning_of(error.as_ref()), Some(Meaning::StreamMissing));
+        let error = ConsumerError::new(ConsumerErrorKind::JetStream(missing()));
+        assert_eq!(meaning_of(&error), Some(Meaning::StreamMissing));
+        let error = LastRawMessageError::new(LastRawMessageErrorKind::JetStream(missing()));
+        assert_eq!(meaning_of(&error), Some(Meaning::StreamMissing));
     }
 
     #[test]
