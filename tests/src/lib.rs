@@ -19,6 +19,7 @@ pub mod jobs;
 pub mod server;
 pub mod servers;
 
+pub mod chaos;
 pub mod cpu;
 pub mod directory;
 pub mod figures;
