@@ -14,9 +14,11 @@ ROLECAST_PROTOCOL_SEEDS_LONG ?= 10000
 DEMO_FLAGS ?=
 # Flags for the benchmark that is run, such as --nodes or --quick.
 BENCH_FLAGS ?=
+# Flags for the fault matrix, such as --only r3-meta or --seed 7.
+CHAOS_FLAGS ?=
 
 .PHONY: help tools build demo test check fmt-check lint docs \
-	test-nats-versions test-long bench-dispatch bench-forecast \
+	test-nats-versions test-long chaos bench-dispatch bench-forecast \
 	bench-placement bench-policies bench-roles clean
 
 help: ## list these targets
@@ -55,6 +57,9 @@ test-nats-versions: tools build ## run the end-to-end tests on each supported na
 test-long: tools build ## soak with 200,000 jobs, and simulate the role protocol with 10,000 seeds
 	ROLECAST_PROTOCOL_SEEDS=$(ROLECAST_PROTOCOL_SEEDS_LONG) $(CARGO) test -p rolecast-tests --test protocol_sim -- --nocapture
 	ROLECAST_SOAK_JOBS=$(ROLECAST_SOAK_JOBS) $(CARGO) test -p rolecast-tests --test soak -- --nocapture
+
+chaos: tools build ## inject faults into real clusters, and check what became of each job (half an hour)
+	$(TARGET)/debug/chaos $(CHAOS_FLAGS)
 
 bench-dispatch: tools ## compare Rolecast with workers that pull from JetStream
 	$(CARGO) build --release --workspace --bins
