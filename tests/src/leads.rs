@@ -26,6 +26,7 @@ pub enum Group {
 pub struct Leads {
     own: BTreeSet<Group>,
     known: BTreeSet<Group>,
+    followers: usize,
 }
 
 impl Leads {
@@ -44,12 +45,19 @@ impl Leads {
         &self.known
     }
 
+    /// Returns how many others follow it as the leader of the cluster, and are up to date.
+    pub fn followers(&self) -> usize {
+        self.followers
+    }
+
     /// Reads the answer of `/jsz`; a server without a name, in no cluster, leads all it has.
     fn read(answer: &Value, name: Option<&str>) -> Leads {
         let is_own = |group: &Value| name.is_none() || group["leader"].as_str() == name;
         let mut leads = Leads::default();
         if is_own(&answer["meta_cluster"]) {
             leads.own.insert(Group::Meta);
+            let others = list(&answer["meta_cluster"]["replicas"]);
+            leads.followers = others.filter(|other| other["current"] == true).count();
         }
         for stream in
             list(&answer["account_details"]).flat_map(|account| list(&account["stream_detail"]))
@@ -105,7 +113,10 @@ mod tests {
 
     fn answer() -> Value {
         json!({
-            "meta_cluster": { "name": "rolecast", "leader": "s1" },
+            "meta_cluster": { "name": "rolecast", "leader": "s1", "replicas": [
+                { "name": "s2", "current": true },
+                { "name": "s3", "current": false, "offline": true },
+            ]},
             "account_details": [{ "name": "$G", "stream_detail": [{
                 "name": "A",
                 "cluster": { "leader": "s2" },
@@ -121,6 +132,7 @@ mod tests {
         assert!(leads.has(&Group::Meta) && leads.has(&consumer));
         assert!(!leads.has(&Group::Stream("A".to_owned())));
         assert_eq!(leads.known().len(), 2);
+        assert_eq!(leads.followers(), 1);
     }
 
     #[test]

@@ -74,7 +74,7 @@ pub struct Servers {
 }
 
 impl Servers {
-    /// Starts the servers and waits until all listen and have elected a leader.
+    /// Starts the servers and waits until all listen and follow a leader.
     pub async fn start(options: &Options) -> Servers {
         let slot = Slot::take();
         let directory = Directory::new();
@@ -221,13 +221,24 @@ impl Servers {
         None
     }
 
+    /// Returns whether all others follow the leader: before that streams have no place.
+    async fn is_complete(&self) -> bool {
+        for index in 0..self.count() {
+            let leads = self.leads(index).await.unwrap_or_default();
+            if leads.has(&Group::Meta) {
+                return leads.followers() == self.count() - 1;
+            }
+        }
+        false
+    }
+
     async fn wait_ready(&mut self) {
-        wait_until("the servers have a leader", START_LIMIT, async || {
+        wait_until("the servers follow a leader", START_LIMIT, async || {
             for member in &mut self.members {
                 assert!(member.process.is_running(), "nats-server ended");
             }
             let all = (0..self.count()).all(|index| self.listens(index));
-            all && self.leader(&Group::Meta).await.is_some()
+            all && self.is_complete().await
         })
         .await;
     }
