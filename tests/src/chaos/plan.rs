@@ -6,6 +6,9 @@ use fastrand::Rng;
 
 use super::row::{Ending, Fault, Row};
 
+/// Long jobs: two for each worker, so that whatever is taken away has some of them.
+const LONG_COUNT: usize = 8;
+
 /// What a row does when.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
@@ -27,7 +30,7 @@ pub struct Plan {
 
 impl Plan {
     /// Returns the plan of a row: the same for the same seed. A quick one has shorter
-    /// times, and fewer long jobs, which still run across the fault.
+    /// times, and long jobs that are less long, but still run across the fault.
     pub fn of(row: &Row, seed: u64, is_quick: bool) -> Plan {
         // Rows do not share their numbers.
         let own = row.name.bytes().fold(seed, |sum, byte| {
@@ -51,10 +54,10 @@ impl Plan {
             Fault::SlowDisk => between(8_000, 10_000),
             Fault::Skew(_) => between(8_000, 9_000),
         };
-        let (warm, calm, long) = if is_quick {
-            (between(2_000, 3_000), between(3_000, 4_000), 2)
+        let (warm, calm, longest) = if is_quick {
+            (between(2_000, 3_000), between(3_000, 4_000), 10_000)
         } else {
-            (between(4_000, 6_000), between(9_000, 11_000), 8)
+            (between(4_000, 6_000), between(9_000, 11_000), 20_000)
         };
         Plan {
             warm,
@@ -62,7 +65,9 @@ impl Plan {
             hold,
             calm,
             delay: between(20, 50),
-            long: (0..long).map(|_| between(10_000, 20_000)).collect(),
+            long: (0..LONG_COUNT)
+                .map(|_| between(longest / 2, longest))
+                .collect(),
             pick: rng.usize(..usize::MAX),
         }
     }

@@ -317,6 +317,13 @@ impl System {
         std::fs::read_to_string(path).unwrap_or_default()
     }
 
+    /// Returns whether every dispatcher ended by itself: nothing will ever happen again.
+    pub(crate) fn has_no_dispatcher(&self) -> bool {
+        let programs = self.programs.iter();
+        let mut dispatchers = programs.filter(|(name, _)| matches!(name, Name::Dispatcher(_)));
+        dispatchers.all(|(_, program)| program.state == State::Ended)
+    }
+
     pub(crate) fn exits(&self) -> &[String] {
         &self.exits
     }
