@@ -22,6 +22,11 @@ pub struct Summary {
     pub false_dead: usize,
     pub overwritten: usize,
     pub violations: usize,
+    /// Times above what they are meant to stay below.
+    pub over_bounds: usize,
+    pub duplicate_runs: usize,
+    pub running_at_fault: usize,
+    pub worst_start_s: f64,
     pub worst_stall_one_server_s: f64,
     pub worst_after_healthy_s: f64,
 }
@@ -43,6 +48,10 @@ impl Report {
             false_dead: sum(|verdict| verdict.false_dead),
             overwritten: sum(|verdict| verdict.overwritten),
             violations: sum(|verdict| verdict.violations),
+            over_bounds: sum(|verdict| verdict.over_bounds().len()),
+            duplicate_runs: sum(|verdict| verdict.duplicate_runs),
+            running_at_fault: sum(|verdict| verdict.running_at_fault),
+            worst_start_s: worst(self.verdicts.iter().map(|verdict| verdict.start_s)),
             worst_stall_one_server_s: worst(one_server.map(|verdict| verdict.longest_stall_s)),
             worst_after_healthy_s: worst(after),
         }
@@ -82,10 +91,10 @@ impl Report {
     pub fn remarks(&self) -> Vec<String> {
         let noted = self.verdicts.iter().flat_map(|verdict| {
             let name = verdict.row.name;
-            verdict
-                .remarks
-                .iter()
-                .map(move |text| format!("{name}: {text}"))
+            let over = verdict.over_bounds();
+            let remarks = verdict.remarks.iter().cloned();
+            let remarks = remarks.chain(over);
+            remarks.map(move |text| format!("{name}: {text}"))
         });
         let skipped = self
             .skipped
@@ -107,11 +116,15 @@ impl Report {
             "skipped": skipped,
             "lost": summary.lost,
             "exits": summary.exits,
+            "duplicate_runs": summary.duplicate_runs,
+            "running_at_fault": summary.running_at_fault,
+            "worst_start_s": rounded(summary.worst_start_s),
             "worst_stall_one_server_s": rounded(summary.worst_stall_one_server_s),
             "worst_after_healthy_s": rounded(summary.worst_after_healthy_s),
             "false_dead": summary.false_dead,
             "overwritten": summary.overwritten,
             "violations": summary.violations,
+            "over_bounds": summary.over_bounds,
         })
     }
 }
@@ -204,7 +217,7 @@ mod tests {
         let summary = report.summary();
         assert!((summary.worst_stall_one_server_s - 7.0).abs() < 1e-9);
         assert!((summary.worst_after_healthy_s - 2.5).abs() < 1e-9);
-        assert_eq!(summary.lost, 2);
+        assert_eq!((summary.lost, summary.duplicate_runs), (2, 4));
         assert!(!report.is_kept());
         assert_eq!(report.remarks().len(), 3);
         assert_eq!(report.json()["rows"][0]["acked"], 10);

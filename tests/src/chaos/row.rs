@@ -63,6 +63,23 @@ pub enum Fault {
     Skew(Party),
 }
 
+/// Longest stall while one of several servers goes away: elections take 4 to 9 s.
+const STALL_ONE_SERVER_MAX_S: f64 = 10.0;
+/// Until the next job is recorded after servers are healthy, with and without a quorum
+/// all the time.
+const AFTER_QUORUM_MAX_S: f64 = 2.0;
+const AFTER_ALL_MAX_S: f64 = 3.0;
+/// Until the first job is recorded on an empty cluster.
+const START_MAX_S: f64 = 5.0;
+
+/// What a row's times are meant to stay below on a calm machine, in seconds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Bounds {
+    pub start_s: f64,
+    pub stall_s: Option<f64>,
+    pub after_healthy_s: f64,
+}
+
 /// A row of the matrix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Row {
@@ -87,6 +104,19 @@ impl Row {
             | Fault::Skew(_) => false,
         };
         takes_one && self.replicas > 1
+    }
+
+    pub fn bounds(&self) -> Bounds {
+        let is_one = self.is_one_server();
+        Bounds {
+            start_s: START_MAX_S,
+            stall_s: is_one.then_some(STALL_ONE_SERVER_MAX_S),
+            after_healthy_s: if is_one {
+                AFTER_QUORUM_MAX_S
+            } else {
+                AFTER_ALL_MAX_S
+            },
+        }
     }
 
     /// Returns whether servers need links that can be cut and slowed down.

@@ -107,6 +107,25 @@ impl Verdict {
         }
     }
 
+    /// Returns the times that are above what they are meant to stay below.
+    pub fn over_bounds(&self) -> Vec<String> {
+        let bounds = self.row.bounds();
+        let times = [
+            ("start", Some(self.start_s), Some(bounds.start_s)),
+            ("longest stall", Some(self.longest_stall_s), bounds.stall_s),
+            (
+                "after healthy",
+                self.after_healthy_s,
+                Some(bounds.after_healthy_s),
+            ),
+        ];
+        let over = times.into_iter().filter_map(|(name, time, bound)| {
+            let (time, bound) = (time?, bound?);
+            (time > bound).then(|| format!("{name} {time:.1} s, meant to be at most {bound:.0} s"))
+        });
+        over.collect()
+    }
+
     /// Returns whether every promise was kept that has no figure of its own.
     pub fn is_kept(&self) -> bool {
         let broken = self.lost + self.unsettled + self.overwritten + self.false_dead;
@@ -287,6 +306,23 @@ mod tests {
         for verdict in [dead, judged(&exit), judged(&twice)] {
             assert!(!verdict.is_kept(), "{verdict:?}");
         }
+    }
+
+    #[test]
+    fn times_above_their_bounds_are_named() {
+        let mut late = evidence(&[("high-1", "completed", 6_100)]);
+        late.load_end = 7_000;
+        let over = judged(&late).over_bounds();
+        assert_eq!(
+            over,
+            [
+                "start 6.1 s, meant to be at most 5 s",
+                "after healthy 3.1 s, meant to be at most 3 s"
+            ]
+        );
+        late.started = 2_000;
+        late.healthy = vec![5_000];
+        assert!(judged(&late).over_bounds().is_empty());
     }
 
     #[test]
