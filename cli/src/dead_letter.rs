@@ -2,6 +2,7 @@
 
 use async_nats::HeaderMap;
 use rolecast_common::id::JobId;
+use rolecast_common::nats::is_for_the_store;
 use rolecast_common::options::{
     HEADER_ATTEMPTS, HEADER_DEADLINE, HEADER_DELAY, HEADER_JOB_ID, HEADER_MSG_ID, HEADER_REASON,
     HEADER_SUBJECT,
@@ -91,8 +92,7 @@ pub(crate) fn resubmission(
         let is_dropped = HEADERS_DROPPED
             .iter()
             .any(|dropped| dropped.eq_ignore_ascii_case(name));
-        let is_servers = name.to_ascii_lowercase().starts_with("nats-");
-        if is_dropped || is_servers {
+        if is_dropped || is_for_the_store(name) {
             continue;
         }
         for value in values {
