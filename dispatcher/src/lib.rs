@@ -11,6 +11,7 @@
 //! - [`roles`]: which node holds which role, and how one moves;
 //! - [`capacity`]: the room each role will have;
 //! - [`roles`]: when a role should move to another node;
+//! - [`fitting`]: records as large as the server takes;
 //! - [`machine`]: the decision core, one state machine over explicit time;
 //! - [`lease`]: which one of several dispatchers is at work;
 //! - [`io`]: the shell that feeds it from NATS and carries out what it says;
@@ -22,6 +23,7 @@
 pub mod capacity;
 pub mod category;
 pub mod config;
+pub mod fitting;
 pub mod fleet;
 pub mod forecast;
 pub mod io;

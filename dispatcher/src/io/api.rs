@@ -5,11 +5,12 @@ use async_nats::{Client, HeaderMap, Message};
 use bytes::Bytes;
 use rolecast_common::id::{Category, JobId, NodeId, Sequence};
 use rolecast_common::label::{Requirement, ShardKey};
+use rolecast_common::nats::headers_len;
 use rolecast_common::options;
 use rolecast_common::subjects::{STREAM_JOBS, STREAM_RESULTS, Source, result};
 use rolecast_common::time::WallTime;
 use rolecast_common::wire::{
-    self, Encoding, HEADER_CONTENT_TYPE, HEADER_ERROR, HEADER_ERROR_CODE, JobState, JobView,
+    self, Blob, Encoding, HEADER_CONTENT_TYPE, HEADER_ERROR, HEADER_ERROR_CODE, JobState, JobView,
     Record, RecordStatus, Status,
 };
 
@@ -80,13 +81,8 @@ pub(super) async fn refuse(streams: Streams, why: String, request: Message) {
     let Some(reply) = request.reply else {
         return;
     };
-    // A header is one line.
-    let why = why.replace(char::is_control, " ");
-    let mut headers = HeaderMap::new();
-    headers.insert(HEADER_ERROR, why.as_str());
-    headers.insert(HEADER_ERROR_CODE, "400");
     let client = streams.jetstream.client();
-    let sent = client.publish_with_headers(reply, headers, Bytes::new());
+    let sent = client.publish_with_headers(reply, error_headers(&why), Bytes::new());
     if let Err(error) = sent.await {
         tracing::warn!(event = "answer_not_sent", "answer not sent: {error}");
     }
@@ -155,6 +151,7 @@ pub(super) async fn answer_job(
     let Some(job) = jobs.last().cloned() else {
         return;
     };
+    let max_payload = streams.jetstream.client().max_payload();
     let mut record = None;
     for job in &jobs {
         match recorded(&streams.jetstream, job).await {
@@ -176,7 +173,7 @@ pub(super) async fn answer_job(
             attempt: record.attempt,
             reason: record.reason.clone(),
             job: record.job.clone(),
-            record: Some(record),
+            record: Some(without_large_output(record, max_payload)),
         },
         (None, Some(view)) => view,
         (None, None) => JobView {
@@ -192,6 +189,16 @@ pub(super) async fn answer_job(
     respond(&streams.jetstream.client(), &request, &view).await;
 }
 
+/// Leaves out an output that may not fit an answer: twice as long in JSON, with some more
+/// around it. It is whole in the results stream.
+fn without_large_output(mut record: Record, max_payload: usize) -> Record {
+    if record.output.0.len() > max_payload / 3 {
+        record.output = Blob::default();
+        record.output_truncated = true;
+    }
+    record
+}
+
 async fn recorded(jetstream: &jetstream::Context, job: &JobId) -> anyhow::Result<Option<Record>> {
     let stream = jetstream.get_stream_no_info(STREAM_RESULTS).await?;
     match stream.direct_get_last_for_subject(result(job)).await {
@@ -201,6 +208,7 @@ async fn recorded(jetstream: &jetstream::Context, job: &JobId) -> anyhow::Result
     }
 }
 
+/// Sends the answer, or says that it is larger than the server takes.
 async fn respond<M: wire::Message>(client: &Client, request: &Message, answer: &M) {
     let Some(reply) = request.reply.clone() else {
         return;
@@ -208,8 +216,24 @@ async fn respond<M: wire::Message>(client: &Client, request: &Message, answer: &
     let encoding = encoding(request);
     let mut headers = HeaderMap::new();
     headers.insert(HEADER_CONTENT_TYPE, encoding.content_type());
-    let payload = wire::encode(encoding, answer).into();
+    let mut payload = Bytes::from(wire::encode(encoding, answer));
+    let limit = client.max_payload();
+    if headers_len(&headers) + payload.len() > limit {
+        let len = payload.len();
+        let why = format!("the answer has {len} bytes and max_payload of this server is {limit}");
+        headers = error_headers(&why);
+        payload = Bytes::new();
+    }
     if let Err(error) = client.publish_with_headers(reply, headers, payload).await {
         tracing::warn!(event = "answer_not_sent", "answer not sent: {error}");
     }
+}
+
+fn error_headers(why: &str) -> HeaderMap {
+    // A header is one line.
+    let why = why.replace(char::is_control, " ");
+    let mut headers = HeaderMap::new();
+    headers.insert(HEADER_ERROR, why.as_str());
+    headers.insert(HEADER_ERROR_CODE, "400");
+    headers
 }

@@ -4,23 +4,19 @@
 use anyhow::Context as _;
 use async_nats::header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE;
 use async_nats::jetstream;
-use async_nats::{HeaderMap, Subject};
+use async_nats::{Client, HeaderMap, Subject};
 use bytes::Bytes;
 use rolecast_common::assignment::Ack;
-use rolecast_common::nats::{Meaning, meaning_of, publish_with_retry};
+use rolecast_common::nats::{
+    HEADERS_LEN_MAX, Meaning, headers_len, meaning_of, publish_with_retry, without_store_headers,
+};
 use rolecast_common::options::{
     HEADER_ATTEMPTS, HEADER_JOB_ID, HEADER_MSG_ID, HEADER_REASON, HEADER_SUBJECT,
 };
 use rolecast_common::subjects;
-use rolecast_common::wire::{Encoding, Record, encode};
+use rolecast_common::wire::{Message as _, Record};
 
-/// What the server adds to a message it is asked for.
-const HEADERS_OF_THE_SERVER: [&str; 4] = [
-    "Nats-Stream",
-    "Nats-Subject",
-    "Nats-Sequence",
-    "Nats-Time-Stamp",
-];
+use crate::fitting::fit;
 
 /// A job's own message.
 #[derive(Clone, Debug)]
@@ -77,37 +73,47 @@ async fn fetch(jetstream: &jetstream::Context, sequence: u64) -> anyhow::Result<
 
 async fn store(jetstream: &jetstream::Context, record: &Record, held: Held) -> anyhow::Result<()> {
     let subject = subjects::dead(&subject_token(&record.category), &record.job);
-    let mut own = HeaderMap::new();
-    for (name, values) in held.headers.iter().flat_map(HeaderMap::iter) {
-        if !HEADERS_OF_THE_SERVER.contains(&name.as_ref()) {
-            for value in values {
-                own.append(name.clone(), value.clone());
-            }
-        }
-    }
-    let mut headers = own.clone();
-    let attempts = serde_json::to_string(&record.failures)?;
-    set(&mut headers, HEADER_ATTEMPTS, &attempts);
-    set(&mut headers, HEADER_REASON, &record.reason);
-    set(&mut headers, HEADER_SUBJECT, &held.subject);
-    set(&mut headers, HEADER_JOB_ID, record.job.as_str());
-    let id = format!("dead-{}-{}", record.sequence, record.job);
-    set(&mut headers, HEADER_MSG_ID, &id);
-    if headers_len(&headers) + held.payload.len() > jetstream.client().max_payload() {
-        // As it came it fitted. The subject has its id and category, the
-        // recorded outcome the reasons.
-        headers = own;
-    }
+    let own = held.headers.as_ref().map(without_store_headers);
+    let own = own.unwrap_or_default();
+    let room = jetstream.client().max_payload();
+    let room = room.saturating_sub(held.payload.len()).min(HEADERS_LEN_MAX);
+    let headers = letter_headers(own, record, &held.subject, room)?;
     publish_with_retry(jetstream, &subject, &headers, &held.payload)
         .await
         .context("cannot store the dead letter")?;
     Ok(())
 }
 
+/// Returns the headers of a dead letter, of at most `room` bytes: its producer's, and as
+/// many of ours as fit. As it came it fitted; its subject has its id and category, and
+/// the recorded outcome has the reasons.
+fn letter_headers(
+    own: HeaderMap,
+    record: &Record,
+    subject: &Subject,
+    room: usize,
+) -> anyhow::Result<HeaderMap> {
+    let mut least = own.clone();
+    let id = format!("dead-{}-{}", record.sequence, record.job);
+    set(&mut least, HEADER_MSG_ID, &id);
+    let mut short = least.clone();
+    set(&mut short, HEADER_REASON, &record.reason);
+    set(&mut short, HEADER_SUBJECT, subject);
+    set(&mut short, HEADER_JOB_ID, record.job.as_str());
+    let mut full = short.clone();
+    let attempts = serde_json::to_string(&record.failures)?;
+    set(&mut full, HEADER_ATTEMPTS, &attempts);
+    let mut choices = [full, short, least].into_iter();
+    Ok(choices
+        .find(|headers| headers_len(headers) <= room)
+        .unwrap_or(own))
+}
+
 async fn record_outcome(jetstream: &jetstream::Context, record: &Record) -> anyhow::Result<()> {
     let mut headers = HeaderMap::new();
     headers.insert(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, "0");
-    let payload = encode(Encoding::MessagePack, record).into();
+    let limit = record_len_max(&jetstream.client(), &headers);
+    let payload = fit(record, limit).into();
     let subject = subjects::result(&record.job);
     match publish_with_retry(jetstream, &subject, &headers, &payload).await {
         Ok(_) => Ok(()),
@@ -116,21 +122,16 @@ async fn record_outcome(jetstream: &jetstream::Context, record: &Record) -> anyh
     }
 }
 
+/// Returns how large a record may be: as large as the server takes and readers accept.
+pub(super) fn record_len_max(client: &Client, headers: &HeaderMap) -> usize {
+    let room = client.max_payload().saturating_sub(headers_len(headers));
+    room.min(Record::LEN_MAX)
+}
+
 fn set(headers: &mut HeaderMap, name: &'static str, value: &str) {
     // Values came through our parsers or JSON, which leave no line break.
     let value: String = value.chars().filter(|c| !c.is_control()).collect();
     headers.insert(name, value.as_str());
-}
-
-/// Returns at least the bytes that the headers take on the wire.
-fn headers_len(headers: &HeaderMap) -> usize {
-    const FRAME: usize = "NATS/1.0\r\n\r\n".len();
-    let values = headers.iter().flat_map(|(name, values)| {
-        values
-            .iter()
-            .map(move |value| AsRef::<str>::as_ref(name).len() + value.as_str().len() + 4)
-    });
-    FRAME + values.sum::<usize>()
 }
 
 /// Makes one token of a category that may be anything a producer wrote.

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use async_nats::HeaderMap;
+use async_nats::client::{PublishError, PublishErrorKind};
 use rolecast_common::assignment::Ack;
-use rolecast_common::id::NodeId;
+use rolecast_common::id::{Attempt, NodeId, Sequence};
 use rolecast_common::options::{HEADER_DEADLINE, HEADER_ROLES, format_roles};
 use rolecast_common::subjects::{self, KEY_CAPACITY, Source};
 use rolecast_common::wire::{CapacityMap, Decision, Encoding, Record, encode};
@@ -15,6 +16,7 @@ use tokio::task::spawn_blocking;
 use super::burial::{self, Held};
 use super::events;
 use super::service::Service;
+use crate::fitting::fit;
 use crate::machine::{Input, Output, PULL_EXPIRES};
 
 impl Service {
@@ -106,16 +108,16 @@ impl Service {
         };
         let held = self
             .held
-            .remove(&sequence)
+            .get(&sequence)
+            .cloned()
             .context("a job to send is not held")?;
         let subject = subjects::node_jobs(&node);
         let reply = subjects::done(&node, &assignment);
         let client = &self.connection.client;
         if held.headers.is_none() && roles.is_empty() {
-            client
-                .publish_with_reply(subject, reply, held.payload)
-                .await?;
-            return Ok(());
+            let sent = client.publish_with_reply(subject, reply, held.payload);
+            let sent = sent.await;
+            return self.finish_forward(sequence, assignment.attempt(), sent);
         }
         let mut headers = without_roles(held.headers.unwrap_or_default());
         if !roles.is_empty() {
@@ -125,7 +127,36 @@ impl Service {
             headers.insert(HEADER_DEADLINE, deadline.to_string().as_str());
         }
         let sent = client.publish_with_reply_and_headers(subject, reply, headers, held.payload);
-        sent.await?;
+        let sent = sent.await;
+        self.finish_forward(sequence, assignment.attempt(), sent)
+    }
+
+    /// Lets the payload go. A job that is too large, because of the headers that were
+    /// added, is buried with it.
+    fn finish_forward(
+        &mut self,
+        sequence: Sequence,
+        attempt: Attempt,
+        sent: Result<(), PublishError>,
+    ) -> anyhow::Result<()> {
+        let Err(error) = sent else {
+            self.held.remove(&sequence);
+            return Ok(());
+        };
+        if error.kind() != PublishErrorKind::MaxPayloadExceeded {
+            self.held.remove(&sequence);
+            return Err(error.into());
+        }
+        let limit = self.connection.client.max_payload();
+        let why = format!(
+            "with the headers that are added on its way to a node it is larger than this \
+             server takes: max_payload is {limit} bytes"
+        );
+        self.report(Input::Unsendable {
+            sequence,
+            attempt,
+            why,
+        });
         Ok(())
     }
 
@@ -158,9 +189,10 @@ impl Service {
     async fn record(&self, record: &Record) -> anyhow::Result<()> {
         let subject = subjects::result(&record.job);
         let reply = format!("{}.record.{}", self.inbox, record.sequence);
-        let payload = encode(Encoding::MessagePack, record).into();
         let headers = self.expected_none.clone();
         let client = &self.connection.client;
+        let limit = burial::record_len_max(client, &headers);
+        let payload = fit(record, limit).into();
         client
             .publish_with_reply_and_headers(subject, reply, headers, payload)
             .await?;

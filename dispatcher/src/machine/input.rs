@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rolecast_common::assignment::{Ack, Assignment};
-use rolecast_common::id::{Category, Epoch, JobId, NodeId, Sequence};
+use rolecast_common::id::{Attempt, Category, Epoch, JobId, NodeId, Sequence};
 use rolecast_common::options::{InvalidOption, Options};
 use rolecast_common::subjects::Source;
 use rolecast_common::time::{Time, WallTime};
@@ -47,6 +47,12 @@ pub enum Input {
     Bounced {
         node: NodeId,
         assignment: Assignment,
+    },
+    /// A [`super::Output::Forward`] was not sent, and never can be.
+    Unsendable {
+        sequence: Sequence,
+        attempt: Attempt,
+        why: String,
     },
     /// The stream answered a [`super::Output::Record`].
     Recorded {

@@ -35,6 +35,7 @@ mod settled;
 mod settling;
 mod status;
 mod sweep;
+mod unsendable;
 mod waiting;
 
 use std::collections::BTreeMap;
@@ -309,6 +310,11 @@ impl Machine {
                 outcomes,
             } => self.take_outcomes(now, &from, reply, outcomes, out),
             Input::Bounced { node, assignment } => self.bounce(now, &node, &assignment, out),
+            Input::Unsendable {
+                sequence,
+                attempt,
+                why,
+            } => self.bury_unsendable(now, sequence, attempt, why, out),
             Input::Recorded { sequence, result } => self.finish_record(sequence, result, out),
             Input::Buried { sequence, is_done } => self.finish_burial(sequence, is_done, out),
             Input::Found(category) => self.find(category, out),

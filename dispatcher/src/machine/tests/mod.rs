@@ -4,6 +4,7 @@ mod explaining;
 mod forecasting;
 mod nodes;
 mod pinging;
+mod unsendable;
 mod waiting;
 mod world;
 

@@ -1,0 +1,147 @@
+//! Makes a record fit the largest message that the server takes.
+//!
+//! A record repeats the outcome's output and adds to it, so an outcome that just came
+//! through may be too large to be recorded. What is cut is marked or said.
+
+use rolecast_common::wire::{Blob, Encoding, FailedAttempt, Record, encode};
+
+/// What marking a cut output may add: a field's name and a boolean.
+const MARK_LEN: usize = "output_truncated".len() + 4;
+/// Characters of a reason that are kept where there is not room for all.
+const REASON_LEN_MAX: usize = 160;
+/// Failed attempts that are kept where there is not room for all: the last ones.
+const FAILURES_MAX: usize = 10;
+
+/// Returns the record as MessagePack of at most `limit` bytes: first its output is cut,
+/// then the reasons of its failed attempts, then these but the last.
+pub fn fit(record: &Record, limit: usize) -> Vec<u8> {
+    let whole = encode(Encoding::MessagePack, record);
+    if whole.len() <= limit {
+        return whole;
+    }
+    let mut record = record.clone();
+    for cut in [cut_output, cut_reasons, cut_failures] {
+        let excess = encode(Encoding::MessagePack, &record)
+            .len()
+            .saturating_sub(limit);
+        cut(&mut record, excess);
+        let encoded = encode(Encoding::MessagePack, &record);
+        if encoded.len() <= limit {
+            return encoded;
+        }
+    }
+    // Not even its fixed parts fit: the server would have to be set up for less than
+    // 4 KiB. What is sent is refused, and the trouble is told of.
+    encode(Encoding::MessagePack, &record)
+}
+
+fn cut_output(record: &mut Record, excess: usize) {
+    if record.output.is_empty() {
+        return;
+    }
+    let kept = record.output.0.len().saturating_sub(excess + MARK_LEN);
+    record.output = Blob(record.output.0.slice(..kept));
+    record.output_truncated = true;
+}
+
+fn cut_reasons(record: &mut Record, _: usize) {
+    let reasons = record
+        .failures
+        .iter_mut()
+        .map(|failure| &mut failure.reason);
+    for reason in reasons.chain([&mut record.reason]) {
+        if let Some((at, _)) = reason.char_indices().nth(REASON_LEN_MAX) {
+            reason.truncate(at);
+            reason.push_str(" ...");
+        }
+    }
+}
+
+fn cut_failures(record: &mut Record, _: usize) {
+    let left_out = record.failures.len().saturating_sub(FAILURES_MAX);
+    let mut failures: Vec<FailedAttempt> = record.failures.drain(left_out..).collect();
+    if let Some(first) = failures.first_mut().filter(|_| left_out > 0) {
+        first.reason = format!("({left_out} before it left out) {}", first.reason);
+    }
+    record.failures = failures;
+}
+
+#[cfg(test)]
+mod tests {
+    use rolecast_common::id::{Attempt, Epoch, JobId, NodeId, Sequence};
+    use rolecast_common::time::WallTime;
+    use rolecast_common::wire::{JobUsage, RecordStatus, VERSION, decode};
+
+    use super::*;
+
+    fn record(output_len: usize, failures: u32) -> Record {
+        let failure = |attempt| FailedAttempt {
+            attempt: Attempt::new(attempt),
+            node: NodeId::new("n1").unwrap(),
+            reason: "é".repeat(1000),
+            at_ms: WallTime::from_millis(1),
+        };
+        Record {
+            v: VERSION,
+            job: JobId::new("j").unwrap(),
+            category: "ocr".to_owned(),
+            sequence: Sequence::new(1),
+            status: RecordStatus::Completed,
+            reason: String::new(),
+            epoch: Epoch::new(1),
+            node: None,
+            attempt: None,
+            failures: (1..=failures).map(failure).collect(),
+            submitted_ms: WallTime::from_millis(1),
+            started_ms: None,
+            finished_ms: WallTime::from_millis(1),
+            run_us: 1,
+            usage: JobUsage::default(),
+            output: Blob(vec![7; output_len].into()),
+            output_truncated: false,
+        }
+    }
+
+    fn fitted(record: &Record, limit: usize) -> Record {
+        let bytes = fit(record, limit);
+        assert!(bytes.len() <= limit, "{} > {limit}", bytes.len());
+        decode(Encoding::MessagePack, &bytes).unwrap()
+    }
+
+    #[test]
+    fn what_fits_is_left_as_it_is() {
+        let record = record(1000, 2);
+        let len = encode(Encoding::MessagePack, &record).len();
+        assert_eq!(fitted(&record, len), record);
+    }
+
+    #[test]
+    fn an_output_that_just_does_not_fit_is_cut_and_marked() {
+        for over in [1, 10, 100, 1000] {
+            let record = record(65_300, 0);
+            let len = encode(Encoding::MessagePack, &record).len();
+            let cut = fitted(&record, len - over);
+            assert!(cut.output_truncated);
+            let lost = record.output.0.len() - cut.output.0.len();
+            assert!(lost >= over && lost <= over + 2 * MARK_LEN, "{lost}");
+            assert!(record.output.0.starts_with(&cut.output.0));
+        }
+    }
+
+    #[test]
+    fn the_last_failed_attempts_are_kept_of_too_many() {
+        let whole = record(100, 40);
+        let cut = fitted(&whole, 16 * 1024);
+        assert_eq!(cut.failures.len(), 40);
+        assert!(cut.output.is_empty() && cut.output_truncated);
+        assert!(cut.failures[0].reason.ends_with("é ..."));
+        let cut = fitted(&whole, 4 * 1024);
+        assert_eq!(cut.failures.len(), FAILURES_MAX);
+        assert_eq!(cut.failures[9].attempt, Attempt::new(40));
+        assert!(
+            cut.failures[0]
+                .reason
+                .starts_with("(30 before it left out)")
+        );
+    }
+}
