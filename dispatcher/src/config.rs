@@ -24,6 +24,8 @@ const STEP: Duration = Duration::from_secs(10);
 /// Heartbeats come every second; the far future has steps of a minute.
 const STEP_MIN: Duration = Duration::from_secs(1);
 const STEP_MAX: Duration = Duration::from_secs(60);
+/// The largest message that a server takes unless configured: less is a typing error.
+const JOBS_BYTES_MIN: u64 = 1024 * 1024;
 
 /// A commented configuration with every key.
 pub const SAMPLE: &str = include_str!("sample.toml");
@@ -49,6 +51,8 @@ pub struct Config {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Streams {
     pub replicas: u32,
+    /// How large the jobs stream may become; else a share of what the server has.
+    pub max_bytes: Option<u64>,
     pub duplicate_window: Duration,
     pub results_max_age: Duration,
     pub dead_max_age: Duration,
@@ -75,12 +79,19 @@ pub fn parse(text: &str, host_name: &str) -> Result<Config, Mistakes> {
 fn read_streams(table: &mut Table<'_>) -> Streams {
     let streams = Streams {
         replicas: table.get_or("replicas", 1),
+        max_bytes: table.get::<Bytes>("max_bytes").map(Bytes::get),
         duplicate_window: table.get_or("duplicate_window", Duration::from_secs(120)),
         results_max_age: table.get_or("results_max_age", 7 * DAY),
         dead_max_age: table.get_or("dead_max_age", 90 * DAY),
     };
     if ![1, 3, 5].contains(&streams.replicas) {
         table.mistake("replicas", "must be 1, 3 or 5");
+    }
+    if streams
+        .max_bytes
+        .is_some_and(|bytes| bytes < JOBS_BYTES_MIN)
+    {
+        table.mistake("max_bytes", "must be at least 1MiB");
     }
     if streams.duplicate_window < Duration::from_millis(100) {
         table.mistake("duplicate_window", "must be at least 100ms");
@@ -319,6 +330,7 @@ mod tests {
         let text = "\
 [streams]
 replicas = 2
+max_bytes = \"1kB\"
 [forecast]
 model = \"oracle\"
 mode = \"maybe\"
@@ -338,17 +350,18 @@ policy = \"maybe\"
         let error = parse(text, "host").unwrap_err().to_string();
         for part in [
             "line 2: streams.replicas: must be 1, 3 or 5",
-            "line 4: forecast.model: must be one of naive, seasonal-naive",
-            "line 5: forecast.mode: must be one of on, advisory, off",
-            "line 6: forecast.quantile: must be 0.5, 0.9 or 0.99",
-            "line 7: forecast.step: must be whole seconds, from 1s to 60s",
-            "line 8: categories.OCR",
-            "line 11: categories.ocr.max_attempts: must be at least 1",
-            "line 12: categories.ocr.retry_min: must not be above retry_max",
-            "line 13: categories.ocr.roles: role \"boss\" is not among the roles",
-            "line 14: categories.ocr.memry: unknown key",
-            "line 15: categories.ocr.max_running: must be at least 1",
-            "line 17: undeclared.policy",
+            "line 3: streams.max_bytes: must be at least 1MiB",
+            "line 5: forecast.model: must be one of naive, seasonal-naive",
+            "line 6: forecast.mode: must be one of on, advisory, off",
+            "line 7: forecast.quantile: must be 0.5, 0.9 or 0.99",
+            "line 8: forecast.step: must be whole seconds, from 1s to 60s",
+            "line 9: categories.OCR",
+            "line 12: categories.ocr.max_attempts: must be at least 1",
+            "line 13: categories.ocr.retry_min: must not be above retry_max",
+            "line 14: categories.ocr.roles: role \"boss\" is not among the roles",
+            "line 15: categories.ocr.memry: unknown key",
+            "line 16: categories.ocr.max_running: must be at least 1",
+            "line 18: undeclared.policy",
         ] {
             assert!(error.contains(part), "{part:?} not in {error}");
         }

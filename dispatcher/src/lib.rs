@@ -11,6 +11,7 @@
 //! - [`roles`]: which node holds which role, and how one moves;
 //! - [`capacity`]: the room each role will have;
 //! - [`roles`]: when a role should move to another node;
+//! - [`storage`]: how large each stream may become;
 //! - [`fitting`]: records as large as the server takes;
 //! - [`machine`]: the decision core, one state machine over explicit time;
 //! - [`lease`]: which one of several dispatchers is at work;
@@ -33,3 +34,4 @@ pub mod machine;
 pub mod placement;
 pub mod profile;
 pub mod roles;
+pub mod storage;

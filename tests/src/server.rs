@@ -61,14 +61,24 @@ impl Server {
         Self::start_with(false, lines).await
     }
 
+    /// Starts a server that offers this much storage, such as `64MB`.
+    pub async fn start_with_storage(size: &str) -> Server {
+        let jetstream = format!("max_file_store: {size}");
+        Self::start_with_jetstream(false, &jetstream, "").await
+    }
+
     async fn start_with(has_users: bool, lines: &str) -> Server {
+        Self::start_with_jetstream(has_users, "", lines).await
+    }
+
+    async fn start_with_jetstream(has_users: bool, jetstream: &str, lines: &str) -> Server {
         let slot = Slot::take();
         let directory = Directory::new();
         let port = free_port();
         let store = directory.path().join("store");
         let config = format!(
             "listen: \"127.0.0.1:{port}\"\nserver_name: rolecast-test\n\
-             jetstream {{ store_dir: \"{}\" }}\n{lines}",
+             jetstream {{ store_dir: \"{}\"\n{jetstream} }}\n{lines}",
             store.display()
         );
         directory.write("nats.conf", &config);

@@ -12,11 +12,11 @@ use async_nats::jetstream::consumer::{AckPolicy, pull};
 use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy};
 use async_nats::jetstream::{self, kv};
 use rolecast_common::id::{Category, Priority};
-use rolecast_common::nats::{Meaning, meaning_of};
 use rolecast_common::subjects::{self, Source};
 use rolecast_common::time::WallTime;
 
 use super::ACK_WAIT;
+use super::sizing::ensure_stream;
 use crate::config::Streams;
 
 /// Jobs delivered and not settled, delayed ones included, per consumer. The
@@ -24,6 +24,8 @@ use crate::config::Streams;
 /// it waits in the stream.
 const ACK_PENDING_MAX: i64 = 100_000;
 const PULLS_MAX: i64 = 512;
+/// Where no share of the storage is known yet; see [`super::sizing`].
+const DECISIONS_BYTES_MAX: i64 = 512 * 1024 * 1024;
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// Creates what is missing and upgrades what is old; returns when the jobs
@@ -63,6 +65,9 @@ fn streams(settings: &Streams) -> [Config; 5] {
             retention: RetentionPolicy::WorkQueue,
             // A full queue refuses its producer rather than losing the oldest job.
             discard: DiscardPolicy::New,
+            max_bytes: settings
+                .max_bytes
+                .map_or(-1, |bytes| i64::try_from(bytes).unwrap_or(i64::MAX)),
             duplicate_window: settings.duplicate_window,
             ..base(
                 subjects::STREAM_JOBS,
@@ -84,6 +89,8 @@ fn streams(settings: &Streams) -> [Config; 5] {
         Config {
             subjects: vec![subjects::DEAD.to_owned()],
             max_age: settings.dead_max_age,
+            // A full one refuses the next dead job, which then stays in the queue.
+            discard: DiscardPolicy::New,
             duplicate_window: settings.duplicate_window,
             ..base(
                 subjects::STREAM_DEAD,
@@ -96,7 +103,7 @@ fn streams(settings: &Streams) -> [Config; 5] {
             max_age: DAY,
             max_messages_per_subject: 1,
             max_messages: 200_000,
-            max_bytes: 512 * 1024 * 1024,
+            max_bytes: DECISIONS_BYTES_MAX,
             duplicate_window: settings.duplicate_window,
             ..base(
                 subjects::STREAM_DECISIONS,
@@ -167,54 +174,6 @@ fn metadata<const N: usize>(limits: [(&str, &str); N]) -> HashMap<String, String
     own.into_iter().chain(limits).collect()
 }
 
-async fn ensure_stream(jetstream: &jetstream::Context, wanted: &Config) -> anyhow::Result<()> {
-    let name = &wanted.name;
-    let existing = match jetstream.get_stream(name).await {
-        Ok(stream) => stream.cached_info().config.clone(),
-        Err(error) => {
-            let is_missing = meaning_of(&error) == Some(Meaning::StreamMissing);
-            if !is_missing {
-                return Err(error).with_context(|| format!("cannot look up stream {name}"));
-            }
-            jetstream
-                .create_stream(wanted.clone())
-                .await
-                .with_context(|| format!("cannot create stream {name}"))?;
-            tracing::info!(event = "stream_created", stream = name, "created stream");
-            return Ok(());
-        }
-    };
-    let upgraded = upgrade(&existing, wanted);
-    if upgraded != existing {
-        jetstream
-            .update_stream(upgraded)
-            .await
-            .with_context(|| format!("cannot upgrade stream {name}"))?;
-        tracing::info!(event = "stream_upgraded", stream = name, "upgraded stream");
-    }
-    Ok(())
-}
-
-/// Returns the existing configuration with everything we care about as wanted.
-fn upgrade(existing: &Config, wanted: &Config) -> Config {
-    let mut upgraded = existing.clone();
-    upgraded.subjects.clone_from(&wanted.subjects);
-    upgraded.description.clone_from(&wanted.description);
-    upgraded.retention = wanted.retention;
-    upgraded.discard = wanted.discard;
-    upgraded.max_age = wanted.max_age;
-    upgraded.duplicate_window = wanted.duplicate_window;
-    upgraded.num_replicas = wanted.num_replicas;
-    upgraded.allow_direct = wanted.allow_direct;
-    for (key, value) in &wanted.metadata {
-        let is_ours = key == "rolecast.version";
-        if is_ours || !upgraded.metadata.contains_key(key) {
-            upgraded.metadata.insert(key.clone(), value.clone());
-        }
-    }
-    upgraded
-}
-
 /// Creates or upgrades the three consumers of a category.
 pub(super) async fn ensure_consumers(
     jetstream: &jetstream::Context,
@@ -248,34 +207,4 @@ pub(super) async fn ensure_consumers(
             .with_context(|| format!("cannot create or upgrade consumer {name}"))?;
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn settings() -> Streams {
-        Streams {
-            replicas: 1,
-            duplicate_window: Duration::from_secs(120),
-            results_max_age: DAY,
-            dead_max_age: DAY,
-        }
-    }
-
-    #[test]
-    fn an_upgrade_keeps_what_operators_set_and_is_stable() {
-        let [wanted, ..] = streams(&settings());
-        let existing = Config {
-            max_bytes: 1 << 30,
-            description: Some("old".to_owned()),
-            metadata: HashMap::from([("io.nats.monitor.msgs-critical".to_owned(), "5".to_owned())]),
-            ..wanted.clone()
-        };
-        let upgraded = upgrade(&existing, &wanted);
-        assert_eq!(upgraded.max_bytes, 1 << 30);
-        assert_eq!(upgraded.description, wanted.description);
-        assert_eq!(upgraded.metadata["io.nats.monitor.msgs-critical"], "5");
-        assert_eq!(upgrade(&upgraded, &wanted), upgraded);
-    }
 }

@@ -24,6 +24,7 @@ mod pings;
 mod role_events;
 mod roles;
 mod service;
+mod sizing;
 mod standby;
 mod training;
 
