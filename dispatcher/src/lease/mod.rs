@@ -17,6 +17,7 @@
 //!
 //! The scheme is that of Gray and Cheriton, "Leases" (1989).
 
+mod claim;
 mod holding;
 mod silence;
 pub mod timing;
@@ -303,7 +304,8 @@ impl Lease {
                 silence.extend(revision, now);
                 let over = silence.ends(self.jitter);
                 if self.is_free(&entry) || now >= over {
-                    self.claim(now, revision, out);
+                    let epoch = claim::epoch(self.known, &entry, &self.incarnation);
+                    self.claim(now, revision, epoch, out);
                 } else {
                     self.due = over.min(now + WATCH_INTERVAL);
                 }
@@ -377,9 +379,9 @@ impl Lease {
         }
     }
 
-    fn claim(&mut self, now: Time, revision: u64, out: &mut Vec<Output>) {
+    fn claim(&mut self, now: Time, revision: u64, epoch: Epoch, out: &mut Vec<Output>) {
         let record = Record {
-            epoch: self.known.next(),
+            epoch,
             name: self.name.clone(),
             incarnation: self.incarnation.clone(),
             renewal: 0,

@@ -319,7 +319,7 @@ fn a_key_that_is_deleted_is_claimed_by_the_other_when_the_holder_is_dead() {
             panic!("{said:?}");
         };
         assert!((6_260..6_500).contains(when), "{when}");
-        assert_eq!(*epoch, Epoch::new(2));
+        assert!(epoch.get() > claim::LOST_EPOCHS, "{epoch}");
     }
 }
 
