@@ -8,7 +8,9 @@
 
 use std::time::Duration;
 
-use rolecast_tests::protocol::{Flaw, RECOVERY_MAX, Run, run};
+use rolecast_tests::protocol::{
+    BACKLOG_MAX, FLOW_MAX, Faults, Flaw, LEADER_MAX, RECOVERY_MAX, Run, run,
+};
 
 const SEEDS_DEFAULT: u64 = 500;
 /// Few, for other tests run beside this one.
@@ -25,40 +27,49 @@ fn seeds() -> u64 {
 #[test]
 fn roles_are_safe_and_come_back_whatever_goes_wrong() {
     let count = seeds();
-    let threads: Vec<_> = (0..THREADS)
-        .map(|first| std::thread::spawn(move || run_every(first, count)))
-        .collect();
-    let mut total = Run::default();
-    for thread in threads {
-        let part = thread.join().expect("all seeds of the part hold");
-        total.steps += part.steps;
-        total.changes += part.changes;
-        total.job_starts += part.job_starts;
-        total.recovery = total.recovery.max(part.recovery);
-    }
-    println!("{count} seeds: {total:?}");
+    let total = run_all(Faults::All, count);
     // A simulation in which nothing happens would hold anything.
     assert!(total.changes > 5 * count, "{total:?}");
     assert!(total.job_starts > 5 * count, "{total:?}");
     assert!(total.recovery > Duration::ZERO && total.recovery <= RECOVERY_MAX);
+    assert!(total.unled > Duration::ZERO && total.unled <= LEADER_MAX);
+    assert!(total.flow > Duration::ZERO && total.flow <= FLOW_MAX);
+    assert!(total.backlog > Duration::ZERO && total.backlog <= BACKLOG_MAX);
+    assert!(total.recorded > 100 * count, "{total:?}");
+}
+
+#[test]
+fn elections_of_the_bucket_never_change_who_leads() {
+    let total = run_all(Faults::Elections, seeds() / 5);
+    assert!(total.unled <= LEADER_MAX, "{total:?}");
+}
+
+/// Runs as many seeds, in a few threads.
+fn run_all(faults: Faults, count: u64) -> Run {
+    let threads: Vec<_> = (0..THREADS)
+        .map(|first| std::thread::spawn(move || run_every(faults, first, count)))
+        .collect();
+    let mut total = Run::default();
+    for thread in threads {
+        total.add(thread.join().expect("all seeds of the part hold"));
+    }
+    println!("{faults:?}, {count} seeds: {total:?}");
+    total
 }
 
 /// Runs this seed and every [`THREADS`]th one after it.
-fn run_every(first: usize, count: u64) -> Run {
+fn run_every(faults: Faults, first: usize, count: u64) -> Run {
     let mut total = Run::default();
     for seed in (0..count).skip(first).step_by(THREADS) {
-        let run = run(seed, None).unwrap_or_else(|violation| panic!("{violation}"));
-        total.steps += run.steps;
-        total.changes += run.changes;
-        total.job_starts += run.job_starts;
-        total.recovery = total.recovery.max(run.recovery);
+        let run = run(seed, faults, None).unwrap_or_else(|violation| panic!("{violation}"));
+        total.add(run);
     }
     total
 }
 
 /// Returns the first seed that notices the flaw.
-fn notice(flaw: Flaw) -> (u64, String) {
-    let found = (0..FLAW_SEEDS).find_map(|seed| Some((seed, run(seed, Some(flaw)).err()?)));
+fn notice(faults: Faults, flaw: Flaw) -> (u64, String) {
+    let found = (0..FLAW_SEEDS).find_map(|seed| Some((seed, run(seed, faults, Some(flaw)).err()?)));
     let (seed, violation) = found.expect("a planted flaw is noticed");
     println!(
         "{flaw:?}: seed {seed}, at {:.1?}: {}",
@@ -69,15 +80,25 @@ fn notice(flaw: Flaw) -> (u64, String) {
 
 #[test]
 fn a_lease_counted_from_receipt_is_noticed() {
-    notice(Flaw::LeaseFromReceipt);
+    notice(Faults::All, Flaw::LeaseFromReceipt);
 }
 
 #[test]
 fn a_command_of_an_old_epoch_is_noticed() {
-    notice(Flaw::OldEpoch);
+    notice(Faults::All, Flaw::OldEpoch);
 }
 
 #[test]
 fn a_promotion_before_the_confirmation_is_noticed() {
-    notice(Flaw::EarlyPromotion);
+    notice(Faults::All, Flaw::EarlyPromotion);
+}
+
+#[test]
+fn a_challenger_that_counts_the_absence_of_the_bucket_is_noticed() {
+    notice(Faults::Elections, Flaw::AbsenceCounted);
+}
+
+#[test]
+fn a_holder_that_asks_no_more_after_a_lapse_is_noticed() {
+    notice(Faults::Elections, Flaw::NoReturn);
 }

@@ -8,6 +8,9 @@ use rolecast_common::wire::RoleDocument;
 use super::clock::Instantaneous;
 use super::host::Host;
 
+/// A dispatcher learns of its claim within this time, or never.
+const CLAIM_MAX: Instantaneous = 2_000_000_000;
+
 /// What has been seen so far.
 #[derive(Debug, Default)]
 pub(super) struct Checks {
@@ -16,6 +19,11 @@ pub(super) struct Checks {
     /// The largest epoch of which each node took a command.
     taken: BTreeMap<usize, Epoch>,
     generation: u64,
+    /// Who led under each epoch.
+    leaders: BTreeMap<Epoch, (usize, u32)>,
+    /// When the key was harmed last: then a dispatcher that starts anew cannot know of
+    /// epochs that no worker has seen.
+    harmed: Option<Instantaneous>,
 }
 
 impl Checks {
@@ -70,6 +78,35 @@ impl Checks {
             ));
         }
         *taken = epoch;
+        Ok(())
+    }
+
+    pub(super) fn harm(&mut self, now: Instantaneous) {
+        self.harmed = Some(now);
+    }
+
+    /// Checks that a dispatcher leads under an epoch.
+    pub(super) fn leader(
+        &mut self,
+        now: Instantaneous,
+        epoch: Epoch,
+        leader: (usize, u32),
+        may_change: bool,
+    ) -> Result<(), String> {
+        if let Some(former) = self.leaders.get(&epoch) {
+            return Err(format!("{leader:?} and {former:?} lead under {epoch}"));
+        }
+        if let Some((last, former)) = self.leaders.last_key_value() {
+            if epoch < *last && self.harmed.is_none() {
+                return Err(format!("{leader:?} leads under {epoch} after {last}"));
+            }
+            if !may_change {
+                return Err(format!("{leader:?} leads, and {former:?} was not dead"));
+            }
+        }
+        // A claim that was stored just before counts as lost, too.
+        self.harmed = self.harmed.filter(|at| now - at < CLAIM_MAX);
+        self.leaders.insert(epoch, leader);
         Ok(())
     }
 

@@ -8,10 +8,15 @@ use rolecast_common::time::{Now, Time, WallTime};
 /// How far a clock's rate is from the true one at most. Two of them then differ by
 /// less than the twentieth that leases allow for.
 const DRIFT_MAX: f64 = 0.02;
-const WALL_START_MS: u64 = 1_800_000_000_000;
+pub(super) const WALL_START_MS: u64 = 1_800_000_000_000;
 
 /// A point in true time, in nanoseconds since the start of the simulation.
 pub(super) type Instantaneous = u64;
+
+/// Returns a length as true time is counted.
+pub(super) fn nanos(length: Duration) -> Instantaneous {
+    u64::try_from(length.as_nanos()).unwrap_or(u64::MAX)
+}
 
 /// The monotonic clock of one process.
 #[derive(Clone, Copy, Debug)]

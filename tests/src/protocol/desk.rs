@@ -1,13 +1,57 @@
-//! A dispatcher's process: the real lease and the real manager.
+//! A dispatcher's process: the real lease and the real machine, and what its shell
+//! does between them.
 
 use std::time::Duration;
 
-use rolecast_common::id::Epoch;
-use rolecast_common::time::Now;
+use rolecast_common::id::{Epoch, Sequence};
+use rolecast_common::time::{Now, Time};
+use rolecast_dispatcher::config::{self, Config};
 use rolecast_dispatcher::lease::{self, Lease};
-use rolecast_dispatcher::roles::{self, Manager, Settings};
+use rolecast_dispatcher::machine::{History, Input, Machine, Output, Params};
 
 use super::clock::Clock;
+
+/// As in the shell: by then every worker has reported what it has in hand.
+const WARM_UP: Duration = Duration::from_millis(1300);
+/// After this long without a sign of life a job is delivered again.
+pub(super) const ACK_WAIT: Duration = Duration::from_secs(15);
+/// A request of the setting up is made again after so long.
+const SETUP_RETRY: Duration = Duration::from_secs(1);
+/// Who cannot set up by then gives the lease back.
+const SETUP_LIMIT: Duration = Duration::from_secs(8);
+/// And contends again after so long.
+const SETUP_PAUSE: Duration = Duration::from_secs(2);
+
+/// Roles, and jobs for some of them.
+const CONFIG: &str = r#"
+[forecast]
+mode = "off"
+[categories.work]
+max_attempts = 1000
+[categories.lead]
+roles = ["leader"]
+max_attempts = 1000
+[categories.search]
+roles = ["search-leader"]
+max_attempts = 1000
+"#;
+
+/// Returns what all dispatchers are configured with.
+pub(super) fn config(backups: u32) -> Config {
+    let role = |name: &str, holders: u32, group: &str, from: &str| {
+        format!(
+            "[roles.{name}]\nholders = {holders}\ngroup = \"{group}\"\n{from}\n\
+             change_cost = \"10s\"\nterm = \"10m\"\nchanges_per_hour = 60\n"
+        )
+    };
+    let text = [
+        CONFIG.to_owned(),
+        role("leader", 1, "default", "from = \"backup\""),
+        role("backup", backups, "default", ""),
+        role("search-leader", 1, "search", ""),
+    ];
+    config::parse(&text.concat(), "d").expect("it is a configuration")
+}
 
 /// One dispatcher; its process may be down.
 #[derive(Debug)]
@@ -21,28 +65,78 @@ pub(super) struct Desk {
 #[derive(Debug)]
 pub(super) struct Mind {
     pub(super) lease: Lease,
-    pub(super) manager: Manager,
+    pub(super) machine: Machine,
     pub(super) epoch: Epoch,
+    stage: Stage,
+    /// Counts the times it led: what is for an earlier time does not arrive.
+    pub(super) service: u64,
+    start: Start,
 }
 
-impl Desk {
-    pub(super) fn start(&mut self, clock: Clock, name: &str, settings: Settings, jitter: Duration) {
-        self.life += 1;
-        self.clock = clock;
-        let incarnation = format!("{name}-{}", self.life);
-        self.mind = Some(Mind {
-            lease: Lease::new(name.to_owned(), incarnation, Epoch::default(), jitter),
-            manager: Manager::new(settings),
-            epoch: Epoch::default(),
-        });
-    }
+/// How far a dispatcher is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    StandingBy,
+    /// It holds the lease since then and reads the failed attempts.
+    SettingUp {
+        since: Time,
+        retry: Time,
+    },
+    /// It was told last that it holds the lease until then.
+    Leading {
+        until: Time,
+    },
+}
+
+/// What a dispatcher is started with.
+#[derive(Clone, Debug)]
+pub(super) struct Start {
+    pub(super) name: String,
+    pub(super) config: Config,
+    pub(super) jitter: Duration,
+    pub(super) seed: u64,
 }
 
 /// What a dispatcher says.
 #[derive(Debug, Default)]
 pub(super) struct Said {
     pub(super) lease: Vec<lease::Output>,
-    pub(super) roles: Vec<roles::Output>,
+    pub(super) machine: Vec<Output>,
+    /// It asks for the failed attempts.
+    pub(super) sets_up: bool,
+}
+
+impl Desk {
+    pub(super) fn start(&mut self, clock: Clock, now: Now, start: Start) {
+        self.life += 1;
+        self.clock = clock;
+        let incarnation = format!("{}-{}", start.name, self.life);
+        let name = start.name.clone();
+        self.mind = Some(Mind {
+            lease: Lease::new(name, incarnation, Epoch::default(), start.jitter),
+            machine: new_machine(&start, now),
+            epoch: Epoch::default(),
+            stage: Stage::StandingBy,
+            service: 0,
+            start,
+        });
+    }
+}
+
+fn new_machine(start: &Start, now: Now) -> Machine {
+    let config = start.config.clone();
+    let params = Params {
+        name: start.name.clone(),
+        forecast: config.forecast,
+        policies: config.policies,
+        roles: config.roles,
+        has_feedback: config.has_feedback,
+        undeclared: config.undeclared,
+        warm_up: WARM_UP,
+        ack_wait: ACK_WAIT,
+        seed: start.seed,
+    };
+    Machine::new(params, now)
 }
 
 impl Mind {
@@ -51,11 +145,13 @@ impl Mind {
         self.lease.handle(now.time, input, &mut out);
         for output in out {
             match &output {
-                lease::Output::Lead { epoch } => self.epoch = *epoch,
-                lease::Output::StepDown { .. } => {
-                    self.manager
-                        .handle(now, roles::Input::Unlead, &mut said.roles);
+                lease::Output::Lead { epoch } => {
+                    self.epoch = *epoch;
+                    let (since, retry) = (now.time, now.time + SETUP_RETRY);
+                    self.stage = Stage::SettingUp { since, retry };
+                    said.sets_up = true;
                 }
+                lease::Output::StepDown { .. } => self.stand_by(now),
                 lease::Output::Read { .. }
                 | lease::Output::Write { .. }
                 | lease::Output::RolledBack { .. }
@@ -64,14 +160,106 @@ impl Mind {
             }
             said.lease.push(output);
         }
-        if let Some(until) = self.lease.held_until() {
-            let epoch = self.epoch;
-            let lead = roles::Input::Lead { epoch, until };
-            self.manager.handle(now, lead, &mut said.roles);
+        self.renew(now, said);
+    }
+
+    /// Tells the machine that the lease was renewed. After a lapse its pulls are void.
+    fn renew(&mut self, now: Now, said: &mut Said) {
+        let (Some(until), Stage::Leading { until: told }) = (self.lease.held_until(), self.stage)
+        else {
+            return;
+        };
+        if until == told {
+            return;
+        }
+        self.stage = Stage::Leading { until };
+        self.handle(now, Input::Renewed { until }, said);
+        if told <= now.time {
+            self.handle(now, Input::Reconnected, said);
         }
     }
 
-    pub(super) fn handle(&mut self, now: Now, input: roles::Input, said: &mut Said) {
-        self.manager.handle(now, input, &mut said.roles);
+    /// Begins anew, as one that only knows the largest epoch.
+    fn stand_by(&mut self, now: Now) {
+        self.lease.note(self.machine.known_epoch());
+        self.machine = new_machine(&self.start, now);
+        self.stage = Stage::StandingBy;
+        self.service += 1;
+    }
+
+    /// The machine leads no more: nodes follow another epoch. The key is still its own.
+    pub(super) fn step_down(&mut self, now: Now, incarnation: String) {
+        let known = self.machine.known_epoch().max(self.epoch);
+        self.stand_by(now);
+        let (name, jitter) = (self.start.name.clone(), self.start.jitter);
+        self.lease = Lease::new(name, incarnation, known, jitter);
+    }
+
+    /// Takes the lead if it still holds the lease.
+    pub(super) fn set_up(
+        &mut self,
+        now: Now,
+        histories: Vec<(Sequence, History)>,
+        said: &mut Said,
+    ) {
+        let (Some(until), Stage::SettingUp { .. }) = (self.lease.held_until(), self.stage) else {
+            return;
+        };
+        self.stage = Stage::Leading { until };
+        self.service += 1;
+        let epoch = self.epoch;
+        let lead = Input::Lead {
+            epoch,
+            until,
+            histories,
+        };
+        self.handle(now, lead, said);
+    }
+
+    pub(super) fn tick(&mut self, now: Now, said: &mut Said) {
+        self.handle_lease(now, lease::Input::Tick, said);
+        if let Stage::SettingUp { since, retry } = self.stage {
+            if now.time.since(since) >= SETUP_LIMIT {
+                let pause = SETUP_PAUSE;
+                self.handle_lease(now, lease::Input::GiveBack { pause }, said);
+            } else if now.time >= retry {
+                let retry = now.time + SETUP_RETRY;
+                self.stage = Stage::SettingUp { since, retry };
+                said.sets_up = true;
+            }
+        }
+        if self.machine.next_deadline() <= now.time {
+            self.end_turn(now, said);
+        }
+    }
+
+    /// Lets the machine handle it, and end its turn.
+    pub(super) fn handle(&mut self, now: Now, input: Input, said: &mut Said) {
+        self.machine.handle(now, input, &mut said.machine);
+        self.end_turn(now, said);
+    }
+
+    fn end_turn(&mut self, now: Now, said: &mut Said) {
+        self.machine.handle(now, Input::Turn, &mut said.machine);
+        if !self.leads() {
+            // What is to be done is for the leader to do.
+            said.machine
+                .retain(|output| matches!(output, Output::Event(_)));
+        }
+        let known = self.machine.known_epoch();
+        self.lease.note(known);
+    }
+
+    /// Returns whether its service runs: it hears outcomes and pulls jobs.
+    pub(super) fn leads(&self) -> bool {
+        matches!(self.stage, Stage::Leading { .. })
+    }
+
+    pub(super) fn next_deadline(&self) -> Time {
+        let due = self.lease.next_deadline().min(self.machine.next_deadline());
+        match self.stage {
+            Stage::SettingUp { retry, .. } => due.min(retry),
+            Stage::StandingBy | Stage::Leading { .. } => due,
+        }
     }
 }

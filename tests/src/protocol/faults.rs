@@ -9,6 +9,18 @@ use super::network::Place;
 /// Until then things go wrong.
 pub(super) const FAULTS_END: Duration = Duration::from_secs(60);
 
+/// An election takes NATS 4 to 9 s; two in a row take longer.
+const AWAY_MS_MAX: u64 = 15_000;
+
+/// What may go wrong in a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Faults {
+    All,
+    /// Only the bucket of the lease is away now and then, so nobody else may ever
+    /// lead than who led first.
+    Elections,
+}
+
 /// Something that goes wrong for a while, or that somebody does.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Fault {
@@ -22,6 +34,10 @@ pub(super) enum Fault {
     Cut(Place, Place, Duration),
     /// A node and all dispatchers do not hear each other.
     Isolate(usize, Duration),
+    /// A bucket does not answer: its stream has no leader.
+    Away(Bucket, Duration),
+    /// Somebody lays hands on the key of the lease.
+    Harm(Harm),
     /// An operator gives a role to a node.
     Order(usize, usize),
     /// The judge wants a role elsewhere.
@@ -30,8 +46,54 @@ pub(super) enum Fault {
     Drain(bool),
 }
 
+/// What is away: each bucket, and the queue of jobs, is a stream with a leader of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Bucket {
+    Lease,
+    Roles,
+    Jobs,
+    All,
+}
+
+/// Ways to spoil a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Harm {
+    /// It is deleted, and the mark of that stays.
+    Delete,
+    /// Nothing is left of it.
+    Purge,
+    /// It is given a content that no dispatcher wrote.
+    Damage,
+}
+
 /// Returns what goes wrong in a run, by the time.
-pub(super) fn plan(rng: &mut Rng, nodes: usize, dispatchers: usize) -> Vec<(Duration, Fault)> {
+pub(super) fn plan(
+    rng: &mut Rng,
+    world: Faults,
+    nodes: usize,
+    dispatchers: usize,
+) -> Vec<(Duration, Fault)> {
+    match world {
+        Faults::All => plan_all(rng, nodes, dispatchers),
+        Faults::Elections => plan_elections(rng),
+    }
+}
+
+/// Nothing but elections: a bucket is away for up to 15 s, and back for a while.
+fn plan_elections(rng: &mut Rng) -> Vec<(Duration, Fault)> {
+    let mut plan = Vec::new();
+    let mut at = Duration::from_secs(8);
+    while at < FAULTS_END {
+        let length = Duration::from_millis(rng.u64(..AWAY_MS_MAX));
+        plan.push((at, Fault::Away(Bucket::Lease, length)));
+        // As long as a holder takes to come back, or much longer.
+        let pause = [1_500, 5_000][rng.usize(..2)];
+        at += length + Duration::from_millis(rng.u64(1_000..pause));
+    }
+    plan
+}
+
+fn plan_all(rng: &mut Rng, nodes: usize, dispatchers: usize) -> Vec<(Duration, Fault)> {
     let mut plan = Vec::new();
     let mut at = Duration::from_secs(3);
     let pace = [1_000, 3_000, 8_000][rng.usize(..3)];
@@ -53,7 +115,7 @@ fn fault(rng: &mut Rng, nodes: usize, dispatchers: usize) -> Fault {
     // As long as a blink, a missed heartbeat, a lease, or more than a role's lease.
     let scale = [400, 4_000, 16_000][rng.usize(..3)];
     let length = Duration::from_millis(rng.u64(50..scale));
-    match rng.u8(..12) {
+    match rng.u8(..15) {
         0 | 1 => Fault::Pause(process, length),
         2 | 3 => Fault::Crash(process, length),
         4 => Fault::Leave(node, length),
@@ -64,6 +126,11 @@ fn fault(rng: &mut Rng, nodes: usize, dispatchers: usize) -> Fault {
         8 => Fault::Cut(Place::Store, dispatcher, length),
         9 => Fault::Order(rng.usize(..3), node),
         10 => Fault::Move(rng.usize(..3), node),
-        _ => Fault::Drain(rng.bool()),
+        11 => Fault::Drain(rng.bool()),
+        12 => Fault::Harm([Harm::Delete, Harm::Purge, Harm::Damage][rng.usize(..3)]),
+        _ => {
+            let bucket = [Bucket::Lease, Bucket::Roles, Bucket::Jobs, Bucket::All][rng.usize(..4)];
+            Fault::Away(bucket, Duration::from_millis(rng.u64(..AWAY_MS_MAX)))
+        }
     }
 }

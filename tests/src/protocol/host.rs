@@ -5,11 +5,14 @@ use std::time::Duration;
 
 use rolecast_common::id::{BootId, Category, Epoch, NodeId, Role};
 use rolecast_common::label::Labels;
-use rolecast_common::unit::{Resources, Speed};
+use rolecast_common::unit::{Bytes, Cores, Resources, Speed};
 use rolecast_common::wire::Heartbeat;
 use rolecast_worker::agent::{Agent, HookRun, Limits, Params, RoleParams};
 
 use super::clock::{Clock, Instantaneous};
+
+/// Jobs for anybody, and for two roles.
+pub(super) const CATEGORIES: [&str; 3] = ["work", "lead", "search"];
 
 /// One host; its process may be down.
 #[derive(Debug)]
@@ -95,9 +98,13 @@ impl Host {
             },
             labels: Labels::default(),
             speed: Speed::default(),
-            capacity: Resources::default(),
+            capacity: Resources {
+                cpu: Cores::clamped(4.0),
+                memory: Bytes::from_mib(4096),
+                ..Resources::default()
+            },
             jobs_max: 8,
-            categories: BTreeMap::from([(category(), limits)]),
+            categories: CATEGORIES.map(|name| (category(name), limits)).into(),
             grace: Duration::from_secs(2),
             heartbeat_on_change: false,
             batch_len_max: 1 << 16,
@@ -118,6 +125,6 @@ impl Host {
     }
 }
 
-pub(super) fn category() -> Category {
-    Category::new("work").expect("it is a category")
+pub(super) fn category(name: &str) -> Category {
+    Category::new(name).expect("it is a category")
 }

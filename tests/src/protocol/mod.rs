@@ -1,9 +1,11 @@
-//! The protocol simulator: the real leases, role managers and agents in a bad world.
+//! The protocol simulator: the real leases, machines and agents in a bad world.
 //!
-//! Several dispatchers ([`Lease`] and [`Manager`]) and workers ([`Agent`]) share a
-//! store with compare-and-set and a network that delays, drops, repeats, reorders and
+//! Several dispatchers ([`Lease`] and [`Machine`], in it the manager of roles) and workers
+//! ([`Agent`]) share a store with compare-and-set, a queue of jobs, and a network that delays, drops, repeats, reorders and
 //! cuts. Clocks drift and start anywhere; processes are stopped, killed and started
-//! again, with nothing left but what they keep. All of it follows from one seed.
+//! again, with nothing left but what they keep. Buckets are away for as long as NATS
+//! elects leaders, and the key of the lease is deleted or damaged. All of it follows
+//! from one seed.
 //!
 //! After every step (`checks`):
 //!
@@ -14,13 +16,19 @@
 //! 4. under one epoch workers take commands of one dispatcher only, and never of an
 //!    epoch below one they took before;
 //! 5. a step of the roles' document is never lost or repeated;
-//! 6. when nothing goes wrong any more, all roles have their holders within
-//!    [`RECOVERY_MAX`].
+//! 6. under one epoch one dispatcher leads, and an epoch that is led is above all that
+//!    were led before;
+//! 7. when nothing goes wrong any more, a dispatcher leads within [`LEADER_MAX`], and all
+//!    roles have their holders within [`RECOVERY_MAX`];
+//! 8. from then on a new job is recorded within [`FLOW_MAX`], and all jobs from before are
+//!    recorded within [`BACKLOG_MAX`];
+//! 9. a job leaves the queue only when it is recorded;
+//! 10. when nothing but elections goes wrong, nobody but the first ever leads.
 //!
 //! [`Flaw`]s are planted by tampering with messages, outside the code under test.
 //!
 //! [`Lease`]: rolecast_dispatcher::lease::Lease
-//! [`Manager`]: rolecast_dispatcher::roles::Manager
+//! [`Machine`]: rolecast_dispatcher::machine::Machine
 //! [`Agent`]: rolecast_worker::agent::Agent
 
 mod checks;
@@ -29,14 +37,30 @@ mod desk;
 mod faults;
 mod host;
 mod network;
+mod queue;
 mod store;
 mod world;
 
 use std::fmt;
 use std::time::Duration;
 
+pub use faults::Faults;
 use world::World;
 
+/// How soon after the last fault a dispatcher leads, if the former one is dead: a request
+/// that was lost, 0.41 s; the patience that begins then, 1.29 s, and its jitter, 0.1 s,
+/// all on a slow clock; a read and a claim of 40 ms each; and the same again for one that
+/// claimed in vain, 0.1 s.
+pub const LEADER_MAX: Duration = Duration::from_millis(2500);
+/// How long after its publication a job that any node may run is recorded, once nothing
+/// goes wrong any more: until a dispatcher leads, [`LEADER_MAX`]; its warm-up, 1.3 s; and,
+/// if the pull of a leader that lived through the faults was lost, until it counts as
+/// lost, 22 s and a sweep; the run itself takes a third of a second.
+pub const FLOW_MAX: Duration = Duration::from_secs(26);
+/// How soon after the last fault all jobs from before are recorded: those for a role need
+/// its holder, [`RECOVERY_MAX`], and those that a dead dispatcher had fetched come again
+/// after 15 s, which is within that.
+pub const BACKLOG_MAX: Duration = Duration::from_secs(44);
 /// How soon after the last fault all must be well: a new dispatcher's lease, 5 s; the
 /// lease of its predecessor's roles, 10.5 s; a node that failed lately is asked again
 /// after 15 s; two changes of a hook each, in one group.
@@ -51,6 +75,10 @@ pub enum Flaw {
     OldEpoch,
     /// A dispatcher promotes without waiting for the confirmation of the demotion.
     EarlyPromotion,
+    /// A challenger counts time in which the bucket was away as the holder's silence.
+    AbsenceCounted,
+    /// A holder whose lease has lapsed asks no more.
+    NoReturn,
 }
 
 /// What a run came to.
@@ -62,6 +90,28 @@ pub struct Run {
     pub job_starts: u64,
     /// How long after the last fault all was well for good.
     pub recovery: Duration,
+    /// How long after the last fault a dispatcher led for good.
+    pub unled: Duration,
+    /// How long a new job took at most after the last fault.
+    pub flow: Duration,
+    /// How long after the last fault the last job from before it was recorded.
+    pub backlog: Duration,
+    /// Jobs that were recorded.
+    pub recorded: u64,
+}
+
+impl Run {
+    /// Adds the figures of another run: counts, and the longest of lengths.
+    pub fn add(&mut self, other: Self) {
+        self.steps += other.steps;
+        self.changes += other.changes;
+        self.job_starts += other.job_starts;
+        self.recovery = self.recovery.max(other.recovery);
+        self.unled = self.unled.max(other.unled);
+        self.flow = self.flow.max(other.flow);
+        self.backlog = self.backlog.max(other.backlog);
+        self.recorded += other.recorded;
+    }
 }
 
 /// What was broken, when and by what seed.
@@ -85,10 +135,10 @@ impl fmt::Display for Violation {
 }
 
 /// Runs one seed; one that fails is run again to tell what happened before.
-pub fn run(seed: u64, flaw: Option<Flaw>) -> Result<Run, Box<Violation>> {
-    let result = World::new(seed, flaw, false).run();
+pub fn run(seed: u64, faults: Faults, flaw: Option<Flaw>) -> Result<Run, Box<Violation>> {
+    let result = World::new(seed, faults, flaw, false).run();
     match result {
         Ok(run) => Ok(run),
-        Err(_) => World::new(seed, flaw, true).run(),
+        Err(_) => World::new(seed, faults, flaw, true).run(),
     }
 }

@@ -1,19 +1,37 @@
 //! A key-value store with compare-and-set: each request takes effect at one moment.
+//!
+//! Each key is in a bucket of its own, which does not answer while it is away. What is
+//! written then may be lost, be stored unanswered, or be stored when the bucket is back.
 
+use fastrand::Rng;
 use rolecast_common::wire::RoleDocument;
 use rolecast_dispatcher::lease::{Entry, Record, Written};
 
-/// One key: its revision, 0 before the first write, and what it holds.
+use super::clock::Instantaneous;
+use super::faults::{Bucket, Harm};
+use super::queue::Queue;
+
+/// One key and its bucket.
 #[derive(Debug)]
 pub(super) struct Key<T> {
+    /// The newest revision of the bucket.
+    last: u64,
+    /// The key's, 0 if nothing is there.
     revision: u64,
     value: Option<T>,
+    is_deleted: bool,
+    away_until: Instantaneous,
 }
 
 impl<T> Default for Key<T> {
     fn default() -> Self {
-        let (revision, value) = (0, None);
-        Self { revision, value }
+        Self {
+            last: 0,
+            revision: 0,
+            value: None,
+            is_deleted: false,
+            away_until: 0,
+        }
     }
 }
 
@@ -26,24 +44,106 @@ impl<T: Clone> Key<T> {
         if revision != self.revision {
             return Written::Conflict;
         }
-        self.revision += 1;
+        self.last += 1;
+        self.revision = self.last;
         self.value = Some(value);
+        self.is_deleted = false;
         Written::Done(self.revision)
     }
 }
 
-/// The keys that dispatchers share.
+/// What becomes of a request while its bucket is away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// The bucket is there.
+    Answered,
+    Lost,
+    /// It takes effect, and nobody learns of it.
+    Unanswered,
+    /// It arrives when the bucket is back.
+    Late(Instantaneous),
+}
+
+/// The keys that dispatchers share, and the jobs.
 #[derive(Debug, Default)]
 pub(super) struct Store {
     pub(super) lease: Key<Record>,
     pub(super) roles: Key<RoleDocument>,
+    pub(super) queue: Queue,
 }
 
 impl Store {
     pub(super) fn lease(&self) -> Entry {
-        match self.lease.read() {
+        let key = &self.lease;
+        let revision = key.revision;
+        match key.read() {
             Some((revision, record)) => Entry::Record { revision, record },
-            None => Entry::Missing,
+            None if key.last == 0 => Entry::Missing,
+            None if key.is_deleted => Entry::Deleted { revision },
+            None => Entry::Unreadable { revision },
         }
     }
+
+    pub(super) fn harm(&mut self, harm: Harm) {
+        let key = &mut self.lease;
+        if key.last == 0 {
+            return;
+        }
+        key.value = None;
+        key.last += 1;
+        key.is_deleted = harm != Harm::Damage;
+        key.revision = match harm {
+            Harm::Delete | Harm::Damage => key.last,
+            Harm::Purge => 0,
+        };
+    }
+
+    pub(super) fn send_away(&mut self, bucket: Bucket, until: Instantaneous) {
+        let all = [
+            (Bucket::Lease, &mut self.lease.away_until),
+            (Bucket::Roles, &mut self.roles.away_until),
+            (Bucket::Jobs, &mut self.queue.away_until),
+        ];
+        for (which, away_until) in all {
+            if bucket == which || bucket == Bucket::All {
+                *away_until = until.max(*away_until);
+            }
+        }
+    }
+
+    pub(super) fn heal(&mut self) {
+        self.lease.away_until = 0;
+        self.roles.away_until = 0;
+        self.queue.away_until = 0;
+    }
+
+    pub(super) fn fate(&self, rng: &mut Rng, now: Instantaneous, request: Request) -> Fate {
+        let (until, is_write) = match request {
+            Request::ReadLease => (self.lease.away_until, false),
+            Request::WriteLease => (self.lease.away_until, true),
+            Request::ReadRoles => (self.roles.away_until, false),
+            Request::WriteRoles => (self.roles.away_until, true),
+            Request::ReadJobs => (self.queue.away_until, false),
+            Request::WriteJobs => (self.queue.away_until, true),
+        };
+        if now >= until {
+            return Fate::Answered;
+        }
+        match rng.u8(..3) {
+            0 if is_write => Fate::Unanswered,
+            1 if is_write => Fate::Late(until),
+            _ => Fate::Lost,
+        }
+    }
+}
+
+/// Which request it is.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Request {
+    ReadLease,
+    WriteLease,
+    ReadRoles,
+    WriteRoles,
+    ReadJobs,
+    WriteJobs,
 }

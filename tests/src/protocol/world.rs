@@ -2,29 +2,33 @@
 
 mod action;
 mod carry;
+mod flow;
+mod trouble;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
-use std::num::NonZeroU32;
 use std::time::Duration;
 
 use fastrand::Rng;
-use rolecast_common::id::{Epoch, Group, NodeId, Role};
+use rolecast_common::assignment::Assignment;
+use rolecast_common::id::{Epoch, NodeId, Role, Sequence};
+use rolecast_common::subjects::Source;
 use rolecast_common::time::Time;
-use rolecast_common::unit::Cores;
-use rolecast_common::wire::{Heartbeat, RoleAssignment, RoleDocument};
+use rolecast_common::wire::{Heartbeat, Outcome, RoleAssignment, RoleDocument};
+use rolecast_dispatcher::config::Config;
 use rolecast_dispatcher::lease::{Entry, Record, Written};
-use rolecast_dispatcher::roles::{RoleSettings, Settings};
+use rolecast_dispatcher::machine::{self, History, Recorded};
 use rolecast_worker::agent::{self, Offer};
 
 use super::checks::Checks;
-use super::clock::{Clock, Instantaneous};
-use super::desk::Desk;
-use super::faults::{FAULTS_END, Fault, plan};
+use super::clock::{Clock, Instantaneous, nanos};
+use super::desk::{Desk, Mind, config};
+use super::faults::{FAULTS_END, Fault, Faults, plan};
 use super::host::{Host, Service};
 use super::network::{Network, Place, Weather};
-use super::store::Store;
-use super::{Flaw, RECOVERY_MAX, Run, Violation};
+use super::queue::Word;
+use super::store::{Request, Store};
+use super::{BACKLOG_MAX, FLOW_MAX, Flaw, LEADER_MAX, RECOVERY_MAX, Run, Violation};
 
 /// A run goes on for as long after the faults as shows that what is well stays so.
 const END: Duration = Duration::from_secs(105);
@@ -42,15 +46,31 @@ enum Letter {
         sender: (usize, u32),
         offer: Offer,
     },
-    Ask {
-        from: usize,
+    Outcomes {
+        node: usize,
+        reply: String,
+        outcomes: Vec<(Assignment, Outcome)>,
+    },
+    Confirm {
         life: u32,
+        batch: u64,
+    },
+    Ask {
+        from: Asker,
         question: Question,
     },
     Reply {
-        life: u32,
+        to: Asker,
         reply: Reply,
     },
+}
+
+/// Who asks the store: a dispatcher, its start, and the time it led.
+#[derive(Clone, Copy, Debug)]
+struct Asker {
+    desk: usize,
+    life: u32,
+    service: u64,
 }
 
 /// What a dispatcher wants of the store.
@@ -60,6 +80,23 @@ enum Question {
     WriteLease(Time, u64, Record),
     ReadRoles(u64),
     WriteRoles(u64, u64, Box<RoleDocument>),
+    Histories,
+    Pull(Source, u32),
+    Word(Sequence, Word),
+    Record(Sequence),
+}
+
+impl Question {
+    fn request(&self) -> Request {
+        match self {
+            Self::ReadLease(..) => Request::ReadLease,
+            Self::WriteLease(..) => Request::WriteLease,
+            Self::ReadRoles(..) => Request::ReadRoles,
+            Self::WriteRoles(..) => Request::WriteRoles,
+            Self::Histories | Self::Pull(..) => Request::ReadJobs,
+            Self::Word(..) | Self::Record(..) => Request::WriteJobs,
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -68,6 +105,11 @@ enum Reply {
     LeaseWritten(Time, Written),
     Roles(u64, Option<(u64, Box<RoleDocument>)>),
     RolesWritten(u64, Written),
+    Histories(Vec<(Sequence, History)>),
+    Pulled(Box<machine::Input>),
+    Recorded(Sequence, Recorded),
+    /// Nothing is answered.
+    None,
 }
 
 /// Something that happens to a process, or in the world.
@@ -100,15 +142,47 @@ enum Due {
     Resume(Place),
     Start(Place),
     Mend(Place, Place),
-    /// A dispatcher that is at work sends a job.
+    /// A dispatcher that is at work sends a job past its machine.
     Jobs,
+    /// A producer publishes a job.
+    Publish,
+    /// The queue looks whether something is to be delivered.
+    Deliver,
+    /// The shell of a dispatcher learned something.
+    Report {
+        to: Asker,
+        input: Box<machine::Input>,
+    },
     /// Nothing goes wrong from now on.
     Heal,
+}
+
+impl Due {
+    /// Returns whose doing it is, and of which start: it waits while that one is stopped,
+    /// and is over with it.
+    fn process(&self) -> Option<(Place, u32)> {
+        match self {
+            Self::Leave { from, life, .. } => Some((*from, *life)),
+            Self::Wake { at, life, .. } => Some((*at, *life)),
+            Self::Node { node, life, .. } => Some((Place::Node(*node), *life)),
+            Self::Report { to, .. } => Some((Place::Dispatcher(to.desk), to.life)),
+            Self::Arrive { .. }
+            | Self::Fault(_)
+            | Self::Resume(_)
+            | Self::Start(_)
+            | Self::Mend(..)
+            | Self::Jobs
+            | Self::Publish
+            | Self::Deliver
+            | Self::Heal => None,
+        }
+    }
 }
 
 #[derive(Debug)]
 pub(super) struct World {
     seed: u64,
+    faults: Faults,
     flaw: Option<Flaw>,
     rng: Rng,
     now: Instantaneous,
@@ -124,23 +198,24 @@ pub(super) struct World {
     /// When the next wake of a process is.
     wakes: BTreeMap<Place, Instantaneous>,
     roles: Vec<(Role, usize)>,
-    settings: Settings,
+    config: Config,
     hook_failure: f64,
     checks: Checks,
     job_number: u64,
     run: Run,
     ill_at: Instantaneous,
+    unled_at: Instantaneous,
     trace: Option<VecDeque<String>>,
 }
 
 impl World {
-    pub(super) fn new(seed: u64, flaw: Option<Flaw>, is_traced: bool) -> Self {
+    pub(super) fn new(seed: u64, faults: Faults, flaw: Option<Flaw>, is_traced: bool) -> Self {
         let mut rng = Rng::with_seed(seed);
         let node_count = rng.usize(3..6);
         let desk_count = rng.usize(2..4);
         let backups = if node_count > 3 { 2 } else { 1 };
-        let settings = settings(backups);
-        let roles = settings.managed.iter();
+        let config = config(backups);
+        let roles = config.roles.managed.iter();
         let roles = roles.map(|(role, settings)| (role.clone(), settings.holders.get() as usize));
         let roles = roles.collect();
         let hosts = (0..node_count).map(|index| new_host(&mut rng, index));
@@ -151,9 +226,14 @@ impl World {
             life: 0,
         });
         let desks = desks.collect();
-        let network = Network::new(Weather::new(&mut rng));
+        let weather = match faults {
+            Faults::All => Weather::new(&mut rng),
+            Faults::Elections => Weather::FAIR,
+        };
+        let network = Network::new(weather);
         let mut world = Self {
             seed,
+            faults,
             flaw,
             now: 0,
             due: BinaryHeap::new(),
@@ -166,12 +246,13 @@ impl World {
             stopped: BTreeMap::new(),
             wakes: BTreeMap::new(),
             roles,
-            settings,
+            config,
             hook_failure: [0.0, 0.0, 0.2][rng.usize(..3)],
             checks: Checks::default(),
             job_number: 0,
             run: Run::default(),
             ill_at: 0,
+            unled_at: 0,
             trace: is_traced.then(VecDeque::new),
             rng,
         };
@@ -180,7 +261,12 @@ impl World {
     }
 
     fn prepare(&mut self) {
-        for (at, fault) in plan(&mut self.rng, self.hosts.len(), self.desks.len()) {
+        for (at, fault) in plan(
+            &mut self.rng,
+            self.faults,
+            self.hosts.len(),
+            self.desks.len(),
+        ) {
             self.at(at, Due::Fault(fault));
         }
         for index in 0..self.hosts.len() {
@@ -192,6 +278,8 @@ impl World {
             self.at(at, Due::Start(Place::Dispatcher(index)));
         }
         self.at(Duration::from_millis(500), Due::Jobs);
+        self.at(Duration::from_secs(1), Due::Publish);
+        self.at(Duration::from_secs(1), Due::Deliver);
         self.at(FAULTS_END, Due::Heal);
     }
 
@@ -213,8 +301,18 @@ impl World {
             }
             self.look();
         }
-        let healed = u64::try_from(FAULTS_END.as_nanos()).unwrap_or(u64::MAX);
+        self.now = nanos(END);
+        self.check_recovery()
+    }
+
+    fn check_recovery(mut self) -> Result<Run, Box<Violation>> {
+        let healed = nanos(FAULTS_END);
         self.run.recovery = Duration::from_nanos(self.ill_at.saturating_sub(healed));
+        self.run.unled = Duration::from_nanos(self.unled_at.saturating_sub(healed));
+        if self.run.unled > LEADER_MAX {
+            let text = format!("nobody led {:.1?} after the faults", self.run.unled);
+            return Err(self.violation(text));
+        }
         if self.run.recovery > RECOVERY_MAX {
             let text = format!(
                 "not all was well {:.1?} after the faults",
@@ -222,15 +320,37 @@ impl World {
             );
             return Err(self.violation(text));
         }
+        self.check_flow(healed)?;
         Ok(self.run)
     }
 
-    fn violation(self, text: String) -> Box<Violation> {
+    /// Checks that jobs flow: those that nobody holds up but the dispatcher, and that
+    /// none is left of those from before.
+    fn check_flow(&mut self, healed: Instantaneous) -> Result<(), Box<Violation>> {
+        let (queue, now) = (&self.store.queue, self.now);
+        let last = now - nanos(FLOW_MAX);
+        let (flow, slowest) = queue.longest(healed, now, |at, source| {
+            (healed..last).contains(&at) && flow::is_for_anybody(source)
+        });
+        let (backlog, oldest) = queue.longest(healed, now, |at, _| at < healed);
+        (self.run.flow, self.run.backlog) = (flow, backlog);
+        self.run.recorded = queue.recorded();
+        let text = if flow > FLOW_MAX {
+            format!("job {slowest:?} was not recorded for {flow:.1?}")
+        } else if backlog > BACKLOG_MAX {
+            format!("job {oldest:?} was not recorded {backlog:.1?} after the faults")
+        } else {
+            return Ok(());
+        };
+        Err(self.violation(text))
+    }
+
+    fn violation(&mut self, text: String) -> Box<Violation> {
         Box::new(Violation {
             seed: self.seed,
             at: Duration::from_nanos(self.now),
             text,
-            trace: self.trace.unwrap_or_default().into(),
+            trace: self.trace.take().unwrap_or_default().into(),
         })
     }
 
@@ -249,16 +369,17 @@ impl World {
         if !is_led || !is_full {
             self.ill_at = self.now;
         }
+        if !is_led {
+            self.unled_at = self.now;
+        }
     }
 
     fn at(&mut self, at: Duration, due: Due) {
-        let at = u64::try_from(at.as_nanos()).unwrap_or(u64::MAX);
-        self.push(at, due);
+        self.push(nanos(at), due);
     }
 
     fn after(&mut self, delay: Duration, due: Due) {
-        let delay = u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX);
-        self.push(self.now + delay, due);
+        self.push(self.now + nanos(delay), due);
     }
 
     fn push(&mut self, at: Instantaneous, due: Due) {
@@ -293,29 +414,5 @@ fn new_host(rng: &mut Rng, index: usize) -> Host {
         service: Service::default(),
         last_heartbeat: None,
         away: Duration::ZERO,
-    }
-}
-
-/// A leader with its backups, and the leader of another service.
-fn settings(backups: u32) -> Settings {
-    let role = |name: &str| Role::new(name).expect("it is a role");
-    let managed = |group: &str, holders: u32, from: Option<&str>| RoleSettings {
-        group: Group::new(group).expect("it is a group"),
-        holders: NonZeroU32::new(holders).expect("it is above 0"),
-        from: from.map(role),
-        prefer: Vec::new(),
-        cost: Cores::ZERO,
-        change_cost: Duration::from_secs(10),
-        term: Duration::from_secs(600),
-        changes_per_hour: 60,
-    };
-    Settings {
-        managed: [
-            (role("leader"), managed("default", 1, Some("backup"))),
-            (role("backup"), managed("default", backups, None)),
-            (role("search-leader"), managed("search", 1, None)),
-        ]
-        .into(),
-        ..Settings::default()
     }
 }

@@ -1,65 +1,51 @@
-//! What happens: messages arrive, processes act, things go wrong.
+//! Events of a run: messages arrive and processes act.
 
 use std::time::Duration;
 
 use rolecast_common::assignment::{Ack, Assignment};
 use rolecast_common::id::{Attempt, JobId, Role};
-use rolecast_common::wire::{Figures, RolePhase, Why};
+use rolecast_common::wire::{Heartbeat, RolePhase};
 use rolecast_dispatcher::lease::{self, timing::JITTER_MAX};
-use rolecast_dispatcher::roles::{self, Heard, Move, Order};
+use rolecast_dispatcher::machine::{Event, Input, Output};
+use rolecast_dispatcher::roles::{self, Heard};
 use rolecast_worker::agent;
 
 use super::super::clock::Clock;
-use super::super::desk::Said;
+use super::super::desk::{Said, Start};
 use super::super::host::category;
-use super::{Due, Fault, Flaw, Letter, Place, Question, Reply, World};
+use super::super::store::Fate;
+use super::{Asker, Due, Flaw, Letter, Place, Question, Reply, World};
+
+/// Where the sequences of jobs begin that are sent past the machine.
+const STRAY_SEQUENCES: u64 = 1_000_000;
 
 impl World {
     pub(super) fn happen(&mut self, due: Due) -> Result<(), String> {
+        if let Some((at, life)) = due.process() {
+            if life != self.life(at) {
+                return Ok(());
+            }
+            if let Some(waiting) = self.stopped.get_mut(&at) {
+                waiting.push_back(due);
+                return Ok(());
+            }
+        }
         match due {
             Due::Leave {
-                from,
-                life,
-                to,
-                letter,
+                from, to, letter, ..
             } => {
-                if life != self.life(from) {
-                    return Ok(());
-                }
-                let stopped = self.stopped.get_mut(&from);
-                match stopped {
-                    Some(waiting) => waiting.push_back(Due::Leave {
-                        from,
-                        life,
-                        to,
-                        letter,
-                    }),
-                    None => self.send(from, to, letter),
-                }
+                self.send(from, to, letter);
                 Ok(())
             }
             Due::Arrive { to, letter } => self.arrive(to, letter),
-            Due::Wake { at, life, planned } => {
-                let is_planned = self.wakes.get(&at) == Some(&planned);
-                if !is_planned || life != self.life(at) {
-                    return Ok(());
-                }
-                if let Some(waiting) = self.stopped.get_mut(&at) {
-                    waiting.push_back(Due::Wake { at, life, planned });
+            Due::Wake { at, planned, .. } => {
+                if self.wakes.get(&at) != Some(&planned) {
                     return Ok(());
                 }
                 self.wakes.remove(&at);
                 self.wake(at)
             }
-            Due::Node { node, life, input } => {
-                let at = Place::Node(node);
-                if life != self.life(at) {
-                    return Ok(());
-                }
-                if let Some(waiting) = self.stopped.get_mut(&at) {
-                    waiting.push_back(Due::Node { node, life, input });
-                    return Ok(());
-                }
+            Due::Node { node, input, .. } => {
                 if let agent::Input::HookEnded { run, result } = &input {
                     self.hosts[node].service.end_hook(*run, result.is_ok());
                 }
@@ -80,11 +66,23 @@ impl World {
                 self.after(Duration::from_millis(400), Due::Jobs);
                 Ok(())
             }
+            Due::Publish => {
+                self.publish();
+                let pause = Duration::from_millis(self.rng.u64(200..800));
+                self.after(pause, Due::Publish);
+                Ok(())
+            }
+            Due::Deliver => {
+                self.deliver();
+                self.after(Duration::from_millis(20), Due::Deliver);
+                Ok(())
+            }
+            Due::Report { to, input } => self.reply(to, Reply::Pulled(input)),
             Due::Heal => self.heal(),
         }
     }
 
-    fn is_up(&self, at: Place) -> bool {
+    pub(super) fn is_up(&self, at: Place) -> bool {
         match at {
             Place::Node(index) => self.hosts[index].agent.is_some(),
             Place::Dispatcher(index) => self.desks[index].mind.is_some(),
@@ -93,7 +91,7 @@ impl World {
     }
 
     /// Returns which start of a process this is; 0 if it is down.
-    fn life(&self, at: Place) -> u32 {
+    pub(super) fn life(&self, at: Place) -> u32 {
         if !self.is_up(at) {
             return 0;
         }
@@ -106,6 +104,9 @@ impl World {
 
     fn arrive(&mut self, to: Place, letter: Letter) -> Result<(), String> {
         if !self.is_up(to) {
+            if let (Place::Node(node), Letter::Job { sender, offer }) = (to, letter) {
+                self.bounce(node, sender, &offer);
+            }
             return Ok(());
         }
         if let Some(waiting) = self.stopped.get_mut(&to) {
@@ -113,40 +114,43 @@ impl World {
             return Ok(());
         }
         match (to, letter) {
-            (
-                Place::Store,
-                Letter::Ask {
-                    from,
-                    life,
-                    question,
-                },
-            ) => self.answer(from, life, question),
+            (Place::Store, Letter::Ask { from, question }) => self.answer(from, question),
+            // Nothing on a connection outlives it for long: what a worker that was killed
+            // had sent does not come when its successor is heard already.
+            (Place::Dispatcher(_), Letter::Heartbeat(heartbeat)) if self.is_past(&heartbeat) => {
+                Ok(())
+            }
             (Place::Dispatcher(index), Letter::Heartbeat(heartbeat)) => {
-                let heard = Heard::new(&heartbeat);
+                let from = heartbeat.node.clone();
+                let input = Input::Heartbeat { from, heartbeat };
+                self.tell_desk(index, |mind, now, said| mind.handle(now, input, said))
+            }
+            (Place::Dispatcher(_), Letter::Reply { to, reply }) => self.reply(to, reply),
+            (
+                Place::Dispatcher(index),
+                Letter::Outcomes {
+                    node,
+                    reply,
+                    outcomes,
+                },
+            ) => {
+                let input = Input::Outcomes {
+                    from: self.hosts[node].node.clone(),
+                    reply: Some(reply),
+                    outcomes,
+                };
                 self.tell_desk(index, |mind, now, said| {
-                    mind.lease.note(heard.epoch);
-                    mind.handle(now, roles::Input::Heard(heard), said);
+                    // One that stands by does not listen to outcomes.
+                    if mind.leads() {
+                        mind.handle(now, input, said);
+                    }
                 })
             }
-            (Place::Dispatcher(index), Letter::Reply { life, reply }) => {
-                if life != self.desks[index].life {
+            (Place::Node(index), Letter::Confirm { life, batch }) => {
+                if life != self.hosts[index].life {
                     return Ok(());
                 }
-                self.tell_desk(index, |mind, now, said| match reply {
-                    Reply::Lease(asked, entry) => {
-                        mind.handle_lease(now, lease::Input::Read { asked, entry }, said);
-                    }
-                    Reply::LeaseWritten(asked, result) => {
-                        mind.handle_lease(now, lease::Input::Written { asked, result }, said);
-                    }
-                    Reply::Roles(request, entry) => {
-                        let entry = entry.map(|(revision, document)| (revision, *document));
-                        mind.handle(now, roles::Input::Read { request, entry }, said);
-                    }
-                    Reply::RolesWritten(request, result) => {
-                        mind.handle(now, roles::Input::Stored { request, result }, said);
-                    }
-                })
+                self.tell_node(index, agent::Input::Confirmed { batch }, None)
             }
             (Place::Node(index), Letter::Assign { sender, assignment }) => {
                 let (assignment, epoch) =
@@ -162,8 +166,83 @@ impl World {
         }
     }
 
-    fn answer(&mut self, from: usize, life: u32, question: Question) -> Result<(), String> {
-        let reply = match question {
+    fn is_past(&self, heartbeat: &Heartbeat) -> bool {
+        let newest = self
+            .hosts
+            .iter()
+            .filter_map(|host| host.last_heartbeat.as_ref());
+        let mut newest = newest.filter(|newest| newest.node == heartbeat.node);
+        newest.any(|newest| newest.boot != heartbeat.boot)
+    }
+
+    /// A dispatcher learns what the store answered to it.
+    fn reply(&mut self, to: Asker, reply: Reply) -> Result<(), String> {
+        let Some(asker) = self.asker(to.desk) else {
+            return Ok(());
+        };
+        if asker.life != to.life {
+            return Ok(());
+        }
+        let is_current = asker.service == to.service;
+        self.tell_desk(to.desk, |mind, now, said| {
+            let input = match reply {
+                Reply::Lease(asked, entry) => {
+                    return mind.handle_lease(now, lease::Input::Read { asked, entry }, said);
+                }
+                Reply::LeaseWritten(asked, result) => {
+                    return mind.handle_lease(now, lease::Input::Written { asked, result }, said);
+                }
+                Reply::Histories(histories) => return mind.set_up(now, histories, said),
+                Reply::Roles(request, entry) => {
+                    let entry = entry.map(|(revision, document)| (revision, *document));
+                    Input::Roles(roles::Input::Read { request, entry })
+                }
+                Reply::RolesWritten(request, result) => {
+                    Input::Roles(roles::Input::Stored { request, result })
+                }
+                Reply::Pulled(input) => *input,
+                Reply::Recorded(sequence, result) => Input::Recorded { sequence, result },
+                Reply::None => return,
+            };
+            // What is for a time that is over does not arrive.
+            if is_current {
+                mind.handle(now, input, said);
+            }
+        })
+    }
+
+    fn answer(&mut self, from: Asker, question: Question) -> Result<(), String> {
+        let request = question.request();
+        let fate = self.store.fate(&mut self.rng, self.now, request);
+        let is_answered = match fate {
+            Fate::Answered => true,
+            Fate::Unanswered => false,
+            // The flaw that counts the absence: challengers find the key as it was.
+            Fate::Lost if self.flaw == Some(Flaw::AbsenceCounted) && self.waits(from.desk) => true,
+            Fate::Lost => return Ok(()),
+            Fate::Late(until) => {
+                let letter = Letter::Ask { from, question };
+                let to = Place::Store;
+                self.push(until, Due::Arrive { to, letter });
+                return Ok(());
+            }
+        };
+        let reply = self.apply(from, question)?;
+        if is_answered && !matches!(reply, Reply::None) {
+            let letter = Letter::Reply { to: from, reply };
+            self.send(Place::Store, Place::Dispatcher(from.desk), letter);
+        }
+        Ok(())
+    }
+
+    fn waits(&self, desk: usize) -> bool {
+        let mind = self.desks[desk].mind.as_ref();
+        mind.is_some_and(|mind| mind.lease.held_until().is_none())
+    }
+
+    fn apply(&mut self, from: Asker, question: Question) -> Result<Reply, String> {
+        let queue = &mut self.store.queue;
+        Ok(match question {
             Question::ReadLease(asked) => Reply::Lease(asked, self.store.lease()),
             Question::WriteLease(asked, revision, record) => {
                 Reply::LeaseWritten(asked, self.store.lease.write(revision, record))
@@ -180,24 +259,37 @@ impl World {
                 }
                 Reply::RolesWritten(request, result)
             }
-        };
-        let to = Place::Dispatcher(from);
-        self.send(Place::Store, to, Letter::Reply { life, reply });
-        Ok(())
+            Question::Histories => {
+                let histories = queue.histories.iter();
+                let histories = histories.map(|(sequence, history)| (*sequence, history.clone()));
+                Reply::Histories(histories.collect())
+            }
+            Question::Pull(source, batch) => {
+                let reader = (from.desk, from.life, from.service);
+                queue.pull(self.now, reader, source, batch);
+                Reply::None
+            }
+            Question::Word(sequence, word) => {
+                queue.answer(self.now, sequence, word)?;
+                Reply::None
+            }
+            Question::Record(sequence) => {
+                Reply::Recorded(sequence, queue.record(self.now, sequence))
+            }
+        })
     }
 
     fn wake(&mut self, at: Place) -> Result<(), String> {
         match at {
             Place::Node(index) => self.tell_node(index, agent::Input::Tick, None),
-            Place::Dispatcher(index) => self.tell_desk(index, |mind, now, said| {
-                mind.handle_lease(now, lease::Input::Tick, said);
-                mind.handle(now, roles::Input::Tick, said);
-            }),
+            Place::Dispatcher(index) => {
+                self.tell_desk(index, |mind, now, said| mind.tick(now, said))
+            }
             Place::Store => Ok(()),
         }
     }
 
-    fn start(&mut self, at: Place) -> Result<(), String> {
+    pub(super) fn start(&mut self, at: Place) -> Result<(), String> {
         if self.is_up(at) {
             return Ok(());
         }
@@ -211,138 +303,17 @@ impl World {
             }
             Place::Dispatcher(index) => {
                 let jitter = JITTER_MAX.mul_f64(self.rng.f64());
-                let name = format!("d{index}");
-                self.desks[index].start(clock, &name, self.settings.clone(), jitter);
+                let start = Start {
+                    name: format!("d{index}"),
+                    config: self.config.clone(),
+                    jitter,
+                    seed: self.rng.u64(..),
+                };
+                self.desks[index].start(clock, clock.now(self.now), start);
             }
             Place::Store => return Ok(()),
         }
         self.wake(at)
-    }
-
-    fn crash(&mut self, at: Place) {
-        self.note(|| format!("{at:?} is killed"));
-        self.stopped.remove(&at);
-        match at {
-            Place::Node(index) => self.hosts[index].agent = None,
-            Place::Dispatcher(index) => self.desks[index].mind = None,
-            Place::Store => {}
-        }
-    }
-
-    fn resume(&mut self, at: Place) {
-        for due in self.stopped.remove(&at).unwrap_or_default() {
-            self.push(self.now, due);
-        }
-    }
-
-    fn fail(&mut self, fault: Fault) -> Result<(), String> {
-        self.note(|| format!("{fault:?}"));
-        match fault {
-            Fault::Pause(at, length) => {
-                if self.is_up(at) {
-                    self.stopped.entry(at).or_default();
-                    if let Place::Node(index) = at {
-                        self.hosts[index].service.excuse();
-                    }
-                    self.after(length, Due::Resume(at));
-                }
-            }
-            Fault::Crash(at, length) => {
-                self.crash(at);
-                self.after(length, Due::Start(at));
-            }
-            Fault::Leave(node, length) => {
-                self.hosts[node].away = length;
-                let (at, input) = (Place::Node(node), agent::Input::Drain);
-                let life = self.life(at);
-                self.push(self.now, Due::Node { node, life, input });
-            }
-            Fault::Cut(from, to, length) => {
-                self.network.cut(from, to);
-                self.after(length, Due::Mend(from, to));
-            }
-            Fault::Isolate(node, length) => {
-                for desk in 0..self.desks.len() {
-                    let (node, desk) = (Place::Node(node), Place::Dispatcher(desk));
-                    for (from, to) in [(node, desk), (desk, node)] {
-                        self.network.cut(from, to);
-                        self.after(length, Due::Mend(from, to));
-                    }
-                }
-            }
-            Fault::Order(role, node) => {
-                let (role, _) = self.roles[role % self.roles.len()].clone();
-                let node = self.hosts[node].node.clone();
-                return self.order(&Order::Set { role, node });
-            }
-            Fault::Move(role, node) => return self.want_move(role, node),
-            Fault::Drain(is_drained) => {
-                let node = self.hosts[0].node.clone();
-                let order = if is_drained {
-                    Order::Drain(node)
-                } else {
-                    Order::Undrain(node)
-                };
-                return self.order(&order);
-            }
-        }
-        Ok(())
-    }
-
-    /// Gives an order to every dispatcher; who is not at work refuses it.
-    fn order(&mut self, order: &Order) -> Result<(), String> {
-        for index in 0..self.desks.len() {
-            let order = order.clone();
-            self.job_number += 1;
-            let id = self.job_number;
-            self.input(index, roles::Input::Order { id, order })?;
-        }
-        Ok(())
-    }
-
-    fn want_move(&mut self, role: usize, to: usize) -> Result<(), String> {
-        let (role, _) = self.roles[role % self.roles.len()].clone();
-        let to = self.hosts[to].node.clone();
-        for index in 0..self.desks.len() {
-            let mind = self.desks[index].mind.as_ref();
-            let document = mind.and_then(|mind| mind.manager.document());
-            let holders = document.and_then(|document| document.roles.get(&role));
-            let Some(from) = holders.and_then(|holders| holders.first()).cloned() else {
-                continue;
-            };
-            let wanted = Move {
-                role: role.clone(),
-                from,
-                to: to.clone(),
-                why: Why::Bottleneck {
-                    figures: Figures::new([("regret", 1.0)]),
-                },
-            };
-            self.input(index, roles::Input::Move(wanted))?;
-        }
-        Ok(())
-    }
-
-    /// Tells a dispatcher something that no message carries.
-    fn input(&mut self, index: usize, input: roles::Input) -> Result<(), String> {
-        let at = Place::Dispatcher(index);
-        if !self.is_up(at) || self.stopped.contains_key(&at) {
-            return Ok(());
-        }
-        self.tell_desk(index, |mind, now, said| mind.handle(now, input, said))
-    }
-
-    fn heal(&mut self) -> Result<(), String> {
-        self.note(|| "nothing goes wrong any more".to_owned());
-        self.network.heal();
-        self.hook_failure = 0.0;
-        let nodes = (0..self.hosts.len()).map(Place::Node);
-        let desks = (0..self.desks.len()).map(Place::Dispatcher);
-        for at in nodes.chain(desks).collect::<Vec<_>>() {
-            self.resume(at);
-            self.start(at)?;
-        }
-        Ok(())
     }
 
     /// Lets whoever believes to be at work send jobs for roles, to anybody: agents
@@ -358,13 +329,14 @@ impl World {
                 continue;
             }
             self.job_number += 1;
-            let number = self.job_number;
+            // None that the queue holds.
+            let number = STRAY_SEQUENCES + self.job_number;
             let ack = format!("$JS.ACK.S.c.1.{number}.1.1.1");
             let ack = Ack::parse(&ack).expect("it is an ack subject");
             let job = JobId::new(&format!("j{number}")).expect("it is a job id");
             let role = self.roles[self.rng.usize(..self.roles.len())].0.clone();
             let offer = agent::Offer {
-                assignment: Assignment::new(epoch, category(), job, Attempt::FIRST, ack),
+                assignment: Assignment::new(epoch, category("work"), job, Attempt::FIRST, ack),
                 deadline: None,
                 roles: vec![role],
             };
@@ -380,8 +352,11 @@ impl World {
         if self.flaw != Some(Flaw::EarlyPromotion) {
             return None;
         }
-        let step = said.roles.iter().find_map(|output| {
-            let roles::Output::Event(roles::Event::Step { change, .. }) = output else {
+        let step = said.machine.iter().find_map(|output| {
+            let Output::Event(Event::Roles(event)) = output else {
+                return None;
+            };
+            let roles::Event::Step { change, .. } = &**event else {
                 return None;
             };
             Some(change)

@@ -6,13 +6,14 @@ use rolecast_common::id::{Epoch, Role};
 use rolecast_common::time::Now;
 use rolecast_common::wire::{OutcomeStatus, RoleAssignment};
 use rolecast_dispatcher::lease;
+use rolecast_dispatcher::machine::Input;
 use rolecast_dispatcher::roles;
 use rolecast_worker::agent::{self, Event, Output};
 
 use super::super::checks::Checks;
 use super::super::desk::{Mind, Said};
 use super::super::network::Place;
-use super::{Due, Flaw, Letter, Question, World};
+use super::{Asker, Due, Faults, Flaw, Letter, Question, World};
 
 impl World {
     /// Sends a message when its sender gets to it: it may be stopped or killed before.
@@ -99,7 +100,8 @@ impl World {
         match output {
             Output::Start { run, .. } => {
                 let agent = host.agent.as_ref().expect("it has just spoken");
-                if !offered.iter().any(|role| agent.acts_in(now.time, role)) {
+                let is_allowed = offered.iter().any(|role| agent.acts_in(now.time, role));
+                if !offered.is_empty() && !is_allowed {
                     let node = &host.node;
                     return Err(format!("a job for {offered:?} starts at {node}"));
                 }
@@ -116,9 +118,8 @@ impl World {
                 let input = agent::Input::Ended(vec![ended]);
                 self.after(Duration::from_millis(300), Due::Node { node, life, input });
             }
-            Output::SendOutcomes { batch, .. } => {
-                let input = agent::Input::Confirmed { batch };
-                self.after(Duration::from_millis(2), Due::Node { node, life, input });
+            Output::SendOutcomes { batch, outcomes } => {
+                self.send_outcomes(index, batch, &outcomes);
             }
             Output::KeepEpoch(epoch) => host.epoch_kept = epoch,
             Output::Hook { run, old, new } => self.run_hook(index, run, old, new),
@@ -209,19 +210,17 @@ impl World {
         if let Some(heard) = self.forge(&said) {
             let mind = self.desks[index].mind.as_mut();
             let mind = mind.expect("it has just spoken");
-            mind.handle(now, roles::Input::Heard(heard), &mut said);
+            mind.handle(now, Input::Roles(roles::Input::Heard(heard)), &mut said);
         }
-        self.carry_out_desk(index, said);
+        self.carry_out_desk(index, now, said)?;
         let desk = &self.desks[index];
         let mind = desk.mind.as_ref().expect("it has just spoken");
-        let lease = mind.lease.next_deadline();
-        let due = mind.manager.next_deadline();
-        let at = desk.clock.at(due.map_or(lease, |due| due.min(lease)));
+        let at = desk.clock.at(mind.next_deadline());
         self.wake_at(Place::Dispatcher(index), desk.life, at);
         Ok(())
     }
 
-    fn carry_out_desk(&mut self, index: usize, said: Said) {
+    fn carry_out_desk(&mut self, index: usize, now: Now, said: Said) -> Result<(), String> {
         let life = self.desks[index].life;
         for output in said.lease {
             let question = match output {
@@ -231,8 +230,14 @@ impl World {
                     revision,
                     record,
                 } => Question::WriteLease(asked, revision, record),
-                lease::Output::Lead { .. }
-                | lease::Output::StepDown { .. }
+                lease::Output::Lead { epoch } => {
+                    self.note(|| format!("d{index} -- {output:?}"));
+                    let may_change = self.faults == Faults::All;
+                    let leader = (index, life);
+                    self.checks.leader(self.now, epoch, leader, may_change)?;
+                    continue;
+                }
+                lease::Output::StepDown { .. }
                 | lease::Output::RolledBack { .. }
                 | lease::Output::Lost
                 | lease::Output::Unreadable { .. } => {
@@ -240,46 +245,44 @@ impl World {
                     continue;
                 }
             };
-            self.ask(index, life, question);
+            self.ask(index, question);
         }
-        for output in said.roles {
-            match output {
-                roles::Output::Read { request } => {
-                    self.ask(index, life, Question::ReadRoles(request));
-                }
-                roles::Output::Store {
-                    request,
-                    revision,
-                    document,
-                } => {
-                    let question = Question::WriteRoles(request, revision, document);
-                    self.ask(index, life, question);
-                }
-                roles::Output::Assign { node, assignment } => {
-                    let to = self.hosts.iter().position(|host| host.node == node);
-                    let to = Place::Node(to.expect("only hosts send heartbeats"));
-                    let sender = (index, life);
-                    let letter = Letter::Assign { sender, assignment };
-                    self.post(Place::Dispatcher(index), to, letter);
-                }
-                roles::Output::Answer { .. } => {}
-                roles::Output::Event(event) => {
-                    if let roles::Event::Finished(_) = event {
-                        self.run.changes += 1;
-                    }
-                    self.note(|| format!("d{index} -- {event:?}"));
-                }
-            }
+        if said.sets_up {
+            self.ask(index, Question::Histories);
         }
+        for output in said.machine {
+            self.carry_out_machine(index, now, output)?;
+        }
+        Ok(())
     }
 
-    fn ask(&mut self, from: usize, life: u32, question: Question) {
-        let letter = Letter::Ask {
-            from,
-            life,
-            question,
+    pub(super) fn ask(&mut self, desk: usize, question: Question) {
+        let is_of_lease = matches!(question, Question::ReadLease(..) | Question::WriteLease(..));
+        if self.flaw == Some(Flaw::NoReturn) && is_of_lease && self.has_lapsed(desk) {
+            return;
+        }
+        let Some(from) = self.asker(desk) else {
+            return;
         };
-        self.post(Place::Dispatcher(from), Place::Store, letter);
+        let letter = Letter::Ask { from, question };
+        self.post(Place::Dispatcher(desk), Place::Store, letter);
+    }
+
+    /// Returns as whom a dispatcher asks; `None` if it is down.
+    pub(super) fn asker(&self, desk: usize) -> Option<Asker> {
+        let life = self.desks[desk].life;
+        let service = self.desks[desk].mind.as_ref()?.service;
+        Some(Asker {
+            desk,
+            life,
+            service,
+        })
+    }
+
+    fn has_lapsed(&self, desk: usize) -> bool {
+        let desk = &self.desks[desk];
+        let until = desk.mind.as_ref().and_then(|mind| mind.lease.held_until());
+        until.is_some_and(|until| until <= desk.clock.now(self.now).time)
     }
 
     /// The flaws of workers: what they take is made to look as they like it.

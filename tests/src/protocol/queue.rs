@@ -1,0 +1,209 @@
+//! The streams of jobs and of their records, and the failed attempts.
+//!
+//! As in JetStream: a job is delivered to a pull, again when it is not acknowledged in
+//! time, and when it was given back; an acknowledgement of any delivery counts. A pull
+//! ends when it expires, and nobody is told of one whose process is gone.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use rolecast_common::assignment::Ack;
+use rolecast_common::id::{JobId, Sequence};
+use rolecast_common::label::Requirement;
+use rolecast_common::options::Options;
+use rolecast_common::subjects::Source;
+use rolecast_dispatcher::machine::{Delivery, History, PULL_EXPIRES, Recorded};
+
+use super::clock::{Instantaneous, WALL_START_MS, nanos};
+use super::desk::ACK_WAIT;
+
+/// Whose pull it is: a dispatcher, its start, and the time it led.
+pub(super) type Reader = (usize, u32, u64);
+
+/// A job that is stored.
+#[derive(Debug)]
+struct Stored {
+    source: Source,
+    job: JobId,
+    at: Instantaneous,
+    delivered: u64,
+    /// When it is delivered again; `None` before the first time.
+    due: Option<Instantaneous>,
+}
+
+#[derive(Debug)]
+struct Pull {
+    reader: Reader,
+    source: Source,
+    left: u32,
+    expires: Instantaneous,
+}
+
+/// What a pull brings.
+#[derive(Clone, Debug)]
+pub(super) enum Pulled {
+    Job(Box<Delivery>),
+    End { source: Source, undelivered: u32 },
+}
+
+/// How a delivery is answered.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Word {
+    Done,
+    Working,
+    GiveBack(Duration),
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    jobs: BTreeMap<Sequence, Stored>,
+    pulls: Vec<Pull>,
+    last: u64,
+    pub(super) away_until: Instantaneous,
+    /// When each job was recorded.
+    records: BTreeMap<Sequence, Instantaneous>,
+    /// When each job was published.
+    published: BTreeMap<Sequence, (Instantaneous, Source)>,
+    pub(super) histories: BTreeMap<Sequence, History>,
+}
+
+impl Queue {
+    pub(super) fn publish(&mut self, now: Instantaneous, source: Source) {
+        self.last += 1;
+        let sequence = Sequence::new(self.last);
+        self.published.insert(sequence, (now, source.clone()));
+        let stored = Stored {
+            source,
+            job: JobId::new(&format!("q{}", self.last)).expect("it is a job id"),
+            at: now,
+            delivered: 0,
+            due: None,
+        };
+        self.jobs.insert(sequence, stored);
+    }
+
+    pub(super) fn pull(&mut self, now: Instantaneous, reader: Reader, source: Source, batch: u32) {
+        self.pulls.push(Pull {
+            reader,
+            source,
+            left: batch,
+            expires: now + nanos(PULL_EXPIRES),
+        });
+    }
+
+    /// Returns what pulls bring by now. Those of readers that are gone are dropped.
+    pub(super) fn deliver(
+        &mut self,
+        now: Instantaneous,
+        is_there: impl Fn(&Reader) -> bool,
+    ) -> Vec<(Reader, Pulled)> {
+        let mut brought = Vec::new();
+        self.pulls.retain(|pull| is_there(&pull.reader));
+        if now < self.away_until {
+            return brought;
+        }
+        for (sequence, stored) in &mut self.jobs {
+            if stored.due.is_some_and(|due| now < due) {
+                continue;
+            }
+            let wants = |pull: &&mut Pull| {
+                pull.source == stored.source && pull.left > 0 && now < pull.expires
+            };
+            if let Some(pull) = self.pulls.iter_mut().find(wants) {
+                pull.left -= 1;
+                stored.delivered += 1;
+                stored.due = Some(now + nanos(ACK_WAIT));
+                let delivery = Box::new(stored.delivery(*sequence));
+                brought.push((pull.reader, Pulled::Job(delivery)));
+            }
+        }
+        self.pulls.retain(|pull| {
+            let is_over = now >= pull.expires;
+            if is_over && pull.left > 0 {
+                let (source, undelivered) = (pull.source.clone(), pull.left);
+                let end = Pulled::End {
+                    source,
+                    undelivered,
+                };
+                brought.push((pull.reader, end));
+            }
+            !is_over && pull.left > 0
+        });
+        brought
+    }
+
+    /// Takes an answer to a delivery; a job leaves only when it is recorded.
+    pub(super) fn answer(
+        &mut self,
+        now: Instantaneous,
+        sequence: Sequence,
+        word: Word,
+    ) -> Result<(), String> {
+        let Some(stored) = self.jobs.get_mut(&sequence) else {
+            return Ok(());
+        };
+        match word {
+            Word::Done if self.records.contains_key(&sequence) => {
+                self.jobs.remove(&sequence);
+            }
+            Word::Done => return Err(format!("job {sequence} is acknowledged and not recorded")),
+            Word::Working if stored.due.is_some() => stored.due = Some(now + nanos(ACK_WAIT)),
+            Word::GiveBack(delay) if stored.due.is_some() => stored.due = Some(now + nanos(delay)),
+            // It was never delivered.
+            Word::Working | Word::GiveBack(_) => {}
+        }
+        Ok(())
+    }
+
+    pub(super) fn recorded(&self) -> u64 {
+        u64::try_from(self.records.len()).unwrap_or(u64::MAX)
+    }
+
+    pub(super) fn record(&mut self, now: Instantaneous, sequence: Sequence) -> Recorded {
+        if self.records.contains_key(&sequence) {
+            return Recorded::Already;
+        }
+        self.records.insert(sequence, now);
+        Recorded::Stored
+    }
+
+    /// Returns the longest time that a job of these categories took until it was
+    /// recorded, or has taken by now; time before `from` does not count.
+    pub(super) fn longest(
+        &self,
+        from: Instantaneous,
+        now: Instantaneous,
+        counts: impl Fn(Instantaneous, &Source) -> bool,
+    ) -> (Duration, Option<Sequence>) {
+        let counted = self.published.iter();
+        let counted = counted.filter(|(_, (at, source))| counts(*at, source));
+        let times = counted.map(|(sequence, (at, _))| {
+            let end = self.records.get(sequence).copied().unwrap_or(now);
+            let taken = end.saturating_sub((*at).max(from));
+            (Duration::from_nanos(taken), Some(*sequence))
+        });
+        times.max().unwrap_or_default()
+    }
+}
+
+impl Stored {
+    fn delivery(&self, sequence: Sequence) -> Delivery {
+        let consumer = self.source.consumer();
+        let stored = WALL_START_MS * 1_000_000 + self.at;
+        let delivered = self.delivered;
+        let ack = format!("$JS.ACK.ROLECAST_JOBS.{consumer}.{delivered}.{sequence}.1.{stored}.0");
+        let options = Options {
+            job: self.job.clone(),
+            deadline: None,
+            not_before: None,
+            require: Requirement::default(),
+            key: None,
+        };
+        Delivery {
+            source: self.source.clone(),
+            ack: Ack::parse(&ack).expect("it is an ack subject"),
+            job: self.job.clone(),
+            options: Ok(options),
+        }
+    }
+}
