@@ -5,7 +5,7 @@ use std::time::Duration;
 use rolecast_common::id::Role;
 use rolecast_common::time::format_duration;
 use rolecast_common::unit::Resources;
-use rolecast_common::wire::{CategoryStatus, NodeHealth, NodeStatus, RoleStatus, Status};
+use rolecast_common::wire::{CategoryStatus, NodeHealth, NodeStatus, RoleStatus, Status, Trouble};
 
 use super::forecast::{ahead, amounts};
 use crate::quantity::{cores, counted};
@@ -190,9 +190,20 @@ fn is_stuck(category: &CategoryStatus) -> bool {
     category.backlog > 0 && category.nodes_eligible == 0
 }
 
+fn trouble(trouble: &Trouble) -> String {
+    let Trouble {
+        what,
+        why,
+        remedy,
+        since_ms,
+        count: _,
+    } = trouble;
+    format!("{what}: {why} (since {since_ms}); {remedy}")
+}
+
 /// Returns what an operator should look at, one line each.
 pub(crate) fn attention(status: &Status) -> Vec<String> {
-    let mut lines = Vec::new();
+    let mut lines: Vec<String> = status.troubles.iter().map(trouble).collect();
     for category in &status.categories {
         if is_stuck(category) {
             lines.push(format!(
@@ -301,6 +312,18 @@ ocr       leader        3        2        1   2.5/min      1   1.5 s         12 
         ] {
             assert!(lines.contains(part), "{part:?} not in {lines}");
         }
+        status.troubles.push(Trouble {
+            what: "stream ROLECAST_RESULTS".to_owned(),
+            why: "it is missing".to_owned(),
+            remedy: "it is made anew".to_owned(),
+            since_ms: WallTime::from_millis(8000),
+            count: 2,
+        });
+        let lines = attention(&status);
+        assert_eq!(
+            lines[0],
+            "stream ROLECAST_RESULTS: it is missing (since 1970-01-01T00:00:08.000Z); it is made anew"
+        );
         status.categories[0].nodes_eligible = 1;
         status.categories[0].late = true;
         let lines = attention(&status).join("\n");
@@ -370,6 +393,7 @@ ocr       leader        3        2        1   2.5/min      1   1.5 s         12 
                 expected_per_minute: Some(2.5),
             }],
             counters: Counters::default(),
+            troubles: Vec::new(),
         }
     }
 }

@@ -42,6 +42,7 @@ pub use role_view::{Done, ManagedRole, RoleOrder, RoleOrderKind, RolesView};
 pub use roles::{RoleAssignment, RoleFailure, RoleVersion};
 pub use status::{
     CategoryStatus, Counters, JobState, JobView, NodeHealth, NodeStatus, RoleStatus, Status,
+    Trouble,
 };
 
 /// The version every message carries in `v`.

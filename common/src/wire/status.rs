@@ -25,6 +25,24 @@ pub struct Status {
     pub roles: Vec<RoleStatus>,
     pub categories: Vec<CategoryStatus>,
     pub counters: Counters,
+    /// What is wrong around the dispatcher.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub troubles: Vec<Trouble>,
+}
+
+/// Something that is wrong and that the dispatcher cannot mend by itself at once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trouble {
+    /// What is troubled, such as `stream ROLECAST_JOBS`.
+    pub what: String,
+    pub why: String,
+    /// What to do about it.
+    #[serde(default)]
+    pub remedy: String,
+    pub since_ms: WallTime,
+    /// How often it was reported.
+    #[serde(default)]
+    pub count: u64,
 }
 
 impl Message for Status {

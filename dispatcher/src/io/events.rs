@@ -47,6 +47,17 @@ pub(super) fn log(event: &Event) {
         Event::EligibleAgain { category } => {
             tracing::info!(event = "eligible_again", %category, "jobs no longer wait for a node");
         }
+        Event::Troubled {
+            what,
+            why,
+            remedy,
+            count,
+        } => {
+            tracing::error!(event = "troubled", what, why, remedy, count, "trouble");
+        }
+        Event::TroubleOver { what, lasted } => {
+            tracing::info!(event = "trouble_over", what, ?lasted, "trouble is over");
+        }
         Event::AdvisoryDiverted(diversion) => log_diversion(diversion),
         Event::Diverted(kept) => log_kept_away(kept),
         Event::Roles(event) => role_events::log(event),

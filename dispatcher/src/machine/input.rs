@@ -11,7 +11,7 @@ use rolecast_common::subjects::Source;
 use rolecast_common::time::{Time, WallTime};
 use rolecast_common::wire::{Heartbeat, Outcome};
 
-use super::History;
+use super::{History, Trouble};
 use crate::forecast::Stack;
 use crate::roles;
 
@@ -79,6 +79,12 @@ pub enum Input {
         what: Malformed,
         from: String,
         why: String,
+    },
+    /// Something outside of this process is wrong; to be reported as long as it is.
+    Troubled(Trouble),
+    /// It is in order, as it may have been all the time.
+    Mended {
+        what: String,
     },
     /// What the manager of roles asked for, or is asked for.
     Roles(roles::Input),

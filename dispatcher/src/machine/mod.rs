@@ -35,6 +35,7 @@ mod settled;
 mod settling;
 mod status;
 mod sweep;
+mod troubles;
 mod unsendable;
 mod waiting;
 
@@ -52,6 +53,7 @@ use rolecast_common::wire::{Counters, FailedAttempt, Record};
 pub use fetch::PULL_EXPIRES;
 pub use input::{Delivery, Input, Malformed, Recorded, Stray};
 pub use output::{Diversion, Event, History, KeptAway, Output};
+pub use troubles::Trouble;
 
 use crate::category::Policy;
 use crate::fleet::{self, Fleet};
@@ -64,6 +66,7 @@ use pinging::Pinging;
 use recording::Recorder;
 use room::Room;
 use settled::Settled;
+use troubles::Troubles;
 
 /// How often time alone is looked at: fine enough to notice a node gone well
 /// within its fourth heartbeat.
@@ -118,6 +121,7 @@ pub struct Machine {
     forecasting: Forecasting,
     pinging: Pinging,
     records: Recorder,
+    troubles: Troubles,
     rng: fastrand::Rng,
     /// Rises with every turn in which a room was served; the fairness order.
     turn: u64,
@@ -262,6 +266,7 @@ impl Machine {
             forecasting: Forecasting::default(),
             pinging: Pinging::new(now.wall),
             records: Recorder::default(),
+            troubles: Troubles::default(),
             rng: fastrand::Rng::with_seed(params.seed),
             turn: 0,
             epoch: Epoch::default(),
@@ -322,6 +327,8 @@ impl Machine {
             Input::StackFitted(stack) => self.set_stack(&stack),
             Input::CheckpointsDue => self.begin_checkpoints(),
             Input::Stray(stray) => self.bury_stray(now, stray, out),
+            Input::Troubled(trouble) => self.note_trouble(now, trouble, out),
+            Input::Mended { what } => self.end_trouble(now.time, &what, out),
             Input::Malformed { what, from, why } => self.refuse(now, what, &from, why, out),
             Input::Lead {
                 epoch,

@@ -144,6 +144,17 @@ pub enum Event {
     EligibleAgain {
         category: Category,
     },
+    /// Something outside of this process is wrong, reported so many times.
+    Troubled {
+        what: String,
+        why: String,
+        remedy: String,
+        count: u64,
+    },
+    TroubleOver {
+        what: String,
+        lasted: Duration,
+    },
     AdvisoryDiverted(Diversion),
     Diverted(KeptAway),
     Roles(Box<roles::Event>),

@@ -37,6 +37,7 @@ impl Machine {
                 .collect(),
             categories: self.services.values().map(|s| self.category(s)).collect(),
             counters: self.counters,
+            troubles: self.troubles.view(),
         }
     }
 

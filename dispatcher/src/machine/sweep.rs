@@ -28,6 +28,7 @@ impl Machine {
         self.sweep_roles(now, out);
         self.sweep_forecasts(now, out);
         self.ping(out);
+        self.expire_troubles(now.time);
         self.away
             .retain(|_, away| now.time.since(away.until) < AWAY_MAX);
         if self.confirmations.len() > CONFIRMATIONS_MAX {
