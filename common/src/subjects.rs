@@ -157,6 +157,9 @@ pub fn node_ping(node: &NodeId) -> String {
     format!("rolecast.node.{node}.ping")
 }
 
+/// The text of a ping that asks for a heartbeat at once, beside the answer.
+pub const PING_FOR_REPORT: &str = "report";
+
 /// Where a node receives the confirmation of its batch of outcomes.
 pub fn node_confirm(node: &NodeId, batch: u64) -> String {
     format!("rolecast.node.{node}.confirm.{batch}")

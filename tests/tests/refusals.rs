@@ -91,7 +91,14 @@ async fn a_server_without_jetstream_is_named() {
     let server = Server::start_with_config("jetstream: disabled\n").await;
     server.directory().write("rolecast.toml", "");
     let url = server.url();
-    let arguments = ["--config", "rolecast.toml", "--nats-url", url.as_str()];
+    let arguments = [
+        "--config",
+        "rolecast.toml",
+        "--nats-url",
+        url.as_str(),
+        "--connect-timeout",
+        "1s",
+    ];
     let (log, code) = fails("rolecast-dispatcher", server.directory(), &arguments).await;
     assert_eq!(code, Some(1), "{log}");
     assert!(

@@ -261,6 +261,8 @@ impl Rolecast {
             | Output::RecordDecision(_)
             | Output::Roles(_)
             | Output::Ping { .. }
+            | Output::AskReport { .. }
+            | Output::Recover
             | Output::SaveForecast { .. }
             | Output::Learn(_)
             | Output::Confirm(_)

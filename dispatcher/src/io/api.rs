@@ -96,7 +96,7 @@ pub(super) async fn answer<M: wire::Message>(streams: Streams, answer: M, reques
 /// Adds each category's backlog and oldest job, then answers.
 pub(super) async fn answer_status(streams: Streams, mut status: Status, request: Message) {
     match discovery::backlogs(&streams.jetstream).await {
-        Ok(backlogs) => add_backlogs(&streams, &mut status, backlogs).await,
+        Ok(backlogs) => add_backlogs(&streams, &mut status, backlogs.held).await,
         Err(error) => {
             tracing::warn!(
                 event = "status_incomplete",

@@ -5,6 +5,7 @@
 //! watch every asset without further settings.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -28,23 +29,95 @@ const PULLS_MAX: i64 = 512;
 const DECISIONS_BYTES_MAX: i64 = 512 * 1024 * 1024;
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-/// Creates what is missing and upgrades what is old; returns when the jobs
-/// stream was created.
-pub(super) async fn ensure(
-    jetstream: &jetstream::Context,
-    settings: &Streams,
-) -> anyhow::Result<WallTime> {
-    for wanted in streams(settings) {
-        ensure_stream(jetstream, &wanted).await?;
+/// Something on the server that a dispatcher needs.
+#[derive(Clone, Debug)]
+pub(super) enum Asset {
+    Stream(Box<Config>),
+    Bucket(Box<kv::Config>),
+    Consumer(Source),
+}
+
+impl Asset {
+    /// Returns the stream that it is, or that it is kept in.
+    pub(super) fn stream(&self) -> String {
+        match self {
+            Asset::Stream(config) => config.name.clone(),
+            Asset::Bucket(config) => format!("KV_{}", config.bucket),
+            Asset::Consumer(_) => subjects::STREAM_JOBS.to_owned(),
+        }
     }
-    for bucket in buckets(settings) {
-        let name = bucket.bucket.clone();
-        jetstream
-            .create_or_update_key_value(bucket)
-            .await
-            .with_context(|| format!("cannot create or upgrade bucket {name}"))?;
+
+    pub(super) fn is_jobs_stream(&self) -> bool {
+        matches!(self, Asset::Stream(config) if config.name == subjects::STREAM_JOBS)
     }
-    let jobs = jetstream.get_stream(subjects::STREAM_JOBS).await?;
+
+    /// Creates it if it is missing, and upgrades it if it is old.
+    pub(super) async fn ensure(&self, jetstream: &jetstream::Context) -> anyhow::Result<()> {
+        match self {
+            Asset::Stream(wanted) => ensure_stream(jetstream, wanted).await,
+            Asset::Bucket(wanted) => {
+                let name = wanted.bucket.clone();
+                let bucket = jetstream.create_or_update_key_value((**wanted).clone());
+                let bucket = bucket.await;
+                bucket.with_context(|| format!("cannot create or upgrade bucket {name}"))?;
+                Ok(())
+            }
+            Asset::Consumer(source) => set_consumer(jetstream, source, ACK_WAIT).await,
+        }
+    }
+}
+
+impl fmt::Display for Asset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Asset::Stream(config) => write!(f, "stream {}", config.name),
+            Asset::Bucket(config) => write!(f, "bucket {}", config.bucket),
+            Asset::Consumer(source) => write!(f, "consumer {}", source.consumer()),
+        }
+    }
+}
+
+/// Returns the bucket of the lease, which every dispatcher may create.
+pub(super) fn control(settings: &Streams) -> Asset {
+    let [control, ..] = buckets(settings);
+    Asset::Bucket(Box::new(control))
+}
+
+/// Returns the work queue.
+pub(super) fn jobs(settings: &Streams) -> Asset {
+    let [jobs, ..] = streams(settings);
+    Asset::Stream(Box::new(jobs))
+}
+
+/// Returns the bucket of failed attempts.
+pub(super) fn attempts(settings: &Streams) -> Asset {
+    let [_, attempts, ..] = buckets(settings);
+    Asset::Bucket(Box::new(attempts))
+}
+
+/// Returns every stream and bucket.
+pub(super) fn all(settings: &Streams) -> Vec<Asset> {
+    let streams = streams(settings)
+        .into_iter()
+        .map(|config| Asset::Stream(Box::new(config)));
+    let buckets = buckets(settings)
+        .into_iter()
+        .map(|config| Asset::Bucket(Box::new(config)));
+    streams.chain(buckets).collect()
+}
+
+/// Returns the consumers of a category.
+pub(super) fn consumers(category: &Category) -> [Asset; 3] {
+    Priority::ALL.map(|priority| {
+        let category = category.clone();
+        Asset::Consumer(Source { category, priority })
+    })
+}
+
+/// Returns when the jobs stream was created.
+pub(super) async fn jobs_created(jetstream: &jetstream::Context) -> anyhow::Result<WallTime> {
+    let jobs = jetstream.get_stream(subjects::STREAM_JOBS).await;
+    let jobs = jobs.context("cannot look up the jobs stream")?;
     let created = jobs.cached_info().created.unix_timestamp();
     let seconds = u64::try_from(created).unwrap_or(0);
     Ok(WallTime::from_millis(seconds * 1000))
@@ -174,37 +247,34 @@ fn metadata<const N: usize>(limits: [(&str, &str); N]) -> HashMap<String, String
     own.into_iter().chain(limits).collect()
 }
 
-/// Creates or upgrades the three consumers of a category.
-pub(super) async fn ensure_consumers(
+/// Creates or upgrades a consumer, which then delivers again what was not acknowledged
+/// within `ack_wait`.
+pub(super) async fn set_consumer(
     jetstream: &jetstream::Context,
-    category: &Category,
+    source: &Source,
+    ack_wait: Duration,
 ) -> anyhow::Result<()> {
-    for priority in Priority::ALL {
-        let source = Source {
-            category: category.clone(),
-            priority,
-        };
-        let name = source.consumer();
-        let config = pull::Config {
-            durable_name: Some(name.clone()),
-            description: Some(format!("Rolecast: {priority} jobs of category {category}")),
-            filter_subject: source.subject(),
-            ack_policy: AckPolicy::Explicit,
-            ack_wait: ACK_WAIT,
-            // Attempts are counted by the dispatcher; the server never judges.
-            max_deliver: -1,
-            max_ack_pending: ACK_PENDING_MAX,
-            max_waiting: PULLS_MAX,
-            metadata: metadata([
-                ("outstanding-ack-critical", "90000"),
-                ("waiting-critical", "500"),
-            ]),
-            ..pull::Config::default()
-        };
-        jetstream
-            .create_consumer_on_stream(config, subjects::STREAM_JOBS)
-            .await
-            .with_context(|| format!("cannot create or upgrade consumer {name}"))?;
-    }
+    let name = source.consumer();
+    let (category, priority) = (&source.category, source.priority);
+    let config = pull::Config {
+        durable_name: Some(name.clone()),
+        description: Some(format!("Rolecast: {priority} jobs of category {category}")),
+        filter_subject: source.subject(),
+        ack_policy: AckPolicy::Explicit,
+        ack_wait,
+        // Attempts are counted by the dispatcher; the server never judges.
+        max_deliver: -1,
+        max_ack_pending: ACK_PENDING_MAX,
+        max_waiting: PULLS_MAX,
+        metadata: metadata([
+            ("outstanding-ack-critical", "90000"),
+            ("waiting-critical", "500"),
+        ]),
+        ..pull::Config::default()
+    };
+    jetstream
+        .create_consumer_on_stream(config, subjects::STREAM_JOBS)
+        .await
+        .with_context(|| format!("cannot create or upgrade consumer {name}"))?;
     Ok(())
 }

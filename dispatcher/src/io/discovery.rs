@@ -6,31 +6,43 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use async_nats::jetstream;
-use rolecast_common::id::{Category, Sequence};
+use rolecast_common::id::{Category, Priority, Sequence};
 use rolecast_common::options::Origin;
 use rolecast_common::subjects::{STREAM_JOBS, Source};
 use rolecast_common::time::WallTime;
 use serde::Deserialize;
 use serde_json::json;
-use tokio::sync::mpsc;
 
-use super::{Streams, assets};
-use crate::machine::{Input, Stray};
+use super::Streams;
+use super::upkeep::ask;
+use crate::machine::{Input, Stray, Trouble};
 
-/// How often the stream is looked at: how long an undeclared category's first
-/// job waits at most.
-const INTERVAL: Duration = Duration::from_secs(2);
 /// Strays looked at per subject and round, so that a flood of them stays cheap.
 const STRAYS_MAX: usize = 100;
+/// Undeclared categories that are served at once. Each has three consumers, which cost
+/// the server memory and an idle heartbeat each half second; a fleet has tens of
+/// categories, and thousands of names are a mistake of a producer. Guessed.
+const FOUND_MAX: usize = 256;
+/// What went wrong in one look is shown until some looks went well.
+const TROUBLE_SHOWN: Duration = Duration::from_secs(10);
 
 #[derive(Deserialize)]
 struct Info {
+    created: String,
     state: State,
 }
 
 #[derive(Deserialize)]
 struct State {
     subjects: Option<BTreeMap<String, u64>>,
+}
+
+/// What the jobs stream holds.
+#[derive(Clone, Debug)]
+pub(super) struct Backlogs {
+    pub(super) created: WallTime,
+    /// How many messages are on each subject.
+    pub(super) held: BTreeMap<String, u64>,
 }
 
 /// What to do with the jobs of undeclared categories.
@@ -40,70 +52,120 @@ pub(super) enum Undeclared {
     Bury,
 }
 
-/// Looks for ever, and reports what it finds.
-pub(super) async fn run(
-    streams: Streams,
-    mut served: BTreeSet<Category>,
+/// Which categories are served.
+#[derive(Debug)]
+pub(super) struct Discovery {
+    declared: BTreeSet<Category>,
+    found: BTreeSet<Category>,
     undeclared: Undeclared,
-    inputs: mpsc::Sender<Input>,
-) {
-    loop {
-        let found = match look(&streams, &mut served, undeclared).await {
-            Ok(found) => found,
-            Err(error) => {
-                tracing::warn!(
-                    event = "discovery_failed",
-                    "cannot look at the jobs: {error:#}"
-                );
-                Vec::new()
-            }
+}
+
+/// What one look found.
+#[derive(Debug)]
+pub(super) struct Look {
+    pub(super) inputs: Vec<Input>,
+    /// Categories that need consumers.
+    pub(super) found: Vec<Category>,
+}
+
+impl Discovery {
+    pub(super) fn new(declared: Vec<Category>, undeclared: Undeclared) -> Self {
+        Self {
+            declared: declared.into_iter().collect(),
+            found: BTreeSet::new(),
+            undeclared,
+        }
+    }
+
+    /// Returns the categories that have consumers, or are to have them.
+    pub(super) fn served(&self) -> impl Iterator<Item = &Category> {
+        self.declared.iter().chain(&self.found)
+    }
+
+    /// Returns the sources of all of them.
+    pub(super) fn sources(&self) -> Vec<Source> {
+        let of_category = |category: &Category| {
+            Priority::ALL.map(|priority| {
+                let category = category.clone();
+                Source { category, priority }
+            })
         };
-        for input in found {
-            if inputs.send(input).await.is_err() {
-                return;
+        self.served().flat_map(of_category).collect()
+    }
+
+    /// Finds categories that are not served yet, and jobs that no consumer delivers. What
+    /// goes wrong with one subject is reported and harms no other.
+    pub(super) async fn look(&mut self, streams: &Streams, backlogs: Backlogs) -> Look {
+        let mut inputs = vec![Input::Backlogs(by_category(&backlogs.held))];
+        let mut found = Vec::new();
+        let mut beyond = 0;
+        for subject in backlogs.held.into_keys() {
+            let reason = match (Source::parse(&subject), self.undeclared) {
+                (Ok(source), _) if self.is_served(&source.category) => continue,
+                (Ok(_), Undeclared::Serve) if self.found.len() >= FOUND_MAX => {
+                    beyond += 1;
+                    continue;
+                }
+                (Ok(source), Undeclared::Serve) => {
+                    self.found.insert(source.category.clone());
+                    inputs.push(Input::Found(source.category.clone()));
+                    found.push(source.category);
+                    continue;
+                }
+                (Ok(source), Undeclared::Bury) => {
+                    format!("category {} is not declared", source.category)
+                }
+                (Err(error), _) => error.to_string(),
+            };
+            match strays(streams, &subject, &reason).await {
+                Ok(strays) => inputs.extend(strays),
+                Err(error) => inputs.push(Input::Troubled(unread(&subject, &error))),
             }
         }
-        tokio::time::sleep(INTERVAL).await;
+        inputs.push(beyond_limit(beyond));
+        Look { inputs, found }
+    }
+
+    fn is_served(&self, category: &Category) -> bool {
+        self.declared.contains(category) || self.found.contains(category)
     }
 }
 
-/// Returns how many messages the jobs stream holds on each subject.
-pub(super) async fn backlogs(
-    jetstream: &jetstream::Context,
-) -> anyhow::Result<BTreeMap<String, u64>> {
+/// Reads what the jobs stream holds.
+pub(super) async fn backlogs(jetstream: &jetstream::Context) -> anyhow::Result<Backlogs> {
     let subject = format!("STREAM.INFO.{STREAM_JOBS}");
-    let request = json!({"subjects_filter": ">"});
-    let answer: jetstream::response::Response<Info> = jetstream.request(subject, &request).await?;
-    match answer {
-        jetstream::response::Response::Ok(info) => Ok(info.state.subjects.unwrap_or_default()),
-        jetstream::response::Response::Err { error } => Err(error.into()),
+    let info: Info = ask(jetstream, &subject, &json!({"subjects_filter": ">"})).await?;
+    let created = WallTime::parse(&info.created).context("the stream's age is not a time")?;
+    let seconds = created.as_millis() / 1000;
+    Ok(Backlogs {
+        created: WallTime::from_millis(seconds * 1000),
+        held: info.state.subjects.unwrap_or_default(),
+    })
+}
+
+fn unread(subject: &str, error: &anyhow::Error) -> Trouble {
+    Trouble {
+        what: format!("jobs on {subject}"),
+        why: format!("{error:#}"),
+        remedy: "they are looked at again".to_owned(),
+        lasts: Some(TROUBLE_SHOWN),
     }
 }
 
-async fn look(
-    streams: &Streams,
-    served: &mut BTreeSet<Category>,
-    undeclared: Undeclared,
-) -> anyhow::Result<Vec<Input>> {
-    let held = backlogs(&streams.jetstream).await?;
-    let mut inputs = vec![Input::Backlogs(by_category(&held))];
-    for subject in held.into_keys() {
-        let reason = match (Source::parse(&subject), undeclared) {
-            (Ok(source), _) if served.contains(&source.category) => continue,
-            (Ok(source), Undeclared::Serve) => {
-                assets::ensure_consumers(&streams.jetstream, &source.category).await?;
-                served.insert(source.category.clone());
-                inputs.push(Input::Found(source.category));
-                continue;
-            }
-            (Ok(source), Undeclared::Bury) => {
-                format!("category {} is not declared", source.category)
-            }
-            (Err(error), _) => error.to_string(),
-        };
-        inputs.extend(strays(streams, &subject, &reason).await?);
+/// Reports that there are more undeclared categories than are served.
+fn beyond_limit(subjects: usize) -> Input {
+    let what = "undeclared categories".to_owned();
+    if subjects == 0 {
+        return Input::Mended { what };
     }
-    Ok(inputs)
+    Input::Troubled(Trouble {
+        what,
+        why: format!(
+            "more than {FOUND_MAX}; the jobs on {subjects} more subjects wait in the stream"
+        ),
+        remedy: "declare the categories, or find the producer that makes up their names".to_owned(),
+        lasts: None,
+    })
 }
 
 /// Returns how many jobs of each category there are.

@@ -1,7 +1,7 @@
 //! Writes the machine's events to the log, one name each, so that one can grep.
 
 use super::role_events;
-use crate::machine::{Diversion, Event, KeptAway};
+use crate::machine::{Diversion, Event, JobsGone, KeptAway, LongWait, Trouble};
 
 pub(super) fn log(event: &Event) {
     match event {
@@ -26,35 +26,15 @@ pub(super) fn log(event: &Event) {
         Event::CategoryFound { category } => {
             tracing::info!(event = "category_found", %category, "serving an undeclared category");
         }
-        Event::JobsWait {
-            category,
-            waited,
-            waiting,
-            why,
-        } => {
-            tracing::warn!(
-                event = "jobs_wait",
-                %category,
-                waited_s = waited.as_secs(),
-                waiting,
-                why,
-                "jobs wait long"
-            );
-        }
+        Event::JobsWait(wait) => log_wait(wait),
         Event::NoEligibleNode { category, why } => {
             tracing::warn!(event = "no_eligible_node", %category, why, "jobs wait for a node");
         }
         Event::EligibleAgain { category } => {
             tracing::info!(event = "eligible_again", %category, "jobs no longer wait for a node");
         }
-        Event::Troubled {
-            what,
-            why,
-            remedy,
-            count,
-        } => {
-            tracing::error!(event = "troubled", what, why, remedy, count, "trouble");
-        }
+        Event::JobsGone(gone) => log_gone(*gone),
+        Event::Troubled(trouble, count) => log_trouble(trouble, *count),
         Event::TroubleOver { what, lasted } => {
             tracing::info!(event = "trouble_over", what, ?lasted, "trouble is over");
         }
@@ -85,6 +65,43 @@ pub(super) fn log(event: &Event) {
             tracing::warn!(event = "job_buried", %job, status, reason, "job buried");
         }
     }
+}
+
+fn log_wait(wait: &LongWait) {
+    let LongWait {
+        category,
+        waited,
+        waiting,
+        why,
+    } = wait;
+    tracing::warn!(
+        event = "jobs_wait",
+        %category,
+        waited_s = waited.as_secs(),
+        waiting,
+        why,
+        "jobs wait long"
+    );
+}
+
+fn log_gone(gone: JobsGone) {
+    tracing::error!(
+        event = "jobs_gone",
+        waiting = gone.waiting,
+        running = gone.running,
+        given_back = gone.given_back,
+        "the jobs stream was made anew: jobs that waited in it are gone"
+    );
+}
+
+fn log_trouble(trouble: &Trouble, count: u64) {
+    let Trouble {
+        what,
+        why,
+        remedy,
+        lasts: _,
+    } = trouble;
+    tracing::error!(event = "troubled", what, why, remedy, count, "trouble");
 }
 
 fn log_diversion(diversion: &Diversion) {

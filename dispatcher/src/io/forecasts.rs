@@ -13,12 +13,15 @@ use rolecast_common::id::NodeId;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use super::bucket::Bucket;
 use crate::forecast::{NodeForecast, Params, Stack};
 
 /// Keys read or written at once: enough to use the connection, few enough to be fair.
 const AT_ONCE_MAX: usize = 16;
 /// How long the last writes may take when the dispatcher stops.
 const FINISH_LIMIT: Duration = Duration::from_secs(5);
+/// How long they may take to read: 10,000 nodes take a second or two.
+const LOAD_LIMIT: Duration = Duration::from_secs(5);
 const STACK: &str = "stack";
 const NODE_PREFIX: &str = "node.";
 
@@ -29,8 +32,26 @@ pub(super) struct Kept {
     pub(super) stack: Option<Arc<Stack>>,
 }
 
+/// Reads everything that can be read soon: without it, forecasts are learned anew, and
+/// nothing else waits for them.
+pub(super) async fn load_or_none(bucket: &Bucket, params: Params) -> Kept {
+    let loaded = async { load(bucket.open().await?, params).await };
+    match tokio::time::timeout(LOAD_LIMIT, loaded).await {
+        Ok(Ok(kept)) => kept,
+        Ok(Err(error)) => {
+            // At the very first start there is no bucket yet.
+            tracing::debug!(event = "no_forecasts", "cannot read forecasts: {error:#}");
+            Kept::default()
+        }
+        Err(_) => {
+            tracing::warn!(event = "no_forecasts", "no time to read the forecasts");
+            Kept::default()
+        }
+    }
+}
+
 /// Reads everything; what cannot be read is dropped with a warning.
-pub(super) async fn load(bucket: &Store, params: Params) -> anyhow::Result<Kept> {
+async fn load(bucket: &Store, params: Params) -> anyhow::Result<Kept> {
     let keys = bucket.keys().await.context("cannot list forecasts")?;
     let entries = keys.map(|key| async move {
         let key = key?;
@@ -83,7 +104,7 @@ pub(super) struct Keeper {
 type State = (String, Vec<u8>);
 
 impl Keeper {
-    pub(super) fn start(bucket: Store) -> Self {
+    pub(super) fn start(bucket: Bucket) -> Self {
         let (states, changes) = mpsc::unbounded_channel();
         let writer = tokio::spawn(write(bucket, changes));
         Self { states, writer }
@@ -116,7 +137,7 @@ impl Keeper {
     }
 }
 
-async fn write(bucket: Store, mut states: mpsc::UnboundedReceiver<State>) {
+async fn write(bucket: Bucket, mut states: mpsc::UnboundedReceiver<State>) {
     while let Some(first) = states.recv().await {
         let mut latest = BTreeMap::from([first]);
         while latest.len() < AT_ONCE_MAX
@@ -131,13 +152,17 @@ async fn write(bucket: Store, mut states: mpsc::UnboundedReceiver<State>) {
     }
 }
 
-async fn write_one(bucket: &Store, key: String, bytes: Vec<u8>) {
-    if let Err(error) = bucket.put(&key, bytes.into()).await {
+async fn write_one(bucket: &Bucket, key: String, bytes: Vec<u8>) {
+    let written = async {
+        bucket.open().await?.put(&key, bytes.into()).await?;
+        anyhow::Ok(())
+    };
+    if let Err(error) = written.await {
         // The next checkpoint makes good for it.
         tracing::warn!(
             event = "forecast_not_kept",
             key,
-            "forecast not kept: {error}"
+            "forecast not kept: {error:#}"
         );
     }
 }

@@ -1,20 +1,29 @@
 //! Keeps the failed attempts of living jobs over a restart, in a bucket.
 
 use std::collections::BTreeMap;
+use std::pin::pin;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use async_nats::jetstream::kv::Store;
 use futures_util::StreamExt as _;
 use futures_util::future::join_all;
 use rolecast_common::id::{JobId, Sequence};
+use rolecast_common::time::WallTime;
 use rolecast_common::wire::FailedAttempt;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout_at};
 
+use super::bucket::Bucket;
 use crate::machine::History;
 
 /// Keys written at once: enough to use the connection, few enough to be fair.
 const WRITES_MAX: usize = 64;
+const AT_ONCE_MAX: usize = 64;
+/// How long they may take to read: half of what a leader may need to set up; a hundred
+/// thousand take some seconds.
+const LOAD_LIMIT: Duration = Duration::from_secs(4);
 
 /// What a job's key is to hold; `None` removes it.
 pub(super) type Change = (Sequence, Option<History>);
@@ -24,40 +33,64 @@ struct Stored {
     job: JobId,
     attempt: u32,
     failures: Vec<FailedAttempt>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    not_before_ms: Option<WallTime>,
 }
 
-/// Reads all histories; one that cannot be read is dropped with a warning.
+/// Reads the histories; one that cannot be read is dropped with a warning, and so are
+/// those for which there is no time: a leader that never begins is worse than a job that
+/// gets another attempt.
 pub(super) async fn load(bucket: &Store) -> anyhow::Result<Vec<(Sequence, History)>> {
-    let mut keys = bucket.keys().await.context("cannot list failed attempts")?;
+    let deadline = Instant::now() + LOAD_LIMIT;
+    let keys = bucket.keys().await.context("cannot list failed attempts")?;
+    let entries = keys.map(|key| async move {
+        let key = key?;
+        let value = bucket.get(&key).await?;
+        anyhow::Ok((key, value))
+    });
+    let mut entries = pin!(entries.buffer_unordered(AT_ONCE_MAX));
     let mut histories = Vec::new();
-    while let Some(key) = keys.next().await {
-        let key = key.context("cannot list failed attempts")?;
-        let value = bucket
-            .get(&key)
-            .await
-            .context("cannot read failed attempts")?;
-        let stored = value.and_then(|value| serde_json::from_slice::<Stored>(&value).ok());
-        let (Ok(sequence), Some(stored)) = (key.parse(), stored) else {
-            tracing::warn!(event = "history_dropped", key, "history cannot be read");
-            continue;
+    loop {
+        let Ok(entry) = timeout_at(deadline, entries.next()).await else {
+            let read = histories.len();
+            tracing::warn!(
+                event = "histories_dropped",
+                read,
+                "no time to read them all"
+            );
+            break;
         };
-        let Stored {
-            job,
-            attempt,
-            failures,
-        } = stored;
-        let history = History {
-            job,
-            attempt,
-            failures,
+        let Some(entry) = entry else {
+            break;
         };
-        histories.push((Sequence::new(sequence), history));
+        let (key, value) = entry.context("cannot read failed attempts")?;
+        match value.and_then(|value| read(&key, &value)) {
+            Some(history) => histories.push(history),
+            None => tracing::warn!(event = "history_dropped", key, "history cannot be read"),
+        }
     }
     Ok(histories)
 }
 
+fn read(key: &str, value: &[u8]) -> Option<(Sequence, History)> {
+    let stored: Stored = serde_json::from_slice(value).ok()?;
+    let Stored {
+        job,
+        attempt,
+        failures,
+        not_before_ms,
+    } = stored;
+    let history = History {
+        job,
+        attempt,
+        failures,
+        not_before: not_before_ms,
+    };
+    Some((Sequence::new(key.parse().ok()?), history))
+}
+
 /// Writes changes until the channel closes, the latest of each job.
-pub(super) async fn write(bucket: Store, mut changes: mpsc::UnboundedReceiver<Change>) {
+pub(super) async fn write(bucket: Bucket, mut changes: mpsc::UnboundedReceiver<Change>) {
     while let Some(first) = changes.recv().await {
         let mut latest = BTreeMap::from([first]);
         while latest.len() < WRITES_MAX
@@ -72,12 +105,16 @@ pub(super) async fn write(bucket: Store, mut changes: mpsc::UnboundedReceiver<Ch
     }
 }
 
-async fn write_one(bucket: &Store, sequence: Sequence, history: Option<History>) {
+async fn write_one(bucket: &Bucket, sequence: Sequence, history: Option<History>) {
     let key = sequence.to_string();
-    let result = match history {
-        Some(history) => put(bucket, &key, history).await,
-        None => remove(bucket, &key).await,
+    let result = async {
+        let bucket = bucket.open().await?;
+        match history {
+            Some(history) => put(bucket, &key, history).await,
+            None => remove(bucket, &key).await,
+        }
     };
+    let result = result.await;
     if let Err(error) = result {
         // Forgetting a failed attempt grants another one; nothing is lost.
         tracing::warn!(event = "history_not_kept", %sequence, "history not kept: {error:#}");
@@ -89,11 +126,13 @@ async fn put(bucket: &Store, key: &str, history: History) -> anyhow::Result<()> 
         job,
         attempt,
         failures,
+        not_before,
     } = history;
     let stored = Stored {
         job,
         attempt,
         failures,
+        not_before_ms: not_before,
     };
     bucket.put(key, serde_json::to_vec(&stored)?.into()).await?;
     Ok(())

@@ -41,29 +41,33 @@ pub(super) fn delivery(message: &Message, stream_created: WallTime) -> Option<De
     })
 }
 
-/// How a pull ended.
+/// What a status says of a pull.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct PullEnd {
-    /// Jobs it asked for and did not get.
-    pub(super) undelivered: u32,
-    /// Whether it ended because something is wrong, not because it expired.
-    pub(super) is_failure: bool,
+pub(super) enum PullStatus {
+    /// The server works on it, and has nothing to deliver.
+    Alive,
+    /// It expired, with so many jobs that it asked for and did not get.
+    Ended { undelivered: u32 },
+    /// Something is wrong: the consumer is missing, or its leader died or moved.
+    Failed,
 }
 
-/// Reads the status that ends a pull; `None` for a mere heartbeat.
-pub(super) fn pull_end(message: &Message, status: StatusCode) -> Option<PullEnd> {
+/// Reads the status of a pull.
+pub(super) fn pull_status(message: &Message, status: StatusCode) -> PullStatus {
     const IDLE_HEARTBEAT: u16 = 100;
     const NO_MESSAGES: u16 = 404;
     const EXPIRED: u16 = 408;
-    if status.as_u16() == IDLE_HEARTBEAT {
-        return None;
+    match status.as_u16() {
+        IDLE_HEARTBEAT => PullStatus::Alive,
+        NO_MESSAGES | EXPIRED => {
+            let pending = header(message.headers.as_ref(), HEADER_PENDING);
+            let undelivered = pending.and_then(|count| count.parse().ok());
+            PullStatus::Ended {
+                undelivered: undelivered.unwrap_or(u32::MAX),
+            }
+        }
+        _ => PullStatus::Failed,
     }
-    let pending = header(message.headers.as_ref(), HEADER_PENDING);
-    let undelivered = pending.and_then(|count| count.parse().ok());
-    Some(PullEnd {
-        undelivered: undelivered.unwrap_or(u32::MAX),
-        is_failure: !matches!(status.as_u16(), NO_MESSAGES | EXPIRED),
-    })
 }
 
 /// Reads a heartbeat.

@@ -78,6 +78,16 @@ impl Keeper {
         self.held.borrow().is_some_and(|held| now < held.until)
     }
 
+    /// Returns until when the lease is held, if it is.
+    pub(super) fn until(&self) -> Option<Time> {
+        self.held.borrow().map(|held| held.until)
+    }
+
+    /// Lets another task see whether the lease is held.
+    pub(super) fn view(&self) -> View {
+        View(self.held.clone())
+    }
+
     /// Waits until the lease is held.
     pub(super) async fn taken(&mut self) -> anyhow::Result<Held> {
         let held = self.held.wait_for(Option::is_some).await;
@@ -99,7 +109,6 @@ impl Keeper {
         let _ = self.orders.try_send(Order::Note(epoch));
     }
 
-    #[expect(dead_code, reason = "whoever sets up gives it back when that fails")]
     /// Gives the lease back, for another dispatcher to take it, and contends for it
     /// again after a pause: this one may fare better then.
     pub(super) async fn give_back(&mut self, pause: Duration) -> anyhow::Result<()> {
@@ -115,6 +124,16 @@ impl Keeper {
             let ended = timeout(2 * ANSWER_WAIT, &mut self.task).await;
             tracing::debug!(event = "lease_resigned", ok = ended.is_ok());
         }
+    }
+}
+
+/// Shows whether the lease is held.
+#[derive(Clone, Debug)]
+pub(super) struct View(watch::Receiver<Option<Held>>);
+
+impl View {
+    pub(super) fn is_held(&self, now: Time) -> bool {
+        self.0.borrow().is_some_and(|held| now < held.until)
     }
 }
 

@@ -11,6 +11,7 @@
 
 mod api;
 mod assets;
+mod bucket;
 mod burial;
 mod discovery;
 mod events;
@@ -20,20 +21,24 @@ mod intake;
 mod kv;
 mod lease;
 mod outbox;
+mod persist;
 mod pings;
+mod recovery;
+mod requests;
 mod role_events;
 mod roles;
 mod service;
+mod setup;
 mod sizing;
 mod standby;
 mod training;
+mod upkeep;
 
 use std::pin::{Pin, pin};
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use async_nats::jetstream;
-use async_nats::jetstream::kv::Store;
 use rolecast_common::id::Epoch;
 use rolecast_common::nats::{Clock, Connection, Settings, check_jetstream, connect, explain};
 use rolecast_common::subjects;
@@ -42,9 +47,12 @@ use rolecast_common::wire::ForecastMode;
 
 use uuid::Uuid;
 
-use self::lease::Keeper;
+use self::bucket::Bucket;
+use self::lease::{Held, Keeper};
+use self::persist::persist;
 use self::service::{Ended, Service};
-use self::standby::Standby;
+use self::setup::Ready;
+use self::standby::{Closed, Standby};
 use crate::config::Config;
 use crate::machine::{Input, Machine, Params};
 
@@ -54,6 +62,15 @@ const ACK_WAIT: Duration = Duration::from_secs(15);
 /// A heartbeat interval and a little: by then every worker has said what it has in
 /// hand, to a dispatcher that knows its epoch.
 const WARM_UP: Duration = Duration::from_millis(1300);
+/// How long one request to JetStream may take. An answer takes milliseconds; a stream
+/// that elects its leader gives none, and is asked again.
+const REQUEST_LIMIT: Duration = Duration::from_secs(2);
+/// How long the holder of the lease may need until it is at work. NATS elects a
+/// stream's leader in 4 to 9 s, and a request that was made just before the end of it is
+/// repeated after [`REQUEST_LIMIT`].
+const SETUP_LIMIT: Duration = Duration::from_secs(12);
+/// Who gave the lease back leaves it to others for this long, and up to twice that.
+const GIVE_BACK_PAUSE: Duration = Duration::from_secs(2);
 
 /// The streams and how to reach them.
 #[derive(Clone, Debug)]
@@ -67,29 +84,26 @@ pub(crate) struct Streams {
 /// The buckets a dispatcher writes to while it runs.
 #[derive(Debug)]
 struct Buckets {
-    attempts: Store,
-    capacity: Store,
-    forecasts: Store,
-    roles: Store,
+    attempts: Bucket,
+    capacity: Bucket,
+    forecasts: Bucket,
+    roles: Bucket,
 }
 
 impl Buckets {
-    async fn open(jetstream: &jetstream::Context) -> anyhow::Result<Self> {
-        let open = async |name: &str| {
-            let bucket = jetstream.get_key_value(name).await;
-            bucket.with_context(|| format!("cannot open bucket {name}"))
-        };
-        Ok(Self {
-            attempts: open(subjects::BUCKET_ATTEMPTS).await?,
-            capacity: open(subjects::BUCKET_CAPACITY).await?,
-            forecasts: open(subjects::BUCKET_FORECASTS).await?,
-            roles: open(subjects::BUCKET_ROLES).await?,
-        })
+    fn new(jetstream: &jetstream::Context) -> Self {
+        Self {
+            attempts: Bucket::new(jetstream, subjects::BUCKET_ATTEMPTS),
+            capacity: Bucket::new(jetstream, subjects::BUCKET_CAPACITY),
+            forecasts: Bucket::new(jetstream, subjects::BUCKET_FORECASTS),
+            roles: Bucket::new(jetstream, subjects::BUCKET_ROLES),
+        }
     }
 }
 
 /// Runs a dispatcher until `shutdown` ends: it stands by until it holds the lease,
-/// leads, and stands by again should it lose it.
+/// leads, and stands by again should it lose it. It ends before only for what no retry
+/// can mend.
 pub async fn run(
     config: Config,
     nats: Settings,
@@ -98,86 +112,183 @@ pub async fn run(
 ) -> anyhow::Result<()> {
     let mut shutdown = pin!(shutdown);
     let name = format!("rolecast-dispatcher {}", config.name);
-    let connection = tokio::select! {
-        connection = connect(&nats, &name, connect_limit) => connection?,
-        () = &mut shutdown => return Ok(()),
-    };
-    let dispatcher = Dispatcher {
-        incarnation: Uuid::now_v7().simple().to_string(),
-        clock: Clock::new(),
-        config,
-        nats,
-        connection,
-    };
-    let ended = dispatcher.run(shutdown).await;
-    ended.map_err(|error| explain(&dispatcher.connection, error))
+    let incarnation = Uuid::now_v7().simple().to_string();
+    let clock = Clock::new();
+    let mut known = Epoch::default();
+    loop {
+        let connection = tokio::select! {
+            connection = connect_to_jetstream(&nats, &name, connect_limit) => connection?,
+            () = &mut shutdown => return Ok(()),
+        };
+        let mut dispatcher = Dispatcher {
+            config: &config,
+            nats: &nats,
+            connection,
+            clock,
+            incarnation: &incarnation,
+            known,
+        };
+        match dispatcher.run(shutdown.as_mut()).await {
+            Ok(Closing::Stopped) => return Ok(()),
+            Ok(Closing::Disconnected) => {
+                tracing::warn!(event = "nats_closed", "the connection was closed for good");
+                known = dispatcher.known;
+            }
+            Err(error) => return Err(explain(&dispatcher.connection, error)),
+        }
+    }
 }
 
-/// What stays the same from start to end.
-struct Dispatcher {
-    config: Config,
-    nats: Settings,
+/// Connects, and waits for JetStream for as long: a cluster that starts needs a while.
+async fn connect_to_jetstream(
+    nats: &Settings,
+    name: &str,
+    limit: Duration,
+) -> anyhow::Result<Connection> {
+    let begun = tokio::time::Instant::now();
+    let connection = connect(nats, name, limit).await?;
+    let mut tries = 0;
+    loop {
+        let checked = tokio::time::timeout(REQUEST_LIMIT, check_jetstream(&connection)).await;
+        let error = match checked {
+            Ok(Ok(())) => return Ok(connection),
+            Ok(Err(error)) => error,
+            Err(_) => anyhow!("JetStream does not answer"),
+        };
+        if let Some(text) = connection.take_violation() {
+            let lacks = anyhow!("this login lacks a permission: {text}");
+            return Err(lacks.context(error));
+        }
+        if begun.elapsed() >= limit {
+            return Err(error);
+        }
+        tracing::warn!(event = "jetstream_awaited", "not ready yet: {error:#}");
+        tokio::time::sleep(persist::delay(tries, fastrand::f64())).await;
+        tries += 1;
+    }
+}
+
+/// Why a dispatcher is done with its connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Closing {
+    Stopped,
+    Disconnected,
+}
+
+impl From<Closed> for Closing {
+    fn from(_: Closed) -> Self {
+        Closing::Disconnected
+    }
+}
+
+/// What stays the same as long as the client keeps its connection.
+struct Dispatcher<'a> {
+    config: &'a Config,
+    nats: &'a Settings,
     connection: Connection,
     clock: Clock,
-    incarnation: String,
+    incarnation: &'a str,
+    /// The largest epoch that anything has told of.
+    known: Epoch,
 }
 
-impl Dispatcher {
-    async fn run(&self, mut shutdown: Pin<&mut impl Future<Output = ()>>) -> anyhow::Result<()> {
-        let mut known = Epoch::default();
+impl Dispatcher<'_> {
+    async fn run(
+        &mut self,
+        mut shutdown: Pin<&mut impl Future<Output = ()>>,
+    ) -> anyhow::Result<Closing> {
         loop {
-            let service = tokio::select! {
-                service = self.lead(known) => service?,
-                () = shutdown.as_mut() => return Ok(()),
+            let led = tokio::select! {
+                led = self.lead() => led?,
+                () = shutdown.as_mut() => return Ok(Closing::Stopped),
             };
-            match service.run(shutdown.as_mut()).await? {
-                Ended::Stopped => return Ok(()),
-                Ended::SteppedDown(epoch) => known = epoch,
+            let Ok(service) = led else {
+                return Ok(Closing::Disconnected);
+            };
+            match service.run(shutdown.as_mut()).await {
+                Ended::Stopped => return Ok(Closing::Stopped),
+                Ended::SteppedDown(epoch) => self.known = self.known.max(epoch),
+                Ended::Disconnected(epoch) => {
+                    self.known = self.known.max(epoch);
+                    return Ok(Closing::Disconnected);
+                }
             }
         }
     }
 
-    /// Stands by until this dispatcher leads.
-    async fn lead(&self, known: Epoch) -> anyhow::Result<Service> {
-        let config = &self.config;
-        check_jetstream(&self.connection).await?;
-        let jetstream = self.connection.jetstream(&self.nats);
-        let jobs_created = assets::ensure(&jetstream, &config.streams).await?;
-        let streams = Streams {
-            jobs_created,
-            api_prefix: api_prefix(&self.nats),
-            jetstream,
-        };
-        let buckets = Buckets::open(&streams.jetstream).await?;
-        let (machine, has_stack) = self.machine(&buckets).await?;
-        let mut standby = self.stand_by(&streams.jetstream, machine, known).await?;
-        let held = standby.wait().await?;
+    /// Stands by until this dispatcher leads and has what it needs for that. Who cannot
+    /// set up in time gives the lease back: another one may fare better.
+    async fn lead(&self) -> anyhow::Result<Result<Service, Closed>> {
+        let mut standby = self.stand_by().await?;
+        let jetstream = self.jetstream();
+        loop {
+            let held = tokio::select! {
+                held = standby.wait() => held,
+                never = setup::keep_control(&jetstream, &self.config.streams) => match never {},
+            };
+            let Ok(held) = held else {
+                return Ok(Err(Closed));
+            };
+            let set_up = tokio::time::timeout(SETUP_LIMIT, self.set_up());
+            let Ok(set_up) = standby.during(set_up).await else {
+                return Ok(Err(Closed));
+            };
+            let Ok(ready) = set_up else {
+                let pause = GIVE_BACK_PAUSE.mul_f32(1.0 + fastrand::f32());
+                tracing::warn!(
+                    event = "lease_given_back",
+                    ?pause,
+                    "cannot set up within {} s; another dispatcher may lead",
+                    SETUP_LIMIT.as_secs()
+                );
+                if standby.lease.give_back(pause).await.is_err() {
+                    return Ok(Err(Closed));
+                }
+                continue;
+            };
+            return self.take_lead(standby, held, ready?).await;
+        }
+    }
+
+    async fn take_lead(
+        &self,
+        standby: Standby,
+        held: Held,
+        ready: Ready,
+    ) -> anyhow::Result<Result<Service, Closed>> {
         let Standby {
             mut machine,
             heartbeats,
             lease,
+            has_stack,
             ..
         } = standby;
+        let Ready {
+            streams,
+            buckets,
+            histories,
+        } = ready;
         let lead = Input::Lead {
             epoch: held.epoch,
-            until: held.until,
-            histories: histories::load(&buckets.attempts).await?,
+            until: lease.until().unwrap_or(held.until),
+            histories,
         };
         let mut outputs = Vec::new();
+        let created = streams.jobs_created;
+        let renewed = Input::StreamRenewed { created };
+        machine.handle(self.clock.now(), renewed, &mut Vec::new());
         machine.handle(self.clock.now(), lead, &mut outputs);
-        for category in machine.served() {
-            assets::ensure_consumers(&streams.jetstream, &category).await?;
-        }
         tracing::info!(
             event = "started",
-            name = config.name,
+            name = self.config.name,
             epoch = %held.epoch,
-            categories = config.policies.len(),
+            categories = self.config.policies.len(),
             server = self.connection.client.server_info().version,
             "dispatcher started"
         );
         let start = service::Start {
             connection: self.connection.clone(),
+            settings: self.config.streams,
             streams,
             buckets,
             clock: self.clock,
@@ -190,14 +301,21 @@ impl Dispatcher {
         Service::open(start).await
     }
 
-    /// Makes a machine that knows the forecasts that were kept; says also whether
-    /// a stack was.
-    async fn machine(&self, buckets: &Buckets) -> anyhow::Result<(Machine, bool)> {
-        let config = &self.config;
+    fn jetstream(&self) -> jetstream::Context {
+        let mut jetstream = self.connection.jetstream(self.nats);
+        jetstream.set_timeout(REQUEST_LIMIT);
+        jetstream
+    }
+
+    /// Makes a machine that knows the forecasts that were kept, if they can be read;
+    /// says also whether a stack was.
+    async fn machine(&self, jetstream: &jetstream::Context) -> (Machine, bool) {
+        let config = self.config;
         let kept = match config.forecast.mode {
             ForecastMode::Off => forecasts::Kept::default(),
             ForecastMode::On | ForecastMode::Advisory => {
-                forecasts::load(&buckets.forecasts, config.forecast).await?
+                let bucket = Bucket::new(jetstream, subjects::BUCKET_FORECASTS);
+                forecasts::load_or_none(&bucket, config.forecast).await
             }
         };
         let params = Params {
@@ -215,25 +333,31 @@ impl Dispatcher {
         tracing::info!(event = "forecasts_loaded", nodes = kept.nodes.len());
         let has_stack = kept.stack.is_some();
         machine.remember_forecasts(kept.nodes, kept.stack.as_ref());
-        Ok((machine, has_stack))
+        (machine, has_stack)
     }
 
-    async fn stand_by(
-        &self,
-        jetstream: &jetstream::Context,
-        machine: Machine,
-        known: Epoch,
-    ) -> anyhow::Result<Standby> {
-        let client = &self.connection.client;
-        let heartbeats = client.subscribe(subjects::HEARTBEATS).await;
-        let heartbeats = heartbeats.context("cannot subscribe to heartbeats")?;
-        let (name, incarnation) = (&self.config.name, &self.incarnation);
-        let lease = Keeper::start(jetstream, self.clock, name, incarnation, known);
+    /// Begins to contend for the lease. The error is one that no retry can mend.
+    async fn stand_by(&self) -> anyhow::Result<Standby> {
+        let jetstream = self.jetstream();
+        let connection = &self.connection;
+        let control = assets::control(&self.config.streams);
+        setup::ensure(connection, &jetstream, control).await?;
+        let (machine, has_stack) = self.machine(&jetstream).await;
+        let heartbeats = persist(connection, "heartbeats", async || {
+            let heartbeats = connection.client.subscribe(subjects::HEARTBEATS).await;
+            heartbeats.context("cannot subscribe to heartbeats")
+        });
+        let heartbeats = heartbeats.await?;
+        let (name, incarnation) = (&self.config.name, self.incarnation);
+        let lease = persist(connection, "the lease", async || {
+            Keeper::start(&jetstream, self.clock, name, incarnation, self.known).await
+        });
         Ok(Standby {
             clock: self.clock,
             machine,
             heartbeats,
             lease: lease.await?,
+            has_stack,
         })
     }
 }

@@ -14,10 +14,10 @@ use serde_json::json;
 use tokio::task::spawn_blocking;
 
 use super::burial::{self, Held};
-use super::events;
 use super::service::Service;
+use super::{events, upkeep};
 use crate::fitting::fit;
-use crate::machine::{Input, Output, PULL_EXPIRES};
+use crate::machine::{Input, Output, PULL_BEAT, PULL_EXPIRES};
 
 impl Service {
     pub(super) async fn carry_out(&mut self, output: Output, is_heard: bool) -> anyhow::Result<()> {
@@ -56,6 +56,8 @@ impl Service {
             }
             Output::Fetch { .. }
             | Output::Ping { .. }
+            | Output::AskReport { .. }
+            | Output::Recover
             | Output::KeepAlive(_)
             | Output::Record(_)
             | Output::Confirm(_)
@@ -68,25 +70,62 @@ impl Service {
             Output::SaveForecast { node, bytes } => self.keeper.keep(&node, bytes),
             Output::Forward { .. } => self.forward(output).await?,
             Output::Fetch { source, batch } => self.fetch(&source, batch).await?,
-            Output::Ping { node, number } => self.ping(node, number).await?,
-            Output::Record(record) => self.record(&record).await?,
-            Output::Ack { sequence, ack } => {
-                self.held.remove(&sequence);
-                self.publish(ack.as_str(), "+ACK").await?;
+            Output::Ping { node, number } => self.ping(node, number, "").await?,
+            Output::AskReport { node, number } => {
+                self.ping(node, number, subjects::PING_FOR_REPORT).await?;
             }
+            Output::Recover => self.recover(),
+            Output::Record(record) => self.record(&record).await?,
+            Output::Ack { sequence, ack } => self.acknowledge(sequence, &ack).await?,
             Output::KeepAlive(ack) => self.publish(ack.as_str(), "+WPI").await?,
             Output::GiveBack {
                 sequence,
                 ack,
                 delay,
-            } => {
-                self.held.remove(&sequence);
-                let word = give_back_word(delay);
-                self.publish(ack.as_str(), word).await?;
-            }
+            } => self.give_back(sequence, ack, delay).await?,
             Output::Confirm(reply) => self.publish(&reply, "").await?,
         }
         Ok(())
+    }
+
+    async fn acknowledge(&mut self, sequence: Sequence, ack: &Ack) -> anyhow::Result<()> {
+        self.held.remove(&sequence);
+        self.publish(ack.as_str(), "+ACK").await
+    }
+
+    async fn give_back(
+        &mut self,
+        sequence: Sequence,
+        ack: Ack,
+        delay: Duration,
+    ) -> anyhow::Result<()> {
+        self.held.remove(&sequence);
+        if let (Some(postponed), false) = (&mut self.postponed, delay.is_zero()) {
+            // Sent at this moment it would come late; see `recovery`.
+            postponed.push((ack, self.now.time + delay));
+            return Ok(());
+        }
+        self.publish(ack.as_str(), give_back_word(delay)).await
+    }
+
+    /// Has it done by the task that owns the consumers.
+    fn recover(&mut self) {
+        self.postponed = Some(Vec::new());
+        let upkeep = self.upkeep.clone();
+        tokio::spawn(async move {
+            // The receiver is gone only when this service ends.
+            let _ = upkeep.send(upkeep::Order::Recover).await;
+        });
+    }
+
+    /// Gives back what could not be while a recovery went on.
+    pub(super) async fn end_recovery(&mut self) {
+        for (ack, until) in self.postponed.take().unwrap_or_default() {
+            let word = give_back_word(until.since(self.now.time));
+            if let Err(error) = self.publish(ack.as_str(), word).await {
+                tracing::warn!(event = "send_failed", "cannot send: {error:#}");
+            }
+        }
     }
 
     async fn publish(&self, subject: &str, payload: impl Into<bytes::Bytes>) -> anyhow::Result<()> {
@@ -167,7 +206,9 @@ impl Service {
         let subject = format!("{prefix}.CONSUMER.MSG.NEXT.{stream}.{consumer}");
         let reply = format!("{}.pull.{consumer}", self.inbox);
         let expires = u64::try_from(PULL_EXPIRES.as_nanos()).unwrap_or(u64::MAX);
-        let request = json!({"batch": batch, "expires": expires}).to_string();
+        let beat = u64::try_from(PULL_BEAT.as_nanos()).unwrap_or(u64::MAX);
+        let request = json!({"batch": batch, "expires": expires, "idle_heartbeat": beat});
+        let request = request.to_string();
         let client = &self.connection.client;
         client
             .publish_with_reply(subject, reply, request.into())
@@ -175,13 +216,13 @@ impl Service {
         Ok(())
     }
 
-    async fn ping(&mut self, node: NodeId, number: u64) -> anyhow::Result<()> {
+    async fn ping(&mut self, node: NodeId, number: u64, text: &'static str) -> anyhow::Result<()> {
         let subject = subjects::node_ping(&node);
         let reply = subjects::pong(&node, number);
         self.pings.sent(self.clock.now().time, node, number);
         let client = &self.connection.client;
         client
-            .publish_with_reply(subject, reply, bytes::Bytes::new())
+            .publish_with_reply(subject, reply, bytes::Bytes::from_static(text.as_bytes()))
             .await?;
         Ok(())
     }
@@ -218,10 +259,14 @@ impl Service {
             let Ok(value) = encoded else {
                 return;
             };
-            if let Err(error) = bucket.put(KEY_CAPACITY, value.into()).await {
+            let stored = async {
+                bucket.open().await?.put(KEY_CAPACITY, value.into()).await?;
+                anyhow::Ok(())
+            };
+            if let Err(error) = stored.await {
                 tracing::warn!(
                     event = "capacity_not_stored",
-                    "capacity map not stored: {error}"
+                    "capacity map not stored: {error:#}"
                 );
             }
         });

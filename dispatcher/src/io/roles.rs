@@ -2,16 +2,16 @@
 
 use anyhow::Context as _;
 use async_nats::Message;
-use async_nats::jetstream::kv::Store;
 use foldhash::{HashMap, HashMapExt as _};
 use rolecast_common::id::NodeId;
 use rolecast_common::nats::{Meaning, meaning_of};
-use rolecast_common::subjects::{self, KEY_ASSIGNMENTS};
+use rolecast_common::subjects::{self, BUCKET_ROLES, KEY_ASSIGNMENTS};
 use rolecast_common::wire::{
     self, Done, Encoding, HEADER_CONTENT_TYPE, RoleAssignment, RoleDocument, RoleOrder,
     RoleOrderKind, VERSION,
 };
 
+use super::bucket::Bucket;
 use super::service::Service;
 use super::{api, kv};
 use crate::lease::Written;
@@ -139,13 +139,14 @@ fn read_order(request: &Message) -> Result<Order, String> {
     })
 }
 
-async fn read(bucket: &Store, request: u64) -> Input {
+async fn read(bucket: &Bucket, request: u64) -> Input {
     let entry = async {
+        let bucket = bucket.open().await?;
         let Some((revision, value)) = kv::kept(bucket, KEY_ASSIGNMENTS).await? else {
             return anyhow::Ok(None);
         };
         let document: RoleDocument = wire::decode(Encoding::Json, &value)
-            .with_context(|| format!("key {KEY_ASSIGNMENTS} in bucket {}", bucket.name))?;
+            .with_context(|| format!("key {KEY_ASSIGNMENTS} in bucket {BUCKET_ROLES}"))?;
         anyhow::Ok(Some((revision, document)))
     };
     match entry.await {
@@ -160,7 +161,10 @@ async fn read(bucket: &Store, request: u64) -> Input {
     }
 }
 
-async fn write(bucket: &Store, revision: u64, document: &RoleDocument) -> Written {
+async fn write(bucket: &Bucket, revision: u64, document: &RoleDocument) -> Written {
+    let Ok(bucket) = bucket.open().await else {
+        return Written::Unknown;
+    };
     let value = wire::encode(Encoding::Json, document);
     match bucket.update(KEY_ASSIGNMENTS, value.into(), revision).await {
         Ok(revision) => Written::Done(revision),

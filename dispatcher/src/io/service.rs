@@ -3,27 +3,28 @@
 use std::pin::Pin;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use async_nats::connection::State as ConnectionState;
 use async_nats::header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE;
-use async_nats::jetstream::kv::Store;
-use async_nats::{HeaderMap, Message, Subscriber};
+use async_nats::{Client, HeaderMap, Message, SubscribeError, Subscriber};
 use foldhash::{HashMap, HashMapExt as _};
 use futures_util::{FutureExt as _, StreamExt as _};
+use rolecast_common::assignment::Ack;
 use rolecast_common::id::{Epoch, Sequence};
-use rolecast_common::label::ShardKey;
 use rolecast_common::nats::{Clock, Connection, Timer};
 use rolecast_common::subjects::{self, Source};
 use rolecast_common::time::{Now, Time};
-use rolecast_common::wire::Decision;
 use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::burial::Held;
-use super::discovery::{self, Undeclared};
+use super::discovery::{Discovery, Undeclared};
+use super::intake::PullStatus;
 use super::lease::Keeper;
 use super::pings::Pings;
 use super::roles::Orders;
-use super::{Buckets, Streams, api, assets, forecasts, histories, intake, training};
+use super::standby::Closed;
+use super::{Buckets, Streams, bucket::Bucket, forecasts, histories, intake, training, upkeep};
+use crate::config;
 use crate::forecast::Lesson;
 use crate::machine::{Input, Machine, Output};
 use crate::roles;
@@ -32,18 +33,18 @@ use crate::roles;
 const DRAIN_MAX: usize = 256;
 /// Reports of side tasks that may wait for the loop.
 const REPORTS_MAX: usize = 1024;
-/// After a pull failed, the next one waits: a missing consumer must not spin.
-const PULL_RETRY: Duration = Duration::from_millis(500);
 /// How long a stopping dispatcher waits for outcomes that are being recorded.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
+/// How long what was said last may take to leave: NATS may be away.
+const FLUSH_LIMIT: Duration = Duration::from_secs(1);
 
 pub(super) struct Service {
     pub(super) connection: Connection,
     pub(super) streams: Streams,
     pub(super) clock: Clock,
     /// What the clocks read when the present turn began.
-    now: Now,
-    machine: Machine,
+    pub(super) now: Now,
+    pub(super) machine: Machine,
     outputs: Vec<Output>,
     inputs: Inputs,
     /// Pulls answer on `<inbox>.pull.<consumer>`, records on `<inbox>.record.<sequence>`.
@@ -52,13 +53,16 @@ pub(super) struct Service {
     pub(super) pings: Pings,
     pub(super) reports: mpsc::Sender<Input>,
     pub(super) histories: mpsc::UnboundedSender<histories::Change>,
-    pub(super) capacity: Store,
-    pub(super) roles: Store,
+    pub(super) capacity: Bucket,
+    pub(super) roles: Bucket,
     pub(super) orders: Orders,
     pub(super) keeper: forecasts::Keeper,
     pub(super) lessons: mpsc::Sender<Vec<Lesson>>,
     pub(super) expected_none: HeaderMap,
     lease: Keeper,
+    pub(super) upkeep: mpsc::Sender<upkeep::Order>,
+    /// Deliveries to give back, and until when they are to wait, while a recovery is on.
+    pub(super) postponed: Option<Vec<(Ack, Time)>>,
     pub(super) stepped_down: Option<String>,
 }
 
@@ -69,11 +73,14 @@ pub(super) enum Ended {
     Stopped,
     /// Another dispatcher leads, or must: this is the largest epoch known.
     SteppedDown(Epoch),
+    /// The client has given the connection up; this is the largest epoch known.
+    Disconnected(Epoch),
 }
 
 /// What a service begins with.
 pub(super) struct Start {
     pub(super) connection: Connection,
+    pub(super) settings: config::Streams,
     pub(super) streams: Streams,
     pub(super) buckets: Buckets,
     pub(super) clock: Clock,
@@ -110,10 +117,29 @@ struct Inputs {
     reports: mpsc::Receiver<Input>,
 }
 
+impl Inputs {
+    async fn open(
+        client: &Client,
+        inbox: &str,
+        heartbeats: Subscriber,
+        reports: mpsc::Receiver<Input>,
+    ) -> Result<Self, SubscribeError> {
+        Ok(Self {
+            pulls: client.subscribe(format!("{inbox}.pull.*")).await?,
+            records: client.subscribe(format!("{inbox}.record.*")).await?,
+            done: client.subscribe(subjects::DONE).await?,
+            heartbeats,
+            api: client.subscribe(subjects::API).await?,
+            reports,
+        })
+    }
+}
+
 impl Service {
-    pub(super) async fn open(start: Start) -> anyhow::Result<Self> {
+    pub(super) async fn open(start: Start) -> anyhow::Result<Result<Self, Closed>> {
         let Start {
             connection,
+            settings,
             streams,
             buckets,
             clock,
@@ -127,17 +153,24 @@ impl Service {
         let inbox = client.new_inbox();
         let (reports, reports_in) = mpsc::channel(REPORTS_MAX);
         let (histories, changes) = mpsc::unbounded_channel();
-        let inputs = Inputs {
-            pulls: client.subscribe(format!("{inbox}.pull.*")).await?,
-            records: client.subscribe(format!("{inbox}.record.*")).await?,
-            done: client.subscribe(subjects::DONE).await?,
-            heartbeats,
-            api: client.subscribe(subjects::API).await?,
-            reports: reports_in,
+        let Ok(inputs) = Inputs::open(client, &inbox, heartbeats, reports_in).await else {
+            return Ok(Err(Closed));
         };
-        client.flush().await.context("cannot subscribe")?;
         tokio::spawn(histories::write(buckets.attempts, changes));
         let lessons = training::start(reports.clone(), has_stack)?;
+        let undeclared = match machine.serves_undeclared() {
+            true => Undeclared::Serve,
+            false => Undeclared::Bury,
+        };
+        let upkeep = upkeep::start(upkeep::Start {
+            streams: streams.clone(),
+            settings,
+            served: machine.served(),
+            discovery: Discovery::new(machine.served(), undeclared),
+            clock,
+            lease: lease.view(),
+            reports: reports.clone(),
+        });
         let mut expected_none = HeaderMap::new();
         expected_none.insert(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, "0");
         let service = Self {
@@ -160,74 +193,69 @@ impl Service {
             lessons,
             expected_none,
             lease,
+            upkeep,
+            postponed: None,
             stepped_down: None,
         };
-        service.discover();
-        Ok(service)
+        Ok(Ok(service))
     }
 
-    fn discover(&self) {
-        let undeclared = match self.machine.serves_undeclared() {
-            true => Undeclared::Serve,
-            false => Undeclared::Bury,
-        };
-        let served = self.machine.served().into_iter().collect();
-        let streams = self.streams.clone();
-        tokio::spawn(discovery::run(
-            streams,
-            served,
-            undeclared,
-            self.reports.clone(),
-        ));
-    }
-
-    pub(super) async fn run(
-        mut self,
-        mut shutdown: Pin<&mut impl Future<Output = ()>>,
-    ) -> anyhow::Result<Ended> {
+    pub(super) async fn run(mut self, mut shutdown: Pin<&mut impl Future<Output = ()>>) -> Ended {
         let mut timer = Timer::new();
         let mut stop_at = None;
         self.end_turn().await;
         loop {
             timer.set(&self.clock, self.machine.next_deadline());
+            let stop_limit = stop_at.unwrap_or_else(far_away);
             tokio::select! {
                 () = shutdown.as_mut(), if stop_at.is_none() => {
                     tracing::info!(event = "stopping", "stopping");
-                    stop_at = Some(tokio::time::Instant::now() + STOP_LIMIT);
+                    stop_at = Some(Instant::now() + STOP_LIMIT);
                     self.now = self.clock.now();
                     self.tell(Input::Stop);
                 }
-                result = self.receive(&mut timer) => result?,
+                received = self.receive(&mut timer) => if received.is_err() {
+                    return Ended::Disconnected(self.machine.known_epoch());
+                },
+                () = sleep_until(stop_limit), if stop_at.is_some() => break,
             }
-            self.end_turn().await;
+            let turn = timeout_at(stop_limit, self.end_turn()).await;
             if let Some(reason) = self.stepped_down.take() {
-                // Operators who wait learn that their orders are not carried out here.
-                self.tell(Input::Roles(roles::Input::Unlead));
-                self.end_turn().await;
-                let flushed = self.connection.client.flush().await;
-                tracing::debug!(event = "flushed", ok = flushed.is_ok());
-                tracing::warn!(event = "stepped_down", "stepping down: {reason}");
-                return Ok(Ended::SteppedDown(self.machine.known_epoch()));
+                return self.step_down(&reason).await;
             }
-            if let Some(stop_at) = stop_at
-                && (self.machine.is_idle() || tokio::time::Instant::now() >= stop_at)
-            {
+            if stop_at.is_some() && (self.machine.is_idle() || turn.is_err()) {
                 break;
             }
         }
+        self.stop().await;
+        Ended::Stopped
+    }
+
+    async fn step_down(mut self, reason: &str) -> Ended {
+        // Operators who wait learn that their orders are not carried out here.
+        self.tell(Input::Roles(roles::Input::Unlead));
+        let told = timeout(FLUSH_LIMIT, self.end_turn()).await;
+        tracing::debug!(event = "orders_ended", ok = told.is_ok());
+        self.flush().await;
+        tracing::warn!(event = "stepped_down", "stepping down: {reason}");
+        Ended::SteppedDown(self.machine.known_epoch())
+    }
+
+    async fn stop(self) {
+        self.flush().await;
         self.keeper.finish().await;
-        self.connection
-            .client
-            .flush()
-            .await
-            .context("cannot flush")?;
         self.lease.resign().await;
         tracing::info!(event = "stopped", "dispatcher stopped");
-        Ok(Ended::Stopped)
+    }
+
+    /// Sends what is still here, as far as NATS is there.
+    async fn flush(&self) {
+        let flushed = timeout(FLUSH_LIMIT, self.connection.client.flush()).await;
+        tracing::debug!(event = "flushed", ok = matches!(flushed, Ok(Ok(()))));
     }
 
     /// Waits for something to arrive, then reads what else is there already.
-    async fn receive(&mut self, timer: &mut Timer) -> anyhow::Result<()> {
+    async fn receive(&mut self, timer: &mut Timer) -> Result<(), Closed> {
         let message = self.wait(timer).await?;
         // One look at the clocks does for all that arrived together.
         self.now = self.clock.now();
@@ -237,8 +265,12 @@ impl Service {
             Arrived::Record(message) => self.on_record(&message),
             Arrived::Heartbeat(message) => self.tell(intake::heartbeat(&message)),
             Arrived::Request(message) => self.on_request(message),
+            Arrived::Report(Input::Recovered) => self.end_recovery().await,
             Arrived::Report(input) => self.on_report(input),
-            Arrived::Connection => self.tell(Input::Reconnected),
+            Arrived::Connection => {
+                self.tell(Input::Reconnected);
+                self.look_soon();
+            }
             Arrived::Lease(Some(until)) => self.tell(Input::Renewed { until }),
             Arrived::Lease(None) => {
                 self.stepped_down = Some("another one holds the lease".to_owned());
@@ -249,19 +281,18 @@ impl Service {
         Ok(())
     }
 
-    async fn wait(&mut self, timer: &mut Timer) -> anyhow::Result<Arrived> {
-        let closed = "the connection to NATS was closed";
+    async fn wait(&mut self, timer: &mut Timer) -> Result<Arrived, Closed> {
         tokio::select! {
-            message = self.inputs.pulls.next() => message.map(Arrived::Pull).context(closed),
-            message = self.inputs.done.next() => message.map(Arrived::Done).context(closed),
-            message = self.inputs.records.next() => message.map(Arrived::Record).context(closed),
+            message = self.inputs.pulls.next() => message.map(Arrived::Pull).ok_or(Closed),
+            message = self.inputs.done.next() => message.map(Arrived::Done).ok_or(Closed),
+            message = self.inputs.records.next() => message.map(Arrived::Record).ok_or(Closed),
             message = self.inputs.heartbeats.next() => {
-                message.map(Arrived::Heartbeat).context(closed)
+                message.map(Arrived::Heartbeat).ok_or(Closed)
             }
-            message = self.inputs.api.next() => message.map(Arrived::Request).context(closed),
+            message = self.inputs.api.next() => message.map(Arrived::Request).ok_or(Closed),
             Some(input) = self.inputs.reports.recv() => Ok(Arrived::Report(input)),
             changed = self.connection.connected.changed() => {
-                changed.map(|()| Arrived::Connection).context(closed)
+                changed.map(|()| Arrived::Connection).map_err(|_| Closed)
             }
             until = self.lease.changed() => Ok(Arrived::Lease(until)),
             () = timer.ring() => Ok(Arrived::Nothing),
@@ -315,7 +346,7 @@ impl Service {
 
     fn on_pull(&mut self, message: Message) {
         if let Some(status) = message.status {
-            self.on_pull_end(&message, status);
+            self.on_pull_status(&message, status);
             return;
         }
         let Some(delivery) = intake::delivery(&message, self.streams.jobs_created) else {
@@ -331,35 +362,30 @@ impl Service {
         self.tell(Input::Delivered(delivery));
     }
 
-    fn on_pull_end(&mut self, message: &Message, status: async_nats::StatusCode) {
+    fn on_pull_status(&mut self, message: &Message, status: async_nats::StatusCode) {
         let name = message.subject.rsplit('.').next().unwrap_or_default();
         let Some(source) = Source::from_consumer(name) else {
             return;
         };
-        let Some(end) = intake::pull_end(message, status) else {
-            return;
-        };
-        let undelivered = end.undelivered;
-        let input = Input::PullEnded {
-            source: source.clone(),
-            undelivered,
-        };
-        if !end.is_failure {
-            self.tell(input);
-            return;
-        }
-        let why = message.description.clone().unwrap_or_default();
-        tracing::warn!(event = "pull_failed", %source, %status, why, "pull failed");
-        let reports = self.reports.clone();
-        let jetstream = self.streams.jetstream.clone();
-        tokio::spawn(async move {
-            tokio::time::sleep(PULL_RETRY).await;
-            if let Err(error) = assets::ensure_consumers(&jetstream, &source.category).await {
-                tracing::warn!(event = "consumer_missing", %source, "{error:#}");
+        match intake::pull_status(message, status) {
+            PullStatus::Alive => self.tell(Input::PullAlive { source }),
+            PullStatus::Ended { undelivered } => self.tell(Input::PullEnded {
+                source,
+                undelivered,
+            }),
+            PullStatus::Failed => {
+                let why = message.description.clone().unwrap_or_default();
+                tracing::debug!(event = "pull_failed", %source, %status, why, "pull failed");
+                self.tell(Input::PullFailed { source });
+                self.look_soon();
             }
-            // The receiver is gone only when the program ends.
-            let _ = reports.send(input).await;
-        });
+        }
+    }
+
+    /// Has it looked at what is there, as something may be missing.
+    fn look_soon(&self) {
+        // If there is no room, a look is due already.
+        let _ = self.upkeep.try_send(upkeep::Order::Look);
     }
 
     fn on_record(&mut self, message: &Message) {
@@ -382,60 +408,10 @@ impl Service {
         if let Input::StackFitted(stack) = &report {
             self.keeper.keep_stack(stack);
         }
-        self.tell(report);
-    }
-
-    fn on_request(&mut self, request: Message) {
-        let streams = self.streams.clone();
-        match request.subject.as_str() {
-            subjects::API_STATUS => {
-                let status = self.machine.status(self.now);
-                tokio::spawn(api::answer_status(streams, status, request));
-            }
-            subjects::API_JOB => {
-                let jobs = api::requested_jobs(&request, self.streams.jobs_created);
-                let known = jobs.iter().find_map(|job| self.machine.job(job));
-                tokio::spawn(api::answer_job(streams, jobs, known, request));
-            }
-            subjects::API_CAPACITY => {
-                let map = self.machine.capacity(self.now);
-                tokio::spawn(api::answer(streams, map, request));
-            }
-            subjects::API_FORECAST => {
-                let Some(node) = api::requested_node(&request) else {
-                    return;
-                };
-                let view = self.machine.forecast(self.now, &node);
-                tokio::spawn(api::answer(streams, view, request));
-            }
-            subjects::API_ROLES => match self.machine.roles_view() {
-                Some(view) => {
-                    tokio::spawn(api::answer(streams, view, request));
-                }
-                None => {
-                    let why = "who holds which role is not known yet; ask again".to_owned();
-                    tokio::spawn(api::refuse(streams, why, request));
-                }
-            },
-            subjects::API_ROLE_ORDER => self.order(request),
-            subjects::API_EXPLAIN => match self.explain(&request) {
-                Ok(decision) => {
-                    tokio::spawn(api::answer(streams, decision, request));
-                }
-                Err(why) => {
-                    tokio::spawn(api::refuse(streams, why, request));
-                }
-            },
-            _ => {}
+        if let Input::StreamRenewed { created } = &report {
+            self.streams.jobs_created = *created;
         }
-    }
-
-    fn explain(&mut self, request: &Message) -> Result<Decision, String> {
-        let job = api::imagined(request)?;
-        let key = job.key.as_ref().map(ShardKey::hash);
-        self.machine
-            .explain(self.now, &job.category, &job.requirement, key)
-            .ok_or_else(|| api::not_served(&job.category, self.machine.serves_undeclared()))
+        self.tell(report);
     }
 
     async fn end_turn(&mut self) {
@@ -466,4 +442,9 @@ impl Service {
             let _ = reports.send(input).await;
         });
     }
+}
+
+/// A time that does not come.
+fn far_away() -> Instant {
+    Instant::now() + Duration::from_secs(24 * 3600)
 }

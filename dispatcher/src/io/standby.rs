@@ -3,7 +3,6 @@
 
 use std::pin::pin;
 
-use anyhow::Context as _;
 use async_nats::Subscriber;
 use futures_util::StreamExt as _;
 use rolecast_common::id::Epoch;
@@ -14,17 +13,23 @@ use super::lease::{Held, Keeper, TELL_STANDBY};
 use super::{events, intake};
 use crate::machine::{Input, Machine, Output};
 
+/// The client has given the connection up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Closed;
+
 /// A dispatcher that waits for the lease.
 pub(super) struct Standby {
     pub(super) clock: Clock,
     pub(super) machine: Machine,
     pub(super) heartbeats: Subscriber,
     pub(super) lease: Keeper,
+    /// Whether there is a stack from before the start.
+    pub(super) has_stack: bool,
 }
 
 impl Standby {
     /// Waits until the lease is held.
-    pub(super) async fn wait(&mut self) -> anyhow::Result<Held> {
+    pub(super) async fn wait(&mut self) -> Result<Held, Closed> {
         let mut timer = Timer::new();
         let mut tell = pin!(sleep(TELL_STANDBY));
         let mut is_told = false;
@@ -32,9 +37,9 @@ impl Standby {
         loop {
             timer.set(&self.clock, self.machine.next_deadline());
             tokio::select! {
-                held = self.lease.taken() => return held,
+                held = self.lease.taken() => return held.map_err(|_| Closed),
                 message = self.heartbeats.next() => {
-                    let message = message.context("the connection to NATS was closed")?;
+                    let message = message.ok_or(Closed)?;
                     self.tell(intake::heartbeat(&message));
                 }
                 () = timer.ring() => self.tell(Input::Turn),
@@ -47,6 +52,23 @@ impl Standby {
             if known > noted {
                 self.lease.note(known);
                 noted = known;
+            }
+        }
+    }
+
+    /// Goes on to listen while something else is done.
+    pub(super) async fn during<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Closed> {
+        let mut timer = Timer::new();
+        let mut work = pin!(work);
+        loop {
+            timer.set(&self.clock, self.machine.next_deadline());
+            tokio::select! {
+                done = work.as_mut() => return Ok(done),
+                message = self.heartbeats.next() => {
+                    let message = message.ok_or(Closed)?;
+                    self.tell(intake::heartbeat(&message));
+                }
+                () = timer.ring() => self.tell(Input::Turn),
             }
         }
     }

@@ -15,7 +15,7 @@ impl Machine {
     pub(super) fn deliver(&mut self, now: Now, delivery: Delivery, out: &mut Vec<Output>) {
         let sequence = delivery.ack.sequence();
         if let Some(room) = self.rooms.get_mut(&delivery.source) {
-            room.asked = room.asked.saturating_sub(1);
+            room.pulls.deliver(now.time);
         }
         if self.is_stopping {
             out.push(Output::GiveBack {
@@ -47,9 +47,11 @@ impl Machine {
         let sequence = delivery.ack.sequence();
         let away = self.away.remove(&sequence);
         // A recreated stream counts from 1 again: the id tells another job.
-        let history = away
-            .map(|away| away.history)
-            .filter(|history| history.job == delivery.job);
+        let away = away.filter(|away| away.history.job == delivery.job);
+        let early = away
+            .as_ref()
+            .map_or(Duration::ZERO, |away| away.until.since(now.time));
+        let history = away.map(|away| away.history);
         let mut job = Job {
             source: delivery.source,
             job: delivery.job,
@@ -81,7 +83,9 @@ impl Machine {
             self.expire(now, sequence, job, out);
             return;
         }
+        // After a take-over jobs come back before their delay is over.
         let wait = options.not_before.unwrap_or_default().since(now.wall);
+        let wait = wait.max(early);
         if wait > DELAY_MIN {
             self.give_back(now, job, wait, "delayed".to_owned(), out);
             return;

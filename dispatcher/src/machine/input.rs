@@ -26,6 +26,15 @@ pub enum Input {
         source: Source,
         undelivered: u32,
     },
+    /// The server works on a pull, and has nothing to deliver.
+    PullAlive {
+        source: Source,
+    },
+    /// A pull failed, and others of the same source with it: nobody leads its consumer,
+    /// or it is missing.
+    PullFailed {
+        source: Source,
+    },
     /// All pulls are void: the connection was made anew.
     Reconnected,
     Heartbeat {
@@ -66,6 +75,12 @@ pub enum Input {
     },
     /// Jobs were found in an undeclared category; its consumers exist by now.
     Found(Category),
+    /// The jobs stream was made anew: what was in it before is gone.
+    StreamRenewed {
+        created: WallTime,
+    },
+    /// A [`super::Output::Recover`] was carried out.
+    Recovered,
     /// How many jobs of each category the stream holds; of others, none.
     Backlogs(BTreeMap<Category, u64>),
     /// The global model over the experts was fitted to the lessons.

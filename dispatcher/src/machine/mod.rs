@@ -27,7 +27,9 @@ mod nodes;
 mod outcomes;
 mod output;
 mod pinging;
+mod pulls;
 mod recording;
+mod renewal;
 mod roles;
 mod room;
 mod sending;
@@ -35,6 +37,7 @@ mod settled;
 mod settling;
 mod status;
 mod sweep;
+mod takeover;
 mod troubles;
 mod unsendable;
 mod waiting;
@@ -50,9 +53,9 @@ use rolecast_common::subjects::Source;
 use rolecast_common::time::{Now, Time, WallTime};
 use rolecast_common::wire::{Counters, FailedAttempt, Record};
 
-pub use fetch::PULL_EXPIRES;
 pub use input::{Delivery, Input, Malformed, Recorded, Stray};
-pub use output::{Diversion, Event, History, KeptAway, Output};
+pub use output::{Diversion, Event, History, JobsGone, KeptAway, LongWait, Output};
+pub use pulls::{PULL_BEAT, PULL_EXPIRES};
 pub use troubles::Trouble;
 
 use crate::category::Policy;
@@ -66,6 +69,7 @@ use pinging::Pinging;
 use recording::Recorder;
 use room::Room;
 use settled::Settled;
+use takeover::Takeover;
 use troubles::Troubles;
 
 /// How often time alone is looked at: fine enough to notice a node gone well
@@ -101,6 +105,9 @@ pub struct Machine {
     known: Epoch,
     /// Since when this one leads; `None` while it stands by and only learns.
     led_since: Option<Time>,
+    takeover: Takeover,
+    /// When the jobs stream was created; zero if that is not known.
+    stream_created: WallTime,
     fleet: Fleet,
     services: BTreeMap<Category, Service>,
     rooms: BTreeMap<Source, Room>,
@@ -272,6 +279,8 @@ impl Machine {
             epoch: Epoch::default(),
             known: Epoch::default(),
             led_since: None,
+            takeover: Takeover::default(),
+            stream_created: WallTime::default(),
             started: now.time,
             swept: now.time,
             is_stopping: false,
@@ -305,7 +314,9 @@ impl Machine {
             Input::PullEnded {
                 source,
                 undelivered,
-            } => self.end_pull(&source, undelivered),
+            } => self.end_pull(now.time, &source, undelivered),
+            Input::PullAlive { source } => self.keep_pulls(now.time, &source),
+            Input::PullFailed { source } => self.fail_pulls(now.time, &source),
             Input::Reconnected => self.void_pulls(),
             Input::Heartbeat { from, heartbeat } => self.hear(now, &from, *heartbeat, out),
             Input::Latency { node, round_trip } => self.fleet.note_latency(&node, round_trip),
@@ -322,6 +333,9 @@ impl Machine {
             } => self.bury_unsendable(now, sequence, attempt, why, out),
             Input::Recorded { sequence, result } => self.finish_record(sequence, result, out),
             Input::Buried { sequence, is_done } => self.finish_burial(sequence, is_done, out),
+            Input::StreamRenewed { created } => self.renew_stream(now, created, out),
+            // Only the shell waits for it.
+            Input::Recovered => {}
             Input::Found(category) => self.find(category, out),
             Input::Backlogs(held) => self.count_arrivals(now, &held),
             Input::StackFitted(stack) => self.set_stack(&stack),
@@ -335,7 +349,8 @@ impl Machine {
                 until,
                 histories,
             } => {
-                self.lead(now.time, epoch, histories);
+                self.lead(now, epoch, histories);
+                self.begin_takeover(now.time, out);
                 self.manage(now, crate::roles::Input::Lead { epoch, until }, out);
             }
             Input::Renewed { until } => {
@@ -370,16 +385,20 @@ impl Machine {
         if self.is_stopping || self.led_since.is_none() {
             return;
         }
+        self.recover(now.time, out);
         self.send_waiting(now, out);
         self.fetch(now.time, out);
     }
 
-    fn lead(&mut self, now: Time, epoch: Epoch, histories: Vec<(Sequence, History)>) {
+    fn lead(&mut self, now: Now, epoch: Epoch, histories: Vec<(Sequence, History)>) {
         self.epoch = epoch;
         self.known = self.known.max(epoch);
-        self.led_since = Some(now);
+        self.led_since = Some(now.time);
         for (sequence, history) in histories {
-            self.send_away(now, sequence, history, Duration::ZERO, String::new());
+            // A delay is cut short at a take-over only if less than this is left of it.
+            let delay = history.not_before.unwrap_or_default().since(now.wall);
+            let delay = delay.min(self.params.ack_wait);
+            self.send_away(now.time, sequence, history, delay, String::new());
         }
     }
 
@@ -490,11 +509,13 @@ impl Machine {
 }
 
 impl Job {
-    fn history(&self) -> History {
+    /// Returns what is to be known of it when it is delivered again, after `delay`.
+    fn history(&self, now: Now, delay: Duration) -> History {
         History {
             job: self.job.clone(),
             attempt: self.attempt,
             failures: self.failures.clone(),
+            not_before: (!delay.is_zero()).then(|| now.wall + delay),
         }
     }
 

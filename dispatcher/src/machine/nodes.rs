@@ -41,6 +41,7 @@ impl Machine {
                 return;
             }
         };
+        self.takeover.settle(from);
         self.tell_roles(now, heard, out);
         self.judge_roles(now, from, out);
         self.follow(from, beat.epoch, out);
@@ -90,7 +91,7 @@ impl Machine {
                 .get(&sequence)
                 .is_some_and(|away| away.history.attempt >= assignment.attempt().get());
         // A job of our own epoch that we do not know was settled long ago.
-        if is_known || assignment.epoch() >= self.epoch {
+        if is_known || self.is_orphan(assignment) || assignment.epoch() >= self.epoch {
             return;
         }
         let job = self.inherited(now, node, assignment);
@@ -149,6 +150,7 @@ impl Machine {
             let jobs = self.fleet.get(&node).map_or(0, |node| node.jobs());
             let why = "its heartbeats stopped";
             self.manage(now, roles::Input::Gone(node.clone()), out);
+            self.takeover.settle(&node);
             out.push(Output::Event(Event::NodeGone { node, jobs, why }));
         }
         let lost: Vec<NodeId> = self

@@ -50,6 +50,11 @@ impl Machine {
         confirmation: Option<u64>,
         out: &mut Vec<Output>,
     ) {
+        if self.is_orphan(assignment) {
+            self.record_orphan(now, from, assignment, outcome, out);
+            self.confirm(confirmation, out);
+            return;
+        }
         let sequence = assignment.ack().sequence();
         match self.standing(from, assignment) {
             Standing::Current => {}

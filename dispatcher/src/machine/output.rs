@@ -9,6 +9,7 @@ use rolecast_common::time::WallTime;
 use rolecast_common::unit::Cores;
 use rolecast_common::wire::{CapacityMap, Decision, FailedAttempt, Record};
 
+use super::Trouble;
 use crate::forecast::Lesson;
 use crate::roles;
 
@@ -35,6 +36,14 @@ pub enum Output {
         node: NodeId,
         number: u64,
     },
+    /// Ask the node for a heartbeat at once; its answer counts as a ping's.
+    AskReport {
+        node: NodeId,
+        number: u64,
+    },
+    /// Have the stream deliver again what was delivered to a former leader and is not in
+    /// hand anywhere; answer with [`super::Input::Recovered`].
+    Recover,
     /// Forget the held payload.
     Drop(Sequence),
     /// The job is settled.
@@ -93,6 +102,8 @@ pub struct History {
     /// The number of the last attempt, or 0.
     pub attempt: u32,
     pub failures: Vec<FailedAttempt>,
+    /// When it is to be tried again; it may be delivered before, and is given back then.
+    pub not_before: Option<WallTime>,
 }
 
 /// Something an operator may want to read.
@@ -134,23 +145,13 @@ pub enum Event {
         category: Category,
         why: String,
     },
-    /// The first job of the category has waited this long for room.
-    JobsWait {
-        category: Category,
-        waited: Duration,
-        waiting: u32,
-        why: String,
-    },
+    JobsWait(LongWait),
     EligibleAgain {
         category: Category,
     },
+    JobsGone(JobsGone),
     /// Something outside of this process is wrong, reported so many times.
-    Troubled {
-        what: String,
-        why: String,
-        remedy: String,
-        count: u64,
-    },
+    Troubled(Trouble, u64),
     TroubleOver {
         what: String,
         lasted: Duration,
@@ -211,4 +212,21 @@ pub struct KeptAway {
     pub cpu_expected: Cores,
     /// Such decisions, of those looked at, since the last such event.
     pub count: u64,
+}
+
+/// The jobs stream was made anew; so many jobs of the old one were known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct JobsGone {
+    pub waiting: u32,
+    pub running: u32,
+    pub given_back: usize,
+}
+
+/// The first job of the category has waited this long for room.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LongWait {
+    pub category: Category,
+    pub waited: Duration,
+    pub waiting: u32,
+    pub why: String,
 }

@@ -28,6 +28,13 @@ impl Pinging {
     }
 }
 
+impl Pinging {
+    pub(super) fn next_number(&mut self) -> u64 {
+        self.number += 1;
+        self.number
+    }
+}
+
 impl Machine {
     pub(super) fn ping(&mut self, out: &mut Vec<Output>) {
         self.pinging.turn = (self.pinging.turn + 1) % TURNS;

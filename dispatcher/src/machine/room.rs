@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 
 use rolecast_common::id::Sequence;
 use rolecast_common::label::Requirement;
-use rolecast_common::time::Time;
 
+use super::pulls::Pulls;
 use crate::placement::Slot;
 
 /// Jobs in the order they came, and how many more were asked for.
@@ -22,12 +22,9 @@ pub(super) struct Room {
     pub(super) is_late: bool,
     /// Looks at all nodes since the last sweep, to find out why jobs cannot go.
     pub(super) judgements: usize,
-    /// Jobs asked for and neither delivered nor refused yet.
-    pub(super) asked: u32,
+    pub(super) pulls: Pulls,
     /// With more than this many here or asked for, no more are needed for now.
     pub(super) enough: u32,
-    /// When the last pull was sent; long after that it is void.
-    pub(super) asked_at: Time,
     /// The turn in which a job was sent last; rooms served least recently go first.
     pub(super) served: u64,
 }

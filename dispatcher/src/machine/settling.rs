@@ -145,7 +145,7 @@ impl Machine {
         }
         out.push(Output::SaveHistory {
             sequence: job.ack.sequence(),
-            history: job.history(),
+            history: job.history(now, delay),
         });
         out.push(Output::Event(Event::JobRetried {
             job: job.job.clone(),
@@ -165,7 +165,8 @@ impl Machine {
         out: &mut Vec<Output>,
     ) {
         let sequence = job.ack.sequence();
-        self.send_away(now.time, sequence, job.history(), delay, reason);
+        let history = job.history(now, delay);
+        self.send_away(now.time, sequence, history, delay, reason);
         out.push(Output::GiveBack {
             sequence,
             ack: job.ack,

@@ -97,12 +97,7 @@ impl Troubles {
 
 impl Open {
     fn event(&self) -> Event {
-        Event::Troubled {
-            what: self.trouble.what.clone(),
-            why: self.trouble.why.clone(),
-            remedy: self.trouble.remedy.clone(),
-            count: self.count,
-        }
+        Event::Troubled(self.trouble.clone(), self.count)
     }
 
     fn view(&self) -> wire::Trouble {

@@ -9,7 +9,7 @@ use rolecast_common::time::{Now, Time};
 use rolecast_common::wire::RecordStatus;
 
 use super::sending::LOOK_MAX;
-use super::{Event, Job, Machine, Output};
+use super::{Event, Job, LongWait, Machine, Output};
 use crate::fleet::Candidate;
 use crate::placement::{CategoryIndex, Shortfall};
 
@@ -100,12 +100,12 @@ impl Machine {
         } else {
             HELD.to_owned()
         };
-        out.push(Output::Event(Event::JobsWait {
+        out.push(Output::Event(Event::JobsWait(LongWait {
             category: source.category.clone(),
             waited,
             waiting: room.len(),
             why,
-        }));
+        })));
     }
 
     fn bury_hopeless(

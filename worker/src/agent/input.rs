@@ -28,6 +28,8 @@ pub enum Input {
     },
     /// The use of the node was measured.
     Usage(Usage),
+    /// A dispatcher that takes the lead wants to know at once what is in hand.
+    ReportAsked,
     /// The connection was made anew; what was sent before it may be lost.
     Connected,
     /// Take no more jobs and leave; a second one ends the grace time at once.

@@ -43,6 +43,9 @@ use outcomes::Ledger;
 use roles::Roles;
 use settled::Settled;
 
+/// A heartbeat that is asked for follows the last one after this long at the soonest.
+const REPORT_INTERVAL_MIN: Duration = Duration::from_millis(100);
+
 /// Unconfirmed outcomes kept; further jobs are dropped unanswered, and come
 /// again when the dispatcher does. Four times what may be in hand.
 const UNCONFIRMED_MAX: usize = 4096;
@@ -211,6 +214,12 @@ impl Agent {
             Input::Connected => {
                 self.ledger.resend(now.time);
                 self.heartbeat_due = now.time;
+            }
+            Input::ReportAsked => {
+                // Whoever asks all the time does not get more than this.
+                let soonest = self.heartbeat_sent.0 + REPORT_INTERVAL_MIN;
+                let due = soonest.max(now.time);
+                self.heartbeat_due = self.heartbeat_due.min(due);
             }
             Input::Drain => self.drain(now, out),
             Input::Tick => {}

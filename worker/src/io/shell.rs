@@ -17,7 +17,7 @@ use futures_util::{FutureExt as _, Stream, StreamExt as _};
 use rolecast_common::id::{Category, Epoch, NodeId, Role};
 use rolecast_common::nats::{Clock, Connection, Timer};
 use rolecast_common::options::{HEADER_DEADLINE, HEADER_ROLES, parse_roles};
-use rolecast_common::subjects;
+use rolecast_common::subjects::{self, PING_FOR_REPORT};
 use rolecast_common::time::{Now, Time, WallTime};
 use rolecast_common::wire::{
     self, Encoding, HEADER_CONTENT_TYPE, Heartbeat, Outcome, OutcomeBatch, RoleAssignment, Usage,
@@ -197,7 +197,7 @@ impl Shell {
         let received = match kind {
             "jobs" => self.receive_job(now, message),
             "roles" => self.receive_roles(now, &message),
-            "ping" => self.receive_ping(message),
+            "ping" => self.receive_ping(now, message),
             _ => self.receive_confirmation(now, kind, &message),
         };
         if let Err(reason) = received {
@@ -242,12 +242,15 @@ impl Shell {
     }
 
     /// Answers; how long that takes tells the dispatcher how far away this node is.
-    fn receive_ping(&self, message: Message) -> Result<(), String> {
+    fn receive_ping(&mut self, now: Now, message: Message) -> Result<(), String> {
         let reply = message.reply.ok_or("a ping without a reply subject")?;
         if !reply.starts_with(self.done_prefix.as_str()) {
             return Err("a reply subject of another node".to_owned());
         }
         self.publish(reply, None, Bytes::new());
+        if message.payload == PING_FOR_REPORT.as_bytes() {
+            self.handle_at(now, Input::ReportAsked);
+        }
         Ok(())
     }
 

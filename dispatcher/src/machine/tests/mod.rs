@@ -2,6 +2,7 @@
 
 mod explaining;
 mod forecasting;
+mod liveness;
 mod nodes;
 mod pinging;
 mod unsendable;
@@ -161,6 +162,8 @@ fn turn(
             output,
             Output::Fetch { .. }
                 | Output::Ping { .. }
+                | Output::AskReport { .. }
+                | Output::Recover
                 | Output::Event(_)
                 | Output::PublishCapacity(_)
                 | Output::Learn(_)

@@ -44,7 +44,7 @@ fn is_eligible_again(event: &Event) -> bool {
 }
 
 fn is_wait(event: &Event) -> bool {
-    matches!(event, Event::JobsWait { .. })
+    matches!(event, Event::JobsWait(_))
 }
 
 fn is_late(machine: &Machine, seconds: f64) -> bool {
@@ -236,7 +236,7 @@ fn jobs_held_back_by_their_number_are_told_so_and_keep_no_memory() {
         let out = all(&mut machine, f64::from(second), [beat("n1"), beat("n2")]);
         assert_eq!(claimed(&machine), None);
         for output in out {
-            if let Output::Event(Event::JobsWait { why: told, .. }) = output {
+            if let Output::Event(Event::JobsWait(LongWait { why: told, .. })) = output {
                 why = told;
             }
         }

@@ -97,6 +97,8 @@ impl World {
                 }
                 Output::Fetch { .. }
                 | Output::Ping { .. }
+                | Output::AskReport { .. }
+                | Output::Recover
                 | Output::Drop(_)
                 | Output::KeepAlive(_)
                 | Output::SaveHistory { .. }

@@ -85,7 +85,10 @@ impl World {
             | Output::RecordDecision(_)
             | Output::PublishCapacity(_)
             | Output::SaveForecast { .. }
-            | Output::Ping { .. } => {}
+            | Output::Ping { .. }
+            // A worker may ignore it, and deliveries come back by themselves later.
+            | Output::AskReport { .. }
+            | Output::Recover => {}
             Output::SaveHistory { .. }
             | Output::ForgetHistory(_)
             | Output::Fetch { .. }

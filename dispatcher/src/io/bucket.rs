@@ -1,0 +1,35 @@
+//! A bucket that is opened when it is first used: while nobody leads it, nothing else
+//! has to wait for it.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use async_nats::jetstream::{self, kv::Store};
+use tokio::sync::OnceCell;
+
+/// A bucket, by its name.
+#[derive(Clone, Debug)]
+pub(super) struct Bucket {
+    jetstream: jetstream::Context,
+    name: &'static str,
+    store: Arc<OnceCell<Store>>,
+}
+
+impl Bucket {
+    pub(super) fn new(jetstream: &jetstream::Context, name: &'static str) -> Self {
+        Self {
+            jetstream: jetstream.clone(),
+            name,
+            store: Arc::default(),
+        }
+    }
+
+    /// Returns the store; opens it if that was not possible yet.
+    pub(super) async fn open(&self) -> anyhow::Result<&Store> {
+        let open = async || {
+            let store = self.jetstream.get_key_value(self.name).await;
+            store.with_context(|| format!("cannot open bucket {}", self.name))
+        };
+        self.store.get_or_try_init(open).await
+    }
+}

@@ -1,0 +1,54 @@
+//! Has jobs delivered again at once that were delivered to a former leader, and that
+//! nobody has in hand.
+//!
+//! The server delivers a job again when it was not acknowledged, or shown to be worked
+//! on, for `ack_wait`, and has no request that does so at once. But when `ack_wait` is
+//! lowered, it looks a tenth of a second later which deliveries are overdue by the new
+//! value. So it is lowered for a moment. Jobs in hand were kept alive just before.
+//!
+//! A negative acknowledgement with a delay is stored relative to `ack_wait`: delays of
+//! which less than that is left end early, and the machine gives these jobs back again;
+//! and none may be sent in this moment, or it would last longer (see `outbox`).
+//! Should this process die in between, its successor ensures its consumers first.
+
+use std::time::Duration;
+
+use async_nats::jetstream;
+use rolecast_common::subjects::{STREAM_JOBS, Source};
+use serde::Deserialize;
+use serde_json::json;
+use tokio::time::sleep;
+
+use super::ACK_WAIT;
+use super::assets::set_consumer;
+use super::upkeep::ask;
+
+/// The value for a moment: longer than keep-alives take to arrive, shorter than what a
+/// take-over has taken before.
+const ACK_WAIT_LOWERED: Duration = Duration::from_millis(500);
+/// The server looks 100 ms after the change; as much again for a busy one.
+const LOOK_WAIT: Duration = Duration::from_millis(200);
+
+#[derive(Deserialize)]
+struct Info {
+    num_ack_pending: u64,
+}
+
+/// Recovers the jobs of one source.
+pub(super) async fn recover(jetstream: &jetstream::Context, source: &Source) -> anyhow::Result<()> {
+    let subject = format!("CONSUMER.INFO.{STREAM_JOBS}.{}", source.consumer());
+    let info: Info = ask(jetstream, &subject, &json!({})).await?;
+    if info.num_ack_pending == 0 {
+        return Ok(());
+    }
+    set_consumer(jetstream, source, ACK_WAIT_LOWERED).await?;
+    sleep(LOOK_WAIT).await;
+    set_consumer(jetstream, source, ACK_WAIT).await?;
+    tracing::info!(
+        event = "jobs_recovered",
+        %source,
+        pending = info.num_ack_pending,
+        "what was delivered to a former leader is delivered again"
+    );
+    Ok(())
+}

@@ -1,0 +1,92 @@
+//! Preparations of a dispatcher that has just won the lease: only what it cannot do
+//! without. Everything else is ensured by [`super::upkeep`] while it is at work.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use async_nats::jetstream;
+use rolecast_common::id::Sequence;
+use rolecast_common::nats::{Connection, Meaning, meaning_of};
+
+use super::persist::persist;
+use super::{Buckets, Dispatcher, Streams, api_prefix, assets, histories};
+use crate::config;
+use crate::machine::History;
+
+/// How often a standby looks whether the bucket of the lease is there.
+const CONTROL_INTERVAL: Duration = Duration::from_secs(3);
+
+/// All that a service needs from the server to begin.
+#[derive(Debug)]
+pub(super) struct Ready {
+    pub(super) streams: Streams,
+    pub(super) buckets: Buckets,
+    pub(super) histories: Vec<(Sequence, History)>,
+}
+
+impl Dispatcher<'_> {
+    /// Tries until the work queue and the failed attempts are there and were read. The
+    /// error is one that no retry can mend.
+    pub(super) async fn set_up(&self) -> anyhow::Result<Ready> {
+        let jetstream = self.jetstream();
+        let buckets = Buckets::new(&jetstream);
+        let settings = &self.config.streams;
+        let connection = &self.connection;
+        let jobs = ensure(connection, &jetstream, assets::jobs(settings));
+        let attempts = ensure(connection, &jetstream, assets::attempts(settings));
+        tokio::try_join!(jobs, attempts)?;
+        let created = persist(connection, "the jobs stream", async || {
+            assets::jobs_created(&jetstream).await
+        });
+        let histories = persist(connection, "the failed attempts", async || {
+            histories::load(buckets.attempts.open().await?).await
+        });
+        let (jobs_created, histories) = tokio::try_join!(created, histories)?;
+        let streams = Streams {
+            jobs_created,
+            api_prefix: api_prefix(self.nats),
+            jetstream,
+        };
+        Ok(Ready {
+            streams,
+            buckets,
+            histories,
+        })
+    }
+}
+
+/// Tries until the asset is there. The error is one that no retry can mend.
+pub(super) async fn ensure(
+    connection: &Connection,
+    jetstream: &jetstream::Context,
+    asset: assets::Asset,
+) -> anyhow::Result<()> {
+    let what = asset.to_string();
+    let ensured = persist(connection, &what, async || asset.ensure(jetstream).await);
+    ensured.await.context("cannot set up")
+}
+
+/// Creates the bucket of the lease if it is missing: without it nobody leads.
+pub(super) async fn ensure_control(jetstream: &jetstream::Context, settings: &config::Streams) {
+    let control = assets::control(settings);
+    let found = jetstream.get_stream(control.stream()).await;
+    let is_missing = found.is_err_and(|error| meaning_of(&error) == Some(Meaning::StreamMissing));
+    if is_missing && let Err(error) = control.ensure(jetstream).await {
+        tracing::warn!(
+            event = "control_missing",
+            "cannot make the bucket of the lease: {error:#}"
+        );
+    }
+}
+
+/// Looks at the bucket of the lease for ever.
+pub(super) async fn keep_control(
+    jetstream: &jetstream::Context,
+    settings: &config::Streams,
+) -> Infallible {
+    loop {
+        tokio::time::sleep(CONTROL_INTERVAL).await;
+        ensure_control(jetstream, settings).await;
+    }
+}

@@ -1,0 +1,392 @@
+//! Keeps what the dispatcher needs on the server there: ensures each stream, bucket and
+//! consumer by itself, notices within seconds what vanished, and finds new categories.
+//!
+//! Only who holds the lease creates anything, but for the bucket of the lease.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use async_nats::jetstream;
+use futures_util::stream::{self, StreamExt as _};
+use rolecast_common::id::Category;
+use rolecast_common::nats::{Clock, Meaning, meaning_of};
+use rolecast_common::subjects::STREAM_JOBS;
+use rolecast_common::time::WallTime;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+use tokio::time::sleep;
+
+use super::assets::{self, Asset};
+use super::discovery::{self, Discovery, Look};
+use super::lease::View;
+use super::{Streams, recovery, setup};
+use crate::config;
+use crate::machine::{Input, Trouble};
+
+/// How often everything is looked at, with three requests: what vanishes is noticed
+/// within 5 s even if one look fails.
+const INTERVAL: Duration = Duration::from_secs(2);
+/// A look that was asked for waits this long at most, so that many pulls that fail
+/// together cause one look.
+const NUDGE_DELAY: Duration = Duration::from_millis(300);
+/// Requests at once: enough to use the connection, few enough to be fair.
+const AT_ONCE_MAX: usize = 32;
+/// Answers of the server that list names are read up to this many pages.
+const PAGES_MAX: usize = 64;
+/// How long operators are told that something had to be made anew.
+const RESTORED_SHOWN: Duration = Duration::from_secs(3600);
+/// An asset that cannot be ensured for this many looks is a trouble: an election takes
+/// fewer.
+const TRIES_QUIET: u32 = 5;
+/// Orders that may wait; one look does for all that was asked for.
+const ORDERS_MAX: usize = 8;
+const JETSTREAM: &str = "JetStream";
+const LEASE: &str = "the dispatcher's lease";
+
+/// What the loop wants from the task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Order {
+    /// Something seems to be missing: look soon.
+    Look,
+    /// Have delivered again what was delivered to a former leader; answered with
+    /// [`Input::Recovered`].
+    Recover,
+}
+
+/// What the task begins with.
+pub(super) struct Start {
+    pub(super) streams: Streams,
+    pub(super) settings: config::Streams,
+    pub(super) served: Vec<Category>,
+    pub(super) discovery: Discovery,
+    pub(super) clock: Clock,
+    pub(super) lease: View,
+    pub(super) reports: mpsc::Sender<Input>,
+}
+
+struct Upkeep {
+    streams: Streams,
+    settings: config::Streams,
+    /// Streams and buckets.
+    wanted: Vec<Asset>,
+    /// What is not known to be as it should be, and how often that was tried.
+    unsure: Vec<(Asset, u32)>,
+    discovery: Discovery,
+    clock: Clock,
+    lease: View,
+    reports: mpsc::Sender<Input>,
+}
+
+/// The loop has ended, and with it this task.
+struct Over;
+
+/// Starts the task; it ends when what is returned is dropped.
+pub(super) fn start(start: Start) -> mpsc::Sender<Order> {
+    let Start {
+        streams,
+        settings,
+        served,
+        discovery,
+        clock,
+        lease,
+        reports,
+    } = start;
+    let wanted = assets::all(&settings);
+    let consumers = served.iter().flat_map(assets::consumers);
+    let unsure = wanted.iter().cloned().chain(consumers);
+    let upkeep = Upkeep {
+        unsure: unsure.map(|asset| (asset, 0)).collect(),
+        streams,
+        settings,
+        wanted,
+        discovery,
+        clock,
+        lease,
+        reports,
+    };
+    let (orders, orders_in) = mpsc::channel(ORDERS_MAX);
+    tokio::spawn(upkeep.run(orders_in));
+    orders
+}
+
+impl Upkeep {
+    async fn run(mut self, mut orders: mpsc::Receiver<Order>) {
+        loop {
+            if self.look().await.is_err() {
+                return;
+            }
+            let order = tokio::select! {
+                () = sleep(INTERVAL) => continue,
+                order = orders.recv() => order,
+            };
+            let Some(mut order) = order else {
+                return;
+            };
+            if order == Order::Look {
+                sleep(NUDGE_DELAY.mul_f32(0.3 + 0.7 * fastrand::f32())).await;
+                // One look does for all that was asked for meanwhile.
+                while order == Order::Look
+                    && let Ok(next) = orders.try_recv()
+                {
+                    order = next;
+                }
+            }
+            if order == Order::Recover && self.recover().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    fn leads(&self) -> bool {
+        self.lease.is_held(self.clock.now().time)
+    }
+
+    async fn look(&mut self) -> Result<(), Over> {
+        if !self.leads() {
+            // Without its bucket there is no lease at all.
+            self.report_lapse().await?;
+            setup::ensure_control(&self.streams.jetstream, &self.settings).await;
+            return Ok(());
+        }
+        self.mended(LEASE).await?;
+        match self.look_at_streams().await {
+            Ok(()) => {}
+            Err(error) => return self.report_trouble(JETSTREAM, &error).await,
+        }
+        self.ensure().await?;
+        let backlogs = match discovery::backlogs(&self.streams.jetstream).await {
+            Ok(backlogs) => backlogs,
+            Err(error) => return self.report_trouble(JETSTREAM, &error).await,
+        };
+        self.mended(JETSTREAM).await?;
+        if backlogs.created != self.streams.jobs_created {
+            self.renew(backlogs.created).await?;
+        }
+        match self.look_at_consumers().await {
+            Ok(()) => {}
+            Err(error) => return self.report_trouble(JETSTREAM, &error).await,
+        }
+        self.ensure().await?;
+        let Look { inputs, found } = self.discovery.look(&self.streams, backlogs).await;
+        for category in found {
+            let consumers = assets::consumers(&category);
+            self.unsure.extend(consumers.map(|asset| (asset, 0)));
+        }
+        self.ensure().await?;
+        for input in inputs {
+            self.send(input).await?;
+        }
+        Ok(())
+    }
+
+    /// Notices streams and buckets that vanished.
+    async fn look_at_streams(&mut self) -> anyhow::Result<()> {
+        let names = stream_names(&self.streams.jetstream).await?;
+        for asset in self.wanted.clone() {
+            if !names.contains(&asset.stream()) {
+                self.miss(asset).await;
+            }
+        }
+        Ok(())
+    }
+
+    async fn look_at_consumers(&mut self) -> anyhow::Result<()> {
+        let names = consumer_names(&self.streams.jetstream).await?;
+        let wanted: Vec<Asset> = self
+            .discovery
+            .served()
+            .flat_map(assets::consumers)
+            .collect();
+        for asset in wanted {
+            let Asset::Consumer(source) = &asset else {
+                continue;
+            };
+            if !names.contains(&source.consumer()) {
+                self.miss(asset).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes that something is missing; what was there before is worth an event.
+    async fn miss(&mut self, asset: Asset) {
+        let what = asset.to_string();
+        if self
+            .unsure
+            .iter()
+            .any(|(unsure, _)| unsure.to_string() == what)
+        {
+            return;
+        }
+        tracing::error!(
+            event = "asset_missing",
+            what,
+            "it vanished; it is made anew"
+        );
+        let trouble = Trouble {
+            what,
+            why: "it vanished, with what it held".to_owned(),
+            remedy: "it is made anew by itself; find out who deletes it, or whether a \
+                     nats-server lost its store"
+                .to_owned(),
+            lasts: Some(RESTORED_SHOWN),
+        };
+        // If the loop is over, the next report shows it.
+        let _ = self.send(Input::Troubled(trouble)).await;
+        self.unsure.push((asset, 0));
+    }
+
+    /// Tries each asset that is not known to be in order, all at once.
+    async fn ensure(&mut self) -> Result<(), Over> {
+        let jetstream = &self.streams.jetstream;
+        let (first, others): (Vec<_>, Vec<_>) = std::mem::take(&mut self.unsure)
+            .into_iter()
+            .partition(|(asset, _)| asset.is_jobs_stream());
+        let mut all = Vec::new();
+        // Consumers need their stream.
+        for assets in [first, others] {
+            let tries = stream::iter(assets).map(|(asset, tries)| async move {
+                let done = asset.ensure(jetstream).await;
+                (asset, tries, done)
+            });
+            let done: Vec<_> = tries.buffer_unordered(AT_ONCE_MAX).collect().await;
+            all.extend(done);
+        }
+        for (asset, tries, done) in all {
+            let what = asset.to_string();
+            match done {
+                Ok(()) if tries > 0 => self.mended(&what).await?,
+                Ok(()) => {}
+                Err(error) => {
+                    tracing::debug!(event = "asset_not_ensured", what, "{error:#}");
+                    if tries > TRIES_QUIET || !is_passing(&error) {
+                        self.report_trouble(&what, &error).await?;
+                    }
+                    self.unsure.push((asset, tries.saturating_add(1)));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn recover(&mut self) -> Result<(), Over> {
+        let jetstream = &self.streams.jetstream;
+        let sources = self.discovery.sources();
+        let recoveries = stream::iter(sources).map(|source| async move {
+            let done = recovery::recover(jetstream, &source).await;
+            (source, done)
+        });
+        let done: Vec<_> = recoveries.buffer_unordered(AT_ONCE_MAX).collect().await;
+        for (source, done) in done {
+            if let Err(error) = done {
+                tracing::warn!(event = "not_recovered", %source, "{error:#}");
+                self.unsure.push((Asset::Consumer(source), 0));
+            }
+        }
+        self.send(Input::Recovered).await
+    }
+
+    /// The jobs stream is another one than before. Nothing is delivered from it before
+    /// the machine knows: it has no consumers yet.
+    async fn renew(&mut self, created: WallTime) -> Result<(), Over> {
+        tracing::error!(
+            event = "jobs_stream_renewed",
+            %created,
+            "stream {STREAM_JOBS} was made anew; the jobs in it before are gone"
+        );
+        self.streams.jobs_created = created;
+        self.send(Input::StreamRenewed { created }).await
+    }
+
+    async fn report_lapse(&self) -> Result<(), Over> {
+        let trouble = Trouble {
+            what: LEASE.to_owned(),
+            why: "it cannot be renewed, so nothing is sent: its bucket does not answer, as \
+                  without a quorum or in an election"
+                .to_owned(),
+            remedy: "it goes on by itself when NATS does; see nats server report jetstream"
+                .to_owned(),
+            lasts: None,
+        };
+        self.send(Input::Troubled(trouble)).await
+    }
+
+    async fn report_trouble(&self, what: &str, error: &anyhow::Error) -> Result<(), Over> {
+        let trouble = Trouble {
+            what: what.to_owned(),
+            why: format!("{error:#}"),
+            remedy: "it is tried again; see nats server report jetstream".to_owned(),
+            lasts: None,
+        };
+        self.send(Input::Troubled(trouble)).await
+    }
+
+    async fn mended(&self, what: &str) -> Result<(), Over> {
+        let what = what.to_owned();
+        self.send(Input::Mended { what }).await
+    }
+
+    async fn send(&self, input: Input) -> Result<(), Over> {
+        self.reports.send(input).await.map_err(|_| Over)
+    }
+}
+
+/// Returns whether an election may be the cause: nobody answers, or says to wait.
+fn is_passing(error: &anyhow::Error) -> bool {
+    meaning_of(error.as_ref()).is_none_or(Meaning::is_passing)
+}
+
+#[derive(Deserialize)]
+struct Names {
+    #[serde(default)]
+    total: usize,
+    #[serde(default)]
+    streams: Option<Vec<String>>,
+    #[serde(default)]
+    consumers: Option<Vec<String>>,
+}
+
+async fn stream_names(jetstream: &jetstream::Context) -> anyhow::Result<BTreeSet<String>> {
+    names(jetstream, "STREAM.NAMES", |names: Names| names.streams).await
+}
+
+async fn consumer_names(jetstream: &jetstream::Context) -> anyhow::Result<BTreeSet<String>> {
+    let subject = format!("CONSUMER.NAMES.{STREAM_JOBS}");
+    names(jetstream, &subject, |names| names.consumers).await
+}
+
+async fn names(
+    jetstream: &jetstream::Context,
+    subject: &str,
+    read: impl Fn(Names) -> Option<Vec<String>>,
+) -> anyhow::Result<BTreeSet<String>> {
+    let mut all = BTreeSet::new();
+    for _ in 0..PAGES_MAX {
+        let page: Names = ask(jetstream, subject, &json!({"offset": all.len()})).await?;
+        let total = page.total;
+        let found = read(page).unwrap_or_default();
+        let is_last = found.is_empty();
+        all.extend(found);
+        if is_last || all.len() >= total {
+            break;
+        }
+    }
+    Ok(all)
+}
+
+/// Asks JetStream and returns its answer.
+pub(super) async fn ask<T: DeserializeOwned>(
+    jetstream: &jetstream::Context,
+    subject: &str,
+    request: &Value,
+) -> anyhow::Result<T> {
+    use jetstream::response::Response;
+
+    let answer = jetstream.request(subject.to_owned(), request).await?;
+    match answer {
+        Response::Ok(answer) => Ok(answer),
+        Response::Err { error } => Err(error.into()),
+    }
+}
