@@ -56,6 +56,15 @@ pub fn job_environment(
     variables
 }
 
+/// How the reason of a job begins that this host is unable to run: its program cannot
+/// be started, or there are no threads, processes or files left for it. The dispatcher
+/// counts that against the host, not against the job.
+pub const UNABLE: &str = "unable: ";
+/// What stands on stderr, with [`EXIT_CANNOT_RUN`], if the program could not be started.
+pub(crate) const CANNOT_RUN: &str = "rolecast-worker: cannot run ";
+/// What shells use for a command that cannot be run.
+pub(crate) const EXIT_CANNOT_RUN: i32 = 127;
+
 /// How a process ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Exit {
@@ -68,6 +77,11 @@ pub enum Exit {
 pub fn verdict(exit: &Exit, stderr_tail: &[u8]) -> (OutcomeStatus, String) {
     let (status, what) = match exit {
         Exit::Code(0) => return (OutcomeStatus::Completed, String::new()),
+        Exit::Code(EXIT_CANNOT_RUN) if stderr_tail.starts_with(CANNOT_RUN.as_bytes()) => {
+            let said = one_line(&String::from_utf8_lossy(stderr_tail));
+            let said = said.trim_start_matches("rolecast-worker: ");
+            return (OutcomeStatus::Refused, format!("{UNABLE}{said}"));
+        }
         Exit::Code(code) if EXIT_GIVE_UP.contains(code) => {
             (OutcomeStatus::GiveUp, format!("exit code {code}"))
         }
@@ -136,6 +150,22 @@ mod tests {
         ] {
             assert_eq!(verdict(&Exit::Code(code), b"").0, status, "{code}");
         }
+    }
+
+    #[test]
+    fn a_program_that_could_not_be_started_is_the_hosts_inability() {
+        let tail = format!("{CANNOT_RUN}/usr/bin/x: No such file or directory\n");
+        let (status, reason) = verdict(&Exit::Code(127), tail.as_bytes());
+        assert_eq!(status, OutcomeStatus::Refused);
+        let expected = "unable: cannot run /usr/bin/x: No such file or directory";
+        assert_eq!(reason, expected);
+        // What a command itself says, or another exit code, is the job's failure.
+        let (status, _) = verdict(&Exit::Code(127), b"sh: 1: cannot run x: not found");
+        assert_eq!(status, OutcomeStatus::Retry);
+        assert_eq!(
+            verdict(&Exit::Code(1), tail.as_bytes()).0,
+            OutcomeStatus::Retry
+        );
     }
 
     #[test]

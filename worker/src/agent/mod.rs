@@ -202,7 +202,7 @@ impl Agent {
         self.advance_roles(now.time, out);
         match input {
             Input::Job(offer) => self.consider(now, offer, out),
-            Input::Ended(ended) => ended.into_iter().for_each(|ended| self.end(ended)),
+            Input::Ended(ended) => ended.into_iter().for_each(|ended| self.end(ended, out)),
             Input::Confirmed { batch } => self.confirm(batch, out),
             Input::Unheard { batch } => self.ledger.unheard(now.time, batch),
             Input::Roles(roles) => self.take_roles(now, &roles, out),
@@ -313,6 +313,16 @@ impl Agent {
         if self.ledger.outcome_count() >= UNCONFIRMED_MAX {
             return out.push(Output::Event(Event::Dropped { assignment }));
         }
+        self.push_refusal(status, assignment, reason, out);
+    }
+
+    fn push_refusal(
+        &mut self,
+        status: OutcomeStatus,
+        assignment: Assignment,
+        reason: String,
+        out: &mut Vec<Output>,
+    ) {
         out.push(Output::Event(Event::Refused {
             assignment: assignment.clone(),
             reason: reason.clone(),
@@ -380,7 +390,7 @@ impl Agent {
         }
     }
 
-    fn end(&mut self, ended: Ended) {
+    fn end(&mut self, ended: Ended, out: &mut Vec<Output>) {
         // An execution ends once; a second word about it is ignored.
         let Some(running) = self.running.remove(&ended.run) else {
             return;
@@ -399,6 +409,10 @@ impl Agent {
         };
         self.by_execution
             .remove(&Execution::of(&running.assignment));
+        if status == OutcomeStatus::Refused {
+            // It could not be started here, so another offer of it is a new one.
+            return self.push_refusal(status, running.assignment, reason, out);
+        }
         let run_us = u64::try_from(ended.length.as_micros()).unwrap_or(u64::MAX);
         self.ledger.push(Outcome {
             reason,

@@ -76,11 +76,8 @@ pub(super) struct Task {
 pub(super) fn run(task: Task) -> Finished {
     let child = match start(&task) {
         Ok(child) => child,
-        Err(error) => {
-            let program = task.command.program.display();
-            let reason = format!("cannot run {program}: {error}");
-            return Finished::failed(OutcomeStatus::Retry, reason);
-        }
+        // All of the command is this host's configuration, and none of it the job's.
+        Err(error) => return Finished::unable(&objection(&task.command, &error)),
     };
     let id = child.id();
     task.gauge.command_started(id);
@@ -94,6 +91,19 @@ pub(super) fn run(task: Task) -> Finished {
 fn start(task: &Task) -> std::io::Result<Child> {
     let command = &task.command;
     let mut process = leash::command(&command.program, task.is_leashed);
+/// Returns why the command could not be started.
+fn objection(command: &Command, error: &std::io::Error) -> String {
+    let program = command.program.display();
+    match &command.directory {
+        // The system's error does not say which of the two is missing.
+        Some(directory) if !directory.is_dir() => {
+            let directory = directory.display();
+            format!("cannot run {program}: its directory {directory} is not there")
+        }
+        Some(_) | None => format!("cannot run {program}: {error}"),
+    }
+}
+
     process
         .args(&command.arguments)
         .env_clear()

@@ -9,11 +9,11 @@
 use std::ffi::OsString;
 use std::process::Command;
 
+#[cfg(target_os = "linux")]
+use crate::command::{CANNOT_RUN, EXIT_CANNOT_RUN};
+
 /// Marks a process that is to become a command. It is not an option people use.
 const MARK: &str = "__become";
-/// What shells use for a command that cannot be run.
-#[cfg(target_os = "linux")]
-const EXIT_CANNOT_RUN: i32 = 127;
 
 /// Becomes the command that the arguments name, if they name one.
 ///
@@ -43,7 +43,7 @@ fn become_command(mut arguments: impl Iterator<Item = OsString>) {
         std::process::exit(EXIT_CANNOT_RUN);
     };
     let error = Command::new(&program).args(arguments).exec();
-    eprintln!("rolecast-worker: cannot run {}: {error}", program.display());
+    eprintln!("{CANNOT_RUN}{}: {error}", program.display());
     std::process::exit(EXIT_CANNOT_RUN);
 }
 

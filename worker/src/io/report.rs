@@ -7,6 +7,7 @@ use rolecast_common::wire::{JobUsage, OutcomeStatus};
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::agent::{Ended, Run};
+use crate::command::UNABLE;
 
 /// What an execution left behind.
 #[derive(Debug)]
@@ -19,6 +20,11 @@ pub(super) struct Finished {
 }
 
 impl Finished {
+    /// The host cannot run it; the execution did not start.
+    pub(super) fn unable(reason: &str) -> Self {
+        Self::failed(OutcomeStatus::Refused, format!("{UNABLE}{reason}"))
+    }
+
     pub(super) fn failed(status: OutcomeStatus, reason: String) -> Self {
         Self {
             status,

@@ -70,6 +70,27 @@ fn a_category_nobody_runs_here_is_refused() {
 }
 
 #[test]
+fn a_job_that_could_not_be_started_is_refused_and_may_come_again() {
+    let mut bench = Bench::new();
+    let run = bench.start("a", 1);
+    let reason = "unable: cannot run /usr/bin/x: No such file or directory";
+    let refused = Ended {
+        reason: reason.to_owned(),
+        ..ended(run, OutcomeStatus::Refused)
+    };
+    bench.input(Input::Ended(vec![refused]));
+    let (batch, outcomes) = bench.sent().remove(0);
+    let outcome = &outcomes[0];
+    assert_eq!(
+        (outcome.status, outcome.reason.as_str()),
+        (OutcomeStatus::Refused, reason)
+    );
+    assert_eq!(outcome.started_ms, None, "it never ran");
+    bench.input(Input::Confirmed { batch });
+    assert_ne!(bench.start("a", 1), run, "the same attempt is run");
+}
+
+#[test]
 fn a_job_whose_deadline_has_passed_is_refused() {
     let mut bench = Bench::new();
     let deadline = Some(bench.now.wall);

@@ -86,7 +86,23 @@ fn a_program_that_is_not_there_is_named() {
     assert!(
         finished
             .reason
-            .starts_with("cannot run /nowhere/x: No such file")
+            .starts_with("unable: cannot run /nowhere/x: No such file")
+    );
+}
+
+#[test]
+fn a_directory_that_is_gone_is_named_rather_than_the_program() {
+    let mut task = task("/bin/true", &[]);
+    let command = Arc::make_mut(&mut task.command);
+    command.directory = Some(PathBuf::from("/nowhere/at/all"));
+    let finished = run(task);
+    assert_eq!(finished.status, OutcomeStatus::Refused);
+    assert!(
+        finished
+            .reason
+            .ends_with("its directory /nowhere/at/all is not there"),
+        "{}",
+        finished.reason
     );
 }
 
