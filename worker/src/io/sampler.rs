@@ -16,6 +16,7 @@ use super::processes::Table;
 use super::system::{Cgroup, Host, host_pressure};
 use crate::config::Capacity;
 use crate::usage::jobs::{Spent, Tracker};
+use crate::usage::part::{self, CpuTime, Level};
 use crate::usage::process::{Process, trees};
 use crate::usage::{Counters, Scope, Snapshot, between, has_moved};
 
@@ -39,11 +40,11 @@ impl Sampler {
     /// Finds out what there is and starts measuring; with `tells_changes` not
     /// only every second but also when the CPU that others use has moved.
     pub(super) fn start(
-        mut meter: Meter,
+        meter: Meter,
         capacity: Capacity,
         tells_changes: bool,
     ) -> anyhow::Result<Self> {
-        let found = meter.capacity();
+        let found = meter.capacity;
         let capacity = Resources {
             cpu: capacity.cpu.unwrap_or(found.cpu),
             memory: capacity.memory.unwrap_or(found.memory),
@@ -133,7 +134,11 @@ pub(super) struct Meter {
     scope: Scope,
     has_handlers: bool,
     host: Host,
+    /// The control group that is measured, or that limits what of the host may be used.
     cgroup: Option<Cgroup>,
+    /// What of the host may be used, if that is less than all of it.
+    part: Option<Part>,
+    capacity: Resources,
     table: Table,
     gauge: Arc<Gauge>,
     tracker: Tracker,
@@ -145,15 +150,28 @@ pub(super) struct Meter {
 
 impl Meter {
     pub(super) fn new(scope: Scope, has_handlers: bool, gauge: Arc<Gauge>) -> anyhow::Result<Self> {
-        let cgroup = match scope {
+        let mut cgroup = match scope {
             Scope::Cgroup => Some(Cgroup::find()?),
-            Scope::Host | Scope::Process => None,
+            // Whatever is measured, no more can be used than the group may.
+            Scope::Host | Scope::Process => Cgroup::find().ok(),
+        };
+        let host = Host::usable()?;
+        let mut capacity = host.capacity();
+        if let Some(cgroup) = &mut cgroup {
+            cgroup.measure_at_limits(host.capacity());
+            capacity = cgroup.limit(capacity);
+        }
+        let part = match scope {
+            Scope::Host => Part::new(host.capacity(), capacity),
+            Scope::Cgroup | Scope::Process => None,
         };
         Ok(Self {
             scope,
             has_handlers,
-            host: Host::new()?,
+            host,
             cgroup,
+            part,
+            capacity,
             table: Table::new()?,
             gauge,
             tracker: Tracker::default(),
@@ -162,11 +180,22 @@ impl Meter {
         })
     }
 
-    fn capacity(&mut self) -> Resources {
-        let host = self.host.capacity();
-        self.cgroup
-            .as_ref()
-            .map_or(host, |cgroup| cgroup.limit(host))
+    /// Returns what of the host's use counts within the part that may be used.
+    fn host_cpu(&mut self) -> Duration {
+        let cpu = self.host.cpu();
+        let (Some(part), Some(cgroup)) = (&mut self.part, &self.cgroup) else {
+            return cpu;
+        };
+        part.cpu(cpu, || cgroup.cpu())
+    }
+
+    /// Likewise of its memory.
+    fn host_memory(&mut self) -> Bytes {
+        let memory = self.host.memory();
+        let (Some(part), Some(cgroup)) = (&self.part, &self.cgroup) else {
+            return memory;
+        };
+        part.memory(memory, || cgroup.memory())
     }
 
     fn read(&mut self) -> Snapshot {
@@ -180,7 +209,12 @@ impl Meter {
         let running = self.spent(&processes, &commands.running);
         self.tracker.update(&commands.ended, &running);
         let total = match self.scope {
-            Scope::Host => self.host.read(),
+            Scope::Host => Counters {
+                cpu: self.host_cpu(),
+                memory: self.host_memory(),
+                network: self.host.network(),
+                disk: self.host.disk(),
+            },
             Scope::Cgroup => {
                 let network = self.host.network();
                 let cgroup = self.cgroup.as_ref();
@@ -207,9 +241,9 @@ impl Meter {
         let processes: Vec<Process> = known.filter_map(|id| self.table.one(*id)).collect();
         let running = self.spent(&processes, &commands.running);
         self.tracker.update(&commands.ended, &running);
-        let cpu = match &self.cgroup {
-            Some(cgroup) => cgroup.cpu().unwrap_or_default(),
-            None => self.host.cpu(),
+        let cpu = match (self.scope, &self.cgroup) {
+            (Scope::Cgroup, Some(cgroup)) => cgroup.cpu().unwrap_or_default(),
+            (Scope::Cgroup | Scope::Host | Scope::Process, _) => self.host_cpu(),
         };
         Snapshot {
             total: Counters {
@@ -274,6 +308,49 @@ impl Meter {
             network: Bytes::ZERO,
             disk: commands.disk + self.table.disk(own),
         }
+    }
+}
+
+/// A part of the host, by the limits of a control group.
+#[derive(Debug)]
+struct Part {
+    host: Resources,
+    limit: Resources,
+    cpu: CpuTime,
+    looked: Instant,
+}
+
+impl Part {
+    /// Returns `None` if nothing is limited.
+    fn new(host: Resources, limit: Resources) -> Option<Self> {
+        let is_part = limit.cpu < host.cpu || limit.memory < host.memory;
+        is_part.then(|| Self {
+            host,
+            limit,
+            cpu: CpuTime::new(host.cpu, limit.cpu),
+            looked: Instant::now(),
+        })
+    }
+
+    fn cpu(&mut self, host: Duration, group: impl FnOnce() -> Option<Duration>) -> Duration {
+        if self.limit.cpu >= self.host.cpu {
+            return host;
+        }
+        let now = Instant::now();
+        let length = now - std::mem::replace(&mut self.looked, now);
+        self.cpu.advance(length, host, group())
+    }
+
+    fn memory(&self, host: Bytes, group: impl FnOnce() -> Option<Bytes>) -> Bytes {
+        if self.limit.memory >= self.host.memory {
+            return host;
+        }
+        let level = |capacity, used| Level { capacity, used };
+        let group = group().unwrap_or_default();
+        part::memory(
+            level(self.host.memory, host),
+            level(self.limit.memory, group),
+        )
     }
 }
 

@@ -32,7 +32,21 @@ pub enum Version {
     V2,
 }
 
+/// The files that hold a group's limit of memory: above the second the kernel makes its
+/// processes wait, above the others it kills them.
+pub const MEMORY_LIMITS: [&str; 3] = ["memory.max", "memory.high", "memory.limit_in_bytes"];
+
 impl Place {
+    /// Returns the place of a directory's group in another hierarchy, in which groups have
+    /// the same paths.
+    pub fn with_path_of(&self, directory: &Path, of: &Place) -> Option<Place> {
+        let path = directory.strip_prefix(&of.mount).ok()?;
+        Some(Place {
+            directory: self.mount.join(path),
+            ..self.clone()
+        })
+    }
+
     /// Returns the group's directory and those above it, up to the mount.
     pub fn directories(&self) -> impl Iterator<Item = &Path> {
         let mount = self.mount.as_path();
@@ -144,11 +158,20 @@ pub fn parse_bytes(text: &str) -> Option<Bytes> {
     text.trim().parse().ok().map(Bytes::new)
 }
 
-/// Reads from `memory.stat` what the group holds only as a cache that can go:
-/// `inactive_file`, in version 1 with those below it.
+/// Reads from `memory.stat` what the group holds only as caches that can go, in version 1
+/// with those below it: files that are not mapped (a file read twice is on the active
+/// list, and can go as well as one read once), and slab that the kernel calls reclaimable.
 pub fn parse_reclaimable(text: &str) -> Option<Bytes> {
-    let found = value(text, "total_inactive_file").or_else(|| value(text, "inactive_file"));
-    found.map(Bytes::new)
+    let find = |name: &str| value(text, &format!("total_{name}")).or_else(|| value(text, name));
+    let inactive = find("inactive_file")?;
+    let mapped = find("file_mapped").or_else(|| find("mapped_file"));
+    let active = find("active_file").unwrap_or(0);
+    // Programs and libraries at work are mapped: they would be read again at once.
+    let active = active.saturating_sub(mapped.unwrap_or(0));
+    let slab = find("slab_reclaimable").unwrap_or(0);
+    Some(Bytes::new(
+        inactive.saturating_add(active).saturating_add(slab),
+    ))
 }
 
 /// Reads `io.stat`: bytes read and written of all devices.
@@ -245,17 +268,44 @@ mod tests {
         );
         assert_eq!(parse_bytes("1048576\n"), Some(Bytes::from_mib(1)));
         assert_eq!(parse_bytes("max\n"), None);
-        let stat = "cache 9\ninactive_file 5\ntotal_cache 9\ntotal_inactive_file 7\n";
-        assert_eq!(parse_reclaimable(stat), Some(Bytes::new(7)));
-        assert_eq!(
-            parse_reclaimable("anon 1\ninactive_file 5\n"),
-            Some(Bytes::new(5))
-        );
         let stat =
             "8:0 rbytes=100 wbytes=20 rios=3 wios=4 dbytes=0 dios=0\n8:16 rbytes=5 wbytes=0\n";
         assert_eq!(parse_disk_v2(stat), Bytes::new(125));
         let stat = "8:0 Read 100\n8:0 Write 20\n8:0 Sync 20\n8:0 Total 120\nTotal 120\n";
         assert_eq!(parse_disk_v1(stat), Bytes::new(120));
+    }
+
+    /// Version 2, after a file of 50 MiB was read three times; shortened.
+    const STAT_V2: &str = "anon 1208320\nfile 52719616\nkernel 3055616\nshmem 0\n\
+        file_mapped 262144\nfile_dirty 0\ninactive_anon 1167360\nactive_anon 4096\n\
+        inactive_file 286720\nactive_file 52432896\nunevictable 0\n\
+        slab_reclaimable 2621440\nslab_unreclaimable 204800\nslab 2826240\n";
+    /// Version 1, likewise; shortened.
+    const STAT_V1: &str = "cache 52428800\nrss 135168\nmapped_file 0\ninactive_file 0\n\
+        active_file 52428800\nhierarchical_memory_limit 67108864\ntotal_cache 52428800\n\
+        total_rss 135168\ntotal_mapped_file 4096\ntotal_inactive_file 8192\n\
+        total_active_file 52420608\n";
+
+    #[test]
+    fn page_cache_and_reclaimable_slab_are_free_but_for_what_is_mapped() {
+        let expected = 286_720 + (52_432_896 - 262_144) + 2_621_440;
+        assert_eq!(parse_reclaimable(STAT_V2), Some(Bytes::new(expected)));
+        let expected = 8192 + (52_420_608 - 4096);
+        assert_eq!(parse_reclaimable(STAT_V1), Some(Bytes::new(expected)));
+        let all_mapped = "inactive_file 5\nactive_file 10\nfile_mapped 70\n";
+        assert_eq!(parse_reclaimable(all_mapped), Some(Bytes::new(5)));
+        assert_eq!(parse_reclaimable("anon 1\n"), None);
+    }
+
+    #[test]
+    fn a_group_has_the_same_path_in_another_hierarchy() {
+        let found = locate(CGROUP_HYBRID, MOUNTS_HYBRID);
+        let (memory, cpu) = (found.memory.unwrap(), found.cpu.unwrap());
+        let limited = Path::new("/sys/fs/cgroup/memory/batch");
+        let place = cpu.with_path_of(limited, &memory).unwrap();
+        assert_eq!(place.directory, Path::new("/sys/fs/cgroup/cpuacct/batch"));
+        assert_eq!(place.version, cpu.version);
+        assert_eq!(cpu.with_path_of(Path::new("/elsewhere"), &memory), None);
     }
 
     #[test]

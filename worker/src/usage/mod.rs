@@ -4,6 +4,7 @@
 
 pub mod cgroup;
 pub mod jobs;
+pub mod part;
 pub mod pressure;
 pub mod process;
 
