@@ -42,7 +42,7 @@ pub struct Builder {
     labels: Labels,
     speed: Speed,
     scope: Scope,
-    jobs_max: u32,
+    jobs_max: Option<u32>,
     grace: Duration,
     heartbeat_on_change: bool,
     capacity: Capacity,
@@ -62,7 +62,7 @@ impl Builder {
             labels: Labels::default(),
             speed: Speed::default(),
             scope: Scope::Host,
-            jobs_max: default_jobs_max(),
+            jobs_max: None,
             grace: GRACE_DEFAULT,
             heartbeat_on_change: true,
             capacity: Capacity::default(),
@@ -170,13 +170,13 @@ impl Builder {
         self
     }
 
-    /// Sets the most jobs at once; by default one for each core.
+    /// Sets the most jobs at once; by default two for each core.
     pub fn max_jobs(mut self, max_jobs: u32) -> Self {
         if !(1..=JOBS_IN_HAND_MAX).contains(&max_jobs) {
             let text = format!("max_jobs is {max_jobs}; expected 1 to {JOBS_IN_HAND_MAX}");
             self.mistakes.push(text);
         }
-        self.jobs_max = max_jobs;
+        self.jobs_max = Some(max_jobs);
         self
     }
 
@@ -232,8 +232,10 @@ impl Builder {
             }
             return Err(Mistakes(self.mistakes));
         };
+        let default = || default_jobs_max(self.capacity.cpu);
+        let jobs_max = self.jobs_max.unwrap_or_else(default);
         for service in self.services.values_mut() {
-            service.limits.jobs_max = service.limits.jobs_max.min(self.jobs_max);
+            service.limits.jobs_max = service.limits.jobs_max.min(jobs_max);
         }
         Ok(Worker {
             node,
@@ -244,7 +246,7 @@ impl Builder {
             labels: self.labels,
             speed: self.speed,
             scope: self.scope,
-            jobs_max: self.jobs_max,
+            jobs_max,
             grace: self.grace,
             heartbeat_on_change: self.heartbeat_on_change,
             capacity: self.capacity,

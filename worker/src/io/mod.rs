@@ -28,3 +28,4 @@ pub use leash::run_if_leashed;
 pub use record::{Recording, record_host};
 pub use signals::shutdown_signals;
 pub use worker::Worker;
+pub(crate) use system::usable_cores;
