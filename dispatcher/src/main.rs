@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Parser, ValueEnum};
-use rolecast_common::nats::{Settings, nats_settings};
+use rolecast_common::nats::{Settings, is_hangup_ignored, nats_settings};
 use rolecast_common::settings::Mistakes;
 use rolecast_common::time::parse_duration;
 use rolecast_dispatcher::config::{self, Config};
@@ -22,7 +22,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 ///
 /// Print a commented configuration with `rolecast dispatcher-init`. Logs go to
 /// stderr; RUST_LOG filters them (default: info). Ends with status 0 after
-/// SIGTERM or SIGINT, 2 if the configuration has mistakes, 1 otherwise.
+/// SIGTERM, SIGINT or SIGHUP, 2 if the configuration has mistakes, 1 otherwise.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Arguments {
@@ -92,10 +92,20 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     };
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    // A listener would undo what nohup asked for.
+    let listens = !is_hangup_ignored();
+    let mut hangup = listens.then(|| signal(SignalKind::hangup())).transpose()?;
     let shutdown = async move {
+        let hung_up = async {
+            match &mut hangup {
+                Some(hangup) => drop(hangup.recv().await),
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
+            () = hung_up => {}
         }
     };
     let nats = nats_settings(flags, config.nats.clone());

@@ -21,7 +21,7 @@ const EXIT_BAD_CONFIG: u8 = 2;
 /// Runs jobs on this host and reports how busy it is.
 ///
 /// The configuration names a command for each category of jobs; the dispatcher
-/// decides which jobs come here. SIGTERM or SIGINT drains: no new jobs, running
+/// decides which jobs come here. SIGTERM, SIGINT or SIGHUP drains: no new jobs, running
 /// ones may finish within the grace time, the rest is given back; a second
 /// signal ends the grace time. `rolecast worker-init` prints a configuration.
 ///

@@ -8,7 +8,7 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, ChildStderr, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -76,27 +76,28 @@ fn without_nats_it_gives_up_after_its_time_and_says_what_to_do() {
 
 #[test]
 fn it_ends_at_once_when_asked_to_while_nats_is_not_reached() {
-    let directory = tempfile::tempdir().unwrap();
-    let file = directory.path().join("worker.toml");
-    fs::write(&file, SAMPLE).unwrap();
-    let mut worker = Command::new(WORKER)
-        .arg("--config")
-        .arg(&file)
-        .args(["--nats-url", "nats://127.0.0.1:1"])
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut log = BufReader::new(worker.stderr.take().unwrap());
-    let mut line = String::new();
-    while !line.contains("no connection to NATS yet") {
-        line.clear();
-        assert!(log.read_line(&mut line).unwrap() > 0, "it ended by itself");
-    }
+    let (mut worker, _log) = unconnected(Command::new(WORKER));
     let start = Instant::now();
-    let id = Pid::from_raw(i32::try_from(worker.id()).unwrap());
-    kill(id, Signal::SIGTERM).unwrap();
+    kill(id(&worker), Signal::SIGTERM).unwrap();
     assert!(worker.wait().unwrap().success());
     assert!(start.elapsed() < Duration::from_secs(10));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_hangup_drains_unless_the_worker_was_started_to_ignore_it() {
+    let with = |setting: &str| {
+        let mut command = Command::new("env");
+        command.arg(setting).arg(WORKER);
+        unconnected(command)
+    };
+    let (mut worker, _log) = with("--default-signal=HUP");
+    kill(id(&worker), Signal::SIGHUP).unwrap();
+    let status = worker.wait().unwrap();
+    assert!(status.success(), "it was not ended in good order: {status}");
+
+    // A listener would have taken the signal from those that are ignored.
+    assert!(is_ignored_by(&with("--ignore-signal=HUP").0));
 }
 
 #[cfg(target_os = "linux")]
@@ -137,6 +138,55 @@ fn a_leashed_command_dies_with_a_worker_that_is_killed() {
     worker.wait().unwrap();
     stdout.read_to_string(&mut line).unwrap();
     assert!(start.elapsed() < Duration::from_secs(10));
+}
+
+/// Starts a worker and waits until it has found no NATS.
+fn unconnected(mut command: Command) -> (Running, BufReader<ChildStderr>) {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("worker.toml");
+    fs::write(&file, SAMPLE).unwrap();
+    let worker = command
+        .arg("--config")
+        .arg(&file)
+        .args(["--nats-url", "nats://127.0.0.1:1"])
+        .stderr(Stdio::piped())
+        .spawn();
+    let mut worker = Running(worker.unwrap());
+    let mut log = BufReader::new(worker.0.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("no connection to NATS yet") {
+        line.clear();
+        assert!(log.read_line(&mut line).unwrap() > 0, "it ended by itself");
+    }
+    (worker, log)
+}
+
+/// A worker that does not outlive its test.
+struct Running(Child);
+
+impl Running {
+    fn wait(&mut self) -> std::io::Result<ExitStatus> {
+        self.0.wait()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn id(worker: &Running) -> Pid {
+    Pid::from_raw(i32::try_from(worker.0.id()).unwrap())
+}
+
+#[cfg(target_os = "linux")]
+fn is_ignored_by(worker: &Running) -> bool {
+    let status = fs::read_to_string(format!("/proc/{}/status", worker.0.id())).unwrap();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = u64::from_str_radix(mask.unwrap().trim(), 16).unwrap();
+    mask & 1 == 1
 }
 
 fn check(config: &str) -> Output {

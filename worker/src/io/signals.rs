@@ -3,24 +3,52 @@
 use anyhow::Context as _;
 use futures_util::Stream;
 use futures_util::stream::unfold;
+use rolecast_common::nats::is_hangup_ignored;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Returns a stream with an item for each SIGTERM or SIGINT: the first drains,
-/// the second ends the grace time.
+/// the second ends the grace time. A first SIGHUP drains too, unless the program
+/// was started to ignore it; further ones are the same terminal's.
 pub fn shutdown_signals() -> anyhow::Result<impl Stream<Item = ()> + Send + Unpin> {
     let listen = |kind| signal(kind).context("cannot listen for signals");
-    let signals = (
-        listen(SignalKind::terminate())?,
-        listen(SignalKind::interrupt())?,
-    );
+    let hangup = match is_hangup_ignored() {
+        true => None,
+        false => Some(listen(SignalKind::hangup())?),
+    };
+    let signals = Signals {
+        terminate: listen(SignalKind::terminate())?,
+        interrupt: listen(SignalKind::interrupt())?,
+        hangup,
+        has_drained: false,
+    };
     Ok(Box::pin(unfold(signals, next)))
 }
 
-async fn next(mut signals: (Signal, Signal)) -> Option<((), (Signal, Signal))> {
-    tokio::select! {
-        Some(()) = signals.0.recv() => {}
-        Some(()) = signals.1.recv() => {}
-        else => return None,
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Option<Signal>,
+    has_drained: bool,
+}
+
+async fn next(mut signals: Signals) -> Option<((), Signals)> {
+    loop {
+        let is_hangup = tokio::select! {
+            Some(()) = signals.terminate.recv() => false,
+            Some(()) = signals.interrupt.recv() => false,
+            Some(()) = received(&mut signals.hangup) => true,
+            else => return None,
+        };
+        if !is_hangup || !signals.has_drained {
+            signals.has_drained = true;
+            return Some(((), signals));
+        }
     }
-    Some(((), signals))
+}
+
+async fn received(signal: &mut Option<Signal>) -> Option<()> {
+    match signal {
+        Some(signal) => signal.recv().await,
+        None => std::future::pending().await,
+    }
 }
