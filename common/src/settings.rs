@@ -11,7 +11,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::DeTable;
+pub use toml::de::DeValue;
 
 use crate::id::{Category, Group, NodeId, Role};
 use crate::time::parse_duration;
@@ -166,9 +167,11 @@ impl<'a> Table<'a> {
             .is_some_and(|entries| entries.contains_key(key))
     }
 
-    /// Reports a relation between values that does not hold.
+    /// Reports a relation between values that does not hold, or what is wrong with the
+    /// table itself if `key` is empty.
     pub fn mistake(&mut self, key: &str, text: impl Into<String>) {
-        let at = self.find(key).map_or(self.at, |(at, _)| at);
+        let found = if key.is_empty() { None } else { self.find(key) };
+        let at = found.map_or(self.at, |(at, _)| at);
         self.log.add(at, &self.name(key), text.into());
     }
 
@@ -195,10 +198,11 @@ impl<'a> Table<'a> {
     }
 
     fn name(&self, key: &str) -> String {
-        if self.path.is_empty() {
-            return key.to_owned();
+        match (self.path.as_str(), key) {
+            ("", key) => key.to_owned(),
+            (path, "") => path.to_owned(),
+            (path, key) => format!("{path}.{key}"),
         }
-        format!("{}.{key}", self.path)
     }
 
     fn refuse_unknown(&self) {
@@ -408,6 +412,20 @@ mod tests {
         ] {
             assert!(error.contains(line), "{line:?} not in {error}");
         }
+    }
+
+    #[test]
+    fn a_mistake_of_a_table_itself_names_the_table() {
+        let error = read("[categories.Thumb]\nzz = 1\n", |root| {
+            root.tables("categories", |_, table| table.mistake("", "is no category"))
+        })
+        .unwrap_err()
+        .to_string();
+        assert!(
+            error.contains("line 1: categories.Thumb: is no category"),
+            "{error}"
+        );
+        assert!(error.contains("zz: unknown key; known here: "), "{error}");
     }
 
     #[test]

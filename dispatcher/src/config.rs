@@ -355,7 +355,7 @@ policy = \"maybe\"
             "line 6: forecast.mode: must be one of on, advisory, off",
             "line 7: forecast.quantile: must be 0.5, 0.9 or 0.99",
             "line 8: forecast.step: must be whole seconds, from 1s to 60s",
-            "line 9: categories.OCR",
+            "line 9: categories.OCR: category \"OCR\" is not",
             "line 12: categories.ocr.max_attempts: must be at least 1",
             "line 13: categories.ocr.retry_min: must not be above retry_max",
             "line 14: categories.ocr.roles: role \"boss\" is not among the roles",

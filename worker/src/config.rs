@@ -7,7 +7,7 @@ use std::time::Duration;
 use rolecast_common::id::{Category, NAME_LEN_MAX, NodeId, Role};
 use rolecast_common::label::Labels;
 use rolecast_common::nats::Settings;
-use rolecast_common::settings::{self, Mistakes, Table};
+use rolecast_common::settings::{self, DeValue, Mistakes, Setting, Table};
 use rolecast_common::unit::{Bytes, BytesPerSecond, Cores, Speed};
 use rolecast_common::wire::JOBS_IN_HAND_MAX;
 
@@ -95,12 +95,11 @@ fn read_root(root: &mut Table<'_>) -> Option<Config> {
     let jobs_max = read_jobs_max(root, default_jobs_max(capacity.cpu));
     let grace = root.get_or("grace", GRACE_DEFAULT);
     let heartbeat_on_change = root.get_or("heartbeat_on_change", true);
-    let capacity = root.table("capacity", read_capacity);
     let nats = root.table("nats", Settings::from_table);
     let services = root.tables("categories", |name, table| {
         let category = Category::new(name);
         if let Err(error) = &category {
-            table.mistake("name", error.to_string());
+            table.mistake("", error.to_string());
         }
         let service = read_service(table, jobs_max);
         Some((category.ok()?, service?))
@@ -196,8 +195,15 @@ fn read_hook(root: &mut Table<'_>) -> Option<Hook> {
 }
 
 fn read_state_directory(root: &mut Table<'_>, is_needed: bool) -> Option<PathBuf> {
-    let directory: Option<PathBuf> = root.get::<String>("state_directory").map(PathBuf::from);
-    let directory = directory.or_else(surroundings::state_directory);
+    let written: Option<String> = root.get("state_directory");
+    let directory = match written.map(|text| surroundings::expand_home(&text)) {
+        Some(Ok(directory)) => Some(directory),
+        Some(Err(text)) => {
+            root.mistake("state_directory", text);
+            return None;
+        }
+        None => surroundings::state_directory(),
+    };
     if is_needed && directory.is_none() {
         let text = "missing; a worker that offers roles keeps the epoch it has seen there";
         root.mistake("state_directory", text);
@@ -333,12 +339,24 @@ fn read_environment(table: &mut Table<'_>) -> Vec<(String, std::ffi::OsString)> 
     surroundings::variables(names)
 }
 
+/// A program and its arguments, each a text of its own.
+struct Words(Vec<String>);
+
+impl Setting for Words {
+    const EXPECTED: &'static str = "a list with the program and each argument in quotes, such as \
+        [\"wc\", \"-w\"]; no shell splits a text, but [\"sh\", \"-c\", \"wc -w\"] runs one";
+
+    fn read(value: &DeValue<'_>) -> Option<Self> {
+        Vec::read(value).map(Words)
+    }
+}
+
 fn read_command(
     table: &mut Table<'_>,
     key: &str,
     directory: Option<&Path>,
 ) -> Option<(PathBuf, Vec<String>)> {
-    let mut arguments: Vec<String> = table.require(key)?;
+    let Words(mut arguments) = table.require(key)?;
     if arguments.first().is_none_or(String::is_empty) {
         table.mistake(key, "empty; expected [\"program\", \"argument\", ...]");
         return None;
@@ -374,6 +392,20 @@ mod tests {
     }
 
     #[test]
+    fn there_are_two_slots_for_each_core() {
+        let jobs_max = |text: &str| {
+            let text = format!("{text}\n[categories.a]\ncommand = [\"cat\"]\n");
+            Config::read(&text).unwrap().jobs_max
+        };
+        assert_eq!(jobs_max("[capacity]\ncpu = 3"), 6);
+        assert_eq!(jobs_max("[capacity]\ncpu = 0.25"), 1);
+        assert_eq!(jobs_max("[capacity]\ncpu = 1.2"), 3);
+        assert_eq!(jobs_max("[capacity]\ncpu = 4000"), JOBS_IN_HAND_MAX);
+        let usable = usable_cores().unwrap();
+        assert_eq!(jobs_max(""), default_jobs_max(Some(usable)));
+    }
+
+    #[test]
     fn what_the_sample_shows_as_a_comment_is_a_known_key() {
         let shown = SAMPLE.lines().map(|line| match line.strip_prefix("# ") {
             Some(setting) if setting.contains(" = ") => setting,
@@ -391,20 +423,6 @@ roles = [\"a\", \"a\"]
 usage_scope = \"moon\"
 max_jobs = 2000
 [capacity]
-    #[test]
-    fn there_are_two_slots_for_each_core() {
-        let jobs_max = |text: &str| {
-            let text = format!("{text}\n[categories.a]\ncommand = [\"cat\"]\n");
-            Config::read(&text).unwrap().jobs_max
-        };
-        assert_eq!(jobs_max("[capacity]\ncpu = 3"), 6);
-        assert_eq!(jobs_max("[capacity]\ncpu = 0.25"), 1);
-        assert_eq!(jobs_max("[capacity]\ncpu = 1.2"), 3);
-        assert_eq!(jobs_max("[capacity]\ncpu = 4000"), JOBS_IN_HAND_MAX);
-        let usable = usable_cores().unwrap();
-        assert_eq!(jobs_max(""), default_jobs_max(Some(usable)));
-    }
-
 memory = \"0\"
 [categories.a]
 command = []
@@ -439,11 +457,38 @@ command = [\"/etc/passwd\"]
             "line 17: categories.d.command: missing",
             "line 18: categories.d.comand: unknown key",
             "line 19: categories.d.directory: expected the absolute path",
-            "category \"E\" is not",
+            "line 20: categories.E: category \"E\" is not",
             "line 21: categories.E.command: /etc/passwd is not executable",
         ] {
             assert!(error.contains(mistake), "{mistake:?} not in {error}");
         }
+    }
+
+    #[test]
+    fn a_command_that_is_one_text_is_told_what_to_write() {
+        let text = "[categories.a]\ncommand = \"wc -w\"\n";
+        let error = Config::read(text).unwrap_err().to_string();
+        let expected = "line 2: categories.a.command: expected a list with the program and each \
+             argument in quotes, such as [\"wc\", \"-w\"]";
+        assert!(error.contains(expected), "{error}");
+        assert!(error.starts_with("1 mistake "), "{error}");
+    }
+
+    #[test]
+    fn a_state_directory_may_be_below_the_home() {
+        let read = |directory: &str| {
+            let text =
+                format!("state_directory = \"{directory}\"\n[categories.a]\ncommand = [\"cat\"]\n");
+            Config::read(&text)
+        };
+        let home = surroundings::variables(["HOME".to_owned()]).remove(0).1;
+        let home = PathBuf::from(home);
+        let found = read("~/x").unwrap().state_directory;
+        assert_eq!(found, Some(home.join("x")));
+        assert_eq!(read("~").unwrap().state_directory, Some(home));
+        let error = read("~root/x").unwrap_err().to_string();
+        let expected = "line 1: state_directory: ~root is not expanded; write the whole path";
+        assert!(error.contains(expected), "{error}");
     }
 
     #[test]

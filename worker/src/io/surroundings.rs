@@ -15,6 +15,20 @@ pub(crate) fn state_directory() -> Option<PathBuf> {
     base.or_else(home).map(|base| base.join("rolecast"))
 }
 
+/// Replaces a leading `~` by the home directory, as a shell would.
+pub(crate) fn expand_home(path: &str) -> Result<PathBuf, String> {
+    let Some(rest) = path.strip_prefix('~') else {
+        return Ok(PathBuf::from(path));
+    };
+    if !rest.is_empty() && !rest.starts_with('/') {
+        let user = path.split('/').next().unwrap_or(path);
+        return Err(format!("{user} is not expanded; write the whole path"));
+    }
+    let home = env::var_os("HOME").filter(|home| !home.is_empty());
+    let home = home.ok_or("~ stands for HOME, which is not set; write the whole path")?;
+    Ok(Path::new(&home).join(rest.trim_start_matches('/')))
+}
+
 /// Returns those of the variables that are set.
 pub(crate) fn variables(names: impl IntoIterator<Item = String>) -> Vec<(String, OsString)> {
     let values = names
