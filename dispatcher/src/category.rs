@@ -64,12 +64,16 @@ pub struct Backoff {
 impl Backoff {
     /// Returns the delay after this many failures; `jitter` is from 0 to 1.
     ///
-    /// Half of the delay is fixed and half is random, so that jobs that failed
-    /// together do not come back together.
+    /// A part of the delay is random, so that jobs that failed together do not come back
+    /// together; it is never below the least, nor above the most.
     pub fn delay(self, failures: u32, jitter: f64) -> Duration {
         let doublings = failures.saturating_sub(1).min(30);
         let longest = self.min.saturating_mul(1 << doublings).min(self.max);
-        longest.mul_f64(0.5 + 0.5 * jitter.clamp(0.0, 1.0))
+        let shortest = self.min.max(longest / 2);
+        // The first delay has no half to give away, so its random part comes on top.
+        let longest = longest.max(self.min.mul_f64(1.5)).min(self.max);
+        let random = longest.saturating_sub(shortest);
+        shortest + random.mul_f64(jitter.clamp(0.0, 1.0))
     }
 }
 
@@ -83,10 +87,27 @@ mod tests {
             min: Duration::from_secs(1),
             max: Duration::from_secs(60),
         };
-        let delays: Vec<u64> = [1, 2, 3, 7, u32::MAX]
-            .map(|failures| backoff.delay(failures, 1.0).as_secs())
-            .to_vec();
-        assert_eq!(delays, [1, 2, 4, 60, 60]);
-        assert_eq!(backoff.delay(1, 0.0), Duration::from_millis(500));
+        let delays = |jitter| [1, 2, 3, 7, u32::MAX].map(|n| backoff.delay(n, jitter).as_millis());
+        assert_eq!(delays(1.0), [1500, 2000, 4000, 60_000, 60_000]);
+        assert_eq!(delays(0.0), [1000, 1000, 2000, 30_000, 30_000]);
+    }
+
+    #[test]
+    fn no_delay_is_below_the_least_or_above_the_most() {
+        for (min, max) in [(20, 300), (20, 20), (20, 25), (0, 0)] {
+            let backoff = Backoff {
+                min: Duration::from_secs(min),
+                max: Duration::from_secs(max),
+            };
+            for failures in 0..12 {
+                for jitter in [-1.0, 0.0, 0.3, 1.0, 7.0] {
+                    let delay = backoff.delay(failures, jitter);
+                    assert!(
+                        delay >= backoff.min && delay <= backoff.max,
+                        "{failures} {jitter}: {delay:?}"
+                    );
+                }
+            }
+        }
     }
 }
