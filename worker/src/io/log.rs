@@ -19,7 +19,7 @@ pub(super) struct Log {
     overdue: Limit,
     repeated: Limit,
     unknown_batch: Limit,
-    roles_refused: Limit,
+    roles_refused: Fading,
     malformed: Limit,
 }
 
@@ -48,6 +48,38 @@ impl Limit {
     }
 }
 
+/// How soon a line of a kind that goes on and on may follow the last one; it doubles
+/// with each, up to once in ten minutes: enough to find it in any hour of a log.
+const FADING_MIN: Duration = Duration::from_secs(10);
+const FADING_MAX: Duration = Duration::from_secs(600);
+
+/// Lets ever fewer lines pass, and the first one again after a time without any.
+#[derive(Debug, Default)]
+struct Fading {
+    /// When the last line of this kind was wanted.
+    wanted: Time,
+    /// When the next may be written, and how long after the last that is.
+    next: Time,
+    distance: Duration,
+    suppressed: u64,
+}
+
+impl Fading {
+    fn pass(&mut self, now: Time) -> Option<u64> {
+        let is_quiet = now.since(self.wanted) >= FADING_MAX;
+        self.wanted = now;
+        if is_quiet {
+            self.distance = Duration::ZERO;
+        } else if now < self.next {
+            self.suppressed += 1;
+            return None;
+        }
+        self.distance = (self.distance * 2).clamp(FADING_MIN, FADING_MAX);
+        self.next = now + self.distance;
+        Some(std::mem::take(&mut self.suppressed))
+    }
+}
+
 impl Log {
     /// Tells of a message that is not what its subject says.
     pub(super) fn malformed(&mut self, now: Time, subject: &str, reason: &str) {
@@ -63,7 +95,13 @@ impl Log {
             Event::Overdue { .. } => &mut self.overdue,
             Event::Repeated { .. } => &mut self.repeated,
             Event::UnknownBatch { .. } => &mut self.unknown_batch,
-            Event::RolesRefused { .. } => &mut self.roles_refused,
+            Event::RolesRefused { .. } => {
+                // Each heartbeat is answered, so what is wrong with one is wrong each second.
+                if let Some(suppressed) = self.roles_refused.pass(now) {
+                    write(event, suppressed);
+                }
+                return;
+            }
             Event::Roles { .. }
             | Event::HookFailed { .. }
             | Event::Draining { .. }
@@ -132,6 +170,23 @@ fn write(event: &Event, suppressed: u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_goes_on_and_on_is_written_ever_more_rarely() {
+        let mut fading = Fading::default();
+        let start = Time::from_start(Duration::from_secs(3600));
+        let second = Duration::from_secs(1);
+        let mut passed = Vec::new();
+        for n in 0..600 {
+            passed.extend(fading.pass(start + second * n).map(|count| (n, count)));
+        }
+        let expected = [(0, 0), (10, 9), (30, 19), (70, 39), (150, 79), (310, 159)];
+        assert_eq!(passed, expected);
+        // What comes again after a calm is news.
+        let later = start + second * 600 + FADING_MAX;
+        assert!(fading.pass(later).is_some());
+        assert!(fading.pass(later + FADING_MIN).is_some());
+    }
 
     #[test]
     fn lines_beyond_the_rate_are_counted_and_told_later() {
