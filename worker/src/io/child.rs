@@ -3,10 +3,12 @@
 //! 1. It is started in its own process group, with a pipe for each standard stream.
 //! 2. The thread feeds stdin and reads the others as they become ready; it
 //!    looks at least every [`LOOK_INTERVAL`] whether the command ended or is to stop.
-//! 3. To stop: SIGTERM to the group, [`KILL_DELAY`] later SIGKILL.
+//! 3. To stop: SIGTERM to the group, and to what left it (`escaped`), [`KILL_DELAY`] later
+//!    SIGKILL.
 //! 4. When the command itself has ended, what is left of its group is killed,
 //!    and what it wrote is read for [`DRAIN_TIMEOUT`] at most: a process that
-//!    left the group may hold the pipes open for ever.
+//!    left the group may hold the pipes open for ever. Such a one is killed too if the
+//!    command was stopped, and left alone if it ended by itself.
 
 use std::io::{ErrorKind, Read, Write};
 use std::os::fd::AsFd;
@@ -24,6 +26,7 @@ use nix::unistd::Pid;
 use rolecast_common::wire::{JobUsage, OutcomeStatus};
 use wait4::{ResUse, Wait4 as _};
 
+use super::escaped;
 use super::gauge::Gauge;
 use super::leash;
 use super::processes;
@@ -81,16 +84,13 @@ pub(super) fn run(task: Task) -> Finished {
     };
     let id = child.id();
     task.gauge.command_started(id);
-    let mut keeper = Keeper::new(child, &task.command, task.payload);
+    let mut keeper = Keeper::new(child, &task.command, task.variables, task.payload);
     let ended = keeper.keep(&task.stop);
     let cpu = ended.as_ref().map_or(Duration::ZERO, cpu);
     task.gauge.command_ended(id, cpu);
     keeper.finish(ended)
 }
 
-fn start(task: &Task) -> std::io::Result<Child> {
-    let command = &task.command;
-    let mut process = leash::command(&command.program, task.is_leashed);
 /// Returns why the command could not be started.
 fn objection(command: &Command, error: &std::io::Error) -> String {
     let program = command.program.display();
@@ -104,6 +104,9 @@ fn objection(command: &Command, error: &std::io::Error) -> String {
     }
 }
 
+fn start(task: &Task) -> std::io::Result<Child> {
+    let command = &task.command;
+    let mut process = leash::command(&command.program, task.is_leashed);
     process
         .args(&command.arguments)
         .env_clear()
@@ -147,6 +150,8 @@ fn cpu(ended: &ResUse) -> Duration {
 struct Keeper {
     child: Child,
     group: Pid,
+    /// What tells the command, and those that it starts, about its job.
+    variables: Vec<(&'static str, String)>,
     stdin: Option<ChildStdin>,
     unsent: Bytes,
     stdout: Option<ChildStdout>,
@@ -165,12 +170,18 @@ struct Keeper {
 }
 
 impl Keeper {
-    fn new(mut child: Child, command: &Command, payload: Bytes) -> Self {
+    fn new(
+        mut child: Child,
+        command: &Command,
+        variables: Vec<(&'static str, String)>,
+        payload: Bytes,
+    ) -> Self {
         // Without a payload stdin closes at once.
         let stdin = child.stdin.take().filter(|_| !payload.is_empty());
         let id = i32::try_from(child.id()).expect("process ids are small positive numbers");
         Self {
             group: Pid::from_raw(id),
+            variables,
             stdin,
             unsent: payload,
             stdout: child.stdout.take(),
@@ -209,6 +220,9 @@ impl Keeper {
         // The group's number stays taken as long as one member is left. If none
         // is, nothing can have got it in the meantime: numbers go round first.
         let _ = killpg(self.group, Signal::SIGKILL);
+        if self.signalled != STOP_NOT {
+            escaped::end(self.group, &self.variables);
+        }
         self.stdin = None;
         let end = Instant::now() + DRAIN_TIMEOUT;
         while self.stdout.is_some() || self.stderr.is_some() {
@@ -234,6 +248,8 @@ impl Keeper {
             _ => Signal::SIGKILL,
         };
         self.kill_at.get_or_insert(now + KILL_DELAY);
+        // Before the group: without its parents it is harder to find.
+        escaped::signal(self.group, &self.variables, signal);
         // The group may be gone already, which is what is wanted.
         let _ = killpg(self.group, signal);
     }

@@ -8,6 +8,7 @@
 mod builder;
 mod child;
 mod epoch;
+mod escaped;
 mod gauge;
 mod handler;
 mod hook;
@@ -27,5 +28,5 @@ pub use builder::{Builder, Mistakes};
 pub use leash::run_if_leashed;
 pub use record::{Recording, record_host};
 pub use signals::shutdown_signals;
-pub use worker::Worker;
 pub(crate) use system::usable_cores;
+pub use worker::Worker;

@@ -82,7 +82,7 @@ fn the_environment_holds_what_is_named_and_nothing_else() {
 #[test]
 fn a_program_that_is_not_there_is_named() {
     let finished = run(task("/nowhere/x", &[]));
-    assert_eq!(finished.status, OutcomeStatus::Retry);
+    assert_eq!(finished.status, OutcomeStatus::Refused);
     assert!(
         finished
             .reason
@@ -122,6 +122,62 @@ fn a_command_that_ignores_the_request_is_forced() {
     task.stop.force();
     let finished = run(task);
     assert_eq!(finished.reason, "killed by SIGKILL");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_stop_ends_what_left_the_group_and_what_its_parent_left() {
+    // The first is a child that leads a session, the second an orphan that does.
+    for start in [
+        "setsid sh -c \"$BODY\" & wait",
+        "(setsid sh -c \"$BODY\" &); sleep 60",
+    ] {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("id");
+        let body = format!(
+            "trap '' TERM; echo $$ > {}; while :; do sleep 1; done",
+            file.display()
+        );
+        let mut task = task("/bin/sh", &["-c", start]);
+        let command = Arc::make_mut(&mut task.command);
+        command.environment.push(("BODY".to_owned(), body.into()));
+        let job = format!("job-{}", std::process::id());
+        task.variables = vec![
+            ("ROLECAST_JOB_ID", job),
+            ("ROLECAST_ATTEMPT", "1".to_owned()),
+            ("ROLECAST_NODE", "n1".to_owned()),
+        ];
+        let stop = Arc::clone(&task.stop);
+        let run = std::thread::spawn(move || run(task));
+        let begin = Instant::now();
+        let id = loop {
+            let text = std::fs::read_to_string(&file).unwrap_or_default();
+            if let Some(id) = text.strip_suffix('\n') {
+                break id.to_owned();
+            }
+            assert!(
+                begin.elapsed() < Duration::from_secs(10),
+                "it did not start"
+            );
+            std::thread::yield_now();
+        };
+        let is_alive = || {
+            // One that has ended and was not waited for has no environment any more.
+            let environment = std::fs::read(format!("/proc/{id}/environ"));
+            environment.is_ok_and(|bytes| !bytes.is_empty())
+        };
+        assert!(is_alive());
+        stop.ask();
+        assert_eq!(run.join().unwrap().reason, "killed by SIGTERM", "{start}");
+        let begin = Instant::now();
+        while is_alive() {
+            assert!(
+                begin.elapsed() < Duration::from_secs(5),
+                "{start}: it lives on"
+            );
+            std::thread::yield_now();
+        }
+    }
 }
 
 #[test]
