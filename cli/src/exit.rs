@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use rolecast_common::wire::{JobState, RecordStatus};
+use rolecast_common::wire::{JobState, Record, RecordStatus};
 
 /// How the command ended; the numbers are part of the interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub(crate) enum Exit {
     NoSuchJob = 4,
     /// The job expired, or waiting for it took longer than `--timeout`.
     Late = 5,
+    /// The job completed, and its output is kept in part only.
+    Truncated = 6,
 }
 
 /// The codes as `--help` explains them.
@@ -29,7 +31,8 @@ Exit codes:
   2  wrong arguments
   3  NATS or the dispatcher cannot be reached
   4  there is no such job
-  5  the job expired, or --timeout passed";
+  5  the job expired, or --timeout passed
+  6  the job completed, but only the beginning of its output was kept";
 
 impl Exit {
     /// Returns the code for a job that has ended.
@@ -39,6 +42,15 @@ impl Exit {
             RecordStatus::Dead => Exit::Failed,
             RecordStatus::Expired => Exit::Late,
         }
+    }
+
+    /// Returns the code for whoever wants the output of a job that has ended.
+    pub(crate) fn of_output(record: &Record) -> Self {
+        let exit = Self::of_record(record.status);
+        if exit == Exit::Fine && record.output_truncated {
+            return Exit::Truncated;
+        }
+        exit
     }
 
     /// Returns the code for a job in any state; one still on its way is fine.
@@ -67,6 +79,7 @@ impl From<Exit> for ExitCode {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::view::job::tests::completed;
 
     #[test]
     fn the_help_explains_every_code() {
@@ -77,11 +90,22 @@ mod tests {
             Exit::Unreachable,
             Exit::NoSuchJob,
             Exit::Late,
+            Exit::Truncated,
         ];
         for (number, exit) in all.into_iter().enumerate() {
             assert_eq!(usize::from(exit.code()), number);
             assert!(HELP.contains(&format!("\n  {number}  ")), "{exit:?}");
         }
+    }
+
+    #[test]
+    fn output_that_is_not_whole_is_no_success_for_who_wants_it() {
+        let mut record = completed();
+        assert_eq!(Exit::of_output(&record), Exit::Fine);
+        record.output_truncated = true;
+        assert_eq!(Exit::of_output(&record), Exit::Truncated);
+        record.status = RecordStatus::Dead;
+        assert_eq!(Exit::of_output(&record), Exit::Failed);
     }
 
     #[test]

@@ -9,11 +9,14 @@ use rolecast_common::time::WallTime;
 use rolecast_common::unit::Bytes;
 use rolecast_common::wire::OutcomeStatus;
 
-/// Output kept of a command unless its category says otherwise.
-pub const OUTPUT_MAX_DEFAULT: Bytes = Bytes::from_kib(64);
-/// The most output a category may keep: an outcome must fit a NATS message of
-/// 1 MiB with room for everything else.
-pub const OUTPUT_MAX: Bytes = Bytes::from_kib(512);
+/// Output kept of a command unless its category says otherwise: three quarters of what a
+/// NATS message holds unless configured. What is cut is of no use to who asked for it, and
+/// memory is taken only by output that there is. An object store would hold more, but
+/// needs rights to streams and inboxes that a worker need not have.
+pub const OUTPUT_MAX_DEFAULT: Bytes = Bytes::from_kib(768);
+/// The most output a category may keep: an outcome and its record must fit a message of
+/// 1 MiB with the reasons of failed attempts and everything else.
+pub const OUTPUT_MAX: Bytes = Bytes::from_kib(960);
 /// How much of the end of stderr becomes part of the reason.
 pub const STDERR_TAIL: usize = 2048;
 

@@ -386,7 +386,7 @@ mod tests {
         assert_eq!(config.jobs_max, default_jobs_max(None));
         let compress = &config.categories[&Category::new("compress").unwrap()];
         assert_eq!(compress.limits.time_limit, Some(Duration::from_secs(300)));
-        assert_eq!(compress.command.output_max, 256 * 1024);
+        assert_eq!(compress.command.output_max, 768 * 1024);
         assert_eq!(compress.command.arguments, ["-c"]);
         assert!(compress.command.program.is_absolute());
     }

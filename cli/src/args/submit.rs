@@ -11,7 +11,8 @@ Examples:
   rolecast submit mail --data '{\"to\": \"ann\"}' --id order-17 --delay 30s
   tar c src | rolecast submit compress --stdin --wait > src.tar.gz
 
-With --wait stdout is the job's output, and the exit code tells how it ended.
+With --wait stdout is the job's output, and the exit code tells how it ended: 6 if
+only the beginning of the output was kept.
 Of a category that does not record completed jobs neither can be told: the exit
 code is 1, soon after the job has left the queue.
 A second job with an --id used within the stream's duplicate window (two

@@ -25,7 +25,7 @@ use crate::args::submit::{Payload, Submit};
 use crate::exit::Exit;
 use crate::style::Tone;
 use crate::submission::{self, Submission, oversize};
-use crate::view::job::summary;
+use crate::view::job::{summary, truncation};
 
 /// An unanswered publish this old is worth a look whether the stream exists.
 const LOOK_AFTER: Duration = Duration::from_millis(300);
@@ -82,7 +82,7 @@ pub(crate) async fn run(
         failure = ended_unrecorded(session, &submission.job, ack.sequence) => return Err(failure),
     };
     show(&submission, &ack, &record, terminal)?;
-    Ok(Exit::of_record(record.status))
+    Ok(Exit::of_output(&record))
 }
 
 /// Publishes; a stream that is not there is told at once, a slow answer is awaited.
@@ -159,6 +159,7 @@ fn show(
     }
     terminal.print_bytes(&record.output.0)?;
     terminal.note(&summary(record, terminal.notes));
+    terminal.note_all(truncation(record));
     Ok(())
 }
 

@@ -78,6 +78,13 @@ impl Terminal {
         let _ = writeln!(io::stderr().lock(), "{text}");
     }
 
+    /// Writes a line to stderr if there is one.
+    pub(crate) fn note_all(&self, text: Option<String>) {
+        if let Some(text) = text {
+            self.note(&text);
+        }
+    }
+
     /// Reports a failure on stderr, and on stdout where a JSON document is expected.
     pub(crate) fn report(&self, failure: &Failure) {
         let text = failure.text();

@@ -101,6 +101,17 @@ pub(crate) fn failed_attempt(failure: &FailedAttempt) -> String {
     format!("{at_ms}  attempt {attempt} on {node}: {reason}")
 }
 
+/// Says that the output is not whole, if it is not.
+pub(crate) fn truncation(record: &Record) -> Option<String> {
+    record.output_truncated.then(|| {
+        let kept = size_of(record.output.0.len());
+        format!(
+            "the output is not whole: its first {kept} were kept; see output_max in worker.toml, \
+             and max_payload of nats-server"
+        )
+    })
+}
+
 fn output(block: &mut Block, record: &Record) {
     let bytes = &record.output.0;
     if bytes.is_empty() {
@@ -254,6 +265,16 @@ output    6 B
         let mut hostile = completed();
         hostile.output = Blob("\x1b[2Jgone".into());
         assert!(!record(&hostile, Palette::PLAIN).contains('\x1b'));
+    }
+
+    #[test]
+    fn output_that_is_not_whole_is_told_with_how_much_there_is() {
+        let mut cut = completed();
+        assert_eq!(truncation(&cut), None);
+        cut.output_truncated = true;
+        let text = truncation(&cut).unwrap();
+        let expected = "the output is not whole: its first 6 B were kept; see output_max";
+        assert!(text.starts_with(expected), "{text}");
     }
 
     #[test]

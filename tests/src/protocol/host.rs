@@ -107,7 +107,7 @@ impl Host {
             categories: CATEGORIES.map(|name| (category(name), limits)).into(),
             grace: Duration::from_secs(2),
             heartbeat_on_change: false,
-            batch_len_max: 1 << 16,
+            max_payload: 1 << 17,
         };
         self.agent = Some(Agent::new(clock.now(at), params));
     }

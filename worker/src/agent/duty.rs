@@ -28,8 +28,8 @@ pub(super) const LINGER: Duration = Duration::from_millis(250);
 /// What one stays for that has managed roles: their hook, of at most 4 s, and the
 /// dispatcher's word that others may have them. Without it they wait for the lease.
 pub(super) const RELEASE_WAIT: Duration = Duration::from_secs(6);
-/// What of a heartbeat is left to the jobs in hand; the rest is far smaller.
-const JOBS_LEN_MAX: usize = HEARTBEAT_LEN_MAX - 32 * 1024;
+/// What of a heartbeat is not left to the jobs in hand: it needs far less.
+const HEARTBEAT_ROOM: usize = 32 * 1024;
 
 impl Agent {
     /// Returns when `Tick` is wanted at the latest.
@@ -208,7 +208,7 @@ impl Agent {
         let mut jobs = Vec::with_capacity(self.running.len());
         for assignment in running.chain(self.ledger.in_hand()) {
             len += assignment_len(assignment);
-            if jobs.len() >= JOBS_IN_HAND_MAX as usize || len > JOBS_LEN_MAX {
+            if jobs.len() >= JOBS_IN_HAND_MAX as usize || len > len_max {
                 break;
             }
             jobs.push(assignment.clone());
@@ -224,3 +224,6 @@ fn assignment_len(assignment: &Assignment) -> usize {
     let ids = assignment.category().as_str().len() + assignment.job().as_str().len();
     numbers + ids + assignment.ack().as_str().len()
 }
+        let message_len_max = HEARTBEAT_LEN_MAX.min(self.params.max_payload);
+        let len_max = message_len_max.saturating_sub(HEARTBEAT_ROOM);
+        let len_max = len_max.max(message_len_max / 2);

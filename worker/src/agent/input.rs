@@ -34,6 +34,8 @@ pub enum Input {
     Connected,
     /// Take no more jobs and leave; a second one ends the grace time at once.
     Drain,
+    /// The longest message that the server takes is another one.
+    MaxPayload(usize),
     /// A deadline may have passed.
     Tick,
 }

@@ -66,8 +66,8 @@ pub struct Params {
     pub grace: Duration,
     /// Whether a heartbeat is sent at once when what others use changes much.
     pub heartbeat_on_change: bool,
-    /// The most bytes of several outcomes in one message.
-    pub batch_len_max: usize,
+    /// The longest message that the server takes.
+    pub max_payload: usize,
 }
 
 /// What the jobs of one category may take.
@@ -187,7 +187,7 @@ impl Agent {
             by_execution: HashMap::new(),
             by_category: BTreeMap::new(),
             limits: BTreeSet::new(),
-            ledger: Ledger::new(batch_first, params.batch_len_max),
+            ledger: Ledger::new(batch_first, params.max_payload),
             settled: Settled::default(),
             heartbeat_sequence: 0,
             heartbeat_due: now.time,
@@ -236,6 +236,10 @@ impl Agent {
         let epoch = offer.assignment.epoch();
         if !self.roles.see(epoch, out) {
             let seen = self.roles.epoch();
+            Input::MaxPayload(max_payload) => {
+                self.params.max_payload = max_payload;
+                self.ledger.limit(max_payload);
+            }
             let reason = format!("stale epoch {epoch}: this node has seen {seen}");
             return self.refuse(OutcomeStatus::Refused, offer.assignment, reason, out);
         }

@@ -5,7 +5,10 @@
 //!    sent at once: under light load each alone, under heavy load many together.
 //! 3. A batch that is not confirmed in time, or that nobody heard, is sent again
 //!    under the same number, ever more slowly, for ever.
-//! 4. A confirmation returns the batch's outcomes to the caller and frees its place.
+//! 4. No message is longer than the server takes: several outcomes go in several, and of
+//!    one that is too long the output is cut, and says so. If the server takes less than
+//!    before, what was not confirmed is gathered anew.
+//! 5. A confirmation returns the batch's outcomes to the caller and frees its place.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -29,11 +32,24 @@ const BATCH_COUNT_MAX: usize = 64;
 const CONFIRM_TIMEOUT: Duration = Duration::from_secs(2);
 const RETRY_MIN: Duration = Duration::from_millis(500);
 const RETRY_MAX: Duration = Duration::from_secs(5);
-/// What an outcome takes in a batch besides its output, reason and assignment.
-const OUTCOME_OVERHEAD: usize = 160;
+/// The most bytes of several outcomes in one message: beyond it the cost of a
+/// message no longer matters, and a lost one costs much to repeat.
+const BATCH_LEN_MAX: usize = 256 * 1024;
+/// What an outcome takes in a batch besides its output, reason and the names in its
+/// assignment: 196 bytes of keys and numbers, 37 of the assignment (derived).
+const OUTCOME_OVERHEAD: usize = 256;
+/// What is left in a message beside an outcome: its record, which the dispatcher stores,
+/// has the names and times of the job too, some 350 bytes. Records that have failed
+/// attempts as well may be longer, and are cut by the dispatcher.
+const ROOM: usize = 1024;
+/// The most bytes of a reason in an outcome whose output is cut; a thousand characters
+/// are kept of any.
+const REASON_LEN_MAX: usize = 1024;
 
 #[derive(Debug)]
 pub(super) struct Ledger {
+    /// The most bytes of one outcome.
+    outcome_len_max: usize,
     /// The most bytes of a batch of several outcomes.
     batch_len_max: usize,
     batch_next: u64,
@@ -53,9 +69,10 @@ struct Batch {
 }
 
 impl Ledger {
-    pub(super) fn new(batch_first: u64, batch_len_max: usize) -> Self {
+    pub(super) fn new(batch_first: u64, max_payload: usize) -> Self {
         Self {
-            batch_len_max,
+            outcome_len_max: outcome_len_max(max_payload),
+            batch_len_max: BATCH_LEN_MAX.min(max_payload / 2),
             batch_next: batch_first,
             batches: BTreeMap::new(),
             waiting: VecDeque::new(),
@@ -68,6 +85,29 @@ impl Ledger {
             self.ran.insert(Execution::of(assignment(&outcome)));
         }
         self.waiting.push_back(outcome);
+    }
+
+    /// Takes the length of the longest message that the server takes.
+    pub(super) fn limit(&mut self, max_payload: usize) {
+        self.outcome_len_max = outcome_len_max(max_payload);
+        self.batch_len_max = BATCH_LEN_MAX.min(max_payload / 2);
+        let fits = |batch: &Batch| match batch.outcomes.outcomes.as_slice() {
+            [outcome] => outcome_len(outcome) <= self.outcome_len_max,
+            outcomes => outcomes.iter().map(outcome_len).sum::<usize>() <= self.batch_len_max,
+        };
+        let batches = self.batches.iter().rev();
+        let too_long = batches.filter(|(_, batch)| !fits(batch));
+        let too_long: Vec<u64> = too_long.map(|(number, _)| *number).collect();
+        // They keep their order: the oldest batch is put in front last.
+        for number in too_long {
+            let batch = self.batches.remove(&number);
+            let batch = batch.expect("its number was just read");
+            let outcomes = Arc::unwrap_or_clone(batch.outcomes).outcomes;
+            outcomes
+                .into_iter()
+                .rev()
+                .for_each(|outcome| self.waiting.push_front(outcome));
+        }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -164,7 +204,7 @@ impl Ledger {
     /// Sends what is due.
     pub(super) fn send(&mut self, now: Time, out: &mut Vec<Output>) {
         while self.batches.len() < BATCHES_MAX && !self.waiting.is_empty() {
-            let outcomes = Arc::new(self.gather());
+            let outcomes = Arc::new(self.gather(out));
             let batch = Batch {
                 outcomes,
                 tries: 0,
@@ -194,10 +234,18 @@ impl Ledger {
     }
 
     /// Takes the next batch out of those waiting: at least one outcome.
-    fn gather(&mut self) -> OutcomeBatch {
+    fn gather(&mut self, out: &mut Vec<Output>) -> OutcomeBatch {
         let mut len = 0;
         let mut count = 0;
-        for outcome in self.waiting.iter().take(BATCH_COUNT_MAX) {
+        for outcome in self.waiting.iter_mut().take(BATCH_COUNT_MAX) {
+            let whole = outcome.output.0.len();
+            if cut(outcome, self.outcome_len_max) {
+                out.push(Output::Event(Event::OutputCut {
+                    assignment: assignment(outcome).clone(),
+                    whole,
+                    kept: outcome.output.0.len(),
+                }));
+            }
             len += outcome_len(outcome);
             if count > 0 && len > self.batch_len_max {
                 break;
@@ -209,6 +257,27 @@ impl Ledger {
             outcomes: self.waiting.drain(..count).collect(),
         }
     }
+}
+
+/// A server that takes only short messages still gets the half of one.
+fn outcome_len_max(max_payload: usize) -> usize {
+    max_payload.saturating_sub(ROOM).max(max_payload / 2)
+}
+
+/// Cuts the reason and the output of an outcome that is too long; returns whether it was.
+fn cut(outcome: &mut Outcome, len_max: usize) -> bool {
+    if outcome_len(outcome) <= len_max {
+        return false;
+    }
+    let end = outcome.reason.floor_char_boundary(REASON_LEN_MAX);
+    outcome.reason.truncate(end);
+    let excess = outcome_len(outcome).saturating_sub(len_max);
+    if excess > 0 {
+        let kept = outcome.output.0.len().saturating_sub(excess);
+        outcome.output.0.truncate(kept);
+        outcome.output_truncated = true;
+    }
+    true
 }
 
 /// Returns how long to wait after this many tries.

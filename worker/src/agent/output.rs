@@ -75,6 +75,12 @@ pub enum Event {
     Repeated {
         batch: u64,
         outcomes: usize,
+    /// An outcome was longer than any message may be: so much of its output is kept.
+    OutputCut {
+        assignment: Assignment,
+        whole: usize,
+        kept: usize,
+    },
         tries: u32,
     },
     /// A confirmation of no batch of ours: late, or meant for another worker

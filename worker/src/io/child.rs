@@ -16,6 +16,7 @@ use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use bytes::{Buf as _, Bytes};
@@ -30,7 +31,7 @@ use super::escaped;
 use super::gauge::Gauge;
 use super::leash;
 use super::processes;
-use super::report::Finished;
+use super::report::{Finished, Report};
 use crate::command::{Command, Exit, Tail, verdict};
 
 /// A stop is seen this late at most; ten looks a second cost next to nothing.
@@ -75,9 +76,30 @@ pub(super) struct Task {
     pub(super) is_leashed: bool,
 }
 
+/// Runs the command on its own thread.
+pub(super) fn start(task: Task, report: Report) {
+    let (sender, receiver) = mpsc::channel::<(Task, Report)>();
+    let thread = std::thread::Builder::new().name("command".to_owned());
+    let spawned = thread.spawn(move || {
+        if let Ok((task, report)) = receiver.recv() {
+            report.send(run(task));
+        }
+    });
+    match spawned {
+        Ok(_) => {
+            // The thread waits for exactly this.
+            let _ = sender.send((task, report));
+        }
+        Err(error) => {
+            let reason = format!("cannot start a thread for the command: {error}");
+            report.send(Finished::unable(&reason));
+        }
+    }
+}
+
 /// Runs the command to its end.
 pub(super) fn run(task: Task) -> Finished {
-    let child = match start(&task) {
+    let child = match spawn(&task) {
         Ok(child) => child,
         // All of the command is this host's configuration, and none of it the job's.
         Err(error) => return Finished::unable(&objection(&task.command, &error)),
@@ -104,7 +126,7 @@ fn objection(command: &Command, error: &std::io::Error) -> String {
     }
 }
 
-fn start(task: &Task) -> std::io::Result<Child> {
+fn spawn(task: &Task) -> std::io::Result<Child> {
     let command = &task.command;
     let mut process = leash::command(&command.program, task.is_leashed);
     process

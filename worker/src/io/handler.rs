@@ -100,7 +100,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_output_that_fits_no_message_is_given_up() {
-        let ended = run(|_| async { Ok(vec![0; 512 * 1024 + 1]) }).await;
+        let ended = run(|_| async { Ok(vec![0; 960 * 1024 + 1]) }).await;
         assert_eq!(ended.status, OutcomeStatus::GiveUp);
         assert!(
             ended.reason.contains("store it elsewhere"),

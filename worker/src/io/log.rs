@@ -17,6 +17,7 @@ pub(super) struct Log {
     refused: Limit,
     dropped: Limit,
     overdue: Limit,
+    output_cut: Limit,
     repeated: Limit,
     unknown_batch: Limit,
     roles_refused: Fading,
@@ -93,6 +94,7 @@ impl Log {
             Event::Refused { .. } => &mut self.refused,
             Event::Dropped { .. } => &mut self.dropped,
             Event::Overdue { .. } => &mut self.overdue,
+            Event::OutputCut { .. } => &mut self.output_cut,
             Event::Repeated { .. } => &mut self.repeated,
             Event::UnknownBatch { .. } => &mut self.unknown_batch,
             Event::RolesRefused { .. } => {
@@ -129,6 +131,18 @@ fn write(event: &Event, suppressed: u64) {
             tracing::warn!(event = "job_overdue", ?run, reason, suppressed);
         }
         Event::Repeated {
+        Event::OutputCut {
+            assignment,
+            whole,
+            kept,
+        } => {
+            let (job, category) = (assignment.job(), assignment.category());
+            tracing::warn!(
+                event = "output_cut", %job, %category, whole, kept, suppressed,
+                "the server's max_payload is smaller; raise it, or let the job store its \
+                 output elsewhere"
+            );
+        }
             batch,
             outcomes,
             tries,

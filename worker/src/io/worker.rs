@@ -31,11 +31,6 @@ use crate::usage::Scope;
 
 /// Long enough for a NATS server that starts together with the worker.
 pub(super) const CONNECT_TIMEOUT_DEFAULT: Duration = Duration::from_secs(60);
-/// Two workers that share a node id by mistake must not both run a job.
-const QUEUE_GROUP: &str = "worker";
-/// The most bytes of several outcomes in one message: beyond it the cost of a
-/// message no longer matters, and a lost one costs much to repeat.
-const BATCH_LEN_MAX: usize = 256 * 1024;
 /// How long the first heartbeat waits for the first reading of the system.
 const FIRST_USAGE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -190,7 +185,7 @@ impl Worker {
                 .collect(),
             grace: self.grace,
             heartbeat_on_change: self.heartbeat_on_change,
-            batch_len_max: BATCH_LEN_MAX.min(connection.client.max_payload() / 2),
+            max_payload: connection.client.max_payload(),
         };
         let names: Vec<&str> = self.services.keys().map(Category::as_str).collect();
         tracing::info!(

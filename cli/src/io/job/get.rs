@@ -40,7 +40,10 @@ pub(super) async fn run(
 fn ended(record: &Record, only_output: bool, terminal: &Terminal) -> Result<Exit, Failure> {
     if only_output {
         terminal.print_bytes(&record.output.0)?;
-    } else if terminal.json {
+        terminal.note_all(view::job::truncation(record));
+        return Ok(Exit::of_output(record));
+    }
+    if terminal.json {
         terminal.print_document(record)?;
     } else {
         terminal.print(&view::job::record(record, terminal.palette))?;

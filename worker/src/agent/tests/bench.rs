@@ -11,6 +11,8 @@ use rolecast_common::wire::Heartbeat;
 use super::super::*;
 
 pub(super) const SECOND: Duration = Duration::from_secs(1);
+/// As servers have it unless they are configured.
+pub(super) const MAX_PAYLOAD: usize = 1024 * 1024;
 pub(super) const BATCH_LEN_MAX: usize = 256 * 1024;
 
 /// An agent, its clock, and what it has ordered so far.
@@ -79,7 +81,7 @@ impl Bench {
                 .into(),
             grace: 5 * SECOND,
             heartbeat_on_change,
-            batch_len_max: BATCH_LEN_MAX,
+            max_payload: MAX_PAYLOAD,
         };
         let now = Now {
             time: Time::from_start(SECOND),
