@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rolecast_common::id::{Category, NAME_LEN_MAX, NodeId, Role};
+use rolecast_common::id::{Category, NodeId, Role};
 use rolecast_common::label::Labels;
 use rolecast_common::nats::Settings;
 use rolecast_common::settings::{self, DeValue, Mistakes, Setting, Table};
@@ -13,6 +13,7 @@ use rolecast_common::wire::JOBS_IN_HAND_MAX;
 
 use crate::agent::Limits;
 use crate::command::{Command, OUTPUT_MAX, OUTPUT_MAX_DEFAULT};
+use crate::host_name::node_of_host;
 use crate::io::{surroundings, usable_cores};
 use crate::usage::Scope;
 
@@ -142,14 +143,6 @@ fn read_node(root: &mut Table<'_>) -> Option<NodeId> {
 pub(crate) fn host_node() -> Option<NodeId> {
     let name = nix::unistd::gethostname().ok()?;
     node_of_host(name.to_str()?)
-}
-
-fn node_of_host(name: &str) -> Option<NodeId> {
-    let name = name.to_ascii_lowercase();
-    let is_allowed = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    let clean = |c: char| if is_allowed(c) { c } else { '-' };
-    let name: String = name.chars().map(clean).take(NAME_LEN_MAX).collect();
-    NodeId::new(name.trim_matches('-')).ok()
 }
 
 fn read_roles(root: &mut Table<'_>) -> Vec<Role> {
@@ -530,16 +523,5 @@ command = [\"cat\"]
             error.contains("line 4: categories.a.max_jobs: 3 is above"),
             "{error}"
         );
-    }
-
-    #[test]
-    fn a_host_name_makes_a_node_id() {
-        let node = |name: &str| node_of_host(name).map(|node| node.to_string());
-        assert_eq!(
-            node("Web-01.example.COM").as_deref(),
-            Some("web-01-example-com")
-        );
-        assert_eq!(node(&"x".repeat(60)).map(|node| node.len()), Some(32));
-        assert_eq!(node("..."), None);
     }
 }
