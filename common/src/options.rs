@@ -20,6 +20,9 @@ pub const HEADER_DELAY: &str = "Rolecast-Delay";
 pub const HEADER_REQUIRE: &str = "Rolecast-Require";
 /// What jobs have in common that do best on one node.
 pub const HEADER_KEY: &str = "Rolecast-Key";
+/// Set by the dispatcher on a job with a deadline: how long it is until then, which does
+/// not depend on the worker's clock.
+pub const HEADER_DEADLINE_IN: &str = "Rolecast-Deadline-In";
 /// Set by the dispatcher on a job whose category is restricted to roles: a worker that
 /// acts in none of these gives it back.
 pub const HEADER_ROLES: &str = "Rolecast-Roles";

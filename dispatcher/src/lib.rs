@@ -34,4 +34,5 @@ pub mod machine;
 pub mod placement;
 pub mod profile;
 pub mod roles;
+pub mod server_clock;
 pub mod storage;

@@ -127,6 +127,38 @@ impl Cluster {
         self.workers.insert(node.to_owned(), process);
     }
 
+    /// Starts a worker whose clock is ahead by so many seconds; returns at once.
+    pub fn add_skewed_worker(&mut self, node: &str, config: &str, ahead_s: i32) {
+        let file = self.write_worker(node, config);
+        let url = self.server.url();
+        let process = spawn_skewed(
+            &format!("worker-{node}"),
+            self.directory(),
+            "rolecast-worker",
+            ["--config", file.as_str(), "--nats-url", url.as_str()],
+            ahead_s,
+        );
+        self.workers.insert(node.to_owned(), process);
+    }
+
+    /// Starts the dispatcher again with a clock that is ahead by so many seconds,
+    /// killing it first; returns at once.
+    pub fn restart_skewed_dispatcher(&mut self, ahead_s: i32) {
+        self.dispatcher.kill();
+        self.dispatcher = spawn_skewed(
+            "dispatcher",
+            self.directory(),
+            "rolecast-dispatcher",
+            [
+                "--config",
+                "rolecast.toml",
+                "--nats-url",
+                &self.dispatcher_url,
+            ],
+            ahead_s,
+        );
+    }
+
     /// Starts a worker with an endless loop as another child of its process, which it
     /// measures as the use of others; see [`Cluster::load`]. Returns at once.
     pub fn add_loaded_worker(&mut self, node: &str, config: &str) {
@@ -281,6 +313,23 @@ impl Cluster {
 
 fn node_of<'a>(status: &'a Status, name: &str) -> Option<&'a NodeStatus> {
     status.nodes.iter().find(|node| node.node.as_str() == name)
+}
+
+fn spawn_skewed(
+    name: &str,
+    directory: &Path,
+    program_name: &str,
+    arguments: [&str; 4],
+    ahead_s: i32,
+) -> Process {
+    let library = crate::skew::library(directory);
+    let (library, ahead) = (library.to_string_lossy(), ahead_s.to_string());
+    let environment = [
+        ("LD_PRELOAD", library.as_ref()),
+        ("CLOCK_SKEW_S", ahead.as_str()),
+    ];
+    let program = program(program_name);
+    Process::spawn_with(name, directory, &program, arguments, &environment)
 }
 
 fn spawn_dispatcher(name: &str, server: &Server, url: &str) -> Process {

@@ -27,6 +27,7 @@ pub mod leads;
 pub mod process;
 pub mod protocol;
 pub mod proxy;
+pub mod skew;
 pub mod slot;
 pub mod tidy;
 pub mod usage;

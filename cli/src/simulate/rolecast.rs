@@ -266,6 +266,7 @@ impl Rolecast {
             | Output::SaveForecast { .. }
             | Output::Learn(_)
             | Output::Confirm(_)
+            | Output::Admit { .. }
             | Output::Event(_) => {}
         }
     }
@@ -430,6 +431,8 @@ fn heartbeat(world: &World, host: &Host) -> Heartbeat {
         boot: BootId::new("simulated").expect("it is a boot id"),
         sequence: 0,
         epoch: Epoch::new(1),
+        sent_ms: None,
+        joining: false,
         interval_ms: u32::try_from(whole(world.heartbeats.interval_s * 1000.0)).unwrap_or(u32::MAX),
         roles: host.roles.clone(),
         offers: Vec::new(),

@@ -357,6 +357,7 @@ ocr       leader        3        2        1   2.5/min      1   1.5 s         12 
                 health: NodeHealth::Ready,
                 heartbeat_age_ms: 300,
                 round_trip_us: Some(250),
+                clock_skew_ms: None,
                 labels: Labels::default(),
                 speed: Speed::default(),
                 learned_speed: 1.0,

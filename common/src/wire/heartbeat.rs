@@ -8,6 +8,7 @@ use super::{HEARTBEAT_LEN_MAX, Message, RoleFailure, RoleVersion};
 use crate::assignment::Assignment;
 use crate::id::{BootId, Category, Epoch, NodeId, Role};
 use crate::label::Labels;
+use crate::time::WallTime;
 use crate::unit::{Resources, Speed};
 
 /// The state of a node at one moment, published on `rolecast.heartbeat.<node>`.
@@ -24,6 +25,12 @@ pub struct Heartbeat {
     /// The largest dispatcher epoch this worker has seen.
     #[serde(default)]
     pub epoch: Epoch,
+    /// When it was sent, by the worker's clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent_ms: Option<WallTime>,
+    /// Whether the worker has just started and waits for its admission.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub joining: bool,
     /// How far apart this worker's heartbeats are, in milliseconds.
     pub interval_ms: u32,
     /// The roles it acts in at this moment.
@@ -56,6 +63,14 @@ pub struct Heartbeat {
     /// Jobs accepted whose outcome is not confirmed yet.
     #[serde(default)]
     pub jobs: Vec<Assignment>,
+}
+
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn is_false(is_so: &bool) -> bool {
+    !is_so
 }
 
 impl Message for Heartbeat {

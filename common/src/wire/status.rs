@@ -63,6 +63,10 @@ pub struct NodeStatus {
     /// it has not answered a ping yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub round_trip_us: Option<u64>,
+    /// By how many milliseconds its clock is ahead of the dispatcher's; `None` if that is
+    /// not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_skew_ms: Option<i64>,
     #[serde(default, skip_serializing_if = "Labels::is_empty")]
     pub labels: Labels,
     /// How fast one of its cores is, as declared.

@@ -17,6 +17,8 @@ fn heartbeat() -> Heartbeat {
         boot: BootId::new("b1").unwrap(),
         sequence: 7,
         epoch: Epoch::new(3),
+        sent_ms: None,
+        joining: false,
         interval_ms: 1000,
         roles: vec![Role::new("leader").unwrap()],
         offers: vec![Role::new("leader").unwrap()],

@@ -27,6 +27,7 @@ mod recovery;
 mod requests;
 mod role_events;
 mod roles;
+mod server_clock;
 mod service;
 mod setup;
 mod sizing;
@@ -268,6 +269,7 @@ impl Dispatcher<'_> {
             buckets,
             histories,
         } = ready;
+        let timekeeper = server_clock::keep(streams.jetstream.clone(), self.clock).await;
         let lead = Input::Lead {
             epoch: held.epoch,
             until: lease.until().unwrap_or(held.until),
@@ -297,6 +299,7 @@ impl Dispatcher<'_> {
             has_stack,
             heartbeats,
             lease,
+            timekeeper,
         };
         Service::open(start).await
     }

@@ -7,7 +7,7 @@ use async_nats::HeaderMap;
 use async_nats::client::{PublishError, PublishErrorKind};
 use rolecast_common::assignment::Ack;
 use rolecast_common::id::{Attempt, NodeId, Sequence};
-use rolecast_common::options::{HEADER_DEADLINE, HEADER_ROLES, format_roles};
+use rolecast_common::options::{HEADER_DEADLINE, HEADER_DEADLINE_IN, HEADER_ROLES, format_roles};
 use rolecast_common::subjects::{self, KEY_CAPACITY, Source};
 use rolecast_common::wire::{CapacityMap, Decision, Encoding, Record, encode};
 use serde_json::json;
@@ -163,7 +163,9 @@ impl Service {
             headers.insert(HEADER_ROLES, format_roles(&roles).as_str());
         }
         if let Some(deadline) = deadline {
+            let left = deadline.since(self.clock.now().wall).as_millis();
             headers.insert(HEADER_DEADLINE, deadline.to_string().as_str());
+            headers.insert(HEADER_DEADLINE_IN, format!("{left}ms").as_str());
         }
         let sent = client.publish_with_reply_and_headers(subject, reply, headers, held.payload);
         let sent = sent.await;

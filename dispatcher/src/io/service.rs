@@ -23,7 +23,9 @@ use super::lease::Keeper;
 use super::pings::Pings;
 use super::roles::Orders;
 use super::standby::Closed;
-use super::{Buckets, Streams, bucket::Bucket, forecasts, histories, intake, training, upkeep};
+use super::{
+    Buckets, Streams, bucket::Bucket, forecasts, histories, intake, server_clock, training, upkeep,
+};
 use crate::config;
 use crate::forecast::Lesson;
 use crate::machine::{Input, Machine, Output};
@@ -63,6 +65,8 @@ pub(super) struct Service {
     pub(super) upkeep: mpsc::Sender<upkeep::Order>,
     /// Deliveries to give back, and until when they are to wait, while a recovery is on.
     pub(super) postponed: Option<Vec<(Ack, Time)>>,
+    /// Sets the clock while it is there.
+    _timekeeper: server_clock::Keeper,
     pub(super) stepped_down: Option<String>,
 }
 
@@ -92,6 +96,7 @@ pub(super) struct Start {
     pub(super) has_stack: bool,
     pub(super) heartbeats: Subscriber,
     pub(super) lease: Keeper,
+    pub(super) timekeeper: server_clock::Keeper,
 }
 
 /// What a turn begins with.
@@ -148,6 +153,7 @@ impl Service {
             has_stack,
             heartbeats,
             lease,
+            timekeeper,
         } = start;
         let client = &connection.client;
         let inbox = client.new_inbox();
@@ -195,6 +201,7 @@ impl Service {
             lease,
             upkeep,
             postponed: None,
+            _timekeeper: timekeeper,
             stepped_down: None,
         };
         Ok(Ok(service))

@@ -52,6 +52,8 @@ impl Host {
                 boot: BootId::new(&format!("boot-{number}"))?,
                 sequence: 0,
                 epoch,
+                sent_ms: None,
+                joining: false,
                 interval_ms: 1000,
                 roles: roles?,
                 offers: Vec::new(),

@@ -209,6 +209,8 @@ impl Host {
                 boot: BootId::new(&format!("boot-{number}"))?,
                 sequence: 0,
                 epoch: Epoch::new(1),
+                sent_ms: None,
+                joining: false,
                 interval_ms: 1000,
                 roles: vec![Role::new(ROLES[number as usize % ROLES.len()])?],
                 offers: Vec::new(),

@@ -1,0 +1,99 @@
+//! How far the clock of a node is from this dispatcher's, by when its heartbeats were
+//! sent and heard.
+//!
+//! A heartbeat takes time, never less than none: each tells a difference that is too
+//! small by that. So of the last few the largest is the nearest to the truth.
+
+use std::collections::VecDeque;
+
+use rolecast_common::time::WallTime;
+
+/// Heartbeats that are remembered. One of so many was surely not held up.
+const SAMPLES_MAX: usize = 8;
+/// From how many on the difference is told.
+const SAMPLES_MIN: usize = 3;
+/// Milliseconds beyond which a clock is wrong, and below which it is right again. Guessed:
+/// far above what messages take, and what time servers keep.
+const WRONG_MS: i64 = 2000;
+const RIGHT_MS: i64 = 1000;
+
+#[derive(Debug, Default)]
+pub(super) struct Skew {
+    samples: VecDeque<i64>,
+    is_told: bool,
+}
+
+impl Skew {
+    /// Takes a heartbeat; returns the difference if it is news that the clock is wrong.
+    pub(super) fn observe(&mut self, sent: WallTime, heard: WallTime) -> Option<i64> {
+        let millis = |time: WallTime| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
+        self.samples
+            .push_back(millis(sent).saturating_sub(millis(heard)));
+        if self.samples.len() > SAMPLES_MAX {
+            self.samples.pop_front();
+        }
+        let skew = self.get()?;
+        if skew.abs() < RIGHT_MS {
+            self.is_told = false;
+        }
+        let is_news = skew.abs() > WRONG_MS && !self.is_told;
+        self.is_told |= is_news;
+        is_news.then_some(skew)
+    }
+
+    /// Forgets: another start of the worker may be on another host.
+    pub(super) fn reset(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Returns the milliseconds by which the node's clock is ahead of ours.
+    pub(super) fn get(&self) -> Option<i64> {
+        let is_known = self.samples.len() >= SAMPLES_MIN;
+        self.samples.iter().copied().max().filter(|_| is_known)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_messages_take_is_not_mistaken_for_a_wrong_clock() {
+        let mut skew = Skew::default();
+        for (n, delay) in [5000, 3, 9000, 2, 2500, 4].into_iter().enumerate() {
+            let sent = 1_000_000 + 1000 * n as u64;
+            assert_eq!(skew.observe(wall(sent), wall(sent + delay)), None);
+        }
+        assert_eq!(skew.get(), Some(-2));
+    }
+
+    #[test]
+    fn a_wrong_clock_is_told_once_until_it_was_right_again() {
+        for ahead in [600_000i64, -600_000] {
+            let mut skew = Skew::default();
+            let mut news = Vec::new();
+            for n in 0..30i64 {
+                let error = if (10..20).contains(&n) { 0 } else { ahead };
+                let heard = 1_700_000_000_000 + 1000 * n;
+                let told = skew.observe(
+                    wall((heard + error).unsigned_abs()),
+                    wall(heard.unsigned_abs()),
+                );
+                news.extend(told.map(|skew| (n, skew)));
+            }
+            let again = if ahead > 0 { 20 } else { 27 };
+            assert_eq!(news, [(2, ahead), (again, ahead)]);
+        }
+    }
+
+    #[test]
+    fn one_heartbeat_tells_nothing() {
+        let mut skew = Skew::default();
+        assert_eq!(skew.observe(wall(0), wall(u64::MAX)), None);
+        assert_eq!(skew.get(), None);
+    }
+
+    fn wall(millis: u64) -> WallTime {
+        WallTime::from_millis(millis)
+    }
+}
