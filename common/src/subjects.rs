@@ -152,6 +152,11 @@ pub fn node_roles(node: &NodeId) -> String {
     format!("rolecast.node.{node}.roles")
 }
 
+/// Where a node that starts receives the word whether its name is free.
+pub fn node_admission(node: &NodeId) -> String {
+    format!("rolecast.node.{node}.admission")
+}
+
 /// Where a node receives pings, which it answers at once with an empty message.
 pub fn node_ping(node: &NodeId) -> String {
     format!("rolecast.node.{node}.ping")

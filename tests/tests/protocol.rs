@@ -3,8 +3,8 @@
 use rolecast_common::fnv::fnv1a;
 use rolecast_common::subjects::{Done, parse_done};
 use rolecast_common::wire::{
-    CapacityMap, Decision, Encoding, ForecastView, Heartbeat, Message, Outcome, OutcomeBatch,
-    Record, RoleAssignment, RoleOrder, RolesView, decode, encode,
+    Admission, AdmissionVerdict, CapacityMap, Decision, Encoding, ForecastView, Heartbeat, Message,
+    Outcome, OutcomeBatch, Record, RoleAssignment, RoleOrder, RolesView, decode, encode,
 };
 use rolecast_dispatcher::placement;
 use rolecast_tests::document::blocks;
@@ -48,6 +48,8 @@ fn the_messages_shown_are_accepted() {
         (heartbeat.boot, heartbeat.sequence)
     );
     assert!(roles.generation > heartbeat.assigned.generation);
+    let admission: Admission = shown("admission");
+    assert_eq!(admission.verdict, AdmissionVerdict::Refused);
     let view: RolesView = shown("roles-view");
     assert_eq!(view.document.history.len(), 1);
     assert_eq!(all_shown::<RoleOrder>("order").len(), 4);

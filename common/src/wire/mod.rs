@@ -7,6 +7,7 @@
 //! limited before decoding, trailing bytes are refused, and every number is
 //! finite by its type.
 
+mod admission;
 mod blob;
 mod capacity;
 mod decision;
@@ -24,6 +25,7 @@ mod status;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+pub use admission::{Admission, AdmissionVerdict};
 pub use blob::Blob;
 pub use capacity::{CapacityAt, CapacityMap, NodeCapacity, ResourceBand, RoleCapacity};
 pub use decision::{Decision, DecisionNeeds, DecisionNode, Verdict};

@@ -4,9 +4,11 @@
 //! Everything that bears on placement goes through here, so that the board, the
 //! ledgers and the profiles agree.
 
+mod boots;
 mod node;
 mod placing;
 mod recording;
+mod skew;
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -55,6 +57,11 @@ pub enum Refusal {
     Replayed,
     #[error("its boot was superseded by a later one; do two workers share this node id?")]
     SupersededBoot,
+    #[error("another worker has its name; do two workers share this node id?")]
+    NameInUse,
+    /// It is too early to tell whether it takes the place of another.
+    #[error("another worker had its name a moment ago")]
+    Contends,
     #[error("its capacity is not one a machine can have")]
     Implausible,
     #[error("too many nodes are known already")]
@@ -70,6 +77,8 @@ pub struct Change {
     pub rebooted: bool,
     /// It began to drain.
     pub drains: bool,
+    /// Its clock was found to be ahead by so many milliseconds, which is too much.
+    pub skewed_ms: Option<i64>,
 }
 
 /// How nodes are judged.
@@ -431,6 +440,7 @@ impl Fleet {
             speed: node.declared(),
             learned_speed: f64::from(node.speed()),
             feedback: f64::from(self.factor(now, node)),
+            clock_skew_ms: node.clock_skew_ms(),
             round_trip_us: node
                 .round_trip()
                 .map(|trip| u64::try_from(trip.as_micros()).unwrap_or(u64::MAX)),

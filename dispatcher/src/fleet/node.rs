@@ -1,6 +1,6 @@
 //! One node, as its heartbeats tell it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rolecast_common::id::{BootId, Category, NodeId, Role};
@@ -9,6 +9,8 @@ use rolecast_common::time::{Now, Time};
 use rolecast_common::unit::{BytesPerSecond, Cores, Resources, Speed};
 use rolecast_common::wire::{Heartbeat, NodeHealth, Usage};
 
+use super::boots::{Boots, Life};
+use super::skew::Skew;
 use super::{Change, Refusal};
 use crate::category::Policy;
 use crate::forecast::{Ahead, BUCKETS, NodeForecast};
@@ -21,8 +23,6 @@ const MISSED_MAX: u32 = 3;
 /// always be gone.
 const INTERVAL_MIN: Duration = Duration::from_millis(100);
 const INTERVAL_MAX: Duration = Duration::from_secs(10);
-/// Former boots remembered per node, to tell a replay from a restart.
-const FORMER_BOOTS_MAX: usize = 8;
 /// How many runs the declared speed is worth.
 const SPEED_WORTH: f32 = 50.0;
 /// After so many runs the older half counts half.
@@ -37,8 +37,8 @@ const ROUND_TRIP_RATE: f32 = 0.25;
 pub struct Node {
     id: NodeId,
     pub(super) slot: Slot,
-    boot: BootId,
-    former_boots: VecDeque<BootId>,
+    boots: Boots,
+    skew: Skew,
     sequence: u64,
     seen: Time,
     interval: Duration,
@@ -84,8 +84,8 @@ impl Node {
         Self {
             id: beat.node.clone(),
             slot,
-            boot: beat.boot.clone(),
-            former_boots: VecDeque::new(),
+            boots: Boots::new(beat.boot.clone()),
+            skew: Skew::default(),
             sequence: beat.sequence,
             seen: now,
             interval: INTERVAL_MAX,
@@ -116,21 +116,24 @@ impl Node {
     }
 
     pub(super) fn take(&mut self, now: Now, beat: &Heartbeat) -> Result<Change, Refusal> {
-        let mut change = Change::default();
-        if beat.boot == self.boot {
-            if beat.sequence <= self.sequence {
-                return Err(Refusal::Replayed);
-            }
-        } else if self.former_boots.contains(&beat.boot) {
-            return Err(Refusal::SupersededBoot);
-        } else {
-            let former = std::mem::replace(&mut self.boot, beat.boot.clone());
-            self.former_boots.push_back(former);
-            if self.former_boots.len() > FORMER_BOOTS_MAX {
-                self.former_boots.pop_front();
-            }
-            change.rebooted = true;
+        if beat.boot == *self.boots.current() && beat.sequence <= self.sequence {
+            return Err(Refusal::Replayed);
         }
+        let life = Life {
+            seen: self.seen,
+            interval: self.interval,
+            is_gone: self.is_gone,
+            is_draining: self.is_draining,
+        };
+        let mut change = Change {
+            rebooted: self.boots.take(now.time, &beat.boot, life)?,
+            ..Change::default()
+        };
+        if change.rebooted {
+            self.skew.reset();
+        }
+        let sent = beat.sent_ms;
+        change.skewed_ms = sent.and_then(|sent| self.skew.observe(sent, now.wall));
         change.joined = std::mem::take(&mut self.is_gone);
         change.drains = beat.draining && !self.is_draining;
         self.update(now, beat);
@@ -189,6 +192,16 @@ impl Node {
 
     pub fn id(&self) -> &NodeId {
         &self.id
+    }
+
+    /// Returns the start of its worker.
+    pub fn boot(&self) -> &BootId {
+        self.boots.current()
+    }
+
+    /// Returns the milliseconds by which its clock is ahead of ours, if it tells its time.
+    pub fn clock_skew_ms(&self) -> Option<i64> {
+        self.skew.get()
     }
 
     pub fn slot(&self) -> Slot {

@@ -5,6 +5,12 @@ use crate::machine::{Diversion, Event, JobsGone, KeptAway, LongWait, Trouble};
 
 pub(super) fn log(event: &Event) {
     match event {
+        Event::ClockSkewed { node, ahead_ms } => tracing::warn!(
+            event = "clock_skewed",
+            %node,
+            ahead_ms,
+            "its clock is wrong, or this dispatcher's is; set both by a time server"
+        ),
         Event::NodeJoined { node, rebooted } => {
             tracing::info!(event = "node_joined", %node, rebooted, "node joined");
         }

@@ -61,6 +61,7 @@ impl Service {
             | Output::KeepAlive(_)
             | Output::Record(_)
             | Output::Confirm(_)
+            | Output::Admit { .. }
             | Output::PublishCapacity(_)
             | Output::RecordDecision(_)
             | Output::SaveForecast { .. }
@@ -84,6 +85,11 @@ impl Service {
                 delay,
             } => self.give_back(sequence, ack, delay).await?,
             Output::Confirm(reply) => self.publish(&reply, "").await?,
+            Output::Admit { node, admission } => {
+                let payload = encode(Encoding::MessagePack, &*admission);
+                self.publish(&subjects::node_admission(&node), payload)
+                    .await?;
+            }
         }
         Ok(())
     }

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use rolecast_common::assignment::Assignment;
 use rolecast_common::id::{Epoch, NodeId, Sequence};
-use rolecast_common::time::Now;
-use rolecast_common::wire::Heartbeat;
+use rolecast_common::time::{Now, format_duration};
+use rolecast_common::wire::{Admission, AdmissionVerdict, Heartbeat, VERSION};
 
 use super::{Event, Machine, Malformed, Output, State};
+use crate::fleet::Refusal;
 use crate::roles::{self, Heard};
 
 /// A job that was sent this many heartbeats ago, and that the node does not
@@ -35,13 +36,16 @@ impl Machine {
         self.strip_roles(&mut beat);
         let change = match self.fleet.take(now, from, &beat) {
             Ok(change) => change,
-            Err(refusal) => {
-                let why = refusal.to_string();
-                self.refuse(now, Malformed::Heartbeat, from.as_str(), why, out);
-                return;
-            }
+            Err(refusal) => return self.refuse_heartbeat(now, &beat, refusal, out),
         };
         self.takeover.settle(from);
+        if beat.joining {
+            self.answer_boot(now, &beat, AdmissionVerdict::Admitted, out);
+        }
+        if let Some(ahead_ms) = change.skewed_ms {
+            let node = from.clone();
+            out.push(Output::Event(Event::ClockSkewed { node, ahead_ms }));
+        }
         self.tell_roles(now, heard, out);
         self.judge_roles(now, from, out);
         self.follow(from, beat.epoch, out);
@@ -67,6 +71,59 @@ impl Machine {
         for assignment in &beat.jobs {
             self.adopt(now, from, assignment, out);
         }
+    }
+
+    fn refuse_heartbeat(
+        &mut self,
+        now: Now,
+        beat: &Heartbeat,
+        refusal: Refusal,
+        out: &mut Vec<Output>,
+    ) {
+        match refusal {
+            Refusal::Contends => {
+                return self.answer_boot(now, beat, AdmissionVerdict::Wait, out);
+            }
+            Refusal::NameInUse | Refusal::SupersededBoot => {
+                self.answer_boot(now, beat, AdmissionVerdict::Refused, out);
+            }
+            Refusal::ForeignNode
+            | Refusal::Replayed
+            | Refusal::Implausible
+            | Refusal::TooManyNodes => {}
+        }
+        let why = refusal.to_string();
+        let from = beat.node.clone();
+        self.refuse(now, Malformed::Heartbeat, from.as_str(), why, out);
+    }
+
+    /// Tells a start of a node what becomes of it.
+    fn answer_boot(
+        &self,
+        now: Now,
+        beat: &Heartbeat,
+        verdict: AdmissionVerdict,
+        out: &mut Vec<Output>,
+    ) {
+        if self.led_since.is_none() {
+            return;
+        }
+        let node = self.fleet.get(&beat.node);
+        let other = node.filter(|node| *node.boot() != beat.boot);
+        let reason = other.map(|node| {
+            let age = format_duration(node.age(now.time));
+            format!("boot {} of it sent a heartbeat {age} ago", node.boot())
+        });
+        out.push(Output::Admit {
+            node: beat.node.clone(),
+            admission: Box::new(Admission {
+                v: VERSION,
+                boot: beat.boot.clone(),
+                epoch: self.epoch,
+                verdict,
+                reason: reason.unwrap_or_default(),
+            }),
+        });
     }
 
     /// A node that has seen a later epoch obeys this dispatcher no more. Either

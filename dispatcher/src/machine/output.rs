@@ -7,7 +7,7 @@ use rolecast_common::id::{Category, Epoch, JobId, NodeId, Role, Sequence};
 use rolecast_common::subjects::Source;
 use rolecast_common::time::WallTime;
 use rolecast_common::unit::Cores;
-use rolecast_common::wire::{CapacityMap, Decision, FailedAttempt, Record};
+use rolecast_common::wire::{Admission, CapacityMap, Decision, FailedAttempt, Record};
 
 use super::Trouble;
 use crate::forecast::Lesson;
@@ -84,6 +84,11 @@ pub enum Output {
     },
     /// What the stack can learn from; fit it now and then.
     Learn(Vec<Lesson>),
+    /// Tell a start of the node whether it may use its name.
+    Admit {
+        node: NodeId,
+        admission: Box<Admission>,
+    },
     /// Answer the worker's request: its outcomes are settled.
     Confirm(String),
     /// What the manager of roles wants done; never an event.
@@ -115,6 +120,11 @@ pub enum Event {
     },
     NodeDraining {
         node: NodeId,
+    },
+    /// The node's clock is ahead of this dispatcher's by so much, or behind if negative.
+    ClockSkewed {
+        node: NodeId,
+        ahead_ms: i64,
     },
     NodeGone {
         node: NodeId,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rolecast_common::id::{BootId, Category, Epoch, NodeId, Role};
 use rolecast_common::label::Labels;
 use rolecast_common::unit::{Bytes, Cores, Resources, Speed};
-use rolecast_common::wire::Heartbeat;
+use rolecast_common::wire::{Admission, AdmissionVerdict, Heartbeat, VERSION};
 use rolecast_worker::agent::{Agent, HookRun, Limits, Params, RoleParams};
 
 use super::clock::{Clock, Instantaneous};
@@ -82,14 +82,14 @@ impl Host {
         self.life += 1;
         self.clock = clock;
         self.service = Service::default();
-        let boot = format!("{}-{}", self.node, self.life);
+        let boot = self.boot();
         let limits = Limits {
             jobs_max: 8,
             time_limit: None,
         };
         let params = Params {
             node: self.node.clone(),
-            boot: BootId::new(&boot).expect("it is a boot id"),
+            boot,
             roles: RoleParams {
                 fixed: Vec::new(),
                 offers: offers.to_vec(),
@@ -110,6 +110,21 @@ impl Host {
             max_payload: 1 << 17,
         };
         self.agent = Some(Agent::new(clock.now(at), params));
+    }
+
+    fn boot(&self) -> BootId {
+        BootId::new(&format!("{}-{}", self.node, self.life)).expect("it is a boot id")
+    }
+
+    /// Returns the word that this start of the node may use its name.
+    pub(super) fn admission(&self) -> Admission {
+        Admission {
+            v: VERSION,
+            boot: self.boot(),
+            epoch: Epoch::default(),
+            verdict: AdmissionVerdict::Admitted,
+            reason: String::new(),
+        }
     }
 
     /// Returns whether this node acts in the role, by its own clock.

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use rolecast_common::assignment::Assignment;
-use rolecast_common::time::{Now, Time};
+use rolecast_common::time::{Now, Time, WallTime};
 use rolecast_common::wire::{
     HEARTBEAT_LEN_MAX, Heartbeat, JOBS_IN_HAND_MAX, Outcome, OutcomeStatus, Usage, VERSION,
 };
 
+use super::admission::JOIN_INTERVAL;
 use super::output::{Event, Output};
 use super::{Agent, Phase, Verdict, empty_outcome};
 use crate::usage::has_moved;
@@ -41,6 +42,7 @@ impl Agent {
             }
             Phase::Draining { until } => Some(until),
             Phase::Leaving { until } => Some(until.max(self.linger_until)),
+            Phase::Joining { until } => Some(until),
             Phase::Serving | Phase::Gone => None,
         };
         let roles = self.roles.next_deadline();
@@ -51,7 +53,7 @@ impl Agent {
 
     pub(super) fn drain(&mut self, now: Now, out: &mut Vec<Output>) {
         let until = match self.phase {
-            Phase::Serving => {
+            Phase::Joining { .. } | Phase::Serving => {
                 self.linger_until = now.time + RELEASE_WAIT;
                 self.roles.release();
                 self.move_roles(now.time, out);
@@ -80,16 +82,28 @@ impl Agent {
         self.stop_overdue(now.time, out);
         match self.phase {
             Phase::Draining { until } if until <= now.time => self.hand_back(now, out),
-            Phase::Serving | Phase::Draining { .. } | Phase::Leaving { .. } | Phase::Gone => {}
+            Phase::Joining { until } if until <= now.time => self.serve(now.time, out),
+            Phase::Joining { .. }
+            | Phase::Serving
+            | Phase::Draining { .. }
+            | Phase::Leaving { .. }
+            | Phase::Gone => {}
         }
         self.ledger.send(now.time, out);
         self.leave(now.time, out);
         if self.heartbeat_due <= now.time {
-            self.heartbeat_due = now.time + HEARTBEAT_INTERVAL;
+            self.heartbeat_due = now.time
+                + match self.phase {
+                    Phase::Joining { .. } => JOIN_INTERVAL,
+                    Phase::Serving
+                    | Phase::Draining { .. }
+                    | Phase::Leaving { .. }
+                    | Phase::Gone => HEARTBEAT_INTERVAL,
+                };
             self.heartbeat_sent = (now.time, self.usage);
             self.heartbeat_sequence += 1;
             self.roles.note_sent(now.time, self.heartbeat_sequence);
-            out.push(Output::Heartbeat(Box::new(self.heartbeat())));
+            out.push(Output::Heartbeat(Box::new(self.heartbeat(now.wall))));
         }
     }
 
@@ -153,7 +167,7 @@ impl Agent {
 
     fn leave(&mut self, now: Time, out: &mut Vec<Output>) {
         let is_over = match self.phase {
-            Phase::Serving | Phase::Gone => return,
+            Phase::Joining { .. } | Phase::Serving | Phase::Gone => return,
             Phase::Draining { .. } => false,
             Phase::Leaving { until } => until <= now,
         };
@@ -165,7 +179,10 @@ impl Agent {
         self.phase = Phase::Gone;
         let unconfirmed = self.ledger.outcome_count();
         out.push(Output::Event(Event::Leaving { unconfirmed }));
-        out.push(Output::Exit);
+        out.push(match self.turned_away.clone() {
+            Some(reason) => Output::Fail(reason),
+            None => Output::Exit,
+        });
     }
 
     /// Returns whether nothing is in hand.
@@ -173,7 +190,8 @@ impl Agent {
         self.running.is_empty() && self.ledger.is_empty()
     }
 
-    pub(super) fn heartbeat(&self) -> Heartbeat {
+    pub(super) fn heartbeat(&self, wall: WallTime) -> Heartbeat {
+        let joining = matches!(self.phase, Phase::Joining { .. });
         let categories = self.params.categories.iter();
         Heartbeat {
             v: VERSION,
@@ -181,17 +199,20 @@ impl Agent {
             boot: self.params.boot.clone(),
             sequence: self.heartbeat_sequence,
             epoch: self.roles.epoch(),
+            sent_ms: Some(wall),
+            joining,
             interval_ms: HEARTBEAT_INTERVAL_MS,
             roles: self.roles.shown().to_vec(),
             offers: self.roles.offers().to_vec(),
             assigned: self.roles.assigned(),
             role_failure: self.roles.failure().cloned(),
-            draining: self.phase != Phase::Serving,
+            draining: !joining && self.phase != Phase::Serving,
             labels: self.params.labels.clone(),
             speed: self.params.speed,
             capacity: self.params.capacity,
             usage: self.usage,
-            jobs_max: self.params.jobs_max,
+            // Nobody hears a job that is sent now.
+            jobs_max: if joining { 0 } else { self.params.jobs_max },
             categories: categories
                 .map(|(category, limits)| (category.clone(), limits.jobs_max))
                 .collect(),
@@ -204,6 +225,9 @@ impl Agent {
         let running = self.running.values();
         let running = running.filter(|running| !matches!(running.verdict, Verdict::HandedBack));
         let running = running.map(|running| &running.assignment);
+        let message_len_max = HEARTBEAT_LEN_MAX.min(self.params.max_payload);
+        let len_max = message_len_max.saturating_sub(HEARTBEAT_ROOM);
+        let len_max = len_max.max(message_len_max / 2);
         let mut len = 0;
         let mut jobs = Vec::with_capacity(self.running.len());
         for assignment in running.chain(self.ledger.in_hand()) {
@@ -224,6 +248,3 @@ fn assignment_len(assignment: &Assignment) -> usize {
     let ids = assignment.category().as_str().len() + assignment.job().as_str().len();
     numbers + ids + assignment.ack().as_str().len()
 }
-        let message_len_max = HEARTBEAT_LEN_MAX.min(self.params.max_payload);
-        let len_max = message_len_max.saturating_sub(HEARTBEAT_ROOM);
-        let len_max = len_max.max(message_len_max / 2);

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use rolecast_common::assignment::Assignment;
 use rolecast_common::id::Role;
 use rolecast_common::time::WallTime;
-use rolecast_common::wire::{JobUsage, OutcomeStatus, RoleAssignment, Usage};
+use rolecast_common::wire::{Admission, JobUsage, OutcomeStatus, RoleAssignment, Usage};
 
 /// Something that happened outside.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,6 +19,8 @@ pub enum Input {
     Confirmed { batch: u64 },
     /// No dispatcher listened when this batch was sent.
     Unheard { batch: u64 },
+    /// A dispatcher says whether a start of this node may use its name.
+    Admission(Admission),
     /// A dispatcher says which managed roles this node is to have.
     Roles(RoleAssignment),
     /// The hook is over; if it failed or was killed, why.
@@ -32,10 +34,10 @@ pub enum Input {
     ReportAsked,
     /// The connection was made anew; what was sent before it may be lost.
     Connected,
-    /// Take no more jobs and leave; a second one ends the grace time at once.
-    Drain,
     /// The longest message that the server takes is another one.
     MaxPayload(usize),
+    /// Take no more jobs and leave; a second one ends the grace time at once.
+    Drain,
     /// A deadline may have passed.
     Tick,
 }

@@ -1,5 +1,7 @@
 //! The agent: which jobs this node takes, and what becomes of them.
 //!
+//! 0. A worker that starts takes no jobs until a dispatcher admits it: another one may use
+//!    its name. One that is refused gives back what it has, and ends ([`Agent::admit`]).
 //! 1. A job is refused if it cannot be run here and now; the refusal says why.
 //! 2. An execution that is in hand, or was until lately, is not run a second time.
 //! 3. Every accepted job gets exactly one outcome, which is repeated until a
@@ -11,6 +13,7 @@
 //! 6. A job that is for certain roles starts only while one of them is acted in
 //!    ([`RoleParams`] and what follows it).
 
+mod admission;
 mod duty;
 mod input;
 mod outcomes;
@@ -39,6 +42,7 @@ pub use input::{Ended, HookRun, Input, Offer, Run};
 pub use output::{Event, Output, RoleObjection};
 pub use roles::RoleParams;
 
+use admission::JOIN_PATIENCE;
 use outcomes::Ledger;
 use roles::Roles;
 use settled::Settled;
@@ -135,6 +139,11 @@ enum Verdict {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
+    /// It waits for a dispatcher's word whether its name is free. None that knows of such
+    /// words is there if none has come until then.
+    Joining {
+        until: Time,
+    },
     Serving,
     /// Running jobs may finish until then.
     Draining {
@@ -152,6 +161,8 @@ enum Phase {
 pub struct Agent {
     params: Params,
     phase: Phase,
+    /// Why it is to end, if a dispatcher refuses it.
+    turned_away: Option<String>,
     /// How long a drained worker stays at least.
     linger_until: Time,
     roles: Roles,
@@ -178,7 +189,10 @@ impl Agent {
         // is worth more numbers than a worker can use in it.
         let batch_first = now.wall.as_millis().saturating_mul(1 << 10);
         Self {
-            phase: Phase::Serving,
+            phase: Phase::Joining {
+                until: now.time + JOIN_PATIENCE,
+            },
+            turned_away: None,
             linger_until: now.time,
             roles: Roles::new(params.roles.clone(), params.boot.clone()),
             usage: Usage::default(),
@@ -205,6 +219,7 @@ impl Agent {
             Input::Ended(ended) => ended.into_iter().for_each(|ended| self.end(ended, out)),
             Input::Confirmed { batch } => self.confirm(batch, out),
             Input::Unheard { batch } => self.ledger.unheard(now.time, batch),
+            Input::Admission(admission) => self.admit(now, &admission, out),
             Input::Roles(roles) => self.take_roles(now, &roles, out),
             Input::HookEnded { run, result } => {
                 self.roles.end_hook(run, result, out);
@@ -221,6 +236,10 @@ impl Agent {
                 let due = soonest.max(now.time);
                 self.heartbeat_due = self.heartbeat_due.min(due);
             }
+            Input::MaxPayload(max_payload) => {
+                self.params.max_payload = max_payload;
+                self.ledger.limit(max_payload);
+            }
             Input::Drain => self.drain(now, out),
             Input::Tick => {}
         }
@@ -236,10 +255,6 @@ impl Agent {
         let epoch = offer.assignment.epoch();
         if !self.roles.see(epoch, out) {
             let seen = self.roles.epoch();
-            Input::MaxPayload(max_payload) => {
-                self.params.max_payload = max_payload;
-                self.ledger.limit(max_payload);
-            }
             let reason = format!("stale epoch {epoch}: this node has seen {seen}");
             return self.refuse(OutcomeStatus::Refused, offer.assignment, reason, out);
         }
@@ -249,7 +264,7 @@ impl Agent {
             return;
         }
         if self.phase != Phase::Serving {
-            let reason = "the worker is draining".to_owned();
+            let reason = "the worker takes no jobs: it starts or drains".to_owned();
             return self.refuse(OutcomeStatus::HandedBack, offer.assignment, reason, out);
         }
         let acts_in = self.roles.shown();

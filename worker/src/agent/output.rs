@@ -38,8 +38,12 @@ pub enum Output {
     },
     /// Publish the state of the node.
     Heartbeat(Box<Heartbeat>),
+    /// Listen for jobs, before anything that follows.
+    Listen,
     /// Everything is done that could be: end the program.
     Exit,
+    /// End the program, and say that it failed and why.
+    Fail(String),
     /// Tell the operator.
     Event(Event),
 }
@@ -71,16 +75,16 @@ pub enum Event {
     Dropped { assignment: Assignment },
     /// An execution ran into its time limit or deadline.
     Overdue { run: Run, reason: String },
-    /// Outcomes were not confirmed and are sent again.
-    Repeated {
-        batch: u64,
-        outcomes: usize,
     /// An outcome was longer than any message may be: so much of its output is kept.
     OutputCut {
         assignment: Assignment,
         whole: usize,
         kept: usize,
     },
+    /// Outcomes were not confirmed and are sent again.
+    Repeated {
+        batch: u64,
+        outcomes: usize,
         tries: u32,
     },
     /// A confirmation of no batch of ours: late, or meant for another worker
@@ -100,6 +104,8 @@ pub enum Event {
     },
     /// The hook failed; a role that it was to bring is not taken on.
     HookFailed { generation: u64, reason: String },
+    /// Another worker has the name of this node.
+    TurnedAway { reason: String },
     /// No more jobs are taken.
     Draining { running: usize },
     /// The grace time is over; the rest was given back.

@@ -106,6 +106,7 @@ impl Log {
             }
             Event::Roles { .. }
             | Event::HookFailed { .. }
+            | Event::TurnedAway { .. }
             | Event::Draining { .. }
             | Event::HandedBack { .. }
             | Event::Leaving { .. } => return write(event, 0),
@@ -130,7 +131,6 @@ fn write(event: &Event, suppressed: u64) {
         Event::Overdue { run, reason } => {
             tracing::warn!(event = "job_overdue", ?run, reason, suppressed);
         }
-        Event::Repeated {
         Event::OutputCut {
             assignment,
             whole,
@@ -143,6 +143,7 @@ fn write(event: &Event, suppressed: u64) {
                  output elsewhere"
             );
         }
+        Event::Repeated {
             batch,
             outcomes,
             tries,
@@ -175,6 +176,7 @@ fn write(event: &Event, suppressed: u64) {
         Event::HookFailed { generation, reason } => {
             tracing::error!(event = "role_hook_failed", generation, reason);
         }
+        Event::TurnedAway { reason } => tracing::error!(event = "turned_away", "{reason}"),
         Event::Draining { running } => tracing::info!(event = "draining", running),
         Event::HandedBack { count } => tracing::warn!(event = "jobs_handed_back", count),
         Event::Leaving { unconfirmed } => tracing::info!(event = "leaving", unconfirmed),

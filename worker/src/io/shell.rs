@@ -3,25 +3,24 @@
 //! Messages and ends of executions are taken many at a time when there are
 //! many, so that a busy worker pays for a turn of the loop once for all of them.
 
+mod receive;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::bail;
+use anyhow::{Context as _, anyhow, bail};
 use async_nats::connection::State;
-use async_nats::{Message, StatusCode, Subject};
+use async_nats::{Message, Subject, Subscriber};
 use bytes::Bytes;
 use foldhash::{HashMap, HashMapExt as _};
-use futures_util::stream::FusedStream;
+use futures_util::stream::{FusedStream as _, SelectAll};
 use futures_util::{FutureExt as _, Stream, StreamExt as _};
 use rolecast_common::id::{Category, Epoch, NodeId, Role};
 use rolecast_common::nats::{Clock, Connection, Timer};
-use rolecast_common::options::{HEADER_DEADLINE, HEADER_ROLES, parse_roles};
-use rolecast_common::subjects::{self, PING_FOR_REPORT};
-use rolecast_common::time::{Now, Time, WallTime};
-use rolecast_common::wire::{
-    self, Encoding, HEADER_CONTENT_TYPE, Heartbeat, Outcome, OutcomeBatch, RoleAssignment, Usage,
-};
+use rolecast_common::subjects;
+use rolecast_common::time::{Now, Time};
+use rolecast_common::wire::{self, Encoding, Heartbeat, Outcome, OutcomeBatch, Usage};
 use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
 
@@ -30,9 +29,9 @@ use super::epoch::EpochFile;
 use super::gauge::Gauge;
 use super::hook::{self, Hook};
 use super::log::Log;
-use super::report::{Finished, Report};
+use super::report::Report;
 use super::worker::{Runner, Service};
-use crate::agent::{Agent, Ended, HookRun, Input, Offer, Output, Run};
+use crate::agent::{Agent, Ended, HookRun, Input, Output, Run};
 use crate::command::job_environment;
 use crate::job::Job;
 
@@ -42,6 +41,9 @@ const TURN_MAX: usize = 256;
 /// How long the end of the program waits for commands to die and for the last
 /// messages to be written.
 const END_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Two workers that share a node id by mistake must not both run a job.
+const QUEUE_GROUP: &str = "worker";
 
 /// How a running execution is stopped.
 #[derive(Debug)]
@@ -69,6 +71,10 @@ pub(super) struct Shell {
     hook_ends: Option<mpsc::UnboundedReceiver<hook::Ended>>,
     epoch_file: Option<EpochFile>,
     is_leashed: bool,
+    /// Just subscribed.
+    jobs: Option<Subscriber>,
+    /// The longest message that the agent knows the server to take.
+    max_payload: usize,
     running: HashMap<Run, Stopper>,
     ended: mpsc::UnboundedSender<Ended>,
     ends: Option<mpsc::UnboundedReceiver<Ended>>,
@@ -114,6 +120,8 @@ impl Shell {
             hook_ends: Some(hook_ends),
             epoch_file,
             is_leashed,
+            jobs: None,
+            max_payload: 0,
             running: HashMap::new(),
             ended,
             ends: Some(ends),
@@ -127,7 +135,7 @@ impl Shell {
     /// Serves until the agent says that it is over.
     pub(super) async fn run(
         mut self,
-        mut messages: impl FusedStream<Item = Message> + Unpin,
+        mut messages: SelectAll<Subscriber>,
         mut usage: watch::Receiver<Option<Usage>>,
         drain: impl Stream<Item = ()> + Unpin,
     ) -> anyhow::Result<()> {
@@ -141,6 +149,8 @@ impl Shell {
         self.take_usage(&mut usage);
         self.handle(Input::Tick);
         while !self.is_over {
+            self.take_max_payload();
+            messages.extend(self.jobs.take());
             timer.set(&self.clock, self.agent.next_deadline());
             tokio::select! {
                 Some(message) = messages.next() => self.receive_ready(message, &mut messages),
@@ -174,11 +184,7 @@ impl Shell {
     }
 
     /// Takes this message and those that are ready behind it.
-    fn receive_ready(
-        &mut self,
-        first: Message,
-        messages: &mut (impl FusedStream<Item = Message> + Unpin),
-    ) {
+    fn receive_ready(&mut self, first: Message, messages: &mut SelectAll<Subscriber>) {
         let now = self.clock.now();
         self.receive(now, first);
         for _ in 1..TURN_MAX {
@@ -189,87 +195,13 @@ impl Shell {
         }
     }
 
-    fn receive(&mut self, now: Now, message: Message) {
-        let subject = message.subject.clone();
-        let kind = subject
-            .strip_prefix(self.node_prefix.as_str())
-            .unwrap_or_default();
-        let received = match kind {
-            "jobs" => self.receive_job(now, message),
-            "roles" => self.receive_roles(now, &message),
-            "ping" => self.receive_ping(now, message),
-            _ => self.receive_confirmation(now, kind, &message),
-        };
-        if let Err(reason) = received {
-            self.log.malformed(now.time, &subject, &reason);
+    /// A server says how long messages may be, at a connection and when that changes.
+    fn take_max_payload(&mut self) {
+        let max_payload = self.connection.client.max_payload();
+        if max_payload != self.max_payload {
+            self.max_payload = max_payload;
+            self.handle(Input::MaxPayload(max_payload));
         }
-    }
-
-    fn receive_job(&mut self, now: Now, message: Message) -> Result<(), String> {
-        let reply = message
-            .reply
-            .as_ref()
-            .ok_or("a job without a reply subject")?;
-        let assignment = reply.strip_prefix(self.done_prefix.as_str());
-        let assignment = assignment.ok_or("a reply subject of another node")?;
-        let assignment = assignment
-            .parse()
-            .map_err(|error| format!("reply subject: {error}"))?;
-        let deadline = match header(&message, HEADER_DEADLINE) {
-            Some(text) => Some(WallTime::parse(text).ok_or("a deadline that is no time")?),
-            None => None,
-        };
-        let roles = match header(&message, HEADER_ROLES) {
-            Some(text) => parse_roles(text).ok_or("roles that are none")?,
-            None => Vec::new(),
-        };
-        let offer = Offer {
-            assignment,
-            deadline,
-            roles,
-        };
-        self.agent.handle(now, Input::Job(offer), &mut self.outputs);
-        self.carry_out(now.time, Some(message));
-        Ok(())
-    }
-
-    fn receive_roles(&mut self, now: Now, message: &Message) -> Result<(), String> {
-        let encoding = Encoding::of(header(message, HEADER_CONTENT_TYPE));
-        let roles: RoleAssignment =
-            wire::decode(encoding, &message.payload).map_err(|error| error.to_string())?;
-        self.handle_at(now, Input::Roles(roles));
-        Ok(())
-    }
-
-    /// Answers; how long that takes tells the dispatcher how far away this node is.
-    fn receive_ping(&mut self, now: Now, message: Message) -> Result<(), String> {
-        let reply = message.reply.ok_or("a ping without a reply subject")?;
-        if !reply.starts_with(self.done_prefix.as_str()) {
-            return Err("a reply subject of another node".to_owned());
-        }
-        self.publish(reply, None, Bytes::new());
-        if message.payload == PING_FOR_REPORT.as_bytes() {
-            self.handle_at(now, Input::ReportAsked);
-        }
-        Ok(())
-    }
-
-    fn receive_confirmation(
-        &mut self,
-        now: Now,
-        kind: &str,
-        message: &Message,
-    ) -> Result<(), String> {
-        let batch = kind
-            .strip_prefix("confirm.")
-            .and_then(|number| number.parse().ok());
-        let batch = batch.ok_or("a subject that is none of a worker's")?;
-        let input = match message.status {
-            Some(StatusCode::NO_RESPONDERS) => Input::Unheard { batch },
-            Some(_) | None => Input::Confirmed { batch },
-        };
-        self.handle_at(now, input);
-        Ok(())
     }
 
     fn take_usage(&mut self, usage: &mut watch::Receiver<Option<Usage>>) {
@@ -334,11 +266,31 @@ impl Shell {
                 }
                 Output::Hook { run, old, new } => self.start_hook(run, &old, &new),
                 Output::Heartbeat(heartbeat) => self.send_heartbeat(&heartbeat),
+                Output::Listen => {
+                    self.listen();
+                    if self.failure.is_some() {
+                        break;
+                    }
+                }
                 Output::Exit => self.is_over = true,
+                Output::Fail(reason) => self.failure = Some(anyhow!(reason)),
                 Output::Event(event) => self.log.event(now, &event),
             }
         }
         self.outputs = outputs;
+    }
+
+    /// Subscribes ahead of what is published next, so that no job comes too early.
+    fn listen(&mut self) {
+        let subject = subjects::node_jobs(&self.node);
+        let client = &self.connection.client;
+        let subscribe = client.queue_subscribe(subject, QUEUE_GROUP.to_owned());
+        let subscribed = tokio::task::unconstrained(subscribe).now_or_never();
+        match subscribed.context("the client is busy") {
+            Ok(Ok(jobs)) => self.jobs = Some(jobs),
+            Ok(Err(error)) => self.failure = Some(error.into()),
+            Err(error) => self.failure = Some(error.context("cannot listen for jobs")),
+        }
     }
 
     /// A worker that cannot remember whom it obeys must not take on roles.
@@ -376,7 +328,7 @@ impl Shell {
                     gauge: Arc::clone(&self.gauge),
                     is_leashed: self.is_leashed,
                 };
-                start_command(task, report);
+                child::start(task, report);
                 Stopper::Command(stop)
             }
         };
@@ -466,30 +418,4 @@ impl Shell {
             tracing::warn!(event = "flush_failed", "the last messages may be lost");
         }
     }
-}
-
-/// Runs the command on its own thread.
-fn start_command(task: Task, report: Report) {
-    let (sender, receiver) = std::sync::mpsc::channel::<(Task, Report)>();
-    let thread = std::thread::Builder::new().name("command".to_owned());
-    let spawned = thread.spawn(move || {
-        if let Ok((task, report)) = receiver.recv() {
-            report.send(child::run(task));
-        }
-    });
-    match spawned {
-        Ok(_) => {
-            // The thread waits for exactly this.
-            let _ = sender.send((task, report));
-        }
-        Err(error) => {
-            let reason = format!("cannot start a thread for the command: {error}");
-            report.send(Finished::failed(wire::OutcomeStatus::Retry, reason));
-        }
-    }
-}
-
-fn header<'a>(message: &'a Message, name: &str) -> Option<&'a str> {
-    let value = message.headers.as_ref()?.get(name)?;
-    Some(value.as_str())
 }

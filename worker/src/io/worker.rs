@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use async_nats::{Client, Message, SubscribeError};
-use futures_util::stream::{FusedStream, once, select};
+use async_nats::{Client, SubscribeError, Subscriber};
+use futures_util::stream::{SelectAll, once};
 use futures_util::{Stream, StreamExt as _};
 use rolecast_common::id::{BootId, Category, Epoch, NodeId, Role};
 use rolecast_common::label::Labels;
@@ -213,23 +213,23 @@ impl Worker {
     }
 }
 
-/// Listens to everything addressed to the node.
+/// Listens to everything addressed to the node but its jobs.
 async fn subscribe(
     client: &Client,
     node: &NodeId,
-) -> Result<impl FusedStream<Item = Message> + Unpin + use<>, SubscribeError> {
-    let group = QUEUE_GROUP.to_owned();
-    let jobs = client
-        .queue_subscribe(subjects::node_jobs(node), group)
-        .await?;
-    let roles = client.subscribe(subjects::node_roles(node)).await?;
-    let pings = client.subscribe(subjects::node_ping(node)).await?;
-    // Without a group: the server tells only a plain subscription that nobody
-    // listens where the outcomes were sent.
+) -> Result<SelectAll<Subscriber>, SubscribeError> {
     let confirmations = subjects::node_all(node).replace('>', "confirm.*");
-    let confirmations = client.subscribe(confirmations).await?;
-    Ok(select(
-        jobs.fuse(),
-        select(confirmations.fuse(), select(roles.fuse(), pings.fuse())),
-    ))
+    let subjects = [
+        subjects::node_admission(node),
+        subjects::node_roles(node),
+        subjects::node_ping(node),
+        confirmations,
+    ];
+    let mut messages = SelectAll::new();
+    for subject in subjects {
+        // Without a group: the server tells only a plain subscription that nobody
+        // listens where the outcomes were sent.
+        messages.push(client.subscribe(subject).await?);
+    }
+    Ok(messages)
 }

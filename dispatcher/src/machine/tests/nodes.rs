@@ -5,10 +5,12 @@ use std::time::Duration;
 use rolecast_common::assignment::{Ack, Assignment};
 use rolecast_common::id::{Category, Epoch, Sequence};
 use rolecast_common::time::Time;
-use rolecast_common::wire::OutcomeStatus;
+use rolecast_common::wire::{AdmissionVerdict, OutcomeStatus};
 
 use super::super::{Event, Input, Machine, Malformed, Output};
-use super::{ack, all, delivery, forwarded, heartbeat, machine, node, now, report, running, turn};
+use super::{
+    ack, all, beat, delivery, forwarded, heartbeat, machine, node, now, report, running, turn,
+};
 
 #[test]
 fn the_jobs_of_a_silent_node_go_back_and_its_late_outcome_changes_nothing() {
@@ -71,12 +73,84 @@ fn a_bounced_job_goes_back_at_once_and_the_node_gets_no_more() {
 #[test]
 fn a_restarted_worker_has_lost_what_its_former_boot_had() {
     let (mut machine, _) = running();
-    let out = turn(&mut machine, 1.0, [heartbeat("n1", "b", 1, vec![])]);
+    // The former one may still live, so nothing is judged yet.
+    let out = turn(&mut machine, 0.3, [heartbeat("n1", "b", 1, vec![])]);
+    assert_eq!(admissions(&out), [AdmissionVerdict::Wait]);
+    assert_eq!(out.len(), 1, "{out:?}");
+    let out = turn(&mut machine, 1.4, [joining("n1", "b", 2)]);
+    assert_eq!(admissions(&out), [AdmissionVerdict::Admitted]);
     assert!(
         out.iter()
             .any(|output| matches!(output, Output::GiveBack { .. })),
         "{out:?}"
     );
+}
+
+#[test]
+fn a_second_worker_of_a_name_is_refused_and_the_first_keeps_its_jobs() {
+    let (mut machine, assignment) = running();
+    let out = turn(&mut machine, 0.3, [joining("n1", "b", 1)]);
+    assert_eq!(admissions(&out), [AdmissionVerdict::Wait]);
+    let first = heartbeat("n1", "a", 2, vec![assignment.clone()]);
+    let out = turn(&mut machine, 1.0, [first, joining("n1", "b", 2)]);
+    assert_eq!(admissions(&out), [AdmissionVerdict::Refused]);
+    assert_eq!(machine.counters.heartbeats_refused, 1);
+    let out = turn(
+        &mut machine,
+        1.2,
+        [report("n1", &assignment, OutcomeStatus::Completed)],
+    );
+    assert!(matches!(out[..], [Output::Record(_)]), "{out:?}");
+}
+
+#[test]
+fn a_worker_that_starts_is_admitted_at_once_where_nobody_has_its_name() {
+    let mut machine = machine();
+    let out = turn(&mut machine, 0.0, [joining("n1", "a", 1)]);
+    assert_eq!(admissions(&out), [AdmissionVerdict::Admitted]);
+    let out = turn(&mut machine, 0.1, [heartbeat("n1", "a", 2, vec![])]);
+    assert!(admissions(&out).is_empty());
+}
+
+#[test]
+fn a_clock_that_is_wrong_is_told_of_once_and_shown() {
+    let mut machine = machine();
+    let mut events = 0;
+    for second in 0..20u32 {
+        let mut beat = beat("n1", "a", u64::from(second) + 1);
+        let at = now(f64::from(second));
+        beat.sent_ms = Some(at.wall + Duration::from_secs(600));
+        let input = Input::Heartbeat {
+            from: node("n1"),
+            heartbeat: Box::new(beat),
+        };
+        let out = all(&mut machine, f64::from(second), [input]);
+        let is_event =
+            |output: &&Output| matches!(output, Output::Event(Event::ClockSkewed { .. }));
+        events += out.iter().filter(is_event).count();
+    }
+    assert_eq!(events, 1);
+    let status = machine.status(now(20.0));
+    assert_eq!(status.nodes[0].clock_skew_ms, Some(600_000));
+}
+
+fn joining(name: &str, boot: &str, sequence: u64) -> Input {
+    let mut beat = beat(name, boot, sequence);
+    beat.joining = true;
+    Input::Heartbeat {
+        from: node(name),
+        heartbeat: Box::new(beat),
+    }
+}
+
+fn admissions(out: &[Output]) -> Vec<AdmissionVerdict> {
+    let admissions = out.iter().filter_map(|output| {
+        let Output::Admit { admission, .. } = output else {
+            return None;
+        };
+        Some(admission.verdict)
+    });
+    admissions.collect()
 }
 
 #[test]
@@ -149,7 +223,7 @@ fn an_adopted_job_of_a_category_nobody_serves_is_lost_with_its_node_and_given_ba
         ack(1, 1),
     );
     turn(&mut successor, 0.1, [heartbeat("n1", "a", 1, vec![theirs])]);
-    let out = turn(&mut successor, 0.2, [heartbeat("n1", "b", 1, vec![])]);
+    let out = turn(&mut successor, 1.5, [heartbeat("n1", "b", 1, vec![])]);
     let is_given_back = |output: &Output| matches!(output, Output::GiveBack { .. });
     assert!(out.iter().any(is_given_back), "{out:?}");
     assert_eq!(successor.fleet.get(&node("n1")).unwrap().jobs(), 0);

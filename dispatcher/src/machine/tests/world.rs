@@ -106,6 +106,7 @@ impl World {
                 | Output::Confirm(_)
                 | Output::StepDown { .. }
                 | Output::Roles(_)
+                | Output::Admit { .. }
                 | Output::PublishCapacity(_)
                 | Output::RecordDecision(_)
                 | Output::SaveForecast { .. }

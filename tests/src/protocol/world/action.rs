@@ -313,7 +313,13 @@ impl World {
             }
             Place::Store => return Ok(()),
         }
-        self.wake(at)
+        self.wake(at)?;
+        if let Place::Node(index) = at {
+            // Its name is its own: here no two workers have one.
+            let admission = self.hosts[index].admission();
+            self.tell_node(index, agent::Input::Admission(admission), None)?;
+        }
+        Ok(())
     }
 
     /// Lets whoever believes to be at work send jobs for roles, to anybody: agents

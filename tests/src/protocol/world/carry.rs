@@ -132,7 +132,9 @@ impl World {
                     self.post(Place::Node(index), Place::Dispatcher(desk), letter);
                 }
             }
-            Output::Exit => {
+            // Here no two workers have one name, and jobs are for those who hold roles.
+            Output::Listen => {}
+            Output::Exit | Output::Fail(_) => {
                 host.agent = None;
                 let away = host.away;
                 self.after(away, Due::Start(Place::Node(node)));

@@ -163,7 +163,9 @@ impl Books {
                 | Output::KeepEpoch(_)
                 | Output::Hook { .. }
                 | Output::Heartbeat(_)
+                | Output::Listen
                 | Output::Exit
+                | Output::Fail(_)
                 | Output::Event(_) => {}
             }
         }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use rolecast_common::assignment::Ack;
 use rolecast_common::id::{Attempt, Epoch, JobId};
 use rolecast_common::unit::Cores;
-use rolecast_common::wire::Heartbeat;
+use rolecast_common::wire::{Admission, AdmissionVerdict, Heartbeat};
 
 use super::super::*;
 
@@ -53,7 +53,19 @@ impl Bench {
         Self::with(3, false, RoleParams::default())
     }
 
+    /// An agent that has just started.
+    pub(super) fn joining() -> Self {
+        Self::started(3, false, RoleParams::default())
+    }
+
     fn with(jobs_max: u32, heartbeat_on_change: bool, roles: RoleParams) -> Self {
+        let mut bench = Self::started(jobs_max, heartbeat_on_change, roles);
+        bench.admission(AdmissionVerdict::Admitted);
+        bench.take();
+        bench
+    }
+
+    fn started(jobs_max: u32, heartbeat_on_change: bool, roles: RoleParams) -> Self {
         let limits = |jobs_max, time_limit| Limits {
             jobs_max,
             time_limit,
@@ -101,6 +113,22 @@ impl Bench {
         bench
     }
 
+    pub(super) fn admission(&mut self, verdict: AdmissionVerdict) {
+        let word = self.word(verdict);
+        self.input(Input::Admission(word));
+    }
+
+    /// Returns what a dispatcher says to this start of the node.
+    pub(super) fn word(&self, verdict: AdmissionVerdict) -> Admission {
+        Admission {
+            v: VERSION,
+            boot: self.agent.params.boot.clone(),
+            epoch: Epoch::new(7),
+            verdict,
+            reason: "boot b1 of it sent a heartbeat 0.4 s ago".to_owned(),
+        }
+    }
+
     pub(super) fn input(&mut self, input: Input) {
         let first = self.out.len();
         self.agent.handle(self.now, input, &mut self.out);
@@ -115,9 +143,10 @@ impl Bench {
                 Output::SendOutcomes { batch, outcomes } => {
                     self.unconfirmed.insert(*batch, outcomes.outcomes.clone());
                 }
-                Output::Exit => self.has_left = true,
+                Output::Exit | Output::Fail(_) => self.has_left = true,
                 Output::KeepEpoch(_)
                 | Output::Hook { .. }
+                | Output::Listen
                 | Output::Heartbeat(_)
                 | Output::Event(_) => {}
             }
@@ -182,7 +211,7 @@ impl Bench {
     }
 
     pub(super) fn heartbeat(&self) -> Heartbeat {
-        self.agent.heartbeat()
+        self.agent.heartbeat(self.now.wall)
     }
 
     /// Lets time pass as a shell does: from deadline to deadline.

@@ -12,7 +12,9 @@ mod roles;
 use rolecast_common::assignment::Ack;
 use rolecast_common::id::Epoch;
 use rolecast_common::unit::Cores;
-use rolecast_common::wire::{Heartbeat, Message as _, encode};
+use rolecast_common::wire::{
+    Admission, AdmissionVerdict, Encoding, Heartbeat, Message as _, OutcomeBatch, encode,
+};
 
 use super::*;
 use bench::{
@@ -36,6 +38,71 @@ fn a_job_is_started_and_its_outcome_sent_until_it_is_confirmed() {
     assert!(bench.heartbeat().jobs.is_empty());
     bench.pass(60 * SECOND);
     assert!(bench.sent().is_empty());
+}
+
+#[test]
+fn a_worker_that_starts_takes_no_jobs_until_it_is_admitted() {
+    let mut bench = Bench::joining();
+    let beat = bench.heartbeat();
+    assert!(beat.joining && beat.jobs_max == 0 && !beat.draining);
+    bench.pass(SECOND);
+    let beats = bench.take();
+    let is_beat = |output: &&Output| matches!(output, Output::Heartbeat(_));
+    assert!(beats.iter().filter(is_beat).count() >= 4, "{beats:?}");
+    for _ in 0..10 {
+        bench.admission(AdmissionVerdict::Wait);
+        bench.pass(2 * SECOND);
+    }
+    assert!(!bench.take().contains(&Output::Listen));
+    bench.admission(AdmissionVerdict::Admitted);
+    let [Output::Listen, Output::Heartbeat(beat)] = &bench.take()[..] else {
+        panic!("it listens, and then says that it takes jobs");
+    };
+    assert!(!beat.joining && beat.jobs_max == 3);
+    bench.admission(AdmissionVerdict::Wait);
+    bench.start("a", 1);
+}
+
+#[test]
+fn without_any_word_a_worker_serves_after_a_time() {
+    let mut bench = Bench::joining();
+    bench.pass(3 * SECOND);
+    assert!(bench.take().contains(&Output::Listen));
+    bench.start("a", 1);
+}
+
+#[test]
+fn a_worker_whose_name_is_in_use_gives_back_what_it_has_and_fails() {
+    let mut bench = Bench::new();
+    let run = bench.start("a", 1);
+    bench.input(Input::Admission(Admission {
+        boot: BootId::new("another").unwrap(),
+        ..bench.word(AdmissionVerdict::Refused)
+    }));
+    assert!(bench.stopped.is_empty(), "it is not meant");
+    bench.admission(AdmissionVerdict::Refused);
+    assert!(bench.stopped.contains(&run));
+    let (status, _) = bench.refusal().unwrap();
+    assert_eq!(status, OutcomeStatus::HandedBack);
+    bench.confirm_all();
+    bench.pass(SECOND);
+    let out = bench.take();
+    let Some(Output::Fail(reason)) = out.iter().find(|o| matches!(o, Output::Fail(_))) else {
+        panic!("{out:?}");
+    };
+    let expected = "the name of node n1 is in use: boot b1 of it sent a heartbeat 0.4 s ago";
+    assert!(reason.starts_with(expected), "{reason}");
+    assert!(!out.contains(&Output::Exit));
+}
+
+#[test]
+fn a_worker_that_joins_and_is_refused_ends_soon() {
+    let mut bench = Bench::joining();
+    bench.admission(AdmissionVerdict::Refused);
+    bench.pass(SECOND);
+    let out = bench.take();
+    assert!(out.iter().any(|output| matches!(output, Output::Fail(_))));
+    assert!(!out.contains(&Output::Listen));
 }
 
 #[test]
@@ -260,73 +327,6 @@ fn outcomes_gather_while_four_batches_are_unconfirmed() {
     assert_eq!(sizes, [64, 64, 18]);
 }
 
-#[test]
-fn a_batch_of_several_outcomes_stays_below_its_size() {
-    let mut bench = Bench::with_jobs_max(10);
-    let runs: Vec<Run> = (0..6).map(|n| bench.start(&n.to_string(), 1)).collect();
-    let ended = runs.iter().map(|run| Ended {
-        output: vec![0; BATCH_LEN_MAX * 2 / 5].into(),
-        ..ended(*run, OutcomeStatus::Completed)
-    });
-    bench.input(Input::Ended(ended.collect()));
-    let sizes: Vec<usize> = bench.sent().iter().map(|(_, o)| o.len()).collect();
-    assert_eq!(sizes, [2, 2, 2]);
-}
-
-#[test]
-fn what_nobody_hears_is_sent_again_ever_more_slowly() {
-    let mut bench = Bench::new();
-    let run = bench.start("a", 1);
-    bench.end(run, OutcomeStatus::Completed);
-    let mut delays = Vec::new();
-    for _ in 0..7 {
-        let batch = bench.sent().pop().unwrap().0;
-        bench.input(Input::Unheard { batch });
-        let start = bench.now.time;
-        while !bench
-            .out
-            .iter()
-            .any(|o| matches!(o, Output::SendOutcomes { .. }))
-        {
-            bench.pass(Duration::from_millis(100));
-        }
-        delays.push(bench.now.time.since(start).as_millis());
-    }
-    assert_eq!(delays, [500, 1000, 2000, 4000, 5000, 5000, 5000]);
-}
-
-#[test]
-fn a_new_connection_sends_everything_unconfirmed_at_once() {
-    let mut bench = Bench::new();
-    let run = bench.start("a", 1);
-    bench.end(run, OutcomeStatus::Completed);
-    let first = bench.sent();
-    bench.input(Input::Connected);
-    assert_eq!(bench.sent(), first);
-}
-
-#[test]
-fn a_job_is_stopped_at_its_time_limit_or_deadline_whichever_is_first() {
-    let mut bench = Bench::new();
-    for (job, deadline, stop_after, reason) in [
-        ("a", None, 10, "time limit of 10s reached"),
-        ("b", Some(3), 3, "deadline passed while it ran"),
-        ("c", Some(30), 10, "time limit of 10s reached"),
-    ] {
-        bench.input(Input::Job(Offer {
-            assignment: assignment_of("pair", job, 1),
-            deadline: deadline.map(|seconds| bench.now.wall + seconds * SECOND),
-            roles: Vec::new(),
-        }));
-        let run = bench.starts()[0];
-        bench.pass(stop_after * SECOND - Duration::from_millis(1));
-        assert!(!bench.take().contains(&Output::Stop(run)));
-        bench.pass(Duration::from_millis(1));
-        assert!(bench.take().contains(&Output::Stop(run)));
-        bench.end(run, OutcomeStatus::Completed);
-        let outcome = bench.sent()[0].1[0].clone();
-        assert_eq!(outcome.status, OutcomeStatus::Retry);
-        assert_eq!(outcome.reason, reason);
 /// Returns the longest message that these outcomes make.
 fn longest(sent: &[(u64, Vec<Outcome>)]) -> usize {
     let lengths = sent.iter().map(|(_, outcomes)| {
@@ -430,6 +430,73 @@ fn a_heartbeat_fits_a_server_that_takes_short_messages() {
     assert!(bench.heartbeat().jobs.len() > 50);
 }
 
+#[test]
+fn a_batch_of_several_outcomes_stays_below_its_size() {
+    let mut bench = Bench::with_jobs_max(10);
+    let runs: Vec<Run> = (0..6).map(|n| bench.start(&n.to_string(), 1)).collect();
+    let ended = runs.iter().map(|run| Ended {
+        output: vec![0; BATCH_LEN_MAX * 2 / 5].into(),
+        ..ended(*run, OutcomeStatus::Completed)
+    });
+    bench.input(Input::Ended(ended.collect()));
+    let sizes: Vec<usize> = bench.sent().iter().map(|(_, o)| o.len()).collect();
+    assert_eq!(sizes, [2, 2, 2]);
+}
+
+#[test]
+fn what_nobody_hears_is_sent_again_ever_more_slowly() {
+    let mut bench = Bench::new();
+    let run = bench.start("a", 1);
+    bench.end(run, OutcomeStatus::Completed);
+    let mut delays = Vec::new();
+    for _ in 0..7 {
+        let batch = bench.sent().pop().unwrap().0;
+        bench.input(Input::Unheard { batch });
+        let start = bench.now.time;
+        while !bench
+            .out
+            .iter()
+            .any(|o| matches!(o, Output::SendOutcomes { .. }))
+        {
+            bench.pass(Duration::from_millis(100));
+        }
+        delays.push(bench.now.time.since(start).as_millis());
+    }
+    assert_eq!(delays, [500, 1000, 2000, 4000, 5000, 5000, 5000]);
+}
+
+#[test]
+fn a_new_connection_sends_everything_unconfirmed_at_once() {
+    let mut bench = Bench::new();
+    let run = bench.start("a", 1);
+    bench.end(run, OutcomeStatus::Completed);
+    let first = bench.sent();
+    bench.input(Input::Connected);
+    assert_eq!(bench.sent(), first);
+}
+
+#[test]
+fn a_job_is_stopped_at_its_time_limit_or_deadline_whichever_is_first() {
+    let mut bench = Bench::new();
+    for (job, deadline, stop_after, reason) in [
+        ("a", None, 10, "time limit of 10s reached"),
+        ("b", Some(3), 3, "deadline passed while it ran"),
+        ("c", Some(30), 10, "time limit of 10s reached"),
+    ] {
+        bench.input(Input::Job(Offer {
+            assignment: assignment_of("pair", job, 1),
+            deadline: deadline.map(|seconds| bench.now.wall + seconds * SECOND),
+            roles: Vec::new(),
+        }));
+        let run = bench.starts()[0];
+        bench.pass(stop_after * SECOND - Duration::from_millis(1));
+        assert!(!bench.take().contains(&Output::Stop(run)));
+        bench.pass(Duration::from_millis(1));
+        assert!(bench.take().contains(&Output::Stop(run)));
+        bench.end(run, OutcomeStatus::Completed);
+        let outcome = bench.sent()[0].1[0].clone();
+        assert_eq!(outcome.status, OutcomeStatus::Retry);
+        assert_eq!(outcome.reason, reason);
         bench.confirm_newest();
     }
 }

@@ -1,0 +1,40 @@
+//! How a worker that starts learns whether the name of its node is free.
+
+use serde::{Deserialize, Serialize};
+
+use super::Message;
+use crate::id::{BootId, Epoch};
+
+/// The answer to a heartbeat that is `joining`, or of a boot that is refused, sent on
+/// `rolecast.node.<node>.admission`. Whoever uses the same name gets it too, and knows by
+/// the boot that it is not meant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Admission {
+    pub v: u8,
+    /// The start of the worker that it is for.
+    pub boot: BootId,
+    /// The epoch of the dispatcher.
+    pub epoch: Epoch,
+    pub verdict: AdmissionVerdict,
+    /// Why it is refused, in one line.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+}
+
+impl Message for Admission {
+    fn version(&self) -> u8 {
+        self.v
+    }
+}
+
+/// What becomes of a worker that starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AdmissionVerdict {
+    /// The name is its own from here on: it may listen for jobs.
+    Admitted,
+    /// Another start of the node was alive a moment ago, or drains.
+    Wait,
+    /// Another start of the node is alive: this one is to end.
+    Refused,
+}

@@ -1,0 +1,210 @@
+//! The starts of one node's worker: which one is the node.
+//!
+//! Two workers may use one name by mistake, and a worker that was killed may be started
+//! again within a moment. Only time tells one from the other:
+//!
+//! 1. A start that was not heard of before contends. It becomes the node as soon as the
+//!    present one has missed a heartbeat, with a margin, or is gone.
+//! 2. A heartbeat of the present one, half an interval or more after the first of the
+//!    other, shows that both live: the other is refused, and stays so while the present
+//!    one lives. Sooner it may have been on its way since before its sender died.
+//! 3. While the present one drains the other waits: it is its successor.
+//! 4. A start that was replaced is never the node again.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use rolecast_common::id::BootId;
+use rolecast_common::time::Time;
+
+use super::Refusal;
+
+/// Replaced and refused starts remembered per node, of each kind, to tell a replay from a
+/// restart. More than eight that live at a time are more mistakes than one makes.
+const REMEMBERED_MAX: usize = 8;
+/// Of an interval without a heartbeat, in tenths, after which the present start has missed
+/// one: room for what delays a message, well below two.
+const MISSED_TENTHS: u32 = 13;
+
+#[derive(Debug)]
+pub(super) struct Boots {
+    current: BootId,
+    former: VecDeque<BootId>,
+    refused: VecDeque<BootId>,
+    contender: Option<Contender>,
+}
+
+#[derive(Debug)]
+struct Contender {
+    boot: BootId,
+    since: Time,
+}
+
+/// When the present start was heard of last.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Life {
+    pub(super) seen: Time,
+    pub(super) interval: Duration,
+    pub(super) is_gone: bool,
+    pub(super) is_draining: bool,
+}
+
+impl Boots {
+    pub(super) fn new(first: BootId) -> Self {
+        Self {
+            current: first,
+            former: VecDeque::new(),
+            refused: VecDeque::new(),
+            contender: None,
+        }
+    }
+
+    pub(super) fn current(&self) -> &BootId {
+        &self.current
+    }
+
+    /// Takes a heartbeat of a start; returns whether it has become the node by it.
+    pub(super) fn take(&mut self, now: Time, boot: &BootId, life: Life) -> Result<bool, Refusal> {
+        if *boot == self.current {
+            self.resist(now, life);
+            return Ok(false);
+        }
+        if self.former.contains(boot) {
+            return Err(Refusal::SupersededBoot);
+        }
+        if life.is_gone || now.since(life.seen) >= life.interval * MISSED_TENTHS / 10 {
+            let former = std::mem::replace(&mut self.current, boot.clone());
+            remember(&mut self.former, former);
+            self.refused.retain(|refused| refused != boot);
+            self.contender = None;
+            return Ok(true);
+        }
+        if self.refused.contains(boot) {
+            return Err(Refusal::NameInUse);
+        }
+        if self
+            .contender
+            .as_ref()
+            .is_none_or(|other| other.boot != *boot)
+        {
+            let boot = boot.clone();
+            self.contender = Some(Contender { boot, since: now });
+        }
+        Err(Refusal::Contends)
+    }
+
+    /// The present start lives: who contends since long enough is refused.
+    fn resist(&mut self, now: Time, life: Life) {
+        let is_refuted = |contender: &Contender| now.since(contender.since) >= life.interval / 2;
+        if life.is_draining || !self.contender.as_ref().is_some_and(is_refuted) {
+            return;
+        }
+        if let Some(contender) = self.contender.take() {
+            remember(&mut self.refused, contender.boot);
+        }
+    }
+}
+
+fn remember(boots: &mut VecDeque<BootId>, boot: BootId) {
+    boots.push_back(boot);
+    if boots.len() > REMEMBERED_MAX {
+        boots.pop_front();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A node whose first start was heard at 0 s.
+    struct World {
+        boots: Boots,
+        life: Life,
+    }
+
+    impl World {
+        fn new() -> Self {
+            let life = Life {
+                seen: at(0.0),
+                interval: Duration::from_secs(1),
+                is_gone: false,
+                is_draining: false,
+            };
+            let boots = Boots::new(boot("a"));
+            Self { boots, life }
+        }
+
+        fn beat(&mut self, seconds: f64, name: &str) -> Result<bool, Refusal> {
+            let taken = self.boots.take(at(seconds), &boot(name), self.life);
+            if taken.is_ok() {
+                self.life.seen = at(seconds);
+            }
+            taken
+        }
+    }
+
+    #[test]
+    fn a_worker_that_was_killed_and_started_again_is_the_node_once_a_heartbeat_is_missed() {
+        let mut world = World::new();
+        assert_eq!(world.beat(0.2, "b"), Err(Refusal::Contends));
+        assert_eq!(world.beat(1.2, "b"), Err(Refusal::Contends));
+        assert_eq!(world.beat(1.3, "b"), Ok(true));
+        assert_eq!(world.beat(1.4, "a"), Err(Refusal::SupersededBoot));
+        assert_eq!(world.beat(9.0, "a"), Err(Refusal::SupersededBoot));
+        assert_eq!(world.boots.current(), &boot("b"));
+    }
+
+    #[test]
+    fn a_second_worker_is_refused_as_long_as_the_first_one_lives() {
+        let mut world = World::new();
+        assert_eq!(world.beat(0.8, "b"), Err(Refusal::Contends));
+        // This one may have been on its way.
+        assert_eq!(world.beat(1.0, "a"), Ok(false));
+        assert_eq!(world.beat(1.8, "b"), Err(Refusal::Contends));
+        assert_eq!(world.beat(2.0, "a"), Ok(false));
+        for second in 2..20 {
+            let second = f64::from(second);
+            assert_eq!(world.beat(second + 0.8, "b"), Err(Refusal::NameInUse));
+            assert_eq!(world.beat(second + 1.0, "a"), Ok(false));
+        }
+        assert_eq!(world.beat(22.0, "b"), Ok(true), "the first one is silent");
+    }
+
+    #[test]
+    fn a_node_that_is_gone_is_replaced_at_once() {
+        let mut world = World::new();
+        world.life.is_gone = true;
+        assert_eq!(world.beat(0.1, "b"), Ok(true));
+    }
+
+    #[test]
+    fn a_successor_waits_for_one_that_drains() {
+        let mut world = World::new();
+        world.life.is_draining = true;
+        for second in 1..9 {
+            let second = f64::from(second);
+            assert_eq!(world.beat(second - 0.2, "b"), Err(Refusal::Contends));
+            assert_eq!(world.beat(second, "a"), Ok(false));
+        }
+        assert_eq!(world.beat(9.4, "b"), Ok(true));
+    }
+
+    #[test]
+    fn whatever_is_claimed_memory_is_bounded() {
+        let mut world = World::new();
+        for n in 0..1000u32 {
+            let second = f64::from(n);
+            assert!(world.beat(second + 0.3, &format!("b{n}")).is_err());
+            assert_eq!(world.beat(second + 1.0, "a"), Ok(false));
+        }
+        assert!(world.boots.refused.len() <= REMEMBERED_MAX);
+    }
+
+    fn boot(name: &str) -> BootId {
+        BootId::new(name).unwrap()
+    }
+
+    fn at(seconds: f64) -> Time {
+        Time::from_start(Duration::from_secs_f64(seconds))
+    }
+}

@@ -1,0 +1,72 @@
+//! Whether a worker may use the name of its node.
+//!
+//! 1. A worker that starts tells so in its heartbeats, and takes no jobs.
+//! 2. Admitted, it listens for jobs and says what it takes.
+//! 3. Refused, it gives back what it has and ends, whether it serves already or not:
+//!    another worker has its name, and goes on.
+//! 4. Without any word for [`JOIN_PATIENCE`] it serves: there is no dispatcher, or an
+//!    older one.
+
+use std::time::Duration;
+
+use rolecast_common::time::{Now, Time};
+use rolecast_common::wire::{Admission, AdmissionVerdict};
+
+use super::output::{Event, Output};
+use super::{Agent, Phase};
+
+/// Three heartbeats of the other one that may be there, which is what it takes at most to
+/// tell it from one that has just ended, with the time between them (derived).
+pub(super) const JOIN_PATIENCE: Duration = Duration::from_secs(3);
+/// How often a worker that starts sends a heartbeat: often, for it waits for an answer.
+pub(super) const JOIN_INTERVAL: Duration = Duration::from_millis(250);
+
+impl Agent {
+    pub(super) fn admit(&mut self, now: Now, admission: &Admission, out: &mut Vec<Output>) {
+        if admission.boot != self.params.boot {
+            return;
+        }
+        match (admission.verdict, self.phase) {
+            (AdmissionVerdict::Admitted, Phase::Joining { .. }) => self.serve(now.time, out),
+            (AdmissionVerdict::Wait, Phase::Joining { .. }) => {
+                self.phase = Phase::Joining {
+                    until: now.time + JOIN_PATIENCE,
+                };
+            }
+            (AdmissionVerdict::Refused, _) => self.turn_away(now, admission, out),
+            (
+                AdmissionVerdict::Admitted | AdmissionVerdict::Wait,
+                Phase::Serving | Phase::Draining { .. } | Phase::Leaving { .. } | Phase::Gone,
+            ) => {}
+        }
+    }
+
+    /// Begins to take jobs.
+    pub(super) fn serve(&mut self, now: Time, out: &mut Vec<Output>) {
+        self.phase = Phase::Serving;
+        out.push(Output::Listen);
+        self.heartbeat_due = now;
+    }
+
+    fn turn_away(&mut self, now: Now, admission: &Admission, out: &mut Vec<Output>) {
+        if self.turned_away.is_some() || self.phase == Phase::Gone {
+            return;
+        }
+        let node = &self.params.node;
+        let boot = &self.params.boot;
+        let reason = format!(
+            "the name of node {node} is in use: {}; set another one with node = \"...\" \
+             (this is boot {boot})",
+            admission.reason
+        );
+        out.push(Output::Event(Event::TurnedAway {
+            reason: reason.clone(),
+        }));
+        self.turned_away = Some(reason);
+        self.drain(now, out);
+        // Without a time of grace: its jobs are the other one's to run.
+        if matches!(self.phase, Phase::Draining { .. }) {
+            self.phase = Phase::Draining { until: now.time };
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! Reads the messages to a node, and tells the agent.
+
+use async_nats::{Message, StatusCode};
+use bytes::Bytes;
+use rolecast_common::options::{HEADER_DEADLINE, HEADER_DEADLINE_IN, HEADER_ROLES, parse_roles};
+use rolecast_common::subjects::PING_FOR_REPORT;
+use rolecast_common::time::{Now, WallTime, parse_duration};
+use rolecast_common::wire::{self, Admission, Encoding, HEADER_CONTENT_TYPE, RoleAssignment};
+
+use super::Shell;
+use crate::agent::{Input, Offer};
+
+impl Shell {
+    pub(super) fn receive(&mut self, now: Now, message: Message) {
+        let subject = message.subject.clone();
+        let kind = subject
+            .strip_prefix(self.node_prefix.as_str())
+            .unwrap_or_default();
+        let received = match kind {
+            "jobs" => self.receive_job(now, message),
+            "admission" => self.receive_admission(now, &message),
+            "roles" => self.receive_roles(now, &message),
+            "ping" => self.receive_ping(now, message),
+            _ => self.receive_confirmation(now, kind, &message),
+        };
+        if let Err(reason) = received {
+            self.log.malformed(now.time, &subject, &reason);
+        }
+    }
+
+    fn receive_job(&mut self, now: Now, message: Message) -> Result<(), String> {
+        let reply = message
+            .reply
+            .as_ref()
+            .ok_or("a job without a reply subject")?;
+        let assignment = reply.strip_prefix(self.done_prefix.as_str());
+        let assignment = assignment.ok_or("a reply subject of another node")?;
+        let assignment = assignment
+            .parse()
+            .map_err(|error| format!("reply subject: {error}"))?;
+        let deadline = deadline(
+            now,
+            header(&message, HEADER_DEADLINE),
+            header(&message, HEADER_DEADLINE_IN),
+        )?;
+        let roles = match header(&message, HEADER_ROLES) {
+            Some(text) => parse_roles(text).ok_or("roles that are none")?,
+            None => Vec::new(),
+        };
+        let offer = Offer {
+            assignment,
+            deadline,
+            roles,
+        };
+        self.agent.handle(now, Input::Job(offer), &mut self.outputs);
+        self.carry_out(now.time, Some(message));
+        Ok(())
+    }
+
+    fn receive_admission(&mut self, now: Now, message: &Message) -> Result<(), String> {
+        let encoding = Encoding::of(header(message, HEADER_CONTENT_TYPE));
+        let admission: Admission =
+            wire::decode(encoding, &message.payload).map_err(|error| error.to_string())?;
+        self.handle_at(now, Input::Admission(admission));
+        Ok(())
+    }
+
+    fn receive_roles(&mut self, now: Now, message: &Message) -> Result<(), String> {
+        let encoding = Encoding::of(header(message, HEADER_CONTENT_TYPE));
+        let roles: RoleAssignment =
+            wire::decode(encoding, &message.payload).map_err(|error| error.to_string())?;
+        self.handle_at(now, Input::Roles(roles));
+        Ok(())
+    }
+
+    /// Answers; how long that takes tells the dispatcher how far away this node is.
+    fn receive_ping(&mut self, now: Now, message: Message) -> Result<(), String> {
+        let reply = message.reply.ok_or("a ping without a reply subject")?;
+        if !reply.starts_with(self.done_prefix.as_str()) {
+            return Err("a reply subject of another node".to_owned());
+        }
+        self.publish(reply, None, Bytes::new());
+        if message.payload == PING_FOR_REPORT.as_bytes() {
+            self.handle_at(now, Input::ReportAsked);
+        }
+        Ok(())
+    }
+
+    fn receive_confirmation(
+        &mut self,
+        now: Now,
+        kind: &str,
+        message: &Message,
+    ) -> Result<(), String> {
+        let batch = kind
+            .strip_prefix("confirm.")
+            .and_then(|number| number.parse().ok());
+        let batch = batch.ok_or("a subject that is none of a worker's")?;
+        let input = match message.status {
+            Some(StatusCode::NO_RESPONDERS) => Input::Unheard { batch },
+            Some(_) | None => Input::Confirmed { batch },
+        };
+        self.handle_at(now, input);
+        Ok(())
+    }
+}
+
+/// Returns the deadline by this host's clock: from what is left where the dispatcher tells
+/// it, since the clocks may differ.
+fn deadline(
+    now: Now,
+    at: Option<&str>,
+    left: Option<&str>,
+) -> Result<Option<WallTime>, &'static str> {
+    let Some(at) = at else {
+        return Ok(None);
+    };
+    let deadline = match left {
+        Some(left) => parse_duration(left).map(|left| now.wall + left),
+        None => WallTime::parse(at),
+    };
+    deadline.map(Some).ok_or("a deadline that is no time")
+}
+
+fn header<'a>(message: &'a Message, name: &str) -> Option<&'a str> {
+    let value = message.headers.as_ref()?.get(name)?;
+    Some(value.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_whose_clock_is_ahead_refuses_nothing_that_has_time_left() {
+        let now = Now {
+            wall: WallTime::from_millis(1_700_000_600_000),
+            ..Now::default()
+        };
+        let at = Some("2023-11-14T22:18:20Z"); // 300 s after 1,700,000,000 s.
+        let by_own_clock = deadline(now, at, None).unwrap().unwrap();
+        assert!(by_own_clock < now.wall);
+        let found = deadline(now, at, Some("299998ms")).unwrap();
+        assert_eq!(found, Some(WallTime::from_millis(1_700_000_899_998)));
+        assert_eq!(deadline(now, at, Some("0ms")), Ok(Some(now.wall)));
+        // Without the first header the second is a producer's own.
+        assert_eq!(deadline(now, None, Some("1ms")), Ok(None));
+        assert!(deadline(now, at, Some("soon")).is_err());
+    }
+}
