@@ -283,7 +283,7 @@ fn a_failed_job_goes_back_with_a_delay_until_its_attempts_are_used_up() {
         panic!("{out:?}");
     };
     assert_eq!(history.failures.len(), 1);
-    assert!((500..=1000).contains(&delay.as_millis()), "{delay:?}");
+    assert!((1000..=1500).contains(&delay.as_millis()), "{delay:?}");
     assert_eq!(machine.job(first.job()).unwrap().state, JobState::Delayed);
     let out = turn(&mut machine, 2.0, [delivery(1, 2)]);
     let (_, second) = forwarded(&out).remove(0);
