@@ -4,7 +4,8 @@
 //! again within a moment. Only time tells one from the other:
 //!
 //! 1. A start that was not heard of before contends. It becomes the node as soon as the
-//!    present one has missed a heartbeat, with a margin, or is gone.
+//!    present one has missed two heartbeats, with a margin, or is gone: a worker that is
+//!    killed is found to be gone sooner, for nobody listens on its subjects.
 //! 2. A heartbeat of the present one, half an interval or more after the first of the
 //!    other, shows that both live: the other is refused, and stays so while the present
 //!    one lives. Sooner it may have been on its way since before its sender died.
@@ -22,9 +23,9 @@ use super::Refusal;
 /// Replaced and refused starts remembered per node, of each kind, to tell a replay from a
 /// restart. More than eight that live at a time are more mistakes than one makes.
 const REMEMBERED_MAX: usize = 8;
-/// Of an interval without a heartbeat, in tenths, after which the present start has missed
-/// one: room for what delays a message, well below two.
-const MISSED_TENTHS: u32 = 13;
+/// Intervals without a heartbeat, in tenths, after which the present start has missed two.
+/// One alone is missed by a host that is busy, and to unseat that would cost its jobs.
+const MISSED_TENTHS: u32 = 23;
 
 #[derive(Debug)]
 pub(super) struct Boots {
@@ -144,12 +145,13 @@ mod tests {
     }
 
     #[test]
-    fn a_worker_that_was_killed_and_started_again_is_the_node_once_a_heartbeat_is_missed() {
+    fn a_worker_that_was_killed_and_started_again_is_the_node_once_heartbeats_are_missed() {
         let mut world = World::new();
         assert_eq!(world.beat(0.2, "b"), Err(Refusal::Contends));
         assert_eq!(world.beat(1.2, "b"), Err(Refusal::Contends));
-        assert_eq!(world.beat(1.3, "b"), Ok(true));
-        assert_eq!(world.beat(1.4, "a"), Err(Refusal::SupersededBoot));
+        assert_eq!(world.beat(2.2, "b"), Err(Refusal::Contends));
+        assert_eq!(world.beat(2.3, "b"), Ok(true));
+        assert_eq!(world.beat(2.4, "a"), Err(Refusal::SupersededBoot));
         assert_eq!(world.beat(9.0, "a"), Err(Refusal::SupersededBoot));
         assert_eq!(world.boots.current(), &boot("b"));
     }
@@ -167,7 +169,7 @@ mod tests {
             assert_eq!(world.beat(second + 0.8, "b"), Err(Refusal::NameInUse));
             assert_eq!(world.beat(second + 1.0, "a"), Ok(false));
         }
-        assert_eq!(world.beat(22.0, "b"), Ok(true), "the first one is silent");
+        assert_eq!(world.beat(22.4, "b"), Ok(true), "the first one is silent");
     }
 
     #[test]
@@ -186,7 +188,7 @@ mod tests {
             assert_eq!(world.beat(second - 0.2, "b"), Err(Refusal::Contends));
             assert_eq!(world.beat(second, "a"), Ok(false));
         }
-        assert_eq!(world.beat(9.4, "b"), Ok(true));
+        assert_eq!(world.beat(10.4, "b"), Ok(true));
     }
 
     #[test]

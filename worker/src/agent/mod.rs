@@ -264,7 +264,13 @@ impl Agent {
             return;
         }
         if self.phase != Phase::Serving {
-            let reason = "the worker takes no jobs: it starts or drains".to_owned();
+            let reason = match self.phase {
+                Phase::Joining { .. } => "the worker is not admitted yet",
+                Phase::Serving | Phase::Draining { .. } | Phase::Leaving { .. } | Phase::Gone => {
+                    "the worker is draining"
+                }
+            };
+            let reason = reason.to_owned();
             return self.refuse(OutcomeStatus::HandedBack, offer.assignment, reason, out);
         }
         let acts_in = self.roles.shown();

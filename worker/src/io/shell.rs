@@ -71,8 +71,8 @@ pub(super) struct Shell {
     hook_ends: Option<mpsc::UnboundedReceiver<hook::Ended>>,
     epoch_file: Option<EpochFile>,
     is_leashed: bool,
-    /// Just subscribed.
-    jobs: Option<Subscriber>,
+    /// Subscriptions that are not listened to yet.
+    subscribed: Vec<Subscriber>,
     /// The longest message that the agent knows the server to take.
     max_payload: usize,
     running: HashMap<Run, Stopper>,
@@ -120,7 +120,7 @@ impl Shell {
             hook_ends: Some(hook_ends),
             epoch_file,
             is_leashed,
-            jobs: None,
+            subscribed: Vec::new(),
             max_payload: 0,
             running: HashMap::new(),
             ended,
@@ -150,7 +150,7 @@ impl Shell {
         self.handle(Input::Tick);
         while !self.is_over {
             self.take_max_payload();
-            messages.extend(self.jobs.take());
+            messages.extend(self.subscribed.drain(..));
             timer.set(&self.clock, self.agent.next_deadline());
             tokio::select! {
                 Some(message) = messages.next() => self.receive_ready(message, &mut messages),
@@ -282,14 +282,18 @@ impl Shell {
 
     /// Subscribes ahead of what is published next, so that no job comes too early.
     fn listen(&mut self) {
-        let subject = subjects::node_jobs(&self.node);
         let client = &self.connection.client;
-        let subscribe = client.queue_subscribe(subject, QUEUE_GROUP.to_owned());
+        let jobs = subjects::node_jobs(&self.node);
+        let subscribe = async {
+            let jobs = client.queue_subscribe(jobs, QUEUE_GROUP.to_owned()).await?;
+            let pings = client.subscribe(subjects::node_ping(&self.node)).await?;
+            anyhow::Ok([jobs, pings])
+        };
         let subscribed = tokio::task::unconstrained(subscribe).now_or_never();
-        match subscribed.context("the client is busy") {
-            Ok(Ok(jobs)) => self.jobs = Some(jobs),
-            Ok(Err(error)) => self.failure = Some(error.into()),
-            Err(error) => self.failure = Some(error.context("cannot listen for jobs")),
+        let subscribed = subscribed.context("the client is busy").flatten();
+        match subscribed.context("cannot listen for jobs") {
+            Ok(subscribed) => self.subscribed.extend(subscribed),
+            Err(error) => self.failure = Some(error),
         }
     }
 

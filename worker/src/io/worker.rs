@@ -213,7 +213,8 @@ impl Worker {
     }
 }
 
-/// Listens to everything addressed to the node but its jobs.
+/// Listens to everything addressed to the node but its jobs and pings: these tell that the
+/// node is there, and until the worker is admitted another one may be.
 async fn subscribe(
     client: &Client,
     node: &NodeId,
@@ -222,7 +223,6 @@ async fn subscribe(
     let subjects = [
         subjects::node_admission(node),
         subjects::node_roles(node),
-        subjects::node_ping(node),
         confirmations,
     ];
     let mut messages = SelectAll::new();

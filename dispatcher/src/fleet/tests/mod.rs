@@ -133,8 +133,8 @@ fn a_replayed_heartbeat_is_refused() {
 fn a_restarted_worker_is_told_from_a_replay_of_its_former_boot() {
     let mut fleet = fleet();
     take(&mut fleet, 0.0, &beat("n1", "a", 9)).unwrap();
-    assert!(take(&mut fleet, 1.4, &beat("n1", "b", 1)).unwrap().rebooted);
-    let former = take(&mut fleet, 2.0, &beat("n1", "a", 10));
+    assert!(take(&mut fleet, 2.4, &beat("n1", "b", 1)).unwrap().rebooted);
+    let former = take(&mut fleet, 3.0, &beat("n1", "a", 10));
     assert_eq!(former, Err(Refusal::SupersededBoot));
 }
 

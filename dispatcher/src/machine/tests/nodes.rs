@@ -77,7 +77,7 @@ fn a_restarted_worker_has_lost_what_its_former_boot_had() {
     let out = turn(&mut machine, 0.3, [heartbeat("n1", "b", 1, vec![])]);
     assert_eq!(admissions(&out), [AdmissionVerdict::Wait]);
     assert_eq!(out.len(), 1, "{out:?}");
-    let out = turn(&mut machine, 1.4, [joining("n1", "b", 2)]);
+    let out = turn(&mut machine, 2.4, [joining("n1", "b", 2)]);
     assert_eq!(admissions(&out), [AdmissionVerdict::Admitted]);
     assert!(
         out.iter()
@@ -223,7 +223,7 @@ fn an_adopted_job_of_a_category_nobody_serves_is_lost_with_its_node_and_given_ba
         ack(1, 1),
     );
     turn(&mut successor, 0.1, [heartbeat("n1", "a", 1, vec![theirs])]);
-    let out = turn(&mut successor, 1.5, [heartbeat("n1", "b", 1, vec![])]);
+    let out = turn(&mut successor, 2.5, [heartbeat("n1", "b", 1, vec![])]);
     let is_given_back = |output: &Output| matches!(output, Output::GiveBack { .. });
     assert!(out.iter().any(is_given_back), "{out:?}");
     assert_eq!(successor.fleet.get(&node("n1")).unwrap().jobs(), 0);

@@ -84,6 +84,7 @@ fn a_worker_whose_name_is_in_use_gives_back_what_it_has_and_fails() {
     assert!(bench.stopped.contains(&run));
     let (status, _) = bench.refusal().unwrap();
     assert_eq!(status, OutcomeStatus::HandedBack);
+    bench.end(run, OutcomeStatus::Retry);
     bench.confirm_all();
     bench.pass(SECOND);
     let out = bench.take();
