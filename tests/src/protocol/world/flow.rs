@@ -88,7 +88,9 @@ impl World {
             | Output::Ping { .. }
             // A worker may ignore it, and deliveries come back by themselves later.
             | Output::AskReport { .. }
-            | Output::Recover => {}
+            | Output::Recover
+            // A host starts a worker when the one before it has ended, and admits it.
+            | Output::Admit { .. } => {}
             Output::SaveHistory { .. }
             | Output::ForgetHistory(_)
             | Output::Fetch { .. }
