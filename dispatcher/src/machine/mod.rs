@@ -33,6 +33,7 @@ mod renewal;
 mod roles;
 mod room;
 mod sending;
+mod serving;
 mod settled;
 mod settling;
 mod status;
@@ -421,46 +422,6 @@ impl Machine {
             });
         }
         self.rooms.clear();
-    }
-
-    /// Starts to serve a category: a room for each priority.
-    fn serve(&mut self, policy: Policy) {
-        for priority in rolecast_common::id::Priority::ALL {
-            let category = policy.category.clone();
-            self.rooms.entry(Source { category, priority }).or_default();
-        }
-        let service = Service {
-            demand: Demand::new(self.params.forecast.model),
-            settled: 0,
-            completed: 0,
-            retried: 0,
-            dead: 0,
-            expired: 0,
-            index: self.fleet.serve(policy.clone()),
-            is_for_managed: policy
-                .roles
-                .iter()
-                .any(|role| self.params.roles.managed.contains_key(role)),
-            policy,
-        };
-        self.services
-            .entry(service.policy.category.clone())
-            .or_insert(service);
-    }
-
-    /// Serves a category that was found in the stream, if it may be served.
-    fn find(&mut self, category: Category, out: &mut Vec<Output>) {
-        let Some(default) = self.params.undeclared.clone() else {
-            return;
-        };
-        if self.services.contains_key(&category) {
-            return;
-        }
-        self.serve(Policy {
-            category: category.clone(),
-            ..default
-        });
-        out.push(Output::Event(Event::CategoryFound { category }));
     }
 
     fn send_away(

@@ -1,0 +1,50 @@
+//! Categories that are served: declared ones from the start, others when they are found.
+
+use rolecast_common::id::{Category, Priority};
+use rolecast_common::subjects::Source;
+
+use super::{Event, Machine, Output, Service};
+use crate::category::Policy;
+use crate::forecast::Demand;
+
+impl Machine {
+    /// Starts to serve a category: a room for each priority.
+    pub(super) fn serve(&mut self, policy: Policy) {
+        for priority in Priority::ALL {
+            let category = policy.category.clone();
+            self.rooms.entry(Source { category, priority }).or_default();
+        }
+        let service = Service {
+            demand: Demand::new(self.params.forecast.model),
+            settled: 0,
+            completed: 0,
+            retried: 0,
+            dead: 0,
+            expired: 0,
+            index: self.fleet.serve(policy.clone()),
+            is_for_managed: policy
+                .roles
+                .iter()
+                .any(|role| self.params.roles.managed.contains_key(role)),
+            policy,
+        };
+        self.services
+            .entry(service.policy.category.clone())
+            .or_insert(service);
+    }
+
+    /// Serves a category that was found in the stream, if it may be served.
+    pub(super) fn find(&mut self, category: Category, out: &mut Vec<Output>) {
+        let Some(default) = self.params.undeclared.clone() else {
+            return;
+        };
+        if self.services.contains_key(&category) {
+            return;
+        }
+        self.serve(Policy {
+            category: category.clone(),
+            ..default
+        });
+        out.push(Output::Event(Event::CategoryFound { category }));
+    }
+}
