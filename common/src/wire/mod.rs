@@ -13,6 +13,7 @@ mod capacity;
 mod decision;
 mod forecast;
 mod heartbeat;
+mod lenient;
 mod outcome;
 mod profile;
 mod record;
@@ -140,8 +141,7 @@ pub fn decode<M: Message>(encoding: Encoding, bytes: &[u8]) -> Result<M, Malform
     }
     let message: M = match encoding {
         Encoding::MessagePack => decode_message_pack(bytes)?,
-        Encoding::Json => serde_json::from_slice(bytes)
-            .map_err(|error| Malformed::Undecodable(quoted(&error.to_string())))?,
+        Encoding::Json => decode_json(bytes)?,
     };
     if message.version() != VERSION {
         return Err(Malformed::Version(message.version()));
@@ -149,9 +149,29 @@ pub fn decode<M: Message>(encoding: Encoding, bytes: &[u8]) -> Result<M, Malform
     Ok(message)
 }
 
+/// Reads it as it is, and if that fails as it would be if we had written it: what
+/// is well formed, as nearly all is, costs nothing more.
 fn decode_message_pack<M: Message>(bytes: &[u8]) -> Result<M, Malformed> {
     shape::check(bytes)?;
-    rmp_serde::from_slice(bytes).map_err(|error| Malformed::Undecodable(quoted(&error.to_string())))
+    let strict = match rmp_serde::from_slice(bytes) {
+        Ok(message) => return Ok(message),
+        Err(error) => error,
+    };
+    let rewritten = lenient::rewrite(bytes);
+    let read = rewritten.map_or(Err(strict), |bytes| rmp_serde::from_slice(&bytes));
+    read.map_err(|error| Malformed::Undecodable(quoted(&error.to_string())))
+}
+
+fn decode_json<M: Message>(bytes: &[u8]) -> Result<M, Malformed> {
+    let strict = match serde_json::from_slice(bytes) {
+        Ok(message) => return Ok(message),
+        Err(error) => error,
+    };
+    let value = serde_json::from_slice(bytes).ok();
+    let read = value.map_or(Err(strict), |value| {
+        serde_json::from_value(lenient::rewrite_json(value))
+    });
+    read.map_err(|error| Malformed::Undecodable(quoted(&error.to_string())))
 }
 
 /// Keeps hostile input from filling a log line.

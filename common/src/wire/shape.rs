@@ -77,6 +77,12 @@ fn skip(rest: &mut &[u8]) -> Option<u64> {
     Some(children)
 }
 
+/// Returns the length of the first value if it has no children.
+pub(super) fn len_of_one(bytes: &[u8]) -> Option<usize> {
+    let mut rest = bytes;
+    (skip(&mut rest)? == 0).then(|| bytes.len() - rest.len())
+}
+
 /// Reads a big-endian number of `width` bytes.
 fn number(rest: &mut &[u8], width: usize) -> Option<u64> {
     let (bytes, tail) = rest.split_at_checked(width)?;

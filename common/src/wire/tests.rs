@@ -198,3 +198,80 @@ fn a_status_of_an_older_dispatcher_is_read() {
     assert_eq!(status.categories[0].expected_per_minute, None);
     assert_eq!(status.counters.heartbeats, 3);
 }
+
+/// A message as msgpackr 2.1.4 writes it: `Date.now()` is a float, and so is any other
+/// integer above 2^32.
+fn as_msgpackr_writes(fields: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut bytes = vec![0xde, 0, u8::try_from(fields.len()).unwrap()];
+    for (name, value) in fields {
+        bytes.push(0xa0 | u8::try_from(name.len()).unwrap());
+        bytes.extend(name.as_bytes());
+        bytes.extend(*value);
+    }
+    bytes
+}
+
+fn float(number: f64) -> Vec<u8> {
+    [&[0xcb][..], &number.to_be_bytes()].concat()
+}
+
+#[test]
+fn an_outcome_of_javascript_is_read() {
+    let undefined = [0xd4, 0, 0];
+    let bytes = as_msgpackr_writes(&[
+        ("v", &[1]),
+        ("status", b"\xa9completed"),
+        ("reason", &undefined),
+        ("output", &[0xc0]),
+        ("output_truncated", &[0xc0]),
+        ("started_ms", &float(1_769_860_800_000.0)),
+        ("run_us", &float(5_000_000_000.0)),
+        ("usage", &undefined),
+    ]);
+    let read: Outcome = decode(Encoding::MessagePack, &bytes).unwrap();
+    let expected = Outcome {
+        started_ms: Some(crate::time::WallTime::from_millis(1_769_860_800_000)),
+        run_us: 5_000_000_000,
+        ..outcome(b"")
+    };
+    assert_eq!(read, expected);
+}
+
+#[test]
+fn a_heartbeat_with_whole_floats_and_nothing_in_it_is_read() {
+    let mut value = serde_json::to_value(heartbeat()).unwrap();
+    value["seq"] = json!(7.0);
+    value["interval_ms"] = json!(1000.0);
+    value["categories"] = json!({"ocr": 2.0});
+    value["role_failure"] = json!(null);
+    value["draining"] = json!(null);
+    value["labels"] = json!({"zone": "eu", "gpu": null});
+    value["usage"] = json!({"total": {"cpu": 0, "memory": 0.0}, "jobs": null});
+    let expected = Heartbeat {
+        role_failure: None,
+        ..heartbeat()
+    };
+    assert_eq!(decode_value(&value), Ok(expected.clone()));
+    let bytes = serde_json::to_vec(&value).unwrap();
+    assert_eq!(decode(Encoding::Json, &bytes), Ok(expected));
+}
+
+#[test]
+fn a_number_with_a_fraction_is_no_integer_and_nothing_no_required_field() {
+    let mut value = serde_json::to_value(heartbeat()).unwrap();
+    value["seq"] = json!(7.5);
+    assert!(decode_value(&value).is_err());
+    let mut value = serde_json::to_value(heartbeat()).unwrap();
+    value["boot"] = json!(null);
+    let refused = decode_value(&value).unwrap_err();
+    assert!(
+        refused.to_string().contains("missing field `boot`"),
+        "{refused}"
+    );
+    let bytes = serde_json::to_vec(&value).unwrap();
+    let refused = decode::<Heartbeat>(Encoding::Json, &bytes).unwrap_err();
+    assert!(
+        refused.to_string().contains("missing field `boot`"),
+        "{refused}"
+    );
+}
