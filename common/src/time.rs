@@ -55,11 +55,23 @@ impl WallTime {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
 
-    /// Parses RFC 3339, such as `2026-01-31T12:00:00Z`, with any offset.
+    /// Parses RFC 3339, such as `2026-01-31T12:00:00Z`, with any offset. What is
+    /// before 1970 is read as 1970, and the last day and a half of the year 9999, which
+    /// people write for "never", as its last moment that can be written everywhere.
     pub fn parse(text: &str) -> Option<Self> {
-        let timestamp: jiff::Timestamp = text.parse().ok()?;
-        u64::try_from(timestamp.as_millisecond()).ok().map(Self)
+        let timestamp = text.parse().ok().or_else(|| last_moment(text))?;
+        let millis = jiff::Timestamp::as_millisecond(timestamp);
+        Some(Self(u64::try_from(millis).unwrap_or(0)))
     }
+}
+
+/// Returns the last moment of all if the text names one that is even later.
+fn last_moment(text: &str) -> Option<jiff::Timestamp> {
+    let pieces = jiff::fmt::temporal::Pieces::parse(text).ok()?;
+    let is_whole = pieces.time().is_some() && pieces.offset().is_some();
+    // Whole seconds: a fraction of the very last one is rounded up when it is written.
+    let last = jiff::Timestamp::from_second(jiff::Timestamp::MAX.as_second()).ok()?;
+    (is_whole && pieces.date().year() == 9999).then_some(last)
 }
 
 impl Add<Duration> for WallTime {
@@ -131,6 +143,19 @@ mod tests {
         let time = WallTime::parse("2026-01-31T12:00:00.5+01:00").unwrap();
         assert_eq!(time.to_string(), "2026-01-31T11:00:00.500Z");
         assert_eq!(WallTime::parse("yesterday"), None);
+    }
+
+    #[test]
+    fn times_at_the_ends_are_times() {
+        for never in ["9999-12-31T23:59:59Z", "9999-12-31T23:59:59.999+00:00"] {
+            let time = WallTime::parse(never).unwrap();
+            assert_eq!(WallTime::parse(&time.to_string()), Some(time), "{never}");
+            assert!(time.to_string().starts_with("9999-12-30T"), "{time}");
+        }
+        assert_eq!(WallTime::parse("1960-01-01T00:00:00Z"), Some(WallTime(0)));
+        for no_time in ["9999-12-31", "9999-12-31T23:59:59", "9999-13-31T23:59:59Z"] {
+            assert_eq!(WallTime::parse(no_time), None, "{no_time}");
+        }
     }
 
     #[test]
