@@ -3,8 +3,8 @@
 use async_nats::HeaderMap;
 use rolecast_common::id::{JobId, Sequence};
 use rolecast_common::options::{
-    self, HEADER_DEADLINE, HEADER_DELAY, HEADER_KEY, HEADER_MSG_ID, HEADER_REQUIRE, InvalidOption,
-    Origin,
+    self, HEADER_DEADLINE, HEADER_DELAY, HEADER_KEY, HEADER_MSG_ID, HEADER_REQUIRE, Headers,
+    InvalidOption, Origin,
 };
 use rolecast_common::subjects::Source;
 use rolecast_common::time::WallTime;
@@ -61,7 +61,7 @@ fn check(headers: &HeaderMap, now: WallTime) -> Result<(), InvalidOption> {
         stored: now,
         stream_created: now,
     };
-    options::parse(origin, |name| headers.get(name).map(|v| v.as_str()))?;
+    options::parse(origin, &Headers::of(Some(headers)))?;
     Ok(())
 }
 
@@ -130,6 +130,7 @@ mod tests {
         assert!(build_line("rolecast submit ocr --delay soon").is_err());
         assert!(build_line("rolecast submit ocr --deadline tomorrow").is_err());
         assert!(build_line("rolecast submit ocr --require GPU").is_err());
+        assert!(build_line("rolecast submit ocr --delay 5m --deadline 90s").is_err());
         assert!(build_line("rolecast submit ocr --deadline 2026-01-31T12:00:00Z").is_ok());
     }
 

@@ -1,6 +1,8 @@
 //! What a producer may ask of a job, in its headers.
 //!
-//! All are optional; a message without headers is a complete job.
+//! All are optional; a message without headers is a complete job. Names are read in
+//! any case, of several lines all count, and a name that begins as ours do and is
+//! none is refused: it was meant, and nothing would come of it.
 
 use std::time::Duration;
 
@@ -33,6 +35,14 @@ pub const HEADER_ATTEMPTS: &str = "Rolecast-Attempts";
 /// The subject a dead-lettered job was published on.
 pub const HEADER_SUBJECT: &str = "Rolecast-Subject";
 
+/// Those that a producer may set, for its eyes.
+const KNOWN: &str =
+    "Rolecast-Job-Id, Rolecast-Deadline, Rolecast-Delay, Rolecast-Require and Rolecast-Key";
+/// Those of a dead letter. They mean nothing on a job, and are there when somebody
+/// publishes a dead letter again as it is.
+const HEADERS_OF_THE_DEAD: [&str; 3] = [HEADER_REASON, HEADER_ATTEMPTS, HEADER_SUBJECT];
+/// Those that the dispatcher sets on the way to a node.
+const HEADERS_RESERVED: [&str; 2] = [HEADER_ROLES, HEADER_DEADLINE_IN];
 /// The most roles that a job may be for: more than any category has use for.
 const ROLES_MAX: usize = 32;
 /// The longest delay or deadline accepted: a year, beyond which it is a typing error.
@@ -51,13 +61,135 @@ pub struct Options {
     pub key: Option<ShardKey>,
 }
 
-/// A header whose value cannot be used.
+/// A header that cannot be used, and why.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("header {header}: {value:?} is not {expected}")]
-pub struct InvalidOption {
-    header: &'static str,
-    value: String,
-    expected: &'static str,
+pub enum InvalidOption {
+    #[error("header {header}: {value:?} is not {expected}")]
+    Value {
+        header: &'static str,
+        value: String,
+        expected: &'static str,
+    },
+    #[error("header {header} has two lines that differ: {one:?} and {other:?}")]
+    Ambiguous {
+        header: &'static str,
+        one: String,
+        other: String,
+    },
+    #[error("unknown header {0:?}: a job may have {KNOWN}")]
+    Unknown(String),
+    #[error("header {0} is set by the dispatcher, not by a producer")]
+    Reserved(&'static str),
+    #[error("{HEADER_DELAY} {delay:?} is not shorter than {HEADER_DEADLINE} {deadline:?}")]
+    DelayedBeyondDeadline { delay: String, deadline: String },
+}
+
+/// The headers of a job that mean something here: those of ours in any case, with
+/// all their lines. The server looks for `Nats-Msg-Id` in this spelling only, and at
+/// its first line, and so is it here.
+#[derive(Clone, Debug, Default)]
+pub struct Headers<'a> {
+    job_id: Single<'a>,
+    message_id: Option<&'a str>,
+    deadline: Single<'a>,
+    delay: Single<'a>,
+    key: Single<'a>,
+    require: Vec<&'a str>,
+    /// One that is the dispatcher's to set.
+    reserved: Option<&'static str>,
+    /// The first by the alphabet, so that the order of lines decides nothing.
+    unknown: Option<&'a str>,
+}
+
+impl<'a> Headers<'a> {
+    /// Picks them out of all lines of a message.
+    pub fn read(lines: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        let mut headers = Self::default();
+        for (name, value) in lines {
+            if name == HEADER_MSG_ID {
+                headers.message_id.get_or_insert(value);
+            } else if is_ours(name) {
+                headers.add(name, value);
+            }
+        }
+        headers
+    }
+
+    /// Picks them out of a message's headers, if it has any.
+    pub fn of(headers: Option<&'a async_nats::HeaderMap>) -> Self {
+        let lines = headers.into_iter().flat_map(async_nats::HeaderMap::iter);
+        Self::read(lines.flat_map(|(name, values)| {
+            let name: &str = name.as_ref();
+            values.iter().map(move |value| (name, value.as_str()))
+        }))
+    }
+
+    fn add(&mut self, name: &'a str, value: &'a str) {
+        let is = |header: &str| name.eq_ignore_ascii_case(header);
+        if is(HEADER_JOB_ID) {
+            self.job_id.add(value);
+        } else if is(HEADER_DEADLINE) {
+            self.deadline.add(value);
+        } else if is(HEADER_DELAY) {
+            self.delay.add(value);
+        } else if is(HEADER_KEY) {
+            self.key.add(value);
+        } else if is(HEADER_REQUIRE) {
+            self.require.push(value);
+        } else if let Some(header) = HEADERS_RESERVED.into_iter().find(|header| is(header)) {
+            self.reserved = Some(header);
+        } else if !HEADERS_OF_THE_DEAD.into_iter().any(is) {
+            let first = self.unknown.map_or(name, |known| known.min(name));
+            self.unknown = Some(first);
+        }
+    }
+
+    /// Refuses what a producer cannot mean.
+    fn check(&self) -> Result<(), InvalidOption> {
+        if let Some(name) = self.unknown {
+            return Err(InvalidOption::Unknown(quoted(name)));
+        }
+        if let Some(header) = self.reserved {
+            return Err(InvalidOption::Reserved(header));
+        }
+        Ok(())
+    }
+}
+
+fn is_ours(name: &str) -> bool {
+    const PREFIX: &[u8] = b"rolecast-";
+    let start = name.as_bytes().get(..PREFIX.len());
+    start.is_some_and(|start| start.eq_ignore_ascii_case(PREFIX))
+}
+
+/// A header that has one value; equal lines are one.
+#[derive(Clone, Copy, Debug, Default)]
+struct Single<'a> {
+    first: Option<&'a str>,
+    differing: Option<&'a str>,
+}
+
+impl<'a> Single<'a> {
+    fn add(&mut self, value: &'a str) {
+        let first = *self.first.get_or_insert(value);
+        if first != value {
+            self.differing = Some(value);
+        }
+    }
+
+    fn value(self, header: &'static str) -> Result<Option<&'a str>, InvalidOption> {
+        match (self.first, self.differing) {
+            (Some(one), Some(other)) => {
+                let (one, other) = (one.min(other), one.max(other));
+                Err(InvalidOption::Ambiguous {
+                    header,
+                    one: quoted(one),
+                    other: quoted(other),
+                })
+            }
+            (first, _) => Ok(first),
+        }
+    }
 }
 
 /// Where a job stands in its stream, which names it if its producer did not.
@@ -69,32 +201,47 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// Returns the id of a job with these headers, ignoring values that are no id.
-    pub fn job_id<'a>(self, header: impl Fn(&str) -> Option<&'a str>) -> JobId {
-        let named = |name: &str| header(name).and_then(|value| JobId::new(value).ok());
-        named(HEADER_JOB_ID)
-            .or_else(|| named(HEADER_MSG_ID))
-            .unwrap_or_else(|| self.sequence.job_id(self.stream_created))
+    /// Returns the id of a job with these headers. One whose id cannot be used, which
+    /// [`parse`] refuses, has that of its place in the stream.
+    pub fn job_id(self, headers: &Headers<'_>) -> JobId {
+        self.named(headers)
+            .unwrap_or_else(|_| self.sequence.job_id(self.stream_created))
+    }
+
+    fn named(self, headers: &Headers<'_>) -> Result<JobId, InvalidOption> {
+        if let Some(value) = headers.job_id.value(HEADER_JOB_ID)? {
+            return JobId::new(value)
+                .map_err(|_| invalid(HEADER_JOB_ID, value, "a job id [A-Za-z0-9_-]{1,64}"));
+        }
+        // Any text may be an idempotency key, and some are ids.
+        let by_message = headers.message_id.and_then(|value| JobId::new(value).ok());
+        Ok(by_message.unwrap_or_else(|| self.sequence.job_id(self.stream_created)))
     }
 }
 
-/// Reads the options through `header`, which looks one header up.
-pub fn parse<'a>(
-    origin: Origin,
-    header: impl Fn(&str) -> Option<&'a str>,
-) -> Result<Options, InvalidOption> {
-    let deadline = match header(HEADER_DEADLINE) {
-        Some(value) => Some(parse_deadline(value, origin.stored)?),
-        None => None,
-    };
-    let not_before = match header(HEADER_DELAY) {
-        Some(value) => Some(parse_delay(value, origin.stored)?),
-        None => None,
-    };
-    let (require, key) = parse_wishes(&header)?;
+/// Reads the options of a job.
+pub fn parse(origin: Origin, headers: &Headers<'_>) -> Result<Options, InvalidOption> {
+    headers.check()?;
+    let job = origin.named(headers)?;
+    let deadline = headers.deadline.value(HEADER_DEADLINE)?;
+    let delay = headers.delay.value(HEADER_DELAY)?;
+    let until = deadline.map(|value| parse_deadline(value, origin.stored));
+    let until = until.transpose()?;
+    let not_before = delay.map(|value| parse_delay(value, origin.stored));
+    let not_before = not_before.transpose()?;
+    if until
+        .zip(not_before)
+        .is_some_and(|(end, start)| end <= start)
+    {
+        return Err(InvalidOption::DelayedBeyondDeadline {
+            delay: quoted(delay.unwrap_or_default()),
+            deadline: quoted(deadline.unwrap_or_default()),
+        });
+    }
+    let (require, key) = wishes(headers)?;
     Ok(Options {
-        job: origin.job_id(header),
-        deadline,
+        job,
+        deadline: until,
         not_before,
         require,
         key,
@@ -102,12 +249,22 @@ pub fn parse<'a>(
 }
 
 /// Reads what a job asks of its node, and its shard key.
-pub fn parse_wishes<'a>(
-    header: impl Fn(&str) -> Option<&'a str>,
+pub fn parse_wishes(
+    headers: &Headers<'_>,
 ) -> Result<(Requirement, Option<ShardKey>), InvalidOption> {
-    let require = header(HEADER_REQUIRE).map(parse_require).transpose()?;
-    let key = header(HEADER_KEY).map(parse_key).transpose()?;
-    Ok((require.unwrap_or_default(), key))
+    headers.check()?;
+    wishes(headers)
+}
+
+fn wishes(headers: &Headers<'_>) -> Result<(Requirement, Option<ShardKey>), InvalidOption> {
+    let require = match headers.require.as_slice() {
+        [] => Requirement::default(),
+        [line] => parse_require(line)?,
+        // All lines count, as the elements of one list.
+        lines => parse_require(&lines.join(","))?,
+    };
+    let key = headers.key.value(HEADER_KEY)?.map(parse_key).transpose()?;
+    Ok((require, key))
 }
 
 /// Reads [`HEADER_ROLES`], or returns `None` if it does not list roles.
@@ -152,29 +309,29 @@ fn parse_key(value: &str) -> Result<ShardKey, InvalidOption> {
 }
 
 fn invalid(header: &'static str, value: &str, expected: &'static str) -> InvalidOption {
-    // An error message quotes at most this much of hostile input.
-    let value = value.chars().take(80).collect();
-    InvalidOption {
+    InvalidOption::Value {
         header,
-        value,
+        value: quoted(value),
         expected,
     }
+}
+
+/// An error message quotes at most this much of hostile input.
+fn quoted(text: &str) -> String {
+    text.chars().take(80).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn parse_with(headers: &[(&str, &'static str)]) -> Result<Options, InvalidOption> {
+    fn parse_with(headers: &[(&str, &str)]) -> Result<Options, InvalidOption> {
         let origin = Origin {
             sequence: Sequence::new(42),
             stored: WallTime::from_millis(1_000_000),
             stream_created: WallTime::from_millis(500_000),
         };
-        parse(origin, |name| {
-            let found = headers.iter().find(|(key, _)| *key == name);
-            found.map(|(_, value)| *value)
-        })
+        parse(origin, &Headers::read(headers.iter().copied()))
     }
 
     #[test]
@@ -233,5 +390,86 @@ mod tests {
         );
         let error = parse_with(&[(HEADER_KEY, " ")]).unwrap_err();
         assert!(error.to_string().contains("Rolecast-Key: \" \""), "{error}");
+    }
+
+    #[test]
+    fn names_are_read_in_any_case() {
+        let headers = [
+            ("rolecast-job-id", "a"),
+            ("ROLECAST-DEADLINE", "90s"),
+            ("rolecast-delay", "5s"),
+            ("Rolecast-require", "gpu"),
+            ("rolecast-KEY", "k"),
+        ];
+        let options = parse_with(&headers).unwrap();
+        assert_eq!(options.job.as_str(), "a");
+        assert_eq!(options.deadline, Some(WallTime::from_millis(1_090_000)));
+        assert_eq!(options.not_before, Some(WallTime::from_millis(1_005_000)));
+        assert_eq!(options.require.to_string(), "gpu");
+        assert_eq!(options.key.unwrap().as_str(), "k");
+        // The server deduplicates by the other spelling only.
+        let options = parse_with(&[("nats-msg-id", "a")]).unwrap();
+        assert_eq!(options.job.as_str(), "42-1f4");
+    }
+
+    #[test]
+    fn a_name_that_begins_as_ours_and_is_none_is_refused() {
+        for name in ["Rolecast-Foo", "rolecast-dedline", "ROLECAST-"] {
+            let error = parse_with(&[(name, "5m")]).unwrap_err().to_string();
+            assert!(error.contains(name), "{error}");
+            assert!(error.contains("Rolecast-Deadline"), "{error}");
+        }
+        for name in ["rolecast-roles", "Rolecast-Deadline-In"] {
+            let error = parse_with(&[(name, "1")]).unwrap_err();
+            assert!(error.to_string().contains("by the dispatcher"), "{error}");
+        }
+        let others = [
+            (HEADER_REASON, "exit code 1"),
+            ("rolecast-attempts", "[]"),
+            (HEADER_SUBJECT, "rolecast.jobs.ocr"),
+            ("Rolecas", "x"),
+            ("Rolecast\u{e9}", "x"),
+        ];
+        assert!(parse_with(&others).is_ok());
+    }
+
+    #[test]
+    fn of_several_lines_all_count_or_none_does() {
+        let labels = [(HEADER_REQUIRE, "zone=eu"), ("rolecast-require", "gpu")];
+        let options = parse_with(&labels).unwrap();
+        assert_eq!(options.require.to_string(), "gpu,zone=eu");
+        for header in [HEADER_JOB_ID, HEADER_DEADLINE, HEADER_DELAY, HEADER_KEY] {
+            assert!(
+                parse_with(&[(header, "5m"), (header, "5m")]).is_ok(),
+                "{header}"
+            );
+            let error = parse_with(&[(header, "6m"), (header, "5m")]).unwrap_err();
+            let expected = format!("header {header} has two lines that differ: \"5m\" and \"6m\"");
+            assert_eq!(error.to_string(), expected);
+        }
+        let contradiction = [(HEADER_REQUIRE, "zone=eu"), (HEADER_REQUIRE, "zone=us")];
+        assert!(parse_with(&contradiction).is_err());
+    }
+
+    #[test]
+    fn an_id_that_is_none_is_refused_and_the_job_has_that_of_its_place() {
+        let headers = [(HEADER_JOB_ID, "order 7.*"), (HEADER_MSG_ID, "m")];
+        let error = parse_with(&headers).unwrap_err();
+        assert!(error.to_string().contains("order 7.*"), "{error}");
+        let origin = Origin {
+            sequence: Sequence::new(42),
+            stored: WallTime::default(),
+            stream_created: WallTime::from_millis(500_000),
+        };
+        assert_eq!(origin.job_id(&Headers::read(headers)).as_str(), "42-1f4");
+    }
+
+    #[test]
+    fn a_job_that_would_expire_before_it_may_start_is_refused() {
+        let error = parse_with(&[(HEADER_DELAY, "5m"), (HEADER_DEADLINE, "90s")]).unwrap_err();
+        let expected = "Rolecast-Delay \"5m\" is not shorter than Rolecast-Deadline \"90s\"";
+        assert_eq!(error.to_string(), expected);
+        assert!(parse_with(&[(HEADER_DELAY, "90s"), (HEADER_DEADLINE, "90s")]).is_err());
+        assert!(parse_with(&[(HEADER_DELAY, "89s"), (HEADER_DEADLINE, "90s")]).is_ok());
     }
 }

@@ -5,7 +5,7 @@ use async_nats::HeaderMap;
 use async_nats::jetstream::stream::LastRawMessageErrorKind;
 use bytes::Bytes;
 use rolecast_common::id::{Category, JobId};
-use rolecast_common::options::{self, HEADER_KEY, HEADER_REQUIRE};
+use rolecast_common::options::{self, HEADER_KEY, HEADER_REQUIRE, Headers};
 use rolecast_common::subjects::{self, STREAM_DECISIONS};
 use rolecast_common::wire::{self, Decision, Encoding, JobState};
 
@@ -102,7 +102,7 @@ async fn decided_now(
         }
     }
     // A mistake is told now, as the fault of the command line.
-    options::parse_wishes(|name| headers.get(name).map(|value| value.as_str()))
+    options::parse_wishes(&Headers::of(Some(&headers)))
         .map_err(|error| Failure::usage(error.into()))?;
     let body = Bytes::copy_from_slice(category.as_str().as_bytes());
     let decision = session.ask_with(subjects::API_EXPLAIN, headers, body);

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use rolecast_common::id::{Category, JobId, NodeId, Sequence};
 use rolecast_common::label::{Requirement, ShardKey};
 use rolecast_common::nats::headers_len;
-use rolecast_common::options;
+use rolecast_common::options::{self, Headers};
 use rolecast_common::subjects::{STREAM_JOBS, STREAM_RESULTS, Source, result};
 use rolecast_common::time::WallTime;
 use rolecast_common::wire::{
@@ -54,11 +54,9 @@ pub(super) struct Imagined {
 pub(super) fn imagined(request: &Message) -> Result<Imagined, String> {
     let text = std::str::from_utf8(&request.payload).unwrap_or_default();
     let category = Category::new(text.trim()).map_err(|error| error.to_string())?;
-    let header = |name: &str| {
-        let headers = request.headers.as_ref();
-        headers.and_then(|headers| headers.get(name).map(|value| value.as_str()))
-    };
-    let (requirement, key) = options::parse_wishes(header).map_err(|error| error.to_string())?;
+    let headers = Headers::of(request.headers.as_ref());
+    let wishes = options::parse_wishes(&headers);
+    let (requirement, key) = wishes.map_err(|error| error.to_string())?;
     Ok(Imagined {
         category,
         requirement,

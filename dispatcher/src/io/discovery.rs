@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use async_nats::jetstream;
 use rolecast_common::id::{Category, Priority, Sequence};
-use rolecast_common::options::Origin;
+use rolecast_common::options::{Headers, Origin};
 use rolecast_common::subjects::{STREAM_JOBS, Source};
 use rolecast_common::time::WallTime;
 use serde::Deserialize;
@@ -199,7 +199,7 @@ async fn strays(streams: &Streams, subject: &str, reason: &str) -> anyhow::Resul
             stored: WallTime::from_millis(seconds * 1000),
             stream_created: streams.jobs_created,
         };
-        let job = origin.job_id(|name| message.headers.get(name).map(|value| value.as_str()));
+        let job = origin.job_id(&Headers::of(Some(&message.headers)));
         strays.push(Input::Stray(Stray {
             sequence: origin.sequence,
             job,

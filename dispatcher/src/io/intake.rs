@@ -3,7 +3,7 @@
 use async_nats::{HeaderMap, Message, StatusCode};
 use rolecast_common::assignment::Ack;
 use rolecast_common::nats::{Meaning, ServerError};
-use rolecast_common::options::{self, Origin};
+use rolecast_common::options::{self, Headers, Origin};
 use rolecast_common::subjects::{self, Done, Source};
 use rolecast_common::time::WallTime;
 use rolecast_common::wire::{
@@ -32,11 +32,11 @@ pub(super) fn delivery(message: &Message, stream_created: WallTime) -> Option<De
         stored: ack.stored(),
         stream_created,
     };
-    let lookup = |name: &str| header(message.headers.as_ref(), name);
+    let headers = Headers::of(message.headers.as_ref());
     Some(Delivery {
         source,
-        job: origin.job_id(lookup),
-        options: options::parse(origin, lookup),
+        job: origin.job_id(&headers),
+        options: options::parse(origin, &headers),
         ack,
     })
 }

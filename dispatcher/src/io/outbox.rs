@@ -164,12 +164,14 @@ impl Service {
             let sent = sent.await;
             return self.finish_forward(sequence, assignment.attempt(), sent);
         }
-        let mut headers = without_roles(held.headers.unwrap_or_default());
+        // No job has these roles already: one that does is refused.
+        let mut headers = held.headers.unwrap_or_default();
         if !roles.is_empty() {
             headers.insert(HEADER_ROLES, format_roles(&roles).as_str());
         }
         if let Some(deadline) = deadline {
             let left = deadline.since(self.clock.now().wall).as_millis();
+            headers = without(headers, HEADER_DEADLINE);
             headers.insert(HEADER_DEADLINE, deadline.to_string().as_str());
             headers.insert(HEADER_DEADLINE_IN, format!("{left}ms").as_str());
         }
@@ -296,15 +298,15 @@ impl Service {
     }
 }
 
-/// Removes a header that a producer has no business to set.
-fn without_roles(headers: HeaderMap) -> HeaderMap {
-    if headers.get(HEADER_ROLES).is_none() {
+/// Removes the other spellings of a header that is about to be set.
+fn without(headers: HeaderMap, header: &str) -> HeaderMap {
+    let is_other = |name: &str| name != header && name.eq_ignore_ascii_case(header);
+    if !headers.iter().any(|(name, _)| is_other(name.as_ref())) {
         return headers;
     }
     let mut kept = HeaderMap::new();
     for (name, values) in headers.iter() {
-        let text: &str = name.as_ref();
-        if text != HEADER_ROLES {
+        if !is_other(name.as_ref()) {
             for value in values {
                 kept.append(name.clone(), value.clone());
             }
@@ -320,4 +322,22 @@ fn give_back_word(delay: Duration) -> String {
         return "-NAK".to_owned();
     }
     format!("-NAK {{\"delay\": {}}}", delay.as_nanos())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_that_is_set_has_one_spelling() {
+        let mut headers = HeaderMap::new();
+        headers.append("rolecast-deadline", "5m");
+        headers.append("ROLECAST-DEADLINE", "5m");
+        headers.append("Language", "de");
+        headers.append("Language", "en");
+        let mut kept = without(headers, HEADER_DEADLINE);
+        kept.insert(HEADER_DEADLINE, "2026-01-31T12:00:00Z");
+        assert_eq!(kept.len(), 2);
+        assert_eq!(kept.get_all("Language").count(), 2);
+    }
 }

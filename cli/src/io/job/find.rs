@@ -1,7 +1,7 @@
 //! Finds a job by its id, or by its sequence in ROLECAST_JOBS.
 
 use rolecast_common::id::{JobId, Sequence};
-use rolecast_common::options::Origin;
+use rolecast_common::options::{Headers, Origin};
 use rolecast_common::subjects::STREAM_JOBS;
 use rolecast_common::time::WallTime;
 use rolecast_common::wire::{JobState, JobView, Record};
@@ -110,9 +110,9 @@ async fn at(session: &Session, sequence: u64) -> Option<Candidate> {
         stored: wall(message.time.unix_timestamp_nanos()),
         stream_created: created,
     };
-    let header = |name: &str| message.headers.get(name).map(|value| value.as_str());
+    let headers = Headers::of(Some(&message.headers));
     Some(Candidate {
-        job: origin.job_id(header),
+        job: origin.job_id(&headers),
         is_queued: true,
     })
 }

@@ -15,7 +15,7 @@ use std::time::Duration;
 use rolecast_common::assignment::{Ack, Assignment};
 use rolecast_common::id::{Category, Epoch, JobId, NodeId, Sequence};
 use rolecast_common::label::Requirement;
-use rolecast_common::options::{InvalidOption, Options};
+use rolecast_common::options::{self, Headers, InvalidOption, Options};
 use rolecast_common::subjects::Source;
 use rolecast_common::time::{Now, Time, WallTime};
 use rolecast_common::unit::Resources;
@@ -381,13 +381,13 @@ fn delays_deadlines_and_bad_options_are_judged_on_arrival_and_while_waiting() {
             key: None,
         })
     };
-    let bad = rolecast_common::options::parse(
-        rolecast_common::options::Origin {
+    let bad = options::parse(
+        options::Origin {
             sequence: Sequence::new(3),
             stored: WallTime::default(),
             stream_created: WallTime::default(),
         },
-        |_| Some("soon"),
+        &Headers::read([("rolecast-delay", "soon")]),
     );
     let inputs = [
         with(1, options(None, Some(10))),
