@@ -43,7 +43,11 @@ figures that decided it: what the change was expected to save and to cost, and m
 #[derive(Debug, Subcommand)]
 pub(crate) enum Role {
     /// List them: who holds each, who could, and what is under way
-    Ls,
+    Ls {
+        /// Show all figures by which it is judged whether a holder should be relieved
+        #[arg(long, short)]
+        verbose: bool,
+    },
     /// List finished changes, the newest last: why, and what came of it
     #[command(after_help = HISTORY_EXAMPLES)]
     History(History),
@@ -93,5 +97,7 @@ mod tests {
         assert!(parse("rolecast role swap backup --from n3 n4").is_ok());
         assert!(parse("rolecast role swap backup n3 n4").is_err());
         assert!(parse("rolecast role history --role leader --group search").is_ok());
+        assert!(parse("rolecast role ls").is_ok());
+        assert!(parse("rolecast role ls --verbose").is_ok());
     }
 }

@@ -29,12 +29,12 @@ pub(crate) async fn run(
     terminal: &Terminal,
 ) -> Result<Exit, Failure> {
     match role {
-        Role::Ls => {
+        Role::Ls { verbose } => {
             let view = ask(session).await?;
             if terminal.json {
                 terminal.print_document(&view)?;
             } else {
-                terminal.print(&list(&view, terminal.palette))?;
+                terminal.print(&list(&view, *verbose, terminal.palette))?;
             }
             Ok(Exit::Fine)
         }
@@ -138,7 +138,7 @@ fn told(
         RoleOrderKind::Set { role, node: to } | RoleOrderKind::Swap { role, to, .. } => {
             order::moved(role, to, before, after, palette)
         }
-        RoleOrderKind::Drain { node } => order::drained(node, after, palette),
-        RoleOrderKind::Undrain { node } => order::undrained(node, palette),
+        RoleOrderKind::Drain { node } => order::drained(node, before, after, palette),
+        RoleOrderKind::Undrain { node } => order::undrained(node, before, palette),
     }
 }

@@ -10,7 +10,7 @@ use rolecast_common::wire::{PastRoleChange, RoleChangeResult, RoleDocument, Role
 use super::Manager;
 use super::edit::Edit;
 use super::input::{Move, Order};
-use super::output::{Answer, Output, Refusal};
+use super::output::{Output, Refusal};
 
 /// Drains that wait to be stored: more than anybody types.
 const DRAINS_MAX: usize = 64;
@@ -51,6 +51,22 @@ impl Orders {
             }
             Order::Drain(_) | Order::Undrain(_) | Order::Set { .. } | Order::Swap { .. } => None,
         })
+    }
+
+    /// Returns whether the document is as the order wants it, and no order before it
+    /// will change that.
+    fn is_as_it_is(&self, order: &Order, document: &RoleDocument) -> bool {
+        let (node, is_drained) = match order {
+            Order::Drain(node) => (node, true),
+            Order::Undrain(node) => (node, false),
+            Order::Set { .. } | Order::Swap { .. } => return false,
+        };
+        let mut ahead = self.drains.iter();
+        let is_ahead = ahead.any(|(_, ahead)| match ahead {
+            Order::Drain(other) | Order::Undrain(other) => other == node,
+            Order::Set { .. } | Order::Swap { .. } => false,
+        });
+        document.drained.contains(node) == is_drained && !is_ahead
     }
 
     /// Answers the drains that the document has.
@@ -97,17 +113,25 @@ impl Orders {
 
 impl Manager {
     pub(super) fn take_order(&mut self, now: Time, id: u64, order: Order, out: &mut Vec<Output>) {
-        if let Err(refusal) = self.admit(now, id, order) {
-            let result = Err(refusal);
-            out.push(Output::Answer { id, result });
+        match self.admit(now, id, order) {
+            Ok(Admitted::Waits) => {}
+            Ok(Admitted::AsItIs) => out.push(Output::Answer { id, result: Ok(()) }),
+            Err(refusal) => {
+                let result = Err(refusal);
+                out.push(Output::Answer { id, result });
+            }
         }
     }
 
-    fn admit(&mut self, now: Time, id: u64, order: Order) -> Answer {
+    fn admit(&mut self, now: Time, id: u64, order: Order) -> Result<Admitted, Refusal> {
         let document = self.keeping.document();
         let document = document
             .filter(|_| self.is_at_work(now))
             .ok_or(Refusal::NotLeading)?;
+        // A step that is on its way to the store may be about this very node.
+        if !self.keeping.is_pending() && self.orders.is_as_it_is(&order, document) {
+            return Ok(Admitted::AsItIs);
+        }
         let role = match &order {
             Order::Set { role, .. } | Order::Swap { role, .. } => role,
             Order::Drain(node) if self.nodes.get(node).is_none() => {
@@ -118,7 +142,7 @@ impl Manager {
                     return Err(Refusal::NotLeading);
                 }
                 self.orders.drains.push_back((id, order));
-                return Ok(());
+                return Ok(Admitted::Waits);
             }
         };
         let settings = self.settings.managed.get(role);
@@ -129,9 +153,11 @@ impl Manager {
             let role = role.clone();
             return Err(Refusal::Busy { role });
         }
-        self.plan(now, &order)?;
+        if let Plan::AsItIs = self.plan(now, &order)? {
+            return Ok(Admitted::AsItIs);
+        }
         self.orders.waiting.insert(group, (id, order));
-        Ok(())
+        Ok(Admitted::Waits)
     }
 
     /// Returns who gets the role, and whom it replaces.
@@ -237,6 +263,13 @@ impl Orders {
             Order::Drain(_) | Order::Undrain(_) => None,
         }
     }
+}
+
+/// What becomes of an order at first.
+enum Admitted {
+    Waits,
+    /// It changes nothing, and is answered at once.
+    AsItIs,
 }
 
 /// What an order comes to.

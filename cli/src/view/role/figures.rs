@@ -40,10 +40,36 @@ enum Unit {
     Percent,
 }
 
+/// What matters while a holder suffers: how far it is from being relieved, and why.
+const OF_TROUBLE: [&str; 5] = ["regret", "needed", "benefit", "cost", "holder_load"];
+
 /// Writes all figures, the known ones first.
 pub(super) fn line(figures: &Figures) -> String {
-    let mut named: Vec<(usize, &str, String)> = figures
+    write_all(figures.iter())
+}
+
+/// Writes what matters: next to nothing as long as the holder is well.
+pub(super) fn brief(figures: &Figures) -> String {
+    let is_well = figures
         .iter()
+        .all(|(name, value)| name != "regret_s" || value < REGRET_MIN_S);
+    let is_wanted = |name: &str| {
+        let stem = split(name).0;
+        (!is_well || stem == "holder_load") && OF_TROUBLE.contains(&stem)
+    };
+    let text = write_all(figures.iter().filter(|(name, _)| is_wanted(name)));
+    match (is_well, text.is_empty()) {
+        (true, true) => "the holder is well".to_owned(),
+        (true, false) => format!("the holder is well, {text}"),
+        (false, _) => text,
+    }
+}
+
+/// Less than this is shown as 0.
+const REGRET_MIN_S: f64 = 0.0005;
+
+fn write_all<'a>(figures: impl Iterator<Item = (&'a str, f64)>) -> String {
+    let mut named: Vec<(usize, &str, String)> = figures
         .map(|(name, value)| {
             let (stem, unit) = split(name);
             let known = ORDER.iter().position(|known| *known == stem);
@@ -107,5 +133,25 @@ mod tests {
         let expected = "benefit 41 core-s, cost 12 core-s, regret 0 s, holder load 112 %, \
                         s 1.00e300, a stranger 7, spare 0.5 cores";
         assert_eq!(line(&figures), expected);
+    }
+
+    #[test]
+    fn a_holder_that_is_well_needs_few_figures() {
+        let mut figures = vec![
+            ("benefit_core_s", 0.0),
+            ("cost_core_s", 12.0),
+            ("regret_s", 0.0),
+            ("needed_s", 60.0),
+            ("holder_load_share", 0.125),
+            ("heard", 3.0),
+            ("unusual", 0.0),
+        ];
+        let calm = brief(&Figures::new(figures.clone()));
+        assert_eq!(calm, "the holder is well, holder load 12.5 %");
+        figures[2].1 = 2.5;
+        let expected = "benefit 0 core-s, cost 12 core-s, regret 2.5 s, needed 60 s, \
+                        holder load 12.5 %";
+        assert_eq!(brief(&Figures::new(figures)), expected);
+        assert_eq!(brief(&Figures::default()), "the holder is well");
     }
 }

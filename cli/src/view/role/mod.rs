@@ -30,8 +30,8 @@ const NAMES_MAX: usize = 4;
 /// The characters of a reason or a trouble that are shown.
 const REASON_CHARS_MAX: usize = 100;
 
-/// Lists managed roles.
-pub(crate) fn list(view: &RolesView, palette: Palette) -> String {
+/// Lists managed roles; `is_verbose` shows every figure.
+pub(crate) fn list(view: &RolesView, is_verbose: bool, palette: Palette) -> String {
     let mut text = if view.roles.is_empty() {
         NOTHING_MANAGED.to_owned()
     } else {
@@ -41,7 +41,10 @@ pub(crate) fn list(view: &RolesView, palette: Palette) -> String {
             .map(|(role, managed)| row(view, role, managed));
         format!("{}\n", table(palette, &COLUMNS, rows.collect()))
     };
-    let judged: Vec<String> = view.roles.iter().filter_map(judgement).collect();
+    let judged = view.roles.iter();
+    let judged: Vec<String> = judged
+        .filter_map(|(role, managed)| judgement(role, managed, is_verbose))
+        .collect();
     let notes = judged.into_iter().chain(drained(view));
     let notes = notes.map(|note| (note, Tone::Faint));
     let attention = attention(view).into_iter();
@@ -115,9 +118,16 @@ fn holders(view: &RolesView, role: &Role, managed: &ManagedRole) -> Text {
     (all.join(", "), tone)
 }
 
-fn judgement((role, managed): (&Role, &ManagedRole)) -> Option<String> {
-    let is_known = !managed.judgement.is_empty();
-    is_known.then(|| format!("{role}: {}", figures::line(&managed.judgement)))
+/// Shows whether the holder should be relieved, if that is known.
+fn judgement(role: &Role, managed: &ManagedRole, is_verbose: bool) -> Option<String> {
+    let figures = &managed.judgement;
+    if figures.is_empty() {
+        return None;
+    }
+    Some(match is_verbose {
+        true => format!("{role}: {}", figures::line(figures)),
+        false => format!("{role}: {}", figures::brief(figures)),
+    })
 }
 
 fn drained(view: &RolesView) -> Option<String> {

@@ -62,7 +62,12 @@ fn holding(view: &RolesView, node: &NodeId) -> String {
 }
 
 /// Says that a node is drained, and which roles it has not given up yet.
-pub(crate) fn drained(node: &NodeId, after: &RolesView, palette: Palette) -> String {
+pub(crate) fn drained(
+    node: &NodeId,
+    before: &RolesView,
+    after: &RolesView,
+    palette: Palette,
+) -> String {
     let name = palette.paint(Tone::Strong, node.as_str());
     let acting = after.roles.iter();
     let acting = acting.filter(|(_, managed)| managed.acting.contains(node));
@@ -74,12 +79,18 @@ pub(crate) fn drained(node: &NodeId, after: &RolesView, palette: Palette) -> Str
     } else {
         format!(" and is giving up {}: see rolecast role ls", join(&left))
     };
+    if before.document.drained.contains(node) {
+        return format!("{name} was drained already{roles}\n");
+    }
     format!("{name} gets no more jobs and no managed roles{roles}\n")
 }
 
 /// Says that a node is in service again.
-pub(crate) fn undrained(node: &NodeId, palette: Palette) -> String {
+pub(crate) fn undrained(node: &NodeId, before: &RolesView, palette: Palette) -> String {
     let name = palette.paint(Tone::Strong, node.as_str());
+    if !before.document.drained.contains(node) {
+        return format!("{name} was not drained: nothing changes\n");
+    }
     format!("{name} may have jobs and managed roles again\n")
 }
 

@@ -17,7 +17,7 @@ ROLE    GROUP    HOLDERS  WANTED  COULD           CHANGE  SINCE  WHY
 backup  default  n2            1  n1, n2, n3, n4  -       -      -
 leader  default  n1            1  n1, n2          -       -      -
 ";
-    assert_eq!(list(&view, Palette::PLAIN), expected);
+    assert_eq!(list(&view, false, Palette::PLAIN), expected);
 }
 
 #[test]
@@ -29,7 +29,7 @@ fn a_change_under_way_is_told_with_who_still_acts() {
         figures: Figures::new([("benefit_core_s", 41.0)]),
     };
     begin(&mut view, change);
-    let text = list(&view, Palette::PLAIN);
+    let text = list(&view, false, Palette::PLAIN);
     let line = "leader  default  n1 (still acting)       1  n1, n2          \
                 demoting, n1 -> n2  1970-01-01T00:00:09.000Z  bottleneck\n";
     assert!(text.ends_with(line), "{text}");
@@ -38,7 +38,7 @@ fn a_change_under_way_is_told_with_who_still_acts() {
     change.trouble = Some("n3: hook\nfailed".to_owned());
     begin(&mut view, change);
     acting(&mut view, "leader", &["n2"]);
-    let text = list(&view, Palette::PLAIN);
+    let text = list(&view, false, Palette::PLAIN);
     for part in [
         "n2 (acting, not confirmed)",
         "promoting, n1 -> n2",
@@ -60,7 +60,7 @@ fn holders_that_are_missing_or_not_as_told_are_marked() {
     leader.judgement = Figures::new([("regret_s", 2.5)]);
     let backup = view.roles.get_mut(&role("backup")).unwrap();
     backup.offered_by.push(node("n5"));
-    let text = list(&view, Palette::PLAIN);
+    let text = list(&view, false, Palette::PLAIN);
     for part in [
         "leader  default  n1 (not acting), n9 (acting, not a holder)",
         "backup  default  nobody",
@@ -71,14 +71,14 @@ fn holders_that_are_missing_or_not_as_told_are_marked() {
     ] {
         assert!(text.contains(part), "{part:?} not in {text}");
     }
-    assert!(list(&view, Palette::new(true)).contains("\x1b["));
+    assert!(list(&view, false, Palette::new(true)).contains("\x1b["));
 }
 
 #[test]
 fn where_nothing_is_managed_it_is_told_how_to_begin() {
     let mut view = view(&[], &[]);
     view.roles.clear();
-    let text = list(&view, Palette::PLAIN);
+    let text = list(&view, false, Palette::PLAIN);
     assert!(text.contains("[roles.leader] holders = 1"), "{text}");
     assert!(!text.contains("WANTED"), "{text}");
 }
@@ -132,18 +132,27 @@ fn roles_of_another_group_do_not_take_part_in_an_order() {
 
 #[test]
 fn a_drained_node_is_told_with_the_roles_it_has_left() {
-    let view = view(&["n1"], &["n2"]);
+    let mut view = view(&["n1"], &["n2"]);
     assert_eq!(
-        drained(&node("n1"), &view, Palette::PLAIN),
+        drained(&node("n1"), &view, &view, Palette::PLAIN),
         "n1 gets no more jobs and no managed roles and is giving up leader: see rolecast role ls\n"
     );
     assert_eq!(
-        drained(&node("n3"), &view, Palette::PLAIN),
+        drained(&node("n3"), &view, &view, Palette::PLAIN),
         "n3 gets no more jobs and no managed roles\n"
     );
     assert_eq!(
-        undrained(&node("n3"), Palette::PLAIN),
+        undrained(&node("n3"), &view, Palette::PLAIN),
+        "n3 was not drained: nothing changes\n"
+    );
+    view.document.drained = BTreeSet::from([node("n3")]);
+    assert_eq!(
+        undrained(&node("n3"), &view, Palette::PLAIN),
         "n3 may have jobs and managed roles again\n"
+    );
+    assert_eq!(
+        drained(&node("n3"), &view, &view, Palette::PLAIN),
+        "n3 was drained already\n"
     );
 }
 

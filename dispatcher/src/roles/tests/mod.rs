@@ -343,6 +343,27 @@ fn a_drained_node_gives_its_roles_up_and_gets_none() {
 }
 
 #[test]
+fn an_order_that_changes_nothing_is_answered_at_once() {
+    let mut bench = Bench::led();
+    bench.order(1, Order::Drain(node("b")));
+    bench.pass(5 * SECOND);
+    let stored = bench.key.clone();
+    bench.order(2, Order::Drain(node("b")));
+    bench.order(3, Order::Undrain(node("nosuch")));
+    bench.order(4, set("leader", "a"));
+    let answered: Vec<u64> = bench.answers.iter().map(|(id, _)| *id).collect();
+    assert_eq!(answered, [1, 2, 3, 4]);
+    assert!(bench.answers.iter().all(|(_, result)| result.is_ok()));
+    assert_eq!(bench.key, stored, "nothing was stored for it");
+    // Behind an order that is not carried out yet it waits its turn.
+    bench.order(5, Order::Undrain(node("b")));
+    bench.order(6, Order::Undrain(node("b")));
+    bench.pass(5 * SECOND);
+    assert!(!bench.manager.is_drained(&node("b")));
+    assert_eq!(bench.answers.len(), 6);
+}
+
+#[test]
 fn the_judges_moves_bring_their_figures_and_lapse_with_another_change() {
     let mut bench = Bench::led();
     let wanted = |from: &str, to: &str| Move {
