@@ -13,7 +13,7 @@ pub(crate) enum Exit {
     Failed = 1,
     /// The arguments are wrong.
     Usage = 2,
-    /// NATS or the dispatcher cannot be reached.
+    /// NATS or the dispatcher cannot be reached, or cannot do its work.
     Unreachable = 3,
     /// There is no such job.
     NoSuchJob = 4,
@@ -29,7 +29,7 @@ Exit codes:
   0  fine; the job completed
   1  the job died, or the command failed
   2  wrong arguments
-  3  NATS or the dispatcher cannot be reached
+  3  NATS or the dispatcher cannot be reached, or NATS has no quorum
   4  there is no such job
   5  the job expired, or --timeout passed
   6  the job completed, but only the beginning of its output was kept";

@@ -174,6 +174,36 @@ text_id!(
     JobId, "job id", JOB_ID_LEN_MAX, is_job_id, "[A-Za-z0-9_-]{1,64}"
 );
 
+/// How people and programs ask for one job: by its id, or as `#41` by its sequence.
+///
+/// Ids may be made of digits only, so a bare number is always an id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum JobName {
+    Id(JobId),
+    Sequence(Sequence),
+}
+
+impl FromStr for JobName {
+    type Err = InvalidId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        let Some(number) = text.strip_prefix('#') else {
+            return JobId::new(text).map(JobName::Id);
+        };
+        let sequence = number.parse().map(Sequence::new).map(JobName::Sequence);
+        sequence.map_err(|_| InvalidId::new("sequence", text, "# and a whole number"))
+    }
+}
+
+impl fmt::Display for JobName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            JobName::Id(id) => id.fmt(f),
+            JobName::Sequence(sequence) => write!(f, "#{sequence}"),
+        }
+    }
+}
+
 /// The position of a job in the stream ROLECAST_JOBS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -193,6 +223,13 @@ impl Sequence {
     pub fn job_id(self, stream_created: crate::time::WallTime) -> JobId {
         let text = format!("{}-{:x}", self.0, stream_created.as_millis() / 1000);
         JobId(Inline::new(&text))
+    }
+
+    /// Reads the sequence back from the id of a job that its producer did not name.
+    pub fn of_unnamed(job: &JobId, stream_created: crate::time::WallTime) -> Option<Self> {
+        let (number, _) = job.as_str().split_once('-')?;
+        let sequence = Self(number.parse().ok()?);
+        (sequence.job_id(stream_created) == *job).then_some(sequence)
     }
 }
 
@@ -349,7 +386,27 @@ mod tests {
     #[test]
     fn an_unnamed_job_is_named_by_sequence_and_stream() {
         let created = WallTime::from_millis(1_700_000_000_123);
-        assert_eq!(Sequence::new(42).job_id(created).as_str(), "42-6553f100");
+        let job = Sequence::new(42).job_id(created);
+        assert_eq!(job.as_str(), "42-6553f100");
+        assert_eq!(Sequence::of_unnamed(&job, created), Some(Sequence::new(42)));
+        for other in ["42", "42-6553f101", "042-6553f100", "order-7"] {
+            let other = JobId::new(other).unwrap();
+            assert_eq!(Sequence::of_unnamed(&other, created), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_bare_number_is_an_id_and_one_behind_a_sign_a_sequence() {
+        let id = JobName::Id(JobId::new("7").unwrap());
+        assert_eq!("7".parse(), Ok(id));
+        let sequence = JobName::Sequence(Sequence::new(7));
+        assert_eq!("#7".parse(), Ok(sequence));
+        for text in ["", "#", "#x", "#-1", "# 7", "a.b", "##7"] {
+            assert!(text.parse::<JobName>().is_err(), "{text}");
+        }
+        for name in ["7", "#7", "order-7"] {
+            assert_eq!(name.parse::<JobName>().unwrap().to_string(), name);
+        }
     }
 
     proptest! {

@@ -65,7 +65,7 @@ async fn a_plain_publish_without_headers_is_a_complete_job() {
         .submit_to("rolecast.jobs.echo", headers([]), "plain")
         .await;
     cluster.wait_no_jobs(LIMIT).await;
-    let request = ack.sequence.to_string();
+    let request = format!("#{}", ack.sequence);
     let answer = cluster
         .client()
         .request("rolecast.api.job", request.into())

@@ -1,7 +1,7 @@
 //! Asking why a job went where it went, or where one would go.
 
 use clap::Args;
-use rolecast_common::id::{Category, JobId};
+use rolecast_common::id::{Category, JobName};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -15,9 +15,10 @@ first of them are written down.";
 /// A decision to explain.
 #[derive(Args, Debug)]
 pub(crate) struct Explain {
-    /// The job's id, or its sequence in ROLECAST_JOBS
+    /// The job's id, or '#' and its sequence in ROLECAST_JOBS, such as '#41'
+    #[arg(value_name = "ID|#SEQUENCE")]
     #[arg(required_unless_present = "dry_run", conflicts_with = "dry_run")]
-    pub(crate) job: Option<JobId>,
+    pub(crate) job: Option<JobName>,
     /// Decide now where a job of this category would go, and send nothing
     #[arg(long, value_name = "CATEGORY")]
     pub(crate) dry_run: Option<Category>,

@@ -4,7 +4,7 @@ use anyhow::Context as _;
 use async_nats::HeaderMap;
 use async_nats::jetstream::stream::LastRawMessageErrorKind;
 use bytes::Bytes;
-use rolecast_common::id::{Category, JobId};
+use rolecast_common::id::{Category, JobId, JobName};
 use rolecast_common::options::{self, HEADER_KEY, HEADER_REQUIRE, Headers};
 use rolecast_common::subjects::{self, STREAM_DECISIONS};
 use rolecast_common::wire::{self, Decision, Encoding, JobState};
@@ -12,11 +12,12 @@ use rolecast_common::wire::{self, Decision, Encoding, JobState};
 use super::failure::Failure;
 use super::job::resolve;
 use super::session::{Session, no_dispatcher};
+use super::status;
 use super::terminal::Terminal;
 use crate::args::explain::Explain;
 use crate::exit::Exit;
-use crate::style::one_line;
-use crate::view::explain::page;
+use crate::style::{Tone, one_line};
+use crate::view::explain::{other_requirements, page};
 
 pub(crate) async fn run(
     session: &Session,
@@ -33,19 +34,22 @@ pub(crate) async fn run(
     } else {
         terminal.print(&page(&decision, terminal.palette))?;
     }
+    // The decision stands without it, and older dispatchers do not tell.
+    if explain.dry_run.is_some()
+        && let Ok(Some(status)) = status::ask(session).await
+        && let Some(note) = other_requirements(&decision, &status)
+    {
+        terminal.note(&terminal.notes.paint(Tone::Warning, &note));
+    }
     Ok(Exit::Fine)
 }
 
 /// Reads what was written down when the job was sent, or had to wait.
-async fn recorded(session: &Session, job: &JobId) -> Result<Decision, Failure> {
-    let mut found = find(session, job).await?;
-    if found.is_none() && job.as_str().parse::<u64>().is_ok() {
-        let named = resolve(session, job).await?;
-        found = find(session, &named).await?;
-    }
-    match found {
+async fn recorded(session: &Session, name: &JobName) -> Result<Decision, Failure> {
+    let job = resolve(session, name).await?;
+    match find(session, &job).await? {
         Some(decision) => Ok(decision),
-        None => Err(not_recorded(session, job).await?),
+        None => Err(not_recorded(session, &job).await?),
     }
 }
 

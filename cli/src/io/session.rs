@@ -156,13 +156,9 @@ impl Session {
 
     /// Finds out why a request to a stream failed, and says what to do.
     pub(crate) async fn diagnose(&self, error: anyhow::Error, stream: &str) -> Failure {
-        let error = match self.connection.take_violation() {
-            Some(text) => {
-                let reason = anyhow!("this login lacks a permission: {text}");
-                return reason.context(format!("{error:#}")).into();
-            }
-            None => error,
-        };
+        if let Some(failure) = self.denial(&error) {
+            return failure;
+        }
         if let Err(reason) = check_jetstream(&self.connection).await {
             return Failure::unreachable(reason);
         }
@@ -170,6 +166,13 @@ impl Session {
             return no_stream(stream);
         }
         error.context(format!("stream {stream}")).into()
+    }
+
+    /// Says that the request failed for want of a permission, if it did.
+    pub(crate) fn denial(&self, error: &anyhow::Error) -> Option<Failure> {
+        let text = self.connection.take_violation()?;
+        let reason = anyhow!("this login lacks a permission: {text}");
+        Some(reason.context(format!("{error:#}")).into())
     }
 
     /// Returns whether the server says that there is no such stream.

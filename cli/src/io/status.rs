@@ -13,7 +13,7 @@ use super::terminal::Terminal;
 use crate::args::fleet::Status;
 use crate::exit::Exit;
 use crate::style::Tone;
-use crate::view::status::page;
+use crate::view::status::{is_in_order, page};
 
 /// As often as workers send heartbeats.
 const WATCH_EVERY: Duration = Duration::from_secs(1);
@@ -32,7 +32,10 @@ pub(crate) async fn run(
     } else {
         terminal.print(&page(&status, terminal.palette))?;
     }
-    Ok(Exit::Fine)
+    Ok(match is_in_order(&status) {
+        true => Exit::Fine,
+        false => Exit::Unreachable,
+    })
 }
 
 /// Asks the dispatcher for its view; `None` if there is no dispatcher.

@@ -207,6 +207,8 @@ fn rate(rate: BytesPerSecond) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use rolecast_common::id::{Category, Role};
     use rolecast_common::unit::{Cores, Resources};
     use rolecast_common::wire::{LearnedProfile, ProfileView};
@@ -291,6 +293,9 @@ disk           0 B/s     0 B/s     0 B/s            -            -
                 },
             },
             expected_per_minute: Some(2.5),
+            obstacles: BTreeMap::new(),
+            required: BTreeMap::new(),
+            dead_letters: Some(0),
         }
     }
 }

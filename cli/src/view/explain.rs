@@ -3,18 +3,21 @@
 use std::time::Duration;
 
 use rolecast_common::unit::Bytes;
-use rolecast_common::wire::{Decision, DecisionNode, Verdict};
+use rolecast_common::wire::{Decision, DecisionNode, Status, Verdict};
 use rolecast_dispatcher::forecast::{BUCKET_EDGES_S, BUCKETS};
 use rolecast_dispatcher::placement::{decision::choose, resources};
 
 use super::forecast::amounts;
 use super::job::Block;
 use crate::quantity::{counted, length};
-use crate::style::{Palette, Tone};
+use crate::style::{Palette, Tone, one_line};
 use crate::table::{Align, Text, plain, table};
 
 /// A bucket in which the job spends less of its stay says nothing about it.
 const STAY_SHARE_MIN: f32 = 0.005;
+
+/// The characters of a list of labels that are shown.
+const LABELS_CHARS_MAX: usize = 100;
 
 /// Shows a decision.
 pub(crate) fn page(decision: &Decision, palette: Palette) -> String {
@@ -30,6 +33,32 @@ pub(crate) fn page(decision: &Decision, palette: Palette) -> String {
     block.line("weights", &weights(decision));
     block.line("again", &again(decision, palette));
     block.text
+}
+
+/// Says what a decision about no job in particular does not cover: the labels that
+/// waiting jobs of the category require.
+pub(crate) fn other_requirements(decision: &Decision, status: &Status) -> Option<String> {
+    let mut categories = status.categories.iter();
+    let category = categories.find(|found| found.category == decision.category)?;
+    let others = category.required.iter();
+    let others = others.filter(|(labels, _)| **labels != decision.require);
+    let others: Vec<String> = others
+        .map(|(labels, jobs)| {
+            let jobs = counted(u64::from(*jobs), "waiting job");
+            format!(
+                "{jobs} with --require {}",
+                one_line(labels, LABELS_CHARS_MAX)
+            )
+        })
+        .collect();
+    let assumed = match decision.require.as_str() {
+        "" => "a job that requires no labels".to_owned(),
+        labels => format!("one that requires {labels}"),
+    };
+    (!others.is_empty()).then(|| {
+        let others = others.join(", ");
+        format!("note: this is about {assumed}; there are {others}, which go elsewhere or nowhere")
+    })
 }
 
 /// Says in one sentence what was decided, and when.
@@ -286,6 +315,35 @@ again     these figures lead to the same choice
             "{text}"
         );
         assert!(text.contains("lead to the same choice"), "{text}");
+    }
+
+    #[test]
+    fn what_waiting_jobs_require_is_told_beside_a_job_that_requires_nothing() {
+        let json = serde_json::json!({"v": 1, "dispatcher": "main", "epoch": 1, "at_ms": 5,
+            "nodes": [], "counters": {}, "categories": [{"category": "ocr", "declared": true,
+            "roles": [], "backlog": 1, "waiting": 1, "running": 0, "nodes_eligible": 1,
+            "oldest_ms": null, "completed": 0, "retried": 0, "dead": 0, "expired": 0,
+            "required": {"gpu=a100": 1, "zone=eu": 2}}]});
+        let status: Status = serde_json::from_value(json).unwrap();
+        let mut imagined = decision();
+        let expected = "note: this is about one that requires zone=eu; there are 1 waiting job \
+                        with --require gpu=a100, which go elsewhere or nowhere";
+        assert_eq!(
+            other_requirements(&imagined, &status).as_deref(),
+            Some(expected)
+        );
+        imagined.require.clear();
+        let text = other_requirements(&imagined, &status).unwrap();
+        assert!(
+            text.contains("requires no labels; there are 1 waiting job with"),
+            "{text}"
+        );
+        assert!(
+            text.contains("2 waiting jobs with --require zone=eu"),
+            "{text}"
+        );
+        imagined.category = Category::new("other").unwrap();
+        assert_eq!(other_requirements(&imagined, &status), None);
     }
 
     fn decision() -> Decision {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rolecast_common::time::WallTime;
 use rolecast_common::unit::Bytes;
-use rolecast_common::wire::{FailedAttempt, JobView, Record, RecordStatus};
+use rolecast_common::wire::{FailedAttempt, JobState, JobView, Record, RecordStatus};
 
 use crate::quantity::length;
 use crate::style::{Palette, Tone, one_line, printable};
@@ -159,6 +159,9 @@ pub(crate) fn view(view: &JobView, palette: Palette) -> String {
         let attempt = view.attempt.map(|a| format!(", attempt {a}"));
         block.line("node", &format!("{node}{}", attempt.unwrap_or_default()));
     }
+    if let Some(until) = view.until_ms {
+        block.line("until", &until.to_string());
+    }
     if has_news(view) {
         block.line("reason", &one_line(&view.reason, REASON_CHARS_MAX));
     }
@@ -180,11 +183,34 @@ pub(crate) fn change(view: &JobView, now: WallTime, palette: Palette) -> String 
     if let Some(attempt) = view.attempt {
         line.push_str(&format!(", attempt {attempt}"));
     }
+    if let Some(until) = view.until_ms {
+        line.push_str(&format!(" until {until}"));
+    }
     if has_news(view) {
         line.push_str(": ");
         line.push_str(&one_line(&view.reason, REASON_CHARS_MAX));
     }
     line
+}
+
+/// Says in one line why a job has not started; `None` if it has, or is not known.
+pub(crate) fn why_not_started(view: &JobView) -> Option<String> {
+    match view.state {
+        JobState::Waiting | JobState::Delayed => {}
+        JobState::Unknown
+        | JobState::Running
+        | JobState::Completed
+        | JobState::Dead
+        | JobState::Expired => return None,
+    }
+    let mut line = format!("job {} is {}", view.job, view.state.as_str());
+    if let Some(until) = view.until_ms {
+        line.push_str(&format!(" until {until}"));
+    }
+    if has_news(view) {
+        line.push_str(&format!(": {}", one_line(&view.reason, REASON_CHARS_MAX)));
+    }
+    Some(line)
 }
 
 /// Lines of a key and a value.
@@ -224,7 +250,7 @@ pub(crate) fn payload(bytes: &[u8]) -> String {
 #[cfg(test)]
 pub(crate) mod tests {
     use rolecast_common::id::{Attempt, Epoch, JobId, NodeId, Sequence};
-    use rolecast_common::wire::{Blob, JobState, JobUsage, VERSION};
+    use rolecast_common::wire::{Blob, JobUsage, VERSION};
 
     use super::*;
 
@@ -297,6 +323,7 @@ output    6 B
             state: JobState::Waiting,
             node: None,
             attempt: None,
+            until_ms: None,
             reason: "no node has the role leader".to_owned(),
             record: None,
         };
@@ -308,6 +335,37 @@ output    6 B
         let now = WallTime::from_millis(0);
         let line = change(&waiting, now, Palette::PLAIN);
         assert!(line.ends_with("waiting: no node has the role leader"));
+        let text = why_not_started(&waiting).unwrap();
+        assert_eq!(text, "job j1 is waiting: no node has the role leader");
+    }
+
+    #[test]
+    fn a_delayed_job_says_until_when() {
+        let delayed = JobView {
+            v: VERSION,
+            job: JobId::new("j1").unwrap(),
+            state: JobState::Delayed,
+            node: None,
+            attempt: None,
+            until_ms: Some(WallTime::from_millis(9000)),
+            reason: "delayed".to_owned(),
+            record: None,
+        };
+        let text = view(&delayed, Palette::PLAIN);
+        let expected = "job       j1  delayed\nuntil     1970-01-01T00:00:09.000Z\n";
+        assert_eq!(text, expected);
+        let line = change(&delayed, WallTime::from_millis(0), Palette::PLAIN);
+        assert!(
+            line.ends_with("delayed until 1970-01-01T00:00:09.000Z"),
+            "{line}"
+        );
+        let text = why_not_started(&delayed).unwrap();
+        assert_eq!(text, "job j1 is delayed until 1970-01-01T00:00:09.000Z");
+        let running = JobView {
+            state: JobState::Running,
+            ..delayed
+        };
+        assert_eq!(why_not_started(&running), None);
     }
 
     pub(crate) fn completed() -> Record {

@@ -44,8 +44,8 @@ pub use role_document::{
 pub use role_view::{Done, ManagedRole, RoleOrder, RoleOrderKind, RolesView};
 pub use roles::{RoleAssignment, RoleFailure, RoleVersion};
 pub use status::{
-    CategoryStatus, Counters, JobState, JobView, NodeHealth, NodeStatus, RoleStatus, Status,
-    Trouble,
+    CategoryStatus, Counters, JobState, JobView, NodeHealth, NodeStatus, RefusedSender, RoleStatus,
+    Status, Trouble,
 };
 
 /// The version every message carries in `v`.

@@ -1,5 +1,7 @@
 //! What the dispatcher answers about itself, its nodes and its jobs.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::{ForecastMode, Message, ProfileView, Record, Usage};
@@ -28,6 +30,18 @@ pub struct Status {
     /// What is wrong around the dispatcher.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub troubles: Vec<Trouble>,
+    /// Whether the lease could not be renewed: nothing is sent until it can.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_lapsed: bool,
+    /// Why the streams could not be read, so that backlogs are missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unread: Option<String>,
+    /// How many jobs are in ROLECAST_DEAD; `None` if that could not be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dead_letters: Option<u64>,
+    /// Whose heartbeats or outcomes were refused, the last first; a few of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<RefusedSender>,
 }
 
 /// Something that is wrong and that the dispatcher cannot mend by itself at once.
@@ -49,6 +63,18 @@ impl Message for Status {
     fn version(&self) -> u8 {
         self.v
     }
+}
+
+/// Who sent messages that were refused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefusedSender {
+    /// A node, or the subject of a message that named none.
+    pub from: String,
+    pub count: u64,
+    /// Why the last one was refused.
+    pub why: String,
+    /// When that was.
+    pub at_ms: WallTime,
 }
 
 /// A node as the dispatcher sees it.
@@ -152,6 +178,16 @@ pub struct CategoryStatus {
     /// Jobs expected to arrive per minute in the next 15; `None` before enough is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_per_minute: Option<f64>,
+    /// How many nodes cannot run it at the moment, by reason.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub obstacles: BTreeMap<String, u32>,
+    /// The labels that waiting jobs require, and how many jobs each; a few of them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub required: BTreeMap<String, u32>,
+    /// Its jobs in ROLECAST_DEAD, expired ones included; `None` if they are too many to
+    /// be counted by category, or could not be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dead_letters: Option<u64>,
 }
 
 /// What was refused or repeated since the dispatcher started.
@@ -188,6 +224,9 @@ pub struct JobView {
     pub node: Option<NodeId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempt: Option<Attempt>,
+    /// When it may start at the earliest, if it is delayed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until_ms: Option<WallTime>,
     /// Why it waits or what went wrong last.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,

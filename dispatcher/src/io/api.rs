@@ -1,20 +1,26 @@
 //! Answers `rolecast.api.*`: what the machine knows, completed by what the streams hold.
 
+use std::time::Duration;
+
 use async_nats::jetstream::{self, stream::DirectGetErrorKind};
 use async_nats::{Client, HeaderMap, Message};
 use bytes::Bytes;
-use rolecast_common::id::{Category, JobId, NodeId, Sequence};
+use rolecast_common::id::{Category, InvalidId, JobId, JobName, NodeId, Sequence};
 use rolecast_common::label::{Requirement, ShardKey};
 use rolecast_common::nats::headers_len;
-use rolecast_common::options::{self, Headers};
+use rolecast_common::options::{self, Headers, Origin};
 use rolecast_common::subjects::{STREAM_JOBS, STREAM_RESULTS, Source, result};
-use rolecast_common::time::WallTime;
+use rolecast_common::time::{WallTime, format_duration};
 use rolecast_common::wire::{
     self, Blob, Encoding, HEADER_CONTENT_TYPE, HEADER_ERROR, HEADER_ERROR_CODE, JobState, JobView,
     Record, RecordStatus, Status,
 };
 
-use super::{Streams, discovery};
+use super::{Streams, dead_letters, discovery};
+
+/// How long reading the streams may take for a status: less than anybody waits for the
+/// answer, and much more than a healthy cluster needs.
+const READ_MAX: Duration = Duration::from_secs(2);
 
 /// Returns how to answer: in JSON, for a person at a terminal, unless asked otherwise.
 pub(super) fn encoding(request: &Message) -> Encoding {
@@ -26,15 +32,12 @@ pub(super) fn encoding(request: &Message) -> Encoding {
     }
 }
 
-/// Reads the ids a request may mean: the one it says, and if that is a number,
-/// that of the unnamed job with this sequence.
-pub(super) fn requested_jobs(request: &Message, stream_created: WallTime) -> Vec<JobId> {
-    let text = std::str::from_utf8(&request.payload)
-        .unwrap_or_default()
-        .trim();
-    let sequence = text.parse().ok().map(Sequence::new);
-    let unnamed = sequence.map(|sequence| sequence.job_id(stream_created));
-    JobId::new(text).ok().into_iter().chain(unnamed).collect()
+/// Reads which job is asked for: its id, or `#` and its sequence.
+pub(super) fn requested_job(request: &Message) -> Result<JobName, String> {
+    let text = std::str::from_utf8(&request.payload).unwrap_or_default();
+    text.trim()
+        .parse()
+        .map_err(|error: InvalidId| error.to_string())
 }
 
 /// Reads the id of a node.
@@ -91,18 +94,28 @@ pub(super) async fn answer<M: wire::Message>(streams: Streams, answer: M, reques
     respond(&streams.jetstream.client(), &request, &answer).await;
 }
 
-/// Adds each category's backlog and oldest job, then answers.
+/// Adds what the streams hold of each category, as far as it can be read, and answers.
 pub(super) async fn answer_status(streams: Streams, mut status: Status, request: Message) {
-    match discovery::backlogs(&streams.jetstream).await {
-        Ok(backlogs) => add_backlogs(&streams, &mut status, backlogs.held).await,
-        Err(error) => {
-            tracing::warn!(
-                event = "status_incomplete",
-                "cannot read the backlogs: {error:#}"
-            );
-        }
+    let read = tokio::time::timeout(READ_MAX, add_stored(&streams, &mut status));
+    let why = match read.await {
+        Ok(Ok(())) => None,
+        Ok(Err(error)) => Some(format!("{error:#}")),
+        Err(_) => Some(format!("no answer within {}", format_duration(READ_MAX))),
+    };
+    if let Some(why) = why {
+        tracing::warn!(
+            event = "status_incomplete",
+            "cannot read the streams: {why}"
+        );
+        status.unread = Some(why);
     }
     respond(&streams.jetstream.client(), &request, &status).await;
+}
+
+async fn add_stored(streams: &Streams, status: &mut Status) -> anyhow::Result<()> {
+    let backlogs = discovery::backlogs(&streams.jetstream).await?;
+    add_backlogs(streams, status, backlogs.held).await;
+    dead_letters::add(&streams.jetstream, status).await
 }
 
 async fn add_backlogs(
@@ -139,50 +152,40 @@ async fn oldest(jetstream: &jetstream::Context, subject: &str) -> Option<WallTim
         .map(WallTime::from_millis)
 }
 
-/// Answers with the recorded outcome if there is one, else with what the machine knows.
+/// Answers with the recorded outcome if there is one, else with what the machine knows,
+/// else with whether the stream holds it.
 pub(super) async fn answer_job(
     streams: Streams,
-    jobs: Vec<JobId>,
+    name: JobName,
     known: Option<JobView>,
     request: Message,
 ) {
-    let Some(job) = jobs.last().cloned() else {
-        return;
+    let (job, is_stored) = match (&known, name) {
+        (Some(view), _) => (view.job.clone(), true),
+        (None, JobName::Sequence(sequence)) => stored(&streams, sequence).await,
+        (None, JobName::Id(job)) => match Sequence::of_unnamed(&job, streams.jobs_created) {
+            Some(sequence) => stored(&streams, sequence).await,
+            None => (job, false),
+        },
     };
     let max_payload = streams.jetstream.client().max_payload();
-    let mut record = None;
-    for job in &jobs {
-        match recorded(&streams.jetstream, job).await {
-            Ok(found) => record = record.or(found),
-            Err(error) => {
-                tracing::warn!(event = "record_unreadable", %job, "cannot read outcome: {error:#}");
-            }
-        }
-    }
+    let record = recorded(&streams.jetstream, &job).await;
+    let record = record.unwrap_or_else(|error| {
+        tracing::warn!(event = "record_unreadable", %job, "cannot read outcome: {error:#}");
+        None
+    });
     let view = match (record, known) {
-        (Some(record), _) => JobView {
-            v: wire::VERSION,
-            state: match record.status {
-                RecordStatus::Completed => JobState::Completed,
-                RecordStatus::Dead => JobState::Dead,
-                RecordStatus::Expired => JobState::Expired,
-            },
-            node: record.node.clone(),
-            attempt: record.attempt,
-            reason: record.reason.clone(),
-            job: record.job.clone(),
-            record: Some(without_large_output(record, max_payload)),
-        },
+        (Some(record), _) => ended(without_large_output(record, max_payload)),
         (None, Some(view)) => view,
-        (None, None) => JobView {
-            v: wire::VERSION,
-            state: JobState::Unknown,
-            node: None,
-            attempt: None,
-            reason: "not held here: never accepted, or still behind others".to_owned(),
-            record: None,
-            job,
-        },
+        (None, None) if is_stored => {
+            let reason = "it waits in the stream, behind others".to_owned();
+            plain_view(job, JobState::Waiting, reason)
+        }
+        (None, None) => {
+            let reason = "not held here and not recorded: it waits in the stream behind others, \
+                          was never accepted, or ended without a record";
+            plain_view(job, JobState::Unknown, reason.to_owned())
+        }
     };
     respond(&streams.jetstream.client(), &request, &view).await;
 }
@@ -195,6 +198,55 @@ fn without_large_output(mut record: Record, max_payload: usize) -> Record {
         record.output_truncated = true;
     }
     record
+}
+
+fn ended(record: Record) -> JobView {
+    let state = match record.status {
+        RecordStatus::Completed => JobState::Completed,
+        RecordStatus::Dead => JobState::Dead,
+        RecordStatus::Expired => JobState::Expired,
+    };
+    JobView {
+        node: record.node.clone(),
+        attempt: record.attempt,
+        record: Some(record.clone()),
+        ..plain_view(record.job, state, record.reason)
+    }
+}
+
+fn plain_view(job: JobId, state: JobState, reason: String) -> JobView {
+    JobView {
+        v: wire::VERSION,
+        job,
+        state,
+        node: None,
+        attempt: None,
+        until_ms: None,
+        reason,
+        record: None,
+    }
+}
+
+/// Returns the id of the job at this place in the stream, and whether it is there: if it
+/// is not, that of a job that was given no id.
+async fn stored(streams: &Streams, sequence: Sequence) -> (JobId, bool) {
+    let origin = Origin {
+        sequence,
+        stored: WallTime::default(),
+        stream_created: streams.jobs_created,
+    };
+    let stream = streams.jetstream.get_stream_no_info(STREAM_JOBS).await;
+    let message = match stream {
+        Ok(stream) => stream.direct_get(sequence.get()).await.ok(),
+        Err(_) => None,
+    };
+    match message {
+        Some(message) => {
+            let headers = Headers::of(Some(&message.headers));
+            (origin.job_id(&headers), true)
+        }
+        None => (sequence.job_id(streams.jobs_created), false),
+    }
 }
 
 async fn recorded(jetstream: &jetstream::Context, job: &JobId) -> anyhow::Result<Option<Record>> {

@@ -13,6 +13,7 @@ mod api;
 mod assets;
 mod bucket;
 mod burial;
+mod dead_letters;
 mod discovery;
 mod events;
 mod forecasts;

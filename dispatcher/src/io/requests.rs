@@ -1,9 +1,10 @@
 //! Requests to the dispatcher, `rolecast.api.*`: which of them is answered with what.
 
 use async_nats::Message;
+use rolecast_common::id::JobName;
 use rolecast_common::label::ShardKey;
 use rolecast_common::subjects;
-use rolecast_common::wire::Decision;
+use rolecast_common::wire::{Decision, JobView};
 
 use super::api;
 use super::service::Service;
@@ -13,14 +14,19 @@ impl Service {
         let streams = self.streams.clone();
         match request.subject.as_str() {
             subjects::API_STATUS => {
-                let status = self.machine.status(self.now);
+                let mut status = self.machine.status(self.now);
+                status.is_lapsed = !self.leads();
                 tokio::spawn(api::answer_status(streams, status, request));
             }
-            subjects::API_JOB => {
-                let jobs = api::requested_jobs(&request, self.streams.jobs_created);
-                let known = jobs.iter().find_map(|job| self.machine.job(job));
-                tokio::spawn(api::answer_job(streams, jobs, known, request));
-            }
+            subjects::API_JOB => match api::requested_job(&request) {
+                Ok(name) => {
+                    let known = self.known(&name);
+                    tokio::spawn(api::answer_job(streams, name, known, request));
+                }
+                Err(why) => {
+                    tokio::spawn(api::refuse(streams, why, request));
+                }
+            },
             subjects::API_CAPACITY => {
                 let map = self.machine.capacity(self.now);
                 tokio::spawn(api::answer(streams, map, request));
@@ -52,6 +58,14 @@ impl Service {
             },
             _ => {}
         }
+    }
+
+    fn known(&self, name: &JobName) -> Option<JobView> {
+        let job = match name {
+            JobName::Id(job) => job,
+            JobName::Sequence(sequence) => self.machine.job_at(*sequence)?,
+        };
+        self.machine.job(self.now, job)
     }
 
     fn explain(&mut self, request: &Message) -> Result<Decision, String> {

@@ -29,6 +29,7 @@ mod output;
 mod pinging;
 mod pulls;
 mod recording;
+mod refused;
 mod renewal;
 mod roles;
 mod room;
@@ -68,6 +69,7 @@ use forecasting::Forecasting;
 use judging::Judging;
 use pinging::Pinging;
 use recording::Recorder;
+use refused::{Noise, Senders};
 use room::Room;
 use settled::Settled;
 use takeover::Takeover;
@@ -122,6 +124,7 @@ pub struct Machine {
     next_confirmation: u64,
     counters: Counters,
     noise: Noise,
+    senders: Senders,
     roles: Manager,
     judging: Judging,
     /// When the manager was last told which nodes have room.
@@ -219,36 +222,6 @@ struct Confirmation {
     open: usize,
 }
 
-/// Bounds what hostile or broken senders can make us log.
-#[derive(Debug, Default)]
-struct Noise {
-    heartbeats: Bound,
-    outcomes: Bound,
-    advice: Bound,
-    diversions: Bound,
-}
-
-#[derive(Debug, Default)]
-struct Bound {
-    last: Option<Time>,
-    count: u64,
-}
-
-impl Bound {
-    /// Returns how many there were since the last report, at most once a second.
-    fn count(&mut self, now: Time) -> Option<u64> {
-        self.count += 1;
-        let is_quiet = self
-            .last
-            .is_none_or(|last| now.since(last) >= Duration::from_secs(1));
-        if !is_quiet {
-            return None;
-        }
-        self.last = Some(now);
-        Some(std::mem::take(&mut self.count))
-    }
-}
-
 impl Machine {
     /// A machine stands by until [`Input::Lead`].
     pub fn new(params: Params, now: Now) -> Self {
@@ -268,6 +241,7 @@ impl Machine {
             next_confirmation: 0,
             counters: Counters::default(),
             noise: Noise::default(),
+            senders: Senders::default(),
             judging: Judging::new(&params.roles),
             ranked: None,
             roles: Manager::new(params.roles.clone()),
@@ -441,31 +415,6 @@ impl Machine {
                 reason,
             },
         );
-    }
-
-    fn refuse(
-        &mut self,
-        now: Now,
-        what: Malformed,
-        from: &str,
-        why: String,
-        out: &mut Vec<Output>,
-    ) {
-        let from: String = from.chars().take(100).collect();
-        match what {
-            Malformed::Heartbeat => {
-                self.counters.heartbeats_refused += 1;
-                if let Some(count) = self.noise.heartbeats.count(now.time) {
-                    out.push(Output::Event(Event::HeartbeatsRefused { from, why, count }));
-                }
-            }
-            Malformed::Outcome => {
-                self.counters.outcomes_malformed += 1;
-                if let Some(count) = self.noise.outcomes.count(now.time) {
-                    out.push(Output::Event(Event::OutcomesMalformed { from, why, count }));
-                }
-            }
-        }
     }
 }
 

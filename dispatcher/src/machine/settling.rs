@@ -132,7 +132,10 @@ impl Machine {
         let service = self.services.get_mut(&job.source.category);
         let attempts_max = service.map_or(u32::MAX, |service| service.policy.attempts_max);
         if failures >= attempts_max {
-            let reason = format!("{failures} attempts failed, the last: {reason}");
+            let reason = match failures {
+                1 => format!("1 attempt failed: {reason}"),
+                _ => format!("{failures} attempts failed, the last: {reason}"),
+            };
             self.give_up(now, job, RecordStatus::Dead, reason, out);
             return;
         }

@@ -1,8 +1,9 @@
 //! What the machine knows, for those who ask.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use rolecast_common::id::{Category, JobId};
+use rolecast_common::id::{Category, JobId, Sequence};
 use rolecast_common::label::Requirement;
 use rolecast_common::time::Now;
 use rolecast_common::wire::{CategoryStatus, Decision, JobState, JobView, Status, VERSION};
@@ -11,10 +12,13 @@ use super::waiting::MAX_RUNNING;
 use super::{Machine, Service, State};
 use crate::capacity;
 use crate::fleet::{Author, Candidate};
-use crate::placement::Obstacle;
+use crate::placement::Shortfall;
 
 /// How far ahead arrivals are told.
 const EXPECTED_SECONDS: u32 = 15 * 60;
+
+/// The most different requirements of waiting jobs that are told of.
+const REQUIRED_MAX: usize = 8;
 
 impl Machine {
     /// Returns everything but the backlogs, which only the stream knows.
@@ -38,6 +42,10 @@ impl Machine {
             categories: self.services.values().map(|s| self.category(s)).collect(),
             counters: self.counters,
             troubles: self.troubles.view(),
+            is_lapsed: false,
+            unread: None,
+            dead_letters: None,
+            refused: self.senders.list(),
         }
     }
 
@@ -49,10 +57,11 @@ impl Machine {
             let count = of_category.filter(|job| is_counted(&job.state)).count();
             u32::try_from(count).unwrap_or(u32::MAX)
         };
-        let eligible = self
-            .fleet
-            .obstacles(service.index)
-            .filter(|obstacle| obstacle.is_none_or(Obstacle::is_passing));
+        let mut shortfall = Shortfall::default();
+        for obstacle in self.fleet.obstacles(service.index) {
+            shortfall.count(obstacle.map_or(Ok(()), Err));
+        }
+        let obstacles = shortfall.parts();
         CategoryStatus {
             category: policy.category.clone(),
             declared: policy.declared,
@@ -60,7 +69,7 @@ impl Machine {
             backlog: 0,
             waiting: count(|state| matches!(state, State::Waiting)),
             running: count(|state| matches!(state, State::Running { .. })),
-            nodes_eligible: u32::try_from(eligible.count()).unwrap_or(u32::MAX),
+            nodes_eligible: shortfall.eligible(),
             oldest_ms: None,
             late: self.is_late(&policy.category),
             completed: service.completed,
@@ -69,7 +78,28 @@ impl Machine {
             expired: service.expired,
             profile: self.fleet.learner(service.index).view(),
             expected_per_minute: service.demand.per_minute(EXPECTED_SECONDS),
+            obstacles: obstacles
+                .map(|(count, what)| (what.to_owned(), count))
+                .collect(),
+            required: self.required(&policy.category),
+            dead_letters: None,
         }
+    }
+
+    /// Counts what the category's waiting jobs require of their node.
+    fn required(&self, category: &Category) -> BTreeMap<String, u32> {
+        let rooms = self.rooms.iter();
+        let choosy = rooms.filter(|(source, room)| source.category == *category && room.choosy > 0);
+        let waiting = choosy.flat_map(|(_, room)| &room.waiting);
+        let mut required: BTreeMap<&Requirement, u32> = BTreeMap::new();
+        for job in waiting.filter_map(|sequence| self.jobs.get(sequence)) {
+            let is_known = required.contains_key(&job.requirement);
+            if !job.requirement.is_empty() && (is_known || required.len() < REQUIRED_MAX) {
+                *required.entry(&job.requirement).or_default() += 1;
+            }
+        }
+        let named = required.into_iter();
+        named.map(|(what, jobs)| (what.to_string(), jobs)).collect()
     }
 
     fn is_late(&self, category: &Category) -> bool {
@@ -77,14 +107,22 @@ impl Machine {
         rooms.any(|(source, room)| source.category == *category && room.is_late)
     }
 
+    /// Returns the id of the job at this place in the stream, if it is held here or was
+    /// given back from here.
+    pub fn job_at(&self, sequence: Sequence) -> Option<&JobId> {
+        let held = self.jobs.get(&sequence).map(|job| &job.job);
+        held.or_else(|| Some(&self.away.get(&sequence)?.history.job))
+    }
+
     /// Returns where a job is, if it is held here or was given back from here.
-    pub fn job(&self, id: &JobId) -> Option<JobView> {
+    pub fn job(&self, now: Now, id: &JobId) -> Option<JobView> {
         let view = |state, reason: String| JobView {
             v: VERSION,
             job: id.clone(),
             state,
             node: None,
             attempt: None,
+            until_ms: None,
             reason,
             record: None,
         };
@@ -109,7 +147,10 @@ impl Machine {
             });
         }
         let away = self.away.values().find(|away| away.history.job == *id)?;
-        Some(view(JobState::Delayed, away.reason.clone()))
+        Some(JobView {
+            until_ms: Some(now.wall + away.until.since(now.time)),
+            ..view(JobState::Delayed, away.reason.clone())
+        })
     }
 
     /// Decides where a job of the category would go at this moment, and sends

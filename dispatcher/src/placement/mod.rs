@@ -67,10 +67,15 @@ impl Shortfall {
         } += 1;
     }
 
+    /// Returns how many nodes could take the job, now or when others have ended.
+    pub fn eligible(&self) -> u32 {
+        self.able + self.full + self.memory + self.refused
+    }
+
     /// Returns whether it passes by itself as jobs end, rather than needing
     /// another node or another config.
     pub fn is_passing(&self) -> bool {
-        self.able + self.full + self.memory + self.refused > 0
+        self.eligible() > 0
     }
 
     /// Returns whether nodes are known and not one of them could ever take the

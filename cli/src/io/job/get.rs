@@ -1,29 +1,28 @@
 //! `rolecast job get`: where a job is, or how it ended.
 
-use rolecast_common::id::JobId;
-use rolecast_common::wire::{JobState, Record};
+use rolecast_common::id::JobName;
+use rolecast_common::wire::Record;
 
 use super::super::failure::Failure;
 use super::super::session::Session;
 use super::super::terminal::Terminal;
 use super::find::{Found, find};
+use super::queue::Searched;
 use crate::exit::Exit;
 use crate::view;
 
 pub(super) async fn run(
     session: &Session,
-    id: &JobId,
+    name: &JobName,
     only_output: bool,
     terminal: &Terminal,
 ) -> Result<Exit, Failure> {
-    match find(session, id).await? {
+    match find(session, name).await? {
         Found::Ended(record) => ended(&record, only_output, terminal),
-        Found::Open(view) if view.state == JobState::Unknown => {
-            Err(Failure::new(Exit::NoSuchJob, not_known(id)))
-        }
+        Found::Unknown(searched) => Err(Failure::new(Exit::NoSuchJob, not_known(name, searched))),
         Found::Open(view) if only_output => {
             let state = view.state.as_str();
-            let text = format!("job {id} has no output yet: it is {state}");
+            let text = format!("job {name} has no output yet: it is {state}");
             Err(Failure::new(Exit::Failed, text))
         }
         Found::Open(view) => {
@@ -51,13 +50,45 @@ fn ended(record: &Record, only_output: bool, terminal: &Terminal) -> Result<Exit
     Ok(Exit::of_record(record.status))
 }
 
-fn not_known(id: &JobId) -> String {
+fn not_known(name: &JobName, searched: Searched) -> String {
     let mut text = format!(
-        "job {id} is not known: it was never accepted, its record has aged out, \
-         its category does not record completed jobs, or it still waits behind others"
+        "job {name} is not known: it was never accepted, its record has aged out, \
+         or its category does not record completed jobs"
     );
-    if id.as_str().parse::<u64>().is_ok() {
-        text.push_str("; a job that has ended is found by its sequence only if it got no id");
+    if let Searched::Unfinished { seen } = searched {
+        text.push_str(&format!(
+            "; or it waits in the stream behind the first {seen} jobs, which were looked through"
+        ));
+    }
+    match name {
+        JobName::Id(id) if id.as_str().parse::<u64>().is_ok() => {
+            text.push_str(&format!("; the job at sequence {id} is '#{id}'"));
+        }
+        JobName::Id(_) => {}
+        JobName::Sequence(_) => {
+            text.push_str("; a job that has ended is found by its sequence only if it got no id")
+        }
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_known_says_where_it_may_be() {
+        let say = |name: &str, searched| not_known(&name.parse().unwrap(), searched);
+        let text = say("order-7", Searched::Absent);
+        assert!(
+            text.contains("never accepted") && !text.contains("stream"),
+            "{text}"
+        );
+        let text = say("order-7", Searched::Unfinished { seen: 1000 });
+        assert!(text.contains("behind the first 1000 jobs"), "{text}");
+        let text = say("7", Searched::Absent);
+        assert!(text.ends_with("the job at sequence 7 is '#7'"), "{text}");
+        let text = say("#7", Searched::Absent);
+        assert!(text.ends_with("only if it got no id"), "{text}");
+    }
 }

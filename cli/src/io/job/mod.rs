@@ -2,6 +2,7 @@
 
 mod find;
 mod get;
+mod queue;
 mod watch;
 
 pub(super) use find::{resolve, wall};
@@ -18,7 +19,7 @@ pub(crate) async fn run(
     terminal: &Terminal,
 ) -> Result<Exit, Failure> {
     match job {
-        Job::Get { id, output } => get::run(session, id, *output, terminal).await,
-        Job::Watch { id } => watch::run(session, id, terminal).await,
+        Job::Get { job, output } => get::run(session, job, *output, terminal).await,
+        Job::Watch { job } => watch::run(session, job, terminal).await,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rolecast_common::id::JobId;
+use rolecast_common::id::{JobId, JobName};
 use rolecast_common::nats::Clock;
 use rolecast_common::wire::{JobState, JobView, Record};
 use serde_json::json;
@@ -12,7 +12,8 @@ use super::super::failure::Failure;
 use super::super::session::Session;
 use super::super::terminal::Terminal;
 use super::super::waiting::{Hints, timed_out};
-use super::find::resolve;
+use super::find::{behind, resolve};
+use super::queue::{Searched, search};
 use crate::exit::Exit;
 use crate::style::Tone;
 use crate::view;
@@ -22,12 +23,12 @@ const ASK_EVERY: Duration = Duration::from_millis(250);
 
 pub(super) async fn run(
     session: &Session,
-    id: &JobId,
+    name: &JobName,
     terminal: &Terminal,
 ) -> Result<Exit, Failure> {
     let end = session.limit.map(|limit| Instant::now() + limit);
     // A sequence stands for one job for good, so it is resolved once.
-    let job = resolve(session, id).await?;
+    let job = resolve(session, name).await?;
     let mut hints = Hints::subscribe(session, &job).await?;
     let mut shown = Shown::default();
     loop {
@@ -35,7 +36,12 @@ pub(super) async fn run(
             ended(&record, terminal)?;
             return Ok(Exit::of_record(record.status));
         }
-        shown.update(session.view(&job).await?, terminal)?;
+        let view = session.view(&job).await?;
+        let is_unknown = |view: &JobView| view.state == JobState::Unknown;
+        if view.as_ref().is_some_and(is_unknown) && shown.view.is_none() {
+            shown.searched = Some(search(session, &job).await);
+        }
+        shown.update(view, terminal)?;
         let now = Instant::now();
         if end.is_some_and(|end| now >= end) {
             return Err(shown.gave_up(session, &job));
@@ -51,6 +57,8 @@ struct Shown {
     was_silent: bool,
     /// Whether the job was ever known.
     was_known: bool,
+    /// Whether it waits in the stream, if it was not known at first.
+    searched: Option<Searched>,
 }
 
 impl Shown {
@@ -63,7 +71,11 @@ impl Shown {
             return Ok(());
         };
         self.was_silent = false;
-        if self.view.as_ref() == Some(&view) {
+        if self
+            .view
+            .as_ref()
+            .is_some_and(|shown| is_same(shown, &view))
+        {
             return Ok(());
         }
         let now = Clock::new().now().wall;
@@ -74,26 +86,47 @@ impl Shown {
             terminal.print(&format!("{line}\n"))?;
         }
         if view.state == JobState::Unknown {
-            let text = if self.was_known {
-                "no record: it completed and its category does not record completed jobs, \
-                 or it will be delivered again; watching on"
-            } else {
-                "never accepted, still behind others in the stream, or completed without a \
-                 record; watching on"
-            };
-            terminal.note(&terminal.notes.paint(Tone::Faint, text));
+            let text = format!("{}; watching on", self.why_unknown());
+            terminal.note(&terminal.notes.paint(Tone::Faint, &text));
         }
         self.was_known |= view.state != JobState::Unknown;
         self.view = Some(view);
         Ok(())
     }
 
+    fn why_unknown(&self) -> String {
+        match self.searched {
+            _ if self.was_known => "no record: it completed and its category does not record \
+                                    completed jobs, or it will be delivered again"
+                .to_owned(),
+            Some(Searched::Found { ahead }) => behind(ahead),
+            Some(Searched::Absent) => "never accepted, or completed without a record".to_owned(),
+            Some(Searched::Unfinished { .. }) | None => {
+                "behind others in the stream, never accepted, or completed without a record"
+                    .to_owned()
+            }
+        }
+    }
+
     fn gave_up(&self, session: &Session, job: &JobId) -> Failure {
-        if self.view.is_some() && !self.was_known {
+        let is_queued = matches!(self.searched, Some(Searched::Found { .. }));
+        if self.view.is_some() && !self.was_known && !is_queued {
             return Failure::new(Exit::NoSuchJob, format!("job {job} is not known"));
         }
         timed_out(session, job)
     }
+}
+
+/// Compares all but small differences in when a delay ends, which is told to the
+/// millisecond from two clocks.
+fn is_same(one: &JobView, other: &JobView) -> bool {
+    let until = |view: &JobView| view.until_ms.unwrap_or_default();
+    let (early, late) = (until(one).min(until(other)), until(one).max(until(other)));
+    let other = JobView {
+        until_ms: one.until_ms,
+        ..other.clone()
+    };
+    *one == other && late.since(early) < Duration::from_secs(1)
 }
 
 fn ended(record: &Record, terminal: &Terminal) -> Result<(), Failure> {
@@ -104,4 +137,33 @@ fn ended(record: &Record, terminal: &Terminal) -> Result<(), Failure> {
     let summary = view::job::summary(record, terminal.palette);
     terminal.print(&format!("{now}  {summary}\n"))?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use rolecast_common::time::WallTime;
+
+    use super::*;
+
+    #[test]
+    fn an_end_of_a_delay_that_trembles_is_no_change() {
+        let delayed = |until: u64| JobView {
+            v: 1,
+            job: JobId::new("j1").expect("it is an id"),
+            state: JobState::Delayed,
+            node: None,
+            attempt: None,
+            until_ms: Some(WallTime::from_millis(until)),
+            reason: "delayed".to_owned(),
+            record: None,
+        };
+        assert!(is_same(&delayed(5000), &delayed(5001)));
+        assert!(!is_same(&delayed(5000), &delayed(9000)));
+        let waiting = JobView {
+            state: JobState::Waiting,
+            until_ms: None,
+            ..delayed(5000)
+        };
+        assert!(!is_same(&delayed(5000), &waiting));
+    }
 }

@@ -5,6 +5,7 @@ mod forecasting;
 mod liveness;
 mod nodes;
 mod pinging;
+mod status;
 mod unsendable;
 mod waiting;
 mod world;
@@ -284,7 +285,10 @@ fn a_failed_job_goes_back_with_a_delay_until_its_attempts_are_used_up() {
     };
     assert_eq!(history.failures.len(), 1);
     assert!((1000..=1500).contains(&delay.as_millis()), "{delay:?}");
-    assert_eq!(machine.job(first.job()).unwrap().state, JobState::Delayed);
+    assert_eq!(
+        machine.job(now(0.0), first.job()).unwrap().state,
+        JobState::Delayed
+    );
     let out = turn(&mut machine, 2.0, [delivery(1, 2)]);
     let (_, second) = forwarded(&out).remove(0);
     assert_eq!(second.attempt().get(), 2);

@@ -242,7 +242,9 @@ fn jobs_held_back_by_their_number_are_told_so_and_keep_no_memory() {
         }
     }
     assert!(why.contains("max_running"), "{why}");
-    let view = machine.job(&JobId::new("job-1").unwrap()).unwrap();
+    let view = machine
+        .job(now(4.0), &JobId::new("job-1").unwrap())
+        .unwrap();
     assert!(view.reason.contains("max_running"), "{}", view.reason);
 }
 

@@ -1,14 +1,15 @@
 //! Nodes and categories as the dispatcher sees them, and what needs attention.
 
+mod attention;
+
 use std::time::Duration;
 
 use rolecast_common::id::Role;
 use rolecast_common::time::format_duration;
-use rolecast_common::unit::Resources;
-use rolecast_common::wire::{CategoryStatus, NodeHealth, NodeStatus, RoleStatus, Status, Trouble};
+use rolecast_common::wire::{CategoryStatus, NodeHealth, NodeStatus, Status};
 
-use super::forecast::{ahead, amounts};
-use crate::quantity::{cores, counted};
+use self::attention::attention;
+use crate::quantity::cores;
 use crate::style::{Palette, Tone};
 use crate::table::{Align, Text, plain, table};
 
@@ -37,8 +38,8 @@ const CATEGORY_COLUMNS: [(&str, Align); 12] = [
     ("oldest", Align::Right),
     ("completed", Align::Right),
     ("retried", Align::Right),
-    ("dead", Align::Right),
     ("expired", Align::Right),
+    ("dead letters", Align::Right),
 ];
 
 /// Nodes named from which jobs were diverted.
@@ -80,6 +81,11 @@ pub(crate) fn page(status: &Status, palette: Palette) -> String {
     text
 }
 
+/// Returns whether the dispatcher can do its work, as far as it knows.
+pub(crate) fn is_in_order(status: &Status) -> bool {
+    !status.is_lapsed && status.unread.is_none()
+}
+
 /// Says how many jobs forecasts kept away, and from whom.
 fn diversions(status: &Status) -> String {
     let counters = &status.counters;
@@ -110,7 +116,7 @@ fn node_row(node: &NodeStatus) -> Vec<Text> {
     let usage = &node.usage.total;
     vec![
         (node.node.to_string(), Tone::Strong),
-        plain(role_list(&node.roles)),
+        plain(roles_of_node(&node.roles)),
         (health.to_owned(), Tone::of_health(node.health)),
         plain(format!("{}/{}", cores(usage.cpu), cores(node.capacity.cpu))),
         plain(format!("{}/{}", usage.memory, node.capacity.memory)),
@@ -152,13 +158,13 @@ fn category_row(category: &CategoryStatus) -> Vec<Text> {
         plain(category.completed),
         plain(category.retried),
         (
-            category.dead.to_string(),
-            Tone::of_trouble(category.dead, Tone::Bad),
-        ),
-        (
             category.expired.to_string(),
             Tone::of_trouble(category.expired, Tone::Warning),
         ),
+        match category.dead_letters {
+            None => plain("-"),
+            Some(count) => (count.to_string(), Tone::of_trouble(count, Tone::Bad)),
+        },
     ]
 }
 
@@ -179,6 +185,14 @@ pub(super) fn role_list(roles: &[Role]) -> String {
     names.join(",")
 }
 
+/// Lists what a node acts in: nothing, where it was given no role.
+fn roles_of_node(roles: &[Role]) -> String {
+    if roles.is_empty() {
+        return "none".to_owned();
+    }
+    role_list(roles)
+}
+
 pub(super) fn seconds(length: Duration) -> String {
     if length < Duration::from_secs(60) {
         return format!("{:.1} s", length.as_secs_f64());
@@ -190,89 +204,17 @@ fn is_stuck(category: &CategoryStatus) -> bool {
     category.backlog > 0 && category.nodes_eligible == 0
 }
 
-fn trouble(trouble: &Trouble) -> String {
-    let Trouble {
-        what,
-        why,
-        remedy,
-        since_ms,
-        count: _,
-    } = trouble;
-    format!("{what}: {why} (since {since_ms}); {remedy}")
-}
-
-/// Returns what an operator should look at, one line each.
-pub(crate) fn attention(status: &Status) -> Vec<String> {
-    let mut lines: Vec<String> = status.troubles.iter().map(trouble).collect();
-    for category in &status.categories {
-        if is_stuck(category) {
-            lines.push(format!(
-                "{}: {} and no ready node that may run them (roles: {})",
-                category.category,
-                counted(category.backlog, "job"),
-                role_list(&category.roles),
-            ));
-        } else if category.late {
-            lines.push(format!(
-                "{}: jobs wait long; rolecast explain --dry-run {} tells for what",
-                category.category, category.category,
-            ));
-        }
-        if category.dead + category.expired > 0 {
-            lines.push(format!(
-                "{}: {} dead, {} expired; see rolecast dead ls --category {}",
-                category.category, category.dead, category.expired, category.category,
-            ));
-        }
-    }
-    lines.extend(status.roles.iter().filter_map(shortage));
-    for node in &status.nodes {
-        if node.health == NodeHealth::Gone {
-            let age = seconds(Duration::from_millis(node.heartbeat_age_ms));
-            lines.push(format!("{}: gone, last heartbeat {age} ago", node.node));
-        }
-    }
-    let refused = status.counters.heartbeats_refused;
-    if refused > 0 {
-        lines.push(format!(
-            "{} refused; the dispatcher's log says why",
-            counted(refused, "heartbeat"),
-        ));
-    }
-    let malformed = status.counters.outcomes_malformed;
-    if malformed > 0 {
-        lines.push(format!(
-            "{} not understood; the dispatcher's log says why",
-            counted(malformed, "outcome"),
-        ));
-    }
-    lines
-}
-
-/// Says what jobs expected on nodes of a role will lack.
-fn shortage(role: &RoleStatus) -> Option<String> {
-    if role.shortage == Resources::default() {
-        return None;
-    }
-    let lack = amounts(&role.shortage);
-    let within = role
-        .at_horizon_s
-        .map(|seconds| format!(" within {}", ahead(seconds)));
-    let nodes = counted(u64::from(role.nodes), "node");
-    Some(format!(
-        "role {} ({nodes}): {lack} short{} for the jobs expected; see rolecast capacity",
-        role.role,
-        within.unwrap_or_default(),
-    ))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use rolecast_common::id::{Category, Epoch, NodeId};
     use rolecast_common::label::Labels;
     use rolecast_common::time::WallTime;
     use rolecast_common::unit::{Bytes, Cores, Resources, Speed};
-    use rolecast_common::wire::{Counters, ForecastMode, ProfileView, Usage, VERSION};
+    use rolecast_common::wire::{
+        Counters, ForecastMode, ProfileView, RefusedSender, RoleStatus, Trouble, Usage, VERSION,
+    };
 
     use super::*;
 
@@ -287,8 +229,8 @@ dispatcher main, epoch 3, forecasts advisory, 1970-01-01T00:00:09.000Z
 NODE  ROLES          HEALTH        CPU           MEMORY  JOBS  RESERVED CPU  RESERVED MEMORY  HEARTBEAT  COMPLETED  FAILED
 oak   leader,backup  ready   0.50/2.00  1.0 MiB/2.0 MiB   1/4          1.00              0 B  0.3 s ago         12       0
 
-CATEGORY  ROLES   BACKLOG  WAITING  RUNNING  EXPECTED  NODES  OLDEST  COMPLETED  RETRIED  DEAD  EXPIRED
-ocr       leader        3        2        1   2.5/min      1   1.5 s         12        0     0        0
+CATEGORY  ROLES   BACKLOG  WAITING  RUNNING  EXPECTED  NODES  OLDEST  COMPLETED  RETRIED  EXPIRED  DEAD LETTERS
+ocr       leader        3        2        1   2.5/min      1   1.5 s         12        0        0             0
 ";
         assert_eq!(text, expected);
     }
@@ -297,18 +239,16 @@ ocr       leader        3        2        1   2.5/min      1   1.5 s         12 
     fn what_needs_attention_is_said() {
         let mut status = status();
         status.nodes[0].health = NodeHealth::Gone;
+        status.nodes[0].clock_skew_ms = Some(-600_000);
         status.categories[0].nodes_eligible = 0;
-        status.categories[0].dead = 2;
         status.roles[0].shortage.cpu = Cores::clamped(1.5);
         status.roles[0].at_horizon_s = Some(900);
-        status.counters.heartbeats_refused = 1;
         let lines = attention(&status).join("\n");
         for part in [
             "ocr: 3 jobs and no ready node that may run them (roles: leader)",
-            "ocr: 2 dead, 0 expired",
             "role leader (1 node): 1.50 cores short within 15m for the jobs expected",
             "oak: gone, last heartbeat 0.3 s ago",
-            "1 heartbeat refused",
+            "oak: its clock is 10m behind the dispatcher's",
         ] {
             assert!(lines.contains(part), "{part:?} not in {lines}");
         }
@@ -330,6 +270,106 @@ ocr       leader        3        2        1   2.5/min      1   1.5 s         12 
         assert!(lines.contains("ocr: jobs wait long"), "{lines}");
         assert!(page(&status, Palette::new(true)).contains("\x1b["));
         assert!(!page(&status, Palette::PLAIN).contains('\x1b'));
+    }
+
+    #[test]
+    fn why_nobody_runs_a_category_is_said() {
+        let mut status = status();
+        let category = &mut status.categories[0];
+        category.nodes_eligible = 0;
+        category.roles = Vec::new();
+        category.obstacles = [("not running it".to_owned(), 1)].into();
+        let lines = attention(&status).join("\n");
+        assert!(
+            lines.starts_with("ocr: 3 jobs and no node runs ocr; "),
+            "{lines}"
+        );
+        let gone = ("gone".to_owned(), 2);
+        status.categories[0].obstacles.extend([gone]);
+        let lines = attention(&status).join("\n");
+        assert!(
+            lines.ends_with("(roles: any): 2 gone, 1 not running it"),
+            "{lines}"
+        );
+        status.nodes.clear();
+        let lines = attention(&status).join("\n");
+        assert_eq!(lines, "ocr: 3 jobs and no node is known");
+    }
+
+    #[test]
+    fn dead_letters_are_those_in_the_stream() {
+        let mut status = status();
+        // Since it leads, this dispatcher buried some that were purged, or none.
+        status.categories[0].dead = 7;
+        assert_eq!(attention(&status), Vec::<String>::new());
+        status.categories[0].dead = 0;
+        status.categories[0].dead_letters = Some(1);
+        status.dead_letters = Some(3);
+        let expected = [
+            "ocr: 1 dead letter; see rolecast dead ls --category ocr",
+            "2 dead letters of other categories; see rolecast dead ls",
+        ];
+        assert_eq!(attention(&status), expected);
+        assert!(page(&status, Palette::PLAIN).contains("EXPIRED  DEAD LETTERS"));
+        status.categories[0].dead_letters = None;
+        assert_eq!(attention(&status), ["3 dead letters; see rolecast dead ls"]);
+    }
+
+    #[test]
+    fn whose_messages_were_refused_is_said_with_the_reason() {
+        let mut status = status();
+        let sender = |from: &str, count, why: &str| RefusedSender {
+            from: from.to_owned(),
+            count,
+            why: why.to_owned(),
+            at_ms: WallTime::from_millis(8000),
+        };
+        status.refused = vec![
+            sender("oak", 6, "it repeats\nor precedes one already taken"),
+            sender("rolecast.heartbeat.elm", 1, "message ends too early"),
+            sender("rolecast.done.elm.batch", 2, "message is not a map"),
+        ];
+        status.counters.heartbeats_refused = 7;
+        status.counters.outcomes_malformed = 3;
+        let expected = [
+            "oak: 6 heartbeats refused, the last 1.0 s ago: it repeats or precedes one already \
+             taken",
+            "elm: 1 heartbeat refused, the last 1.0 s ago: message ends too early",
+            "rolecast.done.elm.batch: 2 outcomes refused, the last 1.0 s ago: message is not a \
+             map",
+            "1 more message refused; the dispatcher's log says why",
+        ];
+        assert_eq!(attention(&status), expected);
+        status.refused.clear();
+        let expected = ["10 messages refused; the dispatcher's log says why"];
+        assert_eq!(attention(&status), expected);
+    }
+
+    #[test]
+    fn a_dispatcher_that_cannot_do_its_work_says_so_first() {
+        let mut status = status();
+        assert!(is_in_order(&status));
+        status.is_lapsed = true;
+        assert!(!is_in_order(&status));
+        let lines = attention(&status);
+        assert!(lines[0].contains("cannot renew its lease"), "{lines:?}");
+        status.is_lapsed = false;
+        status.unread = Some("no answer within 2s".to_owned());
+        assert!(!is_in_order(&status));
+        let lines = attention(&status);
+        assert!(
+            lines[0].ends_with("missing: no answer within 2s"),
+            "{lines:?}"
+        );
+    }
+
+    #[test]
+    fn a_node_without_a_role_has_none() {
+        let mut status = status();
+        status.nodes[0].roles.clear();
+        let text = page(&status, Palette::PLAIN);
+        assert!(text.contains("oak   none   ready"), "{text}");
+        assert!(!text.contains("any"), "{text}");
     }
 
     fn status() -> Status {
@@ -392,9 +432,16 @@ ocr       leader        3        2        1   2.5/min      1   1.5 s         12 
                 expired: 0,
                 profile: ProfileView::default(),
                 expected_per_minute: Some(2.5),
+                obstacles: BTreeMap::new(),
+                required: BTreeMap::new(),
+                dead_letters: Some(0),
             }],
             counters: Counters::default(),
             troubles: Vec::new(),
+            is_lapsed: false,
+            unread: None,
+            dead_letters: Some(0),
+            refused: Vec::new(),
         }
     }
 }

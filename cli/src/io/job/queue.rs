@@ -1,0 +1,68 @@
+//! Looks through ROLECAST_JOBS for a job by its id.
+//!
+//! The stream knows sequences and subjects, not ids. Of a job that the dispatcher does
+//! not hold yet only its own message tells that it waits.
+
+use async_nats::jetstream::stream::DirectGetErrorKind;
+use rolecast_common::id::{JobId, Sequence};
+use rolecast_common::options::{Headers, Origin};
+use rolecast_common::subjects::STREAM_JOBS;
+use tokio::time::timeout;
+
+use super::super::session::Session;
+use super::find::wall;
+
+/// The most jobs looked at, and the most bytes of payload, which comes with each:
+/// below a second on one machine, and no harm to a network.
+const JOBS_MAX: u64 = 1000;
+const BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// What a search has shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Searched {
+    /// It is there, behind so many others.
+    Found {
+        ahead: u64,
+    },
+    Absent,
+    /// It is not among so many of the first; there are more.
+    Unfinished {
+        seen: u64,
+    },
+}
+
+/// Searches from the oldest job on, for as long as an answer may take.
+pub(super) async fn search(session: &Session, job: &JobId) -> Searched {
+    let mut seen = 0;
+    let looking = look(session, job, &mut seen);
+    let found = timeout(session.answer_max, looking).await;
+    found.unwrap_or(Searched::Unfinished { seen })
+}
+
+async fn look(session: &Session, job: &JobId, seen: &mut u64) -> Searched {
+    let Ok(stream) = session.jetstream.get_stream(STREAM_JOBS).await else {
+        return Searched::Unfinished { seen: 0 };
+    };
+    let created = wall(stream.cached_info().created.unix_timestamp_nanos());
+    let (mut from, mut bytes) = (1, 0);
+    while *seen < JOBS_MAX && bytes < BYTES_MAX {
+        let next = stream.direct_get_next_for_subject(">", Some(from)).await;
+        let message = match next {
+            Ok(message) => message,
+            Err(error) if error.kind() == DirectGetErrorKind::NotFound => return Searched::Absent,
+            Err(_) => break,
+        };
+        let origin = Origin {
+            sequence: Sequence::new(message.sequence),
+            stored: wall(message.time.unix_timestamp_nanos()),
+            stream_created: created,
+        };
+        if origin.job_id(&Headers::of(Some(&message.headers))) == *job {
+            return Searched::Found { ahead: *seen };
+        }
+        from = message.sequence + 1;
+        bytes += message.payload.len();
+        *seen += 1;
+    }
+    Searched::Unfinished { seen: *seen }
+}
