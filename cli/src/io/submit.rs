@@ -5,11 +5,11 @@ use std::io::Read as _;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
-use async_nats::jetstream::context::PublishErrorKind;
+use async_nats::jetstream::context::{PublishError, PublishErrorKind};
 use async_nats::jetstream::publish::PublishAck;
 use bytes::Bytes;
 use rolecast_common::id::JobId;
-use rolecast_common::nats::{Clock, publish_with_retry};
+use rolecast_common::nats::{Clock, Meaning, explain, meaning_of, publish_with_retry};
 use rolecast_common::subjects::STREAM_JOBS;
 use rolecast_common::time::format_duration;
 use rolecast_common::wire::Record;
@@ -20,7 +20,7 @@ use uuid::Uuid;
 use super::failure::Failure;
 use super::session::{Session, no_stream};
 use super::terminal::Terminal;
-use super::waiting::{Hints, ended_unrecorded, wait_for_record};
+use super::waiting::{Hints, ended_unrecorded, say_why_it_waits, wait_for_record};
 use crate::args::submit::{Payload, Submit};
 use crate::exit::Exit;
 use crate::style::Tone;
@@ -80,6 +80,7 @@ pub(crate) async fn run(
     let record = tokio::select! {
         record = wait_for_record(session, &submission.job, hints) => record?,
         failure = ended_unrecorded(session, &submission.job, ack.sequence) => return Err(failure),
+        never = say_why_it_waits(session, &submission.job, ack.sequence, terminal) => match never {},
     };
     show(&submission, &ack, &record, terminal)?;
     Ok(Exit::of_output(&record))
@@ -107,12 +108,8 @@ async fn publish(
     };
     let Ok(published) = published else {
         let limit = format_duration(session.answer_max);
-        let error = anyhow!(
-            "the job was not confirmed within {limit}; submit it again with \
-             --id {}, which stores it once",
-            submission.job
-        );
-        return Err(session.diagnose(error, STREAM_JOBS).await);
+        let error = anyhow!("the job was not confirmed within {limit}");
+        return Err(unsure(session, &submission.job, error).await);
     };
     match published {
         Ok(ack) => Ok(ack),
@@ -120,8 +117,51 @@ async fn publish(
             let error = anyhow!("payload and headers exceed this server's max_payload");
             Err(Failure::usage(error))
         }
+        Err(error) if is_unsure(&error) => {
+            Err(unsure(session, &submission.job, error.into()).await)
+        }
         Err(error) => Err(session.diagnose(error.into(), STREAM_JOBS).await),
     }
+}
+
+/// Returns whether the message may have been stored although no confirmation came.
+fn is_unsure(error: &PublishError) -> bool {
+    match meaning_of(error) {
+        Some(Meaning::Unavailable | Meaning::InFlight) | None => true,
+        Some(
+            Meaning::Conflict
+            | Meaning::StreamFull
+            | Meaning::NoResources
+            | Meaning::LimitReached
+            | Meaning::StreamMissing
+            | Meaning::ConsumerMissing
+            | Meaning::MessageMissing
+            | Meaning::NameTaken
+            | Meaning::NotEnabled
+            | Meaning::TooLarge
+            | Meaning::Refused,
+        ) => false,
+    }
+}
+
+/// Says how to submit a job again that may have been stored.
+async fn unsure(session: &Session, job: &JobId, error: anyhow::Error) -> Failure {
+    if let Some(failure) = session.denial(&error) {
+        return failure;
+    }
+    if session.is_missing(STREAM_JOBS).await {
+        return no_stream(STREAM_JOBS);
+    }
+    let error = explain(&session.connection, error);
+    Failure::unreachable(anyhow!("{error:#}; {}", advice(job)))
+}
+
+fn advice(job: &JobId) -> String {
+    format!(
+        "the job may have been stored all the same: submit it again with --id {job}, which \
+         stores it once within the stream's duplicate window (2 minutes by default), or look \
+         with rolecast job get {job}"
+    )
 }
 
 /// Says that the job is queued: on stdout, unless that is for its output.
@@ -171,4 +211,33 @@ fn to_json(submission: &Submission, ack: &PublishAck, record: Option<&Record>) -
         "duplicate": ack.duplicate,
         "record": record,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_that_did_not_come_is_told_from_a_refusal() {
+        for (kind, is_expected) in [
+            (PublishErrorKind::TimedOut, true),
+            (PublishErrorKind::BrokenPipe, true),
+            (PublishErrorKind::Other, true),
+            (PublishErrorKind::MaxPayloadExceeded, false),
+            (PublishErrorKind::WrongLastSequence, false),
+        ] {
+            assert_eq!(is_unsure(&PublishError::new(kind)), is_expected, "{kind}");
+        }
+        for (code, is_expected) in [(10_008, true), (10_077, false)] {
+            let json = format!(
+                "{{\"code\": 503, \"err_code\": {code}, \
+                 \"description\": \"maximum bytes exceeded\"}}"
+            );
+            let error: async_nats::jetstream::Error = serde_json::from_str(&json).unwrap();
+            let error = PublishError::with_source(PublishErrorKind::Other, error);
+            assert_eq!(is_unsure(&error), is_expected, "{code}");
+        }
+        let text = advice(&JobId::new("order-7").unwrap());
+        assert!(text.contains("--id order-7"), "{text}");
+    }
 }

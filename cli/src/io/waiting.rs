@@ -1,5 +1,7 @@
 //! Waits for a job's recorded outcome.
 
+use std::convert::Infallible;
+use std::future::pending;
 use std::time::Duration;
 
 use async_nats::Subscriber;
@@ -7,12 +9,15 @@ use futures_util::StreamExt as _;
 use rolecast_common::id::JobId;
 use rolecast_common::subjects;
 use rolecast_common::time::format_duration;
-use rolecast_common::wire::Record;
+use rolecast_common::wire::{JobState, Record};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::failure::Failure;
 use super::session::Session;
+use super::terminal::Terminal;
 use crate::exit::Exit;
+use crate::style::Tone;
+use crate::view::job::why_not_started;
 
 /// How often to look without a hint: one may be lost while reconnecting.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -21,6 +26,10 @@ const LOOK_SOON: Duration = Duration::from_millis(50);
 /// The longest time between two looks whether a job is still queued: each look
 /// fetches its payload.
 const LOOK_AT_QUEUE_MAX: Duration = Duration::from_secs(30);
+/// A job that has not started by then is worth a word, and a look again as often.
+const SAY_EVERY: Duration = Duration::from_secs(3);
+/// The most different reasons told of one job.
+const REASONS_MAX: usize = 10;
 /// Failed looks in a row before giving up: a server restart takes less.
 const ERRORS_MAX: u32 = 10;
 
@@ -90,7 +99,7 @@ pub(crate) async fn ended_unrecorded(session: &Session, job: &JobId, sequence: u
         match session.is_queued(sequence).await {
             Some(true) => continue,
             Some(false) => {}
-            None => std::future::pending().await,
+            None => pending().await,
         }
         // The record is stored before the job leaves; a replica may be a little behind.
         sleep(LOOK_EVERY).await;
@@ -101,6 +110,39 @@ pub(crate) async fn ended_unrecorded(session: &Session, job: &JobId, sequence: u
                  (record_outcomes = false), or its record was deleted"
             );
             return Failure::new(Exit::Failed, text);
+        }
+    }
+}
+
+/// Says on stderr why the job does not start, each reason once; never returns.
+///
+/// Who may only publish jobs and read records may not ask: then nothing is said.
+pub(crate) async fn say_why_it_waits(
+    session: &Session,
+    job: &JobId,
+    sequence: u64,
+    terminal: &Terminal,
+) -> Infallible {
+    let mut said: Vec<String> = Vec::new();
+    loop {
+        sleep(SAY_EVERY).await;
+        let text = match session.view(job).await {
+            Ok(Some(view)) if view.state == JobState::Unknown => {
+                let is_queued = session.is_queued(sequence).await == Some(true);
+                is_queued.then(|| format!("job {job} waits in the stream, behind others"))
+            }
+            Ok(Some(view)) => why_not_started(&view),
+            Ok(None) => Some(format!("job {job} waits: no dispatcher answers")),
+            Err(_) if session.connection.take_violation().is_some() => pending().await,
+            Err(_) => None,
+        };
+        let Some(text) = text.filter(|text| !said.contains(text)) else {
+            continue;
+        };
+        terminal.note(&terminal.notes.paint(Tone::Warning, &text));
+        said.push(text);
+        if said.len() >= REASONS_MAX {
+            pending().await
         }
     }
 }
