@@ -9,14 +9,15 @@ use rolecast_common::options::{
 };
 use rolecast_common::subjects::Source;
 use rolecast_common::time::WallTime;
-use rolecast_common::wire::FailedAttempt;
+use rolecast_common::wire::{FailedAttempt, Record};
 
 const PREFIX: &str = "rolecast.dead.";
 
 /// Headers of a dead letter that its next submission does not have: those
-/// written when it died, those that applied to the first submission only, and
-/// what the server makes of a message.
-const HEADERS_DROPPED: [&str; 6] = [
+/// written when it died, the id, which is set anew, those that applied to the
+/// first submission only, and what the server makes of a message.
+const HEADERS_DROPPED: [&str; 7] = [
+    HEADER_JOB_ID,
     HEADER_MSG_ID,
     HEADER_REASON,
     HEADER_ATTEMPTS,
@@ -35,6 +36,7 @@ pub(crate) struct DeadLetter {
     pub(crate) job: JobId,
     /// Where it was published, if the letter says so.
     pub(crate) subject: Option<String>,
+    /// Empty if the letter was too large to say it; the record of the job has it then.
     pub(crate) reason: String,
     /// Oldest first.
     pub(crate) attempts: Vec<FailedAttempt>,
@@ -65,6 +67,16 @@ impl DeadLetter {
             died,
             size,
         })
+    }
+}
+
+impl DeadLetter {
+    /// Takes from the job's record what the letter had no room for.
+    pub(crate) fn complete(&mut self, record: Record) {
+        if self.reason.is_empty() {
+            self.reason = record.reason;
+            self.attempts = record.failures;
+        }
     }
 }
 

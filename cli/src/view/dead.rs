@@ -1,6 +1,7 @@
 //! Dead jobs, as a list and one by one.
 
 use async_nats::HeaderMap;
+use rolecast_common::options::HEADER_MSG_ID;
 use rolecast_common::unit::Bytes;
 use serde_json::{Value, json};
 
@@ -90,7 +91,7 @@ fn producer_headers(headers: &HeaderMap) -> Vec<(String, String)> {
     let mut all = Vec::new();
     for (name, values) in headers.iter() {
         let name: &str = name.as_ref();
-        if name.to_ascii_lowercase().starts_with("rolecast-") {
+        if is_ours(name) {
             continue;
         }
         for value in values {
@@ -99,6 +100,12 @@ fn producer_headers(headers: &HeaderMap) -> Vec<(String, String)> {
     }
     all.sort();
     all
+}
+
+/// Returns whether the header was written for the letter: its message id keeps the same
+/// letter from being stored twice, and says nothing of the job.
+fn is_ours(name: &str) -> bool {
+    name.to_ascii_lowercase().starts_with("rolecast-") || name == HEADER_MSG_ID
 }
 
 /// Writes a dead job as JSON.
@@ -115,12 +122,15 @@ pub(crate) fn to_json(letter: &DeadLetter) -> Value {
     })
 }
 
-/// Writes the headers as a JSON object of lists.
+/// Writes the headers as a JSON object of lists, without the letter's message id.
 pub(crate) fn headers_to_json(headers: &HeaderMap) -> Value {
     let mut object = serde_json::Map::new();
     for (name, values) in headers.iter() {
         let values: Vec<&str> = values.iter().map(|value| value.as_str()).collect();
         let name: &str = name.as_ref();
+        if name == HEADER_MSG_ID {
+            continue;
+        }
         object.insert(name.to_owned(), json!(values));
     }
     Value::Object(object)
@@ -146,9 +156,16 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert("Language", "de");
         headers.insert("Rolecast-Reason", "x");
+        headers.insert("Nats-Msg-Id", "dead-9-j1");
+        let json = headers_to_json(&headers).to_string();
+        assert!(
+            json.contains("Rolecast-Reason") && !json.contains("dead-9"),
+            "{json}"
+        );
         let text = letter(&dead(), &headers, b"hello\x1b[2J", Palette::PLAIN);
         assert!(text.contains("headers   Language: de"), "{text}");
         assert!(!text.contains("Rolecast-Reason"), "{text}");
+        assert!(!text.contains("dead-9"), "{text}");
         assert!(text.contains("\n  hello\u{fffd}[2J\n"), "{text}");
     }
 

@@ -112,6 +112,16 @@ pub(super) async fn by_sequence(
     }
 }
 
+/// Reads the records of letters that had no room for what went wrong.
+pub(super) async fn complete(session: &Session, letter: &mut DeadLetter) -> Result<(), Failure> {
+    if letter.reason.is_empty()
+        && let Some(record) = session.record(&letter.job).await?
+    {
+        letter.complete(record);
+    }
+    Ok(())
+}
+
 fn whole(message: StreamMessage) -> Result<Whole, Failure> {
     let size = u64::try_from(message.payload.len()).unwrap_or(u64::MAX);
     let died = wall(message.time.unix_timestamp_nanos());

@@ -27,7 +27,10 @@ pub(super) async fn run(
         latest.truncate(limit);
     })
     .await?;
-    let latest: Vec<DeadLetter> = latest.into();
+    let mut latest: Vec<DeadLetter> = latest.into();
+    for letter in &mut latest {
+        letters::complete(session, letter).await?;
+    }
     if terminal.json {
         let jobs: Vec<Value> = latest.iter().map(to_json).collect();
         terminal.print_document(&json!({ "total": total, "jobs": jobs }))?;

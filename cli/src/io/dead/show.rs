@@ -7,7 +7,7 @@ use serde_json::json;
 use super::super::failure::Failure;
 use super::super::session::Session;
 use super::super::terminal::Terminal;
-use super::letters::{Whole, by_id};
+use super::letters::{Whole, by_id, complete};
 use crate::exit::Exit;
 use crate::view::dead::{headers_to_json, letter as show, to_json};
 
@@ -16,7 +16,11 @@ pub(super) async fn run(
     job: &JobId,
     terminal: &Terminal,
 ) -> Result<Exit, Failure> {
-    let Whole { letter, message } = by_id(session, job).await?;
+    let Whole {
+        mut letter,
+        message,
+    } = by_id(session, job).await?;
+    complete(session, &mut letter).await?;
     if terminal.json {
         let mut document = to_json(&letter);
         document["headers"] = headers_to_json(&message.headers);
