@@ -12,6 +12,7 @@ use rolecast_common::subjects::{STREAM_JOBS, Source};
 use rolecast_common::time::WallTime;
 use serde::Deserialize;
 use serde_json::json;
+use tokio::time::Instant;
 
 use super::Streams;
 use super::upkeep::ask;
@@ -23,6 +24,9 @@ const STRAYS_MAX: usize = 100;
 /// the server memory and an idle heartbeat each half second; a fleet has tens of
 /// categories, and thousands of names are a mistake of a producer. Guessed.
 const FOUND_MAX: usize = 256;
+/// An undeclared category without jobs for so long loses its consumers; they are made
+/// anew with its next job, which then waits some 2 s more. Guessed.
+const IDLE_MAX: Duration = Duration::from_secs(3600);
 /// What went wrong in one look is shown until some looks went well.
 const TROUBLE_SHOWN: Duration = Duration::from_secs(10);
 
@@ -56,7 +60,8 @@ pub(super) enum Undeclared {
 #[derive(Debug)]
 pub(super) struct Discovery {
     declared: BTreeSet<Category>,
-    found: BTreeSet<Category>,
+    /// Undeclared ones, and when jobs of them were in the stream last.
+    found: BTreeMap<Category, Instant>,
     undeclared: Undeclared,
 }
 
@@ -66,20 +71,22 @@ pub(super) struct Look {
     pub(super) inputs: Vec<Input>,
     /// Categories that need consumers.
     pub(super) found: Vec<Category>,
+    /// Undeclared ones that had no job for long; they are not served any more.
+    pub(super) idle: Vec<Category>,
 }
 
 impl Discovery {
     pub(super) fn new(declared: Vec<Category>, undeclared: Undeclared) -> Self {
         Self {
             declared: declared.into_iter().collect(),
-            found: BTreeSet::new(),
+            found: BTreeMap::new(),
             undeclared,
         }
     }
 
     /// Returns the categories that have consumers, or are to have them.
     pub(super) fn served(&self) -> impl Iterator<Item = &Category> {
-        self.declared.iter().chain(&self.found)
+        self.declared.iter().chain(self.found.keys())
     }
 
     /// Returns the sources of all of them.
@@ -96,6 +103,8 @@ impl Discovery {
     /// Finds categories that are not served yet, and jobs that no consumer delivers. What
     /// goes wrong with one subject is reported and harms no other.
     pub(super) async fn look(&mut self, streams: &Streams, backlogs: Backlogs) -> Look {
+        let now = Instant::now();
+        let idle = self.take_idle(now, &backlogs.held);
         let mut inputs = vec![Input::Backlogs(by_category(&backlogs.held))];
         let mut found = Vec::new();
         let mut beyond = 0;
@@ -107,7 +116,7 @@ impl Discovery {
                     continue;
                 }
                 (Ok(source), Undeclared::Serve) => {
-                    self.found.insert(source.category.clone());
+                    self.found.insert(source.category.clone(), now);
                     inputs.push(Input::Found(source.category.clone()));
                     found.push(source.category);
                     continue;
@@ -123,11 +132,33 @@ impl Discovery {
             }
         }
         inputs.push(beyond_limit(beyond));
-        Look { inputs, found }
+        Look {
+            inputs,
+            found,
+            idle,
+        }
+    }
+
+    /// Forgets undeclared categories of which no job was in the stream for long.
+    fn take_idle(&mut self, now: Instant, held: &BTreeMap<String, u64>) -> Vec<Category> {
+        for subject in held.keys() {
+            if let Ok(source) = Source::parse(subject)
+                && let Some(seen) = self.found.get_mut(&source.category)
+            {
+                *seen = now;
+            }
+        }
+        let is_idle = |seen: Instant| now.saturating_duration_since(seen) >= IDLE_MAX;
+        let idle = self.found.iter().filter(|(_, seen)| is_idle(**seen));
+        let idle: Vec<Category> = idle.map(|(category, _)| category.clone()).collect();
+        for category in &idle {
+            self.found.remove(category);
+        }
+        idle
     }
 
     fn is_served(&self, category: &Category) -> bool {
-        self.declared.contains(category) || self.found.contains(category)
+        self.declared.contains(category) || self.found.contains_key(category)
     }
 }
 
@@ -209,4 +240,26 @@ async fn strays(streams: &Streams, subject: &str, reason: &str) -> anyhow::Resul
         }));
     }
     Ok(strays)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_undeclared_category_without_jobs_for_an_hour_is_idle_and_a_declared_one_never() {
+        let category = |name: &str| Category::new(name).unwrap();
+        let mut discovery = Discovery::new(vec![category("declared")], Undeclared::Serve);
+        let begun = Instant::now();
+        for name in ["busy", "quiet"] {
+            discovery.found.insert(category(name), begun);
+        }
+        let held = BTreeMap::from([("rolecast.jobs.busy.high".to_owned(), 1)]);
+        let later = begun + IDLE_MAX / 2;
+        assert!(discovery.take_idle(later, &held).is_empty());
+        let idle = discovery.take_idle(begun + IDLE_MAX, &BTreeMap::new());
+        assert_eq!(idle, [category("quiet")]);
+        let served: Vec<Category> = discovery.served().cloned().collect();
+        assert_eq!(served, [category("declared"), category("busy")]);
+    }
 }

@@ -32,12 +32,12 @@ const LOOK_WAIT: Duration = Duration::from_millis(200);
 #[derive(Deserialize)]
 struct Info {
     num_ack_pending: u64,
+    num_pending: u64,
 }
 
 /// Recovers the jobs of one source.
 pub(super) async fn recover(jetstream: &jetstream::Context, source: &Source) -> anyhow::Result<()> {
-    let subject = format!("CONSUMER.INFO.{STREAM_JOBS}.{}", source.consumer());
-    let info: Info = ask(jetstream, &subject, &json!({})).await?;
+    let info = look_up(jetstream, source).await?;
     if info.num_ack_pending == 0 {
         return Ok(());
     }
@@ -50,5 +50,25 @@ pub(super) async fn recover(jetstream: &jetstream::Context, source: &Source) -> 
         pending = info.num_ack_pending,
         "what was delivered to a former leader is delivered again"
     );
+    Ok(())
+}
+
+async fn look_up(jetstream: &jetstream::Context, source: &Source) -> anyhow::Result<Info> {
+    let subject = format!("CONSUMER.INFO.{STREAM_JOBS}.{}", source.consumer());
+    ask(jetstream, &subject, &json!({})).await
+}
+
+/// Removes the consumer of a source that has no jobs.
+pub(super) async fn remove_if_unused(
+    jetstream: &jetstream::Context,
+    source: &Source,
+) -> anyhow::Result<()> {
+    let info = look_up(jetstream, source).await?;
+    if info.num_ack_pending + info.num_pending > 0 {
+        return Ok(());
+    }
+    let consumer = source.consumer();
+    let removed = jetstream.delete_consumer_from_stream(&consumer, STREAM_JOBS);
+    removed.await?;
     Ok(())
 }

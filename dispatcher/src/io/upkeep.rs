@@ -169,16 +169,39 @@ impl Upkeep {
             Err(error) => return self.report_trouble(JETSTREAM, &error).await,
         }
         self.ensure().await?;
-        let Look { inputs, found } = self.discovery.look(&self.streams, backlogs).await;
+        let Look {
+            inputs,
+            found,
+            idle,
+        } = self.discovery.look(&self.streams, backlogs).await;
         for category in found {
             let consumers = assets::consumers(&category);
             self.unsure.extend(consumers.map(|asset| (asset, 0)));
         }
         self.ensure().await?;
+        for category in idle {
+            self.leave(category).await?;
+        }
         for input in inputs {
             self.send(input).await?;
         }
         Ok(())
+    }
+
+    /// Serves an undeclared category no more. Should a job of it have come meanwhile, it
+    /// stays in the stream, and the category is found again.
+    async fn leave(&mut self, category: Category) -> Result<(), Over> {
+        for asset in assets::consumers(&category) {
+            let Asset::Consumer(source) = &asset else {
+                continue;
+            };
+            let what = asset.to_string();
+            self.unsure.retain(|(unsure, _)| unsure.to_string() != what);
+            if let Err(error) = recovery::remove_if_unused(&self.streams.jetstream, source).await {
+                tracing::debug!(event = "consumer_kept", what, "{error:#}");
+            }
+        }
+        self.send(Input::Deserted(category)).await
     }
 
     /// Notices streams and buckets that vanished.

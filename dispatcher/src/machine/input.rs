@@ -81,6 +81,8 @@ pub enum Input {
     },
     /// A [`super::Output::Recover`] was carried out.
     Recovered,
+    /// No job of this undeclared category was in the stream for long; its consumers are gone.
+    Deserted(Category),
     /// How many jobs of each category the stream holds; of others, none.
     Backlogs(BTreeMap<Category, u64>),
     /// The global model over the experts was fitted to the lessons.

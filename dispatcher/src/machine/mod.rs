@@ -312,6 +312,7 @@ impl Machine {
             // Only the shell waits for it.
             Input::Recovered => {}
             Input::Found(category) => self.find(category, out),
+            Input::Deserted(category) => self.desert(&category),
             Input::Backlogs(held) => self.count_arrivals(now, &held),
             Input::StackFitted(stack) => self.set_stack(&stack),
             Input::CheckpointsDue => self.begin_checkpoints(),

@@ -43,8 +43,21 @@ impl Machine {
         }
         self.serve(Policy {
             category: category.clone(),
+            declared: false,
             ..default
         });
         out.push(Output::Event(Event::CategoryFound { category }));
+    }
+
+    /// Serves a category no more that was found and has no jobs.
+    pub(super) fn desert(&mut self, category: &Category) {
+        let is_declared = |service: &Service| service.policy.declared;
+        let is_of_it = |source: &Source| source.category == *category;
+        let has_jobs = self.jobs.values().any(|job| is_of_it(&job.source));
+        if has_jobs || self.services.get(category).is_none_or(is_declared) {
+            return;
+        }
+        self.services.remove(category);
+        self.rooms.retain(|source, _| !is_of_it(source));
     }
 }

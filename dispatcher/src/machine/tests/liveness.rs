@@ -39,6 +39,23 @@ fn a_pull_that_failed_is_asked_for_again_after_a_pause_and_others_are_not_touche
     assert!(!fetched(&out, "rolecast.jobs.scan"), "{out:?}");
 }
 
+#[test]
+fn a_found_category_is_served_until_it_is_deserted_and_again_when_it_is_found() {
+    let mut machine = machine();
+    let new = Category::new("new").unwrap();
+    let beat = heartbeat("n1", "a", 1, vec![]);
+    let out = all(&mut machine, 0.0, [beat, Input::Found(new.clone())]);
+    assert!(fetched(&out, "rolecast.jobs.new"), "{out:?}");
+    let out = all(&mut machine, 0.1, [Input::Deserted(new.clone())]);
+    assert!(!fetched(&out, "rolecast.jobs.new"), "{out:?}");
+    assert!(!machine.served().contains(&new));
+    let out = all(&mut machine, 0.2, [Input::Found(new)]);
+    assert!(fetched(&out, "rolecast.jobs.new"), "{out:?}");
+    let declared = Category::new("ocr").unwrap();
+    all(&mut machine, 0.3, [Input::Deserted(declared.clone())]);
+    assert!(machine.served().contains(&declared));
+}
+
 /// A machine that has listened to two nodes for two seconds, and then leads.
 fn successor() -> (Machine, Vec<Output>) {
     let params = Params {
