@@ -10,7 +10,9 @@
 //!    other, shows that both live: the other is refused, and stays so while the present
 //!    one lives. Sooner it may have been on its way since before its sender died.
 //! 3. While the present one drains the other waits: it is its successor.
-//! 4. A start that was replaced is never the node again.
+//! 4. A start that was replaced is not the node again while its successor lives. When that
+//!    is gone it may be: it was silent for a while, and the other was a message that came
+//!    very late.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -70,11 +72,12 @@ impl Boots {
             self.resist(now, life);
             return Ok(false);
         }
-        if self.former.contains(boot) {
+        if self.former.contains(boot) && !life.is_gone {
             return Err(Refusal::SupersededBoot);
         }
         if life.is_gone || now.since(life.seen) >= life.interval * MISSED_TENTHS / 10 {
             let former = std::mem::replace(&mut self.current, boot.clone());
+            self.former.retain(|former| former != boot);
             remember(&mut self.former, former);
             self.refused.retain(|refused| refused != boot);
             self.contender = None;
@@ -177,6 +180,19 @@ mod tests {
         let mut world = World::new();
         world.life.is_gone = true;
         assert_eq!(world.beat(0.1, "b"), Ok(true));
+    }
+
+    #[test]
+    fn a_message_that_comes_very_late_does_not_unseat_a_worker_for_ever() {
+        let mut world = World::new();
+        // It was cut off for a while, and then something of an earlier start arrives.
+        assert_eq!(world.beat(5.0, "old"), Ok(true));
+        assert_eq!(world.beat(5.5, "a"), Err(Refusal::SupersededBoot));
+        world.life.is_gone = true;
+        assert_eq!(world.beat(8.5, "a"), Ok(true));
+        world.life.is_gone = false;
+        assert_eq!(world.beat(8.6, "old"), Err(Refusal::SupersededBoot));
+        assert_eq!(world.beat(9.5, "a"), Ok(false));
     }
 
     #[test]
