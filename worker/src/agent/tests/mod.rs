@@ -5,21 +5,20 @@
     reason = "a test picks out the outputs it is about"
 )]
 
+mod admission;
 mod any_order;
 mod bench;
+mod lengths;
 mod roles;
 
 use rolecast_common::assignment::Ack;
 use rolecast_common::id::Epoch;
 use rolecast_common::unit::Cores;
-use rolecast_common::wire::{
-    Admission, AdmissionVerdict, Encoding, Heartbeat, Message as _, OutcomeBatch, encode,
-};
+use rolecast_common::wire::{Heartbeat, Message as _, encode};
 
 use super::*;
 use bench::{
-    BATCH_LEN_MAX, Bench, MAX_PAYLOAD, SECOND, ack, assignment, assignment_of, ended, with_ack,
-    with_epoch,
+    BATCH_LEN_MAX, Bench, SECOND, ack, assignment, assignment_of, ended, with_ack, with_epoch,
 };
 
 #[test]
@@ -38,72 +37,6 @@ fn a_job_is_started_and_its_outcome_sent_until_it_is_confirmed() {
     assert!(bench.heartbeat().jobs.is_empty());
     bench.pass(60 * SECOND);
     assert!(bench.sent().is_empty());
-}
-
-#[test]
-fn a_worker_that_starts_takes_no_jobs_until_it_is_admitted() {
-    let mut bench = Bench::joining();
-    let beat = bench.heartbeat();
-    assert!(beat.joining && beat.jobs_max == 0 && !beat.draining);
-    bench.pass(SECOND);
-    let beats = bench.take();
-    let is_beat = |output: &&Output| matches!(output, Output::Heartbeat(_));
-    assert!(beats.iter().filter(is_beat).count() >= 4, "{beats:?}");
-    for _ in 0..10 {
-        bench.admission(AdmissionVerdict::Wait);
-        bench.pass(2 * SECOND);
-    }
-    assert!(!bench.take().contains(&Output::Listen));
-    bench.admission(AdmissionVerdict::Admitted);
-    let [Output::Listen, Output::Heartbeat(beat)] = &bench.take()[..] else {
-        panic!("it listens, and then says that it takes jobs");
-    };
-    assert!(!beat.joining && beat.jobs_max == 3);
-    bench.admission(AdmissionVerdict::Wait);
-    bench.start("a", 1);
-}
-
-#[test]
-fn without_any_word_a_worker_serves_after_a_time() {
-    let mut bench = Bench::joining();
-    bench.pass(3 * SECOND);
-    assert!(bench.take().contains(&Output::Listen));
-    bench.start("a", 1);
-}
-
-#[test]
-fn a_worker_whose_name_is_in_use_gives_back_what_it_has_and_fails() {
-    let mut bench = Bench::new();
-    let run = bench.start("a", 1);
-    bench.input(Input::Admission(Admission {
-        boot: BootId::new("another").unwrap(),
-        ..bench.word(AdmissionVerdict::Refused)
-    }));
-    assert!(bench.stopped.is_empty(), "it is not meant");
-    bench.admission(AdmissionVerdict::Refused);
-    assert!(bench.stopped.contains(&run));
-    let (status, _) = bench.refusal().unwrap();
-    assert_eq!(status, OutcomeStatus::HandedBack);
-    bench.end(run, OutcomeStatus::Retry);
-    bench.confirm_all();
-    bench.pass(SECOND);
-    let out = bench.take();
-    let Some(Output::Fail(reason)) = out.iter().find(|o| matches!(o, Output::Fail(_))) else {
-        panic!("{out:?}");
-    };
-    let expected = "the name of node n1 is in use: boot b1 of it sent a heartbeat 0.4 s ago";
-    assert!(reason.starts_with(expected), "{reason}");
-    assert!(!out.contains(&Output::Exit));
-}
-
-#[test]
-fn a_worker_that_joins_and_is_refused_ends_soon() {
-    let mut bench = Bench::joining();
-    bench.admission(AdmissionVerdict::Refused);
-    bench.pass(SECOND);
-    let out = bench.take();
-    assert!(out.iter().any(|output| matches!(output, Output::Fail(_))));
-    assert!(!out.contains(&Output::Listen));
 }
 
 #[test]
@@ -326,109 +259,6 @@ fn outcomes_gather_while_four_batches_are_unconfirmed() {
         .map(|(_, outcomes)| outcomes.len())
         .collect();
     assert_eq!(sizes, [64, 64, 18]);
-}
-
-/// Returns the longest message that these outcomes make.
-fn longest(sent: &[(u64, Vec<Outcome>)]) -> usize {
-    let lengths = sent.iter().map(|(_, outcomes)| {
-        let batch = OutcomeBatch {
-            v: VERSION,
-            outcomes: outcomes.clone(),
-        };
-        encode(Encoding::MessagePack, &batch).len()
-    });
-    lengths.max().unwrap()
-}
-
-#[test]
-fn an_outcome_longer_than_any_message_is_cut_and_says_so() {
-    let mut bench = Bench::new();
-    let run = bench.start("a", 1);
-    let (output, reason) = (vec![7; 2 * MAX_PAYLOAD], "ü".repeat(4000));
-    bench.input(Input::Ended(vec![Ended {
-        output: output.into(),
-        reason,
-        ..ended(run, OutcomeStatus::Retry)
-    }]));
-    let cut = bench.out.iter().find_map(|output| match output {
-        Output::Event(Event::OutputCut { whole, kept, .. }) => Some((*whole, *kept)),
-        _ => None,
-    });
-    let sent = bench.sent();
-    let outcome = &sent[0].1[0];
-    assert!(outcome.output_truncated);
-    assert_eq!(outcome.reason.len(), 1024);
-    let (whole, kept) = cut.unwrap();
-    assert_eq!((whole, kept), (2 * MAX_PAYLOAD, outcome.output.0.len()));
-    let length = longest(&sent);
-    assert!(length < MAX_PAYLOAD, "{length}");
-    assert!(
-        length > MAX_PAYLOAD - 2048,
-        "{length}: no more is cut than must be"
-    );
-}
-
-#[test]
-fn an_outcome_that_just_fits_is_left_as_it_is() {
-    let mut bench = Bench::new();
-    let run = bench.start("a", 1);
-    bench.input(Input::Ended(vec![Ended {
-        output: vec![7; MAX_PAYLOAD - 2048].into(),
-        ..ended(run, OutcomeStatus::Completed)
-    }]));
-    let outcome = &bench.sent()[0].1[0];
-    assert!(!outcome.output_truncated);
-    assert_eq!(outcome.output.0.len(), MAX_PAYLOAD - 2048);
-}
-
-#[test]
-fn what_a_server_takes_no_more_is_gathered_and_cut_anew() {
-    let mut bench = Bench::with_jobs_max(8);
-    let jobs = ["a", "b", "c", "d", "e", "f", "g", "h"];
-    let runs = jobs.map(|job| bench.start(job, 1));
-    let large = |run| Ended {
-        output: vec![7; 40_000].into(),
-        ..ended(run, OutcomeStatus::Completed)
-    };
-    // Four go alone, for each is sent at once; the others wait, and then go together.
-    for run in runs {
-        bench.input(Input::Ended(vec![large(run)]));
-    }
-    bench.confirm_newest();
-    assert_eq!(bench.sent().last().unwrap().1.len(), 4);
-    bench.input(Input::MaxPayload(32 * 1024));
-    let mut outcomes = Vec::new();
-    for _ in 0..16 {
-        let sent = bench.sent();
-        if !sent.is_empty() {
-            assert!(longest(&sent) <= 32 * 1024, "{}", longest(&sent));
-        }
-        outcomes.extend(sent.into_iter().flat_map(|(_, outcomes)| outcomes));
-        if !bench.unconfirmed.is_empty() {
-            bench.confirm_newest();
-        }
-    }
-    let named: BTreeSet<String> = outcomes
-        .iter()
-        .map(|outcome| outcome.job.as_ref().unwrap().job().to_string())
-        .collect();
-    assert_eq!(named.len(), 7, "each that was not confirmed: {named:?}");
-    assert!(outcomes.iter().all(|outcome| outcome.output_truncated));
-    bench.pass(60 * SECOND);
-    bench.confirm_all();
-    assert!(bench.heartbeat().jobs.is_empty());
-}
-
-#[test]
-fn a_heartbeat_fits_a_server_that_takes_short_messages() {
-    let mut bench = Bench::with_jobs_max(1024);
-    bench.input(Input::MaxPayload(16 * 1024));
-    for n in 0..1000 {
-        bench.offer(assignment(&format!("{n:050}"), 1));
-    }
-    let bytes = encode(Encoding::MessagePack, &bench.heartbeat());
-    assert!(bytes.len() < 16 * 1024, "{}", bytes.len());
-    assert!(bench.heartbeat().jobs.len() > 50);
 }
 
 #[test]

@@ -1,0 +1,72 @@
+//! Tests of how a worker comes to serve, and of one whose name is in use.
+
+use rolecast_common::wire::{Admission, AdmissionVerdict};
+
+use super::super::*;
+use super::bench::{Bench, SECOND};
+
+#[test]
+fn a_worker_that_starts_takes_no_jobs_until_it_is_admitted() {
+    let mut bench = Bench::joining();
+    let beat = bench.heartbeat();
+    assert!(beat.joining && beat.jobs_max == 0 && !beat.draining);
+    bench.pass(SECOND);
+    let beats = bench.take();
+    let is_beat = |output: &&Output| matches!(output, Output::Heartbeat(_));
+    assert!(beats.iter().filter(is_beat).count() >= 4, "{beats:?}");
+    for _ in 0..10 {
+        bench.admission(AdmissionVerdict::Wait);
+        bench.pass(2 * SECOND);
+    }
+    assert!(!bench.take().contains(&Output::Listen));
+    bench.admission(AdmissionVerdict::Admitted);
+    let [Output::Listen, Output::Heartbeat(beat)] = &bench.take()[..] else {
+        panic!("it listens, and then says that it takes jobs");
+    };
+    assert!(!beat.joining && beat.jobs_max == 3);
+    bench.admission(AdmissionVerdict::Wait);
+    bench.start("a", 1);
+}
+
+#[test]
+fn without_any_word_a_worker_serves_after_a_time() {
+    let mut bench = Bench::joining();
+    bench.pass(3 * SECOND);
+    assert!(bench.take().contains(&Output::Listen));
+    bench.start("a", 1);
+}
+
+#[test]
+fn a_worker_whose_name_is_in_use_gives_back_what_it_has_and_fails() {
+    let mut bench = Bench::new();
+    let run = bench.start("a", 1);
+    bench.input(Input::Admission(Admission {
+        boot: BootId::new("another").unwrap(),
+        ..bench.word(AdmissionVerdict::Refused)
+    }));
+    assert!(bench.stopped.is_empty(), "it is not meant");
+    bench.admission(AdmissionVerdict::Refused);
+    assert!(bench.stopped.contains(&run));
+    let (status, _) = bench.refusal().unwrap();
+    assert_eq!(status, OutcomeStatus::HandedBack);
+    bench.end(run, OutcomeStatus::Retry);
+    bench.confirm_all();
+    bench.pass(SECOND);
+    let out = bench.take();
+    let Some(Output::Fail(reason)) = out.iter().find(|o| matches!(o, Output::Fail(_))) else {
+        panic!("{out:?}");
+    };
+    let expected = "the name of node n1 is in use: boot b1 of it sent a heartbeat 0.4 s ago";
+    assert!(reason.starts_with(expected), "{reason}");
+    assert!(!out.contains(&Output::Exit));
+}
+
+#[test]
+fn a_worker_that_joins_and_is_refused_ends_soon() {
+    let mut bench = Bench::joining();
+    bench.admission(AdmissionVerdict::Refused);
+    bench.pass(SECOND);
+    let out = bench.take();
+    assert!(out.iter().any(|output| matches!(output, Output::Fail(_))));
+    assert!(!out.contains(&Output::Listen));
+}
