@@ -5,18 +5,19 @@
 //! the machine pulls them. What it forwards is sent; ends and reports become
 //! outcomes and heartbeats; what it gives back is delivered again.
 
+mod heartbeat;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use rolecast_common::assignment::{Ack, Assignment};
-use rolecast_common::id::{BootId, Category, Epoch, JobId, NodeId, Sequence};
+use rolecast_common::id::{Category, Epoch, JobId, NodeId, Sequence};
 use rolecast_common::label::{Requirement, ShardKey};
 use rolecast_common::options::Options;
 use rolecast_common::subjects::Source;
 use rolecast_common::time::{Now, Time, WallTime};
-use rolecast_common::unit::{Bytes, BytesPerSecond, Cores, Resources, Speed};
 use rolecast_common::wire::{
-    Blob, ForecastMode, Heartbeat, JobUsage, Outcome, OutcomeStatus, Usage, VERSION,
+    Blob, ForecastMode, Heartbeat, JobUsage, Outcome, OutcomeStatus, VERSION,
 };
 use rolecast_dispatcher::category::{Backoff, Policy as CategoryPolicy, Profile};
 use rolecast_dispatcher::forecast::{self, Model, Quantile};
@@ -26,8 +27,10 @@ use rolecast_dispatcher::machine::{
 use rolecast_dispatcher::placement::{Patience, Weights};
 use rolecast_dispatcher::roles::Settings as RoleSettings;
 
+use heartbeat::{heartbeat, resources, whole};
+
 use super::policy::{End, EndStatus, Event, HostIndex, JobIndex, Live, Policy, Report, Send};
-use super::world::{Host, Kind, Needs, World};
+use super::world::{Kind, World};
 
 /// Attempts that may fail before a job is dead.
 const ATTEMPTS_MAX: u32 = 10;
@@ -419,57 +422,6 @@ fn leading(mut machine: Machine, now: Now) -> Machine {
     };
     machine.handle(now, lead, &mut Vec::new());
     machine
-}
-
-/// Returns what the host's heartbeats always say.
-fn heartbeat(world: &World, host: &Host) -> Heartbeat {
-    let jobs_max = u32::try_from(whole(host.declared_cores * SLOTS_PER_CORE)).unwrap_or(u32::MAX);
-    let categories = world.kinds.iter().map(|kind| kind.category.clone());
-    Heartbeat {
-        v: VERSION,
-        node: host.id.clone(),
-        boot: BootId::new("simulated").expect("it is a boot id"),
-        sequence: 0,
-        epoch: Epoch::new(1),
-        sent_ms: None,
-        joining: false,
-        interval_ms: u32::try_from(whole(world.heartbeats.interval_s * 1000.0)).unwrap_or(u32::MAX),
-        roles: host.roles.clone(),
-        offers: Vec::new(),
-        assigned: Default::default(),
-        role_failure: None,
-        labels: host.labels.clone(),
-        speed: Speed::new(host.declared_speed).unwrap_or_default(),
-        draining: false,
-        capacity: resources(&Needs {
-            cores: host.declared_cores,
-            memory: host.memory,
-            network: host.network,
-            disk: host.disk,
-        }),
-        usage: Usage::default(),
-        jobs_max,
-        categories: categories.map(|category| (category, jobs_max)).collect(),
-        jobs: Vec::new(),
-    }
-}
-
-fn resources(needs: &Needs) -> Resources {
-    Resources {
-        cpu: Cores::clamped(needs.cores),
-        memory: Bytes::new(whole(needs.memory)),
-        network: BytesPerSecond::clamped(needs.network),
-        disk: BytesPerSecond::clamped(needs.disk),
-    }
-}
-
-#[allow(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "the cast saturates"
-)]
-fn whole(amount: f64) -> u64 {
-    amount.round() as u64
 }
 
 fn source(world: &World, job: JobIndex) -> Source {
