@@ -9,14 +9,15 @@ use async_nats::jetstream::kv::Store;
 use futures_util::StreamExt as _;
 use futures_util::future::join_all;
 use rolecast_common::id::{JobId, Sequence};
+use rolecast_common::subjects::BUCKET_ATTEMPTS;
 use rolecast_common::time::WallTime;
 use rolecast_common::wire::FailedAttempt;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
-use super::bucket::Bucket;
-use crate::machine::History;
+use super::{bucket::Bucket, refusals};
+use crate::machine::{History, Input};
 
 /// Keys written at once: enough to use the connection, few enough to be fair.
 const WRITES_MAX: usize = 64;
@@ -90,7 +91,11 @@ fn read(key: &str, value: &[u8]) -> Option<(Sequence, History)> {
 }
 
 /// Writes changes until the channel closes, the latest of each job.
-pub(super) async fn write(bucket: Bucket, mut changes: mpsc::UnboundedReceiver<Change>) {
+pub(super) async fn write(
+    bucket: Bucket,
+    mut changes: mpsc::UnboundedReceiver<Change>,
+    reports: mpsc::Sender<Input>,
+) {
     while let Some(first) = changes.recv().await {
         let mut latest = BTreeMap::from([first]);
         while latest.len() < WRITES_MAX
@@ -101,11 +106,20 @@ pub(super) async fn write(bucket: Bucket, mut changes: mpsc::UnboundedReceiver<C
         let writes = latest
             .into_iter()
             .map(|(sequence, history)| write_one(&bucket, sequence, history));
-        join_all(writes).await;
+        for error in join_all(writes).await.into_iter().flatten() {
+            if let Some(trouble) = refusals::trouble_of(BUCKET_ATTEMPTS, &error) {
+                // The receiver is gone only when the program ends.
+                let _ = reports.send(Input::Troubled(trouble)).await;
+            }
+        }
     }
 }
 
-async fn write_one(bucket: &Bucket, sequence: Sequence, history: Option<History>) {
+async fn write_one(
+    bucket: &Bucket,
+    sequence: Sequence,
+    history: Option<History>,
+) -> Option<anyhow::Error> {
     let key = sequence.to_string();
     let result = async {
         let bucket = bucket.open().await?;
@@ -114,11 +128,10 @@ async fn write_one(bucket: &Bucket, sequence: Sequence, history: Option<History>
             None => remove(bucket, &key).await,
         }
     };
-    let result = result.await;
-    if let Err(error) = result {
-        // Forgetting a failed attempt grants another one; nothing is lost.
-        tracing::warn!(event = "history_not_kept", %sequence, "history not kept: {error:#}");
-    }
+    let error = result.await.err()?;
+    // Forgetting a failed attempt grants another one; nothing is lost.
+    tracing::warn!(event = "history_not_kept", %sequence, "history not kept: {error:#}");
+    Some(error)
 }
 
 async fn put(bucket: &Store, key: &str, history: History) -> anyhow::Result<()> {

@@ -138,20 +138,21 @@ struct PublishAnswer {
     error: Option<ServerError>,
 }
 
-/// Reads the results stream's answer.
+/// Reads the results stream's answer, and the error it has.
 ///
 /// A write that is refused because another one is in flight is no record yet:
 /// the other one may still be dropped, and asking again tells.
-pub(super) fn recorded(message: &Message) -> Recorded {
+pub(super) fn recorded(message: &Message) -> (Recorded, Option<ServerError>) {
     if message.status.is_some() {
-        return Recorded::Failed;
+        return (Recorded::Failed, None);
     }
     let Ok(answer) = serde_json::from_slice::<PublishAnswer>(&message.payload) else {
-        return Recorded::Failed;
+        return (Recorded::Failed, None);
     };
-    match answer.error.map(|error| error.meaning()) {
+    let result = match answer.error.as_ref().map(ServerError::meaning) {
         None => Recorded::Stored,
         Some(Meaning::Conflict) => Recorded::Already,
         Some(_) => Recorded::Failed,
-    }
+    };
+    (result, answer.error)
 }

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use async_nats::jetstream;
-use async_nats::jetstream::kv::{Store, UpdateErrorKind};
+use async_nats::jetstream::kv::{Store, UpdateError};
 use rolecast_common::id::Epoch;
-use rolecast_common::nats::Clock;
+use rolecast_common::nats::{Clock, Meaning, meaning_of};
 use rolecast_common::subjects::{BUCKET_CONTROL, KEY_DISPATCHER};
 use rolecast_common::time::Time;
 use tokio::sync::{mpsc, watch};
@@ -20,6 +20,8 @@ use crate::lease::{Entry, Input, Lease, Output, Record, Written};
 
 /// Orders that may wait for the task; it takes them between two requests.
 const ORDERS_MAX: usize = 16;
+/// A lease that cannot be stored is reported this often: it is tried several times a second.
+const REPORT_INTERVAL: Duration = Duration::from_secs(20);
 const NOT_CONTENDED: &str = "the lease is not contended for any more";
 
 /// What this dispatcher holds.
@@ -65,6 +67,7 @@ impl Keeper {
             bucket,
             clock,
             shown,
+            reported: None,
         };
         Ok(Self {
             held,
@@ -148,6 +151,8 @@ struct Task {
     bucket: Store,
     clock: Clock,
     shown: watch::Sender<Option<Held>>,
+    /// When it was last reported that the bucket has no room.
+    reported: Option<Time>,
 }
 
 impl Task {
@@ -193,7 +198,7 @@ impl Task {
         }
     }
 
-    async fn carry_out(&self, output: Output, held: &mut Epoch) -> Option<Input> {
+    async fn carry_out(&mut self, output: Output, held: &mut Epoch) -> Option<Input> {
         match output {
             Output::Read { asked } => return Some(self.read(asked).await),
             Output::Write {
@@ -228,17 +233,37 @@ impl Task {
         }
     }
 
-    async fn write(&self, revision: u64, record: &Record) -> Written {
+    async fn write(&mut self, revision: u64, record: &Record) -> Written {
         let Ok(value) = serde_json::to_vec(record) else {
             return Written::Unknown;
         };
         let update = self.bucket.update(KEY_DISPATCHER, value.into(), revision);
         match timeout(ANSWER_WAIT, update).await {
             Ok(Ok(revision)) => Written::Done(revision),
-            Ok(Err(error)) if error.kind() == UpdateErrorKind::WrongLastRevision => {
-                Written::Conflict
+            Ok(Err(error)) if meaning_of(&error) == Some(Meaning::Conflict) => Written::Conflict,
+            Ok(Err(error)) => {
+                if meaning_of(&error).is_some_and(Meaning::is_out_of_room) {
+                    self.report_full(&error);
+                }
+                Written::Unknown
             }
-            Ok(Err(_)) | Err(_) => Written::Unknown,
+            Err(_) => Written::Unknown,
+        }
+    }
+
+    fn report_full(&mut self, error: &UpdateError) {
+        let now = self.clock.now().time;
+        let is_due = self
+            .reported
+            .is_none_or(|last| now.since(last) >= REPORT_INTERVAL);
+        if is_due {
+            self.reported = Some(now);
+            tracing::error!(
+                event = "lease_not_stored",
+                "no dispatcher can lead, because the server stores nothing ({error}): raise \
+                 max_file_store of nats-server or the account's limit, or delete streams and \
+                 messages that are not needed"
+            );
         }
     }
 }

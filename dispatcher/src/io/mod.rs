@@ -25,6 +25,7 @@ mod outbox;
 mod persist;
 mod pings;
 mod recovery;
+mod refusals;
 mod requests;
 mod role_events;
 mod roles;

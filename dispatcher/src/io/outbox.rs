@@ -8,14 +8,14 @@ use async_nats::client::{PublishError, PublishErrorKind};
 use rolecast_common::assignment::Ack;
 use rolecast_common::id::{Attempt, NodeId, Sequence};
 use rolecast_common::options::{HEADER_DEADLINE, HEADER_DEADLINE_IN, HEADER_ROLES, format_roles};
-use rolecast_common::subjects::{self, KEY_CAPACITY, Source};
+use rolecast_common::subjects::{self, KEY_CAPACITY, STREAM_DEAD, Source};
 use rolecast_common::wire::{CapacityMap, Decision, Encoding, Record, encode};
 use serde_json::json;
 use tokio::task::spawn_blocking;
 
 use super::burial::{self, Held};
 use super::service::Service;
-use super::{events, upkeep};
+use super::{events, refusals, upkeep};
 use crate::fitting::fit;
 use crate::machine::{Input, Output, PULL_BEAT, PULL_EXPIRES};
 
@@ -290,6 +290,9 @@ impl Service {
             let result = burial::bury(&jetstream, &record, ack.as_ref(), held).await;
             if let Err(error) = &result {
                 tracing::warn!(event = "burial_failed", job = %record.job, "{error:#}");
+                if let Some(trouble) = refusals::trouble_of(STREAM_DEAD, error) {
+                    let _ = reports.send(Input::Troubled(trouble)).await;
+                }
             }
             let is_done = result.is_ok();
             // The receiver is gone only when the program ends.

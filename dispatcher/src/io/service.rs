@@ -10,8 +10,8 @@ use foldhash::{HashMap, HashMapExt as _};
 use futures_util::{FutureExt as _, StreamExt as _};
 use rolecast_common::assignment::Ack;
 use rolecast_common::id::{Epoch, Sequence};
-use rolecast_common::nats::{Clock, Connection, Timer};
-use rolecast_common::subjects::{self, Source};
+use rolecast_common::nats::{Clock, Connection, Meaning, ServerError, Timer};
+use rolecast_common::subjects::{self, STREAM_RESULTS, Source};
 use rolecast_common::time::{Now, Time};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
@@ -24,7 +24,8 @@ use super::pings::Pings;
 use super::roles::Orders;
 use super::standby::Closed;
 use super::{
-    Buckets, Streams, bucket::Bucket, forecasts, histories, intake, server_clock, training, upkeep,
+    Buckets, Streams, bucket::Bucket, forecasts, histories, intake, refusals, server_clock,
+    training, upkeep,
 };
 use crate::config;
 use crate::forecast::Lesson;
@@ -62,6 +63,8 @@ pub(super) struct Service {
     pub(super) lessons: mpsc::Sender<Vec<Lesson>>,
     pub(super) expected_none: HeaderMap,
     lease: Keeper,
+    /// When room for outcomes was made last.
+    reclaimed: Option<Time>,
     pub(super) upkeep: mpsc::Sender<upkeep::Order>,
     /// Deliveries to give back, and until when they are to wait, while a recovery is on.
     pub(super) postponed: Option<Vec<(Ack, Time)>>,
@@ -162,7 +165,7 @@ impl Service {
         let Ok(inputs) = Inputs::open(client, &inbox, heartbeats, reports_in).await else {
             return Ok(Err(Closed));
         };
-        tokio::spawn(histories::write(buckets.attempts, changes));
+        tokio::spawn(histories::write(buckets.attempts, changes, reports.clone()));
         let lessons = training::start(reports.clone(), has_stack)?;
         let undeclared = match machine.serves_undeclared() {
             true => Undeclared::Serve,
@@ -199,6 +202,7 @@ impl Service {
             lessons,
             expected_none,
             lease,
+            reclaimed: None,
             upkeep,
             postponed: None,
             _timekeeper: timekeeper,
@@ -404,11 +408,29 @@ impl Service {
         let Some(sequence) = sequence else {
             return;
         };
-        let result = intake::recorded(message);
+        let (result, error) = intake::recorded(message);
+        if let Some(error) = error {
+            self.note_refusal(&error);
+        }
         self.tell(Input::Recorded {
             sequence: Sequence::new(sequence),
             result,
         });
+    }
+
+    /// Reports that outcomes are not stored, and makes room for them if it can.
+    fn note_refusal(&mut self, error: &ServerError) {
+        if let Some(trouble) = refusals::trouble(STREAM_RESULTS, error) {
+            self.tell(Input::Troubled(trouble));
+        }
+        let is_due = self
+            .reclaimed
+            .is_none_or(|last| self.now.time.since(last) >= refusals::RECLAIM_INTERVAL);
+        if error.meaning() == Meaning::NoResources && is_due {
+            self.reclaimed = Some(self.now.time);
+            let jetstream = self.streams.jetstream.clone();
+            tokio::spawn(async move { refusals::reclaim(&jetstream).await });
+        }
     }
 
     fn on_report(&mut self, report: Input) {
