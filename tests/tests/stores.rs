@@ -1,17 +1,18 @@
 //! Things must fit: messages at the largest size, and the server's own codes.
 
-use async_nats::jetstream::stream::Config;
+use async_nats::jetstream::stream::{Config, Source};
 use async_nats::{HeaderMap, header};
 use bytes::Bytes;
 use futures_util::future::join_all;
 use rolecast_common::nats::{Meaning, headers_len, meaning_of, publish_with_retry};
 use rolecast_common::options::{HEADER_DEADLINE, HEADER_MSG_ID};
 use rolecast_common::subjects::{STREAM_DEAD, STREAM_DECISIONS, STREAM_JOBS, STREAM_RESULTS};
-use rolecast_common::wire::{NodeHealth, RecordStatus};
-use rolecast_tests::cluster::Cluster;
+use rolecast_common::wire::{NodeHealth, RecordStatus, Trouble};
+use rolecast_tests::cluster::{Cluster, LIMIT};
 use rolecast_tests::jobs::headers;
 use rolecast_tests::server::Server;
 use rolecast_tests::servers::{Options, Servers};
+use rolecast_tests::wait::wait_until;
 
 const WORKER: &str = r#"
 roles = ["follower"]
@@ -86,7 +87,7 @@ async fn an_outcome_whose_record_is_too_large_is_cut_and_marked() {
     assert!(record.output_truncated);
     let len = record.output.0.len();
     assert!((64_000..65_300).contains(&len), "{len}");
-    cluster.wait_no_jobs(rolecast_tests::cluster::LIMIT).await;
+    cluster.wait_no_jobs(LIMIT).await;
     let (text, exit) = cluster.rolecast(&["job", "get", "large"]).await;
     assert_eq!(exit, 0, "{text}");
 }
@@ -108,7 +109,7 @@ async fn what_a_job_expected_of_its_stream_does_not_bind_its_dead_letter() {
     assert_eq!(letters.len(), 1);
     assert_eq!(letters[0].header("Nats-Expected-Stream"), "");
     assert_eq!(letters[0].header("Language"), "de");
-    cluster.wait_no_jobs(rolecast_tests::cluster::LIMIT).await;
+    cluster.wait_no_jobs(LIMIT).await;
     // Nobody runs it again, so it stays where it was put.
     cluster.worker("n1").kill();
     let (text, exit) = cluster.rolecast(&["dead", "retry", "bad"]).await;
@@ -244,7 +245,7 @@ async fn a_queue_filled_to_its_limit_is_drained() {
     let text = format!("{refusal:?}");
     assert!(text.contains("maximum bytes exceeded"), "{text}");
     cluster.add_worker("n1", WORKER);
-    cluster.wait_no_jobs(rolecast_tests::cluster::LIMIT).await;
+    cluster.wait_no_jobs(LIMIT).await;
     let records = cluster.records().await;
     assert_eq!(records.len(), count);
     assert!(records.iter().all(|r| r.status == RecordStatus::Completed));
@@ -269,4 +270,123 @@ async fn the_size_of_the_queue_is_configured_and_changed_without_losing_jobs() {
         assert_eq!(limits(&cluster).await[0], limit);
         assert_eq!(cluster.message_count(STREAM_JOBS).await, Some(8));
     }
+}
+
+/// Returns what the dispatcher says is wrong with something, once it says so.
+async fn wait_trouble(cluster: &Cluster, what: &str) -> Trouble {
+    let has = |trouble: &Trouble| trouble.what.contains(what);
+    let status = cluster
+        .wait_status(what, |status| status.troubles.iter().any(has))
+        .await;
+    let trouble = status.troubles.into_iter().find(has);
+    trouble.expect("it was just there")
+}
+
+async fn change(cluster: &Cluster, name: &str, change: impl Fn(&mut Config)) {
+    let stream = cluster.jetstream().get_stream(name).await;
+    let mut config = stream
+        .expect("the stream exists")
+        .cached_info()
+        .config
+        .clone();
+    change(&mut config);
+    let changed = cluster.jetstream().update_stream(config).await;
+    changed.expect("an operator may change it");
+}
+
+#[tokio::test]
+async fn a_dead_letter_that_has_no_room_is_reported_and_stored_later() {
+    let cluster = Cluster::start(DISPATCHER, &[("n1", WORKER)]).await;
+    change(&cluster, STREAM_DEAD, |config| config.max_bytes = 2000).await;
+    cluster.submit("poison", "large", vec![b'x'; 4000]).await;
+    let trouble = wait_trouble(&cluster, STREAM_DEAD).await;
+    assert!(
+        trouble.why.contains("maximum bytes exceeded"),
+        "{trouble:?}"
+    );
+    assert!(trouble.remedy.contains("dead purge"), "{trouble:?}");
+    assert_eq!(cluster.message_count(STREAM_JOBS).await, Some(1));
+    change(&cluster, STREAM_DEAD, |config| config.max_bytes = 1 << 20).await;
+    let record = cluster.wait_record("large").await;
+    assert_eq!(record.status, RecordStatus::Dead);
+    cluster.wait_no_jobs(LIMIT).await;
+    cluster
+        .wait_status("the trouble is over", |status| status.troubles.is_empty())
+        .await;
+}
+
+#[tokio::test]
+async fn a_copy_of_the_queue_and_settings_that_lose_jobs_are_noticed() {
+    let mut cluster = Cluster::start(DISPATCHER, &[]).await;
+    let copy = Config {
+        name: "BACKUP".to_owned(),
+        mirror: Some(Source {
+            name: STREAM_JOBS.to_owned(),
+            ..Source::default()
+        }),
+        ..Config::default()
+    };
+    let created = cluster.jetstream().create_stream(copy).await;
+    created.expect("an operator may do so");
+    change(&cluster, STREAM_JOBS, |config| {
+        config.max_messages_per_subject = 5;
+        config.allow_rollup = true;
+    })
+    .await;
+    cluster.restart_dispatcher();
+    let trouble = wait_trouble(&cluster, "JS_MIRROR").await;
+    assert!(trouble.why.starts_with("BACKUP mirrors"), "{trouble:?}");
+    assert!(trouble.remedy.contains("nats stream backup"), "{trouble:?}");
+    wait_until("the settings are restored", LIMIT, async || {
+        let stream = cluster.jetstream().get_stream(STREAM_JOBS).await;
+        let stream = stream.expect("the stream exists");
+        let config = &stream.cached_info().config;
+        config.max_messages_per_subject <= 0 && !config.allow_rollup
+    })
+    .await;
+    let log = cluster.dispatcher().log();
+    assert!(log.contains("setting_restored"), "{log}");
+    assert!(
+        log.contains("max_msgs_per_subject, allow_rollup_hdrs"),
+        "{log}"
+    );
+}
+
+#[tokio::test]
+async fn a_server_filled_by_others_is_reported_and_left_without_an_exit() {
+    let server = Server::start_with_storage("64MB").await;
+    let mut cluster = Cluster::on(server, DISPATCHER).await;
+    cluster.add_worker("n1", WORKER);
+    cluster.wait_ready(&["n1"]).await;
+    let other = Config {
+        name: "OTHER".to_owned(),
+        subjects: vec!["other".to_owned()],
+        ..Config::default()
+    };
+    let jetstream = cluster.jetstream();
+    jetstream.create_stream(other).await.expect("there is room");
+    let payload = Bytes::from(vec![b'x'; 1_000_000]);
+    wait_until("nothing is stored", LIMIT, async || {
+        let sent = jetstream.publish("other", payload.clone()).await;
+        let ack = sent.expect("a publish can be sent").await;
+        ack.is_err_and(|error| meaning_of(&error) == Some(Meaning::NoResources))
+    })
+    .await;
+    wait_until("the lease is not stored", LIMIT, async || {
+        cluster.dispatcher().log().contains("lease_not_stored")
+    })
+    .await;
+    jetstream.delete_stream("OTHER").await.expect("it exists");
+    cluster.submit("count", "afterwards", "abc").await;
+    let record = cluster.wait_record("afterwards").await;
+    assert_eq!(record.output.0, "3\n");
+    // The same process leads on.
+    assert_eq!(
+        cluster
+            .dispatcher()
+            .log()
+            .matches("dispatcher started")
+            .count(),
+        1
+    );
 }

@@ -123,7 +123,7 @@ pub(super) async fn jobs_created(jetstream: &jetstream::Context) -> anyhow::Resu
     Ok(WallTime::from_millis(seconds * 1000))
 }
 
-fn streams(settings: &Streams) -> [Config; 5] {
+pub(super) fn streams(settings: &Streams) -> [Config; 5] {
     let base = |name: &str, description: &str, max_messages: &str| Config {
         name: name.to_owned(),
         description: Some(description.to_owned()),

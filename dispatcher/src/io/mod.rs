@@ -34,8 +34,10 @@ mod service;
 mod setup;
 mod sizing;
 mod standby;
+mod strangers;
 mod training;
 mod upkeep;
+mod watch;
 
 use std::pin::{Pin, pin};
 use std::time::Duration;

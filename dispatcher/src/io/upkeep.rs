@@ -21,7 +21,7 @@ use tokio::time::sleep;
 use super::assets::{self, Asset};
 use super::discovery::{self, Discovery, Look};
 use super::lease::View;
-use super::{Streams, recovery, setup};
+use super::{Streams, recovery, setup, watch};
 use crate::config;
 use crate::machine::{Input, Trouble};
 
@@ -93,6 +93,13 @@ pub(super) fn start(start: Start) -> mpsc::Sender<Order> {
         lease,
         reports,
     } = start;
+    tokio::spawn(watch::run(watch::Start {
+        streams: streams.clone(),
+        settings,
+        clock,
+        lease: lease.clone(),
+        reports: reports.clone(),
+    }));
     let wanted = assets::all(&settings);
     let consumers = served.iter().flat_map(assets::consumers);
     let unsure = wanted.iter().cloned().chain(consumers);
