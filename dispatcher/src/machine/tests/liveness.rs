@@ -78,9 +78,11 @@ fn successor() -> (Machine, Vec<Output>) {
 #[test]
 fn a_successor_asks_all_nodes_and_goes_on_when_they_have_answered() {
     let (mut machine, out) = successor();
-    let asked = |output: &Output| match output {
-        Output::AskReport { node, .. } => Some(node.clone()),
-        _ => None,
+    let asked = |output: &Output| {
+        let Output::AskReport { node, .. } = output else {
+            return None;
+        };
+        Some(node.clone())
     };
     let asked: Vec<NodeId> = out.iter().filter_map(asked).collect();
     assert_eq!(asked, [node("n1"), node("n2")]);
