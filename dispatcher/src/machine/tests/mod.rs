@@ -289,7 +289,7 @@ fn a_failed_job_goes_back_with_a_delay_until_its_attempts_are_used_up() {
         machine.job(now(0.0), first.job()).unwrap().state,
         JobState::Delayed
     );
-    let out = turn(&mut machine, 2.0, [delivery(1, 2)]);
+    let out = turn(&mut machine, 2.5, [delivery(1, 2)]);
     let (_, second) = forwarded(&out).remove(0);
     assert_eq!(second.attempt().get(), 2);
     let out = turn(
