@@ -134,13 +134,17 @@ impl World {
                     deadline,
                     roles,
                 };
-                let sender = (index, self.desks[index].life);
-                let to = self.host_of(&node);
-                self.post(Place::Dispatcher(index), to, Letter::Job { sender, offer });
+                self.forward(index, &node, offer);
             }
             Output::Confirm(reply) => self.confirm(index, &reply),
         }
         Ok(())
+    }
+
+    fn forward(&mut self, index: usize, node: &NodeId, offer: agent::Offer) {
+        let sender = (index, self.desks[index].life);
+        let to = self.host_of(node);
+        self.post(Place::Dispatcher(index), to, Letter::Job { sender, offer });
     }
 
     fn host_of(&self, node: &NodeId) -> Place {
