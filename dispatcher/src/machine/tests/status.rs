@@ -104,9 +104,11 @@ fn one_failed_attempt_is_not_several() {
                 seconds + 0.1,
                 [report("n1", &sent, OutcomeStatus::Retry)],
             );
-            reason = out.into_iter().find_map(|output| match output {
-                Output::Bury { record, .. } => Some(record.reason),
-                _ => None,
+            reason = out.into_iter().find_map(|output| {
+                let Output::Bury { record, .. } = output else {
+                    return None;
+                };
+                Some(record.reason)
             });
         }
         assert_eq!(reason.as_deref(), Some(expected));
