@@ -80,6 +80,7 @@ mod tests {
             node: NodeId::new("n1").unwrap(),
             reason: "é".repeat(1000),
             at_ms: WallTime::from_millis(1),
+            gave_up: false,
         };
         Record {
             v: VERSION,
@@ -92,6 +93,7 @@ mod tests {
             node: None,
             attempt: None,
             failures: (1..=failures).map(failure).collect(),
+            losses: Vec::new(),
             submitted_ms: WallTime::from_millis(1),
             started_ms: None,
             finished_ms: WallTime::from_millis(1),

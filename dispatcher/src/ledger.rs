@@ -47,6 +47,10 @@ impl Ledger {
         Some(entry)
     }
 
+    pub fn get(&self, job: Sequence) -> Option<&Entry> {
+        self.jobs.get(&job)
+    }
+
     pub fn count(&self) -> u32 {
         u32::try_from(self.jobs.len()).unwrap_or(u32::MAX)
     }

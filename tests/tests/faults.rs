@@ -83,7 +83,12 @@ async fn the_jobs_of_a_killed_worker_restart_elsewhere_within_five_seconds() {
     all_complete(&cluster, 3, LIMIT).await;
     for record in cluster.records().await {
         assert_eq!(record.node, NodeId::new("n2").ok());
-        assert!(record.failures[0].reason.contains("lost with node n1"));
+        let lost = &record.losses[0];
+        assert_eq!(
+            (Some(&lost.node), lost.companions),
+            (NodeId::new("n1").ok().as_ref(), Some(2))
+        );
+        assert!(record.failures.is_empty(), "{record:?}");
     }
 }
 

@@ -35,8 +35,8 @@ pub(crate) enum Fate {
 /// and those the dispatcher had sent since and noted as lost with it.
 pub(crate) fn fates(kill: &Kill, records: &BTreeMap<JobId, Record>) -> Vec<(JobId, Fate)> {
     let was_lost = |record: &Record| {
-        let mut failures = record.failures.iter();
-        failures.any(|failure| failure.node == kill.node && failure.at_ms >= kill.at)
+        let mut losses = record.losses.iter();
+        losses.any(|lost| lost.node == kill.node && lost.at_ms >= kill.at)
     };
     let mut jobs = kill.in_hand.clone();
     for (job, record) in records {
@@ -68,7 +68,7 @@ fn fate(kill: &Kill, record: &Record) -> Fate {
 
 #[cfg(test)]
 mod tests {
-    use rolecast_common::wire::FailedAttempt;
+    use rolecast_common::wire::LostAttempt;
 
     use super::*;
     use crate::view::job::tests::completed;
@@ -83,14 +83,15 @@ mod tests {
         let mut records = BTreeMap::new();
         records.insert(job("ended"), ended_on("elm", vec![]));
         records.insert(job("moved"), ended_on("oak", vec![]));
-        let lost = FailedAttempt {
+        let lost = LostAttempt {
             attempt: Attempt::FIRST,
             node: node("elm"),
-            reason: "lost with node elm".to_owned(),
             at_ms: WallTime::from_millis(4000),
+            ran_ms: 500,
+            companions: Some(2),
         };
         records.insert(job("sent"), ended_on("oak", vec![lost.clone()]));
-        let earlier = FailedAttempt {
+        let earlier = LostAttempt {
             at_ms: WallTime::from_millis(900),
             ..lost
         };
@@ -117,10 +118,10 @@ mod tests {
         NodeId::new(id).unwrap()
     }
 
-    fn ended_on(name: &str, failures: Vec<FailedAttempt>) -> Record {
+    fn ended_on(name: &str, losses: Vec<LostAttempt>) -> Record {
         Record {
             node: Some(node(name)),
-            failures,
+            losses,
             finished_ms: WallTime::from_millis(6000),
             ..completed()
         }

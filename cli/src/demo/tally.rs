@@ -35,7 +35,7 @@ impl Tally {
             RecordStatus::Dead => self.dead += 1,
             RecordStatus::Expired => self.expired += 1,
         }
-        if !record.failures.is_empty() {
+        if !record.failures.is_empty() || !record.losses.is_empty() {
             self.repeated += 1;
         }
         let category = &record.category;

@@ -27,6 +27,14 @@ pub(crate) fn page(decision: &Decision, palette: Palette) -> String {
         block.text.push_str(&nodes(decision, palette));
         block.text.push_str("\n\n");
     }
+    if decision.failed + decision.lost > 0 {
+        let failed = counted(u64::from(decision.failed), "attempt");
+        let lost = counted(u64::from(decision.lost), "attempt");
+        block.line(
+            "before",
+            &format!("{failed} failed, {lost} lost with a node"),
+        );
+    }
     block.line("refused", &refusals(decision));
     block.line("needs", &needs(decision));
     block.line("stay", &stay(decision));
@@ -111,6 +119,9 @@ fn verdict(decision: &Decision, palette: Palette) -> String {
 fn reason(decision: &Decision, could: u32) -> String {
     if could <= 1 {
         return "the only one that could take it".to_owned();
+    }
+    if decision.is_alone {
+        return "which was kept for it alone".to_owned();
     }
     if choose(decision) != decision.node.as_ref() {
         return format!("one of {could} that could take it");
@@ -370,6 +381,9 @@ again     these figures lead to the same choice
             at_ms: WallTime::from_millis(9000),
             epoch: Epoch::new(3),
             waited_ms: 120,
+            failed: 0,
+            lost: 0,
+            is_alone: false,
             require: "zone=eu".to_owned(),
             key: None,
             is_forecast: true,

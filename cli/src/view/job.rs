@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use rolecast_common::time::WallTime;
 use rolecast_common::unit::Bytes;
-use rolecast_common::wire::{FailedAttempt, JobState, JobView, Record, RecordStatus};
+use rolecast_common::wire::{FailedAttempt, JobState, JobView, LostAttempt, Record, RecordStatus};
 
-use crate::quantity::length;
+use crate::quantity::{counted, length};
 use crate::style::{Palette, Tone, one_line, printable};
 
 /// The lines of output shown; the rest is a flag away.
@@ -61,6 +61,7 @@ pub(crate) fn record(record: &Record, palette: Palette) -> String {
     }
     times(&mut block, record);
     failures(&mut block, &record.failures);
+    losses(&mut block, &record.losses);
     output(&mut block, record);
     block.text
 }
@@ -89,6 +90,33 @@ fn failures(block: &mut Block, failures: &[FailedAttempt]) {
     }
 }
 
+fn losses(block: &mut Block, losses: &[LostAttempt]) {
+    for (index, lost) in losses.iter().enumerate() {
+        let key = if index == 0 { "losses" } else { "" };
+        block.line(key, &lost_attempt(lost));
+    }
+}
+
+/// Says in one line how an attempt was lost.
+fn lost_attempt(lost: &LostAttempt) -> String {
+    let how = match lost.companions {
+        None => "never reached it".to_owned(),
+        Some(0) => "went down with it, alone".to_owned(),
+        Some(others) => {
+            let others = counted(u64::from(others), "other job");
+            format!("went down with it and {others}")
+        }
+    };
+    let ran = length(Duration::from_millis(lost.ran_ms));
+    let LostAttempt {
+        attempt,
+        node,
+        at_ms,
+        ..
+    } = lost;
+    format!("{at_ms}  attempt {attempt} on {node}: {how}, after {ran}")
+}
+
 /// Says in one line how an attempt failed.
 pub(crate) fn failed_attempt(failure: &FailedAttempt) -> String {
     let FailedAttempt {
@@ -96,9 +124,11 @@ pub(crate) fn failed_attempt(failure: &FailedAttempt) -> String {
         node,
         reason,
         at_ms,
+        gave_up,
     } = failure;
     let reason = one_line(reason, REASON_CHARS_MAX);
-    format!("{at_ms}  attempt {attempt} on {node}: {reason}")
+    let gave_up = if *gave_up { " (gave up)" } else { "" };
+    format!("{at_ms}  attempt {attempt} on {node}: {reason}{gave_up}")
 }
 
 /// Says that the output is not whole, if it is not.
@@ -164,6 +194,14 @@ pub(crate) fn view(view: &JobView, palette: Palette) -> String {
     }
     if has_news(view) {
         block.line("reason", &one_line(&view.reason, REASON_CHARS_MAX));
+    }
+    if view.failed + view.lost > 0 {
+        let failed = counted(u64::from(view.failed), "attempt");
+        let lost = counted(u64::from(view.lost), "attempt");
+        block.line(
+            "before",
+            &format!("{failed} failed, {lost} lost with a node"),
+        );
     }
     block.text
 }
@@ -325,6 +363,8 @@ output    6 B
             attempt: None,
             until_ms: None,
             reason: "no node has the role leader".to_owned(),
+            failed: 0,
+            lost: 0,
             record: None,
         };
         let text = view(&waiting, Palette::PLAIN);
@@ -349,6 +389,8 @@ output    6 B
             attempt: None,
             until_ms: Some(WallTime::from_millis(9000)),
             reason: "delayed".to_owned(),
+            failed: 0,
+            lost: 0,
             record: None,
         };
         let text = view(&delayed, Palette::PLAIN);
@@ -368,6 +410,42 @@ output    6 B
         assert_eq!(why_not_started(&running), None);
     }
 
+    #[test]
+    fn losses_are_told_apart_from_failures() {
+        let lost = |companions| LostAttempt {
+            attempt: Attempt::FIRST,
+            node: NodeId::new("elm").unwrap(),
+            at_ms: WallTime::from_millis(1060),
+            ran_ms: 40,
+            companions,
+        };
+        let mut ended = completed();
+        ended.failures.clear();
+        ended.losses = vec![lost(Some(3)), lost(Some(0)), lost(None)];
+        let text = record(&ended, Palette::PLAIN);
+        let expected = "\
+losses    1970-01-01T00:00:01.060Z  attempt 1 on elm: went down with it and 3 other jobs, after 40 ms
+          1970-01-01T00:00:01.060Z  attempt 1 on elm: went down with it, alone, after 40 ms
+          1970-01-01T00:00:01.060Z  attempt 1 on elm: never reached it, after 40 ms
+";
+        assert!(text.contains(expected), "{text}");
+        let waiting = JobView {
+            v: VERSION,
+            job: JobId::new("j1").unwrap(),
+            state: JobState::Delayed,
+            node: None,
+            attempt: None,
+            until_ms: None,
+            reason: "lost with node elm".to_owned(),
+            failed: 0,
+            lost: 2,
+            record: None,
+        };
+        let text = view(&waiting, Palette::PLAIN);
+        let expected = "before    0 attempts failed, 2 attempts lost with a node\n";
+        assert!(text.ends_with(expected), "{text}");
+    }
+
     pub(crate) fn completed() -> Record {
         Record {
             v: VERSION,
@@ -384,7 +462,9 @@ output    6 B
                 node: NodeId::new("elm").unwrap(),
                 reason: "exit code 75".to_owned(),
                 at_ms: WallTime::from_millis(1060),
+                gave_up: false,
             }],
+            losses: Vec::new(),
             submitted_ms: WallTime::from_millis(1000),
             started_ms: Some(WallTime::from_millis(1120)),
             finished_ms: WallTime::from_millis(1210),

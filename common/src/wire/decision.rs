@@ -23,6 +23,14 @@ pub struct Decision {
     pub epoch: Epoch,
     /// How long the job had waited here.
     pub waited_ms: u64,
+    /// How many of its attempts had failed, and how many were lost with a node.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub failed: u32,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub lost: u32,
+    /// Whether it had to be alone on its node.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_alone: bool,
     /// The labels it requires.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub require: String,
@@ -104,4 +112,12 @@ pub struct DecisionNode {
     /// By how much jobs took longer there than predicted.
     pub feedback: f32,
     pub round_trip_s: f32,
+}
+
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn is_zero(value: &u32) -> bool {
+    *value == 0
 }

@@ -36,7 +36,7 @@ pub use forecast::{
 pub use heartbeat::{Heartbeat, Pressure, Share, Usage};
 pub use outcome::{JobUsage, Outcome, OutcomeBatch, OutcomeStatus};
 pub use profile::{LearnedProfile, ProfileView};
-pub use record::{FailedAttempt, Record, RecordStatus};
+pub use record::{FailedAttempt, LostAttempt, Record, RecordStatus};
 pub use role_document::{
     Figures, PAST_CHANGES_MAX, PastRoleChange, RoleChange, RoleChangeResult, RoleDocument,
     RolePhase, Why,
@@ -44,8 +44,8 @@ pub use role_document::{
 pub use role_view::{Done, ManagedRole, RoleOrder, RoleOrderKind, RolesView};
 pub use roles::{RoleAssignment, RoleFailure, RoleVersion};
 pub use status::{
-    CategoryStatus, Counters, JobState, JobView, NodeHealth, NodeStatus, RefusedSender, RoleStatus,
-    Status, Trouble,
+    CategoryStatus, Counters, Distrust, DistrustKind, JobState, JobView, NodeHealth, NodeStatus,
+    RefusedSender, RoleStatus, Status, Trouble,
 };
 
 /// The version every message carries in `v`.

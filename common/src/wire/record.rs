@@ -30,6 +30,9 @@ pub struct Record {
     /// The attempts that failed before, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failures: Vec<FailedAttempt>,
+    /// The attempts that were lost with their node, oldest first: they are no failures.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub losses: Vec<LostAttempt>,
     /// When the server stored the job.
     pub submitted_ms: WallTime,
     /// When its last execution started, on the worker's clock.
@@ -82,4 +85,22 @@ pub struct FailedAttempt {
     pub node: NodeId,
     pub reason: String,
     pub at_ms: WallTime,
+    /// Whether the worker said that it always will.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub gave_up: bool,
+}
+
+/// One attempt that was lost with its node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LostAttempt {
+    pub attempt: Attempt,
+    pub node: NodeId,
+    pub at_ms: WallTime,
+    /// How long after it was sent.
+    #[serde(default)]
+    pub ran_ms: u64,
+    /// How many other jobs went down with the node; `None` if the node lived on and
+    /// did not have the job.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub companions: Option<u32>,
 }

@@ -122,6 +122,33 @@ pub struct NodeStatus {
     pub diverted: u64,
     pub completed: u64,
     pub failed: u64,
+    /// Categories that it gets one job at a time of only, after pauses.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub distrusted: Vec<Distrust>,
+}
+
+/// A category that a node is kept out of, because of how its jobs end there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Distrust {
+    pub category: Category,
+    pub kind: DistrustKind,
+    pub since_ms: WallTime,
+    /// What it said of the last one.
+    pub reason: String,
+    /// Failed attempts there since one completed.
+    pub failed_in_row: u32,
+    /// How long it waits between two attempts.
+    pub pause_ms: u64,
+}
+
+/// Why a node is kept out of a category.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DistrustKind {
+    /// It cannot start its jobs.
+    Unable,
+    /// It fails jobs where other nodes complete them.
+    Failing,
 }
 
 /// Whether a node gets jobs.
@@ -201,6 +228,10 @@ pub struct Counters {
     pub jobs_bounced: u64,
     pub jobs_lost_with_node: u64,
     pub jobs_redelivered: u64,
+    /// Jobs that a node could not start.
+    pub jobs_unable: u64,
+    /// How often a node was found to fail jobs that others complete.
+    pub nodes_distrusted: u64,
     /// Executions that ended after another had been recorded.
     pub duplicates: u64,
     /// Decisions on which forecasts were asked for advice only.
@@ -230,6 +261,11 @@ pub struct JobView {
     /// Why it waits or what went wrong last.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,
+    /// How many of its attempts failed, and how many were lost with their node.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub failed: u32,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub lost: u32,
     /// The recorded outcome, when it has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub record: Option<Record>,
@@ -269,4 +305,12 @@ impl JobState {
             JobState::Expired => "expired",
         }
     }
+}
+
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn is_zero(value: &u32) -> bool {
+    *value == 0
 }

@@ -4,11 +4,15 @@
 //! Everything that bears on placement goes through here, so that the board, the
 //! ledgers and the profiles agree.
 
+mod alone;
 mod boots;
+mod candidate;
+mod conduct;
 mod node;
 mod placing;
 mod recording;
 mod skew;
+mod trust;
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -20,17 +24,20 @@ use rolecast_common::time::{Now, Time};
 use rolecast_common::unit::{Cores, Resources};
 use rolecast_common::wire::{ForecastMode, Heartbeat, NodeStatus};
 
+pub use candidate::{Alone, Candidate};
+pub use conduct::{Doubt, Fault};
 pub use node::Node;
-pub use placing::{Candidate, Choice};
+pub use placing::Choice;
 pub use recording::Author;
 
 use crate::category::Policy;
 use crate::forecast::{Lesson, NodeForecast, Params, Stack};
 use crate::placement::{
-    Amounts, Board, CPU, CategoryIndex, Experience, Figures, Foreseen, Outlook, Standing, amounts,
-    resources,
+    Amounts, Board, CPU, CategoryIndex, Experience, Figures, Foreseen, Obstacle, Outlook, Standing,
+    amounts, resources,
 };
 use crate::profile::Learner;
+use conduct::Peers;
 
 /// Bounds the memory that heartbeats with invented names can take.
 const NODES_MAX: usize = 20_000;
@@ -110,6 +117,8 @@ pub struct Fleet {
 struct Served {
     policy: Policy,
     learner: Learner,
+    /// How its jobs end on all nodes together.
+    peers: Peers,
 }
 
 impl Fleet {
@@ -135,7 +144,11 @@ impl Fleet {
         let learner = Learner::new(policy.profile, policy.weights);
         let index = self.board.add_category(&policy.category, *learner.needs());
         if index == self.categories.len() {
-            self.categories.push(Served { policy, learner });
+            self.categories.push(Served {
+                policy,
+                learner,
+                peers: Peers::default(),
+            });
         }
         index
     }
@@ -212,8 +225,14 @@ impl Fleet {
                 node.fit(&categories[category].policy, requirement)
             });
         }
+        // Most often nobody is, and there are many categories.
+        let is_doubted = node.is_doubted();
         for category in 0..self.categories.len() {
-            self.board.set_refused(slot, category, false);
+            let why = match is_doubted {
+                true => node.kept_out(now.time, category),
+                false => None,
+            };
+            self.board.set_refused(slot, category, why);
         }
         self.board.set_standing(slot, node.standing());
         self.board.set_jobs_max(slot, node.jobs_max());
@@ -380,13 +399,16 @@ impl Fleet {
 
     /// Forgets the nodes that went long ago and left nothing behind; returns which.
     pub fn forget(&mut self, now: Time) -> Vec<NodeId> {
-        let board = &mut self.board;
+        let (board, categories) = (&mut self.board, &mut self.categories);
         let mut forgotten = Vec::new();
         self.nodes.retain(|id, node| {
             let is_old = node.age(now) > FORGET_AFTER;
             let is_forgotten = node.is_gone && is_old && node.jobs() == 0;
             if is_forgotten {
                 board.remove_node(node.slot);
+                for (category, conduct) in &node.conduct {
+                    conduct.leave(&mut categories[*category].peers);
+                }
                 forgotten.push(id.clone());
             }
             !is_forgotten
@@ -415,13 +437,8 @@ impl Fleet {
     pub fn refuse(&mut self, id: &NodeId, category: &Category) {
         let category = self.board.category(category);
         if let (Some(node), Some(category)) = (self.nodes.get(id), category) {
-            self.board.set_refused(node.slot, category, true);
-        }
-    }
-
-    pub fn note_failure(&mut self, id: &NodeId) {
-        if let Some(node) = self.nodes.get_mut(id) {
-            node.failed += 1;
+            let why = Some(Obstacle::Refused);
+            self.board.set_refused(node.slot, category, why);
         }
     }
 
@@ -449,6 +466,7 @@ impl Fleet {
             diverted: node.diverted,
             completed: node.completed,
             failed: node.failed,
+            distrusted: self.distrust(node),
         }
     }
 

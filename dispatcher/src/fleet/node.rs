@@ -10,12 +10,13 @@ use rolecast_common::unit::{BytesPerSecond, Cores, Resources, Speed};
 use rolecast_common::wire::{Heartbeat, NodeHealth, Usage};
 
 use super::boots::{Boots, Life};
+use super::conduct::Conduct;
 use super::skew::Skew;
 use super::{Change, Refusal};
 use crate::category::Policy;
 use crate::forecast::{Ahead, BUCKETS, NodeForecast};
 use crate::ledger::Ledger;
-use crate::placement::{Amounts, Feedback, Fit, Obstacle, Slot, Standing, amounts};
+use crate::placement::{Amounts, CategoryIndex, Feedback, Fit, Obstacle, Slot, Standing, amounts};
 
 /// Heartbeats missed in a row before a node counts as gone.
 const MISSED_MAX: u32 = 3;
@@ -60,6 +61,8 @@ pub struct Node {
     offered: BTreeMap<Category, u32>,
     pub(super) ledger: Ledger,
     pub(super) feedback: Feedback,
+    /// How jobs end here, by category.
+    pub(super) conduct: BTreeMap<CategoryIndex, Conduct>,
     speed: Speed,
     /// The sum of the logarithms of its speed over the declared one, by runs.
     speed_log: f32,
@@ -103,6 +106,7 @@ impl Node {
             offered: BTreeMap::new(),
             ledger: Ledger::default(),
             feedback: Feedback::default(),
+            conduct: BTreeMap::new(),
             speed: beat.speed,
             speed_log: 0.0,
             speed_runs: 0.0,
@@ -131,6 +135,7 @@ impl Node {
         };
         if change.rebooted {
             self.skew.reset();
+            self.conduct.values_mut().for_each(Conduct::restart);
         }
         let sent = beat.sent_ms;
         change.skewed_ms = sent.and_then(|sent| self.skew.observe(sent, now.wall));
@@ -238,6 +243,18 @@ impl Node {
             (false, true) => Standing::Draining,
             (false, false) => Standing::Open,
         }
+    }
+
+    /// Returns whether jobs of any category are kept out of it for a while.
+    pub(super) fn is_doubted(&self) -> bool {
+        self.conduct
+            .values()
+            .any(|conduct| conduct.doubt().is_some())
+    }
+
+    /// Returns what keeps jobs of the category out of it for a while.
+    pub(super) fn kept_out(&self, now: Time, category: CategoryIndex) -> Option<Obstacle> {
+        self.conduct.get(&category)?.obstacle(now)
     }
 
     pub fn jobs(&self) -> u32 {

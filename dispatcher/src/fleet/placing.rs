@@ -1,13 +1,12 @@
 //! Jobs are placed on nodes, and what became of them is learned.
 
-use std::time::Duration;
-
 use rolecast_common::id::{NodeId, Sequence};
 use rolecast_common::label::Requirement;
 use rolecast_common::time::Time;
 use rolecast_common::wire::Outcome;
 
 use super::Fleet;
+use super::candidate::Candidate;
 use crate::ledger::Entry;
 use crate::placement::{
     self, CategoryIndex, ClassIndex, Needs, Outlook, Prediction, Shortfall, Slot,
@@ -21,18 +20,6 @@ const SHARE_CHANGE_MIN: f32 = 0.02;
 
 /// A node that seems cheaper by less than this is as good as the other.
 const DIVERTED_BELOW: f32 = 0.95;
-
-/// A job to be placed.
-#[derive(Clone, Copy, Debug)]
-pub struct Candidate<'a> {
-    pub category: CategoryIndex,
-    pub requirement: &'a Requirement,
-    /// The hash of its shard key.
-    pub key: Option<u64>,
-    pub waited: Duration,
-    /// The node where memory is kept free for it.
-    pub claim: Option<Slot>,
-}
 
 /// Where a job goes.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -53,6 +40,9 @@ impl Fleet {
         let is_free = |slot: &Slot| self.claim_obstacle(job, *slot).is_none();
         if let Some(slot) = job.claim.filter(is_free) {
             return Choice::Node(slot);
+        }
+        if job.alone.is_some() {
+            return Choice::Nowhere;
         }
         let Some(best) = self.best(job) else {
             return Choice::Nowhere;
@@ -86,7 +76,11 @@ impl Fleet {
 
     fn best(&mut self, job: &Candidate<'_>) -> Option<Slot> {
         let class = self.class(job.category, job.requirement);
-        self.board.best(class)
+        if job.barred.is_empty() {
+            return self.board.best(class);
+        }
+        let barred = job.barred.iter().map(|(slot, _)| *slot);
+        self.board.best_without(class, barred)
     }
 
     pub(super) fn class(
@@ -169,9 +163,11 @@ impl Fleet {
         let policy = &self.categories[job.category].policy;
         for node in self.nodes.values() {
             let (slot, fit) = (node.slot(), node.fit(policy, job.requirement));
+            let fit = job.bar(slot).map_or(fit, Err);
             let estimate = if job.claim == Some(slot) {
+                let claim = job.kind_of_claim();
                 self.board
-                    .estimate_claimed(slot, job.category, fit, outlook)
+                    .estimate_claimed(slot, job.category, fit, outlook, claim)
             } else {
                 self.board.estimate(slot, job.category, fit, outlook)
             };
@@ -187,10 +183,11 @@ impl Fleet {
             return Some(placement::Obstacle::Gone);
         };
         let fit = node.fit(self.policy(job.category), job.requirement);
-        let outlook = self.board.outlook();
+        let fit = job.bar(slot).map_or(fit, Err);
+        let (outlook, claim) = (self.board.outlook(), job.kind_of_claim());
         let estimate = self
             .board
-            .estimate_claimed(slot, job.category, fit, outlook);
+            .estimate_claimed(slot, job.category, fit, outlook, claim);
         estimate.err()
     }
 
@@ -291,6 +288,7 @@ impl Fleet {
         if let Some(node) = self.nodes.get_mut(&id) {
             node.sent += 1;
         }
+        self.note_probe(now, &id, category);
     }
 
     /// Counts a job that a former dispatcher sent, whose category may be unknown.
@@ -325,9 +323,12 @@ impl Fleet {
         self.end(now, id, job);
     }
 
-    fn end(&mut self, now: Time, id: &NodeId, job: Sequence) -> Option<Entry> {
+    pub(super) fn end(&mut self, now: Time, id: &NodeId, job: Sequence) -> Option<Entry> {
         let node = self.nodes.get_mut(id)?;
         let entry = node.ledger.release(now, job)?;
+        if let Some(conduct) = entry.category.and_then(|at| node.conduct.get_mut(&at)) {
+            conduct.note_left(now, entry.sent);
+        }
         // A heartbeat that is on its way counts the memory of a job that ran
         // longer than an interval; that of shorter ones is hardly in it.
         let lingers = now.since(entry.sent) >= node.interval();
@@ -337,8 +338,15 @@ impl Fleet {
         Some(entry)
     }
 
-    /// The job completed there: learns what it used and how long it took.
-    pub fn complete(&mut self, now: Time, id: &NodeId, job: Sequence, outcome: &Outcome) {
+    /// The job completed there: learns what it used and how long it took. Returns
+    /// whether the node had been kept out of its category until then.
+    pub fn complete(&mut self, now: Time, id: &NodeId, job: Sequence, outcome: &Outcome) -> bool {
+        let is_restored = self.note_completed(now, id, job);
+        self.learn(now, id, job, outcome);
+        is_restored
+    }
+
+    fn learn(&mut self, now: Time, id: &NodeId, job: Sequence, outcome: &Outcome) {
         let entry = self.end(now, id, job);
         let Some(node) = self.nodes.get_mut(id) else {
             return;
@@ -430,6 +438,7 @@ fn has_changed(before: &Needs, after: &Needs) -> bool {
             .any(|(a, b)| (a - b).abs() > NEEDS_CHANGE_MIN)
         || differ(before.duration_s, after.duration_s)
         || differ(before.memory_peak, after.memory_peak)
+        || differ(before.memory_declared, after.memory_declared)
         || before.reach != after.reach
 }
 

@@ -12,11 +12,14 @@ use crate::placement::{Estimate, Outlook, Shortfall, Slot, key};
 const BEST_COUNT: usize = 5;
 
 /// Whose decision it is.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Author<'a> {
     pub epoch: Epoch,
     /// `None` if somebody only asks.
     pub job: Option<&'a JobId>,
+    /// Its failed attempts, and those lost with a node.
+    pub failed: usize,
+    pub lost: usize,
 }
 
 impl Fleet {
@@ -59,6 +62,9 @@ impl Fleet {
             at_ms: now.wall,
             epoch: author.epoch,
             waited_ms: u64::try_from(job.waited.as_millis()).unwrap_or(u64::MAX),
+            failed: u32::try_from(author.failed).unwrap_or(u32::MAX),
+            lost: u32::try_from(author.lost).unwrap_or(u32::MAX),
+            is_alone: job.alone.is_some(),
             require: job.requirement.to_string(),
             // A key that was not followed decided nothing.
             key: job.key.filter(|key| self.keyed(job, *key) == slot),

@@ -209,6 +209,8 @@ fn ended(record: Record) -> JobView {
     JobView {
         node: record.node.clone(),
         attempt: record.attempt,
+        failed: u32::try_from(record.failures.len()).unwrap_or(u32::MAX),
+        lost: u32::try_from(record.losses.len()).unwrap_or(u32::MAX),
         record: Some(record.clone()),
         ..plain_view(record.job, state, record.reason)
     }
@@ -223,6 +225,8 @@ fn plain_view(job: JobId, state: JobState, reason: String) -> JobView {
         attempt: None,
         until_ms: None,
         reason,
+        failed: 0,
+        lost: 0,
         record: None,
     }
 }

@@ -1,6 +1,6 @@
 //! Writes the machine's events to the log, one name each, so that one can grep.
 
-use super::role_events;
+use super::{role_events, verdict_events};
 use crate::machine::{Diversion, Event, JobsGone, KeptAway, LongWait, Trouble};
 
 pub(super) fn log(event: &Event) {
@@ -60,9 +60,7 @@ pub(super) fn log(event: &Event) {
         } => {
             tracing::info!(event = "job_retried", %job, %node, reason, ?delay, "job tried again");
         }
-        Event::JobLost { job, node } => {
-            tracing::warn!(event = "job_lost", %job, %node, "execution lost with its node");
-        }
+        Event::Verdict(verdict) => verdict_events::log(verdict),
         Event::JobBuried {
             job,
             status,

@@ -11,13 +11,13 @@ use futures_util::future::join_all;
 use rolecast_common::id::{JobId, Sequence};
 use rolecast_common::subjects::BUCKET_ATTEMPTS;
 use rolecast_common::time::WallTime;
-use rolecast_common::wire::FailedAttempt;
+use rolecast_common::wire::{FailedAttempt, LostAttempt};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
 use super::{bucket::Bucket, refusals};
-use crate::machine::{History, Input};
+use crate::machine::{History, Input, Suspicion};
 
 /// Keys written at once: enough to use the connection, few enough to be fair.
 const WRITES_MAX: usize = 64;
@@ -36,6 +36,17 @@ struct Stored {
     failures: Vec<FailedAttempt>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     not_before_ms: Option<WallTime>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    losses: Vec<LostAttempt>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    suspicion: Option<StoredSuspicion>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredSuspicion {
+    group: u64,
+    batch: u64,
+    round: u32,
 }
 
 /// Reads the histories; one that cannot be read is dropped with a warning, and so are
@@ -75,19 +86,7 @@ pub(super) async fn load(bucket: &Store) -> anyhow::Result<Vec<(Sequence, Histor
 
 fn read(key: &str, value: &[u8]) -> Option<(Sequence, History)> {
     let stored: Stored = serde_json::from_slice(value).ok()?;
-    let Stored {
-        job,
-        attempt,
-        failures,
-        not_before_ms,
-    } = stored;
-    let history = History {
-        job,
-        attempt,
-        failures,
-        not_before: not_before_ms,
-    };
-    Some((Sequence::new(key.parse().ok()?), history))
+    Some((Sequence::new(key.parse().ok()?), stored.into()))
 }
 
 /// Writes changes until the channel closes, the latest of each job.
@@ -135,18 +134,7 @@ async fn write_one(
 }
 
 async fn put(bucket: &Store, key: &str, history: History) -> anyhow::Result<()> {
-    let History {
-        job,
-        attempt,
-        failures,
-        not_before,
-    } = history;
-    let stored = Stored {
-        job,
-        attempt,
-        failures,
-        not_before_ms: not_before,
-    };
+    let stored = Stored::from(history);
     bucket.put(key, serde_json::to_vec(&stored)?.into()).await?;
     Ok(())
 }
@@ -156,4 +144,38 @@ async fn remove(bucket: &Store, key: &str) -> anyhow::Result<()> {
     let subject = format!("$KV.{}.{key}", bucket.name);
     bucket.stream.purge().filter(subject).await?;
     Ok(())
+}
+
+impl From<Stored> for History {
+    fn from(stored: Stored) -> Self {
+        Self {
+            job: stored.job,
+            attempt: stored.attempt,
+            failures: stored.failures,
+            not_before: stored.not_before_ms,
+            losses: stored.losses,
+            suspicion: stored.suspicion.map(|stored| Suspicion {
+                group: stored.group,
+                batch: stored.batch,
+                round: stored.round,
+            }),
+        }
+    }
+}
+
+impl From<History> for Stored {
+    fn from(history: History) -> Self {
+        Self {
+            job: history.job,
+            attempt: history.attempt,
+            failures: history.failures,
+            not_before_ms: history.not_before,
+            losses: history.losses,
+            suspicion: history.suspicion.map(|suspicion| StoredSuspicion {
+                group: suspicion.group,
+                batch: suspicion.batch,
+                round: suspicion.round,
+            }),
+        }
+    }
 }

@@ -37,6 +37,7 @@ mod standby;
 mod strangers;
 mod training;
 mod upkeep;
+mod verdict_events;
 mod watch;
 
 use std::pin::{Pin, pin};

@@ -6,7 +6,7 @@ use rolecast_common::label::Requirement;
 use rolecast_common::time::Now;
 use rolecast_common::wire::RecordStatus;
 
-use super::{Delivery, Job, Machine, Output, State, Stray};
+use super::{Delivery, History, Job, Machine, Output, State, Stray};
 
 /// A delay that is as good as over is not worth another delivery.
 const DELAY_MIN: Duration = Duration::from_millis(5);
@@ -63,11 +63,17 @@ impl Machine {
             is_noted: false,
             is_recorded: false,
             judged: None,
-            attempt: history.as_ref().map_or(0, |history| history.attempt),
-            failures: history.map_or_else(Vec::new, |history| history.failures),
+            attempt: 0,
+            failures: Vec::new(),
+            losses: Vec::new(),
+            suspicion: None,
             kept_alive: now.time,
             state: State::Waiting,
         };
+        if let Some(history) = history {
+            job.attempt = history.attempt;
+            job.remember(history);
+        }
         let options = match delivery.options {
             Ok(options) => options,
             Err(invalid) => {
@@ -91,7 +97,7 @@ impl Machine {
             return;
         }
         let room = self.rooms.entry(job.source.clone()).or_default();
-        room.join(sequence, &job.requirement);
+        room.join(sequence, job.is_choosy());
         self.jobs.insert(sequence, job);
     }
 
@@ -109,6 +115,18 @@ impl Machine {
 }
 
 impl Job {
+    /// Takes what is known of its former attempts.
+    pub(super) fn remember(&mut self, history: History) {
+        self.failures = history.failures;
+        self.losses = history.losses;
+        self.suspicion = history.suspicion;
+    }
+
+    /// Returns whether it may have to let others pass, that can go where it cannot.
+    pub(super) fn is_choosy(&self) -> bool {
+        !self.requirement.is_empty() || self.has_history()
+    }
+
     pub(super) fn is_expired(&self, now: Now) -> bool {
         self.deadline.is_some_and(|deadline| deadline <= now.wall)
     }

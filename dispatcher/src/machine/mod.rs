@@ -14,6 +14,12 @@
 //!    acknowledged, then the worker is answered; or it goes back for another
 //!    attempt; or it is buried with its reasons.
 //!
+//! Where a job may not go because of what happened to it is in `restriction`, and nodes
+//! that are kept for jobs that must be alone are in `quarantine`.
+//!
+//! A job that goes down with its node is not blamed for it (`losses`), unless it was
+//! alone there again and again (`suspects`).
+//!
 //! `sweep` does what time alone makes necessary, `pinging` says whom to ping, and
 //! `forecasting` does what forecasts need beside heartbeats. Whatever dies in between, an
 //! unacknowledged job is delivered again.
@@ -22,15 +28,19 @@ mod delivery;
 mod fetch;
 mod forecasting;
 mod input;
+mod job;
 mod judging;
+mod losses;
 mod nodes;
 mod outcomes;
 mod output;
 mod pinging;
 mod pulls;
+mod quarantine;
 mod recording;
 mod refused;
 mod renewal;
+mod restriction;
 mod roles;
 mod room;
 mod sending;
@@ -38,10 +48,12 @@ mod serving;
 mod settled;
 mod settling;
 mod status;
+mod suspects;
 mod sweep;
 mod takeover;
 mod troubles;
 mod unsendable;
+mod verdict;
 mod waiting;
 
 use std::collections::BTreeMap;
@@ -49,16 +61,18 @@ use std::time::Duration;
 
 use foldhash::{HashMap, HashMapExt as _, HashSet, HashSetExt as _};
 use rolecast_common::assignment::Ack;
-use rolecast_common::id::{Attempt, Category, Epoch, JobId, NodeId, Sequence};
+use rolecast_common::id::{Category, Epoch, JobId, NodeId, Sequence};
 use rolecast_common::label::Requirement;
 use rolecast_common::subjects::Source;
 use rolecast_common::time::{Now, Time, WallTime};
-use rolecast_common::wire::{Counters, FailedAttempt, Record};
+use rolecast_common::wire::{Counters, FailedAttempt, LostAttempt, Record};
 
 pub use input::{Delivery, Input, Malformed, Recorded, Stray};
 pub use output::{Diversion, Event, History, JobsGone, KeptAway, LongWait, Output};
 pub use pulls::{PULL_BEAT, PULL_EXPIRES};
+pub use suspects::Suspicion;
 pub use troubles::Trouble;
+pub use verdict::{DoubtedNode, LostJob, Verdict};
 
 use crate::category::Policy;
 use crate::fleet::{self, Fleet};
@@ -68,6 +82,7 @@ use crate::roles::{Manager, Settings as RoleSettings};
 use forecasting::Forecasting;
 use judging::Judging;
 use pinging::Pinging;
+use quarantine::Quarantine;
 use recording::Recorder;
 use refused::{Noise, Senders};
 use room::Room;
@@ -133,6 +148,7 @@ pub struct Machine {
     pinging: Pinging,
     records: Recorder,
     troubles: Troubles,
+    quarantine: Quarantine,
     rng: fastrand::Rng,
     /// Rises with every turn in which a room was served; the fairness order.
     turn: u64,
@@ -181,6 +197,9 @@ struct Job {
     /// The number of the last attempt sent, or 0.
     attempt: u32,
     failures: Vec<FailedAttempt>,
+    losses: Vec<LostAttempt>,
+    /// Why it may be what took its node down.
+    suspicion: Option<Suspicion>,
     kept_alive: Time,
     state: State,
 }
@@ -249,6 +268,7 @@ impl Machine {
             pinging: Pinging::new(now.wall),
             records: Recorder::default(),
             troubles: Troubles::default(),
+            quarantine: Quarantine::default(),
             rng: fastrand::Rng::with_seed(params.seed),
             turn: 0,
             epoch: Epoch::default(),
@@ -416,23 +436,6 @@ impl Machine {
                 reason,
             },
         );
-    }
-}
-
-impl Job {
-    /// Returns what is to be known of it when it is delivered again, after `delay`.
-    fn history(&self, now: Now, delay: Duration) -> History {
-        History {
-            job: self.job.clone(),
-            attempt: self.attempt,
-            failures: self.failures.clone(),
-            not_before: (!delay.is_zero()).then(|| now.wall + delay),
-        }
-    }
-
-    /// Returns the number of the attempt that is running or ran last.
-    fn last_attempt(&self) -> Option<Attempt> {
-        (self.attempt > 0).then(|| Attempt::new(self.attempt))
     }
 }
 

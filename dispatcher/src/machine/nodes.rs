@@ -8,6 +8,7 @@ use rolecast_common::id::{Epoch, NodeId, Sequence};
 use rolecast_common::time::{Now, format_duration};
 use rolecast_common::wire::{Admission, AdmissionVerdict, Heartbeat, VERSION};
 
+use super::losses::Cause;
 use super::{Event, Machine, Malformed, Output, State};
 use crate::fleet::Refusal;
 use crate::roles::{self, Heard};
@@ -60,13 +61,9 @@ impl Machine {
         }
         let listed: BTreeSet<Sequence> = beat.jobs.iter().map(|job| job.ack().sequence()).collect();
         if change.rebooted {
-            self.lose_jobs(now, from, &listed, Duration::ZERO, out);
+            self.lose_jobs(now, from, &listed, Cause::Death, out);
         } else {
-            let unlisted = self
-                .fleet
-                .get(from)
-                .map_or(Duration::ZERO, |node| node.interval());
-            self.lose_jobs(now, from, &listed, unlisted * UNLISTED_INTERVALS, out);
+            self.lose_jobs(now, from, &listed, Cause::Absence, out);
         }
         for assignment in &beat.jobs {
             self.adopt(now, from, assignment, out);
@@ -154,6 +151,9 @@ impl Machine {
         let job = self.inherited(now, node, assignment);
         let category = self.fleet.category(&job.source.category);
         self.fleet.adopt(now.time, node, sequence, category);
+        if job.suspicion.is_some() {
+            self.quarantine.note_suspect(sequence, node.clone());
+        }
         out.push(Output::KeepAlive(job.ack.clone()));
         out.push(Output::Event(Event::JobAdopted {
             job: job.job.clone(),
@@ -217,57 +217,37 @@ impl Machine {
             .map(|node| node.id().clone())
             .collect();
         for node in lost {
-            self.lose_jobs(now, &node, &BTreeSet::new(), Duration::ZERO, out);
+            self.lose_jobs(now, &node, &BTreeSet::new(), Cause::Death, out);
         }
     }
 
-    /// Gives back the jobs sent to a node at least `min_age` ago that it does
-    /// not list as in hand. Each counts as a failed attempt: a job that takes
-    /// its node down must not do so for ever.
+    /// Gives back the jobs sent to a node that it does not list as in hand: all of
+    /// them, or those it should have listed by now.
     fn lose_jobs(
         &mut self,
         now: Now,
         node: &NodeId,
         listed: &BTreeSet<Sequence>,
-        min_age: Duration,
+        cause: Cause,
         out: &mut Vec<Output>,
     ) {
         let Some(state) = self.fleet.get(node) else {
             return;
         };
+        let min_age = match cause {
+            Cause::Death => Duration::ZERO,
+            Cause::Absence => state.interval() * UNLISTED_INTERVALS,
+        };
         let in_hand = state.ledger().jobs();
         let mut unlisted: Vec<Sequence> = in_hand.filter(|job| !listed.contains(job)).collect();
         // The order of a hash map must not reach the outside.
         unlisted.sort_unstable();
-        for sequence in unlisted {
-            let is_old = match self.jobs.get(&sequence).map(|job| &job.state) {
-                Some(State::Running { sent, .. }) => now.time.since(*sent) >= min_age,
-                Some(State::Waiting | State::Recording { .. } | State::Burying { .. }) | None => {
-                    true
-                }
-            };
-            if is_old {
-                self.lose(now, node, sequence, out);
-            }
-        }
-    }
-
-    fn lose(&mut self, now: Now, node: &NodeId, sequence: Sequence, out: &mut Vec<Output>) {
-        self.fleet.release(now.time, node, sequence);
-        let Some(mut job) = self.jobs.remove(&sequence) else {
-            return;
-        };
-        let State::Running { .. } = job.state else {
-            self.jobs.insert(sequence, job);
-            return;
-        };
-        self.counters.jobs_lost_with_node += 1;
-        let reason = format!("lost with node {node}");
-        job.note_failure(now, node, &reason);
-        out.push(Output::Event(Event::JobLost {
-            job: job.job.clone(),
-            node: node.clone(),
-        }));
-        self.retry(now, node, job, reason, Duration::ZERO, out);
+        unlisted.retain(|sequence| {
+            self.jobs.get(sequence).is_none_or(|job| match job.state {
+                State::Running { sent, .. } => now.time.since(sent) >= min_age,
+                State::Waiting | State::Recording { .. } | State::Burying { .. } => true,
+            })
+        });
+        self.lose_all(now, node, &unlisted, cause, out);
     }
 }

@@ -7,7 +7,12 @@ use rolecast_common::subjects::Source;
 use rolecast_common::time::Now;
 use rolecast_common::wire::{Outcome, OutcomeStatus};
 
-use super::{Confirmation, Event, Job, Machine, Output, State};
+use super::settling::clipped;
+use super::{Confirmation, DoubtedNode, Event, Job, Machine, Output, State, Verdict};
+use crate::fleet::Doubt;
+
+/// How the reason of a refusal begins whose fault is the host's.
+const UNABLE: &str = "unable:";
 
 /// What an outcome is to us.
 enum Standing {
@@ -78,10 +83,35 @@ impl Machine {
             None => self.inherited(now, from, assignment),
         };
         match outcome.status {
-            OutcomeStatus::Completed => self.fleet.complete(now.time, from, sequence, &outcome),
+            OutcomeStatus::Completed => {
+                if self.fleet.complete(now.time, from, sequence, &outcome) {
+                    let (node, category) = (from.clone(), assignment.category().clone());
+                    out.push(Output::Event(Event::Verdict(Verdict::NodeTrusted {
+                        node,
+                        category,
+                    })));
+                }
+            }
             OutcomeStatus::Retry | OutcomeStatus::GiveUp => {
-                self.fleet.release(now.time, from, sequence);
-                self.fleet.note_failure(from);
+                let doubt = self
+                    .fleet
+                    .fail(now, from, sequence, &clipped(&outcome.reason));
+                if let Some(doubt) = doubt {
+                    self.counters.nodes_distrusted += 1;
+                    let doubted = doubted(from, assignment, doubt);
+                    out.push(Output::Event(Event::Verdict(Verdict::NodeDistrusted(
+                        doubted,
+                    ))));
+                }
+            }
+            OutcomeStatus::Refused if outcome.reason.starts_with(UNABLE) => {
+                self.counters.jobs_unable += 1;
+                let reason = clipped(&outcome.reason);
+                let doubt = self.fleet.fail_to_start(now, from, sequence, &reason);
+                if let Some(doubt) = doubt {
+                    let doubted = doubted(from, assignment, doubt);
+                    out.push(Output::Event(Event::Verdict(Verdict::NodeUnable(doubted))));
+                }
             }
             OutcomeStatus::Refused => {
                 self.fleet.release(now.time, from, sequence);
@@ -149,7 +179,7 @@ impl Machine {
     /// Takes over a job that a former dispatcher sent; the assignment says all.
     pub(super) fn inherited(&mut self, now: Now, node: &NodeId, assignment: &Assignment) -> Job {
         let away = self.away.remove(&assignment.ack().sequence());
-        Job {
+        let mut job = Job {
             source: Source {
                 category: assignment.category().clone(),
                 priority: Priority::Normal,
@@ -164,13 +194,19 @@ impl Machine {
             is_recorded: false,
             judged: None,
             attempt: assignment.attempt().get(),
-            failures: away.map_or_else(Vec::new, |away| away.history.failures),
+            failures: Vec::new(),
+            losses: Vec::new(),
+            suspicion: None,
             kept_alive: rolecast_common::time::Time::ZERO,
             state: State::Running {
                 node: node.clone(),
                 sent: now.time,
             },
+        };
+        if let Some(away) = away {
+            job.remember(away.history);
         }
+        job
     }
 
     /// Notes that one outcome of the worker's request is settled; answers when all are.
@@ -187,5 +223,14 @@ impl Machine {
         {
             out.push(Output::Confirm(done.reply));
         }
+    }
+}
+
+fn doubted(node: &NodeId, assignment: &Assignment, doubt: Doubt) -> DoubtedNode {
+    DoubtedNode {
+        node: node.clone(),
+        category: assignment.category().clone(),
+        reason: doubt.reason,
+        pause: doubt.pause,
     }
 }

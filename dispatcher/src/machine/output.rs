@@ -7,9 +7,11 @@ use rolecast_common::id::{Category, Epoch, JobId, NodeId, Role, Sequence};
 use rolecast_common::subjects::Source;
 use rolecast_common::time::WallTime;
 use rolecast_common::unit::Cores;
-use rolecast_common::wire::{Admission, CapacityMap, Decision, FailedAttempt, Record};
+use rolecast_common::wire::{Admission, CapacityMap, Decision, FailedAttempt, LostAttempt, Record};
 
 use super::Trouble;
+use super::suspects::Suspicion;
+use super::verdict::Verdict;
 use crate::forecast::Lesson;
 use crate::roles;
 
@@ -109,6 +111,8 @@ pub struct History {
     pub failures: Vec<FailedAttempt>,
     /// When it is to be tried again; it may be delivered before, and is given back then.
     pub not_before: Option<WallTime>,
+    pub losses: Vec<LostAttempt>,
+    pub suspicion: Option<Suspicion>,
 }
 
 /// Something an operator may want to read.
@@ -190,10 +194,8 @@ pub enum Event {
         reason: String,
         delay: Duration,
     },
-    JobLost {
-        job: JobId,
-        node: NodeId,
-    },
+    /// What jobs and nodes are blamed for.
+    Verdict(Verdict),
     JobBuried {
         job: JobId,
         status: &'static str,

@@ -32,7 +32,7 @@ impl Machine {
                 State::Waiting => {
                     waiting += 1;
                     if let Some(room) = self.rooms.get_mut(&job.source) {
-                        room.leave(sequence, &job.requirement);
+                        room.leave(sequence, job.is_choosy());
                     }
                 }
                 State::Running { node, .. } => {

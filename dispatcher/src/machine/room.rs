@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 
 use rolecast_common::id::Sequence;
-use rolecast_common::label::Requirement;
 
 use super::pulls::Pulls;
 use crate::placement::Slot;
@@ -12,7 +11,7 @@ use crate::placement::Slot;
 #[derive(Debug, Default)]
 pub(super) struct Room {
     pub(super) waiting: VecDeque<Sequence>,
-    /// Waiting jobs that require labels: they may have to let others pass.
+    /// Waiting jobs that may have to let others pass.
     pub(super) choosy: u32,
     /// Memory that is kept free on a node for a job that waits for it.
     pub(super) claim: Option<(Sequence, Slot)>,
@@ -34,16 +33,16 @@ impl Room {
         u32::try_from(self.waiting.len()).unwrap_or(u32::MAX)
     }
 
-    pub(super) fn join(&mut self, sequence: Sequence, requirement: &Requirement) {
+    pub(super) fn join(&mut self, sequence: Sequence, is_choosy: bool) {
         self.waiting.push_back(sequence);
-        self.choosy += u32::from(!requirement.is_empty());
+        self.choosy += u32::from(is_choosy);
     }
 
-    pub(super) fn leave(&mut self, sequence: Sequence, requirement: &Requirement) {
+    pub(super) fn leave(&mut self, sequence: Sequence, is_choosy: bool) {
         // Most often it is the first.
         let place = self.waiting.iter().position(|waiting| *waiting == sequence);
         if place.and_then(|place| self.waiting.remove(place)).is_some() {
-            self.choosy -= u32::from(!requirement.is_empty());
+            self.choosy -= u32::from(is_choosy);
         }
         if self.waiting.is_empty() {
             self.is_starved = false;

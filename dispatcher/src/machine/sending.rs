@@ -96,7 +96,9 @@ impl Machine {
             let Some(job) = self.jobs.get(&sequence) else {
                 return Sending::None;
             };
-            if stuck.contains(&job.requirement) {
+            // One with a history may have a node of its own, or lack one that others have.
+            let is_plain = !job.has_history();
+            if is_plain && stuck.contains(&job.requirement) {
                 continue;
             }
             // Those ahead may have waited longer, but that is their merit alone.
@@ -111,7 +113,9 @@ impl Machine {
             let Some(job) = self.jobs.get(&sequence) else {
                 return Sending::None;
             };
-            stuck.push(job.requirement.clone());
+            if is_plain {
+                stuck.push(job.requirement.clone());
+            }
         }
         Sending::None
     }
@@ -125,17 +129,20 @@ impl Machine {
         category: CategoryIndex,
         out: &mut Vec<Output>,
     ) -> Option<Slot> {
+        let restriction = self.restrict(now.time, sequence, category, out);
         let job = self.jobs.get(&sequence)?;
         let requirement = job.requirement.clone();
         let claim = self.rooms.get(source).and_then(|room| room.claim);
+        let claim = claim.filter(|(owner, _)| *owner == sequence);
         let candidate = Candidate {
-            category,
-            requirement: &requirement,
             key: job.key,
-            waited: now.time.since(job.since),
-            claim: claim
-                .filter(|(owner, _)| *owner == sequence)
-                .map(|(_, slot)| slot),
+            claim: match restriction.alone {
+                Some(_) => restriction.kept,
+                None => claim.map(|(_, slot)| slot),
+            },
+            alone: restriction.alone,
+            barred: &restriction.barred,
+            ..Candidate::new(category, &requirement, now.time.since(job.since))
         };
         let choice = self.fleet.choose(&candidate);
         // Where a key or a claim decides, forecasts keep no job away.
@@ -156,6 +163,8 @@ impl Machine {
             let author = Author {
                 epoch: self.epoch,
                 job: Some(&job.job),
+                failed: job.failures.len(),
+                lost: job.losses.len(),
             };
             let decision = self.fleet.record(now, author, &candidate, &choice);
             out.push(Output::RecordDecision(Box::new(decision)));
@@ -253,9 +262,15 @@ impl Machine {
         candidate: &Candidate<'_>,
         out: &mut Vec<Output>,
     ) {
-        let Some(shortfall) = self.judge(now.time, source, sequence, candidate) else {
+        let plain = Candidate {
+            claim: candidate.claim.filter(|_| candidate.alone.is_none()),
+            alone: None,
+            ..*candidate
+        };
+        let Some(shortfall) = self.judge(now.time, source, sequence, &plain) else {
             return;
         };
+        let is_patient = candidate.waited <= self.patience(candidate.category);
         let Some(room) = self.rooms.get_mut(source) else {
             return;
         };
@@ -264,13 +279,17 @@ impl Machine {
             let was_starved = std::mem::replace(&mut room.is_starved, is_starved);
             tell_starved(source, was_starved, is_starved, &shortfall, out);
         }
-        let run_s = self.fleet.learner(candidate.category).needs().duration_s;
-        let patience = Duration::from_secs_f32((run_s * CLAIM_AFTER_DURATIONS).min(1e6));
-        let is_patient = candidate.waited <= patience.max(CLAIM_AFTER_MIN);
         if shortfall.memory > 0 && !is_patient && room.claim.is_none() {
             let slot = self.fleet.claim(candidate);
             room.claim = slot.map(|slot| (sequence, slot));
         }
+    }
+
+    /// Returns how long a job waits for memory before something is done for it.
+    pub(super) fn patience(&self, category: CategoryIndex) -> Duration {
+        let run_s = self.fleet.learner(category).needs().duration_s;
+        let patience = Duration::from_secs_f32((run_s * CLAIM_AFTER_DURATIONS).min(1e6));
+        patience.max(CLAIM_AFTER_MIN)
     }
 
     fn forward(
@@ -295,14 +314,18 @@ impl Machine {
             let category = source.category.clone();
             out.push(Output::Event(Event::EligibleAgain { category }));
         }
-        room.leave(sequence, &job.requirement);
+        room.leave(sequence, job.is_choosy());
         room.served = self.turn;
         if let Some((_, slot)) = room.claim.take_if(|(owner, _)| *owner == sequence) {
             self.fleet.unclaim(slot);
         }
         self.fleet.send(now.time, slot, sequence, category);
         let node: NodeId = self.fleet.id_of(slot).clone();
+        if job.suspicion.is_some() {
+            self.quarantine.note_suspect(sequence, node.clone());
+        }
         job.attempt += 1;
+        job.judged = None;
         job.state = State::Running {
             node: node.clone(),
             sent: now.time,

@@ -9,6 +9,8 @@ use rolecast_common::wire::{
 };
 
 use super::{Event, Job, Machine, Output, Recorded, State, Stray};
+use crate::fleet::Candidate;
+use crate::placement::Obstacle;
 
 /// The longest reason kept of an attempt, in characters.
 const REASON_LEN_MAX: usize = 1000;
@@ -32,7 +34,10 @@ impl Machine {
                 return;
             }
             OutcomeStatus::Retry => self.fail(now, node, job, &outcome, true, out),
-            OutcomeStatus::GiveUp => self.fail(now, node, job, &outcome, false, out),
+            OutcomeStatus::GiveUp => {
+                let may_retry = self.is_doubtful(node, &job);
+                self.fail(now, node, job, &outcome, may_retry, out);
+            }
             OutcomeStatus::Refused => {
                 self.give_back(now, job, REFUSED_DELAY, clipped(&outcome.reason), out);
             }
@@ -82,6 +87,31 @@ impl Machine {
         self.jobs.insert(sequence, job);
     }
 
+    /// Returns whether another node is asked before the job, given up by this one, is
+    /// believed to be hopeless: a host at fault gives up all it gets.
+    fn is_doubtful(&mut self, node: &NodeId, job: &Job) -> bool {
+        let Some(category) = self.fleet.category(&job.source.category) else {
+            return false;
+        };
+        let mut others = job.failures.iter();
+        let other = others.find(|failed| failed.gave_up && failed.node != *node);
+        if let Some(other) = other {
+            self.fleet.excuse(&other.node, category);
+            self.fleet.excuse(node, category);
+            return false;
+        }
+        if self.fleet.is_credible(node, category) {
+            return false;
+        }
+        let failed = job.failures.iter().map(|failed| &failed.node);
+        let barred = self.slots_of(failed.chain([node]), Obstacle::FailedBefore);
+        let candidate = Candidate {
+            barred: &barred,
+            ..Candidate::new(category, &job.requirement, Duration::ZERO)
+        };
+        self.fleet.has_other(&candidate)
+    }
+
     fn fail(
         &mut self,
         now: Now,
@@ -92,7 +122,8 @@ impl Machine {
         out: &mut Vec<Output>,
     ) {
         let reason = clipped(&outcome.reason);
-        job.note_failure(now, node, &reason);
+        let gave_up = outcome.status == OutcomeStatus::GiveUp;
+        job.note_failure(now, node, &reason, gave_up);
         if !may_retry {
             self.give_up(now, job, RecordStatus::Dead, reason, out);
             return;
@@ -276,7 +307,7 @@ impl Machine {
         if !is_done {
             return;
         }
-        if !job.failures.is_empty() {
+        if job.has_history() {
             out.push(Output::ForgetHistory(sequence));
         }
         if let Some(job) = self.jobs.remove(&sequence) {
@@ -286,7 +317,7 @@ impl Machine {
     }
 
     fn finish(&mut self, sequence: Sequence, job: Job, out: &mut Vec<Output>) {
-        if !job.failures.is_empty() {
+        if job.has_history() {
             out.push(Output::ForgetHistory(sequence));
         }
         self.count_settled(&job.source.category);
@@ -313,9 +344,10 @@ impl Machine {
             reason,
         };
         Record {
-            node: job.failures.last().map(|failure| failure.node.clone()),
+            node: job.last_node(),
             attempt: job.last_attempt(),
             failures: job.failures.clone(),
+            losses: job.losses.clone(),
             ..self.plain_record(now, plain, status)
         }
     }
@@ -333,6 +365,7 @@ impl Machine {
             node: None,
             attempt: None,
             failures: Vec::new(),
+            losses: Vec::new(),
             submitted_ms: stray.submitted,
             started_ms: None,
             finished_ms: now.wall,
@@ -345,18 +378,29 @@ impl Machine {
 }
 
 impl Job {
-    pub(super) fn note_failure(&mut self, now: Now, node: &NodeId, reason: &str) {
+    /// Returns where it ended last.
+    fn last_node(&self) -> Option<NodeId> {
+        let failed = self
+            .failures
+            .last()
+            .map(|failed| (failed.attempt, &failed.node));
+        let lost = self.losses.last().map(|lost| (lost.attempt, &lost.node));
+        failed.max(lost).map(|(_, node)| node.clone())
+    }
+
+    fn note_failure(&mut self, now: Now, node: &NodeId, reason: &str, gave_up: bool) {
         self.failures.push(FailedAttempt {
             attempt: Attempt::new(self.attempt),
             node: node.clone(),
             reason: reason.to_owned(),
             at_ms: now.wall,
+            gave_up,
         });
     }
 }
 
 /// Keeps a worker's reason to one line of bounded length.
-fn clipped(reason: &str) -> String {
+pub(super) fn clipped(reason: &str) -> String {
     reason
         .chars()
         .take(REASON_LEN_MAX)

@@ -124,12 +124,15 @@ impl Machine {
             attempt: None,
             until_ms: None,
             reason,
+            failed: 0,
+            lost: 0,
             record: None,
         };
+        let count = |len: usize| u32::try_from(len).unwrap_or(u32::MAX);
         if let Some(job) = self.jobs.values().find(|job| job.job == *id) {
             let last = job.failures.last().map(|failure| failure.reason.clone());
             let last = last.unwrap_or_default();
-            return Some(match &job.state {
+            let seen = match &job.state {
                 State::Waiting => view(JobState::Waiting, self.why_waiting(job, last)),
                 State::Running { node, .. } => JobView {
                     node: Some(node.clone()),
@@ -144,11 +147,18 @@ impl Machine {
                         "its outcome is being recorded".to_owned(),
                     )
                 },
+            };
+            return Some(JobView {
+                failed: count(job.failures.len()),
+                lost: count(job.losses.len()),
+                ..seen
             });
         }
         let away = self.away.values().find(|away| away.history.job == *id)?;
         Some(JobView {
             until_ms: Some(now.wall + away.until.since(now.time)),
+            failed: count(away.history.failures.len()),
+            lost: count(away.history.losses.len()),
             ..view(JobState::Delayed, away.reason.clone())
         })
     }
@@ -163,17 +173,15 @@ impl Machine {
         requirement: &Requirement,
         key: Option<u64>,
     ) -> Option<Decision> {
+        let index = self.services.get(category)?.index;
         let candidate = Candidate {
-            category: self.services.get(category)?.index,
-            requirement,
             key,
-            waited: Duration::ZERO,
-            claim: None,
+            ..Candidate::new(index, requirement, Duration::ZERO)
         };
         let choice = self.fleet.choose(&candidate);
         let author = Author {
             epoch: self.epoch,
-            job: None,
+            ..Author::default()
         };
         Some(self.fleet.record(now, author, &candidate, &choice))
     }
@@ -182,13 +190,11 @@ impl Machine {
         let Some(service) = self.services.get(&job.source.category) else {
             return last;
         };
-        let shortfall = self.fleet.shortfall(&Candidate {
-            category: service.index,
-            requirement: &job.requirement,
-            key: None,
-            waited: Duration::ZERO,
-            claim: None,
-        });
+        if let Some(why) = self.why_alone(job, service.index) {
+            return why;
+        }
+        let candidate = Candidate::new(service.index, &job.requirement, Duration::ZERO);
+        let shortfall = self.fleet.shortfall(&candidate);
         if shortfall.able == 0 {
             return format!("no node can take it: {shortfall}");
         }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use rolecast_common::id::Sequence;
 use rolecast_common::time::Now;
 
+use super::suspects::has_outlived;
 use super::{Machine, Output, State};
 
 /// How long the streams may take to answer before they are asked again. The
@@ -25,6 +26,7 @@ impl Machine {
         self.fleet.refresh();
         self.look_at_rooms(now, out);
         self.look_at_jobs(now, out);
+        self.look_at_kept(now.time);
         self.sweep_roles(now, out);
         self.sweep_forecasts(now, out);
         self.ping(out);
@@ -47,7 +49,13 @@ impl Machine {
                     expired.push(*sequence);
                     continue;
                 }
-                State::Waiting | State::Running { .. } => {}
+                State::Waiting => {}
+                State::Running { sent, .. } => {
+                    let ran = now.time.since(*sent);
+                    if job.suspicion.is_some() && has_outlived(&job.losses, ran) {
+                        job.suspicion = None;
+                    }
+                }
                 State::Recording { record, asked, .. } => {
                     if now.time.since(*asked) >= ANSWER_WAIT {
                         *asked = now.time;
@@ -80,7 +88,7 @@ impl Machine {
         for sequence in expired {
             let job = self.jobs.remove(&sequence).expect("it was just listed");
             if let Some(room) = self.rooms.get_mut(&job.source) {
-                room.leave(sequence, &job.requirement);
+                room.leave(sequence, job.is_choosy());
             }
             self.expire(now, sequence, job, out);
         }

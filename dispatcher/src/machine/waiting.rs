@@ -138,7 +138,7 @@ impl Machine {
             }
             let job = self.jobs.remove(&sequence).expect("it was just found");
             if let Some(room) = self.rooms.get_mut(source) {
-                room.leave(sequence, &job.requirement);
+                room.leave(sequence, job.is_choosy());
             }
             let waited = waited.as_secs();
             let reason = format!("no node known can ever take it, after {waited} s: {shortfall}");
@@ -170,12 +170,6 @@ impl Machine {
 impl Job {
     /// Returns the job as placement sees it, without its key and claim.
     fn candidate(&self, now: Time, category: CategoryIndex) -> Candidate<'_> {
-        Candidate {
-            category,
-            requirement: &self.requirement,
-            key: None,
-            waited: now.since(self.since),
-            claim: None,
-        }
+        Candidate::new(category, &self.requirement, now.since(self.since))
     }
 }

@@ -12,7 +12,8 @@ use rolecast_common::label::Requirement;
 
 use super::class::{Class, State, key};
 use super::cost::{self, Amounts, CPU, Estimate, Figures, MEMORY, Needs, Outlook, RESOURCES};
-use super::fit::{Fit, Obstacle, Standing};
+use super::fit::{Claim, Fit, Obstacle, Standing};
+use super::row::{Jobs, Row};
 
 /// A node's place on the board.
 pub type Slot = usize;
@@ -21,26 +22,6 @@ pub type CategoryIndex = usize;
 
 /// Classes kept; beyond them the one that was asked for longest ago makes room.
 const CLASSES_MAX: usize = 256;
-
-#[derive(Clone, Debug)]
-struct Row {
-    figures: Figures,
-    standing: Standing,
-    jobs: u32,
-    jobs_max: u32,
-    /// The sum of the squared deviations of its jobs' memory.
-    memory_variance: f32,
-}
-
-#[derive(Clone, Debug)]
-struct Jobs {
-    name: Category,
-    needs: Needs,
-    /// How many were sent to each node and have not ended.
-    counts: Vec<u32>,
-    total: u32,
-    refused: Vec<bool>,
-}
 
 /// A class, ready to be asked for its best node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,7 +65,7 @@ impl Board {
             needs,
             counts: vec![0; self.rows.len()],
             total: 0,
-            refused: vec![false; self.rows.len()],
+            refused: vec![None; self.rows.len()],
         });
         self.categories.len() - 1
     }
@@ -124,6 +105,7 @@ impl Board {
             standing: Standing::Open,
             jobs: 0,
             jobs_max: 0,
+            is_kept: false,
             memory_variance: 0.0,
         };
         let slot = self.free.pop().unwrap_or(self.rows.len());
@@ -135,9 +117,9 @@ impl Board {
         let count = self.rows.len();
         for jobs in &mut self.categories {
             jobs.counts.resize(count, 0);
-            jobs.refused.resize(count, false);
+            jobs.refused.resize(count, None);
             jobs.counts[slot] = 0;
-            jobs.refused[slot] = false;
+            jobs.refused[slot] = None;
         }
         for class in &mut self.classes {
             class.grow(count);
@@ -150,6 +132,7 @@ impl Board {
     pub fn remove_node(&mut self, slot: Slot) {
         self.rows[slot].standing = Standing::Gone;
         self.rows[slot].figures.memory_claimed = 0.0;
+        self.rows[slot].is_kept = false;
         self.touch(slot);
         for class in &mut self.classes {
             class.fits[slot] = Err(Obstacle::Gone);
@@ -192,10 +175,17 @@ impl Board {
         }
     }
 
-    /// Keeps the category away from the node, or no longer.
-    pub fn set_refused(&mut self, slot: Slot, category: CategoryIndex, is_refused: bool) {
+    /// Keeps the category away from the node for this reason, or no longer.
+    pub fn set_refused(&mut self, slot: Slot, category: CategoryIndex, why: Option<Obstacle>) {
         let refused = &mut self.categories[category].refused[slot];
-        if std::mem::replace(refused, is_refused) != is_refused {
+        if std::mem::replace(refused, why) != why {
+            self.touch(slot);
+        }
+    }
+
+    /// Keeps the node for jobs that must be alone, or no longer.
+    pub fn set_kept(&mut self, slot: Slot, is_kept: bool) {
+        if std::mem::replace(&mut self.rows[slot].is_kept, is_kept) != is_kept {
             self.touch(slot);
         }
     }
@@ -325,6 +315,24 @@ impl Board {
         }
     }
 
+    /// Returns the same, had the class these nodes not.
+    pub fn best_without(
+        &mut self,
+        class: ClassIndex,
+        barred: impl Iterator<Item = Slot> + Clone,
+    ) -> Option<Slot> {
+        // Whoever was marked is brought up to date first, lest it comes back.
+        self.best(class);
+        for slot in barred.clone() {
+            self.classes[class.0].set(slot, None);
+        }
+        let best = self.best(class);
+        for slot in barred {
+            self.classes[class.0].touch(slot);
+        }
+        best
+    }
+
     /// Brings a node's key in the class up to date.
     fn rate(&mut self, class: ClassIndex, slot: Slot) {
         let class = &mut self.classes[class.0];
@@ -359,17 +367,26 @@ impl Board {
         ))
     }
 
-    /// Returns the same for the job that memory is kept free for there.
+    /// Returns the same for the job that memory is kept free for there, or the whole
+    /// node.
     pub fn estimate_claimed(
         &self,
         slot: Slot,
         category: CategoryIndex,
         fit: Result<Fit, Obstacle>,
         outlook: Outlook,
+        claim: Claim,
     ) -> Result<Estimate, Obstacle> {
         let (mut row, jobs) = (self.rows[slot].clone(), &self.categories[category]);
         row.figures.memory_claimed = 0.0;
-        let fit = fit.and_then(|fit| row.admit(slot, fit, jobs, outlook))?;
+        let fit = fit.and_then(|fit| match claim {
+            Claim::Memory => row.admit(slot, fit, jobs, outlook),
+            Claim::Node => {
+                row.is_kept = false;
+                row.admit(slot, fit, jobs, outlook)
+            }
+            Claim::EmptyNode => row.admit_alone(slot, fit, jobs),
+        })?;
         let (figures, share) = (&row.figures, self.priority_share);
         let rank = fit.rank;
         Ok(cost::estimate(figures, &jobs.needs, rank, outlook, share))
@@ -433,29 +450,6 @@ impl Board {
                 class.touch(slot);
             }
         }
-    }
-}
-
-impl Row {
-    fn admit(&self, slot: Slot, fit: Fit, jobs: &Jobs, outlook: Outlook) -> Result<Fit, Obstacle> {
-        match self.standing {
-            Standing::Gone => return Err(Obstacle::Gone),
-            Standing::Draining => return Err(Obstacle::Draining),
-            Standing::Open => {}
-        }
-        if !cost::could_have_memory(&self.figures, &jobs.needs) {
-            return Err(Obstacle::TooSmall);
-        }
-        if jobs.refused[slot] {
-            return Err(Obstacle::Refused);
-        }
-        if self.jobs >= self.jobs_max || jobs.counts[slot] >= fit.jobs_max {
-            return Err(Obstacle::Full);
-        }
-        if cost::memory_lack(&self.figures, &jobs.needs, outlook) > 0.0 {
-            return Err(Obstacle::Memory);
-        }
-        Ok(fit)
     }
 }
 

@@ -130,6 +130,8 @@ pub struct Needs {
     pub average: Amounts,
     /// How far its memory rises above the average, in bytes.
     pub memory_peak: f32,
+    /// The most memory it is declared to use, in bytes.
+    pub memory_declared: f32,
     /// How long it runs alone on a core of speed 1, in seconds.
     pub duration_s: f32,
     /// The share of its stay it spends in each bucket; they sum up to 1.
@@ -219,6 +221,11 @@ pub(super) fn memory_lack(node: &Figures, job: &Needs, outlook: Outlook) -> f32 
 /// Returns whether the job's memory would fit if nothing else ran there.
 pub(super) fn could_have_memory(node: &Figures, job: &Needs) -> bool {
     job.average[MEMORY] + job.memory_peak <= MEMORY_SHARE_MAX * node.capacity[MEMORY]
+}
+
+/// Returns the same of what the job is declared to use: what is learned may be wrong.
+pub(super) fn could_have_declared(node: &Figures, job: &Needs) -> bool {
+    job.memory_declared <= MEMORY_SHARE_MAX * node.capacity[MEMORY]
 }
 
 /// Returns the memory in use with one more job: averages add up, while what

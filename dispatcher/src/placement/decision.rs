@@ -55,6 +55,7 @@ fn needs(written: &DecisionNeeds) -> Needs {
     Needs {
         average: written.average,
         memory_peak: written.memory_peak,
+        memory_declared: 0.0,
         duration_s: written.duration_s,
         stay: written.stay,
         reach: 1,

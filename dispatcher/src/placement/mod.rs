@@ -19,6 +19,7 @@ mod feedback;
 mod fit;
 mod hold;
 mod keyed;
+mod row;
 mod tree;
 
 pub use board::{Board, CategoryIndex, ClassIndex, Slot};
@@ -28,7 +29,7 @@ pub use cost::{
     estimate, resources,
 };
 pub use feedback::{Experience, Feedback, Prediction};
-pub use fit::{Fit, Obstacle, Standing};
+pub use fit::{Claim, Fit, Obstacle, Standing};
 pub use hold::{Patience, is_held};
 pub use keyed::preferred;
 
@@ -42,6 +43,12 @@ pub struct Shortfall {
     pub not_offered: u32,
     pub label: u32,
     pub too_small: u32,
+    pub outgrown: u32,
+    pub failed_before: u32,
+    pub apart: u32,
+    pub unable: u32,
+    pub distrusted: u32,
+    pub kept: u32,
     pub refused: u32,
     pub full: u32,
     pub memory: u32,
@@ -61,6 +68,12 @@ impl Shortfall {
             Obstacle::NotOffered => &mut self.not_offered,
             Obstacle::Label => &mut self.label,
             Obstacle::TooSmall => &mut self.too_small,
+            Obstacle::Outgrown => &mut self.outgrown,
+            Obstacle::FailedBefore => &mut self.failed_before,
+            Obstacle::Apart => &mut self.apart,
+            Obstacle::Unable => &mut self.unable,
+            Obstacle::Distrusted => &mut self.distrusted,
+            Obstacle::Kept => &mut self.kept,
             Obstacle::Refused => &mut self.refused,
             Obstacle::Full => &mut self.full,
             Obstacle::Memory => &mut self.memory,
@@ -69,13 +82,22 @@ impl Shortfall {
 
     /// Returns how many nodes could take the job, now or when others have ended.
     pub fn eligible(&self) -> u32 {
-        self.able + self.full + self.memory + self.refused
+        let others = self.outgrown + self.failed_before + self.apart;
+        let kept_out = self.unable + self.distrusted + self.kept;
+        self.able + self.full + self.memory + self.refused + others + kept_out
     }
 
     /// Returns whether it passes by itself as jobs end, rather than needing
     /// another node or another config.
     pub fn is_passing(&self) -> bool {
         self.eligible() > 0
+    }
+
+    /// Returns whether what was learned of the job's memory keeps it from all nodes
+    /// that are there and would take it.
+    pub fn is_outgrown(&self) -> bool {
+        let busy = self.full + self.memory + self.kept + self.refused;
+        self.outgrown > 0 && self.able + busy == 0
     }
 
     /// Returns whether nodes are known and not one of them could ever take the
@@ -94,6 +116,15 @@ impl Shortfall {
             (self.not_offered, "not running it"),
             (self.label, "without the labels"),
             (self.too_small, "too small for its memory"),
+            (
+                self.outgrown,
+                "too small for what was learned of its memory",
+            ),
+            (self.failed_before, "where it failed before"),
+            (self.apart, "with jobs it went down with"),
+            (self.unable, "unable to start it"),
+            (self.distrusted, "failing it where others do not"),
+            (self.kept, "kept for a job alone"),
             (self.refused, "refusing it"),
             (self.full, "full"),
             (self.memory, "without the memory"),

@@ -19,6 +19,7 @@ fn needs() -> Needs {
     Needs {
         average: [1.0, 0.1 * GIB, 0.0, 0.0],
         memory_peak: 0.0,
+        memory_declared: 0.0,
         duration_s: 0.02,
         stay,
         reach: 1,
@@ -117,17 +118,19 @@ fn memory_is_a_hard_limit_on_the_peak_that_is_predicted() {
     let job = Needs {
         average: [1.0, 2.0 * GIB, 0.0, 0.0],
         memory_peak: 1.0 * GIB,
+        memory_declared: 3.0 * GIB,
         reach: 4,
         ..needs()
     };
     let name = Category::new("c").unwrap();
-    let admitted = |figures: Figures| {
+    let admitted_as = |figures: Figures, job: Needs| {
         let mut board = Board::new(Outlook::Ahead, 0);
         let category = board.add_category(&name, job);
         let slot = board.add_node(figures);
         board.set_jobs_max(slot, 10);
         board.admit(slot, category, FIT)
     };
+    let admitted = |figures: Figures| admitted_as(figures, job);
     let node = figures(4.0);
     assert!(admitted(node).is_ok());
     let mut soon = node;
@@ -148,6 +151,11 @@ fn memory_is_a_hard_limit_on_the_peak_that_is_predicted() {
     assert_eq!(admitted(claimed), Err(Obstacle::Memory));
     let small = Figures::new([4.0, 3.0 * GIB, 0.0, 0.0]);
     assert_eq!(admitted(small), Err(Obstacle::TooSmall));
+    let learned = Needs {
+        memory_declared: 0.1 * GIB,
+        ..job
+    };
+    assert_eq!(admitted_as(small, learned), Err(Obstacle::Outgrown));
 }
 
 #[test]
@@ -314,7 +322,10 @@ impl Model {
                 board.set_standing(slot, standing);
             }
             Step::Settle(_) => board.settle(slot, [0.0, GIB, 0.0, 0.0], 0.5),
-            Step::Refuse(_, class, is_refused) => board.set_refused(slot, class, is_refused),
+            Step::Refuse(_, class, is_refused) => {
+                let why = is_refused.then_some(Obstacle::Refused);
+                board.set_refused(slot, class, why);
+            }
             Step::Limit(_, limit) => board.set_jobs_max(slot, limit),
             Step::Refit(_, class, fit) => {
                 known.fits[class] = fit;

@@ -135,6 +135,7 @@ impl Learner {
             needs: Needs {
                 average: [0.0; RESOURCES],
                 memory_peak: 0.0,
+                memory_declared: 0.0,
                 duration_s: 0.0,
                 stay: [0.0; BUCKETS],
                 reach: 1,
@@ -269,7 +270,7 @@ impl Learner {
                 duration_p50_s: seconds(0.5),
                 duration_p95_s: seconds(0.95),
                 memory_p50: bytes(0.5),
-                memory_p95: bytes(PEAK_SHARE),
+                memory_p95: self.memory.get_without_odd_one(PEAK_SHARE).unwrap_or(0.0),
             },
         }
     }
@@ -361,6 +362,7 @@ impl Learner {
         self.needs = Needs {
             average,
             memory_peak: (self.memory_most - average[MEMORY]).max(0.0),
+            memory_declared: self.memory_declared() as f32,
             duration_s: duration_s as f32,
             stay: self.stay(declared_s),
             reach: reach(duration_s),
@@ -370,12 +372,18 @@ impl Learner {
 
     /// Returns the memory that few executions exceed, in bytes.
     fn memory_peak(&self) -> f64 {
-        let declared = f64::from(amounts(self.declared.peak)[1]);
-        match self.memory.get(PEAK_SHARE) {
+        let declared = f64::from(amounts(self.declared.peak)[MEMORY]);
+        match self.memory.get_without_odd_one(PEAK_SHARE) {
             Some(learned) if self.memory.count() >= ENOUGH_MEMORY => learned,
             Some(learned) => learned.max(declared),
             None => declared,
         }
+    }
+
+    fn memory_declared(&self) -> f64 {
+        let (average, peak) = (self.declared.average, self.declared.peak);
+        let most = amounts(average)[MEMORY].max(amounts(peak)[MEMORY]);
+        f64::from(most)
     }
 
     /// Returns the share of an execution's time that is spent in each bucket:

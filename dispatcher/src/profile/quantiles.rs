@@ -13,6 +13,9 @@ const BINS: usize = 64 * 8;
 /// Samples after which all are halved: enough for a 99th percentile.
 const FULL: f32 = 2000.0;
 
+/// With so many samples one that is larger than all others may be odd. Guessed.
+const ODD_MIN: f32 = 5.0;
+
 /// Counts of samples by size.
 #[derive(Clone, Debug)]
 pub(super) struct Quantiles {
@@ -48,10 +51,25 @@ impl Quantiles {
     /// Returns the number that this share of the samples does not exceed, or
     /// `None` before any came.
     pub(super) fn get(&self, share: f32) -> Option<f64> {
+        self.after(share * self.total)
+    }
+
+    /// Returns the same, but as soon as there are some samples not the largest one: of
+    /// a few samples that is all that a large share would tell.
+    pub(super) fn get_without_odd_one(&self, share: f32) -> Option<f64> {
+        let rank = share * self.total;
+        if self.total < ODD_MIN {
+            return self.after(rank);
+        }
+        self.after(rank.min(self.total - 1.0))
+    }
+
+    /// Returns the number that so many of the samples do not exceed.
+    fn after(&self, rank: f32) -> Option<f64> {
         if self.total <= 0.0 {
             return None;
         }
-        let mut left = share * self.total;
+        let mut left = rank;
         let mut last = 0;
         for (bin, count) in self.counts.iter().enumerate() {
             if *count <= 0.0 {

@@ -155,6 +155,8 @@ mod tests {
             attempt: None,
             until_ms: Some(WallTime::from_millis(until)),
             reason: "delayed".to_owned(),
+            failed: 0,
+            lost: 0,
             record: None,
         };
         assert!(is_same(&delayed(5000), &delayed(5001)));

@@ -6,12 +6,13 @@ use std::time::Duration;
 use rolecast_common::time::format_duration;
 use rolecast_common::unit::Resources;
 use rolecast_common::wire::{
-    CategoryStatus, NodeHealth, NodeStatus, RefusedSender, RoleStatus, Status, Trouble,
+    CategoryStatus, Distrust, DistrustKind, NodeHealth, NodeStatus, RefusedSender, RoleStatus,
+    Status, Trouble,
 };
 
 use super::super::forecast::{ahead, amounts};
 use super::{is_stuck, role_list, seconds};
-use crate::quantity::counted;
+use crate::quantity::{counted, length};
 use crate::style::one_line;
 
 /// Senders of refused messages that are named.
@@ -50,9 +51,26 @@ pub(crate) fn attention(status: &Status) -> Vec<String> {
             lines.push(format!("{}: gone, last heartbeat {age} ago", node.node));
         }
         lines.extend(skew(node));
+        lines.extend(node.distrusted.iter().map(|doubt| distrust(node, doubt)));
     }
     lines.extend(refused(status));
     lines
+}
+
+/// Says that a node is kept out of a category.
+fn distrust(node: &NodeStatus, doubt: &Distrust) -> String {
+    let pause = length(Duration::from_millis(doubt.pause_ms));
+    let (fault, others) = match doubt.kind {
+        DistrustKind::Unable => ("cannot start jobs", ""),
+        DistrustKind::Failing => ("fails jobs", " that others complete"),
+    };
+    format!(
+        "{} {fault} of {}{others}, since {}; one is tried every {pause}; the last: {}",
+        node.node,
+        doubt.category,
+        doubt.since_ms,
+        one_line(&doubt.reason, REASON_CHARS_MAX),
+    )
 }
 
 fn trouble(trouble: &Trouble) -> String {

@@ -213,7 +213,8 @@ mod tests {
     use rolecast_common::time::WallTime;
     use rolecast_common::unit::{Bytes, Cores, Resources, Speed};
     use rolecast_common::wire::{
-        Counters, ForecastMode, ProfileView, RefusedSender, RoleStatus, Trouble, Usage, VERSION,
+        Counters, Distrust, DistrustKind, ForecastMode, ProfileView, RefusedSender, RoleStatus,
+        Trouble, Usage, VERSION,
     };
 
     use super::*;
@@ -243,12 +244,22 @@ ocr       leader        3        2        1   2.5/min      1   1.5 s         12 
         status.categories[0].nodes_eligible = 0;
         status.roles[0].shortage.cpu = Cores::clamped(1.5);
         status.roles[0].at_horizon_s = Some(900);
+        status.nodes[0].distrusted.push(Distrust {
+            category: Category::new("ocr").unwrap(),
+            kind: DistrustKind::Failing,
+            since_ms: WallTime::from_millis(2000),
+            reason: "exit code 1".to_owned(),
+            failed_in_row: 5,
+            pause_ms: 4000,
+        });
         let lines = attention(&status).join("\n");
         for part in [
             "ocr: 3 jobs and no ready node that may run them (roles: leader)",
             "role leader (1 node): 1.50 cores short within 15m for the jobs expected",
             "oak: gone, last heartbeat 0.3 s ago",
             "oak: its clock is 10m behind the dispatcher's",
+            "oak fails jobs of ocr that others complete, since 1970-01-01T00:00:02.000Z; one is \
+             tried every 4.00 s; the last: exit code 1",
         ] {
             assert!(lines.contains(part), "{part:?} not in {lines}");
         }
@@ -415,6 +426,7 @@ ocr       leader        3        2        1   2.5/min      1   1.5 s         12 
                 diverted: 0,
                 completed: 12,
                 failed: 0,
+                distrusted: Vec::new(),
             }],
             categories: vec![CategoryStatus {
                 category: Category::new("ocr").unwrap(),

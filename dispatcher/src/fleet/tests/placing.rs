@@ -19,11 +19,8 @@ fn three() -> Fleet {
 
 fn candidate<'a>(requirement: &'a Requirement, key: Option<u64>) -> Candidate<'a> {
     Candidate {
-        category: 0,
-        requirement,
         key,
-        waited: Duration::ZERO,
-        claim: None,
+        ..Candidate::new(0, requirement, Duration::ZERO)
     }
 }
 
@@ -90,6 +87,7 @@ fn a_recorded_decision_made_again_is_the_same() {
             let author = Author {
                 epoch: Epoch::default(),
                 job: Some(&id),
+                ..Author::default()
             };
             let record = fleet.record(now(1.0), author, &job, &choice);
             let made_again = crate::placement::decision::choose(&record);
@@ -296,6 +294,7 @@ fn a_key_gives_way_where_its_job_would_be_held() {
     let author = Author {
         epoch: Epoch::default(),
         job: None,
+        ..Author::default()
     };
     let record = fleet.record(now(1.0), author, &job, &choice);
     let made_again = crate::placement::decision::choose(&record);
@@ -333,6 +332,7 @@ fn the_record_of_a_job_sent_to_its_claimed_node_leads_there_again() {
     let author = Author {
         epoch: Epoch::default(),
         job: None,
+        ..Author::default()
     };
     let record = fleet.record(now(2.0), author, &job, &choice);
     assert_eq!(record.node.as_ref(), Some(fleet.id_of(slot)));

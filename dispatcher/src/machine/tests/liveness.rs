@@ -117,6 +117,8 @@ fn a_job_that_comes_before_its_delay_is_over_is_given_back_for_the_rest_of_it() 
         job: JobId::new("job-1").unwrap(),
         attempt: 1,
         failures: Vec::new(),
+        losses: Vec::new(),
+        suspicion: None,
         not_before: Some(now(seconds).wall),
     };
     let lead = Input::Lead {

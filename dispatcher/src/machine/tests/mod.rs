@@ -1,8 +1,10 @@
 //! What the machine does, one situation at a time.
 
 mod explaining;
+mod fates;
 mod forecasting;
 mod liveness;
+mod losses;
 mod nodes;
 mod pinging;
 mod status;
@@ -289,7 +291,7 @@ fn a_failed_job_goes_back_with_a_delay_until_its_attempts_are_used_up() {
         machine.job(now(0.0), first.job()).unwrap().state,
         JobState::Delayed
     );
-    let out = turn(&mut machine, 2.5, [delivery(1, 2)]);
+    let out = turn(&mut machine, 2.6, [delivery(1, 2)]);
     let (_, second) = forwarded(&out).remove(0);
     assert_eq!(second.attempt().get(), 2);
     let out = turn(

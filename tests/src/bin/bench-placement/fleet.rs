@@ -192,13 +192,7 @@ impl Measured {
     }
 
     fn choose(&mut self, category: CategoryIndex) -> Option<Slot> {
-        let job = Candidate {
-            category,
-            requirement: &self.any,
-            key: None,
-            waited: Duration::ZERO,
-            claim: None,
-        };
+        let job = Candidate::new(category, &self.any, Duration::ZERO);
         match self.fleet.choose(&job) {
             Choice::Node(slot) => Some(slot),
             Choice::Held { .. } | Choice::Nowhere => None,
