@@ -316,7 +316,7 @@ impl Rolecast {
     }
 
     fn expire_pulls(&mut self, now: Now, sends: &mut Vec<Send>) {
-        let mut ended = Vec::new();
+        let (mut ended, mut alive) = (Vec::new(), Vec::new());
         for (source, stream) in &mut self.streams {
             while let Some((expires, undelivered)) = stream.pulls.front().copied()
                 && expires <= now.time
@@ -324,6 +324,13 @@ impl Rolecast {
                 stream.pulls.pop_front();
                 ended.push((source.clone(), undelivered));
             }
+            if !stream.pulls.is_empty() {
+                alive.push(source.clone());
+            }
+        }
+        // The server's idle heartbeats: pulls without any are void.
+        for source in alive {
+            self.handle_input(now, Input::PullAlive { source }, sends);
         }
         for (source, undelivered) in ended {
             let input = Input::PullEnded {
