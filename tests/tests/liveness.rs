@@ -1,6 +1,11 @@
 //! NATS in trouble: dispatchers stay alive, know soon what was lost, and go on at once
 //! when it is back.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "end-to-end tests live in real time and a real environment"
+)]
+
 use std::time::{Duration, Instant};
 
 use async_nats::jetstream;
@@ -113,8 +118,8 @@ impl Trio {
     fn active(&self) -> usize {
         let epoch = |dispatcher: &Process| {
             let log = dispatcher.log();
-            let taken = log.lines().filter(|line| line.contains("lease_taken"));
-            taken.last().map(ToOwned::to_owned)
+            let mut taken = log.lines().filter(|line| line.contains("lease_taken"));
+            taken.next_back().map(ToOwned::to_owned)
         };
         let taken: Vec<Option<String>> = self.dispatchers.iter().map(epoch).collect();
         let last = taken
