@@ -142,7 +142,7 @@ pub(crate) async fn say_why_it_waits(
         terminal.note(&terminal.notes.paint(Tone::Warning, &text));
         said.push(text);
         if said.len() >= REASONS_MAX {
-            pending().await
+            pending::<()>().await;
         }
     }
 }

@@ -66,7 +66,7 @@ fn not_known(name: &JobName, searched: Searched) -> String {
         }
         JobName::Id(_) => {}
         JobName::Sequence(_) => {
-            text.push_str("; a job that has ended is found by its sequence only if it got no id")
+            text.push_str("; a job that has ended is found by its sequence only if it got no id");
         }
     }
     text
