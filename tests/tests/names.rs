@@ -1,5 +1,10 @@
 //! Two workers with one name: the first goes on, the second ends and says why.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "end-to-end tests live in real time and a real environment"
+)]
+
 use std::time::Duration;
 
 use rolecast_common::wire::RecordStatus;
