@@ -42,6 +42,9 @@ enum Order {
 #[derive(Debug)]
 pub(super) struct Keeper {
     held: watch::Receiver<Option<Held>>,
+    /// The epoch it was taken under last. It may be lost and taken again between two
+    /// looks at it: then it is another one's, as far as whoever took it is concerned.
+    epoch: Epoch,
     orders: mpsc::Sender<Order>,
     task: JoinHandle<()>,
 }
@@ -71,6 +74,7 @@ impl Keeper {
         };
         Ok(Self {
             held,
+            epoch: Epoch::default(),
             orders,
             task: tokio::spawn(task.run(orders_in)),
         })
@@ -78,24 +82,28 @@ impl Keeper {
 
     /// Returns whether the lease is held at this moment of the process's clock.
     pub(super) fn is_held(&self, now: Time) -> bool {
-        self.held.borrow().is_some_and(|held| now < held.until)
+        self.until().is_some_and(|until| now < until)
     }
 
     /// Returns until when the lease is held, if it is.
     pub(super) fn until(&self) -> Option<Time> {
-        self.held.borrow().map(|held| held.until)
+        until(*self.held.borrow(), self.epoch)
     }
 
     /// Lets another task see whether the lease is held.
     pub(super) fn view(&self) -> View {
-        View(self.held.clone())
+        View {
+            held: self.held.clone(),
+            epoch: self.epoch,
+        }
     }
 
     /// Waits until the lease is held.
     pub(super) async fn taken(&mut self) -> anyhow::Result<Held> {
         let held = self.held.wait_for(Option::is_some).await;
-        let held = held.context(NOT_CONTENDED)?;
-        held.context("it was just held")
+        let held = held.context(NOT_CONTENDED)?.context("it was just held")?;
+        self.epoch = held.epoch;
+        Ok(held)
     }
 
     /// Waits until it is renewed or lost; returns until when it is held. A time after a
@@ -103,7 +111,7 @@ impl Keeper {
     pub(super) async fn changed(&mut self) -> Option<Time> {
         // The task ends only with this.
         let _ = self.held.changed().await;
-        self.held.borrow_and_update().map(|held| held.until)
+        until(*self.held.borrow_and_update(), self.epoch)
     }
 
     /// Tells of an epoch that somebody has seen.
@@ -132,12 +140,21 @@ impl Keeper {
 
 /// Shows whether the lease is held.
 #[derive(Clone, Debug)]
-pub(super) struct View(watch::Receiver<Option<Held>>);
+pub(super) struct View {
+    held: watch::Receiver<Option<Held>>,
+    epoch: Epoch,
+}
 
 impl View {
     pub(super) fn is_held(&self, now: Time) -> bool {
-        self.0.borrow().is_some_and(|held| now < held.until)
+        until(*self.held.borrow(), self.epoch).is_some_and(|until| now < until)
     }
+}
+
+/// Returns until when it is held under the epoch.
+fn until(held: Option<Held>, epoch: Epoch) -> Option<Time> {
+    held.filter(|held| held.epoch == epoch)
+        .map(|held| held.until)
 }
 
 impl Drop for Keeper {
@@ -315,3 +332,36 @@ fn unread(asked: Time, error: &anyhow::Error) -> Input {
 
 /// How long a dispatcher stands by before it says so.
 pub(super) const TELL_STANDBY: Duration = Duration::from_millis(700);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_lease_that_was_lost_and_taken_again_between_two_looks_was_lost() {
+        let (shown, held) = watch::channel(None);
+        let (orders, _orders) = mpsc::channel(1);
+        let epoch = Epoch::default();
+        let task = tokio::spawn(std::future::pending());
+        let mut keeper = Keeper {
+            held,
+            epoch,
+            orders,
+            task,
+        };
+        let until = |millis| Time::from_start(Duration::from_millis(millis));
+        let hold = |epoch, millis| {
+            let (epoch, until) = (Epoch::new(epoch), until(millis));
+            shown.send_replace(Some(Held { epoch, until }));
+        };
+        hold(5, 1000);
+        assert_eq!(keeper.taken().await.unwrap().epoch, Epoch::new(5));
+        hold(5, 1300);
+        assert_eq!(keeper.changed().await, Some(until(1300)));
+        let view = keeper.view();
+        shown.send_replace(None);
+        hold(7, 9000);
+        assert_eq!(keeper.changed().await, None);
+        assert!(!keeper.is_held(until(2000)) && !view.is_held(until(2000)));
+    }
+}
