@@ -140,3 +140,27 @@ async fn a_bucket_that_was_rolled_back_is_noticed_and_epochs_go_on() {
     assert!(epoch(&cluster).await > 2);
     assert!(cluster.dispatcher().log().contains("follows epoch 2"));
 }
+
+#[tokio::test]
+async fn a_key_that_is_deleted_or_damaged_is_written_again_and_the_leader_goes_on() {
+    let (mut cluster, second) = two().await;
+    let bucket = cluster.jetstream().get_key_value("ROLECAST_CONTROL").await;
+    let bucket = bucket.unwrap();
+    bucket.delete("dispatcher").await.unwrap();
+    wait_until("the loss is reported", LIMIT, async || {
+        cluster.dispatcher().log().contains("lease_key_lost")
+    })
+    .await;
+    bucket.put("dispatcher", "???".into()).await.unwrap();
+    wait_until("the damage is reported", LIMIT, async || {
+        cluster.dispatcher().log().contains("lease_key_unreadable")
+    })
+    .await;
+    bucket.purge("dispatcher").await.unwrap();
+    let is_back = async || bucket.get("dispatcher").await.unwrap().is_some();
+    wait_until("the key is written again", LIMIT, is_back).await;
+    cluster.submit("wait", "after", "0").await;
+    cluster.wait_record("after").await;
+    assert_eq!(epoch(&cluster).await, 1);
+    assert!(!second.log().contains("lease_taken"));
+}

@@ -53,10 +53,11 @@ use world::World;
 /// claimed in vain, 0.1 s.
 pub const LEADER_MAX: Duration = Duration::from_millis(2500);
 /// How long after its publication a job that any node may run is recorded, once nothing
-/// goes wrong any more: until a dispatcher leads, [`LEADER_MAX`]; its warm-up, 1.3 s; and,
-/// if the pull of a leader that lived through the faults was lost, until it counts as
-/// lost, 22 s and a sweep; the run itself takes a third of a second.
-pub const FLOW_MAX: Duration = Duration::from_secs(26);
+/// goes wrong any more: until a dispatcher leads, [`LEADER_MAX`]; its setting up, a second
+/// if the first request was lost, and its warm-up, 1.3 s; or, if the pulls of a leader that
+/// lived through the faults were lost, until they count as lost, 1.5 s and a sweep; and
+/// the run itself, a third of a second.
+pub const FLOW_MAX: Duration = Duration::from_secs(7);
 /// How soon after the last fault all jobs from before are recorded: those for a role need
 /// its holder, [`RECOVERY_MAX`], and those that a dead dispatcher had fetched come again
 /// after 15 s, which is within that.

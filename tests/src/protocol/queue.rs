@@ -2,7 +2,8 @@
 //!
 //! As in JetStream: a job is delivered to a pull, again when it is not acknowledged in
 //! time, and when it was given back; an acknowledgement of any delivery counts. A pull
-//! ends when it expires, and nobody is told of one whose process is gone.
+//! that has nothing to deliver shows life now and then, and ends when it expires; nobody is
+//! told of one whose process is gone, or that was lost with the leader of the queue.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,10 +13,13 @@ use rolecast_common::id::{JobId, Sequence};
 use rolecast_common::label::Requirement;
 use rolecast_common::options::Options;
 use rolecast_common::subjects::Source;
-use rolecast_dispatcher::machine::{Delivery, History, PULL_EXPIRES, Recorded};
+use rolecast_dispatcher::machine::{Delivery, History, PULL_BEAT, PULL_EXPIRES, Recorded};
 
 use super::clock::{Instantaneous, WALL_START_MS, nanos};
 use super::desk::ACK_WAIT;
+
+/// As in the shell: the time to acknowledge, for a moment.
+const ACK_WAIT_LOWERED: Duration = Duration::from_millis(500);
 
 /// Whose pull it is: a dispatcher, its start, and the time it led.
 pub(super) type Reader = (usize, u32, u64);
@@ -37,12 +41,15 @@ struct Pull {
     source: Source,
     left: u32,
     expires: Instantaneous,
+    /// When it shows life, unless something is delivered before.
+    beat: Instantaneous,
 }
 
 /// What a pull brings.
 #[derive(Clone, Debug)]
 pub(super) enum Pulled {
     Job(Box<Delivery>),
+    Alive { source: Source },
     End { source: Source, undelivered: u32 },
 }
 
@@ -88,6 +95,7 @@ impl Queue {
             source,
             left: batch,
             expires: now + nanos(PULL_EXPIRES),
+            beat: now + nanos(PULL_BEAT),
         });
     }
 
@@ -111,11 +119,17 @@ impl Queue {
             };
             if let Some(pull) = self.pulls.iter_mut().find(wants) {
                 pull.left -= 1;
+                pull.beat = now + nanos(PULL_BEAT);
                 stored.delivered += 1;
                 stored.due = Some(now + nanos(ACK_WAIT));
                 let delivery = Box::new(stored.delivery(*sequence));
                 brought.push((pull.reader, Pulled::Job(delivery)));
             }
+        }
+        for pull in self.pulls.iter_mut().filter(|pull| now >= pull.beat) {
+            pull.beat = now + nanos(PULL_BEAT);
+            let source = pull.source.clone();
+            brought.push((pull.reader, Pulled::Alive { source }));
         }
         self.pulls.retain(|pull| {
             let is_over = now >= pull.expires;
@@ -130,6 +144,24 @@ impl Queue {
             !is_over && pull.left > 0
         });
         brought
+    }
+
+    /// The queue has another leader, which knows of no pull.
+    pub(super) fn send_away(&mut self, until: Instantaneous) {
+        self.away_until = until.max(self.away_until);
+        self.pulls.clear();
+    }
+
+    /// Has everything delivered again that nobody showed to be worked on within the last
+    /// moment, as when the time to acknowledge is lowered for a while. What was given back
+    /// with a delay comes early by that, too.
+    pub(super) fn recover(&mut self, now: Instantaneous) {
+        let lowered = nanos(ACK_WAIT) - nanos(ACK_WAIT_LOWERED);
+        for stored in self.jobs.values_mut() {
+            if stored.due.is_some_and(|due| due <= now + lowered) {
+                stored.due = Some(now);
+            }
+        }
     }
 
     /// Takes an answer to a delivery; a job leaves only when it is recorded.

@@ -99,15 +99,17 @@ impl Store {
     }
 
     pub(super) fn send_away(&mut self, bucket: Bucket, until: Instantaneous) {
-        let all = [
+        let both = [
             (Bucket::Lease, &mut self.lease.away_until),
             (Bucket::Roles, &mut self.roles.away_until),
-            (Bucket::Jobs, &mut self.queue.away_until),
         ];
-        for (which, away_until) in all {
+        for (which, away_until) in both {
             if bucket == which || bucket == Bucket::All {
                 *away_until = until.max(*away_until);
             }
+        }
+        if matches!(bucket, Bucket::Jobs | Bucket::All) {
+            self.queue.send_away(until);
         }
     }
 

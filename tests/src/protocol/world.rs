@@ -55,6 +55,8 @@ enum Letter {
         life: u32,
         batch: u64,
     },
+    /// A dispatcher asks for a heartbeat at once.
+    AskReport,
     Ask {
         from: Asker,
         question: Question,
@@ -84,6 +86,7 @@ enum Question {
     Pull(Source, u32),
     Word(Sequence, Word),
     Record(Sequence),
+    Recover,
 }
 
 impl Question {
@@ -94,7 +97,7 @@ impl Question {
             Self::ReadRoles(..) => Request::ReadRoles,
             Self::WriteRoles(..) => Request::WriteRoles,
             Self::Histories | Self::Pull(..) => Request::ReadJobs,
-            Self::Word(..) | Self::Record(..) => Request::WriteJobs,
+            Self::Word(..) | Self::Record(..) | Self::Recover => Request::WriteJobs,
         }
     }
 }

@@ -146,6 +146,9 @@ impl World {
                     }
                 })
             }
+            (Place::Node(index), Letter::AskReport) => {
+                self.tell_node(index, agent::Input::ReportAsked, None)
+            }
             (Place::Node(index), Letter::Confirm { life, batch }) => {
                 if life != self.hosts[index].life {
                     return Ok(());
@@ -272,6 +275,10 @@ impl World {
             Question::Word(sequence, word) => {
                 queue.answer(self.now, sequence, word)?;
                 Reply::None
+            }
+            Question::Recover => {
+                queue.recover(self.now);
+                Reply::Pulled(Box::new(Input::Recovered))
             }
             Question::Record(sequence) => {
                 Reply::Recorded(sequence, queue.record(self.now, sequence))

@@ -41,6 +41,7 @@ impl World {
             let (desk, life, service) = reader;
             let input = match pulled {
                 Pulled::Job(delivery) => Input::Delivered(*delivery),
+                Pulled::Alive { source } => Input::PullAlive { source },
                 Pulled::End {
                     source,
                     undelivered,
@@ -86,9 +87,6 @@ impl World {
             | Output::PublishCapacity(_)
             | Output::SaveForecast { .. }
             | Output::Ping { .. }
-            // A worker may ignore it, and deliveries come back by themselves later.
-            | Output::AskReport { .. }
-            | Output::Recover
             // A host starts a worker when the one before it has ended, and admits it.
             | Output::Admit { .. } => {}
             Output::SaveHistory { .. }
@@ -100,6 +98,8 @@ impl World {
             | Output::KeepAlive(_)
             | Output::Record(_)
             | Output::Confirm(_)
+            | Output::AskReport { .. }
+            | Output::Recover
                 if !is_held => {}
             Output::SaveHistory { sequence, history } => {
                 self.store.queue.histories.insert(sequence, history);
@@ -119,6 +119,11 @@ impl World {
             Output::GiveBack {
                 sequence, delay, ..
             } => self.ask(index, Question::Word(sequence, Word::GiveBack(delay))),
+            Output::AskReport { node, .. } => {
+                let to = self.host_of(&node);
+                self.post(Place::Dispatcher(index), to, Letter::AskReport);
+            }
+            Output::Recover => self.ask(index, Question::Recover),
             Output::Record(record) => {
                 self.ask(index, Question::Record(record.sequence));
             }
