@@ -119,10 +119,7 @@ impl World {
             Output::GiveBack {
                 sequence, delay, ..
             } => self.ask(index, Question::Word(sequence, Word::GiveBack(delay))),
-            Output::AskReport { node, .. } => {
-                let to = self.host_of(&node);
-                self.post(Place::Dispatcher(index), to, Letter::AskReport);
-            }
+            Output::AskReport { node, .. } => self.ask_report(index, &node),
             Output::Recover => self.ask(index, Question::Recover),
             Output::Record(record) => {
                 self.ask(index, Question::Record(record.sequence));
@@ -144,6 +141,11 @@ impl World {
             Output::Confirm(reply) => self.confirm(index, &reply),
         }
         Ok(())
+    }
+
+    fn ask_report(&mut self, index: usize, node: &NodeId) {
+        let to = self.host_of(node);
+        self.post(Place::Dispatcher(index), to, Letter::AskReport);
     }
 
     fn forward(&mut self, index: usize, node: &NodeId, offer: agent::Offer) {
