@@ -104,9 +104,7 @@ impl World {
             Output::SaveHistory { sequence, history } => {
                 self.store.queue.histories.insert(sequence, history);
             }
-            Output::ForgetHistory(sequence) => {
-                self.store.queue.histories.remove(&sequence);
-            }
+            Output::ForgetHistory(sequence) => drop(self.store.queue.histories.remove(&sequence)),
             Output::Fetch { source, batch } => {
                 self.ask(index, Question::Pull(source, batch));
             }
