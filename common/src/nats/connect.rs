@@ -14,10 +14,20 @@ use super::diagnose;
 const PING_INTERVAL: Duration = Duration::from_secs(5);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 const RETRY_MIN: Duration = Duration::from_millis(100);
-const RETRY_MAX: Duration = Duration::from_secs(4);
+/// A server that is back is used within this, and dispatchers wait as long for workers
+/// before they miss them. A fleet of thousands comes back spread over it.
+const RETRY_MAX: Duration = Duration::from_secs(2);
 /// Messages buffered for one subscription. Beyond it async-nats drops silently,
 /// so it is above what any of our programs asks for at once.
 const SUBSCRIPTION_CAPACITY: usize = 128 * 1024;
+
+/// Whether there is a connection, and which one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Link {
+    pub is_up: bool,
+    /// Rises each time the connection is made, from 1.
+    pub number: u64,
+}
 
 /// A connection, and what happened on it.
 #[derive(Clone, Debug)]
@@ -25,6 +35,7 @@ pub struct Connection {
     pub client: Client,
     /// Rises each time the connection is made, from 1.
     pub connected: watch::Receiver<u64>,
+    pub link: watch::Receiver<Link>,
     violation: Arc<Mutex<Option<String>>>,
 }
 
@@ -82,9 +93,10 @@ pub async fn connect(
 /// Connects, or says why not, without trying again.
 pub async fn connect_once(settings: &Settings, name: &str) -> anyhow::Result<Connection> {
     let (connected, connected_count) = watch::channel(0);
+    let (link, link_state) = watch::channel(Link::default());
     let violation = Arc::new(Mutex::new(None));
     let options = options(settings, name).await?;
-    let options = watch_events(options, connected, Arc::clone(&violation));
+    let options = watch_events(options, connected, link, Arc::clone(&violation));
     let addresses: Vec<&str> = settings.url().split(',').map(str::trim).collect();
     let client = options
         .connect(addresses)
@@ -94,6 +106,7 @@ pub async fn connect_once(settings: &Settings, name: &str) -> anyhow::Result<Con
     Ok(Connection {
         client,
         connected: connected_count,
+        link: link_state,
         violation,
     })
 }
@@ -127,7 +140,8 @@ async fn options(settings: &Settings, name: &str) -> anyhow::Result<ConnectOptio
         .subscription_capacity(SUBSCRIPTION_CAPACITY)
         // Ours are made of checked tokens, and others' have passed the server.
         .skip_subject_validation(true)
-        .reconnect_delay_callback(retry_delay);
+        // It counts its attempts from 1.
+        .reconnect_delay_callback(|attempt| retry_delay(attempt.saturating_sub(1)));
     if let Some(path) = &settings.creds {
         let path = expand_home(path);
         options = options
@@ -171,13 +185,31 @@ async fn options(settings: &Settings, name: &str) -> anyhow::Result<ConnectOptio
 fn watch_events(
     options: ConnectOptions,
     connected: watch::Sender<u64>,
+    link: watch::Sender<Link>,
     violation: Arc<Mutex<Option<String>>>,
 ) -> ConnectOptions {
-    let connected = Arc::new(connected);
+    let (connected, link) = (Arc::new(connected), Arc::new(link));
     options.event_callback(move |event| {
+        note_link(&event, &link);
         note_event(&event, &connected, &violation);
         std::future::ready(())
     })
+}
+
+fn note_link(event: &Event, link: &watch::Sender<Link>) {
+    match event {
+        Event::Connected => link.send_modify(|link| {
+            link.is_up = true;
+            link.number += 1;
+        }),
+        Event::Disconnected => link.send_modify(|link| link.is_up = false),
+        Event::ServerError(_)
+        | Event::SlowConsumer(_)
+        | Event::ClientError(_)
+        | Event::LameDuckMode
+        | Event::Draining
+        | Event::Closed => {}
+    }
 }
 
 fn note_event(event: &Event, connected: &watch::Sender<u64>, violation: &Mutex<Option<String>>) {

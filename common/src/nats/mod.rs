@@ -18,7 +18,7 @@ mod timer;
 
 pub use clock::Clock;
 pub use codes::{Meaning, ServerError, meaning_of};
-pub use connect::{Connection, connect, connect_once};
+pub use connect::{Connection, Link, connect, connect_once};
 pub use context::{Settings, nats_settings};
 pub use diagnose::{SERVER_VERSION_MIN, check_jetstream, check_server, explain};
 pub use hangup::is_hangup_ignored;
