@@ -10,7 +10,10 @@ mod candidate;
 mod conduct;
 mod node;
 mod placing;
+mod presence;
+mod pulse;
 mod recording;
+mod rounds;
 mod skew;
 mod trust;
 
@@ -28,6 +31,8 @@ pub use candidate::{Alone, Candidate};
 pub use conduct::{Doubt, Fault};
 pub use node::Node;
 pub use placing::Choice;
+pub use presence::{Missed, ROLL_MAX};
+pub use pulse::Presence;
 pub use recording::Author;
 
 use crate::category::Policy;
@@ -38,6 +43,7 @@ use crate::placement::{
 };
 use crate::profile::Learner;
 use conduct::Peers;
+use presence::Presences;
 
 /// Bounds the memory that heartbeats with invented names can take.
 const NODES_MAX: usize = 20_000;
@@ -108,6 +114,7 @@ pub struct Fleet {
     board: Board,
     experience: Experience,
     stack: Arc<Stack>,
+    presences: Presences,
     /// Forecasts from before the start, until their nodes are heard of.
     remembered: BTreeMap<NodeId, Box<NodeForecast>>,
 }
@@ -135,6 +142,7 @@ impl Fleet {
             board: Board::new(outlook, settings.seed),
             experience: Experience::default(),
             stack: Arc::default(),
+            presences: Presences::default(),
             remembered: BTreeMap::new(),
         }
     }
@@ -190,6 +198,7 @@ impl Fleet {
             Some(node) => node.take(now, beat)?,
             None => self.join(now, from, beat)?,
         };
+        self.expect(from);
         self.note(now, from, beat);
         Ok(change)
     }
@@ -384,22 +393,10 @@ impl Fleet {
         next.next().and(seen)
     }
 
-    /// Marks the nodes whose heartbeats stopped, and returns them.
-    pub fn mark_gone(&mut self, now: Time) -> Vec<NodeId> {
-        let mut gone = Vec::new();
-        for node in self.nodes.values_mut() {
-            if !node.is_gone && node.has_missed(now) {
-                node.is_gone = true;
-                self.board.set_standing(node.slot, Standing::Gone);
-                gone.push(node.id().clone());
-            }
-        }
-        gone
-    }
-
     /// Forgets the nodes that went long ago and left nothing behind; returns which.
     pub fn forget(&mut self, now: Time) -> Vec<NodeId> {
         let (board, categories) = (&mut self.board, &mut self.categories);
+        let presences = &mut self.presences;
         let mut forgotten = Vec::new();
         self.nodes.retain(|id, node| {
             let is_old = node.age(now) > FORGET_AFTER;
@@ -409,6 +406,7 @@ impl Fleet {
                 for (category, conduct) in &node.conduct {
                     conduct.leave(&mut categories[*category].peers);
                 }
+                presences.end(node);
                 forgotten.push(id.clone());
             }
             !is_forgotten

@@ -11,6 +11,8 @@ use rolecast_common::wire::{Heartbeat, NodeHealth, Usage};
 
 use super::boots::{Boots, Life};
 use super::conduct::Conduct;
+use super::pulse::Pulse;
+use super::rounds::Tick;
 use super::skew::Skew;
 use super::{Change, Refusal};
 use crate::category::Policy;
@@ -18,12 +20,6 @@ use crate::forecast::{Ahead, BUCKETS, NodeForecast};
 use crate::ledger::Ledger;
 use crate::placement::{Amounts, CategoryIndex, Feedback, Fit, Obstacle, Slot, Standing, amounts};
 
-/// Heartbeats missed in a row before a node counts as gone.
-const MISSED_MAX: u32 = 3;
-/// Sane bounds of a heartbeat interval; outside them a node could never or
-/// always be gone.
-const INTERVAL_MIN: Duration = Duration::from_millis(100);
-const INTERVAL_MAX: Duration = Duration::from_secs(10);
 /// How many runs the declared speed is worth.
 const SPEED_WORTH: f32 = 50.0;
 /// After so many runs the older half counts half.
@@ -41,8 +37,9 @@ pub struct Node {
     boots: Boots,
     skew: Skew,
     sequence: u64,
-    seen: Time,
-    interval: Duration,
+    pub(super) pulse: Pulse,
+    /// When it is to be looked at; `None` once it is known to be gone.
+    pub(super) watched: Option<Tick>,
     pub(super) is_gone: bool,
     pub(super) is_draining: bool,
     /// An operator wants no jobs there.
@@ -90,8 +87,8 @@ impl Node {
             boots: Boots::new(beat.boot.clone()),
             skew: Skew::default(),
             sequence: beat.sequence,
-            seen: now,
-            interval: INTERVAL_MAX,
+            pulse: Pulse::new(now),
+            watched: None,
             is_gone: false,
             is_draining: beat.draining,
             is_drained: false,
@@ -124,8 +121,8 @@ impl Node {
             return Err(Refusal::Replayed);
         }
         let life = Life {
-            seen: self.seen,
-            interval: self.interval,
+            seen: self.pulse.seen(),
+            interval: self.pulse.interval(),
             is_gone: self.is_gone,
             is_draining: self.is_draining,
         };
@@ -136,6 +133,7 @@ impl Node {
         if change.rebooted {
             self.skew.reset();
             self.conduct.values_mut().for_each(Conduct::restart);
+            self.pulse.reboot();
         }
         let sent = beat.sent_ms;
         change.skewed_ms = sent.and_then(|sent| self.skew.observe(sent, now.wall));
@@ -148,9 +146,7 @@ impl Node {
     /// Takes the figures; returns whether what it suits may have changed.
     pub(super) fn update(&mut self, now: Now, beat: &Heartbeat) {
         self.sequence = beat.sequence;
-        self.seen = now.time;
-        self.interval =
-            Duration::from_millis(u64::from(beat.interval_ms)).clamp(INTERVAL_MIN, INTERVAL_MAX);
+        self.pulse.beat(now.time, beat.interval_ms);
         self.is_draining = beat.draining;
         self.capacity = beat.capacity;
         self.speed = beat.speed;
@@ -305,17 +301,13 @@ impl Node {
         }
     }
 
-    pub fn has_missed(&self, now: Time) -> bool {
-        now.since(self.seen) > self.interval * MISSED_MAX
-    }
-
     pub fn interval(&self) -> Duration {
-        self.interval
+        self.pulse.interval()
     }
 
     /// Returns how long ago its last heartbeat came.
     pub fn age(&self, now: Time) -> Duration {
-        now.since(self.seen)
+        now.since(self.pulse.seen())
     }
 
     /// Takes the logarithm of its speed over the declared one, as one run tells.

@@ -20,6 +20,7 @@ pub(super) fn log(event: &Event) {
         Event::NodeGone { node, jobs, why } => {
             tracing::warn!(event = "node_gone", %node, jobs, why, "node is gone");
         }
+        Event::ManyMissing { missing, nodes } => log_missing(*missing, *nodes),
         Event::HeartbeatsRefused { from, why, count } => {
             tracing::warn!(event = "heartbeats_refused", from, why, count, "refused");
         }
@@ -106,6 +107,16 @@ fn log_trouble(trouble: &Trouble, count: u64) {
         lasts: _,
     } = trouble;
     tracing::error!(event = "troubled", what, why, remedy, count, "trouble");
+}
+
+fn log_missing(missing: usize, nodes: usize) {
+    tracing::warn!(
+        event = "many_missing",
+        missing,
+        nodes,
+        "many nodes are missing at once: NATS or the network is suspected, and they are \
+         given more time"
+    );
 }
 
 fn log_diversion(diversion: &Diversion) {

@@ -21,6 +21,7 @@ mod histories;
 mod intake;
 mod kv;
 mod lease;
+mod links;
 mod outbox;
 mod persist;
 mod pings;
@@ -55,6 +56,7 @@ use uuid::Uuid;
 
 use self::bucket::Bucket;
 use self::lease::{Held, Keeper};
+use self::links::Links;
 use self::persist::persist;
 use self::service::{Ended, Service};
 use self::setup::Ready;
@@ -264,6 +266,7 @@ impl Dispatcher<'_> {
     ) -> anyhow::Result<Result<Service, Closed>> {
         let Standby {
             mut machine,
+            links,
             heartbeats,
             lease,
             has_stack,
@@ -302,6 +305,7 @@ impl Dispatcher<'_> {
             machine,
             outputs,
             has_stack,
+            links,
             heartbeats,
             lease,
             timekeeper,
@@ -362,6 +366,7 @@ impl Dispatcher<'_> {
         });
         Ok(Standby {
             clock: self.clock,
+            links: Links::new(self.connection.link.clone()),
             machine,
             heartbeats,
             lease: lease.await?,

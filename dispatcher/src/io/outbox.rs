@@ -47,11 +47,8 @@ impl Service {
                 self.bury(record, ack, held);
             }
             Output::Roles(output) => self.carry_out_roles(output, is_heard).await?,
-            Output::Forward { sequence, .. }
-            | Output::Ack { sequence, .. }
-            | Output::GiveBack { sequence, .. }
-                if !is_heard =>
-            {
+            Output::Forward { .. } if !is_heard => self.report_unsent(&output),
+            Output::Ack { sequence, .. } | Output::GiveBack { sequence, .. } if !is_heard => {
                 self.held.remove(&sequence);
             }
             Output::Fetch { .. }
@@ -138,6 +135,21 @@ impl Service {
         let client = &self.connection.client;
         client.publish(subject.to_owned(), payload.into()).await?;
         Ok(())
+    }
+
+    fn report_unsent(&self, output: &Output) {
+        let Output::Forward {
+            sequence,
+            assignment,
+            ..
+        } = output
+        else {
+            return;
+        };
+        self.report(Input::Unsent {
+            sequence: *sequence,
+            attempt: assignment.attempt(),
+        });
     }
 
     async fn forward(&mut self, output: Output) -> anyhow::Result<()> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_nats::connection::State as ConnectionState;
 use async_nats::header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE;
-use async_nats::{Client, HeaderMap, Message, SubscribeError, Subscriber};
+use async_nats::{Client, HeaderMap, Message, StatusCode, SubscribeError, Subscriber};
 use foldhash::{HashMap, HashMapExt as _};
 use futures_util::{FutureExt as _, StreamExt as _};
 use rolecast_common::assignment::Ack;
@@ -20,6 +20,7 @@ use super::burial::Held;
 use super::discovery::{Discovery, Undeclared};
 use super::intake::PullStatus;
 use super::lease::Keeper;
+use super::links::Links;
 use super::pings::Pings;
 use super::roles::Orders;
 use super::standby::Closed;
@@ -43,6 +44,7 @@ const FLUSH_LIMIT: Duration = Duration::from_secs(1);
 
 pub(super) struct Service {
     pub(super) connection: Connection,
+    links: Links,
     pub(super) streams: Streams,
     pub(super) clock: Clock,
     /// What the clocks read when the present turn began.
@@ -97,6 +99,7 @@ pub(super) struct Start {
     pub(super) outputs: Vec<Output>,
     /// Whether there is a stack from before the start.
     pub(super) has_stack: bool,
+    pub(super) links: Links,
     pub(super) heartbeats: Subscriber,
     pub(super) lease: Keeper,
     pub(super) timekeeper: server_clock::Keeper,
@@ -110,7 +113,8 @@ enum Arrived {
     Heartbeat(Message),
     Request(Message),
     Report(Input),
-    Connection,
+    /// The connection was lost or made anew.
+    Link(Input),
     /// Until when the lease is held; `None` if another dispatcher leads.
     Lease(Option<Time>),
     Nothing,
@@ -154,6 +158,7 @@ impl Service {
             machine,
             outputs,
             has_stack,
+            links,
             heartbeats,
             lease,
             timekeeper,
@@ -183,6 +188,7 @@ impl Service {
         let mut expected_none = HeaderMap::new();
         expected_none.insert(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, "0");
         let service = Self {
+            links,
             connection,
             streams,
             now: clock.now(),
@@ -278,8 +284,8 @@ impl Service {
             Arrived::Request(message) => self.on_request(message),
             Arrived::Report(Input::Recovered) => self.end_recovery().await,
             Arrived::Report(input) => self.on_report(input),
-            Arrived::Connection => {
-                self.tell(Input::Reconnected);
+            Arrived::Link(input) => {
+                self.tell(input);
                 self.look_soon();
             }
             Arrived::Lease(Some(until)) => self.tell(Input::Renewed { until }),
@@ -302,9 +308,7 @@ impl Service {
             }
             message = self.inputs.api.next() => message.map(Arrived::Request).ok_or(Closed),
             Some(input) = self.inputs.reports.recv() => Ok(Arrived::Report(input)),
-            changed = self.connection.connected.changed() => {
-                changed.map(|()| Arrived::Connection).map_err(|_| Closed)
-            }
+            input = self.links.changed() => Ok(Arrived::Link(input)),
             until = self.lease.changed() => Ok(Arrived::Lease(until)),
             () = timer.ring() => Ok(Arrived::Nothing),
         }
@@ -331,13 +335,14 @@ impl Service {
         }
         for _ in 0..DRAIN_MAX {
             let Some(Some(message)) = self.inputs.heartbeats.next().now_or_never() else {
-                break;
+                return;
             };
             // A role's lease counts from when a heartbeat was heard: never from earlier
             // than it was sent.
             self.now = self.clock.now();
             self.tell(intake::heartbeat(&message));
         }
+        self.tell(Input::Behind);
     }
 
     pub(super) fn tell(&mut self, input: Input) {
@@ -348,10 +353,14 @@ impl Service {
         let Some((node, number)) = subjects::parse_pong(&message.subject) else {
             return self.tell(intake::outcomes(message));
         };
-        let round_trip = self.pings.answered(self.now.time, &node, number);
-        // The server answers in the place of a node that does not listen.
-        if let (Some(round_trip), None) = (round_trip, message.status) {
-            self.tell(Input::Latency { node, round_trip });
+        let Some(round_trip) = self.pings.answered(self.now.time, &node, number) else {
+            return;
+        };
+        match message.status {
+            None => self.tell(Input::Latency { node, round_trip }),
+            // The server answers in the place of a node that does not listen.
+            Some(StatusCode::NO_RESPONDERS) => self.tell(Input::Absent { node }),
+            Some(_) => {}
         }
     }
 

@@ -10,6 +10,7 @@ use rolecast_common::nats::{Clock, Timer};
 use tokio::time::sleep;
 
 use super::lease::{Held, Keeper, TELL_STANDBY};
+use super::links::Links;
 use super::{events, intake};
 use crate::machine::{Input, Machine, Output};
 
@@ -20,6 +21,7 @@ pub(super) struct Closed;
 /// A dispatcher that waits for the lease.
 pub(super) struct Standby {
     pub(super) clock: Clock,
+    pub(super) links: Links,
     pub(super) machine: Machine,
     pub(super) heartbeats: Subscriber,
     pub(super) lease: Keeper,
@@ -42,6 +44,7 @@ impl Standby {
                     let message = message.ok_or(Closed)?;
                     self.tell(intake::heartbeat(&message));
                 }
+                input = self.links.changed() => self.tell(input),
                 () = timer.ring() => self.tell(Input::Turn),
                 () = tell.as_mut(), if !is_told => {
                     is_told = true;
@@ -68,6 +71,7 @@ impl Standby {
                     let message = message.ok_or(Closed)?;
                     self.tell(intake::heartbeat(&message));
                 }
+                input = self.links.changed() => self.tell(input),
                 () = timer.ring() => self.tell(Input::Turn),
             }
         }

@@ -16,6 +16,7 @@ impl Machine {
         let sequence = delivery.ack.sequence();
         if let Some(room) = self.rooms.get_mut(&delivery.source) {
             room.pulls.deliver(now.time);
+            room.returning.remove(&sequence);
         }
         if self.is_stopping {
             out.push(Output::GiveBack {

@@ -38,14 +38,16 @@ impl Machine {
     }
 
     pub(super) fn fetch(&mut self, now: Time, out: &mut Vec<Output>) {
-        if !self.takeover.is_over(now, self.params.warm_up) {
+        if !self.takeover.is_over(now, self.params.warm_up) || self.waits_for_workers(now) {
             return;
         }
         // New room on the nodes is noticed by the sweep at the latest; to look
         // at every node for every message would cost more than all else.
         let is_sweep = self.swept == now;
         for (source, room) in &mut self.rooms {
-            if room.len().saturating_add(room.pulls.asked()) > room.enough && !is_sweep {
+            let returning = u32::try_from(room.returning.len()).unwrap_or(u32::MAX);
+            let held = room.len().saturating_add(room.pulls.asked());
+            if held > room.enough && returning == 0 && !is_sweep {
                 continue;
             }
             let Some(service) = self.services.get(&source.category) else {
@@ -63,6 +65,9 @@ impl Machine {
             room.enough = target / 2;
             let asked = room.pulls.asked();
             let missing = target.saturating_sub(room.len()).saturating_sub(asked);
+            // The stream delivers first what was given back: a full room must not keep it
+            // there, behind jobs that came after it.
+            let missing = missing.max(returning.min(HELD_MAX).saturating_sub(asked));
             // Few large pulls cost the server less than many small ones.
             let is_worth_it = missing > 0 && (asked == 0 || missing >= room.enough);
             if !is_worth_it {

@@ -35,8 +35,12 @@ pub enum Input {
     PullFailed {
         source: Source,
     },
-    /// All pulls are void: the connection was made anew.
+    /// The connection is lost.
+    Disconnected,
+    /// The connection was made anew: all pulls are void.
     Reconnected,
+    /// More messages are there than one turn reads.
+    Behind,
     Heartbeat {
         from: NodeId,
         heartbeat: Box<Heartbeat>,
@@ -45,6 +49,15 @@ pub enum Input {
     Latency {
         node: NodeId,
         round_trip: Duration,
+    },
+    /// The server answered a [`super::Output::Ping`]: nobody listens there.
+    Absent {
+        node: NodeId,
+    },
+    /// A [`super::Output::Forward`] was not carried out; the payload is still held.
+    Unsent {
+        sequence: Sequence,
+        attempt: Attempt,
     },
     /// Outcomes that one message carried and one answer will confirm.
     Outcomes {

@@ -20,13 +20,16 @@
 //! A job that goes down with its node is not blamed for it (`losses`), unless it was
 //! alone there again and again (`suspects`).
 //!
-//! `sweep` does what time alone makes necessary, `pinging` says whom to ping, and
-//! `forecasting` does what forecasts need beside heartbeats. Whatever dies in between, an
-//! unacknowledged job is delivered again.
+//! `sweep` does what time alone makes necessary, `hearing` knows since when silence
+//! counts, `absence` asks nodes that are late and takes the jobs of those that are gone,
+//! `pinging` says whom to ping, and `forecasting` does what forecasts need beside
+//! heartbeats. Whatever dies in between, an unacknowledged job is delivered again.
 
+mod absence;
 mod delivery;
 mod fetch;
 mod forecasting;
+mod hearing;
 mod input;
 mod job;
 mod judging;
@@ -80,6 +83,7 @@ use crate::forecast::{self, Demand};
 use crate::placement::{CategoryIndex, Shortfall};
 use crate::roles::{Manager, Settings as RoleSettings};
 use forecasting::Forecasting;
+use hearing::Hearing;
 use judging::Judging;
 use pinging::Pinging;
 use quarantine::Quarantine;
@@ -127,6 +131,13 @@ pub struct Machine {
     /// When the jobs stream was created; zero if that is not known.
     stream_created: WallTime,
     fleet: Fleet,
+    hearing: Hearing,
+    /// Whether nobody may be judged, as of the last turn.
+    is_deaf: bool,
+    /// When all nodes were asked because one was missing.
+    rolled: Option<Time>,
+    /// Whether operators know that many nodes are missing.
+    is_suspecting: bool,
     services: BTreeMap<Category, Service>,
     rooms: BTreeMap<Source, Room>,
     jobs: HashMap<Sequence, Job>,
@@ -250,6 +261,10 @@ impl Machine {
                 has_feedback: params.has_feedback,
                 seed: params.seed,
             }),
+            hearing: Hearing::new(now.time),
+            is_deaf: false,
+            rolled: None,
+            is_suspecting: false,
             services: BTreeMap::new(),
             rooms: BTreeMap::new(),
             jobs: HashMap::new(),
@@ -304,6 +319,8 @@ impl Machine {
 
     /// Takes one input and adds what is to be done to `out`.
     pub fn handle(&mut self, now: Now, input: Input, out: &mut Vec<Output>) {
+        let due = self.swept + SWEEP_INTERVAL;
+        self.hearing.check_stall(now.time, due);
         match input {
             Input::Delivered(delivery) => self.deliver(now, delivery, out),
             Input::PullEnded {
@@ -312,9 +329,20 @@ impl Machine {
             } => self.end_pull(now.time, &source, undelivered),
             Input::PullAlive { source } => self.keep_pulls(now.time, &source),
             Input::PullFailed { source } => self.fail_pulls(now.time, &source),
-            Input::Reconnected => self.void_pulls(),
+            Input::Disconnected => self.hearing.disconnect(now.time),
+            Input::Reconnected => {
+                self.hearing.connect(now.time);
+                self.void_pulls();
+                self.revive_jobs(now, out);
+            }
+            Input::Behind => self.hearing.fall_behind(now.time),
             Input::Heartbeat { from, heartbeat } => self.hear(now, &from, *heartbeat, out),
-            Input::Latency { node, round_trip } => self.fleet.note_latency(&node, round_trip),
+            Input::Latency { node, round_trip } => {
+                self.fleet.note_answer(now.time, &node);
+                self.fleet.note_latency(&node, round_trip);
+            }
+            Input::Absent { node } => self.note_absence(now, &node, out),
+            Input::Unsent { sequence, attempt } => self.take_back(now, sequence, attempt, out),
             Input::Outcomes {
                 from,
                 reply,
@@ -345,11 +373,16 @@ impl Machine {
                 until,
                 histories,
             } => {
+                self.hearing.lead(until);
                 self.lead(now, epoch, histories);
                 self.begin_takeover(now.time, out);
                 self.manage(now, crate::roles::Input::Lead { epoch, until }, out);
             }
             Input::Renewed { until } => {
+                if self.hearing.renew(now.time, until) {
+                    self.void_pulls();
+                    self.revive_jobs(now, out);
+                }
                 let epoch = self.epoch;
                 self.manage(now, crate::roles::Input::Lead { epoch, until }, out);
             }
@@ -362,7 +395,8 @@ impl Machine {
     /// Returns when [`Input::Turn`] is due at the latest.
     pub fn next_deadline(&self) -> Time {
         let sweep = self.swept + SWEEP_INTERVAL;
-        self.roles_deadline().map_or(sweep, |due| due.min(sweep))
+        let others = [self.roles_deadline(), self.look_due()];
+        others.into_iter().flatten().fold(sweep, Time::min)
     }
 
     /// Returns whether nothing is left that must be waited for after [`Input::Stop`].
@@ -374,11 +408,12 @@ impl Machine {
 
     fn end_turn(&mut self, now: Now, out: &mut Vec<Output>) {
         self.tick_roles(now, out);
+        self.look_at_nodes(now, out);
         if now.time >= self.swept + SWEEP_INTERVAL {
             self.swept = now.time;
             self.sweep(now, out);
         }
-        if self.is_stopping || self.led_since.is_none() {
+        if self.is_stopping || self.led_since.is_none() || !self.hearing.is_open(now.time) {
             return;
         }
         self.recover(now.time, out);

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use rolecast_common::assignment::Assignment;
 use rolecast_common::id::{Epoch, NodeId, Sequence};
-use rolecast_common::time::{Now, format_duration};
+use rolecast_common::time::{Now, Time, format_duration};
 use rolecast_common::wire::{Admission, AdmissionVerdict, Heartbeat, VERSION};
 
 use super::losses::Cause;
 use super::{Event, Machine, Malformed, Output, State};
 use crate::fleet::Refusal;
-use crate::roles::{self, Heard};
+use crate::roles::Heard;
 
 /// A job that was sent this many heartbeats ago, and that the node does not
 /// list, never reached it.
@@ -55,6 +55,8 @@ impl Machine {
                 node: from.clone(),
                 rebooted: change.rebooted,
             }));
+            // An answer shows that it listens to probes.
+            self.probe(from, out);
         }
         if change.drains {
             out.push(Output::Event(Event::NodeDraining { node: from.clone() }));
@@ -62,7 +64,7 @@ impl Machine {
         let listed: BTreeSet<Sequence> = beat.jobs.iter().map(|job| job.ack().sequence()).collect();
         if change.rebooted {
             self.lose_jobs(now, from, &listed, Cause::Death, out);
-        } else {
+        } else if self.knows_unlisted(now.time, from) {
             self.lose_jobs(now, from, &listed, Cause::Absence, out);
         }
         for assignment in &beat.jobs {
@@ -123,6 +125,17 @@ impl Machine {
         });
     }
 
+    /// Returns whether a job that a node does not list can be taken to be lost. A heartbeat
+    /// that is read late, after an outage or a pause of ours, may have been sent before the
+    /// job came.
+    fn knows_unlisted(&self, now: Time, node: &NodeId) -> bool {
+        let since = self.hearing.received_since(now);
+        let node = self.fleet.get(node);
+        since
+            .zip(node)
+            .is_some_and(|(since, node)| now.since(since) >= node.interval() * UNLISTED_INTERVALS)
+    }
+
     /// A node that has seen a later epoch obeys this dispatcher no more. Either
     /// another one leads, or the bucket that holds the epoch was rolled back: to
     /// lead again it takes an epoch above.
@@ -138,6 +151,10 @@ impl Machine {
     /// Takes over a job in hand that a former dispatcher sent.
     fn adopt(&mut self, now: Now, node: &NodeId, assignment: &Assignment, out: &mut Vec<Output>) {
         let sequence = assignment.ack().sequence();
+        if self.is_waiting_here(assignment) {
+            self.recognize(now, node, assignment, out);
+            return;
+        }
         let is_known = self.jobs.contains_key(&sequence)
             || self.settled.contains(sequence)
             || self
@@ -163,6 +180,50 @@ impl Machine {
         self.jobs.insert(sequence, job);
     }
 
+    /// Returns whether it is an execution, by a former dispatcher's order, of a job that
+    /// was delivered again and waits to be sent.
+    fn is_waiting_here(&self, assignment: &Assignment) -> bool {
+        let job = self.jobs.get(&assignment.ack().sequence());
+        assignment.epoch() < self.epoch
+            && job.is_some_and(|job| {
+                matches!(job.state, State::Waiting)
+                    && job.job == *assignment.job()
+                    && job.attempt < assignment.attempt().get()
+            })
+    }
+
+    /// Leaves a job that waits to the node that has it in hand already.
+    fn recognize(
+        &mut self,
+        now: Now,
+        node: &NodeId,
+        assignment: &Assignment,
+        out: &mut Vec<Output>,
+    ) {
+        let sequence = assignment.ack().sequence();
+        let Some(job) = self.jobs.get_mut(&sequence) else {
+            return;
+        };
+        if let Some(room) = self.rooms.get_mut(&job.source) {
+            room.leave(sequence, job.is_choosy());
+        }
+        job.attempt = assignment.attempt().get();
+        job.kept_alive = now.time;
+        job.state = State::Running {
+            node: node.clone(),
+            sent: now.time,
+        };
+        let category = self.fleet.category(&job.source.category);
+        out.push(Output::Drop(sequence));
+        out.push(Output::KeepAlive(job.ack.clone()));
+        out.push(Output::Event(Event::JobAdopted {
+            job: job.job.clone(),
+            node: node.clone(),
+            epoch: assignment.epoch(),
+        }));
+        self.fleet.adopt(now.time, node, sequence, category);
+    }
+
     /// Nobody listened: the job was not taken, and the node gets no more until
     /// its next heartbeat.
     pub(super) fn bounce(
@@ -183,6 +244,7 @@ impl Machine {
             }
             self.fleet.bounce(node);
         }
+        self.note_absence(now, node, out);
         let Some(job) = self.jobs.get(&sequence) else {
             return;
         };
@@ -201,29 +263,9 @@ impl Machine {
         self.give_back(now, job, Duration::ZERO, reason, out);
     }
 
-    /// Gives back the jobs of nodes whose heartbeats stopped.
-    pub(super) fn bury_the_gone(&mut self, now: Now, out: &mut Vec<Output>) {
-        for node in self.fleet.mark_gone(now.time) {
-            let jobs = self.fleet.get(&node).map_or(0, |node| node.jobs());
-            let why = "its heartbeats stopped";
-            self.manage(now, roles::Input::Gone(node.clone()), out);
-            self.takeover.settle(&node);
-            out.push(Output::Event(Event::NodeGone { node, jobs, why }));
-        }
-        let lost: Vec<NodeId> = self
-            .fleet
-            .nodes()
-            .filter(|node| node.is_gone() && node.has_missed(now.time) && node.jobs() > 0)
-            .map(|node| node.id().clone())
-            .collect();
-        for node in lost {
-            self.lose_jobs(now, &node, &BTreeSet::new(), Cause::Death, out);
-        }
-    }
-
     /// Gives back the jobs sent to a node that it does not list as in hand: all of
     /// them, or those it should have listed by now.
-    fn lose_jobs(
+    pub(super) fn lose_jobs(
         &mut self,
         now: Now,
         node: &NodeId,

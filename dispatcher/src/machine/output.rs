@@ -33,7 +33,8 @@ pub enum Output {
         roles: Vec<Role>,
     },
     /// Ask the node for an answer, and tell how long it takes as
-    /// [`super::Input::Latency`]. Numbers rise.
+    /// [`super::Input::Latency`], or that nobody listens as [`super::Input::Absent`].
+    /// Numbers rise.
     Ping {
         node: NodeId,
         number: u64,
@@ -134,6 +135,12 @@ pub enum Event {
         node: NodeId,
         jobs: u32,
         why: &'static str,
+    },
+    /// So many nodes are missing at once that NATS or the network is suspected: they
+    /// are given more time.
+    ManyMissing {
+        missing: usize,
+        nodes: usize,
     },
     /// `count` refusals since the last such event.
     HeartbeatsRefused {

@@ -1,4 +1,4 @@
-//! Whom to ping and when: each node that is not gone, about every five seconds.
+//! Pings: to each node that is not gone about every five seconds, and to late ones.
 //!
 //! Each sweep pings the nodes whose name falls to its turn, so that pings are
 //! spread over time and no node needs a timer. The shell takes the round trips.
@@ -38,16 +38,20 @@ impl Pinging {
 impl Machine {
     pub(super) fn ping(&mut self, out: &mut Vec<Output>) {
         self.pinging.turn = (self.pinging.turn + 1) % TURNS;
-        for node in self.fleet.nodes().filter(|node| !node.is_gone()) {
-            if turn_of(node.id()) != self.pinging.turn {
-                continue;
-            }
-            self.pinging.number += 1;
-            out.push(Output::Ping {
-                node: node.id().clone(),
-                number: self.pinging.number,
-            });
+        let turn = self.pinging.turn;
+        let nodes = self.fleet.nodes().filter(|node| !node.is_gone());
+        let nodes = nodes.filter(|node| turn_of(node.id()) == turn);
+        let nodes: Vec<NodeId> = nodes.map(|node| node.id().clone()).collect();
+        for node in &nodes {
+            self.probe(node, out);
         }
+    }
+
+    /// Asks a node for an answer.
+    pub(super) fn probe(&mut self, node: &NodeId, out: &mut Vec<Output>) {
+        let number = self.pinging.next_number();
+        let node = node.clone();
+        out.push(Output::Ping { node, number });
     }
 }
 

@@ -53,6 +53,7 @@ pub(super) struct Noise {
     pub(super) outcomes: Bound,
     pub(super) advice: Bound,
     pub(super) diversions: Bound,
+    pub(super) suspicions: Bound,
 }
 
 #[derive(Debug, Default)]

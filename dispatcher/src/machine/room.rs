@@ -1,13 +1,13 @@
 //! The waiting room of one category and priority: jobs fetched and not yet sent.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use rolecast_common::id::Sequence;
 
 use super::pulls::Pulls;
 use crate::placement::Slot;
 
-/// Jobs in the order they came, and how many more were asked for.
+/// Jobs in the order in which the stream accepted them, and how many more were asked for.
 #[derive(Debug, Default)]
 pub(super) struct Room {
     pub(super) waiting: VecDeque<Sequence>,
@@ -21,6 +21,9 @@ pub(super) struct Room {
     pub(super) is_late: bool,
     /// Looks at all nodes since the last sweep, to find out why jobs cannot go.
     pub(super) judgements: usize,
+    /// Jobs given back to be delivered again at once, and not delivered yet. They go
+    /// before those that came after them, so room is made for them.
+    pub(super) returning: BTreeSet<Sequence>,
     pub(super) pulls: Pulls,
     /// With more than this many here or asked for, no more are needed for now.
     pub(super) enough: u32,
@@ -33,15 +36,17 @@ impl Room {
         u32::try_from(self.waiting.len()).unwrap_or(u32::MAX)
     }
 
+    /// Takes a job in; one that was here before, or that waited elsewhere, goes before
+    /// those that the stream accepted after it.
     pub(super) fn join(&mut self, sequence: Sequence, is_choosy: bool) {
-        self.waiting.push_back(sequence);
+        let place = self.waiting.partition_point(|waiting| *waiting < sequence);
+        self.waiting.insert(place, sequence);
         self.choosy += u32::from(is_choosy);
     }
 
     pub(super) fn leave(&mut self, sequence: Sequence, is_choosy: bool) {
-        // Most often it is the first.
-        let place = self.waiting.iter().position(|waiting| *waiting == sequence);
-        if place.and_then(|place| self.waiting.remove(place)).is_some() {
+        let place = self.waiting.binary_search(&sequence);
+        if place.is_ok_and(|place| self.waiting.remove(place).is_some()) {
             self.choosy -= u32::from(is_choosy);
         }
         if self.waiting.is_empty() {

@@ -201,6 +201,11 @@ impl Machine {
         let sequence = job.ack.sequence();
         let history = job.history(now, delay);
         self.send_away(now.time, sequence, history, delay, reason);
+        if delay.is_zero()
+            && let Some(room) = self.rooms.get_mut(&job.source)
+        {
+            room.returning.insert(sequence);
+        }
         out.push(Output::GiveBack {
             sequence,
             ack: job.ack,

@@ -19,7 +19,6 @@ const CONFIRMATIONS_MAX: usize = 100_000;
 
 impl Machine {
     pub(super) fn sweep(&mut self, now: Now, out: &mut Vec<Output>) {
-        self.bury_the_gone(now, out);
         for node in self.fleet.forget(now.time) {
             self.judging.forget(&node);
         }
@@ -33,6 +32,11 @@ impl Machine {
         self.expire_troubles(now.time);
         self.away
             .retain(|_, away| now.time.since(away.until) < AWAY_MAX);
+        for room in self.rooms.values_mut() {
+            // An operator may have deleted it, or its delivery went to another room.
+            room.returning
+                .retain(|sequence| self.away.contains_key(sequence));
+        }
         if self.confirmations.len() > CONFIRMATIONS_MAX {
             self.confirmations.clear();
         }

@@ -164,10 +164,18 @@ fn a_capacity_no_machine_has_is_refused() {
 fn three_missed_heartbeats_and_the_node_is_gone_until_the_next() {
     let mut fleet = fleet();
     take(&mut fleet, 0.0, &beat("n1", "a", 1)).unwrap();
-    assert!(fleet.mark_gone(at(3.0)).is_empty());
-    assert_eq!(fleet.mark_gone(at(3.1)), [NodeId::new("n1").unwrap()]);
-    assert!(fleet.mark_gone(at(3.2)).is_empty());
+    assert!(gone(&mut fleet, 3.0).is_empty());
+    assert_eq!(gone(&mut fleet, 3.1), [NodeId::new("n1").unwrap()]);
+    assert!(gone(&mut fleet, 3.2).is_empty());
     assert!(take(&mut fleet, 4.0, &beat("n1", "a", 2)).unwrap().joined);
+}
+
+fn gone(fleet: &mut Fleet, seconds: f64) -> Vec<NodeId> {
+    let missed = fleet.look(at(seconds), Time::ZERO, |_| true);
+    let gone = missed
+        .into_iter()
+        .filter(|missed| missed.presence != Presence::Late);
+    gone.map(|missed| missed.node).collect()
 }
 
 #[test]
@@ -177,7 +185,7 @@ fn a_node_with_jobs_in_the_ledger_is_never_forgotten() {
     let id = NodeId::new("n1").unwrap();
     let slot = fleet.get(&id).unwrap().slot();
     fleet.send(at(1.0), slot, Sequence::new(1), 0);
-    fleet.mark_gone(at(10.0));
+    gone(&mut fleet, 10.0);
     fleet.forget(at(10_000.0));
     assert!(fleet.get(&id).is_some());
     fleet.release(at(10.0), &id, Sequence::new(1));

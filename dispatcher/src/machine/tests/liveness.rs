@@ -155,6 +155,10 @@ fn new_delivery(sequence: u64) -> Input {
 #[test]
 fn nothing_of_a_stream_that_is_gone_is_taken_for_something_of_the_new_one() {
     let (mut machine, old) = running();
+    for second in 1..10u32 {
+        let beat = heartbeat("n1", "a", u64::from(second) + 1, vec![old.clone()]);
+        all(&mut machine, f64::from(second), [beat]);
+    }
     let renewed = Input::StreamRenewed {
         created: now(9.0).wall,
     };
@@ -166,7 +170,7 @@ fn nothing_of_a_stream_that_is_gone_is_taken_for_something_of_the_new_one() {
     });
     assert!(out.contains(&Output::Event(gone)), "{out:?}");
     // The new stream counts from 1 again.
-    let beat = heartbeat("n1", "a", 2, vec![old.clone()]);
+    let beat = heartbeat("n1", "a", 20, vec![old.clone()]);
     let out = turn(&mut machine, 10.1, [beat, new_delivery(1)]);
     let (_, new) = forwarded(&out).remove(0);
     assert_eq!(new.job().as_str(), "new");

@@ -1,5 +1,6 @@
 //! What the machine does, one situation at a time.
 
+mod absence;
 mod explaining;
 mod fates;
 mod forecasting;
@@ -138,6 +139,15 @@ fn report(from: &str, assignment: &Assignment, status: OutcomeStatus) -> Input {
     }
 }
 
+/// Lets the time pass as a shell does that is never late.
+fn pass(machine: &mut Machine, seconds: f64, out: &mut Vec<Output>) {
+    let until = now(seconds).time;
+    while machine.next_deadline() < until {
+        let elapsed = machine.next_deadline().since(Time::ZERO).as_secs_f64();
+        machine.handle(now(elapsed), Input::Turn, out);
+    }
+}
+
 /// Returns everything that is to be done.
 fn all(
     machine: &mut Machine,
@@ -145,6 +155,7 @@ fn all(
     inputs: impl IntoIterator<Item = Input>,
 ) -> Vec<Output> {
     let mut out = Vec::new();
+    pass(machine, seconds, &mut out);
     for input in inputs.into_iter().chain([Input::Turn]) {
         machine.handle(now(seconds), input, &mut out);
     }

@@ -9,7 +9,7 @@ use rolecast_common::id::{NodeId, Sequence};
 use rolecast_common::wire::OutcomeStatus;
 
 use super::super::{Input, Machine, Output, Recorded, State};
-use super::{delivery, heartbeat, machine, now, report};
+use super::{delivery, heartbeat, machine, now, pass, report};
 
 /// What the world does next in the property test.
 #[derive(Clone, Copy, Debug)]
@@ -60,6 +60,7 @@ struct World {
 impl World {
     fn tell(&mut self, input: Input) {
         let mut out = Vec::new();
+        pass(&mut self.machine, self.seconds, &mut out);
         self.machine.handle(now(self.seconds), input, &mut out);
         self.machine
             .handle(now(self.seconds), Input::Turn, &mut out);

@@ -1,0 +1,333 @@
+//! Signs of life of one node: heartbeats, answers to probes, and the server's word
+//! that nobody listens on its subject.
+//!
+//! A heartbeat that is late is a reason to ask. Only two answers "nobody listens" in a
+//! row, with no sign of life between them, prove that the worker is not there: one
+//! alone is also what a worker looks like that is connecting to another server. Without
+//! any answer it takes [`MISSED_MAX`] heartbeats, and so it does for workers that have
+//! never answered a probe: they may not listen to probes at all. Whoever asks says since when it
+//! receives without a break (`since`): what was missed before that proves nothing.
+
+use std::time::Duration;
+
+use rolecast_common::time::Time;
+
+/// Heartbeats missed in a row before a node that answers nothing counts as gone.
+const MISSED_MAX: u32 = 3;
+/// Heartbeats missed in a row before a node counts as gone although it answers probes:
+/// without heartbeats nobody knows what it has in hand. Derived: as long as the largest
+/// outage of a network that heals by itself is taken to be, 10 s at one a second.
+const UNHEARD_MAX: u32 = 10;
+/// Bounds of a heartbeat interval; outside them a node could never or always be gone.
+const INTERVAL_MIN: Duration = Duration::from_millis(100);
+pub(super) const INTERVAL_MAX: Duration = Duration::from_secs(10);
+/// A heartbeat is late by a twentieth of its interval, and at least this: timers of a
+/// busy host and a busy network are off by less, and a probe too many is cheap.
+const LATE_MIN: Duration = Duration::from_millis(50);
+/// From one probe to the next. A worker whose server died is connected to another one
+/// within 0.3 s, if that is alive: its first two attempts come after 0.1 and 0.3 s at
+/// the latest (`common::nats`). With the lateness of the heartbeat it makes 1.46 s from
+/// a heartbeat to the verdict.
+pub(super) const CONFIRM: Duration = Duration::from_millis(400);
+/// The same while many nodes are missing, so that a server or the network is suspected:
+/// several servers may have to be tried.
+const CONFIRM_SUSPECTED: Duration = Duration::from_millis(2500);
+/// How long nodes may be silent while many are. An election takes up to 9 s.
+const SILENCE_SUSPECTED: Duration = Duration::from_secs(10);
+
+/// Whether many nodes went missing at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Suspicion {
+    None,
+    /// It is more likely that NATS or the network is ill than all these workers.
+    Network,
+}
+
+/// What is known of a node at a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presence {
+    /// Nothing is missing.
+    Expected,
+    /// Ask it for an answer.
+    Late,
+    /// So many heartbeats are missing that it gets no more jobs; those it has it keeps,
+    /// for it may still be there.
+    Overdue,
+    /// It is gone: nobody listens on its subject.
+    Absent,
+    /// It is gone, as far as anybody can tell: it gave no sign of life.
+    Silent,
+}
+
+/// The server's words that nobody listens, since the last sign of life.
+#[derive(Clone, Copy, Debug)]
+struct Unheard {
+    first: Time,
+    last: Time,
+}
+
+/// The signs of life of a node.
+#[derive(Clone, Debug)]
+pub(super) struct Pulse {
+    /// When its last heartbeat came.
+    seen: Time,
+    interval: Duration,
+    /// When it answered a probe last, or its last heartbeat came.
+    alive: Time,
+    unheard: Option<Unheard>,
+    /// Whether this start of the worker has answered a probe.
+    has_answered: bool,
+    /// When it was asked last because it was late.
+    asked: Time,
+}
+
+impl Pulse {
+    pub(super) fn new(now: Time) -> Self {
+        Self {
+            seen: now,
+            interval: INTERVAL_MAX,
+            alive: now,
+            unheard: None,
+            has_answered: false,
+            asked: Time::ZERO,
+        }
+    }
+
+    pub(super) fn beat(&mut self, now: Time, interval_ms: u32) {
+        self.seen = now;
+        self.interval =
+            Duration::from_millis(u64::from(interval_ms)).clamp(INTERVAL_MIN, INTERVAL_MAX);
+        self.revive(now);
+    }
+
+    /// Takes an answer of the node itself.
+    pub(super) fn answer(&mut self, now: Time) {
+        self.has_answered = true;
+        self.revive(now);
+    }
+
+    /// Takes that another worker has the node's name: what the former one can do says
+    /// nothing of it.
+    pub(super) fn reboot(&mut self) {
+        self.has_answered = false;
+    }
+
+    fn revive(&mut self, now: Time) {
+        self.alive = now;
+        self.unheard = None;
+    }
+
+    /// Takes the server's word that nobody listens; what it said before `since` does
+    /// not count. Returns whether it is the first such word.
+    pub(super) fn miss(&mut self, now: Time, since: Time) -> bool {
+        if now < since || !self.has_answered {
+            return false;
+        }
+        let known = self.unheard.filter(|unheard| unheard.first >= since);
+        let first = known.map_or(now, |unheard| unheard.first);
+        self.unheard = Some(Unheard { first, last: now });
+        known.is_none()
+    }
+
+    pub(super) fn ask(&mut self, now: Time) {
+        self.asked = now;
+    }
+
+    pub(super) fn seen(&self) -> Time {
+        self.seen
+    }
+
+    pub(super) fn interval(&self) -> Duration {
+        self.interval
+    }
+
+    /// Returns whether it was asked and has not answered, or is known not to listen.
+    pub(super) fn is_missing(&self, since: Time) -> bool {
+        self.asked > self.alive.max(since) || self.unheard(since).is_some()
+    }
+
+    /// Returns since when there is a reason to ask: what was answered before that does
+    /// not bear on it.
+    pub(super) fn doubted(&self, since: Time) -> Time {
+        let first = self.unheard(since).map(|unheard| unheard.first);
+        first.unwrap_or_else(|| self.late_at(since))
+    }
+
+    pub(super) fn presence(&self, now: Time, since: Time, suspicion: Suspicion) -> Presence {
+        let confirm = match suspicion {
+            Suspicion::None => CONFIRM,
+            Suspicion::Network => CONFIRM_SUSPECTED,
+        };
+        if let Some(unheard) = self.unheard(since)
+            && unheard.last.since(unheard.first) >= confirm
+        {
+            return Presence::Absent;
+        }
+        if now > self.silent_at(since, suspicion) {
+            return Presence::Silent;
+        }
+        if now >= self.probe_at(since) {
+            return Presence::Late;
+        }
+        Presence::Expected
+    }
+
+    /// Returns whether so many heartbeats are missing that its figures are worth nothing.
+    pub(super) fn is_overdue(&self, now: Time, since: Time) -> bool {
+        now > self.seen.max(since) + self.interval * MISSED_MAX
+    }
+
+    /// Returns when it is to be looked at next.
+    pub(super) fn look_at(&self, since: Time, suspicion: Suspicion) -> Time {
+        // Silence is over only after its last moment.
+        let silent = self.silent_at(since, suspicion) + Duration::from_nanos(1);
+        self.probe_at(since).min(silent)
+    }
+
+    fn unheard(&self, since: Time) -> Option<Unheard> {
+        self.unheard.filter(|unheard| unheard.first >= since)
+    }
+
+    fn late_at(&self, since: Time) -> Time {
+        let margin = (self.interval / 20).max(LATE_MIN);
+        self.alive.max(since) + self.interval + margin
+    }
+
+    fn probe_at(&self, since: Time) -> Time {
+        let due = match self.unheard(since) {
+            Some(unheard) => unheard.last + CONFIRM,
+            None => self.late_at(since),
+        };
+        if self.asked > self.alive {
+            return due.max(self.asked + CONFIRM);
+        }
+        due
+    }
+
+    fn silent_at(&self, since: Time, suspicion: Suspicion) -> Time {
+        let (mut silence, mut deafness) = (self.interval * MISSED_MAX, self.interval * UNHEARD_MAX);
+        if suspicion == Suspicion::Network {
+            silence = silence.max(SILENCE_SUSPECTED);
+            deafness = deafness.max(SILENCE_SUSPECTED);
+        }
+        let mute = self.alive.max(since) + silence;
+        mute.min(self.seen.max(since) + deafness)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: u64) -> Time {
+        Time::from_start(Duration::from_millis(millis))
+    }
+
+    fn beaten() -> Pulse {
+        let mut pulse = Pulse::new(at(0));
+        pulse.beat(at(0), 1000);
+        pulse.answer(at(0));
+        pulse
+    }
+
+    #[test]
+    fn a_late_heartbeat_is_a_reason_to_ask_and_an_answer_ends_it() {
+        let mut pulse = beaten();
+        let look = |pulse: &Pulse, now| pulse.presence(at(now), at(0), Suspicion::None);
+        assert_eq!(look(&pulse, 1049), Presence::Expected);
+        assert_eq!(look(&pulse, 1050), Presence::Late);
+        pulse.ask(at(1050));
+        assert!(pulse.is_missing(at(0)));
+        assert_eq!(look(&pulse, 1449), Presence::Expected);
+        assert_eq!(look(&pulse, 1450), Presence::Late);
+        pulse.answer(at(1060));
+        assert!(!pulse.is_missing(at(0)));
+        assert_eq!(look(&pulse, 2100), Presence::Expected);
+        assert_eq!(pulse.look_at(at(0), Suspicion::None), at(2110));
+    }
+
+    #[test]
+    fn two_words_that_nobody_listens_prove_it_and_one_does_not() {
+        let mut pulse = beaten();
+        pulse.ask(at(1050));
+        assert!(pulse.miss(at(1051), at(0)));
+        let look = |pulse: &Pulse, now| pulse.presence(at(now), at(0), Suspicion::None);
+        assert_eq!(pulse.look_at(at(0), Suspicion::None), at(1451));
+        assert_eq!(look(&pulse, 1450), Presence::Expected);
+        assert_eq!(look(&pulse, 1451), Presence::Late);
+        pulse.ask(at(1451));
+        assert!(!pulse.miss(at(1452), at(0)));
+        assert_eq!(look(&pulse, 1452), Presence::Absent);
+        // A worker that was connecting to another server.
+        let mut back = beaten();
+        back.miss(at(1051), at(0));
+        back.answer(at(1200));
+        back.miss(at(1500), at(0));
+        assert_ne!(look(&back, 1501), Presence::Absent);
+    }
+
+    #[test]
+    fn a_worker_that_never_answered_a_probe_may_not_listen_to_any() {
+        let mut pulse = beaten();
+        pulse.reboot();
+        for now in [1100, 1600, 2100] {
+            assert!(!pulse.miss(at(now), at(0)));
+            let presence = pulse.presence(at(now), at(0), Suspicion::None);
+            assert_ne!(presence, Presence::Absent);
+        }
+    }
+
+    #[test]
+    fn without_any_answer_it_takes_three_heartbeats() {
+        let mut pulse = beaten();
+        pulse.ask(at(1050));
+        let look = |pulse: &Pulse, now| pulse.presence(at(now), at(0), Suspicion::None);
+        assert_ne!(look(&pulse, 3000), Presence::Silent);
+        assert_eq!(look(&pulse, 3001), Presence::Silent);
+    }
+
+    #[test]
+    fn a_node_that_answers_but_does_not_report_is_gone_after_ten() {
+        let mut pulse = beaten();
+        for second in 1..10 {
+            pulse.answer(at(second * 1000));
+            let later = at(second * 1000 + 900);
+            assert_ne!(
+                pulse.presence(later, at(0), Suspicion::None),
+                Presence::Silent
+            );
+            assert_eq!(pulse.is_overdue(later, at(0)), second > 2);
+        }
+        let look = pulse.presence(at(10_001), at(0), Suspicion::None);
+        assert_eq!(look, Presence::Silent);
+    }
+
+    #[test]
+    fn what_was_missed_before_we_received_proves_nothing() {
+        let mut pulse = beaten();
+        pulse.ask(at(1050));
+        assert!(pulse.miss(at(1051), at(0)));
+        // From 5 s on the dispatcher is back.
+        let look = |pulse: &Pulse, now| pulse.presence(at(now), at(5000), Suspicion::None);
+        assert_eq!(look(&pulse, 6049), Presence::Expected);
+        assert_eq!(look(&pulse, 6050), Presence::Late);
+        assert!(!pulse.miss(at(4900), at(5000)), "it is too early to count");
+        assert!(pulse.miss(at(6051), at(5000)));
+        assert_eq!(look(&pulse, 6052), Presence::Expected);
+        assert_ne!(look(&pulse, 8000), Presence::Silent);
+        assert_eq!(look(&pulse, 8001), Presence::Silent);
+    }
+
+    #[test]
+    fn when_many_are_missing_each_gets_more_time() {
+        let mut pulse = beaten();
+        pulse.miss(at(1051), at(0));
+        pulse.miss(at(1500), at(0));
+        let look = |pulse: &Pulse, now| pulse.presence(at(now), at(0), Suspicion::Network);
+        assert_ne!(look(&pulse, 1500), Presence::Absent);
+        assert_ne!(look(&pulse, 9999), Presence::Silent);
+        assert_eq!(look(&pulse, 10_001), Presence::Silent);
+        pulse.miss(at(3551), at(0));
+        assert_eq!(look(&pulse, 3551), Presence::Absent);
+    }
+}

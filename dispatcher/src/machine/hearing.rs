@@ -1,0 +1,196 @@
+//! Since when this dispatcher receives everything that is sent to it.
+//!
+//! Silence is measured less the receiver's own deafness: while it is cut off, while it
+//! is not sure of its lease, after its process stood still, and until workers had the
+//! time to connect again, nobody is judged by what did not arrive.
+
+use std::time::Duration;
+
+use rolecast_common::time::Time;
+
+use crate::lease::timing::TERM;
+
+/// How long after an outage workers may take to be back, at most and at least. Derived
+/// from `common::nats`: an attempt that hangs takes 3 s, and the next one comes 2 s later
+/// at the most; after a short outage no later than it lasted, for delays double.
+const RETURN_MAX: Duration = Duration::from_secs(5);
+const RETURN_MIN: Duration = Duration::from_millis(500);
+/// A turn that begins this much later than it was due means that the process stood
+/// still, or had too much to do: what was sent meanwhile is still to be read. Guessed:
+/// half a heartbeat interval, and far above what a busy host delays a timer.
+const STALL_MAX: Duration = Duration::from_millis(500);
+
+#[derive(Debug)]
+pub(super) struct Hearing {
+    is_connected: bool,
+    /// When the connection was lost last.
+    lost: Time,
+    /// Since when messages were received without a break and in time.
+    received_since: Time,
+    /// What was missed before this proves nothing; it may lie ahead.
+    since: Time,
+    /// Until when the lease is held; `None` while this dispatcher stands by.
+    held_until: Option<Time>,
+}
+
+impl Hearing {
+    pub(super) fn new(now: Time) -> Self {
+        Self {
+            is_connected: true,
+            lost: now,
+            received_since: now,
+            since: now,
+            held_until: None,
+        }
+    }
+
+    pub(super) fn lead(&mut self, until: Time) {
+        self.held_until = Some(until);
+    }
+
+    /// Takes that the lease holds until then; returns whether it had lapsed.
+    pub(super) fn renew(&mut self, now: Time, until: Time) -> bool {
+        let lapsed = self.held_until.replace(until).filter(|until| *until <= now);
+        if let Some(lapsed) = lapsed {
+            // What kept the bucket from answering may have cut off workers too.
+            self.restart(now, return_wait(now.since(lapsed) + TERM));
+        }
+        lapsed.is_some()
+    }
+
+    pub(super) fn disconnect(&mut self, now: Time) {
+        if self.is_connected {
+            self.lost = now;
+        }
+        self.is_connected = false;
+    }
+
+    pub(super) fn connect(&mut self, now: Time) {
+        let outage = match self.is_connected {
+            true => Duration::ZERO,
+            false => now.since(self.lost),
+        };
+        self.is_connected = true;
+        self.restart(now, return_wait(outage));
+    }
+
+    /// Takes that messages wait to be read.
+    pub(super) fn fall_behind(&mut self, now: Time) {
+        self.restart(now, Duration::ZERO);
+    }
+
+    /// Looks at when a turn takes place that was due at `due`.
+    pub(super) fn check_stall(&mut self, now: Time, due: Time) {
+        if now.since(due) > STALL_MAX {
+            self.restart(now, Duration::ZERO);
+        }
+    }
+
+    /// Returns from when on silence counts; `None` while nobody may be judged.
+    pub(super) fn since(&self, now: Time) -> Option<Time> {
+        self.is_open(now).then_some(self.since)
+    }
+
+    /// Returns since when what nodes report is read as it is sent; `None` while it may
+    /// not arrive at all.
+    pub(super) fn received_since(&self, now: Time) -> Option<Time> {
+        self.is_open(now).then_some(self.received_since)
+    }
+
+    /// Returns whether what is sent can leave and is this dispatcher's to send.
+    pub(super) fn is_open(&self, now: Time) -> bool {
+        self.is_connected && self.held_until.is_none_or(|until| now < until)
+    }
+
+    /// Returns whether workers may still be on their way back after an outage.
+    pub(super) fn is_recovering(&self, now: Time) -> bool {
+        !self.is_open(now) || now < self.since
+    }
+
+    /// Returns whether NATS answered something that was asked after that: the lease
+    /// was renewed. Who is in the smaller part of a cluster gets no such answer.
+    pub(super) fn is_confirmed_since(&self, at: Time) -> bool {
+        self.held_until.is_none_or(|until| until >= at + TERM)
+    }
+
+    fn restart(&mut self, now: Time, wait: Duration) {
+        self.received_since = now;
+        self.since = self.since.max(now + wait);
+    }
+}
+
+/// Returns how long workers may take to be back after an outage of this length.
+fn return_wait(outage: Duration) -> Duration {
+    (RETURN_MIN + 2 * outage).min(RETURN_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: f64) -> Time {
+        Time::from_start(Duration::from_secs_f64(seconds))
+    }
+
+    #[test]
+    fn nobody_is_judged_while_cut_off_nor_before_workers_can_be_back() {
+        let mut hearing = Hearing::new(at(0.0));
+        assert_eq!(hearing.since(at(1.0)), Some(at(0.0)));
+        hearing.disconnect(at(1.0));
+        assert_eq!(hearing.since(at(1.0)), None);
+        hearing.connect(at(5.0));
+        assert_eq!(hearing.since(at(5.0)), Some(at(10.0)));
+        assert!(hearing.is_recovering(at(9.9)) && !hearing.is_recovering(at(10.0)));
+    }
+
+    #[test]
+    fn workers_are_back_soon_after_a_short_outage() {
+        let mut hearing = Hearing::new(at(0.0));
+        hearing.disconnect(at(1.0));
+        hearing.disconnect(at(1.1));
+        hearing.connect(at(1.5));
+        assert_eq!(hearing.since(at(1.5)), Some(at(3.0)));
+        // The loss was not told of.
+        hearing.connect(at(4.0));
+        assert_eq!(hearing.since(at(4.0)), Some(at(4.5)));
+    }
+
+    #[test]
+    fn nobody_is_judged_while_the_lease_is_not_held_nor_for_a_while_after() {
+        let mut hearing = Hearing::new(at(0.0));
+        hearing.lead(at(2.0));
+        assert!(!hearing.renew(at(1.0), at(3.0)));
+        assert_eq!(hearing.since(at(2.9)), Some(at(0.0)));
+        assert_eq!(hearing.since(at(3.0)), None);
+        assert!(!hearing.is_open(at(3.0)));
+        assert!(hearing.renew(at(7.0), at(9.0)));
+        assert_eq!(hearing.since(at(7.0)), Some(at(12.0)));
+    }
+
+    #[test]
+    fn a_turn_that_is_much_too_late_begins_anew() {
+        let mut hearing = Hearing::new(at(0.0));
+        hearing.check_stall(at(1.4), at(1.0));
+        assert_eq!(hearing.since(at(1.4)), Some(at(0.0)));
+        hearing.check_stall(at(6.0), at(1.0));
+        assert_eq!(hearing.since(at(6.0)), Some(at(6.0)));
+        // A pause does not shorten what an outage left.
+        hearing.connect(at(7.0));
+        hearing.fall_behind(at(7.1));
+        assert_eq!(hearing.since(at(7.1)), Some(at(7.5)));
+    }
+
+    #[test]
+    fn a_renewal_that_was_asked_for_later_confirms_that_nats_answers() {
+        let mut hearing = Hearing::new(at(0.0));
+        assert!(
+            hearing.is_confirmed_since(at(9.0)),
+            "who stands by has no lease"
+        );
+        hearing.lead(at(1.0) + TERM);
+        assert!(hearing.is_confirmed_since(at(1.0)));
+        assert!(!hearing.is_confirmed_since(at(1.1)));
+        hearing.renew(at(1.4), at(1.3) + TERM);
+        assert!(hearing.is_confirmed_since(at(1.1)));
+    }
+}
