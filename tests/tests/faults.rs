@@ -64,7 +64,7 @@ async fn all_complete(cluster: &Cluster, count: usize, limit: Duration) {
 }
 
 #[tokio::test]
-async fn the_jobs_of_a_killed_worker_restart_elsewhere_within_five_seconds() {
+async fn the_jobs_of_a_killed_worker_restart_elsewhere_within_two_seconds() {
     let mut cluster = Cluster::start(DISPATCHER, &[("n1", WORKER)]).await;
     submit_waits(&cluster, 3, "6").await;
     cluster.wait_running(3).await;
@@ -79,7 +79,8 @@ async fn the_jobs_of_a_killed_worker_restart_elsewhere_within_five_seconds() {
             == 3
     })
     .await;
-    assert!(taken < Duration::from_secs(5), "{taken:?}");
+    // It takes 1.5 s at most; the rest is for a busy machine.
+    assert!(taken < Duration::from_secs(2), "{taken:?}");
     all_complete(&cluster, 3, LIMIT).await;
     for record in cluster.records().await {
         assert_eq!(record.node, NodeId::new("n2").ok());
