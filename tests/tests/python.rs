@@ -80,7 +80,7 @@ async fn a_job_goes_from_producer_to_worker_and_back() {
 
 #[tokio::test]
 async fn jobs_that_fail_or_come_too_late_are_dead_letters() {
-    let (mut cluster, _worker) = start().await;
+    let (mut cluster, mut worker) = start().await;
     cluster.submit("shout", "garbled", &b"\xff"[..]).await;
     let record = cluster.wait_record("garbled").await;
     assert_eq!(record.status, RecordStatus::Dead);
@@ -89,7 +89,9 @@ async fn jobs_that_fail_or_come_too_late_are_dead_letters() {
         "{}",
         record.reason
     );
-    let late = ["shout", "x", "--deadline", "1s", "--delay", "2s"];
+    worker.terminate();
+    assert!(worker.wait(Duration::from_secs(10)).await.success());
+    let late = ["shout", "x", "--deadline", "1s"];
     let (output, code) = produce(&mut cluster, "late", &late).await;
     assert!(
         output.starts_with("expired on no node: its deadline passed"),
