@@ -53,7 +53,7 @@ impl Machine {
             return Restriction::default();
         }
         let mut barred = self.failed_before(job, category, waited);
-        barred.extend(self.apart_from(job));
+        barred.extend(self.apart_from(job, category, waited));
         let Some((alone, key)) = alone else {
             return Restriction {
                 barred,
@@ -94,8 +94,14 @@ impl Machine {
     }
 
     /// Returns the nodes where jobs run that went down together with this one, and are
-    /// to be tried apart from it.
-    fn apart_from(&self, job: &Job) -> Vec<(Slot, Obstacle)> {
+    /// to be tried apart from it. After a first loss they share a node if there is no
+    /// other: most nodes die for reasons of their own, and lost jobs are to start soon.
+    fn apart_from(
+        &self,
+        job: &Job,
+        category: CategoryIndex,
+        waited: Duration,
+    ) -> Vec<(Slot, Obstacle)> {
         let Some(own) = job.suspicion else {
             return Vec::new();
         };
@@ -105,7 +111,15 @@ impl Machine {
             let other = other.and_then(|other| other.suspicion);
             other.is_some_and(|other| other.batch != own.batch)
         });
-        self.slots_of(suspects.map(|(_, node)| node), Obstacle::Apart)
+        let barred = self.slots_of(suspects.map(|(_, node)| node), Obstacle::Apart);
+        let candidate = Candidate {
+            barred: &barred,
+            ..Candidate::new(category, &job.requirement, waited)
+        };
+        if own.is_exclusive() || barred.is_empty() || self.fleet.has_other(&candidate) {
+            return barred;
+        }
+        Vec::new()
     }
 
     /// Returns the places of the nodes that are known, each once.
