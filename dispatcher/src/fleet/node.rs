@@ -305,6 +305,11 @@ impl Node {
         self.pulse.interval()
     }
 
+    /// Returns whether this start of the worker has answered a probe.
+    pub fn has_answered(&self) -> bool {
+        self.pulse.has_answered()
+    }
+
     /// Returns how long ago its last heartbeat came.
     pub fn age(&self, now: Time) -> Duration {
         now.since(self.pulse.seen())

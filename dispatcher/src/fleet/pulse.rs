@@ -133,6 +133,10 @@ impl Pulse {
         self.asked = now;
     }
 
+    pub(super) fn has_answered(&self) -> bool {
+        self.has_answered
+    }
+
     pub(super) fn seen(&self) -> Time {
         self.seen
     }

@@ -10,12 +10,15 @@ use rolecast_common::wire::{Admission, AdmissionVerdict, Heartbeat, VERSION};
 
 use super::losses::Cause;
 use super::{Event, Machine, Malformed, Output, State};
-use crate::fleet::Refusal;
+use crate::fleet::{Node, Refusal};
 use crate::roles::Heard;
 
 /// A job that was sent this many heartbeats ago, and that the node does not
 /// list, never reached it.
 const UNLISTED_INTERVALS: u32 = 3;
+/// A worker that does not answer is asked with its first heartbeats only: it may not
+/// listen to probes at all. Derived: admission takes up to three of them.
+const STARTING_BEATS: u64 = 6;
 /// Epochs rise by one each time another dispatcher takes the lead. A node that
 /// tells of one this far above all others is forged, and no reason to follow it.
 const EPOCH_LEAP_MAX: u64 = 1_000_000;
@@ -55,9 +58,8 @@ impl Machine {
                 node: from.clone(),
                 rebooted: change.rebooted,
             }));
-            // An answer shows that it listens to probes.
-            self.probe(from, out);
         }
+        self.probe_new(from, &beat, change.joined || change.rebooted, out);
         if change.drains {
             out.push(Output::Event(Event::NodeDraining { node: from.clone() }));
         }
@@ -69,6 +71,22 @@ impl Machine {
         }
         for assignment in &beat.jobs {
             self.adopt(now, from, assignment, out);
+        }
+    }
+
+    /// Asks a node that is new here for an answer, which shows that it listens to probes.
+    /// One that just starts listens only after it was admitted, so it is asked again.
+    fn probe_new(
+        &mut self,
+        id: &NodeId,
+        beat: &Heartbeat,
+        has_joined: bool,
+        out: &mut Vec<Output>,
+    ) {
+        let is_starting = !beat.joining && beat.sequence <= STARTING_BEATS;
+        let has_answered = self.fleet.get(id).is_some_and(Node::has_answered);
+        if has_joined || is_starting && !has_answered {
+            self.probe(id, out);
         }
     }
 

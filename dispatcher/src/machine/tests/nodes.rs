@@ -113,6 +113,22 @@ fn a_worker_that_starts_is_admitted_at_once_where_nobody_has_its_name() {
 }
 
 #[test]
+fn a_worker_that_starts_is_asked_again_once_it_can_answer() {
+    let mut machine = machine();
+    all(&mut machine, 0.0, [joining("n1", "a", 1)]);
+    let is_ping = |output: &Output| matches!(output, Output::Ping { .. });
+    let out = all(&mut machine, 0.1, [heartbeat("n1", "a", 2, vec![])]);
+    assert!(out.iter().any(is_ping), "{out:?}");
+    let Some(Output::Ping { node, number: _ }) = out.into_iter().find(is_ping) else {
+        panic!("it was just found");
+    };
+    let round_trip = Duration::from_millis(1);
+    all(&mut machine, 0.11, [Input::Latency { node, round_trip }]);
+    let out = all(&mut machine, 0.2, [heartbeat("n1", "a", 3, vec![])]);
+    assert!(!out.iter().any(is_ping), "{out:?}");
+}
+
+#[test]
 fn a_clock_that_is_wrong_is_told_of_once_and_shown() {
     let mut machine = machine();
     let mut events = 0;
