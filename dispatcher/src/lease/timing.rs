@@ -1,8 +1,8 @@
 //! Lengths of the lease, and the sums that they must satisfy.
 //!
-//! A take-over after a death takes [`PATIENCE`], less what had passed since the last
-//! renewal, plus [`WATCH_INTERVAL`] until it was seen and up to [`JITTER_MAX`]: 0.96
-//! to 1.46 s. A holder whose bucket was away leads again within [`RETURN_MAX`] of its
+//! A take-over after a death takes `PATIENCE`, less what had passed since the last
+//! renewal, plus `WATCH_INTERVAL` until it was seen and up to [`JITTER_MAX`]: 0.96
+//! to 1.46 s. A holder whose bucket was away leads again within `RETURN_MAX` of its
 //! first answer.
 
 use std::time::Duration;

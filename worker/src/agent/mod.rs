@@ -1,7 +1,7 @@
 //! The agent: which jobs this node takes, and what becomes of them.
 //!
 //! 0. A worker that starts takes no jobs until a dispatcher admits it: another one may use
-//!    its name. One that is refused gives back what it has, and ends ([`Agent::admit`]).
+//!    its name. One that is refused gives back what it has, and ends (`Agent::admit`).
 //! 1. A job is refused if it cannot be run here and now; the refusal says why.
 //! 2. An execution that is in hand, or was until lately, is not run a second time.
 //! 3. Every accepted job gets exactly one outcome, which is repeated until a
