@@ -213,6 +213,10 @@ async fn a_hook_that_fails_or_hangs_leaves_the_role_where_it_was() {
     let failing = failing.replace("on_role_change", "hook_limit = \"300ms\"\non_role_change");
     cluster.worker(&backup).kill();
     cluster.add_worker(&backup, &failing);
+    wait_until("the restarted node is admitted", LIMIT, async || {
+        cluster.dispatcher().log().contains("rebooted=true")
+    })
+    .await;
     wait_until("the restarted node is heard", LIMIT, async || {
         let view = view(&cluster).await;
         view.is_some_and(|view| {

@@ -90,13 +90,17 @@ async fn a_worker_whose_connection_breaks_keeps_its_jobs() {
     cluster.wait_ready(&["n1"]).await;
     submit_waits(&cluster, 3, "6").await;
     cluster.wait_running(3).await;
-    // Shorter than what proves that a worker is gone.
-    for pause in [100, 300, 500] {
+    // With the time to connect again shorter than what proves that a worker is gone.
+    for (cut, pause) in [100, 200, 300].into_iter().enumerate() {
         proxy.cut(true);
         sleep(Duration::from_millis(pause)).await;
         // The server sees the connection end, and so does the worker.
         proxy.cut(false);
-        cluster.wait_ready(&["n1"]).await;
+        wait_until("the worker is back", LIMIT, async || {
+            let log = cluster.worker("n1").log();
+            log.matches("nats_connected").count() == cut + 2
+        })
+        .await;
     }
     all_ran_once(&mut cluster, 3).await;
 }
