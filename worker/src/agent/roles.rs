@@ -14,7 +14,8 @@
 //!    leaves room for that hook and for another one that takes it back. If the hook
 //!    fails, it is run once more, to say that the role is not held after all, and the
 //!    version is reported as failed and not tried again.
-//! 5. One hook runs at a time; after it the newest wish counts.
+//! 5. One hook runs at a time; after it the newest wish counts. A role whose lease does
+//!    not leave room for two is lost with the first of them.
 //! 6. The first hook of a boot says that no managed role is held: nobody told it to
 //!    the service when the boot before ended.
 
@@ -302,7 +303,9 @@ impl Roles {
     }
 
     /// Returns what the hook should have said: what it has, as far as it is still
-    /// wanted, and what is wanted and leaves the time for two hooks.
+    /// wanted, and what is wanted and leaves the time for two hooks. Once a hook must run
+    /// nothing else is kept either: one that runs holds up the hook that takes a role
+    /// back, and that one would be over after the lease.
     fn target(&self, now: Time, wanted: &BTreeSet<Role>) -> BTreeSet<Role> {
         let Some(told) = &self.told else {
             return BTreeSet::new();
@@ -314,7 +317,11 @@ impl Roles {
         };
         let may_act =
             |role: &&Role| !self.retract.contains(*role) && (told.contains(*role) || is_long(role));
-        wanted.iter().filter(may_act).cloned().collect()
+        let target: BTreeSet<Role> = wanted.iter().filter(may_act).cloned().collect();
+        if target == *told {
+            return target;
+        }
+        target.into_iter().filter(is_long).collect()
     }
 
     /// Returns when a role is no more acted in whose lease ends then.

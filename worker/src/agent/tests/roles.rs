@@ -253,6 +253,25 @@ fn a_role_is_lost_a_hook_before_its_lease_ends_and_wins_only_with_time_for_two()
 }
 
 #[test]
+fn a_hook_takes_a_role_with_it_whose_lease_leaves_no_time_for_another_one() {
+    for (late, left) in [
+        (LEASE - 2 * LIMIT, "follower,leader"),
+        (5 * SECOND, "follower"),
+    ] {
+        let mut bench = with_hook();
+        give(&mut bench, 7, 1, &["backup", "leader"]);
+        let (run, ..) = hook(&mut bench).unwrap();
+        end_hook(&mut bench, run, Ok(()));
+        let without_backup = answer(&bench, 7, 2, &["leader"]);
+        bench.pass(late);
+        bench.take();
+        bench.input(Input::Roles(without_backup));
+        let (_, _, new) = hook(&mut bench).unwrap();
+        assert_eq!((new.as_str(), acts(&bench).as_str()), (left, left));
+    }
+}
+
+#[test]
 fn a_role_that_is_not_offered_is_refused() {
     let mut bench = Bench::with_offers(None);
     give(&mut bench, 7, 1, &["boss", "leader"]);
