@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use rolecast_common::assignment::Assignment;
 use rolecast_common::fnv::fnv1a;
 use rolecast_common::id::{Attempt, NodeId, Sequence};
 use rolecast_common::time::Now;
@@ -10,7 +11,7 @@ use rolecast_common::wire::{LostAttempt, RecordStatus};
 
 use super::quarantine::MASS_WITHIN;
 use super::suspects::{self, Suspicion};
-use super::{Event, Job, LostJob, Machine, Output, State, Verdict};
+use super::{Event, History, Job, LostJob, Machine, Output, State, Verdict};
 use crate::category::Backoff;
 
 /// The delay after the second loss, doubled with each that follows; the first has none,
@@ -149,7 +150,41 @@ impl Machine {
     }
 }
 
+impl History {
+    pub(super) fn is_lost_to(&self, node: &NodeId, assignment: &Assignment) -> bool {
+        self.attempt == assignment.attempt().get() && is_last_at(&self.losses, node, assignment)
+    }
+}
+
 impl Job {
+    /// Returns whether it was given back because the node of this assignment was taken to
+    /// be gone, and was not sent to another since.
+    pub(super) fn is_lost_to(&self, node: &NodeId, assignment: &Assignment) -> bool {
+        self.attempt == assignment.attempt().get() && is_last_at(&self.losses, node, assignment)
+    }
+
+    /// It was no loss if the node has it, or had it until it ended.
+    pub(super) fn absolve(
+        &mut self,
+        now: Now,
+        node: &NodeId,
+        assignment: &Assignment,
+        out: &mut Vec<Output>,
+    ) {
+        if !is_last_at(&self.losses, node, assignment) {
+            return;
+        }
+        self.losses.pop();
+        self.suspicion = None;
+        let sequence = self.ack.sequence();
+        out.push(if self.has_history() {
+            let history = self.history(now, Duration::ZERO);
+            Output::SaveHistory { sequence, history }
+        } else {
+            Output::ForgetHistory(sequence)
+        });
+    }
+
     fn note_loss(&mut self, now: Now, node: &NodeId, companions: Option<u32>) {
         let ran = match self.state {
             State::Running { sent, .. } => now.time.since(sent),
@@ -163,4 +198,10 @@ impl Job {
             companions,
         });
     }
+}
+
+/// Returns whether the last loss was of this execution.
+fn is_last_at(losses: &[LostAttempt], node: &NodeId, assignment: &Assignment) -> bool {
+    let last = losses.last();
+    last.is_some_and(|last| last.attempt == assignment.attempt() && last.node == *node)
 }

@@ -166,24 +166,26 @@ impl Machine {
         }
     }
 
-    /// Takes over a job in hand that a former dispatcher sent.
+    /// Takes over a job in hand that a former dispatcher sent, or one of a node that was
+    /// taken to be gone.
     fn adopt(&mut self, now: Now, node: &NodeId, assignment: &Assignment, out: &mut Vec<Output>) {
         let sequence = assignment.ack().sequence();
-        if self.is_waiting_here(assignment) {
+        if self.is_waiting_here(node, assignment) {
             self.recognize(now, node, assignment, out);
             return;
         }
-        let is_known = self.jobs.contains_key(&sequence)
-            || self.settled.contains(sequence)
-            || self
-                .away
-                .get(&sequence)
-                .is_some_and(|away| away.history.attempt >= assignment.attempt().get());
+        let is_known = self.jobs.contains_key(&sequence) || self.settled.contains(sequence);
+        let away = self.away.get(&sequence).map(|away| &away.history);
+        let is_back = away.is_some_and(|history| history.is_lost_to(node, assignment));
+        let is_revoked =
+            away.is_some_and(|history| history.attempt >= assignment.attempt().get()) && !is_back;
         // A job of our own epoch that we do not know was settled long ago.
-        if is_known || self.is_orphan(assignment) || assignment.epoch() >= self.epoch {
+        let is_settled = assignment.epoch() >= self.epoch && !is_back;
+        if is_known || is_revoked || is_settled || self.is_orphan(assignment) {
             return;
         }
-        let job = self.inherited(now, node, assignment);
+        let mut job = self.inherited(now, node, assignment);
+        job.absolve(now, node, assignment, out);
         let category = self.fleet.category(&job.source.category);
         self.fleet.adopt(now.time, node, sequence, category);
         if job.suspicion.is_some() {
@@ -198,16 +200,17 @@ impl Machine {
         self.jobs.insert(sequence, job);
     }
 
-    /// Returns whether it is an execution, by a former dispatcher's order, of a job that
-    /// was delivered again and waits to be sent.
-    fn is_waiting_here(&self, assignment: &Assignment) -> bool {
+    /// Returns whether it is an execution of a job that was delivered again and waits to be
+    /// sent: by a former dispatcher's order, or at a node that was taken to be gone.
+    fn is_waiting_here(&self, node: &NodeId, assignment: &Assignment) -> bool {
         let job = self.jobs.get(&assignment.ack().sequence());
-        assignment.epoch() < self.epoch
-            && job.is_some_and(|job| {
-                matches!(job.state, State::Waiting)
-                    && job.job == *assignment.job()
-                    && job.attempt < assignment.attempt().get()
-            })
+        job.is_some_and(|job| {
+            let is_later = job.attempt < assignment.attempt().get();
+            let is_former = assignment.epoch() < self.epoch && is_later;
+            matches!(job.state, State::Waiting)
+                && job.job == *assignment.job()
+                && (is_former || job.is_lost_to(node, assignment))
+        })
     }
 
     /// Leaves a job that waits to the node that has it in hand already.
@@ -225,6 +228,7 @@ impl Machine {
         if let Some(room) = self.rooms.get_mut(&job.source) {
             room.leave(sequence, job.is_choosy());
         }
+        job.absolve(now, node, assignment, out);
         job.attempt = assignment.attempt().get();
         job.kept_alive = now.time;
         job.state = State::Running {

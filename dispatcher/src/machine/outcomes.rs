@@ -1,7 +1,7 @@
 //! A worker reports how executions ended. Only the current one counts.
 
 use rolecast_common::assignment::Assignment;
-use rolecast_common::id::{NodeId, Priority};
+use rolecast_common::id::{NodeId, Priority, Sequence};
 use rolecast_common::label::Requirement;
 use rolecast_common::subjects::Source;
 use rolecast_common::time::Now;
@@ -18,6 +18,8 @@ const UNABLE: &str = "unable:";
 enum Standing {
     /// Of the execution we know, or of one from before our time.
     Current,
+    /// Of one at a node that was taken to be gone; the job waits to be sent again.
+    Returned,
     /// Of one that is settled, or being settled: a repetition.
     Repeated,
     /// Of one that was revoked: it changes nothing.
@@ -63,6 +65,7 @@ impl Machine {
         let sequence = assignment.ack().sequence();
         match self.standing(from, assignment) {
             Standing::Current => {}
+            Standing::Returned => self.unqueue(sequence, out),
             Standing::Repeated => {
                 self.repeat(sequence, confirmation, out);
                 return;
@@ -78,10 +81,11 @@ impl Machine {
                 return;
             }
         }
-        let job = match self.jobs.remove(&sequence) {
+        let mut job = match self.jobs.remove(&sequence) {
             Some(job) => job,
             None => self.inherited(now, from, assignment),
         };
+        job.absolve(now, from, assignment, out);
         match outcome.status {
             OutcomeStatus::Completed => {
                 if self.fleet.complete(now.time, from, sequence, &outcome) {
@@ -136,6 +140,7 @@ impl Machine {
                 State::Recording { .. } | State::Burying { .. } if job.attempt == attempt => {
                     Standing::Repeated
                 }
+                State::Waiting if job.is_lost_to(from, assignment) => Standing::Returned,
                 State::Running { .. }
                 | State::Waiting
                 | State::Recording { .. }
@@ -146,15 +151,27 @@ impl Machine {
             return Standing::Repeated;
         }
         match self.away.get(&sequence) {
+            Some(away) if away.history.is_lost_to(from, assignment) => Standing::Current,
             Some(away) if away.history.attempt >= attempt => Standing::Stale,
             Some(_) | None => Standing::Current,
         }
     }
 
+    /// Takes a job that waits out of its room.
+    fn unqueue(&mut self, sequence: Sequence, out: &mut Vec<Output>) {
+        let Some(job) = self.jobs.get(&sequence) else {
+            return;
+        };
+        if let Some(room) = self.rooms.get_mut(&job.source) {
+            room.leave(sequence, job.is_choosy());
+        }
+        out.push(Output::Drop(sequence));
+    }
+
     /// Answers a repetition now if its job is settled; else the answer comes then.
     fn repeat(
         &mut self,
-        sequence: rolecast_common::id::Sequence,
+        sequence: Sequence,
         confirmation: Option<u64>,
         out: &mut Vec<Output>,
     ) {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rolecast_common::assignment::{Ack, Assignment};
-use rolecast_common::id::{Category, Epoch, Sequence};
+use rolecast_common::id::{Attempt, Category, Epoch, Sequence};
 use rolecast_common::time::Time;
 use rolecast_common::wire::{AdmissionVerdict, OutcomeStatus};
 
@@ -13,7 +13,7 @@ use super::{
 };
 
 #[test]
-fn the_jobs_of_a_silent_node_go_back_and_its_late_outcome_changes_nothing() {
+fn the_jobs_of_a_silent_node_go_back_and_its_outcome_is_too_late_once_another_has_them() {
     let (mut machine, first) = running();
     assert!(turn(&mut machine, 2.9, []).is_empty());
     let out = turn(&mut machine, 3.2, []);
@@ -21,12 +21,6 @@ fn the_jobs_of_a_silent_node_go_back_and_its_late_outcome_changes_nothing() {
         panic!("{out:?}");
     };
     assert!(delay.is_zero());
-    let late = turn(
-        &mut machine,
-        3.3,
-        [report("n1", &first, OutcomeStatus::Completed)],
-    );
-    assert_eq!(late, [Output::Confirm("confirm".to_owned())]);
     let out = turn(
         &mut machine,
         3.4,
@@ -40,13 +34,66 @@ fn the_jobs_of_a_silent_node_go_back_and_its_late_outcome_changes_nothing() {
         [report("n1", &first, OutcomeStatus::Completed)],
     );
     assert_eq!(late, [Output::Confirm("confirm".to_owned())]);
-    assert_eq!(machine.counters.outcomes_stale, 2);
+    assert_eq!(machine.counters.outcomes_stale, 1);
     let out = turn(
         &mut machine,
         4.0,
         [report("n2", &second, OutcomeStatus::Completed)],
     );
     assert!(matches!(out[..], [Output::Record(_)]), "{out:?}");
+}
+
+/// The node of [`running`] was silent for too long; its job is on its way back, or
+/// delivered again already and waits for a node.
+fn silenced(is_delivered: bool) -> (Machine, Assignment) {
+    let (mut machine, first) = running();
+    turn(&mut machine, 3.2, []);
+    if is_delivered {
+        assert!(turn(&mut machine, 3.3, [delivery(1, 2)]).is_empty());
+    }
+    (machine, first)
+}
+
+#[test]
+fn a_node_that_was_only_silent_goes_on_with_its_jobs() {
+    for is_delivered in [false, true] {
+        let (mut machine, first) = silenced(is_delivered);
+        let back = heartbeat("n1", "a", 2, vec![first.clone()]);
+        let out = turn(&mut machine, 3.5, [back]);
+        assert!(forwarded(&out).is_empty(), "{out:?}");
+        let forgets = |output: &&Output| matches!(output, Output::ForgetHistory(_));
+        assert_eq!(out.iter().filter(forgets).count(), 1, "{out:?}");
+        let out = turn(
+            &mut machine,
+            3.6,
+            [heartbeat("n2", "a", 1, vec![]), delivery(1, 3)],
+        );
+        assert!(forwarded(&out).is_empty(), "{out:?}");
+        let out = turn(
+            &mut machine,
+            4.0,
+            [report("n1", &first, OutcomeStatus::Completed)],
+        );
+        let [Output::Record(record)] = &out[..] else {
+            panic!("{out:?}");
+        };
+        assert_eq!(record.attempt, Some(Attempt::FIRST));
+        assert!(record.losses.is_empty(), "{record:?}");
+    }
+}
+
+#[test]
+fn what_ended_on_a_node_that_was_only_silent_is_recorded() {
+    for is_delivered in [false, true] {
+        let (mut machine, first) = silenced(is_delivered);
+        let late = report("n1", &first, OutcomeStatus::Completed);
+        let out = turn(&mut machine, 3.5, [late]);
+        let records = |output: &&Output| matches!(output, Output::Record(_));
+        assert_eq!(out.iter().filter(records).count(), 1, "{out:?}");
+        let other = heartbeat("n2", "a", 1, vec![]);
+        let out = turn(&mut machine, 3.6, [other, delivery(1, 3)]);
+        assert!(forwarded(&out).is_empty(), "{out:?}");
+    }
 }
 
 #[test]
