@@ -71,13 +71,10 @@ async fn a_host_that_fails_all_it_gets_spoils_nothing() {
     let bad = worker("exit 1", "exit 64");
     let nodes = [("n1", &*bad), ("n2", &*good), ("n3", &*good)];
     let cluster = Cluster::start(DISPATCHER, &nodes).await;
-    submit(&cluster, "early").await;
-    // A node is judged by what its peers did, when it fails again.
-    wait_until("the others have completed jobs", LIMIT, async || {
-        cluster.records().await.len() >= 36
-    })
-    .await;
-    submit(&cluster, "late").await;
+    for category in ["wait", "other"] {
+        let job = |number: usize| (format!("{category}-{number}"), "".into());
+        cluster.submit_many(category, 24, job).await;
+    }
     let n1 = NodeId::new("n1").unwrap();
     cluster
         .wait_status("n1 is told of", |status| {
@@ -92,21 +89,10 @@ async fn a_host_that_fails_all_it_gets_spoils_nothing() {
     assert!(shown.contains("n1 fails jobs of"), "{shown}");
     cluster.wait_no_jobs(LIMIT).await;
     let records = cluster.records().await;
-    assert_eq!(records.len(), 96);
+    assert_eq!(records.len(), 48);
     for record in records {
         assert_eq!(record.status, RecordStatus::Completed, "{record:?}");
         let on_n1 = record.failures.iter().filter(|failed| failed.node == n1);
         assert!(on_n1.count() <= 1, "{record:?}");
-    }
-}
-
-/// Submits jobs of both categories.
-async fn submit(cluster: &Cluster, name: &str) {
-    for category in ["wait", "other"] {
-        cluster
-            .submit_many(category, 24, |i| {
-                (format!("{category}-{name}-{i}"), "".into())
-            })
-            .await;
     }
 }

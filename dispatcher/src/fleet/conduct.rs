@@ -200,6 +200,21 @@ impl Conduct {
         is_new
     }
 
+    /// Looks at it again: its peers may have completed jobs since it failed its own.
+    /// Returns whether it is distrusted from now on.
+    pub(super) fn review(&mut self, now: Now, peers: &mut Peers) -> bool {
+        let others = peers.without(self.counted());
+        let is_failing = f64::from(self.failed_in_row) >= FAILURES_MIN && self.doubt.is_none();
+        if !is_failing || !self.tally.stands_out(others) {
+            return false;
+        }
+        let before = self.counted();
+        let reason = format!("its last {} jobs failed", self.failed_in_row);
+        self.pause(now, Fault::Failing, &reason);
+        peers.replace(before, self.counted());
+        true
+    }
+
     /// It could not start a job; returns whether a pause begins by that.
     pub(super) fn note_unable(
         &mut self,
@@ -341,8 +356,14 @@ mod tests {
         for _ in 0..100 {
             assert!(!two.fail(0, false));
         }
+        let Two { bad, peers, .. } = &mut two;
+        assert!(!bad.review(at(1), peers));
         two.succeed(4);
-        assert!(two.fail(1, false));
+        let Two { good, bad, peers } = &mut two;
+        assert!(!good.review(at(1), peers));
+        assert!(bad.review(at(1), peers), "it needs no more jobs for that");
+        assert_eq!(bad.doubt().unwrap().reason, "its last 100 jobs failed");
+        assert!(!bad.review(at(2), peers), "it is told of once");
     }
 
     #[test]

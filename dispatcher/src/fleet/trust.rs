@@ -1,6 +1,6 @@
 //! Which nodes are trusted with jobs of which categories.
 
-use rolecast_common::id::{NodeId, Sequence};
+use rolecast_common::id::{Category, NodeId, Sequence};
 use rolecast_common::time::{Now, Time};
 use rolecast_common::wire::{Distrust, DistrustKind};
 
@@ -62,6 +62,25 @@ impl Fleet {
         let doubt = conduct.doubt().filter(|_| is_new).cloned();
         self.keep_out(now.time, id, category);
         doubt
+    }
+
+    /// Looks again at how jobs end on a node; returns the categories for which it is
+    /// distrusted from now on.
+    pub fn review(&mut self, now: Now, id: &NodeId) -> Vec<(Category, Doubt)> {
+        let Some(node) = self.nodes.get_mut(id) else {
+            return Vec::new();
+        };
+        let mut found = Vec::new();
+        for (category, conduct) in &mut node.conduct {
+            if conduct.review(now, &mut self.categories[*category].peers) {
+                found.extend(conduct.doubt().map(|doubt| (*category, doubt.clone())));
+            }
+        }
+        let named = found.into_iter().map(|(category, doubt)| {
+            self.keep_out(now.time, id, category);
+            (self.policy(category).category.clone(), doubt)
+        });
+        named.collect()
     }
 
     /// The node could not start the job; returns the doubt if that begins a pause.

@@ -53,6 +53,7 @@ impl Machine {
         self.tell_roles(now, heard, out);
         self.judge_roles(now, from, out);
         self.follow(from, beat.epoch, out);
+        self.review(now, from, out);
         if change.joined || change.rebooted {
             out.push(Output::Event(Event::NodeJoined {
                 node: from.clone(),

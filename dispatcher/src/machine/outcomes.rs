@@ -1,7 +1,7 @@
 //! A worker reports how executions ended. Only the current one counts.
 
 use rolecast_common::assignment::Assignment;
-use rolecast_common::id::{NodeId, Priority, Sequence};
+use rolecast_common::id::{Category, NodeId, Priority, Sequence};
 use rolecast_common::label::Requirement;
 use rolecast_common::subjects::Source;
 use rolecast_common::time::Now;
@@ -101,11 +101,7 @@ impl Machine {
                     .fleet
                     .fail(now, from, sequence, &clipped(&outcome.reason));
                 if let Some(doubt) = doubt {
-                    self.counters.nodes_distrusted += 1;
-                    let doubted = doubted(from, assignment, doubt);
-                    out.push(Output::Event(Event::Verdict(Verdict::NodeDistrusted(
-                        doubted,
-                    ))));
+                    self.tell_distrusted(from, assignment.category().clone(), doubt, out);
                 }
             }
             OutcomeStatus::Refused if outcome.reason.starts_with(UNABLE) => {
@@ -113,7 +109,7 @@ impl Machine {
                 let reason = clipped(&outcome.reason);
                 let doubt = self.fleet.fail_to_start(now, from, sequence, &reason);
                 if let Some(doubt) = doubt {
-                    let doubted = doubted(from, assignment, doubt);
+                    let doubted = doubted(from, assignment.category().clone(), doubt);
                     out.push(Output::Event(Event::Verdict(Verdict::NodeUnable(doubted))));
                 }
             }
@@ -127,6 +123,26 @@ impl Machine {
             }
         }
         self.settle(now, from, job, outcome, confirmation, out);
+    }
+
+    /// Looks again at how jobs end on the node, now that its peers may have shown more.
+    pub(super) fn review(&mut self, now: Now, node: &NodeId, out: &mut Vec<Output>) {
+        for (category, doubt) in self.fleet.review(now, node) {
+            self.tell_distrusted(node, category, doubt, out);
+        }
+    }
+
+    fn tell_distrusted(
+        &mut self,
+        node: &NodeId,
+        category: Category,
+        doubt: Doubt,
+        out: &mut Vec<Output>,
+    ) {
+        self.counters.nodes_distrusted += 1;
+        let doubted = doubted(node, category, doubt);
+        let verdict = Verdict::NodeDistrusted(doubted);
+        out.push(Output::Event(Event::Verdict(verdict)));
     }
 
     fn standing(&self, from: &NodeId, assignment: &Assignment) -> Standing {
@@ -243,10 +259,10 @@ impl Machine {
     }
 }
 
-fn doubted(node: &NodeId, assignment: &Assignment, doubt: Doubt) -> DoubtedNode {
+fn doubted(node: &NodeId, category: Category, doubt: Doubt) -> DoubtedNode {
     DoubtedNode {
         node: node.clone(),
-        category: assignment.category().clone(),
+        category,
         reason: doubt.reason,
         pause: doubt.pause,
     }
