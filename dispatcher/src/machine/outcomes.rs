@@ -185,12 +185,7 @@ impl Machine {
     }
 
     /// Answers a repetition now if its job is settled; else the answer comes then.
-    fn repeat(
-        &mut self,
-        sequence: Sequence,
-        confirmation: Option<u64>,
-        out: &mut Vec<Output>,
-    ) {
+    fn repeat(&mut self, sequence: Sequence, confirmation: Option<u64>, out: &mut Vec<Output>) {
         let replaced = match self.jobs.get_mut(&sequence).map(|job| &mut job.state) {
             Some(State::Recording {
                 confirmation: waiting,
