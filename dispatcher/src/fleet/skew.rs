@@ -2,7 +2,9 @@
 //! sent and heard.
 //!
 //! A heartbeat takes time, never less than none: each tells a difference that is too
-//! small by that. So of the last few the largest is the nearest to the truth.
+//! small by that. So of the last few the largest is the nearest to the truth. Those of an
+//! outage come all at once after it: one that catches up with those before it shows that
+//! they were held up, and they count no more.
 
 use std::collections::VecDeque;
 
@@ -16,6 +18,9 @@ const SAMPLES_MIN: usize = 3;
 /// far above what messages take, and what time servers keep.
 const WRONG_MS: i64 = 2000;
 const RIGHT_MS: i64 = 1000;
+/// One heartbeat has caught up with another by so many milliseconds. Guessed: more than a
+/// busy host delays one, and less than heartbeats are apart.
+const CAUGHT_UP_MS: i64 = 500;
 
 #[derive(Debug, Default)]
 pub(super) struct Skew {
@@ -27,8 +32,12 @@ impl Skew {
     /// Takes a heartbeat; returns the difference if it is news that the clock is wrong.
     pub(super) fn observe(&mut self, sent: WallTime, heard: WallTime) -> Option<i64> {
         let millis = |time: WallTime| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
-        self.samples
-            .push_back(millis(sent).saturating_sub(millis(heard)));
+        let ahead = millis(sent).saturating_sub(millis(heard));
+        let is_late = |former: &i64| ahead.saturating_sub(*former) > CAUGHT_UP_MS;
+        while self.samples.back().is_some_and(is_late) {
+            self.samples.pop_back();
+        }
+        self.samples.push_back(ahead);
         if self.samples.len() > SAMPLES_MAX {
             self.samples.pop_front();
         }
@@ -68,6 +77,26 @@ mod tests {
     }
 
     #[test]
+    fn what_was_held_up_by_an_outage_is_not_mistaken_for_a_wrong_clock() {
+        for length in 1..30u64 {
+            let mut skew = Skew::default();
+            let mut told = Vec::new();
+            for second in 0..60 {
+                let sent = 1_000_000 + 1000 * second;
+                // All of an outage arrive when it is over.
+                let is_held = (10..10 + length).contains(&second);
+                let heard = if is_held {
+                    1_010_000 + 1000 * length
+                } else {
+                    sent
+                };
+                told.extend(skew.observe(wall(sent), wall(heard)));
+            }
+            assert_eq!(told, [], "after {length} s");
+        }
+    }
+
+    #[test]
     fn a_wrong_clock_is_told_once_until_it_was_right_again() {
         for ahead in [600_000i64, -600_000] {
             let mut skew = Skew::default();
@@ -81,7 +110,7 @@ mod tests {
                 );
                 news.extend(told.map(|skew| (n, skew)));
             }
-            let again = if ahead > 0 { 20 } else { 27 };
+            let again = if ahead > 0 { 22 } else { 27 };
             assert_eq!(news, [(2, ahead), (again, ahead)]);
         }
     }
