@@ -39,6 +39,12 @@ async fn a_single_server_that_lost_its_store_is_set_up_again() {
 }
 
 #[tokio::test]
+async fn a_single_server_is_killed_and_no_job_that_runs_is_run_again() {
+    let verdict = verdict("r1-kill").await;
+    assert_eq!(verdict.duplicate_runs, 0, "{verdict:#?}");
+}
+
+#[tokio::test]
 async fn all_programs_are_killed_at_once_and_every_job_is_recorded() {
     verdict("r1-programs-kill").await;
 }
