@@ -58,7 +58,7 @@ test-long: tools build ## soak with 200,000 jobs, and simulate the role protocol
 	ROLECAST_PROTOCOL_SEEDS=$(ROLECAST_PROTOCOL_SEEDS_LONG) $(CARGO) test -p rolecast-tests --test protocol_sim -- --nocapture
 	ROLECAST_SOAK_JOBS=$(ROLECAST_SOAK_JOBS) $(CARGO) test -p rolecast-tests --test soak -- --nocapture
 
-chaos: tools build ## inject faults into real clusters, and check what became of each job (half an hour)
+chaos: tools build ## inject faults into real clusters, and check what became of each job (17 minutes)
 	$(TARGET)/debug/chaos $(CHAOS_FLAGS)
 
 bench-dispatch: tools ## compare Rolecast with workers that pull from JetStream
