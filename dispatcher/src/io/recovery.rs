@@ -23,8 +23,8 @@ use super::ACK_WAIT;
 use super::assets::set_consumer;
 use super::upkeep::ask;
 
-/// The value for a moment: longer than keep-alives take to arrive, shorter than what a
-/// take-over has taken before.
+/// The value for a moment: longer than keep-alives take to arrive. What was delivered
+/// since is recovered the second time, which the machine asks for.
 const ACK_WAIT_LOWERED: Duration = Duration::from_millis(500);
 /// The server looks 100 ms after the change; as much again for a busy one.
 const LOOK_WAIT: Duration = Duration::from_millis(200);

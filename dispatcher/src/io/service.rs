@@ -282,7 +282,10 @@ impl Service {
             Arrived::Record(message) => self.on_record(&message),
             Arrived::Heartbeat(message) => self.tell(intake::heartbeat(&message)),
             Arrived::Request(message) => self.on_request(message),
-            Arrived::Report(Input::Recovered) => self.end_recovery().await,
+            Arrived::Report(Input::Recovered) => {
+                self.end_recovery().await;
+                self.tell(Input::Recovered);
+            }
             Arrived::Report(input) => self.on_report(input),
             Arrived::Link(input) => {
                 self.tell(input);

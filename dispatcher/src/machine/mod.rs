@@ -357,8 +357,7 @@ impl Machine {
             Input::Recorded { sequence, result } => self.finish_record(sequence, result, out),
             Input::Buried { sequence, is_done } => self.finish_burial(sequence, is_done, out),
             Input::StreamRenewed { created } => self.renew_stream(now, created, out),
-            // Only the shell waits for it.
-            Input::Recovered => {}
+            Input::Recovered => self.note_recovered(now.time),
             Input::Found(category) => self.find(category, out),
             Input::Deserted(category) => self.desert(&category),
             Input::Backlogs(held) => self.count_arrivals(now, &held),
@@ -395,7 +394,7 @@ impl Machine {
     /// Returns when [`Input::Turn`] is due at the latest.
     pub fn next_deadline(&self) -> Time {
         let sweep = self.swept + SWEEP_INTERVAL;
-        let others = [self.roles_deadline(), self.look_due()];
+        let others = [self.roles_deadline(), self.look_due(), self.takeover.due()];
         others.into_iter().flatten().fold(sweep, Time::min)
     }
 
@@ -416,7 +415,7 @@ impl Machine {
         if self.is_stopping || self.led_since.is_none() || !self.hearing.is_open(now.time) {
             return;
         }
-        self.recover(now.time, out);
+        self.recover(now, out);
         self.send_waiting(now, out);
         self.fetch(now.time, out);
     }

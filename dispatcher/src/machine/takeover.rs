@@ -3,15 +3,21 @@
 //!
 //! Jobs that were delivered to its predecessor and not sent to a node come back only
 //! when their acknowledgement is overdue. Once it is known which jobs are in hand, the
-//! leader has the stream deliver all the others again ([`super::Output::Recover`]).
+//! leader has the stream deliver all the others again ([`super::Output::Recover`]): twice,
+//! for what was delivered a moment ago is not overdue yet the first time. A dispatcher that
+//! lost the lease to this one may have gone on to receive jobs until then.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use rolecast_common::id::NodeId;
-use rolecast_common::time::Time;
+use rolecast_common::time::{Now, Time};
 
 use super::{Machine, Output};
+
+/// From the first recovery to the second: longer than the young are spared, see
+/// `io/recovery`.
+const YOUNG_MAX: Duration = Duration::from_millis(700);
 
 #[derive(Debug, Default)]
 pub(super) struct Takeover {
@@ -21,7 +27,18 @@ pub(super) struct Takeover {
     awaited: BTreeSet<NodeId>,
     /// Whether it listened for so long before that it knew every node.
     knew_all: bool,
-    is_recovered: bool,
+    recovery: Recovery,
+}
+
+/// How far the recovery of jobs is that were delivered to the former leader.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Recovery {
+    #[default]
+    Wanted,
+    Asked,
+    /// Those that were young are to be recovered then.
+    WantedAgain(Time),
+    Over,
 }
 
 impl Takeover {
@@ -30,7 +47,7 @@ impl Takeover {
             since: Some(now),
             awaited: alive,
             knew_all,
-            is_recovered: false,
+            recovery: Recovery::Wanted,
         };
     }
 
@@ -48,10 +65,33 @@ impl Takeover {
             .is_some_and(|since| is_answered || now.since(since) >= warm_up)
     }
 
-    /// Returns once that all jobs in hand are known.
+    /// Returns, each time once, that jobs are to be recovered: all in hand are known.
     fn may_recover(&mut self, now: Time, warm_up: Duration) -> bool {
-        let is_due = self.is_over(now, warm_up) && self.awaited.is_empty();
-        is_due && !std::mem::replace(&mut self.is_recovered, true)
+        let next = match self.recovery {
+            Recovery::Wanted if self.is_over(now, warm_up) && self.awaited.is_empty() => {
+                Recovery::Asked
+            }
+            Recovery::WantedAgain(at) if now >= at => Recovery::Over,
+            Recovery::Wanted | Recovery::Asked | Recovery::WantedAgain(_) | Recovery::Over => {
+                return false;
+            }
+        };
+        self.recovery = next;
+        true
+    }
+
+    fn note_recovered(&mut self, now: Time) {
+        if self.recovery == Recovery::Asked {
+            self.recovery = Recovery::WantedAgain(now + YOUNG_MAX);
+        }
+    }
+
+    /// Returns when the second recovery is due.
+    pub(super) fn due(&self) -> Option<Time> {
+        match self.recovery {
+            Recovery::WantedAgain(at) => Some(at),
+            Recovery::Wanted | Recovery::Asked | Recovery::Over => None,
+        }
     }
 }
 
@@ -68,11 +108,20 @@ impl Machine {
         self.takeover.begin(now, alive, knew_all);
     }
 
-    /// Has the jobs come back that nobody has in hand, once that is known.
-    pub(super) fn recover(&mut self, now: Time, out: &mut Vec<Output>) {
-        if self.takeover.may_recover(now, self.params.warm_up) {
+    /// Has the jobs come back that nobody has in hand, once that is known. Those that are
+    /// held or run are alive, which is said just before.
+    pub(super) fn recover(&mut self, now: Now, out: &mut Vec<Output>) {
+        let is_again = self.takeover.due().is_some();
+        if self.takeover.may_recover(now.time, self.params.warm_up) {
+            if is_again {
+                self.revive_jobs(now, out);
+            }
             out.push(Output::Recover);
         }
+    }
+
+    pub(super) fn note_recovered(&mut self, now: Time) {
+        self.takeover.note_recovered(now);
     }
 }
 
@@ -104,7 +153,21 @@ mod tests {
         takeover.settle(&NodeId::new("b").unwrap());
         assert!(takeover.is_over(at(20), WARM_UP));
         assert!(takeover.may_recover(at(20), WARM_UP));
-        assert!(!takeover.may_recover(at(21), WARM_UP), "once is enough");
+        assert!(!takeover.may_recover(at(21), WARM_UP), "it was asked for");
+    }
+
+    #[test]
+    fn what_was_delivered_a_moment_before_is_recovered_a_moment_later() {
+        let mut takeover = Takeover::default();
+        takeover.begin(at(0), nodes(&[]), true);
+        assert!(takeover.may_recover(at(20), WARM_UP));
+        assert_eq!(takeover.due(), None);
+        takeover.note_recovered(at(300));
+        assert_eq!(takeover.due(), Some(at(1000)));
+        assert!(!takeover.may_recover(at(999), WARM_UP));
+        assert!(takeover.may_recover(at(1000), WARM_UP));
+        takeover.note_recovered(at(1300));
+        assert!(!takeover.may_recover(at(9000), WARM_UP), "twice is enough");
     }
 
     #[test]
