@@ -1,11 +1,11 @@
 //! Which execution of which job a message is about.
 //!
 //! An assignment travels as the tail of a job's reply subject,
-//! `<epoch>.<category>.<job>.<attempt>.<ack subject>`, so a dispatcher that has
-//! just taken over learns from it all it needs to settle the job. To a worker
-//! it is one opaque string.
+//! `<epoch>.<category>.<job>.<attempt>.<seal>.<ack subject>`, so a dispatcher that has
+//! just taken over learns from it all it needs to settle the job, and from the seal that
+//! a dispatcher made it. To a worker it is one opaque string.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -30,28 +30,72 @@ struct Parts {
     category: Category,
     job: JobId,
     attempt: Attempt,
+    seal: Option<Seal>,
+    /// Where the seal begins, or the ack subject if there is none.
+    head: usize,
     ack: Ack,
 }
 
+/// What shows that a dispatcher made an assignment; sixteen hexadecimal digits in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seal(u64);
+
+impl Seal {
+    pub const fn new(tag: u64) -> Self {
+        Self(tag)
+    }
+
+    /// Reads it as it is written, and in no other form.
+    fn parse(text: &str) -> Option<Self> {
+        let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        if text.len() != 16 || !text.bytes().all(is_digit) {
+            return None;
+        }
+        u64::from_str_radix(text, 16).ok().map(Self)
+    }
+}
+
+impl fmt::Display for Seal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
 impl Assignment {
-    pub fn new(epoch: Epoch, category: Category, job: JobId, attempt: Attempt, ack: Ack) -> Self {
-        let (epoch_text, attempt_text) = (epoch.to_string(), attempt.to_string());
-        let tokens = [
-            epoch_text.as_str(),
-            category.as_str(),
-            job.as_str(),
-            attempt_text.as_str(),
-            ack.as_str(),
-        ];
-        let text = tokens.join(".").into();
+    /// Makes an assignment; `seal` is given the text before and behind its place.
+    pub fn sealed(
+        epoch: Epoch,
+        category: Category,
+        job: JobId,
+        attempt: Attempt,
+        ack: Ack,
+        seal: impl FnOnce([&str; 2]) -> Seal,
+    ) -> Self {
+        let mut text = format!("{epoch}.{category}.{job}.{attempt}.");
+        let head = text.len();
+        let seal = seal([&text, ack.as_str()]);
+        // The length is known, and the text is made for each job.
+        text.reserve_exact(17 + ack.as_str().len());
+        let _ = write!(text, "{seal}.{ack}");
         Self(Arc::new(Parts {
-            text,
+            text: text.into(),
             epoch,
             category,
             job,
             attempt,
+            seal: Some(seal),
+            head,
             ack,
         }))
+    }
+
+    pub fn seal(&self) -> Option<Seal> {
+        self.0.seal
+    }
+
+    /// Returns the text before and behind the place of the seal.
+    pub fn sealed_text(&self) -> [&str; 2] {
+        [&self.0.text[..self.0.head], self.0.ack.as_str()]
     }
 
     pub fn epoch(&self) -> Epoch {
@@ -81,7 +125,7 @@ impl Assignment {
 
 /// Text that is not an assignment.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not an assignment <epoch>.<category>.<job>.<attempt>.<ack subject>")]
+#[error("not an assignment <epoch>.<category>.<job>.<attempt>.<seal>.<ack subject>")]
 pub struct InvalidAssignment;
 
 impl FromStr for Assignment {
@@ -97,10 +141,17 @@ impl FromStr for Assignment {
         let category = Category::new(token()?).map_err(|_| InvalidAssignment)?;
         let job = JobId::new(token()?).map_err(|_| InvalidAssignment)?;
         let attempt: u32 = token()?.parse().map_err(|_| InvalidAssignment)?;
-        let ack_len = token()?.len();
+        let rest = token()?;
         if attempt == 0 {
             return Err(InvalidAssignment);
         }
+        let head = text.len() - rest.len();
+        let sealed = rest.split_once('.');
+        let sealed = sealed.and_then(|(seal, ack)| Some((Seal::parse(seal)?, ack.len())));
+        let (seal, ack_len) = match sealed {
+            Some((seal, ack_len)) => (Some(seal), ack_len),
+            None => (None, rest.len()),
+        };
         let text: Arc<str> = text.into();
         let start = text.len() - ack_len;
         let ack = Ack::within(Arc::clone(&text), start).ok_or(InvalidAssignment)?;
@@ -110,6 +161,8 @@ impl FromStr for Assignment {
             category,
             job,
             attempt: Attempt::new(attempt),
+            seal,
+            head,
             ack,
         })))
     }
@@ -149,6 +202,8 @@ pub struct Ack {
     /// The subject, or an assignment that ends with it.
     text: Arc<str>,
     start: usize,
+    /// Where the names of the stream and of the consumer begin, and where that ends.
+    names: [usize; 3],
     sequence: Sequence,
     stored: WallTime,
 }
@@ -190,10 +245,17 @@ impl Ack {
         let number = |index: usize| -> Option<u64> {
             tokens.get(ends[index - 1] + 1..ends[index])?.parse().ok()
         };
+        let base = start + "$JS.ACK.".len();
+        let stream = match first {
+            2 => base,
+            _ => base + ends[first - 3] + 1,
+        };
+        let consumer = base + ends[first - 2] + 1;
         let sequence = number(first + 1)?;
         let nanos = number(first + 3)?;
         Some(Self {
             start,
+            names: [stream, consumer, base + ends[first - 1]],
             sequence: Sequence::new(sequence),
             stored: WallTime::from_millis(nanos / 1_000_000),
             text,
@@ -202,6 +264,18 @@ impl Ack {
 
     pub fn as_str(&self) -> &str {
         &self.text[self.start..]
+    }
+
+    /// Returns the name of the stream.
+    pub fn stream(&self) -> &str {
+        let [start, end, _] = self.names;
+        &self.text[start..end - 1]
+    }
+
+    /// Returns the name of the consumer.
+    pub fn consumer(&self) -> &str {
+        let [_, start, end] = self.names;
+        &self.text[start..end]
     }
 
     /// Returns the job's place in the stream.
@@ -252,21 +326,47 @@ mod tests {
             assert_eq!(ack.sequence(), Sequence::new(41));
             assert_eq!(ack.stored(), WallTime::from_millis(1_700_000_000_123));
             assert_eq!(ack.as_str(), subject);
+            assert_eq!(
+                (ack.stream(), ack.consumer()),
+                ("ROLECAST_JOBS", "normal-ocr")
+            );
         }
     }
 
     #[test]
     fn an_assignment_survives_its_text_form() {
+        for ack in [FIRST_FORM, SECOND_FORM] {
+            let text = format!("7.ocr.job-1.3.00c0ffee00000001.{ack}");
+            let assignment: Assignment = text.parse().unwrap();
+            assert_eq!(assignment.attempt(), Attempt::new(3));
+            assert_eq!(assignment.epoch(), Epoch::new(7));
+            assert_eq!(assignment.seal(), Some(Seal::new(0x00c0_ffee_0000_0001)));
+            assert_eq!(assignment.sealed_text(), ["7.ocr.job-1.3.", ack]);
+            assert_eq!(assignment.ack().as_str(), ack);
+            assert_eq!(assignment.ack().consumer(), "normal-ocr");
+            assert_eq!(assignment.to_string(), text);
+            let made = Assignment::sealed(
+                Epoch::new(7),
+                assignment.category().clone(),
+                assignment.job().clone(),
+                Attempt::new(3),
+                assignment.ack().clone(),
+                |parts| {
+                    assert_eq!(parts, assignment.sealed_text());
+                    Seal::new(0x00c0_ffee_0000_0001)
+                },
+            );
+            assert_eq!(made, assignment);
+        }
+    }
+
+    #[test]
+    fn an_assignment_without_a_seal_is_read() {
         let text = format!("7.ocr.job-1.3.{FIRST_FORM}");
         let assignment: Assignment = text.parse().unwrap();
-        assert_eq!(assignment.attempt(), Attempt::new(3));
-        assert_eq!(assignment.epoch(), Epoch::new(7));
+        assert_eq!(assignment.seal(), None);
+        assert_eq!(assignment.sealed_text(), ["7.ocr.job-1.3.", FIRST_FORM]);
         assert_eq!(assignment.ack().as_str(), FIRST_FORM);
-        assert_eq!(assignment.to_string(), text);
-        let (category, job) = (assignment.category().clone(), assignment.job().clone());
-        let ack = assignment.ack().clone();
-        let made = Assignment::new(Epoch::new(7), category, job, Attempt::new(3), ack);
-        assert_eq!(made, assignment);
     }
 
     #[test]
@@ -279,6 +379,8 @@ mod tests {
             format!("7.OCR.job-1.3.{FIRST_FORM}"),
             format!("7.ocr.job-1.3.{FIRST_FORM}.1.2.3.4.5"),
             format!("7.ocr.job-1.3.{}", "$JS.ACK.a.b.1.2.3.4.*"),
+            format!("7.ocr.job-1.3.C0FFEE0000000001.{FIRST_FORM}"),
+            format!("7.ocr.job-1.3.c0ffee.{FIRST_FORM}"),
         ] {
             assert!(text.parse::<Assignment>().is_err(), "{text}");
         }

@@ -129,6 +129,12 @@ impl Source {
         })
     }
 
+    /// Returns whether its consumer has this name.
+    pub fn is_consumer(&self, name: &str) -> bool {
+        let parts = name.split_once('-');
+        parts == Some((self.priority.as_str(), self.category.as_str()))
+    }
+
     /// Names the durable consumer. The priority comes first because it has no
     /// dash, so no two sources share a name.
     pub fn consumer(&self) -> String {
@@ -173,6 +179,20 @@ pub fn node_confirm(node: &NodeId, batch: u64) -> String {
 /// Everything addressed to a node: the only subscription a worker needs.
 pub fn node_all(node: &NodeId) -> String {
     format!("rolecast.node.{node}.>")
+}
+
+/// Returns whether nobody but this node hears what is sent to the subject.
+pub fn is_of_node(subject: &str, node: &NodeId) -> bool {
+    let rest = subject.strip_prefix("rolecast.node.");
+    let rest = rest.and_then(|rest| rest.strip_prefix(node.as_str()));
+    let rest = rest.and_then(|rest| rest.strip_prefix('.'));
+    rest.is_some_and(|rest| !rest.is_empty() && is_literal(rest))
+}
+
+/// Returns whether these tokens of a subject are plain text, without wildcards.
+pub fn is_literal(tokens: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'*' | b'>');
+    tokens.bytes().all(is_plain)
 }
 
 /// Where a node publishes its heartbeats.
@@ -290,6 +310,8 @@ mod tests {
         let high = Source::parse("rolecast.jobs.a.high").unwrap();
         assert_ne!(normal.consumer(), high.consumer());
         for source in [normal, high] {
+            assert!(source.is_consumer(&source.consumer()));
+            assert!(!source.is_consumer("normal-a"));
             assert_eq!(Source::from_consumer(&source.consumer()), Some(source));
         }
     }
@@ -307,6 +329,26 @@ mod tests {
             "rolecast.done.n1.3.ping.j1.1.$JS.ACK.S.c.1.2.3.4.5",
         ] {
             assert_eq!(parse_pong(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn only_what_lies_below_its_subject_is_a_nodes_own() {
+        let node = NodeId::new("n1").unwrap();
+        assert!(is_of_node(&node_confirm(&node, 7), &node));
+        assert!(is_of_node(&node_jobs(&node), &node));
+        for other in [
+            "",
+            "rolecast.node.n1",
+            "rolecast.node.n1.",
+            "rolecast.node.n12.confirm.7",
+            "rolecast.node.n2.confirm.7",
+            "rolecast.node.*.confirm.7",
+            "rolecast.node.n1.>",
+            "rolecast.node.n1.a b",
+            "rolecast.jobs.ocr",
+        ] {
+            assert!(!is_of_node(other, &node), "{other}");
         }
     }
 

@@ -14,6 +14,7 @@
 //! - [`storage`]: how large each stream may become;
 //! - [`fitting`]: records as large as the server takes;
 //! - [`machine`]: the decision core, one state machine over explicit time;
+//! - [`seal`], [`claim`]: by what an assignment is known, and what is believed of others;
 //! - [`lease`]: which one of several dispatchers is at work;
 //! - [`io`]: the shell that feeds it from NATS and carries out what it says;
 //! - [`config`]: the configuration file.
@@ -23,6 +24,7 @@
 
 pub mod capacity;
 pub mod category;
+pub mod claim;
 pub mod config;
 pub mod fitting;
 pub mod fleet;
@@ -34,5 +36,6 @@ pub mod machine;
 pub mod placement;
 pub mod profile;
 pub mod roles;
+pub mod seal;
 pub mod server_clock;
 pub mod storage;

@@ -20,12 +20,14 @@ use rolecast_common::wire::{
     Blob, ForecastMode, Heartbeat, JobUsage, Outcome, OutcomeStatus, VERSION,
 };
 use rolecast_dispatcher::category::{Backoff, Policy as CategoryPolicy, Profile};
+use rolecast_dispatcher::claim::Claimed;
 use rolecast_dispatcher::forecast::{self, Model, Quantile};
 use rolecast_dispatcher::machine::{
     Delivery, Input, Machine, Output, PULL_EXPIRES, Params, Recorded,
 };
 use rolecast_dispatcher::placement::{Patience, Weights};
 use rolecast_dispatcher::roles::Settings as RoleSettings;
+use rolecast_dispatcher::seal::Seals;
 
 use heartbeat::{heartbeat, resources, whole};
 
@@ -295,7 +297,7 @@ impl Rolecast {
         let input = Input::Outcomes {
             from: self.heartbeats[ended.host].node.clone(),
             reply: None,
-            outcomes: vec![(assignment, ended.outcome(self.clock))],
+            outcomes: vec![(Claimed::new(assignment), ended.outcome(self.clock))],
         };
         self.tell(now, input, sends);
     }
@@ -425,6 +427,7 @@ fn leading(mut machine: Machine, now: Now) -> Machine {
     let lead = Input::Lead {
         epoch: Epoch::new(1),
         until: Time::from_start(Duration::MAX),
+        seals: Seals::default(),
         histories: Vec::new(),
     };
     machine.handle(now, lead, &mut Vec::new());

@@ -1,16 +1,17 @@
 //! Turns messages into inputs. What cannot be read becomes an input too.
 
 use async_nats::{HeaderMap, Message, StatusCode};
-use rolecast_common::assignment::Ack;
+use rolecast_common::assignment::{Ack, Assignment};
 use rolecast_common::nats::{Meaning, ServerError};
 use rolecast_common::options::{self, Headers, Origin};
-use rolecast_common::subjects::{self, Done, Source};
+use rolecast_common::subjects::{self, Done, STREAM_JOBS, Source, is_of_node};
 use rolecast_common::time::WallTime;
 use rolecast_common::wire::{
     self, Encoding, HEADER_CONTENT_TYPE, Heartbeat, Outcome, OutcomeBatch,
 };
 use serde::Deserialize;
 
+use crate::claim::Claimed;
 use crate::machine::{Delivery, Input, Malformed, Recorded};
 
 const HEADER_PENDING: &str = "Nats-Pending-Messages";
@@ -27,6 +28,9 @@ fn message_encoding(message: &Message) -> Encoding {
 pub(super) fn delivery(message: &Message, stream_created: WallTime) -> Option<Delivery> {
     let source = Source::parse(&message.subject).ok()?;
     let ack = Ack::parse(message.reply.as_deref()?)?;
+    if !is_of_jobs(&ack, &source) {
+        return None;
+    }
     let origin = Origin {
         sequence: ack.sequence(),
         stored: ack.stored(),
@@ -39,6 +43,11 @@ pub(super) fn delivery(message: &Message, stream_created: WallTime) -> Option<De
         options: options::parse(origin, &headers),
         ack,
     })
+}
+
+/// Returns whether it acknowledges a delivery of this source's consumer.
+fn is_of_jobs(ack: &Ack, source: &Source) -> bool {
+    ack.stream() == STREAM_JOBS && source.is_consumer(ack.consumer())
 }
 
 /// What a status says of a pull.
@@ -109,28 +118,35 @@ pub(super) fn outcomes(message: &Message) -> Input {
     }
     let reply = message.reply.as_ref().map(ToString::to_string);
     let encoding = message_encoding(message);
-    match done {
+    let (from, outcomes) = match done {
         Done::One(from, assignment) => match wire::decode::<Outcome>(encoding, &message.payload) {
-            Ok(outcome) => Input::Outcomes {
-                from,
-                reply,
-                outcomes: vec![(assignment, outcome)],
-            },
-            Err(error) => malformed(error.to_string()),
+            Ok(outcome) => (from, vec![(Claimed::new(assignment), outcome)]),
+            Err(error) => return malformed(error.to_string()),
         },
         Done::Batch(from) => match wire::decode::<OutcomeBatch>(encoding, &message.payload) {
-            Ok(batch) => Input::Outcomes {
-                from,
-                reply,
-                outcomes: batch
-                    .outcomes
-                    .into_iter()
-                    .filter_map(|mut outcome| Some((outcome.job.take()?, outcome)))
-                    .collect(),
-            },
-            Err(error) => malformed(error.to_string()),
+            Ok(batch) => (from, batch_of(batch)),
+            Err(error) => return malformed(error.to_string()),
         },
+    };
+    // With the rights of a dispatcher it would reach where its sender may not publish.
+    if let Some(reply) = reply.as_deref().filter(|reply| !is_of_node(reply, &from)) {
+        return malformed(format!(
+            "its answer would go to {reply:?}, which is not below rolecast.node.{from}"
+        ));
     }
+    Input::Outcomes {
+        from,
+        reply,
+        outcomes,
+    }
+}
+
+fn batch_of(batch: OutcomeBatch) -> Vec<(Claimed<Assignment>, Outcome)> {
+    let outcomes = batch.outcomes.into_iter();
+    let named = outcomes.filter_map(|mut outcome| Some((outcome.job.take()?, outcome)));
+    named
+        .map(|(said, outcome)| (Claimed::new(said), outcome))
+        .collect()
 }
 
 #[derive(Deserialize)]

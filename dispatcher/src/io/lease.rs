@@ -17,6 +17,7 @@ use tokio::time::{sleep_until, timeout};
 use super::kv::{self, Newest};
 use crate::lease::timing::{ANSWER_WAIT, JITTER_MAX};
 use crate::lease::{Entry, Input, Lease, Output, Record, Written};
+use crate::seal::{Key, Seals};
 
 /// Orders that may wait for the task; it takes them between two requests.
 const ORDERS_MAX: usize = 16;
@@ -25,9 +26,10 @@ const REPORT_INTERVAL: Duration = Duration::from_secs(20);
 const NOT_CONTENDED: &str = "the lease is not contended for any more";
 
 /// What this dispatcher holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Held {
     pub(super) epoch: Epoch,
+    pub(super) seals: Seals,
     /// On this process's clock; renewed all the time.
     pub(super) until: Time,
 }
@@ -62,7 +64,8 @@ impl Keeper {
         let bucket = jetstream.get_key_value(BUCKET_CONTROL).await;
         let bucket = bucket.context("cannot open the control bucket")?;
         let jitter = JITTER_MAX.mul_f32(fastrand::f32());
-        let lease = Lease::new(name.to_owned(), incarnation.to_owned(), known, jitter);
+        let (name, incarnation) = (name.to_owned(), incarnation.to_owned());
+        let lease = Lease::new(name, incarnation, known, new_key()?, jitter);
         let (shown, held) = watch::channel(None);
         let (orders, orders_in) = mpsc::channel(ORDERS_MAX);
         let task = Task {
@@ -87,7 +90,7 @@ impl Keeper {
 
     /// Returns until when the lease is held, if it is.
     pub(super) fn until(&self) -> Option<Time> {
-        until(*self.held.borrow(), self.epoch)
+        until(self.held.borrow().as_ref(), self.epoch)
     }
 
     /// Lets another task see whether the lease is held.
@@ -101,7 +104,8 @@ impl Keeper {
     /// Waits until the lease is held.
     pub(super) async fn taken(&mut self) -> anyhow::Result<Held> {
         let held = self.held.wait_for(Option::is_some).await;
-        let held = held.context(NOT_CONTENDED)?.context("it was just held")?;
+        let held = held.context(NOT_CONTENDED)?.clone();
+        let held = held.context("it was just held")?;
         self.epoch = held.epoch;
         Ok(held)
     }
@@ -111,7 +115,7 @@ impl Keeper {
     pub(super) async fn changed(&mut self) -> Option<Time> {
         // The task ends only with this.
         let _ = self.held.changed().await;
-        until(*self.held.borrow_and_update(), self.epoch)
+        until(self.held.borrow_and_update().as_ref(), self.epoch)
     }
 
     /// Tells of an epoch that somebody has seen.
@@ -147,12 +151,12 @@ pub(super) struct View {
 
 impl View {
     pub(super) fn is_held(&self, now: Time) -> bool {
-        until(*self.held.borrow(), self.epoch).is_some_and(|until| now < until)
+        until(self.held.borrow().as_ref(), self.epoch).is_some_and(|until| now < until)
     }
 }
 
 /// Returns until when it is held under the epoch.
-fn until(held: Option<Held>, epoch: Epoch) -> Option<Time> {
+fn until(held: Option<&Held>, epoch: Epoch) -> Option<Time> {
     held.filter(|held| held.epoch == epoch)
         .map(|held| held.until)
 }
@@ -174,7 +178,7 @@ struct Task {
 
 impl Task {
     async fn run(mut self, mut orders: mpsc::Receiver<Order>) {
-        let mut epoch = Epoch::default();
+        let (mut epoch, mut seals) = (Epoch::default(), Seals::default());
         loop {
             let due = self.clock.instant(self.lease.next_deadline());
             let order = tokio::select! {
@@ -199,10 +203,14 @@ impl Task {
                 self.lease
                     .handle(self.clock.now().time, input, &mut outputs);
                 for output in outputs {
-                    inputs.extend(self.carry_out(output, &mut epoch).await);
+                    inputs.extend(self.carry_out(output, &mut epoch, &mut seals).await);
                 }
                 let until = self.lease.held_until();
-                let held = until.map(|until| Held { epoch, until });
+                let held = until.map(|until| Held {
+                    epoch,
+                    seals: seals.clone(),
+                    until,
+                });
                 self.shown.send_if_modified(|shown| {
                     let is_new = *shown != held;
                     *shown = held;
@@ -215,7 +223,12 @@ impl Task {
         }
     }
 
-    async fn carry_out(&mut self, output: Output, held: &mut Epoch) -> Option<Input> {
+    async fn carry_out(
+        &mut self,
+        output: Output,
+        held: &mut Epoch,
+        known: &mut Seals,
+    ) -> Option<Input> {
         match output {
             Output::Read { asked } => return Some(self.read(asked).await),
             Output::Write {
@@ -226,8 +239,8 @@ impl Task {
                 let result = self.write(revision, &record).await;
                 return Some(Input::Written { asked, result });
             }
-            Output::Lead { epoch } => {
-                *held = epoch;
+            Output::Lead { epoch, seals } => {
+                (*held, *known) = (epoch, seals);
                 tracing::info!(event = "lease_taken", %epoch, "this dispatcher leads");
             }
             Output::StepDown { reason } => {
@@ -296,6 +309,13 @@ fn parse(newest: Newest) -> Entry {
     }
 }
 
+/// Draws the key of this start's seals.
+fn new_key() -> anyhow::Result<Key> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).context("the system gives no random numbers")?;
+    Ok(Key::new(bytes))
+}
+
 /// Reports what is wrong with the key.
 fn warn(output: &Output) {
     match output {
@@ -352,7 +372,12 @@ mod tests {
         let until = |millis| Time::from_start(Duration::from_millis(millis));
         let hold = |epoch, millis| {
             let (epoch, until) = (Epoch::new(epoch), until(millis));
-            shown.send_replace(Some(Held { epoch, until }));
+            let seals = Seals::default();
+            shown.send_replace(Some(Held {
+                epoch,
+                seals,
+                until,
+            }));
         };
         hold(5, 1000);
         assert_eq!(keeper.taken().await.unwrap().epoch, Epoch::new(5));

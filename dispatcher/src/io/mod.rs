@@ -281,6 +281,7 @@ impl Dispatcher<'_> {
         let lead = Input::Lead {
             epoch: held.epoch,
             until: lease.until().unwrap_or(held.until),
+            seals: held.seals,
             histories,
         };
         let mut outputs = Vec::new();

@@ -31,6 +31,7 @@ use serde::{Deserialize, Serialize};
 use self::holding::Holding;
 use self::silence::Silence;
 use self::timing::{ANSWER_WAIT, RENEW_INTERVAL, RETRY_INTERVAL, TERM, WATCH_INTERVAL};
+use crate::seal::{Key, Seals};
 
 /// What a holder writes into the key. Fields may be added to it, and none is ever
 /// removed: dispatchers of two versions contend for one key.
@@ -48,6 +49,9 @@ pub struct Record {
     /// Whether the holder has given it up.
     #[serde(default)]
     pub is_resigned: bool,
+    /// By these its holder seals assignments, and knows those of its predecessors.
+    #[serde(default)]
+    pub seals: Seals,
 }
 
 /// What the key was found to hold.
@@ -122,6 +126,7 @@ pub enum Output {
     /// This dispatcher holds the lease, under this epoch.
     Lead {
         epoch: Epoch,
+        seals: Seals,
     },
     /// It holds it no more.
     StepDown {
@@ -147,6 +152,10 @@ pub struct Lease {
     incarnation: String,
     /// Epochs up to this one were seen.
     known: Epoch,
+    /// The seals that were found in the key last.
+    seals: Seals,
+    /// That of its own epochs.
+    key: Key,
     jitter: Duration,
     state: State,
     /// The request that is on its way, by the time it was made.
@@ -176,13 +185,21 @@ enum State {
 
 impl Lease {
     /// `incarnation` differs for each start. `known` is the largest epoch that
-    /// anything has told of. `jitter` keeps challengers apart; it is at most
-    /// [`timing::JITTER_MAX`].
-    pub fn new(name: String, incarnation: String, known: Epoch, jitter: Duration) -> Self {
+    /// anything has told of. `key` is a new one that nobody can guess. `jitter` keeps
+    /// challengers apart; it is at most [`timing::JITTER_MAX`].
+    pub fn new(
+        name: String,
+        incarnation: String,
+        known: Epoch,
+        key: Key,
+        jitter: Duration,
+    ) -> Self {
         Self {
             name,
             incarnation,
             known,
+            seals: Seals::default(),
+            key,
             jitter,
             state: State::Waiting { silence: None },
             asked: None,
@@ -348,6 +365,10 @@ impl Lease {
             }),
             Entry::Record { record, .. } => {
                 self.known = record.epoch;
+                // A dispatcher of an earlier version knows none.
+                if record.seals != Seals::default() {
+                    self.seals = record.seals.clone();
+                }
                 None
             }
             Entry::Missing if self.is_first() => None,
@@ -386,6 +407,7 @@ impl Lease {
             incarnation: self.incarnation.clone(),
             renewal: 0,
             is_resigned: false,
+            seals: self.seals.with(epoch, self.key),
         };
         self.state = State::Claiming {
             record: record.clone(),
@@ -405,7 +427,7 @@ impl Lease {
     ) {
         match entry {
             Entry::Record { revision, record } if record == claimed && now < asked + TERM => {
-                self.lead(Holding::new(claimed, revision, asked), record.epoch, out);
+                self.lead(Holding::new(claimed, revision, asked), record, out);
                 self.due = now;
             }
             Entry::Record { .. }
@@ -418,17 +440,18 @@ impl Lease {
         }
     }
 
-    fn lead(&mut self, holding: Holding, epoch: Epoch, out: &mut Vec<Output>) {
+    fn lead(&mut self, holding: Holding, record: Record, out: &mut Vec<Output>) {
+        let Record { epoch, seals, .. } = record;
         self.known = self.known.max(epoch);
         self.state = State::Leading(holding);
-        out.push(Output::Lead { epoch });
+        out.push(Output::Lead { epoch, seals });
     }
 
     fn written(&mut self, now: Time, asked: Time, result: Written, out: &mut Vec<Output>) {
         match (&mut self.state, result) {
             (State::Claiming { record, .. }, Written::Done(revision)) => {
-                let (record, epoch) = (record.clone(), record.epoch);
-                self.lead(Holding::new(record, revision, asked), epoch, out);
+                let record = record.clone();
+                self.lead(Holding::new(record.clone(), revision, asked), record, out);
                 self.due = asked + RENEW_INTERVAL;
             }
             (State::Leading(holding), Written::Done(newest)) => {

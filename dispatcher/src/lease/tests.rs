@@ -87,6 +87,7 @@ fn lease(name: &str) -> Lease {
         name.to_owned(),
         format!("{name}-1"),
         Epoch::default(),
+        crate::seal::Key::new([1; 16]),
         jitter,
     )
 }
@@ -123,8 +124,10 @@ fn run(leases: &mut [Lease], key: &mut Key, from: u64, to: u64) -> Vec<(u64, usi
 fn the_first_leads_at_once_and_the_other_waits_for_as_long_as_it_renews() {
     let (mut leases, mut key) = ([lease("a"), lease("bb")], Key::default());
     let said = run(&mut leases, &mut key, 0, 20_000);
-    let epoch = Epoch::new(1);
-    assert_eq!(said, [(0, 0, Output::Lead { epoch })]);
+    let [(0, 0, Output::Lead { epoch, .. })] = &said[..] else {
+        panic!("{said:?}");
+    };
+    assert_eq!(*epoch, Epoch::new(1));
     assert!(leases[0].is_held(at(20_000)));
 }
 
@@ -133,7 +136,7 @@ fn after_a_death_the_other_leads_within_a_second_and_a_half_under_a_later_epoch(
     let (mut leases, mut key) = ([lease("a"), lease("bb")], Key::default());
     run(&mut leases, &mut key, 0, 5_000);
     let said = run(&mut leases[1..], &mut key, 5_000, 8_000);
-    let [(when, _, Output::Lead { epoch })] = &said[..] else {
+    let [(when, _, Output::Lead { epoch, .. })] = &said[..] else {
         panic!("{said:?}");
     };
     assert_eq!(*epoch, Epoch::new(2));
@@ -226,7 +229,7 @@ fn who_gives_it_back_is_followed_at_once_and_contends_again_after_the_pause() {
     key.answer(&out[2]);
     let said = run(&mut leases[1..], &mut key, 10_000, 20_000);
     assert!(
-        matches!(&said[..], [(12_000, 0, Output::Lead { epoch })] if *epoch == Epoch::new(3)),
+        matches!(&said[..], [(12_000, 0, Output::Lead { epoch, .. })] if *epoch == Epoch::new(3)),
         "{said:?}"
     );
 }
@@ -315,7 +318,7 @@ fn a_key_that_is_deleted_is_claimed_by_the_other_when_the_holder_is_dead() {
         run(&mut leases, &mut key, 0, 5_000);
         fault(&mut key);
         let said = run(&mut leases[1..], &mut key, 5_000, 10_000);
-        let [(_, _, _), (when, _, Output::Lead { epoch })] = &said[..] else {
+        let [(_, _, _), (when, _, Output::Lead { epoch, .. })] = &said[..] else {
             panic!("{said:?}");
         };
         assert!((6_260..6_500).contains(when), "{when}");
@@ -374,15 +377,36 @@ fn a_bucket_that_was_rolled_back_is_noticed_and_its_epochs_are_not_used_again() 
     };
     let said = run(&mut leases, &mut key, 0, 1_000);
     let (known, found) = (Epoch::new(7), Epoch::new(5));
-    let expected = [
-        (0, 0, Output::RolledBack { known, found }),
-        (
-            0,
-            0,
-            Output::Lead {
-                epoch: known.next(),
-            },
-        ),
-    ];
-    assert_eq!(said, expected);
+    let [(0, 0, rolled_back), (0, 0, Output::Lead { epoch, .. })] = &said[..] else {
+        panic!("{said:?}");
+    };
+    assert_eq!(*rolled_back, Output::RolledBack { known, found });
+    assert_eq!(*epoch, known.next());
+}
+
+#[test]
+fn each_holder_hands_the_keys_of_its_seals_to_the_next() {
+    let keys = [1, 2, 3].map(|key| crate::seal::Key::new([key; 16]));
+    let mut stored = Key::default();
+    let mut expected = Seals::default();
+    for (number, key) in (1..).zip(keys) {
+        let name = format!("d{number}");
+        let jitter = Duration::ZERO;
+        let mut leases = [Lease::new(
+            name.clone(),
+            name,
+            Epoch::default(),
+            key,
+            jitter,
+        )];
+        let said = run(&mut leases, &mut stored, 0, 1_000);
+        let [(_, _, Output::Lead { epoch, seals })] = &said[..] else {
+            panic!("{said:?}");
+        };
+        expected = expected.with(Epoch::new(number), key);
+        assert_eq!((*epoch, seals), (Epoch::new(number), &expected));
+        let mut out = Vec::new();
+        leases[0].handle(at(1_000), Input::Resign, &mut out);
+        stored.answer(&out[0]);
+    }
 }

@@ -12,8 +12,10 @@ use rolecast_common::time::{Time, WallTime};
 use rolecast_common::wire::{Heartbeat, Outcome};
 
 use super::{History, Trouble};
+use crate::claim::Claimed;
 use crate::forecast::Stack;
 use crate::roles;
+use crate::seal::Seals;
 
 /// Something that happened. The shell tells everything that arrived together
 /// and then [`Input::Turn`], on which the machine places and fetches.
@@ -63,7 +65,7 @@ pub enum Input {
     Outcomes {
         from: NodeId,
         reply: Option<String>,
-        outcomes: Vec<(Assignment, Outcome)>,
+        outcomes: Vec<(Claimed<Assignment>, Outcome)>,
     },
     /// Nobody listened on the node's subject.
     Bounced {
@@ -128,6 +130,8 @@ pub enum Input {
         epoch: Epoch,
         /// When its lease ends, on this process's clock.
         until: Time,
+        /// The keys of this epoch and of those before it.
+        seals: Seals,
         histories: Vec<(Sequence, History)>,
     },
     /// Stop fetching and give back what has not been sent.

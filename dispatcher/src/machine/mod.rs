@@ -82,6 +82,7 @@ use crate::fleet::{self, Fleet};
 use crate::forecast::{self, Demand};
 use crate::placement::{CategoryIndex, Shortfall};
 use crate::roles::{Manager, Settings as RoleSettings};
+use crate::seal::Seals;
 use forecasting::Forecasting;
 use hearing::Hearing;
 use judging::Judging;
@@ -128,6 +129,8 @@ pub struct Machine {
     /// Since when this one leads; `None` while it stands by and only learns.
     led_since: Option<Time>,
     takeover: Takeover,
+    /// By these an assignment is known.
+    seals: Seals,
     /// When the jobs stream was created; zero if that is not known.
     stream_created: WallTime,
     fleet: Fleet,
@@ -290,6 +293,7 @@ impl Machine {
             known: Epoch::default(),
             led_since: None,
             takeover: Takeover::default(),
+            seals: Seals::default(),
             stream_created: WallTime::default(),
             started: now.time,
             swept: now.time,
@@ -370,8 +374,10 @@ impl Machine {
             Input::Lead {
                 epoch,
                 until,
+                seals,
                 histories,
             } => {
+                self.seals = seals;
                 self.hearing.lead(until);
                 self.lead(now, epoch, histories);
                 self.begin_takeover(now.time, out);

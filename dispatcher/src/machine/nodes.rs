@@ -10,6 +10,7 @@ use rolecast_common::wire::{Admission, AdmissionVerdict, Heartbeat, VERSION};
 
 use super::losses::Cause;
 use super::{Event, Machine, Malformed, Output, State};
+use crate::claim::Claimed;
 use crate::fleet::{Node, Refusal};
 use crate::roles::Heard;
 
@@ -70,8 +71,8 @@ impl Machine {
         } else if self.knows_unlisted(now.time, from) {
             self.lose_jobs(now, from, &listed, Cause::Absence, out);
         }
-        for assignment in &beat.jobs {
-            self.adopt(now, from, assignment, out);
+        for said in beat.jobs {
+            self.adopt(now, from, &Claimed::new(said), out);
         }
     }
 
@@ -168,9 +169,24 @@ impl Machine {
     }
 
     /// Takes over a job in hand that a former dispatcher sent, or one of a node that was
-    /// taken to be gone.
-    fn adopt(&mut self, now: Now, node: &NodeId, assignment: &Assignment, out: &mut Vec<Output>) {
-        let sequence = assignment.ack().sequence();
+    /// taken to be gone. Whatever else a node claims to have hides no job.
+    fn adopt(
+        &mut self,
+        now: Now,
+        node: &NodeId,
+        claimed: &Claimed<Assignment>,
+        out: &mut Vec<Output>,
+    ) {
+        let sequence = claimed.said().ack().sequence();
+        let held = self.jobs.get(&sequence);
+        // The most frequent by far: what it lists was sent to it.
+        if held.is_some_and(|job| job.is_running_on(node)) {
+            return;
+        }
+        let Some(assignment) = claimed.genuine(node, &self.seals) else {
+            self.refuse_forged(now, node, claimed.said(), out);
+            return;
+        };
         if self.is_waiting_here(node, assignment) {
             self.recognize(now, node, assignment, out);
             return;
@@ -201,9 +217,24 @@ impl Machine {
         self.jobs.insert(sequence, job);
     }
 
+    /// Tells of an assignment that no dispatcher sent to the node, or one before the last
+    /// few take-overs.
+    pub(super) fn refuse_forged(
+        &mut self,
+        now: Now,
+        node: &NodeId,
+        said: &Assignment,
+        out: &mut Vec<Output>,
+    ) {
+        let (job, attempt) = (said.job(), said.attempt());
+        let why = format!("job {job}, attempt {attempt}, was never sent to node {node}");
+        let from = format!("rolecast.done.{node}");
+        self.refuse(now, Malformed::Outcome, &from, why, out);
+    }
+
     /// Returns whether it is an execution of a job that was delivered again and waits to be
     /// sent: by a former dispatcher's order, or at a node that was taken to be gone.
-    fn is_waiting_here(&self, node: &NodeId, assignment: &Assignment) -> bool {
+    pub(super) fn is_waiting_here(&self, node: &NodeId, assignment: &Assignment) -> bool {
         let job = self.jobs.get(&assignment.ack().sequence());
         job.is_some_and(|job| {
             let is_later = job.attempt < assignment.attempt().get();

@@ -9,6 +9,7 @@ use rolecast_common::wire::{Outcome, OutcomeStatus};
 
 use super::settling::clipped;
 use super::{Confirmation, DoubtedNode, Event, Job, Machine, Output, State, Verdict};
+use crate::claim::Claimed;
 use crate::fleet::Doubt;
 
 /// How the reason of a refusal begins whose fault is the host's.
@@ -18,12 +19,17 @@ const UNABLE: &str = "unable:";
 enum Standing {
     /// Of the execution we know, or of one from before our time.
     Current,
-    /// Of one at a node that was taken to be gone; the job waits to be sent again.
+    /// Of one by a former dispatcher's order, or at a node that was taken to be gone; the
+    /// job waits to be sent again.
     Returned,
     /// Of one that is settled, or being settled: a repetition.
     Repeated,
     /// Of one that was revoked: it changes nothing.
     Stale,
+    /// Of one whose job was in a stream that is gone.
+    Orphaned,
+    /// Of one that was never sent there.
+    Forged,
 }
 
 impl Machine {
@@ -32,7 +38,7 @@ impl Machine {
         now: Now,
         from: &NodeId,
         reply: Option<String>,
-        outcomes: Vec<(Assignment, Outcome)>,
+        outcomes: Vec<(Claimed<Assignment>, Outcome)>,
         out: &mut Vec<Output>,
     ) {
         let confirmation = reply.map(|reply| {
@@ -43,8 +49,8 @@ impl Machine {
                 .insert(self.next_confirmation, confirmation);
             self.next_confirmation
         });
-        for (assignment, outcome) in outcomes {
-            self.take_outcome(now, from, &assignment, outcome, confirmation, out);
+        for (claimed, outcome) in outcomes {
+            self.take_outcome(now, from, &claimed, outcome, confirmation, out);
         }
     }
 
@@ -52,19 +58,25 @@ impl Machine {
         &mut self,
         now: Now,
         from: &NodeId,
-        assignment: &Assignment,
+        claimed: &Claimed<Assignment>,
         outcome: Outcome,
         confirmation: Option<u64>,
         out: &mut Vec<Output>,
     ) {
-        if self.is_orphan(assignment) {
-            self.record_orphan(now, from, assignment, outcome, out);
-            self.confirm(confirmation, out);
-            return;
-        }
+        let assignment = claimed.said();
         let sequence = assignment.ack().sequence();
-        match self.standing(from, assignment) {
+        match self.standing(from, claimed) {
             Standing::Current => {}
+            Standing::Forged => {
+                self.refuse_forged(now, from, assignment, out);
+                self.confirm(confirmation, out);
+                return;
+            }
+            Standing::Orphaned => {
+                self.record_orphan(now, from, assignment, outcome, out);
+                self.confirm(confirmation, out);
+                return;
+            }
             Standing::Returned => self.unqueue(sequence, out),
             Standing::Repeated => {
                 self.repeat(sequence, confirmation, out);
@@ -86,10 +98,12 @@ impl Machine {
             None => self.inherited(now, from, assignment),
         };
         job.absolve(now, from, assignment, out);
+        job.attempt = job.attempt.max(assignment.attempt().get());
+        let category = job.source.category.clone();
         match outcome.status {
             OutcomeStatus::Completed => {
                 if self.fleet.complete(now.time, from, sequence, &outcome) {
-                    let (node, category) = (from.clone(), assignment.category().clone());
+                    let node = from.clone();
                     out.push(Output::Event(Event::Verdict(Verdict::NodeTrusted {
                         node,
                         category,
@@ -101,7 +115,7 @@ impl Machine {
                     .fleet
                     .fail(now, from, sequence, &clipped(&outcome.reason));
                 if let Some(doubt) = doubt {
-                    self.tell_distrusted(from, assignment.category().clone(), doubt, out);
+                    self.tell_distrusted(from, category, doubt, out);
                 }
             }
             OutcomeStatus::Refused if outcome.reason.starts_with(UNABLE) => {
@@ -109,13 +123,13 @@ impl Machine {
                 let reason = clipped(&outcome.reason);
                 let doubt = self.fleet.fail_to_start(now, from, sequence, &reason);
                 if let Some(doubt) = doubt {
-                    let doubted = doubted(from, assignment.category().clone(), doubt);
+                    let doubted = doubted(from, category, doubt);
                     out.push(Output::Event(Event::Verdict(Verdict::NodeUnable(doubted))));
                 }
             }
             OutcomeStatus::Refused => {
                 self.fleet.release(now.time, from, sequence);
-                self.fleet.refuse(from, assignment.category());
+                self.fleet.refuse(from, &category);
             }
             OutcomeStatus::HandedBack => {
                 self.fleet.release(now.time, from, sequence);
@@ -145,10 +159,13 @@ impl Machine {
         out.push(Output::Event(Event::Verdict(verdict)));
     }
 
-    fn standing(&self, from: &NodeId, assignment: &Assignment) -> Standing {
+    /// Of a job that is held here its own record decides, of every other one the seal.
+    fn standing(&self, from: &NodeId, claimed: &Claimed<Assignment>) -> Standing {
+        let assignment = claimed.said();
         let sequence = assignment.ack().sequence();
         let attempt = assignment.attempt().get();
-        if let Some(job) = self.jobs.get(&sequence) {
+        let held = self.jobs.get(&sequence);
+        if let Some(job) = held.filter(|job| job.job == *assignment.job()) {
             return match &job.state {
                 State::Running { node, .. } if node == from && job.attempt == attempt => {
                     Standing::Current
@@ -156,12 +173,26 @@ impl Machine {
                 State::Recording { .. } | State::Burying { .. } if job.attempt == attempt => {
                     Standing::Repeated
                 }
-                State::Waiting if job.is_lost_to(from, assignment) => Standing::Returned,
+                State::Waiting
+                    if self.is_waiting_here(from, assignment)
+                        && claimed.genuine(from, &self.seals).is_some() =>
+                {
+                    Standing::Returned
+                }
                 State::Running { .. }
                 | State::Waiting
                 | State::Recording { .. }
                 | State::Burying { .. } => Standing::Stale,
             };
+        }
+        if claimed.genuine(from, &self.seals).is_none() {
+            return Standing::Forged;
+        }
+        if self.is_orphan(assignment) {
+            return Standing::Orphaned;
+        }
+        if held.is_some() {
+            return Standing::Stale;
         }
         if self.settled.contains(sequence) {
             return Standing::Repeated;
@@ -208,10 +239,10 @@ impl Machine {
     pub(super) fn inherited(&mut self, now: Now, node: &NodeId, assignment: &Assignment) -> Job {
         let away = self.away.remove(&assignment.ack().sequence());
         let mut job = Job {
-            source: Source {
+            source: Source::from_consumer(assignment.ack().consumer()).unwrap_or(Source {
                 category: assignment.category().clone(),
                 priority: Priority::Normal,
-            },
+            }),
             job: assignment.job().clone(),
             ack: assignment.ack().clone(),
             deadline: None,

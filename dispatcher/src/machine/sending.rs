@@ -331,16 +331,18 @@ impl Machine {
             sent: now.time,
         };
         job.kept_alive = now.time;
+        let assignment = Assignment::sealed(
+            self.epoch,
+            job.source.category.clone(),
+            job.job.clone(),
+            Attempt::new(job.attempt),
+            job.ack.clone(),
+            |text| self.seals.seal(&node, text),
+        );
         out.push(Output::Forward {
             sequence,
             node,
-            assignment: Assignment::new(
-                self.epoch,
-                job.source.category.clone(),
-                job.job.clone(),
-                Attempt::new(job.attempt),
-                job.ack.clone(),
-            ),
+            assignment,
             deadline: job.deadline,
             roles,
         });

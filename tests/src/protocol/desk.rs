@@ -8,6 +8,7 @@ use rolecast_common::time::{Now, Time};
 use rolecast_dispatcher::config::{self, Config};
 use rolecast_dispatcher::lease::{self, Lease};
 use rolecast_dispatcher::machine::{History, Input, Machine, Output, Params};
+use rolecast_dispatcher::seal::{Key, Seals};
 
 use super::clock::Clock;
 
@@ -67,6 +68,7 @@ pub(super) struct Mind {
     pub(super) lease: Lease,
     pub(super) machine: Machine,
     pub(super) epoch: Epoch,
+    pub(super) seals: Seals,
     stage: Stage,
     /// Counts the times it led: what is for an earlier time does not arrive.
     pub(super) service: u64,
@@ -113,14 +115,26 @@ impl Desk {
         let incarnation = format!("{}-{}", start.name, self.life);
         let name = start.name.clone();
         self.mind = Some(Mind {
-            lease: Lease::new(name, incarnation, Epoch::default(), start.jitter),
+            lease: Lease::new(
+                name,
+                incarnation,
+                Epoch::default(),
+                key(start.seed),
+                start.jitter,
+            ),
             machine: new_machine(&start, now),
             epoch: Epoch::default(),
+            seals: Seals::default(),
             stage: Stage::StandingBy,
             service: 0,
             start,
         });
     }
+}
+
+/// Returns the key that a start with this seed draws.
+fn key(seed: u64) -> Key {
+    Key::new(u128::from(seed).to_be_bytes())
 }
 
 fn new_machine(start: &Start, now: Now) -> Machine {
@@ -145,8 +159,9 @@ impl Mind {
         self.lease.handle(now.time, input, &mut out);
         for output in out {
             match &output {
-                lease::Output::Lead { epoch } => {
+                lease::Output::Lead { epoch, seals } => {
                     self.epoch = *epoch;
+                    self.seals = seals.clone();
                     let (since, retry) = (now.time, now.time + SETUP_RETRY);
                     self.stage = Stage::SettingUp { since, retry };
                     said.sets_up = true;
@@ -192,7 +207,7 @@ impl Mind {
         let known = self.machine.known_epoch().max(self.epoch);
         self.stand_by(now);
         let (name, jitter) = (self.start.name.clone(), self.start.jitter);
-        self.lease = Lease::new(name, incarnation, known, jitter);
+        self.lease = Lease::new(name, incarnation, known, key(self.start.seed), jitter);
     }
 
     /// Takes the lead if it still holds the lease.
@@ -211,6 +226,7 @@ impl Mind {
         let lead = Input::Lead {
             epoch,
             until,
+            seals: self.seals.clone(),
             histories,
         };
         self.handle(now, lead, said);

@@ -1,5 +1,6 @@
 //! Nodes that are late, absent or silent, and silence that is the dispatcher's own.
 
+use rolecast_common::assignment::Assignment;
 use rolecast_common::id::{Attempt, Epoch, Sequence};
 use rolecast_common::time::Time;
 use rolecast_common::wire::OutcomeStatus;
@@ -7,10 +8,10 @@ use std::time::Duration;
 
 use super::super::{Event, Input, Machine, Output};
 use super::{
-    ack, all, delivery, forwarded, heartbeat, led, machine, node, now, report, running, turn,
+    ack, all, delivery, forwarded, heartbeat, led, machine, node, now, report, running, seals,
+    sent_as, turn,
 };
 use crate::lease::timing::TERM;
-use rolecast_common::assignment::Assignment;
 
 const NONE: [u64; 0] = [];
 
@@ -285,13 +286,7 @@ fn a_job_that_could_not_be_sent_waits_where_it_was_and_costs_no_attempt() {
 #[test]
 fn a_waiting_job_that_a_node_has_in_hand_is_left_to_it() {
     let (_, theirs) = running();
-    let theirs = Assignment::new(
-        Epoch::new(4),
-        theirs.category().clone(),
-        theirs.job().clone(),
-        theirs.attempt(),
-        ack(1, 1),
-    );
+    let theirs = sent_as(4, &theirs, ack(1, 1));
     let mut successor = led(Machine::new(machine().params, now(0.0)), 5);
     // It is delivered again before its node is back, and no other node is there.
     assert_eq!(turn(&mut successor, 0.1, [delivery(1, 2)]), []);
@@ -316,6 +311,7 @@ fn a_new_leader_waits_for_workers_it_knows_after_an_outage() {
         let lead = Input::Lead {
             epoch: Epoch::new(6),
             until: Time::from_start(Duration::MAX),
+            seals: seals(6),
             histories: Vec::new(),
         };
         let out = all(&mut machine, 4.0, [Input::Reconnected, lead]);

@@ -136,7 +136,7 @@ impl<'a> World<'a> {
             self.tell(Input::Outcomes {
                 from: node(&name),
                 reply: None,
-                outcomes: vec![(assignment, ended)],
+                outcomes: vec![(Claimed::new(assignment), ended)],
             });
         }
     }

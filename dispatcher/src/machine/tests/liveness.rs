@@ -69,6 +69,7 @@ fn successor() -> (Machine, Vec<Output>) {
     let lead = Input::Lead {
         epoch: Epoch::new(6),
         until: Time::from_start(Duration::MAX),
+        seals: seals(6),
         histories: Vec::new(),
     };
     let out = all(&mut machine, 2.0, [lead]);
@@ -124,6 +125,7 @@ fn a_job_that_comes_before_its_delay_is_over_is_given_back_for_the_rest_of_it() 
     let lead = Input::Lead {
         epoch: Epoch::new(6),
         until: Time::from_start(Duration::MAX),
+        seals: seals(6),
         histories: vec![(Sequence::new(1), history(8.0))],
     };
     all(&mut machine, 0.0, [lead, heartbeat("n1", "a", 1, vec![])]);

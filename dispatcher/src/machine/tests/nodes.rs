@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use rolecast_common::assignment::{Ack, Assignment};
-use rolecast_common::id::{Attempt, Category, Epoch, Sequence};
+use rolecast_common::id::{Attempt, Epoch, Sequence};
 use rolecast_common::time::Time;
 use rolecast_common::wire::{AdmissionVerdict, OutcomeStatus};
 
-use super::super::{Event, Input, Machine, Malformed, Output};
+use super::super::{Event, Input, Machine, Malformed, Output, Recorded};
 use super::{
-    ack, all, beat, delivery, forwarded, heartbeat, machine, node, now, report, running, turn,
+    ack, all, beat, delivery, forwarded, heartbeat, machine, node, now, report, running, seals,
+    sent_as, turn,
 };
 
 #[test]
@@ -252,7 +253,7 @@ fn a_job_in_hand_is_kept_alive_and_not_sent_twice() {
 #[test]
 fn a_successor_adopts_jobs_in_hand_and_settles_what_it_never_sent() {
     let (_, theirs) = running();
-    let theirs = sent_as(Epoch::new(4), &theirs, ack(1, 1));
+    let theirs = sent_as(4, &theirs, ack(1, 1));
     let mut successor = machine();
     let beat = heartbeat("n1", "a", 9, vec![theirs.clone()]);
     let out = turn(&mut successor, 0.1, [beat]);
@@ -265,7 +266,7 @@ fn a_successor_adopts_jobs_in_hand_and_settles_what_it_never_sent() {
         [report("n1", &theirs, OutcomeStatus::Completed)],
     );
     assert!(matches!(out[..], [Output::Record(_)]), "{out:?}");
-    let other = sent_as(Epoch::new(4), &theirs, ack(77, 1));
+    let other = sent_as(4, &theirs, ack(77, 1));
     let out = turn(
         &mut successor,
         0.4,
@@ -275,16 +276,83 @@ fn a_successor_adopts_jobs_in_hand_and_settles_what_it_never_sent() {
 }
 
 #[test]
+fn what_was_never_sent_to_a_node_counts_for_nothing_that_it_says_of_it() {
+    let (_, theirs) = running();
+    let text = theirs.as_str();
+    let unsealed: String = theirs.sealed_text().concat();
+    let forged = [
+        text.replace("5.ocr", "4.ocr"),
+        text.replace("job-1", "job-2"),
+        text.replace(".1.1.1.", ".1.9.1."),
+        unsealed,
+    ];
+    for forged in forged {
+        let forged: Assignment = forged.parse().unwrap();
+        let mut successor = machine();
+        let out = turn(
+            &mut successor,
+            0.1,
+            [heartbeat("n1", "a", 1, vec![forged.clone()])],
+        );
+        assert_eq!(out, [], "{forged}");
+        let done = report("n1", &forged, OutcomeStatus::Completed);
+        let out = turn(&mut successor, 0.2, [done]);
+        // It is answered, lest the worker repeats it for ever.
+        assert_eq!(out, [Output::Confirm("confirm".to_owned())], "{forged}");
+        // The jobs are there for whoever is sent them.
+        let sequence = forged.ack().sequence().get();
+        let out = turn(&mut successor, 0.3, [delivery(sequence, 2)]);
+        assert_eq!(forwarded(&out).len(), 1, "{forged}");
+        assert_eq!(successor.counters.outcomes_malformed, 2);
+    }
+    // What was sent to n1 is not n2's to tell of.
+    let genuine = sent_as(4, &theirs, ack(1, 1));
+    let mut successor = machine();
+    let other = heartbeat("n2", "a", 1, vec![genuine.clone()]);
+    assert_eq!(turn(&mut successor, 0.1, [other]), []);
+    let done = report("n2", &genuine, OutcomeStatus::Completed);
+    let out = turn(&mut successor, 0.2, [done]);
+    assert_eq!(out, [Output::Confirm("confirm".to_owned())]);
+}
+
+#[test]
+fn an_outcome_of_a_job_that_is_held_names_its_job_and_attempt() {
+    let (mut machine, assignment) = running();
+    for other in ["job-2", "job-3"] {
+        let other: Assignment = assignment.as_str().replace("job-1", other).parse().unwrap();
+        let out = turn(
+            &mut machine,
+            0.1,
+            [report("n1", &other, OutcomeStatus::Completed)],
+        );
+        assert_eq!(out, [Output::Confirm("confirm".to_owned())]);
+    }
+    // Its ack subject may be any: the one that is known here is acknowledged.
+    let elsewhere = assignment.as_str().replace("ROLECAST_JOBS", "OTHER");
+    let elsewhere: Assignment = elsewhere.parse().unwrap();
+    let out = turn(
+        &mut machine,
+        0.2,
+        [report("n1", &elsewhere, OutcomeStatus::Completed)],
+    );
+    assert!(matches!(out[..], [Output::Record(_)]), "{out:?}");
+    let recorded = Input::Recorded {
+        sequence: Sequence::new(1),
+        result: Recorded::Stored,
+    };
+    let out = turn(&mut machine, 0.3, [recorded]);
+    let is_ours =
+        |output: &Output| matches!(output, Output::Ack { ack: at, .. } if *at == ack(1, 1));
+    assert!(out.iter().any(is_ours), "{out:?}");
+}
+
+#[test]
 fn an_adopted_job_of_a_category_nobody_serves_is_lost_with_its_node_and_given_back() {
     let mut successor = machine();
     let (_, theirs) = running();
-    let theirs = Assignment::new(
-        Epoch::new(4),
-        Category::new("strange").unwrap(),
-        theirs.job().clone(),
-        theirs.attempt(),
-        ack(1, 1),
-    );
+    let strange = theirs.as_str().replace("ocr", "strange");
+    let ack = Ack::parse(&ack(1, 1).as_str().replace("ocr", "strange")).unwrap();
+    let theirs = sent_as(4, &strange.parse().unwrap(), ack);
     turn(&mut successor, 0.1, [heartbeat("n1", "a", 1, vec![theirs])]);
     let out = turn(&mut successor, 2.5, [heartbeat("n1", "b", 1, vec![])]);
     let is_given_back = |output: &Output| matches!(output, Output::GiveBack { .. });
@@ -327,6 +395,7 @@ fn a_machine_that_stands_by_learns_and_does_nothing() {
     let lead = Input::Lead {
         epoch: Epoch::new(10),
         until: Time::from_start(Duration::MAX),
+        seals: seals(10),
         histories: Vec::new(),
     };
     let out = all(&mut machine, 0.2, [lead]);
@@ -363,9 +432,4 @@ fn refused_heartbeats_are_counted_and_told_at_most_once_a_second() {
     }
     assert_eq!(machine.counters.heartbeats_refused, 100);
     assert_eq!(out.len(), 1);
-}
-
-fn sent_as(epoch: Epoch, like: &Assignment, ack: Ack) -> Assignment {
-    let (category, job) = (like.category().clone(), like.job().clone());
-    Assignment::new(epoch, category, job, like.attempt(), ack)
 }

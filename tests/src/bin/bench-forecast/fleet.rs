@@ -10,6 +10,7 @@ use rolecast_common::wire::{self, Encoding, Heartbeat};
 use rolecast_dispatcher::config;
 use rolecast_dispatcher::machine::{Input, Machine, Output, Params};
 use rolecast_dispatcher::roles::Settings as RoleSettings;
+use rolecast_dispatcher::seal::Seals;
 use rolecast_tests::cpu;
 
 use super::ALLOCATOR;
@@ -124,6 +125,7 @@ impl World {
         let lead = Input::Lead {
             epoch,
             until: Time::from_start(Duration::MAX),
+            seals: Seals::default(),
             histories: Vec::new(),
         };
         machine.handle(now, lead, &mut Vec::new());

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use rolecast_common::assignment::{Ack, Assignment};
+use rolecast_common::assignment::{Ack, Assignment, Seal};
 use rolecast_common::id::{Attempt, JobId, Role};
 use rolecast_common::wire::{Heartbeat, RolePhase};
+use rolecast_dispatcher::claim::Claimed;
 use rolecast_dispatcher::lease::{self, timing::JITTER_MAX};
 use rolecast_dispatcher::machine::{Event, Input, Output};
 use rolecast_dispatcher::roles::{self, Heard};
@@ -134,10 +135,12 @@ impl World {
                     outcomes,
                 },
             ) => {
+                let claims = outcomes.into_iter();
+                let claims = claims.map(|(said, outcome)| (Claimed::new(said), outcome));
                 let input = Input::Outcomes {
                     from: self.hosts[node].node.clone(),
                     reply: Some(reply),
-                    outcomes,
+                    outcomes: claims.collect(),
                 };
                 self.tell_desk(index, |mind, now, said| {
                     // One that stands by does not listen to outcomes.
@@ -349,7 +352,14 @@ impl World {
             let job = JobId::new(&format!("j{number}")).expect("it is a job id");
             let role = self.roles[self.rng.usize(..self.roles.len())].0.clone();
             let offer = agent::Offer {
-                assignment: Assignment::new(epoch, category("work"), job, Attempt::FIRST, ack),
+                assignment: Assignment::sealed(
+                    epoch,
+                    category("work"),
+                    job,
+                    Attempt::FIRST,
+                    ack,
+                    |_| Seal::new(0),
+                ),
                 deadline: None,
                 roles: vec![role],
             };

@@ -232,7 +232,7 @@ impl World {
                     revision,
                     record,
                 } => Question::WriteLease(asked, revision, record),
-                lease::Output::Lead { epoch } => {
+                lease::Output::Lead { epoch, .. } => {
                     self.note(|| format!("d{index} -- {output:?}"));
                     let may_change = self.faults == Faults::All;
                     let leader = (index, life);

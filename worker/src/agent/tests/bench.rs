@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use rolecast_common::assignment::Ack;
+use rolecast_common::assignment::{Ack, Seal};
 use rolecast_common::id::{Attempt, Epoch, JobId};
 use rolecast_common::unit::Cores;
 use rolecast_common::wire::{Admission, AdmissionVerdict, Heartbeat};
@@ -259,6 +259,9 @@ fn ack_of(job: &str, delivery: u64) -> Ack {
     Ack::parse(&format!("$JS.ACK.S.c.{delivery}.{sequence}.1.1.1")).unwrap()
 }
 
+/// A worker does not look at it.
+const SEAL: Seal = Seal::new(7);
+
 pub(super) fn assignment(job: &str, attempt: u32) -> Assignment {
     assignment_of("plain", job, attempt)
 }
@@ -267,25 +270,28 @@ pub(super) fn assignment_of(category: &str, job: &str, attempt: u32) -> Assignme
     let category = Category::new(category).unwrap();
     let ack = ack_of(job, 1);
     let job = JobId::new(job).unwrap();
-    Assignment::new(Epoch::new(7), category, job, Attempt::new(attempt), ack)
+    let attempt = Attempt::new(attempt);
+    Assignment::sealed(Epoch::new(7), category, job, attempt, ack, |_| SEAL)
 }
 
 pub(super) fn with_epoch(assignment: &Assignment, epoch: u64) -> Assignment {
-    Assignment::new(
+    Assignment::sealed(
         Epoch::new(epoch),
         assignment.category().clone(),
         assignment.job().clone(),
         assignment.attempt(),
         assignment.ack().clone(),
+        |_| SEAL,
     )
 }
 
 pub(super) fn with_ack(assignment: &Assignment, ack: Ack) -> Assignment {
-    Assignment::new(
+    Assignment::sealed(
         assignment.epoch(),
         assignment.category().clone(),
         assignment.job().clone(),
         assignment.attempt(),
         ack,
+        |_| SEAL,
     )
 }

@@ -1,0 +1,179 @@
+//! Seals: by its seal a dispatcher knows an assignment that it made, or one that led
+//! before it.
+//!
+//! Anybody can write what looks like an assignment. So each carries a tag of itself and
+//! of the node that it is for, made with a key that only dispatchers know: it lies in the
+//! key of their lease. An outcome of a job that this dispatcher does not hold counts if
+//! its seal is right, without a look at the stream; a forged one costs a hash.
+//!
+//! The tag is SipHash-2-4, a pseudorandom function for short inputs (Aumasson and
+//! Bernstein, "SipHash: a fast short-input PRF", 2012). Whoever takes the lead takes a
+//! new key, and knows those of the last few before it.
+
+use std::fmt;
+use std::hash::Hasher as _;
+
+use rolecast_common::assignment::{Assignment, Seal};
+use rolecast_common::id::{Epoch, NodeId};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use siphasher::sip::SipHasher24;
+
+/// Keys that are known at a time: an assignment that is older than so many take-overs is
+/// taken for forged, and its job runs again.
+const KEYS_MAX: usize = 8;
+
+/// What seals are made with: 16 bytes that nobody can guess.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Key([u8; 16]);
+
+impl Key {
+    pub fn new(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Key(..)")
+    }
+}
+
+/// As 32 hexadecimal digits.
+impl Serialize for Key {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{:032x}", u128::from_be_bytes(self.0)))
+    }
+}
+
+impl<'de> Deserialize<'de> for Key {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let number = u128::from_str_radix(&text, 16).map_err(de::Error::custom)?;
+        Ok(Self(number.to_be_bytes()))
+    }
+}
+
+/// The key of one epoch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Era {
+    epoch: Epoch,
+    key: Key,
+}
+
+/// The keys of the last epochs, the newest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Seals(Vec<Era>);
+
+impl Seals {
+    /// Returns them with the key of a new epoch.
+    pub fn with(&self, epoch: Epoch, key: Key) -> Self {
+        let former = self.0.iter().filter(|era| era.epoch < epoch).cloned();
+        let eras = std::iter::once(Era { epoch, key }).chain(former);
+        Self(eras.take(KEYS_MAX).collect())
+    }
+
+    /// Seals an assignment of the newest epoch to this node, given its text before and
+    /// behind the seal.
+    pub fn seal(&self, node: &NodeId, text: [&str; 2]) -> Seal {
+        let key = self.0.first().map_or(Key([0; 16]), |era| era.key);
+        seal(key, node, text)
+    }
+
+    /// Returns whether a dispatcher sent this assignment to this node.
+    pub fn is_genuine(&self, node: &NodeId, assignment: &Assignment) -> bool {
+        let era = self.0.iter().find(|era| era.epoch == assignment.epoch());
+        let expected = era.map(|era| seal(era.key, node, assignment.sealed_text()));
+        expected.is_some() && expected == assignment.seal()
+    }
+}
+
+fn seal(key: Key, node: &NodeId, text: [&str; 2]) -> Seal {
+    let mut hasher = SipHasher24::new_with_key(&key.0);
+    // No name has a zero byte, so no two inputs are the same bytes.
+    for part in [node.as_str(), text[0], text[1]] {
+        hasher.write(part.as_bytes());
+        hasher.write(&[0]);
+    }
+    Seal::new(hasher.finish())
+}
+
+#[cfg(test)]
+mod tests {
+    use rolecast_common::assignment::Ack;
+    use rolecast_common::id::{Attempt, Category, JobId};
+
+    use super::*;
+
+    const ACK: &str = "$JS.ACK.ROLECAST_JOBS.normal-ocr.2.41.77.1700000000123456789.9";
+
+    fn seals() -> Seals {
+        Seals::default().with(Epoch::new(7), Key::new([1; 16]))
+    }
+
+    fn node(name: &str) -> NodeId {
+        NodeId::new(name).unwrap()
+    }
+
+    fn assignment(seals: &Seals, epoch: u64, to: &str) -> Assignment {
+        Assignment::sealed(
+            Epoch::new(epoch),
+            Category::new("ocr").unwrap(),
+            JobId::new("job-1").unwrap(),
+            Attempt::new(3),
+            Ack::parse(ACK).unwrap(),
+            |text| seals.seal(&node(to), text),
+        )
+    }
+
+    #[test]
+    fn an_assignment_is_genuine_for_its_node_and_as_it_was_made_only() {
+        let seals = seals();
+        let made = assignment(&seals, 7, "n1");
+        assert!(seals.is_genuine(&node("n1"), &made));
+        assert!(!seals.is_genuine(&node("n2"), &made));
+        let text = made.as_str();
+        for (from, to) in [
+            ("7.ocr", "8.ocr"),
+            ("7.ocr", "7.scan"),
+            ("job-1", "job-2"),
+            (".3.", ".4."),
+            (".41.", ".42."),
+            ("ROLECAST_JOBS", "OTHER"),
+        ] {
+            let forged: Assignment = text.replacen(from, to, 1).parse().unwrap();
+            assert_ne!(forged, made);
+            assert!(!seals.is_genuine(&node("n1"), &forged), "{forged}");
+        }
+        let unsealed = format!("{}{ACK}", made.sealed_text()[0]);
+        assert!(!seals.is_genuine(&node("n1"), &unsealed.parse().unwrap()));
+    }
+
+    #[test]
+    fn who_takes_over_knows_what_former_dispatchers_made_and_they_not_what_it_makes() {
+        let former = seals();
+        let present = former.with(Epoch::new(8), Key::new([2; 16]));
+        let old = assignment(&former, 7, "n1");
+        assert!(present.is_genuine(&node("n1"), &old));
+        let new = assignment(&present, 8, "n1");
+        assert!(present.is_genuine(&node("n1"), &new));
+        assert!(!former.is_genuine(&node("n1"), &new));
+        // A key makes assignments of its own epoch only.
+        let forged = assignment(&former, 8, "n1");
+        assert!(!present.is_genuine(&node("n1"), &forged));
+    }
+
+    #[test]
+    fn the_keys_kept_are_bounded_and_survive_being_stored() {
+        let mut seals = seals();
+        for epoch in 8..40u8 {
+            seals = seals.with(Epoch::new(epoch.into()), Key::new([epoch; 16]));
+        }
+        assert_eq!(seals.0.len(), KEYS_MAX);
+        let stored = serde_json::to_string(&seals).unwrap();
+        assert_eq!(serde_json::from_str::<Seals>(&stored).unwrap(), seals);
+        let shown = format!("{seals:?}");
+        assert!(!shown.contains("27"), "a key is never shown: {shown}");
+        assert!(serde_json::from_str::<Seals>(r#"[{"epoch": 1, "key": "x"}]"#).is_err());
+    }
+}
