@@ -11,6 +11,7 @@ use std::time::Duration;
 use rolecast_common::id::{Category, Role};
 use rolecast_common::nats::Settings;
 use rolecast_common::settings::{self, Mistakes, Table};
+use rolecast_common::subjects;
 use rolecast_common::unit::{Bytes, Cores, Resources};
 use rolecast_common::wire::{ForecastMode, Share};
 
@@ -38,6 +39,7 @@ pub struct Config {
     pub name: String,
     pub nats: Settings,
     pub streams: Streams,
+    pub api: Api,
     pub forecast: Params,
     /// Whether nodes whose jobs take longer than predicted are avoided.
     pub has_feedback: bool,
@@ -58,6 +60,26 @@ pub struct Streams {
     pub dead_max_age: Duration,
 }
 
+/// How requests are answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Api {
+    /// What the reply subjects begin with that are answered to.
+    inbox_prefixes: Vec<String>,
+}
+
+impl Api {
+    /// Returns whether an answer may be sent there: who asks chooses the subject, and a
+    /// dispatcher may publish where others may not.
+    pub fn may_answer(&self, reply: &str) -> bool {
+        let mut prefixes = self.inbox_prefixes.iter();
+        let is_below = |prefix: &String| {
+            let rest = reply.strip_prefix(prefix.as_str());
+            rest.is_some_and(|rest| rest.len() > 1 && rest.starts_with('.'))
+        };
+        subjects::is_literal(reply) && prefixes.any(is_below)
+    }
+}
+
 /// Reads a configuration, reporting all its mistakes at once.
 pub fn parse(text: &str, host_name: &str) -> Result<Config, Mistakes> {
     settings::read(text, |root| {
@@ -67,6 +89,7 @@ pub fn parse(text: &str, host_name: &str) -> Result<Config, Mistakes> {
             name: root.get_or("name", host_name.to_owned()),
             nats: root.table("nats", Settings::from_table),
             streams: root.table("streams", read_streams),
+            api: root.table("api", read_api),
             forecast: root.table("forecast", read_forecast),
             has_feedback: root.table("placement", |table| table.get_or("feedback", true)),
             policies: read_policies(root, known),
@@ -105,6 +128,19 @@ fn read_streams(table: &mut Table<'_>) -> Streams {
         }
     }
     streams
+}
+
+fn read_api(table: &mut Table<'_>) -> Api {
+    let inbox_prefixes = table.get_or("inbox_prefixes", vec!["_INBOX".to_owned()]);
+    for prefix in &inbox_prefixes {
+        let first = prefix.split('.').next().unwrap_or_default();
+        let is_reserved = first.is_empty() || first == "rolecast" || first.starts_with('$');
+        if is_reserved || !subjects::is_literal(prefix) || prefix.ends_with('.') {
+            let text = format!("{prefix:?} is not the prefix of an inbox, such as \"_INBOX\"");
+            table.mistake("inbox_prefixes", text);
+        }
+    }
+    Api { inbox_prefixes }
 }
 
 fn read_forecast(table: &mut Table<'_>) -> Params {
@@ -326,11 +362,36 @@ mod tests {
     }
 
     #[test]
+    fn answers_go_to_inboxes_only() {
+        let text = "[api]\ninbox_prefixes = [\"_INBOX\", \"_INBOX_web.a\"]\n";
+        let api = parse(text, "host").unwrap().api;
+        for reply in ["_INBOX.x", "_INBOX.a.b", "_INBOX_web.a.1"] {
+            assert!(api.may_answer(reply), "{reply}");
+        }
+        for reply in [
+            "",
+            "_INBOX",
+            "_INBOX.",
+            "_INBOX.>",
+            "_INBOX.a b",
+            "_INBOXES.x",
+            "_INBOX_web.b.1",
+            "rolecast.jobs.ocr",
+            "$JS.API.STREAM.LIST",
+            "$KV.ROLECAST_CONTROL.dispatcher",
+        ] {
+            assert!(!api.may_answer(reply), "{reply}");
+        }
+    }
+
+    #[test]
     fn all_mistakes_are_told_at_once() {
         let text = "\
 [streams]
 replicas = 2
 max_bytes = \"1kB\"
+[api]
+inbox_prefixes = [\"_INBOX_web\", \"rolecast.jobs\"]
 [forecast]
 model = \"oracle\"
 mode = \"maybe\"
@@ -351,17 +412,18 @@ policy = \"maybe\"
         for part in [
             "line 2: streams.replicas: must be 1, 3 or 5",
             "line 3: streams.max_bytes: must be at least 1MiB",
-            "line 5: forecast.model: must be one of naive, seasonal-naive",
-            "line 6: forecast.mode: must be one of on, advisory, off",
-            "line 7: forecast.quantile: must be 0.5, 0.9 or 0.99",
-            "line 8: forecast.step: must be whole seconds, from 1s to 60s",
-            "line 9: categories.OCR: category \"OCR\" is not",
-            "line 12: categories.ocr.max_attempts: must be at least 1",
-            "line 13: categories.ocr.retry_min: must not be above retry_max",
-            "line 14: categories.ocr.roles: role \"boss\" is not among the roles",
-            "line 15: categories.ocr.memry: unknown key",
-            "line 16: categories.ocr.max_running: must be at least 1",
-            "line 18: undeclared.policy",
+            "line 5: api.inbox_prefixes: \"rolecast.jobs\" is not the prefix",
+            "line 7: forecast.model: must be one of naive, seasonal-naive",
+            "line 8: forecast.mode: must be one of on, advisory, off",
+            "line 9: forecast.quantile: must be 0.5, 0.9 or 0.99",
+            "line 10: forecast.step: must be whole seconds, from 1s to 60s",
+            "line 11: categories.OCR: category \"OCR\" is not",
+            "line 14: categories.ocr.max_attempts: must be at least 1",
+            "line 15: categories.ocr.retry_min: must not be above retry_max",
+            "line 16: categories.ocr.roles: role \"boss\" is not among the roles",
+            "line 17: categories.ocr.memry: unknown key",
+            "line 18: categories.ocr.max_running: must be at least 1",
+            "line 20: undeclared.policy",
         ] {
             assert!(error.contains(part), "{part:?} not in {error}");
         }

@@ -225,6 +225,8 @@ pub struct Counters {
     pub heartbeats_refused: u64,
     pub outcomes_stale: u64,
     pub outcomes_malformed: u64,
+    /// Requests whose answer would have gone where only a dispatcher may publish.
+    pub requests_refused: u64,
     pub jobs_bounced: u64,
     pub jobs_lost_with_node: u64,
     pub jobs_redelivered: u64,

@@ -27,6 +27,9 @@ pub(super) fn log(event: &Event) {
         Event::OutcomesMalformed { from, why, count } => {
             tracing::warn!(event = "outcomes_malformed", from, why, count, "malformed");
         }
+        Event::RequestsRefused { from, why, count } => {
+            tracing::warn!(event = "requests_refused", from, why, count, "not answered");
+        }
         Event::OutcomeStale { node, job, attempt } => {
             tracing::info!(event = "outcome_stale", %node, %job, attempt, "late outcome ignored");
         }

@@ -300,6 +300,7 @@ impl Dispatcher<'_> {
         let start = service::Start {
             connection: self.connection.clone(),
             settings: self.config.streams,
+            api: self.config.api.clone(),
             streams,
             buckets,
             clock: self.clock,

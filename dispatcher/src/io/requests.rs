@@ -8,10 +8,19 @@ use rolecast_common::wire::{Decision, JobView};
 
 use super::api;
 use super::service::Service;
+use crate::machine::{Input, Malformed};
 
 impl Service {
     pub(super) fn on_request(&mut self, request: Message) {
         let streams = self.streams.clone();
+        let reply = request.reply.as_deref();
+        if let Some(reply) = reply.filter(|reply| !self.api.may_answer(reply)) {
+            return self.tell(Input::Malformed {
+                what: Malformed::Request,
+                from: request.subject.to_string(),
+                why: format!("it is to be answered to {reply:?}, which is not an inbox"),
+            });
+        }
         match request.subject.as_str() {
             subjects::API_STATUS => {
                 let mut status = self.machine.status(self.now);

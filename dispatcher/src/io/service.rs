@@ -46,6 +46,7 @@ pub(super) struct Service {
     pub(super) connection: Connection,
     links: Links,
     pub(super) streams: Streams,
+    pub(super) api: config::Api,
     pub(super) clock: Clock,
     /// What the clocks read when the present turn began.
     pub(super) now: Now,
@@ -90,6 +91,7 @@ pub(super) enum Ended {
 pub(super) struct Start {
     pub(super) connection: Connection,
     pub(super) settings: config::Streams,
+    pub(super) api: config::Api,
     pub(super) streams: Streams,
     pub(super) buckets: Buckets,
     pub(super) clock: Clock,
@@ -152,6 +154,7 @@ impl Service {
         let Start {
             connection,
             settings,
+            api,
             streams,
             buckets,
             clock,
@@ -191,6 +194,7 @@ impl Service {
             links,
             connection,
             streams,
+            api,
             now: clock.now(),
             clock,
             machine,

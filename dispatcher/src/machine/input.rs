@@ -175,4 +175,5 @@ pub enum Recorded {
 pub enum Malformed {
     Heartbeat,
     Outcome,
+    Request,
 }

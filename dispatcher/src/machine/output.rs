@@ -153,6 +153,11 @@ pub enum Event {
         why: String,
         count: u64,
     },
+    RequestsRefused {
+        from: String,
+        why: String,
+        count: u64,
+    },
     OutcomeStale {
         node: NodeId,
         job: JobId,

@@ -51,6 +51,7 @@ impl Senders {
 pub(super) struct Noise {
     pub(super) heartbeats: Bound,
     pub(super) outcomes: Bound,
+    pub(super) requests: Bound,
     pub(super) advice: Bound,
     pub(super) diversions: Bound,
     pub(super) suspicions: Bound,
@@ -99,6 +100,12 @@ impl Machine {
                 self.counters.outcomes_malformed += 1;
                 if let Some(count) = self.noise.outcomes.count(now.time) {
                     out.push(Output::Event(Event::OutcomesMalformed { from, why, count }));
+                }
+            }
+            Malformed::Request => {
+                self.counters.requests_refused += 1;
+                if let Some(count) = self.noise.requests.count(now.time) {
+                    out.push(Output::Event(Event::RequestsRefused { from, why, count }));
                 }
             }
         }

@@ -166,7 +166,8 @@ fn skew(node: &NodeStatus) -> Option<String> {
 /// Says whose messages were refused and why, and how many others were.
 fn refused(status: &Status) -> Vec<String> {
     let counters = &status.counters;
-    let total = counters.heartbeats_refused + counters.outcomes_malformed;
+    let total =
+        counters.heartbeats_refused + counters.outcomes_malformed + counters.requests_refused;
     let shown = status.refused.iter().take(SENDERS_SHOWN);
     let mut lines: Vec<String> = shown
         .clone()
@@ -191,6 +192,7 @@ fn of_sender(status: &Status, sender: &RefusedSender) -> String {
     let (name, what) = match from.strip_prefix("rolecast.heartbeat.") {
         Some(node) => (node, "heartbeat"),
         None if from.starts_with("rolecast.done.") => (from.as_str(), "outcome"),
+        None if from.starts_with("rolecast.api.") => (from.as_str(), "request"),
         None => (from.as_str(), "heartbeat"),
     };
     let age = seconds(status.at_ms.since(sender.at_ms));
