@@ -258,6 +258,17 @@ impl Epoch {
     pub fn next(self) -> Self {
         Self(self.0.saturating_add(1))
     }
+
+    /// Returns whether a dispatcher can come to lead under `later` where this is the
+    /// largest known. Epochs rise by one with each take-over, and by some thousands where
+    /// the lease's key is lost; one far above all others would lock dispatchers out for
+    /// good, so nobody follows it.
+    pub fn may_reach(self, later: Self) -> bool {
+        const LEAP_MAX: u64 = 1_000_000;
+        const MAX: u64 = 1 << 53;
+        let is_near = self == Self::default() || later.0 <= self.0.saturating_add(LEAP_MAX);
+        is_near && later.0 <= MAX
+    }
 }
 
 impl fmt::Display for Epoch {
@@ -363,6 +374,16 @@ mod tests {
 
     use super::*;
     use crate::time::WallTime;
+
+    #[test]
+    fn an_epoch_far_above_the_known_ones_is_not_reached() {
+        let may = |from, to| Epoch::new(from).may_reach(Epoch::new(to));
+        assert!(may(7, 8) && may(7, 3) && may(7, 1_000_007));
+        assert!(!may(7, 1_000_008));
+        // Who knows none follows any, but for those that leave no room above them.
+        assert!(may(0, 1 << 53));
+        assert!(!may(0, u64::MAX) && !may(u64::MAX, u64::MAX));
+    }
 
     #[test]
     fn hostile_names_are_refused_with_their_grammar() {

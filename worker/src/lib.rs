@@ -42,5 +42,8 @@ pub mod job;
 mod record;
 pub mod usage;
 
-pub use io::{Builder, Mistakes, Recording, Worker, record_host, run_if_leashed, shutdown_signals};
+pub use io::{
+    Builder, Mistakes, Recording, Worker, forget_epoch, record_host, run_if_leashed,
+    shutdown_signals,
+};
 pub use job::{Job, JobError};

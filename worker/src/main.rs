@@ -12,7 +12,9 @@ use rolecast_common::nats::{Settings, nats_settings};
 use rolecast_common::settings::Mistakes;
 use rolecast_common::time::parse_duration;
 use rolecast_worker::config::Config;
-use rolecast_worker::{Recording, Worker, record_host, run_if_leashed, shutdown_signals};
+use rolecast_worker::{
+    Recording, Worker, forget_epoch, record_host, run_if_leashed, shutdown_signals,
+};
 use tracing_subscriber::EnvFilter;
 
 const EXIT_FAILED: u8 = 1;
@@ -62,6 +64,20 @@ enum Command {
     /// before the mean of cores kept busy and of bytes per second over network and
     /// disks, and the bytes of memory in use. SIGTERM or SIGINT ends it early.
     Record(Record),
+    /// Forget the largest epoch that this node has seen
+    ///
+    /// A worker that offers roles refuses every dispatcher older than the latest it has
+    /// seen, and keeps that over restarts. If what it keeps is no dispatcher's (its file
+    /// was copied or damaged, or NATS lost its store), it refuses all there are. Stop the
+    /// worker, run this, and start it again, while no other dispatcher is at work.
+    ForgetEpoch(ForgetEpoch),
+}
+
+#[derive(Args, Debug)]
+struct ForgetEpoch {
+    /// The configuration file of the worker
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
 }
 
 #[derive(Args, Debug)]
@@ -119,8 +135,14 @@ fn main() -> ExitCode {
 struct BadConfig(String);
 
 fn run(arguments: Arguments) -> anyhow::Result<()> {
-    if let Some(Command::Record(record)) = arguments.command {
-        return run_record(record);
+    match arguments.command {
+        Some(Command::Record(record)) => return run_record(record),
+        Some(Command::ForgetEpoch(forget)) => {
+            let (path, held) = forget_epoch(&read_config(&forget.config)?)?;
+            tracing::info!(event = "epoch_forgotten", path = %path.display(), held);
+            return Ok(());
+        }
+        None => {}
     }
     let path = arguments.config.as_deref();
     let config = read_config(path.expect("required where there is no command"))?;

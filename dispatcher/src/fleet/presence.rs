@@ -138,6 +138,11 @@ impl Fleet {
         is_suspected.then_some((presences.missing.len(), presences.watched))
     }
 
+    /// Returns how many nodes are there, as far as is known.
+    pub fn watched(&self) -> usize {
+        self.presences.watched
+    }
+
     /// Takes that a heartbeat of the node came.
     pub(super) fn expect(&mut self, id: &NodeId) {
         let Some(node) = self.nodes.get_mut(id) else {

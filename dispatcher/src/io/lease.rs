@@ -303,10 +303,15 @@ fn parse(newest: Newest) -> Entry {
         Newest::Missing => Entry::Missing,
         Newest::Deleted { revision } => Entry::Deleted { revision },
         Newest::Value { revision, value } => match serde_json::from_slice(&value) {
-            Ok(record) => Entry::Record { revision, record },
-            Err(_) => Entry::Unreadable { revision },
+            Ok(record) if is_possible(&record) => Entry::Record { revision, record },
+            Ok(_) | Err(_) => Entry::Unreadable { revision },
         },
     }
+}
+
+/// Returns whether there is room for epochs above its own.
+fn is_possible(record: &Record) -> bool {
+    Epoch::default().may_reach(record.epoch)
 }
 
 /// Draws the key of this start's seals.

@@ -85,6 +85,7 @@ impl Machine {
         let node = missed.node;
         self.manage(now, roles::Input::Gone(node.clone()), out);
         self.takeover.settle(&node);
+        self.later.forget(&node);
         if !missed.was_gone {
             self.tell_gone(&node, why, out);
         }

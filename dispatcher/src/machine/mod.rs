@@ -27,6 +27,7 @@
 
 mod absence;
 mod delivery;
+mod epochs;
 mod fetch;
 mod forecasting;
 mod hearing;
@@ -83,6 +84,7 @@ use crate::forecast::{self, Demand};
 use crate::placement::{CategoryIndex, Shortfall};
 use crate::roles::{Manager, Settings as RoleSettings};
 use crate::seal::Seals;
+use epochs::Later;
 use forecasting::Forecasting;
 use hearing::Hearing;
 use judging::Judging;
@@ -124,8 +126,9 @@ pub struct Machine {
     params: Params,
     /// Zero as long as another dispatcher leads.
     epoch: Epoch,
-    /// The largest epoch that any node has told of.
+    /// The largest epoch that it led under or that most nodes have told of.
     known: Epoch,
+    later: Later,
     /// Since when this one leads; `None` while it stands by and only learns.
     led_since: Option<Time>,
     takeover: Takeover,
@@ -291,6 +294,7 @@ impl Machine {
             turn: 0,
             epoch: Epoch::default(),
             known: Epoch::default(),
+            later: Later::default(),
             led_since: None,
             takeover: Takeover::default(),
             seals: Seals::default(),
@@ -311,7 +315,7 @@ impl Machine {
         self.services.keys().cloned().collect()
     }
 
-    /// Returns the largest epoch that it has led under or that nodes have told of.
+    /// Returns the largest epoch that it has led under or that most nodes have told of.
     pub fn known_epoch(&self) -> Epoch {
         self.known
     }

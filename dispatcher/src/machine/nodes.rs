@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use rolecast_common::assignment::Assignment;
-use rolecast_common::id::{Epoch, NodeId, Sequence};
+use rolecast_common::id::{NodeId, Sequence};
 use rolecast_common::time::{Now, Time, format_duration};
 use rolecast_common::wire::{Admission, AdmissionVerdict, Heartbeat, VERSION};
 
@@ -20,9 +20,6 @@ const UNLISTED_INTERVALS: u32 = 3;
 /// A worker that does not answer is asked with its first heartbeats only: it may not
 /// listen to probes at all. Derived: admission takes up to three of them.
 const STARTING_BEATS: u64 = 6;
-/// Epochs rise by one each time another dispatcher takes the lead. A node that
-/// tells of one this far above all others is forged, and no reason to follow it.
-const EPOCH_LEAP_MAX: u64 = 1_000_000;
 
 impl Machine {
     pub(super) fn hear(
@@ -33,7 +30,7 @@ impl Machine {
         out: &mut Vec<Output>,
     ) {
         self.counters.heartbeats += 1;
-        if beat.epoch.get() > self.known.get().saturating_add(EPOCH_LEAP_MAX) {
+        if !self.known.may_reach(beat.epoch) {
             let why = format!("epoch {} is no dispatcher's", beat.epoch);
             return self.refuse(now, Malformed::Heartbeat, from.as_str(), why, out);
         }
@@ -53,7 +50,7 @@ impl Machine {
         }
         self.tell_roles(now, heard, out);
         self.judge_roles(now, from, out);
-        self.follow(from, beat.epoch, out);
+        self.weigh_epoch(now, from, beat.epoch, out);
         self.review(now, from, out);
         if change.joined || change.rebooted {
             out.push(Output::Event(Event::NodeJoined {
@@ -154,18 +151,6 @@ impl Machine {
         since
             .zip(node)
             .is_some_and(|(since, node)| now.since(since) >= node.interval() * UNLISTED_INTERVALS)
-    }
-
-    /// A node that has seen a later epoch obeys this dispatcher no more. Either
-    /// another one leads, or the bucket that holds the epoch was rolled back: to
-    /// lead again it takes an epoch above.
-    fn follow(&mut self, node: &NodeId, theirs: Epoch, out: &mut Vec<Output>) {
-        self.known = self.known.max(theirs);
-        if self.led_since.is_some() && theirs > self.epoch {
-            let ours = self.epoch;
-            let reason = format!("node {node} follows epoch {theirs}, this one is {ours}");
-            out.push(Output::StepDown { reason });
-        }
     }
 
     /// Takes over a job in hand that a former dispatcher sent, or one of a node that was

@@ -255,7 +255,10 @@ impl Agent {
         let epoch = offer.assignment.epoch();
         if !self.roles.see(epoch, out) {
             let seen = self.roles.epoch();
-            let reason = format!("stale epoch {epoch}: this node has seen {seen}");
+            let reason = format!(
+                "stale epoch {epoch}: this node has seen {seen}; if that was no dispatcher's, \
+                 stop this worker and run rolecast-worker forget-epoch"
+            );
             return self.refuse(OutcomeStatus::Refused, offer.assignment, reason, out);
         }
         let execution = Execution::of(&offer.assignment);

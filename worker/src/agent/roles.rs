@@ -157,9 +157,10 @@ impl Roles {
         self.hook.is_none() && !is_told && (self.wish.roles.is_empty() || self.leases.is_empty())
     }
 
-    /// Notes an epoch; returns whether it is not below the largest seen.
+    /// Notes an epoch; returns whether it is not below the largest seen, nor one that no
+    /// dispatcher can have come to.
     pub(super) fn see(&mut self, epoch: Epoch, out: &mut Vec<Output>) -> bool {
-        if epoch > self.epoch {
+        if epoch > self.epoch && self.epoch.may_reach(epoch) {
             self.epoch = epoch;
             out.push(Output::KeepEpoch(epoch));
         }
@@ -191,7 +192,8 @@ impl Roles {
         if assigned.boot != self.boot {
             return Err(RoleObjection::OtherBoot);
         }
-        if assigned.epoch < self.epoch || version < self.wish.version {
+        let is_possible = self.epoch.may_reach(assigned.epoch);
+        if assigned.epoch < self.epoch || !is_possible || version < self.wish.version {
             return Err(RoleObjection::Stale);
         }
         let roles: BTreeSet<Role> = assigned.roles.iter().cloned().collect();

@@ -8,12 +8,23 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use rolecast_common::id::{Epoch, NodeId};
 
+use crate::config::Config;
+
 #[derive(Debug)]
 pub(super) struct EpochFile {
     path: PathBuf,
 }
 
 impl EpochFile {
+    /// Removes the file of this node; returns its path and what it held, if it was there.
+    pub(super) fn forget(directory: &Path, node: &NodeId) -> anyhow::Result<(PathBuf, String)> {
+        let path = directory.join(format!("{node}.epoch"));
+        let name = || format!("{}: cannot be removed", path.display());
+        let held = fs::read_to_string(&path).with_context(name)?;
+        fs::remove_file(&path).with_context(name)?;
+        Ok((path, held.trim().to_owned()))
+    }
+
     /// Opens the file of this node, and returns what it holds; zero if there is none.
     pub(super) fn open(directory: &Path, node: &NodeId) -> anyhow::Result<(Self, Epoch)> {
         let path = directory.join(format!("{node}.epoch"));
@@ -26,6 +37,11 @@ impl EpochFile {
             Err(error) if error.kind() == ErrorKind::NotFound => Epoch::default(),
             Err(error) => return Err(error).with_context(name),
         };
+        anyhow::ensure!(
+            Epoch::default().may_reach(epoch),
+            "{}: epoch {epoch} is no dispatcher's; remove it with rolecast-worker forget-epoch",
+            path.display()
+        );
         let file = Self { path };
         // Said now rather than when a role is to be taken on.
         file.keep(epoch)?;
@@ -46,6 +62,14 @@ impl EpochFile {
     }
 }
 
+/// Forgets the largest epoch that the node of this configuration has seen; returns in which
+/// file it was, and what that held.
+pub fn forget_epoch(config: &Config) -> anyhow::Result<(PathBuf, String)> {
+    let directory = config.state_directory.as_deref();
+    let directory = directory.context("without a state_directory no epoch is kept")?;
+    EpochFile::forget(directory, &config.node)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -59,9 +83,15 @@ mod tests {
         file.keep(Epoch::new(7)).unwrap();
         let (_, epoch) = EpochFile::open(&directory, &node).unwrap();
         assert_eq!(epoch, Epoch::new(7));
-        fs::write(directory.join("n1.epoch"), "seven").unwrap();
-        let error = EpochFile::open(&directory, &node).unwrap_err();
-        assert!(error.to_string().contains("n1.epoch"), "{error}");
+        for (damaged, expected) in [("seven", "n1.epoch"), ("18446744073709551615", "forget")] {
+            fs::write(directory.join("n1.epoch"), damaged).unwrap();
+            let error = EpochFile::open(&directory, &node).unwrap_err();
+            assert!(error.to_string().contains(expected), "{error}");
+        }
+        let (_, held) = EpochFile::forget(&directory, &node).unwrap();
+        assert_eq!(held, "18446744073709551615");
+        let (_, epoch) = EpochFile::open(&directory, &node).unwrap();
+        assert_eq!(epoch, Epoch::default());
         fs::remove_dir_all(directory).unwrap();
     }
 }

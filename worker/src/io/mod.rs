@@ -25,6 +25,7 @@ mod system;
 mod worker;
 
 pub use builder::{Builder, Mistakes};
+pub use epoch::forget_epoch;
 pub use leash::run_if_leashed;
 pub use record::{Recording, record_host};
 pub use signals::shutdown_signals;

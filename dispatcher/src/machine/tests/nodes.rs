@@ -361,6 +361,37 @@ fn an_adopted_job_of_a_category_nobody_serves_is_lost_with_its_node_and_given_ba
 }
 
 #[test]
+fn some_nodes_that_tell_of_a_later_epoch_unseat_nobody_and_are_shown() {
+    let mut machine = machine();
+    let is_end = |output: &Output| matches!(output, Output::StepDown { .. });
+    for second in 0..10u32 {
+        let (seconds, sequence) = (f64::from(second), u64::from(second) + 1);
+        let honest = ["n2", "n3", "n4"].map(|name| heartbeat(name, "a", sequence, vec![]));
+        let out = all(&mut machine, seconds, honest);
+        assert!(!out.iter().any(is_end), "{out:?}");
+        let beat = follower("n1", sequence, 1_000 + u64::from(second));
+        let out = all(&mut machine, seconds + 0.1, [beat]);
+        assert!(!out.iter().any(is_end), "{out:?}");
+    }
+    assert_eq!(machine.known_epoch(), Epoch::new(5));
+    let troubles = machine.status(now(9.5)).troubles;
+    let [trouble] = &troubles[..] else {
+        panic!("{troubles:?}");
+    };
+    assert_eq!(trouble.what, "the epochs of workers");
+    assert!(
+        trouble.why.contains("1 of 4 nodes, such as n1"),
+        "{trouble:?}"
+    );
+    // A second is half of them, a third one most.
+    let out = all(&mut machine, 10.0, [follower("n2", 11, 70)]);
+    assert!(!out.iter().any(is_end), "{out:?}");
+    let out = all(&mut machine, 10.1, [follower("n3", 11, 80)]);
+    assert!(out.iter().any(is_end), "{out:?}");
+    assert_eq!(machine.known_epoch(), Epoch::new(1_009));
+}
+
+#[test]
 fn a_worker_that_follows_a_later_dispatcher_ends_this_one() {
     let (mut machine, _) = running();
     let out = turn(&mut machine, 1.0, [follower("n1", 2, 6)]);
