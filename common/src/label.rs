@@ -80,6 +80,11 @@ impl Labels {
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
+
+    /// Keeps those of which this is true, by name and value.
+    pub fn retain(&mut self, mut keep: impl FnMut(&str, &str) -> bool) {
+        self.0.retain(|name, value| keep(name, value));
+    }
 }
 
 impl TryFrom<BTreeMap<String, String>> for Labels {

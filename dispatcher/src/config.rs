@@ -9,12 +9,14 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use rolecast_common::id::{Category, Role};
+use rolecast_common::label::Requirement;
 use rolecast_common::nats::Settings;
 use rolecast_common::settings::{self, Mistakes, Table};
 use rolecast_common::subjects;
 use rolecast_common::unit::{Bytes, Cores, Resources};
 use rolecast_common::wire::{ForecastMode, Share};
 
+use crate::allowance::{Allowance, Allowances, Pattern};
 use crate::category::{Backoff, Policy, Profile};
 use crate::forecast::{Model, Params, Quantile};
 use crate::placement::{Patience, Weights};
@@ -45,6 +47,8 @@ pub struct Config {
     pub has_feedback: bool,
     pub roles: roles::Settings,
     pub policies: Vec<Policy>,
+    /// What nodes may claim.
+    pub allowances: Allowances,
     /// The policy of undeclared categories; `None` buries their jobs.
     pub undeclared: Option<Policy>,
 }
@@ -93,6 +97,7 @@ pub fn parse(text: &str, host_name: &str) -> Result<Config, Mistakes> {
             forecast: root.table("forecast", read_forecast),
             has_feedback: root.table("placement", |table| table.get_or("feedback", true)),
             policies: read_policies(root, known),
+            allowances: read_allowances(root, known),
             undeclared: root.table("undeclared", |table| read_undeclared(table, known)),
             roles,
         }
@@ -199,6 +204,44 @@ fn read_policies(root: &mut Table<'_>, known: &BTreeSet<Role>) -> Vec<Policy> {
         }
     });
     policies.into_iter().flatten().collect()
+}
+
+fn read_allowances(root: &mut Table<'_>, known: &BTreeSet<Role>) -> Allowances {
+    let entries = root.tables("nodes", |name, table| {
+        let roles: Option<Vec<Role>> = table.get("roles");
+        let unknown = roles.iter().flatten().find(|role| !known.contains(role));
+        if let Some(role) = unknown {
+            table.mistake("roles", format!("role \"{role}\" is not among the roles"));
+        }
+        let labels: Option<Vec<String>> = table.get("labels");
+        let terms = labels.map(|labels| {
+            let terms = labels.iter().map(|label| Requirement::parse(label));
+            terms.collect::<Option<Vec<Requirement>>>()
+        });
+        if terms == Some(None) {
+            table.mistake("labels", "must be labels such as \"gpu\" or \"zone=eu\"");
+        }
+        let jobs_max = table.get("max_jobs");
+        if jobs_max == Some(0) {
+            table.mistake("max_jobs", "must be at least 1");
+        }
+        let categories: Option<Vec<Category>> = table.get("categories");
+        let Some(pattern) = Pattern::parse(name) else {
+            table.mistake(
+                "",
+                format!("{name:?} is no node's name, with at most one * in it"),
+            );
+            return None;
+        };
+        Some(Allowance {
+            pattern,
+            roles: roles.map(|roles| roles.into_iter().collect()),
+            categories: categories.map(|categories| categories.into_iter().collect()),
+            jobs_max,
+            labels: terms.flatten(),
+        })
+    });
+    Allowances::new(entries.into_iter().flatten().collect())
 }
 
 fn read_undeclared(table: &mut Table<'_>, known: &BTreeSet<Role>) -> Option<Policy> {
@@ -359,6 +402,36 @@ mod tests {
             ..sample
         };
         assert_eq!(empty, without_example);
+    }
+
+    #[test]
+    fn what_nodes_may_claim_is_read_and_mistakes_in_it_are_told() {
+        let text = "\
+[nodes.\"web-*\"]
+roles = [\"follower\"]
+categories = [\"ocr\"]
+max_jobs = 3
+labels = [\"gpu\"]
+[nodes.db-1]
+";
+        let read = parse(text, "host").unwrap().allowances;
+        assert_ne!(read, Allowances::default());
+        let text = "\
+[nodes.\"a*b*\"]
+[nodes.a]
+roles = [\"boss\"]
+max_jobs = 0
+labels = [\"=\"]
+";
+        let error = parse(text, "host").unwrap_err().to_string();
+        for part in [
+            "line 1: nodes.a*b*: \"a*b*\" is no node's name",
+            "line 3: nodes.a.roles: role \"boss\"",
+            "line 4: nodes.a.max_jobs: must be at least 1",
+            "line 5: nodes.a.labels: must be labels such as",
+        ] {
+            assert!(error.contains(part), "{part:?} not in {error}");
+        }
     }
 
     #[test]

@@ -14,7 +14,8 @@
 //! - [`storage`]: how large each stream may become;
 //! - [`fitting`]: records as large as the server takes;
 //! - [`machine`]: the decision core, one state machine over explicit time;
-//! - [`seal`], [`claim`]: by what an assignment is known, and what is believed of others;
+//! - [`seal`], [`claim`], [`allowance`]: by what an assignment is known, and what is
+//!   believed of others;
 //! - [`lease`]: which one of several dispatchers is at work;
 //! - [`io`]: the shell that feeds it from NATS and carries out what it says;
 //! - [`config`]: the configuration file.
@@ -22,6 +23,7 @@
 //! Nothing outside `io/` and `config.rs` reads a clock, the network or the
 //! environment, so a simulator can drive the same machine.
 
+pub mod allowance;
 pub mod capacity;
 pub mod category;
 pub mod claim;

@@ -19,6 +19,7 @@ use rolecast_common::time::{Now, Time, WallTime};
 use rolecast_common::wire::{
     Blob, ForecastMode, Heartbeat, JobUsage, Outcome, OutcomeStatus, VERSION,
 };
+use rolecast_dispatcher::allowance::Allowances;
 use rolecast_dispatcher::category::{Backoff, Policy as CategoryPolicy, Profile};
 use rolecast_dispatcher::claim::Claimed;
 use rolecast_dispatcher::forecast::{self, Model, Quantile};
@@ -55,6 +56,7 @@ fn params(world: &World, mode: ForecastMode, has_feedback: bool) -> Params {
         has_feedback,
         roles: RoleSettings::default(),
         policies: world.kinds.iter().map(category_policy).collect(),
+        allowances: Allowances::default(),
         undeclared: None,
         warm_up: Duration::ZERO,
         ack_wait: Duration::from_secs(30),

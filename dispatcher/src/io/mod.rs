@@ -336,6 +336,7 @@ impl Dispatcher<'_> {
             name: config.name.clone(),
             forecast: config.forecast,
             policies: config.policies.clone(),
+            allowances: config.allowances.clone(),
             roles: config.roles.clone(),
             has_feedback: config.has_feedback,
             undeclared: config.undeclared.clone(),

@@ -78,6 +78,7 @@ pub use suspects::Suspicion;
 pub use troubles::Trouble;
 pub use verdict::{DoubtedNode, LostJob, Verdict};
 
+use crate::allowance::Allowances;
 use crate::category::Policy;
 use crate::fleet::{self, Fleet};
 use crate::forecast::{self, Demand};
@@ -107,6 +108,7 @@ pub struct Params {
     pub name: String,
     pub forecast: forecast::Params,
     pub policies: Vec<Policy>,
+    pub allowances: Allowances,
     pub roles: RoleSettings,
     /// Whether nodes whose jobs take longer than predicted are avoided.
     pub has_feedback: bool,

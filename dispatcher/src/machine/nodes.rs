@@ -9,7 +9,7 @@ use rolecast_common::time::{Now, Time, format_duration};
 use rolecast_common::wire::{Admission, AdmissionVerdict, Heartbeat, VERSION};
 
 use super::losses::Cause;
-use super::{Event, Machine, Malformed, Output, State};
+use super::{Event, Machine, Malformed, Output, State, Trouble};
 use crate::claim::Claimed;
 use crate::fleet::{Node, Refusal};
 use crate::roles::Heard;
@@ -17,6 +17,8 @@ use crate::roles::Heard;
 /// A job that was sent this many heartbeats ago, and that the node does not
 /// list, never reached it.
 const UNLISTED_INTERVALS: u32 = 3;
+/// How long it is shown that a node claims more than it may: some heartbeats.
+const LIMITED_SHOWN: Duration = Duration::from_secs(10);
 /// A worker that does not answer is asked with its first heartbeats only: it may not
 /// listen to probes at all. Derived: admission takes up to three of them.
 const STARTING_BEATS: u64 = 6;
@@ -33,6 +35,13 @@ impl Machine {
         if !self.known.may_reach(beat.epoch) {
             let why = format!("epoch {} is no dispatcher's", beat.epoch);
             return self.refuse(now, Malformed::Heartbeat, from.as_str(), why, out);
+        }
+        match self.params.allowances.limit(&mut beat) {
+            Ok(taken) => self.tell_taken(now, from, &taken, out),
+            Err(unlisted) => {
+                let why = unlisted.to_string();
+                return self.refuse(now, Malformed::Heartbeat, from.as_str(), why, out);
+            }
         }
         let heard = Heard::new(&beat);
         self.strip_roles(&mut beat);
@@ -71,6 +80,26 @@ impl Machine {
         for said in beat.jobs {
             self.adopt(now, from, &Claimed::new(said), out);
         }
+    }
+
+    /// Shows what a node claims beyond what it may, for as long as it does.
+    fn tell_taken(&mut self, now: Now, node: &NodeId, taken: &[String], out: &mut Vec<Output>) {
+        let Some(first) = taken.first() else {
+            return;
+        };
+        let more = match taken.len() - 1 {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let trouble = Trouble {
+            what: "the claims of nodes".to_owned(),
+            why: format!("{node} claims {first}{more}, which its entry under [nodes] leaves out"),
+            remedy: "if it may, add that to the entry in the dispatcher's configuration; if not, \
+                     take it out of the worker's"
+                .to_owned(),
+            lasts: Some(LIMITED_SHOWN),
+        };
+        self.note_trouble(now, trouble, out);
     }
 
     /// Asks a node that is new here for an answer, which shows that it listens to probes.

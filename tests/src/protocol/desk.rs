@@ -143,6 +143,7 @@ fn new_machine(start: &Start, now: Now) -> Machine {
         name: start.name.clone(),
         forecast: config.forecast,
         policies: config.policies,
+        allowances: config.allowances,
         roles: config.roles,
         has_feedback: config.has_feedback,
         undeclared: config.undeclared,

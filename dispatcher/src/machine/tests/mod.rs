@@ -57,6 +57,7 @@ fn machine_of(policies: Vec<Policy>) -> Machine {
         forecast: params(),
         roles: RoleSettings::default(),
         policies,
+        allowances: Allowances::default(),
         has_feedback: true,
         undeclared: Some(policy("any")),
         warm_up: Duration::ZERO,

@@ -1,17 +1,19 @@
 //! Nodes that go, come back, restart, or follow another dispatcher.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use rolecast_common::assignment::{Ack, Assignment};
-use rolecast_common::id::{Attempt, Epoch, Sequence};
+use rolecast_common::id::{Attempt, Category, Epoch, Sequence};
 use rolecast_common::time::Time;
 use rolecast_common::wire::{AdmissionVerdict, OutcomeStatus};
 
-use super::super::{Event, Input, Machine, Malformed, Output, Recorded};
+use super::super::{Event, Input, Machine, Malformed, Output, Params, Recorded};
 use super::{
-    ack, all, beat, delivery, forwarded, heartbeat, machine, node, now, report, running, seals,
-    sent_as, turn,
+    ack, all, beat, delivery, delivery_of, forwarded, heartbeat, led, machine, node, now, report,
+    running, seals, sent_as, turn,
 };
+use crate::allowance::{Allowance, Allowances, Pattern};
 
 #[test]
 fn the_jobs_of_a_silent_node_go_back_and_its_outcome_is_too_late_once_another_has_them() {
@@ -358,6 +360,35 @@ fn an_adopted_job_of_a_category_nobody_serves_is_lost_with_its_node_and_given_ba
     let is_given_back = |output: &Output| matches!(output, Output::GiveBack { .. });
     assert!(out.iter().any(is_given_back), "{out:?}");
     assert_eq!(successor.fleet.get(&node("n1")).unwrap().jobs(), 0);
+}
+
+#[test]
+fn a_node_gets_no_jobs_beyond_what_it_may_claim() {
+    let entry = Allowance {
+        pattern: Pattern::parse("n*").unwrap(),
+        roles: None,
+        categories: Some(BTreeSet::from([Category::new("scan").unwrap()])),
+        jobs_max: None,
+        labels: None,
+    };
+    let params = Params {
+        allowances: Allowances::new(vec![entry]),
+        ..machine().params
+    };
+    let mut machine = led(Machine::new(params, now(0.0)), 5);
+    let beats = ["n1", "other"].map(|name| heartbeat(name, "a", 1, vec![]));
+    let out = turn(&mut machine, 0.1, beats);
+    assert_eq!(out, []);
+    assert!(machine.fleet.get(&node("other")).is_none());
+    let scan = Input::Delivered(delivery_of("rolecast.jobs.scan", 2, 1));
+    let out = turn(&mut machine, 0.2, [delivery(1, 1), scan]);
+    let [(at, assignment)] = &forwarded(&out)[..] else {
+        panic!("{out:?}");
+    };
+    assert_eq!((at, assignment.category().as_str()), (&node("n1"), "scan"));
+    let status = machine.status(now(0.2));
+    assert_eq!(status.troubles[0].what, "the claims of nodes");
+    assert_eq!(status.refused[0].from, "other");
 }
 
 #[test]

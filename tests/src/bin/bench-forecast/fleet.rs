@@ -7,6 +7,7 @@ use rolecast_common::id::{Epoch, NodeId};
 use rolecast_common::subjects;
 use rolecast_common::time::{Now, Time, WallTime};
 use rolecast_common::wire::{self, Encoding, Heartbeat};
+use rolecast_dispatcher::allowance::Allowances;
 use rolecast_dispatcher::config;
 use rolecast_dispatcher::machine::{Input, Machine, Output, Params};
 use rolecast_dispatcher::roles::Settings as RoleSettings;
@@ -113,6 +114,7 @@ impl World {
             forecast: config::parse("", "bench")?.forecast,
             has_feedback: true,
             policies: Vec::new(),
+            allowances: Allowances::default(),
             roles: RoleSettings::default(),
             undeclared: None,
             warm_up: Duration::ZERO,
