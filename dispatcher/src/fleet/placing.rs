@@ -343,6 +343,9 @@ impl Fleet {
     pub fn complete(&mut self, now: Time, id: &NodeId, job: Sequence, outcome: &Outcome) -> bool {
         let is_restored = self.note_completed(now, id, job);
         self.learn(now, id, job, outcome);
+        if self.get(id).is_some_and(|node| node.completed == 1) {
+            self.prove(id);
+        }
         is_restored
     }
 

@@ -374,6 +374,7 @@ impl Dispatcher<'_> {
             heartbeats,
             lease: lease.await?,
             has_stack,
+            log: events::Log::default(),
         })
     }
 }

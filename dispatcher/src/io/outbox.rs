@@ -15,14 +15,14 @@ use tokio::task::spawn_blocking;
 
 use super::burial::{self, Held};
 use super::service::Service;
-use super::{events, refusals, upkeep};
+use super::{refusals, upkeep};
 use crate::fitting::fit;
 use crate::machine::{Input, Output, PULL_BEAT, PULL_EXPIRES};
 
 impl Service {
     pub(super) async fn carry_out(&mut self, output: Output, is_heard: bool) -> anyhow::Result<()> {
         match output {
-            Output::Event(event) => events::log(&event),
+            Output::Event(event) => self.log.event(self.now.time, &event),
             Output::StepDown { reason } => self.stepped_down = Some(reason),
             Output::Drop(sequence) => {
                 self.held.remove(&sequence);

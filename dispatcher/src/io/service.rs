@@ -25,7 +25,7 @@ use super::pings::Pings;
 use super::roles::Orders;
 use super::standby::Closed;
 use super::{
-    Buckets, Streams, bucket::Bucket, forecasts, histories, intake, refusals, server_clock,
+    Buckets, Streams, bucket::Bucket, events, forecasts, histories, intake, refusals, server_clock,
     training, upkeep,
 };
 use crate::config;
@@ -74,6 +74,7 @@ pub(super) struct Service {
     /// Sets the clock while it is there.
     _timekeeper: server_clock::Keeper,
     pub(super) stepped_down: Option<String>,
+    pub(super) log: events::Log,
 }
 
 /// How a service ended.
@@ -217,6 +218,7 @@ impl Service {
             postponed: None,
             _timekeeper: timekeeper,
             stepped_down: None,
+            log: events::Log::default(),
         };
         Ok(Ok(service))
     }

@@ -27,6 +27,7 @@ pub(super) struct Standby {
     pub(super) lease: Keeper,
     /// Whether there is a stack from before the start.
     pub(super) has_stack: bool,
+    pub(super) log: events::Log,
 }
 
 impl Standby {
@@ -79,11 +80,12 @@ impl Standby {
 
     fn tell(&mut self, input: Input) {
         let mut outputs = Vec::new();
-        self.machine.handle(self.clock.now(), input, &mut outputs);
+        let now = self.clock.now();
+        self.machine.handle(now, input, &mut outputs);
         for output in outputs {
             // What is to be done is for the leader to do.
             if let Output::Event(event) = output {
-                events::log(&event);
+                self.log.event(now.time, &event);
             }
         }
     }

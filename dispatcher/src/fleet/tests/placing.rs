@@ -399,3 +399,34 @@ fn others_on_a_full_node_want_more_than_they_get() {
         "nobody has more than there is"
     );
 }
+
+#[test]
+fn names_alone_take_no_memory_for_forecasts_and_a_completed_job_is_worth_it() {
+    let mut fleet = fleet();
+    for number in 0..=UNPROVEN_FORECASTS_MAX {
+        let name = format!("n{number}");
+        let from = NodeId::new(&name).unwrap();
+        fleet.take(now(0.0), &from, &beat(&name, "a", 1)).unwrap();
+    }
+    let has_forecast = |fleet: &Fleet, number: usize| {
+        let id = NodeId::new(&format!("n{number}")).unwrap();
+        fleet.get(&id).unwrap().forecast.is_some()
+    };
+    assert!(has_forecast(&fleet, UNPROVEN_FORECASTS_MAX - 1));
+    assert!(!has_forecast(&fleet, UNPROVEN_FORECASTS_MAX));
+    for (number, unproven) in [
+        (UNPROVEN_FORECASTS_MAX, UNPROVEN_FORECASTS_MAX),
+        (0, UNPROVEN_FORECASTS_MAX - 1),
+    ] {
+        let id = NodeId::new(&format!("n{number}")).unwrap();
+        let done = outcome(1_000_000);
+        fleet.complete(at(1.0), &id, Sequence::new(1), &done);
+        assert!(has_forecast(&fleet, number));
+        assert_eq!(fleet.unproven, unproven);
+    }
+    for number in 1..UNPROVEN_FORECASTS_MAX {
+        fleet.bounce(&NodeId::new(&format!("n{number}")).unwrap());
+    }
+    fleet.forget(at(3600.0));
+    assert_eq!(fleet.unproven, 0);
+}
