@@ -19,7 +19,7 @@ CHAOS_FLAGS ?=
 
 .PHONY: help tools build demo test check fmt-check lint docs \
 	test-nats-versions test-long chaos bench-dispatch bench-forecast \
-	bench-placement bench-policies bench-roles clean
+	bench-hostile bench-placement bench-policies bench-roles clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-20s %s\n", $$1, $$2}' Makefile
@@ -64,6 +64,10 @@ chaos: tools build ## inject faults into real clusters, and check what became of
 bench-dispatch: tools ## compare Rolecast with workers that pull from JetStream
 	$(CARGO) build --release --workspace --bins
 	$(TARGET)/release/bench-dispatch
+
+bench-hostile: tools ## measure what one hostile party does to all others
+	$(CARGO) build --release --workspace --bins
+	$(TARGET)/release/bench-hostile $(BENCH_FLAGS)
 
 bench-forecast: ## measure what forecasts cost: per sample, in memory, for 10,000 nodes
 	$(CARGO) build --release -p rolecast-tests --bin bench-forecast

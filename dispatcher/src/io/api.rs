@@ -1,5 +1,6 @@
 //! Answers `rolecast.api.*`: what the machine knows, completed by what the streams hold.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_nats::jetstream::{self, stream::DirectGetErrorKind};
@@ -94,9 +95,10 @@ pub(super) async fn answer<M: wire::Message>(streams: Streams, answer: M, reques
     respond(&streams.jetstream.client(), &request, &answer).await;
 }
 
-/// Adds what the streams hold of each category, as far as it can be read, and answers.
-pub(super) async fn answer_status(streams: Streams, mut status: Status, request: Message) {
-    let read = tokio::time::timeout(READ_MAX, add_stored(&streams, &mut status));
+/// Adds what the streams hold of each category, as far as it can be read, and answers
+/// everybody who asked.
+pub(super) async fn answer_status(streams: &Streams, mut status: Status, requests: Vec<Message>) {
+    let read = tokio::time::timeout(READ_MAX, add_stored(streams, &mut status));
     let why = match read.await {
         Ok(Ok(())) => None,
         Ok(Err(error)) => Some(format!("{error:#}")),
@@ -109,7 +111,14 @@ pub(super) async fn answer_status(streams: Streams, mut status: Status, request:
         );
         status.unread = Some(why);
     }
-    respond(&streams.jetstream.client(), &request, &status).await;
+    let client = streams.jetstream.client();
+    let mut encoded = BTreeMap::new();
+    for request in &requests {
+        let encoding = encoding(request);
+        let payload = encoded.entry(encoding.content_type());
+        let payload = payload.or_insert_with(|| Bytes::from(wire::encode(encoding, &status)));
+        send(&client, request, encoding, payload.clone()).await;
+    }
 }
 
 async fn add_stored(streams: &Streams, status: &mut Status) -> anyhow::Result<()> {
@@ -118,11 +127,7 @@ async fn add_stored(streams: &Streams, status: &mut Status) -> anyhow::Result<()
     dead_letters::add(&streams.jetstream, status).await
 }
 
-async fn add_backlogs(
-    streams: &Streams,
-    status: &mut Status,
-    backlogs: std::collections::BTreeMap<String, u64>,
-) {
+async fn add_backlogs(streams: &Streams, status: &mut Status, backlogs: BTreeMap<String, u64>) {
     for (subject, count) in backlogs {
         let Ok(source) = Source::parse(&subject) else {
             continue;
@@ -262,15 +267,19 @@ async fn recorded(jetstream: &jetstream::Context, job: &JobId) -> anyhow::Result
     }
 }
 
-/// Sends the answer, or says that it is larger than the server takes.
 async fn respond<M: wire::Message>(client: &Client, request: &Message, answer: &M) {
+    let encoding = encoding(request);
+    let payload = Bytes::from(wire::encode(encoding, answer));
+    send(client, request, encoding, payload).await;
+}
+
+/// Sends the answer, or says that it is larger than the server takes.
+async fn send(client: &Client, request: &Message, encoding: Encoding, mut payload: Bytes) {
     let Some(reply) = request.reply.clone() else {
         return;
     };
-    let encoding = encoding(request);
     let mut headers = HeaderMap::new();
     headers.insert(HEADER_CONTENT_TYPE, encoding.content_type());
-    let mut payload = Bytes::from(wire::encode(encoding, answer));
     let limit = client.max_payload();
     if headers_len(&headers) + payload.len() > limit {
         let len = payload.len();

@@ -35,6 +35,7 @@ mod service;
 mod setup;
 mod sizing;
 mod standby;
+mod status_desk;
 mod strangers;
 mod training;
 mod upkeep;

@@ -4,28 +4,63 @@ use async_nats::Message;
 use rolecast_common::id::JobName;
 use rolecast_common::label::ShardKey;
 use rolecast_common::subjects;
+use rolecast_common::time::Time;
 use rolecast_common::wire::{Decision, JobView};
 
 use super::api;
 use super::service::Service;
+use super::status_desk::Question;
 use crate::machine::{Input, Malformed};
+
+/// Requests that are looked at in a second, and at once after a pause: what people and
+/// their tools ask is far less. Guessed.
+const PER_SECOND: f64 = 1_000.0;
+const BURST: f64 = 500.0;
+
+/// Bounds how many requests are looked at.
+#[derive(Debug)]
+pub(super) struct Budget {
+    left: f64,
+    at: Time,
+}
+
+impl Budget {
+    pub(super) fn new(now: Time) -> Self {
+        Self {
+            left: BURST,
+            at: now,
+        }
+    }
+
+    fn take(&mut self, now: Time) -> bool {
+        let earned = now.since(self.at).as_secs_f64() * PER_SECOND;
+        self.left = (self.left + earned).min(BURST);
+        self.at = now;
+        let is_there = self.left >= 1.0;
+        if is_there {
+            self.left -= 1.0;
+        }
+        is_there
+    }
+}
 
 impl Service {
     pub(super) fn on_request(&mut self, request: Message) {
         let streams = self.streams.clone();
+        if !self.budget.take(self.now.time) {
+            return self.refuse_request(&request, format!("more than {PER_SECOND} in a second"));
+        }
         let reply = request.reply.as_deref();
         if let Some(reply) = reply.filter(|reply| !self.api.may_answer(reply)) {
-            return self.tell(Input::Malformed {
-                what: Malformed::Request,
-                from: request.subject.to_string(),
-                why: format!("it is to be answered to {reply:?}, which is not an inbox"),
-            });
+            let why = format!("it is to be answered to {reply:?}, which is not an inbox");
+            return self.refuse_request(&request, why);
         }
         match request.subject.as_str() {
             subjects::API_STATUS => {
-                let mut status = self.machine.status(self.now);
-                status.is_lapsed = !self.leads();
-                tokio::spawn(api::answer_status(streams, status, request));
+                let subject = request.subject.clone();
+                if !self.desk.take(request) {
+                    self.tell(refused(&subject, "too many ask at once".to_owned()));
+                }
             }
             subjects::API_JOB => match api::requested_job(&request) {
                 Ok(name) => {
@@ -69,6 +104,18 @@ impl Service {
         }
     }
 
+    fn refuse_request(&mut self, request: &Message, why: String) {
+        self.tell(refused(&request.subject, why));
+    }
+
+    /// Tells the desk what the machine knows.
+    pub(super) fn answer_desk(&self, question: Question) {
+        let mut status = self.machine.status(self.now);
+        status.is_lapsed = !self.leads();
+        // The desk may have ended with its service.
+        let _ = question.send(status);
+    }
+
     fn known(&self, name: &JobName) -> Option<JobView> {
         let job = match name {
             JobName::Id(job) => job,
@@ -83,5 +130,34 @@ impl Service {
         self.machine
             .explain(self.now, &job.category, &job.requirement, key)
             .ok_or_else(|| api::not_served(&job.category, self.machine.serves_undeclared()))
+    }
+}
+
+fn refused(subject: &str, why: String) -> Input {
+    Input::Malformed {
+        what: Malformed::Request,
+        from: subject.to_owned(),
+        why,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_flood_of_requests_is_looked_at_up_to_a_bound() {
+        let at = |millis| Time::from_start(Duration::from_millis(millis));
+        let mut budget = Budget::new(at(0));
+        let taken = |budget: &mut Budget, from: u64, to: u64| {
+            let times = (from..to).flat_map(|millis| [millis; 5]);
+            times.filter(|millis| budget.take(at(*millis))).count()
+        };
+        // Five in each millisecond for ten seconds.
+        let count = taken(&mut budget, 0, 10_000);
+        assert!((10_400..=10_500).contains(&count), "{count}");
+        assert!(budget.take(at(20_000)));
     }
 }

@@ -22,8 +22,10 @@ use super::intake::PullStatus;
 use super::lease::Keeper;
 use super::links::Links;
 use super::pings::Pings;
+use super::requests::Budget;
 use super::roles::Orders;
 use super::standby::Closed;
+use super::status_desk::{Question, StatusDesk};
 use super::{
     Buckets, Streams, bucket::Bucket, events, forecasts, histories, intake, refusals, server_clock,
     training, upkeep,
@@ -75,6 +77,8 @@ pub(super) struct Service {
     _timekeeper: server_clock::Keeper,
     pub(super) stepped_down: Option<String>,
     pub(super) log: events::Log,
+    pub(super) budget: Budget,
+    pub(super) desk: StatusDesk,
 }
 
 /// How a service ended.
@@ -115,6 +119,8 @@ enum Arrived {
     Record(Message),
     Heartbeat(Message),
     Request(Message),
+    /// Somebody wants to know the status.
+    Question(Question),
     Report(Input),
     /// The connection was lost or made anew.
     Link(Input),
@@ -189,6 +195,7 @@ impl Service {
             lease: lease.view(),
             reports: reports.clone(),
         });
+        let desk = StatusDesk::start(streams.clone());
         let mut expected_none = HeaderMap::new();
         expected_none.insert(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, "0");
         let service = Self {
@@ -219,6 +226,8 @@ impl Service {
             _timekeeper: timekeeper,
             stepped_down: None,
             log: events::Log::default(),
+            budget: Budget::new(clock.now().time),
+            desk,
         };
         Ok(Ok(service))
     }
@@ -288,6 +297,7 @@ impl Service {
             Arrived::Record(message) => self.on_record(&message),
             Arrived::Heartbeat(message) => self.tell(intake::heartbeat(&message)),
             Arrived::Request(message) => self.on_request(message),
+            Arrived::Question(question) => self.answer_desk(question),
             Arrived::Report(Input::Recovered) => {
                 self.end_recovery().await;
                 self.tell(Input::Recovered);
@@ -316,6 +326,7 @@ impl Service {
                 message.map(Arrived::Heartbeat).ok_or(Closed)
             }
             message = self.inputs.api.next() => message.map(Arrived::Request).ok_or(Closed),
+            Some(question) = self.desk.question() => Ok(Arrived::Question(question)),
             Some(input) = self.inputs.reports.recv() => Ok(Arrived::Report(input)),
             input = self.links.changed() => Ok(Arrived::Link(input)),
             until = self.lease.changed() => Ok(Arrived::Lease(until)),
