@@ -21,6 +21,8 @@ const BACKOFF: Backoff = Backoff {
     max: Duration::from_secs(60),
 };
 
+const DROPPED: &str = "it was sent a job and does not have it";
+
 /// Why a node has jobs no longer that were sent to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Cause {
@@ -42,11 +44,18 @@ impl Machine {
     ) {
         let mut lost: Vec<Job> = Vec::new();
         for sequence in sequences {
-            self.fleet.release(now.time, node, *sequence);
-            let is_running = self
-                .jobs
-                .get(sequence)
-                .is_some_and(|job| matches!(job.state, State::Running { .. }));
+            let job = self.jobs.get(sequence);
+            let is_running = job.is_some_and(|job| matches!(job.state, State::Running { .. }));
+            match job.map(|job| job.source.category.clone()) {
+                // One that drops what it accepts is no better than one that fails it.
+                Some(category) if is_running && cause == Cause::Absence => {
+                    let doubt = self.fleet.fail(now, node, *sequence, DROPPED);
+                    if let Some(doubt) = doubt {
+                        self.tell_distrusted(node, category, doubt, out);
+                    }
+                }
+                Some(_) | None => self.fleet.release(now.time, node, *sequence),
+            }
             if is_running {
                 lost.extend(self.jobs.remove(sequence));
             }

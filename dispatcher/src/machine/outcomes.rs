@@ -146,7 +146,7 @@ impl Machine {
         }
     }
 
-    fn tell_distrusted(
+    pub(super) fn tell_distrusted(
         &mut self,
         node: &NodeId,
         category: Category,

@@ -18,6 +18,8 @@ enum Run {
     Completes(f64, u64),
     Ends(f64, OutcomeStatus),
     CannotStart,
+    /// The node takes it and forgets it.
+    IsDropped,
     /// The node dies after so long, with all that it has.
     Kills(f64),
 }
@@ -121,7 +123,7 @@ impl<'a> World<'a> {
             let mut ended = outcome(match run {
                 Run::Completes(..) | Run::Kills(_) => OutcomeStatus::Completed,
                 Run::Ends(_, status) => status,
-                Run::CannotStart => OutcomeStatus::Refused,
+                Run::CannotStart | Run::IsDropped => OutcomeStatus::Refused,
             });
             if let Run::Completes(length, memory) = run {
                 ended.run_us = Duration::from_secs_f64(length)
@@ -177,6 +179,7 @@ impl<'a> World<'a> {
                 let length = match run {
                     Run::Completes(length, _) | Run::Ends(length, _) | Run::Kills(length) => length,
                     Run::CannotStart => 0.0,
+                    Run::IsDropped => return,
                 };
                 let end = self.seconds + length;
                 let worker = self
@@ -343,6 +346,14 @@ fn a_host_that_fails_all_at_once_spoils_little() {
         assert!(healthy / seconds >= 0.6, "{what}");
         assert!(doubts >= 1, "{what}");
     }
+}
+
+#[test]
+fn a_host_that_drops_what_it_accepts_is_given_little() {
+    let (dead, _, seconds, doubts) = with_a_bad_host(Run::IsDropped, 120);
+    assert!(dead.is_empty() && doubts >= 1, "{dead:?}");
+    // Two nodes of three slots need 20 s; each loss is noticed after three heartbeats.
+    assert!(seconds < 35.0, "{seconds}");
 }
 
 #[test]
