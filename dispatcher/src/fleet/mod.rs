@@ -16,6 +16,7 @@ mod recording;
 mod rounds;
 mod skew;
 mod trust;
+mod unheard;
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -44,6 +45,7 @@ use crate::placement::{
 use crate::profile::Learner;
 use conduct::Peers;
 use presence::Presences;
+use unheard::Unheard;
 
 /// Bounds the memory that heartbeats with invented names can take.
 const NODES_MAX: usize = 20_000;
@@ -119,6 +121,7 @@ pub struct Fleet {
     experience: Experience,
     stack: Arc<Stack>,
     presences: Presences,
+    unheard: Unheard,
     /// Nodes with a forecast and without a completed job.
     unproven: usize,
     /// Forecasts from before the start, until their nodes are heard of.
@@ -149,6 +152,7 @@ impl Fleet {
             experience: Experience::default(),
             stack: Arc::default(),
             presences: Presences::default(),
+            unheard: Unheard::default(),
             unproven: 0,
             remembered: BTreeMap::new(),
         }
@@ -206,6 +210,7 @@ impl Fleet {
             None => self.join(now, from, beat)?,
         };
         self.expect(from);
+        self.queue_unheard(from);
         self.note(now, from, beat);
         Ok(change)
     }
@@ -449,6 +454,7 @@ impl Fleet {
             node.is_gone = true;
             self.board.set_standing(node.slot, Standing::Gone);
         }
+        self.doubt_hearing(id);
     }
 
     /// It hands jobs back; the next heartbeat confirms that it drains.

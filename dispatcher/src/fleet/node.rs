@@ -14,6 +14,7 @@ use super::conduct::Conduct;
 use super::pulse::Pulse;
 use super::rounds::Tick;
 use super::skew::Skew;
+use super::unheard::Hearing;
 use super::{Change, Refusal};
 use crate::category::Policy;
 use crate::forecast::{Ahead, BUCKETS, NodeForecast};
@@ -41,6 +42,7 @@ pub struct Node {
     /// When it is to be looked at; `None` once it is known to be gone.
     pub(super) watched: Option<Tick>,
     pub(super) is_gone: bool,
+    pub(super) hearing: Hearing,
     pub(super) is_draining: bool,
     /// An operator wants no jobs there.
     pub(super) is_drained: bool,
@@ -90,6 +92,7 @@ impl Node {
             pulse: Pulse::new(now),
             watched: None,
             is_gone: false,
+            hearing: Hearing::default(),
             is_draining: beat.draining,
             is_drained: false,
             roles: Vec::new(),
@@ -234,7 +237,8 @@ impl Node {
     }
 
     pub(super) fn standing(&self) -> Standing {
-        match (self.is_gone, self.is_draining || self.is_drained) {
+        let is_gone = self.is_gone || self.hearing.is_unheard;
+        match (is_gone, self.is_draining || self.is_drained) {
             (true, _) => Standing::Gone,
             (false, true) => Standing::Draining,
             (false, false) => Standing::Open,

@@ -345,6 +345,7 @@ impl Fleet {
         self.learn(now, id, job, outcome);
         if self.get(id).is_some_and(|node| node.completed == 1) {
             self.prove(id);
+            self.note_hearing(id);
         }
         is_restored
     }

@@ -161,11 +161,13 @@ impl Fleet {
             node.pulse.answer(now);
             self.presences.missing.remove(&node.slot);
         }
+        self.note_hearing(id);
     }
 
     /// Takes the server's word that nobody listens on the node's subject; returns
     /// whether that is news.
     pub fn note_absence(&mut self, now: Time, since: Time, id: &NodeId) -> bool {
+        self.doubt_hearing(id);
         let Some(node) = self.nodes.get_mut(id) else {
             return false;
         };

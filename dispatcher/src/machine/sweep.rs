@@ -23,6 +23,7 @@ impl Machine {
             self.judging.forget(&node);
         }
         self.fleet.refresh();
+        self.fleet.try_unheard();
         self.look_at_rooms(now, out);
         self.look_at_jobs(now, out);
         self.look_at_kept(now.time);

@@ -366,3 +366,46 @@ fn lost_jobs_go_before_those_that_came_after_them() {
     let next = forwarded(&out).remove(0).1;
     assert_eq!(next.ack().sequence().get(), lost[0]);
 }
+
+#[test]
+fn a_node_that_nobody_hears_gets_no_jobs_until_it_answers_or_has_completed_one() {
+    let mut machine = machine();
+    all(&mut machine, 0.0, [heartbeat("n1", "a", 1, vec![])]);
+    // The server's word comes before any job.
+    let out = turn(&mut machine, 0.1, [absent("n1"), delivery(1, 1)]);
+    assert!(forwarded(&out).is_empty(), "{out:?}");
+    let out = turn(&mut machine, 0.2, [heartbeat("n1", "a", 2, vec![])]);
+    assert!(
+        forwarded(&out).is_empty(),
+        "a heartbeat costs nothing: {out:?}"
+    );
+    let answered = Input::Latency {
+        node: node("n1"),
+        round_trip: Duration::from_millis(1),
+    };
+    let out = turn(&mut machine, 0.21, [answered]);
+    assert_eq!(forwarded(&out).len(), 1, "{out:?}");
+}
+
+#[test]
+fn workers_that_hear_jobs_and_no_pings_are_tried_in_turn() {
+    let mut machine = machine();
+    let names = ["n1", "n2", "n3"];
+    all(
+        &mut machine,
+        0.0,
+        names.map(|name| heartbeat(name, "a", 1, vec![])),
+    );
+    all(&mut machine, 0.01, names.map(absent));
+    let out = turn(&mut machine, 0.3, [delivery(1, 1), delivery(2, 1)]);
+    // One is open; it takes both, for nobody said again that it is not there.
+    let sent = forwarded(&out);
+    assert_eq!(sent.len(), 2);
+    assert!(sent.iter().all(|(at, _)| *at == node("n1")), "{sent:?}");
+    let done = report("n1", &sent[0].1, OutcomeStatus::Completed);
+    turn(&mut machine, 0.31, [done]);
+    // From now on the server's word on pings says nothing of it.
+    let more = [absent("n1"), absent("n2"), delivery(3, 1)];
+    let out = turn(&mut machine, 0.32, more);
+    assert_eq!(forwarded(&out)[0].0, node("n1"), "{out:?}");
+}

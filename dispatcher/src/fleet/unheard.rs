@@ -1,0 +1,76 @@
+//! Nodes where nobody seems to listen.
+//!
+//! A heartbeat costs nothing, and a node that does not exist is always idle. But each is
+//! pinged, and the server says at once if nobody is there to hear that. Such a node gets no
+//! jobs until it answers. A worker that listens to jobs and not to pings looks the same, so
+//! these nodes are tried in turn, and who has completed a job is never taken for one again.
+
+use std::collections::VecDeque;
+
+use rolecast_common::id::NodeId;
+
+use super::{Fleet, Node};
+
+/// Those that are to be tried, in turn.
+#[derive(Debug, Default)]
+pub(super) struct Unheard(VecDeque<NodeId>);
+
+/// What is known of one node.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Hearing {
+    /// The server said that nobody listens, and nothing has shown that somebody does.
+    pub(super) is_unheard: bool,
+    is_queued: bool,
+}
+
+impl Node {
+    fn has_listened(&self) -> bool {
+        self.pulse.has_answered() || self.completed > 0
+    }
+}
+
+impl Fleet {
+    /// Takes the server's word that nobody listens there.
+    pub(super) fn doubt_hearing(&mut self, id: &NodeId) {
+        let Some(node) = self.nodes.get_mut(id) else {
+            return;
+        };
+        if node.has_listened() || node.hearing.is_unheard {
+            return;
+        }
+        node.hearing.is_unheard = true;
+        self.board.set_standing(node.slot, node.standing());
+        self.queue_unheard(id);
+    }
+
+    /// Lets an unheard node have its turn; called with each of its heartbeats.
+    pub(super) fn queue_unheard(&mut self, id: &NodeId) {
+        let node = self.nodes.get_mut(id);
+        let node = node.filter(|node| node.hearing.is_unheard);
+        if node.is_some_and(|node| !std::mem::replace(&mut node.hearing.is_queued, true)) {
+            self.unheard.0.push_back(id.clone());
+        }
+    }
+
+    /// Somebody does listen there.
+    pub(super) fn note_hearing(&mut self, id: &NodeId) {
+        let node = self.nodes.get_mut(id);
+        if let Some(node) = node.filter(|node| node.hearing.is_unheard) {
+            node.hearing.is_unheard = false;
+            self.board.set_standing(node.slot, node.standing());
+        }
+    }
+
+    /// Lets the next of them have a job; the server's next word ends that.
+    pub fn try_unheard(&mut self) {
+        while let Some(id) = self.unheard.0.pop_front() {
+            let Some(node) = self.nodes.get_mut(&id) else {
+                continue;
+            };
+            node.hearing.is_queued = false;
+            if node.hearing.is_unheard && !node.is_gone {
+                return self.note_hearing(&id);
+            }
+        }
+    }
+}
