@@ -21,9 +21,10 @@ use crate::machine::{Input, Stray, Trouble};
 /// Strays looked at per subject and round, so that a flood of them stays cheap.
 const STRAYS_MAX: usize = 100;
 /// Undeclared categories that are served at once. Each has three consumers, which cost
-/// the server memory and an idle heartbeat each half second; a fleet has tens of
-/// categories, and thousands of names are a mistake of a producer. Guessed.
-const FOUND_MAX: usize = 256;
+/// the server memory and an idle heartbeat each half second, and a room that is looked at
+/// in every turn; with 256 of them turns took tens of milliseconds (`make bench-hostile`).
+/// Thousands of names are a mistake of a producer.
+const FOUND_MAX: usize = 64;
 /// An undeclared category without jobs for so long loses its consumers; they are made
 /// anew with its next job, which then waits some 2 s more. Guessed.
 const IDLE_MAX: Duration = Duration::from_secs(3600);
