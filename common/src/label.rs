@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::fnv::fnv1a;
+use crate::wire::bounds;
 
 /// The longest name of a label, in bytes.
 pub const LABEL_NAME_LEN_MAX: usize = 32;
@@ -57,8 +59,7 @@ fn check_value(value: &str) -> Result<(), InvalidLabel> {
 }
 
 /// What a node says it is: values by name.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "BTreeMap<String, String>")]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Labels(BTreeMap<String, String>);
 
 impl Labels {
@@ -84,6 +85,13 @@ impl Labels {
     /// Keeps those of which this is true, by name and value.
     pub fn retain(&mut self, mut keep: impl FnMut(&str, &str) -> bool) {
         self.0.retain(|name, value| keep(name, value));
+    }
+}
+
+impl<'de> Deserialize<'de> for Labels {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let labels: BTreeMap<String, String> = bounds::map("labels", LABELS_MAX, deserializer)?;
+        Self::try_from(labels).map_err(D::Error::custom)
     }
 }
 

@@ -9,7 +9,7 @@ use rolecast_common::label::Labels;
 use rolecast_common::nats::Settings;
 use rolecast_common::settings::{self, DeValue, Mistakes, Setting, Table};
 use rolecast_common::unit::{Bytes, BytesPerSecond, Cores, Speed};
-use rolecast_common::wire::JOBS_IN_HAND_MAX;
+use rolecast_common::wire::{CATEGORIES_MAX, JOBS_IN_HAND_MAX, ROLES_MAX};
 
 use crate::agent::Limits;
 use crate::command::{Command, OUTPUT_MAX, OUTPUT_MAX_DEFAULT};
@@ -109,6 +109,10 @@ fn read_root(root: &mut Table<'_>) -> Option<Config> {
         let text = "missing; a worker needs at least one [categories.<name>] with a command";
         root.mistake("categories", text);
     }
+    if services.len() > CATEGORIES_MAX {
+        let text = format!("expected at most {CATEGORIES_MAX}: a heartbeat lists them all");
+        root.mistake("categories", text);
+    }
     let categories = services.into_iter().collect::<Option<BTreeMap<_, _>>>();
     Some(Config {
         node: node?,
@@ -158,6 +162,11 @@ fn read_roles(root: &mut Table<'_>) -> Vec<Role> {
 
 fn read_offers(root: &mut Table<'_>, roles: &[Role]) -> Vec<Role> {
     let offers: Vec<Role> = root.get_or("offers", Vec::new());
+    if roles.len() + offers.len() > ROLES_MAX {
+        let key = if offers.is_empty() { "roles" } else { "offers" };
+        let text = format!("expected at most {ROLES_MAX} roles and offers together");
+        root.mistake(key, text);
+    }
     for (index, role) in offers.iter().enumerate() {
         if offers[..index].contains(role) {
             root.mistake("offers", format!("{role} is there twice"));
@@ -396,6 +405,32 @@ mod tests {
         assert_eq!(jobs_max("[capacity]\ncpu = 4000"), JOBS_IN_HAND_MAX);
         let usable = usable_cores().unwrap();
         assert_eq!(jobs_max(""), default_jobs_max(Some(usable)));
+    }
+
+    #[test]
+    fn no_more_roles_and_categories_than_a_heartbeat_may_list() {
+        let read = |offers: usize, categories: usize| {
+            let offers: Vec<String> = (0..offers).map(|n| format!("\"r{n}\"")).collect();
+            let categories = (0..categories).map(|n| format!("[categories.c{n}]\n"));
+            let categories: String = categories
+                .map(|head| head + "command = [\"cat\"]\n")
+                .collect();
+            let offers = offers.join(",");
+            let text = format!("roles = [\"a\"]\noffers = [{offers}]\n{categories}");
+            Config::read(&text)
+                .map(drop)
+                .map_err(|error| error.to_string())
+        };
+        assert_eq!(read(ROLES_MAX - 1, CATEGORIES_MAX), Ok(()));
+        let error = read(ROLES_MAX, CATEGORIES_MAX + 1).unwrap_err();
+        assert!(
+            error.contains("offers: expected at most 64 roles"),
+            "{error}"
+        );
+        assert!(
+            error.contains("categories: expected at most 256"),
+            "{error}"
+        );
     }
 
     #[test]

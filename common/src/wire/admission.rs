@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Message;
+use super::{Message, bounds};
 use crate::id::{BootId, Epoch};
 
 /// The answer to a heartbeat that is `joining`, or of a boot that is refused, sent on
@@ -17,7 +17,11 @@ pub struct Admission {
     pub epoch: Epoch,
     pub verdict: AdmissionVerdict,
     /// Why it is refused, in one line.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "bounds::remark",
+        skip_serializing_if = "String::is_empty"
+    )]
     pub reason: String,
 }
 

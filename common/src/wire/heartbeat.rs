@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{HEARTBEAT_LEN_MAX, Message, RoleFailure, RoleVersion};
+use super::{HEARTBEAT_LEN_MAX, Message, RoleFailure, RoleVersion, bounds};
 use crate::assignment::Assignment;
 use crate::id::{BootId, Category, Epoch, NodeId, Role};
 use crate::label::Labels;
@@ -34,9 +34,14 @@ pub struct Heartbeat {
     /// How far apart this worker's heartbeats are, in milliseconds.
     pub interval_ms: u32,
     /// The roles it acts in at this moment.
+    #[serde(deserialize_with = "bounds::roles")]
     pub roles: Vec<Role>,
     /// The managed roles it may be given.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "bounds::roles",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub offers: Vec<Role>,
     /// The last role assignment that it carried out as a whole.
     #[serde(default, skip_serializing_if = "RoleVersion::is_none")]
@@ -59,9 +64,10 @@ pub struct Heartbeat {
     /// The most jobs it runs at once.
     pub jobs_max: u32,
     /// The categories it runs, and the most jobs of each at once.
+    #[serde(deserialize_with = "bounds::categories")]
     pub categories: BTreeMap<Category, u32>,
     /// Jobs accepted whose outcome is not confirmed yet.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "bounds::jobs")]
     pub jobs: Vec<Assignment>,
 }
 

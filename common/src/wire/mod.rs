@@ -9,6 +9,7 @@
 
 mod admission;
 mod blob;
+pub(crate) mod bounds;
 mod capacity;
 mod decision;
 mod forecast;
@@ -28,6 +29,7 @@ use serde::de::DeserializeOwned;
 
 pub use admission::{Admission, AdmissionVerdict};
 pub use blob::Blob;
+pub use bounds::{CATEGORIES_MAX, OUTCOMES_MAX, REMARK_CHARS_MAX, ROLES_MAX};
 pub use capacity::{CapacityAt, CapacityMap, NodeCapacity, ResourceBand, RoleCapacity};
 pub use decision::{Decision, DecisionNeeds, DecisionNode, Verdict};
 pub use forecast::{
@@ -163,6 +165,7 @@ fn decode_message_pack<M: Message>(bytes: &[u8]) -> Result<M, Malformed> {
 }
 
 fn decode_json<M: Message>(bytes: &[u8]) -> Result<M, Malformed> {
+    shape::check_json(bytes)?;
     let strict = match serde_json::from_slice(bytes) {
         Ok(message) => return Ok(message),
         Err(error) => error,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Blob, Message};
+use super::{Blob, Message, bounds};
 use crate::assignment::Assignment;
 use crate::time::WallTime;
 
@@ -18,7 +18,11 @@ pub struct Outcome {
     pub job: Option<Assignment>,
     pub status: OutcomeStatus,
     /// Why, in one line; empty for `completed`.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "bounds::remark",
+        skip_serializing_if = "String::is_empty"
+    )]
     pub reason: String,
     /// What the job printed, up to the worker's limit.
     #[serde(default, skip_serializing_if = "Blob::is_empty")]
@@ -86,6 +90,7 @@ impl JobUsage {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OutcomeBatch {
     pub v: u8,
+    #[serde(deserialize_with = "bounds::outcomes")]
     pub outcomes: Vec<Outcome>,
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::Message;
+use super::{Message, bounds};
 use crate::id::{Epoch, Group, NodeId, Role};
 use crate::time::WallTime;
 
@@ -21,6 +21,7 @@ pub struct RoleDocument {
     pub v: u8,
     /// Of the dispatcher that stored it.
     pub epoch: Epoch,
+    #[serde(deserialize_with = "bounds::generation")]
     pub generation: u64,
     /// The holders of each managed role.
     pub roles: BTreeMap<Role, Vec<NodeId>>,

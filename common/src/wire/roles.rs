@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Message;
+use super::{Message, bounds};
 use crate::id::{BootId, Epoch, Role};
 
 /// The managed roles a node is to have, all of them, sent on
@@ -29,6 +29,7 @@ pub struct RoleAssignment {
     pub answers: u64,
     /// How long the roles are held, counted from when that heartbeat was sent.
     pub lease_ms: u32,
+    #[serde(deserialize_with = "bounds::roles")]
     pub roles: Vec<Role>,
 }
 
@@ -60,7 +61,9 @@ impl RoleVersion {
 pub struct RoleFailure {
     pub epoch: Epoch,
     pub generation: u64,
+    #[serde(deserialize_with = "bounds::roles")]
     pub roles: Vec<Role>,
     /// Such as what the hook said, in one line.
+    #[serde(deserialize_with = "bounds::remark")]
     pub reason: String,
 }

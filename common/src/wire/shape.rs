@@ -1,5 +1,5 @@
 //! Looks a MessagePack message over before it is decoded: a map, complete,
-//! not too deep, and nothing behind it.
+//! not too deep, and nothing behind it; one in JSON, that it is not too deep.
 //!
 //! The decoder alone accepts trailing bytes, and reading from a slice it cannot
 //! say how much it read. One pass over the markers answers it all, without
@@ -41,6 +41,25 @@ pub(super) fn check(bytes: &[u8]) -> Result<(), Malformed> {
             open[depth] = children;
         }
     }
+}
+
+/// Checks that JSON is not nested too deep; all else is the decoder's.
+pub(super) fn check_json(bytes: &[u8]) -> Result<(), Malformed> {
+    let (mut depth, mut is_text, mut is_escaped) = (0usize, false, false);
+    for byte in bytes {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if is_text => is_escaped = true,
+            b'"' => is_text = !is_text,
+            b'{' | b'[' if !is_text => depth += 1,
+            b'}' | b']' if !is_text => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > DEPTH_MAX {
+            return Err(Malformed::TooDeep);
+        }
+    }
+    Ok(())
 }
 
 /// Skips one value up to its children, and returns how many of these follow.
@@ -116,6 +135,26 @@ mod tests {
                     .prop_map(|map| Value::Object(map.into_iter().collect())),
             ]
         })
+    }
+
+    #[test]
+    fn both_encodings_may_be_nested_as_deep() {
+        let nested = |depth: usize| (1..depth).fold(json!({}), |inner, _| json!({"x": inner}));
+        for (depth, expected) in [(16, Ok(())), (17, Err(Malformed::TooDeep))] {
+            let value = nested(depth);
+            // An empty map is a value like any other in MessagePack.
+            let filled = rmp_serde::to_vec_named(
+                &(1..depth).fold(json!({"x": 1}), |inner, _| json!({"x": inner})),
+            );
+            assert_eq!(check(&filled.unwrap()), expected, "{depth}");
+            assert_eq!(
+                check_json(value.to_string().as_bytes()),
+                expected,
+                "{depth}"
+            );
+        }
+        let brackets = json!({"x": "\\\"[[[[[[[[[[[[[[[[[[[["}).to_string();
+        assert_eq!(check_json(brackets.as_bytes()), Ok(()));
     }
 
     proptest! {

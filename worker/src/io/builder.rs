@@ -10,7 +10,7 @@ use rolecast_common::id::{Category, NodeId, Role};
 use rolecast_common::label::Labels;
 use rolecast_common::nats::Settings;
 use rolecast_common::unit::Speed;
-use rolecast_common::wire::JOBS_IN_HAND_MAX;
+use rolecast_common::wire::{CATEGORIES_MAX, JOBS_IN_HAND_MAX, ROLES_MAX};
 
 use super::handler::launcher;
 use super::surroundings;
@@ -225,6 +225,14 @@ impl Builder {
         }
         if self.services.is_empty() {
             self.mistakes.push("there is no handler".to_owned());
+        }
+        if self.services.len() > CATEGORIES_MAX {
+            let text = format!("there are more than {CATEGORIES_MAX} handlers");
+            self.mistakes.push(text);
+        }
+        if self.roles.len() + self.offers.len() > ROLES_MAX {
+            let text = format!("there are more than {ROLES_MAX} roles and offers");
+            self.mistakes.push(text);
         }
         let Some(node) = self.node.filter(|_| self.mistakes.is_empty()) else {
             if self.mistakes.is_empty() {
