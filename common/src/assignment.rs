@@ -223,15 +223,23 @@ impl Ack {
         let tokens = text.get(start..)?.strip_prefix("$JS.ACK.")?;
         let mut ends = [0; TOKENS_MAX];
         let mut count = 0;
+        let mut first = 0;
         for (at, byte) in tokens.bytes().enumerate() {
             match byte {
+                b'.' if at == first => return None,
                 b'.' => {
                     *ends.get_mut(count)? = at;
                     count += 1;
+                    first = at + 1;
                 }
-                b' ' | b'*' | b'>' | b'\r' | b'\n' | b'\t' => return None,
+                b'*' | b'>' => return None,
+                // Some of it is shown to people, and all of it is published to.
+                0..=b' ' | 0x7f => return None,
                 _ => {}
             }
+        }
+        if first == tokens.len() {
+            return None;
         }
         *ends.get_mut(count)? = tokens.len();
         // <stream>.<consumer> then delivered, stream sequence, consumer
@@ -379,6 +387,10 @@ mod tests {
             format!("7.OCR.job-1.3.{FIRST_FORM}"),
             format!("7.ocr.job-1.3.{FIRST_FORM}.1.2.3.4.5"),
             format!("7.ocr.job-1.3.{}", "$JS.ACK.a.b.1.2.3.4.*"),
+            format!("7.ocr.job-1.3.{}", "$JS.ACK.a.\u{1b}b.1.2.3.4.5"),
+            format!("7.ocr.job-1.3.{}", "$JS.ACK.\0.b.1.2.3.4.5"),
+            format!("7.ocr.job-1.3.{}", "$JS.ACK..b.1.2.3.4.5"),
+            format!("7.ocr.job-1.3.{}", "$JS.ACK.a.b.1.2.3.4."),
             format!("7.ocr.job-1.3.C0FFEE0000000001.{FIRST_FORM}"),
             format!("7.ocr.job-1.3.c0ffee.{FIRST_FORM}"),
         ] {
