@@ -124,7 +124,10 @@ pub(super) fn outcomes(message: &Message) -> Input {
             Err(error) => return malformed(error.to_string()),
         },
         Done::Batch(from) => match wire::decode::<OutcomeBatch>(encoding, &message.payload) {
-            Ok(batch) => (from, batch_of(batch)),
+            Ok(batch) => match batch_of(batch) {
+                Some(outcomes) => (from, outcomes),
+                None => return malformed("an outcome of the batch names no job".to_owned()),
+            },
             Err(error) => return malformed(error.to_string()),
         },
     };
@@ -141,12 +144,12 @@ pub(super) fn outcomes(message: &Message) -> Input {
     }
 }
 
-fn batch_of(batch: OutcomeBatch) -> Vec<(Claimed<Assignment>, Outcome)> {
+/// Returns the outcomes with their assignments, or nothing if one has none: a worker whose
+/// batch is confirmed forgets all that is in it.
+fn batch_of(batch: OutcomeBatch) -> Option<Vec<(Claimed<Assignment>, Outcome)>> {
     let outcomes = batch.outcomes.into_iter();
-    let named = outcomes.filter_map(|mut outcome| Some((outcome.job.take()?, outcome)));
-    named
-        .map(|(said, outcome)| (Claimed::new(said), outcome))
-        .collect()
+    let named = outcomes.map(|mut outcome| Some((Claimed::new(outcome.job.take()?), outcome)));
+    named.collect()
 }
 
 #[derive(Deserialize)]

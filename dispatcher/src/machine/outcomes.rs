@@ -41,6 +41,10 @@ impl Machine {
         outcomes: Vec<(Claimed<Assignment>, Outcome)>,
         out: &mut Vec<Output>,
     ) {
+        if outcomes.is_empty() {
+            out.extend(reply.map(Output::Confirm));
+            return;
+        }
         let confirmation = reply.map(|reply| {
             self.next_confirmation += 1;
             let open = outcomes.len();
@@ -222,15 +226,21 @@ impl Machine {
                 confirmation: waiting,
                 ..
             }) => std::mem::replace(waiting, confirmation),
-            // The worker repeats until the burial is done.
-            Some(State::Burying { .. }) => return,
+            // The worker repeats until the burial is done; nobody waits for this answer.
+            Some(State::Burying { .. }) => {
+                confirmation.map(|number| self.confirmations.remove(&number));
+                return;
+            }
             Some(State::Running { .. } | State::Waiting) | None => {
                 self.confirm(confirmation, out);
                 return;
             }
         };
-        // The worker has given up waiting for the former request's answer.
-        if let Some(replaced) = replaced.filter(|replaced| Some(*replaced) != confirmation) {
+        if replaced == confirmation {
+            // One batch has it twice, and once is enough to wait for.
+            self.confirm(confirmation, out);
+        } else if let Some(replaced) = replaced {
+            // The worker has given up waiting for the former request's answer.
             self.confirmations.remove(&replaced);
         }
     }
