@@ -51,7 +51,7 @@ impl Bins {
         if values.iter().any(|value| !value.is_finite()) {
             return None;
         }
-        let number = at.as_millis().saturating_add(self.shift_ms) / self.span_ms;
+        let number = self.number(at);
         let mut closed = None;
         match self.open {
             Some(open) if number < open => return None,
@@ -68,6 +68,11 @@ impl Bins {
             self.peaks[index] = self.peaks[index].max(*value);
         }
         closed
+    }
+
+    /// Returns the number of the span that a moment lies in.
+    pub(super) fn number(&self, at: WallTime) -> u64 {
+        at.as_millis().saturating_add(self.shift_ms) / self.span_ms
     }
 
     fn close(&mut self, number: u64) -> Bin {

@@ -3,10 +3,11 @@
 //! The form is a header (format, model, length), the fields one after another
 //! in little-endian, and a checksum. It is read back exactly: a forecaster
 //! that was saved and loaded forecasts bit for bit what the original would. A
-//! state of another format, a damaged one, or one that holds a number which is
-//! not finite is refused as a whole. The checksum notices damage, not malice:
-//! whoever may write the bucket may write what they like, and gets forecasts
-//! that are finite and clamped.
+//! state of another format, a damaged one, or one that no samples can have led to
+//! is refused as a whole: one with a number that is not finite, a place beyond its
+//! ring, or counts and numbers that do not agree. The checksum notices damage, not
+//! malice: whoever may write the bucket may write what they like, and gets
+//! forecasts that are finite and clamped.
 
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use super::{Forecaster, Model, Stack};
 /// Changes whenever any field of any part does.
 const FORMAT: u32 = 1;
 /// The kind of a stack; forecasters have the place of their model.
-const STACK: usize = 1000;
+const STACK: u16 = 1000;
 
 /// What can be written and read back.
 pub(super) trait State {
@@ -75,22 +76,6 @@ impl State for f32 {
     }
 }
 
-/// An index or a count; it may not be larger than any we keep.
-impl State for usize {
-    fn save(&self, out: &mut Vec<u8>) {
-        u16::try_from(*self)
-            .expect("indexes into small rings")
-            .save(out);
-    }
-
-    fn load(&mut self, from: &mut &[u8]) -> Option<()> {
-        let mut index = 0u16;
-        index.load(from)?;
-        *self = usize::from(index);
-        Some(())
-    }
-}
-
 impl<T: State, const N: usize> State for [T; N] {
     fn save(&self, out: &mut Vec<u8>) {
         self.iter().for_each(|item| item.save(out));
@@ -117,7 +102,7 @@ impl State for Option<u64> {
 }
 
 /// Appends a state with a header and a checksum; `kind` tells states apart.
-fn seal(kind: usize, state: &impl State, out: &mut Vec<u8>) {
+fn seal(kind: u16, state: &impl State, out: &mut Vec<u8>) {
     let start = out.len();
     FORMAT.save(out);
     kind.save(out);
@@ -131,9 +116,9 @@ fn seal(kind: usize, state: &impl State, out: &mut Vec<u8>) {
 }
 
 /// Takes a sealed state off the front of `from`.
-fn unseal(kind: usize, state: &mut impl State, from: &mut &[u8]) -> Option<()> {
+fn unseal(kind: u16, state: &mut impl State, from: &mut &[u8]) -> Option<()> {
     let all = *from;
-    let (mut format, mut found, mut len) = (0u32, 0usize, 0u32);
+    let (mut format, mut found, mut len) = (0u32, 0u16, 0u32);
     format.load(from)?;
     found.load(from)?;
     len.load(from)?;
@@ -160,7 +145,7 @@ impl Forecaster {
     pub fn load(model: Model, step: Duration, capacity: f64, from: &mut &[u8]) -> Option<Self> {
         let mut forecaster = Self::new(model, step, capacity);
         unseal(kind(model), &mut forecaster, from)?;
-        Some(forecaster)
+        forecaster.is_possible().then_some(forecaster)
     }
 }
 
@@ -179,13 +164,15 @@ impl Stack {
     }
 }
 
-fn kind(model: Model) -> usize {
-    let place = Model::ALL.into_iter().position(|other| other == model);
-    place.expect("every model is listed")
+fn kind(model: Model) -> u16 {
+    let mut kinds = (0u16..).zip(Model::ALL);
+    let kind = kinds.find(|(_, other)| *other == model);
+    kind.expect("every model is listed").0
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::Quantiles;
     use super::*;
 
     const MINUTE: Duration = Duration::from_secs(60);
@@ -251,6 +238,83 @@ mod tests {
         for len in 0..bytes.len() {
             assert!(load(&bytes[..len]).is_none(), "cut to {len} bytes");
         }
+    }
+
+    /// Where fields of a forecaster lie behind the header, in the order of the fields.
+    const NUMBER: usize = 4 + 2 + 4 + 1;
+    const HISTORY_HEAD: usize = NUMBER + 8 + 4 * 128;
+    const HISTORY_COUNT: usize = HISTORY_HEAD + 2;
+    const PROFILE_OPEN: usize = HISTORY_COUNT + 8 + 5 * 4 + (144 + 3 * 2) * 4 + 1;
+    const PROFILE_FIRST: usize = PROFILE_OPEN + 8 + 2 * 4;
+    const ORIGINS_KNOWN: usize = PROFILE_FIRST + 8 + 64 * (4 + 4 * 2) + 64 * 4;
+    const ORIGINS_HEAD: usize = ORIGINS_KNOWN + 8;
+
+    /// Writes other bytes over a state and makes its checksum right again.
+    fn resealed(state: &[u8], at: usize, by: &[u8]) -> Vec<u8> {
+        let mut state = state.to_vec();
+        state[at..at + by.len()].copy_from_slice(by);
+        let (body, sum) = state.split_last_chunk_mut().unwrap();
+        *sum = fnv1a(body).to_le_bytes();
+        state
+    }
+
+    #[test]
+    fn a_resealed_state_that_no_samples_can_have_led_to_is_refused() {
+        let state = saved(&trained(80));
+        let number = |at: usize| u64::from_le_bytes(state[at..at + 8].try_into().unwrap());
+        let found = [NUMBER, HISTORY_COUNT, PROFILE_OPEN, PROFILE_FIRST].map(number);
+        assert_eq!(found, [79, 79, 7, 0]);
+        // All but the very first moment that the bits have room for.
+        assert_eq!(number(ORIGINS_KNOWN), u64::MAX);
+        for at in [NUMBER, HISTORY_COUNT, PROFILE_OPEN, PROFILE_FIRST] {
+            assert!(load(&resealed(&state, at, &number(at).to_le_bytes())).is_some());
+        }
+        for (at, value) in [
+            // A forecast of 60 steps ago would be of before the first sample.
+            (NUMBER, 30),
+            (NUMBER, NUMBER_BEYOND),
+            (NUMBER, u64::MAX),
+            (HISTORY_COUNT, u64::MAX),
+            (HISTORY_COUNT, 0),
+            // Fewer samples than there are moments.
+            (HISTORY_COUNT, 63),
+            (PROFILE_OPEN, u64::MAX),
+            (PROFILE_OPEN, 6),
+            (PROFILE_FIRST, 8),
+        ] {
+            let hostile = resealed(&state, at, &value.to_le_bytes());
+            assert!(load(&hostile).is_none(), "{value} at {at}");
+        }
+        for (at, len) in [(HISTORY_HEAD, 128u16), (ORIGINS_HEAD, 64)] {
+            assert!(load(&resealed(&state, at, &(len - 1).to_le_bytes())).is_some());
+            assert!(load(&resealed(&state, at, &len.to_le_bytes())).is_none());
+        }
+        // Without a last sample nothing is known.
+        assert!(load(&resealed(&state, NUMBER - 1, &[0])).is_none());
+    }
+
+    const NUMBER_BEYOND: u64 = (1 << 48) + 1;
+
+    #[test]
+    fn a_resealed_state_that_is_read_goes_on_with_samples() {
+        let state = saved(&trained(200));
+        let mut rng = fastrand::Rng::with_seed(3);
+        let mut read = 0;
+        for _ in 0..200 {
+            let at = rng.usize(10..state.len() - 16);
+            let hostile = resealed(&state, at, &rng.u64(..).to_le_bytes()[..rng.usize(1..8)]);
+            let Some(mut forecaster) = load(&hostile) else {
+                continue;
+            };
+            read += 1;
+            let first = forecaster.number().unwrap() + 1;
+            for number in first..first + 3 {
+                forecaster.observe(number, Some(50.0));
+                let Quantiles { p50, p90, p99 } = forecaster.predict_peak(60);
+                assert!(0.0 <= p50 && p50 <= p90 && p90 <= p99 && p99 <= 100.0);
+            }
+        }
+        assert!(read > 20, "only {read} were read");
     }
 
     #[test]

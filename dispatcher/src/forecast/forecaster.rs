@@ -27,6 +27,8 @@ use super::{HORIZON_MAX, HORIZONS, MEMBERS, Model, PEAK_HORIZONS, Quantiles};
 const GAP_MAX: u64 = HORIZON_MAX as u64;
 /// The largest value taken; larger ones are cut. Squares of it stay finite.
 const VALUE_MAX: f64 = 1e15;
+/// The largest number in a checkpoint: a sample each millisecond for 8,900 years.
+const NUMBER_MAX: u64 = 1 << 48;
 /// Horizons that are scored at every step; they come first.
 const SHORT_COUNT: u64 = {
     let mut count = 0;
@@ -96,6 +98,28 @@ impl Forecaster {
             peaks: [Spread::default(); PEAK_HORIZONS.len()],
             lesson: None,
         }
+    }
+
+    /// Returns whether samples can have led here. Numbers are subtracted from each other
+    /// and counted on from, so those of a checkpoint have to agree.
+    pub(super) fn is_possible(&self) -> bool {
+        // Steps taken since the recent past was forgotten last.
+        let steps = self.history.count();
+        let first_lag = self.origins.first_lag();
+        let is_recent_possible = match self.number {
+            None => steps == 0 && first_lag.is_none(),
+            Some(number) => {
+                let is_counted = (1..=number.saturating_add(1)).contains(&steps);
+                let is_known = first_lag.is_none_or(|lag| u64::from(lag) < steps);
+                number <= NUMBER_MAX && is_counted && is_known
+            }
+        };
+        is_recent_possible && self.profile.is_possible(self.number)
+    }
+
+    /// Returns the number of the last sample.
+    pub(super) fn number(&self) -> Option<u64> {
+        self.number
     }
 
     /// Replaces the global model over the experts.

@@ -7,6 +7,7 @@
 //! series in bytes and one in cores are alike to every model.
 
 use super::checkpoint::state;
+use super::place::Place;
 
 /// Samples kept: the longest horizon behind the longest feature, and a little.
 pub(super) const HISTORY_LEN: usize = 128;
@@ -38,7 +39,7 @@ state!(Volatility {
 pub struct History {
     ring: [f32; HISTORY_LEN],
     /// Where the newest sample is.
-    head: usize,
+    head: Place<HISTORY_LEN>,
     /// Samples taken so far.
     count: u64,
     volatility: Volatility,
@@ -58,7 +59,7 @@ impl Default for History {
     fn default() -> Self {
         Self {
             ring: [0.0; HISTORY_LEN],
-            head: 0,
+            head: Place::default(),
             count: 0,
             volatility: Volatility::default(),
             level: 0.0,
@@ -74,8 +75,8 @@ impl History {
             self.ring = [value; HISTORY_LEN];
         }
         let change = (value - self.value(0)).abs();
-        self.head = (self.head + 1) % HISTORY_LEN;
-        self.ring[self.head] = value;
+        self.head.advance();
+        self.ring[self.head.index()] = value;
         self.count += 1;
         let weight_min = 1.0 / count_f32(self.count);
         self.volatility.update(change, weight_min);
@@ -85,8 +86,7 @@ impl History {
 
     /// Returns the sample `lag` steps ago; before the first one, the first.
     pub fn value(&self, lag: usize) -> f32 {
-        debug_assert!(lag < HISTORY_LEN, "lag {lag} is forgotten");
-        self.ring[(self.head + HISTORY_LEN - lag) % HISTORY_LEN]
+        self.ring[self.head.before(lag)]
     }
 
     pub fn count(&self) -> u64 {

@@ -26,6 +26,7 @@ mod naive;
 mod node;
 mod origins;
 mod pending;
+mod place;
 mod profile;
 mod prophet;
 mod quantile;

@@ -301,11 +301,17 @@ impl NodeForecast {
         if u32::from_le_bytes(*step_s) != params.step_s {
             return None;
         }
-        forecast.last = Some(WallTime::from_millis(u64::from_le_bytes(*last)));
+        let last = WallTime::from_millis(u64::from_le_bytes(*last));
+        forecast.last = Some(last);
         for series in [&mut forecast.near, &mut forecast.far] {
             let step = Duration::from_secs(u64::from(series.step_s));
             for forecaster in &mut series.forecasters {
                 let loaded = Forecaster::load(params.model, step, f64::INFINITY, &mut bytes)?;
+                // One of a time to come would ignore what is measured until then.
+                let latest = series.bins.number(last + BACK_MAX);
+                if loaded.number().is_some_and(|number| number > latest) {
+                    return None;
+                }
                 series.is_known = !loaded.recent(1).is_empty();
                 *forecaster = loaded;
             }

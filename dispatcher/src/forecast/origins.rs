@@ -3,6 +3,7 @@
 use super::HORIZON_MAX;
 use super::checkpoint::state;
 use super::history::History;
+use super::place::Place;
 
 /// Moments kept: one for each step until the longest horizon, and now.
 const ORIGINS: usize = HORIZON_MAX as usize + 4;
@@ -35,7 +36,7 @@ pub(super) struct Origins {
     peaks: [f32; ORIGINS],
     /// One bit for each lag: whether there is a sample.
     known: u64,
-    head: usize,
+    head: Place<ORIGINS>,
 }
 
 state!(Origins {
@@ -51,7 +52,7 @@ impl Default for Origins {
             slots: [Slot::default(); ORIGINS],
             peaks: [0.0; ORIGINS],
             known: 0,
-            head: 0,
+            head: Place::default(),
         }
     }
 }
@@ -74,16 +75,21 @@ fn unpack(ratio: u16) -> f32 {
 impl Origins {
     /// Appends the newest moment; `peak` is the largest value since the last.
     pub(super) fn push(&mut self, history: &History, is_known: bool, miss: f32, peak: f32) {
-        self.head = (self.head + 1) % ORIGINS;
+        self.head.advance();
         self.known = self.known << 1 | u64::from(is_known);
         let unit = history.unit();
         let volatility = history.volatilities();
         let ratios = [volatility.usual, volatility.burst, volatility.medium, miss];
-        self.slots[self.head] = Slot {
+        self.slots[self.head.index()] = Slot {
             unit,
             ratios: ratios.map(|ratio| pack(ratio / unit)),
         };
-        self.peaks[self.head] = peak;
+        self.peaks[self.head.index()] = peak;
+    }
+
+    /// Returns how many steps ago the first moment was that is known; `None` if none is.
+    pub(super) fn first_lag(&self) -> Option<u32> {
+        self.known.checked_ilog2()
     }
 
     /// Returns the moment `lag` steps ago, if there was a sample.
@@ -91,7 +97,7 @@ impl Origins {
         if self.known >> lag & 1 == 0 {
             return None;
         }
-        let slot = self.slots[(self.head + ORIGINS - lag) % ORIGINS];
+        let slot = self.slots[self.head.before(lag)];
         let [usual, burst, medium, miss] = slot.ratios.map(unpack);
         Some(Origin {
             unit: slot.unit,
@@ -104,7 +110,7 @@ impl Origins {
 
     /// Returns the largest value of the last `count` steps.
     pub(super) fn peak(&self, count: usize) -> f32 {
-        let steps = (0..count).map(|lag| self.peaks[(self.head + ORIGINS - lag) % ORIGINS]);
+        let steps = (0..count).map(|lag| self.peaks[self.head.before(lag)]);
         steps.fold(f32::MIN, f32::max)
     }
 }

@@ -81,6 +81,13 @@ impl Profile {
         }
     }
 
+    /// Returns whether the last sample, if there was one, can have been the one with this
+    /// number.
+    pub(super) fn is_possible(&self, number: Option<u64>) -> bool {
+        let open = number.map(|number| self.bin(number));
+        self.open == open && self.first <= open.unwrap_or_default()
+    }
+
     /// Takes the sample with this number.
     pub(super) fn observe(&mut self, number: u64, value: f32) {
         let bin = self.bin(number);
