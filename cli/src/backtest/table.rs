@@ -17,25 +17,25 @@ const TIME: &str = "time";
 
 /// A recording, ready to be replayed.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Table {
-    pub(crate) step: Duration,
+pub struct Table {
+    pub step: Duration,
     /// The number of each row: its time in steps, rising.
-    pub(crate) numbers: Vec<u64>,
+    pub numbers: Vec<u64>,
     /// The time of each row, in milliseconds.
-    pub(crate) times: Vec<u64>,
-    pub(crate) series: Vec<Series>,
+    pub times: Vec<u64>,
+    pub series: Vec<Series>,
 }
 
 /// One column: a sample for each row, `None` where it is missing.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Series {
-    pub(crate) name: String,
-    pub(crate) samples: Vec<Option<f64>>,
+pub struct Series {
+    pub name: String,
+    pub samples: Vec<Option<f64>>,
 }
 
 /// Why a text is not a recording.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Unreadable {
+pub enum Unreadable {
     #[error("is not a table with commas: {0}")]
     Malformed(String),
     #[error("has no rows and no header; the first line names the columns, `time` first")]
@@ -74,7 +74,7 @@ pub(crate) enum Unreadable {
 
 impl Table {
     /// Reads the text of a file.
-    pub(crate) fn read(text: &[u8]) -> Result<Self, Unreadable> {
+    pub fn read(text: &[u8]) -> Result<Self, Unreadable> {
         let mut reader = ReaderBuilder::new()
             .flexible(true)
             .trim(Trim::All)

@@ -26,6 +26,10 @@ mod terminal;
 mod train;
 mod waiting;
 
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
 use crate::args::{Arguments, Command};
 use crate::config::Environment;
 use crate::exit::Exit;
@@ -33,8 +37,15 @@ use failure::Failure;
 use session::Session;
 use terminal::Terminal;
 
+/// Carries out what the command line says.
+pub async fn start() -> ExitCode {
+    let arguments = Arguments::parse();
+    let environment = Environment::read();
+    run(&arguments, &environment).await.into()
+}
+
 /// Runs the command and reports what went wrong; returns how it ended.
-pub(crate) async fn run(arguments: &Arguments, environment: &Environment) -> Exit {
+async fn run(arguments: &Arguments, environment: &Environment) -> Exit {
     let terminal = Terminal::new(&arguments.global, environment);
     let failure = match carry_out(arguments, environment, &terminal).await {
         Ok(exit) => return exit,

@@ -34,7 +34,7 @@ const LENGTH_MAX_S: f64 = 86_400.0;
 
 /// What a file describes.
 #[derive(Clone, Debug)]
-pub(crate) struct Scenario {
+pub struct Scenario {
     pub(crate) fleet: Fleet,
     pub(crate) kinds: BTreeMap<String, Kind>,
     pub(crate) arrivals: Arrivals,
@@ -87,14 +87,14 @@ impl Default for Scenario {
 
 /// Returns the file that a scenario extends, if its text says so in a way that
 /// can be read.
-pub(crate) fn extends(text: &str) -> Option<String> {
+pub fn extends(text: &str) -> Option<String> {
     let table: toml::Table = text.parse().ok()?;
     Some(table.get("extends")?.as_str()?.to_owned())
 }
 
 impl Scenario {
     /// Reads a file's text; what it leaves out is as in `base`.
-    pub(crate) fn read(text: &str, base: &Scenario) -> Result<Self, Mistakes> {
+    pub fn read(text: &str, base: &Scenario) -> Result<Self, Mistakes> {
         read(text, |root| {
             root.get::<String>("extends");
             let mut scenario = base.clone();
