@@ -23,6 +23,7 @@ pub mod chaos;
 pub mod cpu;
 pub mod directory;
 pub mod figures;
+pub mod fuzz;
 pub mod leads;
 pub mod process;
 pub mod protocol;

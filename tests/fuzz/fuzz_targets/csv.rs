@@ -1,0 +1,7 @@
+//! The target `csv` for cargo-fuzz.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| {
+    rolecast_tests::fuzz::check("csv", input);
+});

@@ -1,0 +1,7 @@
+//! The target `heartbeat` for cargo-fuzz.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| {
+    rolecast_tests::fuzz::check("heartbeat", input);
+});
