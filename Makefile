@@ -14,10 +14,12 @@ ROLECAST_PROTOCOL_SEEDS_LONG ?= 10000
 DEMO_FLAGS ?=
 # Flags for the benchmark that is run, such as --nodes or --quick.
 BENCH_FLAGS ?=
+# Flags for fuzzing with the program `fuzz`, such as --only csv or --seconds 600.
+FUZZ_FLAGS ?=
 # Flags for the fault matrix, such as --only r3-meta or --seed 7.
 CHAOS_FLAGS ?=
 
-.PHONY: help tools build demo test check fmt-check lint docs \
+.PHONY: help tools build demo test check fmt-check lint deny docs fuzz \
 	test-nats-versions test-long chaos bench-dispatch bench-forecast \
 	bench-hostile bench-placement bench-policies bench-roles clean
 
@@ -36,7 +38,7 @@ demo: tools build ## run real jobs on four workers, and kill one of them
 test: tools build ## run all tests, those on a real nats-server included
 	$(CARGO) test --workspace
 
-check: fmt-check lint docs test ## run everything a change must pass
+check: fmt-check lint deny docs test ## run everything a change must pass
 
 fmt-check:
 	$(CARGO) fmt --all --check
@@ -44,8 +46,14 @@ fmt-check:
 lint:
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 
+deny:
+	@tests/tools/deny.sh
+
 docs:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked
+
+fuzz: build ## feed each reader of what comes from outside with odd input, for a minute
+	@tests/tools/fuzz.sh $(TARGET)/debug/fuzz $(FUZZ_FLAGS)
 
 test-nats-versions: tools build ## run the end-to-end tests on each supported nats-server
 	@$(TOOLS) versions

