@@ -18,6 +18,8 @@ pub mod id;
 pub mod label;
 pub mod nats;
 pub mod options;
+pub mod requests;
+pub mod rights;
 pub mod settings;
 pub mod subjects;
 pub mod time;

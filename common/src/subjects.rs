@@ -74,6 +74,16 @@ const DONE_PREFIX: &str = "rolecast.done.";
 const HEARTBEAT_PREFIX: &str = "rolecast.heartbeat.";
 const JOBS_PREFIX: &str = "rolecast.jobs.";
 
+/// Returns the stream that holds a bucket.
+pub fn bucket_stream(bucket: &str) -> String {
+    format!("KV_{bucket}")
+}
+
+/// Returns the subject of a key of a bucket; `*` and `>` stand for keys too.
+pub fn bucket_key(bucket: &str, key: &str) -> String {
+    format!("$KV.{bucket}.{key}")
+}
+
 /// A subject that is not one of ours.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("subject {subject:?} is not {expected}")]
@@ -181,6 +191,11 @@ pub fn node_all(node: &NodeId) -> String {
     format!("rolecast.node.{node}.>")
 }
 
+/// Everything addressed to any node.
+pub fn node_any() -> &'static str {
+    "rolecast.node.*.>"
+}
+
 /// Returns whether nobody but this node hears what is sent to the subject.
 pub fn is_of_node(subject: &str, node: &NodeId) -> bool {
     let rest = subject.strip_prefix("rolecast.node.");
@@ -216,6 +231,11 @@ pub fn done(node: &NodeId, assignment: &Assignment) -> String {
 /// Where a node publishes several outcomes at once.
 pub fn done_batch(node: &NodeId) -> String {
     format!("{DONE_PREFIX}{node}.batch")
+}
+
+/// Everything a node publishes about its jobs.
+pub fn done_all(node: &NodeId) -> String {
+    format!("{DONE_PREFIX}{node}.>")
 }
 
 /// What a message under `rolecast.done.` reports.

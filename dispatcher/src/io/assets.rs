@@ -42,7 +42,7 @@ impl Asset {
     pub(super) fn stream(&self) -> String {
         match self {
             Asset::Stream(config) => config.name.clone(),
-            Asset::Bucket(config) => format!("KV_{}", config.bucket),
+            Asset::Bucket(config) => subjects::bucket_stream(&config.bucket),
             Asset::Consumer(_) => subjects::STREAM_JOBS.to_owned(),
         }
     }

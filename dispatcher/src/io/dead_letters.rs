@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use async_nats::jetstream;
+use rolecast_common::requests;
 use rolecast_common::subjects::STREAM_DEAD;
 use rolecast_common::wire::Status;
 use serde::Deserialize;
@@ -47,7 +48,7 @@ pub(super) async fn add(jetstream: &jetstream::Context, status: &mut Status) -> 
 }
 
 async fn info(jetstream: &jetstream::Context, request: Value) -> anyhow::Result<State> {
-    let subject = format!("STREAM.INFO.{STREAM_DEAD}");
+    let subject = requests::stream_info(STREAM_DEAD);
     let answer: jetstream::response::Response<Info> = jetstream.request(subject, &request).await?;
     match answer {
         jetstream::response::Response::Ok(info) => Ok(info.state),

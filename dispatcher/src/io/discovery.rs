@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use async_nats::jetstream;
 use rolecast_common::id::{Category, Priority, Sequence};
 use rolecast_common::options::{Headers, Origin};
+use rolecast_common::requests;
 use rolecast_common::subjects::{STREAM_JOBS, Source};
 use rolecast_common::time::WallTime;
 use serde::Deserialize;
@@ -165,7 +166,7 @@ impl Discovery {
 
 /// Reads what the jobs stream holds.
 pub(super) async fn backlogs(jetstream: &jetstream::Context) -> anyhow::Result<Backlogs> {
-    let subject = format!("STREAM.INFO.{STREAM_JOBS}");
+    let subject = requests::stream_info(STREAM_JOBS);
     let info: Info = ask(jetstream, &subject, &json!({"subjects_filter": ">"})).await?;
     let created = WallTime::parse(&info.created).context("the stream's age is not a time")?;
     let seconds = created.as_millis() / 1000;

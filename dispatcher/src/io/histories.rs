@@ -9,7 +9,7 @@ use async_nats::jetstream::kv::Store;
 use futures_util::StreamExt as _;
 use futures_util::future::join_all;
 use rolecast_common::id::{JobId, Sequence};
-use rolecast_common::subjects::BUCKET_ATTEMPTS;
+use rolecast_common::subjects::{BUCKET_ATTEMPTS, bucket_key};
 use rolecast_common::time::WallTime;
 use rolecast_common::wire::{FailedAttempt, LostAttempt};
 use serde::{Deserialize, Serialize};
@@ -141,7 +141,7 @@ async fn put(bucket: &Store, key: &str, history: History) -> anyhow::Result<()> 
 
 /// Purges the key's subject: deleting the key would leave a marker for ever.
 async fn remove(bucket: &Store, key: &str) -> anyhow::Result<()> {
-    let subject = format!("$KV.{}.{key}", bucket.name);
+    let subject = bucket_key(&bucket.name, key);
     bucket.stream.purge().filter(subject).await?;
     Ok(())
 }

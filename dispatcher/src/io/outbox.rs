@@ -8,6 +8,7 @@ use async_nats::client::{PublishError, PublishErrorKind};
 use rolecast_common::assignment::Ack;
 use rolecast_common::id::{Attempt, NodeId, Sequence};
 use rolecast_common::options::{HEADER_DEADLINE, HEADER_DEADLINE_IN, HEADER_ROLES, format_roles};
+use rolecast_common::requests;
 use rolecast_common::subjects::{self, KEY_CAPACITY, STREAM_DEAD, Source};
 use rolecast_common::wire::{CapacityMap, Decision, Encoding, Record, encode};
 use serde_json::json;
@@ -224,8 +225,8 @@ impl Service {
     async fn fetch(&self, source: &Source, batch: u32) -> anyhow::Result<()> {
         let consumer = source.consumer();
         let prefix = &self.streams.api_prefix;
-        let stream = subjects::STREAM_JOBS;
-        let subject = format!("{prefix}.CONSUMER.MSG.NEXT.{stream}.{consumer}");
+        let next = requests::consumer_next(subjects::STREAM_JOBS, &consumer);
+        let subject = format!("{prefix}.{next}");
         let reply = format!("{}.pull.{consumer}", self.inbox);
         let expires = u64::try_from(PULL_EXPIRES.as_nanos()).unwrap_or(u64::MAX);
         let beat = u64::try_from(PULL_BEAT.as_nanos()).unwrap_or(u64::MAX);

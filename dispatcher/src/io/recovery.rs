@@ -14,6 +14,7 @@
 use std::time::Duration;
 
 use async_nats::jetstream;
+use rolecast_common::requests;
 use rolecast_common::subjects::{STREAM_JOBS, Source};
 use serde::Deserialize;
 use serde_json::json;
@@ -54,7 +55,7 @@ pub(super) async fn recover(jetstream: &jetstream::Context, source: &Source) -> 
 }
 
 async fn look_up(jetstream: &jetstream::Context, source: &Source) -> anyhow::Result<Info> {
-    let subject = format!("CONSUMER.INFO.{STREAM_JOBS}.{}", source.consumer());
+    let subject = requests::consumer_info(STREAM_JOBS, &source.consumer());
     ask(jetstream, &subject, &json!({})).await
 }
 

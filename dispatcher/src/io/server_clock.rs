@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use async_nats::jetstream::Context;
 use async_nats::jetstream::response::Response;
 use rolecast_common::nats::Clock;
+use rolecast_common::requests;
 use rolecast_common::subjects::STREAM_JOBS;
 use rolecast_common::time::WallTime;
 use serde::Deserialize;
@@ -62,7 +63,7 @@ async fn set_or_tell(server: &mut ServerClock, jetstream: &Context, clock: Clock
 
 async fn set(server: &mut ServerClock, jetstream: &Context, clock: Clock) -> anyhow::Result<()> {
     let sent = clock.now().time;
-    let subject = format!("STREAM.INFO.{STREAM_JOBS}");
+    let subject = requests::stream_info(STREAM_JOBS);
     let nothing = json!({});
     let asked = jetstream.request(subject, &nothing);
     let answer: Response<Info> = tokio::time::timeout(LIMIT, asked).await??;

@@ -10,6 +10,7 @@ use async_nats::jetstream;
 use futures_util::stream::{self, StreamExt as _};
 use rolecast_common::id::Category;
 use rolecast_common::nats::{Clock, Meaning, meaning_of};
+use rolecast_common::requests;
 use rolecast_common::subjects::STREAM_JOBS;
 use rolecast_common::time::WallTime;
 use serde::Deserialize;
@@ -379,11 +380,14 @@ struct Names {
 }
 
 async fn stream_names(jetstream: &jetstream::Context) -> anyhow::Result<BTreeSet<String>> {
-    names(jetstream, "STREAM.NAMES", |names: Names| names.streams).await
+    names(jetstream, requests::STREAM_NAMES, |names: Names| {
+        names.streams
+    })
+    .await
 }
 
 async fn consumer_names(jetstream: &jetstream::Context) -> anyhow::Result<BTreeSet<String>> {
-    let subject = format!("CONSUMER.NAMES.{STREAM_JOBS}");
+    let subject = requests::consumer_names(STREAM_JOBS);
     names(jetstream, &subject, |names| names.consumers).await
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use async_nats::jetstream;
 use rolecast_common::nats::Clock;
+use rolecast_common::requests;
 use rolecast_common::subjects::STREAM_JOBS;
 use serde::Deserialize;
 use serde_json::json;
@@ -100,7 +101,7 @@ async fn consumers(jetstream: &jetstream::Context) -> anyhow::Result<Vec<Consume
 
     let mut all = Vec::new();
     for _ in 0..PAGES_MAX {
-        let subject = format!("CONSUMER.LIST.{STREAM_JOBS}");
+        let subject = requests::consumer_list(STREAM_JOBS);
         let request = json!({"offset": all.len()});
         let answer: Response<Page> = jetstream.request(subject, &request).await?;
         let page = match answer {

@@ -1,0 +1,287 @@
+//! The table itself.
+
+use super::{Action, Party, Place, Right};
+use crate::id::{Category, NodeId, Priority};
+use crate::requests::{self, PREFIX};
+use crate::subjects::{
+    self, BUCKET_ATTEMPTS, BUCKET_CAPACITY, BUCKET_CONTROL, BUCKET_FORECASTS, BUCKET_ROLES,
+    KEY_ASSIGNMENTS, KEY_CAPACITY, KEY_DISPATCHER, RESULTS, STREAM_ADVISORIES, STREAM_DEAD,
+    STREAM_DECISIONS, STREAM_JOBS, STREAM_RESULTS, Source, bucket_key, bucket_stream,
+};
+
+const STREAMS: [&str; 5] = [
+    STREAM_JOBS,
+    STREAM_RESULTS,
+    STREAM_DEAD,
+    STREAM_ADVISORIES,
+    STREAM_DECISIONS,
+];
+const BUCKETS: [&str; 5] = [
+    BUCKET_CONTROL,
+    BUCKET_ATTEMPTS,
+    BUCKET_CAPACITY,
+    BUCKET_FORECASTS,
+    BUCKET_ROLES,
+];
+/// Buckets whose keys are listed at the start, by a consumer that the server names.
+const LISTED: [&str; 2] = [BUCKET_ATTEMPTS, BUCKET_FORECASTS];
+/// What the dispatcher tells whoever looks.
+const QUESTIONS: [&str; 6] = [
+    subjects::API_STATUS,
+    subjects::API_JOB,
+    subjects::API_CAPACITY,
+    subjects::API_FORECAST,
+    subjects::API_EXPLAIN,
+    subjects::API_ROLES,
+];
+
+/// Returns the subject on which the server says what the login that asks may do.
+pub fn own_rights_request() -> &'static str {
+    "$SYS.REQ.USER.INFO"
+}
+
+/// Returns all that a party may do, in the order in which it is shown.
+pub fn rights(party: &Party, place: &Place) -> Vec<Right> {
+    let mut table = Table {
+        place,
+        rights: Vec::new(),
+    };
+    match party {
+        Party::Dispatcher { inbox_prefixes } => table.dispatcher(inbox_prefixes),
+        Party::Worker(node) => table.worker(node),
+        Party::Producer {
+            categories,
+            reads_outcomes,
+        } => table.producer(categories, *reads_outcomes),
+        Party::Operator => table.operator(),
+        Party::Viewer => table.viewer(),
+    }
+    table.rights
+}
+
+struct Table<'a> {
+    place: &'a Place,
+    rights: Vec<Right>,
+}
+
+impl Table<'_> {
+    fn dispatcher(&mut self, inbox_prefixes: &[String]) {
+        self.publish(
+            subjects::node_any(),
+            "jobs, pings, roles and answers to nodes",
+        );
+        for prefix in inbox_prefixes {
+            self.publish(format!("{prefix}.>"), "answers to who asks it");
+        }
+        self.publish(RESULTS, "records of outcomes");
+        self.publish(subjects::DEAD, "dead letters");
+        self.publish(subjects::DECISIONS, "why jobs went where they went");
+        self.dispatcher_keys();
+        for form in acks("ACK", STREAM_JOBS) {
+            self.publish(form, "acknowledges jobs; the server has two forms");
+        }
+        self.publish(own_rights_request(), "checks these rights at its start");
+        self.ask(requests::INFO, "whether there is JetStream, and its limits");
+        self.dispatcher_streams();
+        self.dispatcher_consumers();
+        self.subscribe(subjects::HEARTBEATS, "heartbeats of all nodes");
+        self.subscribe(subjects::DONE, "outcomes, and answers to pings");
+        self.subscribe(subjects::API, "questions and orders");
+        self.inbox("jobs, and answers of the server");
+    }
+
+    fn dispatcher_keys(&mut self) {
+        self.write_key(BUCKET_CONTROL, KEY_DISPATCHER, "the lease");
+        self.write_key(BUCKET_ROLES, KEY_ASSIGNMENTS, "who holds which role");
+        self.write_key(BUCKET_CAPACITY, KEY_CAPACITY, "the role capacity map");
+        self.write_key(BUCKET_ATTEMPTS, "*", "failed attempts of living jobs");
+        self.write_key(BUCKET_FORECASTS, ">", "what forecasts have learned");
+    }
+
+    fn dispatcher_streams(&mut self) {
+        self.ask(requests::STREAM_NAMES, "notices what vanished");
+        let buckets = BUCKETS.map(bucket_stream);
+        let streams = STREAMS.into_iter().map(str::to_owned).chain(buckets);
+        for stream in streams {
+            let purpose = "makes its streams and buckets, and keeps them as they should be";
+            self.ask(requests::stream_info(&stream), purpose);
+            self.ask(requests::stream_create(&stream), purpose);
+            self.ask(requests::stream_update(&stream), purpose);
+        }
+        let purpose = "frees room that outcomes need, and forgets attempts of ended jobs";
+        self.ask(requests::stream_purge(STREAM_DECISIONS), purpose);
+        self.ask(
+            requests::stream_purge(&bucket_stream(BUCKET_ATTEMPTS)),
+            purpose,
+        );
+        for bucket in [BUCKET_CONTROL, BUCKET_ROLES] {
+            let purpose = "reads the lease and the roles as the stream's leader has them";
+            self.ask(requests::message_get(&bucket_stream(bucket)), purpose);
+        }
+        self.ask(requests::direct_get(STREAM_JOBS), "reads jobs that wait");
+        self.ask(
+            requests::message_delete(STREAM_JOBS),
+            "takes jobs off the queue that cannot be delivered",
+        );
+        self.ask(
+            requests::direct_get_last(STREAM_RESULTS, RESULTS),
+            "tells what became of a job",
+        );
+    }
+
+    fn dispatcher_consumers(&mut self) {
+        for filter in subjects::JOBS {
+            self.ask(
+                requests::consumer_create(STREAM_JOBS, "*", filter),
+                "a consumer of each category and priority",
+            );
+        }
+        let purpose = "looks at these consumers, and removes unused ones";
+        self.ask(requests::consumer_names(STREAM_JOBS), purpose);
+        self.ask(requests::consumer_list(STREAM_JOBS), purpose);
+        self.ask(requests::consumer_info(STREAM_JOBS, "*"), purpose);
+        self.ask(requests::consumer_delete(STREAM_JOBS, "*"), purpose);
+        self.ask(requests::consumer_next(STREAM_JOBS, "*"), "fetches jobs");
+        for bucket in LISTED {
+            let stream = bucket_stream(bucket);
+            let purpose = "reads attempts and forecasts at its start";
+            let key = bucket_key(bucket, if bucket == BUCKET_ATTEMPTS { "*" } else { ">" });
+            self.ask(requests::direct_get_last(&stream, &key), purpose);
+            self.ask(requests::consumer_create_unnamed(&stream), purpose);
+            self.ask(requests::consumer_info(&stream, "*"), purpose);
+            self.ask(requests::consumer_delete(&stream, "*"), purpose);
+            for form in acks("FC", &stream) {
+                self.publish(form, purpose);
+            }
+        }
+    }
+
+    fn worker(&mut self, node: &NodeId) {
+        self.publish(subjects::heartbeat(node), "its heartbeats");
+        self.publish(subjects::done_all(node), "outcomes, and answers to pings");
+        self.subscribe(subjects::node_all(node), "jobs, and all else meant for it");
+    }
+
+    fn producer(&mut self, categories: &[Category], reads_outcomes: bool) {
+        for category in categories {
+            for priority in Priority::ALL {
+                let category = category.clone();
+                let source = Source { category, priority };
+                self.publish(source.subject(), "submits jobs");
+            }
+        }
+        if reads_outcomes {
+            self.read_outcomes();
+        }
+        self.inbox("answers of the server");
+    }
+
+    fn read_outcomes(&mut self) {
+        self.ask(
+            requests::direct_get_last(STREAM_RESULTS, RESULTS),
+            "reads the record of a job",
+        );
+        self.subscribe(RESULTS, "hears that a record is there");
+    }
+
+    fn operator(&mut self) {
+        self.questions();
+        self.publish(subjects::API_ROLE_ORDER, "moves roles, drains nodes");
+        for subject in subjects::JOBS {
+            self.publish(subject, "submits jobs, and dead ones again");
+        }
+        self.read_outcomes();
+        self.ask(requests::INFO, "says what is wrong with the server");
+        for stream in [STREAM_JOBS, STREAM_RESULTS, STREAM_DEAD, STREAM_DECISIONS] {
+            self.ask(requests::stream_info(stream), "finds streams");
+        }
+        for request in [
+            requests::message_get(STREAM_JOBS),
+            requests::direct_get(STREAM_JOBS),
+        ] {
+            self.ask(request, "finds jobs that wait");
+        }
+        self.ask(
+            requests::message_get(STREAM_DECISIONS),
+            "explains where a job went",
+        );
+        // One that has to be made again has a name.
+        let again = [
+            requests::consumer_create(STREAM_DEAD, "*", subjects::DEAD),
+            requests::consumer_create_all(STREAM_DECISIONS, "*"),
+        ];
+        for (stream, again) in [STREAM_DEAD, STREAM_DECISIONS].into_iter().zip(again) {
+            let purpose = "lists dead jobs and decisions";
+            self.ask(requests::consumer_create_unnamed(stream), purpose);
+            self.ask(again, purpose);
+            self.ask(requests::consumer_next(stream, "*"), purpose);
+            self.ask(requests::consumer_info(stream, "*"), purpose);
+            self.ask(requests::consumer_delete(stream, "*"), purpose);
+        }
+        self.ask(requests::message_get(STREAM_DEAD), "shows a dead job");
+        self.ask(
+            requests::message_delete(STREAM_DEAD),
+            "retries and purges dead jobs",
+        );
+        self.ask(requests::stream_purge(STREAM_DEAD), "purges dead jobs");
+        self.ask(
+            requests::stream_purge(STREAM_RESULTS),
+            "forgets the record of a dead job that is retried",
+        );
+    }
+
+    fn viewer(&mut self) {
+        self.questions();
+    }
+
+    fn questions(&mut self) {
+        for subject in QUESTIONS {
+            self.publish(subject, "asks the dispatcher");
+        }
+        self.inbox("answers");
+    }
+
+    fn inbox(&mut self, purpose: &'static str) {
+        self.subscribe(format!("{}.>", self.place.inbox), purpose);
+    }
+
+    fn write_key(&mut self, bucket: &str, key: &str, purpose: &'static str) {
+        let key = bucket_key(bucket, key);
+        // Keys of another domain are written through its API.
+        let subject = match self.place.api.as_str() {
+            PREFIX => key,
+            api => format!("{api}.{key}"),
+        };
+        self.publish(subject, purpose);
+    }
+
+    fn ask(&mut self, request: impl AsRef<str>, purpose: &'static str) {
+        let subject = format!("{}.{}", self.place.api, request.as_ref());
+        self.publish(subject, purpose);
+    }
+
+    fn publish(&mut self, subject: impl Into<String>, purpose: &'static str) {
+        self.add(Action::Publish, subject.into(), purpose);
+    }
+
+    fn subscribe(&mut self, subject: impl Into<String>, purpose: &'static str) {
+        self.add(Action::Subscribe, subject.into(), purpose);
+    }
+
+    fn add(&mut self, action: Action, subject: String, purpose: &'static str) {
+        self.rights.push(Right {
+            action,
+            subject,
+            purpose,
+        });
+    }
+}
+
+/// Returns both forms of what is sent back to a consumer of a stream; the second one has
+/// the domain and the account before the stream.
+fn acks(kind: &str, stream: &str) -> [String; 2] {
+    [
+        format!("$JS.{kind}.{stream}.>"),
+        format!("$JS.{kind}.*.*.{stream}.>"),
+    ]
+}
