@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use super::context::{Settings, expand_home};
 use super::diagnose;
+use crate::rights::inbox;
 
 /// A dead peer is noticed after three of these: async-nats waits a minute each by default.
 const PING_INTERVAL: Duration = Duration::from_secs(5);
@@ -176,7 +177,9 @@ async fn options(settings: &Settings, name: &str) -> anyhow::Result<ConnectOptio
     if settings.tls_first == Some(true) {
         options = options.tls_first();
     }
-    if let Some(prefix) = &settings.inbox_prefix {
+    // Each user reads its own answers only.
+    let of_user = settings.user.as_deref().and_then(inbox);
+    if let Some(prefix) = settings.inbox_prefix.as_ref().or(of_user.as_ref()) {
         options = options.custom_inbox_prefix(prefix);
     }
     Ok(options)
