@@ -12,6 +12,7 @@ pub(crate) mod fleet;
 pub(crate) mod job;
 mod nats;
 pub(crate) mod node;
+pub(crate) mod permissions;
 pub(crate) mod role;
 pub(crate) mod simulate;
 pub(crate) mod submit;
@@ -31,6 +32,7 @@ use fleet::{Capacity, Forecast, Status};
 use job::Job;
 use nats::Nats;
 use node::Node;
+use permissions::Permissions;
 use role::Role;
 use submit::Submit;
 
@@ -132,6 +134,9 @@ pub(crate) enum Command {
     /// Look at jobs that failed for good, retry or delete them
     #[command(subcommand)]
     Dead(Dead),
+    /// Print the rights in NATS that each party needs, and what each is for
+    #[command(after_help = permissions::HELP)]
+    Permissions(Permissions),
     /// Print a commented worker.toml to start from
     WorkerInit,
     /// Print a commented rolecast.toml to start from

@@ -16,6 +16,7 @@ mod forecast;
 mod init;
 mod job;
 mod node;
+mod permissions;
 mod role;
 mod session;
 mod simulate;
@@ -77,6 +78,7 @@ async fn carry_out(
         }
         Command::Simulate(simulate) => simulate::run(simulate, terminal),
         Command::TrainLstm(train) => train::run(train, terminal),
+        Command::Permissions(asked) => permissions::run(asked, terminal),
         Command::WorkerInit => init::worker(terminal),
         Command::DispatcherInit => init::dispatcher(terminal),
         Command::Submit(submit) => {
