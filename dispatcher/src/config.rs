@@ -72,6 +72,11 @@ pub struct Api {
 }
 
 impl Api {
+    /// Returns what the subjects begin with that answers go to.
+    pub fn inbox_prefixes(&self) -> &[String] {
+        &self.inbox_prefixes
+    }
+
     /// Returns whether an answer may be sent there: who asks chooses the subject, and a
     /// dispatcher may publish where others may not.
     pub fn may_answer(&self, reply: &str) -> bool {

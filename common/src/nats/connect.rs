@@ -1,6 +1,6 @@
 //! Connects, keeps connected with jittered delays, and remembers what the server objected to.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use super::context::{Settings, expand_home};
 use super::diagnose;
+use super::violations::{Violation, Violations};
 use crate::rights::inbox;
 
 /// A dead peer is noticed after three of these: async-nats waits a minute each by default.
@@ -37,17 +38,23 @@ pub struct Connection {
     /// Rises each time the connection is made, from 1.
     pub connected: watch::Receiver<u64>,
     pub link: watch::Receiver<Link>,
-    violation: Arc<Mutex<Option<String>>>,
+    violations: Violations,
 }
 
 impl Connection {
     /// Returns the server's last objection to a missing permission, and forgets it.
     pub fn take_violation(&self) -> Option<String> {
-        let mut violation = self
-            .violation
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        violation.take()
+        self.violations.take_last()
+    }
+
+    /// Waits until the server refuses this subject: who asked on it gets no answer.
+    pub async fn refused(&self, subject: &str) {
+        self.violations.wait_for(subject).await;
+    }
+
+    /// Returns what the server refused since this connection was made, each subject once.
+    pub fn violations(&self) -> watch::Receiver<Vec<Violation>> {
+        self.violations.reported()
     }
 
     /// Returns the JetStream context the settings ask for.
@@ -95,9 +102,9 @@ pub async fn connect(
 pub async fn connect_once(settings: &Settings, name: &str) -> anyhow::Result<Connection> {
     let (connected, connected_count) = watch::channel(0);
     let (link, link_state) = watch::channel(Link::default());
-    let violation = Arc::new(Mutex::new(None));
+    let violations = Violations::new();
     let options = options(settings, name).await?;
-    let options = watch_events(options, connected, link, Arc::clone(&violation));
+    let options = watch_events(options, connected, link, name, violations.clone());
     let addresses: Vec<&str> = settings.url().split(',').map(str::trim).collect();
     let client = options
         .connect(addresses)
@@ -108,7 +115,7 @@ pub async fn connect_once(settings: &Settings, name: &str) -> anyhow::Result<Con
         client,
         connected: connected_count,
         link: link_state,
-        violation,
+        violations,
     })
 }
 
@@ -189,12 +196,14 @@ fn watch_events(
     options: ConnectOptions,
     connected: watch::Sender<u64>,
     link: watch::Sender<Link>,
-    violation: Arc<Mutex<Option<String>>>,
+    party: &str,
+    violations: Violations,
 ) -> ConnectOptions {
+    let party = party.to_owned();
     let (connected, link) = (Arc::new(connected), Arc::new(link));
     options.event_callback(move |event| {
         note_link(&event, &link);
-        note_event(&event, &connected, &violation);
+        note_event(&event, &connected, &party, &violations);
         std::future::ready(())
     })
 }
@@ -215,7 +224,7 @@ fn note_link(event: &Event, link: &watch::Sender<Link>) {
     }
 }
 
-fn note_event(event: &Event, connected: &watch::Sender<u64>, violation: &Mutex<Option<String>>) {
+fn note_event(event: &Event, connected: &watch::Sender<u64>, party: &str, violations: &Violations) {
     match event {
         Event::Connected => {
             connected.send_modify(|count| *count += 1);
@@ -225,9 +234,7 @@ fn note_event(event: &Event, connected: &watch::Sender<u64>, violation: &Mutex<O
             tracing::warn!(event = "nats_disconnected", "lost the connection to NATS");
         }
         Event::ServerError(ServerError::Other(text)) if text.contains("ermissions") => {
-            tracing::error!(event = "nats_permission", "NATS refused: {text}");
-            let mut last = violation.lock().unwrap_or_else(PoisonError::into_inner);
-            *last = Some(text.clone());
+            violations.note(party, text);
         }
         Event::SlowConsumer(_) => {
             tracing::error!(event = "nats_slow_consumer", "messages dropped: {event}");

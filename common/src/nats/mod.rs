@@ -15,6 +15,7 @@ mod headers;
 mod login;
 mod publish;
 mod timer;
+mod violations;
 
 pub use clock::Clock;
 pub use codes::{Meaning, ServerError, meaning_of};
@@ -25,3 +26,4 @@ pub use hangup::is_hangup_ignored;
 pub use headers::{HEADERS_LEN_MAX, headers_len, is_for_the_store, without_store_headers};
 pub use publish::publish_with_retry;
 pub use timer::Timer;
+pub use violations::Violation;

@@ -28,6 +28,7 @@ mod pings;
 mod recovery;
 mod refusals;
 mod requests;
+mod rights;
 mod role_events;
 mod roles;
 mod server_clock;
@@ -49,6 +50,7 @@ use anyhow::{Context as _, anyhow};
 use async_nats::jetstream;
 use rolecast_common::id::Epoch;
 use rolecast_common::nats::{Clock, Connection, Settings, check_jetstream, connect, explain};
+use rolecast_common::requests::PREFIX;
 use rolecast_common::subjects;
 use rolecast_common::time::WallTime;
 use rolecast_common::wire::ForecastMode;
@@ -126,7 +128,7 @@ pub async fn run(
     let mut known = Epoch::default();
     loop {
         let connection = tokio::select! {
-            connection = connect_to_jetstream(&nats, &name, connect_limit) => connection?,
+            connection = connect_to_jetstream(&config, &nats, &name, connect_limit) => connection?,
             () = &mut shutdown => return Ok(()),
         };
         let mut dispatcher = Dispatcher {
@@ -150,12 +152,14 @@ pub async fn run(
 
 /// Connects, and waits for JetStream for as long: a cluster that starts needs a while.
 async fn connect_to_jetstream(
+    config: &Config,
     nats: &Settings,
     name: &str,
     limit: Duration,
 ) -> anyhow::Result<Connection> {
     let begun = tokio::time::Instant::now();
     let connection = connect(nats, name, limit).await?;
+    rights::check(&connection, nats, &config.api).await?;
     let mut tries = 0;
     loop {
         let checked = tokio::time::timeout(REQUEST_LIMIT, check_jetstream(&connection)).await;
@@ -384,6 +388,6 @@ fn api_prefix(settings: &Settings) -> String {
     match (&settings.jetstream_api_prefix, &settings.jetstream_domain) {
         (Some(prefix), _) => prefix.clone(),
         (None, Some(domain)) => format!("$JS.{domain}.API"),
-        (None, None) => "$JS.API".to_owned(),
+        (None, None) => PREFIX.to_owned(),
     }
 }

@@ -27,8 +27,8 @@ use super::roles::Orders;
 use super::standby::Closed;
 use super::status_desk::{Question, StatusDesk};
 use super::{
-    Buckets, Streams, bucket::Bucket, events, forecasts, histories, intake, refusals, server_clock,
-    training, upkeep,
+    Buckets, Streams, bucket::Bucket, events, forecasts, histories, intake, refusals, rights,
+    server_clock, training, upkeep,
 };
 use crate::config;
 use crate::forecast::Lesson;
@@ -180,6 +180,7 @@ impl Service {
         let Ok(inputs) = Inputs::open(client, &inbox, heartbeats, reports_in).await else {
             return Ok(Err(Closed));
         };
+        tokio::spawn(rights::watch(connection.clone(), reports.clone()));
         tokio::spawn(histories::write(buckets.attempts, changes, reports.clone()));
         let lessons = training::start(reports.clone(), has_stack)?;
         let undeclared = match machine.serves_undeclared() {

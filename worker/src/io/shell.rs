@@ -176,7 +176,11 @@ impl Shell {
             }
             if let Some(violation) = self.connection.take_violation() {
                 self.finish(ends).await;
-                bail!("this login lacks a permission that a worker needs: {violation}");
+                let node = &self.node;
+                bail!(
+                    "this login lacks a permission that a worker needs: {violation}; `rolecast \
+                     permissions --node {node}` prints what it needs"
+                );
             }
         }
         self.finish(ends).await;
