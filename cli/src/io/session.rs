@@ -12,6 +12,7 @@ use rolecast_common::nats::{
     Connection, Meaning, Settings, check_jetstream, connect, connect_once, explain, meaning_of,
     nats_settings,
 };
+use rolecast_common::requests;
 use rolecast_common::subjects::{self, STREAM_JOBS, STREAM_RESULTS};
 use rolecast_common::time::format_duration;
 use rolecast_common::wire::{
@@ -26,6 +27,15 @@ use crate::style::one_line;
 /// How long an answer may take without `--timeout`: a healthy one takes
 /// milliseconds, an election of a new stream leader a few seconds.
 const ANSWER_MAX: Duration = Duration::from_secs(5);
+
+/// What the stream of records says of a job.
+#[derive(Debug)]
+pub(crate) enum Stored {
+    Record(Box<Record>),
+    Nothing,
+    /// This login may not know.
+    Denied(Failure),
+}
 
 /// A connection and how patient to be on it.
 #[derive(Debug)]
@@ -100,7 +110,11 @@ impl Session {
             .payload(body)
             .headers(headers)
             .timeout(Some(limit));
-        let answer = match self.connection.client.send_request(subject, request).await {
+        let asked = tokio::select! {
+            asked = self.connection.client.send_request(subject, request) => asked,
+            () = self.connection.refused(subject) => Err(RequestErrorKind::Other.into()),
+        };
+        let answer = match asked {
             Ok(answer) => answer,
             Err(error) if error.kind() == RequestErrorKind::NoResponders => return Ok(None),
             Err(error) if error.kind() == RequestErrorKind::TimedOut => {
@@ -130,16 +144,38 @@ impl Session {
 
     /// Returns the recorded outcome of a job, if it has one.
     pub(crate) async fn record(&self, job: &JobId) -> Result<Option<Record>, Failure> {
+        match self.stored(job).await? {
+            Stored::Record(record) => Ok(Some(*record)),
+            Stored::Nothing => Ok(None),
+            Stored::Denied(failure) => Err(failure),
+        }
+    }
+
+    /// Looks for the recorded outcome of a job, as far as this login may.
+    pub(crate) async fn stored(&self, job: &JobId) -> Result<Stored, Failure> {
         let stream = self.jetstream.get_stream_no_info(STREAM_RESULTS).await?;
         let subject = subjects::result(job);
-        let message = match stream.direct_get_last_for_subject(subject).await {
+        let request = requests::direct_get_last(STREAM_RESULTS, &subject);
+        let found = tokio::select! {
+            found = stream.direct_get_last_for_subject(subject) => found,
+            () = self.connection.refused(&request) => Err(DirectGetErrorKind::Other.into()),
+        };
+        let message = match found {
             Ok(message) => message,
-            Err(error) if error.kind() == DirectGetErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(self.diagnose(error.into(), STREAM_RESULTS).await),
+            Err(error) if error.kind() == DirectGetErrorKind::NotFound => {
+                return Ok(Stored::Nothing);
+            }
+            Err(error) => {
+                let error = error.into();
+                return match self.denial(&error) {
+                    Some(failure) => Ok(Stored::Denied(failure)),
+                    None => Err(self.diagnose(error, STREAM_RESULTS).await),
+                };
+            }
         };
         let record = wire::decode(encoding_of(Some(&message.headers)), &message.payload)
             .with_context(|| format!("cannot read the record of job {job}"))?;
-        Ok(Some(record))
+        Ok(Stored::Record(Box::new(record)))
     }
 
     /// Returns whether the job at this sequence is still in the queue, as far as

@@ -7,7 +7,7 @@ use rolecast_common::time::WallTime;
 use rolecast_common::wire::{JobState, JobView, Record};
 
 use super::super::failure::Failure;
-use super::super::session::{Session, no_dispatcher};
+use super::super::session::{Session, Stored, no_dispatcher};
 use super::queue::{Searched, search};
 
 /// What is known of a job.
@@ -23,12 +23,18 @@ pub(super) enum Found {
 /// Looks for the record first: it is the truth, and there without a dispatcher.
 pub(super) async fn find(session: &Session, name: &JobName) -> Result<Found, Failure> {
     let Place { job, is_queued } = place(session, name).await?;
-    if let Some(record) = session.record(&job).await? {
-        return Ok(Found::Ended(Box::new(record)));
-    }
+    // Who may not read records asks the dispatcher, which reads them too.
+    let is_denied = match session.stored(&job).await? {
+        Stored::Record(record) => return Ok(Found::Ended(record)),
+        Stored::Nothing => false,
+        Stored::Denied(_) => true,
+    };
     let view = session.view(&job).await?.ok_or_else(no_dispatcher)?;
     match (view.state, view.record) {
         (_, Some(record)) => return Ok(Found::Ended(Box::new(record))),
+        (JobState::Unknown, None) if is_denied => {
+            return Ok(Found::Unknown(Searched::Unfinished { seen: 0 }));
+        }
         (JobState::Unknown, None) => {}
         (_, None) => {
             return Ok(Found::Open(Box::new(JobView {
