@@ -54,7 +54,8 @@ async def outcome(js, hints, subject):
 
 
 async def main(job):
-    nc = await nats.connect(os.environ.get("NATS_URL", "nats://127.0.0.1:4222"))
+    url, inbox = os.environ.get("NATS_URL", "nats://127.0.0.1:4222"), "NATS_INBOX_PREFIX"
+    nc = await nats.connect(url, inbox_prefix=os.environ.get(inbox, "_INBOX"))
     js, subject = nc.jetstream(), f"rolecast.results.{job.id}"
     hints = await nc.subscribe(subject)
     await submit(js, job)

@@ -28,6 +28,7 @@ use nix::unistd::Pid;
 use rolecast_common::subjects;
 use rolecast_common::wire::{self, Encoding, NodeHealth, NodeStatus, Status};
 
+use crate::logins::{DISPATCHER, OPERATOR};
 use crate::process::{Process, program};
 use crate::server::Server;
 use crate::wait::{wait_for, wait_until};
@@ -44,7 +45,7 @@ pub struct Cluster {
     workers: BTreeMap<String, Process>,
     dispatcher: Process,
     client: Client,
-    dispatcher_url: String,
+    operator: Client,
     server: Server,
 }
 
@@ -64,19 +65,13 @@ impl Cluster {
 
     /// Starts a dispatcher on a server, and no worker.
     pub async fn on(server: Server, dispatcher: &str) -> Cluster {
-        let url = server.url();
-        Self::on_as(server, dispatcher, url).await
-    }
-
-    /// Starts a dispatcher that uses this URL, and with it this login.
-    pub async fn on_as(server: Server, dispatcher: &str, dispatcher_url: String) -> Cluster {
         server.directory().write("rolecast.toml", dispatcher);
         let client = server.client().await;
         let cluster = Cluster {
             workers: BTreeMap::new(),
-            dispatcher: spawn_dispatcher("dispatcher", &server, &dispatcher_url),
+            dispatcher: spawn_dispatcher("dispatcher", &server),
             client,
-            dispatcher_url,
+            operator: server.client_as(OPERATOR).await,
             server,
         };
         cluster
@@ -100,18 +95,18 @@ impl Cluster {
 
     /// Starts another dispatcher with the same config beside the first; returns at once.
     pub fn second_dispatcher(&self) -> Process {
-        spawn_dispatcher("dispatcher-2", &self.server, &self.dispatcher_url)
+        spawn_dispatcher("dispatcher-2", &self.server)
     }
 
     /// Starts the dispatcher again, killing it first if it runs; returns at once.
     pub fn restart_dispatcher(&mut self) {
         self.dispatcher.kill();
-        self.dispatcher = spawn_dispatcher("dispatcher", &self.server, &self.dispatcher_url);
+        self.dispatcher = spawn_dispatcher("dispatcher", &self.server);
     }
 
     /// Starts a worker; returns at once.
     pub fn add_worker(&mut self, node: &str, config: &str) {
-        let url = self.server.url();
+        let url = self.server.url_as(node);
         self.add_worker_as(node, config, &url);
     }
 
@@ -130,7 +125,7 @@ impl Cluster {
     /// Starts a worker whose clock is ahead by so many seconds; returns at once.
     pub fn add_skewed_worker(&mut self, node: &str, config: &str, ahead_s: i32) {
         let file = self.write_worker(node, config);
-        let url = self.server.url();
+        let url = self.server.url_as(node);
         let process = spawn_skewed(
             &format!("worker-{node}"),
             self.directory(),
@@ -153,7 +148,7 @@ impl Cluster {
                 "--config",
                 "rolecast.toml",
                 "--nats-url",
-                &self.dispatcher_url,
+                &self.server.url_as(DISPATCHER),
             ],
             ahead_s,
         );
@@ -168,7 +163,7 @@ impl Cluster {
              kill -STOP $!; exec \"$0\" \"$@\""
         );
         let worker = program("rolecast-worker");
-        let (worker, url) = (worker.to_string_lossy(), self.server.url());
+        let (worker, url) = (worker.to_string_lossy(), self.server.url_as(node));
         let process = Process::spawn(
             &format!("worker-{node}"),
             self.server.directory().path(),
@@ -218,7 +213,7 @@ impl Cluster {
     pub fn restart_worker(&mut self, node: &str) {
         self.worker(node).kill();
         let file = format!("worker-{node}.toml");
-        let url = self.server.url();
+        let url = self.server.url_as(node);
         let process = Process::spawn(
             &format!("worker-{node}"),
             self.server.directory().path(),
@@ -231,7 +226,7 @@ impl Cluster {
     /// Starts a second worker with the config, and so the node id, of another.
     pub fn double_worker(&mut self, node: &str) -> Process {
         let file = format!("worker-{node}.toml");
-        let url = self.server.url();
+        let url = self.server.url_as(node);
         Process::spawn(
             &format!("worker-{node}-double"),
             self.server.directory().path(),
@@ -240,17 +235,24 @@ impl Cluster {
         )
     }
 
+    /// Returns a client that may do anything, for what no party may.
     pub fn client(&self) -> &Client {
         &self.client
     }
 
+    /// Returns JetStream for what an operator may.
+    pub(crate) fn operator(&self) -> jetstream::Context {
+        jetstream::new(self.operator.clone())
+    }
+
+    /// Returns JetStream for who may do anything.
     pub fn jetstream(&self) -> jetstream::Context {
         jetstream::new(self.client.clone())
     }
 
     /// Asks the dispatcher; `None` if nobody answers.
     pub async fn status(&self) -> Option<Status> {
-        let asked = self.client.request(subjects::API_STATUS, "".into());
+        let asked = self.operator.request(subjects::API_STATUS, "".into());
         let answer = tokio::time::timeout(STATUS_LIMIT, asked).await;
         let answer = answer.ok()?.ok()?;
         wire::decode(Encoding::Json, &answer.payload).ok()
@@ -290,15 +292,19 @@ impl Cluster {
             .await;
     }
 
-    /// Runs the command `rolecast` against this system; returns what it wrote
-    /// and its exit code.
+    /// Runs the command `rolecast` as an operator; returns what it wrote and its exit code.
     pub async fn rolecast(&self, arguments: &[&str]) -> (String, i32) {
+        self.rolecast_as(OPERATOR, arguments).await
+    }
+
+    /// Runs the command `rolecast` as a user; returns what it wrote and its exit code.
+    pub async fn rolecast_as(&self, user: &str, arguments: &[&str]) -> (String, i32) {
         use std::sync::atomic::{AtomicU32, Ordering};
 
         // Each call has a log of its own.
         static CALLS: AtomicU32 = AtomicU32::new(0);
         let name = format!("rolecast-{}", CALLS.fetch_add(1, Ordering::Relaxed));
-        let url = self.server.url();
+        let url = self.server.url_as(user);
         let process = Process::spawn_with(
             &name,
             self.server.directory().path(),
@@ -332,11 +338,12 @@ fn spawn_skewed(
     Process::spawn_with(name, directory, &program, arguments, &environment)
 }
 
-fn spawn_dispatcher(name: &str, server: &Server, url: &str) -> Process {
+fn spawn_dispatcher(name: &str, server: &Server) -> Process {
+    let url = server.url_as(DISPATCHER);
     Process::spawn(
         name,
         server.directory().path(),
         &program("rolecast-dispatcher"),
-        ["--config", "rolecast.toml", "--nats-url", url],
+        ["--config", "rolecast.toml", "--nats-url", &url],
     )
 }

@@ -67,7 +67,7 @@ impl Cluster {
     ) -> PublishAck {
         let payload = payload.into();
         let sent = self
-            .jetstream()
+            .operator()
             .publish_with_headers(subject.to_owned(), headers, payload)
             .await
             .expect("a publish can be sent");
@@ -82,7 +82,7 @@ impl Cluster {
         count: usize,
         job: impl Fn(usize) -> (String, Bytes),
     ) {
-        let jetstream = self.jetstream();
+        let jetstream = self.operator();
         let mut sent: Vec<PublishAckFuture> = Vec::new();
         for i in 0..count {
             let (id, payload) = job(i);
@@ -100,7 +100,7 @@ impl Cluster {
     /// Returns the recorded outcome of a job, if it has one.
     pub async fn record(&self, job: &str) -> Option<Record> {
         let job = JobId::new(job).expect("a test names jobs with valid ids");
-        let jetstream = self.jetstream();
+        let jetstream = self.operator();
         let stream = jetstream.get_stream_no_info(subjects::STREAM_RESULTS);
         let stream = stream.await.ok()?;
         let message = stream.direct_get_last_for_subject(subjects::result(&job));

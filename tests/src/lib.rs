@@ -4,6 +4,9 @@
 //! port and store, the real dispatcher and real workers, each a process that can
 //! be killed, frozen and started again. Everything ends with the test.
 //!
+//! Every party logs in with the rights that `rolecast permissions` prints ([`logins`]);
+//! only the harness, and a test for what no party may do, is an administrator.
+//!
 //! Tests wait for conditions with [`wait`], and never sleep for a guessed time.
 //! The programs are those of `cargo build --workspace --bins`; `make test`
 //! builds them first.
@@ -16,6 +19,7 @@
 pub mod cluster;
 pub mod document;
 pub mod jobs;
+pub mod logins;
 pub mod server;
 pub mod servers;
 

@@ -207,7 +207,7 @@ pub fn repository() -> &'static Path {
 }
 
 /// Starts a Python script of the repository, with what `make tools` fetched
-/// importable, and told by NATS_URL where NATS is.
+/// importable, told by NATS_URL where NATS is, and by NATS_INBOX_PREFIX its inboxes.
 pub fn spawn_python(
     name: &str,
     directory: &Path,
@@ -226,8 +226,14 @@ pub fn spawn_python(
     let mut all = vec![script.as_str()];
     all.extend(arguments);
     let packages = packages.display().to_string();
+    let user = nats_url
+        .split("//")
+        .nth(1)
+        .and_then(|rest| rest.split(':').next());
+    let inbox = format!("_INBOX.{}", user.expect("the URL has a login"));
     let environment = [
         ("NATS_URL", nats_url),
+        ("NATS_INBOX_PREFIX", inbox.as_str()),
         ("PYTHONPATH", packages.as_str()),
         ("PYTHONUNBUFFERED", "1"),
         ("PYTHONDONTWRITEBYTECODE", "1"),

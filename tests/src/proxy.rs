@@ -7,6 +7,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
+use crate::logins;
+
 /// Bytes taken from one side at once.
 const CHUNK_LEN: usize = 16 * 1024;
 /// Chunks on their way in one direction: at 50 ms of delay 160 MB/s, more than servers
@@ -52,8 +54,9 @@ impl Proxy {
         self.port
     }
 
-    pub fn url(&self) -> String {
-        format!("nats://127.0.0.1:{}", self.port)
+    /// Returns the URL for a user of the server, whose password is its name.
+    pub fn url_as(&self, user: &str) -> String {
+        logins::url(self.port, user)
     }
 
     /// Silently loses everything from now on, in both directions, or no longer; a

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
-use async_nats::{Client, ConnectOptions};
+use async_nats::Client;
 
 use crate::directory::Directory;
+use crate::logins::{self, ADMIN};
 use crate::process::{Process, repository};
 use crate::slot::Slot;
 use crate::wait::{wait_for, wait_until};
@@ -21,57 +22,45 @@ const PORTS_TRIED_MAX: u16 = 200;
 /// A server is up in a fraction of a second, unless the machine is busy.
 const START_LIMIT: Duration = Duration::from_secs(20);
 
-/// The user of the harness itself on a server with users; see [`Server::start_with_users`].
-const ADMIN: &str = "operator";
-
 /// A nats-server. It is killed, and its store removed, when this is dropped.
 #[derive(Debug)]
 pub struct Server {
     process: Process,
     port: u16,
-    has_users: bool,
     directory: Directory,
     _slot: Slot,
 }
 
 impl Server {
-    /// Starts a server that lets anybody do anything.
+    /// Starts a server with the logins of [`crate::logins`].
     pub async fn start() -> Server {
-        Self::start_with(false, "").await
+        Self::start_with_users("").await
     }
 
-    /// Starts a server with these entries in its list of users, beside one for
-    /// the harness, such as
-    /// `{ user: a, password: a, permissions: { publish: [...], subscribe: [...] } }`.
+    /// Starts a server with these entries in its list of users, beside the usual ones,
+    /// such as `{ user: a, password: a, permissions: { publish: [...], subscribe: [...] } }`.
     pub async fn start_with_users(users: &str) -> Server {
-        let block = format!(
-            "authorization {{ users: [ {{ user: {ADMIN}, password: {ADMIN} }}\n{users}\n] }}\n"
-        );
-        Self::start_with_authorization(&block).await
+        Self::start_with("", &logins::block(users)).await
     }
 
-    /// Starts a server with this block `authorization`, in which a user
-    /// `operator` with the password `operator` may do anything.
+    /// Starts a server with this block `authorization`; it has the user [`ADMIN`].
     pub async fn start_with_authorization(block: &str) -> Server {
-        Self::start_with(true, block).await
+        Self::start_with("", block).await
     }
 
     /// Starts a server with these lines in its config.
     pub async fn start_with_config(lines: &str) -> Server {
-        Self::start_with(false, lines).await
+        let lines = format!("{lines}\n{}", logins::block(""));
+        Self::start_with("", &lines).await
     }
 
     /// Starts a server that offers this much storage, such as `64MB`.
     pub async fn start_with_storage(size: &str) -> Server {
         let jetstream = format!("max_file_store: {size}");
-        Self::start_with_jetstream(false, &jetstream, "").await
+        Self::start_with(&jetstream, &logins::block("")).await
     }
 
-    async fn start_with(has_users: bool, lines: &str) -> Server {
-        Self::start_with_jetstream(has_users, "", lines).await
-    }
-
-    async fn start_with_jetstream(has_users: bool, jetstream: &str, lines: &str) -> Server {
+    async fn start_with(jetstream: &str, lines: &str) -> Server {
         let slot = Slot::take();
         let directory = Directory::new();
         let port = free_port();
@@ -86,7 +75,6 @@ impl Server {
         let mut server = Server {
             process,
             port,
-            has_users,
             directory,
             _slot: slot,
         };
@@ -125,34 +113,30 @@ impl Server {
         &self.directory
     }
 
-    /// Returns the URL for the harness, who may do anything.
     pub fn port(&self) -> u16 {
         self.port
     }
 
+    /// Returns the URL for the harness, who may do anything.
     pub fn url(&self) -> String {
-        if self.has_users {
-            self.url_as(ADMIN, ADMIN)
-        } else {
-            format!("nats://127.0.0.1:{}", self.port)
-        }
+        self.url_as(ADMIN)
     }
 
-    /// Returns the URL for a user of [`Server::start_with_users`].
-    pub fn url_as(&self, user: &str, password: &str) -> String {
-        format!("nats://{user}:{password}@127.0.0.1:{}", self.port)
+    /// Returns the URL for a user, whose password is its name.
+    pub fn url_as(&self, user: &str) -> String {
+        logins::url(self.port, user)
     }
 
-    /// Connects; the client connects again by itself after a restart.
+    /// Connects as who may do anything.
     pub async fn client(&self) -> Client {
+        self.client_as(ADMIN).await
+    }
+
+    /// Connects as a user; the client connects again by itself after a restart.
+    pub async fn client_as(&self, user: &str) -> Client {
         let url = format!("nats://127.0.0.1:{}", self.port);
         wait_for("a connection to nats-server", START_LIMIT, async || {
-            let login = if self.has_users { ADMIN } else { "" };
-            let options = ConnectOptions::with_user_and_password(login.into(), login.into())
-                .name("rolecast-test")
-                .max_reconnects(None)
-                .reconnect_delay_callback(|_| Duration::from_millis(50));
-            options.connect(&url).await.ok()
+            logins::options(user).connect(&url).await.ok()
         })
         .await
     }

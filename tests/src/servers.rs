@@ -18,11 +18,12 @@ use std::fs;
 use std::net::{Ipv4Addr, TcpStream};
 use std::time::Duration;
 
-use async_nats::{Client, ConnectOptions};
+use async_nats::Client;
 use nix::sys::signal::Signal;
 
 use crate::directory::Directory;
 use crate::leads::{Group, Leads, leads};
+use crate::logins::{self, ADMIN};
 use crate::process::Process;
 use crate::proxy::{Proxy, Way};
 use crate::server::{binary, free_port};
@@ -31,8 +32,6 @@ use crate::wait::wait_until;
 
 /// Three servers that start at once elect their first leader in 1 to 5 s.
 const START_LIMIT: Duration = Duration::from_secs(40);
-/// How often the harness's own client tries to connect again.
-const RECONNECT_DELAY: Duration = Duration::from_millis(100);
 
 /// How a cluster is made.
 #[derive(Clone, Debug)]
@@ -109,29 +108,30 @@ impl Servers {
         &self.directory
     }
 
-    /// Returns the URLs of all servers, for a client that may use any.
-    pub fn url(&self) -> String {
-        let urls: Vec<String> = (0..self.count()).map(|index| self.url_of(index)).collect();
+    /// Returns the URLs of all servers, for a user that may log in at any.
+    pub fn url_as(&self, user: &str) -> String {
+        let all = 0..self.count();
+        let urls: Vec<String> = all.map(|index| self.url_of(index, user)).collect();
         urls.join(",")
     }
 
-    pub fn url_of(&self, index: usize) -> String {
-        format!("nats://127.0.0.1:{}", self.port_of(index))
+    /// Returns the URL of one, for a user, whose password is its name.
+    pub fn url_of(&self, index: usize, user: &str) -> String {
+        logins::url(self.port_of(index), user)
     }
 
     pub fn port_of(&self, index: usize) -> u16 {
         self.members[index].port
     }
 
-    /// Connects the harness itself to these servers; the client connects again by itself.
-    pub async fn client(&self, urls: &str) -> Client {
+    /// Connects the harness itself, who may do anything; the client connects again by
+    /// itself.
+    pub async fn client(&self) -> Client {
+        let urls = self.url_as(ADMIN);
         let urls: Vec<&str> = urls.split(',').collect();
-        let options = ConnectOptions::new()
-            .name("rolecast-test")
+        let options = logins::options(ADMIN)
             .ping_interval(Duration::from_secs(1))
-            .connection_timeout(Duration::from_secs(1))
-            .reconnect_delay_callback(|_| RECONNECT_DELAY)
-            .max_reconnects(None);
+            .connection_timeout(Duration::from_secs(1));
         let client = options.connect(urls).await;
         client.expect("a server that listens takes connections")
     }
@@ -284,6 +284,7 @@ fn config(
         store.display(),
         options.jetstream
     );
+    let server = format!("{server}{}", logins::block(""));
     if options.count == 1 {
         return server;
     }

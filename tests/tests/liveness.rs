@@ -14,6 +14,7 @@ use rolecast_common::wire::{self, Encoding, Status};
 use rolecast_tests::cluster::{Cluster, LIMIT};
 use rolecast_tests::jobs::headers;
 use rolecast_tests::leads::Group;
+use rolecast_tests::logins::DISPATCHER;
 use rolecast_tests::process::{Process, program};
 use rolecast_tests::server::Server;
 use rolecast_tests::servers::{Options, Servers};
@@ -45,14 +46,14 @@ struct Trio {
 impl Trio {
     async fn start(dispatchers: usize) -> Self {
         let servers = Servers::start(&Options::replicas(3)).await;
-        let url = servers.url();
-        let client = servers.client(&url).await;
+        let client = servers.client().await;
         let directory = servers.directory();
         directory.write("rolecast.toml", THREE);
         let worker = format!("node = \"n1\"\nstate_directory = \"state\"\n{WORKER}");
         directory.write("worker.toml", &worker);
         let spawn = |name: &str, program_name: &str, config: &str| {
             let program = program(program_name);
+            let url = servers.url_as(if name == "n1" { name } else { DISPATCHER });
             let arguments = ["--config", config, "--nats-url", url.as_str()];
             Process::spawn(name, directory.path(), &program, arguments)
         };
@@ -67,7 +68,7 @@ impl Trio {
             .collect();
         Self {
             dispatchers,
-            _worker: spawn("worker", "rolecast-worker", "worker.toml"),
+            _worker: spawn("n1", "rolecast-worker", "worker.toml"),
             client,
             servers,
         }

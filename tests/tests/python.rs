@@ -7,6 +7,7 @@ use rolecast_common::subjects::{STREAM_DEAD, STREAM_RESULTS};
 use rolecast_common::wire::{NodeHealth, RecordStatus};
 use rolecast_tests::cluster::{Cluster, LIMIT};
 use rolecast_tests::document::blocks;
+use rolecast_tests::logins::fill;
 use rolecast_tests::process::{Process, run, spawn_python};
 use rolecast_tests::server::Server;
 
@@ -18,17 +19,17 @@ const DISPATCHER: &str = r#"
 
 /// Starts a dispatcher and the worker `one`, each with its own rights only.
 async fn start() -> (Cluster, Process) {
-    let authorization = &blocks("docs/protocol.md", "nats")[0];
-    let server = Server::start_with_authorization(authorization).await;
-    let url = server.url_as("dispatcher", "dispatcher");
-    let mut cluster = Cluster::on_as(server, DISPATCHER, url).await;
+    let shown = &blocks("docs/protocol.md", "nats")[0];
+    let admin = "{ user: admin, password: admin }";
+    let server = Server::start_with_authorization(&fill(shown, admin)).await;
+    let mut cluster = Cluster::on(server, DISPATCHER).await;
     let worker = spawn_worker(&mut cluster);
     cluster.wait_ready(&["one"]).await;
     (cluster, worker)
 }
 
 fn spawn_worker(cluster: &mut Cluster) -> Process {
-    let url = cluster.server().url_as("one", "one");
+    let url = cluster.server().url_as("one");
     let directory = cluster.directory();
     let script = "docs/examples/worker.py";
     spawn_python("worker-py", directory, script, &["one"], &url)
@@ -36,7 +37,7 @@ fn spawn_worker(cluster: &mut Cluster) -> Process {
 
 /// Runs the producer; returns what it wrote and its exit code.
 async fn produce(cluster: &mut Cluster, name: &str, arguments: &[&str]) -> (String, Option<i32>) {
-    let url = cluster.server().url_as("producer", "producer");
+    let url = cluster.server().url_as("producer");
     let directory = cluster.directory();
     let script = "docs/examples/producer.py";
     let producer = spawn_python(name, directory, script, arguments, &url);

@@ -1,6 +1,7 @@
 //! A cluster that has lost its majority: commands say so instead of calling it well.
 
 use rolecast_tests::cluster::LIMIT;
+use rolecast_tests::logins;
 use rolecast_tests::process::{Process, program, run};
 use rolecast_tests::servers::{Options, Servers};
 use rolecast_tests::wait::wait_until;
@@ -15,11 +16,12 @@ replicas = 3
 async fn without_a_quorum_status_is_not_well_and_submit_tells_how_to_repeat() {
     let mut servers = Servers::start(&Options::replicas(3)).await;
     servers.directory().write("rolecast.toml", DISPATCHER);
+    let url = servers.url_as(logins::DISPATCHER);
     let _dispatcher = Process::spawn(
         "dispatcher",
         servers.directory().path(),
         &program("rolecast-dispatcher"),
-        ["--config", "rolecast.toml", "--nats-url", &servers.url()],
+        ["--config", "rolecast.toml", "--nats-url", &url],
     );
     let mut count = 0;
     wait_until("the dispatcher is at work", LIMIT, async || {
@@ -49,7 +51,7 @@ async fn without_a_quorum_status_is_not_well_and_submit_tells_how_to_repeat() {
 
 /// Runs the command against the first server alone.
 async fn rolecast(servers: &Servers, name: &str, line: &str) -> (String, i32) {
-    let url = servers.url_of(0);
+    let url = servers.url_of(0, logins::OPERATOR);
     let process = Process::spawn_with(
         name,
         servers.directory().path(),

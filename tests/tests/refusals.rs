@@ -112,7 +112,7 @@ async fn a_missing_permission_is_named() {
     let users = "{ user: weak, password: weak, permissions: { publish: [\"foo\"], subscribe: [\"_INBOX.>\"] } }";
     let server = Server::start_with_users(users).await;
     server.directory().write("rolecast.toml", "");
-    let url = server.url_as("weak", "weak");
+    let url = server.url_as("weak");
     let arguments = ["--config", "rolecast.toml", "--nats-url", url.as_str()];
     let (log, code) = fails("rolecast-dispatcher", server.directory(), &arguments).await;
     assert_eq!(code, Some(1), "{log}");
@@ -122,14 +122,7 @@ async fn a_missing_permission_is_named() {
 
 #[tokio::test]
 async fn a_worker_needs_three_rights_and_no_more() {
-    let users = r#"{ user: n1, password: n1, permissions: {
-        subscribe: ["rolecast.node.n1.>"],
-        publish: ["rolecast.heartbeat.n1", "rolecast.done.n1.>"] } }"#;
-    let server = Server::start_with_users(users).await;
-    let worker_url = server.url_as("n1", "n1");
-    let mut cluster = Cluster::on(server, "[categories.echo]\n").await;
-    cluster.add_worker_as("n1", WORKER, &worker_url);
-    cluster.wait_ready(&["n1"]).await;
+    let mut cluster = Cluster::start("[categories.echo]\n", &[("n1", WORKER)]).await;
     cluster
         .submit_many("echo", 20, |i| (format!("job-{i}"), "x".into()))
         .await;

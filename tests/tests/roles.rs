@@ -313,7 +313,7 @@ async fn load_that_comes_and_goes_everywhere_moves_nothing() {
 async fn a_leader_that_is_cut_off_is_no_leader_before_another_one_is() {
     let mut cluster = start(&["n2", "n3"]).await;
     let proxy = Proxy::start(cluster.server().port()).await;
-    cluster.add_worker_as("n1", &worker("n1"), &proxy.url());
+    cluster.add_worker_as("n1", &worker("n1"), &proxy.url_as("n1"));
     cluster.wait_ready(&["n1"]).await;
     settled(&cluster).await;
     let set = RoleOrderKind::Set {

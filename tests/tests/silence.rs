@@ -86,7 +86,7 @@ async fn a_dispatcher_that_stood_still_judges_nobody() {
 async fn a_worker_whose_connection_breaks_keeps_its_jobs() {
     let mut cluster = Cluster::start(DISPATCHER, &[]).await;
     let proxy = Proxy::start(cluster.server().port()).await;
-    cluster.add_worker_as("n1", WORKER, &proxy.url());
+    cluster.add_worker_as("n1", WORKER, &proxy.url_as("n1"));
     cluster.wait_ready(&["n1"]).await;
     submit_waits(&cluster, 3, "6").await;
     cluster.wait_running(3).await;
@@ -151,7 +151,8 @@ impl System {
         let config = format!("[streams]\nreplicas = 3\n{DISPATCHER}");
         servers.directory().write("rolecast.toml", &config);
         let spawn = |name: &str, binary: &str, config: &str| {
-            let arguments = ["--config", config, "--nats-url", &servers.url()].map(str::to_owned);
+            let url = servers.url_as(name);
+            let arguments = ["--config", config, "--nats-url", &url].map(str::to_owned);
             Process::spawn(
                 name,
                 servers.directory().path(),
@@ -165,7 +166,7 @@ impl System {
             servers.directory().write(&format!("{node}.toml"), &config);
             spawn(node, "rolecast-worker", &format!("{node}.toml"))
         });
-        let client = servers.client(&servers.url()).await;
+        let client = servers.client().await;
         Self {
             servers,
             client,

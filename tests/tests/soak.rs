@@ -24,13 +24,14 @@ const DISPATCHER: &str =
     "[categories.soak]\nmax_attempts = 100\ncpu = 0.01\nretry_min = \"10ms\"\n";
 
 fn spawn(cluster: &mut Cluster, index: usize) -> Process {
-    let url = cluster.server().url();
     let node = format!("n{index}");
+    let url = cluster.server().url_as(&node);
+    let counted_url = cluster.server().url();
     Process::spawn(
         &node,
         cluster.directory(),
         &program("soak-worker"),
-        [url.as_str(), node.as_str()],
+        [url.as_str(), node.as_str(), counted_url.as_str()],
     )
 }
 

@@ -128,7 +128,7 @@ fn guarded(i: usize) -> (HeaderMap, Bytes) {
 #[tokio::test]
 async fn of_many_writers_in_flight_on_replicas_one_stores_and_all_learn_it() {
     let servers = Servers::start(&Options::replicas(3)).await;
-    let client = servers.client(&servers.url()).await;
+    let client = servers.client().await;
     let jetstream = async_nats::jetstream::new(client);
     let stream = jetstream
         .create_stream(Config {

@@ -12,12 +12,16 @@ use bytes::Bytes;
 use rolecast_common::nats::Settings;
 use rolecast_worker::{Job, JobError, Worker};
 
+const USAGE: &str = "usage: soak-worker URL NODE COUNTED_URL";
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
     let mut arguments = std::env::args().skip(1);
-    let url = arguments.next().context("usage: soak-worker URL NODE")?;
-    let node = arguments.next().context("usage: soak-worker URL NODE")?;
-    let client = async_nats::connect(&url).await?;
+    let url = arguments.next().context(USAGE)?;
+    let node = arguments.next().context(USAGE)?;
+    let counted_url = arguments.next().context(USAGE)?;
+    // A worker has no right to tell this.
+    let client = async_nats::connect(&counted_url).await?;
     let nats = Settings {
         url: Some(url),
         ..Settings::default()

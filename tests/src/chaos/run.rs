@@ -68,8 +68,7 @@ pub async fn run(row: &Row, settings: &Settings) -> Result<Verdict, String> {
     let plan = Plan::of(row, settings.seed, settings.is_quick);
     let system = System::new(system_plan(row, settings)?).await;
     // Those who watch are never on the side that is cut off.
-    let url = system.servers.url();
-    let client = system.servers.client(&url).await;
+    let client = system.servers.client().await;
     let started = millis(now());
     let mut running = Running::start(system, client, settings);
     running.start_programs(settings).await;

@@ -10,6 +10,7 @@ use futures_util::future::join_all;
 
 use super::ledger::Run;
 use crate::leads::{Group, Leads};
+use crate::logins::DISPATCHER;
 use crate::process::{Process, program};
 use crate::proxy::{Proxy, Way};
 use crate::servers::{Options, Servers};
@@ -168,8 +169,12 @@ impl System {
     }
 
     fn url(&self, name: Name) -> String {
+        let user = match name {
+            Name::Dispatcher(_) => DISPATCHER.to_owned(),
+            Name::Worker(_) => name.text(),
+        };
         if self.proxies.is_empty() {
-            return self.servers.url();
+            return self.servers.url_as(&user);
         }
         let is_used = |server: usize| match name {
             Name::Dispatcher(index) => server == index,
@@ -179,7 +184,7 @@ impl System {
             .proxies
             .iter()
             .filter(|((of, server), _)| *of == name && is_used(*server));
-        let urls: Vec<String> = urls.map(|(_, proxy)| proxy.url()).collect();
+        let urls: Vec<String> = urls.map(|(_, proxy)| proxy.url_as(&user)).collect();
         urls.join(",")
     }
 

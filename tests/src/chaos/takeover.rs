@@ -53,7 +53,7 @@ pub async fn takeovers(
     system.start(Name::Dispatcher(0));
     wait(&mut system, |system| system.active().is_some()).await?;
     system.start(Name::Dispatcher(1));
-    let client = system.servers.client(&system.servers.url()).await;
+    let client = system.servers.client().await;
     let context = jetstream::new(client.clone());
     let mut recorded = client.subscribe("rolecast.results.*").await?;
     let mut takeovers = Takeovers::default();

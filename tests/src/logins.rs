@@ -1,0 +1,79 @@
+//! The logins of the end-to-end tests: one for each party, with the rights that
+//! `rolecast permissions` prints and no more. The password of each is its name.
+
+use std::time::Duration;
+
+use async_nats::ConnectOptions;
+use rolecast_common::id::NodeId;
+use rolecast_common::rights::{Login, Party, authorization, inbox};
+
+/// Who may do anything: the harness itself, and what a test does that no party may.
+pub const ADMIN: &str = "admin";
+pub const DISPATCHER: &str = "dispatcher";
+pub const OPERATOR: &str = "operator";
+
+/// The nodes that tests start workers for; each is a login of every server.
+const NODES: [&str; 15] = [
+    "n0", "n1", "n2", "n3", "n4", "n5", "n6", "n7", "n8", "n9", "one", "two", "leader", "backup",
+    "follower",
+];
+/// How often the harness's own clients try to connect again.
+const RECONNECT_DELAY: Duration = Duration::from_millis(50);
+
+/// Returns the block `authorization` of a server, with further entries for its list.
+pub(crate) fn block(more: &str) -> String {
+    let mut parties = vec![Party::dispatcher(), Party::Operator, Party::Viewer];
+    let nodes = NODES.iter().map(|node| NodeId::new(node));
+    parties.extend(nodes.flatten().map(Party::Worker));
+    let logins = parties.iter().map(|party| Login::new(party, party.user()));
+    let mut logins: Vec<Login> = logins.collect();
+    logins.push(Login::admin());
+    fill(&authorization(&logins), more)
+}
+
+/// Returns logins as further entries for a server's list of users.
+pub fn entries(logins: &[Login]) -> String {
+    let block = fill(&authorization(logins), "");
+    let (_, entries) = block.split_once("users: [\n").expect("a block has users");
+    let (entries, _) = entries.rsplit_once("  ]\n}").expect("the list has an end");
+    entries.to_owned()
+}
+
+/// Gives a block as it is printed its passwords, and further entries for its list.
+pub fn fill(block: &str, more: &str) -> String {
+    let mut filled = String::new();
+    let mut rest = block;
+    while let Some((before, after)) = rest.split_once("<password of ") {
+        let (user, after) = after.split_once('>').expect("a placeholder has an end");
+        filled.push_str(before);
+        filled.push_str(user);
+        rest = after;
+    }
+    filled.push_str(rest);
+    if more.is_empty() {
+        return filled;
+    }
+    filled.replacen("users: [\n", &format!("users: [\n{more}\n"), 1)
+}
+
+/// Returns the URL of a server on this machine for one of its users.
+pub fn url(port: u16, user: &str) -> String {
+    let is_node = NODES.contains(&user) || !is_node_name(user);
+    assert!(is_node, "no login for node {user}: add it to NODES");
+    format!("nats://{user}:{user}@127.0.0.1:{port}")
+}
+
+/// Tells the nodes that tests make up, such as `n17`, from users that a test adds.
+fn is_node_name(user: &str) -> bool {
+    let number = user.strip_prefix('n');
+    number.is_some_and(|number| number.parse::<u32>().is_ok())
+}
+
+/// Returns how the harness connects as a user; the client connects again by itself.
+pub fn options(user: &str) -> ConnectOptions {
+    ConnectOptions::with_user_and_password(user.to_owned(), user.to_owned())
+        .name("rolecast-test")
+        .custom_inbox_prefix(inbox(user).expect("users of tests have plain names"))
+        .max_reconnects(None)
+        .reconnect_delay_callback(|_| RECONNECT_DELAY)
+}

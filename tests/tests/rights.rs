@@ -1,0 +1,410 @@
+//! Each party does its work with the rights that `rolecast permissions` prints, and what
+//! another party's rights would allow is refused to it.
+
+use std::process::Command;
+use std::time::Duration;
+
+use async_nats::{Client, Event};
+use rolecast_common::rights::{Login, Party, Place, authorization, own_rights_request, rights};
+use rolecast_common::subjects::{self, STREAM_DEAD, STREAM_JOBS};
+use rolecast_common::wire::Status;
+use rolecast_tests::cluster::{Cluster, LIMIT};
+use rolecast_tests::document::blocks;
+use rolecast_tests::logins;
+use rolecast_tests::process::{Process, program};
+use rolecast_tests::server::{Server, binary};
+use rolecast_tests::wait::wait_until;
+use tokio::sync::mpsc;
+
+const DISPATCHER: &str = "[categories.echo]\n[categories.other]\n";
+const WORKER: &str = r#"
+roles = ["follower"]
+usage_scope = "process"
+[categories.echo]
+command = ["cat"]
+"#;
+/// The producer of the category `echo`, beside the usual logins.
+const PRODUCER: &str = "producer";
+
+async fn start(workers: &[(&str, &str)]) -> Cluster {
+    let party = Party::Producer {
+        categories: vec!["echo".parse().unwrap()],
+        reads_outcomes: true,
+    };
+    let users = logins::entries(&[Login::new(&party, PRODUCER)]);
+    let server = Server::start_with_users(&users).await;
+    let mut cluster = Cluster::on(server, DISPATCHER).await;
+    for (node, config) in workers {
+        cluster.add_worker(node, config);
+    }
+    let nodes: Vec<&str> = workers.iter().map(|(node, _)| *node).collect();
+    cluster.wait_ready(&nodes).await;
+    cluster
+}
+
+/// A client that logs in as a party, and what the server refuses it.
+struct Intruder {
+    client: Client,
+    refusals: mpsc::UnboundedReceiver<String>,
+}
+
+impl Intruder {
+    async fn new(cluster: &mut Cluster, user: &str) -> Self {
+        let (sender, refusals) = mpsc::unbounded_channel();
+        let options = logins::options(user).event_callback(move |event| {
+            if let Event::ServerError(error) = event {
+                let _ = sender.send(error.to_string());
+            }
+            std::future::ready(())
+        });
+        let url = format!("nats://127.0.0.1:{}", cluster.server().port());
+        let client = options.connect(url).await.unwrap();
+        Self { client, refusals }
+    }
+
+    /// Publishes; the server must refuse it.
+    async fn may_not_publish(&mut self, subject: &str) {
+        let sent = self.client.publish(subject.to_owned(), "{}".into()).await;
+        sent.unwrap();
+        self.is_refused("Publish", subject).await;
+    }
+
+    /// Subscribes; the server must refuse it.
+    async fn may_not_subscribe(&mut self, subject: &str) {
+        let _subscriber = self.client.subscribe(subject.to_owned()).await.unwrap();
+        self.is_refused("Subscription", subject).await;
+    }
+
+    async fn is_refused(&mut self, what: &str, subject: &str) {
+        // What was refused is refused before this is answered.
+        self.client.flush().await.unwrap();
+        let refusal = tokio::time::timeout(LIMIT, self.refusals.recv()).await;
+        let refusal = refusal.unwrap_or_else(|_| panic!("{what} to {subject} is not refused"));
+        let expected = format!("{what} to \"{subject}\"");
+        let refusal = refusal.unwrap();
+        assert!(refusal.contains(&expected), "{refusal} is not {expected}");
+    }
+}
+
+#[tokio::test]
+async fn a_worker_speaks_and_hears_for_its_own_node_only() {
+    let mut cluster = start(&[("n1", WORKER)]).await;
+    let mut intruder = Intruder::new(&mut cluster, "n2").await;
+    for subject in [
+        "rolecast.heartbeat.n1",
+        "rolecast.done.n1.batch",
+        "rolecast.done.n1.3.echo.job-1.1.$JS.ACK.ROLECAST_JOBS.normal-echo.1.1.1.1.0",
+        "rolecast.results.job-1",
+        "rolecast.jobs.echo",
+        "rolecast.node.n2.jobs",
+        "rolecast.api.status",
+        "$JS.API.INFO",
+        "$JS.ACK.ROLECAST_JOBS.normal-echo.1.1.1.1.0",
+        "$KV.ROLECAST_CONTROL.dispatcher",
+    ] {
+        intruder.may_not_publish(subject).await;
+    }
+    for subject in [
+        "rolecast.node.n1.>",
+        "rolecast.node.*.jobs",
+        "rolecast.done.n1.>",
+        "rolecast.results.*",
+        "rolecast.jobs.*",
+        "_INBOX.>",
+    ] {
+        intruder.may_not_subscribe(subject).await;
+    }
+    cluster.submit("echo", "unharmed", "x").await;
+    let record = cluster.wait_record("unharmed").await;
+    assert_eq!(record.node.unwrap().as_str(), "n1");
+}
+
+#[tokio::test]
+async fn a_producer_submits_its_category_and_reads_records_by_job_only() {
+    let mut cluster = start(&[("n1", WORKER)]).await;
+    let arguments = ["submit", "echo", "--data", "hi", "--id", "mine", "--wait"];
+    let (output, code) = cluster.rolecast_as(PRODUCER, &arguments).await;
+    assert_eq!((output.trim(), code), ("hi", 0));
+    let mut intruder = Intruder::new(&mut cluster, PRODUCER).await;
+    for subject in [
+        "rolecast.jobs.other",
+        "rolecast.jobs.other.high",
+        "rolecast.results.mine",
+        "rolecast.api.roles.order",
+        "rolecast.api.job",
+        // Records one after another, and jobs of others.
+        "$JS.API.DIRECT.GET.ROLECAST_RESULTS",
+        "$JS.API.STREAM.MSG.GET.ROLECAST_RESULTS",
+        "$JS.API.CONSUMER.CREATE.ROLECAST_RESULTS",
+        "$JS.API.DIRECT.GET.ROLECAST_JOBS",
+        "$JS.API.STREAM.PURGE.ROLECAST_RESULTS",
+        "$JS.API.STREAM.DELETE.ROLECAST_JOBS",
+    ] {
+        intruder.may_not_publish(subject).await;
+    }
+    for subject in [
+        "_INBOX.>",
+        "_INBOX.operator.>",
+        "rolecast.jobs.>",
+        "rolecast.dead.>",
+    ] {
+        intruder.may_not_subscribe(subject).await;
+    }
+}
+
+#[tokio::test]
+async fn a_viewer_can_only_look() {
+    let mut cluster = start(&[("n1", WORKER)]).await;
+    cluster.submit("echo", "job-1", "x").await;
+    cluster.wait_record("job-1").await;
+    for (line, shown) in [
+        ("status", "n1"),
+        ("job get job-1", "completed"),
+        ("category ls", "echo"),
+        ("capacity", "follower"),
+        ("explain --dry-run echo", "n1"),
+        ("forecast n1", "n1"),
+    ] {
+        let arguments: Vec<&str> = line.split(' ').collect();
+        let (output, code) = cluster.rolecast_as("viewer", &arguments).await;
+        assert!(code == 0 && output.contains(shown), "{line}: {output}");
+    }
+    let mut intruder = Intruder::new(&mut cluster, "viewer").await;
+    for subject in [
+        "rolecast.jobs.echo",
+        "rolecast.api.roles.order",
+        "rolecast.heartbeat.n1",
+        "$JS.API.STREAM.PURGE.ROLECAST_DEAD",
+        // Who asks JetStream chooses where the message is sent.
+        "$JS.API.DIRECT.GET.ROLECAST_JOBS",
+        "$JS.API.CONSUMER.CREATE.ROLECAST_DEAD",
+    ] {
+        intruder.may_not_publish(subject).await;
+    }
+    intruder.may_not_subscribe("_INBOX.operator.>").await;
+    let before = cluster.message_count(STREAM_JOBS).await;
+    let (output, code) = cluster
+        .rolecast_as(
+            "viewer",
+            &["submit", "echo", "--data", "x", "--timeout", "2s"],
+        )
+        .await;
+    assert_ne!(code, 0, "{output}");
+    assert!(output.contains("lacks a permission"), "{output}");
+    assert_eq!(cluster.message_count(STREAM_JOBS).await, before);
+}
+
+#[tokio::test]
+async fn an_operator_does_all_that_the_command_can_and_nothing_is_refused() {
+    let failing = WORKER.replace("\"cat\"", "\"false\"");
+    let mut cluster = start(&[("n1", &failing)]).await;
+    cluster.submit("echo", "job-1", "x").await;
+    cluster.submit("echo", "job-2", "x").await;
+    wait_until("both are dead", Duration::from_secs(60), async || {
+        cluster.message_count(STREAM_DEAD).await == Some(2)
+    })
+    .await;
+    for line in [
+        "status",
+        "job get job-1",
+        "job get #1",
+        "explain job-1",
+        "explain --dry-run echo",
+        "category show echo",
+        "capacity",
+        "forecast n1",
+        "role ls",
+        "dead ls",
+        "dead show job-1",
+        "simulate --from-cluster --jobs 10 --seeds 1",
+        "dead retry job-1",
+        "dead purge job-2 --yes",
+        "dead purge --all --yes",
+        "node drain n1",
+        "submit echo --data x",
+        "node undrain n1",
+    ] {
+        let arguments: Vec<&str> = line.split(' ').collect();
+        let (output, code) = cluster.rolecast(&arguments).await;
+        assert!(
+            code == 0 && !output.contains("ermission"),
+            "{line}: {code} {output}"
+        );
+    }
+    assert_nothing_was_refused(&mut cluster);
+}
+
+fn assert_nothing_was_refused(cluster: &mut Cluster) {
+    let log = cluster.server().process().log();
+    let refused: Vec<&str> = log
+        .lines()
+        .filter(|line| line.contains("iolation"))
+        .collect();
+    assert!(refused.is_empty(), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_dispatcher_that_lacks_rights_names_each_at_its_start() {
+    let mut login = Login::new(&Party::dispatcher(), "weak");
+    let lost = [
+        "rolecast.results.*",
+        "$JS.API.STREAM.UPDATE.ROLECAST_DEAD",
+        "rolecast.done.>",
+    ];
+    login
+        .rights
+        .retain(|right| !lost.contains(&right.subject.as_str()));
+    let (log, code) = start_weak(login).await;
+    assert_eq!(code, Some(1), "{log}");
+    assert!(log.contains("3 in all"), "{log}");
+    for subject in lost {
+        assert!(log.contains(&format!("to {subject} (")), "{subject}: {log}");
+    }
+}
+
+#[tokio::test]
+async fn a_dispatcher_that_may_not_use_its_inboxes_says_which_setting_does_it() {
+    let mut login = Login::new(&Party::dispatcher(), "weak");
+    for right in &mut login.rights {
+        right.subject = right.subject.replace("_INBOX.weak.>", "_INBOX.strong.>");
+    }
+    let (log, code) = start_weak(login).await;
+    assert_eq!(code, Some(1), "{log}");
+    assert!(log.contains("subscribe to _INBOX.weak.>"), "{log}");
+    assert!(log.contains("set inbox_prefix"), "{log}");
+}
+
+/// Starts a dispatcher with this login, which must end; returns its log and exit code.
+async fn start_weak(login: Login) -> (String, Option<i32>) {
+    let block = authorization(&[login, Login::admin()]);
+    let server = Server::start_with_authorization(&logins::fill(&block, "")).await;
+    server.directory().write("rolecast.toml", DISPATCHER);
+    let url = server.url_as("weak");
+    let arguments = ["--config", "rolecast.toml", "--nats-url", url.as_str()];
+    let mut process = Process::spawn(
+        "weak",
+        server.directory().path(),
+        &program("rolecast-dispatcher"),
+        arguments,
+    );
+    let status = process.wait(LIMIT).await;
+    (process.log(), status.code())
+}
+
+#[tokio::test]
+async fn what_is_refused_at_run_time_is_logged_once_and_shown_as_a_trouble() {
+    let mut login = Login::new(&Party::dispatcher(), "dispatcher");
+    // Without the first one the start does not notice that the other is missing.
+    let lost = [own_rights_request(), subjects::DECISIONS];
+    login
+        .rights
+        .retain(|right| !lost.contains(&right.subject.as_str()));
+    let node = Party::Worker("n1".parse().unwrap());
+    let logins = [
+        login,
+        Login::new(&node, "n1"),
+        Login::new(&Party::Operator, "operator"),
+        Login::admin(),
+    ];
+    let block = logins::fill(&authorization(&logins), "");
+    let server = Server::start_with_authorization(&block).await;
+    let mut cluster = Cluster::on(server, DISPATCHER).await;
+    cluster.add_worker("n1", WORKER);
+    cluster.wait_ready(&["n1"]).await;
+    for job in ["job-1", "job-2", "job-1-again"] {
+        cluster.submit("echo", job, "x").await;
+        cluster.wait_record(job).await;
+    }
+    let is_shown = |status: &Status| {
+        let troubles = status.troubles.iter();
+        troubles
+            .filter(|trouble| {
+                trouble
+                    .what
+                    .contains("the right to publish to rolecast.decisions.echo")
+            })
+            .count()
+            == 3
+    };
+    cluster
+        .wait_status("the troubles are shown", is_shown)
+        .await;
+    let log = cluster.dispatcher().log();
+    for job in ["job-1", "job-2"] {
+        let subject = format!("subject=\"rolecast.decisions.echo.{job}\"");
+        assert_eq!(log.matches(&subject).count(), 1, "{log}");
+    }
+    assert!(log.contains("party=\"rolecast-dispatcher"), "{log}");
+}
+
+/// Runs `rolecast permissions`.
+fn permissions(line: &str) -> String {
+    let output = Command::new(program("rolecast"))
+        .arg("permissions")
+        .args(line.split(' '))
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{line}: {text}");
+    text
+}
+
+#[test]
+fn the_document_shows_what_the_command_prints() {
+    let shown = &blocks("docs/protocol.md", "nats")[0];
+    let line = "--dispatcher --node one --producer shout --operator --viewer";
+    assert_eq!(permissions(line).trim_end(), shown.as_str());
+    let text =
+        std::fs::read_to_string(rolecast_tests::process::repository().join("docs/protocol.md"));
+    assert!(
+        text.unwrap()
+            .contains(&format!("rolecast permissions {line}"))
+    );
+}
+
+#[tokio::test]
+async fn the_whole_configuration_is_one_that_a_server_takes() {
+    let directory = rolecast_tests::directory::Directory::new();
+    let text = permissions("--all --node n1 --node n2 --producer echo other");
+    for user in [
+        "dispatcher",
+        "n1",
+        "n2",
+        "producer",
+        "operator",
+        "viewer",
+        "admin",
+    ] {
+        assert!(text.contains(&format!("user: \"{user}\"")), "{user}");
+    }
+    // Without certificates the server does not start.
+    let (before, rest) = text.split_once("tls {\n").unwrap();
+    let (tls, after) = rest.split_once("}\n").unwrap();
+    for file in ["cert_file", "key_file", "ca_file"] {
+        assert!(tls.contains(file), "{tls}");
+    }
+    directory.write("nats.conf", &format!("{before}{}", logins::fill(after, "")));
+    let path = directory.path().join("nats.conf");
+    let output = Command::new(binary())
+        .arg("-t")
+        .arg("-c")
+        .arg(path)
+        .output()
+        .unwrap();
+    let log = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{log}");
+}
+
+#[test]
+fn the_command_prints_json_and_nsc_with_every_right() {
+    let text = permissions("--viewer --login eye --json");
+    let document: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let place = Place::of("eye");
+    let expected = rights(&Party::Viewer, &place);
+    let shown = document["logins"][0]["publish"].as_array().unwrap();
+    assert_eq!(shown.len() + 1, expected.len());
+    let nsc = permissions("--dispatcher --nsc");
+    for right in rights(&Party::dispatcher(), &Place::of("dispatcher")) {
+        assert!(nsc.contains(&format!("'{}'", right.subject)), "{right}");
+    }
+}
