@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use super::logins;
+
 /// The role that moves in the last act.
 pub(crate) const LEADER: &str = "leader";
 /// How long it stays away from a leader that was relieved.
@@ -108,13 +110,15 @@ pub(crate) const LABEL_NAME: &str = "name";
 
 /// Writes nats.conf; paths are relative to the directory the server runs in.
 pub(crate) fn nats_conf() -> String {
-    "# nats-server of the demonstration: any free port, told in a file *.ports.\n\
-     listen: \"127.0.0.1:-1\"\n\
-     server_name: rolecast-demo\n\
-     ports_file_dir: \".\"\n\
-     jetstream {\n  store_dir: \"jetstream\"\n  max_memory_store: 64MB\n  \
-     max_file_store: 4GB\n}\n"
-        .to_owned()
+    let authorization = logins::block();
+    format!(
+        "# nats-server of the demonstration: any free port, told in a file *.ports.\n\
+         listen: \"127.0.0.1:-1\"\n\
+         server_name: rolecast-demo\n\
+         ports_file_dir: \".\"\n\
+         jetstream {{\n  store_dir: \"jetstream\"\n  max_memory_store: 64MB\n  \
+         max_file_store: 4GB\n}}\n{authorization}"
+    )
 }
 
 /// Writes rolecast.toml.

@@ -5,6 +5,7 @@ pub(crate) mod comparison;
 pub(crate) mod corpus;
 pub(crate) mod fate;
 pub(crate) mod fleet;
+pub(crate) mod logins;
 pub(crate) mod plan;
 pub(crate) mod progress;
 pub(crate) mod report;

@@ -30,6 +30,7 @@ use crate::demo::comparison::Comparison;
 use crate::demo::corpus::Corpus;
 use crate::demo::fate::Kill;
 use crate::demo::fleet::KINDS;
+use crate::demo::logins::{ADMIN, OPERATOR, url_as};
 use crate::demo::plan::plan;
 use crate::demo::report::Report;
 use crate::demo::tally::Tally;
@@ -95,10 +96,15 @@ async fn perform(
     cluster: &mut Cluster,
     terminal: &Terminal,
 ) -> Result<Stage, Failure> {
-    let (session, url) = setup::start(programs, cluster, terminal).await?;
+    let setup::Stage {
+        session,
+        audience,
+        url,
+    } = setup::start(programs, cluster, terminal).await?;
     let plan = plan(demo.jobs);
     let show = play::Show {
         session: &session,
+        audience: &audience,
         terminal,
         kills: !demo.no_kill,
     };
@@ -151,10 +157,12 @@ fn keep(cluster: Cluster, url: Option<&str>, terminal: &Terminal) {
     let (processes, directory) = cluster.keep();
     let mut text = format!("\nEverything goes on, in {}\n", directory.display());
     if let Some(url) = url {
+        let (operator, admin) = (url_as(url, OPERATOR), url_as(url, ADMIN));
         text.push_str(&format!(
-            "\n  export NATS_URL={url}\n  rolecast status\n  \
+            "\n  export NATS_URL={operator}\n  rolecast status\n  \
              rolecast submit count --data 'to be or not to be' --wait\n  \
-             nats pub rolecast.jobs.hash 'some bytes'\n  nats stream ls\n"
+             nats pub rolecast.jobs.hash 'some bytes'\n  \
+             nats --server {admin} stream ls\n"
         ));
     }
     let ids: Vec<String> = processes.iter().map(|(_, id)| id.to_string()).collect();

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow};
-use async_nats::Message;
+use async_nats::{Client, Message};
 use futures_util::StreamExt as _;
 use rolecast_common::id::JobId;
 use rolecast_common::nats::Clock;
@@ -45,6 +45,7 @@ const CHOOSY_MAX: Duration = Duration::from_secs(3);
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Show<'a> {
     pub(super) session: &'a Session,
+    pub(super) audience: &'a Client,
     pub(super) terminal: &'a Terminal,
     /// Whether a worker is killed.
     pub(super) kills: bool,
@@ -74,7 +75,7 @@ impl Show<'_> {
     ) -> Result<Played, Failure> {
         let client = &self.session.connection.client;
         let mut results = client.subscribe(subjects::RESULTS).await?;
-        let mut heartbeats = client.subscribe(subjects::HEARTBEATS).await?;
+        let mut heartbeats = self.audience.subscribe(subjects::HEARTBEATS).await?;
         client.flush().await?;
         let start = Instant::now();
         let mut own_loads = OwnLoads::new(cluster, start, plan.len());

@@ -4,7 +4,7 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use anyhow::{anyhow, bail};
-use async_nats::HeaderMap;
+use async_nats::{Client, HeaderMap};
 use bytes::Bytes;
 use rolecast_common::id::{JobId, Priority};
 use rolecast_common::nats::{Settings, connect, publish_with_retry};
@@ -23,17 +23,28 @@ use super::cores::Cores;
 use super::own_load;
 use super::programs::Programs;
 use crate::demo::fleet::{COUNT, FLEET, dispatcher_toml, nats_conf, worker_toml};
+use crate::demo::logins::{AUDIENCE, DISPATCHER, OPERATOR, url_as};
 
 /// Long for a program that starts in half a second: the machine may be busy.
 const READY_MAX: Duration = Duration::from_secs(30);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// Returns a connection and its URL once every node is ready.
+/// What the demonstration watches and acts through.
+#[derive(Debug)]
+pub(super) struct Stage {
+    pub(super) session: Session,
+    /// Hears heartbeats, which an operator need not.
+    pub(super) audience: Client,
+    /// Of the server, without a login.
+    pub(super) url: String,
+}
+
+/// Returns once every node is ready.
 pub(super) async fn start(
     programs: &Programs,
     cluster: &mut Cluster,
     terminal: &Terminal,
-) -> Result<(Session, String), Failure> {
+) -> Result<Stage, Failure> {
     terminal.note(&format!(
         "starting nats-server {}, a dispatcher and {} workers in {}",
         programs.nats_version,
@@ -44,26 +55,39 @@ pub(super) async fn start(
     cluster.start("nats-server", &programs.nats_server, &["-c", "nats.conf"])?;
     let url = server_url(cluster).await?;
     cluster.write("rolecast.toml", &dispatcher_toml())?;
-    let arguments = ["--config", "rolecast.toml", "--nats-url", &url];
+    let own_url = url_as(&url, DISPATCHER);
+    let arguments = ["--config", "rolecast.toml", "--nats-url", &own_url];
     cluster.start("dispatcher", &programs.dispatcher, &arguments)?;
     let cores = Cores::allowed()?;
     for (index, member) in FLEET.iter().enumerate() {
         let config = format!("{}.toml", member.node);
         cluster.write(&config, &worker_toml(member))?;
-        let arguments = ["--config", config.as_str(), "--nats-url", &url];
+        let own_url = url_as(&url, member.node);
+        let arguments = ["--config", config.as_str(), "--nats-url", &own_url];
         cores.confined(index, || {
             own_load::start_worker(cluster, member.node, &programs.worker, &arguments)
         })?;
     }
-    let settings = Settings {
-        url: Some(url.clone()),
-        ..Settings::default()
-    };
+    let settings = settings(&url, OPERATOR);
     let connection = connect(&settings, "rolecast-demo", READY_MAX).await?;
     let session = Session::new(connection, &settings, None);
+    let audience = connect(&self::settings(&url, AUDIENCE), "rolecast-demo", READY_MAX).await?;
     wait_until_ready(&session, cluster).await?;
     warm_up(&session).await?;
-    Ok((session, url))
+    Ok(Stage {
+        session,
+        audience: audience.client,
+        url,
+    })
+}
+
+fn settings(url: &str, user: &str) -> Settings {
+    Settings {
+        url: Some(url.to_owned()),
+        user: Some(user.to_owned()),
+        password: Some(user.to_owned()),
+        ..Settings::default()
+    }
 }
 
 /// Reads the URL from the file the server writes once it listens.

@@ -14,6 +14,7 @@ use super::cluster::Cluster;
 use super::cores::Cores;
 use super::own_load::{self, OwnLoad};
 use crate::demo::fleet::{FLEET, LEADER, TERM};
+use crate::demo::logins::url_as;
 use crate::demo::story::Story;
 use crate::style::Tone;
 
@@ -105,7 +106,8 @@ impl Act<'_> {
 
     fn start_again(&self, cluster: &mut Cluster, node: &str) -> anyhow::Result<()> {
         let config = format!("{node}.toml");
-        let arguments = ["--config", config.as_str(), "--nats-url", self.url];
+        let url = url_as(self.url, node);
+        let arguments = ["--config", config.as_str(), "--nats-url", &url];
         let index = FLEET.iter().position(|member| member.node == node);
         Cores::allowed()?.confined(index.unwrap_or_default(), || {
             own_load::start_worker(cluster, node, self.worker, &arguments)
