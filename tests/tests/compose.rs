@@ -6,9 +6,14 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use rolecast_common::id::NodeId;
+use rolecast_common::rights::{Login, Party, authorization};
 use rolecast_tests::cluster::Cluster;
+use rolecast_tests::logins::fill;
 use rolecast_tests::process::{program, repository};
 use rolecast_tests::server;
+
+/// The service that runs the command `rolecast`, and has no config.
+const COMMAND: &str = "rolecast";
 
 /// A service of the compose file, as far as it is read here.
 #[derive(Debug, Default)]
@@ -84,13 +89,14 @@ fn every_program_and_file_that_is_named_exists() {
             "follower",
             "leader",
             "nats",
+            "rolecast",
             "standby"
         ]
     );
     let dockerfile = read("Dockerfile");
     let built = words_after(&dockerfile, "--bin");
-    for service in services.values() {
-        assert!(service.config().is_file(), "{service:?}");
+    for (name, service) in &services {
+        assert!(name == COMMAND || service.config().is_file(), "{service:?}");
         let name = service.command[0].as_str();
         // The image of nats-server starts it by itself.
         assert!(name == "-c" || built.contains(&name), "{name} is not built");
@@ -126,7 +132,10 @@ fn images_have_exact_versions_and_do_not_run_as_root() {
 
 #[test]
 fn every_config_is_accepted_by_its_program() {
-    for service in services().values() {
+    for (name, service) in services() {
+        if name == COMMAND {
+            continue;
+        }
         let config = service.config();
         let mut command = match service.command[0].as_str() {
             "-c" => {
@@ -143,6 +152,34 @@ fn every_config_is_accepted_by_its_program() {
         let output = command.output().unwrap();
         let log = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{command:?}: {log}");
+    }
+}
+
+#[test]
+fn each_service_logs_in_with_its_own_rights() {
+    let node = |name: &str| Party::Worker(name.parse().unwrap());
+    let parties = [
+        Party::dispatcher(),
+        node("leader-1"),
+        node("backup-1"),
+        node("follower-1"),
+        Party::Operator,
+    ];
+    let logins: Vec<Login> = parties
+        .iter()
+        .map(|party| Login::new(party, party.user()))
+        .collect();
+    let block = fill(&authorization(&logins), "");
+    let conf = read("nats.conf");
+    assert!(
+        conf.ends_with(&block),
+        "nats.conf does not end with:\n{block}"
+    );
+    let compose = read("docker-compose.yml");
+    for party in &parties {
+        let user = party.user();
+        let url = format!("\"nats://{user}:{user}@nats:4222\"");
+        assert!(compose.contains(&url), "{url}");
     }
 }
 
@@ -167,7 +204,7 @@ async fn the_system_of_these_configs_does_what_its_readme_shows() {
     let readme = read("README.md");
     let shown = readme
         .lines()
-        .filter_map(|line| line.split_once(" exec dispatcher rolecast "));
+        .filter_map(|line| line.split_once(" run --rm rolecast rolecast "));
     let shown: Vec<&str> = shown.map(|(_, arguments)| arguments).collect();
     assert_eq!(shown.len(), 2);
     for arguments in shown {
