@@ -28,7 +28,7 @@ use nix::unistd::Pid;
 use rolecast_common::subjects;
 use rolecast_common::wire::{self, Encoding, NodeHealth, NodeStatus, Status};
 
-use crate::logins::{DISPATCHER, OPERATOR};
+use crate::logins::{DISPATCHER, OPERATOR, assert_nothing_was_refused};
 use crate::process::{Process, program};
 use crate::server::Server;
 use crate::wait::{wait_for, wait_until};
@@ -47,6 +47,7 @@ pub struct Cluster {
     client: Client,
     operator: Client,
     server: Server,
+    is_intruded: bool,
 }
 
 impl Cluster {
@@ -73,6 +74,7 @@ impl Cluster {
             client,
             operator: server.client_as(OPERATOR).await,
             server,
+            is_intruded: false,
         };
         cluster
             .wait_status("the dispatcher answers", |_| true)
@@ -82,6 +84,12 @@ impl Cluster {
 
     pub fn server(&mut self) -> &mut Server {
         &mut self.server
+    }
+
+    /// Says that the test tries what a login may not do. In all others nothing may be
+    /// refused, which is checked when this is dropped.
+    pub fn intrude(&mut self) {
+        self.is_intruded = true;
     }
 
     pub fn dispatcher(&mut self) -> &mut Process {
@@ -314,6 +322,14 @@ impl Cluster {
         );
         let (output, status) = crate::process::run(process, LIMIT).await;
         (output, status.code().unwrap_or(-1))
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        if !self.is_intruded && !std::thread::panicking() {
+            assert_nothing_was_refused(self.server.process());
+        }
     }
 }
 

@@ -7,6 +7,8 @@ use async_nats::ConnectOptions;
 use rolecast_common::id::NodeId;
 use rolecast_common::rights::{Login, Party, authorization, inbox};
 
+use crate::process::Process;
+
 /// Who may do anything: the harness itself, and what a test does that no party may.
 pub const ADMIN: &str = "admin";
 pub const DISPATCHER: &str = "dispatcher";
@@ -67,6 +69,19 @@ pub fn url(port: u16, user: &str) -> String {
 fn is_node_name(user: &str) -> bool {
     let number = user.strip_prefix('n');
     number.is_some_and(|number| number.parse::<u32>().is_ok())
+}
+
+/// Fails a test in which a server refused something for want of a right.
+pub(crate) fn assert_nothing_was_refused(server: &Process) {
+    let log = server.log();
+    let refused: Vec<&str> = log
+        .lines()
+        .filter(|line| line.contains(" Violation "))
+        .collect();
+    assert!(
+        refused.is_empty(),
+        "a party lacks a right, or the test must say that it tries what it may not: {refused:#?}"
+    );
 }
 
 /// Returns how the harness connects as a user; the client connects again by itself.

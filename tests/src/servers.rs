@@ -244,6 +244,16 @@ impl Servers {
     }
 }
 
+impl Drop for Servers {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            for member in &self.members {
+                logins::assert_nothing_was_refused(&member.process);
+            }
+        }
+    }
+}
+
 fn name(index: usize) -> String {
     format!("s{}", index + 1)
 }

@@ -71,7 +71,7 @@ pub fn server(logins: &[Login]) -> String {
         "# nats-server for Rolecast: each party has a login of its own, with the rights it needs.\n\
          # Fill in what stands between < and >; nkeys or credentials are better than passwords.\n\
          \n\
-         server_name: \"<name of this server>\"\n\
+         server_name: \"<server-name>\"\n\
          listen: \"0.0.0.0:4222\"\n\
          jetstream {{\n\
          \x20 store_dir: \"<directory for streams>\"\n\

@@ -1,3 +1,5 @@
+//! Each party has what it needs, nobody has more, and what is missing is found.
+
 use super::*;
 
 fn node(name: &str) -> NodeId {

@@ -175,8 +175,8 @@ impl Shell {
                 return Err(failure);
             }
             if let Some(violation) = self.connection.take_violation() {
+                let node = self.node.clone();
                 self.finish(ends).await;
-                let node = &self.node;
                 bail!(
                     "this login lacks a permission that a worker needs: {violation}; `rolecast \
                      permissions --node {node}` prints what it needs"
