@@ -1,5 +1,7 @@
 //! Colours, if wanted; and text of others made safe to show.
 
+use std::borrow::Cow;
+
 use rolecast_common::wire::{JobState, NodeHealth, RecordStatus};
 
 /// What a piece of text means, which decides its colour.
@@ -84,13 +86,70 @@ impl Palette {
 
 /// Replaces control characters, so that a job's text cannot drive the terminal.
 pub(crate) fn printable(text: &str) -> String {
-    text.chars()
-        .map(|c| match c {
-            '\n' | '\t' => c,
-            c if c.is_control() => '\u{fffd}',
-            c => c,
-        })
-        .collect()
+    text.chars().map(harmless).collect()
+}
+
+/// Replaces what drives a terminal; a new line and a tab are all that text needs.
+fn harmless(c: char) -> char {
+    let is_layout = matches!(c, '\n' | '\t');
+    // These show what follows in another order than it stands.
+    let reorders = matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    match (c.is_control() && !is_layout) || reorders {
+        true => '\u{fffd}',
+        false => c,
+    }
+}
+
+/// Makes a whole page safe to show, colours included if it has any: what somebody else
+/// wrote was to be made so piece by piece, and this stands behind it.
+pub(crate) fn guarded(page: &str, palette: Palette) -> Cow<'_, str> {
+    if page.chars().all(|c| harmless(c) == c) {
+        return Cow::Borrowed(page);
+    }
+    let mut safe = String::with_capacity(page.len());
+    let mut rest = page;
+    while let Some(first) = rest.chars().next() {
+        let colour_len = match palette.colours {
+            true => colour_len(rest),
+            false => 0,
+        };
+        let (taken, left) = rest.split_at(colour_len.max(first.len_utf8()));
+        match colour_len {
+            0 => safe.push(harmless(first)),
+            _ => safe.push_str(taken),
+        }
+        rest = left;
+    }
+    Cow::Owned(safe)
+}
+
+/// Returns how long the colour is that the text begins with: `ESC [ 3 1 m`, or 0.
+fn colour_len(text: &str) -> usize {
+    let Some(rest) = text.strip_prefix("\x1b[") else {
+        return 0;
+    };
+    let is_part = |c: char| c.is_ascii_digit() || c == ';';
+    let end = rest.trim_start_matches(is_part);
+    match end.starts_with('m') {
+        true => text.len() - end.len() + 1,
+        false => 0,
+    }
+}
+
+/// Escapes in a JSON text what its writer leaves as it is and a terminal acts on; it
+/// stays the same document.
+pub(crate) fn escaped_json(text: String) -> String {
+    if text.chars().all(|c| harmless(c) == c) {
+        return text;
+    }
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        match harmless(c) == c {
+            true => safe.push(c),
+            false => safe.push_str(&format!("\\u{:04x}", u32::from(c))),
+        }
+    }
+    safe
 }
 
 /// Makes one line of at most `chars_max` characters of it.
@@ -120,5 +179,35 @@ mod tests {
         assert_eq!(printable("a\x1b[2Jb\nc"), "a\u{fffd}[2Jb\nc");
         assert_eq!(one_line("first\nsecond", 80), "first second");
         assert_eq!(one_line("abcdef", 4), "abc…");
+        // C1 controls, which some terminals act on, and what reverses the order of text.
+        assert_eq!(
+            printable("a\u{9b}2J\r\u{202e}b"),
+            "a\u{fffd}2J\u{fffd}\u{fffd}b"
+        );
+    }
+
+    #[test]
+    fn a_page_keeps_its_own_colours_and_nothing_else_that_drives_a_terminal() {
+        let page = "\x1b[1mNODE\x1b[0m\n\x1b[38;5;9moak\x1b[39m\x1b[2J\x1b]0;x\x07\x1b[31";
+        let safe =
+            "\x1b[1mNODE\x1b[0m\n\x1b[38;5;9moak\x1b[39m\u{fffd}[2J\u{fffd}]0;x\u{fffd}\u{fffd}[31";
+        assert_eq!(guarded(page, Palette::new(true)), safe);
+        let plain = guarded(page, Palette::PLAIN);
+        assert!(!plain.contains('\x1b'), "{plain:?}");
+        assert!(matches!(
+            guarded("NODE\n", Palette::PLAIN),
+            Cow::Borrowed(_)
+        ));
+    }
+
+    #[test]
+    fn a_document_that_is_safe_to_show_is_the_same_document() {
+        let value = serde_json::json!({"reason": "a\x1b[2J\u{9b}2J\x7f\u{202e}é\n"});
+        let text = escaped_json(serde_json::to_string_pretty(&value).unwrap());
+        assert!(text.chars().all(|c| harmless(c) == c), "{text:?}");
+        assert_eq!(
+            serde_json::from_str::<serde_json::Value>(&text).unwrap(),
+            value
+        );
     }
 }

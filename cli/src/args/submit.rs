@@ -28,6 +28,10 @@ pub(crate) struct Submit {
     /// Wait for the end and print the job's output
     #[arg(long)]
     pub(crate) wait: bool,
+    /// Print the output byte by byte on a terminal too, where control characters are
+    /// replaced otherwise
+    #[arg(long, requires = "wait")]
+    pub(crate) raw: bool,
     /// Before or after others of its category: high, normal or low
     #[arg(long, default_value_t = Priority::Normal, hide_default_value = true)]
     pub(crate) priority: Priority,

@@ -29,7 +29,7 @@ pub(crate) async fn run(
     if terminal.json {
         terminal.print_document(&view)?;
     } else if forecast.csv {
-        terminal.print_bytes(&csv(&view)?)?;
+        terminal.print_output(&csv(&view)?, false)?;
     } else {
         let width = terminal_size_of(std::io::stdout());
         let columns = width.map_or(COLUMNS, |(Width(columns), _)| usize::from(columns));

@@ -48,7 +48,7 @@ async fn watch(session: &Session, terminal: &Terminal) -> Result<Exit, Failure> 
     let mut ticks = interval(WATCH_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     if terminal.is_live && !terminal.json {
-        terminal.print("\x1b[2J")?;
+        terminal.clear()?;
     }
     loop {
         ticks.tick().await;

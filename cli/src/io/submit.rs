@@ -82,7 +82,7 @@ pub(crate) async fn run(
         failure = ended_unrecorded(session, &submission.job, ack.sequence) => return Err(failure),
         never = say_why_it_waits(session, &submission.job, ack.sequence, terminal) => match never {},
     };
-    show(&submission, &ack, &record, terminal)?;
+    show(&submission, &ack, &record, submit.raw, terminal)?;
     Ok(Exit::of_output(&record))
 }
 
@@ -192,12 +192,13 @@ fn show(
     submission: &Submission,
     ack: &PublishAck,
     record: &Record,
+    is_raw: bool,
     terminal: &Terminal,
 ) -> Result<(), Failure> {
     if terminal.json {
         return terminal.print_document(&to_json(submission, ack, Some(record)));
     }
-    terminal.print_bytes(&record.output.0)?;
+    terminal.print_output(&record.output.0, is_raw)?;
     terminal.note(&summary(record, terminal.notes));
     terminal.note_all(truncation(record));
     Ok(())

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::failure::Failure;
 use crate::args::{Color, Global};
 use crate::config::Environment;
-use crate::style::{Palette, Tone};
+use crate::style::{Palette, Tone, escaped_json, guarded, printable};
 
 /// How to write to stdout and stderr.
 #[derive(Clone, Debug)]
@@ -18,6 +18,8 @@ pub(crate) struct Terminal {
     pub(crate) palette: Palette,
     /// Colours of stderr.
     pub(crate) notes: Palette,
+    /// Whether stdout is shown to somebody, rather than read by a program.
+    pub(crate) is_shown: bool,
     /// Whether stdout can be redrawn.
     pub(crate) is_live: bool,
     /// Whether stderr can be redrawn.
@@ -37,17 +39,27 @@ impl Terminal {
             json: global.json,
             palette: palette(io::stdout().is_terminal()),
             notes: palette(io::stderr().is_terminal()),
+            is_shown: io::stdout().is_terminal(),
             is_live: redraws(io::stdout().is_terminal()),
             has_live_notes: redraws(io::stderr().is_terminal()),
         }
     }
 
-    /// Writes text to stdout as it is.
+    /// Writes text to stdout, without what would drive a terminal.
     pub(crate) fn print(&self, text: &str) -> io::Result<()> {
-        self.print_bytes(text.as_bytes())
+        self.write(guarded(text, self.palette).as_bytes())
     }
 
-    pub(crate) fn print_bytes(&self, bytes: &[u8]) -> io::Result<()> {
+    /// Writes what a job gave back: as it is for a program, or if that is wanted; without
+    /// what would drive a terminal for somebody who sees it.
+    pub(crate) fn print_output(&self, output: &[u8], is_raw: bool) -> io::Result<()> {
+        if is_raw || !self.is_shown {
+            return self.write(output);
+        }
+        self.write(printable(&String::from_utf8_lossy(output)).as_bytes())
+    }
+
+    fn write(&self, bytes: &[u8]) -> io::Result<()> {
         let mut stdout = io::stdout().lock();
         stdout.write_all(bytes)?;
         stdout.flush()
@@ -55,25 +67,31 @@ impl Terminal {
 
     /// Writes the one JSON document of a command.
     pub(crate) fn print_document(&self, value: &impl Serialize) -> Result<(), Failure> {
-        let text = serde_json::to_string_pretty(value)?;
+        let text = escaped_json(serde_json::to_string_pretty(value)?);
         Ok(self.print(&format!("{text}\n"))?)
     }
 
     /// Writes one of several JSON documents, on a line of its own.
     pub(crate) fn print_json_line(&self, value: &impl Serialize) -> Result<(), Failure> {
-        let text = serde_json::to_string(value)?;
+        let text = escaped_json(serde_json::to_string(value)?);
         Ok(self.print(&format!("{text}\n"))?)
+    }
+
+    /// Clears the screen.
+    pub(crate) fn clear(&self) -> io::Result<()> {
+        self.write(b"\x1b[2J")
     }
 
     /// Replaces what is on the screen.
     pub(crate) fn redraw(&self, text: &str) -> io::Result<()> {
         // Home, then the text with each line cleared to its end, then the rest below.
-        let text = text.replace('\n', "\x1b[K\n");
-        self.print(&format!("\x1b[H{text}\x1b[J"))
+        let text = guarded(text, self.palette).replace('\n', "\x1b[K\n");
+        self.write(format!("\x1b[H{text}\x1b[J").as_bytes())
     }
 
     /// Writes a line to stderr.
     pub(crate) fn note(&self, text: &str) {
+        let text = guarded(text, self.notes);
         // There is nobody left to tell when stderr is closed.
         let _ = writeln!(io::stderr().lock(), "{text}");
     }

@@ -11,16 +11,25 @@ use super::queue::Searched;
 use crate::exit::Exit;
 use crate::view;
 
+/// What is wanted of a job that has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wanted {
+    Record,
+    Output,
+    /// Its output byte by byte, whoever reads it.
+    RawOutput,
+}
+
 pub(super) async fn run(
     session: &Session,
     name: &JobName,
-    only_output: bool,
+    wanted: Wanted,
     terminal: &Terminal,
 ) -> Result<Exit, Failure> {
     match find(session, name).await? {
-        Found::Ended(record) => ended(&record, only_output, terminal),
+        Found::Ended(record) => ended(&record, wanted, terminal),
         Found::Unknown(searched) => Err(Failure::new(Exit::NoSuchJob, not_known(name, searched))),
-        Found::Open(view) if only_output => {
+        Found::Open(view) if wanted != Wanted::Record => {
             let state = view.state.as_str();
             let text = format!("job {name} has no output yet: it is {state}");
             Err(Failure::new(Exit::Failed, text))
@@ -36,9 +45,9 @@ pub(super) async fn run(
     }
 }
 
-fn ended(record: &Record, only_output: bool, terminal: &Terminal) -> Result<Exit, Failure> {
-    if only_output {
-        terminal.print_bytes(&record.output.0)?;
+fn ended(record: &Record, wanted: Wanted, terminal: &Terminal) -> Result<Exit, Failure> {
+    if wanted != Wanted::Record {
+        terminal.print_output(&record.output.0, wanted == Wanted::RawOutput)?;
         terminal.note_all(view::job::truncation(record));
         return Ok(Exit::of_output(record));
     }

@@ -19,7 +19,14 @@ pub(crate) async fn run(
     terminal: &Terminal,
 ) -> Result<Exit, Failure> {
     match job {
-        Job::Get { job, output } => get::run(session, job, *output, terminal).await,
+        Job::Get { job, output, raw } => {
+            let wanted = match (output, raw) {
+                (_, true) => get::Wanted::RawOutput,
+                (true, false) => get::Wanted::Output,
+                (false, false) => get::Wanted::Record,
+            };
+            get::run(session, job, wanted, terminal).await
+        }
         Job::Watch { job } => watch::run(session, job, terminal).await,
     }
 }
