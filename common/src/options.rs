@@ -25,6 +25,8 @@ pub const HEADER_KEY: &str = "Rolecast-Key";
 /// Set by the dispatcher on a job with a deadline: how long it is until then, which does
 /// not depend on the worker's clock.
 pub const HEADER_DEADLINE_IN: &str = "Rolecast-Deadline-In";
+/// Set by the dispatcher on a job whose category has a time limit: how long it may run.
+pub const HEADER_TIME_LIMIT: &str = "Rolecast-Time-Limit";
 /// Set by the dispatcher on a job whose category is restricted to roles: a worker that
 /// acts in none of these gives it back.
 pub const HEADER_ROLES: &str = "Rolecast-Roles";
@@ -42,7 +44,7 @@ const KNOWN: &str =
 /// publishes a dead letter again as it is.
 const HEADERS_OF_THE_DEAD: [&str; 3] = [HEADER_REASON, HEADER_ATTEMPTS, HEADER_SUBJECT];
 /// Those that the dispatcher sets on the way to a node.
-const HEADERS_RESERVED: [&str; 2] = [HEADER_ROLES, HEADER_DEADLINE_IN];
+const HEADERS_RESERVED: [&str; 3] = [HEADER_ROLES, HEADER_DEADLINE_IN, HEADER_TIME_LIMIT];
 /// The most roles that a job may be for: more than any category has use for.
 const ROLES_MAX: usize = 32;
 /// The longest delay or deadline accepted: a year, beyond which it is a typing error.
@@ -419,7 +421,11 @@ mod tests {
             assert!(error.contains(name), "{error}");
             assert!(error.contains("Rolecast-Deadline"), "{error}");
         }
-        for name in ["rolecast-roles", "Rolecast-Deadline-In"] {
+        for name in [
+            "rolecast-roles",
+            "Rolecast-Deadline-In",
+            "Rolecast-Time-Limit",
+        ] {
             let error = parse_with(&[(name, "1")]).unwrap_err();
             assert!(error.to_string().contains("by the dispatcher"), "{error}");
         }

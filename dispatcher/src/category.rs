@@ -25,6 +25,8 @@ pub struct Policy {
     pub wait_max: Duration,
     /// Jobs that run at a time, on all nodes together; `None` is no limit.
     pub running_max: Option<u32>,
+    /// How long one attempt may run; `None` is no limit.
+    pub time_limit: Option<Duration>,
     /// How many attempts may fail before the job is dead.
     pub attempts_max: u32,
     pub backoff: Backoff,

@@ -280,6 +280,7 @@ fn read_policy(table: &mut Table<'_>, known: &BTreeSet<Role>, category: Category
         patience: read_patience(table),
         wait_max: table.get_or("wait_max", Duration::from_secs(3600)),
         running_max: table.get("max_running"),
+        time_limit: table.get("time_limit"),
         attempts_max: table.get_or("max_attempts", 5),
         backoff: Backoff {
             min: table.get_or("retry_min", Duration::from_secs(1)),
@@ -292,6 +293,9 @@ fn read_policy(table: &mut Table<'_>, known: &BTreeSet<Role>, category: Category
     }
     if policy.running_max == Some(0) {
         table.mistake("max_running", "must be at least 1");
+    }
+    if policy.time_limit == Some(Duration::ZERO) {
+        table.mistake("time_limit", "must be longer than 0s");
     }
     if policy.backoff.min > policy.backoff.max {
         table.mistake("retry_min", "must not be above retry_max");
@@ -483,6 +487,7 @@ retry_min = \"10m\"
 roles = [\"boss\"]
 memry = \"1MiB\"
 max_running = 0
+time_limit = \"0s\"
 [undeclared]
 policy = \"maybe\"
 ";
@@ -501,7 +506,8 @@ policy = \"maybe\"
             "line 16: categories.ocr.roles: role \"boss\" is not among the roles",
             "line 17: categories.ocr.memry: unknown key",
             "line 18: categories.ocr.max_running: must be at least 1",
-            "line 20: undeclared.policy",
+            "line 19: categories.ocr.time_limit: must be longer than 0s",
+            "line 21: undeclared.policy",
         ] {
             assert!(error.contains(part), "{part:?} not in {error}");
         }

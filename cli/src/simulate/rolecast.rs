@@ -78,6 +78,7 @@ fn category_policy(kind: &Kind) -> CategoryPolicy {
         patience: Patience::default(),
         wait_max: Duration::MAX,
         running_max: None,
+        time_limit: None,
         attempts_max: ATTEMPTS_MAX,
         backoff: Backoff {
             min: BACKOFF,

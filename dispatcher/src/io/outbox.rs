@@ -7,7 +7,9 @@ use async_nats::HeaderMap;
 use async_nats::client::{PublishError, PublishErrorKind};
 use rolecast_common::assignment::Ack;
 use rolecast_common::id::{Attempt, NodeId, Sequence};
-use rolecast_common::options::{HEADER_DEADLINE, HEADER_DEADLINE_IN, HEADER_ROLES, format_roles};
+use rolecast_common::options::{
+    HEADER_DEADLINE, HEADER_DEADLINE_IN, HEADER_ROLES, HEADER_TIME_LIMIT, format_roles,
+};
 use rolecast_common::requests;
 use rolecast_common::subjects::{self, KEY_CAPACITY, STREAM_DEAD, Source};
 use rolecast_common::wire::{CapacityMap, Decision, Encoding, Record, encode};
@@ -159,6 +161,7 @@ impl Service {
             node,
             assignment,
             deadline,
+            time_limit,
             roles,
         } = output
         else {
@@ -172,15 +175,19 @@ impl Service {
         let subject = subjects::node_jobs(&node);
         let reply = subjects::done(&node, &assignment);
         let client = &self.connection.client;
-        if held.headers.is_none() && roles.is_empty() {
+        if held.headers.is_none() && roles.is_empty() && time_limit.is_none() {
             let sent = client.publish_with_reply(subject, reply, held.payload);
             let sent = sent.await;
             return self.finish_forward(sequence, assignment.attempt(), sent);
         }
-        // No job has these roles already: one that does is refused.
+        // No job has these headers already: one that does is refused.
         let mut headers = held.headers.unwrap_or_default();
         if !roles.is_empty() {
             headers.insert(HEADER_ROLES, format_roles(&roles).as_str());
+        }
+        if let Some(limit) = time_limit {
+            let limit = format!("{}ms", limit.as_millis());
+            headers.insert(HEADER_TIME_LIMIT, limit.as_str());
         }
         if let Some(deadline) = deadline {
             let left = deadline.since(self.clock.now().wall).as_millis();

@@ -20,7 +20,7 @@
 //! A job that goes down with its node is not blamed for it (`losses`), unless it was
 //! alone there again and again (`suspects`).
 //!
-//! `sweep` does what time alone makes necessary, `hearing` knows since when silence
+//! `sweep` does what time alone makes necessary, `overdue` ends what runs too long, `hearing` knows since when silence
 //! counts, `absence` asks nodes that are late and takes the jobs of those that are gone,
 //! `pinging` says whom to ping, and `forecasting` does what forecasts need beside
 //! heartbeats. Whatever dies in between, an unacknowledged job is delivered again.
@@ -38,6 +38,7 @@ mod losses;
 mod nodes;
 mod outcomes;
 mod output;
+mod overdue;
 mod pinging;
 mod pulls;
 mod quarantine;

@@ -29,6 +29,8 @@ pub enum Output {
         node: NodeId,
         assignment: Assignment,
         deadline: Option<WallTime>,
+        /// How long it may run.
+        time_limit: Option<Duration>,
         /// The roles in one of which the node must act; empty if it need not be said.
         roles: Vec<Role>,
     },

@@ -303,6 +303,7 @@ impl Machine {
         let service = self.services.get(&source.category);
         let service = service.expect("the room of a category is served");
         let category = service.index;
+        let time_limit = service.policy.time_limit;
         let roles = match service.is_for_managed {
             true => service.policy.roles.clone(),
             false => Vec::new(),
@@ -344,6 +345,7 @@ impl Machine {
             node,
             assignment,
             deadline: job.deadline,
+            time_limit,
             roles,
         });
     }

@@ -131,6 +131,19 @@ impl Machine {
         self.retry_later(now, node, job, reason, out);
     }
 
+    /// Counts an attempt as failed that no outcome has come of.
+    pub(super) fn fail_unreported(
+        &mut self,
+        now: Now,
+        node: &NodeId,
+        mut job: Job,
+        reason: String,
+        out: &mut Vec<Output>,
+    ) {
+        job.note_failure(now, node, &reason, false);
+        self.retry_later(now, node, job, reason, out);
+    }
+
     /// Gives a job whose last attempt failed by itself another one, later.
     fn retry_later(
         &mut self,

@@ -26,6 +26,7 @@ impl Machine {
         self.fleet.try_unheard();
         self.look_at_rooms(now, out);
         self.look_at_jobs(now, out);
+        self.end_overdue(now, out);
         self.look_at_kept(now.time);
         self.sweep_roles(now, out);
         self.sweep_forecasts(now, out);

@@ -47,6 +47,8 @@ pub enum Input {
 pub struct Offer {
     pub assignment: Assignment,
     pub deadline: Option<WallTime>,
+    /// How long it may run by the dispatcher's configuration.
+    pub time_limit: Option<Duration>,
     /// The roles in one of which this node must act; empty means any.
     pub roles: Vec<Role>,
 }

@@ -365,6 +365,7 @@ impl Agent {
         let Offer {
             assignment,
             deadline,
+            time_limit,
             roles: _,
         } = offer;
         if self.ledger.outcome_count() >= UNCONFIRMED_MAX {
@@ -372,7 +373,7 @@ impl Agent {
         }
         let run = self.run_next;
         self.run_next = run.next();
-        let limit = self.limit(now, assignment.category(), deadline);
+        let limit = self.limit(now, assignment.category(), time_limit, deadline);
         if let Some((at, _)) = &limit {
             self.limits.insert((*at, run));
         }
@@ -402,9 +403,11 @@ impl Agent {
         &self,
         now: Now,
         category: &Category,
+        offered: Option<Duration>,
         deadline: Option<WallTime>,
     ) -> Option<(Time, String)> {
-        let time_limit = self.params.categories.get(category)?.time_limit;
+        let own = self.params.categories.get(category)?.time_limit;
+        let time_limit = own.into_iter().chain(offered).min();
         let left = deadline.map(|deadline| deadline.since(now.wall));
         match (time_limit, left) {
             (Some(limit), left) if left.is_none_or(|left| limit <= left) => {

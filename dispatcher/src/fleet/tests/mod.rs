@@ -90,6 +90,7 @@ pub(crate) fn policy(category: &str, average: Resources) -> Policy {
         patience: Patience::default(),
         wait_max: Duration::from_secs(60),
         running_max: None,
+        time_limit: None,
         attempts_max: 2,
         backoff: Backoff {
             min: Duration::from_secs(1),

@@ -7,6 +7,7 @@ mod forecasting;
 mod liveness;
 mod losses;
 mod nodes;
+mod overdue;
 mod pinging;
 mod status;
 mod unsendable;

@@ -110,6 +110,7 @@ impl Kind {
             patience: Patience::Never,
             wait_max: Duration::MAX,
             running_max: None,
+            time_limit: None,
             attempts_max: 3,
             backoff: Backoff {
                 min: Duration::from_secs(1),

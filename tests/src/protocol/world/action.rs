@@ -361,6 +361,7 @@ impl World {
                     |_| Seal::new(0),
                 ),
                 deadline: None,
+                time_limit: None,
                 roles: vec![role],
             };
             let from = Place::Dispatcher(index);

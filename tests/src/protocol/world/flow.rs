@@ -129,9 +129,11 @@ impl World {
                 roles,
                 ..
             } => {
+                // None of its categories has a time limit.
                 let offer = agent::Offer {
                     assignment,
                     deadline,
+                    time_limit: None,
                     roles,
                 };
                 self.forward(index, &node, offer);

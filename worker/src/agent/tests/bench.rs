@@ -161,6 +161,7 @@ impl Bench {
         self.input(Input::Job(Offer {
             assignment,
             deadline: None,
+            time_limit: None,
             roles: Vec::new(),
         }));
     }

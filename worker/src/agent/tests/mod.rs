@@ -99,6 +99,7 @@ fn a_job_whose_deadline_has_passed_is_refused() {
     bench.input(Input::Job(Offer {
         assignment: assignment("a", 1),
         deadline,
+        time_limit: None,
         roles: Vec::new(),
     }));
     let reason = "deadline passed".to_owned();
@@ -309,14 +310,17 @@ fn a_new_connection_sends_everything_unconfirmed_at_once() {
 #[test]
 fn a_job_is_stopped_at_its_time_limit_or_deadline_whichever_is_first() {
     let mut bench = Bench::new();
-    for (job, deadline, stop_after, reason) in [
-        ("a", None, 10, "time limit of 10s reached"),
-        ("b", Some(3), 3, "deadline passed while it ran"),
-        ("c", Some(30), 10, "time limit of 10s reached"),
+    for (job, deadline, offered, stop_after, reason) in [
+        ("a", None, None, 10, "time limit of 10s reached"),
+        ("b", Some(3), Some(5), 3, "deadline passed while it ran"),
+        ("c", Some(30), None, 10, "time limit of 10s reached"),
+        ("d", None, Some(4), 4, "time limit of 4s reached"),
+        ("e", None, Some(40), 10, "time limit of 10s reached"),
     ] {
         bench.input(Input::Job(Offer {
             assignment: assignment_of("pair", job, 1),
             deadline: deadline.map(|seconds| bench.now.wall + seconds * SECOND),
+            time_limit: offered.map(|seconds| seconds * SECOND),
             roles: Vec::new(),
         }));
         let run = bench.starts()[0];

@@ -288,6 +288,7 @@ fn a_job_for_roles_starts_only_where_one_of_them_is_acted_in() {
         Input::Job(Offer {
             assignment: assignment(job, 1),
             deadline: None,
+            time_limit: None,
             roles: roles.collect(),
         })
     };

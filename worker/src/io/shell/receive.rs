@@ -2,7 +2,9 @@
 
 use async_nats::{Message, StatusCode};
 use bytes::Bytes;
-use rolecast_common::options::{HEADER_DEADLINE, HEADER_DEADLINE_IN, HEADER_ROLES, parse_roles};
+use rolecast_common::options::{
+    HEADER_DEADLINE, HEADER_DEADLINE_IN, HEADER_ROLES, HEADER_TIME_LIMIT, parse_roles,
+};
 use rolecast_common::subjects::PING_FOR_REPORT;
 use rolecast_common::time::{Now, WallTime, parse_duration};
 use rolecast_common::wire::{self, Admission, Encoding, HEADER_CONTENT_TYPE, RoleAssignment};
@@ -43,6 +45,10 @@ impl Shell {
             header(&message, HEADER_DEADLINE),
             header(&message, HEADER_DEADLINE_IN),
         )?;
+        let time_limit = match header(&message, HEADER_TIME_LIMIT) {
+            Some(text) => Some(parse_duration(text).ok_or("a time limit that is no length")?),
+            None => None,
+        };
         let roles = match header(&message, HEADER_ROLES) {
             Some(text) => parse_roles(text).ok_or("roles that are none")?,
             None => Vec::new(),
@@ -50,6 +56,7 @@ impl Shell {
         let offer = Offer {
             assignment,
             deadline,
+            time_limit,
             roles,
         };
         self.agent.handle(now, Input::Job(offer), &mut self.outputs);

@@ -1,0 +1,123 @@
+//! What runs longer than its category allows is taken from its node.
+
+use super::*;
+
+use rolecast_common::wire::{OutcomeStatus, RecordStatus};
+
+/// Starts with node n1 and job 1 running on it, which may take a minute.
+fn limited() -> (Machine, Assignment) {
+    let limited = Policy {
+        time_limit: Some(Duration::from_secs(60)),
+        attempts_max: 2,
+        ..policy("ocr")
+    };
+    let mut machine = machine_of(vec![limited, policy("scan")]);
+    let inputs = [heartbeat("n1", "a", 1, vec![]), delivery(1, 1)];
+    let out = turn(&mut machine, 0.0, inputs);
+    let limits = out.iter().filter_map(|output| {
+        let Output::Forward { time_limit, .. } = output else {
+            return None;
+        };
+        Some(*time_limit)
+    });
+    let limits: Vec<Option<Duration>> = limits.collect();
+    assert_eq!(limits, [Some(Duration::from_secs(60))]);
+    let (_, assignment) = forwarded(&out).remove(0);
+    (machine, assignment)
+}
+
+/// Lets the node list the job once a second, and returns what is to be done meanwhile.
+fn list(machine: &mut Machine, seconds: std::ops::Range<u32>, job: &Assignment) -> Vec<Output> {
+    let mut out = Vec::new();
+    for second in seconds {
+        let beat = heartbeat("n1", "a", u64::from(second) + 1, vec![job.clone()]);
+        out.extend(turn(machine, f64::from(second), [beat]));
+    }
+    out.retain(|output| !matches!(output, Output::KeepAlive(_)));
+    out
+}
+
+#[test]
+fn a_job_that_outlives_its_limit_and_the_grace_has_failed_and_its_late_outcome_is_stale() {
+    let (mut machine, assignment) = limited();
+    let out = list(&mut machine, 1..70, &assignment);
+    assert_eq!(out, [], "it is within its limit and the grace");
+    let out = list(&mut machine, 70..72, &assignment);
+    let [
+        Output::SaveHistory { history, .. },
+        Output::GiveBack { delay, .. },
+    ] = &out[..]
+    else {
+        panic!("{out:?}");
+    };
+    let reason = "time limit of 1m passed, and 10s later node n1 had reported no end";
+    assert_eq!(history.failures[0].reason, reason);
+    assert!(!history.failures[0].gave_up && history.losses.is_empty());
+    assert!(!delay.is_zero());
+    assert_eq!(machine.fleet.get(&node("n1")).unwrap().jobs(), 0);
+
+    // The node still lists it, and reports it completed in the end.
+    let out = list(&mut machine, 72..73, &assignment);
+    assert_eq!(out, []);
+    let late = report("n1", &assignment, OutcomeStatus::Completed);
+    let out = turn(&mut machine, 73.0, [late]);
+    assert_eq!(out, [Output::Confirm("confirm".to_owned())]);
+    assert_eq!(machine.counters.outcomes_stale, 1);
+}
+
+#[test]
+fn the_last_attempt_that_hangs_makes_the_job_dead_with_that_reason() {
+    let (mut machine, first) = limited();
+    list(&mut machine, 1..72, &first);
+    let beat = heartbeat("n1", "a", 80, vec![]);
+    let out = turn(&mut machine, 80.0, [beat, delivery(1, 2)]);
+    let (_, second) = forwarded(&out).remove(0);
+    assert_eq!(second.attempt().get(), 2);
+    let out = list(&mut machine, 81..152, &second);
+    let [Output::Bury { record, .. }] = &out[..] else {
+        panic!("{out:?}");
+    };
+    assert_eq!(record.status, RecordStatus::Dead);
+    assert!(
+        record
+            .reason
+            .starts_with("2 attempts failed, the last: time limit of 1m passed"),
+        "{}",
+        record.reason
+    );
+}
+
+#[test]
+fn nothing_is_overdue_before_what_ended_during_an_outage_can_be_here() {
+    let (mut machine, assignment) = limited();
+    list(&mut machine, 1..50, &assignment);
+    turn(&mut machine, 50.0, [Input::Disconnected]);
+    let out = turn(&mut machine, 100.0, [Input::Reconnected]);
+    let is_given_back = |out: &[Output]| {
+        let mut out = out.iter();
+        out.any(|output| matches!(output, Output::GiveBack { .. }))
+    };
+    assert!(!is_given_back(&out), "{out:?}");
+    // Workers have 5 s to be back, and then the grace.
+    let out = list(&mut machine, 101..115, &assignment);
+    assert_eq!(out, []);
+    let out = list(&mut machine, 115..117, &assignment);
+    assert!(is_given_back(&out), "{out:?}");
+}
+
+#[test]
+fn categories_without_a_limit_may_run_for_ever() {
+    let (mut machine, _) = limited();
+    let other = Input::Delivered(delivery_of("rolecast.jobs.scan", 2, 1));
+    let out = turn(&mut machine, 0.1, [other]);
+    let (_, assignment) = forwarded(&out).remove(0);
+    let mut beats = 1..200u32;
+    let is_ended = beats.any(|second| {
+        let beat = heartbeat("n1", "a", u64::from(second) + 1, vec![assignment.clone()]);
+        let out = turn(&mut machine, f64::from(second), [beat]);
+        out.iter().any(
+            |output| matches!(output, Output::GiveBack { sequence, .. } if sequence.get() == 2),
+        )
+    });
+    assert!(!is_ended);
+}
