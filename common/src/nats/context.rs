@@ -124,10 +124,44 @@ impl Settings {
         }
     }
 
+    /// Returns the files that hold the login.
+    pub fn secret_files(&self) -> Vec<PathBuf> {
+        let files = [&self.creds, &self.nkey, &self.key];
+        let files = files.into_iter().flatten();
+        files.map(|path| expand_home(path)).collect()
+    }
+
+    /// Returns whether they hold a secret themselves, rather than the file where it is.
+    pub fn has_secret(&self) -> bool {
+        let in_url = self.url.as_deref().is_some_and(has_secret);
+        self.password.is_some() || self.token.is_some() || in_url
+    }
+
     /// Returns the servers to connect to.
     pub fn url(&self) -> &str {
         self.url.as_deref().unwrap_or("nats://127.0.0.1:4222")
     }
+}
+
+/// Returns whether a URL holds a password or a token.
+pub fn has_secret(urls: &str) -> bool {
+    match split_urls(urls).1 {
+        Some(Login::User { password, .. }) => !password.is_empty(),
+        Some(Login::Token(token)) => !token.is_empty(),
+        None => false,
+    }
+}
+
+/// Returns the variables by which this program was given a secret: who may look at its
+/// environment sees it.
+pub fn secret_variables() -> Vec<&'static str> {
+    let is_set = |name: &&str| env::var(name).is_ok_and(|value| !value.is_empty());
+    let mut found: Vec<&str> = ["NATS_PASSWORD", "NATS_TOKEN"].into();
+    found.retain(is_set);
+    if env::var("NATS_URL").is_ok_and(|urls| has_secret(&urls)) {
+        found.push("NATS_URL");
+    }
+    found
 }
 
 /// Resolves the settings from flags, environment, config file and context.
