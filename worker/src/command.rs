@@ -9,6 +9,8 @@ use rolecast_common::time::WallTime;
 use rolecast_common::unit::Bytes;
 use rolecast_common::wire::OutcomeStatus;
 
+use crate::confinement::Confinement;
+
 /// Output kept of a command unless its category says otherwise: three quarters of what a
 /// NATS message holds unless configured. What is cut is of no use to who asked for it, and
 /// memory is taken only by output that there is. An object store would hold more, but
@@ -26,7 +28,7 @@ const EXIT_RETRY: i32 = 75;
 const EXIT_GIVE_UP: [i32; 2] = [64, 65];
 
 /// A program and how it is run, all from the worker's own configuration.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Command {
     /// An absolute path.
     pub program: PathBuf,
@@ -36,6 +38,15 @@ pub struct Command {
     pub directory: Option<PathBuf>,
     /// Output beyond this is read and dropped.
     pub output_max: usize,
+    /// What a job's command runs as and within; `None` is all that the worker itself is.
+    pub confinement: Option<Confinement>,
+}
+
+impl Command {
+    /// Returns the most memory that it may use.
+    pub fn memory_max(&self) -> Option<Bytes> {
+        self.confinement.as_ref()?.limits.memory_max
+    }
 }
 
 /// Returns the variables that tell a command about its job.
@@ -100,6 +111,11 @@ pub fn verdict(exit: &Exit, stderr_tail: &[u8]) -> (OutcomeStatus, String) {
         return (status, what);
     }
     (status, format!("{what}: {said}"))
+}
+
+/// Returns why a command failed of which a process was killed at its limit of memory.
+pub fn out_of_memory(limit: Bytes, reason: &str) -> String {
+    format!("memory_max of {limit} reached: {reason}")
 }
 
 /// Joins the lines of a text and drops what would disturb a log or a header.

@@ -13,6 +13,7 @@ use rolecast_common::wire::{CATEGORIES_MAX, JOBS_IN_HAND_MAX, ROLES_MAX};
 
 use crate::agent::Limits;
 use crate::command::{Command, OUTPUT_MAX, OUTPUT_MAX_DEFAULT};
+use crate::confinement::{CPU_MAX_MIN, Confinement, GroupLimits, NICE_MAX, User};
 use crate::host_name::node_of_host;
 use crate::io::{surroundings, usable_cores};
 use crate::usage::Scope;
@@ -27,6 +28,8 @@ const HOOK_LIMIT_DEFAULT: Duration = Duration::from_secs(3);
 /// interval must fit into a role's lease of 10 s.
 const HOOK_LIMIT_MAX: Duration = Duration::from_secs(4);
 const ENVIRONMENT_DEFAULT: [&str; 4] = ["PATH", "HOME", "LANG", "TZ"];
+/// Less than a program takes to start is a typing error.
+const MEMORY_MAX_MIN: Bytes = Bytes::from_mib(4);
 
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -69,7 +72,7 @@ pub struct Capacity {
 }
 
 /// How the jobs of one category are run.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Service {
     pub limits: Limits,
     pub command: Command,
@@ -80,6 +83,15 @@ impl Config {
     pub fn read(text: &str) -> Result<Self, Mistakes> {
         let config = settings::read(text, read_root)?;
         Ok(config.expect("what is missing is a mistake"))
+    }
+
+    /// Returns whether jobs of some category run as the worker's own user.
+    pub fn has_jobs_of_own_user(&self) -> bool {
+        let mut commands = self.categories.values().map(|service| &service.command);
+        commands.any(|command| {
+            let user = command.confinement.as_ref().map(|found| &found.user);
+            user.is_none_or(Option::is_none)
+        })
     }
 }
 
@@ -97,12 +109,13 @@ fn read_root(root: &mut Table<'_>) -> Option<Config> {
     let grace = root.get_or("grace", GRACE_DEFAULT);
     let heartbeat_on_change = root.get_or("heartbeat_on_change", true);
     let nats = root.table("nats", Settings::from_table);
+    let run_as = read_user(root);
     let services = root.tables("categories", |name, table| {
         let category = Category::new(name);
         if let Err(error) = &category {
             table.mistake("", error.to_string());
         }
-        let service = read_service(table, jobs_max);
+        let service = read_service(table, jobs_max, run_as.as_ref());
         Some((category.ok()?, service?))
     });
     if services.is_empty() {
@@ -281,7 +294,50 @@ fn read_capacity(table: &mut Table<'_>) -> Capacity {
     capacity
 }
 
-fn read_service(table: &mut Table<'_>, jobs_max: u32) -> Option<Service> {
+/// Reads as whom jobs run; `None` is the worker's own user.
+fn read_user(table: &mut Table<'_>) -> Option<User> {
+    let name: String = table.get("run_as")?;
+    match surroundings::find_user(&name) {
+        Ok(user) => Some(user).filter(|user| user.uid != surroundings::own_uid()),
+        Err(text) => {
+            table.mistake("run_as", text);
+            None
+        }
+    }
+}
+
+fn read_confinement(table: &mut Table<'_>, run_as: Option<&User>) -> Confinement {
+    let user = match table.has("run_as") {
+        true => read_user(table),
+        false => run_as.cloned(),
+    };
+    let nice = table.get_or("nice", 0);
+    if nice > u32::from(NICE_MAX) {
+        table.mistake("nice", format!("expected 0 to {NICE_MAX}"));
+    }
+    let limits = GroupLimits {
+        memory_max: table.get("memory_max"),
+        cpu_max: table.get("cpu_max"),
+    };
+    if limits.memory_max.is_some_and(|max| max < MEMORY_MAX_MIN) {
+        table.mistake("memory_max", format!("expected at least {MEMORY_MAX_MIN}"));
+    }
+    if limits.cpu_max.is_some_and(|max| max.get() < CPU_MAX_MIN) {
+        table.mistake("cpu_max", format!("expected at least {CPU_MAX_MIN}"));
+    }
+    let confinement = Confinement {
+        user,
+        nice: u8::try_from(nice).unwrap_or(NICE_MAX),
+        limits,
+    };
+    if !cfg!(target_os = "linux") && confinement != Confinement::default() {
+        let text = "run_as, nice, memory_max and cpu_max need Linux";
+        table.mistake("", text);
+    }
+    confinement
+}
+
+fn read_service(table: &mut Table<'_>, jobs_max: u32, run_as: Option<&User>) -> Option<Service> {
     let own_jobs_max = read_jobs_max(table, jobs_max);
     if own_jobs_max > jobs_max {
         let text = format!("{own_jobs_max} is above the worker's max_jobs, {jobs_max}");
@@ -297,7 +353,8 @@ fn read_service(table: &mut Table<'_>, jobs_max: u32) -> Option<Service> {
     };
     let directory = read_directory(table);
     let output_max = read_output_max(table);
-    let environment = read_environment(table);
+    let confinement = read_confinement(table, run_as);
+    let environment = read_environment(table, confinement.user.as_ref());
     let (program, arguments) = read_command(table, "command", directory.as_deref())?;
     let command = Command {
         program,
@@ -305,6 +362,7 @@ fn read_service(table: &mut Table<'_>, jobs_max: u32) -> Option<Service> {
         environment,
         directory,
         output_max,
+        confinement: Some(confinement),
     };
     Some(Service { limits, command })
 }
@@ -328,7 +386,10 @@ fn read_output_max(table: &mut Table<'_>) -> usize {
     usize::try_from(output_max.get()).unwrap_or(usize::MAX)
 }
 
-fn read_environment(table: &mut Table<'_>) -> Vec<(String, std::ffi::OsString)> {
+fn read_environment(
+    table: &mut Table<'_>,
+    user: Option<&User>,
+) -> Vec<(String, std::ffi::OsString)> {
     let default = ENVIRONMENT_DEFAULT.map(str::to_owned).into();
     let names: Vec<String> = table.get_or("env", default);
     for name in &names {
@@ -337,8 +398,26 @@ fn read_environment(table: &mut Table<'_>) -> Vec<(String, std::ffi::OsString)> 
                 format!("{name:?} cannot be passed on; ROLECAST_ names are set by the worker");
             table.mistake("env", text);
         }
+        if name.starts_with("NATS_") {
+            let text = format!(
+                "{name} is this worker's login and is never passed on; a job that uses NATS \
+                 itself needs a login of its own, such as a file that its command names"
+            );
+            table.mistake("env", text);
+        }
     }
-    surroundings::variables(names)
+    let mut variables = surroundings::variables(names);
+    if let Some(user) = user {
+        for (name, value) in &mut variables {
+            match name.as_str() {
+                "HOME" => *value = user.home.clone().into(),
+                "SHELL" => *value = user.shell.clone().into(),
+                "USER" | "LOGNAME" => *value = user.name.clone().into(),
+                _ => {}
+            }
+        }
+    }
+    variables
 }
 
 /// A program and its arguments, each a text of its own.
@@ -439,7 +518,8 @@ mod tests {
             Some(setting) if setting.contains(" = ") => setting,
             Some(_) | None => line,
         });
-        let text: Vec<&str> = shown.filter(|line| !line.contains("host name")).collect();
+        let is_text = |line: &&str| line.contains("host name") || line.contains("of this host");
+        let text: Vec<&str> = shown.filter(|line| !is_text(line)).collect();
         Config::read(&text.join("\n")).unwrap();
     }
 
@@ -461,12 +541,18 @@ time_limit = \"0s\"
 [categories.c]
 command = [\"surely-no-such-program\"]
 max_jobs = 0
-env = [\"ROLECAST_X\"]
+env = [\"ROLECAST_X\", \"NATS_PASSWORD\"]
 [categories.d]
 comand = [\"cat\"]
 directory = \"here\"
 [categories.E]
 command = [\"/etc/passwd\"]
+[categories.f]
+command = [\"cat\"]
+run_as = \"surely-no-such-user\"
+nice = 20
+memory_max = \"1MiB\"
+cpu_max = 0.001
 ";
         let error = Config::read(text).unwrap_err().to_string();
         for mistake in [
@@ -487,9 +573,47 @@ command = [\"/etc/passwd\"]
             "line 19: categories.d.directory: expected the absolute path",
             "line 20: categories.E: category \"E\" is not",
             "line 21: categories.E.command: /etc/passwd is not executable",
+            "line 16: categories.c.env: NATS_PASSWORD is this worker's login",
+            "line 24: categories.f.run_as: there is no user \"surely-no-such-user\"",
+            "line 25: categories.f.nice: expected 0 to 19",
+            "line 26: categories.f.memory_max: expected at least",
+            "line 27: categories.f.cpu_max: expected at least 0.01",
         ] {
             assert!(error.contains(mistake), "{mistake:?} not in {error}");
         }
+    }
+
+    #[test]
+    fn jobs_run_as_the_categorys_user_else_as_the_workers_choice_else_as_itself() {
+        let text = "\
+run_as = \"nobody\"
+[categories.a]
+command = [\"cat\"]
+env = [\"HOME\", \"PATH\"]
+nice = 5
+[categories.b]
+command = [\"cat\"]
+run_as = \"0\"
+memory_max = \"256MiB\"
+cpu_max = 1.5
+";
+        let config = Config::read(text).unwrap();
+        let confinement = |category: &str| {
+            let service = &config.categories[&Category::new(category).unwrap()];
+            let confinement = service.command.confinement.clone();
+            (confinement.unwrap(), service.command.environment.clone())
+        };
+        let own = surroundings::own_uid();
+        let (a, environment) = confinement("a");
+        let nobody = surroundings::find_user("nobody").unwrap();
+        assert!(nobody.groups.contains(&nobody.gid));
+        let home = environment.iter().find(|(name, _)| name == "HOME");
+        assert_eq!(home.unwrap().1, nobody.home.clone().into_os_string());
+        assert_eq!((a.user, a.nice), (Some(nobody).filter(|_| own == 0), 5));
+        let (b, _) = confinement("b");
+        assert_eq!(b.user.map(|user| user.uid), (own != 0).then_some(0));
+        assert_eq!(b.limits.memory_max, Some(Bytes::from_mib(256)));
+        assert_eq!(b.limits.cpu_max, Cores::new(1.5).ok());
     }
 
     #[test]

@@ -36,6 +36,7 @@
 pub mod agent;
 pub mod command;
 pub mod config;
+pub mod confinement;
 pub mod host_name;
 mod io;
 pub mod job;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use rolecast_common::nats::{Settings, nats_settings};
+use rolecast_common::nats::{Settings, has_secret, nats_settings, secret_variables};
 use rolecast_common::settings::Mistakes;
 use rolecast_common::time::parse_duration;
 use rolecast_worker::config::Config;
@@ -150,6 +150,7 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
         tracing::info!(event = "config_valid", categories = config.categories.len());
         return Ok(());
     }
+    warn_of_visible_login(&config, arguments.nats_url.as_deref());
     let flags = Settings {
         url: arguments.nats_url,
         context: arguments.nats_context,
@@ -157,8 +158,33 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
     };
     let nats = nats_settings(flags, config.nats.clone());
     let nats = nats.with_context(|| BadConfig("of NATS".to_owned()))?;
-    let worker = Worker::from_config(config, nats, arguments.connect_timeout);
+    let holds_login = config.nats.has_secret();
+    let mut worker = Worker::from_config(config, nats, arguments.connect_timeout);
+    if let Some(path) = arguments.config.filter(|_| holds_login) {
+        worker.guard(path);
+    }
     start_runtime()?.block_on(async { worker.run_until(shutdown_signals()?).await })
+}
+
+/// Says once where this worker's login can be seen.
+fn warn_of_visible_login(config: &Config, url: Option<&str>) {
+    if url.is_some_and(has_secret) {
+        tracing::warn!(
+            event = "login_visible",
+            place = "--nats-url",
+            "every user of this host sees the password in the list of processes; put the \
+             login into a credentials file (NATS_CREDS, or creds in [nats])"
+        );
+    }
+    let variables = secret_variables();
+    if !variables.is_empty() && config.has_jobs_of_own_user() {
+        tracing::warn!(
+            event = "login_visible",
+            place = variables.join(","),
+            "jobs run as this worker's user and can read its environment; put the login \
+             into a file, and let jobs run as another user (run_as)"
+        );
+    }
 }
 
 fn run_record(record: Record) -> anyhow::Result<()> {

@@ -121,9 +121,56 @@ fn a_command_whose_worker_is_gone_does_not_start() {
 
 #[cfg(target_os = "linux")]
 #[test]
+fn a_command_is_nicer_and_killed_before_its_worker() {
+    let own = fs::read_to_string("/proc/self/oom_score_adj").unwrap();
+    let wanted = (own.trim().parse::<i32>().unwrap() + 7)
+        .min(1000)
+        .to_string();
+    let script = "cat /proc/self/oom_score_adj; nice";
+    let steps = [format!("oom={wanted}"), "nice=5".to_owned()];
+    let output = confined(&steps, &["/bin/sh", "-c", script]);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let own_nice = Command::new("nice").output().unwrap().stdout;
+    let own_nice: i32 = String::from_utf8(own_nice).unwrap().trim().parse().unwrap();
+    let expected = format!("{wanted}\n{}\n", (own_nice + 5).min(19));
+    assert_eq!(text, expected, "{}", stderr(&output));
+    let output = confined(&["colour=red".to_owned()], &["/bin/true"]);
+    assert_eq!(output.status.code(), Some(127));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_command_becomes_another_user_without_a_way_back() {
+    // Numbers that need no entry in any table.
+    let steps = ["user=60001:60002:60002:60003".to_owned()];
+    let script = "id -u; id -g; id -G; grep -E 'Cap(Inh|Prm|Eff|Amb)|^Uid' /proc/self/status";
+    let output = confined(&steps, &["/bin/sh", "-c", script]);
+    if !nix::unistd::geteuid().is_root() {
+        assert_eq!(output.status.code(), Some(127));
+        assert!(stderr(&output).contains("may not run jobs as another user"));
+        return;
+    }
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let text: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let none = "0000000000000000";
+    let expected = format!(
+        "60001 60002 60002 60003 Uid: 60001 60001 60001 60001 \
+         CapInh: {none} CapPrm: {none} CapEff: {none} CapAmb: {none}"
+    );
+    assert_eq!(text, expected, "{}", stderr(&output));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
 fn a_leashed_command_dies_with_a_worker_that_is_killed() {
+    // Another user's process forgets the wish to die, so that is tried where it can be.
+    let step = match nix::unistd::geteuid().is_root() {
+        true => "user=60001:60001:60001",
+        false => "nice=1",
+    };
     // The shell stands for the worker; the command holds the pipe open.
-    let script = format!("{WORKER} __become $$ /bin/sh -c 'echo up; exec sleep 30' & wait");
+    let script =
+        format!("{WORKER} __become $$ {step} -- /bin/sh -c 'echo up; exec sleep 30' & wait");
     let mut worker = Command::new("/bin/sh")
         .args(["-c", &script])
         .stdout(Stdio::piped())
@@ -203,9 +250,21 @@ fn check(config: &str) -> Output {
 }
 
 #[cfg(target_os = "linux")]
+fn confined(steps: &[String], command: &[&str]) -> Output {
+    Command::new(WORKER)
+        .args(["__become", &std::process::id().to_string()])
+        .args(steps)
+        .arg("--")
+        .args(command)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
+}
+
+#[cfg(target_os = "linux")]
 fn leashed(parent: u32, command: &[&str]) -> Output {
     Command::new(WORKER)
-        .args(["__become", &parent.to_string()])
+        .args(["__become", &parent.to_string(), "--"])
         .args(command)
         .stdin(Stdio::null())
         .output()

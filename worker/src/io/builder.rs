@@ -262,6 +262,7 @@ impl Builder {
             nats: self.nats,
             connect_timeout: self.connect_timeout,
             is_leashed: false,
+            secrets: Vec::new(),
         })
     }
 

@@ -19,6 +19,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use anyhow::Context as _;
 use bytes::{Buf as _, Bytes};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -29,10 +30,13 @@ use wait4::{ResUse, Wait4 as _};
 
 use super::escaped;
 use super::gauge::Gauge;
-use super::leash;
+use super::groups::JobGroup;
+use super::leash::{self, Leash};
 use super::processes;
+use super::rehearsal::{own_oom_score, steps};
 use super::report::{Finished, Report};
-use crate::command::{Command, Exit, Tail, verdict};
+use crate::command::{Command, Exit, Tail, out_of_memory, verdict};
+use crate::confinement::Steps;
 
 /// A stop is seen this late at most; ten looks a second cost next to nothing.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
@@ -73,7 +77,7 @@ pub(super) struct Task {
     pub(super) payload: Bytes,
     pub(super) stop: Arc<Stop>,
     pub(super) gauge: Arc<Gauge>,
-    pub(super) is_leashed: bool,
+    pub(super) leash: Arc<Leash>,
 }
 
 /// Runs the command on its own thread.
@@ -99,7 +103,13 @@ pub(super) fn start(task: Task, report: Report) {
 
 /// Runs the command to its end.
 pub(super) fn run(task: Task) -> Finished {
-    let child = match spawn(&task) {
+    let group = match make_group(&task) {
+        Ok(group) => group,
+        Err(error) => {
+            return Finished::unable(&format!("cannot make its control group: {error:#}"));
+        }
+    };
+    let child = match spawn(&task, group.as_ref()) {
         Ok(child) => child,
         // All of the command is this host's configuration, and none of it the job's.
         Err(error) => return Finished::unable(&objection(&task.command, &error)),
@@ -110,7 +120,28 @@ pub(super) fn run(task: Task) -> Finished {
     let ended = keeper.keep(&task.stop);
     let cpu = ended.as_ref().map_or(Duration::ZERO, cpu);
     task.gauge.command_ended(id, cpu);
-    keeper.finish(ended)
+    let finished = keeper.finish(ended);
+    let is_out_of_memory = group.is_some_and(|group| group.is_out_of_memory());
+    match task.command.memory_max() {
+        Some(limit) if is_out_of_memory && finished.status != OutcomeStatus::Completed => {
+            Finished {
+                reason: out_of_memory(limit, &finished.reason),
+                ..finished
+            }
+        }
+        Some(_) | None => finished,
+    }
+}
+
+/// Makes the group of a job that has limits.
+fn make_group(task: &Task) -> anyhow::Result<Option<JobGroup>> {
+    let limits = task.command.confinement.as_ref().map(|found| found.limits);
+    let Some(limits) = limits.filter(|limits| !limits.is_none()) else {
+        return Ok(None);
+    };
+    let groups = task.leash.groups.as_ref();
+    let groups = groups.context("this worker has none")?;
+    groups.create(&limits).map(Some)
 }
 
 /// Returns why the command could not be started.
@@ -126,9 +157,13 @@ fn objection(command: &Command, error: &std::io::Error) -> String {
     }
 }
 
-fn spawn(task: &Task) -> std::io::Result<Child> {
+fn spawn(task: &Task, group: Option<&JobGroup>) -> std::io::Result<Child> {
     let command = &task.command;
-    let mut process = leash::command(&command.program, task.is_leashed);
+    let steps = match &command.confinement {
+        Some(confinement) => steps(confinement, group, own_oom_score()),
+        None => Steps::default(),
+    };
+    let mut process = leash::command(&command.program, &steps, task.leash.is_on);
     process
         .args(&command.arguments)
         .env_clear()

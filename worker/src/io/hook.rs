@@ -10,6 +10,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::child::{self, Stop, Task};
 use super::gauge::Gauge;
+use super::leash::Leash;
 use crate::agent::HookRun;
 use crate::command::Command;
 use crate::config;
@@ -34,6 +35,8 @@ impl Hook {
             environment: hook.environment,
             directory: None,
             output_max: OUTPUT_MAX,
+            // It acts for the worker, upon services of the host.
+            confinement: None,
         };
         Self {
             command,
@@ -48,7 +51,7 @@ impl Hook {
         run: HookRun,
         old: &[Role],
         new: &[Role],
-        is_leashed: bool,
+        leash: &Arc<Leash>,
         ended: &UnboundedSender<Ended>,
     ) {
         let mut command = self.command.clone();
@@ -61,7 +64,7 @@ impl Hook {
             stop: Arc::clone(&stop),
             // What it uses is no job's.
             gauge: Arc::new(Gauge::default()),
-            is_leashed,
+            leash: Arc::clone(leash),
         };
         let limit = self.limit;
         let timer = tokio::spawn(async move {

@@ -1,66 +1,214 @@
-//! Makes a command die with its worker, even if the worker is killed.
+//! Makes a command die with its worker, even if the worker is killed, and run confined.
 //!
 //! Linux can signal a process when its parent dies, but only the process itself
-//! can ask for that. So the worker starts its own program again, which asks,
+//! can ask for that; and only it can give up what its user may do. So the worker starts
+//! its own program again, which takes on what it is told ([`Steps`]), asks for the signal,
 //! makes sure that it was not too late, and then becomes the command.
 //! The signal is bound to the thread that started the process; the thread that
 //! runs a command therefore lives until the command has ended.
 
-use std::ffi::OsString;
 use std::process::Command;
 
+use super::groups::Groups;
+use crate::confinement::Steps;
 #[cfg(target_os = "linux")]
-use crate::command::{CANNOT_RUN, EXIT_CANNOT_RUN};
+pub use linux::run_if_leashed;
 
 /// Marks a process that is to become a command. It is not an option people use.
 const MARK: &str = "__become";
+/// Stands before the command; without one the process only shows that it could.
+const COMMAND: &str = "--";
+/// What a process says that could become a command.
+pub(super) const READY: &str = "ready\n";
 
-/// Becomes the command that the arguments name, if they name one.
-///
-/// A program that wants its commands leashed calls this first in `main`.
-pub fn run_if_leashed() {
-    let mut arguments = std::env::args_os().skip(1);
-    if arguments.next().is_some_and(|first| first == MARK) {
-        become_command(arguments);
-    }
+/// How commands are started.
+#[derive(Debug, Default)]
+pub(super) struct Leash {
+    /// Whether they are on a leash; else nothing confines them.
+    pub(super) is_on: bool,
+    /// Where those with limits get control groups.
+    pub(super) groups: Option<Groups>,
 }
 
-#[cfg(target_os = "linux")]
-#[allow(
-    clippy::print_stderr,
-    reason = "stderr is where the worker takes the reason from"
-)]
-fn become_command(mut arguments: impl Iterator<Item = OsString>) {
-    use std::os::unix::process::CommandExt as _;
-
-    let parent = arguments
-        .next()
-        .and_then(|id| id.to_str()?.parse::<i32>().ok());
-    let asked = nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL);
-    let is_orphan = parent != Some(nix::unistd::getppid().as_raw());
-    let (Some(program), false, Ok(())) = (arguments.next(), is_orphan, asked) else {
-        eprintln!("rolecast-worker: the worker is gone");
-        std::process::exit(EXIT_CANNOT_RUN);
-    };
-    let error = Command::new(&program).args(arguments).exec();
-    eprintln!("{CANNOT_RUN}{}: {error}", program.display());
-    std::process::exit(EXIT_CANNOT_RUN);
-}
-
+/// Where there are no leashes, nothing asks for one.
 #[cfg(not(target_os = "linux"))]
-fn become_command(_: impl Iterator<Item = OsString>) {}
+pub fn run_if_leashed() {}
 
 /// Returns the command that becomes `program` on a leash, or `program` itself
 /// where there are no leashes.
-pub(super) fn command(program: &std::path::Path, is_leashed: bool) -> Command {
+pub(super) fn command(program: &std::path::Path, steps: &Steps, is_leashed: bool) -> Command {
     if !is_leashed || !cfg!(target_os = "linux") {
         return Command::new(program);
     }
+    let mut command = own_program(steps);
+    command.arg(COMMAND).arg(program);
+    command
+}
+
+/// Returns the command that takes the steps, says [`READY`] and waits for its end.
+pub(super) fn rehearsal(steps: &Steps) -> Command {
+    own_program(steps)
+}
+
+fn own_program(steps: &Steps) -> Command {
     // The link stays right when the file is replaced by a newer version.
     let mut command = Command::new("/proc/self/exe");
     command
         .arg(MARK)
         .arg(std::process::id().to_string())
-        .arg(program);
+        .args(steps.words());
     command
+}
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use std::ffi::OsString;
+    use std::fmt::Display;
+    use std::fs::{self, File, OpenOptions};
+    use std::io::{Read as _, Write as _};
+    use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+    use std::os::unix::process::CommandExt as _;
+    use std::path::Path;
+    use std::process::Command;
+
+    use nix::fcntl::OFlag;
+    use nix::sys::prctl::set_pdeathsig;
+    use nix::sys::signal::Signal;
+    use nix::unistd::{Gid, Uid, getppid, setgroups, setresgid, setresuid};
+    use rustix::thread::{CapabilitySet, CapabilitySets};
+
+    use super::{COMMAND, MARK, READY};
+    use crate::command::{CANNOT_RUN, EXIT_CANNOT_RUN};
+    use crate::confinement::{Ids, Steps};
+
+    /// Becomes the command that the arguments name, if they name one.
+    ///
+    /// A program that wants its commands leashed calls this first in `main`.
+    pub fn run_if_leashed() {
+        let mut arguments = std::env::args_os().skip(1);
+        if arguments.next().is_some_and(|first| first == MARK) {
+            let reason = become_command(arguments);
+            report(&reason);
+            std::process::exit(EXIT_CANNOT_RUN);
+        }
+    }
+
+    #[allow(
+        clippy::print_stderr,
+        reason = "stderr is where the worker takes the reason from"
+    )]
+    fn report(reason: &str) {
+        eprintln!("{reason}");
+    }
+
+    /// Does not return but to say why it could not.
+    fn become_command(mut arguments: impl Iterator<Item = OsString>) -> String {
+        let parent = arguments
+            .next()
+            .and_then(|id| id.to_str()?.parse::<i32>().ok());
+        let mut steps = Steps::default();
+        let mut program = None;
+        while let Some(word) = arguments.next() {
+            if word == COMMAND {
+                program = arguments.next();
+                break;
+            }
+            if !word.to_str().is_some_and(|word| steps.take(word)) {
+                return format!("{CANNOT_RUN}it: {} is no step", word.display());
+            }
+        }
+        if let Err(reason) = take(&steps) {
+            return format!("{CANNOT_RUN}it: {reason}");
+        }
+        // Another user's process forgets the signal that it asked for, so it comes last.
+        let asked = set_pdeathsig(Signal::SIGKILL);
+        let is_orphan = parent != Some(getppid().as_raw());
+        if is_orphan || asked.is_err() {
+            return "rolecast-worker: the worker is gone".to_owned();
+        }
+        match program {
+            Some(program) => {
+                let error = Command::new(&program).args(arguments).exec();
+                format!("{CANNOT_RUN}{}: {error}", program.display())
+            }
+            None => wait_for_end(),
+        }
+    }
+
+    fn wait_for_end() -> String {
+        let mut stdout = std::io::stdout();
+        let said = stdout.write_all(READY.as_bytes());
+        let said = said.and_then(|()| stdout.flush());
+        let heard = std::io::stdin().read(&mut [0]);
+        match said.and(heard) {
+            Ok(_) => std::process::exit(0),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    fn take(steps: &Steps) -> Result<(), String> {
+        if let Some(file) = &steps.group {
+            fs::write(file, "0").map_err(because("it cannot join its control group"))?;
+        }
+        if let Some(score) = steps.oom_score {
+            // Where the kernel does not take it, the job runs all the same.
+            let _ = fs::write("/proc/self/oom_score_adj", score.to_string());
+        }
+        if steps.nice > 0 {
+            rustix::process::nice(i32::from(steps.nice)).map_err(because("nice"))?;
+        }
+        if let Some(user) = &steps.user {
+            change_user(user)?;
+        }
+        steps
+            .secrets
+            .iter()
+            .try_for_each(|path| must_not_read(path))
+    }
+
+    /// Changes for good: no way back is left, and no capability.
+    fn change_user(user: &Ids) -> Result<(), String> {
+        let advice = "the worker may not run jobs as another user: run it as root, or with the \
+             capabilities CAP_SETUID, CAP_SETGID and CAP_KILL";
+        let refused = |error| format!("{advice}: {error}");
+        let groups: Vec<Gid> = user.groups.iter().copied().map(Gid::from_raw).collect();
+        let (uid, gid) = (Uid::from_raw(user.uid), Gid::from_raw(user.gid));
+        setgroups(&groups).map_err(refused)?;
+        setresgid(gid, gid, gid).map_err(refused)?;
+        setresuid(uid, uid, uid).map_err(refused)?;
+        if uid.is_root() {
+            return Ok(());
+        }
+        // One that was not root keeps what it had.
+        rustix::thread::clear_ambient_capability_set().map_err(because("capabilities"))?;
+        let none = CapabilitySets {
+            effective: CapabilitySet::empty(),
+            permitted: CapabilitySet::empty(),
+            inheritable: CapabilitySet::empty(),
+        };
+        rustix::thread::set_capabilities(None, none).map_err(because("capabilities"))
+    }
+
+    fn must_not_read(path: &Path) -> Result<(), String> {
+        let mut options = OpenOptions::new();
+        // A pipe would be waited for.
+        options.read(true).custom_flags(OFlag::O_NONBLOCK.bits());
+        let Ok(file) = options.open(path) else {
+            return Ok(());
+        };
+        let path = path.display();
+        Err(format!(
+            "its user can read {path}{}, which holds this worker's login: chmod 600 {path}",
+            mode(&file)
+        ))
+    }
+
+    fn mode(file: &File) -> String {
+        let mode = file.metadata().map(|found| found.mode() & 0o7777);
+        mode.map_or(String::new(), |mode| format!(" (mode {mode:04o})"))
+    }
+
+    fn because<E: Display>(what: &str) -> impl FnOnce(E) -> String {
+        move |error| format!("{what}: {error}")
+    }
 }

@@ -28,6 +28,7 @@ use super::child::{self, Stop, Task};
 use super::epoch::EpochFile;
 use super::gauge::Gauge;
 use super::hook::{self, Hook};
+use super::leash::Leash;
 use super::log::Log;
 use super::report::Report;
 use super::worker::{Runner, Service};
@@ -70,7 +71,7 @@ pub(super) struct Shell {
     hooks_ended: mpsc::UnboundedSender<hook::Ended>,
     hook_ends: Option<mpsc::UnboundedReceiver<hook::Ended>>,
     epoch_file: Option<EpochFile>,
-    is_leashed: bool,
+    leash: Arc<Leash>,
     /// Subscriptions that are not listened to yet.
     subscribed: Vec<Subscriber>,
     /// The longest message that the agent knows the server to take.
@@ -99,7 +100,7 @@ impl Shell {
         gauge: Arc<Gauge>,
         hook: Option<Hook>,
         epoch_file: Option<EpochFile>,
-        is_leashed: bool,
+        leash: Arc<Leash>,
     ) -> Self {
         let (ended, ends) = mpsc::unbounded_channel();
         let (hooks_ended, hook_ends) = mpsc::unbounded_channel();
@@ -119,7 +120,7 @@ impl Shell {
             hooks_ended,
             hook_ends: Some(hook_ends),
             epoch_file,
-            is_leashed,
+            leash,
             subscribed: Vec::new(),
             max_payload: 0,
             running: HashMap::new(),
@@ -316,7 +317,7 @@ impl Shell {
         let hook = self.hook.as_ref();
         let hook = hook.expect("the agent was told of a limit only if there is a hook");
         tracing::info!(event = "role_hook", ?old, ?new, "running the hook");
-        hook.start(run, old, new, self.is_leashed, &self.hooks_ended);
+        hook.start(run, old, new, &self.leash, &self.hooks_ended);
     }
 
     fn start(&mut self, run: Run, job: Job, roles: &[Role]) {
@@ -334,7 +335,7 @@ impl Shell {
                     payload: job.payload,
                     stop: Arc::clone(&stop),
                     gauge: Arc::clone(&self.gauge),
-                    is_leashed: self.is_leashed,
+                    leash: Arc::clone(&self.leash),
                 };
                 child::start(task, report);
                 Stopper::Command(stop)

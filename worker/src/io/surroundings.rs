@@ -5,6 +5,10 @@ use std::ffi::OsString;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+use nix::unistd::Uid;
+
+use crate::confinement::User;
+
 /// Returns where the system wants a program to keep what must survive a restart.
 pub(crate) fn state_directory() -> Option<PathBuf> {
     if let Some(own) = env::var_os("STATE_DIRECTORY") {
@@ -35,6 +39,42 @@ pub(crate) fn variables(names: impl IntoIterator<Item = String>) -> Vec<(String,
         .into_iter()
         .filter_map(|name| Some((env::var_os(&name)?, name)));
     values.map(|(value, name)| (name, value)).collect()
+}
+
+/// Finds a user by its name or number.
+pub(crate) fn find_user(name: &str) -> Result<User, String> {
+    let found = match name.parse() {
+        Ok(uid) => nix::unistd::User::from_uid(Uid::from_raw(uid)),
+        Err(_) => nix::unistd::User::from_name(name),
+    };
+    let found = found.map_err(|error| format!("user {name:?} cannot be looked up: {error}"))?;
+    let found = found.ok_or_else(|| format!("there is no user {name:?} on this host"))?;
+    Ok(User {
+        groups: groups_of(&found)?,
+        uid: found.uid.as_raw(),
+        gid: found.gid.as_raw(),
+        home: found.dir,
+        shell: found.shell,
+        name: found.name,
+    })
+}
+
+#[cfg(not(target_vendor = "apple"))]
+fn groups_of(user: &nix::unistd::User) -> Result<Vec<u32>, String> {
+    let unknown = |error: &dyn std::fmt::Display| format!("its groups are not known: {error}");
+    let name = std::ffi::CString::new(user.name.as_str()).map_err(|error| unknown(&error))?;
+    let groups = nix::unistd::getgrouplist(&name, user.gid).map_err(|error| unknown(&error))?;
+    Ok(groups.into_iter().map(nix::unistd::Gid::as_raw).collect())
+}
+
+#[cfg(target_vendor = "apple")]
+fn groups_of(user: &nix::unistd::User) -> Result<Vec<u32>, String> {
+    Ok(vec![user.gid.as_raw()])
+}
+
+/// Returns the number of the user that this program runs as.
+pub(crate) fn own_uid() -> u32 {
+    nix::unistd::geteuid().as_raw()
 }
 
 /// Finds a program as a shell would: a bare name along PATH, another path as it is.

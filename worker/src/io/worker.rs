@@ -1,6 +1,6 @@
 //! A worker from connecting to leaving.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
 use std::pin::pin;
@@ -20,13 +20,17 @@ use rolecast_common::unit::Speed;
 use super::builder::Builder;
 use super::epoch::EpochFile;
 use super::gauge::Gauge;
+use super::groups::Groups;
 use super::handler::Launch;
 use super::hook::Hook;
+use super::leash::Leash;
+use super::rehearsal::rehearse;
 use super::sampler::{Meter, Sampler};
 use super::shell::Shell;
 use crate::agent::{Agent, Limits, Params, RoleParams};
 use crate::command::Command;
 use crate::config::{Capacity, Config};
+use crate::confinement::Confinement;
 use crate::usage::Scope;
 
 /// Long enough for a NATS server that starts together with the worker.
@@ -53,6 +57,8 @@ pub struct Worker {
     pub(super) nats: Settings,
     pub(super) connect_timeout: Duration,
     pub(super) is_leashed: bool,
+    /// Files that jobs which run as another user must not be able to read.
+    pub(super) secrets: Vec<PathBuf>,
 }
 
 /// How the jobs of one category are run.
@@ -60,6 +66,15 @@ pub struct Worker {
 pub(super) struct Service {
     pub(super) limits: Limits,
     pub(super) runner: Runner,
+}
+
+impl Service {
+    fn confinement(&self) -> Option<&Confinement> {
+        match &self.runner {
+            Runner::Command(command) => command.confinement.as_ref(),
+            Runner::Handler(_) => None,
+        }
+    }
 }
 
 pub(super) enum Runner {
@@ -108,10 +123,37 @@ impl Worker {
             heartbeat_on_change: config.heartbeat_on_change,
             capacity: config.capacity,
             services: services.collect(),
+            secrets: nats.secret_files(),
             nats,
             connect_timeout,
             is_leashed: true,
         }
+    }
+
+    /// Also keeps this file from jobs that run as another user: it holds a login.
+    pub fn guard(&mut self, file: PathBuf) {
+        self.secrets.push(file);
+    }
+
+    /// Makes sure that jobs can be run as they are configured.
+    fn prepare(&self) -> anyhow::Result<Leash> {
+        let confined = || {
+            let services = self.services.iter();
+            services.filter_map(|(category, service)| Some((category, service.confinement()?)))
+        };
+        let limits = confined().flat_map(|(_, confinement)| confinement.limits.controllers());
+        let controllers: BTreeSet<&'static str> = limits.collect();
+        let groups = match controllers.is_empty() {
+            true => None,
+            false => Some(Groups::open(&controllers)?),
+        };
+        for (category, confinement) in confined() {
+            rehearse(category, confinement, groups.as_ref(), &self.secrets)?;
+        }
+        Ok(Leash {
+            is_on: self.is_leashed,
+            groups,
+        })
     }
 
     /// Runs jobs until `shutdown` completes, then drains and returns.
@@ -128,6 +170,8 @@ impl Worker {
         let has_handlers = runners.into_iter().any(|r| matches!(r, Runner::Handler(_)));
         let meter = Meter::new(self.scope, has_handlers, Arc::clone(&gauge))?;
         let mut sampler = Sampler::start(meter, self.capacity, self.heartbeat_on_change)?;
+        // After the meter found the worker's group, which it may now leave for one below.
+        let leash = Arc::new(self.prepare()?);
         let name = format!("rolecast-worker {}", self.node);
         let connection = tokio::select! {
             connection = connect(&self.nats, &name, self.connect_timeout) => connection?,
@@ -143,7 +187,7 @@ impl Worker {
         {
             tracing::warn!(event = "usage_slow", "the system is slow to tell its use");
         }
-        self.serve(connection, sampler, gauge, drain).await
+        self.serve(connection, sampler, gauge, leash, drain).await
     }
 
     async fn serve(
@@ -151,6 +195,7 @@ impl Worker {
         connection: Connection,
         sampler: Sampler,
         gauge: Arc<Gauge>,
+        leash: Arc<Leash>,
         drain: impl Stream<Item = ()> + Unpin,
     ) -> anyhow::Result<()> {
         let clock = Clock::new();
@@ -207,7 +252,7 @@ impl Worker {
             gauge,
             self.hook,
             epoch_file,
-            self.is_leashed,
+            leash,
         );
         shell.run(messages, sampler.usage.clone(), drain).await
     }

@@ -77,6 +77,13 @@ pub fn locate(cgroup: &str, mountinfo: &str) -> Locations {
     }
 }
 
+/// Finds the group in the hierarchy of version 2 alone.
+pub fn locate_v2(cgroup: &str, mountinfo: &str) -> Option<Place> {
+    let mut mounts = mountinfo.lines().filter_map(Mount::parse);
+    let mount = mounts.find(|mount| mount.kind == "cgroup2")?;
+    mount.place(Version::V2, path_of(cgroup, "")?)
+}
+
 /// Returns the group's path in the hierarchy of this controller; version 2 has no name.
 fn path_of<'a>(cgroup: &'a str, controller: &str) -> Option<&'a str> {
     cgroup.lines().find_map(|line| {
@@ -233,6 +240,10 @@ mod tests {
             Path::new("/sys/fs/cgroup/cpuacct/")
         );
         assert_eq!(found.disk.unwrap().version, Version::V2);
+        let found = locate_v2(CGROUP_HYBRID, MOUNTS_HYBRID).unwrap();
+        assert_eq!(found.directory, Path::new("/sys/fs/cgroup/unified/"));
+        assert_eq!(locate_v2("4:memory:/\n", MOUNTS_HYBRID), None);
+        assert_eq!(locate_v2(CGROUP_HYBRID, ""), None);
     }
 
     #[test]

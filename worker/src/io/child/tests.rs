@@ -227,11 +227,12 @@ fn task(program: &str, arguments: &[&str]) -> Task {
             environment: vec![("PATH".to_owned(), "/usr/bin:/bin".into())],
             directory: None,
             output_max: OUTPUT_MAX,
+            confinement: None,
         }),
         variables: Vec::new(),
         payload: Bytes::new(),
         stop: Arc::new(Stop::default()),
         gauge: Arc::new(Gauge::default()),
-        is_leashed: false,
+        leash: Arc::new(Leash::default()),
     }
 }
