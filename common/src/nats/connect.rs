@@ -1,14 +1,16 @@
 //! Connects, keeps connected with jittered delays, and remembers what the server objected to.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail};
-use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event, ServerError};
+use anyhow::Context as _;
+use async_nats::{Client, ConnectOptions, Event, ServerError};
 use tokio::sync::watch;
 
 use super::context::{Settings, expand_home};
-use super::diagnose;
+use super::diagnose::{self, NoConnection};
+use super::tls::with_tls;
 use super::violations::{Violation, Violations};
 use crate::rights::inbox;
 
@@ -68,7 +70,8 @@ impl Connection {
     }
 }
 
-/// Connects, trying again until `limit` has passed; a refused login ends it at once.
+/// Connects, trying again until `limit` has passed; a refused login or certificate ends
+/// it at once.
 pub async fn connect(
     settings: &Settings,
     name: &str,
@@ -82,8 +85,8 @@ pub async fn connect(
             Err(error) => error,
         };
         let is_final = error
-            .downcast_ref::<async_nats::ConnectError>()
-            .is_none_or(|error| !is_passing(error.kind()));
+            .downcast_ref::<NoConnection>()
+            .is_none_or(|error| error.is_final);
         let delay = retry_delay(retry);
         if is_final || start.elapsed() + delay >= limit {
             return Err(error);
@@ -105,11 +108,12 @@ pub async fn connect_once(settings: &Settings, name: &str) -> anyhow::Result<Con
     let violations = Violations::new();
     let options = options(settings, name).await?;
     let options = watch_events(options, connected, link, name, violations.clone());
+    let options = watch_failures(options);
     let addresses: Vec<&str> = settings.url().split(',').map(str::trim).collect();
-    let client = options
-        .connect(addresses)
-        .await
-        .map_err(|error| diagnose::connect_error(settings.url(), error))?;
+    let client = match options.connect(&addresses).await {
+        Ok(client) => client,
+        Err(error) => return Err(diagnose::connect_error(settings, &addresses, error).await),
+    };
     diagnose::check_server(&client.server_info().version)?;
     Ok(Connection {
         client,
@@ -117,19 +121,6 @@ pub async fn connect_once(settings: &Settings, name: &str) -> anyhow::Result<Con
         link: link_state,
         violations,
     })
-}
-
-fn is_passing(kind: ConnectErrorKind) -> bool {
-    match kind {
-        ConnectErrorKind::Dns
-        | ConnectErrorKind::TimedOut
-        | ConnectErrorKind::Io
-        | ConnectErrorKind::MaxReconnects => true,
-        ConnectErrorKind::ServerParse
-        | ConnectErrorKind::Authentication
-        | ConnectErrorKind::AuthorizationViolation
-        | ConnectErrorKind::Tls => false,
-    }
 }
 
 /// Returns an exponential delay with full jitter, so that a fleet does not
@@ -170,20 +161,7 @@ async fn options(settings: &Settings, name: &str) -> anyhow::Result<ConnectOptio
         let password = settings.password.clone().unwrap_or_default();
         options = options.user_and_password(user.clone(), password);
     }
-    if let Some(ca) = &settings.ca {
-        options = options.add_root_certificates(expand_home(ca));
-    }
-    match (&settings.cert, &settings.key) {
-        (Some(cert), Some(key)) => {
-            options = options.add_client_certificate(expand_home(cert), expand_home(key));
-        }
-        (None, None) => {}
-        (Some(_), None) => bail!("a client certificate (cert) needs its key file (key)"),
-        (None, Some(_)) => bail!("a client key (key) needs its certificate file (cert)"),
-    }
-    if settings.tls_first == Some(true) {
-        options = options.tls_first();
-    }
+    options = with_tls(options, settings)?;
     // Each user reads its own answers only.
     let of_user = settings.user.as_deref().and_then(inbox);
     if let Some(prefix) = settings.inbox_prefix.as_ref().or(of_user.as_ref()) {
@@ -205,6 +183,25 @@ fn watch_events(
         note_link(&event, &link);
         note_event(&event, &connected, &party, &violations);
         std::future::ready(())
+    })
+}
+
+/// Tells why a server cannot be reached again, once for each reason: the client library
+/// shows it nowhere else.
+fn watch_failures(options: ConnectOptions) -> ConnectOptions {
+    let told = Mutex::new(BTreeMap::new());
+    options.reconnect_to_server_callback(move |servers, _| {
+        let reason = |server: async_nats::Server| Some((server.to_string(), server.last_error?));
+        let reasons: BTreeMap<String, String> = servers.into_iter().filter_map(reason).collect();
+        let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
+        for (server, why) in &reasons {
+            if told.get(server) != Some(why) {
+                tracing::warn!(event = "nats_unreachable", server, "{why}");
+            }
+        }
+        *told = reasons;
+        // Which server is tried next is not ours to say.
+        std::future::ready(None)
     })
 }
 

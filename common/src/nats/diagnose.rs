@@ -1,5 +1,8 @@
 //! Names what is wrong with a NATS server or account, and what to do about it.
 
+use std::error::Error as _;
+use std::{fmt, io};
+
 use anyhow::{anyhow, bail};
 use async_nats::client::RequestErrorKind;
 use async_nats::{ConnectError, ConnectErrorKind};
@@ -7,23 +10,103 @@ use serde::Deserialize;
 
 use super::codes::{Meaning, ServerError};
 use super::connect::Connection;
+use super::context::Settings;
+use super::tls;
 
 /// The oldest server the end-to-end tests are run on.
 pub const SERVER_VERSION_MIN: (u64, u64, u64) = (2, 12, 8);
 
-pub(super) fn connect_error(url: &str, error: ConnectError) -> anyhow::Error {
-    let advice = match error.kind() {
-        ConnectErrorKind::ServerParse => "the URL is not valid; write nats://host:4222",
-        ConnectErrorKind::Dns => "the host name cannot be resolved",
+/// Why there is no connection, and what to do about it.
+#[derive(Debug)]
+pub(super) struct NoConnection {
+    url: String,
+    advice: String,
+    /// Whether trying again is of no use.
+    pub(super) is_final: bool,
+}
+
+impl fmt::Display for NoConnection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { url, advice, .. } = self;
+        write!(f, "cannot connect to NATS at {url}: {advice}")
+    }
+}
+
+/// Says what is wrong, looking at the server once more where the error does not tell.
+pub(super) async fn connect_error(
+    settings: &Settings,
+    addresses: &[&str],
+    error: ConnectError,
+) -> anyhow::Error {
+    let (advice, is_final) = match error.kind() {
+        ConnectErrorKind::ServerParse => ("the URL is not valid; write nats://host:4222", true),
+        ConnectErrorKind::Dns => ("the host name cannot be resolved", false),
         ConnectErrorKind::Authentication | ConnectErrorKind::AuthorizationViolation => {
-            "the server refused the login; check user, token, creds or nkey"
+            let advice = match settings.cert {
+                Some(_) => {
+                    "the server refused the login; check which user it maps the certificate \
+                     (cert) to, or user, token, creds or nkey"
+                }
+                None => "the server refused the login; check user, token, creds or nkey",
+            };
+            (advice, true)
         }
-        ConnectErrorKind::Tls => "TLS failed; check ca, cert and key",
+        ConnectErrorKind::Tls => ("TLS cannot be set up; check ca, cert and key", true),
         ConnectErrorKind::TimedOut | ConnectErrorKind::Io | ConnectErrorKind::MaxReconnects => {
-            "nothing answers there; start nats-server, or set NATS_URL or a nats context"
+            return silence(settings, addresses, error).await;
         }
     };
-    anyhow::Error::new(error).context(format!("cannot connect to NATS at {url}: {advice}"))
+    no_connection(settings, error, advice, is_final)
+}
+
+/// Says why a connection was not made, or broke off before the login.
+async fn silence(settings: &Settings, addresses: &[&str], error: ConnectError) -> anyhow::Error {
+    if let Some(advice) = tls::advice(&error, settings) {
+        return no_connection(settings, error, advice, true);
+    }
+    let source = error.source();
+    if source.is_some_and(|source| source.is::<async_nats::ServerError>()) {
+        let advice = "the server turns this client away";
+        return no_connection(settings, error, advice, false);
+    }
+    let cause = source.and_then(|source| source.downcast_ref::<io::Error>());
+    let cause = cause.map(io::Error::kind);
+    let is_open = cause != Some(io::ErrorKind::ConnectionRefused);
+    if is_open
+        && settings.tls_first != Some(true)
+        && tls::is_awaited_first(settings, addresses).await
+    {
+        let advice = "the server wants TLS before anything else; set tls_first = true";
+        return no_connection(settings, error, advice, true);
+    }
+    let is_closed = match cause {
+        Some(kind) => [
+            io::ErrorKind::BrokenPipe,
+            io::ErrorKind::ConnectionAborted,
+            io::ErrorKind::ConnectionReset,
+            io::ErrorKind::UnexpectedEof,
+        ]
+        .contains(&kind),
+        None => error.kind() == ConnectErrorKind::Io,
+    };
+    let advice = match is_closed {
+        true => "what is there closes the connection; if it is nats-server, its log says why",
+        false => "nothing answers there; start nats-server, or set NATS_URL or a nats context",
+    };
+    no_connection(settings, error, advice, false)
+}
+
+fn no_connection(
+    settings: &Settings,
+    error: ConnectError,
+    advice: impl Into<String>,
+    is_final: bool,
+) -> anyhow::Error {
+    anyhow::Error::new(error).context(NoConnection {
+        url: settings.url().to_owned(),
+        advice: advice.into(),
+        is_final,
+    })
 }
 
 /// Refuses a server older than [`SERVER_VERSION_MIN`].

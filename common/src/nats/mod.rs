@@ -15,6 +15,7 @@ mod headers;
 mod login;
 mod publish;
 mod timer;
+mod tls;
 mod violations;
 
 pub use clock::Clock;
