@@ -113,6 +113,7 @@ impl World {
             name: config.name,
             forecast: config.forecast,
             policies: config.policies,
+            allowances: config.allowances,
             roles: config.roles,
             has_feedback: config.has_feedback,
             undeclared: config.undeclared,

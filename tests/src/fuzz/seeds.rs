@@ -228,6 +228,7 @@ pub(super) fn configs() -> Vec<Vec<u8>> {
         "[categories.ocr]\nmemory = \"1GiB\"\nhold = \"3\"\n[nats]\nurl = \"nats://host:4222\"\n",
         "node = \"n1\"\n[categories.ocr]\ncommand = [\"true\", \"x\"]\ntime_limit = \"5m\"\n",
         roles,
+        "[nodes.\"web-*\"]\nroles = [\"follower\"]\nmax_jobs = 16\nlabels = [\"zone=eu\", \"gpu\"]\n",
     ];
     samples.map(|text| text.as_bytes().to_vec()).into()
 }
