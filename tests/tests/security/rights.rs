@@ -1,6 +1,7 @@
-//! The rights of each party, as docs/protocol.md gives them.
+//! The rights of each party, as `rolecast permissions` prints them.
 
-use rolecast_tests::document::blocks;
+use rolecast_common::id::{Category, NodeId};
+use rolecast_common::rights::{Action, Party, Place, Right, rights};
 
 /// What a party may publish and subscribe to.
 pub(crate) struct Rights {
@@ -10,33 +11,24 @@ pub(crate) struct Rights {
 
 impl Rights {
     /// Returns those of a party; every party that is no other is a node.
-    pub(crate) fn of(party: &str) -> Rights {
-        if party == "operator" {
-            let all = || vec![">".to_owned()];
-            return Rights {
-                publish: all(),
-                subscribe: all(),
-            };
-        }
-        let is_node = !["dispatcher", "producer"].contains(&party);
-        let user = if is_node { "one" } else { party };
-        let config = blocks("docs/protocol.md", "nats").remove(0);
-        let start = config.find(&format!("{{ user: \"{user}\""));
-        let entry = &config[start.expect("the document names the party")..];
-        let list = |key: &str| {
-            let start = entry.find(key).expect("a party has this right");
-            let (_, list) = entry[start..].split_once('[').expect("it is a list");
-            let (list, _) = list.split_once(']').expect("it ends");
-            let subjects = list.split('"').skip(1).step_by(2);
-            let own = |subject: &str| match is_node {
-                true => subject.replace(".one", &format!(".{party}")),
-                false => subject.to_owned(),
-            };
-            subjects.map(own).collect()
+    pub(crate) fn of(name: &str) -> Rights {
+        let party = match name {
+            "dispatcher" => Party::dispatcher(),
+            "operator" => Party::Operator,
+            "producer" => Party::Producer {
+                categories: vec![Category::new("thumbnail").expect("it is a category")],
+                reads_outcomes: true,
+            },
+            node => Party::Worker(NodeId::new(node).expect("it is a node's name")),
+        };
+        let rights = rights(&party, &Place::of(name));
+        let of = |action: Action| {
+            let meant = rights.iter().filter(|right: &&Right| right.action == action);
+            meant.map(|right| right.subject.clone()).collect()
         };
         Rights {
-            publish: list("publish:"),
-            subscribe: list("subscribe:"),
+            publish: of(Action::Publish),
+            subscribe: of(Action::Subscribe),
         }
     }
 
