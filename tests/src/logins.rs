@@ -24,13 +24,23 @@ const RECONNECT_DELAY: Duration = Duration::from_millis(50);
 
 /// Returns the block `authorization` of a server, with further entries for its list.
 pub(crate) fn block(more: &str) -> String {
+    fill(&authorization(&all()), more)
+}
+
+/// Returns an account with these limits of JetStream, in which all users are.
+pub(crate) fn account(limits: &str) -> String {
+    let users = entries(&all());
+    format!("accounts {{ A: {{ jetstream: {limits}\nusers: [\n{users}] }} }}\n")
+}
+
+fn all() -> Vec<Login> {
     let mut parties = vec![Party::dispatcher(), Party::Operator, Party::Viewer];
     let nodes = NODES.iter().map(|node| NodeId::new(node));
     parties.extend(nodes.flatten().map(Party::Worker));
     let logins = parties.iter().map(|party| Login::new(party, party.user()));
     let mut logins: Vec<Login> = logins.collect();
     logins.push(Login::admin());
-    fill(&authorization(&logins), more)
+    logins
 }
 
 /// Returns logins as further entries for a server's list of users.

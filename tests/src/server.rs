@@ -54,6 +54,12 @@ impl Server {
         Self::start_with("", &lines).await
     }
 
+    /// Starts a server whose users are in an account with these limits of JetStream, such
+    /// as `{ max_consumers: 7 }`.
+    pub async fn start_with_limits(limits: &str) -> Server {
+        Self::start_with("", &logins::account(limits)).await
+    }
+
     /// Starts a server that offers this much storage, such as `64MB`.
     pub async fn start_with_storage(size: &str) -> Server {
         let jetstream = format!("max_file_store: {size}");

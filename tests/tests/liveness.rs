@@ -307,10 +307,7 @@ async fn a_server_that_comes_back_on_an_empty_store_works_again() {
 #[tokio::test]
 async fn one_category_s_error_harms_no_other() {
     // Three consumers for the declared category, and three more.
-    let limits = "accounts {\n\
-                  A: { users: [{user: a, password: a}], jetstream: { max_consumers: 7 } }\n\
-                  }\nno_auth_user: a\n";
-    let server = Server::start_with_config(limits).await;
+    let server = Server::start_with_limits("{ max_consumers: 7 }").await;
     let mut cluster = Cluster::on(server, "[categories.wait]\n[undeclared]\n").await;
     let worker = format!(
         "{WORKER}[categories.alpha]\ncommand = [\"true\"]\n[categories.beta]\ncommand = [\"true\"]\n"
