@@ -36,7 +36,7 @@ pub const TARGETS: [Target; 9] = [
         name: "checkpoint",
         check: targets::checkpoint::check,
         seeds: seeds::checkpoints,
-        runs: 4_000,
+        runs: 1_500,
     },
     Target {
         name: "config",
