@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 use super::Streams;
 use super::upkeep::ask;
-use crate::machine::{Input, Stray, Trouble};
+use crate::machine::{Input, Machine, Stray, Trouble};
 
 /// Strays looked at per subject and round, so that a flood of them stays cheap.
 const STRAYS_MAX: usize = 100;
@@ -78,7 +78,16 @@ pub(super) struct Look {
 }
 
 impl Discovery {
-    pub(super) fn new(declared: Vec<Category>, undeclared: Undeclared) -> Self {
+    /// Begins with what the machine serves.
+    pub(super) fn of(machine: &Machine) -> Self {
+        let undeclared = match machine.serves_undeclared() {
+            true => Undeclared::Serve,
+            false => Undeclared::Bury,
+        };
+        Self::new(machine.served(), undeclared)
+    }
+
+    fn new(declared: Vec<Category>, undeclared: Undeclared) -> Self {
         Self {
             declared: declared.into_iter().collect(),
             found: BTreeMap::new(),

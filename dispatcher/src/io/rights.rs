@@ -62,8 +62,13 @@ fn unanswered(connection: &Connection, inbox: &str, error: RequestErrorKind) -> 
     }
     match error {
         RequestErrorKind::NoResponders => unchecked("this server does not tell them"),
-        _ if violation.is_empty() => unchecked("the server does not answer"),
-        _ => unchecked("this login may not ask for them on $SYS.REQ.USER.INFO"),
+        RequestErrorKind::TimedOut
+        | RequestErrorKind::InvalidSubject
+        | RequestErrorKind::MaxPayloadExceeded
+        | RequestErrorKind::Other => unchecked(match violation.is_empty() {
+            true => "the server does not answer",
+            false => "this login may not ask for them on $SYS.REQ.USER.INFO",
+        }),
     }
     Ok(())
 }

@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::burial::Held;
-use super::discovery::{Discovery, Undeclared};
+use super::discovery::Discovery;
 use super::intake::PullStatus;
 use super::lease::Keeper;
 use super::links::Links;
@@ -183,22 +183,16 @@ impl Service {
         tokio::spawn(rights::watch(connection.clone(), reports.clone()));
         tokio::spawn(histories::write(buckets.attempts, changes, reports.clone()));
         let lessons = training::start(reports.clone(), has_stack)?;
-        let undeclared = match machine.serves_undeclared() {
-            true => Undeclared::Serve,
-            false => Undeclared::Bury,
-        };
         let upkeep = upkeep::start(upkeep::Start {
             streams: streams.clone(),
             settings,
             served: machine.served(),
-            discovery: Discovery::new(machine.served(), undeclared),
+            discovery: Discovery::of(&machine),
             clock,
             lease: lease.view(),
             reports: reports.clone(),
         });
         let desk = StatusDesk::start(streams.clone());
-        let mut expected_none = HeaderMap::new();
-        expected_none.insert(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, "0");
         let service = Self {
             links,
             connection,
@@ -219,7 +213,7 @@ impl Service {
             orders: Orders::new(),
             keeper: forecasts::Keeper::start(buckets.forecasts),
             lessons,
-            expected_none,
+            expected_none: expected_none(),
             lease,
             reclaimed: None,
             upkeep,
@@ -501,6 +495,13 @@ impl Service {
             let _ = reports.send(input).await;
         });
     }
+}
+
+/// Returns the headers of a write that must be the first on its subject.
+fn expected_none() -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, "0");
+    headers
 }
 
 /// A time that does not come.

@@ -390,14 +390,7 @@ impl Machine {
                 self.begin_takeover(now.time, out);
                 self.manage(now, crate::roles::Input::Lead { epoch, until }, out);
             }
-            Input::Renewed { until } => {
-                if self.hearing.renew(now.time, until) {
-                    self.void_pulls();
-                    self.revive_jobs(now, out);
-                }
-                let epoch = self.epoch;
-                self.manage(now, crate::roles::Input::Lead { epoch, until }, out);
-            }
+            Input::Renewed { until } => self.renew(now, until, out),
             Input::Roles(input) => self.manage(now, input, out),
             Input::Stop => self.stop(out),
             Input::Turn => self.end_turn(now, out),
@@ -443,6 +436,15 @@ impl Machine {
             let delay = delay.min(self.params.ack_wait);
             self.send_away(now.time, sequence, history, delay, String::new());
         }
+    }
+
+    fn renew(&mut self, now: Now, until: Time, out: &mut Vec<Output>) {
+        if self.hearing.renew(now.time, until) {
+            self.void_pulls();
+            self.revive_jobs(now, out);
+        }
+        let epoch = self.epoch;
+        self.manage(now, crate::roles::Input::Lead { epoch, until }, out);
     }
 
     fn stop(&mut self, out: &mut Vec<Output>) {

@@ -103,10 +103,23 @@ impl Machine {
         };
         job.absolve(now, from, assignment, out);
         job.attempt = job.attempt.max(assignment.attempt().get());
-        let category = job.source.category.clone();
+        self.note_end(now, from, &job, &outcome, out);
+        self.settle(now, from, job, outcome, confirmation, out);
+    }
+
+    /// Takes what an outcome tells of its node.
+    fn note_end(
+        &mut self,
+        now: Now,
+        from: &NodeId,
+        job: &Job,
+        outcome: &Outcome,
+        out: &mut Vec<Output>,
+    ) {
+        let (sequence, category) = (job.ack.sequence(), job.source.category.clone());
         match outcome.status {
             OutcomeStatus::Completed => {
-                if self.fleet.complete(now.time, from, sequence, &outcome) {
+                if self.fleet.complete(now.time, from, sequence, outcome) {
                     let node = from.clone();
                     out.push(Output::Event(Event::Verdict(Verdict::NodeTrusted {
                         node,
@@ -140,7 +153,6 @@ impl Machine {
                 self.fleet.drain(from);
             }
         }
-        self.settle(now, from, job, outcome, confirmation, out);
     }
 
     /// Looks again at how jobs end on the node, now that its peers may have shown more.

@@ -23,7 +23,9 @@ impl Rights {
         };
         let rights = rights(&party, &Place::of(name));
         let of = |action: Action| {
-            let meant = rights.iter().filter(|right: &&Right| right.action == action);
+            let meant = rights
+                .iter()
+                .filter(|right: &&Right| right.action == action);
             meant.map(|right| right.subject.clone()).collect()
         };
         Rights {
