@@ -28,7 +28,7 @@ const PRODUCER: &str = "producer";
 
 async fn start(workers: &[(&str, &str)]) -> Cluster {
     let party = Party::Producer {
-        categories: vec!["echo".parse().unwrap()],
+        categories: vec!["echo".parse().expect("it is a category")],
         reads_outcomes: true,
     };
     let users = logins::entries(&[Login::new(&party, PRODUCER)]);
@@ -59,30 +59,34 @@ impl Intruder {
             std::future::ready(())
         });
         let url = format!("nats://127.0.0.1:{}", cluster.server().port());
-        let client = options.connect(url).await.unwrap();
+        let client = options.connect(url).await.expect("the login exists");
         Self { client, refusals }
     }
 
     /// Publishes; the server must refuse it.
     async fn may_not_publish(&mut self, subject: &str) {
         let sent = self.client.publish(subject.to_owned(), "{}".into()).await;
-        sent.unwrap();
+        sent.expect("it can be sent");
         self.is_refused("Publish", subject).await;
     }
 
     /// Subscribes; the server must refuse it.
     async fn may_not_subscribe(&mut self, subject: &str) {
-        let _subscriber = self.client.subscribe(subject.to_owned()).await.unwrap();
+        let _subscriber = self
+            .client
+            .subscribe(subject.to_owned())
+            .await
+            .expect("it can be sent");
         self.is_refused("Subscription", subject).await;
     }
 
     async fn is_refused(&mut self, what: &str, subject: &str) {
         // What was refused is refused before this is answered.
-        self.client.flush().await.unwrap();
+        self.client.flush().await.expect("the server answers");
         let refusal = tokio::time::timeout(LIMIT, self.refusals.recv()).await;
         let refusal = refusal.unwrap_or_else(|_| panic!("{what} to {subject} is not refused"));
         let expected = format!("{what} to \"{subject}\"");
-        let refusal = refusal.unwrap();
+        let refusal = refusal.expect("the client lives");
         assert!(refusal.contains(&expected), "{refusal} is not {expected}");
     }
 }
@@ -339,8 +343,8 @@ fn permissions(line: &str) -> String {
         .arg("permissions")
         .args(line.split(' '))
         .output()
-        .unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
+        .expect("it runs");
+    let text = String::from_utf8(output.stdout).expect("it is text");
     assert!(output.status.success(), "{line}: {text}");
     text
 }
