@@ -8,6 +8,7 @@ mod alone;
 mod boots;
 mod candidate;
 mod conduct;
+mod forecasts;
 mod node;
 mod placing;
 mod presence;
@@ -19,7 +20,6 @@ mod trust;
 mod unheard;
 
 use std::collections::BTreeMap;
-use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ pub use pulse::Presence;
 pub use recording::Author;
 
 use crate::category::Policy;
-use crate::forecast::{Lesson, NodeForecast, Params, Stack};
+use crate::forecast::{NodeForecast, Params, Stack};
 use crate::placement::{
     Amounts, Board, CPU, CategoryIndex, Experience, Figures, Foreseen, Obstacle, Outlook, Standing,
     amounts, resources,
@@ -49,10 +49,6 @@ use unheard::Unheard;
 
 /// Bounds the memory that heartbeats with invented names can take.
 const NODES_MAX: usize = 20_000;
-/// Nodes without a completed job for which forecasts are made: one takes some 80 KiB
-/// (`make bench-forecast`), and names cost nothing. Every other node gets its own with its
-/// first completed job. Guessed: as many as start at once in large fleets.
-const UNPROVEN_FORECASTS_MAX: usize = 2_000;
 /// How long a node that is gone and has nothing in hand stays listed.
 const FORGET_AFTER: Duration = Duration::from_secs(15 * 60);
 /// More cores than any machine has: a heartbeat that claims them is broken.
@@ -219,13 +215,7 @@ impl Fleet {
         if self.nodes.len() >= NODES_MAX {
             return Err(Refusal::TooManyNodes);
         }
-        let is_open = self.unproven < UNPROVEN_FORECASTS_MAX;
-        let is_known = self.remembered.contains_key(id);
-        let forecast = match is_open || is_known {
-            true => self.begin_forecast(id),
-            false => None,
-        };
-        self.unproven += usize::from(forecast.is_some());
+        let forecast = self.forecast_of(id);
         let slot = self.board.add_node(Figures::new(amounts(beat.capacity)));
         if slot == self.ids.len() {
             self.ids.push(id.clone());
@@ -353,77 +343,6 @@ impl Fleet {
         let known = node.round_trip().unwrap_or_default().as_secs_f32();
         self.board
             .update(node.slot, |figures| figures.round_trip_s = known);
-    }
-
-    fn begin_forecast(&mut self, node: &NodeId) -> Option<Box<NodeForecast>> {
-        if self.settings.forecast.mode == ForecastMode::Off {
-            return None;
-        }
-        let remembered = self.remembered.remove(node);
-        Some(remembered.unwrap_or_else(|| {
-            let forecast = NodeForecast::new(node, self.settings.forecast, &self.stack);
-            Box::new(forecast)
-        }))
-    }
-
-    /// The node has completed its first job: what is forecast of it is worth its memory.
-    fn prove(&mut self, id: &NodeId) {
-        let Some(node) = self.nodes.get(id) else {
-            return;
-        };
-        if node.forecast.is_some() {
-            self.unproven -= 1;
-            return;
-        }
-        let forecast = self.begin_forecast(id);
-        if let Some(node) = self.nodes.get_mut(id) {
-            node.forecast = forecast;
-        }
-    }
-
-    /// Takes forecasts from before the start, for nodes that will be heard of.
-    pub fn remember(&mut self, forecasts: Vec<(NodeId, NodeForecast)>) {
-        let boxed = forecasts
-            .into_iter()
-            .map(|(node, forecast)| (node, Box::new(forecast)));
-        self.remembered.extend(boxed);
-    }
-
-    /// Gives up the forecasts of nodes that were not heard of.
-    pub fn forget_remembered(&mut self) {
-        self.remembered.clear();
-    }
-
-    /// Replaces the global model over the experts, for all nodes.
-    pub fn set_stack(&mut self, stack: &Arc<Stack>) {
-        self.stack = Arc::clone(stack);
-        let nodes = self
-            .nodes
-            .values_mut()
-            .filter_map(|node| node.forecast.as_mut());
-        for forecast in nodes.chain(self.remembered.values_mut()) {
-            forecast.set_stack(stack);
-        }
-    }
-
-    /// Adds what can be learned from the next `count` nodes after `last`;
-    /// returns the last of them, or `None` at the end.
-    pub fn take_lessons(
-        &mut self,
-        last: Option<&NodeId>,
-        count: usize,
-        lessons: &mut Vec<Lesson>,
-    ) -> Option<NodeId> {
-        let start = last.map_or(Bound::Unbounded, Bound::Excluded);
-        let mut next = self.nodes.range_mut((start, Bound::Unbounded));
-        let mut seen = None;
-        for (id, node) in next.by_ref().take(count) {
-            if let Some(forecast) = &mut node.forecast {
-                forecast.take_lessons(lessons);
-            }
-            seen = Some(id.clone());
-        }
-        next.next().and(seen)
     }
 
     /// Forgets the nodes that went long ago and left nothing behind; returns which.

@@ -1,6 +1,7 @@
 //! Jobs are placed on nodes, recorded, and learned from.
 
 use super::*;
+use crate::fleet::forecasts::UNPROVEN_FORECASTS_MAX;
 use crate::placement::Slot;
 
 /// Three nodes, of which the second is busy.

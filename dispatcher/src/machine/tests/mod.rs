@@ -9,6 +9,7 @@ mod losses;
 mod nodes;
 mod overdue;
 mod pinging;
+mod sealed;
 mod status;
 mod unsendable;
 mod waiting;
@@ -31,7 +32,7 @@ use rolecast_common::wire::{
 use super::*;
 use crate::claim::Claimed;
 use crate::fleet::tests::{beat, params};
-use crate::seal::Key;
+use sealed::{seals, sent_as};
 
 const START: u64 = 1_700_000_000_000;
 
@@ -78,25 +79,6 @@ fn led(mut machine: Machine, epoch: u64) -> Machine {
     };
     machine.handle(now(0.0), lead, &mut Vec::new());
     machine
-}
-
-/// What a dispatcher knows that leads under this epoch.
-fn seals(epoch: u64) -> Seals {
-    let key = |epoch| Key::new(u128::from(epoch).to_be_bytes());
-    let with = |seals: Seals, epoch| seals.with(Epoch::new(epoch), key(epoch));
-    (1..=epoch).fold(Seals::default(), with)
-}
-
-/// An assignment of this epoch that was sent to the node n1 with this ack subject.
-fn sent_as(epoch: u64, like: &Assignment, ack: Ack) -> Assignment {
-    Assignment::sealed(
-        Epoch::new(epoch),
-        like.category().clone(),
-        like.job().clone(),
-        like.attempt(),
-        ack,
-        |text| seals(epoch).seal(&node("n1"), text),
-    )
 }
 
 fn node(name: &str) -> NodeId {

@@ -113,7 +113,9 @@ fn an_older_dispatcher_is_refused_and_a_newer_one_is_remembered() {
     newer = with_epoch(&newer, 9);
     bench.offer(newer);
     bench.offer(assignment("b", 1));
-    let reason = "stale epoch 7: this node has seen 9".to_owned();
+    let reason = "stale epoch 7: this node has seen 9; if that was no dispatcher's, stop this \
+                  worker and run rolecast-worker forget-epoch"
+        .to_owned();
     assert_eq!(bench.refusal(), Some((OutcomeStatus::Refused, reason)));
     assert_eq!(bench.heartbeat().epoch, Epoch::new(9));
 }
