@@ -60,16 +60,13 @@ fn unanswered(connection: &Connection, inbox: &str, error: RequestErrorKind) -> 
              it go; grant that, or set inbox_prefix in [nats] to the inboxes that it may use"
         );
     }
-    match error {
-        RequestErrorKind::NoResponders => unchecked("this server does not tell them"),
-        RequestErrorKind::TimedOut
-        | RequestErrorKind::InvalidSubject
-        | RequestErrorKind::MaxPayloadExceeded
-        | RequestErrorKind::Other => unchecked(match violation.is_empty() {
-            true => "the server does not answer",
-            false => "this login may not ask for them on $SYS.REQ.USER.INFO",
-        }),
-    }
+    unchecked(if error == RequestErrorKind::NoResponders {
+        "this server does not tell them"
+    } else if violation.is_empty() {
+        "the server does not answer"
+    } else {
+        "this login may not ask for them on $SYS.REQ.USER.INFO"
+    });
     Ok(())
 }
 

@@ -180,7 +180,6 @@ impl Service {
         let Ok(inputs) = Inputs::open(client, &inbox, heartbeats, reports_in).await else {
             return Ok(Err(Closed));
         };
-        tokio::spawn(rights::watch(connection.clone(), reports.clone()));
         tokio::spawn(histories::write(buckets.attempts, changes, reports.clone()));
         let lessons = training::start(reports.clone(), has_stack)?;
         let upkeep = upkeep::start(upkeep::Start {
@@ -230,6 +229,7 @@ impl Service {
     pub(super) async fn run(mut self, mut shutdown: Pin<&mut impl Future<Output = ()>>) -> Ended {
         let mut timer = Timer::new();
         let mut stop_at = None;
+        tokio::spawn(rights::watch(self.connection.clone(), self.reports.clone()));
         self.end_turn().await;
         loop {
             timer.set(&self.clock, self.machine.next_deadline());
