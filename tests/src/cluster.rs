@@ -28,7 +28,7 @@ use nix::unistd::Pid;
 use rolecast_common::subjects;
 use rolecast_common::wire::{self, Encoding, NodeHealth, NodeStatus, Status};
 
-use crate::logins::{DISPATCHER, OPERATOR, assert_nothing_was_refused};
+use crate::logins::{DISPATCHER, OPERATOR, assert_node, assert_nothing_was_refused};
 use crate::process::{Process, program};
 use crate::server::Server;
 use crate::wait::{wait_for, wait_until};
@@ -203,6 +203,7 @@ impl Cluster {
     }
 
     fn write_worker(&self, node: &str, config: &str) -> String {
+        assert_node(node);
         // Side by side on one machine, each test keeps its state to itself.
         let text = format!("node = \"{node}\"\nstate_directory = \"state\"\n{config}");
         let file = format!("worker-{node}.toml");

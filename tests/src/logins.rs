@@ -15,9 +15,9 @@ pub const DISPATCHER: &str = "dispatcher";
 pub const OPERATOR: &str = "operator";
 
 /// The nodes that tests start workers for; each is a login of every server.
-const NODES: [&str; 15] = [
+const NODES: [&str; 17] = [
     "n0", "n1", "n2", "n3", "n4", "n5", "n6", "n7", "n8", "n9", "one", "two", "leader", "backup",
-    "follower",
+    "follower", "large", "small",
 ];
 /// How often the harness's own clients try to connect again.
 const RECONNECT_DELAY: Duration = Duration::from_millis(50);
@@ -70,15 +70,15 @@ pub fn fill(block: &str, more: &str) -> String {
 
 /// Returns the URL of a server on this machine for one of its users.
 pub fn url(port: u16, user: &str) -> String {
-    let is_node = NODES.contains(&user) || !is_node_name(user);
-    assert!(is_node, "no login for node {user}: add it to NODES");
     format!("nats://{user}:{user}@127.0.0.1:{port}")
 }
 
-/// Tells the nodes that tests make up, such as `n17`, from users that a test adds.
-fn is_node_name(user: &str) -> bool {
-    let number = user.strip_prefix('n');
-    number.is_some_and(|number| number.parse::<u32>().is_ok())
+/// Fails a test that starts a worker for whom there is no login.
+pub(crate) fn assert_node(node: &str) {
+    assert!(
+        NODES.contains(&node),
+        "node {node} has no login: add it to NODES"
+    );
 }
 
 /// Fails a test in which a server refused something for want of a right.

@@ -59,7 +59,7 @@ impl Intruder {
             std::future::ready(())
         });
         let url = format!("nats://127.0.0.1:{}", cluster.server().port());
-        let client = options.connect(url).await.expect("the login exists");
+        let client = options.connect(url).await.expect("the login is known");
         Self { client, refusals }
     }
 
@@ -72,11 +72,8 @@ impl Intruder {
 
     /// Subscribes; the server must refuse it.
     async fn may_not_subscribe(&mut self, subject: &str) {
-        let _subscriber = self
-            .client
-            .subscribe(subject.to_owned())
-            .await
-            .expect("it can be sent");
+        let subscribed = self.client.subscribe(subject.to_owned()).await;
+        let _subscriber = subscribed.expect("it can be sent");
         self.is_refused("Subscription", subject).await;
     }
 
@@ -86,7 +83,7 @@ impl Intruder {
         let refusal = tokio::time::timeout(LIMIT, self.refusals.recv()).await;
         let refusal = refusal.unwrap_or_else(|_| panic!("{what} to {subject} is not refused"));
         let expected = format!("{what} to \"{subject}\"");
-        let refusal = refusal.expect("the client lives");
+        let refusal = refusal.expect("the client is there");
         assert!(refusal.contains(&expected), "{refusal} is not {expected}");
     }
 }
@@ -343,8 +340,8 @@ fn permissions(line: &str) -> String {
         .arg("permissions")
         .args(line.split(' '))
         .output()
-        .expect("it runs");
-    let text = String::from_utf8(output.stdout).expect("it is text");
+        .expect("it can be started");
+    let text = String::from_utf8(output.stdout).expect("it writes text");
     assert!(output.status.success(), "{line}: {text}");
     text
 }

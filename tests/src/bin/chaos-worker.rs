@@ -14,7 +14,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use bytes::Bytes;
 use clap::Parser;
-use rolecast_common::nats::Settings;
+use rolecast_common::nats::{Settings, nats_settings};
 use rolecast_common::unit::{Bytes as Memory, Cores};
 use rolecast_worker::config::Capacity;
 use rolecast_worker::usage::Scope;
@@ -42,6 +42,7 @@ async fn main() -> anyhow::Result<()> {
         url: Some(arguments.url),
         ..Settings::default()
     };
+    let nats = nats_settings(nats, Settings::default())?;
     let runs = Arc::new(runs);
     let handler = move |job: Job| run(job, Arc::clone(&runs));
     // Waiting takes nothing, and what the host is busy with is no concern of this test.

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use bytes::Bytes;
-use rolecast_common::nats::Settings;
+use rolecast_common::nats::{Settings, nats_settings};
+use rolecast_tests::logins::{self, ADMIN};
 use rolecast_worker::{Job, JobError, Worker};
 
 const USAGE: &str = "usage: soak-worker URL NODE COUNTED_URL";
@@ -21,11 +22,12 @@ async fn main() -> anyhow::Result<()> {
     let node = arguments.next().context(USAGE)?;
     let counted_url = arguments.next().context(USAGE)?;
     // A worker has no right to tell this.
-    let client = async_nats::connect(&counted_url).await?;
+    let client = logins::options(ADMIN).connect(&counted_url).await?;
     let nats = Settings {
         url: Some(url),
         ..Settings::default()
     };
+    let nats = nats_settings(nats, Settings::default())?;
     let run = move |job: Job| {
         let client = client.clone();
         async move {
