@@ -1,8 +1,8 @@
 //! The `rolecast` command: submit jobs, look at them and at the nodes, try it all out.
 //!
-//! [`args`] is the command line; [`view`] writes what is shown; [`demo`] decides
-//! what the demonstration does; [`backtest`] judges forecasts;
-//! [`simulate`] compares policies in virtual time; [`io`] talks to
+//! `args` is the command line; `view` writes what is shown; `demo` decides
+//! what the demonstration does; `backtest` judges forecasts;
+//! `simulate` compares policies in virtual time; `io` talks to
 //! NATS, files and processes.
 
 mod args;

@@ -172,7 +172,7 @@ impl Ids {
 }
 
 impl Steps {
-    /// Returns the words that [`Steps::parse`] reads.
+    /// Returns the words that these steps are read from.
     pub fn words(&self) -> Vec<String> {
         let mut words = Vec::new();
         if let Some(group) = &self.group {
