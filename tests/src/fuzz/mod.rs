@@ -3,7 +3,7 @@
 //!
 //! Each [`Target`] reads one kind of input and checks more than that nothing panics: what
 //! was read is the same after it was written and read again, names are single tokens of a
-//! subject, lists are within their bounds. Inputs are [`seeds`], made by our own encoders,
+//! subject, lists are within their bounds. Inputs are `seeds`, made by our own encoders,
 //! what lies in `tests/fuzz/corpus/`, and mutations of both ([`mutate`]). [`run`] needs no
 //! coverage and no nightly compiler; `tests/fuzz` gives the same targets to cargo-fuzz.
 
