@@ -60,7 +60,7 @@ impl Site {
             !lines.contains('<'),
             "something is left to fill in: {lines}"
         );
-        let server = Server::start_with_config(&lines).await;
+        let server = Server::start_with_authorization(&lines).await;
         let client = local(client, &directory);
         Site {
             server,

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use futures_util::{FutureExt as _, StreamExt as _};
 use rolecast_common::nats::Settings;
 use rolecast_common::subjects::STREAM_JOBS;
+use rolecast_tests::logins;
 use rolecast_worker::{Job, JobError, Worker};
 use serde_json::json;
 
@@ -47,7 +48,7 @@ fn encode(delays: &[u32]) -> Bytes {
 
 /// Pulls batches and asks for more when half of one is done.
 pub(crate) async fn direct(url: &str, name: &str) -> anyhow::Result<()> {
-    let client = async_nats::connect(url).await?;
+    let client = logins::options(logins::ADMIN).connect(url).await?;
     let inbox = format!("_INBOX.{name}");
     let mut jobs = client.subscribe(inbox.clone()).await?;
     let mut reports = client.subscribe(REPORT).await?;
@@ -111,7 +112,7 @@ pub(crate) async fn library(url: &str, name: &str) -> anyhow::Result<()> {
             std::future::ready(Ok::<Bytes, JobError>(Bytes::new()))
         })
         .build()?;
-    let client = async_nats::connect(url).await?;
+    let client = logins::options(logins::ADMIN).connect(url).await?;
     let answers = tokio::spawn(answer_all(client, delays));
     worker.run(std::future::pending::<()>()).await?;
     answers.abort();

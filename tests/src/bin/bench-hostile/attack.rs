@@ -12,12 +12,11 @@ use rolecast_common::unit::{Bytes as Amount, Cores, Resources};
 use rolecast_common::wire::{
     Blob, Encoding, Heartbeat, JobUsage, Outcome, OutcomeBatch, OutcomeStatus, VERSION, encode,
 };
+use rolecast_tests::logins;
 use tokio::task::JoinHandle;
 
-use super::system::{CATEGORY, System};
+use super::system::{CATEGORY, EVIL, System};
 
-/// The name of the worker that is hostile.
-const EVIL: &str = "evil";
 const FAKE_NODES: u64 = 20_000;
 const CATEGORIES: u64 = 2_000;
 const REQUESTS_PER_SECOND: u64 = 5_000;
@@ -60,6 +59,20 @@ impl Attack {
         }
     }
 
+    /// Returns who it logs in as.
+    fn login(self) -> &'static str {
+        match self {
+            Self::ForgingWorker
+            | Self::EpochRaiser
+            | Self::Hoarder
+            | Self::BatchFlood
+            | Self::FullClaimNode => EVIL,
+            Self::ApiFlood => "viewer",
+            // Rights that no worker and no producer of a category has.
+            Self::FakeNodes | Self::UndeclaredCategories => logins::ADMIN,
+        }
+    }
+
     /// Begins it; it goes on until its tasks are aborted. `foreign` is the ack subject of
     /// a message that another application has in hand.
     pub(crate) async fn begin(
@@ -67,7 +80,7 @@ impl Attack {
         system: &System,
         foreign: &str,
     ) -> anyhow::Result<Vec<JoinHandle<anyhow::Result<()>>>> {
-        let client = system.connect().await?;
+        let client = system.connect(self.login()).await;
         let foreign = foreign.to_owned();
         let task = match self {
             Self::ForgingWorker => tokio::spawn(forge(client, foreign)),

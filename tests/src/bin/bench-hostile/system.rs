@@ -8,9 +8,12 @@ use async_nats::jetstream::consumer::{AckPolicy, pull};
 use async_nats::jetstream::{self, stream};
 use bytes::Bytes;
 use futures_util::StreamExt as _;
+use rolecast_common::id::NodeId;
 use rolecast_common::nats::Settings;
+use rolecast_common::rights::{Login, Party};
 use rolecast_common::subjects;
 use rolecast_common::wire::{self, Encoding, NodeHealth, Status};
+use rolecast_tests::logins;
 use rolecast_tests::process::Process;
 use rolecast_tests::server::Server;
 use rolecast_tests::wait::wait_until;
@@ -19,6 +22,8 @@ use rolecast_worker::{Job, JobError, Worker};
 /// The category of the load.
 pub(crate) const CATEGORY: &str = "noop";
 pub(crate) const WORKERS: [&str; 3] = ["n1", "n2", "n3"];
+/// The worker that is hostile; it has the login of a node.
+pub(crate) const EVIL: &str = "evil";
 /// Another application's stream, and its consumer.
 const FOREIGN: &str = "FOREIGN";
 const READER: &str = "reader";
@@ -35,11 +40,13 @@ pub(crate) struct System {
 
 impl System {
     pub(crate) async fn start() -> anyhow::Result<Self> {
-        let server = Server::start().await;
+        let evil = NodeId::new(EVIL)?;
+        let evil = Login::new(&Party::Worker(evil), EVIL);
+        let server = Server::start_with_users(&logins::entries(&[evil])).await;
         let client = server.client().await;
         let directory = server.directory();
         directory.write("rolecast.toml", CONFIG);
-        let url = server.url();
+        let url = server.url_as(logins::DISPATCHER);
         let program = std::env::current_exe()?.with_file_name("rolecast-dispatcher");
         anyhow::ensure!(
             program.is_file(),
@@ -50,6 +57,7 @@ impl System {
         let dispatcher = Process::spawn("dispatcher", directory.path(), &program, arguments);
         let own = std::env::current_exe()?;
         let spawn = |name: &&str| {
+            let url = server.url_as(name);
             let arguments = ["worker", url.as_str(), *name];
             Process::spawn(name, directory.path(), &own, arguments)
         };
@@ -81,10 +89,9 @@ impl System {
         jetstream::new(self.client.clone())
     }
 
-    /// Connects another party.
-    pub(crate) async fn connect(&self) -> anyhow::Result<Client> {
-        let client = async_nats::connect(self.server.url()).await;
-        client.context("an attacker cannot connect")
+    /// Connects as another party.
+    pub(crate) async fn connect(&self, login: &str) -> Client {
+        self.server.client_as(login).await
     }
 
     /// Returns how much memory the dispatcher has used at most, in MiB.
