@@ -37,6 +37,10 @@ async fn with_passwords() -> Site {
 /// Runs a dispatcher, a worker and a job under the logins of the site; returns what runs.
 async fn runs_a_job(site: &Site) -> [Process; 2] {
     let mut programs = [site.dispatcher(), site.worker("web-1", "web-1")];
+    wait_until("the queue is there", LIMIT, async || {
+        programs[0].log().contains("dispatcher started")
+    })
+    .await;
     site.complete_a_job().await;
     for program in &mut programs {
         assert!(program.is_running());
@@ -100,7 +104,10 @@ async fn a_producer_in_an_account_of_its_own_runs_a_job() {
 async fn an_account_reaches_what_is_exported_to_it_whatever_its_rights() {
     let (directory, _) = directory();
     let server = server_lines(&["tls", "accounts"]);
-    let server = server.replace("<rights of producer>", "<rights of operator>");
+    let rights = Rights::of("operator").block();
+    // The inbox is the login's own all the same.
+    let rights = rights.replace("_INBOX.operator", "_INBOX.producer");
+    let server = server.replace("<rights of producer>", &rights);
     let client = client_lines(&["tls", "passwords"]);
     let site = Site::start(directory, &server, &client).await;
     let _programs = runs_a_job(&site).await;
