@@ -25,6 +25,7 @@ mod links;
 mod outbox;
 mod persist;
 mod pings;
+mod pulls;
 mod recovery;
 mod refusals;
 mod requests;

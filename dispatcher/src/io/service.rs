@@ -11,14 +11,13 @@ use futures_util::{FutureExt as _, StreamExt as _};
 use rolecast_common::assignment::Ack;
 use rolecast_common::id::{Epoch, Sequence};
 use rolecast_common::nats::{Clock, Connection, Meaning, ServerError, Timer};
-use rolecast_common::subjects::{self, STREAM_RESULTS, Source};
+use rolecast_common::subjects::{self, STREAM_RESULTS};
 use rolecast_common::time::{Now, Time};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::burial::Held;
 use super::discovery::Discovery;
-use super::intake::PullStatus;
 use super::lease::Keeper;
 use super::links::Links;
 use super::pings::Pings;
@@ -379,46 +378,8 @@ impl Service {
         }
     }
 
-    fn on_pull(&mut self, message: Message) {
-        if let Some(status) = message.status {
-            self.on_pull_status(&message, status);
-            return;
-        }
-        let Some(delivery) = intake::delivery(&message, self.streams.jobs_created) else {
-            tracing::warn!(event = "delivery_unreadable", subject = %message.subject, "not a job");
-            return;
-        };
-        let held = Held {
-            subject: message.subject,
-            headers: message.headers,
-            payload: message.payload,
-        };
-        self.held.insert(delivery.ack.sequence(), held);
-        self.tell(Input::Delivered(delivery));
-    }
-
-    fn on_pull_status(&mut self, message: &Message, status: async_nats::StatusCode) {
-        let name = message.subject.rsplit('.').next().unwrap_or_default();
-        let Some(source) = Source::from_consumer(name) else {
-            return;
-        };
-        match intake::pull_status(message, status) {
-            PullStatus::Alive => self.tell(Input::PullAlive { source }),
-            PullStatus::Ended { undelivered } => self.tell(Input::PullEnded {
-                source,
-                undelivered,
-            }),
-            PullStatus::Failed => {
-                let why = message.description.clone().unwrap_or_default();
-                tracing::debug!(event = "pull_failed", %source, %status, why, "pull failed");
-                self.tell(Input::PullFailed { source });
-                self.look_soon();
-            }
-        }
-    }
-
     /// Has it looked at what is there, as something may be missing.
-    fn look_soon(&self) {
+    pub(super) fn look_soon(&self) {
         // If there is no room, a look is due already.
         let _ = self.upkeep.try_send(upkeep::Order::Look);
     }
