@@ -112,9 +112,12 @@ async fn the_jobs_of_a_killed_worker_go_before_those_that_came_later() {
     let nodes = [("n1", worker.as_str()), ("n2", worker.as_str())];
     let mut cluster = Cluster::start(dispatcher, &nodes).await;
     submit_waits(&cluster, 20, "1.5").await;
-    cluster.wait_running(4).await;
-    cluster.worker("n1").kill();
     let directory = cluster.directory().to_owned();
+    wait_until("four have begun", LIMIT, async || {
+        starts(&directory).len() >= 4
+    })
+    .await;
+    cluster.worker("n1").kill();
     let begun = starts(&directory);
     let of_n1 = begun.iter().filter(|(_, node)| node == "n1");
     // Those that n1 ran when it died are the last two it began.
