@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use async_nats::Client;
 use bytes::Bytes;
 use futures_util::{FutureExt as _, StreamExt as _};
-use rolecast_common::nats::Settings;
+use rolecast_common::nats::{Settings, nats_settings};
 use rolecast_common::subjects::STREAM_JOBS;
 use rolecast_tests::logins;
 use rolecast_worker::{Job, JobError, Worker};
@@ -99,6 +99,7 @@ pub(crate) async fn library(url: &str, name: &str) -> anyhow::Result<()> {
         url: Some(url.to_owned()),
         ..Settings::default()
     };
+    let nats = nats_settings(nats, Settings::default())?;
     let worker = Worker::builder()
         .node(name)
         .role("follower")

@@ -9,7 +9,7 @@ use async_nats::jetstream::{self, stream};
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use rolecast_common::id::NodeId;
-use rolecast_common::nats::Settings;
+use rolecast_common::nats::{Settings, nats_settings};
 use rolecast_common::rights::{Login, Party};
 use rolecast_common::subjects;
 use rolecast_common::wire::{self, Encoding, NodeHealth, Status};
@@ -146,6 +146,7 @@ pub(crate) async fn work(url: &str, name: &str) -> anyhow::Result<()> {
         url: Some(url.to_owned()),
         ..Settings::default()
     };
+    let nats = nats_settings(nats, Settings::default())?;
     let nothing = |_: Job| std::future::ready(Ok::<Bytes, JobError>(Bytes::new()));
     Worker::builder()
         .node(name)
