@@ -16,6 +16,7 @@ pub mod assignment;
 pub mod fnv;
 pub mod id;
 pub mod label;
+pub mod lines;
 pub mod nats;
 pub mod options;
 pub mod requests;

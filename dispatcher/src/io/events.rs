@@ -1,51 +1,25 @@
 //! Writes the machine's events to the log, one name each, so that one can grep.
 
 use std::mem::{Discriminant, discriminant};
-use std::time::Duration;
 
 use foldhash::HashMap;
+use rolecast_common::lines::Limit;
 use rolecast_common::time::Time;
 
 use super::{role_events, verdict_events};
 use crate::machine::{Diversion, Event, JobsGone, KeptAway, LongWait, Trouble};
 
-/// Lines of one kind in an interval: enough to see what goes on, and too few to fill a
-/// disk, whatever senders do.
+/// Lines of one kind in ten seconds: more than happens where nothing is wrong.
 const LINES_MAX: u32 = 100;
-const INTERVAL: Duration = Duration::from_secs(10);
 
 /// Lets so many lines of each kind pass, and counts the others.
 #[derive(Debug, Default)]
-pub(super) struct Log(HashMap<Discriminant<Event>, Kind>);
-
-#[derive(Debug, Default)]
-struct Kind {
-    since: Time,
-    lines: u32,
-    suppressed: u64,
-}
-
-impl Kind {
-    /// Returns how many lines were suppressed before this one, or `None` if this one is
-    /// suppressed as well.
-    fn pass(&mut self, now: Time) -> Option<u64> {
-        if now.since(self.since) >= INTERVAL {
-            self.since = now;
-            self.lines = 0;
-        }
-        if self.lines >= LINES_MAX {
-            self.suppressed += 1;
-            return None;
-        }
-        self.lines += 1;
-        Some(std::mem::take(&mut self.suppressed))
-    }
-}
+pub(super) struct Log(HashMap<Discriminant<Event>, Limit<LINES_MAX>>);
 
 impl Log {
     pub(super) fn event(&mut self, now: Time, event: &Event) {
-        let kind = self.0.entry(discriminant(event)).or_default();
-        let Some(suppressed) = kind.pass(now) else {
+        let limit = self.0.entry(discriminant(event)).or_default();
+        let Some(suppressed) = limit.pass(now) else {
             return;
         };
         if suppressed > 0 {
@@ -207,20 +181,4 @@ fn log_kept_away(kept: &KeptAway) {
         cpu_expected = kept.cpu_expected.get(),
         "forecasts keep jobs away from a node"
     );
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_flood_of_one_kind_becomes_few_lines_and_a_count() {
-        let at = |seconds| Time::from_start(Duration::from_secs(seconds));
-        let mut kind = Kind::default();
-        let passed = (0..20_000).filter_map(|_| kind.pass(at(20))).count();
-        assert_eq!(passed, 100);
-        assert_eq!(kind.pass(at(29)), None);
-        assert_eq!(kind.pass(at(30)), Some(19_901));
-        assert_eq!(kind.pass(at(31)), Some(0));
-    }
 }

@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
+use rolecast_common::lines;
 use rolecast_common::time::Time;
 
 use crate::agent::Event;
 
-/// Lines of one kind in an interval: enough to see what is going on, too few
-/// to fill a disk.
-const LINES_MAX: u32 = 10;
-const INTERVAL: Duration = Duration::from_secs(10);
+/// A worker's lines of one kind in ten seconds.
+type Limit = lines::Limit<10>;
 
 /// What may come with every message and must not become a line each.
 #[derive(Debug, Default)]
@@ -22,31 +21,6 @@ pub(super) struct Log {
     unknown_batch: Limit,
     roles_refused: Fading,
     malformed: Limit,
-}
-
-/// Lets some lines pass and counts the others.
-#[derive(Debug, Default)]
-struct Limit {
-    since: Time,
-    lines: u32,
-    suppressed: u64,
-}
-
-impl Limit {
-    /// Returns how many lines were suppressed before this one, or `None` if
-    /// this one is suppressed as well.
-    fn pass(&mut self, now: Time) -> Option<u64> {
-        if now.since(self.since) >= INTERVAL {
-            self.since = now;
-            self.lines = 0;
-        }
-        if self.lines >= LINES_MAX {
-            self.suppressed += 1;
-            return None;
-        }
-        self.lines += 1;
-        Some(std::mem::take(&mut self.suppressed))
-    }
 }
 
 /// How soon a line of a kind that goes on and on may follow the last one; it doubles
@@ -202,15 +176,5 @@ mod tests {
         let later = start + second * 600 + FADING_MAX;
         assert!(fading.pass(later).is_some());
         assert!(fading.pass(later + FADING_MIN).is_some());
-    }
-
-    #[test]
-    fn lines_beyond_the_rate_are_counted_and_told_later() {
-        let mut limit = Limit::default();
-        let start = Time::from_start(Duration::from_secs(60));
-        let passed = (0..100).filter(|_| limit.pass(start).is_some()).count();
-        assert_eq!(passed, 10);
-        assert_eq!(limit.pass(start + INTERVAL), Some(90));
-        assert_eq!(limit.pass(start + INTERVAL), Some(0));
     }
 }
