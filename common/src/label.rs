@@ -148,6 +148,9 @@ impl fmt::Display for Term {
 pub struct Requirement(Vec<Term>);
 
 impl Requirement {
+    /// Asks for nothing.
+    pub const NONE: Self = Self(Vec::new());
+
     /// Reads `name=value, name, ...`; one name with two values holds nowhere
     /// and is refused.
     pub fn parse(text: &str) -> Option<Self> {

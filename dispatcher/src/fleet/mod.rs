@@ -15,6 +15,7 @@ mod presence;
 mod pulse;
 mod recording;
 mod rounds;
+mod scan;
 mod skew;
 mod trust;
 mod unheard;
@@ -39,8 +40,8 @@ pub use recording::Author;
 use crate::category::Policy;
 use crate::forecast::{NodeForecast, Params, Stack};
 use crate::placement::{
-    Amounts, Board, CPU, CategoryIndex, Experience, Figures, Foreseen, Obstacle, Outlook, Standing,
-    amounts, resources,
+    Amounts, Board, CPU, CategoryIndex, Experience, Figures, Foreseen, Obstacle, Outlook, Slot,
+    Standing, amounts, resources,
 };
 use crate::profile::Learner;
 use conduct::Peers;
@@ -51,6 +52,8 @@ use unheard::Unheard;
 const NODES_MAX: usize = 20_000;
 /// How long a node that is gone and has nothing in hand stays listed.
 const FORGET_AFTER: Duration = Duration::from_secs(15 * 60);
+/// How often such nodes are looked for: to look at all nodes takes a while.
+const FORGET_INTERVAL: Duration = Duration::from_secs(5);
 /// More cores than any machine has: a heartbeat that claims them is broken.
 const CORES_MAX: f64 = 65_536.0;
 /// A busier node does not tell what its jobs need, only what they get.
@@ -118,6 +121,8 @@ pub struct Fleet {
     stack: Arc<Stack>,
     presences: Presences,
     unheard: Unheard,
+    /// When nodes that left nothing behind are forgotten next.
+    forget_due: Time,
     /// Nodes with a forecast and without a completed job.
     unproven: usize,
     /// Forecasts from before the start, until their nodes are heard of.
@@ -149,6 +154,7 @@ impl Fleet {
             stack: Arc::default(),
             presences: Presences::default(),
             unheard: Unheard::default(),
+            forget_due: Time::ZERO,
             unproven: 0,
             remembered: BTreeMap::new(),
         }
@@ -182,6 +188,16 @@ impl Fleet {
 
     pub fn nodes(&self) -> impl Iterator<Item = &Node> {
         self.nodes.values()
+    }
+
+    /// Returns every so many-th node, beginning with the one in this slot.
+    pub fn every(&self, step: usize, first: Slot) -> impl Iterator<Item = &Node> {
+        let slots = (first..self.ids.len()).step_by(step);
+        slots.filter_map(|slot| {
+            self.nodes
+                .get(&self.ids[slot])
+                .filter(|node| node.slot == slot)
+        })
     }
 
     pub fn get(&self, id: &NodeId) -> Option<&Node> {
@@ -345,8 +361,13 @@ impl Fleet {
             .update(node.slot, |figures| figures.round_trip_s = known);
     }
 
-    /// Forgets the nodes that went long ago and left nothing behind; returns which.
+    /// Forgets, now and then, the nodes that went long ago and left nothing behind;
+    /// returns which.
     pub fn forget(&mut self, now: Time) -> Vec<NodeId> {
+        if now < self.forget_due {
+            return Vec::new();
+        }
+        self.forget_due = now + FORGET_INTERVAL;
         let (board, categories) = (&mut self.board, &mut self.categories);
         let (presences, unproven) = (&mut self.presences, &mut self.unproven);
         let mut forgotten = Vec::new();

@@ -237,7 +237,7 @@ impl Node {
     }
 
     pub(super) fn standing(&self) -> Standing {
-        let is_gone = self.is_gone || self.hearing.is_unheard;
+        let is_gone = self.is_gone || self.hearing.is_closed();
         match (is_gone, self.is_draining || self.is_drained) {
             (true, _) => Standing::Gone,
             (false, true) => Standing::Draining,

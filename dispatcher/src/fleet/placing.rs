@@ -8,9 +8,7 @@ use rolecast_common::wire::Outcome;
 use super::Fleet;
 use super::candidate::Candidate;
 use crate::ledger::Entry;
-use crate::placement::{
-    self, CategoryIndex, ClassIndex, Needs, Outlook, Prediction, Shortfall, Slot,
-};
+use crate::placement::{self, CategoryIndex, ClassIndex, Needs, Outlook, Prediction, Slot};
 use crate::profile::Observation;
 
 /// Profiles that changed by less than this leave the costs as they are.
@@ -153,28 +151,6 @@ impl Fleet {
         })
     }
 
-    /// Calls `visit` with what the job would meet on each node, or why not.
-    pub(super) fn scan(
-        &self,
-        job: &Candidate<'_>,
-        outlook: Outlook,
-        mut visit: impl FnMut(Slot, Result<placement::Estimate, placement::Obstacle>),
-    ) {
-        let policy = &self.categories[job.category].policy;
-        for node in self.nodes.values() {
-            let (slot, fit) = (node.slot(), node.fit(policy, job.requirement));
-            let fit = job.bar(slot).map_or(fit, Err);
-            let estimate = if job.claim == Some(slot) {
-                let claim = job.kind_of_claim();
-                self.board
-                    .estimate_claimed(slot, job.category, fit, outlook, claim)
-            } else {
-                self.board.estimate(slot, job.category, fit, outlook)
-            };
-            visit(slot, estimate);
-        }
-    }
-
     /// Returns what keeps the job from the node where memory is kept free for it,
     /// if anything does.
     fn claim_obstacle(&self, job: &Candidate<'_>, slot: Slot) -> Option<placement::Obstacle> {
@@ -224,40 +200,6 @@ impl Fleet {
     pub fn unclaim(&mut self, slot: Slot) {
         self.board
             .update(slot, |figures| figures.memory_claimed = 0.0);
-    }
-
-    /// Returns which nodes can take the job, and what keeps the others from it.
-    pub fn shortfall(&self, job: &Candidate<'_>) -> Shortfall {
-        let mut shortfall = Shortfall::default();
-        self.scan(job, self.board.outlook(), |_, estimate| {
-            shortfall.count(estimate.map(|_| ()));
-        });
-        shortfall
-    }
-
-    /// Returns what keeps jobs of the category from each node, if anything does.
-    pub fn obstacles(
-        &self,
-        category: CategoryIndex,
-    ) -> impl Iterator<Item = Option<placement::Obstacle>> {
-        let policy = &self.categories[category].policy;
-        self.nodes.values().map(move |node| {
-            let fit = node.fit(policy, &Requirement::default());
-            let admitted = fit.and_then(|fit| self.board.admit(node.slot(), category, fit));
-            admitted.err()
-        })
-    }
-
-    /// Returns how many jobs of the category the nodes could start at once.
-    pub fn free_jobs(&self, category: CategoryIndex) -> u32 {
-        let any = Requirement::default();
-        let policy = &self.categories[category].policy;
-        let free = self.nodes.values().filter_map(|node| {
-            let fit = node.fit(policy, &any).ok()?;
-            let fit = self.board.admit(node.slot(), category, fit).ok()?;
-            Some(self.board.free_jobs(node.slot(), category, fit))
-        });
-        free.fold(0, u32::saturating_add)
     }
 
     /// Returns how many more jobs of the category may run, on all nodes together.
@@ -352,6 +294,7 @@ impl Fleet {
 
     fn learn(&mut self, now: Time, id: &NodeId, job: Sequence, outcome: &Outcome) {
         let entry = self.end(now, id, job);
+        self.note_hearing(id);
         let Some(node) = self.nodes.get_mut(id) else {
             return;
         };

@@ -58,22 +58,35 @@ pub(super) struct Presences {
     rounds: Rounds,
     /// Those that were asked and have not answered, or are known not to listen.
     missing: BTreeSet<Slot>,
-    /// How many nodes are looked at: those not known to be gone.
+    /// How many nodes are looked at: those not known to be gone, without names where
+    /// nobody seems to listen, which say nothing of the network.
     watched: usize,
 }
 
 impl Presences {
     /// Lets the node be looked at then, and not before.
     fn watch(&mut self, node: &mut Node, at: Tick) {
-        self.watched += usize::from(node.watched.is_none());
-        node.watched = Some(at);
+        self.recount(node, |node| node.watched = Some(at));
         self.rounds.add(at, node.slot);
     }
 
     /// Forgets a node that is gone; an entry that is left of it is void.
     pub(super) fn end(&mut self, node: &mut Node) {
-        self.watched -= usize::from(node.watched.take().is_some());
+        self.recount(node, |node| node.watched = None);
         self.missing.remove(&node.slot);
+    }
+
+    /// Notes whether somebody seems to listen there.
+    pub(super) fn set_unheard(&mut self, node: &mut Node, is_unheard: bool) {
+        self.recount(node, |node| node.hearing.is_unheard = is_unheard);
+        self.missing.remove(&node.slot);
+    }
+
+    fn recount(&mut self, node: &mut Node, change: impl FnOnce(&mut Node)) {
+        let counts = |node: &Node| usize::from(node.watched.is_some() && !node.is_unheard());
+        self.watched -= counts(node);
+        change(node);
+        self.watched += counts(node);
     }
 
     /// Looks at one node and adds what is to be done; returns what is known of it.
@@ -97,6 +110,8 @@ impl Presences {
                 self.watch(node, Tick::at(now + RECHECK));
                 return Presence::Expected;
             }
+            // Where nobody listens there is nobody to ask.
+            Presence::Late if node.is_unheard() => node.pulse.ask(now),
             Presence::Late => {
                 found.push(Missed::new(node, presence));
                 node.pulse.ask(now);
@@ -138,7 +153,7 @@ impl Fleet {
         is_suspected.then_some((presences.missing.len(), presences.watched))
     }
 
-    /// Returns how many nodes are there, as far as is known.
+    /// Returns how many nodes are there, as far as is known, and listen.
     pub fn watched(&self) -> usize {
         self.presences.watched
     }
@@ -175,7 +190,7 @@ impl Fleet {
             return false;
         }
         let is_news = node.pulse.miss(now, since);
-        if node.pulse.is_missing(since) {
+        if node.pulse.is_missing(since) && !node.is_unheard() {
             self.presences.missing.insert(node.slot);
         }
         self.presences.watch(node, Tick::before(now));

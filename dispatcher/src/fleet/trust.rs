@@ -4,10 +4,9 @@ use rolecast_common::id::{Category, NodeId, Sequence};
 use rolecast_common::time::{Now, Time};
 use rolecast_common::wire::{Distrust, DistrustKind};
 
-use super::candidate::Candidate;
 use super::conduct::{Doubt, Fault};
 use super::{Fleet, Node};
-use crate::placement::{CategoryIndex, Obstacle};
+use crate::placement::CategoryIndex;
 
 impl Fleet {
     /// A job of the category was sent to the node, which is perhaps on trial.
@@ -118,18 +117,6 @@ impl Fleet {
         if let Some(conduct) = node.and_then(|node| node.conduct.get_mut(&category)) {
             conduct.excuse(&mut self.categories[category].peers);
         }
-    }
-
-    /// Returns whether a node that is not barred takes such jobs, now or once it has
-    /// room.
-    pub fn has_other(&self, job: &Candidate<'_>) -> bool {
-        let policy = self.policy(job.category);
-        self.nodes.values().any(|node| {
-            let (slot, fit) = (node.slot(), node.fit(policy, job.requirement));
-            let is_barred = job.barred.iter().any(|(at, _)| *at == slot);
-            let admitted = fit.and_then(|fit| self.board.admit(slot, job.category, fit));
-            !is_barred && admitted.err().is_none_or(Obstacle::is_busy)
-        })
     }
 
     /// Returns for which categories the node is kept out, and why.

@@ -20,12 +20,26 @@ pub(super) struct Unheard(VecDeque<NodeId>);
 pub(super) struct Hearing {
     /// The server said that nobody listens, and nothing has shown that somebody does.
     pub(super) is_unheard: bool,
+    /// It may have jobs all the same, until the server says so again.
+    is_tried: bool,
     is_queued: bool,
+}
+
+impl Hearing {
+    /// Returns whether it gets no jobs.
+    pub(super) fn is_closed(self) -> bool {
+        self.is_unheard && !self.is_tried
+    }
 }
 
 impl Node {
     fn has_listened(&self) -> bool {
         self.pulse.has_answered() || self.completed > 0
+    }
+
+    /// Returns whether nobody seems to listen there.
+    pub fn is_unheard(&self) -> bool {
+        self.hearing.is_unheard
     }
 }
 
@@ -35,10 +49,11 @@ impl Fleet {
         let Some(node) = self.nodes.get_mut(id) else {
             return;
         };
-        if node.has_listened() || node.hearing.is_unheard {
+        if node.has_listened() || node.hearing.is_closed() {
             return;
         }
-        node.hearing.is_unheard = true;
+        node.hearing.is_tried = false;
+        self.presences.set_unheard(node, true);
         self.board.set_standing(node.slot, node.standing());
         self.queue_unheard(id);
     }
@@ -46,7 +61,7 @@ impl Fleet {
     /// Lets an unheard node have its turn; called with each of its heartbeats.
     pub(super) fn queue_unheard(&mut self, id: &NodeId) {
         let node = self.nodes.get_mut(id);
-        let node = node.filter(|node| node.hearing.is_unheard);
+        let node = node.filter(|node| node.hearing.is_closed());
         if node.is_some_and(|node| !std::mem::replace(&mut node.hearing.is_queued, true)) {
             self.unheard.0.push_back(id.clone());
         }
@@ -55,8 +70,9 @@ impl Fleet {
     /// Somebody does listen there.
     pub(super) fn note_hearing(&mut self, id: &NodeId) {
         let node = self.nodes.get_mut(id);
-        if let Some(node) = node.filter(|node| node.hearing.is_unheard) {
-            node.hearing.is_unheard = false;
+        if let Some(node) = node.filter(|node| node.is_unheard()) {
+            node.hearing.is_tried = false;
+            self.presences.set_unheard(node, false);
             self.board.set_standing(node.slot, node.standing());
         }
     }
@@ -68,8 +84,10 @@ impl Fleet {
                 continue;
             };
             node.hearing.is_queued = false;
-            if node.hearing.is_unheard && !node.is_gone {
-                return self.note_hearing(&id);
+            if node.hearing.is_closed() && !node.is_gone {
+                node.hearing.is_tried = true;
+                self.board.set_standing(node.slot, node.standing());
+                return;
             }
         }
     }

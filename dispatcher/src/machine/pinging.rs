@@ -1,21 +1,24 @@
 //! Pings: to each node that is not gone about every five seconds, and to late ones.
 //!
-//! Each sweep pings the nodes whose name falls to its turn, so that pings are
+//! Each sweep pings the nodes whose place falls to its turn, so that pings are
 //! spread over time and no node needs a timer. The shell takes the round trips.
+//! Names where nobody seems to listen take turns if there are many.
 
-use rolecast_common::fnv::fnv1a;
 use rolecast_common::id::NodeId;
 use rolecast_common::time::WallTime;
 
 use super::{Machine, Output};
 
 /// Sweeps from one ping of a node to the next; sweeps are 250 ms apart at least.
-const TURNS: u64 = 20;
+const TURNS: usize = 20;
+/// Nodes pinged in one sweep of those where nobody seems to listen.
+const UNHEARD_MAX: usize = 32;
 
 /// Whose turn it is.
 #[derive(Debug)]
 pub(super) struct Pinging {
-    turn: u64,
+    /// Counts the sweeps.
+    turn: usize,
     number: u64,
 }
 
@@ -37,11 +40,18 @@ impl Pinging {
 
 impl Machine {
     pub(super) fn ping(&mut self, out: &mut Vec<Output>) {
-        self.pinging.turn = (self.pinging.turn + 1) % TURNS;
-        let turn = self.pinging.turn;
-        let nodes = self.fleet.nodes().filter(|node| !node.is_gone());
-        let nodes = nodes.filter(|node| turn_of(node.id()) == turn);
-        let nodes: Vec<NodeId> = nodes.map(|node| node.id().clone()).collect();
+        self.pinging.turn = self.pinging.turn.wrapping_add(1);
+        let (round, turn) = (self.pinging.turn / TURNS, self.pinging.turn % TURNS);
+        let nodes = self.fleet.every(TURNS, turn);
+        let nodes = nodes.filter(|node| !node.is_gone());
+        let (unheard, heard): (Vec<_>, Vec<_>) = nodes.partition(|node| node.is_unheard());
+        let shares = unheard.len().div_ceil(UNHEARD_MAX).max(1);
+        let unheard = unheard.into_iter().skip(round % shares).step_by(shares);
+        let nodes: Vec<NodeId> = heard
+            .into_iter()
+            .chain(unheard)
+            .map(|node| node.id().clone())
+            .collect();
         for node in &nodes {
             self.probe(node, out);
         }
@@ -53,8 +63,4 @@ impl Machine {
         let node = node.clone();
         out.push(Output::Ping { node, number });
     }
-}
-
-fn turn_of(node: &NodeId) -> u64 {
-    fnv1a(node.as_str().as_bytes()) % TURNS
 }

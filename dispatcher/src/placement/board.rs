@@ -103,6 +103,7 @@ impl Board {
         let row = Row {
             figures,
             standing: Standing::Open,
+            is_used: true,
             jobs: 0,
             jobs_max: 0,
             is_kept: false,
@@ -131,6 +132,7 @@ impl Board {
     /// Removes a node; its slot goes to the next one added.
     pub fn remove_node(&mut self, slot: Slot) {
         self.rows[slot].standing = Standing::Gone;
+        self.rows[slot].is_used = false;
         self.rows[slot].figures.memory_claimed = 0.0;
         self.rows[slot].is_kept = false;
         self.touch(slot);
@@ -138,6 +140,12 @@ impl Board {
             class.fits[slot] = Err(Obstacle::Gone);
         }
         self.free.push(slot);
+    }
+
+    /// Returns the slots of all nodes.
+    pub fn slots(&self) -> impl Iterator<Item = Slot> {
+        let rows = self.rows.iter().enumerate();
+        rows.filter(|(_, row)| row.is_used).map(|(slot, _)| slot)
     }
 
     pub fn figures(&self, slot: Slot) -> &Figures {
@@ -261,6 +269,11 @@ impl Board {
         let is_same =
             |class: &Class| class.category == category && class.requirement == *requirement;
         self.classes.iter().position(is_same).map(ClassIndex)
+    }
+
+    /// Returns how well the node suits the class.
+    pub fn fit(&self, class: ClassIndex, slot: Slot) -> Result<Fit, Obstacle> {
+        self.classes[class.0].fits[slot]
     }
 
     /// Starts to keep an index for these jobs; `fit` says how well each node suits

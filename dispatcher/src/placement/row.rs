@@ -11,6 +11,8 @@ use super::fit::{Fit, Obstacle, Standing};
 pub(super) struct Row {
     pub(super) figures: Figures,
     pub(super) standing: Standing,
+    /// Whether a node is there: its slot may be free.
+    pub(super) is_used: bool,
     pub(super) jobs: u32,
     pub(super) jobs_max: u32,
     /// Whether it is kept for jobs that must be alone.

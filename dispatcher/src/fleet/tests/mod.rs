@@ -190,7 +190,7 @@ fn a_node_with_jobs_in_the_ledger_is_never_forgotten() {
     fleet.forget(at(10_000.0));
     assert!(fleet.get(&id).is_some());
     fleet.release(at(10.0), &id, Sequence::new(1));
-    fleet.forget(at(10_000.0));
+    fleet.forget(at(10_010.0));
     assert!(fleet.get(&id).is_none());
 }
 

@@ -409,3 +409,50 @@ fn workers_that_hear_jobs_and_no_pings_are_tried_in_turn() {
     let out = turn(&mut machine, 0.32, more);
     assert_eq!(forwarded(&out)[0].0, node("n1"), "{out:?}");
 }
+
+/// Says of each invented name that was pinged that nobody listens there; returns how many.
+fn bounce(machine: &mut Machine, seconds: f64, out: &[Output]) -> usize {
+    let names = out.iter().filter_map(|output| match output {
+        Output::Ping { node, .. } => Some(node.as_str()),
+        _ => None,
+    });
+    let fakes: Vec<&str> = names.filter(|name| name.starts_with("fake")).collect();
+    all(machine, seconds, fakes.iter().map(|name| absent(name)));
+    fakes.len()
+}
+
+#[test]
+fn names_where_nobody_listens_say_nothing_of_the_network_and_are_seldom_pinged() {
+    let mut machine = machine();
+    let beats = |seq| {
+        let fakes = (0..2000).map(move |n| heartbeat(&format!("fake-{n}"), "a", seq, vec![]));
+        fakes.chain([heartbeat("n1", "a", seq, vec![])])
+    };
+    all(&mut machine, 0.0, beats(100));
+    let fakes = (0..2000).map(|n| absent(&format!("fake-{n}")));
+    all(&mut machine, 0.01, fakes.chain([answered("n1")]));
+    let mut to_fakes = 0;
+    let mut to_n1 = 0;
+    for quarter in 1..=24_u32 {
+        let seconds = f64::from(quarter) / 4.0;
+        let beats = (quarter % 4 == 0).then(|| beats(100 + u64::from(quarter)));
+        let out = all(&mut machine, seconds, beats.into_iter().flatten());
+        to_n1 += pinged(&out, "n1");
+        to_fakes += bounce(&mut machine, seconds, &out);
+    }
+    assert!((1..=2).contains(&to_n1), "{to_n1}");
+    assert!((400..=900).contains(&to_fakes), "{to_fakes}");
+    // All fall silent at once: that is no reason to doubt NATS when n1 dies.
+    let mut out = Vec::new();
+    for seconds in [7.1, 7.11, 7.52, 7.53] {
+        let asked = all(&mut machine, seconds, []);
+        bounce(&mut machine, seconds, &asked);
+        out.extend(asked);
+        out.extend(all(&mut machine, seconds, [absent("n1")]));
+    }
+    let n1 = node("n1");
+    let lost = |output: &Output| matches!(output, Output::Event(Event::NodeGone { node, .. }) if *node == n1);
+    assert!(out.iter().any(lost));
+    let is_doubt = |output: &Output| matches!(output, Output::Event(Event::ManyMissing { .. }));
+    assert!(!out.iter().any(is_doubt));
+}
