@@ -45,17 +45,22 @@ impl Message for RoleDocument {
 impl RoleDocument {
     /// Returns the managed roles this node is to have.
     pub fn roles_of(&self, node: &NodeId) -> Vec<Role> {
+        let of_node = self.assigned().filter(|(_, holder)| *holder == node);
+        let roles: BTreeSet<Role> = of_node.map(|(role, _)| role.clone()).collect();
+        roles.into_iter().collect()
+    }
+
+    /// Returns each managed role with each node that is to have it.
+    pub fn assigned(&self) -> impl Iterator<Item = (&Role, &NodeId)> {
         let held = self.roles.iter();
-        let held = held.filter(|(_, holders)| holders.contains(node));
-        let held = held.map(|(role, _)| role.clone());
+        let held = held.flat_map(|(role, nodes)| nodes.iter().map(move |node| (role, node)));
         let promised = self.changes.values().filter_map(|change| {
-            let RolePhase::Promoting { node: to } = &change.phase else {
+            let RolePhase::Promoting { node } = &change.phase else {
                 return None;
             };
-            (to == node).then(|| change.role.clone())
+            Some((&change.role, node))
         });
-        let roles: BTreeSet<Role> = held.chain(promised).collect();
-        roles.into_iter().collect()
+        held.chain(promised)
     }
 }
 

@@ -117,7 +117,7 @@ impl Manager {
         if let Some(reason) = node.failure(role) {
             return unfit(reason);
         }
-        if node.idle_for(now, role) >= PROMOTION_WAIT {
+        if self.nodes.idle_for(now, role, name) >= PROMOTION_WAIT {
             return unfit("it does not act in the role");
         }
         None

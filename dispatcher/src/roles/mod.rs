@@ -392,10 +392,7 @@ impl Manager {
         self.tick_due = now + TICK_INTERVAL;
         let document = self.keeping.document();
         if let Some(document) = document {
-            for node in self.nodes.iter_mut() {
-                let due = document.roles_of(&node.last.node);
-                node.note_due(now, &due);
-            }
+            self.nodes.note_due(now, document.assigned());
         }
         let is_holder = |document: &RoleDocument, name: &NodeId| {
             let mut holders = document.roles.values();

@@ -13,6 +13,8 @@ const SILENCE_MAX: Duration = Duration::from_millis(3500);
 /// After a node failed to take on a role it is not asked again for this long: a
 /// service that is restarted in between may be up by then. A guess.
 const RETRY_WAIT: Duration = Duration::from_secs(15);
+/// How often those that are gone are forgotten: to look at all nodes takes a while.
+const FORGET_INTERVAL: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
 pub(super) struct Node {
@@ -22,8 +24,6 @@ pub(super) struct Node {
     is_gone: bool,
     /// When it failed to take on a role.
     failed: BTreeMap<Role, Time>,
-    /// Since when it does not act in a role that it is to have.
-    idle: BTreeMap<Role, Time>,
     /// What was told of it already.
     pub(super) claims_told: BTreeSet<Role>,
     pub(super) ahead_told: Epoch,
@@ -45,25 +45,6 @@ impl Node {
         failed.is_some_and(|at| now.since(*at) < RETRY_WAIT)
     }
 
-    /// Notes which of these roles it is to have and does not act in.
-    pub(super) fn note_due(&mut self, now: Time, due: &[Role]) {
-        self.idle.retain(|role, _| due.contains(role));
-        for role in due {
-            if self.last.roles.contains(role) {
-                self.idle.remove(role);
-            } else {
-                self.idle.entry(role.clone()).or_insert(now);
-            }
-        }
-    }
-
-    /// Returns for how long it has not acted in a role that it is to have.
-    pub(super) fn idle_for(&self, now: Time, role: &Role) -> Duration {
-        self.idle
-            .get(role)
-            .map_or(Duration::ZERO, |since| now.since(*since))
-    }
-
     /// Returns why it could not take on the role when it was last to, if so.
     pub(super) fn failure(&self, role: &Role) -> Option<&str> {
         let failure = self.last.failure.as_ref()?;
@@ -80,6 +61,10 @@ pub(super) struct Nodes {
     by_name: BTreeMap<NodeId, Node>,
     /// The place of a node among those with room, most room first.
     ranks: BTreeMap<NodeId, usize>,
+    /// Since when a node does not act in a role that it is to have.
+    idle: BTreeMap<(NodeId, Role), Time>,
+    /// When those that are gone are forgotten next.
+    forget_due: Time,
 }
 
 impl Nodes {
@@ -90,7 +75,6 @@ impl Nodes {
                 heard: now,
                 is_gone: false,
                 failed: BTreeMap::new(),
-                idle: BTreeMap::new(),
                 claims_told: BTreeSet::new(),
                 ahead_told: Epoch::default(),
                 last: heard,
@@ -103,7 +87,7 @@ impl Nodes {
         }
         if node.last.boot != heard.boot {
             // What holds it up is counted anew: it begins with nothing.
-            node.idle.clear();
+            self.idle.retain(|(name, _), _| *name != heard.node);
         }
         node.last = heard;
         node.heard = now;
@@ -117,8 +101,35 @@ impl Nodes {
         }
     }
 
-    /// Forgets nodes that are gone, but for those that `is_needed` names.
+    /// Notes who is to have a role and does not act in it.
+    pub(super) fn note_due<'a>(
+        &mut self,
+        now: Time,
+        due: impl Iterator<Item = (&'a Role, &'a NodeId)>,
+    ) {
+        let before = std::mem::take(&mut self.idle);
+        for (role, name) in due {
+            let node = self.by_name.get(name);
+            if node.is_some_and(|node| !node.last.roles.contains(role)) {
+                let key = (name.clone(), role.clone());
+                let since = before.get(&key).copied().unwrap_or(now);
+                self.idle.insert(key, since);
+            }
+        }
+    }
+
+    /// Returns for how long a node has not acted in a role that it is to have.
+    pub(super) fn idle_for(&self, now: Time, role: &Role, name: &NodeId) -> Duration {
+        let since = self.idle.get(&(name.clone(), role.clone()));
+        since.map_or(Duration::ZERO, |since| now.since(*since))
+    }
+
+    /// Forgets, now and then, nodes that are gone, but for those that `is_needed` names.
     pub(super) fn forget(&mut self, now: Time, is_needed: impl Fn(&NodeId) -> bool) {
+        if now < self.forget_due {
+            return;
+        }
+        self.forget_due = now + FORGET_INTERVAL;
         self.by_name
             .retain(|name, node| node.is_alive(now) || is_needed(name));
     }
@@ -142,9 +153,5 @@ impl Nodes {
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&NodeId, &Node)> {
         self.by_name.iter()
-    }
-
-    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Node> {
-        self.by_name.values_mut()
     }
 }
