@@ -10,10 +10,11 @@ use rolecast_common::id::{BootId, Epoch, NodeId};
 use rolecast_common::subjects;
 use rolecast_common::unit::{Bytes as Amount, Cores, Resources};
 use rolecast_common::wire::{
-    Blob, Encoding, Heartbeat, JobUsage, Outcome, OutcomeBatch, OutcomeStatus, VERSION, encode,
+    Blob, Encoding, Heartbeat, JobUsage, OUTCOMES_MAX, Outcome, OutcomeBatch, OutcomeStatus,
+    VERSION, encode,
 };
 use rolecast_tests::logins;
-use tokio::task::JoinHandle;
+use rolecast_tests::process::Process;
 
 use super::system::{CATEGORY, EVIL, System};
 
@@ -73,30 +74,34 @@ impl Attack {
         }
     }
 
-    /// Begins it; it goes on until its tasks are aborted. `foreign` is the ack subject of
+    /// Begins it; it goes on until the process is dropped. `foreign` is the ack subject of
     /// a message that another application has in hand.
-    pub(crate) async fn begin(
-        self,
-        system: &System,
-        foreign: &str,
-    ) -> anyhow::Result<Vec<JoinHandle<anyhow::Result<()>>>> {
-        let client = system.connect(self.login()).await;
-        let foreign = foreign.to_owned();
-        let task = match self {
-            Self::ForgingWorker => tokio::spawn(forge(client, foreign)),
-            Self::EpochRaiser => tokio::spawn(raise_epochs(client)),
-            Self::Hoarder => tokio::spawn(hoard(client)),
-            Self::FakeNodes => tokio::spawn(invent_nodes(client)),
-            Self::UndeclaredCategories => tokio::spawn(invent_categories(client)),
-            Self::ApiFlood => tokio::spawn(ask(client)),
-            Self::BatchFlood => tokio::spawn(send_batches(client)),
+    pub(crate) fn begin(self, system: &System, foreign: &str) -> anyhow::Result<Process> {
+        // In a process of its own, so that it does not hold up what measures.
+        let program = std::env::current_exe()?;
+        let url = system.server.url_as(self.login());
+        let arguments = ["attack", self.name(), url.as_str(), foreign];
+        let directory = system.server.directory().path();
+        Ok(Process::spawn("attack", directory, &program, arguments))
+    }
+
+    /// Does it, for ever.
+    pub(crate) async fn run(self, url: &str, foreign: String) -> anyhow::Result<()> {
+        let client = logins::options(self.login()).connect(url).await?;
+        match self {
+            Self::ForgingWorker => forge(client, foreign).await,
+            Self::EpochRaiser => raise_epochs(client).await,
+            Self::Hoarder => hoard(client).await,
+            Self::FakeNodes => invent_nodes(client).await,
+            Self::UndeclaredCategories => invent_categories(client).await,
+            Self::ApiFlood => ask(client).await,
+            Self::BatchFlood => send_batches(client).await,
             Self::FullClaimNode => {
                 let jobs = client.subscribe(subjects::node_all(&evil())).await?;
-                let claims = tokio::spawn(claim_all(client.clone()));
-                return Ok(vec![claims, tokio::spawn(swallow(client, jobs))]);
+                let claims = claim_all(client.clone());
+                tokio::try_join!(claims, swallow(client, jobs)).map(|_| ())
             }
-        };
-        Ok(vec![task])
+        }
     }
 }
 
@@ -317,30 +322,39 @@ async fn ask(client: Client) -> anyhow::Result<()> {
     }
 }
 
-/// Sends outcomes by the thousands.
+/// Sends outcomes by the thousands, and every other time as many as may be in a batch.
 async fn send_batches(client: Client) -> anyhow::Result<()> {
+    let lengths = [BATCH_LEN, OUTCOMES_MAX as u64];
+    let batches = (0..10).map(|at| batch(at as u64 * BATCH_LEN, lengths[at % 2], &client));
+    let batches: Vec<Bytes> = batches.collect();
     let mut ticks = tokio::time::interval(Duration::from_millis(100));
-    let mut first = 0;
-    loop {
+    for payload in batches.iter().cycle() {
         ticks.tick().await;
-        let jobs = first..first + BATCH_LEN;
-        first = (first + BATCH_LEN) % 100_000;
-        let outcomes = jobs.filter_map(|job| assignment(job, 1, None));
-        let mut batch = OutcomeBatch {
-            v: VERSION,
-            outcomes: outcomes.map(|job| outcome(Some(job))).collect(),
-        };
-        let mut payload = packed(&batch);
-        // As many as the server takes in one message.
-        while payload.len() > client.max_payload() {
-            batch.outcomes.truncate(batch.outcomes.len() * 9 / 10);
-            payload = packed(&batch);
-        }
-        let subject = subjects::done_batch(&evil());
+        let (subject, reply) = (
+            subjects::done_batch(&evil()),
+            "rolecast.node.evil.confirm.1",
+        );
         client
-            .publish_with_reply(subject, "rolecast.node.evil.confirm.1", payload)
+            .publish_with_reply(subject, reply, payload.clone())
             .await?;
         client.flush().await?;
+    }
+    Ok(())
+}
+
+/// Packs outcomes of that many jobs, or as many as the server takes in one message.
+fn batch(first: u64, count: u64, client: &Client) -> Bytes {
+    let outcomes = (first..first + count).filter_map(|job| assignment(job, 1, None));
+    let mut batch = OutcomeBatch {
+        v: VERSION,
+        outcomes: outcomes.map(|job| outcome(Some(job))).collect(),
+    };
+    loop {
+        let payload = packed(&batch);
+        if payload.len() <= client.max_payload() {
+            return payload;
+        }
+        batch.outcomes.truncate(batch.outcomes.len() * 9 / 10);
     }
 }
 

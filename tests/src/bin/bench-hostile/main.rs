@@ -22,6 +22,7 @@ mod system;
 
 use std::time::Duration;
 
+use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 
 use attack::Attack;
@@ -53,13 +54,26 @@ struct Arguments {
 enum Role {
     /// A worker of the Rust library
     Worker { url: String, name: String },
+    /// A hostile party
+    Attack {
+        name: String,
+        url: String,
+        foreign: String,
+    },
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
-    if let Some(Role::Worker { url, name }) = arguments.role {
-        return system::work(&url, &name).await;
+    match arguments.role {
+        Some(Role::Worker { url, name }) => return system::work(&url, &name).await,
+        Some(Role::Attack { name, url, foreign }) => {
+            let mut all = Attack::ALL.into_iter();
+            let attack = all.find(|attack| attack.name() == name);
+            let attack = attack.context("it is an attack's name")?;
+            return attack.run(&url, foreign).await;
+        }
+        None => {}
     }
     let meant = Attack::ALL.into_iter();
     let meant = meant.filter(|attack| attack.name().contains(&arguments.only));
@@ -79,13 +93,12 @@ async fn measure(attack: Attack, arguments: &Arguments) -> anyhow::Result<Row> {
     load.run(arguments.rate, Duration::from_secs(3)).await?;
     let idle = load.run(arguments.rate, length).await?;
     let foreign = system.hold_foreign_message().await?;
-    let attackers = attack.begin(&system, &foreign).await?;
+    let mut attacker = attack.begin(&system, &foreign)?;
     let settling = load.run(arguments.rate, SETTLE).await?;
     let attacked = load.run(arguments.rate, length).await?;
     let rss_mib = system.dispatcher_rss_mib();
-    for attacker in attackers {
-        attacker.abort();
-    }
+    anyhow::ensure!(attacker.is_running(), "the attack has ended by itself");
+    drop(attacker);
     let counts = load.settle().await?;
     Ok(Row {
         attack: attack.name(),

@@ -89,11 +89,6 @@ impl System {
         jetstream::new(self.client.clone())
     }
 
-    /// Connects as another party.
-    pub(crate) async fn connect(&self, login: &str) -> Client {
-        self.server.client_as(login).await
-    }
-
     /// Returns how much memory the dispatcher has used at most, in MiB.
     pub(crate) fn dispatcher_rss_mib(&self) -> f64 {
         let pid = self.dispatcher.borrow().pid();
