@@ -169,3 +169,33 @@ async fn a_key_that_is_deleted_or_damaged_is_written_again_and_the_leader_goes_o
     assert_eq!(epoch(&cluster).await, 1);
     assert!(!second.log().contains("lease_taken"));
 }
+
+#[tokio::test]
+async fn a_node_that_kept_a_false_epoch_is_told_so_and_the_leader_goes_on() {
+    let workers = [("n1", WORKER), ("n2", WORKER)];
+    let mut cluster = Cluster::start(DISPATCHER, &workers).await;
+    let state = cluster.directory().join("state");
+    std::fs::create_dir_all(&state).unwrap();
+    std::fs::write(state.join("n3.epoch"), "1000\n").unwrap();
+    cluster.add_worker("n3", &format!("offers = [\"leader\"]\n{WORKER}"));
+    wait_until("it is told", LIMIT, async || {
+        cluster.worker("n3").log().contains("epoch_refuted")
+    })
+    .await;
+    let log = cluster.worker("n3").log();
+    for part in ["kept=1000", "led=1", "run rolecast-worker forget-epoch"] {
+        assert!(log.contains(part), "{part:?} not in {log}");
+    }
+    let status = cluster
+        .wait_status("it is shown", |status| !status.troubles.is_empty())
+        .await;
+    assert_eq!(status.troubles[0].what, "the epochs of workers");
+    let why = &status.troubles[0].why;
+    assert!(why.contains("such as n3, follow epoch 1000"), "{why}");
+    // It is ignored, and goes on to follow what it keeps.
+    cluster.submit("wait", "after", "0").await;
+    cluster.wait_record("after").await;
+    assert_eq!(epoch(&cluster).await, 1);
+    let kept = std::fs::read_to_string(state.join("n3.epoch")).unwrap();
+    assert_eq!(kept.trim(), "1000");
+}

@@ -271,6 +271,7 @@ impl Rolecast {
             | Output::Ping { .. }
             | Output::AskReport { .. }
             | Output::Recover
+            | Output::DoubtLease
             | Output::SaveForecast { .. }
             | Output::Learn(_)
             | Output::Confirm(_)

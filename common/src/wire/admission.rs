@@ -16,6 +16,10 @@ pub struct Admission {
     /// The epoch of the dispatcher.
     pub epoch: Epoch,
     pub verdict: AdmissionVerdict,
+    /// A later epoch that the worker told of and that the bucket of the lease does not know,
+    /// as it said when it was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refuted: Option<Epoch>,
     /// Why it is refused, in one line.
     #[serde(
         default,

@@ -340,6 +340,13 @@ impl Fleet {
         }
     }
 
+    /// Takes the node's word that it follows no later dispatcher than this one.
+    pub fn note_followed(&mut self, now: Time, id: &NodeId) {
+        if let Some(node) = self.nodes.get_mut(id) {
+            node.note_followed(now);
+        }
+    }
+
     /// Keeps jobs from the node, or no longer.
     pub fn set_drained(&mut self, id: &NodeId, is_drained: bool) {
         if let Some(node) = self.nodes.get_mut(id)

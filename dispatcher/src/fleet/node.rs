@@ -56,6 +56,8 @@ pub struct Node {
     pub(super) forecast: Option<Box<NodeForecast>>,
     /// Cores that its jobs use beyond what such jobs use on average.
     pub(super) surplus: f32,
+    /// When it told last that it follows no later dispatcher than this one.
+    followed: Option<Time>,
     jobs_max: u32,
     offered: BTreeMap<Category, u32>,
     pub(super) ledger: Ledger,
@@ -102,6 +104,7 @@ impl Node {
             exogenous: Resources::default(),
             forecast,
             surplus: 0.0,
+            followed: None,
             jobs_max: 0,
             offered: BTreeMap::new(),
             ledger: Ledger::default(),
@@ -267,6 +270,16 @@ impl Node {
 
     pub fn jobs_max(&self) -> u32 {
         self.jobs_max
+    }
+
+    pub(super) fn note_followed(&mut self, now: Time) {
+        self.followed = Some(now);
+    }
+
+    /// Returns when it told last that it follows no later dispatcher than this one, since
+    /// this one leads.
+    pub fn followed(&self) -> Option<Time> {
+        self.followed
     }
 
     pub(super) fn exogenous(&self) -> Resources {

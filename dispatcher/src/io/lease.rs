@@ -36,6 +36,7 @@ pub(super) struct Held {
 
 enum Order {
     Note(Epoch),
+    Doubt,
     GiveBack(Duration),
     Resign,
 }
@@ -124,6 +125,12 @@ impl Keeper {
         let _ = self.orders.try_send(Order::Note(epoch));
     }
 
+    /// Has the key read at once: somebody says that there is a later epoch.
+    pub(super) fn doubt(&self) {
+        // If there is no room, it is read or written within a moment anyway.
+        let _ = self.orders.try_send(Order::Doubt);
+    }
+
     /// Gives the lease back, for another dispatcher to take it, and contends for it
     /// again after a pause: this one may fare better then.
     pub(super) async fn give_back(&mut self, pause: Duration) -> anyhow::Result<()> {
@@ -192,6 +199,7 @@ impl Task {
             let mut inputs = match order {
                 None => vec![Input::Tick],
                 Some(Order::Resign) => vec![Input::Resign],
+                Some(Order::Doubt) => vec![Input::Doubt],
                 Some(Order::GiveBack(pause)) => vec![Input::GiveBack { pause }],
                 Some(Order::Note(epoch)) => {
                     self.lease.note(epoch);

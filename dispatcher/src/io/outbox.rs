@@ -27,6 +27,7 @@ impl Service {
         match output {
             Output::Event(event) => self.log.event(self.now.time, &event),
             Output::StepDown { reason } => self.stepped_down = Some(reason),
+            Output::DoubtLease => self.doubt_lease(),
             Output::Drop(sequence) => {
                 self.held.remove(&sequence);
             }

@@ -443,6 +443,11 @@ impl Service {
         self.outputs = outputs;
     }
 
+    /// Has the lease looked at.
+    pub(super) fn doubt_lease(&self) {
+        self.lease.doubt();
+    }
+
     /// Returns whether nobody else can be at work.
     pub(super) fn leads(&self) -> bool {
         self.lease.is_held(self.clock.now().time)

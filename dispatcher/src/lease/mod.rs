@@ -18,6 +18,7 @@
 //! The scheme is that of Gray and Cheriton, "Leases" (1989).
 
 mod claim;
+mod faults;
 mod holding;
 mod silence;
 pub mod timing;
@@ -106,6 +107,8 @@ pub enum Input {
     Unread { asked: Time },
     /// What became of the write; `asked` is as in [`Output::Write`].
     Written { asked: Time, result: Written },
+    /// Somebody says that there is a later epoch: look at the key at once, if it is held.
+    Doubt,
     /// Give it up, and contend again after a pause.
     GiveBack { pause: Duration },
     /// Give it up, for good.
@@ -243,6 +246,7 @@ impl Lease {
             }
             // An answer that is not waited for any more.
             Input::Read { .. } | Input::Unread { .. } | Input::Written { .. } => {}
+            Input::Doubt => self.doubt(now, out),
             Input::GiveBack { pause } => {
                 self.give_up(now, State::Pausing, out);
                 self.due = now + pause;
@@ -253,6 +257,17 @@ impl Lease {
                 self.give_up(now, State::Resigned, out);
                 self.due = now + TERM;
             }
+        }
+    }
+
+    /// Reads the key before it is renewed next. A request that is under way is waited for:
+    /// its answer tells as much, and to drop it would be to lose a renewal.
+    fn doubt(&mut self, now: Time, out: &mut Vec<Output>) {
+        if let State::Leading(holding) = &mut self.state
+            && self.asked.is_none()
+        {
+            holding.doubt();
+            self.ask(now, out);
         }
     }
 
@@ -354,34 +369,6 @@ impl Lease {
             },
             State::Pausing | State::Resigned => {}
         }
-    }
-
-    /// Learns from what the key holds, and reports what is wrong with it, once.
-    fn examine(&mut self, entry: &Entry, out: &mut Vec<Output>) {
-        let fault = match entry {
-            Entry::Record { record, .. } if record.epoch < self.known => Some(Output::RolledBack {
-                known: self.known,
-                found: record.epoch,
-            }),
-            Entry::Record { record, .. } => {
-                self.known = record.epoch;
-                // A dispatcher of an earlier version knows none.
-                if record.seals != Seals::default() {
-                    self.seals = record.seals.clone();
-                }
-                None
-            }
-            Entry::Missing if self.is_first() => None,
-            Entry::Missing | Entry::Deleted { .. } => Some(Output::Lost),
-            Entry::Unreadable { revision } => Some(Output::Unreadable {
-                revision: *revision,
-            }),
-        };
-        let at_fault = fault.as_ref().map(|_| entry.revision());
-        if at_fault != self.reported {
-            out.extend(fault);
-        }
-        self.reported = at_fault;
     }
 
     /// Returns whether nobody is known to have led yet.

@@ -170,6 +170,47 @@ fn a_holder_that_was_cut_off_goes_on_under_its_epoch_if_nobody_took_it() {
 }
 
 #[test]
+fn a_holder_that_is_doubted_reads_the_key_and_goes_on_if_it_still_is_its_own() {
+    let (mut leases, mut key) = ([lease("a"), lease("bb")], Key::default());
+    run(&mut leases, &mut key, 0, 5_000);
+    let before = leases[0].held_until();
+    let mut out = Vec::new();
+    leases[0].handle(at(5_000), Input::Doubt, &mut out);
+    let [read @ Output::Read { .. }] = &out[..] else {
+        panic!("{out:?}");
+    };
+    let answer = key.answer(read).unwrap();
+    // One request at a time: a second doubt does not void what is under way.
+    leases[0].handle(at(5_005), Input::Doubt, &mut out);
+    assert_eq!(out.len(), 1, "{out:?}");
+    leases[0].handle(at(5_010), answer, &mut out);
+    assert!(run(&mut leases, &mut key, 5_010, 5_020).is_empty());
+    // It was renewed at once.
+    assert_eq!(leases[0].held_until(), Some(at(5_010 + 1_200)));
+    assert!(leases[0].held_until() > before);
+    // Who waits has nothing to read sooner.
+    let mut out = Vec::new();
+    leases[1].handle(at(5_020), Input::Doubt, &mut out);
+    assert_eq!(out, []);
+}
+
+#[test]
+fn a_holder_that_is_doubted_and_finds_another_steps_down_at_once() {
+    let (mut leases, mut key) = ([lease("a"), lease("bb")], Key::default());
+    run(&mut leases, &mut key, 0, 5_000);
+    // It stands still; the other one leads, and a node tells of that before it looks.
+    run(&mut leases[1..], &mut key, 5_000, 9_000);
+    let mut out = Vec::new();
+    leases[0].handle(at(9_000), Input::Doubt, &mut out);
+    let answer = key.answer(&out[0]).unwrap();
+    leases[0].handle(at(9_001), answer, &mut out);
+    let Some(Output::StepDown { reason }) = out.last() else {
+        panic!("{out:?}");
+    };
+    assert_eq!(reason, "bb holds the lease under epoch 2");
+}
+
+#[test]
 fn a_renewal_of_unknown_fate_counts_only_when_the_key_shows_it() {
     let (mut leases, mut key) = ([lease("a")], Key::default());
     run(&mut leases, &mut key, 0, 10);

@@ -429,6 +429,7 @@ impl Machine {
     fn lead(&mut self, now: Now, epoch: Epoch, histories: Vec<(Sequence, History)>) {
         self.epoch = epoch;
         self.known = self.known.max(epoch);
+        self.later.note_break(now.time);
         self.led_since = Some(now.time);
         for (sequence, history) in histories {
             // A delay is cut short at a take-over only if less than this is left of it.
@@ -440,6 +441,7 @@ impl Machine {
 
     fn renew(&mut self, now: Now, until: Time, out: &mut Vec<Output>) {
         if self.hearing.renew(now.time, until) {
+            self.later.note_break(now.time);
             self.void_pulls();
             self.revive_jobs(now, out);
         }

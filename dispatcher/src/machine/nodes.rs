@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use rolecast_common::assignment::Assignment;
-use rolecast_common::id::{NodeId, Sequence};
+use rolecast_common::id::{Epoch, NodeId, Sequence};
 use rolecast_common::time::{Now, Time, format_duration};
 use rolecast_common::wire::{Admission, AdmissionVerdict, Heartbeat, VERSION};
 
@@ -59,7 +59,7 @@ impl Machine {
         }
         self.tell_roles(now, heard, out);
         self.judge_roles(now, from, out);
-        self.weigh_epoch(now, from, beat.epoch, out);
+        self.weigh_epoch(now, &beat, out);
         self.review(now, from, out);
         if change.joined || change.rebooted {
             out.push(Output::Event(Event::NodeJoined {
@@ -150,6 +150,18 @@ impl Machine {
         verdict: AdmissionVerdict,
         out: &mut Vec<Output>,
     ) {
+        self.answer_boot_with(now, beat, verdict, None, out);
+    }
+
+    /// Tells it too that the bucket does not know the epoch that it follows.
+    pub(super) fn answer_boot_with(
+        &self,
+        now: Now,
+        beat: &Heartbeat,
+        verdict: AdmissionVerdict,
+        refuted: Option<Epoch>,
+        out: &mut Vec<Output>,
+    ) {
         if self.led_since.is_none() {
             return;
         }
@@ -166,6 +178,7 @@ impl Machine {
                 boot: beat.boot.clone(),
                 epoch: self.epoch,
                 verdict,
+                refuted,
                 reason: reason.unwrap_or_default(),
             }),
         });

@@ -98,6 +98,9 @@ pub enum Output {
     Confirm(String),
     /// What the manager of roles wants done; never an event.
     Roles(roles::Output),
+    /// Have the lease looked at: a node tells of a later epoch. That it holds is told as
+    /// [`super::Input::Renewed`].
+    DoubtLease,
     /// Nodes do not obey this epoch; lead no more under it.
     StepDown {
         reason: String,

@@ -134,6 +134,7 @@ pub(super) fn roles() -> Vec<Vec<u8>> {
         boot: boot(),
         epoch: Epoch::new(5),
         verdict,
+        refuted: Some(Epoch::new(9)),
         reason: "boot b1 of it sent a heartbeat 400ms ago".to_owned(),
     };
     let web = |number: u8| NodeId::new(&format!("n{number}")).expect("it is a node's name");

@@ -123,6 +123,7 @@ impl Host {
             boot: self.boot(),
             epoch: Epoch::default(),
             verdict: AdmissionVerdict::Admitted,
+            refuted: None,
             reason: String::new(),
         }
     }

@@ -4,6 +4,9 @@
 //! 2. Admitted, it listens for jobs and says what it takes.
 //! 3. Refused, it gives back what it has and ends, whether it serves already or not:
 //!    another worker has its name, and goes on.
+//!    Either word may say too that the bucket knows no dispatcher of the epoch that the worker
+//!    follows. It goes on to follow that: a former dispatcher can say so as well. But it is
+//!    logged how an operator mends it.
 //! 4. Without any word for [`JOIN_PATIENCE`] it serves: there is no dispatcher, or an
 //!    older one.
 
@@ -25,6 +28,14 @@ impl Agent {
     pub(super) fn admit(&mut self, now: Now, admission: &Admission, out: &mut Vec<Output>) {
         if admission.boot != self.params.boot {
             return;
+        }
+        if let Some(refuted) = admission.refuted
+            && self.roles.note_refuted(admission.epoch, refuted)
+        {
+            out.push(Output::Event(Event::EpochRefuted {
+                kept: refuted,
+                led: admission.epoch,
+            }));
         }
         match (admission.verdict, self.phase) {
             (AdmissionVerdict::Admitted, Phase::Joining { .. }) => self.serve(now.time, out),

@@ -104,6 +104,9 @@ pub enum Event {
     },
     /// The hook failed; a role that it was to bring is not taken on.
     HookFailed { generation: u64, reason: String },
+    /// The dispatcher that holds the lease leads under an epoch below the one followed here,
+    /// of which the bucket knows nothing.
+    EpochRefuted { kept: Epoch, led: Epoch },
     /// Another worker has the name of this node.
     TurnedAway { reason: String },
     /// No more jobs are taken.

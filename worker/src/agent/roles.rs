@@ -57,6 +57,8 @@ pub(super) struct Roles {
     params: RoleParams,
     boot: BootId,
     epoch: Epoch,
+    /// The epoch of the dispatcher that said last that there was never such an epoch.
+    refuted_by: Option<Epoch>,
     /// The newest assignment taken.
     wish: Wish,
     /// Until when each role of the wish is held.
@@ -105,6 +107,7 @@ impl Roles {
         Self {
             boot,
             epoch: params.epoch,
+            refuted_by: None,
             wish: Wish::default(),
             leases: BTreeMap::new(),
             refused: BTreeSet::new(),
@@ -165,6 +168,16 @@ impl Roles {
             out.push(Output::KeepEpoch(epoch));
         }
         epoch == self.epoch
+    }
+
+    /// Takes a dispatcher's word that there was never the epoch `refuted`; returns whether
+    /// that is the one followed here, and news. It is followed all the same.
+    pub(super) fn note_refuted(&mut self, by: Epoch, refuted: Epoch) -> bool {
+        let is_news = refuted == self.epoch && by < refuted && self.refuted_by != Some(by);
+        if is_news {
+            self.refuted_by = Some(by);
+        }
+        is_news
     }
 
     /// Notes that a heartbeat is sent.

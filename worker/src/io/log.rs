@@ -80,6 +80,7 @@ impl Log {
             }
             Event::Roles { .. }
             | Event::HookFailed { .. }
+            | Event::EpochRefuted { .. }
             | Event::TurnedAway { .. }
             | Event::Draining { .. }
             | Event::HandedBack { .. }
@@ -150,6 +151,14 @@ fn write(event: &Event, suppressed: u64) {
         Event::HookFailed { generation, reason } => {
             tracing::error!(event = "role_hook_failed", generation, reason);
         }
+        Event::EpochRefuted { kept, led } => tracing::error!(
+            event = "epoch_refuted",
+            %kept,
+            %led,
+            "this worker follows epoch {kept}, and the dispatcher that holds the lease leads under \
+             {led}: its jobs and roles are refused here. Unless another dispatcher leads, stop this \
+             worker, run rolecast-worker forget-epoch with the same --config, and start it again"
+        ),
         Event::TurnedAway { reason } => tracing::error!(event = "turned_away", "{reason}"),
         Event::Draining { running } => tracing::info!(event = "draining", running),
         Event::HandedBack { count } => tracing::warn!(event = "jobs_handed_back", count),

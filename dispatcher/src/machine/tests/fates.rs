@@ -217,6 +217,7 @@ impl<'a> World<'a> {
             | Output::Ping { .. }
             | Output::AskReport { .. }
             | Output::Recover
+            | Output::DoubtLease
             | Output::Admit { .. }
             | Output::Drop(_)
             | Output::Ack { .. }

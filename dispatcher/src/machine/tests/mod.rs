@@ -1,6 +1,7 @@
 //! What the machine does, one situation at a time.
 
 mod absence;
+mod epochs;
 mod explaining;
 mod fates;
 mod forecasting;

@@ -4,14 +4,13 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use rolecast_common::assignment::{Ack, Assignment};
-use rolecast_common::id::{Attempt, Category, Epoch, Sequence};
-use rolecast_common::time::Time;
+use rolecast_common::id::{Attempt, Category, Sequence};
 use rolecast_common::wire::{AdmissionVerdict, OutcomeStatus};
 
 use super::super::{Event, Input, Machine, Malformed, Output, Params, Recorded};
 use super::{
     ack, all, beat, delivery, delivery_of, forwarded, heartbeat, led, machine, node, now, report,
-    running, seals, sent_as, turn,
+    running, sent_as, turn,
 };
 use crate::allowance::{Allowance, Allowances, Pattern};
 
@@ -389,95 +388,6 @@ fn a_node_gets_no_jobs_beyond_what_it_may_claim() {
     let status = machine.status(now(0.2));
     assert_eq!(status.troubles[0].what, "the claims of nodes");
     assert_eq!(status.refused[0].from, "other");
-}
-
-#[test]
-fn some_nodes_that_tell_of_a_later_epoch_unseat_nobody_and_are_shown() {
-    let mut machine = machine();
-    let is_end = |output: &Output| matches!(output, Output::StepDown { .. });
-    for second in 0..10u32 {
-        let (seconds, sequence) = (f64::from(second), u64::from(second) + 1);
-        let honest = ["n2", "n3", "n4"].map(|name| heartbeat(name, "a", sequence, vec![]));
-        let out = all(&mut machine, seconds, honest);
-        assert!(!out.iter().any(is_end), "{out:?}");
-        let beat = follower("n1", sequence, 1_000 + u64::from(second));
-        let out = all(&mut machine, seconds + 0.1, [beat]);
-        assert!(!out.iter().any(is_end), "{out:?}");
-    }
-    assert_eq!(machine.known_epoch(), Epoch::new(5));
-    let troubles = machine.status(now(9.5)).troubles;
-    let [trouble] = &troubles[..] else {
-        panic!("{troubles:?}");
-    };
-    assert_eq!(trouble.what, "the epochs of workers");
-    assert!(
-        trouble.why.contains("1 of 4 nodes, such as n1"),
-        "{trouble:?}"
-    );
-    // A second is half of them, a third one most.
-    let out = all(&mut machine, 10.0, [follower("n2", 11, 70)]);
-    assert!(!out.iter().any(is_end), "{out:?}");
-    let out = all(&mut machine, 10.1, [follower("n3", 11, 80)]);
-    assert!(out.iter().any(is_end), "{out:?}");
-    assert_eq!(machine.known_epoch(), Epoch::new(1_009));
-}
-
-#[test]
-fn a_worker_that_follows_a_later_dispatcher_ends_this_one() {
-    let (mut machine, _) = running();
-    let out = turn(&mut machine, 1.0, [follower("n1", 2, 6)]);
-    let is_end = |output: &Output| matches!(output, Output::StepDown { .. });
-    assert!(out.iter().any(is_end), "{out:?}");
-    assert_eq!(machine.known_epoch(), Epoch::new(6));
-}
-
-#[test]
-fn a_forged_epoch_stops_no_dispatcher() {
-    let (mut machine, _) = running();
-    let out = all(&mut machine, 1.0, [follower("n1", 2, u64::MAX)]);
-    let is_refused =
-        |output: &Output| matches!(output, Output::Event(Event::HeartbeatsRefused { .. }));
-    assert!(out.iter().any(is_refused), "{out:?}");
-    assert!(!out.iter().any(|o| matches!(o, Output::StepDown { .. })));
-    assert_eq!(machine.known_epoch(), Epoch::new(5));
-}
-
-#[test]
-fn a_machine_that_stands_by_learns_and_does_nothing() {
-    let mut machine = Machine::new(machine().params, now(0.0));
-    let out = all(&mut machine, 0.1, [follower("n1", 1, 9)]);
-    let is_said = |output: &Output| {
-        matches!(
-            output,
-            Output::Event(_) | Output::PublishCapacity(_) | Output::Ping { .. }
-        )
-    };
-    assert!(out.iter().all(is_said), "{out:?}");
-    assert_eq!(machine.known_epoch(), Epoch::new(9));
-    let lead = Input::Lead {
-        epoch: Epoch::new(10),
-        until: Time::from_start(Duration::MAX),
-        seals: seals(10),
-        histories: Vec::new(),
-    };
-    let out = all(&mut machine, 0.2, [lead]);
-    assert!(
-        out.iter().any(|o| matches!(o, Output::Fetch { .. })),
-        "{out:?}"
-    );
-}
-
-/// A heartbeat of a node that has seen this epoch.
-fn follower(name: &str, sequence: u64, epoch: u64) -> Input {
-    let Input::Heartbeat {
-        from,
-        mut heartbeat,
-    } = heartbeat(name, "a", sequence, Vec::new())
-    else {
-        unreachable!("it is a heartbeat");
-    };
-    heartbeat.epoch = Epoch::new(epoch);
-    Input::Heartbeat { from, heartbeat }
 }
 
 #[test]

@@ -106,6 +106,7 @@ impl World {
                 | Output::ForgetHistory(_)
                 | Output::Confirm(_)
                 | Output::StepDown { .. }
+                | Output::DoubtLease
                 | Output::Roles(_)
                 | Output::Admit { .. }
                 | Output::PublishCapacity(_)

@@ -7,7 +7,7 @@ use rolecast_common::id::{Category, NodeId, Sequence};
 use rolecast_common::subjects::Source;
 use rolecast_common::time::Now;
 use rolecast_common::wire::{Outcome, OutcomeBatch};
-use rolecast_dispatcher::lease::Written;
+use rolecast_dispatcher::lease::{self, Written};
 use rolecast_dispatcher::machine::{Event, Input, Output};
 use rolecast_dispatcher::roles;
 use rolecast_worker::agent;
@@ -79,6 +79,7 @@ impl World {
                 self.note(|| format!("d{index} steps down: {reason}"));
                 self.step_down(index, now);
             }
+            Output::DoubtLease => self.doubt_lease(index)?,
             Output::Roles(output) => self.carry_out_roles(index, output, is_held),
             Output::Bury { record, .. } => return self.bury(index, record.sequence, is_held),
             Output::Drop(_)
@@ -119,9 +120,7 @@ impl World {
             } => self.ask(index, Question::Word(sequence, Word::GiveBack(delay))),
             Output::AskReport { node, .. } => self.ask_report(index, &node),
             Output::Recover => self.ask(index, Question::Recover),
-            Output::Record(record) => {
-                self.ask(index, Question::Record(record.sequence));
-            }
+            Output::Record(record) => self.ask(index, Question::Record(record.sequence)),
             Output::Forward {
                 node,
                 assignment,
@@ -166,6 +165,12 @@ impl World {
             self.run.changes += 1;
         }
         self.note(|| format!("d{index} -- {event:?}"));
+    }
+
+    fn doubt_lease(&mut self, index: usize) -> Result<(), String> {
+        self.tell_desk(index, |mind, now, said| {
+            mind.handle_lease(now, lease::Input::Doubt, said);
+        })
     }
 
     fn step_down(&mut self, index: usize, now: Now) {

@@ -1,5 +1,6 @@
 //! Tests of how a worker comes to serve, and of one whose name is in use.
 
+use rolecast_common::id::Epoch;
 use rolecast_common::wire::{Admission, AdmissionVerdict};
 
 use super::super::*;
@@ -69,4 +70,39 @@ fn a_worker_that_joins_and_is_refused_ends_soon() {
     let out = bench.take();
     assert!(out.iter().any(|output| matches!(output, Output::Fail(_))));
     assert!(!out.contains(&Output::Listen));
+}
+
+#[test]
+fn a_worker_whose_epoch_is_refuted_follows_it_all_the_same_and_says_so_once() {
+    let mut bench = Bench::with_offers(None);
+    let said = |bench: &mut Bench| {
+        let out = bench.take();
+        let said = out.into_iter().filter_map(|output| match output {
+            Output::Event(Event::EpochRefuted { kept, led }) => Some((kept.get(), led.get())),
+            _ => None,
+        });
+        said.collect::<Vec<_>>()
+    };
+    // It keeps epoch 5; a dispatcher leads under 3.
+    let word = |bench: &Bench, epoch, refuted| Admission {
+        epoch: Epoch::new(epoch),
+        refuted: Some(Epoch::new(refuted)),
+        ..bench.word(AdmissionVerdict::Admitted)
+    };
+    for _ in 0..3 {
+        let word = word(&bench, 3, 5);
+        bench.input(Input::Admission(word));
+    }
+    assert_eq!(said(&mut bench), [(5, 3)]);
+    assert_eq!(bench.heartbeat().epoch, Epoch::new(5));
+    // Of another epoch than it follows, or by a later dispatcher: that says nothing.
+    for (epoch, refuted) in [(3, 4), (6, 5), (3, 9)] {
+        let word = word(&bench, epoch, refuted);
+        bench.input(Input::Admission(word));
+    }
+    assert_eq!(said(&mut bench), []);
+    let next = word(&bench, 4, 5);
+    bench.input(Input::Admission(next));
+    assert_eq!(said(&mut bench), [(5, 4)]);
+    assert_eq!(bench.heartbeat().epoch, Epoch::new(5));
 }

@@ -125,6 +125,7 @@ impl Bench {
             boot: self.agent.params.boot.clone(),
             epoch: Epoch::new(7),
             verdict,
+            refuted: None,
             reason: "boot b1 of it sent a heartbeat 0.4 s ago".to_owned(),
         }
     }
