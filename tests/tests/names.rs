@@ -7,7 +7,8 @@
 
 use std::time::Duration;
 
-use rolecast_common::wire::RecordStatus;
+use futures_util::StreamExt as _;
+use rolecast_common::wire::{self, Encoding, Heartbeat, RecordStatus};
 use rolecast_tests::cluster::{Cluster, LIMIT};
 use rolecast_tests::wait::wait_until;
 
@@ -69,4 +70,27 @@ async fn a_worker_that_was_killed_and_started_again_is_admitted_within_seconds()
     cluster.wait_record("job-1").await;
     let taken = begin.elapsed();
     assert!(taken < Duration::from_secs(8), "{taken:?}");
+}
+
+#[tokio::test]
+async fn a_heartbeat_far_ahead_in_its_own_name_locks_no_worker_out() {
+    let cluster = Cluster::start("[categories.echo]\n", &[("n1", WORKER)]).await;
+    let client = cluster.client();
+    let mut heartbeats = client.subscribe("rolecast.heartbeat.n1").await.unwrap();
+    let message = heartbeats.next().await.expect("a heartbeat comes");
+    let mut forged: Heartbeat = wire::decode(Encoding::MessagePack, &message.payload).unwrap();
+    forged.sequence = u64::MAX;
+    let payload = wire::encode(Encoding::MessagePack, &forged);
+    let subject = "rolecast.heartbeat.n1";
+    client.publish(subject, payload.into()).await.unwrap();
+    let age = |status: &wire::Status| status.nodes[0].heartbeat_age_ms;
+    cluster
+        .wait_status("its own are refused", |status| age(status) > 1_500)
+        .await;
+    let status = cluster
+        .wait_status("they count again", |status| age(status) < 1_000)
+        .await;
+    assert_eq!(status.refused[0].from, "n1");
+    cluster.submit("echo", "job-1", "x").await;
+    cluster.wait_record("job-1").await;
 }

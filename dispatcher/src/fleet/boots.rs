@@ -27,7 +27,7 @@ use super::Refusal;
 const REMEMBERED_MAX: usize = 8;
 /// Intervals without a heartbeat, in tenths, after which the present start has missed two.
 /// One alone is missed by a host that is busy, and to unseat that would cost its jobs.
-const MISSED_TENTHS: u32 = 23;
+pub(super) const MISSED_TENTHS: u32 = 23;
 
 #[derive(Debug)]
 pub(super) struct Boots {

@@ -16,6 +16,7 @@ mod pulse;
 mod recording;
 mod rounds;
 mod scan;
+mod sequence;
 mod skew;
 mod trust;
 mod unheard;

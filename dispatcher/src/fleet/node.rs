@@ -13,6 +13,7 @@ use super::boots::{Boots, Life};
 use super::conduct::Conduct;
 use super::pulse::Pulse;
 use super::rounds::Tick;
+use super::sequence::Sequence;
 use super::skew::Skew;
 use super::unheard::Hearing;
 use super::{Change, Refusal};
@@ -37,7 +38,7 @@ pub struct Node {
     pub(super) slot: Slot,
     boots: Boots,
     skew: Skew,
-    sequence: u64,
+    sequence: Sequence,
     pub(super) pulse: Pulse,
     /// When it is to be looked at; `None` once it is known to be gone.
     pub(super) watched: Option<Tick>,
@@ -90,7 +91,7 @@ impl Node {
             slot,
             boots: Boots::new(beat.boot.clone()),
             skew: Skew::default(),
-            sequence: beat.sequence,
+            sequence: Sequence::new(beat.sequence),
             pulse: Pulse::new(now),
             watched: None,
             is_gone: false,
@@ -123,12 +124,15 @@ impl Node {
     }
 
     pub(super) fn take(&mut self, now: Now, beat: &Heartbeat) -> Result<Change, Refusal> {
-        if beat.boot == *self.boots.current() && beat.sequence <= self.sequence {
+        let (seen, interval) = (self.pulse.seen(), self.pulse.interval());
+        if beat.boot == *self.boots.current()
+            && !self.sequence.take(now.time, beat.sequence, seen, interval)
+        {
             return Err(Refusal::Replayed);
         }
         let life = Life {
-            seen: self.pulse.seen(),
-            interval: self.pulse.interval(),
+            seen,
+            interval,
             is_gone: self.is_gone,
             is_draining: self.is_draining,
         };
@@ -137,6 +141,7 @@ impl Node {
             ..Change::default()
         };
         if change.rebooted {
+            self.sequence = Sequence::new(beat.sequence);
             self.skew.reset();
             self.conduct.values_mut().for_each(Conduct::restart);
             self.pulse.reboot();
@@ -151,7 +156,6 @@ impl Node {
 
     /// Takes the figures; returns whether what it suits may have changed.
     pub(super) fn update(&mut self, now: Now, beat: &Heartbeat) {
-        self.sequence = beat.sequence;
         self.pulse.beat(now.time, beat.interval_ms);
         self.is_draining = beat.draining;
         self.capacity = beat.capacity;

@@ -131,6 +131,26 @@ fn a_replayed_heartbeat_is_refused() {
 }
 
 #[test]
+fn one_heartbeat_far_ahead_locks_no_node_out() {
+    let mut fleet = fleet();
+    let id = NodeId::new("n1").unwrap();
+    for second in 0..10u32 {
+        let beat = beat("n1", "a", u64::from(second) + 1);
+        take(&mut fleet, f64::from(second), &beat).unwrap();
+    }
+    // Somebody with its login knows its boot.
+    take(&mut fleet, 9.5, &beat("n1", "a", u64::MAX)).unwrap();
+    let mut refused = 0;
+    for second in 10..30u32 {
+        fleet.note_answer(at(f64::from(second)), &id);
+        let beat = beat("n1", "a", u64::from(second) + 1);
+        refused += u32::from(take(&mut fleet, f64::from(second), &beat).is_err());
+        assert!(gone(&mut fleet, f64::from(second) + 0.5).is_empty());
+    }
+    assert_eq!(refused, 2);
+}
+
+#[test]
 fn a_restarted_worker_is_told_from_a_replay_of_its_former_boot() {
     let mut fleet = fleet();
     take(&mut fleet, 0.0, &beat("n1", "a", 9)).unwrap();
