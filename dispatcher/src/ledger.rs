@@ -1,11 +1,15 @@
 //! What was sent to a node and has not ended: it counts from the moment it is sent.
 //!
 //! Without it, everything goes to the node that looked idle in the last heartbeat.
+//!
+//! A job that was taken from its node because it did not end there is *set aside*: it is
+//! not this node's any more, but holds its slot for as long as the node lists it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use foldhash::HashMap;
-use rolecast_common::id::Sequence;
+use rolecast_common::id::{Attempt, Sequence};
 use rolecast_common::time::Time;
 
 use crate::placement::{CategoryIndex, Prediction};
@@ -24,6 +28,8 @@ pub struct Entry {
 #[derive(Clone, Debug, Default)]
 pub struct Ledger {
     jobs: HashMap<Sequence, Entry>,
+    /// By attempt too: the next one may be set aside here as well.
+    set_aside: BTreeMap<(Sequence, Attempt), Entry>,
     /// How long jobs of each category were in hand since `counted`, together.
     busy: Vec<Duration>,
     counted: Time,
@@ -47,15 +53,47 @@ impl Ledger {
         Some(entry)
     }
 
+    /// Takes a job off whose execution may go on; an unknown job changes nothing.
+    pub fn set_aside(&mut self, job: Sequence, attempt: Attempt) -> Option<Entry> {
+        let entry = self.jobs.remove(&job)?;
+        self.set_aside.insert((job, attempt), entry);
+        Some(entry)
+    }
+
+    /// Frees what was set aside and has ended there; returns what that was.
+    pub fn free(
+        &mut self,
+        now: Time,
+        mut has_ended: impl FnMut(Sequence, Attempt) -> bool,
+    ) -> Vec<Entry> {
+        let mut freed = Vec::new();
+        self.set_aside.retain(|(job, attempt), entry| {
+            let has_ended = has_ended(*job, *attempt);
+            if has_ended {
+                freed.push(*entry);
+            }
+            !has_ended
+        });
+        for entry in &freed {
+            note_busy(&mut self.busy, now, self.counted, entry);
+        }
+        freed
+    }
+
+    pub fn has_set_aside(&self) -> bool {
+        !self.set_aside.is_empty()
+    }
+
     pub fn get(&self, job: Sequence) -> Option<&Entry> {
         self.jobs.get(&job)
     }
 
+    /// Returns how many slots are taken.
     pub fn count(&self) -> u32 {
-        u32::try_from(self.jobs.len()).unwrap_or(u32::MAX)
+        u32::try_from(self.jobs.len() + self.set_aside.len()).unwrap_or(u32::MAX)
     }
 
-    /// Returns the jobs in no particular order.
+    /// Returns the jobs in no particular order, without those set aside.
     pub fn jobs(&self) -> impl Iterator<Item = Sequence> + '_ {
         self.jobs.keys().copied()
     }
@@ -63,7 +101,7 @@ impl Ledger {
     /// Passes the mean number of jobs of each category since the last call, and
     /// returns how long ago that was.
     pub fn take_means(&mut self, now: Time, mut visit: impl FnMut(CategoryIndex, f32)) -> Duration {
-        for entry in self.jobs.values() {
+        for entry in self.jobs.values().chain(self.set_aside.values()) {
             note_busy(&mut self.busy, now, self.counted, entry);
         }
         let passed = now.since(self.counted);

@@ -1,6 +1,6 @@
 //! Jobs are placed on nodes, and what became of them is learned.
 
-use rolecast_common::id::{NodeId, Sequence};
+use rolecast_common::id::{Attempt, NodeId, Sequence};
 use rolecast_common::label::Requirement;
 use rolecast_common::time::Time;
 use rolecast_common::wire::Outcome;
@@ -263,6 +263,43 @@ impl Fleet {
     /// The job is no longer there, and nothing is learned from it.
     pub fn release(&mut self, now: Time, id: &NodeId, job: Sequence) {
         self.end(now, id, job);
+    }
+
+    /// The job was taken from the node, and may still run there.
+    pub(super) fn set_aside(&mut self, now: Time, id: &NodeId, job: Sequence, attempt: Attempt) {
+        let Some(node) = self.nodes.get_mut(id) else {
+            return;
+        };
+        let Some(entry) = node.ledger.set_aside(job, attempt) else {
+            return;
+        };
+        let Some(category) = entry.category else {
+            return;
+        };
+        if let Some(conduct) = node.conduct.get_mut(&category) {
+            conduct.note_left(now, entry.sent);
+        }
+        self.board.set_aside(category);
+    }
+
+    /// Frees the slots of jobs that were set aside and have ended on the node.
+    pub fn free(
+        &mut self,
+        now: Time,
+        id: &NodeId,
+        has_ended: impl FnMut(Sequence, Attempt) -> bool,
+    ) {
+        let Some(node) = self.nodes.get_mut(id) else {
+            return;
+        };
+        // Most often there are none, and heartbeats are many.
+        if !node.ledger.has_set_aside() {
+            return;
+        }
+        let freed = node.ledger.free(now, has_ended);
+        for category in freed.into_iter().filter_map(|entry| entry.category) {
+            self.board.free(node.slot, category);
+        }
     }
 
     pub(super) fn end(&mut self, now: Time, id: &NodeId, job: Sequence) -> Option<Entry> {

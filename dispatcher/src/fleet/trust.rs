@@ -1,6 +1,6 @@
 //! Which nodes are trusted with jobs of which categories.
 
-use rolecast_common::id::{Category, NodeId, Sequence};
+use rolecast_common::id::{Attempt, Category, NodeId, Sequence};
 use rolecast_common::time::{Now, Time};
 use rolecast_common::wire::{Distrust, DistrustKind};
 
@@ -52,6 +52,29 @@ impl Fleet {
     pub fn fail(&mut self, now: Now, id: &NodeId, job: Sequence, reason: &str) -> Option<Doubt> {
         let trial = self.trial(id, job);
         self.end(now.time, id, job);
+        self.note_failed(now, id, trial, reason)
+    }
+
+    /// The job did not end there in time, and may still run.
+    pub fn fail_unended(
+        &mut self,
+        now: Now,
+        id: &NodeId,
+        job: (Sequence, Attempt),
+        reason: &str,
+    ) -> Option<Doubt> {
+        let trial = self.trial(id, job.0);
+        self.set_aside(now.time, id, job.0, job.1);
+        self.note_failed(now, id, trial, reason)
+    }
+
+    fn note_failed(
+        &mut self,
+        now: Now,
+        id: &NodeId,
+        trial: Option<(CategoryIndex, bool)>,
+        reason: &str,
+    ) -> Option<Doubt> {
         let node = self.nodes.get_mut(id)?;
         node.failed += 1;
         let (category, is_probe) = trial?;

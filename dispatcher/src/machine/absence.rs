@@ -86,6 +86,7 @@ impl Machine {
         self.manage(now, roles::Input::Gone(node.clone()), out);
         self.takeover.settle(&node);
         self.later.forget(&node);
+        self.fleet.free(now.time, &node, |_, _| true);
         if !missed.was_gone {
             self.tell_gone(&node, why, out);
         }

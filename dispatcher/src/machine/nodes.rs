@@ -71,6 +71,11 @@ impl Machine {
         if change.drains {
             out.push(Output::Event(Event::NodeDraining { node: from.clone() }));
         }
+        self.fleet.free(now.time, from, |job, attempt| {
+            let is_it =
+                |said: &Assignment| said.ack().sequence() == job && said.attempt() == attempt;
+            !beat.jobs.iter().any(is_it)
+        });
         let listed: BTreeSet<Sequence> = beat.jobs.iter().map(|job| job.ack().sequence()).collect();
         if change.rebooted {
             self.lose_jobs(now, from, &listed, Cause::Death, out);

@@ -83,10 +83,12 @@ impl Machine {
             }
             Standing::Returned => self.unqueue(sequence, out),
             Standing::Repeated => {
+                self.free_ended(now, from, assignment);
                 self.repeat(sequence, confirmation, out);
                 return;
             }
             Standing::Stale => {
+                self.free_ended(now, from, assignment);
                 self.counters.outcomes_stale += 1;
                 out.push(Output::Event(Event::OutcomeStale {
                     node: from.clone(),
@@ -105,6 +107,13 @@ impl Machine {
         job.attempt = job.attempt.max(assignment.attempt().get());
         self.note_end(now, from, &job, &outcome, out);
         self.settle(now, from, job, outcome, confirmation, out);
+    }
+
+    /// Takes that an execution has ended which was taken from the node before.
+    fn free_ended(&mut self, now: Now, from: &NodeId, ended: &Assignment) {
+        let ended = (ended.ack().sequence(), ended.attempt());
+        self.fleet
+            .free(now.time, from, |job, attempt| (job, attempt) == ended);
     }
 
     /// Takes what an outcome tells of its node.

@@ -1,56 +1,76 @@
-//! An attempt that outlives its category's time limit is taken from its node.
+//! An attempt that outlives its category's time limit, or its job's deadline, is taken from
+//! its node.
 //!
-//! The worker knows the limit too, from the job's headers, and stops the job: the
-//! dispatcher steps in where that does not happen, as with a worker that hangs or does not
-//! tell the truth. The attempt counts as failed, and a late outcome of it is stale.
+//! The worker knows both too, from the job's headers, and stops the job: the dispatcher
+//! steps in where that does not happen, as with a worker that hangs or does not tell the
+//! truth. The attempt counts as failed, and a late outcome of it is stale. For as long as
+//! the node lists it, it holds its slot there.
 
 use std::time::Duration;
 
-use rolecast_common::id::Sequence;
+use rolecast_common::id::{Attempt, Sequence};
 use rolecast_common::time::{Now, Time, format_duration};
 
-use super::{Machine, Output, State};
+use super::{Job, Machine, Output, State};
 
 /// How long after the limit an outcome may take to be here. Derived: a command has 5 s
 /// from SIGTERM to SIGKILL and half a second to be read, and an outcome that was lost is
 /// repeated within 2 s; the rest is for a busy host.
 pub(super) const TIME_LIMIT_GRACE: Duration = Duration::from_secs(10);
 
+/// What an attempt has outlived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Outlived {
+    TimeLimit(Duration),
+    Deadline,
+}
+
 impl Machine {
     pub(super) fn end_overdue(&mut self, now: Now, out: &mut Vec<Output>) {
-        let mut services = self.services.values();
-        if !services.any(|service| service.policy.time_limit.is_some()) {
-            return;
-        }
         // What ended while nothing was received here may be on its way.
         let Some(since) = self.hearing.since(now.time) else {
             return;
         };
-        let mut overdue: Vec<(Sequence, Duration)> = Vec::new();
+        let mut overdue: Vec<(Sequence, Outlived)> = Vec::new();
         for (sequence, job) in &self.jobs {
-            let State::Running { sent, .. } = &job.state else {
-                continue;
-            };
-            let service = self.services.get(&job.source.category);
-            let Some(limit) = service.and_then(|service| service.policy.time_limit) else {
-                continue;
-            };
-            if now.time >= due(*sent, limit, since) {
-                overdue.push((*sequence, limit));
-            }
+            let outlived = self.outlived(now, since, job);
+            overdue.extend(outlived.map(|outlived| (*sequence, outlived)));
         }
         // The order of a hash map must not reach the outside.
         overdue.sort_unstable();
-        for (sequence, limit) in overdue {
-            self.take_overdue(now, sequence, limit, out);
+        for (sequence, outlived) in overdue {
+            self.take_overdue(now, sequence, outlived, out);
         }
+    }
+
+    /// Returns what the job has outlived where it runs, if anything, and if an outcome
+    /// could be here. `since` is from when on silence counts.
+    fn outlived(&self, now: Now, since: Time, job: &Job) -> Option<Outlived> {
+        let State::Running { sent, .. } = &job.state else {
+            return None;
+        };
+        let service = self.services.get(&job.source.category);
+        let limit = service.and_then(|service| service.policy.time_limit);
+        let has_passed = |limit: &Duration| {
+            let due = (*sent + *limit).max(since) + TIME_LIMIT_GRACE;
+            now.time >= due
+        };
+        if let Some(limit) = limit.filter(has_passed) {
+            return Some(Outlived::TimeLimit(limit));
+        }
+        let deadline = job.deadline?;
+        // The deadline may have passed before the job came there.
+        let could_end = sent.max(&since);
+        let has_passed = now.wall >= deadline + TIME_LIMIT_GRACE
+            && now.time.since(*could_end) >= TIME_LIMIT_GRACE;
+        has_passed.then_some(Outlived::Deadline)
     }
 
     fn take_overdue(
         &mut self,
         now: Now,
         sequence: Sequence,
-        limit: Duration,
+        outlived: Outlived,
         out: &mut Vec<Output>,
     ) {
         let job = self.jobs.remove(&sequence).expect("it was just listed");
@@ -58,19 +78,18 @@ impl Machine {
             unreachable!("only running jobs are listed");
         };
         let node = node.clone();
-        let reason = format!(
-            "time limit of {} passed, and {} later node {node} had reported no end",
-            format_duration(limit),
-            format_duration(TIME_LIMIT_GRACE)
-        );
-        if let Some(doubt) = self.fleet.fail(now, &node, sequence, &reason) {
+        let what = match outlived {
+            Outlived::TimeLimit(limit) => {
+                format!("time limit of {} passed", format_duration(limit))
+            }
+            Outlived::Deadline => "deadline passed while it ran".to_owned(),
+        };
+        let grace = format_duration(TIME_LIMIT_GRACE);
+        let reason = format!("{what}, and {grace} later node {node} had reported no end");
+        let attempt = (sequence, Attempt::new(job.attempt));
+        if let Some(doubt) = self.fleet.fail_unended(now, &node, attempt, &reason) {
             self.tell_distrusted(&node, job.source.category.clone(), doubt, out);
         }
         self.fail_unreported(now, &node, job, reason, out);
     }
-}
-
-/// Returns when an attempt is taken from its node.
-fn due(sent: Time, limit: Duration, heard_since: Time) -> Time {
-    (sent + limit).max(heard_since) + TIME_LIMIT_GRACE
 }

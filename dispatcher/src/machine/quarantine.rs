@@ -102,8 +102,8 @@ impl Machine {
         let node = self.quarantine.node_of(key)?;
         let node = self.fleet.get(node)?;
         let mut jobs = node.ledger().jobs();
-        let is_ready =
-            jobs.all(|other| self.jobs.get(&other).is_some_and(|other| other.is_of(key)));
+        let is_ready = !node.ledger().has_set_aside()
+            && jobs.all(|other| self.jobs.get(&other).is_some_and(|other| other.is_of(key)));
         is_ready.then(|| node.slot())
     }
 

@@ -264,6 +264,19 @@ impl Board {
         self.touch(slot);
     }
 
+    /// A job was taken from a node where it may still run: it counts there, and no longer
+    /// among the jobs of its category.
+    pub fn set_aside(&mut self, category: CategoryIndex) {
+        let jobs = &mut self.categories[category];
+        jobs.total = jobs.total.saturating_sub(1);
+    }
+
+    /// A job that was set aside has ended there.
+    pub fn free(&mut self, slot: Slot, category: CategoryIndex) {
+        self.categories[category].total += 1;
+        self.release(slot, category, false);
+    }
+
     /// Returns the class of these jobs, if it has an index.
     pub fn class(&self, category: CategoryIndex, requirement: &Requirement) -> Option<ClassIndex> {
         let is_same =

@@ -54,15 +54,122 @@ fn a_job_that_outlives_its_limit_and_the_grace_has_failed_and_its_late_outcome_i
     assert_eq!(history.failures[0].reason, reason);
     assert!(!history.failures[0].gave_up && history.losses.is_empty());
     assert!(!delay.is_zero());
-    assert_eq!(machine.fleet.get(&node("n1")).unwrap().jobs(), 0);
-
     // The node still lists it, and reports it completed in the end.
     let out = list(&mut machine, 72..73, &assignment);
     assert_eq!(out, []);
+    assert_eq!(slots(&machine), 1);
     let late = report("n1", &assignment, OutcomeStatus::Completed);
     let out = turn(&mut machine, 73.0, [late]);
     assert_eq!(out, [Output::Confirm("confirm".to_owned())]);
     assert_eq!(machine.counters.outcomes_stale, 1);
+    assert_eq!(slots(&machine), 0);
+}
+
+/// Returns how many slots of the node are taken.
+fn slots(machine: &Machine) -> u32 {
+    machine.fleet.get(&node("n1")).unwrap().jobs()
+}
+
+/// A heartbeat of the node that has one slot.
+fn narrow(sequence: u32, jobs: Vec<Assignment>) -> Input {
+    let mut beat = heartbeat("n1", "a", u64::from(sequence), jobs);
+    if let Input::Heartbeat { heartbeat, .. } = &mut beat {
+        heartbeat.jobs_max = 1;
+    }
+    beat
+}
+
+#[test]
+fn a_job_that_was_taken_away_holds_its_slot_for_as_long_as_the_node_lists_it() {
+    let (mut machine, hung) = limited();
+    for second in 1..72 {
+        let beat = narrow(second + 1, vec![hung.clone()]);
+        turn(&mut machine, f64::from(second), [beat]);
+    }
+    let other = || Input::Delivered(delivery_of("rolecast.jobs.scan", 2, 1));
+    let out = turn(&mut machine, 72.0, [other()]);
+    assert_eq!(forwarded(&out), [], "it has no room");
+    assert_eq!(slots(&machine), 1);
+    for second in 72..80 {
+        let beat = narrow(second + 1, vec![hung.clone()]);
+        let out = turn(&mut machine, f64::from(second) + 0.5, [beat]);
+        assert_eq!(forwarded(&out), [], "at {second} s");
+    }
+    // It was killed at last, or it was never there.
+    let out = turn(&mut machine, 80.5, [narrow(81, vec![])]);
+    let sent = forwarded(&out);
+    assert_eq!(sent[0].1.category().as_str(), "scan");
+    assert_eq!((sent.len(), slots(&machine)), (1, 1));
+}
+
+#[test]
+fn the_slots_of_a_node_that_was_restarted_or_is_gone_are_free() {
+    for is_restarted in [true, false] {
+        let (mut machine, hung) = limited();
+        list(&mut machine, 1..72, &hung);
+        assert_eq!(slots(&machine), 1);
+        match is_restarted {
+            true => drop(turn(&mut machine, 74.0, [heartbeat("n1", "b", 1, vec![])])),
+            false => drop(turn(&mut machine, 90.0, [])),
+        }
+        assert_eq!(slots(&machine), 0, "{is_restarted}");
+    }
+}
+
+/// Starts with node n1 and job 1 running on it, which nobody wants after 30 s.
+fn wanted_for_a_while(attempts_max: u32) -> (Machine, Assignment) {
+    let mut machine = machine_of(vec![Policy {
+        attempts_max,
+        ..policy("ocr")
+    }]);
+    let mut delivery = delivery_of("rolecast.jobs.ocr", 1, 1);
+    let deadline = now(30.0).wall;
+    delivery.options.as_mut().unwrap().deadline = Some(deadline);
+    let inputs = [heartbeat("n1", "a", 1, vec![]), Input::Delivered(delivery)];
+    let (_, assignment) = forwarded(&turn(&mut machine, 0.0, inputs)).remove(0);
+    (machine, assignment)
+}
+
+#[test]
+fn a_job_that_a_node_does_not_end_at_its_deadline_expires() {
+    let (mut machine, assignment) = wanted_for_a_while(3);
+    let out = list(&mut machine, 1..40, &assignment);
+    assert_eq!(out, [], "it may be on its way");
+    let out = list(&mut machine, 40..42, &assignment);
+    let Some(Output::Bury { record, .. }) = out.first() else {
+        panic!("{out:?}");
+    };
+    assert_eq!((out.len(), record.status), (1, RecordStatus::Expired));
+    assert_eq!(record.node, Some(node("n1")));
+    assert_eq!(
+        record.failures[0].reason,
+        "deadline passed while it ran, and 10s later node n1 had reported no end"
+    );
+    assert_eq!(slots(&machine), 1);
+    let buried = Input::Buried {
+        sequence: Sequence::new(1),
+        is_done: true,
+    };
+    turn(&mut machine, 42.0, [buried]);
+    // What it reports then changes nothing.
+    let late = report("n1", &assignment, OutcomeStatus::Completed);
+    let out = turn(&mut machine, 43.0, [late]);
+    assert_eq!(out, [Output::Confirm("confirm".to_owned())]);
+    assert_eq!(slots(&machine), 0);
+}
+
+#[test]
+fn a_node_that_ends_a_job_at_its_deadline_is_heard() {
+    let (mut machine, assignment) = wanted_for_a_while(3);
+    list(&mut machine, 1..31, &assignment);
+    // As a worker does that stops it then.
+    let stopped = report("n1", &assignment, OutcomeStatus::Retry);
+    let out = turn(&mut machine, 31.0, [stopped]);
+    let Some(Output::Bury { record, .. }) = out.first() else {
+        panic!("{out:?}");
+    };
+    assert_eq!(record.status, RecordStatus::Expired);
+    assert_eq!((record.failures.len(), slots(&machine)), (1, 0));
 }
 
 #[test]
