@@ -198,6 +198,36 @@ async fn a_viewer_can_only_look() {
 }
 
 #[tokio::test]
+async fn a_producer_is_told_that_nothing_stores_its_jobs_and_what_it_may_not_submit() {
+    let party = |category: &str| Party::Producer {
+        categories: vec![category.parse().expect("it is a category")],
+        reads_outcomes: false,
+    };
+    let users = logins::entries(&[Login::new(&party("echo"), PRODUCER)]);
+    // No dispatcher has ever run here.
+    let server = Server::start_with_users(&users).await;
+    for (category, expected) in [
+        (
+            "echo",
+            "nothing stores rolecast.jobs.echo here: no dispatcher",
+        ),
+        ("other", "lacks a permission"),
+    ] {
+        let output = Command::new(program("rolecast"))
+            .args(["submit", category, "--data", "x", "--timeout", "3s"])
+            .args(["--nats-url", server.url_as(PRODUCER).as_str()])
+            .output()
+            .expect("it can be started");
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            !output.status.success() && text.contains(expected),
+            "{text}"
+        );
+        assert_eq!(text.contains("permission"), category == "other", "{text}");
+    }
+}
+
+#[tokio::test]
 async fn an_operator_does_all_that_the_command_can() {
     // It fails without an x in the payload.
     let failing = WORKER.replace("\"cat\"", "\"grep\", \"x\"");

@@ -213,10 +213,20 @@ impl Session {
 
     /// Returns whether the server says that there is no such stream.
     pub(crate) async fn is_missing(&self, stream: &str) -> bool {
-        let Err(error) = self.jetstream.get_stream(stream).await else {
-            return false;
+        self.missing(stream).await == Some(true)
+    }
+
+    /// Returns the same; `None` if this login may not know, which is not what failed.
+    pub(crate) async fn missing(&self, stream: &str) -> Option<bool> {
+        let request = requests::stream_info(stream);
+        let found = tokio::select! {
+            found = self.jetstream.get_stream(stream) => found,
+            () = self.connection.refused(&request) => {
+                self.connection.take_violation();
+                return None;
+            }
         };
-        meaning_of(&error) == Some(Meaning::StreamMissing)
+        Some(found.is_err_and(|error| meaning_of(&error) == Some(Meaning::StreamMissing)))
     }
 }
 
@@ -225,6 +235,15 @@ pub(crate) fn no_stream(stream: &str) -> Failure {
     Failure::unreachable(anyhow!(
         "this NATS server has no stream {stream}: no dispatcher has set it up yet; \
          start rolecast-dispatcher, or check which server and account you use"
+    ))
+}
+
+/// Says that nothing stores jobs there, to a login that may not look further.
+pub(crate) fn nothing_stores(subject: &str) -> Failure {
+    Failure::unreachable(anyhow!(
+        "nothing stores {subject} here: no dispatcher has set the stream {STREAM_JOBS} up yet, or \
+         its servers are away; start rolecast-dispatcher, check which server and account you use, \
+         and submit the job again"
     ))
 }
 

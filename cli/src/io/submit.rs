@@ -1,5 +1,6 @@
 //! `rolecast submit`: publishes a job, and waits for its end if asked to.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::io::Read as _;
 use std::time::Duration;
@@ -9,7 +10,7 @@ use async_nats::jetstream::context::{PublishError, PublishErrorKind};
 use async_nats::jetstream::publish::PublishAck;
 use bytes::Bytes;
 use rolecast_common::id::JobId;
-use rolecast_common::nats::{Clock, Meaning, explain, meaning_of, publish_with_retry};
+use rolecast_common::nats::{Clock, Meaning, explain, meaning_of, publish_noting};
 use rolecast_common::subjects::STREAM_JOBS;
 use rolecast_common::time::format_duration;
 use rolecast_common::wire::Record;
@@ -18,7 +19,7 @@ use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
 use super::failure::Failure;
-use super::session::{Session, no_stream};
+use super::session::{Session, no_stream, nothing_stores};
 use super::terminal::Terminal;
 use super::waiting::{Hints, ended_unrecorded, say_why_it_waits, wait_for_record};
 use crate::args::submit::{Payload, Submit};
@@ -95,7 +96,13 @@ async fn publish(
     let Submission {
         subject, headers, ..
     } = submission;
-    let publish = publish_with_retry(&session.jetstream, subject, headers, payload);
+    // Whether the server said of every try that nobody listens there.
+    let is_unheard = Cell::new(None);
+    let note = |error: &PublishError| {
+        let is_so = error.kind() == PublishErrorKind::StreamNotFound;
+        is_unheard.set(Some(is_so && is_unheard.get() != Some(false)));
+    };
+    let publish = publish_noting(&session.jetstream, subject, headers, payload, note);
     let missing = async {
         sleep(LOOK_AFTER).await;
         if !session.is_missing(STREAM_JOBS).await {
@@ -105,11 +112,16 @@ async fn publish(
     let published = tokio::select! {
         published = timeout(session.answer_max, publish) => published,
         () = missing => return Err(no_stream(STREAM_JOBS)),
+        () = session.connection.refused(subject) => {
+            let error = anyhow!("the job was not submitted");
+            return Err(session.denial(&error).unwrap_or_else(|| error.into()));
+        }
     };
     let Ok(published) = published else {
         let limit = format_duration(session.answer_max);
         let error = anyhow!("the job was not confirmed within {limit}");
-        return Err(unsure(session, &submission.job, error).await);
+        let is_unheard = is_unheard.get() == Some(true);
+        return Err(unsure(session, submission, error, is_unheard).await);
     };
     match published {
         Ok(ack) => Ok(ack),
@@ -118,7 +130,9 @@ async fn publish(
             Err(Failure::usage(error))
         }
         Err(error) if is_unsure(&error) => {
-            Err(unsure(session, &submission.job, error.into()).await)
+            note(&error);
+            let is_unheard = is_unheard.get() == Some(true);
+            Err(unsure(session, submission, error.into(), is_unheard).await)
         }
         Err(error) => Err(session.diagnose(error.into(), STREAM_JOBS).await),
     }
@@ -145,15 +159,22 @@ fn is_unsure(error: &PublishError) -> bool {
 }
 
 /// Says how to submit a job again that may have been stored.
-async fn unsure(session: &Session, job: &JobId, error: anyhow::Error) -> Failure {
+async fn unsure(
+    session: &Session,
+    submission: &Submission,
+    error: anyhow::Error,
+    is_unheard: bool,
+) -> Failure {
     if let Some(failure) = session.denial(&error) {
         return failure;
     }
-    if session.is_missing(STREAM_JOBS).await {
-        return no_stream(STREAM_JOBS);
+    match session.missing(STREAM_JOBS).await {
+        Some(true) => return no_stream(STREAM_JOBS),
+        None if is_unheard => return nothing_stores(&submission.subject),
+        Some(false) | None => {}
     }
     let error = explain(&session.connection, error);
-    Failure::unreachable(anyhow!("{error:#}; {}", advice(job)))
+    Failure::unreachable(anyhow!("{error:#}; {}", advice(&submission.job)))
 }
 
 fn advice(job: &JobId) -> String {

@@ -25,6 +25,6 @@ pub use context::{Settings, has_secret, nats_settings, secret_variables};
 pub use diagnose::{SERVER_VERSION_MIN, check_jetstream, check_server, explain};
 pub use hangup::is_hangup_ignored;
 pub use headers::{HEADERS_LEN_MAX, headers_len, is_for_the_store, without_store_headers};
-pub use publish::publish_with_retry;
+pub use publish::{publish_noting, publish_with_retry};
 pub use timer::Timer;
 pub use violations::Violation;

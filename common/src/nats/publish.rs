@@ -25,6 +25,17 @@ pub async fn publish_with_retry(
     headers: &HeaderMap,
     payload: &Bytes,
 ) -> Result<PublishAck, PublishError> {
+    publish_noting(jetstream, subject, headers, payload, |_| {}).await
+}
+
+/// As [`publish_with_retry`]; `note` is told of each error after which it is tried again.
+pub async fn publish_noting(
+    jetstream: &Context,
+    subject: &str,
+    headers: &HeaderMap,
+    payload: &Bytes,
+    mut note: impl FnMut(&PublishError),
+) -> Result<PublishAck, PublishError> {
     let mut tries = 0;
     loop {
         let sent = jetstream
@@ -41,6 +52,7 @@ pub async fn publish_with_retry(
         if tries >= TRIES_MAX || !meaning_of(&error).is_some_and(Meaning::is_passing) {
             return Err(error);
         }
+        note(&error);
         tokio::time::sleep(RETRY_MIN * 2u32.pow(tries - 1)).await;
     }
 }
