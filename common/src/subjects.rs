@@ -64,6 +64,8 @@ pub const API_CAPACITY: &str = "rolecast.api.capacity";
 pub const API_FORECAST: &str = "rolecast.api.forecast";
 /// Where a job of a category would go at this moment, as [`crate::wire::Decision`].
 pub const API_EXPLAIN: &str = "rolecast.api.explain";
+/// Why a job went where it went, as it was written down.
+pub const API_DECISION: &str = "rolecast.api.decision";
 
 /// Who holds which managed role, as [`crate::wire::RolesView`].
 pub const API_ROLES: &str = "rolecast.api.roles";

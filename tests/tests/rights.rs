@@ -166,12 +166,19 @@ async fn a_viewer_can_only_look() {
         ("category ls", "echo"),
         ("capacity", "follower"),
         ("explain --dry-run echo", "n1"),
+        ("explain job-1", "n1"),
+        ("job get #1", "completed"),
+        ("role ls", ""),
         ("forecast n1", "n1"),
     ] {
         let arguments: Vec<&str> = line.split(' ').collect();
         let (output, code) = cluster.rolecast_as("viewer", &arguments).await;
         assert!(code == 0 && output.contains(shown), "{line}: {output}");
     }
+    let (output, code) = cluster
+        .rolecast_as("viewer", &["explain", "job-9", "--timeout", "2s"])
+        .await;
+    assert_eq!(code, 4, "{output}");
     let mut intruder = Intruder::new(&mut cluster, "viewer").await;
     for subject in [
         "rolecast.jobs.echo",

@@ -6,6 +6,7 @@ use async_nats::jetstream::stream::LastRawMessageErrorKind;
 use bytes::Bytes;
 use rolecast_common::id::{Category, JobId, JobName};
 use rolecast_common::options::{self, HEADER_KEY, HEADER_REQUIRE, Headers};
+use rolecast_common::requests;
 use rolecast_common::subjects::{self, STREAM_DECISIONS};
 use rolecast_common::wire::{self, Decision, Encoding, JobState};
 
@@ -81,7 +82,15 @@ async fn find(session: &Session, job: &JobId) -> Result<Option<Decision>, Failur
         .get_stream_no_info(STREAM_DECISIONS)
         .await?;
     let subject = subjects::decision_any(job);
-    let message = match stream.get_last_raw_message_by_subject(&subject).await {
+    let request = requests::message_get(STREAM_DECISIONS);
+    let found = tokio::select! {
+        found = stream.get_last_raw_message_by_subject(&subject) => found,
+        () = session.connection.refused(&request) => {
+            session.connection.take_violation();
+            return told(session, job).await;
+        }
+    };
+    let message = match found {
         Ok(message) => message,
         Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => return Ok(None),
         Err(error) => return Err(session.diagnose(error.into(), STREAM_DECISIONS).await),
@@ -89,6 +98,19 @@ async fn find(session: &Session, job: &JobId) -> Result<Option<Decision>, Failur
     let decision = wire::decode(Encoding::MessagePack, &message.payload)
         .with_context(|| format!("cannot read the decision about job {job}"))?;
     Ok(Some(decision))
+}
+
+/// Asks the dispatcher, as who may not read the stream must.
+async fn told(session: &Session, job: &JobId) -> Result<Option<Decision>, Failure> {
+    let body = Bytes::copy_from_slice(job.as_str().as_bytes());
+    let decision: Result<Option<Decision>, Failure> =
+        session.ask(subjects::API_DECISION, body).await;
+    match decision {
+        Ok(Some(decision)) => Ok(Some(decision)),
+        Ok(None) => Err(no_dispatcher()),
+        Err(failure) if failure.exit == Exit::NoSuchJob => Ok(None),
+        Err(failure) => Err(failure),
+    }
 }
 
 async fn decided_now(

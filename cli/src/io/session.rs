@@ -16,7 +16,8 @@ use rolecast_common::requests;
 use rolecast_common::subjects::{self, STREAM_JOBS, STREAM_RESULTS};
 use rolecast_common::time::format_duration;
 use rolecast_common::wire::{
-    self, Encoding, HEADER_CONTENT_TYPE, HEADER_ERROR, JobView, Message, Record,
+    self, ERROR_MISSING, Encoding, HEADER_CONTENT_TYPE, HEADER_ERROR, HEADER_ERROR_CODE, JobView,
+    Message, Record,
 };
 
 use super::failure::Failure;
@@ -129,7 +130,13 @@ impl Session {
         };
         let error = answer.headers.as_ref().and_then(|h| h.get(HEADER_ERROR));
         if let Some(why) = error {
-            return Err(Failure::new(Exit::Failed, one_line(why.as_str(), 500)));
+            let headers = answer.headers.as_ref();
+            let code = headers.and_then(|headers| headers.get(HEADER_ERROR_CODE));
+            let exit = match code.map(|code| code.as_str()) {
+                Some(ERROR_MISSING) => Exit::NoSuchJob,
+                Some(_) | None => Exit::Failed,
+            };
+            return Err(Failure::new(exit, one_line(why.as_str(), 500)));
         }
         let message = wire::decode(encoding_of(answer.headers.as_ref()), &answer.payload)
             .with_context(|| format!("cannot read the dispatcher's answer on {subject}"))?;

@@ -26,12 +26,13 @@ const BUCKETS: [&str; 5] = [
 /// Buckets whose keys are listed at the start, by a consumer that the server names.
 const LISTED: [&str; 2] = [BUCKET_ATTEMPTS, BUCKET_FORECASTS];
 /// What the dispatcher tells whoever looks.
-const QUESTIONS: [&str; 6] = [
+const QUESTIONS: [&str; 7] = [
     subjects::API_STATUS,
     subjects::API_JOB,
     subjects::API_CAPACITY,
     subjects::API_FORECAST,
     subjects::API_EXPLAIN,
+    subjects::API_DECISION,
     subjects::API_ROLES,
 ];
 
@@ -126,6 +127,10 @@ impl Table<'_> {
         self.ask(
             requests::direct_get_last(STREAM_RESULTS, RESULTS),
             "tells what became of a job",
+        );
+        self.ask(
+            requests::message_get(STREAM_DECISIONS),
+            "tells why a job went where it went",
         );
     }
 

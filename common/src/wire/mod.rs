@@ -67,6 +67,9 @@ pub const HEADER_CONTENT_TYPE: &str = "Content-Type";
 /// names are those of NATS's own service API.
 pub const HEADER_ERROR: &str = "Nats-Service-Error";
 pub const HEADER_ERROR_CODE: &str = "Nats-Service-Error-Code";
+/// The code of a question that cannot be answered, and of one about what is not there.
+pub const ERROR_REQUEST: &str = "400";
+pub const ERROR_MISSING: &str = "404";
 
 /// How a message is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

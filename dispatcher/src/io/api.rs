@@ -3,18 +3,23 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use async_nats::jetstream::{self, stream::DirectGetErrorKind};
+use async_nats::jetstream::{
+    self,
+    stream::{DirectGetErrorKind, LastRawMessageErrorKind},
+};
 use async_nats::{Client, HeaderMap, Message};
 use bytes::Bytes;
 use rolecast_common::id::{Category, InvalidId, JobId, JobName, NodeId, Sequence};
 use rolecast_common::label::{Requirement, ShardKey};
 use rolecast_common::nats::headers_len;
 use rolecast_common::options::{self, Headers, Origin};
-use rolecast_common::subjects::{STREAM_JOBS, STREAM_RESULTS, Source, result};
+use rolecast_common::subjects::{
+    STREAM_DECISIONS, STREAM_JOBS, STREAM_RESULTS, Source, decision_any, result,
+};
 use rolecast_common::time::{WallTime, format_duration};
 use rolecast_common::wire::{
-    self, Blob, Encoding, HEADER_CONTENT_TYPE, HEADER_ERROR, HEADER_ERROR_CODE, JobState, JobView,
-    Record, RecordStatus, Status,
+    self, Blob, Decision, ERROR_MISSING, ERROR_REQUEST, Encoding, HEADER_CONTENT_TYPE,
+    HEADER_ERROR, HEADER_ERROR_CODE, JobState, JobView, Record, RecordStatus, Status,
 };
 
 use super::{Streams, dead_letters, discovery};
@@ -39,6 +44,12 @@ pub(super) fn requested_job(request: &Message) -> Result<JobName, String> {
     text.trim()
         .parse()
         .map_err(|error: InvalidId| error.to_string())
+}
+
+/// Reads the id of a job.
+pub(super) fn requested_id(request: &Message) -> Result<JobId, String> {
+    let text = std::str::from_utf8(&request.payload).unwrap_or_default();
+    JobId::new(text.trim()).map_err(|error| error.to_string())
 }
 
 /// Reads the id of a node.
@@ -80,11 +91,15 @@ pub(super) fn not_served(category: &Category, serves_undeclared: bool) -> String
 
 /// Answers that there is no answer, and why.
 pub(super) async fn refuse(streams: Streams, why: String, request: Message) {
+    send_error(&streams, request, &why, ERROR_REQUEST).await;
+}
+
+async fn send_error(streams: &Streams, request: Message, why: &str, code: &str) {
     let Some(reply) = request.reply else {
         return;
     };
     let client = streams.jetstream.client();
-    let sent = client.publish_with_headers(reply, error_headers(&why), Bytes::new());
+    let sent = client.publish_with_headers(reply, error_headers(why, code), Bytes::new());
     if let Err(error) = sent.await {
         tracing::warn!(event = "answer_not_sent", "answer not sent: {error}");
     }
@@ -267,6 +282,31 @@ async fn recorded(jetstream: &jetstream::Context, job: &JobId) -> anyhow::Result
     }
 }
 
+/// Answers with what was written down when the job was sent, or had to wait.
+pub(super) async fn answer_decision(streams: Streams, job: JobId, request: Message) {
+    let why = match decided(&streams.jetstream, &job).await {
+        Ok(Some(decision)) => {
+            return respond(&streams.jetstream.client(), &request, &decision).await;
+        }
+        Ok(None) => {
+            let why = format!("no decision about job {job} is written down");
+            return send_error(&streams, request, &why, ERROR_MISSING).await;
+        }
+        Err(error) => format!("cannot read the decision about job {job}: {error:#}"),
+    };
+    refuse(streams, why, request).await;
+}
+
+async fn decided(jetstream: &jetstream::Context, job: &JobId) -> anyhow::Result<Option<Decision>> {
+    let stream = jetstream.get_stream_no_info(STREAM_DECISIONS).await?;
+    let subject = decision_any(job);
+    match stream.get_last_raw_message_by_subject(&subject).await {
+        Ok(message) => Ok(Some(wire::decode(Encoding::MessagePack, &message.payload)?)),
+        Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
 async fn respond<M: wire::Message>(client: &Client, request: &Message, answer: &M) {
     let encoding = encoding(request);
     let payload = Bytes::from(wire::encode(encoding, answer));
@@ -284,7 +324,7 @@ async fn send(client: &Client, request: &Message, encoding: Encoding, mut payloa
     if headers_len(&headers) + payload.len() > limit {
         let len = payload.len();
         let why = format!("the answer has {len} bytes and max_payload of this server is {limit}");
-        headers = error_headers(&why);
+        headers = error_headers(&why, ERROR_REQUEST);
         payload = Bytes::new();
     }
     if let Err(error) = client.publish_with_headers(reply, headers, payload).await {
@@ -292,11 +332,11 @@ async fn send(client: &Client, request: &Message, encoding: Encoding, mut payloa
     }
 }
 
-fn error_headers(why: &str) -> HeaderMap {
+fn error_headers(why: &str, code: &str) -> HeaderMap {
     // A header is one line.
     let why = why.replace(char::is_control, " ");
     let mut headers = HeaderMap::new();
     headers.insert(HEADER_ERROR, why.as_str());
-    headers.insert(HEADER_ERROR_CODE, "400");
+    headers.insert(HEADER_ERROR_CODE, code);
     headers
 }

@@ -100,6 +100,14 @@ impl Service {
                     tokio::spawn(api::refuse(streams, why, request));
                 }
             },
+            subjects::API_DECISION => match api::requested_id(&request) {
+                Ok(job) => {
+                    tokio::spawn(api::answer_decision(streams, job, request));
+                }
+                Err(why) => {
+                    tokio::spawn(api::refuse(streams, why, request));
+                }
+            },
             _ => {}
         }
     }

@@ -2,7 +2,8 @@
 
 use rolecast_common::id::{JobId, JobName, Sequence};
 use rolecast_common::options::{Headers, Origin};
-use rolecast_common::subjects::STREAM_JOBS;
+use rolecast_common::requests;
+use rolecast_common::subjects::{self, STREAM_JOBS};
 use rolecast_common::time::WallTime;
 use rolecast_common::wire::{JobState, JobView, Record};
 
@@ -88,10 +89,29 @@ async fn place(session: &Session, name: &JobName) -> Result<Place, Failure> {
     }
 }
 
+/// Asks the dispatcher, as who may not look at the stream must.
+async fn told(session: &Session, sequence: Sequence) -> Result<Place, Failure> {
+    let name = JobName::Sequence(sequence).to_string();
+    let view: Option<JobView> = session.ask(subjects::API_JOB, name.into()).await?;
+    let view = view.ok_or_else(no_dispatcher)?;
+    Ok(Place {
+        job: view.job,
+        is_queued: false,
+    })
+}
+
 /// Returns the job at a sequence: by its headers while it is stored, else by
 /// the id it has if its producer gave it none.
 async fn at(session: &Session, sequence: Sequence) -> Result<Place, Failure> {
-    let stream = match session.jetstream.get_stream(STREAM_JOBS).await {
+    let request = requests::stream_info(STREAM_JOBS);
+    let stream = tokio::select! {
+        stream = session.jetstream.get_stream(STREAM_JOBS) => stream,
+        () = session.connection.refused(&request) => {
+            session.connection.take_violation();
+            return told(session, sequence).await;
+        }
+    };
+    let stream = match stream {
         Ok(stream) => stream,
         Err(error) => return Err(session.diagnose(error.into(), STREAM_JOBS).await),
     };
