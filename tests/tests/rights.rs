@@ -160,6 +160,14 @@ async fn a_viewer_can_only_look() {
     let mut cluster = start(&[("n1", WORKER)]).await;
     cluster.submit("echo", "job-1", "x").await;
     cluster.wait_record("job-1").await;
+    // Without an id it is found by its sequence even when it has ended.
+    let jetstream = cluster.jetstream();
+    let unnamed = jetstream.publish("rolecast.jobs.echo", "x".into()).await;
+    unnamed.unwrap().await.unwrap();
+    wait_until("it has ended too", LIMIT, async || {
+        cluster.records().await.len() == 2
+    })
+    .await;
     for (line, shown) in [
         ("status", "n1"),
         ("job get job-1", "completed"),
@@ -167,7 +175,9 @@ async fn a_viewer_can_only_look() {
         ("capacity", "follower"),
         ("explain --dry-run echo", "n1"),
         ("explain job-1", "n1"),
-        ("job get #1", "completed"),
+        ("job get #2", "completed"),
+        ("job watch job-1", "completed"),
+        ("category show echo", "echo"),
         ("role ls", ""),
         ("forecast n1", "n1"),
     ] {
@@ -175,10 +185,20 @@ async fn a_viewer_can_only_look() {
         let (output, code) = cluster.rolecast_as("viewer", &arguments).await;
         assert!(code == 0 && output.contains(shown), "{line}: {output}");
     }
-    let (output, code) = cluster
-        .rolecast_as("viewer", &["explain", "job-9", "--timeout", "2s"])
-        .await;
-    assert_eq!(code, 4, "{output}");
+    for line in ["explain job-9", "job get job-9"] {
+        let arguments: Vec<&str> = line.split(' ').collect();
+        let (output, code) = cluster.rolecast_as("viewer", &arguments).await;
+        assert_eq!(code, 4, "{line}: {output}");
+    }
+    // These have what is a producer's own, or read all that is recorded.
+    for line in ["dead ls", "dead show job-1", "simulate --from-cluster"] {
+        let arguments: Vec<&str> = line.split(' ').collect();
+        let (output, code) = cluster.rolecast_as("viewer", &arguments).await;
+        assert!(
+            code == 1 && output.contains("lacks a permission"),
+            "{line}: {output}"
+        );
+    }
     let mut intruder = Intruder::new(&mut cluster, "viewer").await;
     for subject in [
         "rolecast.jobs.echo",
