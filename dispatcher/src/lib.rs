@@ -12,7 +12,7 @@
 //! - [`capacity`]: the room each role will have;
 //! - [`roles`]: when a role should move to another node;
 //! - [`storage`]: how large each stream may become;
-//! - [`fitting`]: records as large as the server takes;
+//! - [`fitting`], [`paging`]: records and answers as large as the server takes;
 //! - [`machine`]: the decision core, one state machine over explicit time;
 //! - [`seal`], [`claim`], [`allowance`]: by what an assignment is known, and what is
 //!   believed of others;
@@ -35,6 +35,7 @@ pub mod io;
 pub mod lease;
 pub mod ledger;
 pub mod machine;
+pub mod paging;
 pub mod placement;
 pub mod profile;
 pub mod roles;

@@ -9,6 +9,9 @@ pub(crate) struct Status {
     /// Show it again every second until interrupted
     #[arg(long)]
     pub(crate) watch: bool,
+    /// List each node, also in a large fleet
+    #[arg(long)]
+    pub(crate) nodes: bool,
 }
 
 /// The role capacity map.

@@ -13,7 +13,9 @@ pub(crate) async fn run(
     category: &Category,
     terminal: &Terminal,
 ) -> Result<Exit, Failure> {
-    let status = status::ask(session).await?.ok_or_else(no_dispatcher)?;
+    let status = status::ask_categories(session)
+        .await?
+        .ok_or_else(no_dispatcher)?;
     let categories = status.categories;
     match category {
         Category::Ls if terminal.json => terminal.print_document(&categories)?,

@@ -37,7 +37,7 @@ pub(crate) async fn run(
     }
     // The decision stands without it, and older dispatchers do not tell.
     if explain.dry_run.is_some()
-        && let Ok(Some(status)) = status::ask(session).await
+        && let Ok(Some(status)) = status::ask_categories(session).await
         && let Some(note) = other_requirements(&decision, &status)
     {
         terminal.note(&terminal.notes.paint(Tone::Warning, &note));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use rolecast_common::subjects;
-use rolecast_common::wire;
+use rolecast_common::wire::{self, Encoding, StatusCursor, StatusRequest};
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::failure::Failure;
@@ -15,6 +15,8 @@ use crate::exit::Exit;
 use crate::style::Tone;
 use crate::view::status::{is_in_order, page};
 
+/// A page has 500 nodes unless they are large; a dispatcher knows 20,000 at most.
+const PAGES_MAX: usize = 1_000;
 /// As often as workers send heartbeats.
 const WATCH_EVERY: Duration = Duration::from_secs(1);
 
@@ -24,13 +26,14 @@ pub(crate) async fn run(
     terminal: &Terminal,
 ) -> Result<Exit, Failure> {
     if status.watch {
-        return watch(session, terminal).await;
+        return watch(session, status.nodes, terminal).await;
     }
+    let is_all = status.nodes;
     let status = ask(session).await?.ok_or_else(no_dispatcher)?;
     if terminal.json {
         terminal.print_document(&status)?;
     } else {
-        terminal.print(&page(&status, terminal.palette))?;
+        terminal.print(&page(&status, is_all, terminal.palette))?;
     }
     Ok(match is_in_order(&status) {
         true => Exit::Fine,
@@ -38,13 +41,55 @@ pub(crate) async fn run(
     })
 }
 
-/// Asks the dispatcher for its view; `None` if there is no dispatcher.
+/// Asks the dispatcher for its view, page by page; `None` if there is no dispatcher.
 pub(crate) async fn ask(session: &Session) -> Result<Option<wire::Status>, Failure> {
-    session.ask(subjects::API_STATUS, Bytes::new()).await
+    ask_while(session, |_| true).await
+}
+
+/// Asks for all but roles and nodes, of which there may be some.
+pub(crate) async fn ask_categories(session: &Session) -> Result<Option<wire::Status>, Failure> {
+    let is_category = |next: &StatusCursor| matches!(next, StatusCursor::Category(_));
+    ask_while(session, is_category).await
+}
+
+/// Reads on for as long as what comes next is wanted.
+async fn ask_while(
+    session: &Session,
+    is_wanted: impl Fn(&StatusCursor) -> bool,
+) -> Result<Option<wire::Status>, Failure> {
+    // Older dispatchers answer with all at once, and look at no body.
+    let first = session.ask(subjects::API_STATUS, Bytes::new()).await?;
+    let Some(mut whole): Option<wire::Status> = first else {
+        return Ok(None);
+    };
+    for _ in 1..PAGES_MAX {
+        let Some(next) = whole.next.take().filter(&is_wanted) else {
+            return Ok(Some(whole));
+        };
+        let request = StatusRequest {
+            after: Some(next),
+            ..StatusRequest::first()
+        };
+        let body = wire::encode(Encoding::MessagePack, &request).into();
+        let page: Option<wire::Status> = session.ask(subjects::API_STATUS, body).await?;
+        append(&mut whole, page.ok_or_else(no_dispatcher)?);
+    }
+    Err(Failure::new(
+        Exit::Failed,
+        format!("the dispatcher's status has more than {PAGES_MAX} pages"),
+    ))
+}
+
+/// Adds what the next page lists. What is said once is that of the first.
+fn append(whole: &mut wire::Status, page: wire::Status) {
+    whole.categories.extend(page.categories);
+    whole.roles.extend(page.roles);
+    whole.nodes.extend(page.nodes);
+    whole.next = page.next;
 }
 
 /// Goes on until interrupted, also while the dispatcher is away.
-async fn watch(session: &Session, terminal: &Terminal) -> Result<Exit, Failure> {
+async fn watch(session: &Session, is_all: bool, terminal: &Terminal) -> Result<Exit, Failure> {
     let mut ticks = interval(WATCH_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     if terminal.is_live && !terminal.json {
@@ -68,9 +113,9 @@ async fn watch(session: &Session, terminal: &Terminal) -> Result<Exit, Failure> 
         if terminal.json {
             terminal.print_json_line(&status)?;
         } else if terminal.is_live {
-            terminal.redraw(&page(&status, terminal.palette))?;
+            terminal.redraw(&page(&status, is_all, terminal.palette))?;
         } else {
-            terminal.print(&format!("{}\n", page(&status, terminal.palette)))?;
+            terminal.print(&format!("{}\n", page(&status, is_all, terminal.palette)))?;
         }
     }
 }

@@ -295,6 +295,7 @@ disk           0 B/s     0 B/s     0 B/s            -            -
             expected_per_minute: Some(2.5),
             obstacles: BTreeMap::new(),
             required: BTreeMap::new(),
+            is_cut: false,
             dead_letters: Some(0),
         }
     }

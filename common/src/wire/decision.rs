@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::Message;
+use super::{Message, is_zero};
 use crate::id::{Category, Epoch, JobId, NodeId};
 use crate::time::WallTime;
 
@@ -112,12 +112,4 @@ pub struct DecisionNode {
     /// By how much jobs took longer there than predicted.
     pub feedback: f32,
     pub round_trip_s: f32,
-}
-
-#[allow(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde passes a reference"
-)]
-fn is_zero(value: &u32) -> bool {
-    *value == 0
 }

@@ -23,6 +23,7 @@ mod role_view;
 mod roles;
 mod shape;
 mod status;
+mod status_page;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -49,6 +50,7 @@ pub use status::{
     CategoryStatus, Counters, Distrust, DistrustKind, JobState, JobView, NodeHealth, NodeStatus,
     RefusedSender, RoleStatus, Status, Trouble,
 };
+pub use status_page::{StatusCursor, StatusRequest, Totals};
 
 /// The version every message carries in `v`.
 pub const VERSION: u8 = 1;
@@ -126,12 +128,21 @@ pub enum Malformed {
 
 /// Writes a message.
 pub fn encode<M: Message>(encoding: Encoding, message: &M) -> Vec<u8> {
+    write(encoding, message)
+}
+
+/// Returns how many bytes a message, or a part of one, takes.
+pub fn encoded_len<T: Serialize>(encoding: Encoding, part: &T) -> usize {
+    write(encoding, part).len()
+}
+
+fn write<T: Serialize>(encoding: Encoding, part: &T) -> Vec<u8> {
     match encoding {
         Encoding::MessagePack => {
-            rmp_serde::to_vec_named(message).expect("our messages have no unserialisable field")
+            rmp_serde::to_vec_named(part).expect("our messages have no unserialisable field")
         }
         Encoding::Json => {
-            serde_json::to_vec(message).expect("our messages have no unserialisable field")
+            serde_json::to_vec(part).expect("our messages have no unserialisable field")
         }
     }
 }
@@ -178,6 +189,15 @@ fn decode_json<M: Message>(bytes: &[u8]) -> Result<M, Malformed> {
         serde_json::from_value(lenient::rewrite_json(value))
     });
     read.map_err(|error| Malformed::Undecodable(quoted(&error.to_string())))
+}
+
+/// Whether a count is better left out of a message.
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn is_zero(value: &u32) -> bool {
+    *value == 0
 }
 
 /// Keeps hostile input from filling a log line.

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ForecastMode, Message, ProfileView, Record, Usage};
+use super::{ForecastMode, Message, ProfileView, Record, StatusCursor, Totals, Usage, is_zero};
 use crate::id::{Attempt, Category, Epoch, JobId, NodeId, Role};
 use crate::label::Labels;
 use crate::time::WallTime;
 use crate::unit::{Resources, Speed};
 
-/// The answer of `rolecast.api.status`.
+/// The answer of `rolecast.api.status`: one page of it, see [`super::StatusRequest`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Status {
     pub v: u8,
@@ -21,6 +21,9 @@ pub struct Status {
     /// What forecasts do to placement.
     #[serde(default)]
     pub forecast_mode: ForecastMode,
+    /// Sums over the whole fleet, on each page.
+    #[serde(default)]
+    pub totals: Totals,
     pub nodes: Vec<NodeStatus>,
     /// Roles that a node holds or a category names.
     #[serde(default)]
@@ -42,6 +45,9 @@ pub struct Status {
     /// Whose heartbeats or outcomes were refused, the last first; a few of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refused: Vec<RefusedSender>,
+    /// After what the next page goes on; `None` on the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<StatusCursor>,
 }
 
 /// Something that is wrong and that the dispatcher cannot mend by itself at once.
@@ -125,6 +131,10 @@ pub struct NodeStatus {
     /// Categories that it gets one job at a time of only, after pauses.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub distrusted: Vec<Distrust>,
+    /// Whether `roles`, `labels` and `distrusted` are left out: with them the node alone
+    /// is larger than a message.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_cut: bool,
 }
 
 /// A category that a node is kept out of, because of how its jobs end there.
@@ -215,6 +225,9 @@ pub struct CategoryStatus {
     /// be counted by category, or could not be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dead_letters: Option<u64>,
+    /// Whether `roles`, `obstacles` and `required` are left out, as with a node.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_cut: bool,
 }
 
 /// What was refused or repeated since the dispatcher started.
@@ -307,12 +320,4 @@ impl JobState {
             JobState::Expired => "expired",
         }
     }
-}
-
-#[allow(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde passes a reference"
-)]
-fn is_zero(value: &u32) -> bool {
-    *value == 0
 }

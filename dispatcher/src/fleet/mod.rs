@@ -22,6 +22,7 @@ mod trust;
 mod unheard;
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -199,6 +200,13 @@ impl Fleet {
                 .get(&self.ids[slot])
                 .filter(|node| node.slot == slot)
         })
+    }
+
+    /// Returns the nodes whose names come after this one.
+    pub fn nodes_after(&self, after: Option<&NodeId>) -> impl Iterator<Item = &Node> {
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let nodes = self.nodes.range::<NodeId, _>((start, Bound::Unbounded));
+        nodes.map(|(_, node)| node)
     }
 
     pub fn get(&self, id: &NodeId) -> Option<&Node> {
@@ -448,6 +456,7 @@ impl Fleet {
             completed: node.completed,
             failed: node.failed,
             distrusted: self.distrust(node),
+            is_cut: false,
         }
     }
 

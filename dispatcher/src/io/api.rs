@@ -18,8 +18,9 @@ use rolecast_common::subjects::{
 };
 use rolecast_common::time::{WallTime, format_duration};
 use rolecast_common::wire::{
-    self, Blob, Decision, ERROR_MISSING, ERROR_REQUEST, Encoding, HEADER_CONTENT_TYPE,
-    HEADER_ERROR, HEADER_ERROR_CODE, JobState, JobView, Record, RecordStatus, Status,
+    self, Blob, Decision, ERROR_MISSING, ERROR_REQUEST, Encoding, HEADER_CONTENT_TYPE, HEADER_ERROR,
+    HEADER_ERROR_CODE, JobState, JobView, MESSAGE_LEN_MAX, Malformed, Record, RecordStatus, Status,
+    StatusRequest,
 };
 
 use super::{Streams, dead_letters, discovery};
@@ -27,6 +28,9 @@ use super::{Streams, dead_letters, discovery};
 /// How long reading the streams may take for a status: less than anybody waits for the
 /// answer, and much more than a healthy cluster needs.
 const READ_MAX: Duration = Duration::from_secs(2);
+const PAGE_EXAMPLE: &str = r#"{"v": 1, "after": {"node": "web-1"}, "limit": 100}"#;
+/// The characters of a reason that are kept: it is on each page of a status.
+const WHY_CHARS_MAX: usize = 500;
 
 /// Returns how to answer: in JSON, for a person at a terminal, unless asked otherwise.
 pub(super) fn encoding(request: &Message) -> Encoding {
@@ -56,6 +60,25 @@ pub(super) fn requested_id(request: &Message) -> Result<JobId, String> {
 pub(super) fn requested_node(request: &Message) -> Option<NodeId> {
     let text = std::str::from_utf8(&request.payload).ok()?;
     NodeId::new(text.trim()).ok()
+}
+
+/// Reads a message that a question or an order consists of.
+pub(super) fn body<M: wire::Message>(request: &Message) -> Result<M, Malformed> {
+    let headers = request.headers.as_ref();
+    let content_type = headers.and_then(|headers| headers.get(HEADER_CONTENT_TYPE));
+    // A person at a terminal writes JSON.
+    let encoding = content_type.map_or(Encoding::Json, |value| Encoding::of(Some(value.as_str())));
+    wire::decode(encoding, &request.payload)
+}
+
+/// Reads which page of the status is asked for.
+pub(super) fn requested_page(request: &Message) -> Result<StatusRequest, String> {
+    if request.payload.is_empty() {
+        return Ok(StatusRequest::first());
+    }
+    body(request).map_err(|error| {
+        format!("{error}; a status is asked for with no body, or with one such as {PAGE_EXAMPLE}")
+    })
 }
 
 /// A job that somebody thinks of.
@@ -110,33 +133,22 @@ pub(super) async fn answer<M: wire::Message>(streams: Streams, answer: M, reques
     respond(&streams.jetstream.client(), &request, &answer).await;
 }
 
-/// Adds what the streams hold of each category, as far as it can be read, and answers
-/// everybody who asked.
-pub(super) async fn answer_status(streams: &Streams, mut status: Status, requests: Vec<Message>) {
-    let read = tokio::time::timeout(READ_MAX, add_stored(streams, &mut status));
+/// Adds what the streams hold of each category, as far as it can be read.
+pub(super) async fn add_stored(streams: &Streams, status: &mut Status) {
+    let read = tokio::time::timeout(READ_MAX, read_stored(streams, status));
     let why = match read.await {
-        Ok(Ok(())) => None,
-        Ok(Err(error)) => Some(format!("{error:#}")),
-        Err(_) => Some(format!("no answer within {}", format_duration(READ_MAX))),
+        Ok(Ok(())) => return,
+        Ok(Err(error)) => format!("{error:#}"),
+        Err(_) => format!("no answer within {}", format_duration(READ_MAX)),
     };
-    if let Some(why) = why {
-        tracing::warn!(
-            event = "status_incomplete",
-            "cannot read the streams: {why}"
-        );
-        status.unread = Some(why);
-    }
-    let client = streams.jetstream.client();
-    let mut encoded = BTreeMap::new();
-    for request in &requests {
-        let encoding = encoding(request);
-        let payload = encoded.entry(encoding.content_type());
-        let payload = payload.or_insert_with(|| Bytes::from(wire::encode(encoding, &status)));
-        send(&client, request, encoding, payload.clone()).await;
-    }
+    tracing::warn!(
+        event = "status_incomplete",
+        "cannot read the streams: {why}"
+    );
+    status.unread = Some(why.chars().take(WHY_CHARS_MAX).collect());
 }
 
-async fn add_stored(streams: &Streams, status: &mut Status) -> anyhow::Result<()> {
+async fn read_stored(streams: &Streams, status: &mut Status) -> anyhow::Result<()> {
     let backlogs = discovery::backlogs(&streams.jetstream).await?;
     add_backlogs(streams, status, backlogs.held).await;
     dead_letters::add(&streams.jetstream, status).await
@@ -313,13 +325,31 @@ async fn respond<M: wire::Message>(client: &Client, request: &Message, answer: &
     send(client, request, encoding, payload).await;
 }
 
+/// Returns how long an answer may be: what the server takes and its reader accepts.
+pub(super) fn len_max(client: &Client, encoding: Encoding) -> usize {
+    let room = client
+        .max_payload()
+        .saturating_sub(headers_len(&headers(encoding)));
+    room.min(MESSAGE_LEN_MAX)
+}
+
+fn headers(encoding: Encoding) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert(HEADER_CONTENT_TYPE, encoding.content_type());
+    headers
+}
+
 /// Sends the answer, or says that it is larger than the server takes.
-async fn send(client: &Client, request: &Message, encoding: Encoding, mut payload: Bytes) {
+pub(super) async fn send(
+    client: &Client,
+    request: &Message,
+    encoding: Encoding,
+    mut payload: Bytes,
+) {
     let Some(reply) = request.reply.clone() else {
         return;
     };
-    let mut headers = HeaderMap::new();
-    headers.insert(HEADER_CONTENT_TYPE, encoding.content_type());
+    let mut headers = headers(encoding);
     let limit = client.max_payload();
     if headers_len(&headers) + payload.len() > limit {
         let len = payload.len();

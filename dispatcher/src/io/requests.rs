@@ -6,10 +6,11 @@ use rolecast_common::label::ShardKey;
 use rolecast_common::subjects;
 use rolecast_common::time::Time;
 use rolecast_common::wire::{Decision, JobView};
+use tokio::time::Instant;
 
 use super::api;
 use super::service::Service;
-use super::status_desk::Question;
+use super::status_desk::{NODES_MAX, Question};
 use crate::machine::{Input, Malformed};
 
 /// Requests that are looked at in a second, and at once after a pause: what people and
@@ -116,12 +117,22 @@ impl Service {
         self.tell(refused(&request.subject, why));
     }
 
-    /// Tells the desk what the machine knows.
+    /// Tells the desk what the machine knows. It may have ended with its service.
     pub(super) fn answer_desk(&self, question: Question) {
-        let mut status = self.machine.status(self.now);
-        status.is_lapsed = !self.leads();
-        // The desk may have ended with its service.
-        let _ = question.send(status);
+        let begun = Instant::now();
+        match question {
+            Question::Overview(answer) => {
+                let mut status = self.machine.overview(self.now);
+                status.is_lapsed = !self.leads();
+                let _ = answer.send((status, begun.elapsed()));
+            }
+            Question::Nodes(after, answer) => {
+                let nodes = self
+                    .machine
+                    .node_statuses(self.now, after.as_ref(), NODES_MAX);
+                let _ = answer.send((nodes, begun.elapsed()));
+            }
+        }
     }
 
     fn known(&self, name: &JobName) -> Option<JobView> {

@@ -7,8 +7,7 @@ use rolecast_common::id::NodeId;
 use rolecast_common::nats::{Meaning, meaning_of};
 use rolecast_common::subjects::{self, BUCKET_ROLES, KEY_ASSIGNMENTS};
 use rolecast_common::wire::{
-    self, Done, Encoding, HEADER_CONTENT_TYPE, RoleAssignment, RoleDocument, RoleOrder,
-    RoleOrderKind, VERSION,
+    self, Done, Encoding, RoleAssignment, RoleDocument, RoleOrder, RoleOrderKind, VERSION,
 };
 
 use super::bucket::Bucket;
@@ -125,12 +124,7 @@ impl Service {
 }
 
 fn read_order(request: &Message) -> Result<Order, String> {
-    let headers = request.headers.as_ref();
-    let content_type = headers.and_then(|headers| headers.get(HEADER_CONTENT_TYPE));
-    // A person at a terminal writes JSON.
-    let encoding = content_type.map_or(Encoding::Json, |value| Encoding::of(Some(value.as_str())));
-    let order: RoleOrder =
-        wire::decode(encoding, &request.payload).map_err(|error| error.to_string())?;
+    let order: RoleOrder = api::body(request).map_err(|error| error.to_string())?;
     Ok(match order.order {
         RoleOrderKind::Set { role, node } => Order::Set { role, node },
         RoleOrderKind::Swap { role, from, to } => Order::Swap { role, from, to },

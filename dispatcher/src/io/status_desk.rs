@@ -1,24 +1,46 @@
 //! Answers who asks for the status: many with one look at the machine and the streams.
 //!
-//! A look costs the loop some microseconds a node, and the server some requests. However
-//! many ask, there are few looks.
+//! A look costs the loop some microseconds a node, and the server some requests. So it is
+//! taken in parts, between which the loop goes on, and pages are cut from it for as long as
+//! it is kept: who reads on does not cause another. Pages are cut on another thread.
+//! However many ask, there are few looks.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::Message;
-use rolecast_common::wire::Status;
+use bytes::Bytes;
+use rolecast_common::id::NodeId;
+use rolecast_common::wire::{self, Encoding, NodeStatus, Status, StatusRequest};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{Streams, api};
+use crate::paging::page;
 
 /// From one look to the next: nobody sees the difference.
 const INTERVAL: Duration = Duration::from_millis(100);
+/// A look that takes the loop longer than a hundredth of that is followed by a longer
+/// rest: looks are to take a tenth of the loop's time at most.
+const REST: u32 = 10;
+/// Who reads on gets pages of the last look for so long: its figures are as old as what
+/// the reader has already.
+const KEPT: Duration = Duration::from_secs(1);
 /// Requests that are answered by one look; more are refused.
 const WAITING_MAX: usize = 64;
+/// Nodes that the loop tells of at once: some hundred microseconds.
+pub(super) const NODES_MAX: usize = 250;
+/// Pages of a look that are kept for others who ask for the same.
+const PAGES_MAX: usize = 32;
 
-/// A question of the desk: what the machine knows at this moment.
-pub(super) type Question = oneshot::Sender<Status>;
+/// A question of the desk: what the machine knows at this moment. Answered together with
+/// how long that took.
+pub(super) enum Question {
+    Overview(oneshot::Sender<(Status, Duration)>),
+    /// The nodes after this one, [`NODES_MAX`] at most.
+    Nodes(Option<NodeId>, oneshot::Sender<(Vec<NodeStatus>, Duration)>),
+}
 
 #[derive(Debug)]
 pub(super) struct StatusDesk {
@@ -30,7 +52,14 @@ impl StatusDesk {
     pub(super) fn start(streams: Streams) -> Self {
         let (requests, requests_in) = mpsc::channel(WAITING_MAX);
         let (questions_out, questions) = mpsc::channel(1);
-        tokio::spawn(serve(streams, requests_in, questions_out));
+        let desk = Desk {
+            streams,
+            questions: questions_out,
+            look: None,
+            waiting: Vec::new(),
+            next: Instant::now(),
+        };
+        tokio::spawn(desk.serve(requests_in));
         Self {
             requests,
             questions,
@@ -48,31 +77,135 @@ impl StatusDesk {
     }
 }
 
-async fn serve(
+struct Desk {
     streams: Streams,
-    mut requests: mpsc::Receiver<Message>,
     questions: mpsc::Sender<Question>,
-) {
-    let mut next = Instant::now();
-    loop {
-        let mut waiting = Vec::new();
-        // The other end is there for as long as the service is.
-        let Some(first) = requests.recv().await else {
-            return;
-        };
-        waiting.push(first);
-        sleep_until(next).await;
-        next = Instant::now() + INTERVAL;
-        while let Ok(request) = requests.try_recv() {
-            waiting.push(request);
+    look: Option<Look>,
+    /// Who is answered with the next look.
+    waiting: Vec<(Message, StatusRequest)>,
+    /// When that may be taken.
+    next: Instant,
+}
+
+/// What was known at one moment.
+struct Look {
+    status: Arc<Status>,
+    /// Pages that were cut from it.
+    pages: BTreeMap<(&'static str, StatusRequest), Bytes>,
+    until: Instant,
+}
+
+/// The service has ended.
+struct Closed;
+
+impl Desk {
+    /// Goes on for as long as the service is there.
+    async fn serve(mut self, mut requests: mpsc::Receiver<Message>) {
+        loop {
+            let has_room = self.waiting.len() < WAITING_MAX;
+            let until = self.look.as_ref().map(|look| look.until);
+            tokio::select! {
+                request = requests.recv(), if has_room => match request {
+                    Some(request) => self.take(request).await,
+                    None => return,
+                },
+                () = sleep_until(self.next), if !self.waiting.is_empty() => {
+                    if self.answer_waiting().await.is_err() {
+                        return;
+                    }
+                }
+                () = sleep_until(until.unwrap_or(self.next)), if until.is_some() => {
+                    self.look = None;
+                }
+            }
         }
-        let (question, answer) = oneshot::channel();
-        if questions.send(question).await.is_err() {
-            return;
-        }
-        let Ok(status) = answer.await else {
-            return;
-        };
-        api::answer_status(&streams, status, waiting).await;
     }
+
+    async fn take(&mut self, request: Message) {
+        match api::requested_page(&request) {
+            Err(why) => api::refuse(self.streams.clone(), why, request).await,
+            Ok(asked) if asked.after.is_some() && self.look.is_some() => {
+                self.answer(request, asked).await;
+            }
+            Ok(asked) => self.waiting.push((request, asked)),
+        }
+    }
+
+    async fn answer_waiting(&mut self) -> Result<(), Closed> {
+        self.look = Some(self.look().await?);
+        for (request, asked) in std::mem::take(&mut self.waiting) {
+            self.answer(request, asked).await;
+        }
+        Ok(())
+    }
+
+    async fn look(&mut self) -> Result<Look, Closed> {
+        let begun = Instant::now();
+        let (mut status, mut taken) = self.ask(Question::Overview).await?;
+        loop {
+            let after = status.nodes.last().map(|node| node.node.clone());
+            let (nodes, took) = self.ask(|answer| Question::Nodes(after, answer)).await?;
+            taken += took;
+            let is_last = nodes.len() < NODES_MAX;
+            status.nodes.extend(nodes);
+            if is_last {
+                break;
+            }
+        }
+        self.next = begun + INTERVAL.max(taken * REST);
+        api::add_stored(&self.streams, &mut status).await;
+        Ok(Look {
+            status: Arc::new(status),
+            pages: BTreeMap::new(),
+            until: Instant::now() + KEPT,
+        })
+    }
+
+    async fn ask<T>(
+        &self,
+        question: impl FnOnce(oneshot::Sender<T>) -> Question,
+    ) -> Result<T, Closed> {
+        let (sender, answer) = oneshot::channel();
+        let asked = self.questions.send(question(sender)).await;
+        asked.map_err(|_| Closed)?;
+        answer.await.map_err(|_| Closed)
+    }
+
+    /// Answers with a page of the last look.
+    async fn answer(&mut self, request: Message, asked: StatusRequest) {
+        let Some(look) = &mut self.look else {
+            return;
+        };
+        let client = self.streams.jetstream.client();
+        let encoding = api::encoding(&request);
+        let key = (encoding.content_type(), asked);
+        if let Some(payload) = look.pages.get(&key) {
+            return api::send(&client, &request, encoding, payload.clone()).await;
+        }
+        let begun = Instant::now();
+        let len_max = api::len_max(&client, encoding);
+        let Some(payload) = cut(look.status.clone(), key.1.clone(), encoding, len_max).await else {
+            return;
+        };
+        if look.pages.len() < PAGES_MAX {
+            look.pages.insert(key, payload.clone());
+        }
+        api::send(&client, &request, encoding, payload).await;
+        // Who asks for ever other pages gets half of a processor at most.
+        sleep(begun.elapsed()).await;
+    }
+}
+
+/// Cuts a page beside the loop.
+async fn cut(
+    status: Arc<Status>,
+    asked: StatusRequest,
+    encoding: Encoding,
+    len_max: usize,
+) -> Option<Bytes> {
+    let cutting = tokio::task::spawn_blocking(move || {
+        let page = page(&status, &asked, encoding, len_max);
+        Bytes::from(wire::encode(encoding, &page))
+    });
+    cutting.await.ok()
 }

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use rolecast_common::id::{Category, JobId, Sequence};
+use rolecast_common::id::{Category, JobId, NodeId, Sequence};
 use rolecast_common::label::Requirement;
 use rolecast_common::time::Now;
-use rolecast_common::wire::{CategoryStatus, Decision, JobState, JobView, Status, VERSION};
+use rolecast_common::wire::{
+    CategoryStatus, Decision, JobState, JobView, NodeHealth, NodeStatus, Status, Totals, VERSION,
+};
 
 use super::waiting::MAX_RUNNING;
 use super::{Machine, Service, State};
@@ -24,21 +26,34 @@ impl Machine {
     /// Returns everything but the backlogs, which only the stream knows.
     pub fn status(&self, now: Now) -> Status {
         Status {
+            nodes: self.node_statuses(now, None, usize::MAX),
+            ..self.overview(now)
+        }
+    }
+
+    /// Returns at most so many nodes, those after this name.
+    pub fn node_statuses(&self, now: Now, after: Option<&NodeId>, max: usize) -> Vec<NodeStatus> {
+        let nodes = self.fleet.nodes_after(after).take(max);
+        nodes
+            .map(|node| self.fleet.status(now.time, node))
+            .collect()
+    }
+
+    /// Returns the status without its nodes.
+    pub fn overview(&self, now: Now) -> Status {
+        let roles = self.role_capacities(0);
+        Status {
             v: VERSION,
             dispatcher: self.params.name.clone(),
             epoch: self.epoch,
             at_ms: now.wall,
             forecast_mode: self.params.forecast.mode,
-            roles: self
-                .role_capacities(0)
+            totals: self.totals(roles.len()),
+            roles: roles
                 .iter()
                 .map(|(role, room)| capacity::status_of(role, room))
                 .collect(),
-            nodes: self
-                .fleet
-                .nodes()
-                .map(|node| self.fleet.status(now.time, node))
-                .collect(),
+            nodes: Vec::new(),
             categories: self.services.values().map(|s| self.category(s)).collect(),
             counters: self.counters,
             troubles: self.troubles.view(),
@@ -46,7 +61,27 @@ impl Machine {
             unread: None,
             dead_letters: None,
             refused: self.senders.list(),
+            next: None,
         }
+    }
+
+    fn totals(&self, role_count: usize) -> Totals {
+        let count = |len: usize| u32::try_from(len).unwrap_or(u32::MAX);
+        let mut totals = Totals {
+            roles: count(role_count),
+            categories: count(self.services.len()),
+            ..Totals::default()
+        };
+        for node in self.fleet.nodes() {
+            totals.nodes += 1;
+            totals.jobs += u64::from(node.jobs());
+            match node.health() {
+                NodeHealth::Ready => totals.ready += 1,
+                NodeHealth::Draining => totals.draining += 1,
+                NodeHealth::Gone => totals.gone += 1,
+            }
+        }
+        totals
     }
 
     fn category(&self, service: &Service) -> CategoryStatus {
@@ -83,6 +118,7 @@ impl Machine {
                 .collect(),
             required: self.required(&policy.category),
             dead_letters: None,
+            is_cut: false,
         }
     }
 

@@ -1,5 +1,6 @@
 //! Inputs that are accepted: our own encoders made them, or they are samples.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use rolecast_common::assignment::Assignment;
@@ -10,7 +11,7 @@ use rolecast_common::time::WallTime;
 use rolecast_common::wire::{
     Admission, AdmissionVerdict, Blob, Encoding, Heartbeat, JobUsage, Message, Outcome,
     OutcomeBatch, OutcomeStatus, RoleAssignment, RoleDocument, RoleFailure, RoleOrder,
-    RoleOrderKind, RoleVersion, VERSION, encode,
+    RoleOrderKind, RoleVersion, StatusCursor, StatusRequest, VERSION, encode,
 };
 use rolecast_dispatcher::forecast::lstm::Weights;
 use rolecast_dispatcher::forecast::{NodeForecast, Stack};
@@ -169,6 +170,11 @@ pub(super) fn roles() -> Vec<Vec<u8>> {
             admission(AdmissionVerdict::Refused),
         ]),
         in_both(&orders.map(order)),
+        in_both(&[StatusRequest {
+            after: Some(StatusCursor::Node(web(2))),
+            limit: NonZeroU32::new(100),
+            ..StatusRequest::first()
+        }]),
         in_both(&[document()]),
         vec![record],
     ]

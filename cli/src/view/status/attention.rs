@@ -11,6 +11,7 @@ use rolecast_common::wire::{
 };
 
 use super::super::forecast::{ahead, amounts};
+use super::selection::shorten;
 use super::{is_stuck, role_list, seconds};
 use crate::quantity::{counted, length};
 use crate::style::one_line;
@@ -22,8 +23,8 @@ const REASON_CHARS_MAX: usize = 200;
 /// A clock that differs less does no harm.
 const SKEW_MIN_MS: u64 = 2000;
 
-/// Returns the lines.
-pub(crate) fn attention(status: &Status) -> Vec<String> {
+/// Returns the lines; all about each node if `is_all`.
+pub(crate) fn attention(status: &Status, is_all: bool) -> Vec<String> {
     let mut lines = Vec::new();
     if status.is_lapsed {
         lines.push(
@@ -45,6 +46,13 @@ pub(crate) fn attention(status: &Status) -> Vec<String> {
     }
     lines.extend(died_elsewhere(status));
     lines.extend(status.roles.iter().filter_map(shortage));
+    lines.extend(of_nodes(status, is_all));
+    lines.extend(refused(status));
+    lines
+}
+
+fn of_nodes(status: &Status, is_all: bool) -> Vec<String> {
+    let mut lines = Vec::new();
     for node in &status.nodes {
         if node.health == NodeHealth::Gone {
             let age = seconds(Duration::from_millis(node.heartbeat_age_ms));
@@ -52,8 +60,15 @@ pub(crate) fn attention(status: &Status) -> Vec<String> {
         }
         lines.extend(skew(node));
         lines.extend(node.distrusted.iter().map(|doubt| distrust(node, doubt)));
+        if node.is_cut {
+            let node = &node.node;
+            lines.push(format!(
+                "{node}: its roles, labels and the categories it is kept out of are more than \
+                 one message takes"
+            ));
+        }
     }
-    lines.extend(refused(status));
+    shorten(&mut lines, is_all);
     lines
 }
 

@@ -1,6 +1,7 @@
 //! Nodes and categories as the dispatcher sees them, and what needs attention.
 
 mod attention;
+mod selection;
 
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use rolecast_common::time::format_duration;
 use rolecast_common::wire::{CategoryStatus, NodeHealth, NodeStatus, Status};
 
 use self::attention::attention;
+use self::selection::{note, select};
 use crate::quantity::cores;
 use crate::style::{Palette, Tone};
 use crate::table::{Align, Text, plain, table};
@@ -45,8 +47,8 @@ const CATEGORY_COLUMNS: [(&str, Align); 12] = [
 /// Nodes named from which jobs were diverted.
 const DIVERTED_NODES: usize = 5;
 
-/// Shows everything on a page.
-pub(crate) fn page(status: &Status, palette: Palette) -> String {
+/// Shows everything on a page; of a large fleet not each node, unless `is_all`.
+pub(crate) fn page(status: &Status, is_all: bool, palette: Palette) -> String {
     let mut text = format!(
         "dispatcher {}, epoch {}, forecasts {}, {}\n\n",
         palette.paint(Tone::Strong, &status.dispatcher),
@@ -57,9 +59,12 @@ pub(crate) fn page(status: &Status, palette: Palette) -> String {
     if status.nodes.is_empty() {
         text.push_str("no nodes yet\n");
     } else {
-        let rows = status.nodes.iter().map(node_row).collect();
+        let nodes = select(&status.nodes, is_all);
+        let shown = nodes.len();
+        let rows = nodes.into_iter().map(node_row).collect();
         text.push_str(&table(palette, &NODE_COLUMNS, rows));
         text.push('\n');
+        text.extend(note(&status.nodes, shown));
     }
     text.push('\n');
     if status.categories.is_empty() {
@@ -70,7 +75,7 @@ pub(crate) fn page(status: &Status, palette: Palette) -> String {
         text.push('\n');
     }
     text.push_str(&diversions(status));
-    let attention = attention(status);
+    let attention = attention(status, is_all);
     if !attention.is_empty() {
         text.push('\n');
     }
@@ -214,7 +219,7 @@ mod tests {
     use rolecast_common::unit::{Bytes, Cores, Resources, Speed};
     use rolecast_common::wire::{
         Counters, Distrust, DistrustKind, ForecastMode, ProfileView, RefusedSender, RoleStatus,
-        Trouble, Usage, VERSION,
+        Totals, Trouble, Usage, VERSION,
     };
 
     use super::*;
@@ -222,8 +227,8 @@ mod tests {
     #[test]
     fn a_healthy_system_needs_no_attention() {
         let status = status();
-        assert_eq!(attention(&status), Vec::<String>::new());
-        let text = page(&status, Palette::PLAIN);
+        assert_eq!(attention(&status, false), Vec::<String>::new());
+        let text = page(&status, false, Palette::PLAIN);
         let expected = "\
 dispatcher main, epoch 3, forecasts advisory, 1970-01-01T00:00:09.000Z
 
@@ -252,7 +257,7 @@ ocr       leader        3        2        1   2.5/min      1   1.5 s         12 
             failed_in_row: 5,
             pause_ms: 4000,
         });
-        let lines = attention(&status).join("\n");
+        let lines = attention(&status, false).join("\n");
         for part in [
             "ocr: 3 jobs and no ready node that may run them (roles: leader)",
             "role leader (1 node): 1.50 cores short within 15m for the jobs expected",
@@ -270,17 +275,17 @@ ocr       leader        3        2        1   2.5/min      1   1.5 s         12 
             since_ms: WallTime::from_millis(8000),
             count: 2,
         });
-        let lines = attention(&status);
+        let lines = attention(&status, false);
         assert_eq!(
             lines[0],
             "stream ROLECAST_RESULTS: it is missing (since 1970-01-01T00:00:08.000Z); it is made anew"
         );
         status.categories[0].nodes_eligible = 1;
         status.categories[0].late = true;
-        let lines = attention(&status).join("\n");
+        let lines = attention(&status, false).join("\n");
         assert!(lines.contains("ocr: jobs wait long"), "{lines}");
-        assert!(page(&status, Palette::new(true)).contains("\x1b["));
-        assert!(!page(&status, Palette::PLAIN).contains('\x1b'));
+        assert!(page(&status, false, Palette::new(true)).contains("\x1b["));
+        assert!(!page(&status, false, Palette::PLAIN).contains('\x1b'));
     }
 
     #[test]
@@ -290,20 +295,20 @@ ocr       leader        3        2        1   2.5/min      1   1.5 s         12 
         category.nodes_eligible = 0;
         category.roles = Vec::new();
         category.obstacles = [("not running it".to_owned(), 1)].into();
-        let lines = attention(&status).join("\n");
+        let lines = attention(&status, false).join("\n");
         assert!(
             lines.starts_with("ocr: 3 jobs and no node runs ocr; "),
             "{lines}"
         );
         let gone = ("gone".to_owned(), 2);
         status.categories[0].obstacles.extend([gone]);
-        let lines = attention(&status).join("\n");
+        let lines = attention(&status, false).join("\n");
         assert!(
             lines.ends_with("(roles: any): 2 gone, 1 not running it"),
             "{lines}"
         );
         status.nodes.clear();
-        let lines = attention(&status).join("\n");
+        let lines = attention(&status, false).join("\n");
         assert_eq!(lines, "ocr: 3 jobs and no node is known");
     }
 
@@ -312,7 +317,7 @@ ocr       leader        3        2        1   2.5/min      1   1.5 s         12 
         let mut status = status();
         // Since it leads, this dispatcher buried some that were purged, or none.
         status.categories[0].dead = 7;
-        assert_eq!(attention(&status), Vec::<String>::new());
+        assert_eq!(attention(&status, false), Vec::<String>::new());
         status.categories[0].dead = 0;
         status.categories[0].dead_letters = Some(1);
         status.dead_letters = Some(3);
@@ -320,10 +325,13 @@ ocr       leader        3        2        1   2.5/min      1   1.5 s         12 
             "ocr: 1 dead letter; see rolecast dead ls --category ocr",
             "2 dead letters of other categories; see rolecast dead ls",
         ];
-        assert_eq!(attention(&status), expected);
-        assert!(page(&status, Palette::PLAIN).contains("EXPIRED  DEAD LETTERS"));
+        assert_eq!(attention(&status, false), expected);
+        assert!(page(&status, false, Palette::PLAIN).contains("EXPIRED  DEAD LETTERS"));
         status.categories[0].dead_letters = None;
-        assert_eq!(attention(&status), ["3 dead letters; see rolecast dead ls"]);
+        assert_eq!(
+            attention(&status, false),
+            ["3 dead letters; see rolecast dead ls"]
+        );
     }
 
     #[test]
@@ -350,10 +358,10 @@ ocr       leader        3        2        1   2.5/min      1   1.5 s         12 
              map",
             "1 more message refused; the dispatcher's log says why",
         ];
-        assert_eq!(attention(&status), expected);
+        assert_eq!(attention(&status, false), expected);
         status.refused.clear();
         let expected = ["10 messages refused; the dispatcher's log says why"];
-        assert_eq!(attention(&status), expected);
+        assert_eq!(attention(&status, false), expected);
     }
 
     #[test]
@@ -362,12 +370,12 @@ ocr       leader        3        2        1   2.5/min      1   1.5 s         12 
         assert!(is_in_order(&status));
         status.is_lapsed = true;
         assert!(!is_in_order(&status));
-        let lines = attention(&status);
+        let lines = attention(&status, false);
         assert!(lines[0].contains("cannot renew its lease"), "{lines:?}");
         status.is_lapsed = false;
         status.unread = Some("no answer within 2s".to_owned());
         assert!(!is_in_order(&status));
-        let lines = attention(&status);
+        let lines = attention(&status, false);
         assert!(
             lines[0].ends_with("missing: no answer within 2s"),
             "{lines:?}"
@@ -378,9 +386,49 @@ ocr       leader        3        2        1   2.5/min      1   1.5 s         12 
     fn a_node_without_a_role_has_none() {
         let mut status = status();
         status.nodes[0].roles.clear();
-        let text = page(&status, Palette::PLAIN);
+        let text = page(&status, false, Palette::PLAIN);
         assert!(text.contains("oak   none   ready"), "{text}");
         assert!(!text.contains("any"), "{text}");
+    }
+
+    #[test]
+    fn of_a_large_fleet_those_with_trouble_are_shown_and_the_rest_is_counted() {
+        let mut status = status();
+        let usual = status.nodes[0].clone();
+        let named = |n: u32| NodeStatus {
+            node: NodeId::new(&format!("n{n:04}")).unwrap(),
+            ..usual.clone()
+        };
+        status.nodes = (0..3000).map(named).collect();
+        for node in &mut status.nodes[2500..2580] {
+            node.health = NodeHealth::Gone;
+        }
+        status.nodes[2999].health = NodeHealth::Draining;
+        let text = page(&status, false, Palette::PLAIN);
+        for part in [
+            "\nn2500",
+            "\nn2579",
+            "\nn2999",
+            "\nn0018",
+            "3000 nodes, 2919 ready, 1 draining, 80 gone; 100 are shown, those with trouble first",
+            "! n2549: gone",
+            "! 30 more lines about nodes; --nodes shows all",
+        ] {
+            assert!(text.contains(part), "{part:?} not in {text}");
+        }
+        assert!(
+            !text.contains("n0019") && !text.contains("n2550: gone"),
+            "{text}"
+        );
+        let text = page(&status, true, Palette::PLAIN);
+        assert!(text.contains("\nn1500") && text.contains("! n2579: gone"));
+        assert!(!text.contains("--nodes"));
+        // A fleet that can be read through keeps its order.
+        status.nodes.truncate(100);
+        status.nodes[99].health = NodeHealth::Gone;
+        let text = page(&status, false, Palette::PLAIN);
+        assert!(text.find("\nn0000") < text.find("\nn0099"));
+        assert!(!text.contains("are shown"));
     }
 
     fn status() -> Status {
@@ -396,6 +444,7 @@ ocr       leader        3        2        1   2.5/min      1   1.5 s         12 
             epoch: Epoch::new(3),
             at_ms: WallTime::from_millis(9000),
             forecast_mode: ForecastMode::Advisory,
+            totals: Totals::default(),
             roles: vec![RoleStatus {
                 role: role("leader"),
                 nodes: 1,
@@ -427,6 +476,7 @@ ocr       leader        3        2        1   2.5/min      1   1.5 s         12 
                 completed: 12,
                 failed: 0,
                 distrusted: Vec::new(),
+                is_cut: false,
             }],
             categories: vec![category()],
             counters: Counters::default(),
@@ -435,6 +485,7 @@ ocr       leader        3        2        1   2.5/min      1   1.5 s         12 
             unread: None,
             dead_letters: Some(0),
             refused: Vec::new(),
+            next: None,
         }
     }
 
@@ -458,6 +509,7 @@ ocr       leader        3        2        1   2.5/min      1   1.5 s         12 
             obstacles: BTreeMap::new(),
             required: BTreeMap::new(),
             dead_letters: Some(0),
+            is_cut: false,
         }
     }
 }

@@ -8,7 +8,7 @@ use rolecast_common::label::LABELS_MAX;
 use rolecast_common::wire::{
     Admission, CATEGORIES_MAX, Encoding, Heartbeat, JOBS_IN_HAND_MAX, Message, OUTCOMES_MAX,
     Outcome, OutcomeBatch, REMARK_CHARS_MAX, ROLES_MAX, RoleAssignment, RoleDocument, RoleOrder,
-    decode, encode,
+    StatusRequest, decode, encode,
 };
 use rolecast_dispatcher::lease;
 
@@ -86,7 +86,7 @@ pub(in super::super) fn outcome(input: &[u8]) -> bool {
 }
 
 /// Reads what is said about roles and names: assignments, admissions, orders, the
-/// document of all roles, and the record in the key of the lease.
+/// document of all roles, the record in the key of the lease, and requests for the status.
 pub(in super::super) fn roles(input: &[u8]) -> bool {
     let mut is_read = false;
     if let Some(assignment) = read::<RoleAssignment>(input) {
@@ -100,6 +100,7 @@ pub(in super::super) fn roles(input: &[u8]) -> bool {
         is_read = true;
     }
     is_read |= read::<RoleOrder>(input).is_some();
+    is_read |= read::<StatusRequest>(input).is_some();
     if let Some(document) = read::<RoleDocument>(input) {
         World::new().read_roles(&document);
         is_read = true;

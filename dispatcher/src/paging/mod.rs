@@ -1,0 +1,163 @@
+//! Pages of a status: each fits a message, whatever the size of the fleet.
+//!
+//! A page has what is said once, the totals among it, and the entries after a cursor:
+//! categories, roles, then nodes, each by name. It ends with the last entry that fits, or
+//! with as many nodes as were asked for. An entry that is larger than a whole page loses
+//! its lists, so each page has at least one entry, and a reader comes to an end.
+
+use rolecast_common::wire::{
+    CategoryStatus, Encoding, NodeStatus, RoleStatus, Status, StatusCursor, StatusRequest,
+    encoded_len,
+};
+use serde::Serialize;
+
+/// The most nodes of a page without `limit`: 300 KB or so in JSON, so that a page is far
+/// from the usual limit of a message.
+const NODES_DEFAULT: usize = 500;
+/// What a page adds to its entries: the cursor of the next one, which has at most 70
+/// bytes, and up to 5 bytes for the length of each of three lists.
+const FRAME_LEN: usize = 128;
+/// What an entry adds to its list in JSON: a comma.
+const SEPARATOR_LEN: usize = 1;
+
+/// Returns the page that is asked for, of at most `len_max` bytes.
+pub fn page(whole: &Status, asked: &StatusRequest, encoding: Encoding, len_max: usize) -> Status {
+    let mut page = overview(whole, encoding, len_max / 2);
+    let room = len_max.saturating_sub(encoded_len(encoding, &page) + FRAME_LEN);
+    let nodes_max = asked
+        .limit
+        .map_or(NODES_DEFAULT, |limit| limit.get() as usize);
+    let mut cut = Cut {
+        encoding,
+        after: asked.after.as_ref(),
+        room,
+        left: room,
+        last: None,
+        is_full: false,
+    };
+    page.categories = cut.take(&whole.categories, usize::MAX);
+    page.roles = cut.take(&whole.roles, usize::MAX);
+    page.nodes = cut.take(&whole.nodes, nodes_max);
+    page.next = cut.last.filter(|_| cut.is_full);
+    page
+}
+
+/// Returns what is said on each page. Troubles and refused senders are few, and their
+/// texts are short; those that take more than half a page are left out all the same.
+fn overview(whole: &Status, encoding: Encoding, len_max: usize) -> Status {
+    let mut overview = Status {
+        v: whole.v,
+        dispatcher: whole.dispatcher.clone(),
+        epoch: whole.epoch,
+        at_ms: whole.at_ms,
+        forecast_mode: whole.forecast_mode,
+        totals: whole.totals,
+        nodes: Vec::new(),
+        roles: Vec::new(),
+        categories: Vec::new(),
+        counters: whole.counters,
+        troubles: whole.troubles.clone(),
+        is_lapsed: whole.is_lapsed,
+        unread: whole.unread.clone(),
+        dead_letters: whole.dead_letters,
+        refused: whole.refused.clone(),
+        next: None,
+    };
+    while encoded_len(encoding, &overview) > len_max {
+        if overview.refused.pop().is_none() && overview.troubles.pop().is_none() {
+            break;
+        }
+    }
+    overview
+}
+
+/// How far a page is filled.
+struct Cut<'a> {
+    encoding: Encoding,
+    after: Option<&'a StatusCursor>,
+    /// The bytes that entries may take, and those that are left of them.
+    room: usize,
+    left: usize,
+    /// The last entry that was taken.
+    last: Option<StatusCursor>,
+    /// Whether an entry had to be left to the next page.
+    is_full: bool,
+}
+
+impl Cut<'_> {
+    /// Takes those of the entries, which are in order, that are asked for and fit.
+    fn take<T: Entry>(&mut self, entries: &[T], count_max: usize) -> Vec<T> {
+        let is_before = |entry: &T| self.after.is_some_and(|after| entry.cursor() <= *after);
+        let first = entries.partition_point(is_before);
+        let mut taken = Vec::new();
+        for entry in &entries[first..] {
+            if self.is_full || taken.len() == count_max {
+                self.is_full = true;
+                break;
+            }
+            let mut entry = entry.clone();
+            let mut len = self.len(&entry);
+            if len > self.room {
+                entry.drop_lists();
+                len = self.len(&entry);
+            }
+            if len > self.left && self.last.is_some() {
+                self.is_full = true;
+                break;
+            }
+            self.left = self.left.saturating_sub(len);
+            self.last = Some(entry.cursor());
+            taken.push(entry);
+        }
+        taken
+    }
+
+    fn len<T: Entry>(&self, entry: &T) -> usize {
+        encoded_len(self.encoding, entry) + SEPARATOR_LEN
+    }
+}
+
+/// What a status lists.
+trait Entry: Clone + Serialize {
+    fn cursor(&self) -> StatusCursor;
+
+    /// Leaves out what has no small bound.
+    fn drop_lists(&mut self);
+}
+
+impl Entry for CategoryStatus {
+    fn cursor(&self) -> StatusCursor {
+        StatusCursor::Category(self.category.clone())
+    }
+
+    fn drop_lists(&mut self) {
+        self.roles.clear();
+        self.obstacles.clear();
+        self.required.clear();
+        self.is_cut = true;
+    }
+}
+
+impl Entry for RoleStatus {
+    fn cursor(&self) -> StatusCursor {
+        StatusCursor::Role(self.role.clone())
+    }
+
+    fn drop_lists(&mut self) {}
+}
+
+impl Entry for NodeStatus {
+    fn cursor(&self) -> StatusCursor {
+        StatusCursor::Node(self.node.clone())
+    }
+
+    fn drop_lists(&mut self) {
+        self.roles.clear();
+        self.labels = Default::default();
+        self.distrusted.clear();
+        self.is_cut = true;
+    }
+}
+
+#[cfg(test)]
+mod tests;
