@@ -1,9 +1,9 @@
-//! Makes a record fit the largest message that the server takes.
+//! Makes a record fit the largest message that the server takes, and the answer about a job.
 //!
 //! A record repeats the outcome's output and adds to it, so an outcome that just came
 //! through may be too large to be recorded. What is cut is marked or said.
 
-use rolecast_common::wire::{Blob, Encoding, FailedAttempt, Record, encode};
+use rolecast_common::wire::{Blob, Encoding, FailedAttempt, Record, encode, encoded_len};
 
 /// What marking a cut output may add: a field's name and a boolean.
 const MARK_LEN: usize = "output_truncated".len() + 4;
@@ -33,6 +33,29 @@ pub fn fit(record: &Record, limit: usize) -> Vec<u8> {
     // Not even its fixed parts fit: the server would have to be set up for less than
     // 4 KiB. What is sent is refused, and the trouble is told of.
     encode(Encoding::MessagePack, &record)
+}
+
+/// Returns the record for an answer of at most `limit` bytes in this encoding, which may
+/// need more room than it is stored in: without its output if that does not fit, then with
+/// the same cuts, and with the last losses only. It is whole in the results stream.
+pub fn shortened(mut record: Record, encoding: Encoding, limit: usize) -> Record {
+    for cut in [drop_output, cut_reasons, cut_failures, cut_losses] {
+        if encoded_len(encoding, &record) <= limit {
+            break;
+        }
+        cut(&mut record, 0);
+    }
+    record
+}
+
+fn drop_output(record: &mut Record, _: usize) {
+    record.output_truncated |= !record.output.is_empty();
+    record.output = Blob::default();
+}
+
+fn cut_losses(record: &mut Record, _: usize) {
+    let left_out = record.losses.len().saturating_sub(FAILURES_MAX);
+    record.losses.drain(..left_out);
 }
 
 fn cut_output(record: &mut Record, excess: usize) {
@@ -70,7 +93,7 @@ fn cut_failures(record: &mut Record, _: usize) {
 mod tests {
     use rolecast_common::id::{Attempt, Epoch, JobId, NodeId, Sequence};
     use rolecast_common::time::WallTime;
-    use rolecast_common::wire::{JobUsage, RecordStatus, VERSION, decode};
+    use rolecast_common::wire::{JobUsage, LostAttempt, RecordStatus, VERSION, decode};
 
     use super::*;
 
@@ -128,6 +151,45 @@ mod tests {
             assert!(lost >= over && lost <= over + 2 * MARK_LEN, "{lost}");
             assert!(record.output.0.starts_with(&cut.output.0));
         }
+    }
+
+    #[test]
+    fn an_answer_has_the_whole_record_if_it_fits_in_its_encoding() {
+        let mut whole = record(1000, 2);
+        for encoding in [Encoding::MessagePack, Encoding::Json] {
+            let len = encoded_len(encoding, &whole);
+            assert_eq!(shortened(whole.clone(), encoding, len), whole);
+        }
+        // In JSON each of these bytes takes six.
+        whole.output = Blob(vec![1; 10_000].into());
+        assert_eq!(
+            shortened(whole.clone(), Encoding::MessagePack, 20_000),
+            whole
+        );
+        let cut = shortened(whole.clone(), Encoding::Json, 20_000);
+        assert!(cut.output.is_empty() && cut.output_truncated);
+        assert_eq!(cut.failures, whole.failures);
+    }
+
+    #[test]
+    fn an_answer_has_the_last_failures_and_losses_of_too_many() {
+        let mut whole = record(0, 1000);
+        let loss = |attempt| LostAttempt {
+            attempt: Attempt::new(attempt),
+            node: NodeId::new("n1").unwrap(),
+            at_ms: WallTime::from_millis(1),
+            ran_ms: 1,
+            companions: None,
+        };
+        whole.losses = (1..=1000).map(loss).collect();
+        let cut = shortened(whole, Encoding::Json, 8192);
+        assert!(encoded_len(Encoding::Json, &cut) <= 8192);
+        assert_eq!(
+            (cut.failures.len(), cut.losses.len()),
+            (FAILURES_MAX, FAILURES_MAX)
+        );
+        assert_eq!(cut.losses[9].attempt, Attempt::new(1000));
+        assert!(!cut.output_truncated);
     }
 
     #[test]

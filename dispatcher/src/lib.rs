@@ -12,7 +12,7 @@
 //! - [`capacity`]: the room each role will have;
 //! - [`roles`]: when a role should move to another node;
 //! - [`storage`]: how large each stream may become;
-//! - [`fitting`], [`paging`]: records and answers as large as the server takes;
+//! - [`fitting`], [`paging`], [`shortening`]: records and answers as large as the server takes;
 //! - [`machine`]: the decision core, one state machine over explicit time;
 //! - [`seal`], [`claim`], [`allowance`]: by what an assignment is known, and what is
 //!   believed of others;
@@ -41,4 +41,5 @@ pub mod profile;
 pub mod roles;
 pub mod seal;
 pub mod server_clock;
+pub mod shortening;
 pub mod storage;

@@ -177,6 +177,8 @@ mod tests {
             acting: vec!["oak".parse().unwrap()],
             offered_by: Vec::new(),
             judgement: Figures::new([("holder_missed_share", missed), ("unusual", 1.0)]),
+            acting_left_out: 0,
+            offered_left_out: 0,
         };
         RolesView {
             v: VERSION,
@@ -191,6 +193,7 @@ mod tests {
                 history: Vec::new(),
                 drained: Default::default(),
             },
+            drained_left_out: 0,
         }
     }
 

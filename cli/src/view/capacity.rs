@@ -54,6 +54,10 @@ pub(crate) fn page(map: &CapacityMap, palette: Palette) -> String {
          -: nothing, or capacity unknown"
     );
     text.push_str(&format!("\n{}\n", palette.paint(Tone::Faint, &legend)));
+    if map.roles_left_out > 0 {
+        let roles = counted(u64::from(map.roles_left_out), "role");
+        text.push_str(&format!("{roles} with fewer nodes left out\n"));
+    }
     let shortages = shortages(map);
     if !shortages.is_empty() {
         text.push('\n');
@@ -247,6 +251,7 @@ leader: 1 node more
             mode: ForecastMode::On,
             quantile: 0.9,
             roles: BTreeMap::from([(Role::new("leader").unwrap(), leader)]),
+            roles_left_out: 0,
         }
     }
 

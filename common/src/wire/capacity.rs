@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ForecastMode, Message};
+use super::{ForecastMode, Message, is_zero};
 use crate::id::{Epoch, NodeId, Role};
 use crate::time::WallTime;
 use crate::unit::Resources;
@@ -20,6 +20,9 @@ pub struct CapacityMap {
     /// The share of cases in which there will be at least what is `safe`.
     pub quantile: f64,
     pub roles: BTreeMap<Role, RoleCapacity>,
+    /// Roles that would have made the message too large: those with the fewest nodes.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub roles_left_out: u32,
 }
 
 impl Message for CapacityMap {

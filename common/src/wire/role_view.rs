@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Figures, Message, RoleDocument};
+use super::{Figures, Message, RoleDocument, is_zero};
 use crate::id::{Epoch, Group, NodeId, Role};
 
 /// Who holds which managed role, and who could: the answer on
@@ -15,7 +15,11 @@ pub struct RolesView {
     /// Of the dispatcher that answers.
     pub epoch: Epoch,
     pub roles: BTreeMap<Role, ManagedRole>,
+    /// As it is stored, but for drained nodes that are left out.
     pub document: RoleDocument,
+    /// Drained nodes that would have made the message too large.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub drained_left_out: u32,
 }
 
 /// One managed role.
@@ -32,6 +36,11 @@ pub struct ManagedRole {
     /// nobody judges.
     #[serde(default, skip_serializing_if = "Figures::is_empty")]
     pub judgement: Figures,
+    /// Nodes that would have made the message too large; holders are left out last.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub acting_left_out: u32,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub offered_left_out: u32,
 }
 
 impl Message for RolesView {

@@ -18,16 +18,20 @@ use rolecast_common::subjects::{
 };
 use rolecast_common::time::{WallTime, format_duration};
 use rolecast_common::wire::{
-    self, Blob, Decision, ERROR_MISSING, ERROR_REQUEST, Encoding, HEADER_CONTENT_TYPE, HEADER_ERROR,
+    self, Decision, ERROR_MISSING, ERROR_REQUEST, Encoding, HEADER_CONTENT_TYPE, HEADER_ERROR,
     HEADER_ERROR_CODE, JobState, JobView, MESSAGE_LEN_MAX, Malformed, Record, RecordStatus, Status,
     StatusRequest,
 };
+use tokio::task::spawn_blocking;
 
 use super::{Streams, dead_letters, discovery};
+use crate::fitting::shortened;
 
 /// How long reading the streams may take for a status: less than anybody waits for the
 /// answer, and much more than a healthy cluster needs.
 const READ_MAX: Duration = Duration::from_secs(2);
+/// What the view of a job has beside the record, the longest reason in JSON included.
+const VIEW_LEN_MAX: usize = 8 * 1024;
 const PAGE_EXAMPLE: &str = r#"{"v": 1, "after": {"node": "web-1"}, "limit": 100}"#;
 /// The characters of a reason that are kept: it is on each page of a status.
 const WHY_CHARS_MAX: usize = 500;
@@ -133,6 +137,26 @@ pub(super) async fn answer<M: wire::Message>(streams: Streams, answer: M, reques
     respond(&streams.jetstream.client(), &request, &answer).await;
 }
 
+/// Answers with as much of it as a message takes.
+pub(super) async fn answer_large<M: wire::Message + Send + 'static>(
+    streams: Streams,
+    mut answer: M,
+    shorten: fn(&mut M, Encoding, usize),
+    request: Message,
+) {
+    let client = streams.jetstream.client();
+    let encoding = encoding(&request);
+    let len_max = len_max(&client, encoding);
+    // What is large takes milliseconds to write down; the loop must not wait.
+    let encoded = spawn_blocking(move || {
+        shorten(&mut answer, encoding, len_max);
+        Bytes::from(wire::encode(encoding, &answer))
+    });
+    if let Ok(payload) = encoded.await {
+        send(&client, &request, encoding, payload).await;
+    }
+}
+
 /// Adds what the streams hold of each category, as far as it can be read.
 pub(super) async fn add_stored(streams: &Streams, status: &mut Status) {
     let read = tokio::time::timeout(READ_MAX, read_stored(streams, status));
@@ -200,14 +224,21 @@ pub(super) async fn answer_job(
             None => (job, false),
         },
     };
-    let max_payload = streams.jetstream.client().max_payload();
     let record = recorded(&streams.jetstream, &job).await;
     let record = record.unwrap_or_else(|error| {
         tracing::warn!(event = "record_unreadable", %job, "cannot read outcome: {error:#}");
         None
     });
     let view = match (record, known) {
-        (Some(record), _) => ended(without_large_output(record, max_payload)),
+        (Some(record), _) => {
+            let encoding = encoding(&request);
+            let room = len_max(&streams.jetstream.client(), encoding);
+            ended(shortened(
+                record,
+                encoding,
+                room.saturating_sub(VIEW_LEN_MAX),
+            ))
+        }
         (None, Some(view)) => view,
         (None, None) if is_stored => {
             let reason = "it waits in the stream, behind others".to_owned();
@@ -220,16 +251,6 @@ pub(super) async fn answer_job(
         }
     };
     respond(&streams.jetstream.client(), &request, &view).await;
-}
-
-/// Leaves out an output that may not fit an answer: twice as long in JSON, with some more
-/// around it. It is whole in the results stream.
-fn without_large_output(mut record: Record, max_payload: usize) -> Record {
-    if record.output.0.len() > max_payload / 3 {
-        record.output = Blob::default();
-        record.output_truncated = true;
-    }
-    record
 }
 
 fn ended(record: Record) -> JobView {

@@ -18,9 +18,10 @@ use tokio::task::spawn_blocking;
 
 use super::burial::{self, Held};
 use super::service::Service;
-use super::{refusals, upkeep};
+use super::{api, refusals, upkeep};
 use crate::fitting::fit;
 use crate::machine::{Input, Output, PULL_BEAT, PULL_EXPIRES};
+use crate::shortening::shorten_capacity;
 
 impl Service {
     pub(super) async fn carry_out(&mut self, output: Output, is_heard: bool) -> anyhow::Result<()> {
@@ -282,11 +283,16 @@ impl Service {
         Ok(())
     }
 
-    fn publish_capacity(&self, map: Box<CapacityMap>) {
+    fn publish_capacity(&self, mut map: Box<CapacityMap>) {
         let bucket = self.capacity.clone();
+        let len_max = api::len_max(&self.connection.client, Encoding::Json);
         tokio::spawn(async move {
             // A large map takes milliseconds to write down; the loop must not wait.
-            let encoded = spawn_blocking(move || encode(Encoding::Json, &*map)).await;
+            let encoded = spawn_blocking(move || {
+                shorten_capacity(&mut map, Encoding::Json, len_max);
+                encode(Encoding::Json, &*map)
+            });
+            let encoded = encoded.await;
             let Ok(value) = encoded else {
                 return;
             };

@@ -12,6 +12,7 @@ use super::api;
 use super::service::Service;
 use super::status_desk::{NODES_MAX, Question};
 use crate::machine::{Input, Malformed};
+use crate::shortening::{shorten_capacity, shorten_roles};
 
 /// Requests that are looked at in a second, and at once after a pause: what people and
 /// their tools ask is far less. Guessed.
@@ -74,7 +75,7 @@ impl Service {
             },
             subjects::API_CAPACITY => {
                 let map = self.machine.capacity(self.now);
-                tokio::spawn(api::answer(streams, map, request));
+                tokio::spawn(api::answer_large(streams, map, shorten_capacity, request));
             }
             subjects::API_FORECAST => {
                 let Some(node) = api::requested_node(&request) else {
@@ -85,7 +86,7 @@ impl Service {
             }
             subjects::API_ROLES => match self.machine.roles_view() {
                 Some(view) => {
-                    tokio::spawn(api::answer(streams, view, request));
+                    tokio::spawn(api::answer_large(streams, view, shorten_roles, request));
                 }
                 None => {
                     let why = "who holds which role is not known yet; ask again".to_owned();

@@ -153,6 +153,7 @@ impl Machine {
             mode: self.params.forecast.mode,
             quantile: self.params.forecast.quantile.share(),
             roles: self.role_capacities(ENTRIES_MAX / AHEAD_COUNT / role_count),
+            roles_left_out: 0,
         }
     }
 

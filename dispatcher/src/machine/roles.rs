@@ -97,6 +97,8 @@ impl Machine {
                 acting: self.roles.acting(role),
                 offered_by: self.roles.offered_by(role),
                 judgement: self.judging.figures(role),
+                acting_left_out: 0,
+                offered_left_out: 0,
             };
             (role.clone(), managed)
         };
@@ -105,6 +107,7 @@ impl Machine {
             epoch: self.epoch,
             roles: managed.map(view).collect(),
             document,
+            drained_left_out: 0,
         })
     }
 

@@ -57,10 +57,11 @@ pub(crate) fn list(view: &RolesView, is_verbose: bool, palette: Palette) -> Stri
 }
 
 fn row(view: &RolesView, role: &Role, managed: &ManagedRole) -> Vec<Text> {
+    let left_out = managed.offered_left_out as usize;
     let could = match managed.offered_by.as_slice() {
-        [] => ("nobody".to_owned(), Tone::Bad),
-        nodes if nodes.len() <= NAMES_MAX => plain(join(nodes)),
-        nodes => plain(format!("{} nodes", nodes.len())),
+        [] if left_out == 0 => ("nobody".to_owned(), Tone::Bad),
+        nodes if left_out == 0 && nodes.len() <= NAMES_MAX => plain(join(nodes)),
+        nodes => plain(format!("{} nodes", nodes.len() + left_out)),
     };
     let (change, since, why) = match change_of(view, role) {
         None => (plain("-"), plain("-"), plain("-")),
@@ -133,7 +134,12 @@ fn judgement(role: &Role, managed: &ManagedRole, is_verbose: bool) -> Option<Str
 fn drained(view: &RolesView) -> Option<String> {
     let nodes: Vec<&NodeId> = view.document.drained.iter().collect();
     let is_any = !nodes.is_empty();
-    is_any.then(|| format!("drained: {}; rolecast node undrain ends it", join(&nodes)))
+    let more = match view.drained_left_out {
+        0 => String::new(),
+        count => format!(" and {count} more"),
+    };
+    let names = join(&nodes);
+    is_any.then(|| format!("drained: {names}{more}; rolecast node undrain ends it"))
 }
 
 /// Returns what an operator should look at, one line each.
@@ -149,7 +155,8 @@ fn attention(view: &RolesView) -> Vec<String> {
         if change.is_some() || count >= wanted as usize {
             continue;
         }
-        let what_to_do = if managed.offered_by.len() <= count {
+        let offered = managed.offered_by.len() + managed.offered_left_out as usize;
+        let what_to_do = if offered <= count {
             format!("more nodes must offer it: offers = [\"{role}\"] in worker.toml")
         } else {
             "the dispatcher's log says what is in the way".to_owned()

@@ -163,6 +163,8 @@ fn view(leaders: &[&str], backups: &[&str]) -> RolesView {
         holders_wanted: 1,
         acting: nodes(holders),
         offered_by: nodes(offered_by),
+        acting_left_out: 0,
+        offered_left_out: 0,
         judgement: Figures::default(),
     };
     RolesView {
@@ -184,6 +186,7 @@ fn view(leaders: &[&str], backups: &[&str]) -> RolesView {
             history: Vec::new(),
             drained: BTreeSet::new(),
         },
+        drained_left_out: 0,
     }
 }
 
