@@ -4,7 +4,8 @@ use rolecast_common::fnv::fnv1a;
 use rolecast_common::subjects::{Done, parse_done};
 use rolecast_common::wire::{
     Admission, AdmissionVerdict, CapacityMap, Decision, Encoding, ForecastView, Heartbeat, Message,
-    Outcome, OutcomeBatch, Record, RoleAssignment, RoleOrder, RolesView, decode, encode,
+    Outcome, OutcomeBatch, Record, RoleAssignment, RoleOrder, RolesView, Status, StatusCursor,
+    StatusRequest, decode, encode,
 };
 use rolecast_dispatcher::placement;
 use rolecast_tests::document::blocks;
@@ -53,6 +54,11 @@ fn the_messages_shown_are_accepted() {
     let view: RolesView = shown("roles-view");
     assert_eq!(view.document.history.len(), 1);
     assert_eq!(all_shown::<RoleOrder>("order").len(), 4);
+    let request: StatusRequest = shown("status-request");
+    let status: Status = shown("status");
+    let last = status.nodes.last().map(|node| node.node.clone());
+    assert_eq!(status.next, last.map(StatusCursor::Node));
+    assert!(status.next > request.after && request.limit.is_some());
     let map: CapacityMap = shown("capacity");
     assert_eq!(map.roles.len(), 1);
     let forecast: ForecastView = shown("forecast");
