@@ -1,4 +1,4 @@
-//! CPU time of this thread, and memory of this process, for benchmarks.
+//! CPU time of this thread, and memory of this process.
 
 use std::time::Duration;
 

@@ -8,10 +8,12 @@ use fastrand::Rng;
 
 use super::Target;
 use super::mutate::mutate;
+use crate::cpu;
 
 /// Inputs that were accepted and are mutated further; a new one replaces another.
 const POOL_MAX: usize = 256;
-/// No input takes longer to read: it would stop a dispatcher for as long.
+/// No input takes more CPU time to read: it would stop a dispatcher for as long. How busy the
+/// machine is does not count.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// When to end.
@@ -29,6 +31,7 @@ pub struct Tried {
     pub runs: u64,
     /// How many were accepted: with none, nothing but refusing was tried.
     pub accepted: u64,
+    /// The most CPU time that one of them took.
     pub slowest: Duration,
 }
 
@@ -105,9 +108,9 @@ fn try_one(
     tried: &mut Tried,
     origin: impl FnOnce() -> String,
 ) -> Result<bool, Box<Broken>> {
-    let began = Instant::now();
+    let began = cpu::time();
     let checked = catch_unwind(AssertUnwindSafe(|| (target.check)(input)));
-    let took = began.elapsed();
+    let took = cpu::time() - began;
     tried.runs += 1;
     tried.slowest = tried.slowest.max(took);
     let why = match checked {
@@ -115,7 +118,7 @@ fn try_one(
             tried.accepted += u64::from(is_accepted);
             return Ok(is_accepted);
         }
-        Ok(_) => format!("it took {took:?} to read"),
+        Ok(_) => format!("it took {took:?} of CPU time to read"),
         Err(panic) => panic_text(panic.as_ref()),
     };
     Err(Box::new(Broken {
