@@ -51,6 +51,19 @@ pub(super) struct Backlogs {
     pub(super) held: BTreeMap<String, u64>,
 }
 
+/// What becomes of the jobs on a subject.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Meeting {
+    /// They have consumers.
+    Served,
+    /// Their category is served from here on.
+    New(Category),
+    /// They wait in the stream: as many undeclared categories as may be are served.
+    Beyond,
+    /// They are dead letters, for this reason.
+    Stray(String),
+}
+
 /// What to do with the jobs of undeclared categories.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Undeclared {
@@ -120,22 +133,18 @@ impl Discovery {
         let mut found = Vec::new();
         let mut beyond = 0;
         for subject in backlogs.held.into_keys() {
-            let reason = match (Source::parse(&subject), self.undeclared) {
-                (Ok(source), _) if self.is_served(&source.category) => continue,
-                (Ok(_), Undeclared::Serve) if self.found.len() >= FOUND_MAX => {
+            let reason = match self.meet(now, &subject) {
+                Meeting::Served => continue,
+                Meeting::Beyond => {
                     beyond += 1;
                     continue;
                 }
-                (Ok(source), Undeclared::Serve) => {
-                    self.found.insert(source.category.clone(), now);
-                    inputs.push(Input::Found(source.category.clone()));
-                    found.push(source.category);
+                Meeting::New(category) => {
+                    inputs.push(Input::Found(category.clone()));
+                    found.push(category);
                     continue;
                 }
-                (Ok(source), Undeclared::Bury) => {
-                    format!("category {} is not declared", source.category)
-                }
-                (Err(error), _) => error.to_string(),
+                Meeting::Stray(reason) => reason,
             };
             match strays(streams, &subject, &reason).await {
                 Ok(strays) => inputs.extend(strays),
@@ -147,6 +156,25 @@ impl Discovery {
             inputs,
             found,
             idle,
+        }
+    }
+
+    /// Decides about a subject that has jobs.
+    fn meet(&mut self, now: Instant, subject: &str) -> Meeting {
+        let category = match Source::parse(subject) {
+            Ok(source) => source.category,
+            Err(error) => return Meeting::Stray(error.to_string()),
+        };
+        if self.is_served(&category) {
+            return Meeting::Served;
+        }
+        match self.undeclared {
+            Undeclared::Bury => Meeting::Stray(format!("category {category} is not declared")),
+            Undeclared::Serve if self.found.len() >= FOUND_MAX => Meeting::Beyond,
+            Undeclared::Serve => {
+                self.found.insert(category.clone(), now);
+                Meeting::New(category)
+            }
         }
     }
 
@@ -272,5 +300,28 @@ mod tests {
         assert_eq!(idle, [category("quiet")]);
         let served: Vec<Category> = discovery.served().cloned().collect();
         assert_eq!(served, [category("declared"), category("busy")]);
+    }
+
+    #[test]
+    fn undeclared_categories_beyond_the_bound_wait_until_others_are_idle() {
+        let declared = Category::new("declared").unwrap();
+        let mut discovery = Discovery::new(vec![declared], Undeclared::Serve);
+        let begun = Instant::now();
+        let mut meet = |now, name: &str| discovery.meet(now, &format!("rolecast.jobs.{name}"));
+        for number in 0..FOUND_MAX {
+            let name = format!("c{number}");
+            let category = Category::new(&name).unwrap();
+            assert_eq!(meet(begun, &name), Meeting::New(category));
+        }
+        for number in 0..2_000 {
+            assert_eq!(meet(begun, &format!("d{number}")), Meeting::Beyond);
+        }
+        assert_eq!(meet(begun, "c1.high"), Meeting::Served);
+        assert_eq!(meet(begun, "declared.low"), Meeting::Served);
+        assert_eq!(discovery.served().count(), 1 + FOUND_MAX);
+        let later = begun + IDLE_MAX;
+        discovery.take_idle(later, &BTreeMap::new());
+        let met = discovery.meet(later, "rolecast.jobs.d1");
+        assert_eq!(met, Meeting::New(Category::new("d1").unwrap()));
     }
 }

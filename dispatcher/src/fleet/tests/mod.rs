@@ -117,6 +117,25 @@ fn take(fleet: &mut Fleet, seconds: f64, beat: &Heartbeat) -> Result<Change, Ref
 }
 
 #[test]
+fn nodes_beyond_the_bound_are_refused_until_others_are_forgotten() {
+    let mut fleet = fleet();
+    let name = |number: usize| format!("n{number}");
+    let id = |number| NodeId::new(&name(number)).unwrap();
+    for number in 0..NODES_MAX {
+        let taken = fleet.take(now(0.0), &id(number), &beat(&name(number), "a", 1));
+        assert!(taken.unwrap().joined);
+    }
+    let beyond = beat(&name(NODES_MAX), "a", 1);
+    let refused = fleet.take(now(1.0), &id(NODES_MAX), &beyond);
+    assert_eq!(refused, Err(Refusal::TooManyNodes));
+    assert!(fleet.take(now(1.0), &id(1), &beat("n1", "a", 2)).is_ok());
+    fleet.bounce(&id(0));
+    fleet.forget(at(3600.0));
+    assert!(fleet.take(now(3600.0), &id(NODES_MAX), &beyond).is_ok());
+    assert_eq!(fleet.nodes().count(), NODES_MAX);
+}
+
+#[test]
 fn a_replayed_heartbeat_is_refused() {
     let mut fleet = fleet();
     assert!(take(&mut fleet, 0.0, &beat("n1", "a", 1)).unwrap().joined);
