@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use rolecast_common::wire::{Counters, NodeHealth, Status};
+use futures_util::{FutureExt as _, StreamExt as _};
+use rolecast_common::wire::{
+    Counters, Encoding, NodeHealth, OutcomeBatch, Status, VERSION, encode,
+};
 use rolecast_tests::cluster::{Cluster, LIMIT};
 use rolecast_tests::directory::Directory;
 use rolecast_tests::process::{Process, program, run};
@@ -152,22 +155,43 @@ async fn malformed_and_hostile_messages_are_counted_and_change_nothing() {
     }
     // A heartbeat recorded on the wire and sent again.
     let mut beats = client.subscribe("rolecast.heartbeat.n1").await.unwrap();
-    let beat = futures_util::StreamExt::next(&mut beats).await.unwrap();
+    let beat = beats.next().await.unwrap();
     for _ in 0..3 {
         client
             .publish(beat.subject.clone(), beat.payload.clone())
             .await
             .unwrap();
     }
+    // Both would be answered where whoever asks may not publish.
+    let mut elsewhere = client.subscribe("elsewhere.>").await.unwrap();
+    let batch = OutcomeBatch {
+        v: VERSION,
+        outcomes: Vec::new(),
+    };
+    for (subject, reply, payload) in [
+        ("rolecast.api.status", "elsewhere.status", Vec::new()),
+        (
+            "rolecast.done.n1.batch",
+            "elsewhere.confirm",
+            encode(Encoding::MessagePack, &batch),
+        ),
+    ] {
+        let sent = client.publish_with_reply(subject, reply, payload.into());
+        sent.await.unwrap();
+    }
     let is_counted = |status: &Status| {
         let Counters {
             heartbeats_refused,
             outcomes_malformed,
+            requests_refused,
             ..
         } = status.counters;
-        heartbeats_refused == 8 && outcomes_malformed == 2
+        heartbeats_refused == 8 && outcomes_malformed == 3 && requests_refused == 1
     };
     cluster.wait_status("all are counted", is_counted).await;
+    client.flush().await.unwrap();
+    let answer = elsewhere.next().now_or_never();
+    assert!(answer.is_none(), "{answer:?}");
     cluster.submit("echo", "unharmed", "x").await;
     cluster.wait_record("unharmed").await;
     let lines = cluster.dispatcher().log();

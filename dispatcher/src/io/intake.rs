@@ -175,3 +175,45 @@ pub(super) fn recorded(message: &Message) -> (Recorded, Option<ServerError>) {
     };
     (result, answer.error)
 }
+
+#[cfg(test)]
+mod tests {
+    use rolecast_common::wire::{Encoding, VERSION, encode};
+
+    use super::*;
+
+    #[test]
+    fn outcomes_are_answered_below_the_subject_of_their_node_or_refused() {
+        let batch = OutcomeBatch {
+            v: VERSION,
+            outcomes: Vec::new(),
+        };
+        let read = |reply: &str| {
+            outcomes(&Message {
+                subject: "rolecast.done.n1.batch".into(),
+                reply: Some(reply.into()),
+                payload: encode(Encoding::MessagePack, &batch).into(),
+                headers: None,
+                status: None,
+                description: None,
+                length: 0,
+            })
+        };
+        let answered = read("rolecast.node.n1.confirm.7");
+        assert!(matches!(answered, Input::Outcomes { .. }), "{answered:?}");
+        for reply in [
+            "rolecast.node.n2.confirm.7",
+            "rolecast.jobs.ocr",
+            "$JS.API.STREAM.PURGE.ROLECAST_DEAD",
+            "$KV.ROLECAST_CONTROL.dispatcher",
+            "_INBOX.x",
+        ] {
+            let what = Malformed::Outcome;
+            let refused = read(reply);
+            assert!(
+                matches!(&refused, Input::Malformed { what: of, .. } if *of == what),
+                "{refused:?}"
+            );
+        }
+    }
+}

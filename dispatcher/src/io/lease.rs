@@ -370,6 +370,19 @@ pub(super) const TELL_STANDBY: Duration = Duration::from_millis(700);
 mod tests {
     use super::*;
 
+    #[test]
+    fn a_record_whose_epoch_leaves_no_room_for_others_is_no_record() {
+        let read = |epoch: u64| {
+            let value = format!(r#"{{"epoch":{epoch},"name":"d"}}"#).into_bytes();
+            parse(Newest::Value {
+                revision: 3,
+                value: value.into(),
+            })
+        };
+        assert!(matches!(read(7), Entry::Record { revision: 3, .. }));
+        assert_eq!(read(u64::MAX), Entry::Unreadable { revision: 3 });
+    }
+
     #[tokio::test]
     async fn a_lease_that_was_lost_and_taken_again_between_two_looks_was_lost() {
         let (shown, held) = watch::channel(None);

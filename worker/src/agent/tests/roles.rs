@@ -152,6 +152,25 @@ fn epochs_are_kept_before_anything_else_and_never_fall() {
 }
 
 #[test]
+fn an_epoch_that_no_dispatcher_can_have_come_to_is_neither_followed_nor_kept() {
+    let mut bench = Bench::with_offers(None);
+    bench.take();
+    for far in [5 + 1_000_001, u64::MAX] {
+        give(&mut bench, far, 1, &["leader"]);
+        assert_eq!(objection(&mut bench), Some(RoleObjection::Stale), "{far}");
+        bench.offer(with_epoch(&assignment("a", 1), far));
+        let out = bench.take();
+        let is_kept = |output: &Output| matches!(output, Output::KeepEpoch(_));
+        assert!(!out.iter().any(is_kept), "{out:?}");
+        assert_eq!(bench.heartbeat().epoch, Epoch::new(5));
+        assert_eq!(bench.heartbeat().jobs, []);
+    }
+    assert_eq!(acts(&bench), "follower");
+    give(&mut bench, 6, 1, &["leader"]);
+    assert_eq!(acts(&bench), "follower,leader");
+}
+
+#[test]
 fn the_first_hook_says_that_nothing_is_held() {
     let mut bench = Bench::with_offers(Some(LIMIT));
     give(&mut bench, 7, 1, &["leader"]);
