@@ -65,8 +65,15 @@ async fn silence(settings: &Settings, addresses: &[&str], error: ConnectError) -
         return no_connection(settings, error, advice, true);
     }
     let source = error.source();
-    if source.is_some_and(|source| source.is::<async_nats::ServerError>()) {
-        let advice = "the server turns this client away";
+    let refusal = source.and_then(|source| source.downcast_ref::<async_nats::ServerError>());
+    if let Some(refusal) = refusal {
+        let advice = match refusal.to_string().contains("maximum control line") {
+            true => {
+                "the credentials are longer than a line that the server takes; set \
+                 max_control_line: 16KB in its configuration"
+            }
+            false => "the server turns this client away",
+        };
         return no_connection(settings, error, advice, false);
     }
     let cause = source.and_then(|source| source.downcast_ref::<io::Error>());

@@ -6,7 +6,9 @@ use rolecast_tests::process::run;
 use rolecast_tests::wait::wait_until;
 
 use super::{directory, runs_a_job, with_passwords};
+use crate::jwt::Operator;
 use crate::pki::{Authority, Request};
+use crate::rights::Rights;
 use crate::site::{PARTIES, Site, client_lines, server_lines};
 
 /// A limit that no program is to use up: what is wrong stays wrong.
@@ -179,4 +181,20 @@ async fn why_a_running_program_cannot_connect_again_is_told() {
         })
         .await;
     }
+}
+
+#[tokio::test]
+async fn credentials_that_are_longer_than_the_server_takes_are_named() {
+    let (directory, _) = directory();
+    let operator = Operator::new();
+    let credentials = operator.credentials(&Rights::of("dispatcher"));
+    directory.write("dispatcher.creds", &credentials);
+    let lines = operator.fill(&server_lines(&["tls", "jwt"]));
+    let server = lines.replace("max_control_line: 16KB", "");
+    assert_ne!(server, lines);
+    let site = Site::start(directory, &server, &client_lines(&["tls", "jwt"])).await;
+    let nats = site.client("dispatcher");
+    let (log, status) = run(site.dispatcher_with(&nats, "1s"), LIMIT).await;
+    assert_eq!(status.code(), Some(1));
+    assert!(log.contains("set max_control_line: 16KB"), "{log}");
 }
