@@ -135,7 +135,13 @@ impl Machine {
             }
             return;
         }
-        let followed = self.fleet.get(node).and_then(|node| node.followed());
+        let known = self.fleet.get(node);
+        if known.is_some_and(|node| node.is_unheard()) {
+            // An invented name costs nothing, and so it counts for nothing.
+            self.later.forget(node);
+            return;
+        }
+        let followed = known.and_then(|node| node.followed());
         let word = self.later.take(now.time, node, theirs, followed);
         if self.later.evidence * 2 > self.fleet.watched() {
             return self.follow(now.time, node, ours, out);

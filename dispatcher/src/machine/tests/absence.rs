@@ -412,9 +412,11 @@ fn workers_that_hear_jobs_and_no_pings_are_tried_in_turn() {
 
 /// Says of each invented name that was pinged that nobody listens there; returns how many.
 fn bounce(machine: &mut Machine, seconds: f64, out: &[Output]) -> usize {
-    let names = out.iter().filter_map(|output| match output {
-        Output::Ping { node, .. } => Some(node.as_str()),
-        _ => None,
+    let names = out.iter().filter_map(|output| {
+        let Output::Ping { node, .. } = output else {
+            return None;
+        };
+        Some(node.as_str())
     });
     let fakes: Vec<&str> = names.filter(|name| name.starts_with("fake")).collect();
     all(machine, seconds, fakes.iter().map(|name| absent(name)));

@@ -57,6 +57,25 @@ fn renewal(seconds: f64) -> Input {
 }
 
 #[test]
+fn names_where_nobody_listens_have_no_word_about_epochs() {
+    let fakes = ["f1", "f2", "f3", "f4"];
+    for is_there in [true, false] {
+        let mut machine = renewed();
+        let beats = fakes.map(|name| follower(name, 100, 5));
+        all(&mut machine, 0.0, beats);
+        all(&mut machine, 0.0, [follower("n1", 100, 5)]);
+        if !is_there {
+            let absent = fakes.map(|name| Input::Absent { node: node(name) });
+            all(&mut machine, 0.01, absent);
+        }
+        // Another one may have led from 1.2 s to 2 s.
+        all(&mut machine, 2.0, [renewal(1.9), follower("n1", 101, 5)]);
+        let out = all(&mut machine, 2.1, fakes.map(|name| follower(name, 101, 9)));
+        assert_eq!(out.iter().any(is_end), is_there, "{out:?}");
+    }
+}
+
+#[test]
 fn nodes_that_tell_of_a_later_epoch_unseat_nobody_whom_they_followed_and_are_shown() {
     let mut machine = machine();
     for second in 0..10u32 {
