@@ -38,23 +38,38 @@ pub(super) async fn ensure_stream(
     jetstream: &jetstream::Context,
     wanted: &Config,
 ) -> anyhow::Result<()> {
-    let found = look_up(jetstream, &wanted.name).await?;
-    let is_jobs = wanted.name == STREAM_JOBS;
-    match found {
-        None if is_jobs => create_jobs(jetstream, wanted).await,
+    match look_up(jetstream, &wanted.name).await? {
+        None if wanted.name == STREAM_JOBS => create_jobs(jetstream, wanted).await,
         None => create(jetstream, wanted).await,
-        Some(found) if is_jobs && reserve_of(&found.config).is_none() => {
-            bound_jobs(jetstream, wanted, found).await
-        }
-        Some(found) => {
-            let reserve = match is_jobs {
-                true => reserve_of(&found.config),
-                false => reserve(jetstream).await?,
-            };
-            let upgraded = upgraded(&found, wanted, reserve);
-            update(jetstream, &found, upgraded).await
-        }
+        Some(found) => bring_up_to_date(jetstream, wanted, found).await,
     }
+}
+
+/// Upgrades the stream if it is there. One that is missing is left to whoever reports it.
+pub(super) async fn restore_stream(
+    jetstream: &jetstream::Context,
+    wanted: &Config,
+) -> anyhow::Result<()> {
+    match look_up(jetstream, &wanted.name).await? {
+        None => Ok(()),
+        Some(found) => bring_up_to_date(jetstream, wanted, found).await,
+    }
+}
+
+async fn bring_up_to_date(
+    jetstream: &jetstream::Context,
+    wanted: &Config,
+    found: Found,
+) -> anyhow::Result<()> {
+    let reserve = match wanted.name == STREAM_JOBS {
+        true => match reserve_of(&found.config) {
+            None => return bound_jobs(jetstream, wanted, found).await,
+            known => known,
+        },
+        false => reserve(jetstream).await?,
+    };
+    let upgraded = upgraded(&found, wanted, reserve);
+    update(jetstream, &found, upgraded).await
 }
 
 async fn look_up(jetstream: &jetstream::Context, name: &str) -> anyhow::Result<Option<Found>> {

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use tokio::time::sleep;
 
 use super::lease::View;
-use super::sizing::ensure_stream;
+use super::sizing::restore_stream;
 use super::strangers::{self, Consumer};
 use super::{ACK_WAIT, Streams, assets};
 use crate::config;
@@ -43,7 +43,7 @@ pub(super) async fn run(start: Start) {
     while !start.reports.is_closed() {
         if start.lease.is_held(start.clock.now().time) {
             for wanted in assets::streams(&start.settings) {
-                if let Err(error) = ensure_stream(jetstream, &wanted).await {
+                if let Err(error) = restore_stream(jetstream, &wanted).await {
                     let stream = wanted.name;
                     tracing::debug!(event = "stream_not_ensured", stream, "{error:#}");
                 }
