@@ -1,8 +1,8 @@
-//! What nodes may claim to be, if the configuration says so: roles, categories, labels and
-//! how many jobs at once.
+//! Limits from the configuration on what nodes may claim: roles, categories, labels and
+//! the number of jobs at once.
 //!
-//! Without any entry every node is believed. With some, a node is held to the one that
-//! matches its name, and one that none matches is not known here.
+//! Without any entry every node is trusted. With some, a node is limited by the entry
+//! that matches its name, and a node that matches none is refused.
 
 use std::collections::BTreeSet;
 
@@ -14,38 +14,38 @@ use rolecast_common::wire::Heartbeat;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Allowances(Vec<Allowance>);
 
-/// What the nodes of one pattern may claim; `None` allows everything.
+/// The claims permitted to the nodes of one pattern; `None` permits everything.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Allowance {
     pub pattern: Pattern,
     pub roles: Option<BTreeSet<Role>>,
     pub categories: Option<BTreeSet<Category>>,
     pub jobs_max: Option<u32>,
-    /// Each of one label.
+    /// One requirement per permitted label.
     pub labels: Option<Vec<Requirement>>,
 }
 
-/// A name of nodes, in which one `*` stands for any text.
+/// A pattern of node names, in which one `*` stands for any text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern {
     start: String,
-    /// What follows the `*`, if there is one.
+    /// The text after the `*`, if there is one.
     end: Option<String>,
 }
 
-/// A node that no entry is for.
+/// A node that matches no entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no entry under [nodes] in the dispatcher's configuration is for this name")]
 pub struct Unlisted;
 
 impl Allowances {
-    /// Takes the entries; of two that match a name the longer one counts.
+    /// Sorts the entries; of two that match a name the longer one counts.
     pub fn new(mut entries: Vec<Allowance>) -> Self {
         entries.sort_by_key(|entry| std::cmp::Reverse(entry.pattern.rank()));
         Self(entries)
     }
 
-    /// Takes from a heartbeat what its node may not claim; returns what that was.
+    /// Removes from a heartbeat the claims that its node may not make, and returns them.
     pub fn limit(&self, beat: &mut Heartbeat) -> Result<Vec<String>, Unlisted> {
         if self.0.is_empty() {
             return Ok(Vec::new());
@@ -102,13 +102,13 @@ fn is_allowed_by(label: &Requirement, name: &str, value: &str) -> bool {
 }
 
 impl Pattern {
-    /// Reads a name, or one with a `*` in it; `None` if no node can have such a name.
+    /// Parses a name, or one with a `*` in it; `None` if no node can have such a name.
     pub fn parse(text: &str) -> Option<Self> {
         let (start, end) = match text.split_once('*') {
             Some((start, end)) => (start, Some(end)),
             None => (text, None),
         };
-        // Any name that it matches has to be one.
+        // Any name that it matches must be valid.
         let example = match end {
             Some(end) => format!("{start}x{end}"),
             None => start.to_owned(),
@@ -129,7 +129,8 @@ impl Pattern {
         rest.is_some_and(|rest| rest.ends_with(end.as_str()))
     }
 
-    /// A whole name counts before any pattern, and a long pattern before a short one.
+    /// Rank of a pattern: a whole name is above any pattern, and a long pattern above a
+    /// short one.
     fn rank(&self) -> (bool, usize) {
         let end = self.end.as_ref().map_or(0, String::len);
         (self.end.is_none(), self.start.len() + end)

@@ -1,5 +1,5 @@
-//! The role capacity map: how much room the nodes of each role will have, and
-//! whether it does for the jobs that are expected.
+//! The role capacity map: the room that the nodes of each role will have, compared with
+//! the jobs that are expected.
 //!
 //! A node of several roles counts in each of them.
 
@@ -12,7 +12,7 @@ use rolecast_common::wire::{
 use crate::fleet::{Fleet, Node};
 use crate::forecast::{AHEAD_COUNT, Ahead};
 
-/// What the jobs expected until each horizon use at a time.
+/// The use of the jobs expected until each horizon.
 pub type Demands = [Resources; AHEAD_COUNT];
 
 /// Returns the nodes of a role that take jobs.
@@ -21,8 +21,8 @@ pub fn nodes_of<'a>(fleet: &'a Fleet, role: &'a Role) -> impl Iterator<Item = &'
     nodes.filter(move |node| node.health() == NodeHealth::Ready && node.roles().contains(role))
 }
 
-/// Returns what the nodes of a role will have; at most `listed_max` of them are
-/// listed one by one.
+/// Returns the future room of a role's nodes; at most `listed_max` of them are listed one
+/// by one.
 pub fn of_role(fleet: &Fleet, role: &Role, demands: &Demands, listed_max: usize) -> RoleCapacity {
     let nodes: Vec<&Node> = nodes_of(fleet, role).collect();
     let horizons = Ahead::all().zip(demands);
@@ -34,7 +34,7 @@ pub fn of_role(fleet: &Fleet, role: &Role, demands: &Demands, listed_max: usize)
     }
 }
 
-/// Returns the first horizon at which something is missing.
+/// Returns the status of a role with the first horizon at which something is short.
 pub fn status_of(role: &Role, capacity: &RoleCapacity) -> RoleStatus {
     let mut horizons = capacity.horizons.iter();
     let short = horizons.find(|at| at.shortage != Resources::default());
@@ -54,7 +54,7 @@ fn until(
     listed_max: usize,
 ) -> CapacityAt {
     let mut available = ResourceBand::default();
-    // What jobs hold already is a part of what is expected of them.
+    // The use of present jobs is a part of the demand.
     let mut room = Resources::default();
     for node in nodes {
         let safe = node.capacity().minus(node.safe_exogenous(ahead));
@@ -81,7 +81,8 @@ fn until(
     }
 }
 
-/// Leaves out what is unlimited because some node does not know its capacity.
+/// Removes shortages of resources that are unlimited because some node does not know its
+/// capacity.
 fn limited(nodes: &[&Node], shortage: Resources) -> Resources {
     let is_limited = |has: fn(&Resources) -> f64| {
         let mut capacities = nodes.iter().map(|node| node.capacity());
@@ -98,7 +99,7 @@ fn limited(nodes: &[&Node], shortage: Resources) -> Resources {
     }
 }
 
-/// Returns what so many jobs at a time use.
+/// Returns the use of so many jobs at a time.
 #[allow(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,

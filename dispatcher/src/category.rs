@@ -1,4 +1,4 @@
-//! What a category of jobs needs, who may run it, and when it is given up.
+//! Policy of a category of jobs: needs, permitted roles and limits.
 
 use std::time::Duration;
 
@@ -11,23 +11,23 @@ use crate::placement::{Patience, Weights};
 #[derive(Clone, Debug, PartialEq)]
 pub struct Policy {
     pub category: Category,
-    /// Whether the config names it; otherwise it has the default profile.
+    /// Whether the configuration names it; otherwise it has the default profile.
     pub declared: bool,
     /// The roles that may run it, best first; empty means any.
     pub roles: Vec<Role>,
-    /// What one job is declared to need.
+    /// The declared needs of one job.
     pub profile: Profile,
-    /// What counts beside the predicted slow-down.
+    /// Weights of the terms beside the predicted slow-down.
     pub weights: Weights,
-    /// Above which slow-down its jobs wait for a better moment.
+    /// The slow-down above which its jobs wait for a better moment.
     pub patience: Patience,
-    /// After this long without a node that could ever take it a job is dead.
+    /// The longest wait without a node that could ever take the job; then it is dead.
     pub wait_max: Duration,
-    /// Jobs that run at a time, on all nodes together; `None` is no limit.
+    /// The most jobs that run at once on all nodes together; `None` is no limit.
     pub running_max: Option<u32>,
-    /// How long one attempt may run; `None` is no limit.
+    /// The longest time that one attempt may run; `None` is no limit.
     pub time_limit: Option<Duration>,
-    /// How many attempts may fail before the job is dead.
+    /// The number of failed attempts after which the job is dead.
     pub attempts_max: u32,
     pub backoff: Backoff,
     /// Whether completed jobs are recorded; dead and expired ones always are.
@@ -35,8 +35,8 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// Returns how good a node with these roles is for the category, 0 being
-    /// best, or `None` if it may not run it.
+    /// Returns the rank of a node with these roles for the category, 0 being best, or
+    /// `None` if it may not run it.
     pub fn role_rank(&self, roles: &[Role]) -> Option<usize> {
         if self.roles.is_empty() {
             return Some(0);
@@ -45,14 +45,14 @@ impl Policy {
     }
 }
 
-/// What one job needs.
+/// The needs of one job.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Profile {
-    /// What it uses on average while it runs.
+    /// Average use while it runs.
     pub average: Resources,
-    /// What it uses at most.
+    /// Largest use.
     pub peak: Resources,
-    /// How long it runs alone on a core of speed 1.
+    /// Run time alone on a core of speed 1.
     pub duration: Duration,
 }
 
@@ -72,7 +72,7 @@ impl Backoff {
         let doublings = failures.saturating_sub(1).min(30);
         let longest = self.min.saturating_mul(1 << doublings).min(self.max);
         let shortest = self.min.max(longest / 2);
-        // The first delay has no half to give away, so its random part comes on top.
+        // The first delay cannot be halved, so its random part is added.
         let longest = longest.max(self.min.mul_f64(1.5)).min(self.max);
         let random = longest.saturating_sub(shortest);
         shortest + random.mul_f64(jitter.clamp(0.0, 1.0))

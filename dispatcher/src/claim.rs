@@ -1,12 +1,12 @@
-//! What comes from the wire is a claim: it is believed once it was checked against what
-//! this dispatcher knows by itself.
+//! Values from the wire that have not been checked against this dispatcher's own
+//! knowledge.
 
 use rolecast_common::assignment::Assignment;
 use rolecast_common::id::NodeId;
 
 use crate::seal::Seals;
 
-/// Something that a message says and nobody has checked yet.
+/// A value that a message claims and that has not been checked yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claimed<T>(T);
 
@@ -15,7 +15,8 @@ impl<T> Claimed<T> {
         Self(said)
     }
 
-    /// Returns what is said: good for finding what is known of it, and for telling people.
+    /// Returns the unchecked value: for looking up what is known of it, and for showing
+    /// it to people.
     pub fn said(&self) -> &T {
         &self.0
     }

@@ -1,4 +1,5 @@
-//! The dispatcher's configuration: read, checked as a whole, defaults in one place.
+//! Configuration of the dispatcher: parsed and checked as a whole, with all defaults in
+//! one place.
 
 #![allow(
     clippy::disallowed_methods,
@@ -22,12 +23,14 @@ use crate::forecast::{Model, Params, Quantile};
 use crate::placement::{Patience, Weights};
 use crate::roles;
 
-/// How far apart the samples of the near future are.
+/// Default length of a step of the near future.
 const STEP: Duration = Duration::from_secs(10);
-/// Heartbeats come every second; the far future has steps of a minute.
+/// Shortest and longest step: heartbeats arrive every second, and the far future has
+/// steps of a minute.
 const STEP_MIN: Duration = Duration::from_secs(1);
 const STEP_MAX: Duration = Duration::from_secs(60);
-/// The largest message that a server takes unless configured: less is a typing error.
+/// Smallest limit of the jobs stream: the largest message that a server takes by default.
+/// Less is a typing error.
 const JOBS_BYTES_MIN: u64 = 1024 * 1024;
 
 /// A commented configuration with every key.
@@ -35,7 +38,7 @@ pub const SAMPLE: &str = include_str!("sample.toml");
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-/// Everything a dispatcher is told at its start.
+/// Settings of one dispatcher, read at its start.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     pub name: String,
@@ -47,38 +50,38 @@ pub struct Config {
     pub has_feedback: bool,
     pub roles: roles::Settings,
     pub policies: Vec<Policy>,
-    /// What nodes may claim.
+    /// Limits on what nodes may claim.
     pub allowances: Allowances,
-    /// The policy of undeclared categories; `None` buries their jobs.
+    /// The policy of undeclared categories; `None` dead-letters their jobs.
     pub undeclared: Option<Policy>,
 }
 
-/// How the streams are kept.
+/// Settings of the streams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Streams {
     pub replicas: u32,
-    /// How large the jobs stream may become; else a share of what the server has.
+    /// Size limit of the jobs stream; `None` gives it a share of the server's storage.
     pub max_bytes: Option<u64>,
     pub duplicate_window: Duration,
     pub results_max_age: Duration,
     pub dead_max_age: Duration,
 }
 
-/// How requests are answered.
+/// Settings for answers to requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Api {
-    /// What the reply subjects begin with that are answered to.
+    /// Prefixes of the reply subjects that are answered.
     inbox_prefixes: Vec<String>,
 }
 
 impl Api {
-    /// Returns what the subjects begin with that answers go to.
+    /// Returns the prefixes of the subjects that may receive answers.
     pub fn inbox_prefixes(&self) -> &[String] {
         &self.inbox_prefixes
     }
 
-    /// Returns whether an answer may be sent there: who asks chooses the subject, and a
-    /// dispatcher may publish where others may not.
+    /// Whether an answer may be sent to this subject. The requester chooses the subject,
+    /// and a dispatcher may publish where others may not.
     pub fn may_answer(&self, reply: &str) -> bool {
         let mut prefixes = self.inbox_prefixes.iter();
         let is_below = |prefix: &String| {
@@ -89,7 +92,7 @@ impl Api {
     }
 }
 
-/// Reads a configuration, reporting all its mistakes at once.
+/// Parses a configuration and reports all its mistakes at once.
 pub fn parse(text: &str, host_name: &str) -> Result<Config, Mistakes> {
     settings::read(text, |root| {
         let roles = roles::Settings::read(root);
@@ -180,7 +183,7 @@ fn read_forecast(table: &mut Table<'_>) -> Params {
     }
 }
 
-/// Reads one of several names, or takes the default.
+/// Reads one of several names, or returns the default.
 fn read_name<T: Default>(
     table: &mut Table<'_>,
     key: &str,
@@ -265,7 +268,7 @@ fn read_undeclared(table: &mut Table<'_>, known: &BTreeSet<Role>) -> Option<Poli
     }
 }
 
-/// Stands in until the real name is known; it never leaves this file.
+/// Returns a placeholder until the real name is known; it never leaves this file.
 fn placeholder() -> Category {
     Category::new("undeclared").expect("it is a category name")
 }
@@ -380,7 +383,7 @@ fn read_patience(table: &mut Table<'_>) -> Patience {
     }
 }
 
-/// Returns the host's name, or `dispatcher` where it has none.
+/// Returns the host's name, or `dispatcher` if it has none.
 pub fn host_name() -> String {
     sysname().unwrap_or_else(|| "dispatcher".to_owned())
 }

@@ -1,19 +1,20 @@
-//! Makes a record fit the largest message that the server takes, and the answer about a job.
+//! Cuts that make a record, or the answer about a job, fit the largest message that the
+//! server takes.
 //!
-//! A record repeats the outcome's output and adds to it, so an outcome that just came
-//! through may be too large to be recorded. What is cut is marked or said.
+//! A record repeats the outcome's output and adds to it, so an outcome that was received
+//! may be too large to be recorded. Every cut is marked or mentioned.
 
 use rolecast_common::wire::{Blob, Encoding, FailedAttempt, Record, encode, encoded_len};
 
-/// What marking a cut output may add: a field's name and a boolean.
+/// The most bytes that marking a cut output adds: a field's name and a boolean.
 const MARK_LEN: usize = "output_truncated".len() + 4;
-/// Characters of a reason that are kept where there is not room for all.
+/// Characters of a reason that are kept if there is no room for all.
 const REASON_LEN_MAX: usize = 160;
-/// Failed attempts that are kept where there is not room for all: the last ones.
+/// Failed attempts that are kept if there is no room for all: the last ones.
 const FAILURES_MAX: usize = 10;
 
 /// Returns the record as MessagePack of at most `limit` bytes: first its output is cut,
-/// then the reasons of its failed attempts, then these but the last.
+/// then the reasons of its failed attempts, then all but the last of these.
 pub fn fit(record: &Record, limit: usize) -> Vec<u8> {
     let whole = encode(Encoding::MessagePack, record);
     if whole.len() <= limit {
@@ -30,14 +31,14 @@ pub fn fit(record: &Record, limit: usize) -> Vec<u8> {
             return encoded;
         }
     }
-    // Not even its fixed parts fit: the server would have to be set up for less than
-    // 4 KiB. What is sent is refused, and the trouble is told of.
+    // Not even its fixed parts fit: the server's limit would have to be below 4 KiB. The
+    // message is refused, and the trouble is reported.
     encode(Encoding::MessagePack, &record)
 }
 
 /// Returns the record for an answer of at most `limit` bytes in this encoding, which may
-/// need more room than it is stored in: without its output if that does not fit, then with
-/// the same cuts, and with the last losses only. It is whole in the results stream.
+/// need more room than the stored form: without its output if that does not fit, then
+/// with the same cuts, and with the last losses only. The results stream has it whole.
 pub fn shortened(mut record: Record, encoding: Encoding, limit: usize) -> Record {
     for cut in [drop_output, cut_reasons, cut_failures, cut_losses] {
         if encoded_len(encoding, &record) <= limit {

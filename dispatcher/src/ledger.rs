@@ -1,6 +1,7 @@
-//! What was sent to a node and has not ended: it counts from the moment it is sent.
+//! Reservation ledger of one node: the jobs sent to it that have not ended.
 //!
-//! Without it, everything goes to the node that looked idle in the last heartbeat.
+//! A reservation counts from the moment a job is sent. Without it, every job would go to
+//! the node that looked idle in the last heartbeat.
 //!
 //! A job that was taken from its node because it did not end there is *set aside*: it is
 //! not this node's any more, but holds its slot for as long as the node lists it.
@@ -17,10 +18,10 @@ use crate::placement::{CategoryIndex, Prediction};
 /// A job on its way to a node or running there.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Entry {
-    /// `None` if nobody knows what such jobs need.
+    /// `None` if the needs of such jobs are unknown.
     pub category: Option<CategoryIndex>,
     pub sent: Time,
-    /// What it was expected to meet there; `None` if a former dispatcher sent it.
+    /// The conditions predicted for it there; `None` if a former dispatcher sent it.
     pub prediction: Option<Prediction>,
 }
 
@@ -28,9 +29,9 @@ pub struct Entry {
 #[derive(Clone, Debug, Default)]
 pub struct Ledger {
     jobs: HashMap<Sequence, Entry>,
-    /// By attempt too: the next one may be set aside here as well.
+    /// Keyed by attempt too: the next attempt may also be set aside here.
     set_aside: BTreeMap<(Sequence, Attempt), Entry>,
-    /// How long jobs of each category were in hand since `counted`, together.
+    /// Total time that jobs of each category were in hand since `counted`.
     busy: Vec<Duration>,
     counted: Time,
 }
@@ -53,14 +54,14 @@ impl Ledger {
         Some(entry)
     }
 
-    /// Takes a job off whose execution may go on; an unknown job changes nothing.
+    /// Sets a job aside whose execution may go on; an unknown job changes nothing.
     pub fn set_aside(&mut self, job: Sequence, attempt: Attempt) -> Option<Entry> {
         let entry = self.jobs.remove(&job)?;
         self.set_aside.insert((job, attempt), entry);
         Some(entry)
     }
 
-    /// Frees what was set aside and has ended there; returns what that was.
+    /// Frees and returns the jobs that were set aside and have ended there.
     pub fn free(
         &mut self,
         now: Time,
@@ -88,7 +89,7 @@ impl Ledger {
         self.jobs.get(&job)
     }
 
-    /// Returns how many slots are taken.
+    /// Returns the number of taken slots.
     pub fn count(&self) -> u32 {
         u32::try_from(self.jobs.len() + self.set_aside.len()).unwrap_or(u32::MAX)
     }
@@ -98,8 +99,8 @@ impl Ledger {
         self.jobs.keys().copied()
     }
 
-    /// Passes the mean number of jobs of each category since the last call, and
-    /// returns how long ago that was.
+    /// Passes the mean number of jobs of each category since the last call to `visit`,
+    /// and returns the time since that call.
     pub fn take_means(&mut self, now: Time, mut visit: impl FnMut(CategoryIndex, f32)) -> Duration {
         for entry in self.jobs.values().chain(self.set_aside.values()) {
             note_busy(&mut self.busy, now, self.counted, entry);

@@ -1,23 +1,23 @@
-//! The dispatcher: decides which node runs which job, and settles every job once.
+//! The dispatcher: assigns jobs to nodes and records one outcome for each job.
 //!
 //! Read in this order:
 //!
-//! - [`category`]: what a category needs and who may run it;
-//! - [`forecast`]: what the others on a node will use;
-//! - [`fleet`]: the nodes, from their heartbeats, with the [`ledger`] of what was
-//!   sent to each;
-//! - [`profile`]: what jobs of a category need, as declared and learned;
+//! - [`category`]: the policy of a category of jobs;
+//! - [`forecast`]: forecasts of what others use on a node;
+//! - [`fleet`]: the nodes, from their heartbeats, with the [`ledger`] of reservations on
+//!   each;
+//! - [`profile`]: the needs of a category's jobs, declared and learned;
 //! - [`placement`]: the choice of a node;
-//! - [`roles`]: which node holds which role, and how one moves;
-//! - [`capacity`]: the room each role will have;
-//! - [`roles`]: when a role should move to another node;
-//! - [`storage`]: how large each stream may become;
-//! - [`fitting`], [`paging`], [`shortening`]: records and answers as large as the server takes;
+//! - [`roles`]: the holders of managed roles, how a role moves, and the judge of when it
+//!   should;
+//! - [`capacity`]: the role capacity map;
+//! - [`storage`]: the size limit of each stream;
+//! - [`fitting`], [`paging`], [`shortening`]: records and answers cut to the size that
+//!   the server takes;
 //! - [`machine`]: the decision core, one state machine over explicit time;
-//! - [`seal`], [`claim`], [`allowance`]: by what an assignment is known, and what is
-//!   believed of others;
-//! - [`lease`]: which one of several dispatchers is at work;
-//! - [`io`]: the shell that feeds it from NATS and carries out what it says;
+//! - [`seal`], [`claim`], [`allowance`]: checks of what messages and nodes claim;
+//! - [`lease`]: the lease that decides which of several dispatchers leads;
+//! - [`io`]: the shell that feeds the machine from NATS and carries out its commands;
 //! - [`config`]: the configuration file.
 //!
 //! Nothing outside `io/` and `config.rs` reads a clock, the network or the

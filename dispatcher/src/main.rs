@@ -14,7 +14,8 @@ use rolecast_dispatcher::config::{self, Config};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
-/// Most of a job's cost that is ours is small allocations, which this one is quick at.
+/// The allocator: most of the dispatcher's own cost per job is small allocations, at
+/// which this one is fast.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -56,8 +57,8 @@ fn duration(text: &str) -> Result<Duration, String> {
     parse_duration(text).ok_or_else(|| "write a length of time such as 60s".to_owned())
 }
 
-// One thread: the loop and the connection take turns without waking each other
-// across cores, which is what latency is made of here.
+// One thread: the loop and the connection take turns without waking each other across
+// cores, which costs most of the latency.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -74,7 +75,7 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Marks an error that the operator mends in the configuration.
+/// Marks an error that the operator must mend in the configuration.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot use the configuration {0}")]
 struct BadConfig(String);
@@ -92,7 +93,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     };
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    // A listener would undo what nohup asked for.
+    // A listener would undo what nohup set.
     let listens = !is_hangup_ignored();
     let mut hangup = listens.then(|| signal(SignalKind::hangup())).transpose()?;
     let shutdown = async move {

@@ -1,14 +1,13 @@
-//! Seals: by its seal a dispatcher knows an assignment that it made, or one that led
-//! before it.
+//! Seals, by which a dispatcher recognizes assignments that it or a former leader made.
 //!
-//! Anybody can write what looks like an assignment. So each carries a tag of itself and
-//! of the node that it is for, made with a key that only dispatchers know: it lies in the
-//! key of their lease. An outcome of a job that this dispatcher does not hold counts if
-//! its seal is right, without a look at the stream; a forged one costs a hash.
+//! Anybody can write text that looks like an assignment. So each assignment carries a tag
+//! of itself and of its node, made with a key that only dispatchers know: it is stored in
+//! the key of their lease. An outcome of a job that this dispatcher does not hold counts
+//! if its seal is right, without a read of the stream; a forged one costs a hash.
 //!
 //! The tag is SipHash-2-4, a pseudorandom function for short inputs (Aumasson and
-//! Bernstein, "SipHash: a fast short-input PRF", 2012). Whoever takes the lead takes a
-//! new key, and knows those of the last few before it.
+//! Bernstein, "SipHash: a fast short-input PRF", 2012). Each new leader makes a new key,
+//! and knows the keys of the last few leaders.
 
 use std::fmt;
 use std::hash::Hasher as _;
@@ -18,11 +17,11 @@ use rolecast_common::id::{Epoch, NodeId};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use siphasher::sip::SipHasher24;
 
-/// Keys that are known at a time: an assignment that is older than so many take-overs is
-/// taken for forged, and its job runs again.
+/// Number of keys that are kept: an assignment that is older than so many take-overs
+/// counts as forged, and its job runs again.
 const KEYS_MAX: usize = 8;
 
-/// What seals are made with: 16 bytes that nobody can guess.
+/// The secret of a seal: 16 bytes that nobody can guess.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Key([u8; 16]);
 
@@ -38,7 +37,7 @@ impl fmt::Debug for Key {
     }
 }
 
-/// As 32 hexadecimal digits.
+/// Serialized as 32 hexadecimal digits.
 impl Serialize for Key {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(&format_args!("{:032x}", u128::from_be_bytes(self.0)))
@@ -66,7 +65,7 @@ struct Era {
 pub struct Seals(Vec<Era>);
 
 impl Seals {
-    /// Returns them with the key of a new epoch.
+    /// Returns a copy with the key of a new epoch.
     pub fn with(&self, epoch: Epoch, key: Key) -> Self {
         let former = self.0.iter().filter(|era| era.epoch < epoch).cloned();
         let eras = std::iter::once(Era { epoch, key }).chain(former);
@@ -74,13 +73,13 @@ impl Seals {
     }
 
     /// Seals an assignment of the newest epoch to this node, given its text before and
-    /// behind the seal.
+    /// after the seal.
     pub fn seal(&self, node: &NodeId, text: [&str; 2]) -> Seal {
         let key = self.0.first().map_or(Key([0; 16]), |era| era.key);
         seal(key, node, text)
     }
 
-    /// Returns whether a dispatcher sent this assignment to this node.
+    /// Whether a dispatcher sent this assignment to this node.
     pub fn is_genuine(&self, node: &NodeId, assignment: &Assignment) -> bool {
         let era = self.0.iter().find(|era| era.epoch == assignment.epoch());
         let expected = era.map(|era| seal(era.key, node, assignment.sealed_text()));

@@ -1,9 +1,9 @@
-//! The clock of the server that stores the jobs: deadlines and delays count from when a job
-//! was stored, so they are judged by the same clock, whatever this host's says.
+//! The clock of the server that stores the jobs. Deadlines and delays count from when a
+//! job was stored, so they are judged by this clock and not by this host's.
 //!
-//! A request tells the server's time somewhere between when it was sent and answered. Of
-//! the last few requests the fastest is the most exact; it is dropped when a later one
-//! contradicts it, for then the server's clock was set.
+//! The answer to a request has the server's time at some moment between sending and
+//! answer. Of the last few requests the fastest is the most exact. It is dropped when a
+//! later one contradicts it, because then the server's clock was set.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -13,12 +13,12 @@ use rolecast_common::time::{Time, WallTime};
 /// Requests that are remembered: one in so many is fast.
 const SAMPLES_MAX: usize = 6;
 
-/// What one request told.
+/// The result of one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Sample {
     /// The server's wall time at the start of this program's clock, in milliseconds.
     origin: i64,
-    /// By how much that may be wrong.
+    /// The largest error of `origin`.
     error: i64,
 }
 
@@ -28,7 +28,7 @@ pub struct ServerClock {
 }
 
 impl ServerClock {
-    /// Takes an answer; returns the server's wall time, in milliseconds, at the start of
+    /// Adds an answer; returns the server's wall time, in milliseconds, at the start of
     /// this program's clock.
     pub fn observe(&mut self, sent: Time, answered: Time, server: WallTime) -> i64 {
         let half = answered.since(sent) / 2;
@@ -44,7 +44,7 @@ impl ServerClock {
             self.samples.pop_front();
         }
         self.samples.push_back(newest);
-        // Of equally exact ones the newest: clocks drift.
+        // Of equally exact samples the newest: clocks drift.
         let best = self.samples.iter().rev().min_by_key(|sample| sample.error);
         best.map_or(newest.origin, |best| best.origin)
     }
@@ -78,7 +78,7 @@ mod tests {
 
     #[test]
     fn the_fastest_of_the_last_requests_is_believed() {
-        // The server's clock was at 1,000,000 when ours started; answers were held up.
+        // The server's clock was at 1,000,000 when ours started; answers were delayed.
         assert_eq!(observe(&[(0, 900, 1_000_001)]), 999_551);
         let requests = [
             (0, 900, 1_000_001),

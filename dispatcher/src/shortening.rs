@@ -1,7 +1,8 @@
-//! Answers that list nodes, shortened to what a message takes; what is left out is counted.
+//! Answers that list nodes, shortened to the size of a message; what is left out is
+//! counted.
 //!
-//! Lists are halved until the answer fits. That takes few steps, and only a fleet of
-//! thousands takes one at all.
+//! Lists are halved until the answer fits. That takes few steps, and only fleets of
+//! thousands take any.
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -9,7 +10,8 @@ use std::collections::BTreeSet;
 use rolecast_common::id::Role;
 use rolecast_common::wire::{CapacityMap, Encoding, RolesView, encoded_len};
 
-/// Leaves out the last nodes of each role, then the roles with the fewest nodes.
+/// Shortens the map: leaves out the last nodes of each role, then the roles with the
+/// fewest nodes.
 pub fn shorten_capacity(map: &mut CapacityMap, encoding: Encoding, len_max: usize) {
     let horizons = map.roles.values().flat_map(|role| &role.horizons);
     let mut nodes_max = horizons.map(|at| at.nodes.len()).max().unwrap_or_default();
@@ -38,8 +40,8 @@ fn keep_roles(map: &mut CapacityMap, count: usize) {
     }
 }
 
-/// Leaves out the last nodes that act in each role or could have it, holders excepted, and
-/// the last drained ones.
+/// Shortens the view: leaves out the last nodes that act in each role or could have it,
+/// holders excepted, and the last drained ones.
 pub fn shorten_roles(view: &mut RolesView, encoding: Encoding, len_max: usize) {
     let lists = view.roles.values();
     let lists = lists.flat_map(|role| [role.acting.len(), role.offered_by.len()]);
@@ -65,7 +67,7 @@ fn keep_nodes(view: &mut RolesView, count: usize) {
     view.document.drained = BTreeSet::from_iter(drained);
 }
 
-/// Shortens the list; returns by how much.
+/// Shortens the list and returns the number of entries left out.
 fn cut<T>(list: &mut Vec<T>, count: usize) -> u32 {
     let left_out = list.len().saturating_sub(count);
     list.truncate(count);

@@ -1,4 +1,4 @@
-//! Shares of the server's storage: how large each stream may become.
+//! Shares of the server's storage: the size limit of each stream.
 //!
 //! A server whose storage is full refuses every write, the outcomes of jobs and the
 //! lease included, so nothing could drain it again. Therefore the streams are bounded
@@ -6,28 +6,29 @@
 //! outcomes, a quarter for dead letters, an eighth for decisions, and an eighth without
 //! a bound of its own for the buckets, which are small.
 //!
-//! No request tells how much storage a server has left, but one that asks for too much
-//! is refused without harm. So [`ladder`] is tried from the top, and the first reserve
-//! that fits together with the jobs is kept.
+//! No request reports how much storage a server has left, but a request for too much is
+//! refused without harm. So [`ladder`] is tried from the top, and the first reserve that
+//! fits together with the jobs is kept.
 
 use rolecast_common::subjects;
 
 const MIB: u64 = 1024 * 1024;
-/// The largest reserve: with it jobs may take 77 GiB. Guessed; who has a longer queue
-/// says so in `[streams] max_bytes`.
+/// The largest reserve: with it jobs may take 77 GiB. Guessed; a longer queue is set with
+/// `[streams] max_bytes`.
 const RESERVE_MAX: u64 = 52_428 * MIB;
-/// The smallest: its outcomes have room for 8 messages of the largest usual size. With
-/// it jobs may take 24 MiB.
+/// The smallest reserve: its outcomes have room for 8 messages of the largest usual size.
+/// With it jobs may take 24 MiB.
 const RESERVE_MIN: u64 = 16 * MIB;
-/// Each rung of the ladder is this share of the one above, so that at least that much
-/// of what the server offers is used; 38 rungs, each a refusal of a millisecond.
+/// Ratio of each rung of the ladder to the one above, so that at least that share of what
+/// the server offers is used; 38 rungs, each a refusal of a millisecond.
 const RUNG_NUMERATOR: u64 = 4;
 const RUNG_DENOMINATOR: u64 = 5;
-/// Decisions explain the present; more than this is not worth its storage.
+/// The largest share of decisions: they explain the present; more is not worth its
+/// storage.
 const DECISIONS_MAX: u64 = 512 * MIB;
-/// A limit is put on a stream that has none, or lowered, only while the stream holds at
-/// most this part of it: what is above a limit that is lowered is deleted, waiting jobs
-/// included, and jobs arrive while the request is on its way.
+/// The largest part of a limit that a stream may hold when the limit is first set or
+/// lowered. The server deletes what is above a lowered limit, waiting jobs included, and
+/// jobs arrive while the request is on its way.
 const HELD_PART: u64 = 2;
 
 /// The storage for everything but jobs.
@@ -35,7 +36,7 @@ const HELD_PART: u64 = 2;
 pub struct Reserve(u64);
 
 impl Reserve {
-    /// Reads a reserve that was kept.
+    /// Returns a stored reserve.
     pub fn new(bytes: u64) -> Option<Self> {
         (bytes >= MIB).then_some(Self(bytes))
     }
@@ -44,13 +45,13 @@ impl Reserve {
         self.0
     }
 
-    /// Returns how large the jobs stream may become, if nobody asked for another size.
+    /// Returns the size limit of the jobs stream, unless another size is configured.
     pub fn jobs(self) -> u64 {
         self.0 / 2 * 3
     }
 
-    /// Returns how large a stream beside that of the jobs may become; `None` for one
-    /// without a limit of bytes.
+    /// Returns the size limit of a stream other than the jobs stream; `None` for one
+    /// without a limit in bytes.
     pub fn share(self, stream: &str) -> Option<u64> {
         match stream {
             subjects::STREAM_RESULTS => Some(self.0 / 2),
@@ -76,23 +77,23 @@ pub fn need(jobs: Option<u64>) -> u64 {
     jobs.unwrap_or_else(|| least.jobs()) + least.bytes()
 }
 
-/// A stream as it is.
+/// The present state of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Existing {
-    /// How large it may become, if it has a limit.
+    /// Its size limit, if it has one.
     pub limit: Option<u64>,
-    /// How much it holds.
+    /// The bytes that it holds.
     pub held: u64,
-    /// Whether its limit was set by us before.
+    /// Whether this program set its limit before.
     pub is_sized: bool,
 }
 
-/// What to do about a stream's limit.
+/// An action on a stream's limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limit {
     Keep,
     Set(u64),
-    /// It is to be set when the stream holds less.
+    /// To be set when the stream holds less.
     Later,
 }
 
@@ -118,7 +119,7 @@ impl Existing {
     }
 }
 
-/// Returns whether a stream that holds so much can be given the limit and keeps it all.
+/// Whether a stream that holds so much can be given the limit without losing anything.
 pub fn is_safe(held: u64, limit: u64) -> bool {
     held <= limit / HELD_PART
 }
@@ -182,7 +183,7 @@ mod tests {
             stream(Some(900), 300).limit(Some(600), share),
             Limit::Set(600)
         );
-        // To raise it deletes nothing.
+        // A raised limit deletes nothing.
         assert_eq!(
             stream(Some(500), 499).limit(Some(600), share),
             Limit::Set(600)

@@ -1,9 +1,10 @@
 //! Pages of a status: each fits a message, whatever the size of the fleet.
 //!
-//! A page has what is said once, the totals among it, and the entries after a cursor:
-//! categories, roles, then nodes, each by name. It ends with the last entry that fits, or
-//! with as many nodes as were asked for. An entry that is larger than a whole page loses
-//! its lists, so each page has at least one entry, and a reader comes to an end.
+//! A page has the parts that every page repeats, the totals among them, and the entries
+//! after a cursor: categories, roles, then nodes, each by name. It ends with the last
+//! entry that fits, or with the number of nodes that was requested. An entry that is
+//! larger than a whole page loses its lists, so each page has at least one entry, and a
+//! reader reaches the end.
 
 use rolecast_common::wire::{
     CategoryStatus, Encoding, NodeStatus, RoleStatus, Status, StatusCursor, StatusRequest,
@@ -11,16 +12,16 @@ use rolecast_common::wire::{
 };
 use serde::Serialize;
 
-/// The most nodes of a page without `limit`: 300 KB or so in JSON, so that a page is far
-/// from the usual limit of a message.
+/// Number of nodes of a page without `limit`: some 300 KB in JSON, so that a page is far
+/// below the usual limit of a message.
 const NODES_DEFAULT: usize = 500;
-/// What a page adds to its entries: the cursor of the next one, which has at most 70
-/// bytes, and up to 5 bytes for the length of each of three lists.
+/// Bytes that a page adds to its entries: the cursor of the next one, which has at most
+/// 70 bytes, and up to 5 bytes for the length of each of three lists.
 const FRAME_LEN: usize = 128;
-/// What an entry adds to its list in JSON: a comma.
+/// Bytes that an entry adds to its list in JSON: a comma.
 const SEPARATOR_LEN: usize = 1;
 
-/// Returns the page that is asked for, of at most `len_max` bytes.
+/// Returns the requested page, of at most `len_max` bytes.
 pub fn page(whole: &Status, asked: &StatusRequest, encoding: Encoding, len_max: usize) -> Status {
     let mut page = overview(whole, encoding, len_max / 2);
     let room = len_max.saturating_sub(encoded_len(encoding, &page) + FRAME_LEN);
@@ -42,8 +43,9 @@ pub fn page(whole: &Status, asked: &StatusRequest, encoding: Encoding, len_max: 
     page
 }
 
-/// Returns what is said on each page. Troubles and refused senders are few, and their
-/// texts are short; those that take more than half a page are left out all the same.
+/// Returns the part that every page repeats. Troubles and refused senders are few, and
+/// their texts are short; those that take more than half a page are left out all the
+/// same.
 fn overview(whole: &Status, encoding: Encoding, len_max: usize) -> Status {
     let mut overview = Status {
         v: whole.v,
@@ -71,21 +73,21 @@ fn overview(whole: &Status, encoding: Encoding, len_max: usize) -> Status {
     overview
 }
 
-/// How far a page is filled.
+/// The progress of filling a page.
 struct Cut<'a> {
     encoding: Encoding,
     after: Option<&'a StatusCursor>,
     /// The bytes that entries may take, and those that are left of them.
     room: usize,
     left: usize,
-    /// The last entry that was taken.
+    /// The last entry on the page.
     last: Option<StatusCursor>,
-    /// Whether an entry had to be left to the next page.
+    /// Whether an entry was left to the next page.
     is_full: bool,
 }
 
 impl Cut<'_> {
-    /// Takes those of the entries, which are in order, that are asked for and fit.
+    /// Takes the requested entries, which are sorted, as far as they fit.
     fn take<T: Entry>(&mut self, entries: &[T], count_max: usize) -> Vec<T> {
         let is_before = |entry: &T| self.after.is_some_and(|after| entry.cursor() <= *after);
         let first = entries.partition_point(is_before);
@@ -117,11 +119,11 @@ impl Cut<'_> {
     }
 }
 
-/// What a status lists.
+/// An entry of a status.
 trait Entry: Clone + Serialize {
     fn cursor(&self) -> StatusCursor;
 
-    /// Leaves out what has no small bound.
+    /// Removes the lists that have no small bound.
     fn drop_lists(&mut self);
 }
 

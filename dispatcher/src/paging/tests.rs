@@ -1,4 +1,4 @@
-//! How a status is cut into pages.
+//! Tests of how a status is cut into pages.
 
 use std::num::NonZeroU32;
 
@@ -106,7 +106,7 @@ fn names(status: &Status) -> Vec<&str> {
     status.nodes.iter().map(|node| node.node.as_str()).collect()
 }
 
-/// Reads page after page; returns what they list together, and how many they were.
+/// Reads page after page; returns all their entries and the number of pages.
 fn read_all(
     whole: &Status,
     limit: Option<u32>,
@@ -149,7 +149,7 @@ fn as_many_nodes_as_are_asked_for_are_given_and_a_last_page_has_no_next() {
     );
     let last = page(Some(node("c")), 3);
     assert_eq!((names(&last), &last.next), (vec!["d"], &None));
-    // Just as many as there are.
+    // Exactly as many as exist.
     let last = page(Some(node("b")), 2);
     assert_eq!((names(&last), &last.next), (vec!["c", "d"], &None));
     assert_eq!(page(None, 4), whole);
@@ -175,7 +175,7 @@ fn a_limit_that_is_too_large_is_lowered_to_what_fits_the_message() {
         for len_max in [2_000, 5_000, 20_000] {
             let (all, count) = read_all(&whole, Some(u32::MAX), encoding, len_max);
             assert_eq!(all, whole);
-            // No page could have had another node of this size.
+            // No page had room for another node of this size.
             let node_len = encoded_len(encoding, &whole.nodes[0]);
             let least = 300 * node_len / len_max;
             assert!(count >= least && count <= 2 * least + 2, "{count} {least}");
@@ -206,7 +206,7 @@ fn a_node_that_goes_or_comes_between_two_pages_costs_no_other_its_place() {
     let before = status(&["a", "b", "c", "d", "e"]);
     let first = cut(&before, &asked(None, Some(2)), Encoding::Json, LEN_MAX);
     assert_eq!(names(&first), ["a", "b"]);
-    // The node that the cursor names has gone, one before it came, and one behind it.
+    // The node of the cursor has gone; one joined before it, and one after it.
     let after = status(&["a", "aa", "c", "ca", "d", "e"]);
     let second = cut(
         &after,
@@ -255,7 +255,7 @@ fn a_node_that_is_larger_than_a_page_loses_its_lists_and_nothing_else() {
         expected.nodes[1].drop_lists();
         assert!(expected.nodes[1].is_cut);
         assert_eq!((all, count), (expected, 1));
-        // Where it fits, it has a page of its own with all it has.
+        // If it fits, it has a page of its own with all its lists.
         let (all, _) = read_all(&whole, None, encoding, LEN_MAX);
         assert_eq!(all, whole);
     }

@@ -1,15 +1,16 @@
-//! What jobs of a category need: as declared, as learned, and what to go by.
+//! Profiles of categories: the needs of their jobs as declared, as learned, and as
+//! placement uses them.
 //!
-//! Learned from two witnesses. Outcomes tell how long an execution ran, its CPU
-//! time, most memory and bytes moved; heartbeats tell what all jobs of a node
-//! use together, which calibrates the averages by normalized least mean squares
-//! (Widrow and Hoff), for workers whose outcomes tell no usage and for jobs too
-//! long to have ended. What counts for placement is use while a job runs, so
-//! long executions weigh more: averages are ratios of sums.
+//! There are two sources. Outcomes report how long an execution ran, its CPU time,
+//! largest memory and bytes moved. Heartbeats report what all jobs of a node use
+//! together, which calibrates the averages by normalized least mean squares (Widrow and
+//! Hoff), for workers whose outcomes report no usage and for jobs too long to have ended.
+//! Placement needs the use while a job runs, so long executions weigh more: averages are
+//! ratios of sums.
 //!
-//! The node is factored out: run times are those on a core of speed 1 that is
-//! not shared. Until there are enough outcomes the declared profile has its say,
-//! and of memory peaks the larger of both counts, for over-commit kills.
+//! The node is factored out: run times are those on a core of speed 1 that is not shared.
+//! Until there are enough outcomes the declared profile is blended in, and of memory
+//! peaks the larger of both counts, because over-commit kills.
 
 mod quantiles;
 
@@ -21,47 +22,47 @@ use crate::forecast::{BUCKET_EDGES_S, BUCKETS};
 use crate::placement::{Amounts, MEMORY, Needs, RESOURCES, Weights, amounts, resources};
 use quantiles::Quantiles;
 
-/// How many outcomes the declared profile is worth.
+/// Weight of the declared profile, in outcomes.
 const DECLARED_WORTH: f64 = 10.0;
-/// With fewer outcomes run times are not judged.
+/// Outcomes below which run times are not judged.
 const ENOUGH: u64 = 30;
-/// With fewer outcomes that tell it the declared peak of memory is not undercut.
+/// Outcomes with memory below which the declared peak of memory is not undercut.
 const ENOUGH_MEMORY: f32 = 30.0;
-/// Once there are enough, one outcome changes little: they are taken together.
+/// Outcomes between two updates, once there are enough and one changes little.
 const REFRESH_EVERY: u64 = 16;
-/// What is forgotten with each outcome, once there are many: the last thousand
+/// The share that is forgotten with each outcome, once there are many: the last thousand
 /// or so count.
 const MEMORY_OF: f64 = 0.001;
 /// The share of executions whose memory the learned peak covers.
 const PEAK_SHARE: f32 = 0.95;
-/// How fast heartbeats calibrate: a twentieth of the error, shared out by count.
-/// From simulation; larger follows noise.
+/// Rate at which heartbeats calibrate: a twentieth of the error, shared out by count.
+/// From simulation; a larger one follows noise.
 const CALIBRATION_RATE: f32 = 0.05;
-/// Adds to the squares of the counts, so that few jobs teach little.
+/// Prior added to the squares of the counts, so that few jobs teach little.
 const CALIBRATION_PRIOR: f32 = 4.0;
-/// How far calibration may take an average from what outcomes or the
-/// declaration say, either way: heartbeats know sums only.
+/// The largest factor by which calibration may change an average from outcomes or the
+/// declaration, either way: heartbeats know sums only.
 const CALIBRATION_MAX: f32 = 8.0;
-/// How much of what calibration added is taken back with each outcome that told
-/// the usage itself.
+/// The share of the calibration that is taken back with each outcome that reports usage
+/// itself.
 const ANCHOR: f32 = 0.02;
-/// A job that is expected to stay this many times its duration finds its memory.
+/// Number of durations of a job for which memory must suffice on its node.
 const STAY_DURATIONS: f64 = 2.5;
 /// The longest and shortest run that counts.
 const RUN_MAX_S: f64 = 30.0 * 24.0 * 3600.0;
 const RUN_MIN_S: f64 = 1e-6;
 
-/// More bytes a second than any device moves: the limit where a node does not say
-/// what its own can do.
+/// A rate that no device reaches, in bytes per second: the limit if a node does not
+/// report its own.
 const RATE_MAX: f64 = 1e11;
-/// What may be counted beyond the limits, in seconds of them: a few ticks of the
-/// clock that counts CPU time, and what buffers take at once.
+/// Tolerance above the limits, in seconds of them: a few ticks of the clock that counts
+/// CPU time, and what buffers take at once.
 const SLACK_S: f64 = 0.05;
 
 /// One execution that completed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Observation {
-    /// From its start to its end.
+    /// Time from its start to its end.
     pub run_s: f64,
     /// CPU time; 0 if unknown.
     pub cpu_s: f64,
@@ -70,39 +71,39 @@ pub struct Observation {
     /// Bytes moved; 0 if unknown or none.
     pub network_bytes: f64,
     pub disk_bytes: f64,
-    /// How fast a core of its node is.
+    /// The speed of a core of its node.
     pub speed: f64,
-    /// By how much it was slowed down by sharing, as predicted.
+    /// The predicted slow-down by sharing.
     pub slow_down: f64,
-    /// What the node has.
+    /// The capacity of its node.
     pub capacity: Resources,
 }
 
-/// The sums of what is remembered.
+/// Decaying sums over observations.
 #[derive(Clone, Copy, Debug, Default)]
 struct Sums {
     count: f64,
-    /// Time it would have run undisturbed at the speed of its node.
+    /// Run time undisturbed at the speed of its node.
     run_s: f64,
-    /// The same of executions whose CPU time is known, and that.
+    /// The same for executions whose CPU time is known, and that CPU time.
     known_run_s: f64,
     cpu_s: f64,
     network_bytes: f64,
     disk_bytes: f64,
-    /// Executions whose memory is known, and that.
+    /// The number of executions whose memory is known, and the sum of it.
     memory_count: f64,
     memory: f64,
-    /// Executions whose CPU time is known, and the logarithm of that on a core
-    /// of speed 1.
+    /// The number of executions whose CPU time is known, and the logarithm of that time
+    /// on a core of speed 1.
     known_count: f64,
     log_work: f64,
-    /// On a core of speed 1.
+    /// Run time on a core of speed 1.
     alone_s: f64,
     log_alone: f64,
     stay_s: [f64; BUCKETS],
 }
 
-/// What is declared and learned of one category.
+/// The declared and learned profile of one category.
 #[derive(Clone, Debug)]
 pub struct Learner {
     declared: Profile,
@@ -110,12 +111,13 @@ pub struct Learner {
     sums: Sums,
     work: Quantiles,
     memory: Quantiles,
-    /// What heartbeats made of the averages: factors.
+    /// Factors by which heartbeats correct the averages.
     calibration: Amounts,
     count: u64,
-    /// Figures that no machine could have produced, left out or limited.
+    /// The number of observations with figures that no machine could have produced; they
+    /// were left out or limited.
     clamped: u64,
-    /// The memory that few executions exceed, in bytes, when it was looked at last.
+    /// The memory that few executions exceed, in bytes, at the last update.
     memory_most: f32,
     needs: Needs,
 }
@@ -146,15 +148,15 @@ impl Learner {
         learner
     }
 
-    /// Returns what placement goes by.
+    /// Returns the needs for placement.
     pub fn needs(&self) -> &Needs {
         &self.needs
     }
 
-    /// Returns the mean of the logarithm of how long a job runs undisturbed on a
-    /// core of speed 1, in seconds: what a measured run is compared with.
+    /// Returns the mean of the logarithm of the undisturbed run time on a core of speed
+    /// 1, in seconds. Measured runs are compared with it.
     pub fn log_duration(&self) -> f64 {
-        // Of an exponential distribution, whose mean is declared.
+        // Mean of an exponential distribution with the declared mean.
         let declared = self.declared_duration_s().ln() - 0.577;
         let sums = &self.sums;
         (sums.log_alone + DECLARED_WORTH * declared) / (sums.count + DECLARED_WORTH)
@@ -167,14 +169,14 @@ impl Learner {
         (sums.known_count >= DECLARED_WORTH).then(|| sums.log_work / sums.known_count)
     }
 
-    /// Returns whether run times can be judged: before that, the declared
-    /// duration may be far off.
+    /// Whether run times can be judged: before that, the declared duration may be far
+    /// off.
     pub fn is_known(&self) -> bool {
         self.count >= ENOUGH
     }
 
-    /// Learns from an execution, limited to what its node can do, and returns it
-    /// so; `None` if no machine could have done it: then it must teach nobody.
+    /// Learns from an execution, limited to what its node can do, and returns the limited
+    /// one; `None` if no machine could have done it, and then nothing may learn from it.
     pub fn observe(&mut self, seen: &Observation) -> Option<Observation> {
         let seen = self.plausible(seen)?;
         self.count += 1;
@@ -216,7 +218,7 @@ impl Learner {
         }
         self.work.add(alone_s);
         if seen.memory > 0.0 {
-            // The last thousand that told it count, however rare they are.
+            // The last thousand that report it count, however rare they are.
             sums.memory_count = sums.memory_count * keep + 1.0;
             sums.memory = sums.memory * keep + seen.memory;
             self.memory.add(seen.memory);
@@ -227,9 +229,9 @@ impl Learner {
         Some(seen)
     }
 
-    /// Corrects the averages by what all jobs of a node were measured to use:
-    /// `error` is that less the sum expected, `share` how many of this category
-    /// ran on average, and `squares` the sum of the squares of all categories'.
+    /// Corrects the averages by the measured use of all jobs of a node: `error` is that
+    /// use less the sum expected, `share` the mean number of running jobs of this
+    /// category, and `squares` the sum of the squares of all categories' shares.
     pub fn calibrate(&mut self, error: &Amounts, share: f32, squares: f32) {
         let rate = CALIBRATION_RATE * share / (CALIBRATION_PRIOR + squares);
         let averages = self.needs.average;
@@ -238,8 +240,8 @@ impl Learner {
             if average > 0.0 && error[index].is_finite() {
                 let relative = 1.0 + (rate * error[index] / average).clamp(-0.1, 0.1);
                 let before = *factor;
-                // Jobs fill their memory at different moments; that they use less
-                // at present is no reason to promise what they will need.
+                // Jobs fill their memory at different moments; a low use at present is no
+                // reason to promise the memory that they will need.
                 let least = if index == MEMORY {
                     1.0
                 } else {
@@ -249,12 +251,12 @@ impl Learner {
                 self.needs.average[index] *= *factor / before;
             }
         }
-        // The peak is what outcomes and the declaration say, and at least the average.
+        // The peak is what outcomes and the declaration give, and at least the average.
         let average = self.needs.average[MEMORY];
         self.needs.memory_peak = (self.memory_most - average).max(0.0);
     }
 
-    /// Returns what is declared beside what was learned.
+    /// Returns the declared and the learned profile.
     pub fn view(&self) -> ProfileView {
         let seconds = |share| self.work.get(share).unwrap_or(0.0);
         let bytes = |share| self.memory.get(share).unwrap_or(0.0);
@@ -282,7 +284,7 @@ impl Learner {
             .clamp(RUN_MIN_S, RUN_MAX_S)
     }
 
-    /// Limits what was measured to what the node can do, and counts that.
+    /// Limits measured values to what the node can do, and counts the cases.
     fn plausible(&mut self, seen: &Observation) -> Option<Observation> {
         let figures = [
             seen.run_s,
@@ -328,7 +330,7 @@ impl Learner {
         Some(limited)
     }
 
-    /// Works out what placement goes by.
+    /// Recomputes the needs for placement.
     #[allow(clippy::cast_possible_truncation, reason = "seven digits are enough")]
     fn refresh(&mut self) {
         let sums = &self.sums;
@@ -411,7 +413,7 @@ impl Learner {
     }
 }
 
-/// Returns how long a run of this length is in the bucket.
+/// Returns the time that a run of this length spends in the bucket.
 fn spent(bucket: usize, run_s: f64) -> f64 {
     let start = BUCKET_EDGES_S[bucket];
     let end = if bucket + 1 == BUCKETS {
@@ -422,7 +424,7 @@ fn spent(bucket: usize, run_s: f64) -> f64 {
     (run_s.min(end) - start).max(0.0)
 }
 
-/// Returns how many buckets a job of this length may live to see.
+/// Returns the number of buckets that a job of this length may reach.
 fn reach(duration_s: f64) -> usize {
     let until = STAY_DURATIONS * duration_s;
     let starts = BUCKET_EDGES_S.iter().take(BUCKETS);

@@ -1,22 +1,22 @@
 //! Quantiles of a stream of positive numbers, the recent ones counting most.
 //!
-//! A histogram with eight bins an octave: a quantile is known to 9 %. When it
-//! is full all counts are halved, so that what was seen some thousands of
-//! samples ago hardly counts.
+//! A histogram with eight bins an octave: a quantile is known to 9 %. When it is full all
+//! counts are halved, so that samples from some thousands ago hardly count.
 
 /// Bins of an octave; each is 9 % wide.
 const BINS_PER_OCTAVE: f64 = 8.0;
-/// The smallest number told apart is 2 to the power of minus this: a microsecond.
+/// Octaves below 1: the smallest distinct number is 2 to the power of minus this, a
+/// microsecond.
 const OCTAVES_BELOW: f64 = 20.0;
-/// Up to 2 to the power of 44: 17 TB.
+/// Number of bins: up to 2 to the power of 44, 17 TB.
 const BINS: usize = 64 * 8;
 /// Samples after which all are halved: enough for a 99th percentile.
 const FULL: f32 = 2000.0;
 
-/// With so many samples one that is larger than all others may be odd. Guessed.
+/// Samples from which on one that is larger than all others may be an outlier. Guessed.
 const ODD_MIN: f32 = 5.0;
 
-/// Counts of samples by size.
+/// Histogram of samples by size.
 #[derive(Clone, Debug)]
 pub(super) struct Quantiles {
     counts: Box<[f32; BINS]>,
@@ -33,7 +33,7 @@ impl Default for Quantiles {
 }
 
 impl Quantiles {
-    /// Takes a positive, finite number.
+    /// Adds a positive, finite number.
     pub(super) fn add(&mut self, value: f64) {
         self.counts[bin(value)] += 1.0;
         self.total += 1.0;
@@ -43,19 +43,19 @@ impl Quantiles {
         }
     }
 
-    /// Returns how many samples count.
+    /// Returns the number of samples that count.
     pub(super) fn count(&self) -> f32 {
         self.total
     }
 
-    /// Returns the number that this share of the samples does not exceed, or
-    /// `None` before any came.
+    /// Returns the number that this share of the samples does not exceed, or `None`
+    /// without samples.
     pub(super) fn get(&self, share: f32) -> Option<f64> {
         self.after(share * self.total)
     }
 
-    /// Returns the same, but as soon as there are some samples not the largest one: of
-    /// a few samples that is all that a large share would tell.
+    /// Returns the same, but once there are some samples never the largest one: with few
+    /// samples a large share would select only that.
     pub(super) fn get_without_odd_one(&self, share: f32) -> Option<f64> {
         let rank = share * self.total;
         if self.total < ODD_MIN {

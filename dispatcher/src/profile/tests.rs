@@ -1,4 +1,4 @@
-//! What is learned from jobs whose needs are known.
+//! Tests of what is learned from jobs whose needs are known.
 
 use std::time::Duration;
 
@@ -203,7 +203,7 @@ fn bytes_that_no_device_moves_are_limited() {
         });
     }
     let needs = learner.needs();
-    // Nobody knows what its network can do: what no machine's can.
+    // The capacity of its network is unknown: the limit is that of any machine.
     assert!(needs.average[2] <= 1.1e11, "{needs:?}");
     assert!(needs.average[3] <= 1.05e8, "{needs:?}");
     assert_eq!(learner.view().learned.clamped, 300);
@@ -218,7 +218,7 @@ fn memory_is_learned_from_the_outcomes_that_tell_it() {
     }
     let needs = learner.needs();
     assert!(is_near(needs.average[1], 256.0 * MIB), "{needs:?}");
-    // Hundreds of outcomes, but few that tell: the declared peak stands.
+    // Hundreds of outcomes, but few that report it: the declared peak stands.
     let mut learner = self::learner();
     learner.declared.peak.memory = Bytes::from_mib(1024);
     for job in 0..400 {
