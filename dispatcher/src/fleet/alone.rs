@@ -1,4 +1,4 @@
-//! Nodes that are kept for jobs that must be alone.
+//! Nodes kept free for jobs that must run alone.
 
 use rolecast_common::id::NodeId;
 
@@ -8,7 +8,7 @@ use crate::placement::{MEMORY, Obstacle, Slot};
 
 impl Fleet {
     /// Returns the node to keep for the job: for a suspect the one with the fewest jobs,
-    /// for one that outgrew its memory the largest.
+    /// for a job that outgrew its memory the largest one.
     pub fn node_to_keep(&self, job: &Candidate<'_>, alone: Alone) -> Option<Slot> {
         let mut best: Option<((u64, u32), Slot)> = None;
         self.scan(job, self.board.outlook(), |slot, estimate| {
@@ -30,7 +30,7 @@ impl Fleet {
         best.map(|(_, slot)| slot)
     }
 
-    /// Keeps the node for jobs that must be alone, or no longer.
+    /// Sets whether the node is kept for jobs that must run alone.
     pub fn set_kept(&mut self, id: &NodeId, is_kept: bool) {
         if let Some(node) = self.nodes.get(id) {
             self.board.set_kept(node.slot, is_kept);

@@ -1,18 +1,18 @@
-//! The starts of one node's worker: which one is the node.
+//! The boots of one node's worker, and the choice of the one that counts as the node.
 //!
 //! Two workers may use one name by mistake, and a worker that was killed may be started
-//! again within a moment. Only time tells one from the other:
+//! again within a moment. Only time distinguishes these cases:
 //!
-//! 1. A start that was not heard of before contends. It becomes the node as soon as the
-//!    present one has missed two heartbeats, with a margin, or is gone: a worker that is
-//!    killed is found to be gone sooner, for nobody listens on its subjects.
-//! 2. A heartbeat of the present one, half an interval or more after the first of the
-//!    other, shows that both live: the other is refused, and stays so while the present
-//!    one lives. Sooner it may have been on its way since before its sender died.
-//! 3. While the present one drains the other waits: it is its successor.
-//! 4. A start that was replaced is not the node again while its successor lives. When that
-//!    is gone it may be: it was silent for a while, and the other was a message that came
-//!    very late.
+//! 1. A boot that is not known yet contends. It becomes the node as soon as the present
+//!    one has missed two heartbeats, with a margin, or is gone. A killed worker is found
+//!    to be gone sooner, because nobody listens on its subjects.
+//! 2. A heartbeat of the present boot, half an interval or more after the first one of
+//!    the other, shows that both live. The other is refused, and stays refused while the
+//!    present one lives. An earlier heartbeat may have been sent before its sender died.
+//! 3. While the present boot drains the other waits: it is its successor.
+//! 4. A boot that was replaced does not become the node again while its successor lives.
+//!    When the successor is gone it may: it was silent for a while, and the other boot
+//!    was a message that arrived very late.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -22,11 +22,12 @@ use rolecast_common::time::Time;
 
 use super::Refusal;
 
-/// Replaced and refused starts remembered per node, of each kind, to tell a replay from a
-/// restart. More than eight that live at a time are more mistakes than one makes.
+/// Replaced and refused boots remembered per node, of each kind, to distinguish a replay
+/// from a restart. More than eight that live at a time are more mistakes than one makes.
 const REMEMBERED_MAX: usize = 8;
-/// Intervals without a heartbeat, in tenths, after which the present start has missed two.
-/// One alone is missed by a host that is busy, and to unseat that would cost its jobs.
+/// Tenths of an interval without a heartbeat after which the present boot has missed two.
+/// A busy host misses a single one, and replacing its worker for that would cost its
+/// jobs.
 pub(super) const MISSED_TENTHS: u32 = 23;
 
 #[derive(Debug)]
@@ -43,7 +44,7 @@ struct Contender {
     since: Time,
 }
 
-/// When the present start was heard of last.
+/// The signs of life and the state of the present boot.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Life {
     pub(super) seen: Time,
@@ -66,7 +67,8 @@ impl Boots {
         &self.current
     }
 
-    /// Takes a heartbeat of a start; returns whether it has become the node by it.
+    /// Processes a heartbeat of a boot; returns whether the boot has become the node by
+    /// it.
     pub(super) fn take(&mut self, now: Time, boot: &BootId, life: Life) -> Result<bool, Refusal> {
         if *boot == self.current {
             self.resist(now, life);
@@ -97,7 +99,7 @@ impl Boots {
         Err(Refusal::Contends)
     }
 
-    /// The present start lives: who contends since long enough is refused.
+    /// Refuses a boot that has contended for long enough, since the present one lives.
     fn resist(&mut self, now: Time, life: Life) {
         let is_refuted = |contender: &Contender| now.since(contender.since) >= life.interval / 2;
         if life.is_draining || !self.contender.as_ref().is_some_and(is_refuted) {
@@ -120,7 +122,7 @@ fn remember(boots: &mut VecDeque<BootId>, boot: BootId) {
 mod tests {
     use super::*;
 
-    /// A node whose first start was heard at 0 s.
+    /// A node whose first boot sent a heartbeat at 0 s.
     struct World {
         boots: Boots,
         life: Life,
@@ -185,7 +187,7 @@ mod tests {
     #[test]
     fn a_message_that_comes_very_late_does_not_unseat_a_worker_for_ever() {
         let mut world = World::new();
-        // It was cut off for a while, and then something of an earlier start arrives.
+        // It was cut off for a while, and then a message of an earlier boot arrives.
         assert_eq!(world.beat(5.0, "old"), Ok(true));
         assert_eq!(world.beat(5.5, "a"), Err(Refusal::SupersededBoot));
         world.life.is_gone = true;

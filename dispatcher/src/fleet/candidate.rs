@@ -1,4 +1,4 @@
-//! A job, as the fleet sees it when it is placed.
+//! A job to be placed, as the fleet needs it.
 
 use std::time::Duration;
 
@@ -14,25 +14,25 @@ pub struct Candidate<'a> {
     /// The hash of its shard key.
     pub key: Option<u64>,
     pub waited: Duration,
-    /// The node where memory is kept free for it, or all of it.
+    /// The node where memory is kept free for it, or all of the node.
     pub claim: Option<Slot>,
-    /// It must be alone: it goes to the node kept for it, or nowhere.
+    /// The reason if it must run alone: it goes to the node kept for it, or nowhere.
     pub alone: Option<Alone>,
-    /// Nodes it must not go to, and why.
+    /// Nodes that it must not go to, with reasons.
     pub barred: &'a [(Slot, Obstacle)],
 }
 
-/// Why a job must be alone on its node.
+/// The reason why a job must run alone on its node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Alone {
-    /// It, or one of others like it, may take its node down.
+    /// It, or another suspect like it, may take its node down.
     Suspect,
-    /// By what was learned of its memory it fits nowhere.
+    /// By its learned memory it fits on no node.
     Outgrown,
 }
 
 impl<'a> Candidate<'a> {
-    /// Returns a job of which nothing else is known.
+    /// Returns a job without any other conditions.
     pub fn new(category: CategoryIndex, requirement: &'a Requirement, waited: Duration) -> Self {
         Self {
             category,
@@ -45,13 +45,13 @@ impl<'a> Candidate<'a> {
         }
     }
 
-    /// Returns why it must not go there, if it must not.
+    /// Returns the reason why it must not go to the node, if there is one.
     pub(super) fn bar(&self, slot: Slot) -> Option<Obstacle> {
         let mut barred = self.barred.iter();
         barred.find(|(at, _)| *at == slot).map(|(_, why)| *why)
     }
 
-    /// Returns what is kept for it where its claim is.
+    /// Returns the kind of claim that it has.
     pub(super) fn kind_of_claim(&self) -> Claim {
         match self.alone {
             None => Claim::Memory,

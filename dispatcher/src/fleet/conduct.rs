@@ -1,10 +1,10 @@
-//! How jobs of a category end on one node, compared with the other nodes.
+//! Conduct: how jobs of a category end on one node, compared with the other nodes.
 //!
-//! A host that fails all it gets is always free, and attracts all there is. So a node
-//! whose failures stand out from its peers' is *distrusted* for the category: it gets
-//! one job at a time, after pauses that double, until one of them completes. If all
-//! nodes fail alike, it is the jobs. A node that cannot start a command at all is kept
-//! out the same way, without an attempt being spent.
+//! A host that fails all its jobs is always free, and attracts all jobs. So a node whose
+//! failures stand out from those of its peers is *distrusted* for the category: it gets
+//! one job at a time, after pauses that double, until one of them completes. If all nodes
+//! fail alike, the jobs are the cause. A node that cannot start a command at all is kept
+//! out in the same way, without a failed attempt.
 
 use std::time::Duration;
 
@@ -12,21 +12,21 @@ use rolecast_common::time::{Now, Time, WallTime};
 
 use crate::placement::Obstacle;
 
-/// Outcomes that count, the last ones most. Guessed: few, so that a host that breaks
-/// is noticed after some failures, however long it worked.
+/// Number of outcomes that count, the last ones most. Guessed: few, so that a host that
+/// breaks is noticed after some failures, however long it worked.
 const REMEMBERED: f64 = 16.0;
-/// With fewer failures a node is not judged.
+/// Failures below which a node is not judged.
 const FAILURES_MIN: f64 = 2.5;
-/// How sure it must be that a node is worse than its peers, in standard deviations, on
+/// Confidence with which a node must be worse than its peers, in standard deviations on
 /// either side.
 const SURENESS: f64 = 1.96;
-/// The first pause of a node that is kept out, and the longest.
+/// The shortest and the longest pause of a node that is kept out.
 const PAUSE_MIN: Duration = Duration::from_secs(1);
 const PAUSE_MAX: Duration = Duration::from_secs(60);
-/// Completed jobs after which the next pause is the first one again.
+/// Completed jobs after which the next pause is again the first one.
 const FORGIVEN_AFTER: u32 = 20;
 
-/// Ends of jobs, the former ones counting less.
+/// Decaying counts of completed and failed jobs.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Tally {
     pub(super) completed: f64,
@@ -44,7 +44,7 @@ impl Tally {
         self.failed = self.failed * keep + failed;
     }
 
-    /// Returns between which bounds the share of failures is (Wilson's score interval).
+    /// Returns the interval of the share of failures (Wilson's score interval).
     fn failing(self) -> (f64, f64) {
         let count = self.count();
         if count <= 0.0 {
@@ -58,13 +58,13 @@ impl Tally {
         ((middle - spread) / scale, (middle + spread) / scale)
     }
 
-    /// Returns whether these failures stand out from the peers'.
+    /// Whether these failures stand out from those of the peers.
     fn stands_out(self, peers: Tally) -> bool {
         self.failed >= FAILURES_MIN && self.failing().0 > peers.failing().1
     }
 }
 
-/// What all nodes together tell of a category.
+/// The counts of all nodes together for a category.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Peers(Tally);
 
@@ -83,7 +83,7 @@ impl Peers {
     }
 }
 
-/// Why a node is kept out of a category.
+/// The reason why a node is kept out of a category.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// It cannot start its jobs.
@@ -92,28 +92,28 @@ pub enum Fault {
     Failing,
 }
 
-/// A node is kept out.
+/// The state of a node that is kept out.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Doubt {
     pub fault: Fault,
     pub since: WallTime,
-    /// What it said of the last one.
+    /// The node's reason for the last failure.
     pub reason: String,
-    /// The pause that runs or ran last.
+    /// The present or last pause.
     pub pause: Duration,
     until: Time,
-    /// Since when one job is tried.
+    /// Start of the trial of one job.
     probed: Option<Time>,
 }
 
-/// How the jobs of one category end on one node.
+/// The conduct of one node for one category.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Conduct {
     tally: Tally,
     /// Failures since a job completed, and completed jobs since one failed.
     failed_in_row: u32,
     completed_in_row: u32,
-    /// How often the pause was doubled.
+    /// Number of times that the pause was doubled.
     doublings: u32,
     doubt: Option<Doubt>,
 }
@@ -127,7 +127,7 @@ impl Conduct {
         self.failed_in_row
     }
 
-    /// Returns what keeps jobs out at this moment.
+    /// Returns the obstacle that keeps jobs out at this moment.
     pub(super) fn obstacle(&self, now: Time) -> Option<Obstacle> {
         let doubt = self.doubt.as_ref()?;
         if doubt.probed.is_none() && now >= doubt.until {
@@ -139,13 +139,13 @@ impl Conduct {
         })
     }
 
-    /// Returns whether the node is judged by a job that was sent then.
+    /// Whether the node is judged by a job that was sent at that time.
     pub(super) fn is_probe(&self, sent: Time) -> bool {
         let probed = self.doubt.as_ref().and_then(|doubt| doubt.probed);
         probed.is_some_and(|probed| probed <= sent)
     }
 
-    /// A job was sent there; returns whether it is to be the only one.
+    /// Records that a job was sent to the node; returns whether it is to be the only one.
     pub(super) fn note_sent(&mut self, now: Time) -> bool {
         if let Some(doubt) = &mut self.doubt {
             doubt.probed = Some(now);
@@ -153,7 +153,8 @@ impl Conduct {
         self.doubt.is_some()
     }
 
-    /// A job sent then left the node, whatever became of it: another one may be tried.
+    /// Records that a job sent at that time left the node, with any outcome: another one
+    /// may be tried.
     pub(super) fn note_left(&mut self, now: Time, sent: Time) {
         if let Some(doubt) = &mut self.doubt
             && doubt.probed.take_if(|probed| *probed <= sent).is_some()
@@ -162,7 +163,7 @@ impl Conduct {
         }
     }
 
-    /// A job completed; returns whether that ended a doubt.
+    /// Records a completed job; returns whether it ended a doubt.
     pub(super) fn note_completed(&mut self, peers: &mut Peers, is_probe: bool) -> bool {
         let before = self.counted();
         self.failed_in_row = 0;
@@ -179,7 +180,7 @@ impl Conduct {
         is_restored
     }
 
-    /// A job failed; returns whether the node is distrusted from then on.
+    /// Records a failed job; returns whether the node is distrusted from then on.
     pub(super) fn note_failed(
         &mut self,
         now: Now,
@@ -200,8 +201,8 @@ impl Conduct {
         is_new
     }
 
-    /// Looks at it again: its peers may have completed jobs since it failed its own.
-    /// Returns whether it is distrusted from now on.
+    /// Judges the node again, since its peers may have completed jobs after it failed its
+    /// own. Returns whether it is distrusted from then on.
     pub(super) fn review(&mut self, now: Now, peers: &mut Peers) -> bool {
         let others = peers.without(self.counted());
         let is_failing = f64::from(self.failed_in_row) >= FAILURES_MIN && self.doubt.is_none();
@@ -215,7 +216,7 @@ impl Conduct {
         true
     }
 
-    /// It could not start a job; returns whether a pause begins by that.
+    /// Records a job that the node could not start; returns whether that begins a pause.
     pub(super) fn note_unable(
         &mut self,
         now: Now,
@@ -224,7 +225,7 @@ impl Conduct {
         reason: &str,
     ) -> bool {
         let before = self.counted();
-        // Jobs that were on their way when the pause began tell nothing new.
+        // Jobs that were on their way when the pause began give no new evidence.
         let begins = self.doubt.is_none() || is_probe;
         if begins {
             self.pause(now, Fault::Unable, reason);
@@ -233,7 +234,7 @@ impl Conduct {
         begins
     }
 
-    /// A failure turned out to be the job's own.
+    /// Takes back a failure that turned out to be the job's own.
     pub(super) fn excuse(&mut self, peers: &mut Peers) {
         let before = self.counted();
         self.tally.failed = (self.tally.failed - 1.0).max(0.0);
@@ -241,7 +242,7 @@ impl Conduct {
         peers.replace(before, self.counted());
     }
 
-    /// It was restarted, so its faults may be mended: it is tried at once.
+    /// Ends the pause after a restart: its faults may be mended, so it is tried at once.
     pub(super) fn restart(&mut self) {
         if let Some(doubt) = &mut self.doubt {
             doubt.until = Time::ZERO;
@@ -249,22 +250,22 @@ impl Conduct {
         }
     }
 
-    /// Takes what it counts out of its peers' sum: it is forgotten.
+    /// Removes its counts from the sum of its peers, when the node is forgotten.
     pub(super) fn leave(&self, peers: &mut Peers) {
         peers.replace(self.counted(), Tally::default());
     }
 
-    /// Returns whether a job that is given up there may be taken to be hopeless.
+    /// Whether a job that is given up there may be considered hopeless.
     pub(super) fn is_credible(&self, peers: Peers) -> bool {
         let others = peers.without(self.counted());
         let works = self.tally.completed > 0.0 && self.failed_in_row <= 1;
-        // Where the others fail alike, it is the jobs.
+        // If the others fail alike, the jobs are the cause.
         let is_alike =
             others.failed >= FAILURES_MIN && others.failing().1 >= self.tally.failing().0;
         self.doubt.is_none() && (works || is_alike)
     }
 
-    /// Returns what it is to its peers: a node that is kept out is no measure.
+    /// Returns its part of the sum of peers: a node that is kept out has none.
     fn counted(&self) -> Tally {
         match self.doubt {
             Some(_) => Tally::default(),

@@ -1,5 +1,5 @@
-//! The forecasts of nodes: which nodes have one, those from before the start, and what is
-//! learned from all of them.
+//! The forecasts of nodes: which nodes have one, those restored from before the start,
+//! and the lessons of all of them.
 
 use std::ops::Bound;
 use std::sync::Arc;
@@ -10,13 +10,13 @@ use rolecast_common::wire::ForecastMode;
 use super::Fleet;
 use crate::forecast::{Lesson, NodeForecast, Stack};
 
-/// Nodes without a completed job for which forecasts are made: one takes some 80 KiB
-/// (`make bench-forecast`), and names cost nothing. Every other node gets its own with its
-/// first completed job. Guessed: as many as start at once in large fleets.
+/// The most nodes without a completed job that have a forecast: one takes some 80 KiB
+/// (`make bench-forecast`), and names cost nothing. Every other node gets its own with
+/// its first completed job. Guessed: as many as start at once in large fleets.
 pub(super) const UNPROVEN_FORECASTS_MAX: usize = 2_000;
 
 impl Fleet {
-    /// Returns what is forecast of a node that is new here, if its name is worth that.
+    /// Returns the forecast of a new node, if it may have one yet.
     pub(super) fn forecast_of(&mut self, id: &NodeId) -> Option<Box<NodeForecast>> {
         let is_open = self.unproven < UNPROVEN_FORECASTS_MAX;
         if !is_open && !self.remembered.contains_key(id) {
@@ -38,7 +38,7 @@ impl Fleet {
         }))
     }
 
-    /// The node has completed its first job: what is forecast of it is worth its memory.
+    /// Records the node's first completed job: its forecast is now worth its memory.
     pub(super) fn prove(&mut self, id: &NodeId) {
         let Some(node) = self.nodes.get(id) else {
             return;
@@ -53,7 +53,8 @@ impl Fleet {
         }
     }
 
-    /// Takes forecasts from before the start, for nodes that will be heard of.
+    /// Stores forecasts from before the start, for nodes whose heartbeats are still to
+    /// arrive.
     pub fn remember(&mut self, forecasts: Vec<(NodeId, NodeForecast)>) {
         let boxed = forecasts
             .into_iter()
@@ -61,7 +62,7 @@ impl Fleet {
         self.remembered.extend(boxed);
     }
 
-    /// Gives up the forecasts of nodes that were not heard of.
+    /// Drops the stored forecasts of nodes that sent no heartbeat.
     pub fn forget_remembered(&mut self) {
         self.remembered.clear();
     }
@@ -78,8 +79,8 @@ impl Fleet {
         }
     }
 
-    /// Adds what can be learned from the next `count` nodes after `last`;
-    /// returns the last of them, or `None` at the end.
+    /// Adds the lessons of the next `count` nodes after `last`; returns the last of these
+    /// nodes, or `None` at the end.
     pub fn take_lessons(
         &mut self,
         last: Option<&NodeId>,

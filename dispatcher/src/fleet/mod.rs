@@ -1,8 +1,8 @@
-//! The nodes, as their heartbeats tell them, with what was sent to each; and the
-//! categories, with what is learned of their jobs.
+//! The fleet: all nodes, from their heartbeats, with the jobs sent to each; and all
+//! categories, with their learned profiles.
 //!
-//! Everything that bears on placement goes through here, so that the board, the
-//! ledgers and the profiles agree.
+//! Everything that affects placement passes through here, so that the board, the ledgers
+//! and the profiles agree.
 
 mod alone;
 mod boots;
@@ -50,25 +50,26 @@ use conduct::Peers;
 use presence::Presences;
 use unheard::Unheard;
 
-/// Bounds the memory that heartbeats with invented names can take.
+/// The most nodes: bounds the memory that heartbeats with invented names can take.
 const NODES_MAX: usize = 20_000;
-/// How long a node that is gone and has nothing in hand stays listed.
+/// Time for which a node that is gone and has nothing in hand stays listed.
 const FORGET_AFTER: Duration = Duration::from_secs(15 * 60);
-/// How often such nodes are looked for: to look at all nodes takes a while.
+/// Interval between searches for such nodes: a look at all nodes takes a while.
 const FORGET_INTERVAL: Duration = Duration::from_secs(5);
-/// More cores than any machine has: a heartbeat that claims them is broken.
+/// More cores than any machine has: a heartbeat that claims them is invalid.
 const CORES_MAX: f64 = 65_536.0;
-/// A busier node does not tell what its jobs need, only what they get.
+/// Use of the CPU above which a node does not show what its jobs need, only what they
+/// get.
 const CALIBRATION_USE_MAX: f64 = 0.9;
-/// How long until half of what a node's jobs used beyond the average, when that
-/// could last be seen, is taken to have ended. Guessed: between seconds and minutes.
+/// Time until half of the use beyond the average of a node's jobs, when it was last
+/// visible, is assumed to have ended. Guessed: between seconds and minutes.
 const SURPLUS_HALF_LIFE: Duration = Duration::from_secs(7);
-/// Cores that jobs may be off by for other reasons than being squeezed.
+/// Cores by which the use of jobs may be off for other reasons than being squeezed.
 const SQUEEZE_PRIOR: f32 = 0.1;
-/// By how much others are taken to be squeezed at most.
+/// The largest factor by which others are assumed to be squeezed.
 const SQUEEZE_MAX: f32 = 4.0;
 
-/// Why a heartbeat was refused.
+/// The reason why a heartbeat was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     #[error("its node is not the one its subject names")]
@@ -79,7 +80,7 @@ pub enum Refusal {
     SupersededBoot,
     #[error("another worker has its name; do two workers share this node id?")]
     NameInUse,
-    /// It is too early to tell whether it takes the place of another.
+    /// It is too early to decide whether it replaces another boot.
     #[error("another worker had its name a moment ago")]
     Contends,
     #[error("its capacity is not one a machine can have")]
@@ -88,20 +89,20 @@ pub enum Refusal {
     TooManyNodes,
 }
 
-/// What a heartbeat changed, beyond the figures.
+/// The changes that a heartbeat brought, beyond the figures.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Change {
     /// The node is new, or back after it was gone.
     pub joined: bool,
-    /// The worker was restarted: what its former boot had in hand is lost.
+    /// The worker was restarted: the jobs that its former boot had in hand are lost.
     pub rebooted: bool,
     /// It began to drain.
     pub drains: bool,
-    /// Its clock was found to be ahead by so many milliseconds, which is too much.
+    /// Its clock was found to be ahead by this many milliseconds, which is too much.
     pub skewed_ms: Option<i64>,
 }
 
-/// How nodes are judged.
+/// Settings for judging nodes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Settings {
     pub forecast: Params,
@@ -115,7 +116,7 @@ pub struct Settings {
 pub struct Fleet {
     settings: Settings,
     nodes: BTreeMap<NodeId, Node>,
-    /// The ids by slot; a slot that is free keeps its last one.
+    /// The ids by slot; a free slot keeps its last one.
     ids: Vec<NodeId>,
     categories: Vec<Served>,
     board: Board,
@@ -123,11 +124,11 @@ pub struct Fleet {
     stack: Arc<Stack>,
     presences: Presences,
     unheard: Unheard,
-    /// When nodes that left nothing behind are forgotten next.
+    /// The next time at which nodes that left nothing behind are forgotten.
     forget_due: Time,
     /// Nodes with a forecast and without a completed job.
     unproven: usize,
-    /// Forecasts from before the start, until their nodes are heard of.
+    /// Forecasts from before the start, until heartbeats of their nodes arrive.
     remembered: BTreeMap<NodeId, Box<NodeForecast>>,
 }
 
@@ -136,7 +137,7 @@ pub struct Fleet {
 struct Served {
     policy: Policy,
     learner: Learner,
-    /// How its jobs end on all nodes together.
+    /// The conduct of its jobs on all nodes together.
     peers: Peers,
 }
 
@@ -192,7 +193,7 @@ impl Fleet {
         self.nodes.values()
     }
 
-    /// Returns every so many-th node, beginning with the one in this slot.
+    /// Returns every `step`-th node, beginning with the one in this slot.
     pub fn every(&self, step: usize, first: Slot) -> impl Iterator<Item = &Node> {
         let slots = (first..self.ids.len()).step_by(step);
         slots.filter_map(|slot| {
@@ -202,7 +203,7 @@ impl Fleet {
         })
     }
 
-    /// Returns the nodes whose names come after this one.
+    /// Returns the nodes whose names follow this one.
     pub fn nodes_after(&self, after: Option<&NodeId>) -> impl Iterator<Item = &Node> {
         let start = after.map_or(Bound::Unbounded, Bound::Excluded);
         let nodes = self.nodes.range::<NodeId, _>((start, Bound::Unbounded));
@@ -217,7 +218,7 @@ impl Fleet {
         self.nodes.get_mut(id)
     }
 
-    /// Takes a heartbeat that came on the subject of node `from`.
+    /// Processes a heartbeat that arrived on the subject of node `from`.
     pub fn take(&mut self, now: Now, from: &NodeId, beat: &Heartbeat) -> Result<Change, Refusal> {
         if *from != beat.node {
             return Err(Refusal::ForeignNode);
@@ -255,7 +256,7 @@ impl Fleet {
         })
     }
 
-    /// Brings the board up to date with what the heartbeat told.
+    /// Updates the board from the heartbeat.
     fn note(&mut self, now: Now, id: &NodeId, beat: &Heartbeat) {
         let Some(node) = self.nodes.get_mut(id) else {
             return;
@@ -267,7 +268,7 @@ impl Fleet {
                 node.fit(&categories[category].policy, requirement)
             });
         }
-        // Most often nobody is, and there are many categories.
+        // Most often no node is doubted, and there are many categories.
         let is_doubted = node.is_doubted();
         for category in 0..self.categories.len() {
             let why = match is_doubted {
@@ -294,9 +295,9 @@ impl Fleet {
         self.board.settle(slot, jobs, surplus);
     }
 
-    /// Learns from what the node's jobs use together: how far these are from the
-    /// average, what others would use if they had the CPU to themselves, and what
-    /// jobs of their categories need.
+    /// Learns from the joint use of the node's jobs: how far it is from the average, what
+    /// others would use if they had the CPU to themselves, and what jobs of their
+    /// categories need.
     fn learn_use(&mut self, now: Now, id: &NodeId) {
         let Some(node) = self.nodes.get_mut(id) else {
             return;
@@ -307,7 +308,7 @@ impl Fleet {
             .take_means(now.time, |category, mean| means.push((category, mean)));
         let usage = node.usage();
         let jobs: Amounts = amounts(usage.jobs);
-        // A worker that cannot tell leaves it out, which reads as nothing at all.
+        // A worker that cannot measure it leaves it out, which reads as zero.
         let is_told = usage.jobs != Resources::default();
         let is_busy = usage.total.cpu.get() > CALIBRATION_USE_MAX * node.capacity().cpu.get();
         let mut error = jobs;
@@ -323,7 +324,7 @@ impl Fleet {
         if !is_told || means.is_empty() {
             node.surplus = 0.0;
         } else if is_busy {
-            // What jobs get is the least that they want.
+            // Jobs want at least what they get.
             let halves = passed.as_secs_f32() / SURPLUS_HALF_LIFE.as_secs_f32();
             node.surplus = error[CPU].max(node.surplus * (-halves).exp2());
             let wanted = jobs[CPU] - error[CPU] + node.surplus;
@@ -340,7 +341,7 @@ impl Fleet {
         node.note_others(now, others);
     }
 
-    /// Returns by how much jobs take longer there, lately, than predicted.
+    /// Returns the recent factor by which jobs take longer there than predicted.
     pub fn factor(&self, now: Time, node: &Node) -> f32 {
         if self.settings.has_feedback {
             self.experience.factor(now, &node.feedback)
@@ -349,14 +350,14 @@ impl Fleet {
         }
     }
 
-    /// Takes the node's word that it follows no later dispatcher than this one.
+    /// Records the node's statement that it follows no later dispatcher than this one.
     pub fn note_followed(&mut self, now: Time, id: &NodeId) {
         if let Some(node) = self.nodes.get_mut(id) {
             node.note_followed(now);
         }
     }
 
-    /// Keeps jobs from the node, or no longer.
+    /// Sets whether an operator keeps jobs from the node.
     pub fn set_drained(&mut self, id: &NodeId, is_drained: bool) {
         if let Some(node) = self.nodes.get_mut(id)
             && node.is_drained != is_drained
@@ -366,7 +367,7 @@ impl Fleet {
         }
     }
 
-    /// Takes how long a ping took to the node and back.
+    /// Records the measured round trip of a ping to the node.
     pub fn note_latency(&mut self, id: &NodeId, round_trip: Duration) {
         let Some(node) = self.nodes.get_mut(id) else {
             return;
@@ -377,8 +378,8 @@ impl Fleet {
             .update(node.slot, |figures| figures.round_trip_s = known);
     }
 
-    /// Forgets, now and then, the nodes that went long ago and left nothing behind;
-    /// returns which.
+    /// Removes, at intervals, the nodes that have been gone for long and left nothing
+    /// behind, and returns them.
     pub fn forget(&mut self, now: Time) -> Vec<NodeId> {
         if now < self.forget_due {
             return Vec::new();
@@ -404,7 +405,8 @@ impl Fleet {
         forgotten
     }
 
-    /// Nobody listens on its subject; only a heartbeat brings it back.
+    /// Marks the node as gone because nobody listens on its subject; only a heartbeat
+    /// brings it back.
     pub fn bounce(&mut self, id: &NodeId) {
         if let Some(node) = self.nodes.get_mut(id) {
             node.is_gone = true;
@@ -413,7 +415,8 @@ impl Fleet {
         self.doubt_hearing(id);
     }
 
-    /// It hands jobs back; the next heartbeat confirms that it drains.
+    /// Marks the node as draining because it hands jobs back; the next heartbeat confirms
+    /// that.
     pub fn drain(&mut self, id: &NodeId) {
         if let Some(node) = self.nodes.get_mut(id) {
             node.is_draining = true;
@@ -421,8 +424,7 @@ impl Fleet {
         }
     }
 
-    /// Keeps the category away from the node until its next heartbeat says how
-    /// things are.
+    /// Keeps the category away from the node until its next heartbeat.
     pub fn refuse(&mut self, id: &NodeId, category: &Category) {
         let category = self.board.category(category);
         if let (Some(node), Some(category)) = (self.nodes.get(id), category) {
@@ -460,14 +462,14 @@ impl Fleet {
         }
     }
 
-    /// Returns what was sent to the node and has not ended.
+    /// Returns the sum of the reservations on the node.
     pub fn reserved(&self, node: &Node) -> Resources {
         resources(self.board.figures(node.slot).reserved)
     }
 }
 
-/// Returns what jobs want over what they get. Who shares with them fairly gets as
-/// little of what it wants.
+/// Returns the ratio of what jobs want to what they get. Others that share fairly with
+/// them get an equally small part of what they want.
 fn squeeze(wanted: f32, got: f32) -> f32 {
     ((wanted + SQUEEZE_PRIOR) / (got + SQUEEZE_PRIOR)).clamp(1.0, SQUEEZE_MAX)
 }

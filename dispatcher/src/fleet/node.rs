@@ -1,4 +1,4 @@
-//! One node, as its heartbeats tell it.
+//! One node, from its heartbeats.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -22,13 +22,14 @@ use crate::forecast::{Ahead, BUCKETS, NodeForecast};
 use crate::ledger::Ledger;
 use crate::placement::{Amounts, CategoryIndex, Feedback, Fit, Obstacle, Slot, Standing, amounts};
 
-/// How many runs the declared speed is worth.
+/// Weight of the declared speed, in runs.
 const SPEED_WORTH: f32 = 50.0;
-/// After so many runs the older half counts half.
+/// Number of runs after which the older half counts half.
 const SPEED_RUNS_MAX: f32 = 2000.0;
-/// A node may be this much faster or slower than declared: twice.
+/// The logarithm of the largest factor by which a node may be faster or slower than
+/// declared: two.
 const SPEED_LOG_MAX: f32 = 0.7;
-/// How fast the round trip follows what pings measure.
+/// Rate at which the round trip follows measured pings.
 const ROUND_TRIP_RATE: f32 = 0.25;
 
 /// One node.
@@ -40,30 +41,31 @@ pub struct Node {
     skew: Skew,
     sequence: Sequence,
     pub(super) pulse: Pulse,
-    /// When it is to be looked at; `None` once it is known to be gone.
+    /// The next time at which it is looked at; `None` once it is known to be gone.
     pub(super) watched: Option<Tick>,
     pub(super) is_gone: bool,
     pub(super) hearing: Hearing,
     pub(super) is_draining: bool,
-    /// An operator wants no jobs there.
+    /// Whether an operator drained it.
     pub(super) is_drained: bool,
     roles: Vec<Role>,
     labels: Labels,
     capacity: Resources,
     usage: Usage,
-    /// What others want.
+    /// The resources that others want.
     exogenous: Resources,
-    /// What they will use; `None` if nothing is forecast.
+    /// The forecast of what others will use; `None` if it has none.
     pub(super) forecast: Option<Box<NodeForecast>>,
     /// Cores that its jobs use beyond what such jobs use on average.
     pub(super) surplus: f32,
-    /// When it told last that it follows no later dispatcher than this one.
+    /// The last time at which it reported that it follows no later dispatcher than this
+    /// one.
     followed: Option<Time>,
     jobs_max: u32,
     offered: BTreeMap<Category, u32>,
     pub(super) ledger: Ledger,
     pub(super) feedback: Feedback,
-    /// How jobs end here, by category.
+    /// The conduct of jobs here, by category.
     pub(super) conduct: BTreeMap<CategoryIndex, Conduct>,
     speed: Speed,
     /// The sum of the logarithms of its speed over the declared one, by runs.
@@ -154,7 +156,7 @@ impl Node {
         Ok(change)
     }
 
-    /// Takes the figures; returns whether what it suits may have changed.
+    /// Updates its figures from a heartbeat.
     pub(super) fn update(&mut self, now: Now, beat: &Heartbeat) {
         self.pulse.beat(now.time, beat.interval_ms);
         self.is_draining = beat.draining;
@@ -168,7 +170,7 @@ impl Node {
         self.jobs_max = beat.jobs_max;
     }
 
-    /// Takes what others want; what they will use is forecast from that.
+    /// Updates what others want, and the forecast that is made from it.
     pub(super) fn note_others(&mut self, now: Now, wanted: Resources) {
         self.exogenous = at_most(wanted, self.capacity);
         if let Some(forecast) = &mut self.forecast {
@@ -176,7 +178,7 @@ impl Node {
         }
     }
 
-    /// Takes what the node is; returns whether that is new.
+    /// Updates its description; returns whether it changed.
     pub(super) fn describe(&mut self, beat: &Heartbeat) -> bool {
         let is_same = self.roles == beat.roles
             && self.labels == beat.labels
@@ -189,7 +191,7 @@ impl Node {
         !is_same
     }
 
-    /// Returns how well it suits jobs of the category that require these labels.
+    /// Returns its fitness for jobs of the category that require these labels.
     pub fn fit(&self, policy: &Policy, requirement: &Requirement) -> Result<Fit, Obstacle> {
         let rank = policy.role_rank(&self.roles).ok_or(Obstacle::Role)?;
         let offered = self.offered.get(&policy.category);
@@ -205,12 +207,13 @@ impl Node {
         &self.id
     }
 
-    /// Returns the start of its worker.
+    /// Returns the boot of its worker.
     pub fn boot(&self) -> &BootId {
         self.boots.current()
     }
 
-    /// Returns the milliseconds by which its clock is ahead of ours, if it tells its time.
+    /// Returns the milliseconds by which its clock is ahead of ours, if it reports its
+    /// time.
     pub fn clock_skew_ms(&self) -> Option<i64> {
         self.skew.get()
     }
@@ -252,14 +255,14 @@ impl Node {
         }
     }
 
-    /// Returns whether jobs of any category are kept out of it for a while.
+    /// Whether it is kept out of any category for a while.
     pub(super) fn is_doubted(&self) -> bool {
         self.conduct
             .values()
             .any(|conduct| conduct.doubt().is_some())
     }
 
-    /// Returns what keeps jobs of the category out of it for a while.
+    /// Returns the obstacle that keeps jobs of the category out of it for a while.
     pub(super) fn kept_out(&self, now: Time, category: CategoryIndex) -> Option<Obstacle> {
         self.conduct.get(&category)?.obstacle(now)
     }
@@ -280,8 +283,8 @@ impl Node {
         self.followed = Some(now);
     }
 
-    /// Returns when it told last that it follows no later dispatcher than this one, since
-    /// this one leads.
+    /// Returns the last time at which it reported that it follows no later dispatcher
+    /// than this one, since this one leads.
     pub fn followed(&self) -> Option<Time> {
         self.followed
     }
@@ -290,7 +293,7 @@ impl Node {
         self.exogenous
     }
 
-    /// Returns what others are expected to use, on average over each bucket.
+    /// Returns the expected use by others, on average over each bucket.
     pub(super) fn expected(&self) -> [Amounts; BUCKETS] {
         match &self.forecast {
             Some(forecast) => *forecast.expected(),
@@ -298,13 +301,13 @@ impl Node {
         }
     }
 
-    /// Returns what others will use at most until then in half of all cases.
+    /// Returns the largest use by others until then, in half of all cases.
     pub fn likely_exogenous(&self, ahead: Ahead) -> Resources {
         let forecast = self.forecast.as_ref();
         forecast.map_or(self.exogenous, |forecast| forecast.likely(ahead))
     }
 
-    /// Returns what others will use at most until then, at the quantile configured.
+    /// Returns the largest use by others until then, at the configured quantile.
     pub fn safe_exogenous(&self, ahead: Ahead) -> Resources {
         let forecast = self.forecast.as_ref();
         forecast.map_or(self.exogenous, |forecast| forecast.safe(ahead))
@@ -326,17 +329,17 @@ impl Node {
         self.pulse.interval()
     }
 
-    /// Returns whether this start of the worker has answered a probe.
+    /// Whether this boot of the worker has answered a probe.
     pub fn has_answered(&self) -> bool {
         self.pulse.has_answered()
     }
 
-    /// Returns how long ago its last heartbeat came.
+    /// Returns the age of its last heartbeat.
     pub fn age(&self, now: Time) -> Duration {
         now.since(self.pulse.seen())
     }
 
-    /// Takes the logarithm of its speed over the declared one, as one run tells.
+    /// Records the logarithm of its speed over the declared one, from one run.
     pub(super) fn note_speed(&mut self, log: f32) {
         if !log.is_finite() {
             return;
@@ -349,7 +352,7 @@ impl Node {
         }
     }
 
-    /// Returns how fast one of its cores is: as declared, corrected by its runs.
+    /// Returns the speed of one of its cores: as declared, corrected by its runs.
     pub fn speed(&self) -> f32 {
         let log = self.speed_log / (self.speed_runs + SPEED_WORTH);
         self.declared_speed() * log.clamp(-SPEED_LOG_MAX, SPEED_LOG_MAX).exp()
@@ -370,15 +373,14 @@ impl Node {
         self.round_trip = Some(kept + measured.mul_f32(ROUND_TRIP_RATE));
     }
 
-    /// Returns how long a message takes to it and back; `None` until a ping came
-    /// back.
+    /// Returns the round trip of a message to it; `None` until a ping was answered.
     pub fn round_trip(&self) -> Option<Duration> {
         self.round_trip
     }
 }
 
-/// Limits each amount: a node that uses more than it has, has nothing left.
-/// A rate of unknown capacity (zero) is kept as measured.
+/// Limits each amount: a node that uses more than it has, has nothing left. A rate of
+/// unknown capacity (zero) is kept as measured.
 fn at_most(used: Resources, limit: Resources) -> Resources {
     let rate = |used: BytesPerSecond, limit: BytesPerSecond| {
         if limit == BytesPerSecond::ZERO {

@@ -1,4 +1,4 @@
-//! Jobs are placed on nodes, and what became of them is learned.
+//! Placement of jobs on nodes, and learning from their outcomes.
 
 use rolecast_common::id::{Attempt, NodeId, Sequence};
 use rolecast_common::label::Requirement;
@@ -11,19 +11,19 @@ use crate::ledger::Entry;
 use crate::placement::{self, CategoryIndex, ClassIndex, Needs, Outlook, Prediction, Slot};
 use crate::profile::Observation;
 
-/// Profiles that changed by less than this leave the costs as they are.
+/// Relative change of a profile below which the costs are kept.
 const NEEDS_CHANGE_MIN: f32 = 0.01;
-/// The same of the belief how others share the CPU.
+/// The same for the belief how others share the CPU.
 const SHARE_CHANGE_MIN: f32 = 0.02;
 
-/// A node that seems cheaper by less than this is as good as the other.
+/// Cost ratio above which a cheaper node counts as equally good.
 const DIVERTED_BELOW: f32 = 0.95;
 
-/// Where a job goes.
+/// The result of choosing a node.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Choice {
     Node(Slot),
-    /// It would be slowed down this much even there; it had better wait.
+    /// Even there it would be slowed down this much; it should wait.
     Held {
         slot: Slot,
         slow_down: f32,
@@ -49,7 +49,8 @@ impl Fleet {
             let slot = best;
             return Choice::Held { slot, slow_down };
         }
-        // A key is a wish: the job does not wait for it where another node is free.
+        // A key is a preference: the job does not wait for its node where another one is
+        // free.
         let keyed = job.key.and_then(|key| self.keyed(job, key));
         Choice::Node(match keyed {
             Some(slot) if self.held(job, slot).is_none() => slot,
@@ -57,9 +58,9 @@ impl Fleet {
         })
     }
 
-    /// Returns by how much the job would be slowed down even on its best node, if
-    /// it had better wait. What others use will not end with our jobs, so only
-    /// the part of the slow-down that those cause is worth waiting for.
+    /// Returns the slow-down of the job on its best node, if the job should wait. What
+    /// others use will not end with our jobs, so only the part of the slow-down that our
+    /// jobs cause is worth waiting for.
     fn held(&self, job: &Candidate<'_>, slot: Slot) -> Option<f32> {
         let served = &self.categories[job.category];
         if !served.learner.is_known() {
@@ -100,7 +101,7 @@ impl Fleet {
             .add_class(category, requirement, |slot| fits[slot])
     }
 
-    /// Returns the best node by this outlook, having looked at all.
+    /// Returns the best node by this outlook, from a look at all nodes.
     fn least(&self, job: &Candidate<'_>, outlook: Outlook) -> Option<Slot> {
         let mut best: Option<(u64, Slot)> = None;
         self.scan(job, outlook, |slot, estimate| {
@@ -114,7 +115,7 @@ impl Fleet {
         best.map(|(_, slot)| slot)
     }
 
-    /// Returns where forecasts would send the job, without index.
+    /// Returns the node that forecasts would choose for the job, without the index.
     pub fn advise(&self, job: &Candidate<'_>) -> Option<Slot> {
         self.least(job, Outlook::Ahead)
     }
@@ -139,7 +140,7 @@ impl Fleet {
         best.filter(is_better).map(|(_, slot)| slot)
     }
 
-    /// Returns where the job's key would have it, having looked at all nodes.
+    /// Returns the node that the job's key prefers, from a look at all nodes.
     pub(super) fn keyed(&self, job: &Candidate<'_>, key: u64) -> Option<Slot> {
         let mut costs = Vec::new();
         self.scan(job, self.board.outlook(), |slot, estimate| {
@@ -151,8 +152,8 @@ impl Fleet {
         })
     }
 
-    /// Returns what keeps the job from the node where memory is kept free for it,
-    /// if anything does.
+    /// Returns the obstacle that keeps the job from the node where memory is kept free
+    /// for it, if there is one.
     fn claim_obstacle(&self, job: &Candidate<'_>, slot: Slot) -> Option<placement::Obstacle> {
         let node = self.nodes.get(&self.ids[slot]);
         let Some(node) = node.filter(|node| node.slot() == slot) else {
@@ -167,15 +168,15 @@ impl Fleet {
         estimate.err()
     }
 
-    /// Returns whether the job may come to fit on the node where memory is kept
-    /// free for it.
+    /// Whether the job may still come to fit on the node where memory is kept free for
+    /// it.
     pub fn is_claim_useful(&self, job: &Candidate<'_>, slot: Slot) -> bool {
         self.claim_obstacle(job, slot)
             .is_none_or(placement::Obstacle::is_passing)
     }
 
-    /// Keeps memory free for a job that waits for it, on the node that lacks the
-    /// least, so that smaller jobs do not take it whenever some is given back.
+    /// Keeps memory free for a waiting job, on the node that lacks the least, so that
+    /// smaller jobs do not take it as soon as some becomes free.
     pub fn claim(&mut self, job: &Candidate<'_>) -> Option<Slot> {
         let mut least: Option<(f32, Slot)> = None;
         self.scan(job, self.board.outlook(), |slot, estimate| {
@@ -196,13 +197,14 @@ impl Fleet {
         Some(slot)
     }
 
-    /// Gives up what was kept free on the node.
+    /// Releases the memory kept free on the node.
     pub fn unclaim(&mut self, slot: Slot) {
         self.board
             .update(slot, |figures| figures.memory_claimed = 0.0);
     }
 
-    /// Returns how many more jobs of the category may run, on all nodes together.
+    /// Returns the number of further jobs of the category that may run, on all nodes
+    /// together.
     pub fn room_for(&self, category: CategoryIndex) -> u32 {
         let running = self.board.total_of(category);
         let limit = self.categories[category].policy.running_max;
@@ -214,7 +216,7 @@ impl Fleet {
         &self.ids[slot]
     }
 
-    /// Counts a job against the node: it is being sent.
+    /// Reserves the resources of a job that is being sent to the node.
     pub fn send(&mut self, now: Time, slot: Slot, job: Sequence, category: CategoryIndex) {
         let prediction = Prediction {
             fair: self.board.slow_down_if(slot, category, 0.0),
@@ -260,12 +262,12 @@ impl Fleet {
         }
     }
 
-    /// The job is no longer there, and nothing is learned from it.
+    /// Releases a job that is no longer there, without learning from it.
     pub fn release(&mut self, now: Time, id: &NodeId, job: Sequence) {
         self.end(now, id, job);
     }
 
-    /// The job was taken from the node, and may still run there.
+    /// Sets a job aside that was taken from the node and may still run there.
     pub(super) fn set_aside(&mut self, now: Time, id: &NodeId, job: Sequence, attempt: Attempt) {
         let Some(node) = self.nodes.get_mut(id) else {
             return;
@@ -308,8 +310,8 @@ impl Fleet {
         if let Some(conduct) = entry.category.and_then(|at| node.conduct.get_mut(&at)) {
             conduct.note_left(now, entry.sent);
         }
-        // A heartbeat that is on its way counts the memory of a job that ran
-        // longer than an interval; that of shorter ones is hardly in it.
+        // A heartbeat on its way still counts the memory of a job that ran longer than an
+        // interval; that of shorter ones is hardly in it.
         let lingers = now.since(entry.sent) >= node.interval();
         if let Some(category) = entry.category {
             self.board.release(node.slot(), category, lingers);
@@ -317,8 +319,8 @@ impl Fleet {
         Some(entry)
     }
 
-    /// The job completed there: learns what it used and how long it took. Returns
-    /// whether the node had been kept out of its category until then.
+    /// Learns from a job that completed there: its use and its run time. Returns whether
+    /// the node had been kept out of its category until then.
     pub fn complete(&mut self, now: Time, id: &NodeId, job: Sequence, outcome: &Outcome) -> bool {
         let is_restored = self.note_completed(now, id, job);
         self.learn(now, id, job, outcome);
@@ -372,8 +374,8 @@ impl Fleet {
         });
     }
 
-    /// Lets costs follow what was learned of the categories: now and then, for
-    /// every node's cost changes.
+    /// Updates the costs by the learned profiles: at intervals, because every node's cost
+    /// changes.
     pub fn refresh(&mut self) {
         for (category, served) in self.categories.iter().enumerate() {
             let needs = served.learner.needs();

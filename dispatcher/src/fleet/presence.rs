@@ -1,5 +1,5 @@
-//! Which nodes are there: late ones are asked, missing ones are counted, and those that
-//! are gone get no more jobs.
+//! Presence of nodes: late ones are probed, missing ones are counted, and those that are
+//! gone get no more jobs.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -12,15 +12,15 @@ use super::rounds::{Rounds, Tick};
 use super::{Fleet, Node};
 use crate::placement::{Slot, Standing};
 
-/// Nodes that are missing at once before NATS is suspected: two, and a fifth of all. Of
-/// three servers one serves a third of the workers, more or less; that two workers die
-/// in the same second is rare otherwise, and then costs some seconds.
+/// Nodes missing at once from which on NATS is suspected: two, and a fifth of all. Of
+/// three servers one serves a third of the workers, more or less; that two workers die in
+/// the same second is rare otherwise, and then costs some seconds.
 const SUSPECTED_MIN: usize = 2;
 const SUSPECTED_SHARE: usize = 5;
-/// Nodes that are asked at once when one is missing; a fifth of them is enough.
+/// The most nodes that are probed at once when one is missing; a fifth of them is enough.
 pub const ROLL_MAX: usize = 1000;
-/// A verdict that needs a later answer of NATS is looked at again after this long: the
-/// lease is renewed a few times a second.
+/// Delay before a verdict that needs a later answer of NATS is looked at again: the lease
+/// is renewed a few times a second.
 const RECHECK: Duration = Duration::from_millis(50);
 
 /// A node that is late or gone.
@@ -28,12 +28,12 @@ const RECHECK: Duration = Duration::from_millis(50);
 pub struct Missed {
     pub node: NodeId,
     pub presence: Presence,
-    /// Whether it got no jobs before already.
+    /// Whether it already got no jobs before.
     pub was_gone: bool,
 }
 
 impl Presence {
-    /// Returns whether the node gets no more jobs.
+    /// Whether the node gets no more jobs.
     fn is_over(self) -> bool {
         match self {
             Self::Overdue | Self::Absent | Self::Silent => true,
@@ -52,31 +52,31 @@ impl Missed {
     }
 }
 
-/// When nodes are looked at, and which of them are missing.
+/// The times at which nodes are looked at, and the missing ones.
 #[derive(Debug, Default)]
 pub(super) struct Presences {
     rounds: Rounds,
-    /// Those that were asked and have not answered, or are known not to listen.
+    /// Nodes that were probed and have not answered, or are known not to listen.
     missing: BTreeSet<Slot>,
-    /// How many nodes are looked at: those not known to be gone, without names where
-    /// nobody seems to listen, which say nothing of the network.
+    /// The number of watched nodes: those not known to be gone, except names where nobody
+    /// seems to listen, which are no evidence about the network.
     watched: usize,
 }
 
 impl Presences {
-    /// Lets the node be looked at then, and not before.
+    /// Sets the next time at which the node is looked at.
     fn watch(&mut self, node: &mut Node, at: Tick) {
         self.recount(node, |node| node.watched = Some(at));
         self.rounds.add(at, node.slot);
     }
 
-    /// Forgets a node that is gone; an entry that is left of it is void.
+    /// Forgets a node that is gone; an entry that remains of it is void.
     pub(super) fn end(&mut self, node: &mut Node) {
         self.recount(node, |node| node.watched = None);
         self.missing.remove(&node.slot);
     }
 
-    /// Notes whether somebody seems to listen there.
+    /// Sets whether nobody seems to listen there.
     pub(super) fn set_unheard(&mut self, node: &mut Node, is_unheard: bool) {
         self.recount(node, |node| node.hearing.is_unheard = is_unheard);
         self.missing.remove(&node.slot);
@@ -89,7 +89,7 @@ impl Presences {
         self.watched += counts(node);
     }
 
-    /// Looks at one node and adds what is to be done; returns what is known of it.
+    /// Looks at one node and adds the actions that are due; returns its presence.
     fn look_at(
         &mut self,
         node: &mut Node,
@@ -110,7 +110,7 @@ impl Presences {
                 self.watch(node, Tick::at(now + RECHECK));
                 return Presence::Expected;
             }
-            // Where nobody listens there is nobody to ask.
+            // If nobody listens there, no probe is needed.
             Presence::Late if node.is_unheard() => node.pulse.ask(now),
             Presence::Late => {
                 found.push(Missed::new(node, presence));
@@ -140,25 +140,25 @@ impl Presences {
 }
 
 impl Fleet {
-    /// Returns when a node is to be looked at next.
+    /// Returns the next time at which a node is looked at.
     pub fn next_look(&self) -> Option<Time> {
         self.presences.rounds.next()
     }
 
-    /// Returns how many nodes are missing, and of how many, if so many are that NATS or
-    /// the network is suspected.
+    /// Returns the numbers of missing and of watched nodes, if so many are missing that
+    /// NATS or the network is suspected.
     pub fn suspected(&self) -> Option<(usize, usize)> {
         let presences = &self.presences;
         let is_suspected = presences.suspicion() == Suspicion::Network;
         is_suspected.then_some((presences.missing.len(), presences.watched))
     }
 
-    /// Returns how many nodes are there, as far as is known, and listen.
+    /// Returns the number of nodes that are there, as far as known, and listen.
     pub fn watched(&self) -> usize {
         self.presences.watched
     }
 
-    /// Takes that a heartbeat of the node came.
+    /// Records that a heartbeat of the node arrived.
     pub(super) fn expect(&mut self, id: &NodeId) {
         let Some(node) = self.nodes.get_mut(id) else {
             return;
@@ -170,7 +170,7 @@ impl Fleet {
         }
     }
 
-    /// Takes that the node answered a probe.
+    /// Records that the node answered a probe.
     pub fn note_answer(&mut self, now: Time, id: &NodeId) {
         if let Some(node) = self.nodes.get_mut(id) {
             node.pulse.answer(now);
@@ -179,8 +179,8 @@ impl Fleet {
         self.note_hearing(id);
     }
 
-    /// Takes the server's word that nobody listens on the node's subject; returns
-    /// whether that is news.
+    /// Records the server's report that nobody listens on the node's subject; returns
+    /// whether that is new.
     pub fn note_absence(&mut self, now: Time, since: Time, id: &NodeId) -> bool {
         self.doubt_hearing(id);
         let Some(node) = self.nodes.get_mut(id) else {
@@ -197,9 +197,9 @@ impl Fleet {
         is_news
     }
 
-    /// Looks at the nodes whose time has come: who is late is to be asked, who is gone
-    /// gets no more jobs. What was missed before `since` counts for nothing, and nobody
-    /// is given up before NATS has answered something that was asked later.
+    /// Looks at the nodes that are due: a late one is to be probed, one that is gone gets
+    /// no more jobs. Heartbeats missed before `since` do not count, and no node is given
+    /// up before NATS has answered a later request.
     pub fn look(
         &mut self,
         now: Time,

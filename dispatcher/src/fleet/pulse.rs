@@ -1,12 +1,12 @@
-//! Signs of life of one node: heartbeats, answers to probes, and the server's word
+//! Signs of life of one node: heartbeats, answers to probes, and the server's reports
 //! that nobody listens on its subject.
 //!
-//! A heartbeat that is late is a reason to ask. Only two answers "nobody listens" in a
-//! row, with no sign of life between them, prove that the worker is not there: one
-//! alone is also what a worker looks like that is connecting to another server. Without
-//! any answer it takes [`MISSED_MAX`] heartbeats, and so it does for workers that have
-//! never answered a probe: they may not listen to probes at all. Whoever asks says since when it
-//! receives without a break (`since`): what was missed before that proves nothing.
+//! A late heartbeat is a reason for a probe. Only two "nobody listens" answers in a row,
+//! with no sign of life between them, prove that the worker is not there: a single one
+//! also occurs while a worker connects to another server. Without any answer it takes
+//! [`MISSED_MAX`] heartbeats. The same holds for workers that have never answered a
+//! probe: they may not listen to probes at all. The caller passes since when it receives
+//! without a break (`since`): what was missed before that proves nothing.
 
 use std::time::Duration;
 
@@ -15,51 +15,52 @@ use rolecast_common::time::Time;
 /// Heartbeats missed in a row before a node that answers nothing counts as gone.
 const MISSED_MAX: u32 = 3;
 /// Heartbeats missed in a row before a node counts as gone although it answers probes:
-/// without heartbeats nobody knows what it has in hand. Derived: as long as the largest
-/// outage of a network that heals by itself is taken to be, 10 s at one a second.
+/// without heartbeats its jobs in hand are unknown. Derived: the longest outage assumed
+/// of a network that heals by itself, 10 s at one a second.
 const UNHEARD_MAX: u32 = 10;
 /// Bounds of a heartbeat interval; outside them a node could never or always be gone.
 const INTERVAL_MIN: Duration = Duration::from_millis(100);
 pub(super) const INTERVAL_MAX: Duration = Duration::from_secs(10);
-/// A heartbeat is late by a twentieth of its interval, and at least this: timers of a
-/// busy host and a busy network are off by less, and a probe too many is cheap.
+/// The smallest lateness of a heartbeat, which otherwise is a twentieth of its interval:
+/// timers of a busy host and a busy network are off by less, and a probe too many is
+/// cheap.
 const LATE_MIN: Duration = Duration::from_millis(50);
-/// From one probe to the next. A worker whose server died is connected to another one
-/// within 0.3 s, if that is alive: its first two attempts come after 0.1 and 0.3 s at
-/// the latest (`common::nats`). With the lateness of the heartbeat it makes 1.46 s from
-/// a heartbeat to the verdict.
+/// Time from one probe to the next. A worker whose server died is connected to another
+/// one within 0.3 s, if that is alive: its first two attempts are made after 0.1 and 0.3
+/// s at the latest (`common::nats`). With the lateness of the heartbeat this gives 1.46 s
+/// from a heartbeat to the verdict.
 pub(super) const CONFIRM: Duration = Duration::from_millis(400);
 /// The same while many nodes are missing, so that a server or the network is suspected:
 /// several servers may have to be tried.
 const CONFIRM_SUSPECTED: Duration = Duration::from_millis(2500);
-/// How long nodes may be silent while many are. An election takes up to 9 s.
+/// Time for which nodes may be silent while many are. An election takes up to 9 s.
 const SILENCE_SUSPECTED: Duration = Duration::from_secs(10);
 
 /// Whether many nodes went missing at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Suspicion {
     None,
-    /// It is more likely that NATS or the network is ill than all these workers.
+    /// A fault of NATS or the network is more likely than one of all these workers.
     Network,
 }
 
-/// What is known of a node at a moment.
+/// The presence of a node at a moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Presence {
-    /// Nothing is missing.
+    /// No heartbeat is missing.
     Expected,
-    /// Ask it for an answer.
+    /// It is to be probed.
     Late,
-    /// So many heartbeats are missing that it gets no more jobs; those it has it keeps,
-    /// for it may still be there.
+    /// So many heartbeats are missing that it gets no more jobs; it keeps those it has,
+    /// because it may still be there.
     Overdue,
     /// It is gone: nobody listens on its subject.
     Absent,
-    /// It is gone, as far as anybody can tell: it gave no sign of life.
+    /// It counts as gone: it gave no sign of life.
     Silent,
 }
 
-/// The server's words that nobody listens, since the last sign of life.
+/// The server's reports that nobody listens, since the last sign of life.
 #[derive(Clone, Copy, Debug)]
 struct Unheard {
     first: Time,
@@ -69,15 +70,15 @@ struct Unheard {
 /// The signs of life of a node.
 #[derive(Clone, Debug)]
 pub(super) struct Pulse {
-    /// When its last heartbeat came.
+    /// Time of its last heartbeat.
     seen: Time,
     interval: Duration,
-    /// When it answered a probe last, or its last heartbeat came.
+    /// Time of its last heartbeat or answer to a probe.
     alive: Time,
     unheard: Option<Unheard>,
-    /// Whether this start of the worker has answered a probe.
+    /// Whether this boot of the worker has answered a probe.
     has_answered: bool,
-    /// When it was asked last because it was late.
+    /// Time of the last probe because it was late.
     asked: Time,
 }
 
@@ -100,14 +101,14 @@ impl Pulse {
         self.revive(now);
     }
 
-    /// Takes an answer of the node itself.
+    /// Records an answer of the node itself.
     pub(super) fn answer(&mut self, now: Time) {
         self.has_answered = true;
         self.revive(now);
     }
 
-    /// Takes that another worker has the node's name: what the former one can do says
-    /// nothing of it.
+    /// Records that another worker has the node's name: the abilities of the former one
+    /// are no evidence about it.
     pub(super) fn reboot(&mut self) {
         self.has_answered = false;
     }
@@ -117,8 +118,8 @@ impl Pulse {
         self.unheard = None;
     }
 
-    /// Takes the server's word that nobody listens; what it said before `since` does
-    /// not count. Returns whether it is the first such word.
+    /// Records the server's report that nobody listens; reports before `since` do not
+    /// count. Returns whether it is the first such report.
     pub(super) fn miss(&mut self, now: Time, since: Time) -> bool {
         if now < since || !self.has_answered {
             return false;
@@ -145,13 +146,13 @@ impl Pulse {
         self.interval
     }
 
-    /// Returns whether it was asked and has not answered, or is known not to listen.
+    /// Whether it was probed and has not answered, or is known not to listen.
     pub(super) fn is_missing(&self, since: Time) -> bool {
         self.asked > self.alive.max(since) || self.unheard(since).is_some()
     }
 
-    /// Returns since when there is a reason to ask: what was answered before that does
-    /// not bear on it.
+    /// Returns since when there is a reason to probe: earlier answers do not count
+    /// against it.
     pub(super) fn doubted(&self, since: Time) -> Time {
         let first = self.unheard(since).map(|unheard| unheard.first);
         first.unwrap_or_else(|| self.late_at(since))
@@ -176,12 +177,12 @@ impl Pulse {
         Presence::Expected
     }
 
-    /// Returns whether so many heartbeats are missing that its figures are worth nothing.
+    /// Whether so many heartbeats are missing that its figures are worthless.
     pub(super) fn is_overdue(&self, now: Time, since: Time) -> bool {
         now > self.seen.max(since) + self.interval * MISSED_MAX
     }
 
-    /// Returns when it is to be looked at next.
+    /// Returns the next time at which it is to be looked at.
     pub(super) fn look_at(&self, since: Time, suspicion: Suspicion) -> Time {
         // Silence is over only after its last moment.
         let silent = self.silent_at(since, suspicion) + Duration::from_nanos(1);

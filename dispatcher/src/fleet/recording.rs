@@ -1,4 +1,4 @@
-//! What a decision saw is written down.
+//! Records of decisions: the figures on which a choice of a node rested.
 
 use rolecast_common::id::{Epoch, JobId};
 use rolecast_common::time::Now;
@@ -8,22 +8,22 @@ use super::{Candidate, Choice, Fleet};
 use crate::placement::decision::write_needs;
 use crate::placement::{Estimate, Outlook, Shortfall, Slot, key};
 
-/// Nodes whose figures are written down, beside the chosen one.
+/// Nodes whose figures are recorded, beside the chosen one.
 const BEST_COUNT: usize = 5;
 
-/// Whose decision it is.
+/// The origin of a decision.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Author<'a> {
     pub epoch: Epoch,
-    /// `None` if somebody only asks.
+    /// `None` for a dry run.
     pub job: Option<&'a JobId>,
-    /// Its failed attempts, and those lost with a node.
+    /// The numbers of its failed attempts, and of those lost with a node.
     pub failed: usize,
     pub lost: usize,
 }
 
 impl Fleet {
-    /// Writes down what was chosen and why, before the job counts anywhere.
+    /// Records the choice and its reasons, before the job is counted anywhere.
     pub fn record(
         &mut self,
         now: Now,

@@ -1,8 +1,9 @@
-//! When each node is to be looked at next, cheap for many nodes.
+//! Times at which nodes are looked at next, cheap for many nodes.
 //!
-//! Times are rounded up to ticks, so that ten thousand nodes wake nobody ten thousand
-//! times a second. An entry is not moved when a heartbeat comes: who takes it looks
-//! whether it is time, and enters it anew. So a node costs one entry an interval.
+//! Times are rounded up to ticks, so that ten thousand nodes do not cause ten thousand
+//! wake-ups a second. An entry is not moved when a heartbeat arrives: the caller that
+//! takes it checks whether the time has come, and enters it anew. So a node costs one
+//! entry an interval.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,7 +12,7 @@ use rolecast_common::time::Time;
 
 use crate::placement::Slot;
 
-/// How fine it is. It adds to the time until a dead node is noticed, twice at most.
+/// Length of a tick. It is added to the time until a dead node is noticed, twice at most.
 const TICK: Duration = Duration::from_millis(10);
 
 /// A point in time, in ticks.
@@ -49,12 +50,12 @@ impl Rounds {
         self.0.entry(tick).or_default().push(slot);
     }
 
-    /// Returns when the first of them is due.
+    /// Returns the time at which the first of them is due.
     pub(super) fn next(&self) -> Option<Time> {
         self.0.first_key_value().map(|(tick, _)| tick.time())
     }
 
-    /// Takes those that are due by now, a tick at a time.
+    /// Removes and returns the nodes of the first tick that is due.
     pub(super) fn take(&mut self, now: Time) -> Option<(Tick, Vec<Slot>)> {
         let first = self.0.first_entry()?;
         (first.key().time() <= now).then(|| first.remove_entry())

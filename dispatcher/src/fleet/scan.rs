@@ -1,4 +1,4 @@
-//! All nodes looked at in turn, for a kind of jobs.
+//! Scans of all nodes for a kind of jobs.
 
 use rolecast_common::label::Requirement;
 
@@ -7,8 +7,8 @@ use super::candidate::Candidate;
 use crate::placement::{CategoryIndex, Estimate, Fit, Obstacle, Outlook, Shortfall, Slot};
 
 impl Fleet {
-    /// Returns how well each node suits such jobs, before any figures. Where there is an
-    /// index of their class it knows, and no node has to be looked up.
+    /// Returns the fitness of each node for such jobs, before any figures. If there is an
+    /// index of their class it has the answer, and no node has to be looked up.
     pub(super) fn fits<'a>(
         &'a self,
         category: CategoryIndex,
@@ -25,7 +25,7 @@ impl Fleet {
         }
     }
 
-    /// Calls `visit` with what the job would meet on each node, or why not.
+    /// Calls `visit` with the estimate for the job on each node, or the obstacle.
     pub(super) fn scan(
         &self,
         job: &Candidate<'_>,
@@ -47,7 +47,7 @@ impl Fleet {
         }
     }
 
-    /// Returns which nodes can take the job, and what keeps the others from it.
+    /// Returns which nodes can take the job, and what keeps it from the others.
     pub fn shortfall(&self, job: &Candidate<'_>) -> Shortfall {
         let mut shortfall = Shortfall::default();
         self.scan(job, self.board.outlook(), |_, estimate| {
@@ -56,8 +56,8 @@ impl Fleet {
         shortfall
     }
 
-    /// Returns which nodes can take jobs of the category that require nothing, and how
-    /// well each suits them, or what keeps it from them.
+    /// Returns the fitness of each node for jobs of the category without a requirement,
+    /// or the obstacle.
     fn admissions(
         &self,
         category: CategoryIndex,
@@ -73,12 +73,13 @@ impl Fleet {
         })
     }
 
-    /// Returns what keeps jobs of the category from each node, if anything does.
+    /// Returns the obstacle that keeps jobs of the category from each node, if there is
+    /// one.
     pub fn obstacles(&self, category: CategoryIndex) -> impl Iterator<Item = Option<Obstacle>> {
         self.admissions(category).map(|(_, fit)| fit.err())
     }
 
-    /// Returns how many jobs of the category the nodes could start at once.
+    /// Returns the number of jobs of the category that the nodes could start at once.
     pub fn free_jobs(&self, category: CategoryIndex) -> u32 {
         let open = self.admissions(category);
         let open = open.filter_map(|(slot, fit)| Some((slot, fit.ok()?)));
@@ -86,8 +87,7 @@ impl Fleet {
         free.fold(0, u32::saturating_add)
     }
 
-    /// Returns whether a node that is not barred takes such jobs, now or once it has
-    /// room.
+    /// Whether a node that is not barred takes such jobs, now or once it has room.
     pub fn has_other(&self, job: &Candidate<'_>) -> bool {
         let fits = self.fits(job.category, job.requirement);
         self.board.slots().any(|slot| {

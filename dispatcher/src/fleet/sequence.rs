@@ -1,10 +1,11 @@
-//! The sequence of a start's heartbeats: one that does not rise is old, or comes twice.
+//! Sequence numbers of a boot's heartbeats: one that does not rise is old or a duplicate.
 //!
-//! But whoever can publish in the node's name, be it a broken second process, can send a
-//! number far above all, and every genuine heartbeat would be below it for ever. So numbers
-//! below count again when nothing above has come for as long as two missed heartbeats, and
-//! they themselves rose all the time, at the pace of heartbeats. Old messages that are sent
-//! again do neither while the worker lives; those that come late all at once have no pace.
+//! But anybody who can publish in the node's name, such as a broken second process, can
+//! send a number far above all, and every genuine heartbeat would be below it for ever.
+//! So lower numbers count again when none above has arrived for as long as two missed
+//! heartbeats, and they themselves rose all the time, at the pace of heartbeats. Replayed
+//! old messages do neither while the worker lives; old messages that arrive late all at
+//! once have no pace.
 
 use std::time::Duration;
 
@@ -12,10 +13,10 @@ use rolecast_common::time::Time;
 
 use super::boots::MISSED_TENTHS;
 
-/// Heartbeats below the highest that rise one after another, at least.
+/// The least number of rising heartbeats below the highest one.
 const RISEN_MIN: u32 = 3;
-/// The intervals, in tenths, over which they come. Three heartbeats are two apart; this
-/// leaves room for one that was late.
+/// The least time over which they arrive, in tenths of an interval. Three heartbeats are
+/// two intervals apart; this leaves room for one that was late.
 const PACE_TENTHS: u32 = 15;
 
 #[derive(Debug)]
@@ -24,7 +25,7 @@ pub(super) struct Sequence {
     below: Option<Below>,
 }
 
-/// Heartbeats below the highest that came one after another.
+/// A row of rising heartbeats below the highest one.
 #[derive(Clone, Copy, Debug)]
 struct Below {
     last: u64,
@@ -40,8 +41,8 @@ impl Sequence {
         }
     }
 
-    /// Takes a heartbeat's number; returns whether it counts. `seen` is when the last one
-    /// that counted came, and `interval` how far apart they are.
+    /// Processes a heartbeat's number; returns whether it counts. `seen` is the time of
+    /// the last one that counted, and `interval` the time between two.
     pub(super) fn take(
         &mut self,
         now: Time,
@@ -74,7 +75,7 @@ impl Sequence {
 mod tests {
     use super::*;
 
-    /// A start whose heartbeats are a second apart; the first one came at 0 s.
+    /// A boot whose heartbeats are a second apart; the first one arrived at 0 s.
     struct World {
         sequence: Sequence,
         seen: Time,
@@ -124,7 +125,7 @@ mod tests {
         for number in 40..50 {
             assert!(!world.beat(9.0, number), "{number}");
         }
-        // Nor does one that comes again and again.
+        // Nor does one that arrives again and again.
         for tenth in 0..100u32 {
             assert!(!world.beat(10.0 + f64::from(tenth) / 10.0, 49));
         }

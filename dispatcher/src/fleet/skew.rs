@@ -1,24 +1,24 @@
-//! How far the clock of a node is from this dispatcher's, by when its heartbeats were
-//! sent and heard.
+//! Clock skew of a node against this dispatcher, from the times at which its heartbeats
+//! were sent and received.
 //!
-//! A heartbeat takes time, never less than none: each tells a difference that is too
-//! small by that. So of the last few the largest is the nearest to the truth. Those of an
-//! outage come all at once after it: one that catches up with those before it shows that
-//! they were held up, and they count no more.
+//! A heartbeat takes time, never less than none, so each shows a difference that is too
+//! small by that time. So of the last few the largest is the nearest to the truth. The
+//! heartbeats of an outage arrive all at once after it: one that catches up with those
+//! before it shows that they were delayed, and they no longer count.
 
 use std::collections::VecDeque;
 
 use rolecast_common::time::WallTime;
 
-/// Heartbeats that are remembered. One of so many was surely not held up.
+/// Heartbeats that are remembered. One of so many was surely not delayed.
 const SAMPLES_MAX: usize = 8;
-/// From how many on the difference is told.
+/// Heartbeats from which on the difference is reported.
 const SAMPLES_MIN: usize = 3;
-/// Milliseconds beyond which a clock is wrong, and below which it is right again. Guessed:
+/// Milliseconds above which a clock is wrong, and below which it is right again. Guessed:
 /// far above what messages take, and what time servers keep.
 const WRONG_MS: i64 = 2000;
 const RIGHT_MS: i64 = 1000;
-/// One heartbeat has caught up with another by so many milliseconds. Guessed: more than a
+/// Milliseconds by which one heartbeat has caught up with another. Guessed: more than a
 /// busy host delays one, and less than heartbeats are apart.
 const CAUGHT_UP_MS: i64 = 500;
 
@@ -29,7 +29,7 @@ pub(super) struct Skew {
 }
 
 impl Skew {
-    /// Takes a heartbeat; returns the difference if it is news that the clock is wrong.
+    /// Adds a heartbeat; returns the difference if the clock is newly found wrong.
     pub(super) fn observe(&mut self, sent: WallTime, heard: WallTime) -> Option<i64> {
         let millis = |time: WallTime| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
         let ahead = millis(sent).saturating_sub(millis(heard));
@@ -50,7 +50,7 @@ impl Skew {
         is_news.then_some(skew)
     }
 
-    /// Forgets: another start of the worker may be on another host.
+    /// Forgets all samples: another boot of the worker may be on another host.
     pub(super) fn reset(&mut self) {
         *self = Self::default();
     }
@@ -83,7 +83,7 @@ mod tests {
             let mut told = Vec::new();
             for second in 0..60 {
                 let sent = 1_000_000 + 1000 * second;
-                // All of an outage arrive when it is over.
+                // All messages of an outage arrive when it is over.
                 let is_held = (10..10 + length).contains(&second);
                 let heard = if is_held {
                     1_010_000 + 1000 * length

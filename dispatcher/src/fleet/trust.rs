@@ -1,4 +1,4 @@
-//! Which nodes are trusted with jobs of which categories.
+//! Trust in nodes, by category of jobs.
 
 use rolecast_common::id::{Attempt, Category, NodeId, Sequence};
 use rolecast_common::time::{Now, Time};
@@ -9,7 +9,7 @@ use super::{Fleet, Node};
 use crate::placement::CategoryIndex;
 
 impl Fleet {
-    /// A job of the category was sent to the node, which is perhaps on trial.
+    /// Records that a job of the category was sent to the node, which may be on trial.
     pub(super) fn note_probe(&mut self, now: Time, id: &NodeId, category: CategoryIndex) {
         let Some(node) = self.nodes.get_mut(id) else {
             return;
@@ -20,7 +20,7 @@ impl Fleet {
         }
     }
 
-    /// Returns of which category the job is, and whether the node is judged by it alone.
+    /// Returns the category of the job, and whether the node is judged by it alone.
     fn trial(&self, id: &NodeId, job: Sequence) -> Option<(CategoryIndex, bool)> {
         let node = self.nodes.get(id)?;
         let entry = node.ledger.get(job)?;
@@ -32,7 +32,7 @@ impl Fleet {
         ))
     }
 
-    /// A job completed there; returns whether the node had been kept out until then.
+    /// Records a completed job; returns whether the node had been kept out until then.
     pub(super) fn note_completed(&mut self, now: Time, id: &NodeId, job: Sequence) -> bool {
         let Some((category, is_probe)) = self.trial(id, job) else {
             return false;
@@ -48,14 +48,14 @@ impl Fleet {
         is_restored
     }
 
-    /// The job failed there; returns the doubt if the node is distrusted from now on.
+    /// Records a failed job; returns the doubt if the node is distrusted from now on.
     pub fn fail(&mut self, now: Now, id: &NodeId, job: Sequence, reason: &str) -> Option<Doubt> {
         let trial = self.trial(id, job);
         self.end(now.time, id, job);
         self.note_failed(now, id, trial, reason)
     }
 
-    /// The job did not end there in time, and may still run.
+    /// Records a job that did not end there in time, and may still run.
     pub fn fail_unended(
         &mut self,
         now: Now,
@@ -86,7 +86,7 @@ impl Fleet {
         doubt
     }
 
-    /// Looks again at how jobs end on a node; returns the categories for which it is
+    /// Judges the conduct of a node again; returns the categories for which it is
     /// distrusted from now on.
     pub fn review(&mut self, now: Now, id: &NodeId) -> Vec<(Category, Doubt)> {
         let Some(node) = self.nodes.get_mut(id) else {
@@ -105,7 +105,8 @@ impl Fleet {
         named.collect()
     }
 
-    /// The node could not start the job; returns the doubt if that begins a pause.
+    /// Records that the node could not start the job; returns the doubt if that begins a
+    /// pause.
     pub fn fail_to_start(
         &mut self,
         now: Now,
@@ -125,7 +126,7 @@ impl Fleet {
         doubt
     }
 
-    /// Returns whether the node may be believed that a job of the category is hopeless.
+    /// Whether the node's verdict that a job of the category is hopeless is credible.
     pub fn is_credible(&self, id: &NodeId, category: CategoryIndex) -> bool {
         let conduct = self
             .nodes
@@ -134,7 +135,7 @@ impl Fleet {
         conduct.is_some_and(|conduct| conduct.is_credible(self.categories[category].peers))
     }
 
-    /// A failure there was the job's own, as others confirmed.
+    /// Takes back a failure there that others confirmed to be the job's own.
     pub fn excuse(&mut self, id: &NodeId, category: CategoryIndex) {
         let node = self.nodes.get_mut(id);
         if let Some(conduct) = node.and_then(|node| node.conduct.get_mut(&category)) {
@@ -142,7 +143,7 @@ impl Fleet {
         }
     }
 
-    /// Returns for which categories the node is kept out, and why.
+    /// Returns the categories that the node is kept out of, with reasons.
     pub(super) fn distrust(&self, node: &Node) -> Vec<Distrust> {
         let doubted = node.conduct.iter();
         let doubted = doubted.filter_map(|(at, conduct)| Some((*at, conduct, conduct.doubt()?)));

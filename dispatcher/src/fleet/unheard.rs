@@ -1,9 +1,10 @@
 //! Nodes where nobody seems to listen.
 //!
 //! A heartbeat costs nothing, and a node that does not exist is always idle. But each is
-//! pinged, and the server says at once if nobody is there to hear that. Such a node gets no
-//! jobs until it answers. A worker that listens to jobs and not to pings looks the same, so
-//! these nodes are tried in turn, and who has completed a job is never taken for one again.
+//! pinged, and the server reports at once if nobody listens to that. Such a node gets no
+//! jobs until it answers. A worker that listens to jobs and not to pings looks the same,
+//! so these nodes are tried in turn, and a node that has completed a job never counts as
+//! one again.
 
 use std::collections::VecDeque;
 
@@ -11,22 +12,22 @@ use rolecast_common::id::NodeId;
 
 use super::{Fleet, Node};
 
-/// Those that are to be tried, in turn.
+/// The nodes that are to be tried, in turn.
 #[derive(Debug, Default)]
 pub(super) struct Unheard(VecDeque<NodeId>);
 
-/// What is known of one node.
+/// The state of one node.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Hearing {
-    /// The server said that nobody listens, and nothing has shown that somebody does.
+    /// The server reported that nobody listens, and nothing has shown that somebody does.
     pub(super) is_unheard: bool,
-    /// It may have jobs all the same, until the server says so again.
+    /// It may get jobs all the same, until the server reports that again.
     is_tried: bool,
     is_queued: bool,
 }
 
 impl Hearing {
-    /// Returns whether it gets no jobs.
+    /// Whether it gets no jobs.
     pub(super) fn is_closed(self) -> bool {
         self.is_unheard && !self.is_tried
     }
@@ -37,14 +38,14 @@ impl Node {
         self.pulse.has_answered() || self.completed > 0
     }
 
-    /// Returns whether nobody seems to listen there.
+    /// Whether nobody seems to listen there.
     pub fn is_unheard(&self) -> bool {
         self.hearing.is_unheard
     }
 }
 
 impl Fleet {
-    /// Takes the server's word that nobody listens there.
+    /// Records the server's report that nobody listens there.
     pub(super) fn doubt_hearing(&mut self, id: &NodeId) {
         let Some(node) = self.nodes.get_mut(id) else {
             return;
@@ -58,7 +59,7 @@ impl Fleet {
         self.queue_unheard(id);
     }
 
-    /// Lets an unheard node have its turn; called with each of its heartbeats.
+    /// Queues an unheard node for its turn; called with each of its heartbeats.
     pub(super) fn queue_unheard(&mut self, id: &NodeId) {
         let node = self.nodes.get_mut(id);
         let node = node.filter(|node| node.hearing.is_closed());
@@ -67,7 +68,7 @@ impl Fleet {
         }
     }
 
-    /// Somebody does listen there.
+    /// Records that somebody does listen there.
     pub(super) fn note_hearing(&mut self, id: &NodeId) {
         let node = self.nodes.get_mut(id);
         if let Some(node) = node.filter(|node| node.is_unheard()) {
@@ -77,7 +78,7 @@ impl Fleet {
         }
     }
 
-    /// Lets the next of them have a job; the server's next word ends that.
+    /// Gives the next of them a job; the server's next report ends that.
     pub fn try_unheard(&mut self) {
         while let Some(id) = self.unheard.0.pop_front() {
             let Some(node) = self.nodes.get_mut(&id) else {

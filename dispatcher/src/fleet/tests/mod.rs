@@ -1,4 +1,4 @@
-//! Heartbeats that must not be believed, and nodes that come and go.
+//! Tests of heartbeats that must be refused, and of nodes that join and leave.
 
 mod placing;
 
@@ -75,7 +75,7 @@ fn ocr() -> Policy {
     policy("ocr", average)
 }
 
-/// Returns a category whose jobs run for a second and use so much.
+/// Returns a category whose jobs run for a second and use this much.
 pub(crate) fn policy(category: &str, average: Resources) -> Policy {
     Policy {
         category: Category::new(category).unwrap(),
@@ -157,7 +157,7 @@ fn one_heartbeat_far_ahead_locks_no_node_out() {
         let beat = beat("n1", "a", u64::from(second) + 1);
         take(&mut fleet, f64::from(second), &beat).unwrap();
     }
-    // Somebody with its login knows its boot.
+    // Anybody with its login knows its boot.
     take(&mut fleet, 9.5, &beat("n1", "a", u64::MAX)).unwrap();
     let mut refused = 0;
     for second in 10..30u32 {

@@ -1,4 +1,4 @@
-//! Jobs are placed on nodes, recorded, and learned from.
+//! Tests of placing jobs on nodes, recording the choice and learning from it.
 
 use super::*;
 use crate::fleet::forecasts::UNPROVEN_FORECASTS_MAX;
@@ -45,7 +45,7 @@ fn a_job_goes_where_its_labels_are_or_nowhere() {
     let shortfall = fleet.shortfall(&candidate(&other, None));
     assert_eq!(shortfall.to_string(), "3 without the labels");
     assert!(shortfall.is_hopeless());
-    // The label comes with a heartbeat, and the index notices.
+    // The label arrives with a heartbeat, and the index notices.
     let mut labelled = beat("n1", "a", 2);
     labelled.labels.insert("gpu", "h100").unwrap();
     take(&mut fleet, 1.0, &labelled).unwrap();
@@ -345,8 +345,8 @@ fn the_record_of_a_job_sent_to_its_claimed_node_leads_there_again() {
     assert_eq!(made_again, record.node.as_ref());
 }
 
-/// Sends so many jobs to a node at first, and hears after so many seconds what all
-/// and what jobs use.
+/// Sends so many jobs to a node at first, and takes heartbeats after so many seconds with
+/// the use of all and of jobs.
 fn after(jobs: u64, beats: &[(f64, f64, f64)]) -> (Fleet, Slot) {
     let mut fleet = fleet();
     take(&mut fleet, 0.0, &beat("n1", "a", 1)).unwrap();
