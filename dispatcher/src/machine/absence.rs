@@ -1,4 +1,4 @@
-//! Nodes that are late are asked, and those that are gone lose their jobs.
+//! Absent nodes: late ones are probed, and those that are gone lose their jobs.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use super::{Event, Machine, Output, State};
 use crate::fleet::{Missed, Presence, ROLL_MAX};
 use crate::roles;
 
-/// How often all nodes are asked because one is missing. It bounds what that costs
+/// Least time between two probes of all nodes because one is missing. It bounds the cost
 /// where workers die all the time.
 const ROLL_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -19,7 +19,8 @@ const ABSENT: &str = "nobody listens on its subject";
 const SILENT: &str = "its heartbeats stopped";
 
 impl Machine {
-    /// Returns when a node is to be looked at; `None` while nobody may be judged.
+    /// Returns the next time at which a node is looked at; `None` while no node may be
+    /// judged.
     pub(super) fn look_due(&self) -> Option<Time> {
         self.fleet.next_look().filter(|_| !self.is_deaf)
     }
@@ -53,8 +54,8 @@ impl Machine {
         self.tell_suspicion(now.time, out);
     }
 
-    /// Takes the server's word that nobody listens on the node's subject. If a server
-    /// died, others are missing too: they are asked before one of them is given up.
+    /// Handles the server's report that nobody listens on the node's subject. If a server
+    /// died, others are missing too: they are probed before one of them is given up.
     pub(super) fn note_absence(&mut self, now: Now, node: &NodeId, out: &mut Vec<Output>) {
         let Some(since) = self.hearing.since(now.time) else {
             return;
@@ -72,7 +73,7 @@ impl Machine {
         self.call_roll(out);
     }
 
-    /// Asks all nodes for an answer, or as many as suffice to tell what is wrong.
+    /// Probes all nodes, or as many as suffice to find out what is wrong.
     pub(super) fn call_roll(&mut self, out: &mut Vec<Output>) {
         let nodes = self.fleet.nodes().filter(|node| !node.is_gone());
         let nodes = nodes.map(|node| node.id().clone()).take(ROLL_MAX);
@@ -110,8 +111,9 @@ impl Machine {
         }
     }
 
-    /// After an outage of ours: the server is told that what is held or runs is alive,
-    /// before it delivers that again, and what was to be stored is asked for at once.
+    /// After an outage of this dispatcher: extends the deliveries of all jobs that are
+    /// held or run, before the server delivers them again, and repeats the unanswered
+    /// writes at once.
     pub(super) fn revive_jobs(&mut self, now: Now, out: &mut Vec<Output>) {
         let mut alive = Vec::with_capacity(self.jobs.len());
         for (sequence, job) in &mut self.jobs {
@@ -129,8 +131,8 @@ impl Machine {
         out.extend(alive.into_iter().map(|(_, ack)| Output::KeepAlive(ack)));
     }
 
-    /// Returns whether a dispatcher that has just taken the lead, after an outage, waits
-    /// for workers it knows: the server may deliver again what they have in hand.
+    /// Whether a dispatcher that has just taken the lead, after an outage, waits for
+    /// workers that it knows: the server may redeliver jobs that they have in hand.
     pub(super) fn waits_for_workers(&self, now: Time) -> bool {
         let Some(led_since) = self.led_since else {
             return false;
@@ -142,7 +144,8 @@ impl Machine {
                 .any(|node| !node.is_gone() && node.age(now) > now.since(led_since))
     }
 
-    /// A job could not be sent: it never left, and waits again where it was.
+    /// Takes a job back that could not be sent: it never left, and waits again at its
+    /// former place.
     pub(super) fn take_back(
         &mut self,
         now: Now,

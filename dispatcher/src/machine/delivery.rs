@@ -1,4 +1,4 @@
-//! A job arrives from the stream, for the first time or again.
+//! Deliveries: a job arrives from the stream, for the first time or again.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use rolecast_common::wire::RecordStatus;
 
 use super::{Delivery, History, Job, Machine, Output, State, Stray};
 
-/// A delay that is as good as over is not worth another delivery.
+/// The shortest delay that is worth another delivery.
 const DELAY_MIN: Duration = Duration::from_millis(5);
 
 impl Machine {
@@ -47,7 +47,7 @@ impl Machine {
     fn admit(&mut self, now: Now, delivery: Delivery, out: &mut Vec<Output>) {
         let sequence = delivery.ack.sequence();
         let away = self.away.remove(&sequence);
-        // A recreated stream counts from 1 again: the id tells another job.
+        // A recreated stream counts from 1 again: the id shows a different job.
         let away = away.filter(|away| away.history.job == delivery.job);
         let early = away
             .as_ref()
@@ -90,7 +90,7 @@ impl Machine {
             self.expire(now, sequence, job, out);
             return;
         }
-        // After a take-over jobs come back before their delay is over.
+        // After a take-over jobs are redelivered before their delay is over.
         let wait = options.not_before.unwrap_or_default().since(now.wall);
         let wait = wait.max(early);
         if wait > DELAY_MIN {
@@ -102,7 +102,7 @@ impl Machine {
         self.jobs.insert(sequence, job);
     }
 
-    /// Buries a job that no consumer delivers.
+    /// Dead-letters a job that no consumer delivers.
     pub(super) fn bury_stray(&mut self, now: Now, stray: Stray, out: &mut Vec<Output>) {
         if self.settled.contains(stray.sequence) || !self.strays.insert(stray.sequence) {
             return;
@@ -116,14 +116,14 @@ impl Machine {
 }
 
 impl Job {
-    /// Takes what is known of its former attempts.
+    /// Restores the history of its former attempts.
     pub(super) fn remember(&mut self, history: History) {
         self.failures = history.failures;
         self.losses = history.losses;
         self.suspicion = history.suspicion;
     }
 
-    /// Returns whether it may have to let others pass, that can go where it cannot.
+    /// Whether other jobs may pass it, because they may go where it cannot.
     pub(super) fn is_choosy(&self) -> bool {
         !self.requirement.is_empty() || self.has_history()
     }

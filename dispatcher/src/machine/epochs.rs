@@ -1,18 +1,17 @@
-//! Nodes that tell of a later epoch than any that is known here.
+//! Nodes that report a later epoch than any that is known here.
 //!
-//! A node refuses dispatchers older than the latest that it has seen, and whoever has its
-//! rights can say any epoch. So its word has the lease looked at, and what the bucket says
-//! counts:
+//! A node refuses dispatchers older than the latest that it has seen, and anybody with
+//! its rights can report any epoch. So its report causes a read of the lease, and the
+//! bucket decides:
 //!
-//! 1. Another dispatcher holds the lease: this one stands by, as it does whenever it finds
-//!    that out.
-//! 2. The lease is this one's. The node is told so, and its word changes nothing.
-//! 3. But the bucket may have been rolled back, or be a new one: then the nodes know of
-//!    dispatchers that it does not know of, and would refuse this one for ever. If most nodes
-//!    tell of a later epoch, a leader has to take one above.
-//! 4. For that a node counts only if it has not followed this leader before: nobody else can
-//!    have led while the lease was held without a break, so a node that followed it within
-//!    that time has its later epoch from nobody.
+//! 1. Another dispatcher holds the lease: this one stands by, as it always does then.
+//! 2. The lease is this one's. The node is notified, and its report changes nothing.
+//! 3. But the bucket may have been rolled back, or be a new one. Then the nodes know of
+//!    dispatchers that the bucket does not know, and would refuse this one for ever. If
+//!    most nodes report a later epoch, a leader has to take one above it.
+//! 4. For that a node counts only if it has not followed this leader before. No other
+//!    dispatcher can have led while the lease was held without a break, so a node that
+//!    followed this one within that time has its later epoch from no dispatcher.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -23,37 +22,37 @@ use rolecast_common::wire::{AdmissionVerdict, Heartbeat};
 
 use super::{Machine, Output, Trouble};
 
-/// How long it is shown that a node follows another epoch: some heartbeats.
+/// Time for which the status shows that a node follows another epoch: some heartbeats.
 const SHOWN: Duration = Duration::from_secs(10);
-/// How often the lease is looked at for what nodes tell, however many do: it is renewed
-/// three times as often anyway.
+/// Least time between two reads of the lease because of such reports, however many there
+/// are: it is renewed three times as often anyway.
 const DOUBT_INTERVAL: Duration = Duration::from_secs(1);
-/// How often one node is told that the bucket does not know its epoch. Guessed: it logs that
-/// once, and one that was not told has lost little.
+/// Least time between two notices to one node that the bucket does not know its epoch.
+/// Guessed: it logs that once, and a missed notice costs little.
 const TELL_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Nodes that follow a later epoch.
 #[derive(Debug, Default)]
 pub(super) struct Later {
     words: BTreeMap<NodeId, Word>,
-    /// How many of them count as evidence.
+    /// The number of reports that count as evidence.
     evidence: usize,
-    /// Since when the lease is held without a break.
+    /// Start of the unbroken hold of the lease.
     unbroken: Time,
-    /// When the lease was to be looked at last.
+    /// Time of the last order to read the lease.
     doubted: Option<Time>,
 }
 
-/// A node's word.
+/// A node's report of a later epoch.
 #[derive(Clone, Copy, Debug)]
 struct Word {
     epoch: Epoch,
-    /// Since when it tells this one, and any that is later than ours.
+    /// Start of its reports of this epoch, and of any that is later than ours.
     since: Time,
     first: Time,
     /// Whether it may show that the bucket was rolled back.
     is_evidence: bool,
-    /// When it was told that the bucket does not know the epoch.
+    /// Time of the last notice to it that the bucket does not know the epoch.
     told: Option<Time>,
 }
 
@@ -64,7 +63,7 @@ impl Later {
         }
     }
 
-    /// Takes that until now another dispatcher may have led.
+    /// Records that another dispatcher may have led until now.
     pub(super) fn note_break(&mut self, now: Time) {
         self.unbroken = now;
         self.evidence = self.words.len();
@@ -73,7 +72,8 @@ impl Later {
         }
     }
 
-    /// Takes a node's word; `followed` is when it followed this dispatcher last.
+    /// Records a node's report; `followed` is the last time at which it followed this
+    /// dispatcher.
     fn take(&mut self, now: Time, node: &NodeId, epoch: Epoch, followed: Option<Time>) -> Word {
         let is_evidence = followed.is_none_or(|at| at < self.unbroken);
         let word = self.words.entry(node.clone()).or_insert_with(|| {
@@ -92,13 +92,13 @@ impl Later {
         *word
     }
 
-    /// Returns the largest epoch of those that count.
+    /// Returns the largest epoch among the evidence.
     fn largest(&self) -> Option<Epoch> {
         let counted = self.words.values().filter(|word| word.is_evidence);
         counted.map(|word| word.epoch).max()
     }
 
-    /// Returns whether the lease is to be looked at, at most so often.
+    /// Whether the lease is to be read, at most once per interval.
     fn may_doubt(&mut self, now: Time) -> bool {
         let is_due = self
             .doubted
@@ -152,7 +152,7 @@ impl Machine {
         if self.later.may_doubt(now.time) {
             out.push(Output::DoubtLease);
         }
-        // Its word against that of the bucket, which has answered since.
+        // The bucket has answered since, and its answer outweighs the report.
         if self.hearing.is_confirmed_since(word.first) {
             self.show_later(now, node, theirs, out);
         }
@@ -161,7 +161,8 @@ impl Machine {
         }
     }
 
-    /// Takes that there was a later epoch: of what most nodes tell the next one is above.
+    /// Concludes that there was a later epoch: the next one is above the largest of the
+    /// evidence.
     fn follow(&mut self, now: Time, node: &NodeId, ours: Epoch, out: &mut Vec<Output>) {
         let (later, nodes) = (self.later.evidence, self.fleet.watched());
         self.known = self.known.max(self.later.largest().unwrap_or(ours));

@@ -1,14 +1,14 @@
-//! How many jobs to ask the stream for: what can be placed, and a few to hold.
+//! Number of jobs to fetch from the stream: those that can be placed, and a few to hold.
 
 use rolecast_common::subjects::Source;
 use rolecast_common::time::Time;
 
 use super::{Machine, Output};
 
-/// Jobs held when no node has room, so that the oldest can expire, and start
-/// without a round trip when room comes.
+/// Jobs held when no node has room, so that the oldest can expire, and start without a
+/// round trip when there is room.
 const HELD_MIN: u32 = 16;
-/// Bounds the payloads held for one category and priority.
+/// The most jobs held for one category and priority: bounds their payloads.
 const HELD_MAX: u32 = 2048;
 
 impl Machine {
@@ -41,8 +41,8 @@ impl Machine {
         if !self.takeover.is_over(now, self.params.warm_up) || self.waits_for_workers(now) {
             return;
         }
-        // New room on the nodes is noticed by the sweep at the latest; to look
-        // at every node for every message would cost more than all else.
+        // New room on the nodes is noticed by the sweep at the latest; looking at every
+        // node for every message would cost more than all else.
         let is_sweep = self.swept == now;
         for (source, room) in &mut self.rooms {
             let returning = u32::try_from(room.returning.len()).unwrap_or(u32::MAX);
@@ -66,7 +66,7 @@ impl Machine {
             let asked = room.pulls.asked();
             let missing = target.saturating_sub(room.len()).saturating_sub(asked);
             // The stream delivers first what was given back: a full room must not keep it
-            // there, behind jobs that came after it.
+            // there, behind later jobs.
             let missing = missing.max(returning.min(HELD_MAX).saturating_sub(asked));
             // Few large pulls cost the server less than many small ones.
             let is_worth_it = missing > 0 && (asked == 0 || missing >= room.enough);

@@ -1,5 +1,5 @@
-//! What forecasts need beside heartbeats: arrivals counted, lessons passed on,
-//! the capacity map published, and checkpoints, a few nodes at a time.
+//! Forecast duties beside heartbeats: counts of arrivals, lessons, the capacity map, and
+//! checkpoints, a few nodes at a time.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -14,28 +14,28 @@ use crate::capacity::{self, Demands};
 use crate::category::Policy;
 use crate::forecast::{AHEAD_COUNT, Ahead, Model, NodeForecast, Stack};
 
-/// How often the capacity map is published.
+/// Interval at which the capacity map is published.
 const PUBLISH_INTERVAL: Duration = Duration::from_secs(10);
 /// Node entries in one map, over all roles and horizons: in JSON they take
 /// about 110 bytes each, and a message has at most a mebibyte.
 const ENTRIES_MAX: usize = 6000;
-/// Nodes asked for lessons in one sweep: 64 a second, so that ten thousand
-/// take less time than it takes to fit anew.
+/// Nodes whose lessons are taken in one sweep: 64 a second, so that ten thousand take
+/// less time than the interval between fits.
 const LEARN_NODES: usize = 16;
 /// Sweeps over which the checkpoints of all nodes are spread: four minutes.
 const SAVE_SWEEPS: usize = 960;
-/// Checkpoints a sweep makes at least, lest a small fleet wait.
+/// The least number of checkpoints per sweep, so that a small fleet does not wait.
 const SAVE_MIN: usize = 4;
-/// Checkpoints made when stopping. More would take longer than is waited for;
-/// those of the others are a few minutes old.
+/// Checkpoints made at a stop. More would take longer than the stop waits; those of the
+/// others are a few minutes old.
 const SAVE_LAST_MAX: usize = 512;
-/// How long forecasts from before the start wait for their nodes.
+/// Time for which forecasts from before the start wait for their nodes.
 const REMEMBER: Duration = Duration::from_secs(15 * 60);
 
-/// What is under way.
+/// The work in progress.
 #[derive(Debug, Default)]
 pub(super) struct Forecasting {
-    /// The node that was asked for lessons last.
+    /// The node whose lessons were taken last.
     taught: Option<NodeId>,
     published: Option<Time>,
     /// Nodes whose checkpoint is due.
@@ -45,7 +45,7 @@ pub(super) struct Forecasting {
 }
 
 impl Machine {
-    /// Takes forecasts from before the start, and the stack over the experts.
+    /// Restores forecasts from before the start, and the stack over the experts.
     pub fn remember_forecasts(
         &mut self,
         forecasts: Vec<(NodeId, NodeForecast)>,
@@ -64,7 +64,7 @@ impl Machine {
         }
     }
 
-    /// Takes how many jobs of each category the stream holds.
+    /// Records the number of jobs of each category that the stream holds.
     pub(super) fn count_arrivals(&mut self, now: Now, held: &BTreeMap<Category, u64>) {
         if self.params.forecast.mode == ForecastMode::Off {
             return;
@@ -75,14 +75,14 @@ impl Machine {
         }
     }
 
-    /// Notes that the stream holds one job of the category less.
+    /// Records that the stream holds one job of the category less.
     pub(super) fn count_settled(&mut self, category: &Category) {
         if let Some(service) = self.services.get_mut(category) {
             service.settled += 1;
         }
     }
 
-    /// Makes the checkpoints of all nodes due, a few in each sweep.
+    /// Schedules the checkpoints of all nodes, a few in each sweep.
     pub(super) fn begin_checkpoints(&mut self) {
         let nodes = self.fleet.nodes().filter(|node| !node.is_gone());
         let unsaved: VecDeque<NodeId> = nodes.map(|node| node.id().clone()).collect();
@@ -143,7 +143,7 @@ impl Machine {
         }
     }
 
-    /// Returns how much room each role will have.
+    /// Returns the role capacity map.
     pub fn capacity(&self, now: Now) -> CapacityMap {
         let role_count = self.roles().len().max(1);
         CapacityMap {
@@ -157,7 +157,7 @@ impl Machine {
         }
     }
 
-    /// Returns the room of each role, with at most so many nodes of each listed.
+    /// Returns the room of each role, with at most `listed_max` nodes of each listed.
     pub(super) fn role_capacities(&self, listed_max: usize) -> BTreeMap<Role, RoleCapacity> {
         let roles = self.roles();
         let demands = self.demands(&roles);
@@ -172,8 +172,8 @@ impl Machine {
             .collect()
     }
 
-    /// Returns the roles that a node holds or a category names, each with how
-    /// many nodes hold it.
+    /// Returns the roles that a node holds or a category names, each with the number of
+    /// nodes that hold it.
     fn roles(&self) -> BTreeMap<Role, usize> {
         let policies = self.services.values().map(|service| &service.policy);
         let named = policies.flat_map(|policy| &policy.roles);
@@ -186,7 +186,7 @@ impl Machine {
             .collect()
     }
 
-    /// Returns what the jobs expected on the nodes of each role will use.
+    /// Returns the use of the jobs expected on the nodes of each role.
     fn demands(&self, roles: &BTreeMap<Role, usize>) -> BTreeMap<Role, Demands> {
         let mut demands: BTreeMap<Role, Demands> = BTreeMap::new();
         for service in self.services.values() {
@@ -208,7 +208,7 @@ impl Machine {
         demands
     }
 
-    /// Returns what is forecast for a node.
+    /// Returns the forecast of a node.
     pub fn forecast(&self, now: Now, id: &NodeId) -> ForecastView {
         let node = self.fleet.get(id);
         let forecast = node.and_then(|node| node.forecast());
@@ -223,8 +223,9 @@ impl Machine {
     }
 }
 
-/// Returns where a category's jobs will run: on the best of its roles that some
-/// node holds; where any role will do, on all in proportion to their nodes.
+/// Returns the roles whose nodes will run a category's jobs, with their shares: the best
+/// of its roles that some node holds; where any role is permitted, all in proportion to
+/// their nodes.
 fn shares<'a>(policy: &'a Policy, roles: &'a BTreeMap<Role, usize>) -> Vec<(&'a Role, f64)> {
     let is_held = |role: &&Role| roles.get(*role).is_some_and(|count| *count > 0);
     let best = policy.roles.iter().find(is_held).or(policy.roles.first());

@@ -1,8 +1,8 @@
-//! Since when this dispatcher receives everything that is sent to it.
+//! The time since which this dispatcher receives everything that is sent to it.
 //!
-//! Silence is measured less the receiver's own deafness: while it is cut off, while it
-//! is not sure of its lease, after its process stood still, and until workers had the
-//! time to connect again, nobody is judged by what did not arrive.
+//! Silence is measured less the receiver's own outages. While it is cut off, while it is
+//! not sure of its lease, after its process stood still, and until workers had the time
+//! to connect again, no node is judged by messages that did not arrive.
 
 use std::time::Duration;
 
@@ -10,26 +10,26 @@ use rolecast_common::time::Time;
 
 use crate::lease::timing::TERM;
 
-/// How long after an outage workers may take to be back, at most and at least. Derived
-/// from `common::nats`: an attempt that hangs takes 3 s, and the next one comes 2 s later
-/// at the most; after a short outage no later than it lasted, for delays double.
+/// Longest and shortest time that workers may take to be back after an outage. Derived
+/// from `common::nats`: an attempt that hangs takes 3 s, and the next one follows 2 s
+/// later at most; after a short outage no later than it lasted, because delays double.
 const RETURN_MAX: Duration = Duration::from_secs(5);
 const RETURN_MIN: Duration = Duration::from_millis(500);
-/// A turn that begins this much later than it was due means that the process stood
-/// still, or had too much to do: what was sent meanwhile is still to be read. Guessed:
-/// half a heartbeat interval, and far above what a busy host delays a timer.
+/// Delay of a turn from which on the process counts as having stood still or being
+/// overloaded: messages sent meanwhile are still to be read. Guessed: half a heartbeat
+/// interval, and far above what a busy host delays a timer.
 const STALL_MAX: Duration = Duration::from_millis(500);
 
 #[derive(Debug)]
 pub(super) struct Hearing {
     is_connected: bool,
-    /// When the connection was lost last.
+    /// Time of the last loss of the connection.
     lost: Time,
-    /// Since when messages were received without a break and in time.
+    /// Start of the present reception without a break and in time.
     received_since: Time,
-    /// What was missed before this proves nothing; it may lie ahead.
+    /// Messages missed before this time prove nothing; it may lie ahead.
     since: Time,
-    /// Until when the lease is held; `None` while this dispatcher stands by.
+    /// End of the lease; `None` while this dispatcher stands by.
     held_until: Option<Time>,
 }
 
@@ -48,11 +48,11 @@ impl Hearing {
         self.held_until = Some(until);
     }
 
-    /// Takes that the lease holds until then; returns whether it had lapsed.
+    /// Records that the lease holds until `until`; returns whether it had lapsed.
     pub(super) fn renew(&mut self, now: Time, until: Time) -> bool {
         let lapsed = self.held_until.replace(until).filter(|until| *until <= now);
         if let Some(lapsed) = lapsed {
-            // What kept the bucket from answering may have cut off workers too.
+            // The outage of the bucket may have cut off workers too.
             self.restart(now, return_wait(now.since(lapsed) + TERM));
         }
         lapsed.is_some()
@@ -74,41 +74,41 @@ impl Hearing {
         self.restart(now, return_wait(outage));
     }
 
-    /// Takes that messages wait to be read.
+    /// Records that messages wait to be read.
     pub(super) fn fall_behind(&mut self, now: Time) {
         self.restart(now, Duration::ZERO);
     }
 
-    /// Looks at when a turn takes place that was due at `due`.
+    /// Checks the time of a turn that was due at `due`.
     pub(super) fn check_stall(&mut self, now: Time, due: Time) {
         if now.since(due) > STALL_MAX {
             self.restart(now, Duration::ZERO);
         }
     }
 
-    /// Returns from when on silence counts; `None` while nobody may be judged.
+    /// Returns the time from which on silence counts; `None` while no node may be judged.
     pub(super) fn since(&self, now: Time) -> Option<Time> {
         self.is_open(now).then_some(self.since)
     }
 
-    /// Returns since when what nodes report is read as it is sent; `None` while it may
-    /// not arrive at all.
+    /// Returns since when the reports of nodes are read as they are sent; `None` while
+    /// they may not arrive at all.
     pub(super) fn received_since(&self, now: Time) -> Option<Time> {
         self.is_open(now).then_some(self.received_since)
     }
 
-    /// Returns whether what is sent can leave and is this dispatcher's to send.
+    /// Whether messages can leave, and this dispatcher may send them.
     pub(super) fn is_open(&self, now: Time) -> bool {
         self.is_connected && self.held_until.is_none_or(|until| now < until)
     }
 
-    /// Returns whether workers may still be on their way back after an outage.
+    /// Whether workers may still be on their way back after an outage.
     pub(super) fn is_recovering(&self, now: Time) -> bool {
         !self.is_open(now) || now < self.since
     }
 
-    /// Returns whether NATS answered something that was asked after that: the lease
-    /// was renewed. Who is in the smaller part of a cluster gets no such answer.
+    /// Whether NATS answered a request made after `at`: the lease was renewed. A
+    /// dispatcher in the smaller part of a cluster gets no such answer.
     pub(super) fn is_confirmed_since(&self, at: Time) -> bool {
         self.held_until.is_none_or(|until| until >= at + TERM)
     }
@@ -119,7 +119,7 @@ impl Hearing {
     }
 }
 
-/// Returns how long workers may take to be back after an outage of this length.
+/// Returns the time that workers may take to be back after an outage of this length.
 fn return_wait(outage: Duration) -> Duration {
     (RETURN_MIN + 2 * outage).min(RETURN_MAX)
 }
@@ -150,7 +150,7 @@ mod tests {
         hearing.disconnect(at(1.1));
         hearing.connect(at(1.5));
         assert_eq!(hearing.since(at(1.5)), Some(at(3.0)));
-        // The loss was not told of.
+        // The loss was not reported.
         hearing.connect(at(4.0));
         assert_eq!(hearing.since(at(4.0)), Some(at(4.5)));
     }
@@ -174,7 +174,7 @@ mod tests {
         assert_eq!(hearing.since(at(1.4)), Some(at(0.0)));
         hearing.check_stall(at(6.0), at(1.0));
         assert_eq!(hearing.since(at(6.0)), Some(at(6.0)));
-        // A pause does not shorten what an outage left.
+        // A pause does not shorten the wait after an outage.
         hearing.connect(at(7.0));
         hearing.fall_behind(at(7.1));
         assert_eq!(hearing.since(at(7.1)), Some(at(7.5)));

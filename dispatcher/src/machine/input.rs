@@ -1,4 +1,4 @@
-//! What the machine is told.
+//! Inputs of the machine.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,11 +17,11 @@ use crate::forecast::Stack;
 use crate::roles;
 use crate::seal::Seals;
 
-/// Something that happened. The shell tells everything that arrived together
-/// and then [`Input::Turn`], on which the machine places and fetches.
+/// An event for the machine. The shell passes all inputs that arrived together and then
+/// [`Input::Turn`], on which the machine places and fetches.
 #[derive(Clone, Debug)]
 pub enum Input {
-    /// A job came from the stream; its payload stays with the shell.
+    /// A job was delivered by the stream; its payload stays with the shell.
     Delivered(Delivery),
     /// A pull ended with this many jobs undelivered.
     PullEnded {
@@ -32,16 +32,16 @@ pub enum Input {
     PullAlive {
         source: Source,
     },
-    /// A pull failed, and others of the same source with it: nobody leads its consumer,
-    /// or it is missing.
+    /// A pull failed, and others of the same source with it: its consumer has no leader,
+    /// or is missing.
     PullFailed {
         source: Source,
     },
     /// The connection is lost.
     Disconnected,
-    /// The connection was made anew: all pulls are void.
+    /// The connection was restored: all pulls are void.
     Reconnected,
-    /// More messages are there than one turn reads.
+    /// More messages are waiting than one turn reads.
     Behind,
     Heartbeat {
         from: NodeId,
@@ -61,7 +61,7 @@ pub enum Input {
         sequence: Sequence,
         attempt: Attempt,
     },
-    /// Outcomes that one message carried and one answer will confirm.
+    /// Outcomes of one message, which one answer will confirm.
     Outcomes {
         from: NodeId,
         reply: Option<String>,
@@ -83,14 +83,14 @@ pub enum Input {
         sequence: Sequence,
         result: Recorded,
     },
-    /// A [`super::Output::Bury`] ended, well or not.
+    /// A [`super::Output::Bury`] ended, with or without success.
     Buried {
         sequence: Sequence,
         is_done: bool,
     },
-    /// Jobs were found in an undeclared category; its consumers exist by now.
+    /// Jobs were found in an undeclared category; its consumers exist now.
     Found(Category),
-    /// The jobs stream was made anew: what was in it before is gone.
+    /// The jobs stream was recreated: its former jobs are gone.
     StreamRenewed {
         created: WallTime,
     },
@@ -98,11 +98,12 @@ pub enum Input {
     Recovered,
     /// No job of this undeclared category was in the stream for long; its consumers are gone.
     Deserted(Category),
-    /// How many jobs of each category the stream holds; of others, none.
+    /// The number of jobs of each category in the stream; categories that are absent have
+    /// none.
     Backlogs(BTreeMap<Category, u64>),
     /// The global model over the experts was fitted to the lessons.
     StackFitted(Arc<Stack>),
-    /// The forecasts are to be kept over a restart.
+    /// Checkpoints of the forecasts are due, for a restart.
     CheckpointsDue,
     /// A job was found that no consumer will deliver.
     Stray(Stray),
@@ -112,29 +113,29 @@ pub enum Input {
         from: String,
         why: String,
     },
-    /// Something outside of this process is wrong; to be reported as long as it is.
+    /// A trouble outside of this process; reported again as long as it lasts.
     Troubled(Trouble),
-    /// It is in order, as it may have been all the time.
+    /// It is in order, perhaps without ever having been troubled.
     Mended {
         what: String,
     },
-    /// What the manager of roles asked for, or is asked for.
+    /// An input of the manager of roles.
     Roles(roles::Input),
-    /// The lease holds until then.
+    /// The lease holds until `until`.
     Renewed {
         until: Time,
     },
-    /// This dispatcher is at work from now on, under this epoch; these are the failed
-    /// attempts of jobs that are still alive.
+    /// This dispatcher leads from now on, under this epoch; with the failed attempts of
+    /// jobs that are still alive.
     Lead {
         epoch: Epoch,
-        /// When its lease ends, on this process's clock.
+        /// End of its lease, on this process's clock.
         until: Time,
         /// The keys of this epoch and of those before it.
         seals: Seals,
         histories: Vec<(Sequence, History)>,
     },
-    /// Stop fetching and give back what has not been sent.
+    /// Stop fetching, and give back the jobs that have not been sent.
     Stop,
     Turn,
 }
@@ -160,17 +161,17 @@ pub struct Stray {
     pub reason: String,
 }
 
-/// What became of an attempt to record an outcome.
+/// The result of an attempt to record an outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Recorded {
     Stored,
     /// An outcome of this job had been recorded before.
     Already,
-    /// Not stored; it is to be tried again.
+    /// Not stored; to be tried again.
     Failed,
 }
 
-/// Which kind of message was malformed.
+/// The kind of a malformed message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Malformed {
     Heartbeat,

@@ -1,4 +1,4 @@
-//! The attempts of a job, as they are known here.
+//! The attempts of a job that are known here.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use rolecast_common::time::Now;
 use super::{History, Job};
 
 impl Job {
-    /// Returns what is to be known of it when it is delivered again, after `delay`.
+    /// Returns its history for the next delivery, which is due after `delay`.
     pub(super) fn history(&self, now: Now, delay: Duration) -> History {
         History {
             job: self.job.clone(),
@@ -20,7 +20,7 @@ impl Job {
         }
     }
 
-    /// Returns whether something is kept of it over a restart.
+    /// Whether a part of it must survive a restart.
     pub(super) fn has_history(&self) -> bool {
         !self.failures.is_empty() || !self.losses.is_empty()
     }

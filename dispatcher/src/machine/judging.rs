@@ -1,8 +1,8 @@
-//! Judges whether roles with a single holder are where they should be: at each
-//! heartbeat of a holder, by what all heartbeats tell.
+//! Judging of roles with a single holder: at each heartbeat of a holder, whether the role
+//! should move, by the heartbeats of all nodes.
 //!
-//! They observe while another dispatcher leads too, so that a successor knows what
-//! is usual; they decide only some seconds after it took the lead.
+//! The judges also observe while another dispatcher leads, so that a successor knows the
+//! usual load; they decide only some seconds after it took the lead.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -16,18 +16,17 @@ use crate::forecast::Ahead;
 use crate::roles::judge::{self, Assessment, Judge, Obstacle, Purpose, Reading, Verdict};
 use crate::roles::{self, Move, RoleSettings, Settings};
 
-/// A dispatcher that just began to lead does not judge yet: nodes may still be
-/// catching up with it.
+/// Time after taking the lead without judgements: nodes may still be catching up.
 const SETTLE: Duration = Duration::from_secs(5);
-/// Which forecast a load is compared with: that of the next ten seconds.
+/// Horizon of the forecast that a load is compared with: the next ten seconds.
 const SOON: Duration = Duration::from_secs(10);
 
-/// The judges, and what each said last.
+/// The judges, and the last result of each.
 #[derive(Debug, Default)]
 pub(super) struct Judging {
     judges: BTreeMap<Role, Judge>,
     assessments: BTreeMap<Role, Assessment>,
-    /// Roles of which it was told that they may not move so often.
+    /// Roles reported as limited: they may not move so often.
     limited_told: BTreeSet<Role>,
 }
 
@@ -45,14 +44,14 @@ impl Judging {
         }
     }
 
-    /// Forgets a node that went long ago.
+    /// Forgets a node that has been gone for long.
     pub(super) fn forget(&mut self, node: &NodeId) {
         for judge in self.judges.values_mut() {
             judge.forget(node);
         }
     }
 
-    /// Goes on where the dispatcher before ended.
+    /// Continues from the history that former dispatchers stored.
     pub(super) fn resume(&mut self, now: Now, document: &RoleDocument) {
         for (role, judge) in &mut self.judges {
             let of_role = document.history.iter().filter(|past| past.role == *role);
@@ -66,7 +65,7 @@ impl Judging {
         }
     }
 
-    /// Returns what is known of the need to relieve the holder of this role.
+    /// Returns the figures on the need to relieve the holder of this role.
     pub(super) fn figures(&self, role: &Role) -> Figures {
         self.assessments
             .get(role)
@@ -105,8 +104,8 @@ fn wishes(role: &RoleSettings) -> judge::Settings {
 }
 
 impl Machine {
-    /// Lets the judges see the heartbeat that was just taken, and decide if it is of
-    /// a holder.
+    /// Passes the heartbeat that was just taken to the judges, and lets them decide if it
+    /// is of a holder.
     pub(super) fn judge_roles(&mut self, now: Now, id: &NodeId, out: &mut Vec<Output>) {
         for role in self.judged_roles() {
             if self.roles.is_offered(&role, id)
@@ -178,7 +177,7 @@ impl Machine {
         self.manage(now, roles::Input::Move(moved), out);
     }
 
-    /// Tells once that a role would move, had it not moved as often as it may.
+    /// Reports once that a role would move, had it not moved as often as it may.
     fn tell_limited(&mut self, role: &Role, obstacle: Option<Obstacle>, out: &mut Vec<Output>) {
         if obstacle != Some(Obstacle::TooManyChanges) {
             self.judging.limited_told.remove(role);
@@ -190,7 +189,7 @@ impl Machine {
         }
     }
 
-    /// Lets the judges know what the manager did.
+    /// Passes an event of the manager to the judges.
     pub(super) fn note_role_event(&mut self, now: Now, event: &roles::Event) {
         match event {
             roles::Event::Finished(past) => self.judging.note(now, past),

@@ -1,4 +1,5 @@
-//! Jobs that went down with their node, or never reached it: a loss is no failure.
+//! Losses: jobs that went down with their node, or never reached it. A loss is no
+//! failure.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -15,7 +16,7 @@ use super::{Event, History, Job, LostJob, Machine, Output, State, Verdict};
 use crate::category::Backoff;
 
 /// The delay after the second loss, doubled with each that follows; the first has none,
-/// for most nodes that die do so without the job's doing.
+/// because most nodes that die do so without the job's doing.
 const BACKOFF: Backoff = Backoff {
     min: Duration::from_secs(1),
     max: Duration::from_secs(60),
@@ -23,17 +24,17 @@ const BACKOFF: Backoff = Backoff {
 
 const DROPPED: &str = "it was sent a job and does not have it";
 
-/// Why a node has jobs no longer that were sent to it.
+/// The reason why a node no longer has jobs that were sent to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Cause {
-    /// It died or was restarted, with all that it had.
+    /// It died or was restarted, with all its jobs.
     Death,
     /// It lives and does not have them.
     Absence,
 }
 
 impl Machine {
-    /// Gives back these jobs of the node, all that one cause took.
+    /// Gives back these jobs of the node, all lost for one cause.
     pub(super) fn lose_all(
         &mut self,
         now: Now,
@@ -47,7 +48,7 @@ impl Machine {
             let job = self.jobs.get(sequence);
             let is_running = job.is_some_and(|job| matches!(job.state, State::Running { .. }));
             match job.map(|job| job.source.category.clone()) {
-                // One that drops what it accepts is no better than one that fails it.
+                // A node that drops accepted jobs is no better than one that fails them.
                 Some(category) if is_running && cause == Cause::Absence => {
                     let doubt = self.fleet.fail(now, node, *sequence, DROPPED);
                     if let Some(doubt) = doubt {
@@ -72,7 +73,7 @@ impl Machine {
         }
     }
 
-    /// Notes which of the jobs that one death took may have caused it.
+    /// Marks the jobs lost in one death that may have caused it.
     fn suspect(&mut self, now: Now, node: &NodeId, lost: &mut [Job]) {
         let before: Vec<Option<Suspicion>> = lost.iter().map(|job| job.suspicion).collect();
         let groups: BTreeSet<u64> = before.iter().flatten().map(|before| before.group).collect();
@@ -85,7 +86,7 @@ impl Machine {
             self.look_for_mass(now, node, lost);
             return;
         }
-        // They were not there, so it was none of them.
+        // They were on other nodes, so none of them caused it.
         let others = self.jobs.values_mut().map(|job| &mut job.suspicion);
         let away = self.away.values_mut();
         let others = others.chain(away.map(|away| &mut away.history.suspicion));
@@ -94,8 +95,9 @@ impl Machine {
         }
     }
 
-    /// When nodes die one after another without suspects, none of their jobs did it: for
-    /// the first loss of each nobody is suspected.
+    /// Clears the jobs of a mass death: when nodes die one after another without
+    /// suspects, none of their jobs caused it, and the first loss of a job makes it no
+    /// suspect.
     fn look_for_mass(&mut self, now: Now, node: &NodeId, lost: &mut [Job]) {
         let is_mass = self.quarantine.note_death(now.time, node);
         if !is_mass {
@@ -166,13 +168,14 @@ impl History {
 }
 
 impl Job {
-    /// Returns whether it was given back because the node of this assignment was taken to
-    /// be gone, and was not sent to another since.
+    /// Whether it was given back because the node of this assignment counted as gone, and
+    /// was not sent to another since.
     pub(super) fn is_lost_to(&self, node: &NodeId, assignment: &Assignment) -> bool {
         self.attempt == assignment.attempt().get() && is_last_at(&self.losses, node, assignment)
     }
 
-    /// It was no loss if the node has it, or had it until it ended.
+    /// Removes the last loss if it was of this execution: the node has the job, or had it
+    /// until its end.
     pub(super) fn absolve(
         &mut self,
         now: Now,
@@ -209,7 +212,7 @@ impl Job {
     }
 }
 
-/// Returns whether the last loss was of this execution.
+/// Whether the last loss was of this execution.
 fn is_last_at(losses: &[LostAttempt], node: &NodeId, assignment: &Assignment) -> bool {
     let last = losses.last();
     last.is_some_and(|last| last.attempt == assignment.attempt() && last.node == *node)

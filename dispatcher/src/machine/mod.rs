@@ -2,28 +2,29 @@
 //!
 //! The life of a job, and the file that holds each step:
 //!
-//! 1. `fetch`: ask the stream for as many jobs as can be placed, and a few more.
-//! 2. `delivery`: a job arrives; it is judged (delayed, expired, invalid) and
-//!    joins the waiting `room` of its category and priority.
-//! 3. `sending`: at the end of a turn, waiting jobs are placed in fair order,
-//!    reserved in the node's ledger, and forwarded.
-//! 4. `nodes`: heartbeats say what is in hand; a node that goes, loses its jobs,
+//! 1. `fetch`: requests as many jobs from the stream as can be placed, and a few more.
+//! 2. `delivery`: a job arrives; it is checked (delayed, expired, invalid) and joins the
+//!    waiting `room` of its category and priority.
+//! 3. `sending`: at the end of a turn, waiting jobs are placed in fair order, reserved in
+//!    the node's ledger, and forwarded.
+//! 4. `nodes`: heartbeats list the jobs in hand; a node that is gone loses its jobs,
 //!    which are given back to the stream at once.
 //! 5. `outcomes`: the worker reports; a report of a revoked attempt changes nothing.
 //! 6. `settling`: the outcome is recorded by compare-and-set, then the job is
-//!    acknowledged, then the worker is answered; or it goes back for another
-//!    attempt; or it is buried with its reasons.
+//!    acknowledged, then the worker is answered; or the job is given back for another
+//!    attempt; or it is dead-lettered with its reasons.
 //!
-//! Where a job may not go because of what happened to it is in `restriction`, and nodes
-//! that are kept for jobs that must be alone are in `quarantine`.
+//! `restriction` excludes nodes for one job by its earlier attempts, and `quarantine`
+//! keeps nodes free for jobs that must run alone.
 //!
 //! A job that goes down with its node is not blamed for it (`losses`), unless it was
 //! alone there again and again (`suspects`).
 //!
-//! `sweep` does what time alone makes necessary, `overdue` ends what runs too long, `hearing` knows since when silence
-//! counts, `absence` asks nodes that are late and takes the jobs of those that are gone,
-//! `pinging` says whom to ping, and `forecasting` does what forecasts need beside
-//! heartbeats. Whatever dies in between, an unacknowledged job is delivered again.
+//! `sweep` does what is due by time alone, `overdue` ends what runs too long, `hearing`
+//! knows since when silence counts, `absence` probes late nodes and takes the jobs of
+//! those that are gone, `pinging` selects the nodes to ping, and `forecasting` has the
+//! forecast duties beside heartbeats. Whatever dies in between, an unacknowledged job is
+//! delivered again.
 
 mod absence;
 mod delivery;
@@ -99,11 +100,11 @@ use settled::Settled;
 use takeover::Takeover;
 use troubles::Troubles;
 
-/// How often time alone is looked at: fine enough to notice a node gone well
-/// within its fourth heartbeat.
+/// Interval of the sweep: fine enough to notice a node that is gone well within its
+/// fourth heartbeat.
 const SWEEP_INTERVAL: Duration = Duration::from_millis(250);
 
-/// What the machine is given at its start.
+/// Parameters of the machine, fixed at its start.
 #[derive(Clone, Debug)]
 pub struct Params {
     pub name: String,
@@ -113,12 +114,12 @@ pub struct Params {
     pub roles: RoleSettings,
     /// Whether nodes whose jobs take longer than predicted are avoided.
     pub has_feedback: bool,
-    /// The policy of categories nobody declared; `None` buries their jobs.
+    /// The policy of undeclared categories; `None` dead-letters their jobs.
     pub undeclared: Option<Policy>,
-    /// How long after it took the lead fetching begins, so that heartbeats can first
-    /// tell which jobs are in hand already.
+    /// Delay between taking the lead and fetching, so that heartbeats can first report
+    /// the jobs that are already in hand.
     pub warm_up: Duration,
-    /// After this long without a sign of life the server delivers a job again.
+    /// Time without a sign of life after which the server delivers a job again.
     pub ack_wait: Duration,
     pub seed: u64,
 }
@@ -129,23 +130,23 @@ pub struct Machine {
     params: Params,
     /// Zero as long as another dispatcher leads.
     epoch: Epoch,
-    /// The largest epoch that it led under or that most nodes have told of.
+    /// The largest epoch that it led under or that most nodes have reported.
     known: Epoch,
     later: Later,
-    /// Since when this one leads; `None` while it stands by and only learns.
+    /// Start of its lead; `None` while it stands by and only learns.
     led_since: Option<Time>,
     takeover: Takeover,
-    /// By these an assignment is known.
+    /// The seals by which assignments are recognized.
     seals: Seals,
-    /// When the jobs stream was created; zero if that is not known.
+    /// Creation time of the jobs stream; zero if that is not known.
     stream_created: WallTime,
     fleet: Fleet,
     hearing: Hearing,
-    /// Whether nobody may be judged, as of the last turn.
+    /// Whether no node may be judged, as of the last turn.
     is_deaf: bool,
-    /// When all nodes were asked because one was missing.
+    /// Time of the last probe of all nodes because one was missing.
     rolled: Option<Time>,
-    /// Whether operators know that many nodes are missing.
+    /// Whether operators were notified that many nodes are missing.
     is_suspecting: bool,
     services: BTreeMap<Category, Service>,
     rooms: BTreeMap<Source, Room>,
@@ -153,7 +154,7 @@ pub struct Machine {
     /// Jobs given back, until they are delivered again.
     away: HashMap<Sequence, Away>,
     settled: Settled,
-    /// Jobs without a consumer that are being buried.
+    /// Jobs without a consumer that are being dead-lettered.
     strays: HashSet<Sequence>,
     confirmations: HashMap<u64, Confirmation>,
     next_confirmation: u64,
@@ -162,7 +163,7 @@ pub struct Machine {
     senders: Senders,
     roles: Manager,
     judging: Judging,
-    /// When the manager was last told which nodes have room.
+    /// Time when the manager last received the nodes by room.
     ranked: Option<Time>,
     forecasting: Forecasting,
     pinging: Pinging,
@@ -170,7 +171,7 @@ pub struct Machine {
     troubles: Troubles,
     quarantine: Quarantine,
     rng: fastrand::Rng,
-    /// Rises with every turn in which a room was served; the fairness order.
+    /// Rises with every turn in which a room was served; gives the fair order.
     turn: u64,
     started: Time,
     swept: Time,
@@ -183,7 +184,7 @@ struct Service {
     policy: Policy,
     /// Whether its jobs are only for nodes that act in a role that can be lost.
     is_for_managed: bool,
-    /// Its place in the fleet's categories.
+    /// Its index among the fleet's categories.
     index: CategoryIndex,
     demand: Demand,
     /// Jobs that left the stream since the start.
@@ -199,26 +200,25 @@ struct Service {
 struct Job {
     source: Source,
     job: JobId,
-    /// The latest delivery's: a stale one must not be given back.
+    /// The acknowledgement of the latest delivery: an older one must not be given back.
     ack: Ack,
     deadline: Option<WallTime>,
     /// The labels its node must have.
     requirement: Requirement,
     /// The hash of its shard key.
     key: Option<u64>,
-    /// When it began to wait here.
+    /// Time when it began to wait here.
     since: Time,
-    /// Whether it was asked if it is to be written down that it waits, and
-    /// whether it was.
+    /// Whether a record of its waiting was considered, and whether one was made.
     is_noted: bool,
     is_recorded: bool,
-    /// When all nodes were looked at for it last, and what was found.
+    /// Time and result of the last look at all nodes for it.
     judged: Option<(Time, Shortfall)>,
     /// The number of the last attempt sent, or 0.
     attempt: u32,
     failures: Vec<FailedAttempt>,
     losses: Vec<LostAttempt>,
-    /// Why it may be what took its node down.
+    /// The reason why it may have taken its node down.
     suspicion: Option<Suspicion>,
     kept_alive: Time,
     state: State,
@@ -231,13 +231,13 @@ enum State {
         node: NodeId,
         sent: Time,
     },
-    /// The outcome is on its way into the results stream.
+    /// The outcome is being written to the results stream.
     Recording {
         record: Box<Record>,
         asked: Time,
         confirmation: Option<u64>,
     },
-    /// The job is on its way into the dead-letter stream.
+    /// The job is being written to the dead-letter stream.
     Burying {
         record: Box<Record>,
         asked: Time,
@@ -249,7 +249,7 @@ enum State {
 #[derive(Debug)]
 struct Away {
     history: History,
-    /// When it should have come back; long after that it is forgotten.
+    /// Time when it should be back; long after that it is forgotten.
     until: Time,
     reason: String,
 }
@@ -262,7 +262,7 @@ struct Confirmation {
 }
 
 impl Machine {
-    /// A machine stands by until [`Input::Lead`].
+    /// Returns a machine that stands by until [`Input::Lead`].
     pub fn new(params: Params, now: Now) -> Self {
         let mut machine = Self {
             fleet: Fleet::new(fleet::Settings {
@@ -318,17 +318,17 @@ impl Machine {
         self.services.keys().cloned().collect()
     }
 
-    /// Returns the largest epoch that it has led under or that most nodes have told of.
+    /// Returns the largest epoch that it has led under or that most nodes have reported.
     pub fn known_epoch(&self) -> Epoch {
         self.known
     }
 
-    /// Returns whether jobs of undeclared categories are run rather than buried.
+    /// Whether jobs of undeclared categories are run rather than dead-lettered.
     pub fn serves_undeclared(&self) -> bool {
         self.params.undeclared.is_some()
     }
 
-    /// Takes one input and adds what is to be done to `out`.
+    /// Handles one input and adds the resulting commands to `out`.
     pub fn handle(&mut self, now: Now, input: Input, out: &mut Vec<Output>) {
         let due = self.swept + SWEEP_INTERVAL;
         self.hearing.check_stall(now.time, due);
@@ -397,14 +397,14 @@ impl Machine {
         }
     }
 
-    /// Returns when [`Input::Turn`] is due at the latest.
+    /// Returns the time at which [`Input::Turn`] is due at the latest.
     pub fn next_deadline(&self) -> Time {
         let sweep = self.swept + SWEEP_INTERVAL;
         let others = [self.roles_deadline(), self.look_due(), self.takeover.due()];
         others.into_iter().flatten().fold(sweep, Time::min)
     }
 
-    /// Returns whether nothing is left that must be waited for after [`Input::Stop`].
+    /// Whether nothing is left to wait for after [`Input::Stop`].
     pub fn is_idle(&self) -> bool {
         self.jobs
             .values()
@@ -432,7 +432,7 @@ impl Machine {
         self.later.note_break(now.time);
         self.led_since = Some(now.time);
         for (sequence, history) in histories {
-            // A delay is cut short at a take-over only if less than this is left of it.
+            // A take-over shortens a delay only if less than this is left of it.
             let delay = history.not_before.unwrap_or_default().since(now.wall);
             let delay = delay.min(self.params.ack_wait);
             self.send_away(now.time, sequence, history, delay, String::new());

@@ -1,4 +1,4 @@
-//! Heartbeats, and what follows when they stop.
+//! Heartbeats of nodes, and the consequences when they stop.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -14,13 +14,12 @@ use crate::claim::Claimed;
 use crate::fleet::{Node, Refusal};
 use crate::roles::Heard;
 
-/// A job that was sent this many heartbeats ago, and that the node does not
-/// list, never reached it.
+/// Heartbeats after which a sent job that the node does not list never reached it.
 const UNLISTED_INTERVALS: u32 = 3;
-/// How long it is shown that a node claims more than it may: some heartbeats.
+/// Time for which the status shows that a node claims more than it may: some heartbeats.
 const LIMITED_SHOWN: Duration = Duration::from_secs(10);
-/// A worker that does not answer is asked with its first heartbeats only: it may not
-/// listen to probes at all. Derived: admission takes up to three of them.
+/// First heartbeats with which a worker that does not answer is probed; later it is not,
+/// as it may not listen to probes at all. Derived: admission takes up to three of them.
 const STARTING_BEATS: u64 = 6;
 
 impl Machine {
@@ -87,7 +86,7 @@ impl Machine {
         }
     }
 
-    /// Shows what a node claims beyond what it may, for as long as it does.
+    /// Reports the claims of a node beyond its allowance, for as long as it makes them.
     fn tell_taken(&mut self, now: Now, node: &NodeId, taken: &[String], out: &mut Vec<Output>) {
         let Some(first) = taken.first() else {
             return;
@@ -107,8 +106,8 @@ impl Machine {
         self.note_trouble(now, trouble, out);
     }
 
-    /// Asks a node that is new here for an answer, which shows that it listens to probes.
-    /// One that just starts listens only after it was admitted, so it is asked again.
+    /// Probes a new node; an answer shows that it listens to probes. A worker that just
+    /// starts listens only after its admission, so it is probed again.
     fn probe_new(
         &mut self,
         id: &NodeId,
@@ -147,7 +146,7 @@ impl Machine {
         self.refuse(now, Malformed::Heartbeat, from.as_str(), why, out);
     }
 
-    /// Tells a start of a node what becomes of it.
+    /// Answers a boot of a node with the verdict on its admission.
     fn answer_boot(
         &self,
         now: Now,
@@ -158,7 +157,7 @@ impl Machine {
         self.answer_boot_with(now, beat, verdict, None, out);
     }
 
-    /// Tells it too that the bucket does not know the epoch that it follows.
+    /// Answers a boot, and adds that the bucket does not know the epoch that it follows.
     pub(super) fn answer_boot_with(
         &self,
         now: Now,
@@ -189,9 +188,9 @@ impl Machine {
         });
     }
 
-    /// Returns whether a job that a node does not list can be taken to be lost. A heartbeat
-    /// that is read late, after an outage or a pause of ours, may have been sent before the
-    /// job came.
+    /// Whether a job that a node does not list can be considered lost. A heartbeat that
+    /// is read late, after an outage or a pause of this dispatcher, may have been sent
+    /// before the job arrived.
     fn knows_unlisted(&self, now: Time, node: &NodeId) -> bool {
         let since = self.hearing.received_since(now);
         let node = self.fleet.get(node);
@@ -200,8 +199,8 @@ impl Machine {
             .is_some_and(|(since, node)| now.since(since) >= node.interval() * UNLISTED_INTERVALS)
     }
 
-    /// Takes over a job in hand that a former dispatcher sent, or one of a node that was
-    /// taken to be gone. Whatever else a node claims to have hides no job.
+    /// Adopts a job in hand that a former dispatcher sent, or one of a node that counted
+    /// as gone. No other claim of a node hides a job.
     fn adopt(
         &mut self,
         now: Now,
@@ -211,7 +210,7 @@ impl Machine {
     ) {
         let sequence = claimed.said().ack().sequence();
         let held = self.jobs.get(&sequence);
-        // The most frequent by far: what it lists was sent to it.
+        // The most frequent case by far: a listed job that was sent to the node.
         if held.is_some_and(|job| job.is_running_on(node)) {
             return;
         }
@@ -249,8 +248,8 @@ impl Machine {
         self.jobs.insert(sequence, job);
     }
 
-    /// Tells of an assignment that no dispatcher sent to the node, or one before the last
-    /// few take-overs.
+    /// Refuses an assignment that no dispatcher sent to the node, or one from before the
+    /// last few take-overs.
     pub(super) fn refuse_forged(
         &mut self,
         now: Now,
@@ -264,8 +263,8 @@ impl Machine {
         self.refuse(now, Malformed::Outcome, &from, why, out);
     }
 
-    /// Returns whether it is an execution of a job that was delivered again and waits to be
-    /// sent: by a former dispatcher's order, or at a node that was taken to be gone.
+    /// Whether it is an execution of a job that was delivered again and waits to be sent:
+    /// ordered by a former dispatcher, or at a node that counted as gone.
     pub(super) fn is_waiting_here(&self, node: &NodeId, assignment: &Assignment) -> bool {
         let job = self.jobs.get(&assignment.ack().sequence());
         job.is_some_and(|job| {
@@ -277,7 +276,7 @@ impl Machine {
         })
     }
 
-    /// Leaves a job that waits to the node that has it in hand already.
+    /// Leaves a waiting job to the node that already has it in hand.
     fn recognize(
         &mut self,
         now: Now,
@@ -310,8 +309,8 @@ impl Machine {
         self.fleet.adopt(now.time, node, sequence, category);
     }
 
-    /// Nobody listened: the job was not taken, and the node gets no more until
-    /// its next heartbeat.
+    /// Handles a job that nobody received: it was not taken, and the node gets no more
+    /// until its next heartbeat.
     pub(super) fn bounce(
         &mut self,
         now: Now,
@@ -349,8 +348,8 @@ impl Machine {
         self.give_back(now, job, Duration::ZERO, reason, out);
     }
 
-    /// Gives back the jobs sent to a node that it does not list as in hand: all of
-    /// them, or those it should have listed by now.
+    /// Gives back the jobs sent to a node that it does not list as in hand: all of them,
+    /// or those it should have listed by now.
     pub(super) fn lose_jobs(
         &mut self,
         now: Now,

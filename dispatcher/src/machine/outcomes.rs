@@ -1,4 +1,4 @@
-//! A worker reports how executions ended. Only the current one counts.
+//! Outcomes of executions that workers report. Only the current execution counts.
 
 use rolecast_common::assignment::Assignment;
 use rolecast_common::id::{Category, NodeId, Priority, Sequence};
@@ -12,15 +12,15 @@ use super::{Confirmation, DoubtedNode, Event, Job, Machine, Output, State, Verdi
 use crate::claim::Claimed;
 use crate::fleet::Doubt;
 
-/// How the reason of a refusal begins whose fault is the host's.
+/// Prefix of the reason of a refusal that is the host's fault.
 const UNABLE: &str = "unable:";
 
-/// What an outcome is to us.
+/// The relation of an outcome to the known state of its job.
 enum Standing {
-    /// Of the execution we know, or of one from before our time.
+    /// Of the known execution, or of one from before this dispatcher's time.
     Current,
-    /// Of one by a former dispatcher's order, or at a node that was taken to be gone; the
-    /// job waits to be sent again.
+    /// Of one ordered by a former dispatcher, or at a node that counted as gone; the job
+    /// waits to be sent again.
     Returned,
     /// Of one that is settled, or being settled: a repetition.
     Repeated,
@@ -109,14 +109,15 @@ impl Machine {
         self.settle(now, from, job, outcome, confirmation, out);
     }
 
-    /// Takes that an execution has ended which was taken from the node before.
+    /// Frees the slot of an execution that was taken from the node before and has now
+    /// ended.
     fn free_ended(&mut self, now: Now, from: &NodeId, ended: &Assignment) {
         let ended = (ended.ack().sequence(), ended.attempt());
         self.fleet
             .free(now.time, from, |job, attempt| (job, attempt) == ended);
     }
 
-    /// Takes what an outcome tells of its node.
+    /// Learns from an outcome about its node.
     fn note_end(
         &mut self,
         now: Now,
@@ -164,7 +165,8 @@ impl Machine {
         }
     }
 
-    /// Looks again at how jobs end on the node, now that its peers may have shown more.
+    /// Judges the conduct of the node again, since its peers may have given more
+    /// evidence.
     pub(super) fn review(&mut self, now: Now, node: &NodeId, out: &mut Vec<Output>) {
         for (category, doubt) in self.fleet.review(now, node) {
             self.tell_distrusted(node, category, doubt, out);
@@ -184,7 +186,8 @@ impl Machine {
         out.push(Output::Event(Event::Verdict(verdict)));
     }
 
-    /// Of a job that is held here its own record decides, of every other one the seal.
+    /// Returns the standing of an outcome. For a job that is held here its own record
+    /// decides, for every other one the seal.
     fn standing(&self, from: &NodeId, claimed: &Claimed<Assignment>) -> Standing {
         let assignment = claimed.said();
         let sequence = assignment.ack().sequence();
@@ -229,7 +232,7 @@ impl Machine {
         }
     }
 
-    /// Takes a job that waits out of its room.
+    /// Removes a waiting job from its room.
     fn unqueue(&mut self, sequence: Sequence, out: &mut Vec<Output>) {
         let Some(job) = self.jobs.get(&sequence) else {
             return;
@@ -240,14 +243,15 @@ impl Machine {
         out.push(Output::Drop(sequence));
     }
 
-    /// Answers a repetition now if its job is settled; else the answer comes then.
+    /// Answers a repetition now if its job is settled; otherwise when it is.
     fn repeat(&mut self, sequence: Sequence, confirmation: Option<u64>, out: &mut Vec<Output>) {
         let replaced = match self.jobs.get_mut(&sequence).map(|job| &mut job.state) {
             Some(State::Recording {
                 confirmation: waiting,
                 ..
             }) => std::mem::replace(waiting, confirmation),
-            // The worker repeats until the burial is done; nobody waits for this answer.
+            // The worker repeats until the dead-lettering is done; nobody waits for this
+            // answer.
             Some(State::Burying { .. }) => {
                 confirmation.map(|number| self.confirmations.remove(&number));
                 return;
@@ -258,7 +262,7 @@ impl Machine {
             }
         };
         if replaced == confirmation {
-            // One batch has it twice, and once is enough to wait for.
+            // One batch has it twice; waiting for one of them is enough.
             self.confirm(confirmation, out);
         } else if let Some(replaced) = replaced {
             // The worker has given up waiting for the former request's answer.
@@ -266,7 +270,8 @@ impl Machine {
         }
     }
 
-    /// Takes over a job that a former dispatcher sent; the assignment says all.
+    /// Returns a job that a former dispatcher sent; the assignment has all that is
+    /// needed.
     pub(super) fn inherited(&mut self, now: Now, node: &NodeId, assignment: &Assignment) -> Job {
         let away = self.away.remove(&assignment.ack().sequence());
         let mut job = Job {
@@ -299,7 +304,7 @@ impl Machine {
         job
     }
 
-    /// Notes that one outcome of the worker's request is settled; answers when all are.
+    /// Counts one outcome of the worker's request as settled; answers when all are.
     pub(super) fn confirm(&mut self, confirmation: Option<u64>, out: &mut Vec<Output>) {
         let Some(number) = confirmation else {
             return;

@@ -1,4 +1,5 @@
-//! What the machine wants done. Each is complete: who carries it out decides nothing.
+//! Commands that the machine emits. Each is complete: the shell that carries it out
+//! decides nothing.
 
 use std::time::Duration;
 
@@ -15,10 +16,10 @@ use super::verdict::Verdict;
 use crate::forecast::Lesson;
 use crate::roles;
 
-/// Something to do.
+/// A command.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Output {
-    /// Ask the stream for this many jobs.
+    /// Request this many jobs from the stream.
     Fetch {
         source: Source,
         batch: u32,
@@ -29,14 +30,14 @@ pub enum Output {
         node: NodeId,
         assignment: Assignment,
         deadline: Option<WallTime>,
-        /// How long it may run.
+        /// The longest time that it may run.
         time_limit: Option<Duration>,
-        /// The roles in one of which the node must act; empty if it need not be said.
+        /// The roles in one of which the node must act; empty if there is no such
+        /// condition.
         roles: Vec<Role>,
     },
-    /// Ask the node for an answer, and tell how long it takes as
-    /// [`super::Input::Latency`], or that nobody listens as [`super::Input::Absent`].
-    /// Numbers rise.
+    /// Ping the node, and report the round trip as [`super::Input::Latency`], or that
+    /// nobody listens as [`super::Input::Absent`]. Numbers rise.
     Ping {
         node: NodeId,
         number: u64,
@@ -46,12 +47,12 @@ pub enum Output {
         node: NodeId,
         number: u64,
     },
-    /// Have the stream deliver again what was delivered to a former leader and is not in
-    /// hand anywhere; answer with [`super::Input::Recovered`].
+    /// Have the stream redeliver what was delivered to a former leader and is not in hand
+    /// anywhere; answer with [`super::Input::Recovered`].
     Recover,
     /// Forget the held payload.
     Drop(Sequence),
-    /// The job is settled.
+    /// Acknowledge the job: it is settled.
     Ack {
         sequence: Sequence,
         ack: Ack,
@@ -62,7 +63,7 @@ pub enum Output {
         ack: Ack,
         delay: Duration,
     },
-    /// The job is still being worked on.
+    /// Extend the delivery: the job is still being worked on.
     KeepAlive(Ack),
     /// Store the outcome if none is stored; answer with `Recorded`.
     Record(Box<Record>),
@@ -72,56 +73,56 @@ pub enum Output {
         record: Box<Record>,
         ack: Option<Ack>,
     },
-    /// Keep what is known of the failed attempts over a restart.
+    /// Store the failed attempts of the job for a restart.
     SaveHistory {
         sequence: Sequence,
         history: History,
     },
     ForgetHistory(Sequence),
-    /// Keep why a job went where it went.
+    /// Store the record of a decision.
     RecordDecision(Box<Decision>),
-    /// Store the map where others read it.
+    /// Publish the map for readers outside.
     PublishCapacity(Box<CapacityMap>),
-    /// Keep what was learned of the node over a restart.
+    /// Store the forecast state of the node for a restart.
     SaveForecast {
         node: NodeId,
         bytes: Vec<u8>,
     },
-    /// What the stack can learn from; fit it now and then.
+    /// Lessons for the stack, which is fitted at intervals.
     Learn(Vec<Lesson>),
-    /// Tell a start of the node whether it may use its name.
+    /// Answer a boot of the node whether it may use its name.
     Admit {
         node: NodeId,
         admission: Box<Admission>,
     },
     /// Answer the worker's request: its outcomes are settled.
     Confirm(String),
-    /// What the manager of roles wants done; never an event.
+    /// A command of the manager of roles; never an event.
     Roles(roles::Output),
-    /// Have the lease looked at: a node tells of a later epoch. That it holds is told as
+    /// Read the lease: a node reports a later epoch. If it still holds, the answer is
     /// [`super::Input::Renewed`].
     DoubtLease,
-    /// Nodes do not obey this epoch; lead no more under it.
+    /// Stop leading under this epoch: nodes do not obey it.
     StepDown {
         reason: String,
     },
     Event(Event),
 }
 
-/// What is known of a job's former attempts.
+/// The history of a job's former attempts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct History {
     pub job: JobId,
     /// The number of the last attempt, or 0.
     pub attempt: u32,
     pub failures: Vec<FailedAttempt>,
-    /// When it is to be tried again; it may be delivered before, and is given back then.
+    /// Time of the next attempt; a delivery before it is given back until then.
     pub not_before: Option<WallTime>,
     pub losses: Vec<LostAttempt>,
     pub suspicion: Option<Suspicion>,
 }
 
-/// Something an operator may want to read.
+/// An event that an operator may want to read.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     NodeJoined {
@@ -131,7 +132,8 @@ pub enum Event {
     NodeDraining {
         node: NodeId,
     },
-    /// The node's clock is ahead of this dispatcher's by so much, or behind if negative.
+    /// The node's clock is ahead of this dispatcher's by this much, or behind if
+    /// negative.
     ClockSkewed {
         node: NodeId,
         ahead_ms: i64,
@@ -141,8 +143,8 @@ pub enum Event {
         jobs: u32,
         why: &'static str,
     },
-    /// So many nodes are missing at once that NATS or the network is suspected: they
-    /// are given more time.
+    /// This many nodes are missing at once, so NATS or the network is suspected: they are
+    /// given more time.
     ManyMissing {
         missing: usize,
         nodes: usize,
@@ -171,7 +173,7 @@ pub enum Event {
     CategoryFound {
         category: Category,
     },
-    /// Jobs of the category wait and no node can ever take them as things are.
+    /// Jobs of the category wait and no node can ever take them in the present state.
     NoEligibleNode {
         category: Category,
         why: String,
@@ -181,7 +183,7 @@ pub enum Event {
         category: Category,
     },
     JobsGone(JobsGone),
-    /// Something outside of this process is wrong, reported so many times.
+    /// A trouble outside of this process, with the number of its reports.
     Troubled(Trouble, u64),
     TroubleOver {
         what: String,
@@ -211,7 +213,7 @@ pub enum Event {
         reason: String,
         delay: Duration,
     },
-    /// What jobs and nodes are blamed for.
+    /// A verdict on a job or a node.
     Verdict(Verdict),
     JobBuried {
         job: JobId,
@@ -220,7 +222,7 @@ pub enum Event {
     },
 }
 
-/// Forecasts, asked for advice only, would have chosen the `better` node.
+/// In advisory mode, forecasts would have chosen the `better` node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diversion {
     pub category: Category,
@@ -230,20 +232,20 @@ pub struct Diversion {
     pub count: u64,
 }
 
-/// Forecasts kept jobs away from the node `from`, for which its last heartbeat speaks.
+/// Forecasts kept jobs away from the node `from`, which its last heartbeat favours.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KeptAway {
     pub category: Category,
     pub from: NodeId,
     pub to: NodeId,
-    /// What is in use there, and what others are expected to use in the next minute.
+    /// The CPU in use there, and the use by others that is expected in the next minute.
     pub cpu_now: Cores,
     pub cpu_expected: Cores,
-    /// Such decisions, of those looked at, since the last such event.
+    /// Such decisions among those compared, since the last such event.
     pub count: u64,
 }
 
-/// The jobs stream was made anew; so many jobs of the old one were known.
+/// The jobs stream was recreated; the number of known jobs of the old one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct JobsGone {
     pub waiting: u32,

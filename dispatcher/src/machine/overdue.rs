@@ -1,10 +1,10 @@
-//! An attempt that outlives its category's time limit, or its job's deadline, is taken from
-//! its node.
+//! Overdue attempts: one that outlives its category's time limit, or its job's deadline,
+//! is taken from its node.
 //!
-//! The worker knows both too, from the job's headers, and stops the job: the dispatcher
-//! steps in where that does not happen, as with a worker that hangs or does not tell the
-//! truth. The attempt counts as failed, and a late outcome of it is stale. For as long as
-//! the node lists it, it holds its slot there.
+//! The worker knows both limits too, from the job's headers, and stops the job. The
+//! dispatcher steps in where that fails, as with a worker that hangs or reports falsely.
+//! The attempt counts as failed, and a late outcome of it is stale. It holds its slot
+//! there for as long as the node lists it.
 
 use std::time::Duration;
 
@@ -13,12 +13,12 @@ use rolecast_common::time::{Now, Time, format_duration};
 
 use super::{Job, Machine, Output, State};
 
-/// How long after the limit an outcome may take to be here. Derived: a command has 5 s
-/// from SIGTERM to SIGKILL and half a second to be read, and an outcome that was lost is
-/// repeated within 2 s; the rest is for a busy host.
+/// Time after the limit within which an outcome may still arrive. Derived: a command has
+/// 5 s from SIGTERM to SIGKILL and half a second to be read, and an outcome that was lost
+/// is repeated within 2 s; the rest is for a busy host.
 pub(super) const TIME_LIMIT_GRACE: Duration = Duration::from_secs(10);
 
-/// What an attempt has outlived.
+/// The limit that an attempt has outlived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Outlived {
     TimeLimit(Duration),
@@ -27,7 +27,7 @@ enum Outlived {
 
 impl Machine {
     pub(super) fn end_overdue(&mut self, now: Now, out: &mut Vec<Output>) {
-        // What ended while nothing was received here may be on its way.
+        // Outcomes of the time in which nothing was received here may be on their way.
         let Some(since) = self.hearing.since(now.time) else {
             return;
         };
@@ -43,8 +43,8 @@ impl Machine {
         }
     }
 
-    /// Returns what the job has outlived where it runs, if anything, and if an outcome
-    /// could be here. `since` is from when on silence counts.
+    /// Returns the limit that the running job has outlived, if an outcome could have
+    /// arrived. `since` is the time from which on silence counts.
     fn outlived(&self, now: Now, since: Time, job: &Job) -> Option<Outlived> {
         let State::Running { sent, .. } = &job.state else {
             return None;
@@ -59,7 +59,7 @@ impl Machine {
             return Some(Outlived::TimeLimit(limit));
         }
         let deadline = job.deadline?;
-        // The deadline may have passed before the job came there.
+        // The deadline may have passed before the job arrived there.
         let could_end = sent.max(&since);
         let has_passed = now.wall >= deadline + TIME_LIMIT_GRACE
             && now.time.since(*could_end) >= TIME_LIMIT_GRACE;

@@ -1,8 +1,9 @@
-//! Pings: to each node that is not gone about every five seconds, and to late ones.
+//! Pings: to each node that is not gone about every five seconds, and probes of late
+//! ones.
 //!
-//! Each sweep pings the nodes whose place falls to its turn, so that pings are
-//! spread over time and no node needs a timer. The shell takes the round trips.
-//! Names where nobody seems to listen take turns if there are many.
+//! Each sweep pings the nodes whose turn it is, so that pings are spread over time and no
+//! node needs a timer. The shell measures the round trips. Names where nobody seems to
+//! listen take turns if there are many.
 
 use rolecast_common::id::NodeId;
 use rolecast_common::time::WallTime;
@@ -14,18 +15,18 @@ const TURNS: usize = 20;
 /// Nodes pinged in one sweep of those where nobody seems to listen.
 const UNHEARD_MAX: usize = 32;
 
-/// Whose turn it is.
+/// The turn of the next sweep, and the last number.
 #[derive(Debug)]
 pub(super) struct Pinging {
-    /// Counts the sweeps.
+    /// Number of sweeps.
     turn: usize,
     number: u64,
 }
 
 impl Pinging {
     pub(super) fn new(now: WallTime) -> Self {
-        // An answer to a former dispatcher's ping must not be taken for one of
-        // ours: a millisecond is worth more numbers than can be sent in it.
+        // An answer to a former dispatcher's ping must not count for one of ours: a
+        // millisecond has more numbers than pings can be sent in it.
         let number = now.as_millis().saturating_mul(1 << 10);
         Self { turn: 0, number }
     }
@@ -57,7 +58,7 @@ impl Machine {
         }
     }
 
-    /// Asks a node for an answer.
+    /// Sends a ping to a node.
     pub(super) fn probe(&mut self, node: &NodeId, out: &mut Vec<Output>) {
         let number = self.pinging.next_number();
         let node = node.clone();

@@ -1,31 +1,32 @@
-//! Pulls of one category and priority: how many jobs were asked for, and whether the
-//! server still works on that.
+//! Pulls of one category and priority: the number of requested jobs, and whether the
+//! server still works on them.
 //!
-//! A pull can be lost without a word: it was not sent, or the consumer's leader died
-//! with it. So each asks for an idle heartbeat, and silence beyond [`SILENCE_MAX`] voids
-//! them all. Jobs that come nevertheless are taken: to ask twice does no harm.
+//! A pull can be lost silently: it was not sent, or the consumer's leader died with it.
+//! So each requests idle heartbeats, and silence beyond [`SILENCE_MAX`] voids them all.
+//! Jobs that arrive nevertheless are accepted: requesting twice does no harm.
 
 use std::time::Duration;
 
 use rolecast_common::time::Time;
 
-/// How long a pull stays open. The shell writes it into the request.
+/// Time for which a pull stays open. The shell writes it into the request.
 pub const PULL_EXPIRES: Duration = Duration::from_secs(10);
-/// How often the server shows that it works on a pull with nothing to deliver.
+/// Interval of the idle heartbeats that the server sends while it works on a pull with
+/// nothing to deliver.
 pub const PULL_BEAT: Duration = Duration::from_millis(500);
-/// After so long without a sign of life pulls are void: two heartbeats may be lost.
+/// Time without a sign of life after which pulls are void: two heartbeats may be lost.
 /// With the sweep's 250 ms that is known within 2 s.
 const SILENCE_MAX: Duration = Duration::from_millis(1500);
-/// After a failed pull the next one waits: at first a tenth of a second, then longer, so
-/// that a consumer without a leader, for 4 to 9 s, is asked some ten times.
+/// Shortest and longest pause after a failed pull: at first a tenth of a second, then
+/// longer, so that a consumer without a leader, for 4 to 9 s, is asked some ten times.
 const PAUSE_MIN: Duration = Duration::from_millis(100);
 const PAUSE_MAX: Duration = Duration::from_millis(1000);
 
 #[derive(Debug, Default)]
 pub(super) struct Pulls {
-    /// Jobs asked for and neither delivered nor refused yet.
+    /// Jobs requested and neither delivered nor refused yet.
     asked: u32,
-    /// When a pull was sent, or the server showed life, last.
+    /// Time of the last pull, or of the server's last sign of life.
     alive: Time,
     paused_until: Time,
     /// Failures since the last sign of life.

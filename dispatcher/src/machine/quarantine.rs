@@ -1,8 +1,8 @@
-//! Nodes that are kept for jobs that must be alone: suspects of one batch, or a job that
-//! by what was learned of its memory fits nowhere.
+//! Quarantine: nodes kept free for jobs that must run alone, which are the suspects of
+//! one batch, or a job that by its learned memory fits on no node.
 //!
-//! A kept node gets no other jobs, and is used once those that it had have ended. Only
-//! few are kept at a time, and none for long without being used.
+//! A kept node gets no other jobs, and is used once its former jobs have ended. Only few
+//! are kept at a time, and none for long without being used.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,17 +14,17 @@ use super::{Event, Job, Machine, Output, State, Verdict};
 use crate::fleet::{Alone, Candidate};
 use crate::placement::Slot;
 
-/// One of so many nodes may be kept, and one in any case. Guessed.
+/// One of this many nodes may be kept, and one in any case. Guessed.
 const KEPT_SHARE: usize = 4;
-/// How long a node is kept that does not become empty, and how long others may use it
-/// before one is kept again. Guessed.
+/// Time for which a node is kept that does not become empty, and for which others may use
+/// it before one is kept again. Guessed.
 const KEPT_MAX: Duration = Duration::from_secs(30);
 
-/// Deaths of different nodes this near to each other have a common cause. Guessed: a job
-/// that takes its nodes down is a suspect before the second goes.
+/// Time between deaths of different nodes within which they have a common cause. Guessed:
+/// a job that takes its nodes down is a suspect before the second one dies.
 pub(super) const MASS_WITHIN: Duration = Duration::from_secs(10);
 
-/// For whom a node is kept.
+/// The jobs for which a node is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Key {
     Batch(u64),
@@ -40,9 +40,9 @@ struct Kept {
 #[derive(Debug, Default)]
 pub(super) struct Quarantine {
     kept: BTreeMap<Key, Kept>,
-    /// Until when no node is kept for them again.
+    /// End of the time in which no node is kept for them again.
     resting: BTreeMap<Key, Time>,
-    /// Where suspects were sent; some are there no longer.
+    /// The nodes to which suspects were sent; some are no longer there.
     suspects: BTreeMap<Sequence, NodeId>,
     /// The last node that died without suspects.
     died: Option<(NodeId, Time)>,
@@ -53,7 +53,8 @@ impl Quarantine {
         self.suspects.insert(sequence, node);
     }
 
-    /// Returns whether another node died lately as well, without suspects.
+    /// Records the death of a node without suspects; returns whether another one died
+    /// shortly before.
     pub(super) fn note_death(&mut self, now: Time, node: &NodeId) -> bool {
         let before = self.died.replace((node.clone(), now));
         before.is_some_and(|(other, at)| other != *node && now.since(at) <= MASS_WITHIN)
@@ -69,8 +70,8 @@ impl Quarantine {
 }
 
 impl Machine {
-    /// Returns the node that is kept for the job once it is ready; keeps one if none is
-    /// and that is allowed.
+    /// Returns the node that is kept for the job once it is ready; begins to keep one if
+    /// none is kept and that is allowed.
     pub(super) fn keep_node(
         &mut self,
         now: Time,
@@ -107,7 +108,7 @@ impl Machine {
         is_ready.then(|| node.slot())
     }
 
-    /// Gives up nodes that are kept for nobody, or in vain.
+    /// Releases nodes that are kept for no job, or in vain.
     pub(super) fn look_at_kept(&mut self, now: Time) {
         self.quarantine.resting.retain(|_, until| now < *until);
         let jobs = &self.jobs;

@@ -1,14 +1,14 @@
-//! Which decisions are written down: all while there are few, some when there
-//! are many, and those that made a job wait before others.
+//! Selection of the decisions that are recorded: all while there are few, some when there
+//! are many, with a budget of their own for those that make a job wait.
 
 use rolecast_common::time::Time;
 
-/// Decisions written down in a second; a record costs a look at every node.
+/// Records of sent jobs per second; a record costs a look at every node.
 const PER_SECOND: u32 = 20;
-/// Those of jobs that must wait, beside them.
+/// Records of jobs that must wait per second, beside them.
 const WAITS_PER_SECOND: u32 = 20;
 
-/// Bounds how many decisions are written down.
+/// Limits of the number of recorded decisions.
 #[derive(Debug, Default)]
 pub(super) struct Recorder {
     sent: Budget,
@@ -33,12 +33,12 @@ impl Budget {
 }
 
 impl Recorder {
-    /// Returns whether this job's being sent is written down.
+    /// Whether the sending of this job is recorded.
     pub(super) fn takes_sent(&mut self, now: Time) -> bool {
         self.sent.take(now, PER_SECOND)
     }
 
-    /// Returns whether it is written down that this job must wait.
+    /// Whether the waiting of this job is recorded.
     pub(super) fn takes_wait(&mut self, now: Time) -> bool {
         self.waits.take(now, WAITS_PER_SECOND)
     }

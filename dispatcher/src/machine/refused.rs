@@ -1,4 +1,4 @@
-//! Messages that were refused: counted, told of at a bounded rate, and who sent them.
+//! Refused messages: counted, reported at a bounded rate, with their senders.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,14 +8,14 @@ use rolecast_common::wire::RefusedSender;
 
 use super::{Event, Machine, Malformed, Output};
 
-/// Senders that are remembered, those heard last: enough to find the fault, and few
+/// Senders that are remembered, the most recent ones: enough to find the fault, and few
 /// enough for every answer about the status.
 const SENDERS_MAX: usize = 16;
 /// The characters of a sender and of a reason that are kept.
 const FROM_CHARS_MAX: usize = 100;
 const WHY_CHARS_MAX: usize = 300;
 
-/// Who sent what could not be accepted, and why, by the subject or node.
+/// The senders of refused messages with the last reason, by subject or node.
 #[derive(Debug, Default)]
 pub(super) struct Senders(BTreeMap<String, RefusedSender>);
 
@@ -38,7 +38,7 @@ impl Senders {
         sender.at_ms = at;
     }
 
-    /// Returns them, the one heard last first.
+    /// Returns them, the most recent first.
     pub(super) fn list(&self) -> Vec<RefusedSender> {
         let mut all: Vec<RefusedSender> = self.0.values().cloned().collect();
         all.sort_by_key(|sender| std::cmp::Reverse(sender.at_ms));
@@ -46,7 +46,7 @@ impl Senders {
     }
 }
 
-/// Bounds what hostile or broken senders can make us log.
+/// Limits of what hostile or broken senders can make us log.
 #[derive(Debug, Default)]
 pub(super) struct Noise {
     pub(super) heartbeats: Bound,
@@ -64,7 +64,7 @@ pub(super) struct Bound {
 }
 
 impl Bound {
-    /// Returns how many there were since the last report, at most once a second.
+    /// Returns their number since the last report, at most once a second.
     pub(super) fn count(&mut self, now: Time) -> Option<u64> {
         self.count += 1;
         let is_quiet = self

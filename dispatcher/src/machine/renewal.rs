@@ -1,8 +1,8 @@
-//! The jobs stream is made anew, as by a server that comes back on an empty store: the
-//! jobs in the old one are gone, and sequences count from 1 again.
+//! Renewal of the jobs stream, as by a server that returns with an empty store: the jobs
+//! of the old stream are gone, and sequences count from 1 again.
 //!
-//! Nothing of the old stream may be taken for something of the new one: an old
-//! acknowledgement would settle another job.
+//! Nothing of the old stream may count for the new one: an old acknowledgement would
+//! settle another job.
 
 use rolecast_common::assignment::Assignment;
 use rolecast_common::id::{NodeId, Sequence};
@@ -57,14 +57,15 @@ impl Machine {
         })));
     }
 
-    /// Returns whether the job was in a stream that is gone.
+    /// Whether the job was in a stream that is gone.
     pub(super) fn is_orphan(&self, assignment: &Assignment) -> bool {
         let is_held = self.jobs.get(&assignment.ack().sequence());
         let is_held = is_held.is_some_and(|job| job.job == *assignment.job());
         assignment.ack().stored() < self.stream_created && !is_held
     }
 
-    /// Records the outcome of an orphan; nothing is acknowledged, for nothing is there.
+    /// Records the outcome of an orphan; nothing is acknowledged, as its delivery is
+    /// gone.
     pub(super) fn record_orphan(
         &mut self,
         now: Now,
@@ -84,7 +85,7 @@ impl Machine {
             ),
         };
         let plain = Stray {
-            // No sequence of the new stream, which counts from 1.
+            // Not a sequence of the new stream, which counts from 1.
             sequence: Sequence::new(0),
             job: assignment.job().clone(),
             category: assignment.category().to_string(),

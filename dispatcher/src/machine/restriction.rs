@@ -1,4 +1,4 @@
-//! Where a job may not go because of what happened to it.
+//! Restrictions: nodes that a job may not go to because of its earlier attempts.
 
 use std::time::Duration;
 
@@ -11,18 +11,18 @@ use super::{Job, Machine, Output};
 use crate::fleet::{Alone, Candidate};
 use crate::placement::{CategoryIndex, MEMORY, Obstacle, Slot};
 
-/// A job that has waited this long goes back to a node where it failed. Guessed: others
+/// Waiting time after which a job goes back to a node where it failed. Guessed: others
 /// may be busy for hours, and the fault may have been neither the job's nor the node's.
 const AVOID_MAX: Duration = Duration::from_secs(60);
-/// A suspect that has waited this long shares a node. Guessed: nodes with long jobs
-/// may not become empty for hours.
+/// Waiting time after which a suspect shares a node. Guessed: nodes with long jobs may
+/// not become empty for hours.
 const ALONE_MAX: Duration = Duration::from_secs(300);
 
-/// Where a job may not go.
+/// The nodes that a job may not go to.
 #[derive(Debug, Default)]
 pub(super) struct Restriction {
     pub(super) barred: Vec<(Slot, Obstacle)>,
-    /// Whether it must be alone, and the node that is ready for it.
+    /// The reason why it must run alone, and the node that is ready for it.
     pub(super) alone: Option<Alone>,
     pub(super) kept: Option<Slot>,
 }
@@ -93,9 +93,9 @@ impl Machine {
         barred
     }
 
-    /// Returns the nodes where jobs run that went down together with this one, and are
-    /// to be tried apart from it. After a first loss they share a node if there is no
-    /// other: most nodes die for reasons of their own, and lost jobs are to start soon.
+    /// Returns the nodes where jobs run that went down together with this one, and are to
+    /// be tried apart from it. After a first loss they share a node if there is no other:
+    /// most nodes die for reasons of their own, and lost jobs are to start soon.
     fn apart_from(
         &self,
         job: &Job,
@@ -122,7 +122,7 @@ impl Machine {
         Vec::new()
     }
 
-    /// Returns the places of the nodes that are known, each once.
+    /// Returns the slots of the nodes that are known, each once.
     pub(super) fn slots_of<'a>(
         &self,
         nodes: impl Iterator<Item = &'a NodeId>,
@@ -136,7 +136,7 @@ impl Machine {
         slots
     }
 
-    /// Returns why a waiting job needs a node for itself, if it does.
+    /// Returns the reason why a waiting job needs a node for itself, if it does.
     pub(super) fn why_alone(&self, job: &Job, category: CategoryIndex) -> Option<String> {
         if let Some(suspicion) = job.suspicion.filter(|suspicion| suspicion.is_exclusive()) {
             let node = self.quarantine.node_of(Key::Batch(suspicion.batch));

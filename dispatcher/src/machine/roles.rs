@@ -1,5 +1,5 @@
-//! Managed roles: the manager hears what the machine hears, and nodes get jobs only
-//! for roles that it gave them.
+//! Managed roles: the manager receives the machine's inputs on roles, and nodes get jobs
+//! only for roles that it gave them.
 
 use std::time::Duration;
 
@@ -11,13 +11,14 @@ use super::{Event, Machine, Output};
 use crate::forecast::Ahead;
 use crate::roles;
 
-/// How far ahead a node that is to hold a role should have room.
+/// Horizon within which a node that is to hold a role should have room.
 const HORIZON: Duration = Duration::from_secs(600);
-/// How often all nodes are compared for that: forecasts so far ahead change slowly.
+/// Interval between comparisons of all nodes for that: forecasts so far ahead change
+/// slowly.
 const RANK_INTERVAL: Duration = Duration::from_secs(2);
 
 impl Machine {
-    /// Lets the manager handle it, and passes on what it says.
+    /// Passes an input to the manager, and its commands on.
     pub(super) fn manage(&mut self, now: Now, input: roles::Input, out: &mut Vec<Output>) {
         let mut outputs = Vec::new();
         self.roles.handle(now, input, &mut outputs);
@@ -35,7 +36,7 @@ impl Machine {
         }));
     }
 
-    /// Leaves of the roles that the node says it acts in those that count.
+    /// Removes the roles that do not count from those that the node claims to act in.
     pub(super) fn strip_roles(&self, beat: &mut Heartbeat) {
         if self.params.roles.managed.is_empty() {
             return;
@@ -43,7 +44,7 @@ impl Machine {
         beat.roles = self.roles.effective_roles(&beat.node, &beat.roles);
     }
 
-    /// Tells the manager of a heartbeat as it came.
+    /// Passes a heartbeat as received to the manager.
     pub(super) fn tell_roles(&mut self, now: Now, heard: roles::Heard, out: &mut Vec<Output>) {
         let node = heard.node.clone();
         self.manage(now, roles::Input::Heard(heard), out);
@@ -51,7 +52,7 @@ impl Machine {
         self.fleet.set_drained(&node, is_drained);
     }
 
-    /// Does what time alone makes necessary.
+    /// Does what is due by time alone.
     pub(super) fn sweep_roles(&mut self, now: Now, out: &mut Vec<Output>) {
         let is_due = self
             .ranked
@@ -86,7 +87,7 @@ impl Machine {
         ranked.into_iter().map(|(_, id)| id.clone()).collect()
     }
 
-    /// Returns who holds which managed role; `None` before that is known.
+    /// Returns the holders of managed roles; `None` before they are known.
     pub fn roles_view(&self) -> Option<RolesView> {
         let document = self.roles.document()?.clone();
         let managed = self.params.roles.managed.iter();
@@ -111,7 +112,7 @@ impl Machine {
         })
     }
 
-    /// Returns when the manager wants to be asked.
+    /// Returns the time at which the manager is due again.
     pub(super) fn roles_deadline(&self) -> Option<Time> {
         self.roles.next_deadline()
     }

@@ -7,25 +7,26 @@ use rolecast_common::id::Sequence;
 use super::pulls::Pulls;
 use crate::placement::Slot;
 
-/// Jobs in the order in which the stream accepted them, and how many more were asked for.
+/// Jobs in the order in which the stream accepted them, and the number of further jobs
+/// requested.
 #[derive(Debug, Default)]
 pub(super) struct Room {
     pub(super) waiting: VecDeque<Sequence>,
-    /// Waiting jobs that may have to let others pass.
+    /// Waiting jobs that others may pass.
     pub(super) choosy: u32,
     /// Memory that is kept free on a node for a job that waits for it.
     pub(super) claim: Option<(Sequence, Slot)>,
-    /// Whether operators were told that no node can take its first job, and that
-    /// it waits long.
+    /// Whether operators were notified that no node can take its first job, and that it
+    /// waits long.
     pub(super) is_starved: bool,
     pub(super) is_late: bool,
-    /// Looks at all nodes since the last sweep, to find out why jobs cannot go.
+    /// Looks at all nodes since the last sweep, to find out why jobs cannot be placed.
     pub(super) judgements: usize,
-    /// Jobs given back to be delivered again at once, and not delivered yet. They go
-    /// before those that came after them, so room is made for them.
+    /// Jobs given back for redelivery at once, and not delivered yet. They go before
+    /// later jobs, so room is made for them.
     pub(super) returning: BTreeSet<Sequence>,
     pub(super) pulls: Pulls,
-    /// With more than this many here or asked for, no more are needed for now.
+    /// The number of jobs here or requested above which no more are needed for now.
     pub(super) enough: u32,
     /// The turn in which a job was sent last; rooms served least recently go first.
     pub(super) served: u64,
@@ -36,8 +37,8 @@ impl Room {
         u32::try_from(self.waiting.len()).unwrap_or(u32::MAX)
     }
 
-    /// Takes a job in; one that was here before, or that waited elsewhere, goes before
-    /// those that the stream accepted after it.
+    /// Adds a job; one that was here before, or that waited elsewhere, goes before those
+    /// that the stream accepted after it.
     pub(super) fn join(&mut self, sequence: Sequence, is_choosy: bool) {
         let place = self.waiting.partition_point(|waiting| *waiting < sequence);
         self.waiting.insert(place, sequence);

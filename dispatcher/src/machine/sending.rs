@@ -1,4 +1,4 @@
-//! Waiting jobs are placed in fair order and sent.
+//! Sending: waiting jobs are placed in fair order and forwarded.
 
 use std::time::Duration;
 
@@ -14,30 +14,29 @@ use crate::fleet::{Author, Candidate, Choice};
 use crate::forecast::Ahead;
 use crate::placement::{CategoryIndex, Shortfall, Slot};
 
-/// Jobs of a room that are looked at while its first cannot go: those behind it
+/// Jobs of a room that are looked at while its first cannot be placed: those behind it
 /// may require other labels.
 pub(super) const LOOK_MAX: usize = 32;
-/// Waiting this long is worth one step of priority, so that the low ones are
-/// not starved.
+/// Waiting time that is worth one step of priority, so that the low ones are not starved.
 const AGEING_STEP: Duration = Duration::from_secs(30);
-/// How long a job waits for memory, in its run times and at least, before a
-/// node is kept free for it.
+/// Waiting time, in run times and at least, before a node is kept free for a job that
+/// waits for memory.
 const CLAIM_AFTER_DURATIONS: f32 = 1.0;
 const CLAIM_AFTER_MIN: Duration = Duration::from_secs(2);
-/// How far ahead it is told what others will use where jobs are kept away.
+/// Horizon of the expected use by others that is reported where jobs are kept away.
 const NEXT: Duration = Duration::from_secs(60);
 
-/// What became of a room's turn.
+/// The result of a room's turn.
 enum Sending {
     Sent,
-    /// Its first job that may go is less urgent than that.
+    /// Its first job that can be placed is less urgent; with its urgency.
     Later(i64),
-    /// None can go.
+    /// No job can be placed.
     None,
 }
 
 impl Machine {
-    /// Sends what can be sent: the more urgent first, then one job a room in
+    /// Sends all jobs that can be sent: the more urgent first, then one job a room in
     /// turn, so that a flood in one category does not starve the others.
     pub(super) fn send_waiting(&mut self, now: Now, out: &mut Vec<Output>) {
         let mut open: Vec<(i64, Source)> = self
@@ -68,8 +67,8 @@ impl Machine {
         (0..open.len()).min_by_key(|at| order(&open[*at]))
     }
 
-    /// Sends the first job of the room that can go, if that is as urgent as the
-    /// room was taken to be.
+    /// Sends the first job of the room that can be placed, if it is as urgent as the room
+    /// was assumed to be.
     fn send_one(
         &mut self,
         now: Now,
@@ -96,12 +95,13 @@ impl Machine {
             let Some(job) = self.jobs.get(&sequence) else {
                 return Sending::None;
             };
-            // One with a history may have a node of its own, or lack one that others have.
+            // A job with a history may have a node of its own, or be barred from one that
+            // others have.
             let is_plain = !job.has_history();
             if is_plain && stuck.contains(&job.requirement) {
                 continue;
             }
-            // Those ahead may have waited longer, but that is their merit alone.
+            // Those ahead may have waited longer, but that raises only their own urgency.
             let own = urgency(now.time, source, job);
             if own > urgent {
                 return Sending::Later(own);
@@ -120,7 +120,7 @@ impl Machine {
         Sending::None
     }
 
-    /// Returns where the job goes; writes down why, if it must wait.
+    /// Returns the node for the job; records the decision, also if the job must wait.
     fn choose(
         &mut self,
         now: Now,
@@ -145,7 +145,7 @@ impl Machine {
             ..Candidate::new(category, &requirement, now.time.since(job.since))
         };
         let choice = self.fleet.choose(&candidate);
-        // Where a key or a claim decides, forecasts keep no job away.
+        // If a key or a claim decides, forecasts keep no job away.
         let by_cost = candidate.key.is_none() && candidate.claim.is_none();
         let slot = match choice {
             Choice::Node(slot) => Some(slot),
@@ -153,7 +153,7 @@ impl Machine {
         };
         let job = self.jobs.get_mut(&sequence)?;
         let is_recorded = if slot.is_some() {
-            // Else the record would say for a day that it waits.
+            // Otherwise the record would show for a day that it waits.
             self.records.takes_sent(now.time) || job.is_recorded
         } else {
             !std::mem::replace(&mut job.is_noted, true) && self.records.takes_wait(now.time)
@@ -186,7 +186,7 @@ impl Machine {
     }
 
     /// Counts whether forecasts kept the job away from a node that its last heartbeat
-    /// speaks for.
+    /// favours.
     fn note_diversion(
         &mut self,
         now: Now,
@@ -221,7 +221,7 @@ impl Machine {
         }
     }
 
-    /// Counts where forecasts, asked for advice only, would have sent the job.
+    /// Counts, in advisory mode, where forecasts would have sent the job.
     fn take_advice(
         &mut self,
         now: Now,
@@ -252,8 +252,8 @@ impl Machine {
         }
     }
 
-    /// Tells operators why the first job of the room cannot go, and claims memory
-    /// for one that waits for it while smaller ones pass.
+    /// Reports to operators why the first job of the room cannot be placed, and claims
+    /// memory for one that waits for it while smaller ones pass.
     fn find_no_node(
         &mut self,
         now: Now,
@@ -285,7 +285,7 @@ impl Machine {
         }
     }
 
-    /// Returns how long a job waits for memory before something is done for it.
+    /// Returns the time that a job waits for memory before memory is claimed for it.
     pub(super) fn patience(&self, category: CategoryIndex) -> Duration {
         let run_s = self.fleet.learner(category).needs().duration_s;
         let patience = Duration::from_secs_f32((run_s * CLAIM_AFTER_DURATIONS).min(1e6));
@@ -369,8 +369,8 @@ fn tell_starved(
     }
 }
 
-/// Returns the order in which rooms are served, the least first: priority, with
-/// a step for each while that the job to be sent has waited.
+/// Returns the order in which rooms are served, the least first: priority, with a step
+/// for each ageing interval that the job to be sent has waited.
 fn urgency(now: Time, source: &Source, job: &Job) -> i64 {
     let waited = now.since(job.since).as_secs() / AGEING_STEP.as_secs();
     source.priority as i64 - i64::try_from(waited).unwrap_or(i64::MAX)

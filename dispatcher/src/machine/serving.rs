@@ -1,4 +1,4 @@
-//! Categories that are served: declared ones from the start, others when they are found.
+//! Served categories: declared ones from the start, others when they are found.
 
 use rolecast_common::id::{Category, Priority};
 use rolecast_common::subjects::Source;
@@ -33,7 +33,7 @@ impl Machine {
             .or_insert(service);
     }
 
-    /// Serves a category that was found in the stream, if it may be served.
+    /// Serves a category that was found in the stream, if that is permitted.
     pub(super) fn find(&mut self, category: Category, out: &mut Vec<Output>) {
         let Some(default) = self.params.undeclared.clone() else {
             return;
@@ -49,7 +49,7 @@ impl Machine {
         out.push(Output::Event(Event::CategoryFound { category }));
     }
 
-    /// Serves a category no more that was found and has no jobs.
+    /// Stops serving a category that was found and has no jobs.
     pub(super) fn desert(&mut self, category: &Category) {
         let is_declared = |service: &Service| service.policy.declared;
         let is_of_it = |source: &Source| source.category == *category;

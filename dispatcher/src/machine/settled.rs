@@ -1,8 +1,8 @@
-//! The jobs settled last, so that a repeated delivery is not run again.
+//! The jobs settled last, so that a redelivery is not run again.
 
 use rolecast_common::id::Sequence;
 
-/// Slots, one for each sequence that many apart; a second of the fastest
+/// Number of slots; two sequences that many apart share one. A second of the fastest
 /// traffic measured fits. Neighbours in time are neighbours in memory.
 const SLOTS: usize = 1 << 17;
 

@@ -1,4 +1,4 @@
-//! An execution ended: record and acknowledge, give back, or bury.
+//! Settling of an ended execution: record and acknowledge, give back, or dead-letter.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use super::{Event, Job, Machine, Output, Recorded, State, Stray};
 use crate::fleet::Candidate;
 use crate::placement::Obstacle;
 
-/// The longest reason kept of an attempt, in characters.
+/// The most characters kept of the reason of an attempt.
 const REASON_LEN_MAX: usize = 1000;
-/// How soon a refused job may be sent again: not before another heartbeat came,
-/// from where it was refused, but soon for another node.
+/// Delay before a refused job is sent again: no earlier than another heartbeat from the
+/// node that refused it, but soon to another node.
 const REFUSED_DELAY: Duration = Duration::from_millis(20);
 
 impl Machine {
@@ -87,8 +87,8 @@ impl Machine {
         self.jobs.insert(sequence, job);
     }
 
-    /// Returns whether another node is asked before the job, given up by this one, is
-    /// believed to be hopeless: a host at fault gives up all it gets.
+    /// Whether another node is tried before a job that this one gave up counts as
+    /// hopeless: a host at fault gives up all its jobs.
     fn is_doubtful(&mut self, node: &NodeId, job: &Job) -> bool {
         let Some(category) = self.fleet.category(&job.source.category) else {
             return false;
@@ -131,7 +131,7 @@ impl Machine {
         self.retry_later(now, node, job, reason, out);
     }
 
-    /// Counts an attempt as failed that no outcome has come of.
+    /// Counts an attempt as failed that brought no outcome.
     pub(super) fn fail_unreported(
         &mut self,
         now: Now,
@@ -291,7 +291,7 @@ impl Machine {
             return;
         };
         match result {
-            // The sweep asks again.
+            // The sweep repeats the request.
             Recorded::Failed => {
                 self.jobs.insert(sequence, job);
                 return;
@@ -396,7 +396,7 @@ impl Machine {
 }
 
 impl Job {
-    /// Returns where it ended last.
+    /// Returns the node where it ended last.
     fn last_node(&self) -> Option<NodeId> {
         let failed = self
             .failures
@@ -417,7 +417,7 @@ impl Job {
     }
 }
 
-/// Keeps a worker's reason to one line of bounded length.
+/// Shortens a worker's reason to one line of bounded length.
 pub(super) fn clipped(reason: &str) -> String {
     reason
         .chars()

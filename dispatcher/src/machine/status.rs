@@ -1,4 +1,4 @@
-//! What the machine knows, for those who ask.
+//! Answers about the machine's state.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,14 +16,14 @@ use crate::capacity;
 use crate::fleet::{Author, Candidate};
 use crate::placement::Shortfall;
 
-/// How far ahead arrivals are told.
+/// Horizon of the reported arrivals.
 const EXPECTED_SECONDS: u32 = 15 * 60;
 
-/// The most different requirements of waiting jobs that are told of.
+/// The most different requirements of waiting jobs that are reported.
 const REQUIRED_MAX: usize = 8;
 
 impl Machine {
-    /// Returns everything but the backlogs, which only the stream knows.
+    /// Returns all of the status but the backlogs, which only the stream knows.
     pub fn status(&self, now: Now) -> Status {
         Status {
             nodes: self.node_statuses(now, None, usize::MAX),
@@ -31,7 +31,7 @@ impl Machine {
         }
     }
 
-    /// Returns at most so many nodes, those after this name.
+    /// Returns at most `max` nodes, those after this name.
     pub fn node_statuses(&self, now: Now, after: Option<&NodeId>, max: usize) -> Vec<NodeStatus> {
         let nodes = self.fleet.nodes_after(after).take(max);
         nodes
@@ -122,7 +122,7 @@ impl Machine {
         }
     }
 
-    /// Counts what the category's waiting jobs require of their node.
+    /// Counts the requirements of the category's waiting jobs.
     fn required(&self, category: &Category) -> BTreeMap<String, u32> {
         let rooms = self.rooms.iter();
         let choosy = rooms.filter(|(source, room)| source.category == *category && room.choosy > 0);
@@ -143,14 +143,14 @@ impl Machine {
         rooms.any(|(source, room)| source.category == *category && room.is_late)
     }
 
-    /// Returns the id of the job at this place in the stream, if it is held here or was
-    /// given back from here.
+    /// Returns the id of the job with this sequence, if it is held here or was given back
+    /// from here.
     pub fn job_at(&self, sequence: Sequence) -> Option<&JobId> {
         let held = self.jobs.get(&sequence).map(|job| &job.job);
         held.or_else(|| Some(&self.away.get(&sequence)?.history.job))
     }
 
-    /// Returns where a job is, if it is held here or was given back from here.
+    /// Returns the state of a job, if it is held here or was given back from here.
     pub fn job(&self, now: Now, id: &JobId) -> Option<JobView> {
         let view = |state, reason: String| JobView {
             v: VERSION,
@@ -199,9 +199,8 @@ impl Machine {
         })
     }
 
-    /// Decides where a job of the category would go at this moment, and sends
-    /// nothing; `None` if the category is not served. `key` is the hash of its
-    /// shard key.
+    /// Decides where a job of the category would go at this moment, and sends nothing;
+    /// `None` if the category is not served. `key` is the hash of its shard key.
     pub fn explain(
         &mut self,
         now: Now,

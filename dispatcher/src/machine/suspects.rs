@@ -1,59 +1,60 @@
 //! The search for a job that takes its nodes down, among those that went down together.
 //!
 //! 1. The jobs that one death of a node took are *suspects*, unless it is the first loss
-//!    of each and other nodes die at the same time. They are cut into two
-//!    *batches*, and jobs of different batches do not run on one node at a time.
+//!    of each and other nodes die at the same time. They are cut into two *batches*, and
+//!    jobs of different batches do not run on one node at a time.
 //! 2. If a node dies again under suspects, they explain it: those that were there are
-//!    halved again, the others of their group are cleared, and whoever else was there
-//!    is not suspected. From the second round on a batch shares its node with nobody.
-//! 3. A suspect that ends, whichever way, or that clearly outlives what it was suspected
-//!    of, is cleared.
+//!    halved again, the others of their group are cleared, and other jobs there are not
+//!    suspected. From the second round on a batch shares its node with no other job.
+//! 3. A suspect that ends, with any outcome, or that clearly outlives what it was
+//!    suspected of, is cleared.
 //! 4. So of `n` jobs one that takes its node down each time is alone on it at its
-//!    `log2(n) + 1`st loss, or its third, if that is later. After some losses alone, soon after its start,
-//!    it is the culprit.
+//!    `log2(n) + 1`st loss, or its third, if that is later. After some losses alone, soon
+//!    after its start, it is the culprit.
 
 use std::time::Duration;
 
 use rolecast_common::wire::LostAttempt;
 
-/// Losses in a row alone on its node, after which a job is to blame for them. Guessed:
-/// with two, hosts that fail by themselves would be blamed on their jobs too often.
+/// Losses in a row alone on its node after which a job is blamed for them. Guessed: with
+/// two, hosts that fail by themselves would be blamed on their jobs too often.
 pub(super) const ALONE_MAX: usize = 3;
-/// A job that was alone for longer than this before its node went is as likely the
-/// victim of a host that goes for its own reasons. Guessed.
+/// Longest time of a job alone before its node died for which it is blamed; after a
+/// longer one it is as likely the victim of a host that dies for its own reasons.
+/// Guessed.
 const SOON: Duration = Duration::from_secs(120);
 /// Losses of any kind after which a job is given up: by then the delays between them
 /// add up to more than a quarter of an hour.
 const LOSSES_MAX: usize = 20;
-/// A suspect that runs for so many times as long as before its loss, and for so long
-/// beyond that, is cleared. Guessed: load and jitter may double a run.
+/// Factor and addition to the run time before its loss after which a running suspect is
+/// cleared. Guessed: load and jitter may double a run.
 const OUTLIVED_TIMES: u32 = 2;
 const OUTLIVED_MORE: Duration = Duration::from_secs(10);
 
-/// Why a job may be what took its node down, and together with whom.
+/// The suspicion that a job took its node down, and the jobs that share it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Suspicion {
     /// The jobs of the first death.
     pub group: u64,
-    /// Those of them that may run on one node.
+    /// The jobs among them that may run on one node.
     pub batch: u64,
-    /// How often the group was cut, from 1.
+    /// Number of times that the group was cut, from 1.
     pub round: u32,
 }
 
 impl Suspicion {
-    /// Returns whether its node must have no other jobs.
+    /// Whether its node must have no other jobs.
     pub fn is_exclusive(&self) -> bool {
         self.round > 1
     }
 }
 
-/// Returns what each of the jobs that one death took is suspected of from then on, given
-/// what each was suspected of before. `name` is another number for each death.
+/// Returns the suspicion of each job that one death took, given the former suspicion of
+/// each. `name` is another number for each death.
 pub(super) fn suspect(lost: &[Option<Suspicion>], name: u64) -> Vec<Option<Suspicion>> {
     let before = lost.iter().flatten().max_by_key(|before| before.round);
     let is_suspect = |before: &Option<Suspicion>, any: Option<&Suspicion>| match any {
-        // Who was suspected before explains the death.
+        // A former suspect explains the death.
         Some(_) => before.is_some(),
         None => true,
     };
@@ -81,7 +82,7 @@ pub(super) fn suspect(lost: &[Option<Suspicion>], name: u64) -> Vec<Option<Suspi
         .collect()
 }
 
-/// Returns why a job with these losses is given up, if it is.
+/// Returns the reason why a job with these losses is given up, if it is.
 pub(super) fn verdict(losses: &[LostAttempt]) -> Option<String> {
     let count = losses.len();
     let is_alone = |lost: &&LostAttempt| {
@@ -96,7 +97,7 @@ pub(super) fn verdict(losses: &[LostAttempt]) -> Option<String> {
     (count >= LOSSES_MAX).then(|| format!("lost its node {count} times"))
 }
 
-/// Returns whether a suspect that has run for so long is cleared.
+/// Whether a suspect that has run for this long is cleared.
 pub(super) fn has_outlived(losses: &[LostAttempt], ran: Duration) -> bool {
     let last = losses.last().map_or(0, |lost| lost.ran_ms);
     ran > Duration::from_millis(last) * OUTLIVED_TIMES + OUTLIVED_MORE

@@ -1,4 +1,4 @@
-//! What time alone makes necessary, looked at a few times a second.
+//! Sweep: the work that is due by time alone, done a few times a second.
 
 use std::time::Duration;
 
@@ -8,13 +8,13 @@ use rolecast_common::time::Now;
 use super::suspects::has_outlived;
 use super::{Machine, Output, State};
 
-/// How long the streams may take to answer before they are asked again. The
-/// question is a compare-and-set, so asking twice does no harm.
+/// Time that the streams may take to answer before a request is repeated. It is a
+/// compare-and-set, so repeating it does no harm.
 const ANSWER_WAIT: Duration = Duration::from_secs(2);
-/// How long a job that should have come back is remembered: an operator may
-/// have deleted it from the stream.
+/// Time for which a job that should be back is remembered: an operator may have deleted
+/// it from the stream.
 const AWAY_MAX: Duration = Duration::from_secs(3600);
-/// Bounds the workers' requests remembered; they repeat what is not answered.
+/// The most workers' requests remembered; workers repeat what is not answered.
 const CONFIRMATIONS_MAX: usize = 100_000;
 
 impl Machine {

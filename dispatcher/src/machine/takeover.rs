@@ -1,11 +1,11 @@
-//! The first moments of a leader: it asks every node at once what it has in hand, and
-//! fetches when all have answered.
+//! Take-over: a new leader asks every node at once for its jobs in hand, and fetches when
+//! all have answered.
 //!
-//! Jobs that were delivered to its predecessor and not sent to a node come back only
-//! when their acknowledgement is overdue. Once it is known which jobs are in hand, the
-//! leader has the stream deliver all the others again ([`super::Output::Recover`]): twice,
-//! for what was delivered a moment ago is not overdue yet the first time. A dispatcher that
-//! lost the lease to this one may have gone on to receive jobs until then.
+//! Jobs that were delivered to its predecessor and not sent to a node are redelivered
+//! only when their acknowledgement is overdue. Once the jobs in hand are known, the
+//! leader has the stream redeliver all the others ([`super::Output::Recover`]): twice,
+//! because jobs delivered a moment ago are not overdue yet the first time. A dispatcher
+//! that lost the lease to this one may have gone on to receive jobs until then.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -15,28 +15,28 @@ use rolecast_common::time::{Now, Time};
 
 use super::{Machine, Output};
 
-/// From the first recovery to the second: longer than the young are spared, see
-/// `io/recovery`.
+/// Time from the first recovery to the second: longer than young deliveries are spared,
+/// see `io/recovery`.
 const YOUNG_MAX: Duration = Duration::from_millis(700);
 
 #[derive(Debug, Default)]
 pub(super) struct Takeover {
-    /// Since when this one leads.
+    /// Start of the present lead.
     since: Option<Time>,
     /// Nodes that were alive then and have not sent a heartbeat since.
     awaited: BTreeSet<NodeId>,
-    /// Whether it listened for so long before that it knew every node.
+    /// Whether it had listened for long enough before to know every node.
     knew_all: bool,
     recovery: Recovery,
 }
 
-/// How far the recovery of jobs is that were delivered to the former leader.
+/// Progress of the recovery of jobs that were delivered to the former leader.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Recovery {
     #[default]
     Wanted,
     Asked,
-    /// Those that were young are to be recovered then.
+    /// Deliveries that were young are to be recovered at that time.
     WantedAgain(Time),
     Over,
 }
@@ -51,21 +51,22 @@ impl Takeover {
         };
     }
 
-    /// Notes that a node has sent a heartbeat, or is gone.
+    /// Records that a node has sent a heartbeat, or is gone.
     pub(super) fn settle(&mut self, node: &NodeId) {
         if !self.awaited.is_empty() {
             self.awaited.remove(node);
         }
     }
 
-    /// Returns whether it may fetch: all nodes have answered, or had time to.
+    /// Whether it may fetch: all nodes have answered, or had time to.
     pub(super) fn is_over(&self, now: Time, warm_up: Duration) -> bool {
         let is_answered = self.knew_all && self.awaited.is_empty();
         self.since
             .is_some_and(|since| is_answered || now.since(since) >= warm_up)
     }
 
-    /// Returns, each time once, that jobs are to be recovered: all in hand are known.
+    /// Whether jobs are to be recovered, as all in hand are known; true once for each
+    /// recovery.
     fn may_recover(&mut self, now: Time, warm_up: Duration) -> bool {
         let next = match self.recovery {
             Recovery::Wanted if self.is_over(now, warm_up) && self.awaited.is_empty() => {
@@ -86,7 +87,7 @@ impl Takeover {
         }
     }
 
-    /// Returns when the second recovery is due.
+    /// Returns the time at which the second recovery is due.
     pub(super) fn due(&self) -> Option<Time> {
         match self.recovery {
             Recovery::WantedAgain(at) => Some(at),
@@ -108,8 +109,8 @@ impl Machine {
         self.takeover.begin(now, alive, knew_all);
     }
 
-    /// Has the jobs come back that nobody has in hand, once that is known. Those that are
-    /// held or run are alive, which is said just before.
+    /// Orders the redelivery of the jobs that nobody has in hand, once these are known.
+    /// The deliveries of those that are held or run are extended just before.
     pub(super) fn recover(&mut self, now: Now, out: &mut Vec<Output>) {
         let is_again = self.takeover.due().is_some();
         if self.takeover.may_recover(now.time, self.params.warm_up) {
@@ -175,7 +176,7 @@ mod tests {
         let mut takeover = Takeover::default();
         takeover.begin(at(0), nodes(&["a"]), true);
         assert!(takeover.is_over(at(1300), WARM_UP));
-        // Its jobs may still run: they must not come back yet.
+        // Its jobs may still run: they must not be redelivered yet.
         assert!(!takeover.may_recover(at(1300), WARM_UP));
         takeover.settle(&NodeId::new("a").unwrap());
         assert!(takeover.may_recover(at(1400), WARM_UP));

@@ -1,5 +1,5 @@
-//! Troubles around the dispatcher that operators should know of: what, since when,
-//! how often, and what to do.
+//! Troubles around the dispatcher for operators, each with its start, number of reports
+//! and remedy.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,25 +9,26 @@ use rolecast_common::wire;
 
 use super::{Event, Machine, Output};
 
-/// Troubles kept at once; there are fewer kinds than that, and some name a category.
+/// The most troubles kept at once; there are fewer kinds than that, and some name a
+/// category.
 const TROUBLES_MAX: usize = 64;
-/// A trouble that goes on is logged again after this long.
+/// Time after which a lasting trouble is logged again.
 const LOG_INTERVAL: Duration = Duration::from_secs(30);
 
-/// Something that is wrong outside of this process.
+/// A fault outside of this process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trouble {
-    /// What is troubled, such as `stream ROLECAST_JOBS`; there is one trouble for each.
+    /// The troubled thing, such as `stream ROLECAST_JOBS`; there is one trouble for each.
     pub what: String,
     pub why: String,
-    /// What an operator can do about it.
+    /// The action that an operator can take.
     pub remedy: String,
-    /// How long after its last report it is over; `None` if only [`super::Input::Mended`]
-    /// ends it.
+    /// Time after its last report at which it is over; `None` if only
+    /// [`super::Input::Mended`] ends it.
     pub lasts: Option<Duration>,
 }
 
-/// The troubles that are not over, by what is troubled.
+/// The present troubles, by the troubled thing.
 #[derive(Debug, Default)]
 pub(super) struct Troubles(BTreeMap<String, Open>);
 
@@ -42,7 +43,7 @@ struct Open {
 }
 
 impl Troubles {
-    /// Takes a report; returns the event it is worth, if it is worth one.
+    /// Records a report; returns an event if it is news.
     fn report(&mut self, now: Now, trouble: Trouble) -> Option<Event> {
         let is_full = self.0.len() >= TROUBLES_MAX;
         if let Some(open) = self.0.get_mut(&trouble.what) {
@@ -82,7 +83,7 @@ impl Troubles {
         })
     }
 
-    /// Ends those that nobody reported for as long as they last.
+    /// Ends the troubles that were not reported again within their time.
     fn expire(&mut self, now: Time) {
         self.0.retain(|_, open| {
             let lasts = open.trouble.lasts;

@@ -1,5 +1,5 @@
-//! A job that cannot be sent to any node: with what is added on its way it is larger
-//! than the server takes.
+//! A job that cannot be sent to any node: with the headers added for the node it is
+//! larger than the server takes.
 
 use rolecast_common::id::{Attempt, Sequence};
 use rolecast_common::time::Now;
@@ -8,7 +8,7 @@ use rolecast_common::wire::RecordStatus;
 use super::{Machine, Output, State};
 
 impl Machine {
-    /// Buries the job. It never reached its node, which has no part in it.
+    /// Dead-letters the job. It never reached its node, which is not to blame.
     pub(super) fn bury_unsendable(
         &mut self,
         now: Now,

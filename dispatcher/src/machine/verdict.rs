@@ -1,15 +1,15 @@
-//! Events that tell what jobs and nodes are blamed for.
+//! Events about the blame of jobs and nodes.
 
 use std::time::Duration;
 
 use rolecast_common::id::{Category, JobId, NodeId};
 
-/// What a job or a node is blamed for, or is no longer.
+/// A verdict on a job or a node, or the end of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// It went down with its node, or never reached it.
     JobLost(LostJob),
-    /// A node is kept for this job, or for suspects that it is one of.
+    /// A node is kept for this job, or for the batch of suspects that it belongs to.
     TriedAlone {
         job: JobId,
         node: NodeId,
@@ -29,7 +29,7 @@ pub enum Verdict {
 pub struct LostJob {
     pub job: JobId,
     pub node: NodeId,
-    /// Its losses so far, and how many others went down with it this time.
+    /// Its losses so far, and the number of other jobs that went down with it this time.
     pub losses: usize,
     pub companions: Option<u32>,
     pub delay: Duration,
@@ -40,7 +40,7 @@ pub struct LostJob {
 pub struct DoubtedNode {
     pub node: NodeId,
     pub category: Category,
-    /// What it said of the last one.
+    /// The node's reason for the last failure.
     pub reason: String,
     pub pause: Duration,
 }

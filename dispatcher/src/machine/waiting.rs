@@ -1,4 +1,4 @@
-//! Jobs that wait long: operators are told, what can never run is buried, and
+//! Jobs that wait long: operators are notified, hopeless ones are dead-lettered, and
 //! memory is kept free only where that helps.
 
 use std::time::Duration;
@@ -13,17 +13,15 @@ use super::{Event, Job, LongWait, Machine, Output};
 use crate::fleet::Candidate;
 use crate::placement::{CategoryIndex, Shortfall};
 
-/// Jobs of one room that are judged between two sweeps; each costs a look at every
-/// node.
+/// Jobs of one room that are judged between two sweeps; each costs a look at every node.
 const JUDGED_MAX: usize = 4;
-/// How long a judgement stands: so long that all jobs that may have to let others
-/// pass get their turn.
+/// Validity of a judgement: so long that all jobs that others may pass get their turn.
 const JUDGED_FOR: Duration = Duration::from_millis(250 * (LOOK_MAX / JUDGED_MAX) as u64);
-/// A wait of so many run times, and of at least this, is worth being told.
+/// Waiting time, in run times and at least, that is worth an event.
 const LATE_DURATIONS: f32 = 5.0;
 const LATE_MIN: Duration = Duration::from_secs(10);
 
-/// Why a job waits that nodes could take.
+/// Reasons for the wait of a job that nodes could take.
 pub(super) const MAX_RUNNING: &str = "as many of its category run as max_running allows";
 const HELD: &str = "held back: every node would slow it down too much";
 
@@ -45,7 +43,7 @@ impl Machine {
         }
     }
 
-    /// Gives up a claim whose job left, may not run now, or cannot go there any more.
+    /// Releases a claim whose job left, may not run now, or cannot go there any more.
     fn check_claim(&mut self, now: Time, source: &Source, category: CategoryIndex) {
         let Some(room) = self.rooms.get_mut(source) else {
             return;
@@ -66,8 +64,8 @@ impl Machine {
         }
     }
 
-    /// Tells once that the first job waits long; that is over once a first job has
-    /// waited half as long only.
+    /// Reports once that the first job waits long; that is over once a first job has
+    /// waited only half as long.
     fn check_late(
         &mut self,
         now: Time,
@@ -146,8 +144,8 @@ impl Machine {
         }
     }
 
-    /// Looks at all nodes to find out why the job cannot go; `None` if that was
-    /// done lately: for every message it would cost more than all else.
+    /// Looks at all nodes to find out why the job cannot be placed; `None` if that was
+    /// done lately: doing it for every message would cost more than all else.
     pub(super) fn judge(
         &mut self,
         now: Time,
@@ -168,7 +166,7 @@ impl Machine {
 }
 
 impl Job {
-    /// Returns the job as placement sees it, without its key and claim.
+    /// Returns the job as placement needs it, without its key and claim.
     fn candidate(&self, now: Time, category: CategoryIndex) -> Candidate<'_> {
         Candidate::new(category, &self.requirement, now.since(self.since))
     }
