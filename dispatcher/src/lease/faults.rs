@@ -4,7 +4,7 @@ use super::{Entry, Lease, Output};
 use crate::seal::Seals;
 
 impl Lease {
-    /// Learns from what the key holds, and reports what is wrong with it, once.
+    /// Learns from the content of the key, and reports its faults, each once.
     pub(super) fn examine(&mut self, entry: &Entry, out: &mut Vec<Output>) {
         let fault = match entry {
             Entry::Record { record, .. } if record.epoch < self.known => Some(Output::RolledBack {
@@ -13,7 +13,7 @@ impl Lease {
             }),
             Entry::Record { record, .. } => {
                 self.known = record.epoch;
-                // A dispatcher of an earlier version knows none.
+                // A dispatcher of an earlier version has none.
                 if record.seals != Seals::default() {
                     self.seals = record.seals.clone();
                 }

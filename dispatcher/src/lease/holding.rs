@@ -1,25 +1,26 @@
-//! The holder's view: until when it holds the lease, and what it knows of the key.
+//! The holder's view: the end of its lease, and its knowledge of the key.
 
 use rolecast_common::time::Time;
 
 use super::Record;
 use super::timing::TERM;
 
-/// What a holder knows.
+/// The state of a holder.
 #[derive(Debug)]
 pub(super) struct Holding {
     record: Record,
-    /// The key's newest revision, as far as is known.
+    /// The key's newest known revision.
     revision: u64,
     until: Time,
-    /// Whether a request failed since the key was read or written last.
+    /// Whether a request failed since the last successful read or write of the key.
     is_doubtful: bool,
-    /// When the last renewal was asked for.
+    /// Time when the last renewal was requested.
     asked: Time,
 }
 
 impl Holding {
-    /// `record` is stored at this revision, and was asked for at that time.
+    /// Returns the state after `record` was stored at this revision by a request of that
+    /// time.
     pub(super) fn new(record: Record, revision: u64, asked: Time) -> Self {
         Self {
             record,
@@ -50,15 +51,15 @@ impl Holding {
         record.incarnation == self.record.incarnation && record.epoch == self.record.epoch
     }
 
-    /// Returns the next renewal. Each has a number of its own, so that one that is
-    /// found in the key tells when it was asked for.
+    /// Returns the next renewal. Each has a number of its own, so that one that is found
+    /// in the key shows when it was requested.
     pub(super) fn renew(&mut self, now: Time) -> Record {
         self.record.renewal += 1;
         self.asked = now;
         self.record.clone()
     }
 
-    /// Returns the record with which it is given up.
+    /// Returns the record by which the lease is given up.
     pub(super) fn give_up(self) -> Record {
         Record {
             is_resigned: true,
@@ -66,15 +67,15 @@ impl Holding {
         }
     }
 
-    /// The last renewal was written.
+    /// Records that the last renewal was written.
     pub(super) fn confirm(&mut self, revision: u64) {
         self.revision = revision;
         self.until = self.asked + TERM;
         self.is_doubtful = false;
     }
 
-    /// The key holds one of its own renewals. That its answer was lost does not
-    /// matter if it is the last one: it was asked for before it was written.
+    /// Handles a key that holds one of its own renewals. If it is the last one, a lost
+    /// answer does not matter: it was requested before it was written.
     pub(super) fn recognize(&mut self, revision: u64, record: &Record) {
         if record.renewal == self.record.renewal {
             self.until = self.asked + TERM;
@@ -83,7 +84,7 @@ impl Holding {
         self.is_doubtful = false;
     }
 
-    /// The key is empty or damaged, at this revision.
+    /// Handles an empty or damaged key, at this revision.
     pub(super) fn repair(&mut self, revision: u64) {
         self.revision = revision;
         self.is_doubtful = false;

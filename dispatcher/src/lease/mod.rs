@@ -1,19 +1,19 @@
-//! The lease: which one of several dispatchers is at work.
+//! The lease that decides which of several dispatchers leads.
 //!
 //! One key is changed by compare-and-set only. The holder renews it; its lease counts
-//! from the moment it *asked*, on its own clock, so it ends before anybody else may
-//! take it. A challenger acts only when it has seen no renewal for the whole term on
+//! from the moment it *asked*, on its own clock, so it ends before any other dispatcher
+//! may take it. A challenger acts only when it has seen no renewal for the whole term on
 //! *its* own clock. No two clocks are compared, and no clock of the server takes part.
-//! That two dispatchers never both believe to hold it needs only that their clocks run
-//! at about the same rate (`timing`); and should even that fail, every command carries
-//! the epoch, and workers refuse older ones.
+//! That two dispatchers never both believe to hold it needs only that their clocks run at
+//! about the same rate (`timing`). Should even that fail, every command carries the
+//! epoch, and workers refuse older ones.
 //!
-//! A bucket that does not answer tells nothing about the holder. A challenger counts
-//! only time in which the bucket answered; a holder that cannot renew holds nothing
-//! when its term is over, asks on, and holds it again, under the same epoch, when the
+//! A bucket that does not answer is no evidence about the holder. A challenger counts
+//! only time in which the bucket answered. A holder that cannot renew holds nothing when
+//! its term is over, retries, and holds the lease again, under the same epoch, when the
 //! key is back and still is its own. A key that was deleted or damaged is written again
-//! by the holder for as long as its term lasts: nobody else can have taken it. After
-//! that the key proves nothing, and the holder contends for it as all others do.
+//! by the holder while its term lasts: no other dispatcher can have taken it. After that
+//! the key proves nothing, and the holder contends for it as all others do.
 //!
 //! The scheme is that of Gray and Cheriton, "Leases" (1989).
 
@@ -34,14 +34,14 @@ use self::silence::Silence;
 use self::timing::{ANSWER_WAIT, RENEW_INTERVAL, RETRY_INTERVAL, TERM, WATCH_INTERVAL};
 use crate::seal::{Key, Seals};
 
-/// What a holder writes into the key. Fields may be added to it, and none is ever
-/// removed: dispatchers of two versions contend for one key.
+/// The content that a holder writes into the key. Fields may be added to it, and none is
+/// ever removed: dispatchers of two versions contend for one key.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
     pub epoch: Epoch,
     /// The holder's name, for people.
     pub name: String,
-    /// Another one for each start of a dispatcher.
+    /// The id of one start of a dispatcher.
     #[serde(default)]
     pub incarnation: String,
     /// Rises with each renewal.
@@ -50,17 +50,18 @@ pub struct Record {
     /// Whether the holder has given it up.
     #[serde(default)]
     pub is_resigned: bool,
-    /// By these its holder seals assignments, and knows those of its predecessors.
+    /// The keys by which its holder makes seals, and recognizes those of its
+    /// predecessors.
     #[serde(default)]
     pub seals: Seals,
 }
 
-/// What the key was found to hold.
+/// The content of the key as found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Entry {
-    /// The bucket never held it.
+    /// The bucket never had the key.
     Missing,
-    /// It was deleted; the mark of that has this revision, 0 if no mark is left.
+    /// It was deleted; its deletion marker has this revision, 0 if no marker is left.
     Deleted {
         revision: u64,
     },
@@ -75,7 +76,7 @@ pub enum Entry {
 }
 
 impl Entry {
-    /// Returns the revision that a write must name; 0 is a key without any.
+    /// Returns the revision that a write must name; 0 for a key without any.
     pub fn revision(&self) -> u64 {
         match self {
             Self::Missing => 0,
@@ -86,14 +87,14 @@ impl Entry {
     }
 }
 
-/// What a write came to.
+/// The result of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Written {
     /// It is the key's newest revision.
     Done(u64),
     /// The key has another revision than expected.
     Conflict,
-    /// Nobody knows: it may be written or not.
+    /// Unknown: it may be written or not.
     Unknown,
 }
 
@@ -101,13 +102,13 @@ pub enum Written {
 pub enum Input {
     /// Time has passed.
     Tick,
-    /// What the key holds; `asked` is as in [`Output::Read`].
+    /// The content of the key; `asked` is as in [`Output::Read`].
     Read { asked: Time, entry: Entry },
     /// The key could not be read.
     Unread { asked: Time },
-    /// What became of the write; `asked` is as in [`Output::Write`].
+    /// The result of a write; `asked` is as in [`Output::Write`].
     Written { asked: Time, result: Written },
-    /// Somebody says that there is a later epoch: look at the key at once, if it is held.
+    /// A later epoch was reported: look at the key at once, if it is held.
     Doubt,
     /// Give it up, and contend again after a pause.
     GiveBack { pause: Duration },
@@ -131,18 +132,18 @@ pub enum Output {
         epoch: Epoch,
         seals: Seals,
     },
-    /// It holds it no more.
+    /// It no longer holds the lease.
     StepDown {
         reason: String,
     },
-    /// The key was given an older content than it had.
+    /// The key has an older content than it had.
     RolledBack {
         known: Epoch,
         found: Epoch,
     },
-    /// The key was there, and is gone or deleted.
+    /// The key is gone or deleted, and was there before.
     Lost,
-    /// The key holds what no dispatcher wrote.
+    /// The key holds a content that no dispatcher wrote.
     Unreadable {
         revision: u64,
     },
@@ -153,43 +154,43 @@ pub enum Output {
 pub struct Lease {
     name: String,
     incarnation: String,
-    /// Epochs up to this one were seen.
+    /// The largest epoch that was seen.
     known: Epoch,
-    /// The seals that were found in the key last.
+    /// The seals that were last found in the key.
     seals: Seals,
-    /// That of its own epochs.
+    /// The seal key of its own epochs.
     key: Key,
     jitter: Duration,
     state: State,
-    /// The request that is on its way, by the time it was made.
+    /// The request in flight, by the time it was made.
     asked: Option<Time>,
     due: Time,
-    /// The revision of a key that was at fault, so that each fault is reported once.
+    /// The revision of a faulty key, so that each fault is reported once.
     reported: Option<u64>,
 }
 
 #[derive(Debug)]
 enum State {
-    /// Another one may hold it.
+    /// Another dispatcher may hold it.
     Waiting {
         silence: Option<Silence>,
     },
-    /// A first write, asked for at that time, is on its way, or has an unknown fate.
+    /// A first write, requested at that time, is in flight, or its result is unknown.
     Claiming {
         record: Record,
         asked: Time,
     },
-    /// It was taken; whether it still is held depends on the time.
+    /// It was taken; whether it is still held depends on the time.
     Leading(Holding),
-    /// It was given back, and is contended for again when a pause is over.
+    /// It was given back; the dispatcher contends again when a pause is over.
     Pausing,
     Resigned,
 }
 
 impl Lease {
-    /// `incarnation` differs for each start. `known` is the largest epoch that
-    /// anything has told of. `key` is a new one that nobody can guess. `jitter` keeps
-    /// challengers apart; it is at most [`timing::JITTER_MAX`].
+    /// `incarnation` differs for each start. `known` is the largest epoch known from any
+    /// source. `key` is a new one that nobody can guess. `jitter` keeps challengers
+    /// apart; it is at most [`timing::JITTER_MAX`].
     pub fn new(
         name: String,
         incarnation: String,
@@ -211,8 +212,8 @@ impl Lease {
         }
     }
 
-    /// Returns until when the lease is held, on this dispatcher's clock. A time that
-    /// is over means that it was held, and will be again if nobody else takes it.
+    /// Returns the end of the lease, on this dispatcher's clock. A past time means that
+    /// it was held, and will be again if no other dispatcher takes it.
     pub fn held_until(&self) -> Option<Time> {
         match &self.state {
             State::Leading(holding) => Some(holding.until()),
@@ -226,12 +227,12 @@ impl Lease {
         self.held_until().is_some_and(|until| now < until)
     }
 
-    /// Returns when [`Input::Tick`] is wanted.
+    /// Returns the time at which [`Input::Tick`] is due.
     pub fn next_deadline(&self) -> Time {
         self.due
     }
 
-    /// Notes an epoch that somebody has seen; the next claim is above it.
+    /// Records an epoch that was seen elsewhere; the next claim is above it.
     pub fn note(&mut self, epoch: Epoch) {
         self.known = self.known.max(epoch);
     }
@@ -244,7 +245,7 @@ impl Lease {
             Input::Written { asked, result } if self.take_answer(asked) => {
                 self.written(now, asked, result, out);
             }
-            // An answer that is not waited for any more.
+            // The answer to a request that was given up.
             Input::Read { .. } | Input::Unread { .. } | Input::Written { .. } => {}
             Input::Doubt => self.doubt(now, out),
             Input::GiveBack { pause } => {
@@ -260,8 +261,8 @@ impl Lease {
         }
     }
 
-    /// Reads the key before it is renewed next. A request that is under way is waited for:
-    /// its answer tells as much, and to drop it would be to lose a renewal.
+    /// Reads the key before its next renewal. A request in flight is waited for: its
+    /// answer shows as much, and dropping it would lose a renewal.
     fn doubt(&mut self, now: Time, out: &mut Vec<Output>) {
         if let State::Leading(holding) = &mut self.state
             && self.asked.is_none()
@@ -286,7 +287,7 @@ impl Lease {
         let is_unanswered = self.asked.take().is_some();
         match &mut self.state {
             State::Waiting { .. } | State::Claiming { .. } => self.ask(now, out),
-            // No answer came: what the key holds must be learned anew.
+            // No answer arrived: the content of the key must be read again.
             State::Leading(holding) if is_unanswered || holding.is_doubtful() => {
                 self.ask(now, out);
             }
@@ -318,8 +319,8 @@ impl Lease {
         });
     }
 
-    /// A request came to nothing: the key is read next, at once if it was long on its
-    /// way, and never in a busy loop.
+    /// Handles a request without a result: the key is read next, at once if the request
+    /// took long, and never in a busy loop.
     fn fail(&mut self, now: Time, asked: Time) {
         self.due = now.max(asked + RETRY_INTERVAL + self.jitter);
         if let State::Leading(holding) = &mut self.state {
@@ -355,7 +356,7 @@ impl Lease {
                     let reason = describe(record);
                     self.step_down(now, reason, out);
                 }
-                // Whoever claims waits until the term is over, so nobody has.
+                // A claimant waits until the term is over, so there was none.
                 Entry::Missing | Entry::Deleted { .. } | Entry::Unreadable { .. }
                     if now < holding.until() =>
                 {
@@ -371,12 +372,12 @@ impl Lease {
         }
     }
 
-    /// Returns whether nobody is known to have led yet.
+    /// Whether no dispatcher is known to have led yet.
     fn is_first(&self) -> bool {
         self.known == Epoch::default()
     }
 
-    /// Returns whether nobody can hold the lease, whatever the clock says.
+    /// Whether no dispatcher can hold the lease, whatever the clock shows.
     fn is_free(&self, entry: &Entry) -> bool {
         match entry {
             Entry::Missing => self.is_first(),
@@ -403,7 +404,7 @@ impl Lease {
         self.write(now, revision, record, out);
     }
 
-    /// The key was read because nobody knows what became of the claim.
+    /// Handles a read of the key after a claim with an unknown result.
     fn check_claim(
         &mut self,
         now: Time,
@@ -464,8 +465,8 @@ impl Lease {
         out.push(Output::StepDown { reason });
     }
 
-    /// Writes into the key that it is free, if it is held. Nobody waits for the answer:
-    /// without that word the others wait for the end of the term.
+    /// Marks the key as free, if it is held. The answer is not waited for: without the
+    /// mark the others wait for the end of the term.
     fn give_up(&mut self, now: Time, next: State, out: &mut Vec<Output>) {
         self.asked = None;
         if let State::Leading(holding) = std::mem::replace(&mut self.state, next) {

@@ -1,4 +1,4 @@
-//! The challenger's view: for how long the key was seen unchanged.
+//! The challenger's view: the time for which the key was seen unchanged.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use rolecast_common::time::Time;
 
 use super::timing::{GAP_MAX, PATIENCE};
 
-/// The key's revision, and since when it was the same in every answer.
+/// The key's revision, and the time since when every answer had it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Silence {
     revision: u64,
@@ -23,8 +23,8 @@ impl Silence {
         }
     }
 
-    /// The key was read again. A change ends the silence; so does a gap in the
-    /// answers, for then the holder could not renew either.
+    /// Handles another read of the key. A change ends the silence; so does a gap in the
+    /// answers, because then the holder could not renew either.
     pub(super) fn extend(&mut self, revision: u64, now: Time) {
         if revision != self.revision || now.since(self.answered) > GAP_MAX {
             *self = Self::new(revision, now);
@@ -32,7 +32,8 @@ impl Silence {
         self.answered = now;
     }
 
-    /// Returns when the holder's lease is over for certain, if the silence goes on.
+    /// Returns the time at which the holder's lease is certainly over, if the silence
+    /// lasts.
     pub(super) fn ends(&self, jitter: Duration) -> Time {
         self.since + PATIENCE + jitter
     }

@@ -1,4 +1,4 @@
-//! Dispatchers that contend for one key, one situation at a time.
+//! Tests of dispatchers that contend for one key, one situation at a time.
 
 use super::*;
 
@@ -92,7 +92,7 @@ fn lease(name: &str) -> Lease {
     )
 }
 
-/// Lets one dispatcher do what is due, with answers at once; returns what it says.
+/// Lets one dispatcher do what is due, with immediate answers; returns its outputs.
 fn step(lease: &mut Lease, key: &mut Key, now: Time) -> Vec<Output> {
     let mut said = Vec::new();
     let mut inputs = vec![Input::Tick];
@@ -188,7 +188,7 @@ fn a_holder_that_is_doubted_reads_the_key_and_goes_on_if_it_still_is_its_own() {
     // It was renewed at once.
     assert_eq!(leases[0].held_until(), Some(at(5_010 + 1_200)));
     assert!(leases[0].held_until() > before);
-    // Who waits has nothing to read sooner.
+    // A challenger has nothing to read sooner.
     let mut out = Vec::new();
     leases[1].handle(at(5_020), Input::Doubt, &mut out);
     assert_eq!(out, []);
@@ -198,7 +198,7 @@ fn a_holder_that_is_doubted_reads_the_key_and_goes_on_if_it_still_is_its_own() {
 fn a_holder_that_is_doubted_and_finds_another_steps_down_at_once() {
     let (mut leases, mut key) = ([lease("a"), lease("bb")], Key::default());
     run(&mut leases, &mut key, 0, 5_000);
-    // It stands still; the other one leads, and a node tells of that before it looks.
+    // It stands still; the other one leads, and a node reports that before it looks.
     run(&mut leases[1..], &mut key, 5_000, 9_000);
     let mut out = Vec::new();
     leases[0].handle(at(9_000), Input::Doubt, &mut out);
@@ -223,7 +223,7 @@ fn a_renewal_of_unknown_fate_counts_only_when_the_key_shows_it() {
     let answer = key.answer(&renewal).unwrap();
     leases[0].handle(at(700), answer, &mut out);
     assert_eq!(leases[0].held_until(), Some(at(1_200)));
-    // An answer to a request that was given up is none.
+    // An answer to a request that was given up does not count.
     let late = Input::Written {
         asked,
         result: Written::Done(9),

@@ -1,4 +1,5 @@
-//! Nodes that are late, absent or silent, and silence that is the dispatcher's own.
+//! Tests of nodes that are late, absent or silent, and of silence that is the
+//! dispatcher's own.
 
 use rolecast_common::assignment::Assignment;
 use rolecast_common::id::{Attempt, Epoch, Sequence};
@@ -64,7 +65,7 @@ fn known() -> (Machine, Assignment) {
     (machine, assignment)
 }
 
-/// Returns whether nobody is judged.
+/// Returns whether no node is judged.
 fn is_calm(out: &[Output]) -> bool {
     given_back(out).is_empty() && gone(out).is_empty()
 }
@@ -123,7 +124,7 @@ fn many_nodes_that_go_missing_at_once_are_given_more_time() {
     let pongs = ['1', '2', '3', '4'].map(|n| answered(&format!("n{n}")));
     all(&mut machine, 0.0, pongs);
     let out = all(&mut machine, 0.5, [absent("n1")]);
-    // The others are asked at once.
+    // The others are probed at once.
     assert!(
         (2..5).all(|n| pinged(&out, &format!("n{n}")) > 0),
         "{out:?}"
@@ -190,7 +191,7 @@ fn after_an_outage_jobs_are_kept_alive_before_others_are_asked_for() {
     let kept = out.iter().position(|o| *o == Output::KeepAlive(ack(1, 1)));
     let asked = out.iter().position(|o| matches!(o, Output::Fetch { .. }));
     assert!(kept < asked && kept.is_some(), "{out:?}");
-    // What the server delivers again runs still.
+    // The job of a redelivery still runs.
     let out = turn(&mut machine, 4.6, [delivery(1, 2)]);
     assert_eq!(out, [Output::Drop(Sequence::new(1))]);
 }
@@ -239,13 +240,13 @@ fn in_the_smaller_part_of_a_cluster_nobody_is_judged() {
 fn a_dispatcher_that_stood_still_judges_nobody_by_what_it_missed() {
     let (mut machine, _) = running();
     let mut out = Vec::new();
-    // SIGSTOP for five seconds; then a heartbeat from before the job came is read.
+    // SIGSTOP for five seconds; then a heartbeat from before the job arrived is read.
     for input in [heartbeat("n1", "a", 2, vec![]), Input::Turn] {
         machine.handle(now(5.0), input, &mut out);
     }
     out.extend(all(&mut machine, 5.3, []));
     assert!(is_calm(&out), "{out:?}");
-    // What is really missing is found out all the same.
+    // A node that is really missing is found all the same.
     for second in 6..9u32 {
         let beat = heartbeat("n1", "a", u64::from(second), vec![]);
         out.extend(all(&mut machine, f64::from(second), [beat]));
@@ -288,7 +289,7 @@ fn a_waiting_job_that_a_node_has_in_hand_is_left_to_it() {
     let (_, theirs) = running();
     let theirs = sent_as(4, &theirs, ack(1, 1));
     let mut successor = led(Machine::new(machine().params, now(0.0)), 5);
-    // It is delivered again before its node is back, and no other node is there.
+    // It is redelivered before its node is back, and no other node is there.
     assert_eq!(turn(&mut successor, 0.1, [delivery(1, 2)]), []);
     let beat = heartbeat("n1", "a", 9, vec![theirs.clone()]);
     let out = turn(&mut successor, 0.2, [beat]);
@@ -371,7 +372,7 @@ fn lost_jobs_go_before_those_that_came_after_them() {
 fn a_node_that_nobody_hears_gets_no_jobs_until_it_answers_or_has_completed_one() {
     let mut machine = machine();
     all(&mut machine, 0.0, [heartbeat("n1", "a", 1, vec![])]);
-    // The server's word comes before any job.
+    // The server's report arrives before any job.
     let out = turn(&mut machine, 0.1, [absent("n1"), delivery(1, 1)]);
     assert!(forwarded(&out).is_empty(), "{out:?}");
     let out = turn(&mut machine, 0.2, [heartbeat("n1", "a", 2, vec![])]);
@@ -398,19 +399,20 @@ fn workers_that_hear_jobs_and_no_pings_are_tried_in_turn() {
     );
     all(&mut machine, 0.01, names.map(absent));
     let out = turn(&mut machine, 0.3, [delivery(1, 1), delivery(2, 1)]);
-    // One is open; it takes both, for nobody said again that it is not there.
+    // One is open; it takes both, since the server did not report its absence again.
     let sent = forwarded(&out);
     assert_eq!(sent.len(), 2);
     assert!(sent.iter().all(|(at, _)| *at == node("n1")), "{sent:?}");
     let done = report("n1", &sent[0].1, OutcomeStatus::Completed);
     turn(&mut machine, 0.31, [done]);
-    // From now on the server's word on pings says nothing of it.
+    // From now on the server's report on pings is no evidence about it.
     let more = [absent("n1"), absent("n2"), delivery(3, 1)];
     let out = turn(&mut machine, 0.32, more);
     assert_eq!(forwarded(&out)[0].0, node("n1"), "{out:?}");
 }
 
-/// Says of each invented name that was pinged that nobody listens there; returns how many.
+/// Reports for each invented name that was pinged that nobody listens there; returns
+/// their number.
 fn bounce(machine: &mut Machine, seconds: f64, out: &[Output]) -> usize {
     let names = out.iter().filter_map(|output| {
         let Output::Ping { node, .. } = output else {

@@ -1,4 +1,4 @@
-//! Nodes that tell of a later epoch: the bucket decides, and not they.
+//! Tests of nodes that report a later epoch: the bucket decides, and not they.
 
 use rolecast_common::wire::Admission;
 
@@ -26,7 +26,7 @@ fn doubts(out: &[Output]) -> usize {
     out.iter().filter(is_doubt).count()
 }
 
-/// Returns what nodes are told of their epochs.
+/// Returns the notices to nodes about their epochs.
 fn refuted(out: &[Output]) -> Vec<(&NodeId, &Admission)> {
     let told = out.iter().filter_map(|output| {
         let Output::Admit { node, admission } = output else {
@@ -37,7 +37,7 @@ fn refuted(out: &[Output]) -> Vec<(&NodeId, &Admission)> {
     told.collect()
 }
 
-/// A machine that leads under epoch 5 by a lease that is renewed as told.
+/// A machine that leads under epoch 5 by a lease that is renewed by inputs.
 fn renewed() -> Machine {
     let mut machine = Machine::new(machine().params, now(0.0));
     let lead = Input::Lead {
@@ -50,7 +50,7 @@ fn renewed() -> Machine {
     machine
 }
 
-/// A renewal that was asked for then.
+/// A renewal that was requested at that time.
 fn renewal(seconds: f64) -> Input {
     let until = now(seconds + 1.2).time;
     Input::Renewed { until }
@@ -96,7 +96,7 @@ fn nodes_that_tell_of_a_later_epoch_unseat_nobody_whom_they_followed_and_are_sho
         trouble.why.contains("1 of 4 nodes, such as n1"),
         "{trouble:?}"
     );
-    // All others say so too: they followed this one, which has led ever since.
+    // All others report it too: they followed this one, which has led ever since.
     for second in 10..30u32 {
         let (seconds, sequence) = (f64::from(second), u64::from(second) + 1);
         let beats = ["n1", "n2", "n3", "n4"].map(|name| follower(name, sequence, 2_000));
@@ -173,7 +173,7 @@ fn a_node_is_told_that_the_bucket_does_not_know_its_epoch_once_that_has_answered
     let out = all(&mut machine, 1.0, [follower("n1", 2, 9)]);
     assert_eq!((doubts(&out), refuted(&out).len()), (1, 0), "{out:?}");
     assert_eq!(machine.status(now(1.0)).troubles, []);
-    // This one was asked for before the node spoke.
+    // This one was requested before the node reported.
     let out = all(&mut machine, 1.2, [renewal(0.9), follower("n1", 3, 9)]);
     assert_eq!(refuted(&out), [], "{out:?}");
     let out = all(&mut machine, 1.5, [renewal(1.3), follower("n1", 4, 9)]);
@@ -187,7 +187,7 @@ fn a_node_is_told_that_the_bucket_does_not_know_its_epoch_once_that_has_answered
         (Epoch::new(5), Some(Epoch::new(9)))
     );
     assert_eq!(machine.status(now(1.5)).troubles.len(), 1);
-    // It is not told with each heartbeat, and not at all once it follows again.
+    // It is not notified with each heartbeat, and not at all once it follows again.
     let out = all(&mut machine, 2.3, [renewal(2.2), follower("n1", 5, 9)]);
     assert_eq!(refuted(&out), []);
     let out = all(&mut machine, 2.4, [follower("n1", 6, 5), honest(2)]);
@@ -199,7 +199,7 @@ fn a_later_epoch_that_was_heard_of_while_the_lease_was_taken_is_not_forgotten() 
     let mut machine = Machine::new(machine().params, now(0.0));
     all(&mut machine, 0.1, [follower("n1", 1, 9)]);
     assert_eq!(machine.known_epoch(), Epoch::new(9));
-    // The claim was made before that was heard.
+    // The claim was made before that was known.
     let mut machine = led(machine, 6);
     let out = all(&mut machine, 1.1, [follower("n1", 2, 9)]);
     assert!(out.iter().any(is_end), "{out:?}");

@@ -1,4 +1,4 @@
-//! Somebody asks where a job would go.
+//! Tests of dry runs: the node that a job would go to.
 
 use rolecast_common::label::ShardKey;
 use rolecast_common::wire::Decision;

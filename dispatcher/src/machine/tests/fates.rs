@@ -1,5 +1,5 @@
-//! A machine and a few workers whose jobs complete, fail, or take their node down: who
-//! is blamed for what.
+//! Tests with a machine and a few workers whose jobs complete, fail, or take their node
+//! down, and of the blame for that.
 
 use rolecast_common::unit::Bytes;
 use rolecast_common::wire::{Heartbeat, Record};
@@ -8,19 +8,19 @@ use super::*;
 use crate::machine::suspects;
 
 const STEP: f64 = 0.05;
-/// How long a node that died needs to be back.
+/// Time that a node that died needs to be back.
 const RESTART: f64 = 2.5;
 
-/// What a run of a job does on a node.
+/// The behaviour of a job on a node.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Run {
-    /// After so long, having used so much memory, in MiB.
+    /// After this time, having used this much memory, in MiB.
     Completes(f64, u64),
     Ends(f64, OutcomeStatus),
     CannotStart,
     /// The node takes it and forgets it.
     IsDropped,
-    /// The node dies after so long, with all that it has.
+    /// The node dies after this time, with all its jobs.
     Kills(f64),
 }
 
@@ -28,7 +28,7 @@ struct Worker {
     name: String,
     boot: u64,
     beats: u64,
-    /// When it is up again, and when its next heartbeat is due.
+    /// The time when it is up again, and when its next heartbeat is due.
     up: f64,
     next: f64,
     running: Vec<(f64, Assignment, Run)>,
@@ -40,7 +40,7 @@ struct World<'a> {
     slots: u32,
     memory: Bytes,
     workers: Vec<Worker>,
-    /// Jobs in the stream, when they are delivered, and how often they were.
+    /// Jobs in the stream, with the times and numbers of their deliveries.
     queue: BTreeMap<u64, (f64, u64)>,
     records: BTreeMap<u64, Record>,
     events: Vec<Event>,
@@ -323,7 +323,7 @@ fn after_a_power_cut_all_jobs_complete_soon() {
 }
 
 /// Runs jobs of a second on three nodes of three slots, one of which does this with all
-/// it gets; returns the world and how long it took.
+/// its jobs; returns the world and the time that it took.
 fn with_a_bad_host(bad: Run, jobs: u64) -> (Vec<Record>, usize, f64, usize) {
     let run = |name: &str, _: u64| match name {
         "n1" => bad,

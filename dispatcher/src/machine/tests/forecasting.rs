@@ -1,4 +1,4 @@
-//! What the machine does about forecasts beside placing by them.
+//! Tests of the machine's forecast duties beside placement.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Pulls that are lost, take-overs, and streams that are made anew.
+//! Tests of pulls that are lost, take-overs, and streams that are recreated.
 
 use super::*;
 
@@ -56,7 +56,7 @@ fn a_found_category_is_served_until_it_is_deserted_and_again_when_it_is_found() 
     assert!(machine.served().contains(&declared));
 }
 
-/// A machine that has listened to two nodes for two seconds, and then leads.
+/// A machine that has observed two nodes for two seconds, and then leads.
 fn successor() -> (Machine, Vec<Output>) {
     let params = Params {
         warm_up: Duration::from_millis(1300),
@@ -141,7 +141,7 @@ fn a_job_that_comes_before_its_delay_is_over_is_given_back_for_the_rest_of_it() 
     assert_eq!(forwarded(&out).len(), 1, "{out:?}");
 }
 
-/// A delivery from a stream that was made ten seconds later than the usual one.
+/// A delivery from a stream that was created ten seconds later than the usual one.
 fn new_delivery(sequence: u64) -> Input {
     let stored = (START + 10_000) * 1_000_000;
     let subject = format!("$JS.ACK.ROLECAST_JOBS.normal-ocr.1.{sequence}.1.{stored}.0");

@@ -1,4 +1,5 @@
-//! A job that goes down with its node is not blamed for it, unless it was alone there.
+//! Tests of losses: a job that goes down with its node is not blamed for it, unless it
+//! was alone there.
 
 use rolecast_common::wire::{OutcomeStatus, RecordStatus};
 
@@ -13,7 +14,7 @@ fn losses_do_not_use_up_attempts_and_their_delays_grow() {
         let seconds = 1000.0 * f64::from(u32::try_from(round).unwrap());
         let boot = heartbeat("n1", &format!("b{round}"), 1, vec![]);
         let mut out = turn(&mut machine, seconds, [boot, delivery(1, round)]);
-        // Which node is kept for it is decided in a sweep.
+        // The node to keep for it is chosen in a sweep.
         out.extend(turn(&mut machine, seconds + 0.3, []));
         let (_, assignment) = forwarded(&out).remove(0);
         // A job that was alone for so long is not to blame for the end of its node.

@@ -1,4 +1,4 @@
-//! What the machine does, one situation at a time.
+//! Tests of the machine, one situation at a time.
 
 mod absence;
 mod epochs;
@@ -146,7 +146,7 @@ fn report(from: &str, assignment: &Assignment, status: OutcomeStatus) -> Input {
     }
 }
 
-/// Lets the time pass as a shell does that is never late.
+/// Lets the time pass, as with a shell that is never late.
 fn pass(machine: &mut Machine, seconds: f64, out: &mut Vec<Output>) {
     let until = now(seconds).time;
     while machine.next_deadline() < until {
@@ -155,7 +155,7 @@ fn pass(machine: &mut Machine, seconds: f64, out: &mut Vec<Output>) {
     }
 }
 
-/// Returns everything that is to be done.
+/// Returns all commands.
 fn all(
     machine: &mut Machine,
     seconds: f64,
@@ -169,7 +169,7 @@ fn all(
     out
 }
 
-/// Tells the inputs in one turn and returns what is to be done.
+/// Passes the inputs in one turn and returns the commands.
 fn turn(
     machine: &mut Machine,
     seconds: f64,
@@ -188,7 +188,7 @@ fn turn(
                 | Output::Event(_)
                 | Output::PublishCapacity(_)
                 | Output::Learn(_)
-                // Which none of these tests has a document for.
+                // None of these tests has a document of roles.
                 | Output::Roles(_)
         );
         !is_aside

@@ -1,4 +1,4 @@
-//! Nodes that go, come back, restart, or follow another dispatcher.
+//! Tests of nodes that leave, return, restart, or follow another dispatcher.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -298,15 +298,15 @@ fn what_was_never_sent_to_a_node_counts_for_nothing_that_it_says_of_it() {
         assert_eq!(out, [], "{forged}");
         let done = report("n1", &forged, OutcomeStatus::Completed);
         let out = turn(&mut successor, 0.2, [done]);
-        // It is answered, lest the worker repeats it for ever.
+        // It is answered, so that the worker does not repeat it for ever.
         assert_eq!(out, [Output::Confirm("confirm".to_owned())], "{forged}");
-        // The jobs are there for whoever is sent them.
+        // The jobs are free for the node that they are sent to.
         let sequence = forged.ack().sequence().get();
         let out = turn(&mut successor, 0.3, [delivery(sequence, 2)]);
         assert_eq!(forwarded(&out).len(), 1, "{forged}");
         assert_eq!(successor.counters.outcomes_malformed, 2);
     }
-    // What was sent to n1 is not n2's to tell of.
+    // A job that was sent to n1 cannot be reported by n2.
     let genuine = sent_as(4, &theirs, ack(1, 1));
     let mut successor = machine();
     let other = heartbeat("n2", "a", 1, vec![genuine.clone()]);

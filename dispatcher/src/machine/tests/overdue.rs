@@ -1,4 +1,5 @@
-//! What runs longer than its category allows is taken from its node.
+//! Tests of jobs that run longer than their category allows, and are taken from their
+//! node.
 
 use super::*;
 
@@ -26,7 +27,7 @@ fn limited() -> (Machine, Assignment) {
     (machine, assignment)
 }
 
-/// Lets the node list the job once a second, and returns what is to be done meanwhile.
+/// Lets the node list the job once a second, and returns the commands of that time.
 fn list(machine: &mut Machine, seconds: std::ops::Range<u32>, job: &Assignment) -> Vec<Output> {
     let mut out = Vec::new();
     for second in seconds {
@@ -68,7 +69,7 @@ fn a_job_that_outlives_its_limit_and_the_grace_has_failed_and_its_late_outcome_i
     assert_eq!(slots(&machine), 0);
 }
 
-/// Returns how many slots of the node are taken.
+/// Returns the number of taken slots of the node.
 fn slots(machine: &Machine) -> u32 {
     machine.fleet.get(&node("n1")).unwrap().jobs()
 }
@@ -119,7 +120,7 @@ fn the_slots_of_a_node_that_was_restarted_or_is_gone_are_free() {
     }
 }
 
-/// Starts with node n1 and job 1 running on it, which nobody wants after 30 s.
+/// Starts with node n1 and job 1 running on it, with a deadline after 30 s.
 fn wanted_for_a_while(attempts_max: u32) -> (Machine, Assignment) {
     let mut machine = machine_of(vec![Policy {
         attempts_max,
@@ -154,7 +155,7 @@ fn a_job_that_a_node_does_not_end_at_its_deadline_expires() {
         is_done: true,
     };
     turn(&mut machine, 42.0, [buried]);
-    // What it reports then changes nothing.
+    // A later report of it changes nothing.
     let late = report("n1", &assignment, OutcomeStatus::Completed);
     let out = turn(&mut machine, 43.0, [late]);
     assert_eq!(out, [Output::Confirm("confirm".to_owned())]);
@@ -165,7 +166,7 @@ fn a_job_that_a_node_does_not_end_at_its_deadline_expires() {
 fn a_node_that_ends_a_job_at_its_deadline_is_heard() {
     let (mut machine, assignment) = wanted_for_a_while(3);
     list(&mut machine, 1..31, &assignment);
-    // As a worker does that stops it then.
+    // As from a worker that stops it then.
     let stopped = report("n1", &assignment, OutcomeStatus::Retry);
     let out = turn(&mut machine, 31.0, [stopped]);
     let Some(Output::Bury { record, .. }) = out.first() else {

@@ -1,4 +1,5 @@
-//! Pings go to every node that is there, seldom, and not to all at once; to late ones often.
+//! Tests of pings: to every node that is there, seldom, and not to all at once; to late
+//! ones often.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -32,7 +33,8 @@ fn each_live_node_is_pinged_about_every_five_seconds_and_not_all_at_once() {
         pinged.values().all(|count| (3..=4).contains(count)),
         "{pinged:?}"
     );
-    // Late ones are asked more often; at 30 s all are gone, for so many at once get more time.
+    // Late ones are probed more often; at 30 s all are gone, for so many at once get more
+    // time.
     assert!(!tell(&mut machine, 28.0, Input::Turn).is_empty());
     tell(&mut machine, 30.0, Input::Turn);
     for quarter in 0..40 {

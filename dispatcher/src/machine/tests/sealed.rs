@@ -1,4 +1,4 @@
-//! Assignments as a dispatcher seals them, and of which a node may report the end.
+//! Tests of sealed assignments, and of the nodes that may report their end.
 
 use rolecast_common::assignment::{Ack, Assignment};
 use rolecast_common::id::Epoch;
@@ -7,7 +7,7 @@ use rolecast_common::wire::OutcomeStatus;
 use super::{Output, heartbeat, node, report, running, turn};
 use crate::seal::{Key, Seals};
 
-/// What a dispatcher knows that leads under this epoch.
+/// The seals of a dispatcher that leads under this epoch.
 pub(super) fn seals(epoch: u64) -> Seals {
     let key = |epoch| Key::new(u128::from(epoch).to_be_bytes());
     let with = |seals: Seals, epoch| seals.with(Epoch::new(epoch), key(epoch));

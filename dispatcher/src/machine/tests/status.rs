@@ -1,4 +1,4 @@
-//! The answers about nodes, categories and jobs.
+//! Tests of the answers about nodes, categories and jobs.
 
 use super::*;
 

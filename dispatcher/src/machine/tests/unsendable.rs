@@ -1,4 +1,4 @@
-//! A job that is larger on its way than the server takes.
+//! Tests of a job that is larger on its way to a node than the server takes.
 
 use rolecast_common::id::{Attempt, Sequence};
 use rolecast_common::wire::RecordStatus;
@@ -15,7 +15,7 @@ fn a_job_that_cannot_be_sent_is_buried_and_its_node_not_blamed() {
         why: "too large".to_owned(),
     };
     assert_eq!(assignment.attempt(), Attempt::new(1));
-    // What is said of another attempt is ignored.
+    // A report on another attempt is ignored.
     assert!(turn(&mut machine, 0.1, [unsendable(2)]).is_empty());
     let out = turn(&mut machine, 0.1, [unsendable(1)]);
     let [Output::Bury { record, ack }] = &out[..] else {

@@ -1,5 +1,5 @@
-//! Jobs that wait: what operators are told, who passes whom, and what memory is
-//! kept free.
+//! Tests of jobs that wait: reports to operators, the order of jobs, and the memory that
+//! is kept free.
 
 use rolecast_common::unit::Bytes;
 use rolecast_common::wire::Verdict;
@@ -14,7 +14,7 @@ fn job(source: &str, sequence: u64, require: &str) -> Input {
     Input::Delivered(delivery)
 }
 
-/// A heartbeat of a node that uses so many MiB of its 1024 and has such a label.
+/// A heartbeat of a node that uses this many MiB of its 1024 and has this label.
 fn beat_of(name: &str, sequence: u64, used_mib: u64, label: Option<(&str, &str)>) -> Input {
     let Input::Heartbeat {
         from,

@@ -1,5 +1,5 @@
-//! The machine against a small world: nodes that come and go, a stream that
-//! delivers again what is not acknowledged.
+//! Property test of the machine in a small world: nodes that join and leave, and a stream
+//! that redelivers what is not acknowledged.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ use rolecast_common::wire::OutcomeStatus;
 use super::super::{Input, Machine, Output, Recorded, State};
 use super::{delivery, heartbeat, machine, now, pass, report};
 
-/// What the world does next in the property test.
+/// The next event of the world in the property test.
 #[derive(Clone, Copy, Debug)]
 enum Step {
     Submit,
