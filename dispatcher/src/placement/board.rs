@@ -1,11 +1,11 @@
-//! What is known of all nodes, indexed so that the best one is at hand.
+//! The board: the figures of all nodes, indexed so that the best one is at hand.
 //!
-//! A node has a *slot*. Jobs that have the same category and require the same
-//! labels are a *class*; each class has a tree of minima over the cost on every
-//! node. A cost changes with the node's figures only, so a change marks the node
-//! in every class, and a class brings the marked nodes up to date when it is
-//! asked: the choice is exact, and costs O(log n). One more job can only raise a
-//! node's cost, so then it is brought up to date only once it seems the best.
+//! A node has a *slot*. Jobs of the same category that require the same labels are a
+//! *class*; each class has a tree of minima over the cost on every node. A cost changes
+//! with the node's figures only, so a change marks the node in every class, and a class
+//! updates the marked nodes when it is asked: the choice is exact, and costs O(log n).
+//! One more job can only raise a node's cost, so then the node is updated only once it
+//! seems the best.
 
 use rolecast_common::id::Category;
 use rolecast_common::label::Requirement;
@@ -15,19 +15,19 @@ use super::cost::{self, Amounts, CPU, Estimate, Figures, MEMORY, Needs, Outlook,
 use super::fit::{Claim, Fit, Obstacle, Standing};
 use super::row::{Jobs, Row};
 
-/// A node's place on the board.
+/// The index of a node on the board.
 pub type Slot = usize;
-/// The place of a category, in the order they were added.
+/// The index of a category, in the order in which they were added.
 pub type CategoryIndex = usize;
 
-/// Classes kept; beyond them the one that was asked for longest ago makes room.
+/// Number of classes kept; beyond it the least recently asked one is dropped.
 const CLASSES_MAX: usize = 256;
 
-/// A class, ready to be asked for its best node.
+/// The index of a class, which can be asked for its best node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClassIndex(usize);
 
-/// All nodes, and what runs on them.
+/// All nodes, and the jobs on them.
 #[derive(Clone, Debug)]
 pub struct Board {
     outlook: Outlook,
@@ -36,7 +36,7 @@ pub struct Board {
     free: Vec<Slot>,
     categories: Vec<Jobs>,
     classes: Vec<Class>,
-    /// Counts the questions for a best node.
+    /// Number of requests for a best node.
     asked: u64,
     rng: fastrand::Rng,
 }
@@ -55,7 +55,7 @@ impl Board {
         }
     }
 
-    /// Adds a category; the same name again returns its place.
+    /// Adds a category; the same name again returns its index.
     pub fn add_category(&mut self, name: &Category, needs: Needs) -> CategoryIndex {
         if let Some(index) = self.category(name) {
             return index;
@@ -78,7 +78,7 @@ impl Board {
         &self.categories[category].needs
     }
 
-    /// Replaces what jobs of the category need; their cost changes everywhere.
+    /// Replaces the needs of the category's jobs; their cost changes everywhere.
     pub fn set_needs(&mut self, category: CategoryIndex, needs: Needs) {
         self.categories[category].needs = needs;
         for class in &mut self.classes {
@@ -156,7 +156,7 @@ impl Board {
         self.rows[slot].jobs
     }
 
-    /// Returns how many jobs of the category were sent and have not ended.
+    /// Returns the number of the category's jobs that were sent and have not ended.
     pub fn total_of(&self, category: CategoryIndex) -> u32 {
         self.categories[category].total
     }
@@ -165,7 +165,7 @@ impl Board {
         self.categories[category].counts[slot]
     }
 
-    /// Takes what a heartbeat or a completion changed about the node.
+    /// Applies the changes of a heartbeat or a completion to the node.
     pub fn update(&mut self, slot: Slot, change: impl FnOnce(&mut Figures)) {
         change(&mut self.rows[slot].figures);
         self.touch(slot);
@@ -183,7 +183,7 @@ impl Board {
         }
     }
 
-    /// Keeps the category away from the node for this reason, or no longer.
+    /// Sets the obstacle that keeps the category away from the node; `None` removes it.
     pub fn set_refused(&mut self, slot: Slot, category: CategoryIndex, why: Option<Obstacle>) {
         let refused = &mut self.categories[category].refused[slot];
         if std::mem::replace(refused, why) != why {
@@ -191,16 +191,16 @@ impl Board {
         }
     }
 
-    /// Keeps the node for jobs that must be alone, or no longer.
+    /// Sets whether the node is kept for jobs that must run alone.
     pub fn set_kept(&mut self, slot: Slot, is_kept: bool) {
         if std::mem::replace(&mut self.rows[slot].is_kept, is_kept) != is_kept {
             self.touch(slot);
         }
     }
 
-    /// Adds up what the node's jobs need by what is known of them now, and takes
-    /// what they were measured to use; `surplus` is how many cores they want beyond
-    /// what such jobs use on average.
+    /// Recomputes the node's reservations from the present needs of its jobs, and stores
+    /// their measured use; `surplus` is the number of cores that they want beyond the
+    /// average use of such jobs.
     pub fn settle(&mut self, slot: Slot, measured: Amounts, surplus: f32) {
         let mut reserved: Amounts = [0.0; RESOURCES];
         let mut variance = 0.0;
@@ -222,7 +222,7 @@ impl Board {
         self.touch(slot);
     }
 
-    /// One more job is on its way to the node.
+    /// Reserves the needs of one more job that is on its way to the node.
     pub fn reserve(&mut self, slot: Slot, category: CategoryIndex) {
         let jobs = &mut self.categories[category];
         jobs.counts[slot] += 1;
@@ -239,8 +239,8 @@ impl Board {
         }
     }
 
-    /// A job has ended. `lingers` keeps its memory until the next heartbeat says
-    /// that it is free.
+    /// Releases the needs of a job that has ended. `lingers` keeps its memory until the
+    /// next heartbeat shows that it is free.
     pub fn release(&mut self, slot: Slot, category: CategoryIndex, lingers: bool) {
         let jobs = &mut self.categories[category];
         let row = &mut self.rows[slot];
@@ -253,7 +253,7 @@ impl Board {
         row.memory_variance -= jobs.needs.memory_peak * jobs.needs.memory_peak;
         row.memory_variance = row.memory_variance.max(0.0);
         if row.jobs == 0 {
-            // Rounding leaves nothing behind on an idle node.
+            // Rounding must leave nothing behind on an idle node.
             row.figures.reserved = [0.0; RESOURCES];
             row.memory_variance = 0.0;
         }
@@ -264,14 +264,14 @@ impl Board {
         self.touch(slot);
     }
 
-    /// A job was taken from a node where it may still run: it counts there, and no longer
-    /// among the jobs of its category.
+    /// Sets aside a job that was taken from a node where it may still run: it counts
+    /// there, and no longer among the jobs of its category.
     pub fn set_aside(&mut self, category: CategoryIndex) {
         let jobs = &mut self.categories[category];
         jobs.total = jobs.total.saturating_sub(1);
     }
 
-    /// A job that was set aside has ended there.
+    /// Releases a job that was set aside and has ended there.
     pub fn free(&mut self, slot: Slot, category: CategoryIndex) {
         self.categories[category].total += 1;
         self.release(slot, category, false);
@@ -284,13 +284,12 @@ impl Board {
         self.classes.iter().position(is_same).map(ClassIndex)
     }
 
-    /// Returns how well the node suits the class.
+    /// Returns the fitness of the node for the class.
     pub fn fit(&self, class: ClassIndex, slot: Slot) -> Result<Fit, Obstacle> {
         self.classes[class.0].fits[slot]
     }
 
-    /// Starts to keep an index for these jobs; `fit` says how well each node suits
-    /// them.
+    /// Adds an index for these jobs; `fit` returns the fitness of each node for them.
     pub fn add_class(
         &mut self,
         category: CategoryIndex,
@@ -313,7 +312,7 @@ impl Board {
         ClassIndex(oldest)
     }
 
-    /// Takes anew how well the node suits each class.
+    /// Recomputes the fitness of the node for each class.
     pub fn refit(
         &mut self,
         slot: Slot,
@@ -341,13 +340,13 @@ impl Board {
         }
     }
 
-    /// Returns the same, had the class these nodes not.
+    /// Returns the same without these nodes.
     pub fn best_without(
         &mut self,
         class: ClassIndex,
         barred: impl Iterator<Item = Slot> + Clone,
     ) -> Option<Slot> {
-        // Whoever was marked is brought up to date first, lest it comes back.
+        // Marked nodes are updated first, so that an excluded one does not return.
         self.best(class);
         for slot in barred.clone() {
             self.classes[class.0].set(slot, None);
@@ -359,7 +358,7 @@ impl Board {
         best
     }
 
-    /// Brings a node's key in the class up to date.
+    /// Updates a node's key in the class.
     fn rate(&mut self, class: ClassIndex, slot: Slot) {
         let class = &mut self.classes[class.0];
         let (row, jobs) = (&self.rows[slot], &self.categories[class.category]);
@@ -372,8 +371,8 @@ impl Board {
         class.set(slot, key);
     }
 
-    /// Returns what a job of the category would meet on a node that suits it by
-    /// `fit`, or why it cannot go there.
+    /// Returns the estimate for a job of the category on a node that suits it by `fit`,
+    /// or the obstacle.
     pub fn estimate(
         &self,
         slot: Slot,
@@ -393,8 +392,8 @@ impl Board {
         ))
     }
 
-    /// Returns the same for the job that memory is kept free for there, or the whole
-    /// node.
+    /// Returns the same for the job for which memory, or the whole node, is kept free
+    /// there.
     pub fn estimate_claimed(
         &self,
         slot: Slot,
@@ -418,12 +417,12 @@ impl Board {
         Ok(cost::estimate(figures, &jobs.needs, rank, outlook, share))
     }
 
-    /// Returns by how much sharing slows one more job down on the node.
+    /// Returns the slow-down by sharing of one more job on the node.
     pub fn slow_down(&self, slot: Slot, category: CategoryIndex) -> f32 {
         self.slow_down_if(slot, category, self.priority_share)
     }
 
-    /// Returns the same if no other job of ours ran there.
+    /// Returns the same without any other Rolecast job on it.
     pub fn slow_down_alone(&self, slot: Slot, category: CategoryIndex) -> f32 {
         let needs = &self.categories[category].needs;
         let figures = Figures {
@@ -444,7 +443,7 @@ impl Board {
         self.outlook
     }
 
-    /// Returns how many more jobs the node could start.
+    /// Returns the number of further jobs that the node could start.
     pub fn free_jobs(&self, slot: Slot, category: CategoryIndex, fit: Fit) -> u32 {
         let row = &self.rows[slot];
         let total = row.jobs_max.saturating_sub(row.jobs);
@@ -452,18 +451,18 @@ impl Board {
         total.min(fit.jobs_max.saturating_sub(counts[slot]))
     }
 
-    /// Returns what keeps jobs of the category from a node that suits them.
+    /// Returns the obstacle that keeps jobs of the category from a node that suits them.
     pub fn admit(&self, slot: Slot, category: CategoryIndex, fit: Fit) -> Result<Fit, Obstacle> {
         self.rows[slot].admit(slot, fit, &self.categories[category], self.outlook)
     }
 
-    /// Returns what chance gave the node among equals when it was judged last.
+    /// Returns the random number of the node among equals at its last update.
     #[allow(clippy::cast_possible_truncation, reason = "the low half is meant")]
     pub fn chance(&self, class: ClassIndex, slot: Slot) -> u32 {
         self.classes[class.0].key(slot) as u32
     }
 
-    /// Returns by how many bytes the memory of one more job does not fit.
+    /// Returns the number of bytes by which the memory of one more job does not fit.
     pub fn memory_lack(&self, slot: Slot, category: CategoryIndex) -> f32 {
         let needs = &self.categories[category].needs;
         cost::memory_lack(&self.rows[slot].figures, needs, self.outlook)
@@ -471,7 +470,7 @@ impl Board {
 
     fn touch(&mut self, slot: Slot) {
         for class in &mut self.classes {
-            // Where it does not suit the class, its figures do not matter.
+            // If it does not suit the class, its figures do not matter.
             if class.fits[slot].is_ok() {
                 class.touch(slot);
             }

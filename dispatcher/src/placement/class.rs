@@ -1,5 +1,4 @@
-//! The tree of the nodes over the cost of one class of jobs, and which of
-//! its keys are out of date.
+//! The tree of the nodes over the cost of one class of jobs, and its outdated keys.
 
 use rolecast_common::label::Requirement;
 
@@ -8,7 +7,7 @@ use super::cost::Estimate;
 use super::fit::{Fit, Obstacle};
 use super::tree::{NEVER, Tree};
 
-/// How a node's key compares with its cost.
+/// The relation of a node's key to its cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
     Current,
@@ -18,7 +17,7 @@ pub(super) enum State {
     Listed,
 }
 
-/// Jobs that have the same category and require the same labels.
+/// Jobs of the same category that require the same labels.
 #[derive(Clone, Debug)]
 pub(super) struct Class {
     pub(super) category: CategoryIndex,
@@ -26,7 +25,7 @@ pub(super) struct Class {
     pub(super) fits: Vec<Result<Fit, Obstacle>>,
     tree: Tree,
     states: Vec<State>,
-    /// When its best node was asked for last.
+    /// The last request for its best node.
     pub(super) asked: u64,
     /// The slots in [`State::Listed`].
     listed: Vec<u32>,
@@ -74,12 +73,12 @@ impl Class {
         }
     }
 
-    /// Takes one of the nodes whose cost may be anything.
+    /// Removes and returns one of the nodes whose cost may be anything.
     pub(super) fn take_listed(&mut self) -> Option<Slot> {
         self.listed.pop().map(|slot| slot as usize)
     }
 
-    /// Brings a key up to date; `None` keeps the node from winning.
+    /// Updates a key; `None` keeps the node from winning.
     pub(super) fn set(&mut self, slot: Slot, key: Option<u64>) {
         self.states[slot] = State::Current;
         self.tree.set(slot, key.unwrap_or(NEVER));
@@ -98,6 +97,6 @@ impl Class {
 
 /// Returns the order of nodes as a number: the cost, then chance.
 pub fn key(estimate: Estimate, chance: u32) -> u64 {
-    // The bits of numbers that are not negative are in the numbers' order.
+    // The bit patterns of non-negative numbers are in the order of the numbers.
     u64::from(estimate.cost.max(0.0).to_bits()) << 32 | u64::from(chance)
 }

@@ -1,20 +1,20 @@
-//! What a job would cost on a node: its predicted completion, in units of how
-//! long it runs alone on a core of speed 1, and the delay it causes others.
+//! Cost of a job on a node: its predicted completion, in units of its run time alone on a
+//! core of speed 1, and the delay it causes others.
 //!
-//! The stay of a job is cut into buckets of time ahead. In each, what is asked
-//! of the busiest resource over what the node has is its utilization `u`, and a
+//! The stay of a job is cut into buckets of time ahead. In each, the demand for the
+//! busiest resource over the node's capacity is its utilization `u`, and a
 //! processor-sharing node slows its jobs down by
 //!
 //! ```text
 //! S(u) = 1 + 0.15 min(u, 1)^2 + h(u - 1)     h(x) = (x + sqrt(x^2 + 0.3^2)) / 2
 //! ```
 //!
-//! the first part for what neighbours on one CPU cost each other (caches,
-//! hyper-threads), the second a smoothed max(0, u - 1): a queue has no cliff,
-//! and neither has its cost. The job's own delay is `S`, the delay it adds to
-//! others is `u h'(u)` (its marginal cost; without it jobs are selfish and all
-//! are slower). Both are averaged over the buckets, weighed by the share of its
-//! stay that the job spends in each; that is where foresight pays.
+//! The first part is the cost of neighbours on one CPU for each other (caches,
+//! hyper-threads), the second a smoothed max(0, u - 1): a queue has no cliff, and neither
+//! has its cost. The job's own delay is `S`, the delay it adds to others is `u h'(u)`
+//! (its marginal cost; without it jobs are selfish and all are slower). Both are averaged
+//! over the buckets, weighed by the share of its stay that the job spends in each; there
+//! foresight pays.
 
 use std::array;
 
@@ -22,7 +22,7 @@ use rolecast_common::unit::{Bytes, BytesPerSecond, Cores, Resources};
 
 use crate::forecast::BUCKETS;
 
-/// CPU, memory, network, disk: the order of all amounts here.
+/// Number of resources: CPU, memory, network, disk, in the order of all amounts here.
 pub const RESOURCES: usize = 4;
 /// Amounts of the resources: cores, bytes, bytes a second, bytes a second.
 pub type Amounts = [f32; RESOURCES];
@@ -31,33 +31,33 @@ pub const CPU: usize = 0;
 pub const MEMORY: usize = 1;
 const NETWORK: usize = 2;
 const DISK: usize = 3;
-/// What neighbours cost each other at most. From simulation; 0.05 to 0.3 change
-/// the 99th percentile by 2 %.
+/// The largest cost of neighbours for each other. From simulation; 0.05 to 0.3 change the
+/// 99th percentile by 2 %.
 const INTERFERENCE: f32 = 0.15;
-/// How smooth the knee of the cost is. From simulation: with 0.15 the 99.9th
-/// percentile is a tenth higher where others come first.
+/// Smoothness of the knee of the cost. From simulation: with 0.15 the 99.9th percentile
+/// is a tenth higher where others come first.
 const KNEE: f32 = 0.3;
 /// The least share of a CPU that is left to jobs where others come first.
 const SHARE_MIN: f32 = 0.05;
 /// The share of the memory that may be promised: beyond it systems begin to
 /// thrash before they kill.
 const MEMORY_SHARE_MAX: f32 = 0.92;
-/// A smaller share of a stay hardly shows in the cost, and most categories have
-/// such tails, which are as dear to look at as any.
+/// The least share of a stay that is computed: a smaller one hardly shows in the cost,
+/// and most categories have such tails, which cost as much to compute as any.
 const STAY_MIN: f32 = 1e-4;
-/// Buckets so near that the last heartbeat is as good a witness as the forecast:
-/// the worse of the two counts.
+/// Number of buckets so near that the last heartbeat is as good as the forecast: the
+/// worse of the two counts.
 const NEAR: usize = 2;
 
-/// Buckets that are computed at once: as many numbers as a register of any
-/// processor holds.
+/// Buckets that are computed at once: as many numbers as a register of any processor
+/// holds.
 const WIDTH: usize = 4;
-/// The buckets, in whole blocks.
+/// Number of buckets, rounded up to whole blocks.
 const LANES: usize = BUCKETS.next_multiple_of(WIDTH);
 /// A number for each of some buckets.
 type Block = [f32; WIDTH];
 
-/// What is expected to be used in each bucket, laid out by resource.
+/// The expected use in each bucket, laid out by resource.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Foreseen([[f32; LANES]; RESOURCES]);
 
@@ -73,35 +73,35 @@ impl Foreseen {
     }
 }
 
-/// A node as a decision sees it.
+/// The figures of a node for a decision.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Figures {
-    /// What it has; a rate of 0 is unknown and counts as endless.
+    /// Its capacity; a rate of 0 is unknown and counts as endless.
     pub capacity: Amounts,
-    /// What others used by the last heartbeat.
+    /// The use by others in the last heartbeat.
     pub present: Amounts,
-    /// What others are expected to use, on average over each bucket.
+    /// The expected use by others, on average over each bucket.
     pub ahead: Foreseen,
-    /// What was sent to it and has not ended.
+    /// The sum of the reservations.
     pub reserved: Amounts,
-    /// By how much the memory of its jobs may exceed what is reserved: the root
-    /// of the sum of their squared deviations, in bytes.
+    /// Bytes by which the memory of its jobs may exceed the reservations: the root of the
+    /// sum of their squared deviations.
     pub memory_spread: f32,
-    /// Memory its jobs were measured to use beyond what was reserved, and that
-    /// of jobs that ended since.
+    /// The measured memory of its jobs beyond the reservations, and that of jobs that
+    /// ended since.
     pub memory_excess: f32,
-    /// Memory kept free for a job that waits for it, in bytes.
+    /// Memory kept free for a waiting job, in bytes.
     pub memory_claimed: f32,
-    /// How fast a core is, relative to a core of speed 1.
+    /// The speed of a core, relative to a core of speed 1.
     pub speed: f32,
-    /// How much longer jobs take there than predicted: 1 is as predicted.
+    /// Measured over predicted run time: 1 is as predicted.
     pub feedback: f32,
     /// The round trip to it, in seconds; 0 if unknown.
     pub round_trip_s: f32,
 }
 
 impl Figures {
-    /// Returns a node that has so much and of which nothing else is known.
+    /// Returns a node with this capacity and no other known figures.
     pub fn new(capacity: Amounts) -> Self {
         Self {
             capacity,
@@ -123,33 +123,33 @@ impl Figures {
     }
 }
 
-/// What one more job of a category needs.
+/// The needs of one more job of a category.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Needs {
-    /// What it uses on average.
+    /// Average use.
     pub average: Amounts,
-    /// How far its memory rises above the average, in bytes.
+    /// Peak of its memory above the average, in bytes.
     pub memory_peak: f32,
-    /// The most memory it is declared to use, in bytes.
+    /// Largest declared memory, in bytes.
     pub memory_declared: f32,
-    /// How long it runs alone on a core of speed 1, in seconds.
+    /// Run time alone on a core of speed 1, in seconds.
     pub duration_s: f32,
-    /// The share of its stay it spends in each bucket; they sum up to 1.
+    /// The share of its stay in each bucket; they sum up to 1.
     pub stay: [f32; BUCKETS],
-    /// How many buckets memory has to last.
+    /// Number of buckets for which memory has to suffice.
     pub reach: usize,
     pub weights: Weights,
 }
 
-/// What counts beside the predicted slow-down.
+/// Weights of the terms beside the predicted slow-down.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Weights {
-    /// For each step down in the category's list of roles: 0.25 is worth a
-    /// quarter of the job's run time.
+    /// Weight of each step down in the category's list of roles: 0.25 is worth a quarter
+    /// of the job's run time.
     pub role: f32,
-    /// For the time a message takes to the node, relative to the run time.
+    /// Weight of the round trip to the node, relative to the run time.
     pub latency: f32,
-    /// For the delay that the job causes others.
+    /// Weight of the delay that the job causes others.
     pub others: f32,
 }
 
@@ -163,27 +163,27 @@ impl Default for Weights {
     }
 }
 
-/// Which use by others counts.
+/// The use by others that counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outlook {
-    /// As the last heartbeats tell.
+    /// As in the last heartbeats.
     Present,
     /// As forecast for each bucket.
     Ahead,
 }
 
-/// What a job would meet on a node.
+/// The predicted conditions of a job on a node.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Estimate {
-    /// The smallest is best.
+    /// The cost; the smallest is best.
     pub cost: f32,
-    /// How much longer it runs there than alone, by sharing.
+    /// Run time there by sharing, over run time alone.
     pub slow_down: f32,
 }
 
-/// Returns what one more job costs there, on a node whose role is the `rank`th
-/// of the category's. `priority_share` says how far others come first on the
-/// CPU: 0 is fair sharing, 1 strict priority.
+/// Returns the cost of one more job on a node whose role is the `rank`th of the
+/// category's. `priority_share` is the degree to which others come first on the CPU: 0 is
+/// fair sharing, 1 strict priority.
 pub fn estimate(
     node: &Figures,
     job: &Needs,
@@ -212,24 +212,24 @@ pub fn estimate(
     }
 }
 
-/// Returns by how many bytes the job's memory does not fit, now and while it
+/// Returns the number of bytes by which the job's memory does not fit, now and while it
 /// runs; it fits if that is not above 0.
 pub(super) fn memory_lack(node: &Figures, job: &Needs, outlook: Outlook) -> f32 {
     memory_use(node, job, outlook) - MEMORY_SHARE_MAX * node.capacity[MEMORY]
 }
 
-/// Returns whether the job's memory would fit if nothing else ran there.
+/// Whether the job's memory would fit if nothing else ran there.
 pub(super) fn could_have_memory(node: &Figures, job: &Needs) -> bool {
     job.average[MEMORY] + job.memory_peak <= MEMORY_SHARE_MAX * node.capacity[MEMORY]
 }
 
-/// Returns the same of what the job is declared to use: what is learned may be wrong.
+/// Returns the same for the declared memory, since the learned one may be wrong.
 pub(super) fn could_have_declared(node: &Figures, job: &Needs) -> bool {
     job.memory_declared <= MEMORY_SHARE_MAX * node.capacity[MEMORY]
 }
 
-/// Returns the memory in use with one more job: averages add up, while what
-/// independent jobs need beyond them adds up by its squares.
+/// Returns the memory in use with one more job: averages add up, while the peaks of
+/// independent jobs beyond them add up by their squares.
 fn memory_use(node: &Figures, job: &Needs, outlook: Outlook) -> f32 {
     let ahead = node.ahead.0[MEMORY].iter().take(job.reach);
     let others = match outlook {
@@ -243,7 +243,7 @@ fn memory_use(node: &Figures, job: &Needs, outlook: Outlook) -> f32 {
     others + jobs + spread + node.memory_excess + node.memory_claimed
 }
 
-/// Returns what others use of the resource in the buckets from the `first` on.
+/// Returns the use of the resource by others in the buckets from the `first` on.
 fn exogenous(node: &Figures, resource: usize, first: usize, outlook: Outlook) -> Block {
     let present = node.present[resource];
     match outlook {
@@ -255,7 +255,8 @@ fn exogenous(node: &Figures, resource: usize, first: usize, outlook: Outlook) ->
     }
 }
 
-/// How busy the CPU is with one more job, and the busiest resource it waits for.
+/// Utilization of the CPU with one more job, and of the busiest resource that it waits
+/// for.
 struct Utilization {
     cpu: Block,
     busiest: Block,
@@ -288,7 +289,7 @@ fn utilization(
     Utilization { cpu, busiest }
 }
 
-/// What sharing does to jobs.
+/// The effects of sharing on jobs.
 struct Sharing {
     slow_down: Block,
     /// The delay that one more unit of demand causes the others.
@@ -317,13 +318,13 @@ fn weigh(stay: &Block, amounts: &Block) -> f32 {
         .sum()
 }
 
-/// Returns the larger of two numbers; unlike `f32::max` it asks nothing about NaN,
-/// which none of them is, and so is one instruction for a whole block.
+/// Returns the larger of two numbers. Unlike `f32::max` it does not handle NaN, which no
+/// figure is, and so is one instruction for a whole block.
 fn larger(one: f32, other: f32) -> f32 {
     if one > other { one } else { other }
 }
 
-/// Returns the amounts as numbers; what is no number counts as nothing.
+/// Returns the amounts as numbers; NaN counts as zero.
 #[allow(
     clippy::cast_possible_truncation,
     clippy::cast_precision_loss,

@@ -1,4 +1,4 @@
-//! A recorded decision is made again: by the same formula, from its figures.
+//! Repetition of a recorded decision: by the same formula, from its figures.
 
 use rolecast_common::fnv::fnv1a;
 use rolecast_common::id::NodeId;
@@ -7,7 +7,7 @@ use rolecast_common::wire::{Decision, DecisionNeeds, DecisionNode};
 use super::cost::{self, Figures, Foreseen, Needs, Outlook, Weights};
 use super::{key, keyed};
 
-/// Returns the node that the record's figures lead to.
+/// Returns the node to which the figures of the record lead.
 pub fn choose(decision: &Decision) -> Option<&NodeId> {
     if decision.is_claimed {
         return decision.node.as_ref();
@@ -38,7 +38,7 @@ pub fn choose(decision: &Decision) -> Option<&NodeId> {
     best.map(|(_, node)| &node.node)
 }
 
-/// Returns the needs as they are written down.
+/// Returns the needs in the form of the record.
 pub fn write_needs(needs: &Needs) -> DecisionNeeds {
     DecisionNeeds {
         average: needs.average,

@@ -1,39 +1,39 @@
-//! What completions tell of nodes: how much longer than predicted jobs take on
-//! each, and how others share the CPU.
+//! Feedback from completions: the factor by which jobs take longer than predicted on each
+//! node, and how others share the CPU.
 //!
-//! Measured over predicted run time is the only witness of what no metric shows:
-//! throttling, a noisy neighbour, a disk that fails. It is compared with the
-//! fleet's mean, for a category whose profile is wrong is wrong everywhere, and
-//! small deviations are noise. A node that is avoided gives no more evidence, so
-//! belief fades with time.
+//! Measured over predicted run time is the only evidence of faults that no metric shows:
+//! throttling, a noisy neighbour, a disk that fails. It is compared with the fleet's
+//! mean, because a category whose profile is wrong is wrong everywhere, and small
+//! deviations are noise. A node that is avoided gives no more evidence, so belief fades
+//! with time.
 //!
-//! Whether others come first on the CPU (pinned, other weights) or share fairly
-//! is not known either: both are predicted, and what was nearer to the measured
-//! run times is believed, by the ratio of their likelihoods.
+//! It is not known either whether others come first on the CPU (pinned, other weights) or
+//! share fairly: both are predicted, and the one nearer to the measured run times is
+//! believed, by the ratio of their likelihoods.
 
 use std::time::Duration;
 
 use rolecast_common::time::Time;
 
-/// Deviations within this are noise: a quarter in either direction.
+/// Deviations that count as noise: a quarter in either direction.
 const DEAD_BAND: f32 = 0.25;
-/// A node counts at most this much slower: about seven times.
+/// The logarithm of the largest factor of a node: about seven.
 const LOG_MAX: f32 = 2.0;
-/// How long until half of what was believed is forgotten. Guessed from slow-downs
-/// of about half a minute.
+/// Time until half of a belief is forgotten. Guessed from slow-downs of about half a
+/// minute.
 const HALF_LIFE: Duration = Duration::from_secs(20);
-/// No single run says more than this.
+/// The largest residual of a single run.
 const RESIDUAL_MAX: f32 = 3.0;
-/// How fast the fleet's mean follows.
+/// Rate at which the fleet's mean follows.
 const FLEET_RATE: f32 = 0.002;
-/// How fast evidence about sharing fades: the last ten thousand runs count.
+/// Rate at which evidence about sharing fades: the last ten thousand runs count.
 const SHARING_FADE: f32 = 0.9999;
-/// What the likelihoods may differ by at most, so that belief can turn.
+/// The largest difference of the likelihoods, so that belief can turn.
 const EVIDENCE_MAX: f32 = 50.0;
-/// The variance of the logarithm of run times that is taken for granted.
+/// The assumed variance of the logarithm of run times.
 const VARIANCE: f32 = 1.0;
 
-/// What was predicted for a job when it was sent.
+/// The predictions for a job when it was sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Prediction {
     /// The slow-down if others share the CPU fairly, and if they come first.
@@ -42,20 +42,20 @@ pub struct Prediction {
 }
 
 impl Prediction {
-    /// Returns the slow-down by what is believed of sharing.
+    /// Returns the slow-down by the belief about sharing.
     pub fn slow_down(&self, priority_share: f32) -> f32 {
         self.fair + priority_share * (self.priority - self.fair)
     }
 }
 
-/// How much longer than predicted jobs take on one node.
+/// The feedback of one node.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Feedback {
     log: f32,
     at: Time,
 }
 
-/// What completions tell of all nodes together.
+/// The evidence from completions on all nodes together.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Experience {
     log_mean: f32,
@@ -64,8 +64,8 @@ pub struct Experience {
 }
 
 impl Experience {
-    /// Takes the run time of a job, as the logarithm of its ratio to what the
-    /// job takes undisturbed at the node's speed.
+    /// Learns from the run time of a job, as the logarithm of its ratio to the
+    /// undisturbed run time at the node's speed.
     pub fn observe(
         &mut self,
         now: Time,
@@ -98,7 +98,7 @@ impl Experience {
         }
     }
 
-    /// Returns how far others are believed to come first on the CPU: 0 to 1.
+    /// Returns the degree to which others are believed to come first on the CPU: 0 to 1.
     pub fn priority_share(&self) -> f32 {
         1.0 / (1.0 + (-self.evidence).exp())
     }
@@ -111,15 +111,15 @@ impl Experience {
 }
 
 impl Feedback {
-    /// Returns what is left of the belief: it fades towards the fleet's mean.
+    /// Returns the remaining belief: it fades towards the fleet's mean.
     fn faded(&self, now: Time, log_mean: f32) -> f32 {
         let halves = now.since(self.at).as_secs_f32() / HALF_LIFE.as_secs_f32();
         log_mean + (self.log - log_mean) * (-halves).exp2()
     }
 }
 
-/// Returns how much one run counts: a long one tells more than a short one.
-/// Fitted through 0.03 at 20 ms, 0.08 at 2 s and 0.15 at 30 s.
+/// Returns the weight of one run: a long one is better evidence than a short one. Fitted
+/// through 0.03 at 20 ms, 0.08 at 2 s and 0.15 at 30 s.
 fn weight(duration_s: f32) -> f32 {
     (0.03 * (duration_s.max(1e-3) / 0.02).powf(0.213)).clamp(0.02, 0.2)
 }

@@ -1,15 +1,15 @@
-//! Whether a node can take a job of a class, before any figures, and why not.
+//! Fitness of a node for a class of jobs, before any figures, and the obstacles.
 
-/// How well a node suits a class, before any figures.
+/// The fitness of a node for a class, before any figures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fit {
-    /// The place of its role in the category's list.
+    /// The index of its role in the category's list.
     pub rank: u8,
-    /// Jobs of the category it runs at a time.
+    /// The most jobs of the category that it runs at a time.
     pub jobs_max: u32,
 }
 
-/// Why a node can take no job of a class at this moment.
+/// The reason why a node can take no job of a class at this moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Obstacle {
     /// Its heartbeats stopped or nobody listens on its subject.
@@ -23,18 +23,18 @@ pub enum Obstacle {
     Label,
     /// The job's memory would not fit even if nothing else ran there.
     TooSmall,
-    /// The job's memory, as learned and not as declared, would not fit even if nothing
-    /// else ran there.
+    /// The job's learned memory would not fit even if nothing else ran there; its
+    /// declared memory would.
     Outgrown,
     /// The job failed or was lost there, and others may take it.
     FailedBefore,
-    /// Jobs are there that went down with a node together with this one.
+    /// Jobs that went down with a node together with this one run there.
     Apart,
-    /// It could not start jobs of the category lately.
+    /// It recently could not start jobs of the category.
     Unable,
     /// It failed jobs of the category that others completed.
     Distrusted,
-    /// It is kept for a job that must be alone.
+    /// It is kept for a job that must run alone.
     Kept,
     /// It refused the category since its last heartbeat.
     Refused,
@@ -45,7 +45,7 @@ pub enum Obstacle {
 }
 
 impl Obstacle {
-    /// Returns whether the node takes such jobs, if not at this moment.
+    /// Whether the node takes such jobs, if not at this moment.
     pub fn is_busy(self) -> bool {
         match self {
             Self::Kept | Self::Full | Self::Memory => true,
@@ -64,7 +64,7 @@ impl Obstacle {
         }
     }
 
-    /// Returns whether it passes by itself as jobs end or time goes by.
+    /// Whether it passes by itself as jobs end or with time.
     pub fn is_passing(self) -> bool {
         match self {
             Self::Outgrown
@@ -86,7 +86,7 @@ impl Obstacle {
     }
 }
 
-/// The state of a node that figures do not tell.
+/// The state of a node beside its figures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
     Open,
@@ -94,13 +94,13 @@ pub enum Standing {
     Draining,
 }
 
-/// What is kept for a job on a node.
+/// The thing that is kept free for a job on a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Claim {
     /// Its memory.
     Memory,
     /// The node, for it and others like it.
     Node,
-    /// The node, for it alone: what was learned of its memory does not count.
+    /// The node, for it alone: the learned memory does not count.
     EmptyNode,
 }

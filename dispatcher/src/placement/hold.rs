@@ -1,27 +1,26 @@
-//! When a job waits although a node could take it: a soft, ageing hold.
+//! Hold: a long job waits although a node could take it. The hold is soft, and ages.
 //!
-//! A hard threshold makes a cliff where the fleet's mean reaches it: all queue
-//! while capacity is idle. So only long jobs are held, only where even the best
-//! node would slow them down much, and less the longer they have waited. It is
-//! not an optimization; it keeps room for short jobs when there is too much work.
+//! A hard threshold makes a cliff where the fleet's mean reaches it: all jobs queue while
+//! capacity is idle. So only long jobs are held, only where even the best node would slow
+//! them down much, and less the longer they have waited. It is not an optimization; it
+//! keeps room for short jobs when there is too much work.
 
 use std::time::Duration;
 
-/// Jobs shorter than this never wait: a wait of seconds is as bad as sharing.
-/// From simulation, where holding jobs of 2 s doubled their 99th percentile.
+/// Run time below which jobs never wait: a wait of seconds is as bad as sharing. From
+/// simulation, where holding jobs of 2 s doubled their 99th percentile.
 const NEVER_BELOW_S: f32 = 10.0;
-/// What slow-down by our own jobs is too much for the others, and how much more is
-/// accepted for each run time of waiting. From simulation: with 2 and 0.2 twice as
-/// many short jobs miss their objective where there is too much work, and at loads
-/// of 0.75 and 0.9 nothing differs by more than chance; with 1.3 long jobs are a
-/// tenth slower there.
+/// Slow-down by our own jobs above which a job waits, and its increase for each run time
+/// of waiting. From simulation: with 2 and 0.2 twice as many short jobs miss their
+/// objective where there is too much work, and at loads of 0.75 and 0.9 nothing differs
+/// by more than chance; with 1.3 long jobs are a tenth slower there.
 const SLOW_DOWN_MAX: f32 = 1.6;
 const AGEING: f32 = 0.05;
 
-/// How a category's jobs are held.
+/// The hold of a category's jobs.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Patience {
-    /// By how long they run.
+    /// By their run time.
     #[default]
     ByDuration,
     /// Above this slow-down.
@@ -29,8 +28,8 @@ pub enum Patience {
     Never,
 }
 
-/// Returns whether a job that waited so long should wait on, if our own jobs
-/// would slow it down this much even on the best node.
+/// Whether a job that has waited for this long should wait on, if our own jobs would slow
+/// it down this much even on the best node.
 pub fn is_held(patience: Patience, duration_s: f32, slow_down: f32, waited: Duration) -> bool {
     let limit = match patience {
         Patience::Never => return false,

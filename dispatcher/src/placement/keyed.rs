@@ -1,24 +1,24 @@
-//! Jobs with one key prefer one node: weighted rendezvous hashing with bounded load.
+//! Shard keys: jobs with one key prefer one node, by weighted rendezvous hashing with
+//! bounded load.
 //!
-//! Each node's score for a key is a hash of both, raised so that nodes get keys
-//! in proportion to their weight (Thaler and Ravishankar 1998, with the
-//! logarithmic weights of Mosko); when a node comes or goes only its own keys
-//! move. The job goes to the node with the best score, unless that would cost
-//! more than a bounded multiple of the best node (after Mirrokni, Thorup and
-//! Zadimoghaddam 2018): then to the next.
+//! Each node's score for a key is a hash of both, raised so that nodes get keys in
+//! proportion to their weight (Thaler and Ravishankar 1998, with the logarithmic weights
+//! of Mosko). When a node joins or leaves only its own keys move. The job goes to the
+//! node with the best score, unless that would cost more than a bounded multiple of the
+//! best node (after Mirrokni, Thorup and Zadimoghaddam 2018): then to the next.
 
 use super::board::Slot;
 
-/// How much more than on the best node a keyed job may cost. Judged: warm caches
-/// are commonly worth a factor of two.
+/// The largest cost of a keyed job, relative to the best node. Judged: warm caches are
+/// commonly worth a factor of two.
 const COST_MAX: f32 = 2.0;
-/// Weights are rounded to powers of this, so that small changes of what a node
-/// has left move no keys.
+/// Base of the powers to which weights are rounded, so that small changes of a node's
+/// free resources move no keys.
 const WEIGHT_STEP: f32 = 1.5;
 
-/// Returns the node that jobs with this key prefer, of those they can go to at
-/// these costs. `weight` says what share of keys a node gets, relative to
-/// others, and `hash` is a hash of its id.
+/// Returns the node that jobs with this key prefer, among those that they can go to at
+/// these costs. `weight` returns the share of keys of a node, relative to others, and
+/// `hash` a hash of its id.
 pub fn preferred(
     key: u64,
     costs: &[(Slot, f32)],

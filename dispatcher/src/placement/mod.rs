@@ -1,15 +1,15 @@
 //! The choice of a node for a job.
 //!
-//! First who may take it: alive, not draining, offers the category, has a role
-//! for it and the labels it requires, a free slot, and the memory at its
-//! predicted peak (a hard limit, for over-commit kills). Then, among those, the
-//! node where its predicted completion costs least, and chance between equals.
-//! If even there it would be slowed down too much, a long job is held back a
-//! while, so that short ones have room.
+//! First the nodes that may take it: alive, not draining, offers the category, has a role
+//! for it and the labels it requires, a free slot, and the memory at its predicted peak
+//! (a hard limit, because over-commit kills). Then, among those, the node where its
+//! predicted completion costs least, and chance between equals. If even there it would be
+//! slowed down too much, a long job is held back for a while, so that short ones have
+//! room.
 //!
-//! Read on in this order: `cost` (what a job costs on a node), `board` with
-//! `class` and `tree` (all nodes, indexed), `hold`, `keyed` (jobs that prefer one node),
-//! `feedback` (what completions tell), [`decision`] (the record of a choice).
+//! Read on in this order: `cost` (cost of a job on a node), `board` with `class` and
+//! `tree` (all nodes, indexed), `hold`, `keyed` (jobs that prefer one node), `feedback`
+//! (learning from completions), [`decision`] (the record of a choice).
 
 mod board;
 mod class;
@@ -33,7 +33,7 @@ pub use fit::{Claim, Fit, Obstacle, Standing};
 pub use hold::{Patience, is_held};
 pub use keyed::preferred;
 
-/// Which nodes can take a job, and how many are kept back by what.
+/// The number of nodes that can take a job, and of those that cannot, by obstacle.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Shortfall {
     pub able: u32,
@@ -55,7 +55,7 @@ pub struct Shortfall {
 }
 
 impl Shortfall {
-    /// Counts a node that can take the job, or what keeps it from it.
+    /// Counts a node that can take the job, or the obstacle.
     pub fn count(&mut self, found: Result<(), Obstacle>) {
         let Err(obstacle) = found else {
             self.able += 1;
@@ -80,34 +80,35 @@ impl Shortfall {
         } += 1;
     }
 
-    /// Returns how many nodes could take the job, now or when others have ended.
+    /// Returns the number of nodes that could take the job, now or when others have
+    /// ended.
     pub fn eligible(&self) -> u32 {
         let others = self.outgrown + self.failed_before + self.apart;
         let kept_out = self.unable + self.distrusted + self.kept;
         self.able + self.full + self.memory + self.refused + others + kept_out
     }
 
-    /// Returns whether it passes by itself as jobs end, rather than needing
-    /// another node or another config.
+    /// Whether the shortfall passes by itself as jobs end, rather than needing another
+    /// node or another configuration.
     pub fn is_passing(&self) -> bool {
         self.eligible() > 0
     }
 
-    /// Returns whether what was learned of the job's memory keeps it from all nodes
-    /// that are there and would take it.
+    /// Whether the job's learned memory keeps it from all nodes that are there and would
+    /// take it.
     pub fn is_outgrown(&self) -> bool {
         let busy = self.full + self.memory + self.kept + self.refused;
         self.outgrown > 0 && self.able + busy == 0
     }
 
-    /// Returns whether nodes are known and not one of them could ever take the
-    /// job, whatever else it does.
+    /// Whether nodes are known and not one of them could ever take the job, whatever else
+    /// it does.
     pub fn is_hopeless(&self) -> bool {
         let never = self.role + self.not_offered + self.label + self.too_small;
         never > 0 && !self.is_passing() && self.gone + self.draining == 0
     }
 
-    /// Returns the counts that are not zero, with what they count.
+    /// Returns the counts that are not zero, with their names.
     pub fn parts(&self) -> impl Iterator<Item = (u32, &'static str)> {
         let parts = [
             (self.gone, "gone"),

@@ -1,5 +1,5 @@
-//! The figures of one node and of one category on the board, and whether the one can
-//! take a job of the other.
+//! The figures of one node and of one category on the board, and the check whether the
+//! node can take a job of the category.
 
 use rolecast_common::id::Category;
 
@@ -15,7 +15,7 @@ pub(super) struct Row {
     pub(super) is_used: bool,
     pub(super) jobs: u32,
     pub(super) jobs_max: u32,
-    /// Whether it is kept for jobs that must be alone.
+    /// Whether it is kept for jobs that must run alone.
     pub(super) is_kept: bool,
     /// The sum of the squared deviations of its jobs' memory.
     pub(super) memory_variance: f32,
@@ -25,10 +25,10 @@ pub(super) struct Row {
 pub(super) struct Jobs {
     pub(super) name: Category,
     pub(super) needs: Needs,
-    /// How many were sent to each node and have not ended.
+    /// The number of jobs that were sent to each node and have not ended.
     pub(super) counts: Vec<u32>,
     pub(super) total: u32,
-    /// What keeps the category out of each node for a while.
+    /// The obstacle that keeps the category out of each node for a while.
     pub(super) refused: Vec<Option<Obstacle>>,
 }
 
@@ -59,8 +59,8 @@ impl Row {
         Ok(fit)
     }
 
-    /// Admits a job to which the empty node belongs, whatever memory it needs by what
-    /// was learned.
+    /// Admits a job that has the empty node for itself, whatever memory it needs as
+    /// learned.
     pub(super) fn admit_alone(&self, slot: Slot, fit: Fit, jobs: &Jobs) -> Result<Fit, Obstacle> {
         self.check_standing()?;
         if !cost::could_have_declared(&self.figures, &jobs.needs) {

@@ -1,4 +1,4 @@
-//! Which node is chosen, and that the index chooses as a look at all would.
+//! Tests of the chosen node, and of the index against a look at all nodes.
 
 use proptest::prelude::*;
 use rolecast_common::id::Category;
@@ -108,7 +108,7 @@ fn only_resources_that_the_job_uses_slow_it_down() {
         ..needs()
     };
     assert!(cost(&node, &writes) > 1.5 * cost(&node, &needs()));
-    // A capacity nobody knows is no limit.
+    // An unknown capacity is no limit.
     node.capacity[3] = 0.0;
     assert!((cost(&node, &writes) - cost(&node, &needs())).abs() < 1e-3);
 }
@@ -229,7 +229,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// A board, and what it should know.
+/// A board, and the model of its content.
 struct Model {
     board: Board,
     classes: [ClassIndex; CLASSES],

@@ -1,30 +1,30 @@
-//! The smallest of many keys, each of which may change: a tree of minima.
+//! A tree of minima: the smallest of many keys, each of which may change.
 //!
-//! The lowest layer is the keys; a number of each further layer is the smallest of
-//! eight below it, which lie in one line of the cache. A change is carried up until
-//! a minimum stays as it is: one layer for most leaves, O(log n) for the best.
+//! The lowest layer is the keys; a number of each further layer is the smallest of eight
+//! below it, which lie in one line of the cache. A change is carried up until a minimum
+//! is unchanged: one layer for most leaves, O(log n) for the best.
 
 /// A key that never wins against another.
 pub(super) const NEVER: u64 = u64::MAX;
 
-/// Numbers of a layer that share one of the next.
+/// Numbers of a layer that share one of the next layer.
 const FAN: usize = 8;
 
-/// The smallest of keys wins.
+/// The tree; the smallest of its keys wins.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tree {
-    /// From the keys up to one group; each in whole groups.
+    /// Layers from the keys up to one group; each in whole groups.
     layers: Vec<Vec<[u64; FAN]>>,
 }
 
 impl Tree {
-    /// Makes room for so many leaves; new ones never win.
+    /// Makes room for this many leaves; new ones never win.
     pub(super) fn grow(&mut self, count: usize) {
         let mut groups = count.div_ceil(FAN);
         if groups <= self.layers.first().map_or(0, Vec::len) {
             return;
         }
-        // Twice as many, lest each new node build the tree anew.
+        // Twice as many, so that not each new node rebuilds the tree.
         groups = groups.next_power_of_two();
         let mut keys = self.layers.drain(..).next().unwrap_or_default();
         keys.resize(groups, [NEVER; FAN]);
@@ -64,7 +64,7 @@ impl Tree {
     }
 }
 
-/// Returns where the number is first, without a branch to mispredict.
+/// Returns the first place of the number, without a branch to mispredict.
 fn place(group: &[u64; FAN], number: u64) -> usize {
     let mut places = 0_u32;
     for (at, other) in group.iter().enumerate() {
