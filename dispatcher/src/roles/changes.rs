@@ -1,16 +1,17 @@
-//! How a role moves.
+//! Changes of managed roles, step by step.
 //!
-//! 1. *Demoting*: the document no more names the holder as such. It is told so, and
-//!    acts in the role no more; that is confirmed by it, or its lease is waited out.
-//! 2. *Promoting*: only when nobody else can be acting in the role, the document names
-//!    the next one, who is told so. It takes the role on, and confirms.
-//! 3. *Committed*: it is the holder. If it gave up another role for this one, the
-//!    former holder gets that.
+//! 1. *Demoting*: the document no longer names the holder as such. The holder is
+//!    notified, and ceases to act in the role; it confirms that, or its lease is waited
+//!    out.
+//! 2. *Promoting*: only when no other node can be acting in the role, the document names
+//!    the next one, which is notified. It takes the role on, and confirms.
+//! 3. *Committed*: it is the holder. If it gave up another role for this one, the former
+//!    holder gets that.
 //!
 //! If the next one fails, is gone or does not answer, the former holder gets the role
-//! back if it can have it, or else the next candidate; who failed is demoted first,
-//! for it may be acting all the same. Places without a holder are filled alike,
-//! without the first phase.
+//! back if it can have it, or else the next candidate. The one that failed is demoted
+//! first, because it may be acting all the same. Places without a holder are filled in
+//! the same way, without the first phase.
 
 use rolecast_common::id::{Group, NodeId, Role};
 use rolecast_common::time::{Now, Time};
@@ -42,8 +43,8 @@ impl Manager {
         None
     }
 
-    /// Returns the document after this step, unless somebody who may be acting would
-    /// not be named in it any more: then the step waits.
+    /// Returns the document after this step, unless a node that may be acting would no
+    /// longer be named in it: then the step waits.
     fn carry_out(&self, now: Now, edit: Edit) -> Option<RoleDocument> {
         let document = self.keeping.document()?;
         let epoch = self.lead?.epoch;
@@ -58,7 +59,7 @@ impl Manager {
     /// Returns the next step of a change, if it is due.
     fn proceed(&mut self, now: Time, group: &Group, change: &RoleChange) -> Option<Edit> {
         if now.since(self.lead?.since) < GATHER_WAIT {
-            // Who is not heard yet may be well.
+            // A node without a heartbeat so far may be well.
             return None;
         }
         let role = &change.role;
@@ -66,7 +67,8 @@ impl Manager {
             RolePhase::Demoting { node, .. } if self.grants.has(role, node) => None,
             RolePhase::Demoting { node, to } => {
                 let is_fit = |name: &&NodeId| self.objection(now, role, name).is_none();
-                // Where nobody was to follow, the holder itself was to lose it.
+                // Without a successor from the start, the holder itself was to lose the
+                // role.
                 let former = change.from.as_ref().filter(|_| to.is_some());
                 let next = to.as_ref().filter(is_fit).or(former.filter(is_fit));
                 let next = next.cloned();
@@ -79,7 +81,7 @@ impl Manager {
         }
     }
 
-    /// Looks after a node that takes a role on.
+    /// Follows the promotion of a node.
     fn follow(
         &mut self,
         now: Time,
@@ -128,8 +130,8 @@ impl Manager {
             && node.last.roles.contains(&change.role)
     }
 
-    /// Returns who gets the role instead of one that failed: the former holder, if it
-    /// can, or else the best of the others.
+    /// Returns the node that gets the role instead of one that failed: the former holder,
+    /// if it can, or else the best of the others.
     fn replacement(&self, now: Time, change: &RoleChange, failed: &NodeId) -> Option<NodeId> {
         let former = change.from.as_ref();
         let former = former.filter(|former| {
@@ -139,7 +141,7 @@ impl Manager {
         former.or_else(|| self.candidate(now, &change.role, Some(failed)))
     }
 
-    /// Lets the next one take the role on, or ends the change if there is none.
+    /// Promotes the next node, or ends the change if there is none.
     fn promote(
         &self,
         now: Time,
@@ -178,7 +180,7 @@ impl Manager {
         Some(format!("{node}: {objection}"))
     }
 
-    /// Returns who takes the role that was given up in this change, and which one.
+    /// Returns the role that was given up in this change, and the node that takes it.
     fn follower(&self, now: Time, change: &RoleChange, to: &NodeId) -> Option<(Role, NodeId)> {
         let role = change.came_from.clone()?;
         let document = self.keeping.document()?;
@@ -229,7 +231,7 @@ impl Manager {
             let next = self.candidate(now, role, Some(node));
             let next = next.filter(|_| index < holders_max);
             if next.is_none() && matches!(why, Why::HolderGone) {
-                // Nobody else can have it: should it come back, it goes on.
+                // No other node can have it: if the holder returns, it continues.
                 continue;
             }
             if let (Why::HolderUnfit { .. }, Some(node)) = (&why, self.nodes.get_mut(node)) {
@@ -312,7 +314,7 @@ impl Manager {
         })
     }
 
-    /// Says why nobody can take a role.
+    /// Returns the reason why no node can take a role.
     fn shortage(&self, now: Time, role: &Role) -> String {
         let mut offering = self.nodes.iter().filter_map(|(name, node)| {
             let is_offered = node.last.offers.contains(role);

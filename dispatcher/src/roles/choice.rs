@@ -1,4 +1,5 @@
-//! Who may hold a role, who should, and who should not any more.
+//! Choice of holders: the nodes that may hold a role, the best of them, and holders to
+//! replace.
 
 use std::time::Duration;
 
@@ -8,14 +9,14 @@ use rolecast_common::wire::{RoleDocument, RoleFailure, Why};
 
 use super::{Manager, RoleSettings};
 
-/// What a node may take to take a role on and say so: a hook, and one that takes
+/// Time within which a node must take a role on and confirm: a hook, and one that takes
 /// back what another one left, each of at most 4 s, and the way there and back.
 pub(super) const PROMOTION_WAIT: Duration = Duration::from_secs(12);
-/// For so long after a dispatcher has begun, a node that it has not heard may be well.
+/// Time after a dispatcher's start in which a node without a heartbeat may be well.
 const UNHEARD_WAIT: Duration = Duration::from_secs(5);
 
 impl Manager {
-    /// Returns why the node cannot be given the role, if it cannot.
+    /// Returns the reason why the node cannot be given the role, if there is one.
     pub(super) fn objection(&self, now: Time, role: &Role, name: &NodeId) -> Option<String> {
         let Some(node) = self.nodes.get(name).filter(|node| node.is_alive(now)) else {
             return Some("it is not heard".to_owned());
@@ -37,7 +38,7 @@ impl Manager {
         }
     }
 
-    /// Returns who of all but `except` should get the role.
+    /// Returns the node among all but `except` that should get the role.
     pub(super) fn candidate(
         &self,
         now: Time,
@@ -50,7 +51,7 @@ impl Manager {
         fit.into_iter().next()
     }
 
-    /// Returns who of all but `except` could get the role, the best first.
+    /// Returns the nodes among all but `except` that could get the role, the best first.
     pub(super) fn fit(
         &self,
         now: Time,
@@ -78,7 +79,7 @@ impl Manager {
         fit
     }
 
-    /// Returns whether the node has another role of the group already.
+    /// Whether the node already has another role of the group.
     fn is_taken(&self, document: &RoleDocument, role: &Role, name: &NodeId) -> bool {
         let settings = self.settings.managed.get(role);
         let group = settings.map(|settings| &settings.group);
@@ -88,7 +89,7 @@ impl Manager {
         })
     }
 
-    /// Returns why a holder must be replaced, if it must.
+    /// Returns the reason why a holder must be replaced, if there is one.
     pub(super) fn unfitness(&self, now: Time, role: &Role, name: &NodeId) -> Option<Why> {
         let document = self.keeping.document()?;
         let lead = self.lead?;
@@ -104,7 +105,7 @@ impl Manager {
             return Some(Why::Drain);
         }
         if !node.is_alive(now) {
-            // Until its lease is over it may come back and nothing has happened.
+            // Until its lease is over it may return without any change.
             return (!is_granted).then_some(Why::HolderGone);
         }
         let unfit = |reason: &str| {
@@ -123,7 +124,7 @@ impl Manager {
         None
     }
 
-    /// Returns why a node that is being promoted will not do it, if so.
+    /// Returns the reason why the promotion of a node fails, if it does.
     pub(super) fn failure(
         &self,
         now: Time,

@@ -1,4 +1,4 @@
-//! One step of the document: from what counts to what is to count next.
+//! Edits: one step of the document, from the version that counts to the next one.
 
 use rolecast_common::id::{Epoch, Group, NodeId, Role};
 use rolecast_common::time::WallTime;
@@ -9,7 +9,7 @@ use rolecast_common::wire::{
 
 use super::settings::Settings;
 
-/// What a step does.
+/// A step of the document.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Edit {
     Drain(NodeId),
@@ -28,8 +28,8 @@ pub(super) enum Edit {
         phase: RolePhase,
         trouble: Option<String>,
     },
-    /// A change is over: `to` has the role, and `follower` takes the role that `to`
-    /// gave up for it, or that it was to give up.
+    /// A change is over: `to` has the role, and `follower` takes the role that `to` gave
+    /// up for it, or was to give up.
     Finish {
         group: Group,
         to: Option<NodeId>,
@@ -56,9 +56,9 @@ fn empty_roles(settings: &Settings) -> std::collections::BTreeMap<Role, Vec<Node
     managed.map(|role| (role.clone(), Vec::new())).collect()
 }
 
-/// Returns the document as a dispatcher takes it over from another, or from itself
-/// with another configuration: without what is not managed. No generation up to `given`
-/// is given again.
+/// Returns the document as a dispatcher takes it over from another, or from itself with
+/// another configuration: without roles that are not managed. No generation up to `given`
+/// is used again.
 pub(super) fn claimed(
     settings: &Settings,
     epoch: Epoch,
@@ -88,7 +88,7 @@ pub(super) fn claimed(
     }
 }
 
-/// Returns whether the document says that the node may be acting in the role.
+/// Whether the document names the node as one that may be acting in the role.
 pub(super) fn is_named(document: &RoleDocument, role: &Role, node: &NodeId) -> bool {
     let holders = document.roles.get(role);
     if holders.is_some_and(|holders| holders.contains(node)) {
@@ -111,7 +111,7 @@ pub(super) fn names(change: &RoleChange) -> Vec<&NodeId> {
     others.into_iter().flatten().chain([first]).collect()
 }
 
-/// Carries a step out on a copy.
+/// Applies a step to a copy.
 pub(super) fn apply(
     settings: &Settings,
     epoch: Epoch,
@@ -206,7 +206,7 @@ fn begin(
     enter(settings, wall, next, group, change);
 }
 
-/// Lets a change begin the phase that it says it is in.
+/// Begins the present phase of a change.
 fn enter(
     settings: &Settings,
     wall: WallTime,

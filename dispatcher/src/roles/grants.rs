@@ -1,12 +1,13 @@
-//! Who may be acting in which role at this moment: the safety of roles rests here.
+//! Grants: the nodes that may be acting in each role at this moment. The safety of roles
+//! rests on them.
 //!
-//! - A grant answers a heartbeat, and the worker counts its lease from when it sent
-//!   that one. So it is over for certain a lease after the heartbeat was *heard*.
-//! - It is over earlier if the worker says that it carried out a later assignment,
-//!   which was without the role: it refuses all earlier ones. Or, of the boot to which
-//!   it was granted, that it failed to take the role on, which it does not try again.
-//! - What a former dispatcher granted is known from the document, which was stored
-//!   first. It granted nothing after the lease went on to us.
+//! - A grant answers a heartbeat, and the worker counts its lease from when it sent that
+//!   one. So it is certainly over a lease after the heartbeat was *received*.
+//! - It is over earlier if the worker reports that it carried out a later assignment
+//!   without the role: it refuses all earlier ones. Or if the boot that has the grant
+//!   reports that it failed to take the role on, which it does not try again.
+//! - The grants of a former dispatcher are known from the document, which was stored
+//!   first. It granted nothing after the lease passed to this one.
 
 use std::collections::BTreeMap;
 
@@ -17,11 +18,11 @@ use super::input::Heard;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Grant {
-    /// When it is over for certain.
+    /// The time at which it is certainly over.
     until: Time,
     /// The last generation in which the node was given the role.
     generation: u64,
-    /// To which start of the worker; unknown if a former dispatcher granted it.
+    /// The boot of the worker that has it; unknown if a former dispatcher granted it.
     boot: Option<BootId>,
 }
 
@@ -29,12 +30,12 @@ struct Grant {
 #[derive(Debug, Default)]
 pub(super) struct Grants {
     by_role: BTreeMap<Role, BTreeMap<NodeId, Grant>>,
-    /// Until then somebody unknown may act in any role.
+    /// The time until which unknown nodes may act in any role.
     blind_until: Time,
 }
 
 impl Grants {
-    /// Forgets what is over.
+    /// Forgets the grants that are over.
     pub(super) fn prune(&mut self, now: Time) {
         for grants in self.by_role.values_mut() {
             grants.retain(|_, grant| now < grant.until);
@@ -42,7 +43,7 @@ impl Grants {
         self.by_role.retain(|_, grants| !grants.is_empty());
     }
 
-    /// Notes a grant of our own.
+    /// Records a grant of this dispatcher.
     pub(super) fn give(
         &mut self,
         role: &Role,
@@ -52,12 +53,12 @@ impl Grants {
         until: Time,
     ) {
         let grant = self.entry(role, node, until);
-        // Ours only rise; what was known of a predecessor's is told anew by this one.
+        // Our generations only rise; a predecessor's grant is replaced by this one.
         grant.generation = generation;
         grant.boot = Some(boot.clone());
     }
 
-    /// Notes what a former dispatcher may have granted up to this generation.
+    /// Records a possible grant of a former dispatcher up to this generation.
     pub(super) fn inherit(&mut self, role: &Role, node: &NodeId, generation: u64, until: Time) {
         let grant = self.entry(role, node, until);
         grant.generation = generation.max(grant.generation);
@@ -74,12 +75,12 @@ impl Grants {
         grant
     }
 
-    /// Notes that until then nobody knows who acts in what.
+    /// Records that until then it is unknown which nodes act in which roles.
     pub(super) fn blind(&mut self, until: Time) {
         self.blind_until = until.max(self.blind_until);
     }
 
-    /// Takes a node's word for what it holds no more.
+    /// Ends the grants that a node no longer has by its own report.
     pub(super) fn confirm(&mut self, ours: Epoch, heard: &Heard) {
         for (role, grants) in &mut self.by_role {
             let Some(grant) = grants.get(&heard.node) else {
@@ -105,7 +106,7 @@ impl Grants {
         }
     }
 
-    /// Returns whether it is this dispatcher's.
+    /// Whether the grant is this dispatcher's.
     pub(super) fn is_own(&self, role: &Role, node: &NodeId) -> bool {
         let of_role = self.by_role.get(role);
         let grant = of_role.and_then(|grants| grants.get(node));
@@ -117,13 +118,13 @@ impl Grants {
         of_role.is_some_and(|grants| grants.contains_key(node))
     }
 
-    /// Returns whether the node may be acting in any role.
+    /// Whether the node may be acting in any role.
     pub(super) fn has_any(&self, node: &NodeId) -> bool {
         let mut roles = self.by_role.values();
         roles.any(|grants| grants.contains_key(node))
     }
 
-    /// Returns whether the node may act in the role beside all others who may.
+    /// Whether the node may act in the role beside all others that may.
     pub(super) fn has_room(&self, now: Time, role: &Role, node: &NodeId, holders: u32) -> bool {
         if now < self.blind_until {
             return false;
@@ -134,7 +135,7 @@ impl Grants {
         others < holders as usize
     }
 
-    /// Returns every role and node that may be acting in it.
+    /// Returns every role with each node that may be acting in it.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&Role, &NodeId)> {
         self.by_role
             .iter()
@@ -195,7 +196,7 @@ mod tests {
     fn a_grant_ends_with_its_lease_or_with_a_later_assignment_without_it() {
         assert!(is_held_after(granted(), &heard("a1", 3, 5)));
         assert!(!is_held_after(granted(), &heard("a1", 3, 6)));
-        // An earlier dispatcher's numbers say nothing of ours.
+        // An earlier dispatcher's numbers are no evidence about ours.
         assert!(is_held_after(granted(), &heard("a1", 2, 6)));
         let mut still = heard("a1", 3, 6);
         still.roles = vec![leader()];
@@ -217,7 +218,7 @@ mod tests {
             reason: String::new(),
         });
         assert!(!is_held_after(granted(), &failed));
-        // It may be losing this one while it still tells that it failed at another.
+        // It may be losing this one while it still reports its failure at another.
         let mut other = failed.clone();
         other.failure.as_mut().unwrap().roles.clear();
         assert!(is_held_after(granted(), &other));

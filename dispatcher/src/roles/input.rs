@@ -1,4 +1,4 @@
-//! What the manager is told.
+//! Inputs of the manager.
 
 use rolecast_common::id::{BootId, Epoch, NodeId, Role};
 use rolecast_common::time::Time;
@@ -6,16 +6,16 @@ use rolecast_common::wire::{Heartbeat, RoleDocument, RoleFailure, RoleVersion, W
 
 use crate::lease::Written;
 
-/// Something that happened outside.
+/// An event for the manager.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Input {
-    /// This dispatcher holds the lease until then, under this epoch. To be said at
-    /// each renewal too; what comes after `until` without one is not acted upon.
+    /// This dispatcher holds the lease until then, under this epoch. Repeated at each
+    /// renewal; without one, inputs after `until` cause no action.
     Lead {
         epoch: Epoch,
         until: Time,
     },
-    /// It holds it no more.
+    /// It no longer holds the lease.
     Unlead,
     /// A heartbeat; all of them, also when another dispatcher leads.
     Heard(Heard),
@@ -23,7 +23,7 @@ pub enum Input {
     Gone(NodeId),
     /// The nodes by the room they have, most room first; others count as last.
     Ranked(Vec<NodeId>),
-    /// What the key holds, with its revision; `request` is as in `Output::Read`.
+    /// The content of the key, with its revision; `request` is as in `Output::Read`.
     Read {
         request: u64,
         entry: Option<(u64, RoleDocument)>,
@@ -32,7 +32,7 @@ pub enum Input {
     Unread {
         request: u64,
     },
-    /// What became of the write; `request` is as in `Output::Store`.
+    /// The result of the write; `request` is as in `Output::Store`.
     Stored {
         request: u64,
         result: Written,
@@ -42,12 +42,12 @@ pub enum Input {
         id: u64,
         order: Order,
     },
-    /// The judge says that the role should be on another node.
+    /// The judge wants the role on another node.
     Move(Move),
     Tick,
 }
 
-/// What the manager needs of a heartbeat.
+/// The part of a heartbeat that the manager needs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Heard {
     pub node: NodeId,
@@ -78,7 +78,7 @@ impl Heard {
     }
 }
 
-/// What an operator may want.
+/// The orders of operators.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Order {
     /// The node holds the role; its only holder gives it up, or a place is free.
@@ -97,7 +97,7 @@ pub enum Order {
     Undrain(NodeId),
 }
 
-/// A move that nobody ordered.
+/// A move that no operator ordered.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Move {
     pub role: Role,

@@ -1,8 +1,9 @@
-//! The document and its key: every step is stored by compare-and-set before it counts.
+//! Storage of the document in its key: every step is stored by compare-and-set before it
+//! counts.
 //!
-//! A write whose outcome is unknown may still arrive. So it is not forgotten: after a
-//! look at the key the very same document is written again, until it is there or the
-//! key holds something else.
+//! A write whose result is unknown may still arrive. So it is not forgotten: after a read
+//! of the key the very same document is written again, until it is there or the key holds
+//! another one.
 
 use std::time::Duration;
 
@@ -12,23 +13,23 @@ use rolecast_common::wire::RoleDocument;
 use super::output::Output;
 use crate::lease::Written;
 
-/// After this long without an answer the key is read again.
+/// Time without an answer after which the key is read again.
 const ANSWER_WAIT: Duration = Duration::from_secs(1);
-/// How soon after an error.
+/// Time after an error until the next request.
 const ERROR_WAIT: Duration = Duration::from_millis(200);
-/// How often that doubles while errors follow each other: to 6.4 s.
+/// Number of doublings of that time while errors follow each other: to 6.4 s.
 const DOUBLINGS_MAX: u32 = 5;
 
 #[derive(Debug, Default)]
 pub(super) struct Keeping {
-    /// What counts: it was stored under our own epoch.
+    /// The document that counts: it was stored under our own epoch.
     document: Option<RoleDocument>,
-    /// The key's newest revision that is known.
+    /// The key's newest known revision.
     revision: u64,
     is_read: bool,
-    /// What will count once it is stored.
+    /// The document that will count once it is stored.
     pending: Option<RoleDocument>,
-    /// The request that is on its way, and when it is given up.
+    /// The request in flight, and the time at which it is given up.
     asked: Option<(u64, Time)>,
     request_last: u64,
     not_before: Time,
@@ -36,19 +37,19 @@ pub(super) struct Keeping {
     unread: u32,
 }
 
-/// What a look at the key has shown.
+/// The result of a read of the key.
 #[derive(Debug)]
 pub(super) enum Found {
-    /// An answer that nobody waits for, or nothing that is news.
+    /// The answer to a request that was given up, or nothing new.
     Nothing,
     /// Our last write is there.
     Stored,
-    /// Something else than what we left there.
+    /// Another document than we left there, or none.
     Other(Option<RoleDocument>),
 }
 
 impl Keeping {
-    /// Forgets all, for this dispatcher begins to lead or ceases to.
+    /// Forgets everything, when this dispatcher begins or ceases to lead.
     pub(super) fn reset(&mut self) {
         *self = Self {
             request_last: self.request_last,
@@ -70,7 +71,7 @@ impl Keeping {
         self.document.is_some() && self.is_read && self.pending.is_none() && self.asked.is_none()
     }
 
-    /// Sets what is to be stored next.
+    /// Sets the next document to store.
     pub(super) fn store(&mut self, document: RoleDocument) {
         debug_assert!(self.is_read && self.asked.is_none());
         self.pending = Some(document);
@@ -105,7 +106,7 @@ impl Keeping {
         self.asked.take_if(|(asked, _)| *asked == request).is_some()
     }
 
-    /// Takes what the key holds.
+    /// Handles the content of the key.
     pub(super) fn read(&mut self, request: u64, entry: Option<(u64, RoleDocument)>) -> Found {
         if !self.take_answer(request) {
             return Found::Nothing;
@@ -145,7 +146,7 @@ impl Keeping {
         }
     }
 
-    /// Takes the outcome of a write; returns whether the pending document counts now.
+    /// Handles the result of a write; returns whether the pending document counts now.
     pub(super) fn stored(&mut self, request: u64, result: Written) -> bool {
         if !self.take_answer(request) {
             return false;

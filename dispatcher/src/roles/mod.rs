@@ -1,25 +1,25 @@
-//! Who holds which role, and how a role moves without too many ever holding it.
+//! Managed roles: their holders, and changes in which a role never has too many holders.
 //!
 //! Read in this order:
 //!
-//! - `grants`: who may be acting in which role at this moment;
-//! - `changes`: how a role moves, step by step;
-//! - `edit`: what a step does to the document;
-//! - `keeping`: how the document is stored, before anybody acts upon it;
-//! - `choice`: who may hold a role;
-//! - `orders`: what operators and the judge want;
-//! - [`judge`]: when a role should move.
+//! - `grants`: the nodes that may be acting in each role at this moment;
+//! - `changes`: the steps by which a role moves;
+//! - `edit`: the effect of a step on the document;
+//! - `keeping`: the storage of the document, before any action upon it;
+//! - `choice`: the nodes that may hold a role;
+//! - `orders`: the wishes of operators and of the judge;
+//! - [`judge`]: the decision when a role should move.
 //!
 //! Invariants:
 //!
-//! 1. A node is told to act in a role only if the stored document names it, and it was
-//!    named only when, beside it, fewer than the role's holders could be acting. While
-//!    a document is on its way to the store nobody is given a role anew.
-//! 2. Everybody who may be acting is named in the document, so a successor knows whom
-//!    to wait for; it stores the document under its own epoch before anything else.
-//! 3. Nothing is told to anybody after this dispatcher's own lease.
-//! 4. An `(epoch, generation)` has one content: what a worker is told under it does
-//!    not depend on when.
+//! 1. A node receives a role only if the stored document names it, and it was named only
+//!    when, beside it, fewer than the role's holders could be acting. While a document is
+//!    being stored no node receives a role anew.
+//! 2. Every node that may be acting is named in the document, so a successor knows which
+//!    nodes to wait for; it stores the document under its own epoch before anything else.
+//! 3. Nothing is sent after the end of this dispatcher's own lease.
+//! 4. An `(epoch, generation)` has one content: an assignment under it does not depend on
+//!    when it is sent.
 
 mod changes;
 mod choice;
@@ -53,15 +53,15 @@ use keeping::{Found, Keeping};
 use nodes::Nodes;
 use orders::Orders;
 
-/// How long a node holds its managed roles after it sent the heartbeat that was
-/// answered: a hook to promote and one to demote, each of at most 4 s, and a
+/// Time for which a node holds its managed roles, from when it sent the heartbeat that
+/// was answered: a hook to promote and one to demote, each of at most 4 s, and a
 /// heartbeat's interval fit.
 pub const ROLE_LEASE: Duration = Duration::from_secs(10);
-/// What is waited beyond it: a twentieth is far more than clocks differ in their rates.
+/// Time waited beyond it: a twentieth is far more than clocks differ in their rates.
 pub const ROLE_LEASE_MARGIN: Duration = Duration::from_millis(500);
-/// Before a role is given anew all nodes are to be heard: two heartbeats.
+/// Time before a role is given anew, for heartbeats of all nodes: two intervals.
 const GATHER_WAIT: Duration = Duration::from_secs(2);
-/// How often what is under way is looked at.
+/// Interval at which open changes are checked.
 const TICK_INTERVAL: Duration = Duration::from_millis(250);
 
 /// The state machine that gives roles to nodes.
@@ -77,14 +77,14 @@ pub struct Manager {
     keeping: Keeping,
     orders: Orders,
     moves: BTreeMap<Role, Move>,
-    /// Since when the change of a group is in its phase.
+    /// Start of the present phase of each group's change.
     phase_since: BTreeMap<Group, Time>,
     vacant_told: BTreeSet<Role>,
     claim_count: u64,
     tick_due: Time,
 }
 
-/// Our time as the one at work.
+/// The present lead of this dispatcher.
 #[derive(Clone, Copy, Debug)]
 struct Lead {
     epoch: Epoch,
@@ -111,7 +111,7 @@ impl Manager {
         }
     }
 
-    /// Takes an input and says what is to be done.
+    /// Handles an input and emits the resulting commands.
     pub fn handle(&mut self, now: Now, input: Input, out: &mut Vec<Output>) {
         self.grants.prune(now.time);
         match input {
@@ -139,12 +139,12 @@ impl Manager {
         self.advance(now, out);
     }
 
-    /// Returns when [`Input::Tick`] is wanted at the latest.
+    /// Returns the time at which [`Input::Tick`] is due at the latest.
     pub fn next_deadline(&self) -> Option<Time> {
         self.lead.map(|_| self.tick_due)
     }
 
-    /// Returns the roles whose jobs this node may get, of those that it reports:
+    /// Returns the roles whose jobs this node may get, among those that it reports:
     /// managed ones only if they were given to it.
     pub fn effective_roles(&self, node: &NodeId, reported: &[Role]) -> Vec<Role> {
         let Some(document) = self.keeping.document() else {
@@ -162,12 +162,13 @@ impl Manager {
         document.is_some_and(|document| document.drained.contains(node))
     }
 
-    /// Returns the document that counts; `None` if this dispatcher is not at work.
+    /// Returns the document that counts; `None` if this dispatcher does not lead.
     pub fn document(&self) -> Option<&RoleDocument> {
         self.keeping.document()
     }
 
-    /// Returns how often nodes have begun to claim a role that they were not given.
+    /// Returns the number of times that nodes began to claim a role that they were not
+    /// given.
     pub fn claim_count(&self) -> u64 {
         self.claim_count
     }
@@ -214,7 +215,7 @@ impl Manager {
         self.vacant_told.clear();
     }
 
-    /// Takes what another one, or nobody, left in the store.
+    /// Handles the document that another dispatcher, or none, left in the store.
     fn take_found(&mut self, now: Now, is_first: bool, found: Found, out: &mut Vec<Output>) {
         let Some(lead) = self.lead else {
             return;
@@ -226,7 +227,7 @@ impl Manager {
         };
         let until = lead.since + ROLE_LEASE + ROLE_LEASE_MARGIN;
         if found.is_none() && lead.epoch > Epoch::default().next() {
-            // Others were at work before, and what they granted is lost.
+            // Others led before, and their grants are unknown.
             self.grants.blind(until);
         }
         let ours = self.keeping.document();
@@ -245,7 +246,7 @@ impl Manager {
         self.keeping.store(claimed);
     }
 
-    /// Notes whom a former dispatcher may have told to act.
+    /// Records the nodes that a former dispatcher may have given roles.
     fn inherit(&mut self, found: &RoleDocument, until: Time) {
         let changed = found.changes.values();
         let changed = changed.flat_map(|change| {
@@ -270,8 +271,8 @@ impl Manager {
             out.push(Output::Event(Event::TakenOver { epoch, generation }));
             self.phase_since.clear();
         }
-        // What was wanted in a group before a step of a change there was weighed with
-        // figures that this one makes old.
+        // Wishes in a group from before a step of a change there were weighed with
+        // figures that this step outdates.
         let is_moving = |group: &Group| {
             let change = document.changes.get(group);
             change.is_some_and(|change| change.generation == generation)
@@ -332,7 +333,7 @@ impl Manager {
         }
     }
 
-    /// Notes claims of roles that were not given, and epochs that are not ours.
+    /// Reports claims of roles that were not given, and epochs that are not ours.
     fn check_claims(&mut self, name: &NodeId, out: &mut Vec<Output>) {
         let (Some(lead), Some(document)) = (self.lead, self.keeping.document()) else {
             return;
@@ -354,7 +355,7 @@ impl Manager {
                 && !self.grants.is_own(role, name)
         };
         let claims: BTreeSet<Role> = node.last.roles.iter().filter(is_claim).cloned().collect();
-        // It may be that the document was set back, and they were given after all.
+        // The document may have been rolled back, and they were given after all.
         let until = lead.since + ROLE_LEASE + ROLE_LEASE_MARGIN;
         for role in claims.iter().filter(|_| node.heard < until) {
             self.grants.inherit(role, name, u64::MAX, until);
@@ -367,7 +368,7 @@ impl Manager {
         node.claims_told = claims;
     }
 
-    /// Returns whether the node has, had, is to have or claims a managed role.
+    /// Whether the node has, had, is to have or claims a managed role.
     fn is_concerned(&self, name: &NodeId) -> bool {
         let Some(document) = self.keeping.document() else {
             return true;
@@ -383,8 +384,8 @@ impl Manager {
                 .any(|change| edit::names(change).contains(&name))
     }
 
-    /// Notes, now and then, which nodes do not act in what they are to act in, and
-    /// forgets those that are gone.
+    /// Records, at intervals, the nodes that do not act in their roles, and forgets those
+    /// that are gone.
     fn keep_house(&mut self, now: Time) {
         if now < self.tick_due {
             return;
@@ -411,7 +412,7 @@ impl Manager {
         }
     }
 
-    /// Tells a node which roles it is to have, in answer to its last heartbeat.
+    /// Sends a node its roles, in answer to its last heartbeat.
     fn tell(&mut self, now: Time, name: &NodeId, out: &mut Vec<Output>) {
         let (Some(lead), Some(document), Some(node)) =
             (self.lead, self.keeping.document(), self.nodes.get(name))
@@ -422,8 +423,8 @@ impl Manager {
             return;
         }
         let roles = document.roles_of(name);
-        // Who does not act in what a predecessor's document gives it may be the holder
-        // of an older document than the fleet's: another one may act in it.
+        // A node that does not act in what a predecessor's document gives it may be the
+        // holder of an older document than the fleet's: another one may act in it.
         let is_granted = |role: &Role| {
             self.grants.is_own(role, name)
                 || self.grants.has(role, name) && node.last.roles.contains(role)

@@ -1,4 +1,4 @@
-//! What is known of the nodes: who lives, what they offer, what they hold.
+//! The manager's view of the nodes: liveness, offers and held roles.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -8,12 +8,12 @@ use rolecast_common::time::Time;
 
 use super::input::Heard;
 
-/// Three heartbeats and a little: who is silent for longer is not given a role.
+/// Three heartbeats and a little: a node that is silent for longer is not given a role.
 const SILENCE_MAX: Duration = Duration::from_millis(3500);
-/// After a node failed to take on a role it is not asked again for this long: a
-/// service that is restarted in between may be up by then. A guess.
+/// Time after a node failed to take on a role until it is tried again: a service that is
+/// restarted in between may be up by then. A guess.
 const RETRY_WAIT: Duration = Duration::from_secs(15);
-/// How often those that are gone are forgotten: to look at all nodes takes a while.
+/// Interval between searches for nodes that are gone: a look at all nodes takes a while.
 const FORGET_INTERVAL: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
@@ -22,15 +22,15 @@ pub(super) struct Node {
     pub(super) last: Heard,
     pub(super) heard: Time,
     is_gone: bool,
-    /// When it failed to take on a role.
+    /// Times at which it failed to take on a role.
     failed: BTreeMap<Role, Time>,
-    /// What was told of it already.
+    /// Claims that were reported already.
     pub(super) claims_told: BTreeSet<Role>,
     pub(super) ahead_told: Epoch,
 }
 
 impl Node {
-    /// Returns whether it lately sent heartbeats.
+    /// Whether it recently sent heartbeats.
     pub(super) fn is_alive(&self, now: Time) -> bool {
         !self.is_gone && now.since(self.heard) < SILENCE_MAX
     }
@@ -39,13 +39,14 @@ impl Node {
         self.failed.insert(role.clone(), now);
     }
 
-    /// Returns whether it failed to take on the role not long ago.
+    /// Whether it recently failed to take on the role.
     pub(super) fn has_failed(&self, now: Time, role: &Role) -> bool {
         let failed = self.failed.get(role);
         failed.is_some_and(|at| now.since(*at) < RETRY_WAIT)
     }
 
-    /// Returns why it could not take on the role when it was last to, if so.
+    /// Returns the reason why it could not take on the role at its last attempt, if it
+    /// failed.
     pub(super) fn failure(&self, role: &Role) -> Option<&str> {
         let failure = self.last.failure.as_ref()?;
         let assigned = self.last.assigned;
@@ -61,14 +62,14 @@ pub(super) struct Nodes {
     by_name: BTreeMap<NodeId, Node>,
     /// The place of a node among those with room, most room first.
     ranks: BTreeMap<NodeId, usize>,
-    /// Since when a node does not act in a role that it is to have.
+    /// Start of the time in which a node does not act in a role that it is to have.
     idle: BTreeMap<(NodeId, Role), Time>,
-    /// When those that are gone are forgotten next.
+    /// The next time at which nodes that are gone are forgotten.
     forget_due: Time,
 }
 
 impl Nodes {
-    /// Takes a heartbeat; returns whether it is news.
+    /// Records a heartbeat; returns whether it is new.
     pub(super) fn hear(&mut self, now: Time, heard: Heard) -> bool {
         let Some(node) = self.by_name.get_mut(&heard.node) else {
             let node = Node {
@@ -86,7 +87,7 @@ impl Nodes {
             return false;
         }
         if node.last.boot != heard.boot {
-            // What holds it up is counted anew: it begins with nothing.
+            // Its idle time is counted anew: it begins without roles.
             self.idle.retain(|(name, _), _| *name != heard.node);
         }
         node.last = heard;
@@ -101,7 +102,7 @@ impl Nodes {
         }
     }
 
-    /// Notes who is to have a role and does not act in it.
+    /// Records the nodes that are to have a role and do not act in it.
     pub(super) fn note_due<'a>(
         &mut self,
         now: Time,
@@ -118,13 +119,13 @@ impl Nodes {
         }
     }
 
-    /// Returns for how long a node has not acted in a role that it is to have.
+    /// Returns the time for which a node has not acted in a role that it is to have.
     pub(super) fn idle_for(&self, now: Time, role: &Role, name: &NodeId) -> Duration {
         let since = self.idle.get(&(name.clone(), role.clone()));
         since.map_or(Duration::ZERO, |since| now.since(*since))
     }
 
-    /// Forgets, now and then, nodes that are gone, but for those that `is_needed` names.
+    /// Forgets, at intervals, nodes that are gone, except those that `is_needed` names.
     pub(super) fn forget(&mut self, now: Time, is_needed: impl Fn(&NodeId) -> bool) {
         if now < self.forget_due {
             return;

@@ -1,4 +1,4 @@
-//! What operators order and the judge wants: checked, begun, answered.
+//! Orders of operators and moves of the judge: checked, begun, answered.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -12,23 +12,23 @@ use super::edit::Edit;
 use super::input::{Move, Order};
 use super::output::{Output, Refusal};
 
-/// Drains that wait to be stored: more than anybody types.
+/// The most drains that wait to be stored: more than anybody types.
 const DRAINS_MAX: usize = 64;
-/// After a dispatcher has begun, nothing is moved that need not be.
+/// Time after a dispatcher's start without unnecessary moves.
 const CALM: Duration = Duration::from_secs(5);
 
-/// Orders that are not answered.
+/// Orders without an answer so far.
 #[derive(Debug, Default)]
 pub(super) struct Orders {
     drains: VecDeque<(u64, Order)>,
-    /// What is to begin in a group.
+    /// The order that is to begin in a group.
     waiting: BTreeMap<Group, (u64, Order)>,
-    /// What has begun there.
+    /// The order that has begun there.
     running: BTreeMap<Group, u64>,
 }
 
 impl Orders {
-    /// Answers all, for this dispatcher will not carry them out.
+    /// Refuses all orders, because this dispatcher will not carry them out.
     pub(super) fn refuse_all(&mut self, out: &mut Vec<Output>) {
         let all = std::mem::take(self);
         let drains = all.drains.into_iter().map(|(id, _)| id);
@@ -53,7 +53,7 @@ impl Orders {
         })
     }
 
-    /// Returns whether the document is as the order wants it, and no order before it
+    /// Whether the document already has the result of the order, and no order before it
     /// will change that.
     fn is_as_it_is(&self, order: &Order, document: &RoleDocument) -> bool {
         let (node, is_drained) = match order {
@@ -69,7 +69,7 @@ impl Orders {
         document.drained.contains(node) == is_drained && !is_ahead
     }
 
-    /// Answers the drains that the document has.
+    /// Answers the drains that are in the document.
     pub(super) fn answer_drains(&mut self, document: &RoleDocument, out: &mut Vec<Output>) {
         self.drains.retain(|(id, order)| {
             let is_stored = match order {
@@ -85,7 +85,7 @@ impl Orders {
         });
     }
 
-    /// Notes that what waits in these groups may have begun.
+    /// Records that the waiting orders of these groups may have begun.
     pub(super) fn note_begun(&mut self, document: &RoleDocument) {
         let begun = document.changes.iter();
         let begun = begun.filter(|(_, change)| change.why == Why::Operator);
@@ -128,7 +128,7 @@ impl Manager {
         let document = document
             .filter(|_| self.is_at_work(now))
             .ok_or(Refusal::NotLeading)?;
-        // A step that is on its way to the store may be about this very node.
+        // A step that is being stored may be about this very node.
         if !self.keeping.is_pending() && self.orders.is_as_it_is(&order, document) {
             return Ok(Admitted::AsItIs);
         }
@@ -160,7 +160,7 @@ impl Manager {
         Ok(Admitted::Waits)
     }
 
-    /// Returns who gets the role, and whom it replaces.
+    /// Returns the node that gets the role, and the one that it replaces.
     fn plan(&self, now: Time, order: &Order) -> Result<Plan, Refusal> {
         let (role, from, to) = match order {
             Order::Set { role, node } => (role, None, node),
@@ -198,7 +198,7 @@ impl Manager {
         })
     }
 
-    /// Begins what was ordered in a group.
+    /// Begins the order of a group.
     pub(super) fn begin_order(
         &mut self,
         now: Time,
@@ -239,7 +239,7 @@ impl Manager {
         }
     }
 
-    /// Begins what the judge wants, if it is still sensible.
+    /// Begins a move of the judge, if it still makes sense.
     pub(super) fn begin_move(&mut self, now: Time, group: &Group, role: &Role) -> Option<Edit> {
         let Move { from, to, why, .. } = self.moves.remove(role)?;
         let settings = self.settings.managed.get(role)?;
@@ -265,14 +265,14 @@ impl Orders {
     }
 }
 
-/// What becomes of an order at first.
+/// The first result of an order.
 enum Admitted {
     Waits,
     /// It changes nothing, and is answered at once.
     AsItIs,
 }
 
-/// What an order comes to.
+/// The plan of an order.
 enum Plan {
     AsItIs,
     Give {

@@ -1,9 +1,9 @@
-//! What the manager wants done.
+//! Commands that the manager emits.
 
 use rolecast_common::id::{Epoch, Group, NodeId, Role};
 use rolecast_common::wire::{PastRoleChange, RoleAssignment, RoleChange, RoleDocument};
 
-/// An order to the shell; carrying it out late or twice does no harm.
+/// A command to the shell; carrying it out late or twice does no harm.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Output {
     /// Read the document; answer with `Input::Read` or `Input::Unread`.
@@ -20,16 +20,16 @@ pub enum Output {
         node: NodeId,
         assignment: RoleAssignment,
     },
-    /// What became of an operator's order; once for each.
+    /// The result of an operator's order; once for each.
     Answer { id: u64, result: Answer },
-    /// Tell it, and count it.
+    /// Report it, and count it.
     Event(Event),
 }
 
-/// What became of an order.
+/// The result of an order.
 pub type Answer = Result<(), Refusal>;
 
-/// Why an order was not carried out.
+/// The reason why an order was not carried out.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     #[error("this dispatcher is not at work, or has just begun; ask again")]
@@ -54,12 +54,12 @@ pub enum Refusal {
     Undone(String),
 }
 
-/// What an operator may want to know, in the order in which it happens.
+/// Events for operators, in the order in which they happen.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     /// This dispatcher took the roles over; every later step has a greater generation.
     TakenOver { epoch: Epoch, generation: u64 },
-    /// A change goes on: it begins, or enters its next phase. It is stored.
+    /// A change continues: it begins, or enters its next phase. It is stored.
     Step { group: Group, change: RoleChange },
     /// A change is over. It is stored.
     Finished(PastRoleChange),
@@ -71,9 +71,9 @@ pub enum Event {
     },
     /// It has enough again.
     Filled { role: Role },
-    /// A node says that it acts in a managed role that it was not given.
+    /// A node claims to act in a managed role that it was not given.
     Claimed { node: NodeId, role: Role },
-    /// A node has seen a larger epoch than ours: the lease's key was set back, or
+    /// A node has seen a larger epoch than ours: the lease's key was rolled back, or
     /// another dispatcher leads. It gets no command.
     EpochAhead {
         node: NodeId,

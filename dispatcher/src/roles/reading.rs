@@ -1,4 +1,4 @@
-//! Reads the roles of the configuration, and tells what cannot be.
+//! Parses the roles of the configuration, and reports impossible ones.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
@@ -10,13 +10,13 @@ use rolecast_common::unit::Cores;
 
 use super::{RoleSettings, Settings};
 
-/// What a change of holders costs unless it is said.
+/// Default cost of a change of holders.
 const CHANGE_COST: Duration = Duration::from_secs(10);
 const TERM: Duration = Duration::from_secs(600);
 const CHANGES_PER_HOUR: u32 = 6;
 
 impl Settings {
-    /// Reads the sections `[roles.<name>]`. Without any there are the roles leader,
+    /// Parses the sections `[roles.<name>]`. Without any there are the roles leader,
     /// backup and follower, and none is managed.
     pub fn read(root: &mut Table<'_>) -> Self {
         let read = root.tables("roles", |name, table| {
@@ -49,7 +49,7 @@ impl Settings {
         settings
     }
 
-    /// Reports roles that cannot be filled as they are to be.
+    /// Reports roles that cannot be filled as configured.
     fn check(&self, root: &mut Table<'_>) {
         for (role, settings) in &self.managed {
             let Some(from) = &settings.from else {
@@ -80,7 +80,7 @@ impl Settings {
     }
 }
 
-/// Reads one role; `None` if it has no holders and so is not managed.
+/// Parses one role; `None` if it has no holders and so is not managed.
 fn read_role(table: &mut Table<'_>) -> Option<RoleSettings> {
     let keys = [
         "group",

@@ -1,4 +1,4 @@
-//! Which roles are managed, and how.
+//! Settings of the managed roles.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
@@ -15,24 +15,24 @@ pub struct Settings {
     pub managed: BTreeMap<Role, RoleSettings>,
 }
 
-/// How one managed role is given to nodes.
+/// The settings of one managed role.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RoleSettings {
     pub group: Group,
-    /// How many nodes are to hold it.
+    /// The number of nodes that are to hold it.
     pub holders: NonZeroU32,
     /// The role of the same group whose holders get it first.
     pub from: Option<Role>,
-    /// Who of equals gets it first.
+    /// The nodes that get it first among equals.
     pub prefer: Vec<NodeId>,
-    /// What the role takes from its holder.
+    /// The load of the role on its holder.
     pub cost: Cores,
-    /// What one change costs: how long the service stalls.
+    /// The cost of one change: the time that the service stalls.
     pub change_cost: Duration,
-    /// How long another node keeps the role before a relieved holder gets it back, and
-    /// for how long it must be well then.
+    /// Time for which another node keeps the role before a relieved holder gets it back,
+    /// and for which that one must be well then.
     pub term: Duration,
-    /// The most changes in an hour that nobody ordered and no node's death forced.
+    /// The most changes in an hour that no operator ordered and no node's death forced.
     pub changes_per_hour: u32,
 }
 
@@ -48,7 +48,7 @@ impl Settings {
         let of_group = self.managed.iter();
         let of_group = of_group.filter(|(_, settings)| settings.group == *group);
         let mut roles: Vec<&Role> = of_group.map(|(role, _)| role).collect();
-        // The longer the way down to a role that takes from nobody, the earlier.
+        // The longer the way to a role without `from`, the earlier.
         roles.sort_by_key(|role| std::cmp::Reverse(self.depth(role)));
         roles
     }

@@ -1,4 +1,4 @@
-//! What others ask of the manager: who holds what, and who could.
+//! Queries to the manager: the holders of roles, and the candidates.
 
 use rolecast_common::id::{NodeId, Role};
 use rolecast_common::time::Time;
@@ -21,7 +21,7 @@ impl Manager {
         document.is_none_or(|document| group.is_some_and(|g| document.changes.contains_key(g)))
     }
 
-    /// Returns whether the node may be given the role, or acts in it.
+    /// Whether the node may be given the role, or acts in it.
     pub fn is_offered(&self, role: &Role, node: &NodeId) -> bool {
         let known = self.nodes.get(node);
         known.is_some_and(|node| node.last.offers.contains(role))
@@ -44,7 +44,7 @@ impl Manager {
         fit
     }
 
-    /// Returns the nodes that act in the role, by their own word.
+    /// Returns the nodes that act in the role, by their own report.
     pub fn acting(&self, role: &Role) -> Vec<NodeId> {
         let acting = self.nodes.iter().filter(|(name, _)| self.acts(role, name));
         acting.map(|(name, _)| name.clone()).collect()

@@ -1,4 +1,4 @@
-//! What a verdict rests on: the figures for events and for history.
+//! Assessments: the figures of a verdict, for events and for history.
 
 use std::fmt;
 
@@ -6,43 +6,43 @@ use rolecast_common::wire::Figures;
 
 /// The figures of a verdict; all are finite.
 ///
-/// Loads are shares of the node's CPU by what cannot be shed, the role included;
-/// above 1 more is asked for than there is.
+/// Loads are shares of the node's CPU by work that cannot be shed, the role included;
+/// above 1 the demand exceeds the capacity.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Assessment {
-    /// What a change is expected to save, in core-seconds of delayed work.
+    /// The expected saving of a change, in core-seconds of delayed work.
     pub benefit_core_s: f64,
-    /// What it is expected to cost: stall, drain and warm-up, more for each recent
+    /// The expected cost of a change: stall, drain and warm-up, more for each recent
     /// change, and the delay of the target's own work; in core-seconds.
     pub cost_core_s: f64,
     /// The bad seconds since this began that a change would have spared.
     pub regret_s: f64,
     /// The regret at which the role moves.
     pub needed_s: f64,
-    /// The bad seconds a change costs by itself.
+    /// The bad seconds that a change costs by itself.
     pub change_s: f64,
-    /// How long it has been bad.
+    /// Duration of the bad episode so far.
     pub elapsed_s: f64,
-    /// How much longer it will be, by past episodes.
+    /// Its expected further duration, by past episodes.
     pub remaining_s: f64,
-    /// Changes of late, each counting less with time.
+    /// Recent changes, each counting less with time.
     pub recent_changes: f64,
     pub holder_load: f64,
     /// The share of the role's operations that miss on the holder.
     pub holder_missed: f64,
-    /// Of the best target, with the whole role on top.
+    /// The load of the best target, with the whole role on top.
     pub target_load: Option<f64>,
     pub target_missed: Option<f64>,
-    /// Nodes of the group that are hot, of those heard of.
+    /// The number of hot nodes of the group, and of those with recent heartbeats.
     pub hot: u32,
     pub heard: u32,
     pub evidence: Evidence,
-    /// Why the role stays; `None` with a move.
+    /// The reason why the role stays; `None` with a move.
     pub obstacle: Option<Obstacle>,
 }
 
 impl Assessment {
-    /// Returns the figures by name, as they are told and kept.
+    /// Returns the figures by name, as they are reported and stored.
     pub fn figures(&self) -> Figures {
         let of = |is_said: bool| f64::from(u8::from(is_said));
         let evidence = self.evidence;
@@ -76,7 +76,7 @@ impl Assessment {
     }
 }
 
-/// What speaks for a bottleneck that nobody foresaw.
+/// Evidence of a bottleneck that nobody foresaw.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Evidence {
     /// The load rose beyond the upper quantile of its forecast.
@@ -87,24 +87,24 @@ pub struct Evidence {
     pub is_above_peers: bool,
     /// It is beyond the absolute limit: far for a short time, or a little for long.
     pub is_over_limit: bool,
-    /// Stalls, or slow jobs, told more of it than use.
+    /// Stalls, or slow jobs, are stronger evidence than use.
     pub is_pressed: bool,
     pub is_slow: bool,
 }
 
 impl Evidence {
-    /// Returns whether all that must agree does.
+    /// Whether all required evidence agrees.
     pub fn is_complete(self) -> bool {
         self.is_unforeseen && self.is_unusual && self.is_above_peers && self.is_over_limit
     }
 }
 
-/// Why a role stays where it is.
+/// The reason why a role stays with its holder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Obstacle {
     /// Nothing is wrong with the holder.
     Healthy,
-    /// The holder has not been heard of lately, or has no CPU.
+    /// The holder has not sent a heartbeat recently, or has no CPU.
     HolderUnknown,
     /// Most of the group is hot: no move helps.
     AllHot,
@@ -114,9 +114,9 @@ pub enum Obstacle {
     NoTarget,
     /// The last change is too recent.
     CoolDown,
-    /// As many changes were made in the last hour as are allowed.
+    /// The number of changes in the last hour has reached its limit.
     TooManyChanges,
-    /// What was suffered does not yet justify what a change costs.
+    /// The regret does not yet justify the cost of a change.
     TooDear,
 }
 

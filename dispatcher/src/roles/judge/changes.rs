@@ -1,4 +1,4 @@
-//! The changes that were made: how many of late, and what one costs.
+//! Past changes: the number of recent ones, and the cost of one.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -7,14 +7,14 @@ use rolecast_common::time::Time;
 
 /// The window of the bound on changes.
 const HOUR: Duration = Duration::from_secs(3600);
-/// How fast a change stops counting as recent, in seconds. From simulation.
+/// Rate at which a change stops counting as recent, in seconds. From simulation.
 const RECENT_S: f64 = 300.0;
 /// Changes remembered: more than any sane bound an hour, and a bound on memory.
 const KNOWN_MAX: usize = 256;
-/// How much the last change counts in the average length. Guessed.
+/// Weight of the last change in the average length. Guessed.
 const LAST_SHARE: f64 = 0.5;
 
-/// A change: when this judge was told, and how long before it was made.
+/// A change: the time of its report to this judge, and how long before that it was made.
 #[derive(Clone, Copy, Debug)]
 struct Change {
     told: Time,
@@ -28,7 +28,7 @@ pub(super) struct Changes {
 }
 
 impl Changes {
-    /// Takes a change that was made so long ago.
+    /// Adds a change that was made this long ago.
     pub(super) fn add(&mut self, now: Time, earlier: Duration) {
         if self.made.len() == KNOWN_MAX {
             self.made.pop_front();
@@ -36,32 +36,32 @@ impl Changes {
         self.made.push_back(Change { told: now, earlier });
     }
 
-    /// Takes how long a change took.
+    /// Records the duration of a change.
     pub(super) fn measure(&mut self, length: Duration) {
         let last = length.as_secs_f64();
         let before = self.length_s.unwrap_or(last);
         self.length_s = Some(before + LAST_SHARE * (last - before));
     }
 
-    /// Returns what a change costs: what is configured, or what the last ones
-    /// took if that was more. They tell nothing of the warm-up, so never less.
+    /// Returns the cost of a change: the configured one, or the duration of the last ones
+    /// if that was more. Durations do not include the warm-up, so it is never less.
     pub(super) fn cost_s(&self, configured: Duration) -> f64 {
         let configured = configured.as_secs_f64();
         self.length_s.map_or(configured, |s| s.max(configured))
     }
 
-    /// Returns how many changes were made of late, each counting less with time.
+    /// Returns the number of recent changes, each counting less with time.
     pub(super) fn recent(&self, now: Time) -> f64 {
         let ages = self.ages(now).map(|age| age.as_secs_f64());
         ages.map(|age_s| (-age_s / RECENT_S).exp()).sum()
     }
 
-    /// Returns how many were made in the last hour.
+    /// Returns the number of changes in the last hour.
     pub(super) fn within_hour(&self, now: Time) -> usize {
         self.ages(now).filter(|age| *age < HOUR).count()
     }
 
-    /// Returns how long ago the last one was.
+    /// Returns the time since the last change.
     pub(super) fn last(&self, now: Time) -> Option<Duration> {
         self.ages(now).min()
     }

@@ -1,21 +1,21 @@
-//! How long bad episodes last: what past ones say of the present one.
+//! Durations of bad episodes, and the expected rest of the present one.
 //!
-//! The episodes of all nodes of a group count alike. Beside them stands
-//! one that lasts as long again as the present one has (Lindy's law): without any past
-//! the best guess, and with one a grain of doubt.
+//! The episodes of all nodes of a group count alike. Beside them stands one that lasts as
+//! long again as the present one has (Lindy's law): without any past the best guess, and
+//! with one a part for doubt.
 
 use std::collections::VecDeque;
 
-/// Episodes that are remembered: enough to tell kinds apart, and few enough to
-/// be out of date after a day or two of trouble. Guessed.
+/// Episodes that are remembered: enough to distinguish kinds, and few enough to be
+/// outdated after a day or two of trouble. Guessed.
 const KNOWN_MAX: usize = 100;
 /// Weight of the doubt, in episodes. From simulation: of 0.5, 1 and 2 the one that is
 /// best in mixed, and between the others in long.
 const DOUBTS: f64 = 1.0;
-/// Added to the length of the doubt, in seconds: nothing lasts for zero.
+/// Added to the duration of the doubt, in seconds: nothing lasts for zero.
 const DOUBT_MIN_S: f64 = 1.0;
 
-/// Lengths of bad episodes, in seconds; the oldest first.
+/// Durations of bad episodes, in seconds; the oldest first.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Episodes {
     lengths_s: VecDeque<f64>,
@@ -29,7 +29,7 @@ impl Episodes {
         self.lengths_s.push_back(length_s);
     }
 
-    /// Returns how much longer an episode lasts on average that has lasted so long.
+    /// Returns the expected further duration of an episode of this duration.
     pub(super) fn remaining_s(&self, elapsed_s: f64) -> f64 {
         let doubt = elapsed_s + DOUBT_MIN_S;
         let (mut sum, mut count) = (DOUBTS * doubt, DOUBTS);
@@ -40,17 +40,16 @@ impl Episodes {
         sum / count
     }
 
-    /// Returns how little past episodes say of one that has lasted so long: all of it
-    /// doubt is 1.
+    /// Returns the weight of the doubt for an episode of this duration: 1 if no past
+    /// episode lasted as long.
     pub(super) fn doubt(&self, elapsed_s: f64) -> f64 {
         #[allow(clippy::cast_precision_loss, reason = "they are few")]
         let known = self.longer(elapsed_s).count() as f64;
         DOUBTS / (DOUBTS + known)
     }
 
-    /// Returns how many seconds are expected to be bad, or paid for a change that
-    /// costs so many, if one waits as long as is best: `cost_s` at most, which is
-    /// what it costs not to wait.
+    /// Returns the expected seconds that are bad, or paid for a change of this cost, with
+    /// the best waiting time: `cost_s` at most, which is the cost without waiting.
     pub(super) fn best_wait_s(&self, elapsed_s: f64, cost_s: f64) -> f64 {
         let mut left: Vec<(f64, f64)> = self
             .longer(elapsed_s)
@@ -59,7 +58,7 @@ impl Episodes {
         left.push((elapsed_s + DOUBT_MIN_S, DOUBTS));
         left.sort_by(|a, b| a.0.total_cmp(&b.0));
         let total: f64 = left.iter().map(|(_, weight)| weight).sum();
-        // Those that end while one waits, and what they cost until then.
+        // The episodes that end during the wait, and their cost until then.
         let (mut ended, mut suffered) = (0.0, 0.0);
         let mut best = cost_s;
         for (length, weight) in left {
@@ -101,7 +100,7 @@ mod tests {
         let episodes = known(&lengths);
         assert!((145.0..155.0).contains(&episodes.remaining_s(1.0)));
         assert!(episodes.remaining_s(6.0) > 500.0);
-        // The first seconds tell the kinds apart, and are cheaper than a change.
+        // The first seconds distinguish the kinds, and are cheaper than a change.
         assert!(episodes.best_wait_s(1.0, 60.0) < 30.0);
         assert_eq!(episodes.best_wait_s(6.0, 60.0), 60.0);
     }

@@ -1,39 +1,39 @@
-//! How much a load harms a role: the share of its operations that miss.
+//! Harm of a load to a role: the share of the role's operations that miss.
 //!
-//! Loads are shares of a node's CPU; above 1 more is asked for than it has. A
-//! heartbeat tells the mean of a second, within which load varies: with a
-//! standard deviation of about 0.15, the knee that simulation gave placement's
-//! cost too. An operation misses if its own moment asks for more than there is:
+//! Loads are shares of a node's CPU; above 1 the demand exceeds the capacity. A heartbeat
+//! reports the mean of a second, within which load varies: with a standard deviation of
+//! about 0.15, the same as the knee that simulation gave placement's cost. An operation
+//! misses if the demand of its own moment exceeds the capacity:
 //!
 //! ```text
 //! p(u) = P(u + 0.15 Z > 1), about 1 / (1 + exp((1 - u) / 0.08))
 //! ```
 //!
-//! It is smooth, for a cut makes a load that hovers about it look like many
-//! episodes. .02 at 70 %, .22 at 90 %, .5 at 100 %, .98 at 130 %.
+//! It is smooth, because a cut makes a load near it look like many episodes. .02 at 70 %,
+//! .22 at 90 %, .5 at 100 %, .98 at 130 %.
 //!
-//! Use alone cannot say how much more is asked for than there is: it ends at the
-//! capacity. Pressure and the run times of jobs can.
+//! Use alone does not show by how much the demand exceeds the capacity: it ends there.
+//! Pressure and the run times of jobs do.
 
 use super::Reading;
 
 /// The load at which half of the operations miss.
 const HALF: f64 = 1.0;
-/// How wide the knee is: 0.15 as a logistic distribution's scale, derived.
+/// Width of the knee: 0.15 as a logistic distribution's scale, derived.
 const WIDTH: f64 = 0.15 * 0.551;
-/// From here on use may hide what is asked for. Guessed: the mean of a second
-/// hardly rises above, if some of its moments are at the capacity.
+/// Use from which on it may hide the demand. Guessed: the mean of a second hardly rises
+/// above, if some of its moments are at the capacity.
 const FULL: f64 = 0.9;
-/// Pressure from which it stands in for use that is not high: a host that is
-/// throttled. Guessed; busy hosts of many cores often show 0.3 and are well.
+/// Pressure from which on it stands in for use that is not high: a throttled host.
+/// Guessed; busy hosts of many cores often show 0.3 and are well.
 const PRESSURE_HIGH: f64 = 0.5;
-/// More of a stall than this says no more: 4 times the capacity is asked for.
+/// The largest stall that counts: at it the demand is 4 times the capacity.
 const PRESSURE_MAX: f64 = 0.75;
-/// Run times that vary by less say nothing. Guessed.
+/// The factor below which longer run times are no evidence. Guessed.
 const SLOW: f64 = 1.3;
-/// What neighbours cost each other on a full CPU, as in placement's cost.
+/// The cost of neighbours for each other on a full CPU, as in placement's cost.
 const INTERFERENCE: f64 = 0.15;
-/// No load is told larger.
+/// The largest load that is reported.
 pub(super) const LOAD_MAX: f64 = 4.0;
 
 /// Returns the share of a role's operations that miss at this load.
@@ -41,19 +41,19 @@ pub(super) fn missed(load: f64) -> f64 {
     1.0 / (1.0 + ((HALF - load) / WIDTH).exp())
 }
 
-/// The load of a node by others and roles: what cannot be shed.
+/// The load of a node by others and roles: the part that cannot be shed.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Load {
     pub(super) share: f64,
     /// Whether pressure made it larger than use alone.
     pub(super) is_pressed: bool,
-    /// What the run times of jobs tell, if they are long; else 0. They are told
+    /// The load by the run times of jobs, if they are long; else 0. They are reported
     /// when jobs end, so they lag.
     pub(super) by_jobs: f64,
 }
 
 impl Load {
-    /// Takes what a reading tells; `None` of a node that has no CPU.
+    /// Returns the load of a reading; `None` for a node that has no CPU.
     pub(super) fn of(reading: &Reading) -> Option<Self> {
         let capacity = reading.capacity.get();
         if capacity <= 0.0 {
@@ -63,7 +63,7 @@ impl Load {
         let own = (used - jobs).max(0.0);
         let by_use = (own / capacity).min(LOAD_MAX);
         let by_pressure = match reading.pressure {
-            // What stalls for the jobs goes away with them.
+            // The stalls of the jobs end with them.
             Some(pressure) if used > 0.0 => {
                 pressed(by_use, used / capacity, pressure.get() * own / used)
             }
@@ -77,7 +77,7 @@ impl Load {
     }
 }
 
-/// Returns the load of which so much stalls.
+/// Returns the load of which this share stalls.
 fn pressed(by_use: f64, used: f64, stalled: f64) -> f64 {
     if used >= FULL {
         return by_use / (1.0 - stalled.min(PRESSURE_MAX));
@@ -88,7 +88,7 @@ fn pressed(by_use: f64, used: f64, stalled: f64) -> f64 {
     0.0
 }
 
-/// Returns the load at which jobs take so many times longer than usual.
+/// Returns the load at which jobs take this many times longer than usual.
 fn slowed(slow_down: f64) -> f64 {
     if slow_down.is_finite() && slow_down >= SLOW {
         return (slow_down / (1.0 + INTERFERENCE)).min(LOAD_MAX);

@@ -1,18 +1,18 @@
-//! The changes of a role that are over, and where it comes home to after them.
+//! Past changes of a role, and the node to which it returns after them (failback).
 
 use std::time::Duration;
 
 use rolecast_common::id::NodeId;
 use rolecast_common::time::Time;
 
-/// What a change of holders was for.
+/// The purpose of a change of holders.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// To get away from a bottleneck.
     Relief,
     /// To give the role back after that.
     Return,
-    /// Somebody ordered it, or the holder was gone.
+    /// An operator ordered it, or the holder was gone.
     Other,
 }
 
@@ -22,11 +22,11 @@ pub struct Change {
     pub purpose: Purpose,
     pub from: Option<NodeId>,
     pub to: Option<NodeId>,
-    /// Whether `to` got the role; if not, all is as it was.
+    /// Whether `to` got the role; if not, nothing changed.
     pub is_done: bool,
-    /// How long ago it was over.
+    /// Time since its end.
     pub ended: Duration,
-    /// How long it took.
+    /// Its duration.
     pub length: Duration,
 }
 
@@ -35,12 +35,12 @@ pub struct Change {
 pub(super) struct Home {
     pub(super) node: NodeId,
     left: Time,
-    /// How long before `left` it really was.
+    /// Time from the real change to `left`.
     earlier: Duration,
 }
 
 impl Home {
-    /// Returns where the role comes home to after one more change.
+    /// Returns the node to which the role returns after one more change.
     pub(super) fn after(before: Option<Self>, now: Time, change: &Change) -> Option<Self> {
         if !change.is_done {
             return before;
@@ -50,7 +50,7 @@ impl Home {
             left: now,
             earlier: change.ended,
         });
-        // Through several reliefs, home is where the first one began.
+        // Through several reliefs, the role returns to where the first one began.
         let home = match change.purpose {
             Purpose::Relief => before.or(from),
             Purpose::Return | Purpose::Other => None,
@@ -58,7 +58,7 @@ impl Home {
         home.filter(|home| Some(&home.node) != change.to.as_ref())
     }
 
-    /// Returns how long the role has been away.
+    /// Returns the time that the role has been away.
     pub(super) fn away(&self, now: Time) -> Duration {
         now.since(self.left).saturating_add(self.earlier)
     }

@@ -1,30 +1,29 @@
-//! When a role with one holder should move to another node, and when back.
+//! The judge: when a role with one holder should move to another node, and when back.
 //!
-//! Placement sheds jobs from a holder that is expected to be loaded; what is
-//! judged here is what cannot be shed: the load by others and by the role itself,
-//! against what a change of holders costs. In this order:
+//! Placement sheds jobs from a holder that is expected to be loaded. The judge weighs
+//! what cannot be shed, the load by others and by the role itself, against the cost of a
+//! change of holders. In this order:
 //!
-//! 1. *Load* (`harm`): use, or more where pressure or slow jobs tell so. The harm
+//! 1. *Load* (`harm`): use, or more where pressure or slow jobs show it. The harm
 //!    `p(load)` is the share of the role's operations that miss.
 //! 2. *Suspicion* (`node`, `usual`): the load is beyond the upper quantile of its
-//!    forecast, unusual for the node, above the median of the group, and over the
-//!    limit, a little for long or far for a short time. All must agree.
-//! 3. Nobody moves if most of the group is hot: one alert. Nothing is judged by
-//!    readings older than three heartbeats.
-//! 4. *Target*: the candidate with the least harm, taken at the worse of its
-//!    present and of most of its last minute, with the whole role on top. Among
-//!    equals the former holder, then the one with the most headroom.
-//! 5. *Regret* accumulates while the target would be better by a fifth: the bad
-//!    seconds that a change would have spared (ski-rental). The role moves when
-//!    regret reaches the cost of a change; sooner if past episodes (`episodes`) say
-//!    that this one will outlast the cost and that waiting gains nothing, later
-//!    otherwise, the more so the more of them are known. Each recent change
-//!    (`changes`) doubles the cost, but beyond four times the plain cost a good
-//!    target is taken anyway. Each change beyond half of those that an hour may have
-//!    doubles both.
-//! 6. *Temporary*: the former holder gets the role back after a term, longer for
-//!    dear or recent changes, if its forecast has room for the role over the whole
-//!    horizon. Cool-down and a bound on changes an hour hold for all changes.
+//!    forecast, unusual for the node, above the median of the group, and over the limit,
+//!    a little for long or far for a short time. All must agree.
+//! 3. No role moves if most of the group is hot: one alert. Readings older than three
+//!    heartbeats do not count.
+//! 4. *Target*: the candidate with the least harm, by the worse of its present and of
+//!    most of its last minute, with the whole role on top. Among equals the former
+//!    holder, then the one with the most headroom.
+//! 5. *Regret* accumulates while the target would be better by a fifth: the bad seconds
+//!    that a change would have spared (ski-rental). The role moves when regret reaches
+//!    the cost of a change; sooner if past episodes (`episodes`) show that this one will
+//!    outlast the cost and that waiting gains nothing, later otherwise, the more so the
+//!    more of them are known. Each recent change (`changes`) doubles the cost, but beyond
+//!    four times the plain cost a good target is taken anyway. Each change beyond half of
+//!    those that an hour may have doubles both.
+//! 6. *Temporary*: the former holder gets the role back after a term, longer for dear or
+//!    recent changes, if its forecast has room for the role over the whole horizon.
+//!    Cool-down and a bound on changes an hour hold for all changes.
 //!
 //! `make bench-roles` measures the rule.
 
@@ -54,100 +53,100 @@ pub use home::{Change, Purpose};
 use node::Node;
 use target::Target;
 
-/// How far ahead a node that is to have the role should be well at most. Peaks of a whole
-/// hour ahead keep it from nodes that are fit: with 3600 s mixed bottlenecks cost 30
-/// instead of 27 bad seconds an hour where a change costs 2.5 s
+/// The longest horizon over which a node that is to have the role should be well. Peaks
+/// of a whole hour ahead keep it from nodes that are fit: with 3600 s mixed bottlenecks
+/// cost 30 instead of 27 bad seconds an hour where a change costs 2.5 s
 /// (`bench-roles --quick --hours 1 --kills 0`).
 const HORIZON_MAX: Duration = Duration::from_secs(900);
-/// Less regret a second than this is noise: from simulation.
+/// Regret per second that counts as noise: from simulation.
 const SLACK: f64 = 0.03;
-/// A target that is better by less is none: from simulation.
+/// The least improvement by a target: from simulation.
 const BETTER_MIN: f64 = 0.2;
-/// Regret of so many plain costs moves a role whatever the back-off: from simulation.
+/// Regret, in plain costs, that moves a role whatever the back-off: from simulation.
 const REGRET_MAX: f64 = 4.0;
-/// How much higher than its usual, or than its peers, a load must be. Guessed:
-/// three times what calm nodes vary.
+/// The least height of a load above its usual, and above its peers. Guessed: three times
+/// the variation of calm nodes.
 const ABOVE: f64 = 0.15;
-/// What suspicion takes (`node::Bad::excess_s`): an eighth of a second at 120 % of the
+/// Excess for suspicion (`node::Bad::excess_s`): an eighth of a second at 120 % of the
 /// CPU, a third at 100 %, two at 92 %. From simulation: half of it saves nothing more
 /// where a change costs 2.5 s, twice as much loses a tenth.
 const EXCESS_S: f64 = 0.1;
-/// The least time between two changes, unless a term is shorter: enough for the new
-/// holder to be heard of. What holds changes back beyond that is what they cost. From
-/// simulation: with 60 s mixed bottlenecks cost a third more where a change costs 2.5 s.
+/// The least time between two changes, unless a term is shorter: enough for heartbeats of
+/// the new holder. Beyond that only their cost holds changes back. From simulation: with
+/// 60 s mixed bottlenecks cost a third more where a change costs 2.5 s.
 const COOL_DOWN: Duration = Duration::from_secs(10);
-/// Beyond this share of hot nodes nothing moves: of five three may be hot, and two are
-/// left to move to.
+/// The share of hot nodes above which nothing moves: of five three may be hot, and two
+/// are left to move to.
 const HOT_SHARE: f64 = 0.6;
 /// Decisions are made at heartbeats; regret never grows for longer, in seconds.
 const STEP_MAX_S: f64 = 2.0;
-/// Beyond this share of an hour's changes each doubles the cost of the next, so that the
-/// last ones are kept for what lasts. From simulation: with 6 an hour this halves the bad
-/// seconds of mixed bottlenecks where a change costs 2.5 s, with 12 it changes them by a
-/// twentieth.
+/// The share of an hour's changes beyond which each doubles the cost of the next, so that
+/// the last ones are kept for lasting load. From simulation: with 6 an hour this halves
+/// the bad seconds of mixed bottlenecks where a change costs 2.5 s, with 12 it changes
+/// them by a twentieth.
 const FREE: f64 = 0.5;
-/// Changes left in the hour without which no role is restored: should that prove
-/// wrong, it can move again.
+/// Changes of the hour that a restore must leave: should it prove wrong, the role can
+/// move again.
 const SPARE: usize = 2;
 /// The doublings that are counted: the cap acts far below.
 const DOUBLINGS_MAX: f64 = 16.0;
-/// The least load of a role that is reckoned with, in cores: one without would be
-/// worth nothing. Guessed.
+/// The least assumed load of a role, in cores: one without would be worth nothing.
+/// Guessed.
 const MOVED_MIN: f64 = 0.05;
 
-/// What a role's owner wants of its changes.
+/// Settings of the changes of one role.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Settings {
     /// Bad seconds that one change costs: stall, drain, warm-up.
     pub change_cost: Duration,
-    /// What the role itself takes from its holder.
+    /// The load of the role itself on its holder.
     pub role_load: Cores,
-    /// How long it is worth a change to have the former holder back: it is
-    /// restored after so long, if it is well.
+    /// Time after which it is worth a change to have the former holder back: it is
+    /// restored then, if it is well.
     pub term: Duration,
     pub changes_per_hour: u32,
 }
 
 impl Settings {
-    /// Returns how far ahead a node that is to have the role should be well.
+    /// Returns the horizon over which a node that is to have the role should be well.
     pub fn horizon(&self) -> Duration {
         self.term.min(HORIZON_MAX)
     }
 }
 
-/// What is known of a node at a heartbeat.
+/// The figures of a node at a heartbeat.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Reading {
     pub capacity: Cores,
-    /// In total.
+    /// Total use.
     pub used: Cores,
-    /// Of that by our jobs: it can be shed.
+    /// The part of it by our jobs, which can be shed.
     pub jobs: Cores,
-    /// What others seldom use more than in the next ten seconds, the role included on
-    /// the node that holds it. The judge keeps it until its time has come.
+    /// The upper quantile of the use by others in the next ten seconds, the role included
+    /// on the node that holds it. The judge keeps it until its time has come.
     pub upper: Cores,
     /// The same of their peak within [`Settings::horizon`].
     pub ahead_upper: Cores,
     pub pressure: Option<Share>,
-    /// The run time of jobs over what is usual for their category; 1 if unknown.
+    /// The run time of jobs over the usual one of their category; 1 if unknown.
     pub slow_down: f32,
 }
 
-/// What is to become of the role.
+/// The decision about the role.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Verdict {
     Keep(Assessment),
-    /// Away from a bottleneck.
+    /// Move away from a bottleneck.
     Move {
         to: NodeId,
         assessment: Assessment,
     },
-    /// Back to the former holder.
+    /// Return to the former holder.
     Restore {
         to: NodeId,
         assessment: Assessment,
     },
-    /// Most of the group became hot, so that no move helps. Said once.
+    /// Most of the group became hot, so that no move helps. Reported once.
     Alert(Assessment),
 }
 
@@ -169,11 +168,11 @@ pub struct Judge {
     changes: Changes,
     holder: Option<NodeId>,
     home: Option<Home>,
-    /// Whether a change was asked for and is not over: it counts already.
+    /// Whether a change was requested and is not over: it counts already.
     has_asked: bool,
     regret_s: f64,
     decided: Option<Time>,
-    /// When most of the group was hot last.
+    /// The last time at which most of the group was hot.
     hot_last: Option<Time>,
 }
 
@@ -193,7 +192,7 @@ impl Judge {
         }
     }
 
-    /// Goes on where a predecessor ended, after these changes, oldest first.
+    /// Continues after a predecessor's changes, oldest first.
     pub fn resume(&mut self, now: Time, past: impl IntoIterator<Item = Change>) {
         self.changes = Changes::default();
         self.home = None;
@@ -203,7 +202,7 @@ impl Judge {
         }
     }
 
-    /// Takes that a change is over.
+    /// Records a change that is over.
     pub fn note(&mut self, now: Time, change: &Change) {
         self.home = Home::after(self.home.take(), now, change);
         if change.purpose == Purpose::Other {
@@ -218,7 +217,7 @@ impl Judge {
         }
     }
 
-    /// Takes what a heartbeat of a node of the group tells.
+    /// Records the reading of a heartbeat of a node of the group.
     pub fn observe(&mut self, now: Time, node: &NodeId, reading: &Reading) {
         let Some(load) = Load::of(reading) else {
             self.nodes.remove(node);
@@ -243,8 +242,8 @@ impl Judge {
         self.nodes.remove(node);
     }
 
-    /// Decides where the role should be, at a heartbeat; the candidates may take
-    /// it, the best rank first.
+    /// Decides where the role should be, at a heartbeat; the candidates may take it, the
+    /// best rank first.
     pub fn decide(&mut self, now: Time, holder: &NodeId, candidates: &[NodeId]) -> Verdict {
         let step_s = self.step_s(now);
         self.take_holder(holder);
@@ -281,14 +280,14 @@ impl Judge {
         }
     }
 
-    /// Returns how long the last decision stood.
+    /// Returns the time since the last decision.
     fn step_s(&mut self, now: Time) -> f64 {
         let before = self.decided.replace(now);
         let step = before.map_or(Duration::ZERO, |before| now.since(before));
         step.as_secs_f64().min(STEP_MAX_S)
     }
 
-    /// Notices that another node holds the role.
+    /// Records the holder; a new one begins without regret.
     fn take_holder(&mut self, holder: &NodeId) {
         if self.holder.as_ref() == Some(holder) {
             return;
@@ -297,7 +296,7 @@ impl Judge {
         self.regret_s = 0.0;
     }
 
-    /// Returns what is known of the holder and of the group.
+    /// Returns the known figures of the holder and of the group.
     fn assess(&self, now: Time, holder: &NodeId) -> Assessment {
         let recent_changes = self.changes.recent(now);
         let mut figures = Assessment {
@@ -331,7 +330,7 @@ impl Judge {
         let fresh = others.filter(|(_, other)| other.is_fresh(now));
         let mut peers: Vec<f64> = fresh.map(|(_, other)| other.alone).collect();
         peers.sort_by(f64::total_cmp);
-        // Of an even number the lower: half of them are enough to differ from.
+        // The lower of an even number: being above half of them is enough.
         let median = peers.get(peers.len().saturating_sub(1) / 2);
         let bad = node.bad;
         let usual = node.usual();
@@ -349,13 +348,13 @@ impl Judge {
         f64::from(figures.hot) > HOT_SHARE * f64::from(figures.heard)
     }
 
-    /// Returns whether most of the group was hot a moment ago.
+    /// Whether most of the group was hot a moment ago.
     fn was_hot(&self, now: Time) -> bool {
         self.hot_last
             .is_some_and(|last| now.since(last) < node::CALM)
     }
 
-    /// Weighs what a move to the target would save against what it would cost.
+    /// Weighs the saving of a move to the target against its cost.
     fn weigh(&mut self, now: Time, figures: &mut Assessment, target: Option<&Target>, step_s: f64) {
         let better = target.map_or(0.0, |target| {
             figures.target_load = Some(target.load);
@@ -368,7 +367,7 @@ impl Judge {
         let doublings = (figures.recent_changes - 1.0).clamp(0.0, DOUBLINGS_MAX);
         let scarcity = self.scarcity(now);
         let cost_s = figures.change_s * doublings.exp2() * scarcity;
-        // So long it must last for a move to be worth it.
+        // Time that it must last for a move to be worth it.
         let worth_s = cost_s / better.max(BETTER_MIN);
         let is_lasting = figures.remaining_s > worth_s
             && self.episodes.best_wait_s(figures.elapsed_s, worth_s) >= worth_s;
@@ -386,7 +385,7 @@ impl Judge {
         figures.cost_core_s = moved * (cost_s + harm * figures.remaining_s);
     }
 
-    /// Returns how many times dearer a change is because few are left in the hour.
+    /// Returns the factor by which a change is dearer because few are left in the hour.
     fn scarcity(&self, now: Time) -> f64 {
         #[allow(clippy::cast_precision_loss, reason = "they are few")]
         let made = self.changes.within_hour(now) as f64;
@@ -394,7 +393,7 @@ impl Judge {
         (made - free).clamp(0.0, DOUBLINGS_MAX).exp2()
     }
 
-    /// Returns why the role does not move.
+    /// Returns the reason why the role does not move.
     fn obstacle(
         &self,
         now: Time,
@@ -404,7 +403,7 @@ impl Judge {
         if !figures.evidence.is_complete() {
             return Some(Obstacle::Unproven);
         }
-        // What befell most ends for each at its own heartbeat.
+        // An overload of most nodes ends for each at its own heartbeat.
         if self.was_hot(now) {
             return Some(Obstacle::AllHot);
         }
@@ -417,7 +416,7 @@ impl Judge {
         (figures.regret_s < figures.needed_s).then_some(Obstacle::TooDear)
     }
 
-    /// Returns what the bounds on changes forbid, if so many are to be left.
+    /// Returns the obstacle by the bounds on changes, if `spare` of them must be left.
     fn limited(&self, now: Time, spare: usize) -> Option<Obstacle> {
         let last = self.changes.last(now);
         if last.is_some_and(|age| age < COOL_DOWN.min(self.settings.term)) {
@@ -468,7 +467,7 @@ impl Judge {
         (is_due && is_healthy && may).then(|| home.node.clone())
     }
 
-    /// Remembers what is asked for: it counts as a change, made or not.
+    /// Records a requested change: it counts, made or not.
     fn ask(&mut self, now: Time) {
         self.has_asked = true;
         self.changes.add(now, Duration::ZERO);

@@ -1,5 +1,5 @@
-//! What is remembered of a node: its last minute, what is usual there, what was
-//! foretold, and the bad episode it is in.
+//! The judge's memory of a node: its last minute, its usual load, its past forecasts, and
+//! its bad episode.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -10,37 +10,38 @@ use super::Reading;
 use super::harm::{LOAD_MAX, Load, missed};
 use super::usual::Usual;
 
-/// Three heartbeats: a node that was silent so long is not judged.
+/// Three heartbeats: a node that was silent for that long is not judged.
 pub(super) const STALE_AFTER: Duration = Duration::from_secs(3);
 /// The load with the role from which an episode is bad: a fifth of the role's
 /// operations miss (`harm`).
 pub(super) const LIMIT: f64 = 0.9;
-/// An episode is over when it was well for so long: shorter ones are one. Guessed.
+/// Time of good load that ends an episode: shorter pauses do not. Guessed.
 pub(super) const CALM: Duration = Duration::from_secs(3);
-/// A reading stands for no longer than this, in seconds.
+/// The longest time that a reading stands for, in seconds.
 const STEP_MAX_S: f64 = 2.0;
-/// A target is judged by so much of its past: from simulation.
+/// The past by which a target is judged: from simulation.
 const WINDOW: Duration = Duration::from_secs(60);
 /// The least of it that must be known.
 const WINDOW_MIN: Duration = Duration::from_secs(20);
-/// A bad load that lasts for so long becomes usual, in seconds. Guessed.
+/// Duration after which a bad load becomes usual, in seconds. Guessed.
 const LASTING_S: f64 = 1800.0;
-/// No episode that is over makes its load more usual than so many seconds of it would:
-/// what comes often is usual, not what once lasted long. Guessed.
+/// The largest weight of a past episode in the usual load, in seconds of it: load that
+/// occurs often is usual, not load that once lasted long. Guessed.
 const EPISODE_S: f64 = 60.0;
-/// The share of the last minute in which a node was no worse than told: from simulation.
+/// The share of the last minute in which a node was no worse than reported: from
+/// simulation.
 const WINDOW_QUANTILE: f64 = 0.8;
-/// How long before its time a forecast was made: one step of the forecaster, so
-/// that it knew nothing of what it is compared with.
+/// Time between a forecast and its target: one step of the forecaster, so that it knew
+/// nothing of the load that it is compared with.
 const FORETOLD: Duration = Duration::from_secs(10);
-/// Readings kept of the last minute, and forecasts: heartbeats come every second,
-/// and up to ten a second when load moves.
+/// Readings kept of the last minute, and forecasts: heartbeats arrive every second, and
+/// up to ten a second when load moves.
 const KEPT_MAX: usize = 600;
-/// Jobs that are slow for longer are not those that began under a load that is
-/// over. Guessed.
+/// Time after which slow jobs are not those that began under a load that is over.
+/// Guessed.
 const LAG: Duration = Duration::from_secs(15);
-/// A load this much beyond its upper quantile was not foreseen: as much as
-/// heartbeats vary by themselves. Guessed.
+/// The least excess over the upper quantile of an unforeseen load: as much as heartbeats
+/// vary by themselves. Guessed.
 const UNFORESEEN: f64 = 0.05;
 
 /// A forecast of the next seconds.
@@ -53,14 +54,14 @@ struct Foretold {
     is_holder: bool,
 }
 
-/// A time in which the role's operations miss, or would.
+/// A period in which the role's operations miss, or would.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bad {
     pub(super) since: Time,
     last: Time,
     pub(super) is_unforeseen: bool,
-    /// The share that missed beyond what the limit allows, times how long it did:
-    /// large soon if the load is far over the limit, and in time if it is not.
+    /// The share that missed beyond the limit's share, times its duration: large soon if
+    /// the load is far over the limit, and in time if it is not.
     pub(super) excess_s: f64,
 }
 
@@ -69,24 +70,24 @@ pub(super) struct Node {
     pub(super) at: Time,
     pub(super) capacity: f64,
     pub(super) load: Load,
-    /// Since when jobs have been slow while the load was well.
+    /// Start of the period in which jobs have been slow while the load was well.
     slow_since: Option<Time>,
     pub(super) is_slow: bool,
     /// The load without the role, and the role's own share of the CPU.
     pub(super) alone: f64,
     pub(super) role: f64,
-    /// The upper quantile of the peak over the horizon, as a share, as told: with
-    /// the role if the node holds it.
+    /// The reported upper quantile of the peak over the horizon, as a share: with the
+    /// role if the node holds it.
     pub(super) ahead: f64,
     is_holder: bool,
-    /// Loads without the role: when, and how large.
+    /// Loads without the role, with their times.
     window: VecDeque<(Time, f64)>,
     foretold: VecDeque<Foretold>,
     usual: Usual,
-    /// The loads of the episode it is in: as long as that lasts they are not usual.
+    /// The loads of the present episode: while that lasts they are not usual.
     episode: Usual,
     pub(super) bad: Option<Bad>,
-    /// When it was last hot or bad.
+    /// The last time at which it was hot or bad.
     pub(super) bad_last: Option<Time>,
 }
 
@@ -111,8 +112,8 @@ impl Node {
         }
     }
 
-    /// Takes a reading of a node that has a CPU; returns how long a bad episode
-    /// was, if one is over.
+    /// Records a reading of a node that has a CPU; returns the duration of a bad episode,
+    /// if one is over.
     pub(super) fn observe(
         &mut self,
         now: Time,
@@ -170,19 +171,19 @@ impl Node {
         now.since(self.at) < STALE_AFTER
     }
 
-    /// Returns whether it is as loaded as a holder may not be, by itself.
+    /// Whether it is loaded beyond the limit of a holder, by itself.
     pub(super) fn is_hot(&self) -> bool {
         self.load.share >= LIMIT
     }
 
-    /// Returns how high the load without the role usually is; `None` if too little
-    /// is known.
+    /// Returns the usual height of the load without the role; `None` if too little is
+    /// known.
     pub(super) fn usual(&self) -> Option<f64> {
         self.usual.high()
     }
 
-    /// Returns how high the load without the role was in most of the last minute,
-    /// or is; `None` if too little of it is known.
+    /// Returns the load without the role in most of the last minute, or the present one
+    /// if that is higher; `None` if too little of it is known.
     pub(super) fn sustained(&self, now: Time) -> Option<f64> {
         let (first, _) = self.window.front()?;
         if now.since(*first) < WINDOW_MIN {
@@ -205,8 +206,8 @@ impl Node {
         quantile.map(|load| load.max(self.alone))
     }
 
-    /// Returns whether jobs have been slow for so long that no load that was
-    /// seen explains it: something that no figure tells.
+    /// Whether jobs have been slow for so long that no observed load explains it: a cause
+    /// that no figure shows.
     fn is_slow_for_long(&mut self, now: Time, load: Load) -> bool {
         if load.by_jobs == 0.0 || load.share >= LIMIT {
             self.slow_since = None;
@@ -228,7 +229,7 @@ impl Node {
         }
     }
 
-    /// Begins, follows or ends a bad episode.
+    /// Begins, continues or ends a bad episode.
     fn follow(&mut self, now: Time, step_s: f64) -> Option<Duration> {
         let beyond = missed(self.with_role()) - missed(LIMIT);
         let is_unforeseen = self.is_unforeseen(now);
@@ -255,7 +256,7 @@ impl Node {
         Some(length)
     }
 
-    /// Returns whether the load is beyond what was foretold of now.
+    /// Whether the load exceeds the forecast for this moment.
     fn is_unforeseen(&self, now: Time) -> bool {
         let told = self.foretold.front();
         let Some(told) = told.filter(|told| now.since(told.at) >= FORETOLD) else {
@@ -269,8 +270,8 @@ impl Node {
         self.load.share > told.upper + moved + UNFORESEEN
     }
 
-    /// Keeps what was foretold until its time has come: the first is the newest
-    /// that was made long enough ago.
+    /// Keeps a forecast until its time has come: the first one is the newest that was
+    /// made long enough ago.
     fn foretell(&mut self, now: Time, upper: f64) {
         self.foretold.push_back(Foretold {
             at: now,

@@ -1,4 +1,4 @@
-//! The best node to move a role to.
+//! Targets: the best node to move a role to.
 
 use std::cmp::Reverse;
 
@@ -9,24 +9,24 @@ use super::Judge;
 use super::harm::missed;
 use super::node::Node;
 
-/// The load that a target may have with the whole role on top: a fiftieth of the
-/// role's operations miss there.
+/// The largest load of a target with the whole role on top: a fiftieth of the role's
+/// operations miss there.
 pub(super) const ROOM: f64 = 0.7;
-/// Targets whose harm differs by less are equals. Guessed.
+/// Difference of harm below which targets are equals. Guessed.
 const SAME: f64 = 0.05;
 
 /// A node that can take the role.
 #[derive(Clone, Debug)]
 pub(super) struct Target {
     pub(super) node: NodeId,
-    /// With the whole role.
+    /// The load with the whole role.
     pub(super) load: f64,
     pub(super) missed: f64,
-    /// What the role would do to the node's own work, as a share of the role's.
+    /// Harm of the role to the node's own work, as a share of the role's.
     pub(super) harm: f64,
 }
 
-/// How good a target is; the least is the best.
+/// The rank of a target; the least is the best.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Rank {
     missed: u32,
@@ -44,7 +44,7 @@ impl Judge {
         holder: &NodeId,
         candidates: &[NodeId],
     ) -> Option<Target> {
-        // What befell the holder may have befallen all: only who was heard of
+        // The holder's trouble may be that of all nodes: only a node with a heartbeat
         // since can be known to be well.
         let since = self.nodes.get(holder)?.bad?.since;
         let others = candidates

@@ -1,15 +1,15 @@
-//! What load is usual on a node: a histogram that forgets.
+//! Usual load of a node: a histogram that forgets.
 
-/// How long the past counts, in seconds: long against the episodes that a change
-/// is for, and short enough that what lasts becomes usual. Guessed.
+/// Time for which the past counts, in seconds: long against the episodes that a change is
+/// for, and short enough that lasting load becomes usual. Guessed.
 const MEMORY_S: f64 = 3600.0;
 /// Least time that must be known, in seconds. Guessed.
 const KNOWN_MIN_S: f64 = 20.0;
-/// The share of the time in which load is no higher than usual. A node that is
-/// hot an eighth of the time is still surprising when it is.
+/// The share of the time in which load is no higher than usual. A node that is hot an
+/// eighth of the time is still surprising when it is.
 const QUANTILE: f64 = 0.75;
 const BINS: usize = 40;
-/// How wide a bin is; the last holds all above.
+/// Width of a bin; the last holds all above.
 const WIDTH: f64 = 0.05;
 
 #[derive(Clone, Debug)]
@@ -28,7 +28,7 @@ impl Default for Usual {
 }
 
 impl Usual {
-    /// Takes a load that stood for so many seconds.
+    /// Adds a load that lasted for this many seconds.
     pub(super) fn add(&mut self, load: f64, length_s: f64) {
         let keep = (-length_s / MEMORY_S).exp();
         self.seconds.iter_mut().for_each(|bin| *bin *= keep);
@@ -42,8 +42,8 @@ impl Usual {
         self.seconds[bin] += length_s;
     }
 
-    /// Takes over what the other one has, as if it were of so many seconds at most,
-    /// and empties it.
+    /// Moves the content of the other one here, as if it were of `most_s` seconds at
+    /// most.
     pub(super) fn absorb(&mut self, other: &mut Usual, most_s: f64) {
         let other = std::mem::take(other);
         let share = (most_s / other.total_s).min(1.0);
@@ -53,7 +53,7 @@ impl Usual {
         self.total_s += other.total_s * share;
     }
 
-    /// Returns how much time it knows of, in seconds.
+    /// Returns the recorded time, in seconds.
     pub(super) fn total_s(&self) -> f64 {
         self.total_s
     }

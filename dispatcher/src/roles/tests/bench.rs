@@ -1,4 +1,5 @@
-//! A manager, a key that answers at once, and nodes that do as they are told.
+//! Test bench: a manager, a key that answers at once, and nodes that follow its
+//! assignments.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
@@ -25,9 +26,9 @@ pub(super) fn node(name: &str) -> NodeId {
 #[derive(Debug)]
 pub(super) struct Puppet {
     pub(super) heard: Heard,
-    /// It sends heartbeats.
+    /// Whether it sends heartbeats.
     pub(super) speaks: bool,
-    /// It hears what it is told.
+    /// Whether it receives assignments.
     pub(super) listens: bool,
     /// Roles that it fails to take on.
     pub(super) fails: BTreeSet<Role>,
@@ -38,7 +39,7 @@ pub(super) struct Bench {
     pub(super) manager: Manager,
     pub(super) nodes: BTreeMap<NodeId, Puppet>,
     pub(super) key: Option<(u64, RoleDocument)>,
-    /// How the next writes come out; done if nothing is planned.
+    /// The results of the next writes; done if nothing is planned.
     pub(super) writes: Vec<Written>,
     pub(super) now: Now,
     pub(super) lead_until: Option<Time>,
@@ -69,7 +70,7 @@ fn settings() -> Settings {
 }
 
 impl Bench {
-    /// Nodes a, b and c, which are heard; nobody leads.
+    /// Nodes a, b and c, which send heartbeats; no dispatcher leads.
     pub(super) fn new() -> Self {
         let nodes = ["a", "b", "c"].map(|name| (node(name), puppet(name)));
         let mut bench = Self {
@@ -108,13 +109,13 @@ impl Bench {
         self.input(Input::Lead { epoch, until });
     }
 
-    /// Another dispatcher with nothing in its memory leads from now on.
+    /// Another dispatcher without any memory leads from now on.
     pub(super) fn take_over(&mut self, epoch: u64) {
         self.manager = Manager::new(settings());
         self.lead(epoch);
     }
 
-    /// Returns who leads and who is the backup, by the document.
+    /// Returns the leader and the backup, by the document.
     pub(super) fn holders(&self) -> (String, String) {
         let (_, document) = self.key.as_ref().unwrap();
         let of = |name: &str| {
@@ -200,7 +201,7 @@ impl Bench {
         self.input(Input::Order { id, order });
     }
 
-    /// Returns the steps and ends of changes since the last look, in words.
+    /// Returns the steps and ends of changes since the last call, in words.
     pub(super) fn story(&mut self) -> Vec<String> {
         let told = std::mem::take(&mut self.events).into_iter();
         let told = told.filter_map(|event| match event {

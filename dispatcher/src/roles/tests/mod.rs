@@ -1,4 +1,4 @@
-//! The manager, one situation at a time; the protocol simulator has the rest.
+//! Tests of the manager, one situation at a time; the protocol simulator has the rest.
 
 #![allow(
     clippy::wildcard_enum_match_arm,
@@ -143,7 +143,7 @@ fn generations_go_on_where_the_key_was_set_back_under_the_same_dispatcher() {
     bench.pass(4 * SECOND);
     let (_, newest) = bench.key.clone().unwrap();
     bench.key = old;
-    // The next step finds out.
+    // The next step detects it.
     bench.order(2, Order::Drain(node("a")));
     bench.pass(SECOND);
     let (_, document) = bench.key.clone().unwrap();
@@ -216,7 +216,7 @@ fn a_document_that_was_set_back_makes_no_second_leader() {
     bench.order(1, set("leader", "c"));
     bench.pass(Duration::from_secs(4));
     assert_eq!(bench.holders().0, "c");
-    // The key is as it was when b led; c leads all the same, and cannot hear.
+    // The key is as it was when b led; c leads all the same, and receives nothing.
     bench.key = old;
     bench.puppet("c").listens = false;
     bench.take_over(2);
@@ -387,12 +387,12 @@ fn the_judges_moves_bring_their_figures_and_lapse_with_another_change() {
         panic!("{past:?}");
     };
     assert_eq!(figures.iter().collect::<Vec<_>>(), [("regret", 12.5)]);
-    // One that was wanted before a change of the group is forgotten with it.
+    // A move from before a change of the group is forgotten with it.
     bench.order(1, set("backup", "c"));
     bench.input(Input::Move(wanted("a", "b")));
     bench.pass(3 * SECOND);
     assert_eq!(bench.holders(), ("a".to_owned(), "c".to_owned()));
-    // Nor does one count that is from a node which holds nothing.
+    // Nor does a move count from a node that holds nothing.
     bench.input(Input::Move(wanted("c", "b")));
     bench.pass(3 * SECOND);
     assert_eq!(bench.holders().0, "a");

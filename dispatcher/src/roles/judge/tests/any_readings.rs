@@ -1,4 +1,4 @@
-//! Whatever the heartbeats say, the bounds hold.
+//! Property tests: the bounds hold for any readings in heartbeats.
 
 use proptest::prelude::*;
 
@@ -52,8 +52,8 @@ fn all_finite(assessment: &Assessment) -> bool {
     figures.into_iter().all(f64::is_finite)
 }
 
-/// A stretch in which the readings of all nodes stay as they are: how long, and
-/// who is heard of.
+/// A stretch in which the readings of all nodes are constant: its length, and the nodes
+/// that send heartbeats.
 type Stretch = (u64, [Option<Reading>; 3]);
 
 fn any_stretch() -> impl Strategy<Value = Stretch> {

@@ -1,4 +1,4 @@
-//! When a role goes back to the node that it was taken from.
+//! Tests of failback: a role returns to the node that it was taken from.
 
 use super::*;
 
@@ -45,7 +45,7 @@ fn a_successor_restores_what_its_predecessor_moved() {
     group.judge.resume(group.now(), [moved]);
     assert_eq!(group.go_on(60), None);
     assert_eq!(group.moved(60), Some(2));
-    // Where it was before all of them.
+    // The node that had it before all of them.
     let mut group = Group::calm();
     let moved = [
         group.change(Purpose::Relief, 2, 1, ago),
@@ -53,7 +53,7 @@ fn a_successor_restores_what_its_predecessor_moved() {
     ];
     group.judge.resume(group.now(), moved);
     assert_eq!(group.moved(600), Some(2));
-    // Not if it was given back, or somebody moved it since, or nothing came of it.
+    // Not if it was given back, or an operator moved it since, or the change failed.
     for purpose in [Purpose::Return, Purpose::Other] {
         let mut group = Group::calm();
         let changes = [

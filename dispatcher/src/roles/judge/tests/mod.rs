@@ -1,18 +1,18 @@
-//! When a role moves, and above all when it does not.
+//! Tests of when a role moves, and above all of when it does not.
 
 mod any_readings;
 mod coming_home;
 
 use super::*;
 
-/// Five nodes of ten cores, heard of every second; the role takes three.
+/// Five nodes of ten cores, with a heartbeat every second; the role takes three.
 struct Group {
     judge: Judge,
     names: Vec<NodeId>,
     second: u64,
     holder: usize,
     loads: [f64; 5],
-    /// What the forecasts say, and who is silent.
+    /// The forecasts, and the silent nodes.
     upper: [f64; 5],
     ahead: [f64; 5],
     silent: [bool; 5],
@@ -79,7 +79,7 @@ impl Group {
         }
     }
 
-    /// Hears of all in the next second and asks.
+    /// Passes the heartbeats of the next second and asks for a verdict.
     fn tick(&mut self) -> Verdict {
         self.second += 1;
         for node in (0..5).filter(|node| !self.silent[*node]) {
@@ -90,13 +90,13 @@ impl Group {
         self.judge.decide(now, &names[self.holder], &names)
     }
 
-    /// Goes on for so many seconds or until a verdict that is not to keep.
+    /// Continues for this many seconds or until a verdict other than keeping.
     fn go_on(&mut self, seconds: u64) -> Option<Verdict> {
         let mut ticks = (0..seconds).map(|_| self.tick());
         ticks.find(|verdict| !matches!(verdict, Verdict::Keep(_)))
     }
 
-    /// Goes on until the role moves, and carries it out.
+    /// Continues until the role moves, and carries it out.
     fn moved(&mut self, seconds: u64) -> Option<usize> {
         let (purpose, to) = match self.go_on(seconds)? {
             Verdict::Move { to, .. } => (Purpose::Relief, to),
@@ -112,7 +112,7 @@ impl Group {
         Some(self.holder)
     }
 
-    /// Returns a change that took two seconds and was over so long ago.
+    /// Returns a change that took two seconds and was over this long ago.
     fn change(&self, purpose: Purpose, from: usize, to: usize, ended: Duration) -> Change {
         Change {
             purpose,
@@ -124,7 +124,7 @@ impl Group {
         }
     }
 
-    /// Lets the judge go on after so many moves for load, all so long ago.
+    /// Resumes the judge after this many moves for load, all this long ago.
     fn resume(&mut self, moves: usize, ended: Duration) {
         let change = self.change(Purpose::Return, 1, 0, ended);
         let now = self.now();
@@ -132,7 +132,7 @@ impl Group {
     }
 }
 
-/// A judge that is given what it takes to keep a role says why.
+/// Returns the reason of a judge to keep a role.
 fn obstacle(verdict: &Verdict) -> Option<Obstacle> {
     verdict.assessment().obstacle
 }
@@ -307,7 +307,7 @@ fn with_no_candidate_nothing_moves() {
             let verdict = group.judge.decide(now, &holder, &candidates);
             assert!(matches!(verdict, Verdict::Keep(_)), "{verdict:?}");
         }
-        // Only asked about, never done.
+        // Only requested, never done.
         group.judge.changes = Changes::default();
     }
 }
