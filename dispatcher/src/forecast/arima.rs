@@ -1,11 +1,11 @@
 //! An autoregression on differences, fitted for each horizon directly.
 //!
-//! ARIMA(p,1,0) with long and averaged lags, as a ridge on changes: the target
-//! is the change until the horizon, so all coefficients zero is the naive
-//! forecast, which is what the penalty pulls towards. Direct multi-step
-//! estimation (Marcellino, Stock & Watson 2006) costs one cross-product per
-//! horizon and no iteration of one-step errors. All horizons share one Gram
-//! matrix, whose rows differ only by what came in the last hour.
+//! ARIMA(p,1,0) with long and averaged lags, as a ridge on changes: the target is the
+//! change until the horizon, so all coefficients zero is the naive forecast, towards
+//! which the penalty pulls. Direct multi-step estimation (Marcellino, Stock &
+//! Watson 2006) costs one cross-product per horizon and no iteration of one-step errors. All
+//! horizons share one Gram matrix, whose rows differ only by the samples of the last
+//! hour.
 
 use super::HORIZONS;
 use super::checkpoint::state;
@@ -34,9 +34,9 @@ impl Arima {
         }
     }
 
-    /// Learns from the newest sample of the window: what became of the moments
-    /// one horizon ago. `unit` tells the unit of change at a lag; a moment that
-    /// has none is not learned from.
+    /// Learns from the newest sample of the window, which is the outcome of the moments
+    /// one horizon ago. `unit` returns the unit of change at a lag; nothing is learned
+    /// from a moment that has none.
     pub(super) fn observe(&mut self, window: &Window, unit: impl Fn(usize) -> Option<f32>) {
         self.ridge.age();
         for (index, horizon) in HORIZONS.into_iter().enumerate() {
@@ -56,7 +56,7 @@ impl Arima {
         }
     }
 
-    /// Makes all that was learned weigh `share` of what it did.
+    /// Reduces the weight of everything learned to this share.
     pub(super) fn forget(&mut self, share: f32) {
         self.ridge.forget(share);
     }
@@ -90,7 +90,7 @@ mod tests {
         arima
     }
 
-    /// Returns what is expected after a single change of one, so many steps ago.
+    /// Returns the expected path after a single change of one, so many steps ago.
     fn response(arima: &Arima, ago: usize) -> Path {
         let mut values = [0.0; HISTORY_LEN];
         values[ago + 1..].fill(-1.0);

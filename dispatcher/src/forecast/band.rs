@@ -1,9 +1,8 @@
-//! The quantiles around a path, or of the peaks along it.
+//! Band: the quantiles around a path, or of the peaks along it.
 //!
-//! For each horizon a median and a 90 % quantile by online regression; the
-//! 99 % quantile is the latter's distance from the median times a factor that
-//! is tracked, since so few outcomes lie beyond it that it could not be
-//! learned cue by cue.
+//! For each horizon a median and a 90 % quantile by online regression. The 99 % quantile
+//! is the latter's distance from the median times a factor that is tracked, since so few
+//! outcomes lie beyond it that it could not be learned cue by cue.
 
 use std::array::from_fn;
 
@@ -15,23 +14,23 @@ use super::window::Window;
 
 /// The half-life of the usual error, in steps.
 const ERROR_HALF_LIFE: f32 = 1440.0;
-/// How wide a band is before it has learned, in units times the root of the
-/// horizon: for a normal random walk 1.6 would do, so it is wide.
+/// Width of a band before it has learned, in units times the root of the horizon: for a
+/// normal random walk 1.6 would be enough, so it is wide.
 const WIDTH_START: f32 = 2.0;
-/// Outcomes after which the band is all its own.
+/// Outcomes after which the initial width no longer counts.
 const LEARNED_AFTER: f32 = 40.0;
 /// The distance of the 99 % quantile, in those of the 90 % one: 1.8 if normal.
 const FACTOR_START: f32 = 2.0;
 const FACTOR_MAX: f32 = 50.0;
-/// How much a miss widens the factor.
+/// Rate at which a miss widens the factor.
 const FACTOR_RATE: f32 = 0.05;
-/// The cue that holds what the experts expect.
+/// The index of the cue with the change that the experts expect.
 const BASE: usize = CUES - 1;
-/// A cue beyond this many units says no more; the experts may expect more.
+/// Bounds of the cues, in units: larger for the change that the experts expect.
 const CUE_MAX: f32 = 8.0;
 const BASE_MAX: f32 = 60.0;
 
-/// What the quantiles of one moment depend on.
+/// The cues of one moment, on which its quantiles depend.
 #[derive(Clone, Debug)]
 pub(super) struct Moment {
     unit: f32,
@@ -39,7 +38,8 @@ pub(super) struct Moment {
 }
 
 impl Moment {
-    /// Reads the moment `lag` steps ago; `span` is how far the recent peak lies back.
+    /// Reads the moment `lag` steps ago; `span` is the length in which the recent peak is
+    /// looked for.
     pub(super) fn new(window: &Window, lag: usize, origin: &Origin, span: usize) -> Self {
         let unit = origin.unit;
         let scaled = |change: f32| (change / unit).clamp(-CUE_MAX, CUE_MAX);
@@ -89,7 +89,7 @@ pub(super) struct Band<const N: usize> {
     p90: [Quantile; N],
     corrections: [Correction; N],
     factors: [f32; N],
-    /// Usual distances of what came from the path.
+    /// The usual distances of outcomes from the path.
     errors: [f32; N],
     scored: [f32; N],
 }
@@ -115,7 +115,7 @@ impl<const N: usize> Band<N> {
         }
     }
 
-    /// Takes note of how large the cues of a moment are.
+    /// Records the size of the cues of a moment.
     pub(super) fn observe(&mut self, moment: &Moment) {
         self.scale.observe(&moment.cues);
     }
@@ -135,15 +135,15 @@ impl<const N: usize> Band<N> {
         }
     }
 
-    /// Returns by how much the band is wider for want of outcomes, in units.
+    /// Returns the extra width of the band for lack of outcomes, in units.
     fn ignorance(&self, index: usize) -> f32 {
         #[allow(clippy::cast_precision_loss, reason = "a small count")]
         let root = (self.horizons[index] as f32).sqrt();
         WIDTH_START * root * (1.0 - self.scored[index] / LEARNED_AFTER).max(0.0)
     }
 
-    /// Learns what came after a moment, given what was said then; `stride`
-    /// moments lie between two that are learned from.
+    /// Learns from the outcome of a moment, given its forecast; there are `stride`
+    /// moments from one that is learned from to the next.
     pub(super) fn learn(
         &mut self,
         index: usize,
@@ -179,15 +179,15 @@ mod tests {
 
     const UNIT: f32 = 0.5;
 
-    /// A moment at which nothing but the burst is told.
+    /// A moment of which only the burst is known.
     fn moment(burst: f32) -> Moment {
         let mut cues = [0.0; CUES];
         (cues[0], cues[2]) = (1.0, burst);
         Moment { unit: UNIT, cues }
     }
 
-    /// Learns what comes at the first horizon; returns the share of outcomes
-    /// within the 50, 90 and 99 % quantile after the first 2000.
+    /// Learns from outcomes at the first horizon; returns the share of outcomes within
+    /// the 50, 90 and 99 % quantile after the first 2000.
     fn coverage(outcomes: &[f64], burst: impl Fn(usize) -> f32) -> [f64; 3] {
         let mut band = Band::new(&HORIZONS);
         let mut within = [0.0; 3];

@@ -1,9 +1,9 @@
-//! Means and largest values of what heartbeats tell, over spans of wall time.
+//! Bins: means and largest values of heartbeat figures, over spans of wall time.
 //!
-//! Spans of one length follow each other without a gap; a shift moves all of
-//! them, so that those of many nodes do not end at once. A span closes when a
-//! value of a later one comes, however much later that is. Values of a span
-//! that is over are ignored: a clock went back.
+//! Spans of one length follow each other without a gap. A shift moves all of them, so
+//! that those of many nodes do not end at once. A span closes when a value of a later one
+//! arrives, however much later that is. Values of a span that is over are ignored: a
+//! clock went back.
 
 use rolecast_common::time::WallTime;
 
@@ -45,8 +45,8 @@ impl Bins {
         }
     }
 
-    /// Takes what was measured at one moment, and returns the span that is over
-    /// by it, if one is. Values that are not all finite are refused.
+    /// Adds the values of one moment, and returns the span that ends by it, if one does.
+    /// Values that are not all finite are refused.
     pub(super) fn add(&mut self, at: WallTime, values: &[f64; RESOURCES]) -> Option<Bin> {
         if values.iter().any(|value| !value.is_finite()) {
             return None;

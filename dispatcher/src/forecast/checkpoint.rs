@@ -1,13 +1,12 @@
-//! A forecaster's state as bytes, so that a restart forgets nothing.
+//! Checkpoints: a forecaster's state as bytes, so that a restart loses nothing.
 //!
-//! The form is a header (format, model, length), the fields one after another
-//! in little-endian, and a checksum. It is read back exactly: a forecaster
-//! that was saved and loaded forecasts bit for bit what the original would. A
-//! state of another format, a damaged one, or one that no samples can have led to
-//! is refused as a whole: one with a number that is not finite, a place beyond its
-//! ring, or counts and numbers that do not agree. The checksum notices damage, not
-//! malice: whoever may write the bucket may write what they like, and gets
-//! forecasts that are finite and clamped.
+//! The form is a header (format, model, length), the fields one after another in
+//! little-endian, and a checksum. It is read back exactly: a forecaster that was saved
+//! and loaded forecasts bit for bit the same as the original. A state of another format,
+//! a damaged one, or one that no samples can have led to is refused as a whole: one with
+//! a number that is not finite, a place beyond its ring, or counts and numbers that do
+//! not agree. The checksum detects damage, not malice: a party that may write the bucket
+//! may write any state, and gets forecasts that are finite and clamped.
 
 use std::time::Duration;
 
@@ -15,16 +14,16 @@ use rolecast_common::fnv::fnv1a;
 
 use super::{Forecaster, Model, Stack};
 
-/// Changes whenever any field of any part does.
+/// Version of the format; changes whenever any field of any part does.
 const FORMAT: u32 = 1;
-/// The kind of a stack; forecasters have the place of their model.
+/// The kind of a stack; forecasters have the index of their model.
 const STACK: u16 = 1000;
 
-/// What can be written and read back.
+/// A state that can be written and read back.
 pub(super) trait State {
     fn save(&self, out: &mut Vec<u8>);
 
-    /// Reads the state over this one; `None` if the bytes are not of one.
+    /// Reads a state into this one; `None` if the bytes are not one.
     fn load(&mut self, from: &mut &[u8]) -> Option<()>;
 }
 
@@ -101,7 +100,7 @@ impl State for Option<u64> {
     }
 }
 
-/// Appends a state with a header and a checksum; `kind` tells states apart.
+/// Appends a state with a header and a checksum; `kind` distinguishes states.
 fn seal(kind: u16, state: &impl State, out: &mut Vec<u8>) {
     let start = out.len();
     FORMAT.save(out);
@@ -115,7 +114,7 @@ fn seal(kind: u16, state: &impl State, out: &mut Vec<u8>) {
     sum.save(out);
 }
 
-/// Takes a sealed state off the front of `from`.
+/// Removes a sealed state from the front of `from`.
 fn unseal(kind: u16, state: &mut impl State, from: &mut &[u8]) -> Option<()> {
     let all = *from;
     let (mut format, mut found, mut len) = (0u32, 0u16, 0u32);
@@ -140,8 +139,8 @@ impl Forecaster {
         seal(kind(self.model), self, out);
     }
 
-    /// Takes a state off the front of `from`; `None` if there is none of this
-    /// model that is whole.
+    /// Removes a state from the front of `from`; `None` if there is no whole one of this
+    /// model.
     pub fn load(model: Model, step: Duration, capacity: f64, from: &mut &[u8]) -> Option<Self> {
         let mut forecaster = Self::new(model, step, capacity);
         unseal(kind(model), &mut forecaster, from)?;
@@ -155,8 +154,7 @@ impl Stack {
         seal(STACK, self, out);
     }
 
-    /// Takes coefficients off the front of `from`; `None` if there are none that
-    /// are whole.
+    /// Removes coefficients from the front of `from`; `None` if there are no whole ones.
     pub fn load(from: &mut &[u8]) -> Option<Self> {
         let mut stack = Self::default();
         unseal(STACK, &mut stack, from)?;
@@ -240,7 +238,8 @@ mod tests {
         }
     }
 
-    /// Where fields of a forecaster lie behind the header, in the order of the fields.
+    /// The offsets of a forecaster's fields behind the header, in the order of the
+    /// fields.
     const NUMBER: usize = 4 + 2 + 4 + 1;
     const HISTORY_HEAD: usize = NUMBER + 8 + 4 * 128;
     const HISTORY_COUNT: usize = HISTORY_HEAD + 2;

@@ -1,10 +1,10 @@
-//! How many jobs of a category arrive, and how many will.
+//! Demand: arrivals of a category's jobs, past and expected.
 //!
-//! Jobs arrive in the stream, not here. What arrived is how much more the
-//! stream would hold had nothing been settled: the number it holds plus the
-//! number settled. The two are read at moments a little apart, so that the sum
-//! may dip; it counts where it rises above all it was before. Arrivals are
-//! counted in minutes of wall time, and forecast as any series is.
+//! Jobs arrive in the stream, not here. Arrivals are the increase of what the stream
+//! would hold had nothing been settled: the number it holds plus the number settled. The
+//! two are read at moments a little apart, so the sum may dip; it counts where it rises
+//! above all former values. Arrivals are counted in minutes of wall time, and forecast as
+//! any series is.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,10 +14,10 @@ use rolecast_common::time::WallTime;
 use super::{Forecaster, HORIZON_MAX, Model, Stack};
 
 const STEP_S: u32 = 60;
-/// A sum that falls by more than what was settled lately and this means that
-/// jobs were deleted from the stream.
+/// Fall of the sum beyond recent settlements that means that jobs were deleted from the
+/// stream.
 const DIP_MAX: u64 = 100;
-/// With fewer arrivals a minute the median is zero most of the time.
+/// Arrivals a minute below which the median is zero most of the time.
 const RARE: f64 = 1.0;
 
 /// The arrivals of one category.
@@ -56,7 +56,7 @@ impl Demand {
         self.forecaster.set_stack(Arc::clone(stack));
     }
 
-    /// Takes how many jobs the stream holds, and how many were settled since the start.
+    /// Records the number of jobs in the stream, and of those settled since the start.
     pub fn observe(&mut self, at: WallTime, held: u64, settled: u64) {
         let arrived = self.arrived(held, settled);
         let number = at.as_millis() / (u64::from(STEP_S) * 1000);
@@ -79,7 +79,7 @@ impl Demand {
             is_whole: true,
         };
         if number < closed.number {
-            // The clock was set: what it told before is of no use.
+            // The clock was set: its former times are of no use.
             *self.forecaster = forecaster(self.model);
             self.is_known = false;
             return;
@@ -92,7 +92,7 @@ impl Demand {
         }
     }
 
-    /// Returns how many jobs a minute are expected to arrive until then.
+    /// Returns the number of jobs a minute that are expected to arrive until then.
     pub fn per_minute(&self, seconds: u32) -> Option<f64> {
         if !self.is_known {
             return None;
@@ -107,7 +107,7 @@ impl Demand {
         Some(mean(counts))
     }
 
-    /// Returns how many arrived since the last time.
+    /// Returns the number of arrivals since the last call.
     fn arrived(&mut self, held: u64, settled: u64) -> u64 {
         let sum = held.saturating_add(settled);
         let settled_lately = settled.saturating_sub(self.settled);

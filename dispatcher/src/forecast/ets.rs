@@ -12,7 +12,7 @@ const DAMPING: f32 = 0.95;
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Ets {
-    /// How far the level is above the newest sample.
+    /// The level, relative to the newest sample.
     above: f32,
     trend: f32,
 }
@@ -20,7 +20,7 @@ pub(super) struct Ets {
 state!(Ets { above, trend });
 
 impl Ets {
-    /// Takes by how much the newest sample is above the one before.
+    /// Learns the change from the sample before to the newest one.
     pub(super) fn observe(&mut self, change: f32) {
         let expected = self.above + DAMPING * self.trend - change;
         let level = (1.0 - LEVEL_WEIGHT) * expected;

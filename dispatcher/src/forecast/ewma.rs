@@ -9,14 +9,14 @@ const WEIGHT: f32 = 0.2;
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Ewma {
-    /// How far the level is above the newest sample.
+    /// The level, relative to the newest sample.
     above: f32,
 }
 
 state!(Ewma { above });
 
 impl Ewma {
-    /// Takes by how much the newest sample is above the one before.
+    /// Learns the change from the sample before to the newest one.
     pub(super) fn observe(&mut self, change: f32) {
         self.above = (1.0 - WEIGHT) * (self.above - change);
     }

@@ -16,7 +16,7 @@ use super::vote::Opinions;
 use super::window::{Path, Window};
 use super::{naive, seasonal_naive};
 
-/// What the experts have learned; the naive ones learn nothing.
+/// The state of the experts; the naive ones have none.
 #[derive(Clone, Debug)]
 pub(super) struct Experts {
     ewma: Ewma,
@@ -53,15 +53,15 @@ impl Experts {
         self.stack = stack;
     }
 
-    /// Forgets the recent past, not what was learned.
+    /// Forgets the recent past, but nothing learned.
     pub(super) fn forget(&mut self) {
         self.ewma = Ewma::default();
         self.ets = Ets::default();
         self.lstm = Lstm::default();
     }
 
-    /// Lets every expert learn from the newest sample and forecast. `unit` is
-    /// that of the moment so many steps ago, if anything is learned of it.
+    /// Lets every expert learn from the newest sample and forecast. `unit` returns the
+    /// unit of the moment so many steps ago, if it is learned from.
     pub(super) fn ask(
         &mut self,
         history: &History,

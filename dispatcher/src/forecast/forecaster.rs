@@ -1,10 +1,9 @@
 //! The forecaster of one series: experts, their vote, and its quantiles.
 //!
-//! With each sample: 1. what was forecast for this moment is scored, and the
-//! experts, their weights and the quantiles learn from it; 2. every expert
-//! forecasts anew; 3. the vote makes one path of it, the quantiles a band, and
-//! both are kept until asked for. Nothing is allocated, and nothing but the
-//! samples is looked at.
+//! With each sample: 1. the forecasts for this moment are scored, and the experts, their
+//! weights and the quantiles learn from it; 2. every expert forecasts anew; 3. the vote
+//! makes one path of these, the quantiles a band, and both are kept until they are read.
+//! Nothing is allocated, and nothing but the samples is used.
 
 use std::array::from_fn;
 use std::sync::Arc;
@@ -25,11 +24,11 @@ use super::{HORIZON_MAX, HORIZONS, MEMBERS, Model, PEAK_HORIZONS, Quantiles};
 
 /// Samples missing in a row after which the recent past is forgotten.
 const GAP_MAX: u64 = HORIZON_MAX as u64;
-/// The largest value taken; larger ones are cut. Squares of it stay finite.
+/// The largest accepted value; larger ones are cut. Squares of it stay finite.
 const VALUE_MAX: f64 = 1e15;
 /// The largest number in a checkpoint: a sample each millisecond for 8,900 years.
 const NUMBER_MAX: u64 = 1 << 48;
-/// Horizons that are scored at every step; they come first.
+/// Number of horizons that are scored at every step; they are the first ones.
 const SHORT_COUNT: u64 = {
     let mut count = 0;
     while STRIDES[count] == 1 {
@@ -37,10 +36,10 @@ const SHORT_COUNT: u64 = {
     }
     count as u64
 };
-/// How far back the recent peak lies that the band looks at, in steps.
+/// Steps in which the band looks for the recent peak.
 const SPAN: usize = 15;
 
-/// Forecasts one series of evenly spaced samples.
+/// Forecaster of one series of evenly spaced samples.
 #[derive(Clone, Debug)]
 pub struct Forecaster {
     pub(super) model: Model,
@@ -100,10 +99,10 @@ impl Forecaster {
         }
     }
 
-    /// Returns whether samples can have led here. Numbers are subtracted from each other
+    /// Whether samples can have led to this state. Numbers are subtracted from each other
     /// and counted on from, so those of a checkpoint have to agree.
     pub(super) fn is_possible(&self) -> bool {
-        // Steps taken since the recent past was forgotten last.
+        // Steps since the recent past was last forgotten.
         let steps = self.history.count();
         let first_lag = self.origins.first_lag();
         let is_recent_possible = match self.number {
@@ -132,19 +131,19 @@ impl Forecaster {
         self.capacity = capacity.max(0.0);
     }
 
-    /// Takes the sample with this number: its time divided by the step, counted
-    /// from a midnight. `None` and what is not finite are missing, as are
-    /// numbers passed over; a number not above the last one is ignored.
+    /// Learns from the sample with this number: its time divided by the step, counted
+    /// from a midnight. `None` and values that are not finite are missing, and so are
+    /// skipped numbers; a number not above the last one is ignored.
     pub fn observe(&mut self, number: u64, sample: Option<f64>) {
         self.observe_with_peak(number, sample, sample);
     }
 
-    /// Takes a sample that is the mean of a span, with the span's largest value.
+    /// Learns from a sample that is the mean of a span, with the span's largest value.
     pub fn observe_with_peak(&mut self, number: u64, mean: Option<f64>, peak: Option<f64>) {
         if self.number.is_some_and(|last| number <= last) {
             return;
         }
-        // What is missing is told by the next sample's number.
+        // A missing sample is known from the number of the next one.
         let Some(sample) = mean.filter(|mean| mean.is_finite()) else {
             return;
         };
@@ -158,14 +157,14 @@ impl Forecaster {
         self.take(number, sample, peak.unwrap_or(sample));
     }
 
-    /// Returns what is expected so many steps after the last sample.
+    /// Returns the expected value so many steps after the last sample.
     pub fn predict(&self, horizon: u32) -> Quantiles {
         let changes = interpolate(&HORIZONS, &self.path, horizon);
         self.bounded(changes)
     }
 
-    /// Returns what the largest value within so many steps is expected to be:
-    /// no less than what is expected of any of them.
+    /// Returns the expected largest value within so many steps: no less than that of any
+    /// single step.
     pub fn predict_peak(&self, horizon: u32) -> Quantiles {
         let changes = interpolate(&PEAK_HORIZONS, &self.peaks, horizon);
         let until = HORIZONS.into_iter().filter(|step| *step < horizon);
@@ -179,7 +178,7 @@ impl Forecaster {
         )
     }
 
-    /// Returns how much of the forecast at this horizon each model is.
+    /// Returns the share of each model in the forecast at this horizon.
     pub fn weights(&self, horizon: u32) -> Vec<(Model, f64)> {
         if self.model != Model::Ensemble {
             return vec![(self.model, 1.0)];
@@ -189,12 +188,12 @@ impl Forecaster {
         Model::ALL.into_iter().zip(weights).collect()
     }
 
-    /// Returns how good the forecasts at this horizon were lately.
+    /// Returns the recent accuracy of the forecasts at this horizon.
     pub fn accuracy(&self, horizon: u32) -> Accuracy {
         self.scores.accuracy(nearest(horizon))
     }
 
-    /// Returns the last samples, oldest first, at most so many.
+    /// Returns at most `count` of the last samples, oldest first.
     pub fn recent(&self, count: usize) -> Vec<f64> {
         let known = usize::try_from(self.history.count()).unwrap_or(usize::MAX);
         let count = count.min(known).min(super::history::HISTORY_LEN);
@@ -204,12 +203,12 @@ impl Forecaster {
             .collect()
     }
 
-    /// Returns what can be learned for the stack from the last sample.
+    /// Returns the lesson for the stack from the last sample.
     pub fn lesson(&self) -> Option<Lesson> {
         self.lesson
     }
 
-    /// Returns the changes as values within what is possible.
+    /// Returns the changes as values within the possible range.
     fn bounded(&self, changes: Quantiles) -> Quantiles {
         let last = f64::from(self.history.value(0));
         let bounded = |change: f64| (last + change).clamp(0.0, self.capacity);
@@ -219,14 +218,14 @@ impl Forecaster {
         Quantiles { p50, p90, p99 }
     }
 
-    /// Forgets the recent past, not what was learned.
+    /// Forgets the recent past, but nothing learned.
     fn forget(&mut self) {
         self.history = History::default();
         self.origins = Origins::default();
         self.experts.forget();
     }
 
-    /// Goes on without a sample: the last one stands for it, and nothing is learned.
+    /// Continues without a sample: the last one stands for it, and nothing is learned.
     fn miss(&mut self, number: u64) {
         let last = self.history.value(0);
         self.history.push(last);
@@ -264,7 +263,7 @@ impl Forecaster {
         self.issue(number, &window, &opinions, &base);
     }
 
-    /// Scores what was forecast for now.
+    /// Scores the forecasts for this moment.
     fn score(&mut self, number: u64, window: &Window) {
         for (index, horizon) in HORIZONS.into_iter().enumerate() {
             let lag = horizon as usize;
@@ -288,8 +287,8 @@ impl Forecaster {
             self.band.learn(index, STRIDES[index], &moment, said, came);
             self.scores
                 .score(index, came, issued.spread.p50, issued.spread.p90);
-            // One lesson a sample: of the long horizons whenever one is scored,
-            // of the short ones in turn.
+            // One lesson a sample: of the long horizons whenever one is scored, of the
+            // short ones in turn.
             if STRIDES[index] > 1 || number % SHORT_COUNT == index as u64 {
                 self.lesson = Some(Lesson {
                     horizon_index: u8::try_from(index).expect("there are few horizons"),
@@ -364,7 +363,7 @@ fn nearest(horizon: u32) -> usize {
     index.unwrap_or(HORIZONS.len() - 1)
 }
 
-/// Joins the forecasts at the horizons by lines.
+/// Interpolates the forecasts at the horizons by lines.
 fn interpolate(horizons: &[u32], spreads: &[Spread], horizon: u32) -> Quantiles {
     let horizon = horizon.clamp(1, HORIZON_MAX);
     let above = horizons.iter().position(|step| *step >= horizon);

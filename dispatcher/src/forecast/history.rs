@@ -1,18 +1,18 @@
-//! The recent samples of one series, and how much it moves.
+//! The recent samples of one series, and its volatility.
 //!
-//! Every model reads the same ring of samples. Volatility is the mean absolute
-//! change from one sample to the next, exponentially weighted (J. P. Morgan's
-//! RiskMetrics 1996 weighs squares; absolute values shrug off spikes), with
-//! several memories: forecasts are made and judged in its unit, so that a
-//! series in bytes and one in cores are alike to every model.
+//! Every model reads the same ring of samples. Volatility is the mean absolute change
+//! from one sample to the next, exponentially weighted (J. P. Morgan's RiskMetrics 1996
+//! weighs squares; absolute values are less sensitive to spikes), with several memories.
+//! Forecasts are made and scored in its unit, so that a series in bytes and one in cores
+//! are alike to every model.
 
 use super::checkpoint::state;
 use super::place::Place;
 
 /// Samples kept: the longest horizon behind the longest feature, and a little.
 pub(super) const HISTORY_LEN: usize = 128;
-/// Half-lives of the volatilities, in steps, from bursts to what is usual
-/// (measured on real series; a factor of three to ten apart).
+/// Half-lives of the volatilities, in steps, from bursts to the usual one (measured on
+/// real series; a factor of three to ten apart).
 const HALF_LIVES: [f32; 4] = [10.0, 30.0, 120.0, 4320.0];
 /// The usual volatility's share in the unit: a burst must not follow upon
 /// nothing (measured).
@@ -38,9 +38,9 @@ state!(Volatility {
 #[derive(Clone, Debug)]
 pub struct History {
     ring: [f32; HISTORY_LEN],
-    /// Where the newest sample is.
+    /// The place of the newest sample.
     head: Place<HISTORY_LEN>,
-    /// Samples taken so far.
+    /// Number of samples so far.
     count: u64,
     volatility: Volatility,
     /// The mean absolute value, with the longest memory.
@@ -97,8 +97,8 @@ impl History {
         self.volatility
     }
 
-    /// Returns the unit of change: volatility, short and some long; never zero,
-    /// nor so small that rounding looks like change.
+    /// Returns the unit of change: short volatility and a part of the long one; never
+    /// zero, nor so small that rounding looks like change.
     pub fn unit(&self) -> f32 {
         let floor = 1e-5 * self.level + f32::MIN_POSITIVE.sqrt();
         let volatility = self.volatility.short + USUAL_SHARE * self.volatility.usual;

@@ -1,15 +1,15 @@
-//! Forecasts of what others use on a node: its own duties, neighbours, cron.
+//! Forecasts of the use by others on a node: its own duties, neighbours, cron.
 //!
-//! Only that part is forecast. What our own jobs use is known from the ledger,
-//! and forecasting the sum would teach the model our own decisions.
+//! Only that part is forecast. The use by our own jobs is known from the ledger, and
+//! forecasting the sum would teach the model our own decisions.
 //!
-//! [`Forecaster`] forecasts one series of evenly spaced samples. Read on in
-//! this order: `history` and `window` (what is known), the experts (`naive` to
-//! `stack`), `vote` (how far each is believed), `band` with `quantile` (how
-//! wrong it may be), `pending` and `score` (what became of it).
+//! [`Forecaster`] forecasts one series of evenly spaced samples. Read on in this order:
+//! `history` and `window` (the recent samples), the experts (`naive` to `stack`), `vote`
+//! (the weight of each), `band` with `quantile` (the quantiles), `pending` and `score`
+//! (the accuracy).
 //!
-//! [`Rhythm`] forecasts means over the next seconds and minutes, where load comes
-//! in pulses whose period is not known beforehand.
+//! [`Rhythm`] forecasts means over the next seconds and minutes, where load has pulses of
+//! an unknown period.
 
 mod arima;
 mod band;
@@ -53,10 +53,10 @@ pub const HORIZONS: [u32; 9] = [1, 2, 3, 5, 8, 15, 25, 40, 60];
 pub const PEAK_HORIZONS: [u32; 4] = [1, 5, 15, 60];
 /// The longest horizon, in steps.
 pub const HORIZON_MAX: u32 = 60;
-/// Experts that vote.
+/// Number of experts that vote.
 const MEMBERS: usize = 8;
 
-/// A way to forecast.
+/// A forecasting model.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Model {
     Naive,
@@ -67,7 +67,7 @@ pub enum Model {
     Prophet,
     Lstm,
     Stack,
-    /// All of them, each believed as far as it was right lately.
+    /// All of them, each weighted by its recent accuracy.
     #[default]
     Ensemble,
 }
@@ -103,14 +103,14 @@ impl Model {
         Self::ALL.into_iter().find(|model| model.name() == name)
     }
 
-    /// Returns the expert's place among those that vote.
+    /// Returns the expert's index among those that vote.
     fn member(self) -> Option<usize> {
         let place = Self::ALL.into_iter().position(|model| model == self);
         place.filter(|place| *place < MEMBERS)
     }
 }
 
-/// What is expected: values that will not be exceeded in 50, 90 and 99 of 100 cases.
+/// A forecast: values that will not be exceeded in 50, 90 and 99 of 100 cases.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Quantiles {
     pub p50: f64,

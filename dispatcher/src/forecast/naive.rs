@@ -1,5 +1,5 @@
-//! The naive forecast: it stays as it was measured last. It costs nothing, and
-//! a model that does not beat it is not worth its own cost.
+//! The naive forecast: the last measured value stays. It costs nothing, and a model that
+//! does not beat it is not worth its own cost.
 
 use super::window::Path;
 

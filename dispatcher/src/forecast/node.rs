@@ -1,13 +1,12 @@
-//! What others will use on one node, for each of its resources.
+//! Forecasts of the use by others on one node, for each of its resources.
 //!
-//! Two series a resource: means of a few seconds (ten, unless the config says
-//! otherwise), which tell the next minutes, and means of a minute, which tell
-//! the next hour. Placement asks for
-//! peaks until a few fixed horizons; they are worked out when a span closes and
-//! kept. A peak of memory is one of a single heartbeat; one of a rate is of ten
-//! seconds, for a busy second hurts nobody. Until the first span is over, what
-//! the last heartbeat said is expected to stay. Means over the next seconds and
-//! minutes, where load often comes in pulses, are the `rhythm`'s.
+//! There are two series for each resource: means of a few seconds (ten, unless configured
+//! otherwise) for the next minutes, and means of a minute for the next hour. Placement
+//! asks for peaks until a few fixed horizons; they are computed when a span closes and
+//! kept. A peak of memory is one of a single heartbeat; one of a rate is of ten seconds,
+//! because a busy second does no harm. Until the first span is over, the values of the
+//! last heartbeat are expected to stay. Means over the next seconds and minutes, where
+//! load often has pulses, are in `rhythm`.
 
 use std::array::from_fn;
 use std::sync::Arc;
@@ -23,28 +22,29 @@ use super::bins::{Bin, Bins, RESOURCES};
 use super::rhythm::{BUCKETS, Rhythm};
 use super::{Forecaster, HORIZON_MAX, Lesson, Model, Quantiles, Stack};
 
-/// Until when peaks are kept ready, in seconds.
+/// Horizons until which peaks are kept ready, in seconds.
 pub(super) const HORIZONS_S: [u32; AHEAD_COUNT] = [1, 10, 60, 300, 900, 3600];
-/// How many these are.
+/// Number of these horizons.
 pub const AHEAD_COUNT: usize = 6;
 const FAR_STEP_S: u32 = 60;
 const SHOWN_STEP_S: u32 = 300;
-/// Means of five minutes that are kept to be shown: an hour.
+/// Means of five minutes that are kept for display: an hour.
 const SHOWN_COUNT: usize = 12;
-/// Where memory is among the resources.
+/// The index of memory among the resources.
 const MEMORY: usize = 1;
-/// A clock that goes back further was wrong before: all is begun anew.
+/// The largest step back of a clock; after a larger one it was wrong before, and
+/// everything restarts.
 const BACK_MAX: Duration = Duration::from_secs(3600);
 
-/// How forecasts are made, and what they do.
+/// Parameters of the forecasts, and of their use.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Params {
     pub mode: ForecastMode,
     pub model: Model,
-    /// How far apart the samples of the near future are, in seconds; the far
-    /// future has a minute.
+    /// Distance between the samples of the near future, in seconds; in the far future it
+    /// is a minute.
     pub step_s: u32,
-    /// How sure to be that there will be room.
+    /// The probability with which there will be room.
     pub quantile: Quantile,
 }
 
@@ -93,7 +93,7 @@ impl Ahead {
         (0..AHEAD_COUNT).map(Self)
     }
 
-    /// Returns its place among all horizons.
+    /// Returns its index among all horizons.
     pub fn index(self) -> usize {
         self.0
     }
@@ -114,7 +114,7 @@ pub struct NodeForecast {
     pub(super) near: Series,
     pub(super) far: Series,
     shown: Bins,
-    /// The next seconds; a restart relearns it in a few cycles.
+    /// The forecast of the next seconds; a restart relearns it in a few cycles.
     rhythm: Box<Rhythm>,
     /// The last means of five minutes; the oldest is overwritten.
     ring: [[f64; RESOURCES]; SHOWN_COUNT],
@@ -126,14 +126,14 @@ pub struct NodeForecast {
     last: Option<WallTime>,
     likely: Peaks,
     safe: Peaks,
-    /// The same with what the last heartbeat said, as placement reads them.
+    /// The same joined with the last heartbeat, as placement reads them.
     likely_ready: [Resources; AHEAD_COUNT],
     safe_ready: [Resources; AHEAD_COUNT],
-    /// Forecasters whose lesson has not been taken, a bit each.
+    /// Forecasters whose lesson has not been taken, one bit each.
     lessons: u8,
 }
 
-/// The series of one step, one a resource.
+/// The series of one step, one for each resource.
 #[derive(Clone, Debug)]
 pub(super) struct Series {
     pub(super) step_s: u32,
@@ -154,7 +154,7 @@ impl Series {
         }
     }
 
-    /// Begins anew in place.
+    /// Restarts in place.
     fn reset(&mut self, model: Model, shift_ms: u64) {
         let step = Duration::from_secs(u64::from(self.step_s));
         for forecaster in &mut self.forecasters {
@@ -172,7 +172,7 @@ impl Series {
         self.is_known = true;
     }
 
-    /// Returns how many steps reach so far.
+    /// Returns the number of steps that cover this time.
     pub(super) fn steps(&self, seconds: u32) -> u32 {
         seconds.div_ceil(self.step_s).clamp(1, HORIZON_MAX)
     }
@@ -204,7 +204,7 @@ impl NodeForecast {
         forecast
     }
 
-    /// Takes what others use by a heartbeat that came at this moment.
+    /// Learns the use by others from a heartbeat that arrived at this moment.
     pub fn observe(&mut self, node: &NodeId, at: WallTime, used: Resources, capacity: Resources) {
         if self.last.is_some_and(|last| last.since(at) > BACK_MAX) {
             self.reset(node);
@@ -248,7 +248,7 @@ impl NodeForecast {
         }
     }
 
-    /// Returns the largest use expected until then, at the quantile configured.
+    /// Returns the largest use expected until then, at the configured quantile.
     pub fn safe(&self, ahead: Ahead) -> Resources {
         self.safe_ready[ahead.0]
     }
@@ -258,13 +258,13 @@ impl NodeForecast {
         self.likely_ready[ahead.0]
     }
 
-    /// Returns the mean use expected in each bucket from the last heartbeat on;
-    /// resources as CPU, memory, network, disk.
+    /// Returns the mean use expected in each bucket from the last heartbeat on; resources
+    /// as CPU, memory, network, disk.
     pub fn expected(&self) -> &[[f32; RESOURCES]; BUCKETS] {
         self.rhythm.expected()
     }
 
-    /// Adds what can be learned from the newest samples, each once.
+    /// Adds the lessons from the newest samples, each once.
     pub fn take_lessons(&mut self, lessons: &mut Vec<Lesson>) {
         let due = std::mem::take(&mut self.lessons);
         let all = self.near.forecasters.iter().chain(&self.far.forecasters);
@@ -275,7 +275,7 @@ impl NodeForecast {
         }
     }
 
-    /// Returns what was learned, as bytes; `None` before anything was.
+    /// Returns the learned state as bytes; `None` before there is any.
     pub fn save(&self) -> Option<Vec<u8>> {
         if !self.near.is_known {
             return None;
@@ -290,14 +290,14 @@ impl NodeForecast {
         Some(bytes)
     }
 
-    /// Reads what was saved of a node; `None` if it is damaged, of another model,
-    /// step or form.
+    /// Returns the saved state of a node; `None` if it is damaged, or of another model,
+    /// step or format.
     pub fn load(node: &NodeId, params: Params, mut bytes: &[u8]) -> Option<Self> {
         let mut forecast = Self::new(node, params, &Arc::default());
         let (step_s, rest) = bytes.split_first_chunk()?;
         let (last, rest) = rest.split_first_chunk()?;
         bytes = rest;
-        // The numbers of samples mean something else with another step.
+        // The numbers of samples have another meaning with another step.
         if u32::from_le_bytes(*step_s) != params.step_s {
             return None;
         }
@@ -307,7 +307,7 @@ impl NodeForecast {
             let step = Duration::from_secs(u64::from(series.step_s));
             for forecaster in &mut series.forecasters {
                 let loaded = Forecaster::load(params.model, step, f64::INFINITY, &mut bytes)?;
-                // One of a time to come would ignore what is measured until then.
+                // A number in the future would have everything ignored until then.
                 let latest = series.bins.number(last + BACK_MAX);
                 if loaded.number().is_some_and(|number| number > latest) {
                     return None;
@@ -343,8 +343,8 @@ impl NodeForecast {
         self.set_stack(&Arc::clone(&self.stack));
     }
 
-    /// Bounds the forecasts by what the node has, where that is known; returns
-    /// whether that changed.
+    /// Bounds the forecasts by the node's capacity, where that is known; returns whether
+    /// that changed.
     fn limit(&mut self, capacity: [f64; RESOURCES]) -> bool {
         let capacity = capacity.map(|has| if has > 0.0 { has } else { f64::INFINITY });
         if capacity == self.capacity {
@@ -359,7 +359,7 @@ impl NodeForecast {
         true
     }
 
-    /// Works out the peaks until each horizon.
+    /// Computes the peaks until each horizon.
     fn refresh(&mut self) {
         let quantile = self.quantile;
         for (index, seconds) in HORIZONS_S.into_iter().enumerate() {
@@ -372,7 +372,7 @@ impl NodeForecast {
         }
     }
 
-    /// Returns the series that tells what is so far ahead.
+    /// Returns the series for this distance ahead.
     pub(super) fn series(&self, seconds: u32) -> &Series {
         if seconds > self.near.step_s * HORIZON_MAX && self.far.is_known {
             return &self.far;
@@ -380,8 +380,8 @@ impl NodeForecast {
         &self.near
     }
 
-    /// Joins the forecasts with what is used at this moment: the largest value
-    /// until a horizon is never below it, nor below the one of a nearer horizon.
+    /// Joins the forecasts with the present use: the largest value until a horizon is
+    /// never below it, nor below the one of a nearer horizon.
     fn make_ready(&mut self, used: &[f64; RESOURCES]) {
         let pairs = [
             (&self.likely, &mut self.likely_ready),
@@ -399,7 +399,7 @@ impl NodeForecast {
     }
 }
 
-/// Takes the peaks of memory from single heartbeats, those of rates from `rates`.
+/// Returns the peaks of memory from single heartbeats, and those of rates from `rates`.
 fn peaks_of(bin: &Bin, rates: &[f64; RESOURCES]) -> [f64; RESOURCES] {
     from_fn(|index| {
         if index == MEMORY {
@@ -410,8 +410,8 @@ fn peaks_of(bin: &Bin, rates: &[f64; RESOURCES]) -> [f64; RESOURCES] {
     })
 }
 
-/// Returns how much earlier the node's spans end: its id says, so that the
-/// forecasts of all nodes are not made at once.
+/// Returns the time by which the node's spans end earlier: it depends on its id, so that
+/// the forecasts of all nodes are not made at once.
 fn shift(node: &NodeId) -> u64 {
     fnv1a(node.as_str().as_bytes()) % (u64::from(SHOWN_STEP_S) * 1000)
 }

@@ -1,4 +1,4 @@
-//! The moments from which forecasts in flight were made.
+//! Origins: the moments from which forecasts in flight were made.
 
 use super::HORIZON_MAX;
 use super::checkpoint::state;
@@ -8,7 +8,7 @@ use super::place::Place;
 /// Moments kept: one for each step until the longest horizon, and now.
 const ORIGINS: usize = HORIZON_MAX as usize + 4;
 
-/// How a series moved at one moment.
+/// The movement of a series at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Origin {
     /// The unit of change.
@@ -87,7 +87,7 @@ impl Origins {
         self.peaks[self.head.index()] = peak;
     }
 
-    /// Returns how many steps ago the first moment was that is known; `None` if none is.
+    /// Returns the lag of the first known moment; `None` if there is none.
     pub(super) fn first_lag(&self) -> Option<u32> {
         self.known.checked_ilog2()
     }

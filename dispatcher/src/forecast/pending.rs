@@ -1,10 +1,10 @@
-//! Forecasts that wait for their time, to be scored.
+//! Pending forecasts, which wait for their time to be scored.
 //!
-//! Longer horizons are scored at every seventh or eleventh step only:
-//! neighbouring errors tell nearly the same, and memory is what 40,000 series
-//! have least of. Those strides share no factor with an hour or a day, so that
-//! no beat of the series is always or never seen. Changes are kept in 16 bits, in units of the moment times the
-//! root of the horizon, to 1/512.
+//! Longer horizons are scored at every seventh or eleventh step only: neighbouring errors
+//! are nearly the same, and memory is the scarcest resource of 40,000 series. Those
+//! strides share no factor with an hour or a day, so that no beat of the series is always
+//! or never seen. Changes are kept in 16 bits, in units of the moment times the root of
+//! the horizon, to 1/512.
 
 use super::band::Spread;
 use super::checkpoint::{State, state};
@@ -60,16 +60,16 @@ impl Packed {
     }
 }
 
-/// What was forecast for one horizon, as changes.
+/// The forecasts for one horizon, as changes.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Issued {
-    /// Of each expert but the naive one, whose change is zero.
+    /// The change of each expert but the naive one, whose change is zero.
     pub(super) members: [f32; MEMBERS - 1],
     pub(super) base: f32,
     pub(super) spread: Spread,
 }
 
-/// What was forecast for one window's peak, as changes.
+/// The forecast for one window's peak, as changes.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct IssuedPeak {
     pub(super) base: f32,
@@ -94,7 +94,7 @@ impl Default for Pending {
     }
 }
 
-/// Returns where the forecast made at step `origin` is kept, if it is.
+/// Returns the slot of the forecast made at step `origin`, if it is kept.
 fn slot(origin: u64, index: usize, horizons: &[u32], strides: &[u16]) -> Option<usize> {
     let stride = u64::from(strides[index]);
     if !origin.is_multiple_of(stride) {
@@ -130,7 +130,7 @@ impl Pending {
         }
     }
 
-    /// Returns what was forecast at step `origin`, if that is scored.
+    /// Returns the forecasts made at step `origin`, if they are scored.
     pub(super) fn get(&self, origin: u64, index: usize, unit: f32) -> Option<Issued> {
         let packed = &self.paths[slot(origin, index, &HORIZONS, &STRIDES)?];
         let unit = scale(unit, HORIZONS[index]);
@@ -172,7 +172,7 @@ mod tests {
 
     const UNIT: f32 = 0.37;
 
-    /// A forecast that tells its step, horizon and field.
+    /// A forecast with values made from its step, horizon and field.
     fn issued(seed: u64) -> Issued {
         let values = series::noise(seed, MEMBERS + 3);
         let value = |at: usize| 5.0 * series::round(values[at]);
@@ -194,7 +194,7 @@ mod tests {
     }
 
     fn assert_close(found: &[f32], put: &[f32], horizon: u32) {
-        // Half a step of 1/512, and what rounding adds.
+        // Half a step of 1/512, and the rounding error.
         let tolerance = 0.501 / 512.0 * scale(UNIT, horizon);
         for (found, put) in found.iter().zip(put) {
             assert!((found - put).abs() <= tolerance, "{found}, not {put}");
@@ -215,7 +215,7 @@ mod tests {
                     let put = issued(seed(origin));
                     assert_close(&changes(&found), &changes(&put), horizon);
                 }
-                // As the forecaster does: first it scores, then it forecasts.
+                // In the order of the forecaster: first it scores, then it forecasts.
                 pending.put(step, index, UNIT, &issued(seed(step)));
             }
         }

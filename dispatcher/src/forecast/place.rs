@@ -1,8 +1,8 @@
-//! A place in a ring: within it by construction, read from a checkpoint too.
+//! A place in a ring: within it by construction, even when read from a checkpoint.
 
 use super::checkpoint::State;
 
-/// Where the newest of `N` things is.
+/// The place of the newest of `N` entries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Place<const N: usize>(u16);
 
@@ -15,7 +15,7 @@ impl<const N: usize> Place<N> {
         }
     };
 
-    /// Moves on to the place of the oldest.
+    /// Advances to the place of the oldest.
     pub(super) fn advance(&mut self) {
         self.0 = (self.0 + 1) % Self::LEN;
     }
@@ -24,7 +24,7 @@ impl<const N: usize> Place<N> {
         usize::from(self.0)
     }
 
-    /// Returns the place of what came `lag` before the newest.
+    /// Returns the place of the entry `lag` before the newest.
     pub(super) fn before(self, lag: usize) -> usize {
         debug_assert!(lag < N, "lag {lag} is forgotten");
         (self.index() + N - lag) % N

@@ -1,10 +1,9 @@
-//! What a day and a week usually look like.
+//! The seasons of a series: its usual day and week.
 //!
-//! The day is cut into ten-minute bins, each an exponentially weighted mean
-//! over days; what they leave unexplained is projected on three harmonics of
-//! the week. Additive seasons, as in Taylor & Letham, *Forecasting at Scale*
-//! (2018), with bins in place of daily Fourier terms: bins follow the edge of a
-//! daily job, which few terms cannot.
+//! The day is cut into ten-minute bins, each an exponentially weighted mean over days;
+//! their residuals are projected on three harmonics of the week. Additive seasons, as in
+//! Taylor & Letham, *Forecasting at Scale* (2018), with bins in place of daily Fourier
+//! terms: bins follow the edge of a daily job, which few terms cannot.
 
 #![allow(
     clippy::cast_precision_loss,
@@ -25,15 +24,15 @@ use super::{HORIZON_MAX, HORIZONS};
 const BINS: usize = 144;
 const DAY_SECONDS: u64 = 86_400;
 const WEEK_DAYS: u64 = 7;
-/// Sines and cosines of the week.
+/// Number of sines and cosines of the week.
 const HARMONICS: usize = 3;
 /// The weight of the newest day in a bin (measured: two or three days count).
 const DAY_WEIGHT: f32 = 0.35;
-/// Days before the week is believed: it must have been seen twice.
+/// Days before the week is used: it must have been seen twice.
 const WEEK_DAYS_MIN: u64 = 14;
 /// The weight of one bin in the projection on the week: a memory of two weeks.
 const WEEK_WEIGHT: f32 = 2.0 / (2.0 * 7.0 * BINS as f32);
-/// The share of the seasonal change that is believed (measured: days differ).
+/// The share of the seasonal change that is used (measured: days differ).
 const GAIN: f32 = 0.7;
 
 /// The seasonal parts around one moment; only differences mean anything.
@@ -81,14 +80,13 @@ impl Profile {
         }
     }
 
-    /// Returns whether the last sample, if there was one, can have been the one with this
-    /// number.
+    /// Whether the last sample, if there was one, can have been the one with this number.
     pub(super) fn is_possible(&self, number: Option<u64>) -> bool {
         let open = number.map(|number| self.bin(number));
         self.open == open && self.first <= open.unwrap_or_default()
     }
 
-    /// Takes the sample with this number.
+    /// Learns from the sample with this number.
     pub(super) fn observe(&mut self, number: u64, value: f32) {
         let bin = self.bin(number);
         match self.open {
@@ -101,7 +99,7 @@ impl Profile {
         self.count += 1.0;
     }
 
-    /// Learns the mean of a bin that is over, and fills those passed over.
+    /// Learns the mean of a bin that is over, and fills skipped ones.
     fn close(&mut self, open: u64, next: u64) {
         let mean = self.sum / self.count.max(1.0);
         (self.sum, self.count) = (0.0, 0.0);
@@ -128,7 +126,7 @@ impl Profile {
         }
     }
 
-    /// Returns whether a whole day is known.
+    /// Whether a whole day is known.
     pub(super) fn is_known(&self) -> bool {
         self.days() >= 1
     }
@@ -149,7 +147,7 @@ impl Profile {
         }
         let per_step = BINS as f32 / self.day_steps as f32;
         let position = (number % self.day_steps) as f32 * per_step - 0.5;
-        // The week changes so slowly that lines through three points do.
+        // The week changes so slowly that lines through three points are enough.
         let week = self.week_of(number);
         let before = self.week_of(number.saturating_sub(HISTORY_LEN as u64));
         let fall = (before - week) / HISTORY_LEN as f32;
@@ -166,7 +164,7 @@ impl Profile {
         Seasons { past, ahead }
     }
 
-    /// Returns the day's bins around a position, smoothed and joined by lines.
+    /// Returns the day's bins around a position, smoothed and interpolated by lines.
     fn day_at(&self, position: f32) -> f32 {
         let floor = position.floor();
         let share = position - floor;
@@ -197,7 +195,7 @@ impl Profile {
         first_of_day.saturating_add(number % self.day_steps * BINS as u64 / self.day_steps)
     }
 
-    /// Returns where in the week a bin is, in radians.
+    /// Returns the position of a bin in the week, in radians.
     fn phase(&self, bin: u64) -> f32 {
         let week = WEEK_DAYS * BINS as u64;
         TAU * (bin % week) as f32 / week as f32

@@ -1,10 +1,9 @@
-//! Trend with changepoints, plus daily and weekly seasons, plus what an
-//! autoregression finds in the rest (after Taylor & Letham, *Forecasting at
-//! Scale*, 2018, made incremental).
+//! Trend with changepoints, plus daily and weekly seasons, plus an autoregression on the
+//! rest (after Taylor & Letham, *Forecasting at Scale*, 2018, made incremental).
 //!
-//! The trend is the autoregression's own: it works on the deseasonalised
-//! series, in differences. A changepoint is found by a two-sided CUSUM (Page
-//! 1954) on its one-step errors, and makes it forget most of what it knew.
+//! The trend is the autoregression's own: it works on the deseasonalised series, in
+//! differences. A changepoint is found by a two-sided CUSUM (Page 1954) on its one-step
+//! errors, and makes it forget most of what it has learned.
 
 use super::checkpoint::state;
 use std::array::from_fn;
@@ -13,19 +12,19 @@ use super::arima::Arima;
 use super::profile::Seasons;
 use super::window::{Path, Window};
 
-/// Errors up to this many units are noise; the sum of what is above it, to
-/// either side, says changepoint. Textbooks say 0.5 and 5 standard deviations;
-/// real series have such heavy tails that this costs a tenth of the accuracy,
+/// Errors that count as noise, and the limit of the sum of what is above, to either side,
+/// that shows a changepoint; in units. The usual values are 0.5 and 5 standard
+/// deviations; real series have such heavy tails that this costs a tenth of the accuracy,
 /// while these values cost nothing (measured).
 const SLACK: f32 = 3.0;
 const LIMIT: f32 = 60.0;
-/// What is left of the past's weight behind a changepoint.
+/// The share of the past's weight that remains behind a changepoint.
 const LEFT: f32 = 0.1;
 
 #[derive(Clone, Debug)]
 pub(super) struct Prophet {
     arima: Arima,
-    /// What was forecast for the next sample of the deseasonalised series.
+    /// The forecast for the next sample of the deseasonalised series.
     next: f32,
     above: f32,
     below: f32,
@@ -125,7 +124,7 @@ mod tests {
         assert_eq!(prophet, arima);
     }
 
-    /// The dynamics change, not the level: what went back to its level by half
+    /// The dynamics change, not the level: a series that went back to its level by half
     /// becomes a random walk.
     #[test]
     fn what_forgets_learns_a_new_way_to_move_sooner() {

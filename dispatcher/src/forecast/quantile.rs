@@ -1,17 +1,16 @@
 //! Online quantile regression with a conformal correction.
 //!
-//! A quantile is linear in a dozen features of its origin (recent volatilities,
-//! the last moves, what the experts expect), learned one outcome at a time by
-//! the gradient of the pinball loss (Koenker & Bassett 1978) with AdaGrad's
-//! steps (Duchi, Hazan & Singer 2011). Its coverage is corrected as in adaptive
-//! conformal inference (Gibbs & Candes 2021): each miss raises the quantile by
-//! a share of the usual error, each hit lowers it, so that in the long run the
-//! misses are as many as they should be, whatever the series does.
+//! A quantile is linear in a dozen features of its origin (recent volatilities, the last
+//! moves, the forecast of the experts), learned one outcome at a time by the gradient of
+//! the pinball loss (Koenker & Bassett 1978) with AdaGrad's steps (Duchi, Hazan & Singer
+//! 2011). Its coverage is corrected as in adaptive conformal inference (Gibbs & Candes
+//! 2021): each miss raises the quantile by a share of the usual error, each hit lowers
+//! it, so that in the long run the share of misses is right, whatever the series does.
 
 use super::checkpoint::state;
 use super::history::decay_weight;
 
-/// What a quantile may depend on.
+/// Number of cues that a quantile may depend on.
 pub(super) const CUES: usize = 12;
 pub(super) type Cues = [f32; CUES];
 
@@ -22,10 +21,10 @@ const RATE: f32 = 0.1;
 const HALF_LIFE: f32 = 20_000.0;
 /// The share of the usual error by which a miss moves the correction.
 const CORRECTION_RATE: f32 = 0.005;
-/// Outcomes beyond this many units teach no more than that.
+/// The largest outcome, in units; larger ones are cut.
 const OUTCOME_MAX: f32 = 100.0;
 
-/// How large each cue usually is, the same for all quantiles of a series.
+/// The usual size of each cue, the same for all quantiles of a series.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Scale {
     squares: Cues,
@@ -66,8 +65,8 @@ impl Quantile {
         terms.map(|(weight, cue)| weight * cue).sum()
     }
 
-    /// Learns that the outcome was this; all in units. `pace` makes up for
-    /// outcomes that are not looked at.
+    /// Learns from an outcome; all in units. `pace` compensates for outcomes that are not
+    /// used.
     pub(super) fn learn(&mut self, tau: f32, scale: &Scale, cues: &Cues, outcome: f32, pace: f32) {
         let outcome = outcome.clamp(-OUTCOME_MAX, OUTCOME_MAX);
         let slope = match outcome > self.predict(cues) {
@@ -76,13 +75,13 @@ impl Quantile {
         };
         let rate = RATE * pace * slope / (tau * (1.0 - tau)).sqrt();
         for ((weight, cue), square) in self.weights.iter_mut().zip(cues).zip(&scale.squares) {
-            // No cue is larger than it was ever seen to be, whatever was rounded.
+            // No cue is larger than the largest one so far, whatever was rounded.
             *weight += rate * cue / (square.max(cue * cue) + 1e-6).sqrt();
         }
     }
 }
 
-/// What makes the coverage right, in usual errors.
+/// The correction of the coverage, in usual errors.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Correction {
     shift: f32,
@@ -95,7 +94,7 @@ impl Correction {
         self.shift
     }
 
-    /// Learns whether the outcome was above the quantile that was given out.
+    /// Learns whether the outcome was above the issued quantile.
     pub(super) fn learn(&mut self, tau: f32, is_above: bool, pace: f32) {
         let step = match is_above {
             true => tau,
@@ -110,7 +109,7 @@ mod tests {
     use super::super::tests::series;
     use super::*;
 
-    /// Of the standard normal distribution.
+    /// The 90 % quantile of the standard normal distribution.
     const NORMAL_P90: f32 = 1.2816;
 
     fn cues(spread: f32) -> Cues {
@@ -119,7 +118,7 @@ mod tests {
         cues
     }
 
-    /// Learns outcomes that are normal, times a spread that the second cue tells.
+    /// Learns outcomes that are normal, times a spread that is the second cue.
     fn learned(tau: f32, spread: impl Fn(usize) -> f32) -> Quantile {
         let mut scale = Scale::default();
         let mut quantile = Quantile::new([0.0; CUES]);

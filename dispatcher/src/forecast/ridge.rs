@@ -1,4 +1,4 @@
-//! Ridge regression that forgets, several targets at once.
+//! Ridge regression with forgetting, for several targets at once.
 //!
 //! Least squares with exponentially decayed normal equations: the Gram matrix
 //! A and one cross-product B for each target, both multiplied by a constant
@@ -6,9 +6,9 @@
 //! Haykin, *Adaptive Filter Theory*, in its covariance-free form). The penalty
 //! is a share of A's diagonal, so it does not depend on the features' units.
 //!
-//! No coefficients are kept: a prediction solves `(A + penalty) z = x` once and
-//! takes the inner product of z with each B, which is what `x' (A + penalty)^-1 B`
-//! is, at a fraction of the cost of all coefficients.
+//! No coefficients are kept: a prediction solves `(A + penalty) z = x` once and takes the
+//! inner product of z with each B, which equals `x' (A + penalty)^-1 B`, at a fraction of
+//! the cost of all coefficients.
 
 #![allow(clippy::needless_range_loop, reason = "matrices are clearer by index")]
 
@@ -21,7 +21,8 @@ use super::checkpoint::state;
 /// Keeps the factorisation defined when a feature never varied.
 const JITTER: f32 = 1e-6;
 
-/// What is counted in: single precision, or double to compare with others' work.
+/// The number type: single precision, or double for comparison with other
+/// implementations.
 pub(super) trait Real:
     Copy
     + From<f32>
@@ -68,12 +69,13 @@ state!(Ridge<f32, F, G, T> { gram, cross } for const F: usize, const G: usize, c
 /// A factorised Gram matrix (Cholesky), good for any number of predictions.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Factor<N, const F: usize> {
-    /// Right of and on the diagonal; what is left of it means nothing.
+    /// The part on and right of the diagonal; the rest is undefined.
     upper: [[N; F]; F],
 }
 
 impl<N: Real, const F: usize, const G: usize, const T: usize> Ridge<N, F, G, T> {
-    /// `half_life` is in steps; `penalty` is the share of the diagonal added to it.
+    /// Returns an empty regression; `half_life` is in steps, `penalty` is the share of
+    /// the diagonal added to it.
     pub(super) fn new(half_life: f32, penalty: f32) -> Self {
         const { assert!(G == F * (F + 1) / 2, "the triangle of the Gram matrix") };
         Self {
@@ -84,14 +86,14 @@ impl<N: Real, const F: usize, const G: usize, const T: usize> Ridge<N, F, G, T> 
         }
     }
 
-    /// Lets all that was learned weigh `share` of what it did.
+    /// Reduces the weight of everything learned to this share.
     pub(super) fn forget(&mut self, share: N) {
         self.gram.iter_mut().for_each(|value| *value *= share);
         let all = self.cross.iter_mut().flatten();
         all.for_each(|value| *value *= share);
     }
 
-    /// Begins a step: what was learned before weighs a little less.
+    /// Begins a step: everything learned before weighs a little less.
     pub(super) fn age(&mut self) {
         self.forget(self.decay);
     }
@@ -107,7 +109,7 @@ impl<N: Real, const F: usize, const G: usize, const T: usize> Ridge<N, F, G, T> 
         }
     }
 
-    /// Adds what one target was for a row of features.
+    /// Adds the value of one target for a row of features.
     pub(super) fn add_target(&mut self, target: usize, row: &[N; F], value: N) {
         for (cross, feature) in self.cross[target].iter_mut().zip(row) {
             *cross += *feature * value;
@@ -132,8 +134,8 @@ impl<N: Real, const F: usize, const G: usize, const T: usize> Ridge<N, F, G, T> 
             N::from(JITTER) * trace / N::from(F as f32) + N::from(f32::MIN_POSITIVE.sqrt());
         let mut upper = rest;
         for k in 0..F {
-            // Whole rows, though only what is right of the diagonal is used:
-            // that is what a vector unit is fast at.
+            // Whole rows, though only the part right of the diagonal is used: a vector
+            // unit is fast at these.
             let pivot = (rest[k][k] + jitter).max(jitter).sqrt();
             let row = rest[k].map(|value| value / pivot);
             upper[k] = row;
@@ -256,7 +258,7 @@ mod tests {
         (rows, targets)
     }
 
-    /// Reads the coefficients: what is predicted for the rows of the unit matrix.
+    /// Reads the coefficients: the predictions for the rows of the unit matrix.
     fn coefficients<N, const F: usize, const G: usize, const T: usize>(
         ridge: &Ridge<N, F, G, T>,
     ) -> [[f64; F]; T]

@@ -1,4 +1,4 @@
-//! How good the forecasts were when their time came.
+//! Scores: the accuracy of past forecasts.
 
 use super::HORIZONS;
 use super::checkpoint::state;
@@ -45,7 +45,7 @@ pub(super) struct Scores {
 state!(Scores { scores, miss });
 
 impl Scores {
-    /// Takes what came and what was said, as changes.
+    /// Scores a forecast by its outcome, as changes.
     pub(super) fn score(&mut self, index: usize, came: f32, p50: f32, p90: f32) {
         let error = (came - p50).abs();
         if index == 0 {

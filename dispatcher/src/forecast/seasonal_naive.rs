@@ -1,5 +1,4 @@
-//! The seasonal naive forecast: it changes as it usually does at this time of
-//! the day and week.
+//! The seasonal naive forecast: the usual change at this time of the day and week.
 
 use super::profile::Seasons;
 use super::window::Path;

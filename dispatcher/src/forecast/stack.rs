@@ -1,9 +1,8 @@
-//! One global model over what the experts say.
+//! One global model over the forecasts of the experts.
 //!
-//! Stacking (Wolpert 1992): a ridge regression, for each horizon, of the change
-//! that came on the changes that the experts expected, over a sample of all
-//! series, all in their own units. It is fitted off the hot path with smartcore
-//! and shared by every series.
+//! Stacking (Wolpert 1992): a ridge regression, for each horizon, of the true change on
+//! the changes that the experts expected, over a sample of all series, all in their own
+//! units. It is fitted off the hot path with smartcore and shared by every series.
 
 use std::array::from_fn;
 
@@ -15,19 +14,19 @@ use super::HORIZONS;
 use super::checkpoint::state;
 use super::window::Path;
 
-/// The experts that the stack listens to, in the order of `Model::ALL`: all but
-/// the naive one, whose change is zero, and the stack itself.
+/// Number of experts that the stack uses, in the order of `Model::ALL`: all but the naive
+/// one, whose change is zero, and the stack itself.
 pub(super) const VOICES: usize = 6;
-/// Lessons kept for each horizon; the oldest give way.
+/// Lessons kept for each horizon; the oldest are dropped.
 const LESSONS_MAX: usize = 4096;
-/// With fewer the coefficients would be chance.
+/// Lessons below which the coefficients would be chance.
 const LESSONS_MIN: usize = 200;
-/// The penalty, in lessons: enough to tell alike experts apart calmly.
+/// The penalty, in lessons: enough to distinguish similar experts without instability.
 const PENALTY: f32 = 20.0;
-/// Changes beyond this many units are cut, as least squares needs.
+/// The largest change, in units; larger ones are cut, as least squares needs.
 const CHANGE_MAX: f32 = 10.0;
 
-/// What experts expected at one horizon, and what came, as changes.
+/// The expected changes of the experts at one horizon, and the true one.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Lesson {
     pub(super) horizon_index: u8,
@@ -36,7 +35,7 @@ pub struct Lesson {
     pub(super) came: f32,
 }
 
-/// The coefficients; without any it repeats the last value.
+/// The coefficients; without any the stack repeats the last value.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Stack {
     weights: [[f32; VOICES]; HORIZONS.len()],
@@ -53,7 +52,7 @@ impl Stack {
     }
 }
 
-/// Gathers lessons and fits the stack.
+/// Collector of lessons, which fits the stack.
 #[derive(Clone, Debug, Default)]
 pub struct Trainer {
     lessons: [Lessons; HORIZONS.len()],
@@ -67,7 +66,7 @@ struct Lessons {
 }
 
 impl Trainer {
-    /// Takes a lesson; one that is not finite is ignored.
+    /// Adds a lesson; one that is not finite is ignored.
     pub fn learn(&mut self, lesson: &Lesson) {
         let scaled = |change: f32| (change / lesson.unit).clamp(-CHANGE_MAX, CHANGE_MAX);
         let row: Vec<f32> = lesson.voices.iter().map(|voice| scaled(*voice)).collect();
@@ -86,7 +85,7 @@ impl Trainer {
         lessons.next = (lessons.next + 1) % LESSONS_MAX;
     }
 
-    /// Fits the stack to the lessons; a horizon with too few keeps silent.
+    /// Fits the stack to the lessons; a horizon with too few gets no coefficients.
     pub fn fit(&self) -> Stack {
         Stack {
             weights: from_fn(|horizon| self.lessons[horizon].fit().unwrap_or_default()),
@@ -99,9 +98,9 @@ impl Lessons {
         if self.rows.len() < LESSONS_MIN {
             return None;
         }
-        // smartcore fits no intercept unless it also rescales the columns, and
-        // that it refuses for a constant one. None is wanted: where no expert
-        // expects a change, the stack should not either.
+        // smartcore fits no intercept unless it also rescales the columns, and it refuses
+        // that for a constant one. None is wanted: where no expert expects a change, the
+        // stack should not either.
         let rows = DenseMatrix::from_2d_vec(&self.rows).ok()?;
         let parameters = RidgeRegressionParameters::default()
             .with_alpha(PENALTY)

@@ -1,4 +1,4 @@
-//! The forecasts of one node as they are shown.
+//! The forecasts of one node in the form of an answer.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ const NAMES: [&str; 4] = ["cpu", "memory", "network", "disk"];
 const HISTORY_COUNT: usize = 60;
 
 impl NodeForecast {
-    /// Returns what is expected of each resource, by its name.
+    /// Returns the forecasts of each resource, by its name.
     pub fn view(&self) -> BTreeMap<String, ResourceForecast> {
         let resources = NAMES.into_iter().enumerate();
         let view = |(index, name): (usize, &str)| (name.to_owned(), self.view_of(index));
@@ -90,7 +90,7 @@ fn accuracy(seconds: u32, accuracy: Accuracy) -> AccuracyAt {
     }
 }
 
-/// JSON has no number for what is not finite.
+/// JSON has no number for values that are not finite.
 fn finite(value: f64) -> f64 {
     if value.is_finite() { value } else { 0.0 }
 }

@@ -1,4 +1,4 @@
-//! How far each expert is believed, horizon by horizon.
+//! The vote of the experts: their weights, horizon by horizon.
 //!
 //! The weight of an expert is its recent mean absolute error to the power of
 //! -12: close to picking the best, without jumping when two are alike
@@ -13,10 +13,10 @@ use super::{HORIZONS, MEMBERS};
 /// The half-life of an error, in steps.
 const HALF_LIFE: f32 = 360.0;
 const POWER: i32 = 12;
-/// Errors scored before an expert other than the naive one is believed.
+/// Errors scored before an expert other than the naive one has weight.
 const SCORED_MIN: f32 = 5.0;
 
-/// What every expert expects, by horizon.
+/// The forecasts of every expert, by horizon.
 pub(super) type Opinions = [[f32; MEMBERS]; HORIZONS.len()];
 
 #[derive(Clone, Debug, Default)]
@@ -29,7 +29,7 @@ pub(super) struct Vote {
 state!(Vote { errors, scored });
 
 impl Vote {
-    /// Takes how far off each expert was; `stride` steps lie between two scores.
+    /// Scores the errors of the experts; `stride` steps lie between two scores.
     pub(super) fn score(&mut self, horizon: usize, stride: f32, misses: &[f32; MEMBERS]) {
         self.scored[horizon] += 1.0;
         let weight = decay_weight(HALF_LIFE / stride).max(1.0 / self.scored[horizon]);
@@ -55,7 +55,7 @@ impl Vote {
         weights.map(|weight| weight / sum)
     }
 
-    /// Returns what the experts together expect.
+    /// Returns the joint forecast of the experts.
     pub(super) fn combine(&self, opinions: &Opinions) -> Path {
         std::array::from_fn(|horizon| {
             let weights = self.weights(horizon);

@@ -5,18 +5,18 @@ use std::array::from_fn;
 use super::HORIZONS;
 use super::history::{HISTORY_LEN, History};
 
-/// Features of one moment.
+/// Number of features of one moment.
 pub(super) const FEATURES: usize = 14;
 /// The lags between which changes are taken: single steps first, then longer.
 const LAGS: [usize; 10] = [0, 1, 2, 3, 4, 5, 6, 8, 10, 15];
 /// The spans whose mean the newest sample is compared with.
 const SPANS: [usize; 4] = [5, 15, 30, 60];
-/// How far back a comparison with a single sample goes: an hour of minutes.
+/// The lag of a comparison with a single sample: an hour of minutes.
 const FAR_LAG: usize = 60;
-/// Beyond this many units a feature says no more.
+/// The largest feature, in units.
 const FEATURE_MAX: f32 = 30.0;
 
-/// How a series is expected to change from now until each horizon.
+/// The expected changes of a series from now until each horizon.
 pub(super) type Path = [f32; HORIZONS.len()];
 
 /// Samples relative to the newest one, so that no precision is lost to their level.
@@ -34,7 +34,7 @@ impl Window {
         Self::new(from_fn(|lag| history.value(lag) - newest))
     }
 
-    /// Takes values that are already relative to the newest.
+    /// Returns a window of values that are already relative to the newest.
     pub(super) fn new(values: [f32; HISTORY_LEN]) -> Self {
         let mut sums = [0.0; HISTORY_LEN + 1];
         for (lag, value) in values.iter().enumerate() {
@@ -48,8 +48,8 @@ impl Window {
         self.values[lag]
     }
 
-    /// Returns by how much the sample `lag` steps ago was above the mean of
-    /// the `span` samples up to it.
+    /// Returns the height of the sample `lag` steps ago above the mean of the `span`
+    /// samples up to it.
     pub(super) fn above_mean(&self, lag: usize, span: usize) -> f32 {
         #[allow(clippy::cast_precision_loss, reason = "a small count")]
         let mean = (self.sums[lag + span] - self.sums[lag]) / span as f32;

@@ -1,4 +1,4 @@
-//! What one series is expected to do, from the outside.
+//! Tests of the forecaster of one series, from the outside.
 
 use super::super::tests::series;
 use super::*;
@@ -150,7 +150,7 @@ fn between_horizons_lines_are_drawn() {
 
 #[test]
 fn a_peak_is_the_largest_value_in_the_window() {
-    // A spike of ten in every eighth span, told as its peak.
+    // A spike of ten in every eighth span, given as its peak.
     let mut forecaster = series::forecaster(Model::Ensemble);
     for (number, noise) in (0u64..).zip(series::noise(6, 4000)) {
         let mean = 20.0 + noise;

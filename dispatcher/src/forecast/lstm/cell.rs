@@ -10,7 +10,7 @@ use super::features::{ANCHORS, Anchors, INPUTS};
 use super::weights::{GATES, HEAD, Weights};
 use super::{HIDDEN, HORIZON_COUNT, LONGEST};
 
-/// What the cell remembers of one series.
+/// The cell's memory of one series.
 #[derive(Clone, Debug)]
 pub(super) struct State {
     pub(super) cell: [f32; HIDDEN],
@@ -35,7 +35,7 @@ pub(super) struct Change {
     pub(super) p90: [f32; HORIZON_COUNT],
 }
 
-/// Moves the state on by one sample; returns the open gates, for training.
+/// Advances the state by one sample; returns the open gates, for training.
 pub(super) fn advance(
     weights: &Weights,
     inputs: &[f32; INPUTS],
@@ -64,7 +64,7 @@ pub(super) fn advance(
     gates
 }
 
-/// Returns the forecast: how far to go towards each anchor, and the spread.
+/// Returns the forecast: the sum of partial moves to the anchors, and the spread.
 pub(super) fn change(weights: &Weights, hidden: &[f32; HIDDEN], anchors: &Anchors) -> Change {
     let mut head = weights.head_bias;
     for (row, hidden) in weights.head.iter().zip(hidden) {
@@ -88,7 +88,7 @@ pub(super) fn change(weights: &Weights, hidden: &[f32; HIDDEN], anchors: &Anchor
     change
 }
 
-/// Returns what one step of the spread means, in units: a random walk's growth.
+/// Returns the unit of the spread at a horizon: a random walk's growth.
 pub(super) fn spread_unit(horizon: usize) -> f32 {
     const ROOTS: [f32; HORIZON_COUNT] = [1.0, 1.414, 1.732, 2.236, 2.828, 3.873, 5.0, 6.325, 7.746];
     const { assert!(LONGEST == 60, "the roots are of the horizons") };

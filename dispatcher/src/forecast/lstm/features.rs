@@ -1,8 +1,8 @@
-//! What the LSTM sees of a series: anchors it may lean towards, and its inputs.
+//! Features of a series for the LSTM: anchors that it may move towards, and its inputs.
 //!
-//! An anchor is somewhere the series may go, as a distance from the last sample
-//! in units of change: an average, a median, an earlier sample. Inputs are the
-//! anchors compressed, how calm the series is, and how well simple rules have
+//! An anchor is a value that the series may reach, as a distance from the last sample in
+//! units of change: an average, a median, an earlier sample. Inputs are the compressed
+//! anchors, the calmness of the series, and the past success of simple rules on it.
 //! worked on it.
 
 use super::super::checkpoint::state;
@@ -11,7 +11,7 @@ use super::{HORIZON_COUNT, horizons};
 
 /// Anchors that are the same for every horizon.
 pub(super) const COMMON: usize = 11;
-/// And one for the change a period ago.
+/// Number of anchors: the common ones, and one for the change a period ago.
 pub(super) const ANCHORS: usize = COMMON + 1;
 pub(super) const INPUTS: usize = COMMON + OTHERS;
 /// Anchors for every horizon.
@@ -24,16 +24,16 @@ const AVERAGES: [f32; 6] = [0.5, 0.25, 0.1, 0.04, 0.015, 0.004];
 const MEDIAN_OF: usize = 15;
 /// A recurring job's usual period, in steps: an hour of minutes.
 const PERIOD: usize = 60;
-/// No anchor is farther away, in units: a lone spike in a quiet series is 43.
+/// The largest distance of an anchor, in units: a lone spike in a quiet series is 43.
 const FAR: f32 = 64.0;
-/// No input is larger: the network knows nothing beyond.
+/// The largest input: the network was not trained beyond.
 const INPUT_MAX: f32 = 10.0;
-/// Rules whose worth is measured: the change goes on, the series goes to one of
-/// three averages, the change of a period ago comes again.
+/// Number of rules whose success is measured: the change continues, the series goes to
+/// one of three averages, the change of a period ago repeats.
 const RULES: usize = 5;
 /// Half-life of that measure, in steps: a guess.
 const RULE_HALF_LIFE: f32 = 500.0;
-/// One step is no more evidence than this, in units.
+/// The largest evidence of one step, in units.
 const RULE_MAX: f32 = 8.0;
 
 /// Running averages of one series.
@@ -44,9 +44,9 @@ pub(super) struct Features {
     common: [f32; COMMON],
     /// Steps since the value last changed.
     held: f32,
-    /// What each rule said of the next change.
+    /// The prediction of each rule for the next change.
     said: [f32; RULES],
-    /// Means of said times true and of said squared: their ratio is the slope.
+    /// Means of predicted times true and of predicted squared: their ratio is the slope.
     agreement: [f32; RULES],
     power: [f32; RULES],
 }
@@ -61,7 +61,7 @@ state!(Features {
 });
 
 impl Features {
-    /// Takes the newest sample of the history; returns the inputs.
+    /// Learns from the newest sample of the history; returns the inputs.
     pub(super) fn observe(&mut self, history: &History) -> [f32; INPUTS] {
         let value = history.value(0);
         if history.count() <= 1 {
@@ -95,7 +95,7 @@ impl Features {
         anchors
     }
 
-    /// Compares what the rules said with the change that came.
+    /// Compares the predictions of the rules with the change that followed.
     fn judge_rules(&mut self, change: f32) {
         let weight = decay_weight(RULE_HALF_LIFE);
         let change = within(change, RULE_MAX);
@@ -114,7 +114,7 @@ impl Features {
         anchors[8] = median(history);
         anchors[9] = history.value(PERIOD);
         let mut anchors = anchors.map(|anchor| bounded((anchor - history.value(0)) * per_unit));
-        // The last is one step up, as calm as the series has ever lately been: a
+        // The last is one step up, as calm as the series has recently been at best: a
         // burst in the past must not move a quiet series.
         anchors[10] = bounded(calmest(history.volatilities()) * per_unit);
         anchors
@@ -178,8 +178,8 @@ fn bounded(anchor: f32) -> f32 {
     within(anchor, FAR)
 }
 
-/// Returns the value, or the bound it is beyond; 0 for what is no number, such
-/// as the difference of two infinities.
+/// Returns the value, limited to the bound; 0 for NaN, such as the difference of two
+/// infinities.
 fn within(value: f32, bound: f32) -> f32 {
     if value.is_nan() {
         0.0

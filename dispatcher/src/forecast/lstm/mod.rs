@@ -1,10 +1,10 @@
-//! One LSTM for all series: it says how far each will go back, or on.
+//! One LSTM for all series: it forecasts how far each will move back, or on.
 //!
-//! A global model after Salinas et al. 2020 (DeepAR) and Smyl 2020 (ES-RNN):
-//! one set of weights, learned from many series and shipped with the program;
-//! only the state is a series' own. The cell does not forecast values. It reads
-//! the situation and says how far the series will move from the last sample
-//! towards each of a few anchors. Without an opinion it repeats the last value.
+//! A global model after Salinas et al. 2020 (DeepAR) and Smyl 2020 (ES-RNN): one set of
+//! weights, learned from many series and shipped with the program; only the state is a
+//! series' own. The cell does not forecast values. It reads the situation and returns how
+//! far the series will move from the last sample towards each of a few anchors. Without
+//! evidence it repeats the last value.
 
 mod cell;
 mod features;
@@ -21,10 +21,10 @@ use super::history::History;
 const HORIZON_COUNT: usize = HORIZONS.len();
 /// The longest horizon.
 const LONGEST: usize = HORIZONS[HORIZON_COUNT - 1] as usize;
-/// Units of the cell: what a forecast in two microseconds has room for.
+/// Units of the cell: as many as a forecast in two microseconds allows.
 const HIDDEN: usize = 32;
 
-/// What is expected at one horizon, as values.
+/// The forecast at one horizon, as values.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Outlook {
     pub p50: f32,
@@ -41,13 +41,13 @@ pub struct Lstm {
 state!(Lstm { features, state });
 
 impl Lstm {
-    /// Takes the sample that was just pushed to the history.
+    /// Learns from the sample that was just pushed to the history.
     pub fn observe(&mut self, weights: &Weights, history: &History) {
         let inputs = self.features.observe(history);
         advance(weights, &inputs, &mut self.state);
     }
 
-    /// Returns what is expected at each of [`HORIZONS`].
+    /// Returns the forecast at each of [`HORIZONS`].
     pub fn predict(&self, weights: &Weights, history: &History) -> [Outlook; HORIZON_COUNT] {
         let (last, unit) = (history.value(0), history.unit());
         let anchors = self.features.anchors(history);

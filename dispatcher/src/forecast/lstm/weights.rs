@@ -1,4 +1,4 @@
-//! The LSTM's weights, and the file they are shipped in.
+//! The LSTM's weights, and the format of their file.
 //!
 //! The file, little-endian: the magic `RLST`, a u32 version, four u32 sizes
 //! (inputs, hidden units, anchors, horizons), the weights as f32 in the order of
@@ -22,7 +22,8 @@ const SIZES: [usize; 4] = [INPUTS, HIDDEN, ANCHORS, HORIZON_COUNT];
 const HEADER_LEN: usize = 4 + 4 + 4 * SIZES.len();
 const HASH_LEN: usize = 8;
 
-/// Every weight of the network; each row is what one source adds to all targets.
+/// Every weight of the network; each row has the contributions of one source to all
+/// targets.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Weights {
     pub(super) from_input: [[f32; GATES]; INPUTS],
@@ -32,7 +33,7 @@ pub struct Weights {
     pub(super) head_bias: [f32; HEAD],
 }
 
-/// Why bytes are not weights.
+/// The reason why bytes are not weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidWeights {
     #[error("not a file of weights of this version")]
@@ -91,7 +92,7 @@ impl Weights {
         bytes
     }
 
-    /// Returns the network whose every forecast is the last value.
+    /// Returns the network that always forecasts the last value.
     pub(super) fn zero() -> Weights {
         Weights {
             from_input: [[0.0; GATES]; INPUTS],

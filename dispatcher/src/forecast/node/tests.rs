@@ -1,4 +1,4 @@
-//! What a node's forecasts say before, while and after they learn.
+//! Tests of a node's forecasts before, while and after they learn.
 
 use rolecast_common::unit::Resources;
 
@@ -75,7 +75,7 @@ fn steady_use_is_expected_to_stay() {
         assert!(safe.cpu >= likely.cpu && safe.cpu.get() < 2.0, "{safe:?}");
     }
     let shown = &forecast.view()["cpu"];
-    // The node's spans begin where its id says, so one more or less is over.
+    // The beginning of the node's spans depends on its id, so one more or less is over.
     assert!((3..=4).contains(&shown.history_5m.len()));
     assert_eq!(shown.capacity, 4.0);
     assert!(shown.history.iter().all(|mean| (mean - 1.5).abs() < 1e-6));

@@ -1,12 +1,12 @@
-//! How far each cue is believed, for each bucket and resource: learned from what
-//! came.
+//! Blend of cues into a forecast, with a weight of each cue for each bucket and resource
+//! that is learned from outcomes.
 //!
-//! A forecast is the long-run level and a weighted sum of four cues. The weights
-//! are a ridge regression of what came on what the cues were, drawn to a prior:
-//! the rhythm counts in full, and what else is above the level fades away. So
-//! where nothing is periodic the forecast is what regresses best on the present,
-//! between *nothing changes* and *as on average*. Far buckets have few outcomes;
-//! their prior is what a nearer one learned of how fast the present fades.
+//! A forecast is the long-run level and a weighted sum of four cues. The weights are a
+//! ridge regression of outcomes on cues, drawn to a prior: the rhythm counts in full, and
+//! everything else above the level fades away. So where nothing is periodic the forecast
+//! is the best regression on the present, between *nothing changes* and *as on average*.
+//! Far buckets have few outcomes; their prior uses the fading of the present that a
+//! nearer one learned.
 
 #![allow(
     clippy::cast_possible_truncation,
@@ -17,16 +17,16 @@ use std::array::from_fn;
 
 use super::{BUCKET_EDGES_S, BUCKETS, RESOURCES};
 
-/// What is regressed on: the rhythm in the bucket; the present and the last
-/// half minute above level and rhythm; the rhythm at present.
+/// Number of cues: the rhythm in the bucket; the present and the last half minute above
+/// level and rhythm; the rhythm at present.
 pub(super) const CUES: usize = 4;
-/// Which cue is the present, and which ones are the rhythm's.
+/// The index of the cue for the present, and those of the rhythm's cues.
 const PRESENT: usize = 1;
 const RHYTHM: [usize; 2] = [0, 3];
-/// What a cue counts before anything is learned. The present fades as typical
-/// load does (guessed; a few dozen outcomes replace it). The nearest bucket is over
-/// before the next heartbeat, so it stays: 0.7 of the rhythm's movement (a compromise:
-/// all of it helps punctual pulses and hurts late ones).
+/// Weights of the cues before anything is learned. The present fades as typical load does
+/// (guessed; a few dozen outcomes replace it). The nearest bucket is over before the next
+/// heartbeat, so it stays: 0.7 of the rhythm's movement (a compromise: all of it helps
+/// punctual pulses and hurts late ones).
 const PRIORS: [[f32; CUES]; BUCKETS] = [
     [0.7, 1.0, 0.0, 0.3],
     [1.0, 0.97, 0.0, 0.0],
@@ -39,7 +39,7 @@ const PRIORS: [[f32; CUES]; BUCKETS] = [
 const PRIOR_COUNT: f32 = 20.0;
 /// Outcomes after which older ones count less.
 const MEMORY: f32 = 600.0;
-/// Forecasts of a bucket waiting for their outcomes at once.
+/// Forecasts of a bucket that wait for their outcomes at once.
 const PENDING: usize = 4;
 
 pub(super) type Cues = [[f32; CUES]; RESOURCES];
@@ -49,13 +49,13 @@ pub(super) type Cues = [[f32; CUES]; RESOURCES];
 struct Bucket {
     regressions: [Regression; RESOURCES],
     pending: [Option<Pending>; PENDING],
-    /// Which place the next forecast takes.
+    /// The index that the next forecast takes.
     next: usize,
-    /// When the next forecast is kept, in seconds since the Unix epoch.
+    /// The time at which the next forecast is kept, in seconds since the Unix epoch.
     due: f64,
 }
 
-/// A forecast waiting for what comes.
+/// A forecast that waits for its outcome.
 #[derive(Clone, Copy, Debug)]
 struct Pending {
     at: f64,
@@ -70,7 +70,7 @@ struct Pending {
 struct Regression {
     products: [[f32; CUES]; CUES],
     outcomes: [f32; CUES],
-    /// How many outcomes each cue was there for.
+    /// The number of outcomes in which each cue was present.
     counts: [f32; CUES],
     weights: [f32; CUES],
 }
@@ -94,7 +94,7 @@ impl Blend {
         }
     }
 
-    /// Takes what was used at this moment, in seconds since the Unix epoch.
+    /// Learns from the use at this moment, in seconds since the Unix epoch.
     pub(super) fn learn(&mut self, at: f64, shares: &[f32; RESOURCES]) {
         let mut fading = [1.0; RESOURCES];
         for (index, bucket) in self.buckets.iter_mut().enumerate() {
@@ -119,7 +119,7 @@ impl Blend {
         }
     }
 
-    /// Returns the forecast of a bucket, and keeps it until it can be judged.
+    /// Returns the forecast of a bucket, and keeps it until its outcome is known.
     pub(super) fn forecast(
         &mut self,
         index: usize,
@@ -145,7 +145,7 @@ impl Blend {
         })
     }
 
-    /// Forgets what the rhythm was worth: another one was found.
+    /// Forgets the weights of the rhythm, when another one was found.
     pub(super) fn forget_rhythm(&mut self) {
         for (bucket, prior) in self.buckets.iter_mut().zip(PRIORS) {
             bucket.pending = [None; PENDING];
@@ -156,7 +156,7 @@ impl Blend {
     }
 }
 
-/// Returns the prior of a bucket, the present counting less by a factor.
+/// Returns the prior of a bucket, with the weight of the present multiplied by a factor.
 fn faded(bucket: usize, fading: f32) -> [f32; CUES] {
     let mut prior = PRIORS[bucket];
     prior[PRESENT] *= fading;
@@ -197,7 +197,7 @@ impl Regression {
         self.solve(prior);
     }
 
-    /// Begins anew with some cues.
+    /// Restarts some cues.
     fn forget(&mut self, cues: &[usize], prior: &[f32; CUES]) {
         for cue in cues {
             self.products[*cue] = [0.0; CUES];

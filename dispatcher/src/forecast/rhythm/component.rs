@@ -1,9 +1,9 @@
-//! One periodic part of a node's load: its profile, and how punctual it is.
+//! A periodic component of a node's load: its profile and its punctuality.
 //!
-//! Cycles are aligned before they are averaged (Woody, *Characterization of an
-//! adaptive filter for the analysis of variable latency neuroelectric signals*,
-//! 1967), lest a pulse that comes early and late be smeared. What they were moved
-//! by tells the jitter, and whether it accumulates.
+//! Cycles are aligned before they are averaged (Woody, *Characterization of an adaptive
+//! filter for the analysis of variable latency neuroelectric signals*, 1967), so that a
+//! pulse of varying lateness is not smeared. Their offsets show the jitter, and whether
+//! it accumulates.
 
 #![allow(
     clippy::cast_possible_truncation,
@@ -25,17 +25,17 @@ const SLOTS_MAX: usize = 256;
 const CYCLES_MAX: usize = 40;
 /// The weight of a cycle relative to the next one.
 const CYCLE_DECAY: f32 = 0.94;
-/// How far a cycle may be moved, as a share of the period.
+/// The largest offset of a cycle, as a share of the period.
 const MOVE_MAX: f32 = 0.2;
 /// Rounds of aligning and averaging (guessed).
 const ROUNDS: usize = 3;
 
-/// A periodic part.
+/// A periodic component.
 #[derive(Clone, Debug)]
 pub(super) struct Component {
-    /// In bins.
+    /// The period, in bins.
     pub(super) period: f64,
-    /// When a cycle begins, in bins since the Unix epoch.
+    /// The start of a cycle, in bins since the Unix epoch.
     pub(super) start: f64,
     /// The share of the variance explained out of sample.
     pub(super) share: f32,
@@ -44,7 +44,7 @@ pub(super) struct Component {
     /// The standard deviation of an offset's change from cycle to cycle, if it
     /// accumulates.
     pub(super) wander: Option<f32>,
-    /// The standard deviation of what the profile leaves unexplained of CPU.
+    /// The standard deviation of the CPU that the profile leaves unexplained.
     pub(super) noise: f32,
     /// The integral of the profile from the cycle's start, in share times bins;
     /// the mean over a cycle is zero.
@@ -52,7 +52,7 @@ pub(super) struct Component {
 }
 
 impl Component {
-    /// Learns the profile of what the past holds at this period, and takes it off.
+    /// Learns the profile of the past at this period, and subtracts it.
     pub(super) fn fit(past: &mut Past, found: Found) -> Self {
         let end = past.values[CPU].len() as f64;
         let levels = past
@@ -104,7 +104,7 @@ impl Component {
     pub(super) fn integral(&self, at: f64) -> [f32; RESOURCES] {
         let cycles = (at - self.start) / self.period;
         let slots = self.integral.len() - 1;
-        // Cheaper than `floor`, and this is asked for hundreds of times a heartbeat.
+        // Cheaper than `floor`, and called hundreds of times a heartbeat.
         let part = cycles - cycles as i64 as f64;
         let part = if part < 0.0 { part + 1.0 } else { part };
         let place = (part * slots as f64) as f32;
@@ -119,7 +119,7 @@ impl Component {
         (self.integral(to)[CPU] - self.integral(from)[CPU]) / (to - from) as f32
     }
 
-    /// Returns when the cycle of this moment ends, in bins since the Unix epoch.
+    /// Returns the end of the cycle of this moment, in bins since the Unix epoch.
     pub(super) fn next_start(&self, at: f64) -> f64 {
         let cycles = (at - self.start) / self.period;
         self.start + (cycles.floor() + 1.0) * self.period
@@ -132,12 +132,12 @@ struct Grid {
     period: f64,
     slots: usize,
     cycles: usize,
-    /// Where the newest cycle ends, in bins of the series.
+    /// The end of the newest cycle, in bins of the series.
     end: f64,
 }
 
 impl Grid {
-    /// Moves the cycles so that what happens is in their middle.
+    /// Shifts the cycles so that their events are in the middle.
     fn turn(&mut self, series: &[f32]) {
         let profile = self.mean(series, &vec![0.0; self.cycles], |_| true);
         let mut sorted = profile.clone();
@@ -151,7 +151,7 @@ impl Grid {
             cosine += weight * angle.cos();
         }
         let middle = f64::from(sine.atan2(cosine)) / std::f64::consts::TAU;
-        // The middle of what happens is at this share of a cycle; it shall be at 1/2.
+        // The middle of the events is at this share of a cycle; it shall be at 1/2.
         let turn = (middle + 0.5).rem_euclid(1.0);
         self.end -= (1.0 - turn) * self.period;
         let room = (self.end / self.period) as usize;
@@ -161,7 +161,7 @@ impl Grid {
     /// Returns the series at a slot of a cycle; cycle 0 is the newest.
     fn value(&self, series: &[f32], cycle: usize, slot: f32) -> f32 {
         let start = self.end - (cycle + 1) as f64 * self.period;
-        // A value is the mean of its bin, so it stands in the bin's middle.
+        // A value is the mean of its bin, so its position is the bin's middle.
         let at = start + f64::from(slot + 0.5) * self.period / self.slots as f64 - 0.5;
         let at = at.clamp(0.0, (series.len() - 1) as f64);
         let index = at as usize;
@@ -169,7 +169,7 @@ impl Grid {
         low + (at - index as f64) as f32 * (high - low)
     }
 
-    /// Returns the weighted mean of the cycles that are asked for, each moved.
+    /// Returns the weighted mean of the selected cycles, each shifted by its offset.
     fn mean(&self, series: &[f32], offsets: &[f32], is_asked: impl Fn(usize) -> bool) -> Vec<f32> {
         let mut profile = vec![0.0; self.slots];
         let mut weights = 0.0;
@@ -188,7 +188,8 @@ impl Grid {
         profile
     }
 
-    /// Returns the profile as far as one half of the cycles foretells the other.
+    /// Returns the profile, weighted by how well one half of the cycles predicts the
+    /// other.
     fn believed(&self, series: &[f32], offsets: &[f32]) -> Vec<f32> {
         let even = self.mean(series, offsets, |cycle| cycle % 2 == 0);
         let odd = self.mean(series, offsets, |cycle| cycle % 2 == 1);
@@ -203,7 +204,7 @@ impl Grid {
         profile
     }
 
-    /// Returns by how many slots each cycle comes late.
+    /// Returns the lateness of each cycle, in slots.
     fn align(&self, series: &[f32]) -> Vec<f32> {
         let reach = (MOVE_MAX * self.slots as f32) as usize;
         let wide = self.slots + 2 * reach;
@@ -226,7 +227,7 @@ impl Grid {
         offsets
     }
 
-    /// Subtracts the profile from the past, each cycle's as it was moved.
+    /// Subtracts the profile from the past, each cycle's with its offset.
     fn take_off(&self, past: &mut Past, offsets: &[f32], profile: &[[f32; RESOURCES]]) {
         let per_bin = self.slots as f64 / self.period;
         for index in 0..past.values[CPU].len() {
@@ -257,11 +258,11 @@ impl Grid {
     }
 }
 
-/// Returns the move, in slots, by which a row is most like the profile.
+/// Returns the offset, in slots, at which a row is most like the profile.
 fn best_match(row: &[f32], profile: &[f32], reach: usize) -> f32 {
     let scores = (0..=2 * reach).map(|start| {
         let product = dot(&row[start..], profile);
-        // Of two that are alike the nearer one.
+        // Of two equal ones the nearer one.
         let far = (start as f32 - reach as f32) / reach.max(1) as f32;
         (product * (1.0 - 0.1 * far * far), start)
     });
@@ -280,19 +281,19 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
     lanes.iter().sum()
 }
 
-/// How late cycles come, in slots.
+/// The lateness of cycles, in slots.
 #[derive(Clone, Copy, Debug)]
 struct Punctuality {
-    /// How much longer a cycle is than was thought.
+    /// The difference of a cycle's real length from the assumed one.
     trend: f32,
-    /// What is to be expected of the cycle after the newest.
+    /// The expected lateness of the cycle after the newest.
     now: f32,
     jitter: f32,
     wander: Option<f32>,
 }
 
 impl Punctuality {
-    /// Looks at offsets, the newest first.
+    /// Returns the punctuality of offsets, the newest first.
     fn of(offsets: &[f32]) -> Self {
         let count = offsets.len() as f32;
         let middle = (count - 1.0) / 2.0;

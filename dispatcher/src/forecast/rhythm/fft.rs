@@ -10,8 +10,8 @@ use std::f32::consts::PI;
 /// A complex number: its real and its imaginary part.
 type Complex = [f32; 2];
 
-/// Returns the mean product of samples so many steps apart, for lags up to
-/// `lag_max`, relative to the mean square; all zero if the series is.
+/// Returns the mean product of samples a lag apart, for lags up to `lag_max`, relative to
+/// the mean square; all zero if the series is.
 pub(super) fn autocorrelation(series: &[f32], lag_max: usize) -> Vec<f32> {
     // Zeros behind the series keep its end from touching its beginning.
     let len = (series.len() + lag_max + 1).next_power_of_two();

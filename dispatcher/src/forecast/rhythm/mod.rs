@@ -1,11 +1,11 @@
-//! What a node's use by others will be in the next seconds and minutes, where it
-//! comes in pulses: compactions, cron jobs, backups.
+//! Rhythm: the use by others of a node in the next seconds and minutes, where it has
+//! pulses: compactions, cron jobs, backups.
 //!
 //! Bins of two seconds (`ring`) are searched every minute and a half for periods
-//! (`search`); each found is a profile with a punctuality (`component`), and a
-//! filter tells how late the present cycle is (`phase`). What the rhythm foretells,
-//! and what was just seen besides, count as far as they proved right (`blend`).
-//! Where nothing is periodic the forecast reverts from the present to the usual.
+//! (`search`); each one found is a profile with a punctuality (`component`), and a filter
+//! estimates the lateness of the present cycle (`phase`). The predictions of the rhythm
+//! and the recent load beside it are weighted by their past accuracy (`blend`). Where
+//! nothing is periodic the forecast reverts from the present to the usual.
 
 #![allow(
     clippy::cast_possible_truncation,
@@ -31,26 +31,26 @@ use component::Component;
 use phase::Phase;
 use ring::{BIN_MS, Past, Ring};
 
-/// Buckets of the future.
+/// Number of buckets of the future.
 pub const BUCKETS: usize = 6;
-/// Where they begin and end, in seconds from the last heartbeat.
+/// Edges of the buckets, in seconds from the last heartbeat.
 pub const BUCKET_EDGES_S: [f64; BUCKETS + 1] = [0.0, 0.5, 2.0, 8.0, 32.0, 128.0, 512.0];
 
-/// A gap or a step back after which all is begun anew.
+/// The gap or step back of the clock after which everything restarts.
 const JUMP_MAX_MS: u64 = 3_600_000;
-/// Bins between searches, at least: a minute and a half.
+/// The least number of bins between searches: a minute and a half.
 const SEARCH_EVERY: u64 = 45;
-/// A search is due when so much of what is known is new: one part in sixteen.
+/// Divisor of the known bins: a search is due when one part in sixteen is new.
 const SEARCH_SHARE: u64 = 16;
 /// Bins before the first search: three cycles of the shortest period and more.
 const SEARCH_MIN: usize = 60;
-/// Periods looked for.
+/// The most periods looked for.
 const COMPONENTS_MAX: usize = 2;
-/// Memories of the averages beside the rhythm, in seconds: what is usual, and
-/// what is lately.
+/// Memories of the averages beside the rhythm, in seconds: the usual level, and the
+/// recent one.
 const LEVEL_S: f64 = 3600.0;
 const LATE_S: f64 = 30.0;
-/// How far back a heartbeat's mean reaches, at most.
+/// The longest time that a heartbeat's mean covers.
 const SPAN_MAX_S: f64 = 5.0;
 const BIN_S: f64 = BIN_MS as f64 / 1000.0;
 
@@ -60,12 +60,12 @@ pub struct Rhythm {
     ring: Ring,
     parts: Vec<(Component, Phase)>,
     blend: Blend,
-    /// What one is in the ring: the capacity, or the largest use seen.
+    /// The unit of the ring: the capacity, or the largest use seen.
     scales: [f64; RESOURCES],
-    /// Averages of what the rhythm leaves.
+    /// Averages of the load beside the rhythm.
     level: [f32; RESOURCES],
     late: [f32; RESOURCES],
-    /// How long these have been measured, in seconds.
+    /// Time for which these have been measured, in seconds.
     seen_s: f64,
     last_ms: Option<u64>,
     /// The bin at which the next search is due.
@@ -95,7 +95,7 @@ impl Rhythm {
         }
     }
 
-    /// Takes what others used by a heartbeat that came at this moment. A value
+    /// Learns the use by others from a heartbeat that arrived at this moment. A value
     /// that is not a use is refused; a capacity that is not positive is unknown.
     pub fn observe(&mut self, at: WallTime, used: &[f64; RESOURCES], capacity: &[f64; RESOURCES]) {
         if used.iter().any(|used| !used.is_finite() || *used < 0.0) {
@@ -108,7 +108,7 @@ impl Rhythm {
         {
             *self = Self::new();
         }
-        // A clock that went back a little stands still until it is past again.
+        // A clock that went back a little stands still until it has caught up.
         let last_ms = self.last_ms.unwrap_or(at_ms);
         let at_ms = at_ms.max(last_ms);
         self.last_ms = Some(at_ms);
@@ -127,14 +127,14 @@ impl Rhythm {
         self.foretell(now, &shares, &rhythm, capacity);
     }
 
-    /// Returns the expected mean use in each bucket from the last heartbeat on,
-    /// in the units of what was observed.
+    /// Returns the expected mean use in each bucket from the last heartbeat on, in the
+    /// units of the observations.
     pub fn expected(&self) -> &[[f32; RESOURCES]; BUCKETS] {
         &self.expected
     }
 
-    /// Returns the periods found, in seconds, and which share of the CPU's
-    /// variance each foretold out of sample.
+    /// Returns the periods found, in seconds, and the share of the CPU's variance that
+    /// each predicted out of sample.
     pub fn periods(&self) -> Vec<(f64, f64)> {
         let period = |part: &(Component, Phase)| (part.0.period * BIN_S, f64::from(part.0.share));
         self.parts.iter().map(period).collect()
@@ -150,7 +150,7 @@ impl Rhythm {
                 0.0
             };
             let old = self.scales[index];
-            // Twice what is needed, so that it seldom changes.
+            // Twice the needed scale, so that it seldom changes.
             let needed = if used[index] > old.max(has) {
                 2.0 * used[index]
             } else {
@@ -167,7 +167,7 @@ impl Rhythm {
         }
     }
 
-    /// Tells the phases what came, and returns the rhythm at present.
+    /// Updates the phases by the observed load, and returns the rhythm at present.
     fn listen(&mut self, now: f64, span: f64, shares: &[f32; RESOURCES]) -> [f32; RESOURCES] {
         let from = now - span;
         let mut all = [0.0f32; RESOURCES];
@@ -182,7 +182,7 @@ impl Rhythm {
         all
     }
 
-    /// Follows what is usual and what is lately, beside the rhythm.
+    /// Updates the usual and the recent level beside the rhythm.
     fn average(&mut self, span_s: f64, shares: &[f32; RESOURCES], rhythm: &[f32; RESOURCES]) {
         let is_first = self.seen_s == 0.0;
         self.seen_s += span_s.clamp(0.01, SPAN_MAX_S);
@@ -217,7 +217,7 @@ impl Rhythm {
         self.parts = parts;
     }
 
-    /// Works out what is expected in each bucket.
+    /// Computes the forecast of each bucket.
     fn foretell(
         &mut self,
         now: f64,
@@ -256,7 +256,7 @@ fn add(sums: &mut [f32; RESOURCES], values: &[f32; RESOURCES], factor: f32) {
     }
 }
 
-/// Finds the periodic parts, the one that explains most first.
+/// Finds the periodic components, the one that explains most first.
 fn find(mut past: Past) -> Vec<(Component, Phase)> {
     let mut parts = Vec::new();
     while parts.len() < COMPONENTS_MAX {
@@ -271,7 +271,7 @@ fn find(mut past: Past) -> Vec<(Component, Phase)> {
     parts
 }
 
-/// Follows a part's phase through the newest cycle.
+/// Follows a component's phase through the newest cycle.
 fn replay(series: &[f32], first: f64, component: &Component) -> Phase {
     let mut phase = Phase::new(component);
     let mean = series.iter().sum::<f32>() / series.len() as f32;

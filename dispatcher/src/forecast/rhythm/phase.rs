@@ -1,10 +1,10 @@
-//! Where in its cycle a periodic part is: how late the present cycle comes.
+//! Phase of a periodic component: the lateness of its present cycle.
 //!
-//! A Bayesian filter over a few possible offsets. Each heartbeat makes those
-//! likelier by which the profile would have shown what came; when a cycle ends,
-//! the next one's offset is drawn anew, or near the last if lateness accumulates.
-//! So a pulse that has begun late is expected to end late, and one that is
-//! overdue is expected still.
+//! A Bayesian filter over a few possible offsets. Each heartbeat raises the probability
+//! of those with which the profile would have shown the observed load. When a cycle ends,
+//! the next one's offset is drawn anew, or near the last if lateness accumulates. So a
+//! pulse that has begun late is expected to end late, and one that is overdue is still
+//! expected.
 
 #![allow(
     clippy::cast_possible_truncation,
@@ -16,23 +16,23 @@
 use super::RESOURCES;
 use super::component::Component;
 
-/// Offsets to each side of zero, at most.
+/// The most offsets to each side of zero.
 const SIDE_MAX: f32 = 12.0;
 /// Jitter too small to be worth more than one offset, in bins.
 const JITTER_MIN: f32 = 0.3;
-/// Offsets lie within so many standard deviations.
+/// Range of the offsets, in standard deviations.
 const REACH: f32 = 3.0;
 /// Distance between offsets, in bins, unless that would be too many.
 const STEP: f32 = 0.5;
-/// The least error thought possible: a profile is never that exact.
+/// The least assumed error: a profile is never that exact.
 const NOISE_MIN: f32 = 0.03;
-/// Half the square of the largest surprise, in standard deviations: anything
-/// may happen once (a burst), and then says nothing about the phase.
+/// Half the square of the largest surprise, in standard deviations: anything may happen
+/// once (a burst), and then is no evidence about the phase.
 const SURPRISE_MAX: f32 = 4.0;
-/// Offsets less likely are not looked at.
+/// Probability below which an offset is not computed.
 const LIKELY_MIN: f32 = 0.002;
 
-/// How likely each offset is.
+/// The probabilities of the offsets.
 #[derive(Clone, Debug)]
 pub(super) struct Phase {
     /// The distance between offsets, in bins.
@@ -42,7 +42,7 @@ pub(super) struct Phase {
 }
 
 impl Phase {
-    /// Starts with what is usual.
+    /// Starts with the usual probabilities.
     pub(super) fn new(component: &Component) -> Self {
         let jitter = component.jitter;
         let side = if jitter < JITTER_MIN {
@@ -70,8 +70,8 @@ impl Phase {
         }
     }
 
-    /// Takes what the part was on average between two moments, in bins since the
-    /// Unix epoch.
+    /// Learns from the component's mean between two moments, in bins since the Unix
+    /// epoch.
     pub(super) fn learn(&mut self, component: &Component, from: f64, to: f64, came: f32) {
         if component.next_start(from) <= to {
             self.likely = self.next(component);
@@ -81,7 +81,8 @@ impl Phase {
         }
         let length = (to - from) as f32;
         let noise = component.noise.max(NOISE_MIN);
-        // Neighbouring heartbeats err alike, so one of them counts as one a bin.
+        // Neighbouring heartbeats have similar errors, so one of them counts as one a
+        // bin.
         let trust = length.min(1.0) * 0.5 / (noise * noise);
         let (side, step) = (self.side(), self.step);
         for (index, likely) in self.likely.iter_mut().enumerate() {
@@ -142,7 +143,7 @@ impl Phase {
         }
     }
 
-    /// Returns how likely each offset is in the next cycle.
+    /// Returns the probability of each offset in the next cycle.
     fn next(&self, component: &Component) -> Vec<f32> {
         let Some(wander) = component.wander.filter(|_| self.step > 0.0) else {
             return self.prior.clone();

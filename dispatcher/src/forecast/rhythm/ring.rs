@@ -13,13 +13,13 @@ use super::RESOURCES;
 pub(super) const BIN_MS: u64 = 2000;
 /// Bins kept: two hours and a quarter, which hold four cycles of half an hour.
 const BINS: usize = 4096;
-/// Bins without a heartbeat that are believed to be like the next one.
+/// The most bins without a heartbeat that are filled with the next one.
 const FILL_MAX: u64 = 8;
-/// Levels of a byte; the last one says that nothing is known.
+/// Levels of a byte; the last one means unknown.
 const LEVELS: f32 = 254.0;
 const UNKNOWN: [u8; RESOURCES] = [u8::MAX; RESOURCES];
 
-/// Means of bins, as shares of a scale that its user keeps.
+/// Means of bins, as shares of a scale that the caller keeps.
 #[derive(Clone, Debug)]
 pub(super) struct Ring {
     cells: Box<[[u8; RESOURCES]]>,
@@ -28,16 +28,16 @@ pub(super) struct Ring {
     sums: [f32; RESOURCES],
     count: f32,
     len: usize,
-    /// Where the next bin goes.
+    /// The place of the next bin.
     head: usize,
 }
 
-/// What the ring holds, oldest first.
+/// The content of the ring, oldest first.
 #[derive(Clone, Debug)]
 pub(super) struct Past {
     /// The number of the first bin.
     pub(super) first: u64,
-    /// Each resource's means; where nothing is known, the mean of all.
+    /// Each resource's means; unknown ones are the mean of all.
     pub(super) values: [Vec<f32>; RESOURCES],
 }
 
@@ -53,7 +53,7 @@ impl Ring {
         }
     }
 
-    /// Takes shares that were used at this moment, which is not before the last.
+    /// Adds the shares in use at this moment, which is not before the last.
     pub(super) fn add(&mut self, at_ms: u64, shares: &[f32; RESOURCES]) {
         let bin = at_ms / BIN_MS;
         if self.count == 0.0 {
@@ -67,7 +67,7 @@ impl Ring {
         self.count += 1.0;
     }
 
-    /// Writes the bin that is over, and those passed over.
+    /// Writes the bin that is over, and skipped ones.
     fn close(&mut self, bin: u64, shares: &[f32; RESOURCES]) {
         self.push(self.sums.map(|sum| level(sum / self.count)));
         let skipped = bin - self.open - 1;
@@ -89,7 +89,7 @@ impl Ring {
         self.len = (self.len + 1).min(BINS);
     }
 
-    /// Multiplies all that is held by a factor: the scale has changed.
+    /// Multiplies the content by a factor, when the scale has changed.
     pub(super) fn rescale(&mut self, resource: usize, factor: f32) {
         self.sums[resource] *= factor;
         for cell in &mut self.cells {
@@ -99,7 +99,7 @@ impl Ring {
         }
     }
 
-    /// Returns how many bins are known.
+    /// Returns the number of known bins.
     pub(super) fn len(&self) -> usize {
         self.len
     }

@@ -1,10 +1,9 @@
-//! Finds the period of a series, and says how well it foretells.
+//! Search for the period of a series, and for its predictive power.
 //!
-//! Candidates are peaks of the autocorrelation's mean at multiples of a period.
-//! Each is then judged out of sample: a profile folded from older cycles foretells
-//! the newer ones, and the period whose forecasts explain most is taken. A
-//! multiple of the true period learns slower and a fraction of it not at all, so
-//! both lose.
+//! Candidates are peaks of the autocorrelation's mean at multiples of a period. Each is
+//! then judged out of sample: a profile folded from older cycles predicts the newer ones,
+//! and the period with the best predictions is taken. A multiple of the true period
+//! learns slower and a fraction of it not at all, so both lose.
 
 #![allow(
     clippy::cast_possible_truncation,
@@ -15,39 +14,39 @@
 
 use super::fft::autocorrelation;
 
-/// The shortest period looked for, in bins: 14 s.
+/// The shortest period that is searched for, in bins: 14 s.
 const PERIOD_MIN: f64 = 7.0;
-/// Cycles that must have been seen.
+/// The least number of cycles that must have been seen.
 const CYCLES_MIN: f64 = 3.2;
-/// Multiples of a period at which the autocorrelation is read: more would ask for
-/// a finer grid, and lose periods that drift.
+/// Multiples of a period at which the autocorrelation is read: more would need a finer
+/// grid, and lose periods that drift.
 const MULTIPLES_MAX: usize = 24;
-/// Candidates judged out of sample.
+/// Number of candidates judged out of sample.
 const CANDIDATES: usize = 7;
-/// Slots of the profile by which a candidate is judged, at most.
+/// The most slots of the profile by which a candidate is judged.
 const SLOTS_MAX: usize = 256;
 /// The least weight of a new cycle in that profile.
 const CYCLE_WEIGHT: f32 = 0.12;
-/// The least share of the variance that must be foretold, beyond chance.
+/// The least share of the variance that must be predicted, beyond chance.
 const SHARE_MIN: f32 = 0.08;
-/// The share foretold by chance, times the number of cycles (a rough figure
-/// from four series of noise).
+/// The share predicted by chance, times the number of cycles (a rough figure from four
+/// series of noise).
 const CHANCE: f64 = 1.2;
-/// Of multiples of a period the shortest that is nearly as good.
+/// Ratio to the best share at which a shorter period is taken instead.
 const NEARLY: f32 = 0.85;
-/// The least slope of what came on what was foretold.
+/// The least slope of outcomes on predictions.
 const SLOPE_MIN: f32 = 0.25;
 
-/// A period, and what it explains of the newer cycles by the older ones.
+/// A period, and the share of the newer cycles that the older ones explain.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Found {
-    /// In bins.
+    /// The period, in bins.
     pub(super) period: f64,
     /// The share of the variance, from 0 to 1.
     pub(super) share: f32,
 }
 
-/// Returns the period that foretells most, if any foretells enough.
+/// Returns the period with the best predictions, if any are good enough.
 pub(super) fn search(series: &[f32]) -> Option<Found> {
     let judged = candidates(series)
         .into_iter()
@@ -61,14 +60,14 @@ pub(super) fn search(series: &[f32]) -> Option<Found> {
     (beyond(&refined) >= SHARE_MIN).then_some(refined)
 }
 
-/// Returns the share less what the best of many periods foretells by chance: much
+/// Returns the share less the one that the best of many periods predicts by chance: much
 /// if there were few cycles.
 fn beyond_chance(found: &Found, bins: usize) -> f32 {
     let cycles = bins as f64 / found.period;
     found.share - (CHANCE / (cycles - 1.0).max(1.0)) as f32
 }
 
-/// Climbs to the best period nearby.
+/// Improves a period by steps to better ones nearby.
 fn refine(series: &[f32], mut found: Found) -> Found {
     let cycles = series.len() as f64 / found.period;
     let mut step = found.period / (4.0 * cycles.min(MULTIPLES_MAX as f64));
@@ -108,8 +107,8 @@ fn candidates(series: &[f32]) -> Vec<f64> {
     peaks.into_iter().map(|(_, period)| period).collect()
 }
 
-/// Returns how far the autocorrelation at multiples of a period is above what it
-/// is around them.
+/// Returns the height of the autocorrelation at multiples of a period above its
+/// surroundings.
 fn comb(sums: &[f32], period: f64) -> f32 {
     let lag_max = (sums.len() - 2) as f64;
     let multiples = ((lag_max / period - 0.5) as usize).clamp(1, MULTIPLES_MAX);
@@ -125,7 +124,7 @@ fn comb(sums: &[f32], period: f64) -> f32 {
     at.sum::<f32>() / multiples as f32 - around
 }
 
-/// Foretells each cycle by those before it.
+/// Predicts each cycle from those before it.
 fn judge(series: &[f32], period: f64) -> Found {
     let level = levelled(series, period);
     let slots = (period.ceil() as usize).min(SLOTS_MAX);
@@ -154,14 +153,14 @@ fn judge(series: &[f32], period: f64) -> Found {
     }
 }
 
-/// Takes off the mean of the cycle around each sample: what changes slower than
-/// the period is none of its business.
+/// Subtracts the mean of the cycle around each sample: slower changes do not belong to
+/// the period.
 pub(super) fn levelled(series: &[f32], period: f64) -> Vec<f32> {
     let sums = running(series);
     let half = (period / 2.0).round().max(1.0) as usize;
     let around = |index: usize| {
         let (start, end) = (index.saturating_sub(half), (index + half).min(series.len()));
-        // At an end the whole cycle next to it.
+        // At an end the whole cycle next to it is used.
         let start = start.min(series.len().saturating_sub(2 * half));
         let end = end.max((2 * half).min(series.len()));
         (sums[end] - sums[start]) / (end - start) as f32
@@ -170,7 +169,7 @@ pub(super) fn levelled(series: &[f32], period: f64) -> Vec<f32> {
     values.map(|(index, value)| value - around(index)).collect()
 }
 
-/// Returns the sums of the first values: one more than there are values.
+/// Returns the running sums: one more than there are values.
 fn running(series: &[f32]) -> Vec<f32> {
     let mut sum = 0.0;
     let sums = series.iter().map(|value| {

@@ -1,4 +1,4 @@
-//! Pulses that are seen coming and ending, and load that has none.
+//! Tests of pulses that are forecast to begin and to end, and of load without any.
 
 use rolecast_common::time::WallTime;
 
@@ -7,13 +7,13 @@ use super::{BUCKETS, RESOURCES, Rhythm};
 const START_MS: u64 = 1_700_000_000_000;
 const CORES: f64 = 8.0;
 
-/// Takes a second's use of CPU, and as much of the disk.
+/// Observes a second's use of CPU, and as much of the disk.
 fn observe(rhythm: &mut Rhythm, second: u64, cpu: f64) {
     let at = WallTime::from_millis(START_MS + 1000 * second);
     rhythm.observe(at, &[cpu, 2.0, 0.0, cpu], &[CORES, 4.0, 1.0, CORES]);
 }
 
-/// Returns when pulses begin: every `period` seconds, but for some jitter.
+/// Returns the start times of pulses: every `period` seconds, with some jitter.
 fn starts(period: f64, jitter: f64, until: f64) -> Vec<f64> {
     let mut rng = fastrand::Rng::with_seed(5);
     let count = (until / period) as u32;
@@ -29,7 +29,7 @@ fn pulses(starts: &[f64], second: u64, rng: &mut fastrand::Rng) -> f64 {
     1.0 + 0.2 * rng.f64() + pulse
 }
 
-/// Learns 3 s apart for so long, which is enough for a few cycles.
+/// Learns from observations 3 s apart for this long, which is enough for a few cycles.
 fn learned(starts: &[f64], seconds: u64) -> Rhythm {
     let (mut rhythm, mut rng) = (Rhythm::new(), fastrand::Rng::with_seed(9));
     for second in (0..seconds).step_by(3) {

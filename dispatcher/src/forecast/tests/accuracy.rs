@@ -1,12 +1,13 @@
-//! On each kind of series the ensemble is nearly as good as its best expert.
+//! Tests of accuracy: on each kind of series the ensemble is nearly as good as its best
+//! expert.
 //!
-//! The aim is 1.02 times its error. The vote alone keeps it; where a bound is
-//! larger, the band's own median, which is learned, costs the rest.
+//! The goal is 1.02 times its error. The vote alone reaches it; where a bound is larger,
+//! the band's own median, which is learned, costs the rest.
 
 use super::super::{HORIZONS, Model};
 use super::series::{self, DAY};
 
-/// The errors of the models in the order of [`Model::ALL`], in those of the
+/// The errors of the models in the order of [`Model::ALL`], relative to those of the
 /// naive one, and averaged over the horizons.
 fn relative_errors(samples: &[f64], from: usize) -> [f64; Model::ALL.len()] {
     let all = Model::ALL.map(|model| series::errors(model, samples, from));
@@ -42,9 +43,9 @@ fn on_a_ramp_with_noise() {
     assert!(errors[Model::ALL.len() - 1] < 0.35, "{errors:?}");
 }
 
-/// With the first midnight the profile takes the ramp for a season, and two
-/// experts that were alike and right until then are wrong: it takes a while
-/// until they have lost their vote.
+/// With the first midnight the seasons mistake the ramp for a season, and two experts
+/// that were alike and right until then are wrong: it takes a while until they have lost
+/// their vote.
 #[test]
 fn on_a_ramp_about_its_first_midnight() {
     let samples = series::sum(&series::ramp(2000, 0.5), &series::noise(2, 2000));
@@ -63,7 +64,7 @@ fn on_a_series_that_goes_back_to_its_level() {
     assert_near_the_best(&samples, 1000, 1.03);
 }
 
-/// Of a random walk nothing is better than the naive forecast.
+/// For a random walk nothing is better than the naive forecast.
 #[test]
 fn on_a_random_walk() {
     let samples = series::random_walk(5, 2500);

@@ -1,9 +1,9 @@
-//! Forecasts depend on the past alone.
+//! Tests of causality: forecasts depend on the past alone.
 
 use super::super::{HORIZON_MAX, Model, Quantiles};
 use super::series;
 
-/// What was said after each sample, at a few horizons.
+/// The forecasts after each sample, at a few horizons.
 fn said(model: Model, samples: &[f64]) -> Vec<Quantiles> {
     let mut forecaster = series::forecaster(model);
     let mut said = Vec::new();

@@ -1,4 +1,4 @@
-//! Whatever comes, forecasts are finite, possible and in order.
+//! Property tests: with any input, forecasts are finite, possible and in order.
 
 use std::time::Duration;
 
@@ -7,11 +7,11 @@ use proptest::prelude::*;
 
 use super::super::{Forecaster, HORIZON_MAX, Model, Quantiles};
 
-/// What happens next: how far the number moves, and what is measured there.
+/// The next event: the step of the number, and the measured value.
 #[derive(Clone, Copy, Debug)]
 enum Event {
     Next(Option<f64>),
-    /// So many times the same.
+    /// The same value this many times.
     Repeat(f64, u8),
     Skip(u64, f64),
     Back(u64, f64),

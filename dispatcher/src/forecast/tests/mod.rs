@@ -1,4 +1,4 @@
-//! What the forecaster must do as a whole, and series to test its parts with.
+//! Tests of the forecaster as a whole, and series to test its parts with.
 
 mod accuracy;
 mod causal;

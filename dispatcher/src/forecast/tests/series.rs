@@ -52,7 +52,7 @@ pub(in crate::forecast) fn random_walk(seed: u64, len: usize) -> Vec<f64> {
     autoregressive_changes(seed, len, (0.0, 0.0))
 }
 
-/// Goes back to its level by a share of the distance at each step.
+/// A series that goes back to its level by a share of the distance at each step.
 pub(in crate::forecast) fn reverting(seed: u64, len: usize, share: f64) -> Vec<f64> {
     let mut distance = 0.0;
     let step = |noise: f64| {

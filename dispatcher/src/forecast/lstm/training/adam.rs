@@ -2,20 +2,20 @@
 
 use super::super::weights::Weights;
 
-/// The gradient is cut to this norm: most are, which tames bursts (measured).
+/// The largest norm of the gradient: most are cut, which tames bursts (measured).
 const NORM_MAX: f32 = 0.0125;
 const RATE_MAX: f32 = 4e-3;
 const RATE_MIN: f32 = 1e-4;
-/// The rate rises for so many updates.
+/// Updates during which the rate rises.
 const RISE: f32 = 200.0;
-/// How far weights shrink in an update, in rates (measured).
+/// Shrinking of weights in an update, in rates (measured).
 const DECAY: f32 = 0.05;
 const FIRST_WEIGHT: f32 = 0.1;
 const SECOND_WEIGHT: f32 = 0.001;
 /// Weight of an update in the average: about half an epoch.
 const AVERAGE_WEIGHT: f32 = 0.002;
 
-/// The weights on their way.
+/// The weights during training.
 #[derive(Debug)]
 pub(super) struct Adam {
     weights: Box<Weights>,
@@ -23,7 +23,7 @@ pub(super) struct Adam {
     second: Box<Weights>,
     average: Box<Weights>,
     update: f32,
-    /// Updates that will be made.
+    /// Number of updates that will be made.
     update_max: f32,
 }
 
@@ -48,7 +48,7 @@ impl Adam {
         &self.average
     }
 
-    /// Takes one step against the gradient.
+    /// Makes one step against the gradient.
     pub(super) fn descend(&mut self, gradient: &Weights) {
         self.update += 1.0;
         let cut = cut(gradient);

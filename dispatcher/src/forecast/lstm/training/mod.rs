@@ -1,17 +1,17 @@
-//! How the weights are learned: truncated backpropagation through time, and Adam.
+//! Training of the weights: truncated backpropagation through time, and Adam.
 //!
-//! 1. Each series is a `Track`: its inputs and anchors, computed once. Coarser
-//!    copies of long series teach too: on series from places that taught nothing,
-//!    that lowers the error by about a tenth (measured).
-//! 2. A `Walker` goes along each track and carries the cell's state. An update
-//!    takes a window from several walkers, forward and back. The inputs get some
-//!    noise, lest the network learns the series by heart.
-//! 3. The loss is pinball at 0.5 and 0.9, over the mean error that the network
-//!    makes on that series at that horizon: then its gradient is that of the
-//!    geometric mean over series, and no series counts for more than another.
-//! 4. Weights are averaged over updates (Polyak & Juditsky 1992). After each
-//!    epoch the average is judged on the last part of every series, which no
-//!    window touches; the best one is kept.
+//! 1. Each series is a `Track`: its inputs and anchors, computed once. Coarser copies of
+//!    long series are trained on too: on series from places that were not in the
+//!    training, that lowers the error by about a tenth (measured).
+//! 2. A `Walker` goes along each track and carries the cell's state. An update takes a
+//!    window from several walkers, forward and back. The inputs get some noise, so that
+//!    the network does not learn the series by heart.
+//! 3. The loss is pinball at 0.5 and 0.9, over the mean error that the network makes on
+//!    that series at that horizon: then its gradient is that of the geometric mean over
+//!    series, and no series counts for more than another.
+//! 4. Weights are averaged over updates (Polyak & Juditsky 1992). After each epoch the
+//!    average is validated on the last part of every series, which no window touches; the
+//!    best one is kept.
 
 mod adam;
 mod track;
@@ -29,20 +29,20 @@ const WINDOW: usize = 80;
 const BATCH: u16 = 10;
 /// Updates in an epoch.
 const UPDATES: u16 = 1_000;
-/// The state is worth little before so many steps.
+/// Steps before which the state is worth little.
 const WARM_UP: usize = 64;
-/// How often a walker starts afresh, so that young series are known too.
+/// Chance of a walker to start afresh, so that young series are trained on too.
 const RESTART_CHANCE: f32 = 0.03;
 /// Standard deviation of the noise on the inputs (measured: 0.1 to 0.4 serve).
 const NOISE: f32 = 0.4;
-/// How many samples become one in the copies.
+/// Factors by which samples are averaged in the copies.
 const COARSER: [u8; 2] = [2, 5];
 /// The share of windows for which copies are drawn too.
 const COPIES_SHARE: f32 = 0.5;
-/// The least samples a series must have to teach.
+/// The least number of samples of a series for training.
 pub const SAMPLES_MIN: usize = 8 * (LONGEST + WINDOW);
 
-/// What an epoch came to.
+/// The result of an epoch.
 #[derive(Clone, Copy, Debug)]
 pub struct Progress {
     /// Epochs done.
@@ -51,11 +51,11 @@ pub struct Progress {
     /// Mean absolute error of p50 relative to the last value's, for each of the
     /// horizons: the geometric mean over series.
     pub validation: [f32; HORIZON_COUNT],
-    /// True if no epoch before was better.
+    /// Whether no epoch before was better.
     pub is_best: bool,
 }
 
-/// Learns weights from many series.
+/// Trainer of weights from many series.
 #[derive(Debug)]
 pub struct Trainer {
     /// The series first, then the copies.
@@ -72,7 +72,7 @@ pub struct Trainer {
 }
 
 impl Trainer {
-    /// Prepares to learn from these series of finite samples; those too short or
+    /// Prepares the training on these series of finite samples; those too short or
     /// constant are left out. `None` if none is left.
     pub fn new(series: &[Vec<f32>], epoch_max: u16, seed: u64) -> Option<Self> {
         let tracks = series.iter().filter_map(|samples| Track::new(samples));
@@ -101,12 +101,12 @@ impl Trainer {
         })
     }
 
-    /// Returns how many series teach.
+    /// Returns the number of series in the training.
     pub fn series_count(&self) -> usize {
         self.series_count
     }
 
-    /// Learns for one epoch; `None` when all are done.
+    /// Trains for one epoch; `None` when all are done.
     pub fn epoch(&mut self) -> Option<Progress> {
         if self.epoch == self.epoch_max {
             return None;
@@ -184,7 +184,7 @@ impl Trainer {
     }
 }
 
-/// Returns the means of so many samples each.
+/// Returns the means of `factor` samples each.
 fn coarser(samples: &[f32], factor: u8) -> Vec<f32> {
     let chunks = samples.chunks_exact(usize::from(factor));
     let mean = |chunk: &[f32]| chunk.iter().sum::<f32>() / f32::from(factor);

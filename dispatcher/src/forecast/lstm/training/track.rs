@@ -1,4 +1,4 @@
-//! One series to learn from: what the network sees at each step, computed once.
+//! One training series: the network's inputs at each step, computed once.
 
 use super::super::super::history::History;
 use super::super::cell::{State, add_scaled, advance, change};
@@ -7,13 +7,13 @@ use super::super::weights::Weights;
 use super::super::{HORIZON_COUNT, LONGEST, horizons};
 use super::{SAMPLES_MIN, WARM_UP};
 
-/// The last part of a series, for validation, is one in so many.
+/// Divisor of a series: its last part, one in this many, is for validation.
 const VALIDATION_PART: usize = 6;
-/// Every so many steps is validated.
+/// Steps from one validated step to the next.
 const VALIDATION_STRIDE: usize = 3;
 /// Weight of a window's error in a series' mean error: a guess.
 const ERROR_WEIGHT: f32 = 0.02;
-/// One step's error counts at most so many times the mean: a guess.
+/// The largest weight of one step's error, in multiples of the mean: a guess.
 const BALANCE_MAX: f32 = 20.0;
 
 #[derive(Clone, Debug)]
@@ -21,17 +21,18 @@ pub(super) struct Track {
     samples: Vec<f32>,
     units: Vec<f32>,
     inputs: Vec<[f32; INPUTS]>,
-    /// The anchors that are the same for every horizon, and the other.
+    /// The anchors common to every horizon, and the other one.
     common: Vec<[f32; COMMON]>,
     periodic: Vec<[f32; HORIZON_COUNT]>,
-    /// Training ends before this sample.
+    /// The sample before which training ends.
     training_len: usize,
-    /// Mean absolute errors lately: at first the last value's, then the network's.
+    /// Recent mean absolute errors: at first the last value's, then the network's.
     errors: [f32; HORIZON_COUNT],
 }
 
 impl Track {
-    /// `None` if the series is too short, or constant while it trains.
+    /// Returns the track; `None` if the series is too short, or constant in its training
+    /// part.
     pub(super) fn new(samples: &[f32]) -> Option<Self> {
         if samples.len() < SAMPLES_MIN {
             return None;
@@ -63,7 +64,7 @@ impl Track {
         Some(track)
     }
 
-    /// Returns how many steps can be trained on: those with all truths known.
+    /// Returns the number of steps for training: those with all truths known.
     pub(super) fn step_count(&self) -> usize {
         self.training_len - LONGEST
     }
@@ -81,14 +82,14 @@ impl Track {
         anchors
     }
 
-    /// Returns the changes that came, in units.
+    /// Returns the true changes, in units.
     pub(super) fn truths(&self, position: usize) -> [f32; HORIZON_COUNT] {
         let (last, unit) = (self.samples[position], self.units[position]);
         horizons().map(|horizon| (self.samples[position + horizon] - last) / unit)
     }
 
-    /// Returns what one unit of error counts at each horizon: its size against
-    /// the series' mean error.
+    /// Returns the weight of one unit of error at each horizon: its size against the
+    /// series' mean error.
     pub(super) fn balance(&self, position: usize) -> [f32; HORIZON_COUNT] {
         let unit = self.units[position];
         self.errors
@@ -105,15 +106,15 @@ impl Track {
         std::array::from_fn(|horizon| unit * (truths[horizon] - changes[horizon]).abs())
     }
 
-    /// Takes the mean errors of a window into those of the series.
+    /// Adds the mean errors of a window to those of the series.
     pub(super) fn note_errors(&mut self, errors: &[f32; HORIZON_COUNT]) {
         for (mean, error) in self.errors.iter_mut().zip(errors) {
             *mean += ERROR_WEIGHT * (error - *mean);
         }
     }
 
-    /// Returns the mean absolute error relative to the last value's, on the
-    /// part that is not trained on.
+    /// Returns the mean absolute error relative to the last value's, on the part without
+    /// training.
     pub(super) fn validate(&self, weights: &Weights) -> [f32; HORIZON_COUNT] {
         let mut state = State::default();
         let (mut errors, mut naive) = ([0.0; HORIZON_COUNT], [0.0; HORIZON_COUNT]);
@@ -129,7 +130,7 @@ impl Track {
             add_scaled(&mut errors, &missed, 1.0);
             add_scaled(&mut naive, &moved, 1.0);
         }
-        // A series that stands still while it is validated counts one.
+        // A series that is constant during validation counts one.
         std::array::from_fn(|horizon| {
             let floor = 1e-6 * self.errors[horizon] + f32::MIN_POSITIVE;
             (errors[horizon] + floor) / (naive[horizon] + floor)

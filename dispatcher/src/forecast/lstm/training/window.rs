@@ -7,10 +7,10 @@ use super::super::{HIDDEN, HORIZON_COUNT};
 use super::track::Track;
 use super::{WARM_UP, WINDOW};
 
-/// What p90 counts beside p50: the ensemble corrects it anyway.
+/// Weight of p90 beside p50: the ensemble corrects it anyway.
 const P90_SHARE: f32 = 0.3;
 
-/// Where on a track training is, and the cell's state there.
+/// The position of training on a track, and the cell's state there.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Walker {
     pub(super) position: usize,
@@ -19,18 +19,18 @@ pub(super) struct Walker {
     state: State,
 }
 
-/// What going back needs to know of one step forward.
+/// The values of one step forward that the way back needs.
 struct Step {
     inputs: [f32; INPUTS],
     before: State,
     gates: [f32; GATES],
     after: State,
-    /// The loss by each number that the head puts out.
+    /// The slopes of the loss by each output of the head.
     by_head: [f32; HEAD],
 }
 
-/// Moves the walker on by a window and adds to the gradient; returns the mean
-/// loss. `noise` is added to the inputs, for each step and input.
+/// Moves the walker on by a window and adds to the gradient; returns the mean loss.
+/// `noise` is added to the inputs, for each step and input.
 pub(super) fn walk(
     track: &mut Track,
     walker: &mut Walker,
@@ -196,7 +196,7 @@ mod tests {
         }
     }
 
-    /// Returns random weights with a say in the forecast and in the steps to come.
+    /// Returns random weights that affect the forecast and the steps that follow.
     fn lively() -> Weights {
         let mut weights = initial_weights();
         let mut rng = fastrand::Rng::with_seed(2);
