@@ -1,4 +1,5 @@
-//! Answers `rolecast.api.*`: what the machine knows, completed by what the streams hold.
+//! Answers to `rolecast.api.*`: the machine's state, completed by the content of the
+//! streams.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -27,16 +28,18 @@ use tokio::task::spawn_blocking;
 use super::{Streams, dead_letters, discovery};
 use crate::fitting::shortened;
 
-/// How long reading the streams may take for a status: less than anybody waits for the
+/// Time that reading the streams may take for a status: less than anybody waits for the
 /// answer, and much more than a healthy cluster needs.
 const READ_MAX: Duration = Duration::from_secs(2);
-/// What the view of a job has beside the record, the longest reason in JSON included.
+/// The most bytes of the view of a job beside the record, the longest reason in JSON
+/// included.
 const VIEW_LEN_MAX: usize = 8 * 1024;
 const PAGE_EXAMPLE: &str = r#"{"v": 1, "after": {"node": "web-1"}, "limit": 100}"#;
-/// The characters of a reason that are kept: it is on each page of a status.
+/// Characters of a reason that are kept: it is on each page of a status.
 const WHY_CHARS_MAX: usize = 500;
 
-/// Returns how to answer: in JSON, for a person at a terminal, unless asked otherwise.
+/// Returns the encoding of the answer: JSON, for a person at a terminal, unless the
+/// request asks otherwise.
 pub(super) fn encoding(request: &Message) -> Encoding {
     let headers = request.headers.as_ref();
     let content_type = headers.and_then(|headers| headers.get(HEADER_CONTENT_TYPE));
@@ -46,7 +49,7 @@ pub(super) fn encoding(request: &Message) -> Encoding {
     }
 }
 
-/// Reads which job is asked for: its id, or `#` and its sequence.
+/// Reads the requested job: its id, or `#` and its sequence.
 pub(super) fn requested_job(request: &Message) -> Result<JobName, String> {
     let text = std::str::from_utf8(&request.payload).unwrap_or_default();
     text.trim()
@@ -66,7 +69,7 @@ pub(super) fn requested_node(request: &Message) -> Option<NodeId> {
     NodeId::new(text.trim()).ok()
 }
 
-/// Reads a message that a question or an order consists of.
+/// Decodes the message in the body of a question or an order.
 pub(super) fn body<M: wire::Message>(request: &Message) -> Result<M, Malformed> {
     let headers = request.headers.as_ref();
     let content_type = headers.and_then(|headers| headers.get(HEADER_CONTENT_TYPE));
@@ -75,7 +78,7 @@ pub(super) fn body<M: wire::Message>(request: &Message) -> Result<M, Malformed> 
     wire::decode(encoding, &request.payload)
 }
 
-/// Reads which page of the status is asked for.
+/// Reads the requested page of the status.
 pub(super) fn requested_page(request: &Message) -> Result<StatusRequest, String> {
     if request.payload.is_empty() {
         return Ok(StatusRequest::first());
@@ -85,14 +88,14 @@ pub(super) fn requested_page(request: &Message) -> Result<StatusRequest, String>
     })
 }
 
-/// A job that somebody thinks of.
+/// A job for a dry run.
 pub(super) struct Imagined {
     pub(super) category: Category,
     pub(super) requirement: Requirement,
     pub(super) key: Option<ShardKey>,
 }
 
-/// Reads the category of an imagined job, and its wishes as a real one would have them.
+/// Reads the category of a dry run, and its options as a real job would have them.
 pub(super) fn imagined(request: &Message) -> Result<Imagined, String> {
     let text = std::str::from_utf8(&request.payload).unwrap_or_default();
     let category = Category::new(text.trim()).map_err(|error| error.to_string())?;
@@ -106,7 +109,7 @@ pub(super) fn imagined(request: &Message) -> Result<Imagined, String> {
     })
 }
 
-/// Says what becomes of jobs of a category that is not served.
+/// Returns what happens to jobs of a category that is not served.
 pub(super) fn not_served(category: &Category, serves_undeclared: bool) -> String {
     let fate = if serves_undeclared {
         "the first job of it gets the profile under [undeclared]"
@@ -116,7 +119,7 @@ pub(super) fn not_served(category: &Category, serves_undeclared: bool) -> String
     format!("category {category} is not declared and no job of it has come; {fate}")
 }
 
-/// Answers that there is no answer, and why.
+/// Answers with an error and its reason.
 pub(super) async fn refuse(streams: Streams, why: String, request: Message) {
     send_error(&streams, request, &why, ERROR_REQUEST).await;
 }
@@ -132,12 +135,12 @@ async fn send_error(streams: &Streams, request: Message, why: &str, code: &str) 
     }
 }
 
-/// Answers with what the machine knows and nothing else.
+/// Answers with the machine's state alone.
 pub(super) async fn answer<M: wire::Message>(streams: Streams, answer: M, request: Message) {
     respond(&streams.jetstream.client(), &request, &answer).await;
 }
 
-/// Answers with as much of it as a message takes.
+/// Answers with as much of the answer as a message takes.
 pub(super) async fn answer_large<M: wire::Message + Send + 'static>(
     streams: Streams,
     mut answer: M,
@@ -147,7 +150,7 @@ pub(super) async fn answer_large<M: wire::Message + Send + 'static>(
     let client = streams.jetstream.client();
     let encoding = encoding(&request);
     let len_max = len_max(&client, encoding);
-    // What is large takes milliseconds to write down; the loop must not wait.
+    // Encoding a large answer takes milliseconds; the loop must not wait.
     let encoded = spawn_blocking(move || {
         shorten(&mut answer, encoding, len_max);
         Bytes::from(wire::encode(encoding, &answer))
@@ -157,7 +160,7 @@ pub(super) async fn answer_large<M: wire::Message + Send + 'static>(
     }
 }
 
-/// Adds what the streams hold of each category, as far as it can be read.
+/// Adds the numbers of each category in the streams, as far as they can be read.
 pub(super) async fn add_stored(streams: &Streams, status: &mut Status) {
     let read = tokio::time::timeout(READ_MAX, read_stored(streams, status));
     let why = match read.await {
@@ -208,8 +211,8 @@ async fn oldest(jetstream: &jetstream::Context, subject: &str) -> Option<WallTim
         .map(WallTime::from_millis)
 }
 
-/// Answers with the recorded outcome if there is one, else with what the machine knows,
-/// else with whether the stream holds it.
+/// Answers with the recorded outcome if there is one, otherwise with the machine's state,
+/// otherwise with whether the stream holds the job.
 pub(super) async fn answer_job(
     streams: Streams,
     name: JobName,
@@ -284,8 +287,8 @@ fn plain_view(job: JobId, state: JobState, reason: String) -> JobView {
     }
 }
 
-/// Returns the id of the job at this place in the stream, and whether it is there: if it
-/// is not, that of a job that was given no id.
+/// Returns the id of the job with this sequence, and whether the stream holds it: if not,
+/// the id of a job without an id of its own.
 async fn stored(streams: &Streams, sequence: Sequence) -> (JobId, bool) {
     let origin = Origin {
         sequence,
@@ -315,7 +318,7 @@ async fn recorded(jetstream: &jetstream::Context, job: &JobId) -> anyhow::Result
     }
 }
 
-/// Answers with what was written down when the job was sent, or had to wait.
+/// Answers with the record of the decision by which the job was sent, or had to wait.
 pub(super) async fn answer_decision(streams: Streams, job: JobId, request: Message) {
     let why = match decided(&streams.jetstream, &job).await {
         Ok(Some(decision)) => {
@@ -346,7 +349,7 @@ async fn respond<M: wire::Message>(client: &Client, request: &Message, answer: &
     send(client, request, encoding, payload).await;
 }
 
-/// Returns how long an answer may be: what the server takes and its reader accepts.
+/// Returns the largest size of an answer: what the server takes and its reader accepts.
 pub(super) fn len_max(client: &Client, encoding: Encoding) -> usize {
     let room = client
         .max_payload()
@@ -360,7 +363,7 @@ fn headers(encoding: Encoding) -> HeaderMap {
     headers
 }
 
-/// Sends the answer, or says that it is larger than the server takes.
+/// Sends the answer, or an error if it is larger than the server takes.
 pub(super) async fn send(
     client: &Client,
     request: &Message,

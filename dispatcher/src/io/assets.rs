@@ -1,7 +1,7 @@
-//! Creates and upgrades streams, consumers and buckets; doing it twice changes nothing.
+//! Creation and upgrade of streams, consumers and buckets; repeating it changes nothing.
 //!
-//! What an operator set on an existing stream and we have no opinion on (limits,
-//! placement) is kept. The `io.nats.monitor.*` metadata lets `nats server check`
+//! Settings of an operator on an existing stream are kept where this program has no
+//! opinion (limits, placement). The `io.nats.monitor.*` metadata lets `nats server check`
 //! watch every asset without further settings.
 
 use std::collections::HashMap;
@@ -20,16 +20,16 @@ use super::ACK_WAIT;
 use super::sizing::ensure_stream;
 use crate::config::Streams;
 
-/// Jobs delivered and not settled, delayed ones included, per consumer. The
-/// server rewrites this state as it changes, so it has a bound; what is beyond
-/// it waits in the stream.
+/// The most jobs delivered and not settled, delayed ones included, per consumer. The
+/// server rewrites this state as it changes, so it has a bound; further jobs wait in the
+/// stream.
 const ACK_PENDING_MAX: i64 = 100_000;
 const PULLS_MAX: i64 = 512;
-/// Where no share of the storage is known yet; see [`super::sizing`].
+/// Limit of the decisions while no share of the storage is known; see [`super::sizing`].
 const DECISIONS_BYTES_MAX: i64 = 512 * 1024 * 1024;
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-/// Something on the server that a dispatcher needs.
+/// A stream, bucket or consumer that a dispatcher needs on the server.
 #[derive(Clone, Debug)]
 pub(super) enum Asset {
     Stream(Box<Config>),
@@ -38,7 +38,7 @@ pub(super) enum Asset {
 }
 
 impl Asset {
-    /// Returns the stream that it is, or that it is kept in.
+    /// Returns the name of the stream that it is, or that holds it.
     pub(super) fn stream(&self) -> String {
         match self {
             Asset::Stream(config) => config.name.clone(),
@@ -114,7 +114,7 @@ pub(super) fn consumers(category: &Category) -> [Asset; 3] {
     })
 }
 
-/// Returns when the jobs stream was created.
+/// Returns the creation time of the jobs stream.
 pub(super) async fn jobs_created(jetstream: &jetstream::Context) -> anyhow::Result<WallTime> {
     let jobs = jetstream.get_stream(subjects::STREAM_JOBS).await;
     let jobs = jobs.context("cannot look up the jobs stream")?;
@@ -162,7 +162,7 @@ pub(super) fn streams(settings: &Streams) -> [Config; 5] {
         Config {
             subjects: vec![subjects::DEAD.to_owned()],
             max_age: settings.dead_max_age,
-            // A full one refuses the next dead job, which then stays in the queue.
+            // A full stream refuses the next dead job, which then stays in the queue.
             discard: DiscardPolicy::New,
             duplicate_window: settings.duplicate_window,
             ..base(
@@ -247,7 +247,7 @@ fn metadata<const N: usize>(limits: [(&str, &str); N]) -> HashMap<String, String
     own.into_iter().chain(limits).collect()
 }
 
-/// Creates or upgrades a consumer, which then delivers again what was not acknowledged
+/// Creates or upgrades a consumer, which then redelivers jobs that were not acknowledged
 /// within `ack_wait`.
 pub(super) async fn set_consumer(
     jetstream: &jetstream::Context,

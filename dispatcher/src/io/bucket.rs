@@ -1,5 +1,5 @@
-//! A bucket that is opened when it is first used: while nobody leads it, nothing else
-//! has to wait for it.
+//! A bucket that is opened at its first use: while it has no leader, nothing else has to
+//! wait for it.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ impl Bucket {
         }
     }
 
-    /// Returns the store; opens it if that was not possible yet.
+    /// Returns the store; opens it if that was not possible before.
     pub(super) async fn open(&self) -> anyhow::Result<&Store> {
         let open = async || {
             let store = self.jetstream.get_key_value(self.name).await;

@@ -1,5 +1,5 @@
-//! Moves a job to the dead letters: stored there first, its outcome recorded,
-//! then taken off the queue. Any step may be repeated.
+//! Dead-lettering of a job: it is stored as a dead letter, its outcome is recorded, then
+//! it is taken off the queue. Any step may be repeated.
 
 use anyhow::Context as _;
 use async_nats::header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE;
@@ -18,7 +18,7 @@ use rolecast_common::wire::{Message as _, Record};
 
 use crate::fitting::fit;
 
-/// A job's own message.
+/// The message of a job.
 #[derive(Clone, Debug)]
 pub(super) struct Held {
     pub(super) subject: Subject,
@@ -26,7 +26,7 @@ pub(super) struct Held {
     pub(super) payload: Bytes,
 }
 
-/// Buries one job; on an error nothing is lost and it can be tried again.
+/// Dead-letters one job; on an error nothing is lost and it can be tried again.
 pub(super) async fn bury(
     jetstream: &jetstream::Context,
     record: &Record,
@@ -85,8 +85,8 @@ async fn store(jetstream: &jetstream::Context, record: &Record, held: Held) -> a
 }
 
 /// Returns the headers of a dead letter, of at most `room` bytes: its producer's, and as
-/// many of ours as fit. As it came it fitted; its subject has its id and category, and
-/// the recorded outcome has the reasons.
+/// many of ours as fit. Without ours it fitted before; its subject has its id and
+/// category, and the recorded outcome has the reasons.
 fn letter_headers(
     own: HeaderMap,
     record: &Record,
@@ -122,19 +122,19 @@ async fn record_outcome(jetstream: &jetstream::Context, record: &Record) -> anyh
     }
 }
 
-/// Returns how large a record may be: as large as the server takes and readers accept.
+/// Returns the largest size of a record: what the server takes and readers accept.
 pub(super) fn record_len_max(client: &Client, headers: &HeaderMap) -> usize {
     let room = client.max_payload().saturating_sub(headers_len(headers));
     room.min(Record::LEN_MAX)
 }
 
 fn set(headers: &mut HeaderMap, name: &'static str, value: &str) {
-    // Values came through our parsers or JSON, which leave no line break.
+    // Values passed our parsers or JSON, which leave no line break.
     let value: String = value.chars().filter(|c| !c.is_control()).collect();
     headers.insert(name, value.as_str());
 }
 
-/// Makes one token of a category that may be anything a producer wrote.
+/// Returns one subject token for a category, which may be any text of a producer.
 fn subject_token(category: &str) -> String {
     let safe = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     let token: String = category

@@ -1,4 +1,4 @@
-//! The number of dead letters, in all and of each category.
+//! Counts of dead letters, in all and by category.
 
 use std::collections::BTreeMap;
 
@@ -9,9 +9,9 @@ use rolecast_common::wire::Status;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// Of more dead letters only the number is told: the server lists each of them to
-/// count those of a category, 80 bytes or so each, and a status is asked for every
-/// second. Guessed: nobody wants the count of so many by category.
+/// The most dead letters that are counted by category; above, only the total is reported.
+/// The server lists each of them for that, 80 bytes or so each, and a status is requested
+/// every second. Guessed: nobody wants the count of so many by category.
 const LISTED_MAX: u64 = 10_000;
 
 #[derive(Deserialize)]
@@ -56,7 +56,7 @@ async fn info(jetstream: &jetstream::Context, request: Value) -> anyhow::Result<
     }
 }
 
-/// Sums up `rolecast.dead.<category>.<job>` by category.
+/// Sums `rolecast.dead.<category>.<job>` by category.
 fn by_category(subjects: &BTreeMap<String, u64>) -> BTreeMap<&str, u64> {
     let mut counts = BTreeMap::new();
     for (subject, count) in subjects {

@@ -1,5 +1,4 @@
-//! Finds jobs in categories that have no consumer, by looking at what the
-//! stream holds.
+//! Discovery of jobs in categories without a consumer, from the subjects in the stream.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -19,17 +18,17 @@ use super::Streams;
 use super::upkeep::ask;
 use crate::machine::{Input, Machine, Stray, Trouble};
 
-/// Strays looked at per subject and round, so that a flood of them stays cheap.
+/// The most strays read per subject and round, so that a flood of them stays cheap.
 const STRAYS_MAX: usize = 100;
-/// Undeclared categories that are served at once. Each has three consumers, which cost
-/// the server memory and an idle heartbeat each half second, and a room that is looked at
-/// in every turn; with 256 of them turns took tens of milliseconds (`make bench-hostile`).
-/// Thousands of names are a mistake of a producer.
+/// The most undeclared categories that are served at once. Each has three consumers,
+/// which cost the server memory and an idle heartbeat each half second, and a room that
+/// is looked at in every turn; with 256 of them turns took tens of milliseconds
+/// (`make bench-hostile`). Thousands of names are a mistake of a producer.
 const FOUND_MAX: usize = 64;
-/// An undeclared category without jobs for so long loses its consumers; they are made
-/// anew with its next job, which then waits some 2 s more. Guessed.
+/// Time without jobs after which an undeclared category loses its consumers; they are
+/// recreated with its next job, which then waits some 2 s more. Guessed.
 const IDLE_MAX: Duration = Duration::from_secs(3600);
-/// What went wrong in one look is shown until some looks went well.
+/// Time for which an error of one look is shown, until some looks went well.
 const TROUBLE_SHOWN: Duration = Duration::from_secs(10);
 
 #[derive(Deserialize)]
@@ -43,55 +42,56 @@ struct State {
     subjects: Option<BTreeMap<String, u64>>,
 }
 
-/// What the jobs stream holds.
+/// The content of the jobs stream.
 #[derive(Clone, Debug)]
 pub(super) struct Backlogs {
     pub(super) created: WallTime,
-    /// How many messages are on each subject.
+    /// The number of messages on each subject.
     pub(super) held: BTreeMap<String, u64>,
 }
 
-/// What becomes of the jobs on a subject.
+/// The decision about the jobs on a subject.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Meeting {
     /// They have consumers.
     Served,
-    /// Their category is served from here on.
+    /// Their category is served from now on.
     New(Category),
-    /// They wait in the stream: as many undeclared categories as may be are served.
+    /// They wait in the stream: the number of undeclared categories has reached its
+    /// limit.
     Beyond,
     /// They are dead letters, for this reason.
     Stray(String),
 }
 
-/// What to do with the jobs of undeclared categories.
+/// The treatment of jobs of undeclared categories.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Undeclared {
     Serve,
     Bury,
 }
 
-/// Which categories are served.
+/// The served categories.
 #[derive(Debug)]
 pub(super) struct Discovery {
     declared: BTreeSet<Category>,
-    /// Undeclared ones, and when jobs of them were in the stream last.
+    /// Undeclared ones, with the last time when the stream held jobs of them.
     found: BTreeMap<Category, Instant>,
     undeclared: Undeclared,
 }
 
-/// What one look found.
+/// The results of one look.
 #[derive(Debug)]
 pub(super) struct Look {
     pub(super) inputs: Vec<Input>,
     /// Categories that need consumers.
     pub(super) found: Vec<Category>,
-    /// Undeclared ones that had no job for long; they are not served any more.
+    /// Undeclared ones that had no job for long; they are no longer served.
     pub(super) idle: Vec<Category>,
 }
 
 impl Discovery {
-    /// Begins with what the machine serves.
+    /// Begins with the categories that the machine serves.
     pub(super) fn of(machine: &Machine) -> Self {
         let undeclared = match machine.serves_undeclared() {
             true => Undeclared::Serve,
@@ -124,8 +124,8 @@ impl Discovery {
         self.served().flat_map(of_category).collect()
     }
 
-    /// Finds categories that are not served yet, and jobs that no consumer delivers. What
-    /// goes wrong with one subject is reported and harms no other.
+    /// Finds categories that are not served yet, and jobs that no consumer delivers. An
+    /// error with one subject is reported and does not affect others.
     pub(super) async fn look(&mut self, streams: &Streams, backlogs: Backlogs) -> Look {
         let now = Instant::now();
         let idle = self.take_idle(now, &backlogs.held);
@@ -178,7 +178,7 @@ impl Discovery {
         }
     }
 
-    /// Forgets undeclared categories of which no job was in the stream for long.
+    /// Removes undeclared categories of which no job was in the stream for long.
     fn take_idle(&mut self, now: Instant, held: &BTreeMap<String, u64>) -> Vec<Category> {
         for subject in held.keys() {
             if let Ok(source) = Source::parse(subject)
@@ -201,7 +201,7 @@ impl Discovery {
     }
 }
 
-/// Reads what the jobs stream holds.
+/// Reads the numbers of jobs in the stream.
 pub(super) async fn backlogs(jetstream: &jetstream::Context) -> anyhow::Result<Backlogs> {
     let subject = requests::stream_info(STREAM_JOBS);
     let info: Info = ask(jetstream, &subject, &json!({"subjects_filter": ">"})).await?;
@@ -222,7 +222,7 @@ fn unread(subject: &str, error: &anyhow::Error) -> Trouble {
     }
 }
 
-/// Reports that there are more undeclared categories than are served.
+/// Returns the report on undeclared categories beyond the limit, or on its end.
 fn beyond_limit(subjects: usize) -> Input {
     let what = "undeclared categories".to_owned();
     if subjects == 0 {
@@ -238,7 +238,7 @@ fn beyond_limit(subjects: usize) -> Input {
     })
 }
 
-/// Returns how many jobs of each category there are.
+/// Returns the number of jobs of each category.
 fn by_category(held: &BTreeMap<String, u64>) -> BTreeMap<Category, u64> {
     let mut categories = BTreeMap::new();
     for (subject, count) in held {

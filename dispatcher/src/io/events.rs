@@ -1,4 +1,4 @@
-//! Writes the machine's events to the log, one name each, so that one can grep.
+//! Log lines of the machine's events, with one event name each to search for.
 
 use std::mem::{Discriminant, discriminant};
 
@@ -9,10 +9,10 @@ use rolecast_common::time::Time;
 use super::{role_events, verdict_events};
 use crate::machine::{Diversion, Event, JobsGone, KeptAway, LongWait, Trouble};
 
-/// Lines of one kind in ten seconds: more than happens where nothing is wrong.
+/// The most lines of one kind in ten seconds: more than in normal operation.
 const LINES_MAX: u32 = 100;
 
-/// Lets so many lines of each kind pass, and counts the others.
+/// The log: lets so many lines of each kind pass, and counts the others.
 #[derive(Debug, Default)]
 pub(super) struct Log(HashMap<Discriminant<Event>, Limit<LINES_MAX>>);
 

@@ -1,5 +1,5 @@
-//! Keeps what forecasts have learned over a restart, in a bucket: a key
-//! `node.<id>` for each node, and `stack` for the model over the experts.
+//! Checkpoints of forecasts in a bucket, for a restart: a key `node.<id>` for each node,
+//! and `stack` for the model over the experts.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,22 +18,22 @@ use crate::forecast::{NodeForecast, Params, Stack};
 
 /// Keys read or written at once: enough to use the connection, few enough to be fair.
 const AT_ONCE_MAX: usize = 16;
-/// How long the last writes may take when the dispatcher stops.
+/// Time that the last writes may take when the dispatcher stops.
 const FINISH_LIMIT: Duration = Duration::from_secs(5);
-/// How long they may take to read: 10,000 nodes take a second or two.
+/// Time that reading may take: 10,000 nodes take a second or two.
 const LOAD_LIMIT: Duration = Duration::from_secs(5);
 const STACK: &str = "stack";
 const NODE_PREFIX: &str = "node.";
 
-/// What was kept before the start.
+/// The checkpoints from before the start.
 #[derive(Debug, Default)]
 pub(super) struct Kept {
     pub(super) nodes: Vec<(NodeId, NodeForecast)>,
     pub(super) stack: Option<Arc<Stack>>,
 }
 
-/// Reads everything that can be read soon: without it, forecasts are learned anew, and
-/// nothing else waits for them.
+/// Reads all that can be read soon: without it, forecasts are learned anew, and nothing
+/// else waits for them.
 pub(super) async fn load_or_none(bucket: &Bucket, params: Params) -> Kept {
     let loaded = async { load(bucket.open().await?, params).await };
     match tokio::time::timeout(LOAD_LIMIT, loaded).await {
@@ -50,7 +50,7 @@ pub(super) async fn load_or_none(bucket: &Bucket, params: Params) -> Kept {
     }
 }
 
-/// Reads everything; what cannot be read is dropped with a warning.
+/// Reads everything; unreadable entries are dropped with a warning.
 async fn load(bucket: &Store, params: Params) -> anyhow::Result<Kept> {
     let keys = bucket.keys().await.context("cannot list forecasts")?;
     let entries = keys.map(|key| async move {
@@ -76,7 +76,7 @@ async fn load(bucket: &Store, params: Params) -> anyhow::Result<Kept> {
 }
 
 impl Kept {
-    /// Takes one entry; returns whether it could be read.
+    /// Reads one entry; returns whether that succeeded.
     fn take(&mut self, key: &str, value: &[u8], params: Params) -> bool {
         if key == STACK {
             self.stack = Stack::load(&mut &*value).map(Arc::new);
@@ -93,14 +93,14 @@ impl Kept {
     }
 }
 
-/// Writes states in the background.
+/// Writer of states in the background.
 #[derive(Debug)]
 pub(super) struct Keeper {
     states: mpsc::UnboundedSender<State>,
     writer: JoinHandle<()>,
 }
 
-/// A key and what it is to hold.
+/// A key and its new content.
 type State = (String, Vec<u8>);
 
 impl Keeper {
@@ -122,7 +122,7 @@ impl Keeper {
         let _ = self.states.send((STACK.to_owned(), bytes));
     }
 
-    /// Waits until all is written, or for long enough.
+    /// Waits until everything is written, or the limit has passed.
     pub(super) async fn finish(self) {
         drop(self.states);
         if tokio::time::timeout(FINISH_LIMIT, self.writer)
@@ -158,7 +158,7 @@ async fn write_one(bucket: &Bucket, key: String, bytes: Vec<u8>) {
         anyhow::Ok(())
     };
     if let Err(error) = written.await {
-        // The next checkpoint makes good for it.
+        // The next checkpoint makes up for it.
         tracing::warn!(
             event = "forecast_not_kept",
             key,

@@ -1,4 +1,4 @@
-//! Keeps the failed attempts of living jobs over a restart, in a bucket.
+//! Failed attempts of living jobs in a bucket, for a restart.
 
 use std::collections::BTreeMap;
 use std::pin::pin;
@@ -22,11 +22,11 @@ use crate::machine::{History, Input, Suspicion};
 /// Keys written at once: enough to use the connection, few enough to be fair.
 const WRITES_MAX: usize = 64;
 const AT_ONCE_MAX: usize = 64;
-/// How long they may take to read: half of what a leader may need to set up; a hundred
-/// thousand take some seconds.
+/// Time that reading may take: half of a leader's time for setting up; a hundred thousand
+/// take some seconds.
 const LOAD_LIMIT: Duration = Duration::from_secs(4);
 
-/// What a job's key is to hold; `None` removes it.
+/// The new content of a job's key; `None` removes it.
 pub(super) type Change = (Sequence, Option<History>);
 
 #[derive(Serialize, Deserialize)]
@@ -49,7 +49,7 @@ struct StoredSuspicion {
     round: u32,
 }
 
-/// Reads the histories; one that cannot be read is dropped with a warning, and so are
+/// Reads the histories. One that cannot be read is dropped with a warning, and so are
 /// those for which there is no time: a leader that never begins is worse than a job that
 /// gets another attempt.
 pub(super) async fn load(bucket: &Store) -> anyhow::Result<Vec<(Sequence, History)>> {

@@ -1,4 +1,4 @@
-//! Turns messages into inputs. What cannot be read becomes an input too.
+//! Intake: messages are decoded into inputs. An unreadable message becomes an input too.
 
 use async_nats::{HeaderMap, Message, StatusCode};
 use rolecast_common::assignment::{Ack, Assignment};
@@ -24,7 +24,7 @@ fn message_encoding(message: &Message) -> Encoding {
     Encoding::of(header(message.headers.as_ref(), HEADER_CONTENT_TYPE))
 }
 
-/// Reads a job as the stream delivered it; `None` if it did not come from there.
+/// Decodes a job as the stream delivered it; `None` if it is not from there.
 pub(super) fn delivery(message: &Message, stream_created: WallTime) -> Option<Delivery> {
     let source = Source::parse(&message.subject).ok()?;
     let ack = Ack::parse(message.reply.as_deref()?)?;
@@ -45,19 +45,19 @@ pub(super) fn delivery(message: &Message, stream_created: WallTime) -> Option<De
     })
 }
 
-/// Returns whether it acknowledges a delivery of this source's consumer.
+/// Whether it acknowledges a delivery of this source's consumer.
 fn is_of_jobs(ack: &Ack, source: &Source) -> bool {
     ack.stream() == STREAM_JOBS && source.is_consumer(ack.consumer())
 }
 
-/// What a status says of a pull.
+/// The status of a pull.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PullStatus {
     /// The server works on it, and has nothing to deliver.
     Alive,
-    /// It expired, with so many jobs that it asked for and did not get.
+    /// It expired, with this many requested jobs undelivered.
     Ended { undelivered: u32 },
-    /// Something is wrong: the consumer is missing, or its leader died or moved.
+    /// A fault: the consumer is missing, or its leader died or moved.
     Failed,
 }
 
@@ -99,7 +99,7 @@ pub(super) fn heartbeat(message: &Message) -> Input {
     }
 }
 
-/// Reads outcomes, or the server's word that nobody took a job.
+/// Decodes outcomes, or the server's report that nobody received a job.
 pub(super) fn outcomes(message: &Message) -> Input {
     let malformed = |why: String| Input::Malformed {
         what: Malformed::Outcome,
@@ -131,7 +131,8 @@ pub(super) fn outcomes(message: &Message) -> Input {
             Err(error) => return malformed(error.to_string()),
         },
     };
-    // With the rights of a dispatcher it would reach where its sender may not publish.
+    // With the rights of a dispatcher it would reach subjects that its sender may not
+    // publish on.
     if let Some(reply) = reply.as_deref().filter(|reply| !is_of_node(reply, &from)) {
         return malformed(format!(
             "its answer would go to {reply:?}, which is not below rolecast.node.{from}"
@@ -144,8 +145,8 @@ pub(super) fn outcomes(message: &Message) -> Input {
     }
 }
 
-/// Returns the outcomes with their assignments, or nothing if one has none: a worker whose
-/// batch is confirmed forgets all that is in it.
+/// Returns the outcomes with their assignments, or nothing if one has none: a worker
+/// whose batch is confirmed forgets all of it.
 fn batch_of(batch: OutcomeBatch) -> Option<Vec<(Claimed<Assignment>, Outcome)>> {
     let outcomes = batch.outcomes.into_iter();
     let named = outcomes.map(|mut outcome| Some((Claimed::new(outcome.job.take()?), outcome)));
@@ -157,10 +158,10 @@ struct PublishAnswer {
     error: Option<ServerError>,
 }
 
-/// Reads the results stream's answer, and the error it has.
+/// Decodes the results stream's answer, and its error.
 ///
-/// A write that is refused because another one is in flight is no record yet:
-/// the other one may still be dropped, and asking again tells.
+/// A write that is refused because another one is in flight is no record yet: the other
+/// one may still be dropped, and a repetition shows that.
 pub(super) fn recorded(message: &Message) -> (Recorded, Option<ServerError>) {
     if message.status.is_some() {
         return (Recorded::Failed, None);

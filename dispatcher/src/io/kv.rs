@@ -1,4 +1,4 @@
-//! Reads a key as the leader of its bucket's stream has it.
+//! Reads of a key from the leader of its bucket's stream.
 
 use anyhow::{Context as _, bail};
 use async_nats::jetstream::kv::Store;
@@ -6,15 +6,15 @@ use async_nats::jetstream::stream::LastRawMessageErrorKind;
 use bytes::Bytes;
 
 const OPERATION: &str = "KV-Operation";
-/// The server's own mark of a value that expired or was purged.
+/// The server's own marker of a value that expired or was purged.
 const MARKER_REASON: &str = "Nats-Marker-Reason";
 
-/// What a key holds.
+/// The content of a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Newest {
     /// It was never written.
     Missing,
-    /// It was deleted; the mark of that has this revision, 0 if no mark is left.
+    /// It was deleted; its deletion marker has this revision, 0 if no marker is left.
     Deleted {
         revision: u64,
     },
@@ -24,10 +24,10 @@ pub(super) enum Newest {
     },
 }
 
-/// Returns what a key holds.
+/// Returns the content of a key.
 ///
 /// Any replica answers a usual read, with what it has so far: a value that seems older
-/// than one seen before would then be taken for that of a bucket that was set back.
+/// than one seen before would then count as that of a bucket that was rolled back.
 pub(super) async fn newest(bucket: &Store, key: &str) -> anyhow::Result<Newest> {
     let subject = format!("{}{key}", bucket.prefix);
     let found = bucket.stream.get_last_raw_message_by_subject(&subject);
@@ -49,8 +49,9 @@ pub(super) async fn newest(bucket: &Store, key: &str) -> anyhow::Result<Newest> 
     Ok(Newest::Value { revision, value })
 }
 
-/// Tells a key that was never written from one of which nothing is left. All keys of a
-/// bucket are taken together: none that we read is written much later than the others.
+/// Distinguishes a key that was never written from one of which nothing is left. All keys
+/// of a bucket are taken together: none that we read is written much later than the
+/// others.
 async fn nothing(bucket: &Store) -> anyhow::Result<Newest> {
     let info = bucket.stream.get_info().await;
     let info = info.with_context(|| format!("bucket {}", bucket.name))?;
@@ -60,8 +61,8 @@ async fn nothing(bucket: &Store) -> anyhow::Result<Newest> {
     }
 }
 
-/// Returns the revision and the value of a key that must not be deleted; `None` if
-/// nothing is there.
+/// Returns the revision and the value of a key that must not be deleted; `None` if there
+/// is none.
 pub(super) async fn kept(bucket: &Store, key: &str) -> anyhow::Result<Option<(u64, Bytes)>> {
     match newest(bucket, key).await? {
         Newest::Missing | Newest::Deleted { revision: 0 } => Ok(None),

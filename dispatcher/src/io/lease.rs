@@ -1,5 +1,5 @@
-//! Keeps the lease: reads and writes its key in the control bucket, in a task of
-//! its own, and shows until when it is held.
+//! The task that keeps the lease: it reads and writes the key in the control bucket, and
+//! publishes until when the lease is held.
 
 use std::time::Duration;
 
@@ -21,16 +21,17 @@ use crate::seal::{Key, Seals};
 
 /// Orders that may wait for the task; it takes them between two requests.
 const ORDERS_MAX: usize = 16;
-/// A lease that cannot be stored is reported this often: it is tried several times a second.
+/// Interval of reports that the lease cannot be stored: it is tried several times a
+/// second.
 const REPORT_INTERVAL: Duration = Duration::from_secs(20);
 const NOT_CONTENDED: &str = "the lease is not contended for any more";
 
-/// What this dispatcher holds.
+/// The lease as held by this dispatcher.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Held {
     pub(super) epoch: Epoch,
     pub(super) seals: Seals,
-    /// On this process's clock; renewed all the time.
+    /// End of the lease on this process's clock; renewed all the time.
     pub(super) until: Time,
 }
 
@@ -45,16 +46,17 @@ enum Order {
 #[derive(Debug)]
 pub(super) struct Keeper {
     held: watch::Receiver<Option<Held>>,
-    /// The epoch it was taken under last. It may be lost and taken again between two
-    /// looks at it: then it is another one's, as far as whoever took it is concerned.
+    /// The epoch of the last lease that was returned. The lease may be lost and taken
+    /// again between two looks: then it counts as another one's for whoever took the
+    /// former.
     epoch: Epoch,
     orders: mpsc::Sender<Order>,
     task: JoinHandle<()>,
 }
 
 impl Keeper {
-    /// Starts to contend for the lease. `known` is the largest epoch that anything
-    /// has told of; `incarnation` differs for each start of the program.
+    /// Starts to contend for the lease. `known` is the largest epoch known from any
+    /// source; `incarnation` differs for each start of the program.
     pub(super) async fn start(
         jetstream: &jetstream::Context,
         clock: Clock,
@@ -84,17 +86,17 @@ impl Keeper {
         })
     }
 
-    /// Returns whether the lease is held at this moment of the process's clock.
+    /// Whether the lease is held at this moment of the process's clock.
     pub(super) fn is_held(&self, now: Time) -> bool {
         self.until().is_some_and(|until| now < until)
     }
 
-    /// Returns until when the lease is held, if it is.
+    /// Returns the end of the lease, if it is held.
     pub(super) fn until(&self) -> Option<Time> {
         until(self.held.borrow().as_ref(), self.epoch)
     }
 
-    /// Lets another task see whether the lease is held.
+    /// Returns a view by which another task sees whether the lease is held.
     pub(super) fn view(&self) -> View {
         View {
             held: self.held.clone(),
@@ -111,21 +113,21 @@ impl Keeper {
         Ok(held)
     }
 
-    /// Waits until it is renewed or lost; returns until when it is held. A time after a
-    /// pause in which it was not held means that nobody else took it meanwhile.
+    /// Waits until it is renewed or lost; returns its end. A time after a pause in which
+    /// it was not held means that no other dispatcher took it meanwhile.
     pub(super) async fn changed(&mut self) -> Option<Time> {
         // The task ends only with this.
         let _ = self.held.changed().await;
         until(self.held.borrow_and_update().as_ref(), self.epoch)
     }
 
-    /// Tells of an epoch that somebody has seen.
+    /// Reports an epoch that was seen elsewhere.
     pub(super) fn note(&self, epoch: Epoch) {
-        // If there is no room, the next heartbeat tells of it.
+        // If there is no room, the next heartbeat reports it.
         let _ = self.orders.try_send(Order::Note(epoch));
     }
 
-    /// Has the key read at once: somebody says that there is a later epoch.
+    /// Has the key read at once: a later epoch was reported.
     pub(super) fn doubt(&self) {
         // If there is no room, it is read or written within a moment anyway.
         let _ = self.orders.try_send(Order::Doubt);
@@ -140,7 +142,7 @@ impl Keeper {
         given.map(drop).context(NOT_CONTENDED)
     }
 
-    /// Gives the lease up, so that another one need not wait for its end.
+    /// Gives the lease up, so that another dispatcher need not wait for its end.
     pub(super) async fn resign(mut self) {
         if self.orders.send(Order::Resign).await.is_ok() {
             let ended = timeout(2 * ANSWER_WAIT, &mut self.task).await;
@@ -149,7 +151,7 @@ impl Keeper {
     }
 }
 
-/// Shows whether the lease is held.
+/// A view that shows whether the lease is held.
 #[derive(Clone, Debug)]
 pub(super) struct View {
     held: watch::Receiver<Option<Held>>,
@@ -162,7 +164,7 @@ impl View {
     }
 }
 
-/// Returns until when it is held under the epoch.
+/// Returns the end of the lease, if it is held under the epoch.
 fn until(held: Option<&Held>, epoch: Epoch) -> Option<Time> {
     held.filter(|held| held.epoch == epoch)
         .map(|held| held.until)
@@ -179,7 +181,7 @@ struct Task {
     bucket: Store,
     clock: Clock,
     shown: watch::Sender<Option<Held>>,
-    /// When it was last reported that the bucket has no room.
+    /// Time of the last report that the bucket has no room.
     reported: Option<Time>,
 }
 
@@ -322,14 +324,14 @@ fn is_possible(record: &Record) -> bool {
     Epoch::default().may_reach(record.epoch)
 }
 
-/// Draws the key of this start's seals.
+/// Generates the key of this start's seals.
 fn new_key() -> anyhow::Result<Key> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).context("the system gives no random numbers")?;
     Ok(Key::new(bytes))
 }
 
-/// Reports what is wrong with the key.
+/// Reports faults of the key.
 fn warn(output: &Output) {
     match output {
         Output::RolledBack { known, found } => tracing::error!(
@@ -363,7 +365,7 @@ fn unread(asked: Time, error: &anyhow::Error) -> Input {
     Input::Unread { asked }
 }
 
-/// How long a dispatcher stands by before it says so.
+/// Time for which a dispatcher stands by before it reports that.
 pub(super) const TELL_STANDBY: Duration = Duration::from_millis(700);
 
 #[cfg(test)]

@@ -1,31 +1,32 @@
-//! Whether the connection to NATS is there, as the machine is told it.
+//! State of the connection to NATS, as inputs of the machine.
 
 use rolecast_common::nats::Link;
 use tokio::sync::watch;
 
 use crate::machine::Input;
 
-/// The state of the connection, and what the machine knows of it.
+/// The state of the connection, and the machine's view of it.
 #[derive(Clone, Debug)]
 pub(super) struct Links {
     state: watch::Receiver<Link>,
-    /// Which connection the machine was told of last.
+    /// The number of the connection that was last reported to the machine.
     number: u64,
 }
 
 impl Links {
-    /// Begins with what there is at this moment.
+    /// Begins with the present state.
     pub(super) fn new(mut state: watch::Receiver<Link>) -> Self {
         let number = state.borrow_and_update().number;
         Self { state, number }
     }
 
-    /// Waits until the connection is lost or made anew; a loss that was over before it
-    /// was seen is told as a new connection.
+    /// Waits until the connection is lost or restored; a loss that was over before it was
+    /// seen is reported as a new connection.
     pub(super) async fn changed(&mut self) -> Input {
         loop {
             if self.state.changed().await.is_err() {
-                // The client is gone, and with it every subscription: these say so.
+                // The client is gone, and with it every subscription: their ends report
+                // it.
                 std::future::pending::<()>().await;
             }
             let link = *self.state.borrow_and_update();

@@ -1,8 +1,8 @@
-//! The shell: feeds the machine from NATS and carries out what it says.
+//! The shell: feeds the machine from NATS and carries out its commands.
 //!
-//! One task owns the machine and the subscriptions. What needs an answer from
-//! JetStream before it is done (burials, histories, new consumers) runs in
-//! tasks of its own and reports back as an input.
+//! One task owns the machine and the subscriptions. Work that needs an answer from
+//! JetStream (dead-lettering, histories, new consumers) runs in tasks of its own and
+//! reports back as an input.
 
 #![allow(
     clippy::disallowed_methods,
@@ -68,32 +68,33 @@ use self::standby::{Closed, Standby};
 use crate::config::Config;
 use crate::machine::{Input, Machine, Params};
 
-/// How long the server waits for a sign of life before it delivers a job again.
-/// Jobs are kept alive at a third of it, so two signs may be lost.
+/// Time without a sign of life after which the server delivers a job again. Deliveries
+/// are extended at a third of it, so two signs may be lost.
 const ACK_WAIT: Duration = Duration::from_secs(15);
-/// A heartbeat interval and a little: by then every worker has said what it has in
-/// hand, to a dispatcher that knows its epoch.
+/// A heartbeat interval and a little: by then every worker has reported its jobs in hand,
+/// to a dispatcher that knows its epoch.
 const WARM_UP: Duration = Duration::from_millis(1300);
-/// How long one request to JetStream may take. An answer takes milliseconds; a stream
-/// that elects its leader gives none, and is asked again.
+/// Time limit of one request to JetStream. An answer takes milliseconds; a stream that
+/// elects its leader gives none, and the request is repeated.
 const REQUEST_LIMIT: Duration = Duration::from_secs(2);
-/// How long the holder of the lease may need until it is at work. NATS elects a
+/// Time within which the holder of the lease must be ready to lead. NATS elects a
 /// stream's leader in 4 to 9 s, and a request that was made just before the end of it is
 /// repeated after [`REQUEST_LIMIT`].
 const SETUP_LIMIT: Duration = Duration::from_secs(12);
-/// Who gave the lease back leaves it to others for this long, and up to twice that.
+/// Pause of a dispatcher that gave the lease back, so that others can take it; up to
+/// twice that.
 const GIVE_BACK_PAUSE: Duration = Duration::from_secs(2);
 
-/// The streams and how to reach them.
+/// The streams, and the way to reach them.
 #[derive(Clone, Debug)]
 pub(crate) struct Streams {
     pub(crate) jetstream: jetstream::Context,
-    /// The prefix of the JetStream API, which pull requests are sent to.
+    /// The prefix of the JetStream API for pull requests.
     pub(crate) api_prefix: String,
     pub(crate) jobs_created: WallTime,
 }
 
-/// The buckets a dispatcher writes to while it runs.
+/// The buckets that a dispatcher writes to while it runs.
 #[derive(Debug)]
 struct Buckets {
     attempts: Bucket,
@@ -113,9 +114,9 @@ impl Buckets {
     }
 }
 
-/// Runs a dispatcher until `shutdown` ends: it stands by until it holds the lease,
-/// leads, and stands by again should it lose it. It ends before only for what no retry
-/// can mend.
+/// Runs a dispatcher until `shutdown` ends: it stands by until it holds the lease, leads,
+/// and stands by again if it loses the lease. It ends earlier only for faults that no
+/// retry can mend.
 pub async fn run(
     config: Config,
     nats: Settings,
@@ -151,7 +152,8 @@ pub async fn run(
     }
 }
 
-/// Connects, and waits for JetStream for as long: a cluster that starts needs a while.
+/// Connects, and waits for JetStream within the same limit: a cluster needs a while to
+/// start.
 async fn connect_to_jetstream(
     config: &Config,
     nats: &Settings,
@@ -182,7 +184,7 @@ async fn connect_to_jetstream(
     }
 }
 
-/// Why a dispatcher is done with its connection.
+/// The reason why a dispatcher is done with its connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Closing {
     Stopped,
@@ -195,14 +197,14 @@ impl From<Closed> for Closing {
     }
 }
 
-/// What stays the same as long as the client keeps its connection.
+/// The parts that stay the same as long as the client keeps its connection.
 struct Dispatcher<'a> {
     config: &'a Config,
     nats: &'a Settings,
     connection: Connection,
     clock: Clock,
     incarnation: &'a str,
-    /// The largest epoch that anything has told of.
+    /// The largest epoch known from any source.
     known: Epoch,
 }
 
@@ -230,8 +232,8 @@ impl Dispatcher<'_> {
         }
     }
 
-    /// Stands by until this dispatcher leads and has what it needs for that. Who cannot
-    /// set up in time gives the lease back: another one may fare better.
+    /// Stands by until this dispatcher leads and is set up. If it cannot set up in time
+    /// it gives the lease back: another one may fare better.
     async fn lead(&self) -> anyhow::Result<Result<Service, Closed>> {
         let mut standby = self.stand_by().await?;
         let jetstream = self.jetstream();
@@ -327,8 +329,8 @@ impl Dispatcher<'_> {
         jetstream
     }
 
-    /// Makes a machine that knows the forecasts that were kept, if they can be read;
-    /// says also whether a stack was.
+    /// Returns a machine with the stored forecasts, if they can be read, and whether a
+    /// stack was among them.
     async fn machine(&self, jetstream: &jetstream::Context) -> (Machine, bool) {
         let config = self.config;
         let kept = match config.forecast.mode {

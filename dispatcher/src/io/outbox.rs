@@ -1,4 +1,4 @@
-//! Carries out what the machine says.
+//! Execution of the machine's commands.
 
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ impl Service {
             Output::Drop(sequence) => {
                 self.held.remove(&sequence);
             }
-            // Another one may be at work on these jobs: what became of them is its to say.
+            // Another dispatcher may lead: the results of these jobs are its to report.
             Output::SaveHistory { .. } | Output::ForgetHistory(_) if !self.leads() => {}
             Output::Bury { record, .. } if !self.leads() => self.report(Input::Buried {
                 sequence: record.sequence,
@@ -109,14 +109,14 @@ impl Service {
     ) -> anyhow::Result<()> {
         self.held.remove(&sequence);
         if let (Some(postponed), false) = (&mut self.postponed, delay.is_zero()) {
-            // Sent at this moment it would come late; see `recovery`.
+            // Sent at this moment it would arrive late; see `recovery`.
             postponed.push((ack, self.now.time + delay));
             return Ok(());
         }
         self.publish(ack.as_str(), give_back_word(delay)).await
     }
 
-    /// Has it done by the task that owns the consumers.
+    /// Orders the recovery from the task that owns the consumers.
     fn recover(&mut self) {
         self.postponed = Some(Vec::new());
         let upkeep = self.upkeep.clone();
@@ -126,7 +126,7 @@ impl Service {
         });
     }
 
-    /// Gives back what could not be while a recovery went on.
+    /// Gives back the deliveries that were postponed during a recovery.
     pub(super) async fn end_recovery(&mut self) {
         for (ack, until) in self.postponed.take().unwrap_or_default() {
             let word = give_back_word(until.since(self.now.time));
@@ -202,8 +202,8 @@ impl Service {
         self.finish_forward(sequence, assignment.attempt(), sent)
     }
 
-    /// Lets the payload go. A job that is too large, because of the headers that were
-    /// added, is buried with it.
+    /// Releases the payload. A job that is too large, because of the added headers, is
+    /// dead-lettered with it.
     fn finish_forward(
         &mut self,
         sequence: Sequence,
@@ -272,7 +272,8 @@ impl Service {
         Ok(())
     }
 
-    /// A record that is lost is one less to look at: nobody waits for the answer.
+    /// Publishes a record of a decision without waiting for the answer: a lost one does
+    /// little harm.
     async fn record_decision(&self, decision: &Decision) -> anyhow::Result<()> {
         let Some(job) = &decision.job else {
             return Ok(());
@@ -287,7 +288,7 @@ impl Service {
         let bucket = self.capacity.clone();
         let len_max = api::len_max(&self.connection.client, Encoding::Json);
         tokio::spawn(async move {
-            // A large map takes milliseconds to write down; the loop must not wait.
+            // Encoding a large map takes milliseconds; the loop must not wait.
             let encoded = spawn_blocking(move || {
                 shorten_capacity(&mut map, Encoding::Json, len_max);
                 encode(Encoding::Json, &*map)
@@ -345,7 +346,7 @@ fn without(headers: HeaderMap, header: &str) -> HeaderMap {
     kept
 }
 
-/// Returns the negative acknowledgement that has the job delivered after `delay`.
+/// Returns the negative acknowledgement that has the job redelivered after `delay`.
 fn give_back_word(delay: Duration) -> String {
     // A delay of zero would take the server's timer; without one it is at once.
     if delay.is_zero() {

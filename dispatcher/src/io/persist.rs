@@ -1,4 +1,4 @@
-//! Tries a request again until it works, or until it is known that it never will.
+//! Retries of a request until it works, or is known never to work.
 
 use std::time::Duration;
 
@@ -7,17 +7,18 @@ use async_nats::jetstream;
 use rolecast_common::nats::Connection;
 use tokio::time::{Instant, sleep, timeout};
 
-/// How long one try may take: a few requests of [`super::REQUEST_LIMIT`].
+/// Time limit of one try: a few requests of [`super::REQUEST_LIMIT`].
 const TRY_LIMIT: Duration = Duration::from_secs(5);
-/// Delays between two tries grow from the one to the other.
+/// The first and the longest delay between two tries.
 const DELAY_MIN: Duration = Duration::from_millis(100);
 const DELAY_MAX: Duration = Duration::from_secs(2);
-/// What goes on is logged this often.
+/// Interval at which a lasting error is logged.
 const LOG_INTERVAL: Duration = Duration::from_secs(5);
 
-/// What the server says of a wish that no repetition grants: the configuration or the
-/// server must be changed first. Replicas on a server without a cluster, a stream whose
-/// subjects are another one's, a setting that cannot be changed, no such setting.
+/// Codes of the server for requests that no repetition can grant: the configuration or
+/// the server must be changed first. Replicas on a server without a cluster, a stream
+/// whose subjects belong to another one, a setting that cannot be changed, no such
+/// setting.
 const HOPELESS: [u64; 4] = [10_074, 10_065, 10_052, 10_025];
 
 /// Tries until it works. The error is one that no retry can mend.
@@ -65,13 +66,12 @@ pub(super) fn delay(tries: u32, jitter: f64) -> Duration {
     longest.mul_f64(0.5 + 0.5 * jitter)
 }
 
-/// Returns whether no retry can mend it: the login lacks a right, or the server refuses
-/// for good.
+/// Whether no retry can mend it: the login lacks a right, or the server refuses for good.
 fn is_hopeless(code: Option<u64>, violation: Option<&str>) -> bool {
     violation.is_some() || code.is_some_and(|code| HOPELESS.contains(&code))
 }
 
-/// Returns JetStream's code, if the error came from there.
+/// Returns JetStream's code, if the error is from there.
 fn code(error: &anyhow::Error) -> Option<u64> {
     use jetstream::context::{CreateStreamError, CreateStreamErrorKind};
     use jetstream::stream::{ConsumerError, ConsumerErrorKind};

@@ -1,4 +1,4 @@
-//! Pings on their way, and what their answers tell.
+//! Pings in flight, and the round trips from their answers.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use rolecast_common::id::NodeId;
 use rolecast_common::time::Time;
 
-/// After this long an answer is late and tells nothing.
+/// Time after which an answer is late and no longer used.
 const ANSWER_MAX: Duration = Duration::from_secs(5);
 
 /// Pings that are not answered, in the order in which they were sent.
@@ -14,7 +14,7 @@ const ANSWER_MAX: Duration = Duration::from_secs(5);
 pub(super) struct Pings(BTreeMap<u64, (NodeId, Time)>);
 
 impl Pings {
-    /// Notes a ping; its number is larger than those before it.
+    /// Records a ping; its number is larger than those before it.
     pub(super) fn sent(&mut self, now: Time, node: NodeId, number: u64) {
         while let Some(oldest) = self.0.first_entry()
             && now.since(oldest.get().1) >= ANSWER_MAX
@@ -24,7 +24,7 @@ impl Pings {
         self.0.insert(number, (node, now));
     }
 
-    /// Returns the round trip that an answer makes known.
+    /// Returns the round trip of an answered ping.
     pub(super) fn answered(&mut self, now: Time, node: &NodeId, number: u64) -> Option<Duration> {
         let (_, sent) = self.0.get(&number).filter(|(to, _)| to == node)?;
         let round_trip = now.since(*sent);

@@ -1,4 +1,4 @@
-//! Takes what the pulls of the jobs stream bring.
+//! Messages from the pulls of the jobs stream.
 
 use async_nats::{Message, StatusCode};
 use rolecast_common::subjects::Source;

@@ -1,15 +1,15 @@
-//! Has jobs delivered again at once that were delivered to a former leader, and that
-//! nobody has in hand.
+//! Recovery: immediate redelivery of jobs that were delivered to a former leader and that
+//! no node has in hand.
 //!
-//! The server delivers a job again when it was not acknowledged, or shown to be worked
-//! on, for `ack_wait`, and has no request that does so at once. But when `ack_wait` is
-//! lowered, it looks a tenth of a second later which deliveries are overdue by the new
-//! value. So it is lowered for a moment. Jobs in hand were kept alive just before.
+//! The server redelivers a job when it was not acknowledged or extended within
+//! `ack_wait`, and has no request that does so at once. But when `ack_wait` is lowered,
+//! it checks a tenth of a second later which deliveries are overdue by the new value. So
+//! it is lowered for a moment. Deliveries of jobs in hand were extended just before.
 //!
 //! A negative acknowledgement with a delay is stored relative to `ack_wait`: delays of
-//! which less than that is left end early, and the machine gives these jobs back again;
-//! and none may be sent in this moment, or it would last longer (see `outbox`).
-//! Should this process die in between, its successor ensures its consumers first.
+//! which less than that is left end early, and the machine gives these jobs back again.
+//! None may be sent in this moment, or it would last longer (see `outbox`). Should this
+//! process die in between, its successor ensures its consumers first.
 
 use std::time::Duration;
 
@@ -24,10 +24,11 @@ use super::ACK_WAIT;
 use super::assets::set_consumer;
 use super::upkeep::ask;
 
-/// The value for a moment: longer than keep-alives take to arrive. What was delivered
-/// since is recovered the second time, which the machine asks for.
+/// The lowered value: longer than extensions take to arrive. Later deliveries are
+/// recovered the second time, which the machine orders.
 const ACK_WAIT_LOWERED: Duration = Duration::from_millis(500);
-/// The server looks 100 ms after the change; as much again for a busy one.
+/// Time until the server has checked: 100 ms after the change, and as much again for a
+/// busy one.
 const LOOK_WAIT: Duration = Duration::from_millis(200);
 
 #[derive(Deserialize)]

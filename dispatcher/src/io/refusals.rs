@@ -1,5 +1,5 @@
-//! What operators should know when a stream or bucket does not store what it is given,
-//! and the room that can be made for it.
+//! Troubles of streams or buckets that refuse to store messages, and the room that can be
+//! made for outcomes.
 
 use std::time::Duration;
 
@@ -10,26 +10,26 @@ use rolecast_common::subjects::STREAM_DECISIONS;
 
 use crate::machine::Trouble;
 
-/// What is not stored is tried again every few seconds; the trouble is over when that
-/// has worked for as long.
+/// Time after which such a trouble is over: failed writes are repeated every few seconds,
+/// and have succeeded for as long.
 const LASTS: Duration = Duration::from_secs(15);
-/// Room is made at most this often.
+/// The least interval between two attempts to make room.
 pub(super) const RECLAIM_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Returns the trouble that the server's answer tells of.
+/// Returns the trouble in the server's answer.
 pub(super) fn trouble(what: &str, error: &ServerError) -> Option<Trouble> {
     let why = format!("{} (code {})", error.description, error.err_code);
     of_meaning(what, why, error.meaning())
 }
 
-/// Returns the trouble behind an error, if it came from the server.
+/// Returns the trouble behind an error, if it is from the server.
 pub(super) fn trouble_of(what: &str, error: &anyhow::Error) -> Option<Trouble> {
     of_meaning(what, format!("{error:#}"), meaning_of(error.as_ref())?)
 }
 
 fn of_meaning(what: &str, why: String, meaning: Meaning) -> Option<Trouble> {
     let remedy = match meaning {
-        // Somebody else has stored it, or is about to.
+        // Another dispatcher has stored it, or is about to.
         Meaning::Conflict | Meaning::InFlight => return None,
         Meaning::StreamFull => {
             "the stream is full: delete what is not needed (rolecast dead purge), or raise its \
@@ -57,8 +57,7 @@ fn of_meaning(what: &str, why: String, meaning: Meaning) -> Option<Trouble> {
     })
 }
 
-/// Deletes what is worth least, so that outcomes can be stored: why jobs went where they
-/// went.
+/// Deletes the least valuable content, the decisions, so that outcomes can be stored.
 pub(super) async fn reclaim(jetstream: &jetstream::Context) {
     let purged = async {
         let stream = jetstream.get_stream_no_info(STREAM_DECISIONS).await?;

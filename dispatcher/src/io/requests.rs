@@ -1,4 +1,4 @@
-//! Requests to the dispatcher, `rolecast.api.*`: which of them is answered with what.
+//! Requests to the dispatcher, `rolecast.api.*`, and their dispatch to answers.
 
 use async_nats::Message;
 use rolecast_common::id::JobName;
@@ -14,12 +14,12 @@ use super::status_desk::{NODES_MAX, Question};
 use crate::machine::{Input, Malformed};
 use crate::shortening::{shorten_capacity, shorten_roles};
 
-/// Requests that are looked at in a second, and at once after a pause: what people and
-/// their tools ask is far less. Guessed.
+/// The most requests handled in a second, and at once after a pause: people and their
+/// tools send far fewer. Guessed.
 const PER_SECOND: f64 = 1_000.0;
 const BURST: f64 = 500.0;
 
-/// Bounds how many requests are looked at.
+/// Limit of the number of handled requests.
 #[derive(Debug)]
 pub(super) struct Budget {
     left: f64,
@@ -118,7 +118,7 @@ impl Service {
         self.tell(refused(&request.subject, why));
     }
 
-    /// Tells the desk what the machine knows. It may have ended with its service.
+    /// Sends the desk the machine's state. The desk may have ended with its service.
     pub(super) fn answer_desk(&self, question: Question) {
         let begun = Instant::now();
         match question {

@@ -1,5 +1,5 @@
-//! The rights of this dispatcher's login: checked at its start, and what the server
-//! refuses later shown as a trouble.
+//! Rights of this dispatcher's login: checked at its start; later refusals of the server
+//! are shown as a trouble.
 
 use std::time::Duration;
 
@@ -16,13 +16,14 @@ use super::api_prefix;
 use crate::config::Api;
 use crate::machine::{Input, Trouble};
 
-/// A healthy server answers in milliseconds, and a start waits for it.
+/// Time limit of the answer: a healthy server takes milliseconds, and a start waits for
+/// it.
 const ANSWER_MAX: Duration = Duration::from_secs(2);
-/// How long a refusal is shown: it comes again when what needs the right does.
+/// Time for which a refusal is shown: it recurs with the next use of the right.
 const SHOWN: Duration = Duration::from_secs(3600);
 
-/// Asks the server for the rights of this login. The error names each that is missing;
-/// where the server does not tell, that is no error.
+/// Asks the server for the rights of this login. The error names each missing one; it is
+/// no error if the server does not report them.
 pub(super) async fn check(
     connection: &Connection,
     nats: &Settings,
@@ -90,7 +91,7 @@ fn lacks(missing: &[Right]) -> anyhow::Result<()> {
     );
 }
 
-/// Reports what the server refuses, until nobody takes the reports.
+/// Reports refusals of the server until the receiver of the reports is gone.
 pub(super) async fn watch(connection: Connection, reports: mpsc::Sender<Input>) {
     let mut violations = connection.violations();
     let mut count = 0;

@@ -1,4 +1,4 @@
-//! Writes to the log what becomes of roles, one event name each.
+//! Log lines of role events, with one event name each.
 
 use rolecast_common::id::{Group, NodeId, Role};
 use rolecast_common::wire::{PastRoleChange, RoleChange, RolePhase, Why};

@@ -1,4 +1,4 @@
-//! Carries out what the manager of roles says, and hands it operators' orders.
+//! Execution of the role manager's commands, and intake of operators' orders.
 
 use anyhow::Context as _;
 use async_nats::Message;
@@ -17,10 +17,10 @@ use crate::lease::Written;
 use crate::machine;
 use crate::roles::{Answer, Input, Order, Output};
 
-/// Orders that may wait for their end; more are refused.
+/// The most orders that may wait for their end; more are refused.
 const ORDERS_MAX: usize = 1000;
 
-/// Who waits for an answer, by the number of the order.
+/// The requests that wait for an answer, by the number of the order.
 #[derive(Debug)]
 pub(super) struct Orders {
     waiting: HashMap<u64, Message>,
@@ -163,7 +163,7 @@ async fn write(bucket: &Bucket, revision: u64, document: &RoleDocument) -> Writt
     match bucket.update(KEY_ASSIGNMENTS, value.into(), revision).await {
         Ok(revision) => Written::Done(revision),
         Err(error) if meaning_of(&error) == Some(Meaning::Conflict) => Written::Conflict,
-        // One that is in flight included: reading again tells which one is stored.
+        // One that is in flight included: reading again shows which one is stored.
         Err(_) => Written::Unknown,
     }
 }

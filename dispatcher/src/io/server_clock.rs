@@ -1,4 +1,4 @@
-//! Sets this program's wall time by the server's, and keeps it set.
+//! Setting of this program's wall time by the server's, again and again.
 
 use std::time::Duration;
 
@@ -14,22 +14,23 @@ use serde_json::json;
 
 use crate::server_clock::ServerClock;
 
-/// How often it is set: clocks drift by far less than a millisecond meanwhile, and one
-/// that is set by hand is noticed before it does much harm.
+/// Interval between two settings: clocks drift by far less than a millisecond meanwhile,
+/// and a clock set by hand is noticed before it does much harm.
 const INTERVAL: Duration = Duration::from_secs(10);
-/// After a request that failed.
+/// Interval after a request that failed.
 const RETRY: Duration = Duration::from_secs(1);
-/// What is longer would tell nothing of use, and a start waits for the first.
+/// Time limit of a request: a longer one gives no useful result, and a start waits for
+/// the first.
 const LIMIT: Duration = Duration::from_secs(1);
 
-/// The part of a stream's state that is asked for: the clock of the server that leads it,
-/// which is the one that its messages are dated by.
+/// The requested part of a stream's state: the clock of the server that leads it, which
+/// dates its messages.
 #[derive(Debug, Deserialize)]
 struct Info {
     ts: String,
 }
 
-/// Sets the clock for as long as the handle is there; the first time before it returns, if
+/// Keeps the clock set until the handle is dropped; the first time before it returns, if
 /// the server answers.
 pub(super) async fn keep(jetstream: Context, clock: Clock) -> Keeper {
     let mut server = ServerClock::default();
@@ -43,7 +44,7 @@ pub(super) async fn keep(jetstream: Context, clock: Clock) -> Keeper {
     Keeper(task)
 }
 
-/// Keeps the clock set until it is dropped.
+/// Handle of the task that keeps the clock set, until it is dropped.
 #[derive(Debug)]
 pub(super) struct Keeper(tokio::task::JoinHandle<()>);
 

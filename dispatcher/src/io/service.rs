@@ -1,4 +1,4 @@
-//! The loop: wait, read what arrived, let the machine decide, carry it out.
+//! The loop: wait, read what arrived, let the machine decide, carry its commands out.
 
 use std::pin::Pin;
 use std::time::Duration;
@@ -38,9 +38,9 @@ use crate::roles;
 const DRAIN_MAX: usize = 256;
 /// Reports of side tasks that may wait for the loop.
 const REPORTS_MAX: usize = 1024;
-/// How long a stopping dispatcher waits for outcomes that are being recorded.
+/// Time that a stopping dispatcher waits for outcomes that are being recorded.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
-/// How long what was said last may take to leave: NATS may be away.
+/// Time that the last messages may take to be sent: NATS may be away.
 const FLUSH_LIMIT: Duration = Duration::from_secs(1);
 
 pub(super) struct Service {
@@ -49,7 +49,7 @@ pub(super) struct Service {
     pub(super) streams: Streams,
     pub(super) api: config::Api,
     pub(super) clock: Clock,
-    /// What the clocks read when the present turn began.
+    /// The clocks at the beginning of the present turn.
     pub(super) now: Now,
     pub(super) machine: Machine,
     outputs: Vec<Output>,
@@ -67,12 +67,12 @@ pub(super) struct Service {
     pub(super) lessons: mpsc::Sender<Vec<Lesson>>,
     pub(super) expected_none: HeaderMap,
     lease: Keeper,
-    /// When room for outcomes was made last.
+    /// Time when room for outcomes was last made.
     reclaimed: Option<Time>,
     pub(super) upkeep: mpsc::Sender<upkeep::Order>,
-    /// Deliveries to give back, and until when they are to wait, while a recovery is on.
+    /// Deliveries to give back, with the ends of their delays, during a recovery.
     pub(super) postponed: Option<Vec<(Ack, Time)>>,
-    /// Sets the clock while it is there.
+    /// Keeps the clock set while it exists.
     _timekeeper: server_clock::Keeper,
     pub(super) stepped_down: Option<String>,
     pub(super) log: events::Log,
@@ -80,7 +80,7 @@ pub(super) struct Service {
     pub(super) desk: StatusDesk,
 }
 
-/// How a service ended.
+/// The reason for the end of a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ended {
     /// It was asked to.
@@ -91,7 +91,7 @@ pub(super) enum Ended {
     Disconnected(Epoch),
 }
 
-/// What a service begins with.
+/// The initial parts of a service.
 pub(super) struct Start {
     pub(super) connection: Connection,
     pub(super) settings: config::Streams,
@@ -99,9 +99,9 @@ pub(super) struct Start {
     pub(super) streams: Streams,
     pub(super) buckets: Buckets,
     pub(super) clock: Clock,
-    /// It leads already.
+    /// The machine, which leads already.
     pub(super) machine: Machine,
-    /// What it said to that.
+    /// Its outputs so far.
     pub(super) outputs: Vec<Output>,
     /// Whether there is a stack from before the start.
     pub(super) has_stack: bool,
@@ -111,19 +111,19 @@ pub(super) struct Start {
     pub(super) timekeeper: server_clock::Keeper,
 }
 
-/// What a turn begins with.
+/// The first input of a turn.
 enum Arrived {
     Pull(Message),
     Done(Message),
     Record(Message),
     Heartbeat(Message),
     Request(Message),
-    /// Somebody wants to know the status.
+    /// The desk wants the status.
     Question(Question),
     Report(Input),
-    /// The connection was lost or made anew.
+    /// The connection was lost or restored.
     Link(Input),
-    /// Until when the lease is held; `None` if another dispatcher leads.
+    /// End of the lease; `None` if another dispatcher leads.
     Lease(Option<Time>),
     Nothing,
 }
@@ -258,7 +258,7 @@ impl Service {
     }
 
     async fn step_down(mut self, reason: &str) -> Ended {
-        // Operators who wait learn that their orders are not carried out here.
+        // Waiting operators are notified that their orders are not carried out here.
         self.tell(Input::Roles(roles::Input::Unlead));
         let told = timeout(FLUSH_LIMIT, self.end_turn()).await;
         tracing::debug!(event = "orders_ended", ok = told.is_ok());
@@ -274,16 +274,16 @@ impl Service {
         tracing::info!(event = "stopped", "dispatcher stopped");
     }
 
-    /// Sends what is still here, as far as NATS is there.
+    /// Flushes pending messages, as far as NATS is reachable.
     async fn flush(&self) {
         let flushed = timeout(FLUSH_LIMIT, self.connection.client.flush()).await;
         tracing::debug!(event = "flushed", ok = matches!(flushed, Ok(Ok(()))));
     }
 
-    /// Waits for something to arrive, then reads what else is there already.
+    /// Waits for a message, then reads others that have already arrived.
     async fn receive(&mut self, timer: &mut Timer) -> Result<(), Closed> {
         let message = self.wait(timer).await?;
-        // One look at the clocks does for all that arrived together.
+        // One reading of the clocks serves all that arrived together.
         self.now = self.clock.now();
         match message {
             Arrived::Pull(message) => self.on_pull(message),
@@ -351,8 +351,8 @@ impl Service {
             let Some(Some(message)) = self.inputs.heartbeats.next().now_or_never() else {
                 return;
             };
-            // A role's lease counts from when a heartbeat was heard: never from earlier
-            // than it was sent.
+            // A role's lease counts from when a heartbeat was received: never from
+            // earlier than it was sent.
             self.now = self.clock.now();
             self.tell(intake::heartbeat(&message));
         }
@@ -378,9 +378,9 @@ impl Service {
         }
     }
 
-    /// Has it looked at what is there, as something may be missing.
+    /// Has the assets checked soon, as one may be missing.
     pub(super) fn look_soon(&self) {
-        // If there is no room, a look is due already.
+        // If there is no room, a check is due already.
         let _ = self.upkeep.try_send(upkeep::Order::Look);
     }
 
@@ -403,7 +403,7 @@ impl Service {
         });
     }
 
-    /// Reports that outcomes are not stored, and makes room for them if it can.
+    /// Reports that outcomes are not stored, and makes room for them if possible.
     fn note_refusal(&mut self, error: &ServerError) {
         if let Some(trouble) = refusals::trouble(STREAM_RESULTS, error) {
             self.tell(Input::Troubled(trouble));
@@ -431,8 +431,8 @@ impl Service {
     async fn end_turn(&mut self) {
         self.tell(Input::Turn);
         let mut outputs = std::mem::take(&mut self.outputs);
-        // While there is no connection, or another dispatcher may lead, nothing is
-        // sent late instead: every output is safe to lose, for the machine asks again.
+        // While there is no connection, or another dispatcher may lead, nothing is sent
+        // late: every output is safe to lose, because the machine repeats it.
         let is_heard =
             self.connection.client.connection_state() == ConnectionState::Connected && self.leads();
         for output in outputs.drain(..) {
@@ -443,17 +443,17 @@ impl Service {
         self.outputs = outputs;
     }
 
-    /// Has the lease looked at.
+    /// Has the lease read at once.
     pub(super) fn doubt_lease(&self) {
         self.lease.doubt();
     }
 
-    /// Returns whether nobody else can be at work.
+    /// Whether no other dispatcher can lead.
     pub(super) fn leads(&self) -> bool {
         self.lease.is_held(self.clock.now().time)
     }
 
-    /// Tells the machine in its next turn.
+    /// Passes an input to the machine in its next turn.
     pub(super) fn report(&self, input: Input) {
         let reports = self.reports.clone();
         tokio::spawn(async move {
@@ -470,7 +470,7 @@ fn expected_none() -> HeaderMap {
     headers
 }
 
-/// A time that does not come.
+/// Returns a time far in the future.
 fn far_away() -> Instant {
     Instant::now() + Duration::from_secs(24 * 3600)
 }

@@ -1,5 +1,5 @@
-//! Preparations of a dispatcher that has just won the lease: only what it cannot do
-//! without. Everything else is ensured by [`super::upkeep`] while it is at work.
+//! Preparations of a dispatcher that has just won the lease: only what it needs to begin.
+//! [`super::upkeep`] ensures everything else while it leads.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -14,10 +14,10 @@ use super::{Buckets, Dispatcher, Streams, api_prefix, assets, histories};
 use crate::config;
 use crate::machine::History;
 
-/// How often a standby looks whether the bucket of the lease is there.
+/// Interval at which a standby checks that the bucket of the lease exists.
 const CONTROL_INTERVAL: Duration = Duration::from_secs(3);
 
-/// All that a service needs from the server to begin.
+/// The parts that a service needs from the server to begin.
 #[derive(Debug)]
 pub(super) struct Ready {
     pub(super) streams: Streams,
@@ -26,7 +26,7 @@ pub(super) struct Ready {
 }
 
 impl Dispatcher<'_> {
-    /// Tries until the work queue and the failed attempts are there and were read. The
+    /// Retries until the work queue and the failed attempts exist and were read. The
     /// error is one that no retry can mend.
     pub(super) async fn set_up(&self) -> anyhow::Result<Ready> {
         let jetstream = self.jetstream();
@@ -56,7 +56,7 @@ impl Dispatcher<'_> {
     }
 }
 
-/// Tries until the asset is there. The error is one that no retry can mend.
+/// Retries until the asset exists. The error is one that no retry can mend.
 pub(super) async fn ensure(
     connection: &Connection,
     jetstream: &jetstream::Context,
@@ -67,7 +67,7 @@ pub(super) async fn ensure(
     ensured.await.context("cannot set up")
 }
 
-/// Creates the bucket of the lease if it is missing: without it nobody leads.
+/// Creates the bucket of the lease if it is missing: without it no dispatcher leads.
 pub(super) async fn ensure_control(jetstream: &jetstream::Context, settings: &config::Streams) {
     let control = assets::control(settings);
     let found = jetstream.get_stream(control.stream()).await;
@@ -80,7 +80,7 @@ pub(super) async fn ensure_control(jetstream: &jetstream::Context, settings: &co
     }
 }
 
-/// Looks at the bucket of the lease for ever.
+/// Checks the bucket of the lease for ever.
 pub(super) async fn keep_control(
     jetstream: &jetstream::Context,
     settings: &config::Streams,

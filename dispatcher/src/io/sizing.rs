@@ -1,8 +1,8 @@
-//! Creates and upgrades one stream: bounds it by its share of the server's storage,
-//! restores settings that would lose jobs, and keeps what else an operator set.
+//! Creation and upgrade of one stream: bounded by its share of the server's storage, with
+//! settings restored that would lose jobs, and other settings of operators kept.
 //!
-//! How the storage is shared is kept in the metadata of the jobs stream, so it is
-//! found out once: the stream is asked for with room for all, and then given its part.
+//! The shares of the storage are kept in the metadata of the jobs stream, so they are
+//! found out once: the stream is requested with room for all, and then given its part.
 
 use std::time::Duration;
 
@@ -16,24 +16,25 @@ use tokio::time::{Instant, sleep};
 
 use crate::storage::{self, Existing, Limit, Reserve};
 
-/// What the reserve is for everything but jobs, on the jobs stream.
+/// Metadata of the jobs stream: the reserve for everything but jobs.
 const KEY_RESERVE: &str = "rolecast.reserve";
-/// The limit that was set here, on every stream that was given one.
+/// Metadata of every stream that was given a limit here: that limit.
 const KEY_LIMIT: &str = "rolecast.max_bytes";
 
-/// A cluster's servers tell each other how much is reserved, and what was given back is
-/// still counted for 1.3 s (measured on 2.15.1).
+/// Time after which a failed creation is an error. The servers of a cluster exchange
+/// their reservations, and a released one is still counted for 1.3 s (measured on
+/// 2.15.1).
 const RESERVATION_LAG: Duration = Duration::from_secs(3);
 const RESERVATION_RETRY: Duration = Duration::from_millis(200);
 
-/// A stream as the server has it.
+/// The present state of a stream on the server.
 struct Found {
     config: Config,
     held: u64,
 }
 
-/// Creates the stream if it is missing, else upgrades it; doing it twice changes nothing.
-/// A `max_bytes` in `wanted` is the one that the configuration asks for.
+/// Creates the stream if it is missing, otherwise upgrades it; repeating it changes
+/// nothing. A `max_bytes` in `wanted` is the configured one.
 pub(super) async fn ensure_stream(
     jetstream: &jetstream::Context,
     wanted: &Config,
@@ -86,7 +87,7 @@ async fn look_up(jetstream: &jetstream::Context, name: &str) -> anyhow::Result<O
     }
 }
 
-/// Returns the reserve that the jobs stream tells of; `None` if there is none yet.
+/// Returns the reserve in the metadata of the jobs stream; `None` if there is none yet.
 async fn reserve(jetstream: &jetstream::Context) -> anyhow::Result<Option<Reserve>> {
     let jobs = look_up(jetstream, STREAM_JOBS).await?;
     Ok(jobs.and_then(|jobs| reserve_of(&jobs.config)))
@@ -97,7 +98,7 @@ fn reserve_of(jobs: &Config) -> Option<Reserve> {
     Reserve::new(bytes)
 }
 
-/// Reads a limit as the server writes it.
+/// Reads a limit in the server's form.
 fn limit_of(config: &Config) -> Option<u64> {
     u64::try_from(config.max_bytes)
         .ok()
@@ -110,7 +111,7 @@ fn set_limit(config: &mut Config, bytes: u64) {
     config.metadata.insert(KEY_LIMIT.to_owned(), bytes);
 }
 
-/// Creates the jobs stream with room for all streams, then takes it down to its part.
+/// Creates the jobs stream with room for all streams, then lowers its limit to its part.
 async fn create_jobs(jetstream: &jetstream::Context, wanted: &Config) -> anyhow::Result<()> {
     let asked = limit_of(wanted);
     for reserve in storage::ladder() {
@@ -177,7 +178,7 @@ async fn create(jetstream: &jetstream::Context, wanted: &Config) -> anyhow::Resu
     Ok(())
 }
 
-/// Finds out how storage is to be shared where the jobs stream has been there before.
+/// Finds the shares of the storage for a jobs stream that existed before.
 async fn bound_jobs(
     jetstream: &jetstream::Context,
     wanted: &Config,
@@ -220,7 +221,7 @@ async fn bound_jobs(
     update(jetstream, &found, upgraded).await
 }
 
-/// Returns the configuration the stream is to have.
+/// Returns the new configuration of the stream.
 fn upgraded(found: &Found, wanted: &Config, reserve: Option<Reserve>) -> Config {
     let mut config = upgrade(&found.config, wanted);
     let is_jobs = wanted.name == STREAM_JOBS;
@@ -229,7 +230,7 @@ fn upgraded(found: &Found, wanted: &Config, reserve: Option<Reserve>) -> Config 
         true => Some(reserve.jobs()),
         false => reserve.share(&wanted.name),
     });
-    // The first bound was not taken down to its part: the dispatcher died in between.
+    // The first limit was not lowered to its part: the dispatcher died in between.
     let is_unfinished =
         is_jobs && reserve.is_some_and(|reserve| limit == Some(reserve.jobs() + reserve.bytes()));
     let asked = match is_jobs {
@@ -280,7 +281,7 @@ async fn update(
     Ok(())
 }
 
-/// Returns the existing configuration with everything we care about as wanted.
+/// Returns the existing configuration, with all settings that matter here as wanted.
 fn upgrade(existing: &Config, wanted: &Config) -> Config {
     let mut upgraded = existing.clone();
     upgraded.subjects.clone_from(&wanted.subjects);
@@ -298,11 +299,11 @@ fn upgrade(existing: &Config, wanted: &Config) -> Config {
         upgraded.max_messages_per_subject = wanted.max_messages_per_subject;
     }
     upgraded.discard_new_per_subject = wanted.discard_new_per_subject;
-    // Who publishes is not answered.
+    // Producers would get no answer.
     upgraded.no_ack = wanted.no_ack;
     // A header of one producer deletes the jobs of all.
     upgraded.allow_rollup = wanted.allow_rollup;
-    // Jobs come from elsewhere, or to another subject than they were published on.
+    // Jobs would be from elsewhere, or on another subject than they were published on.
     upgraded.sources.clone_from(&wanted.sources);
     upgraded
         .subject_transform
@@ -316,12 +317,12 @@ fn upgrade(existing: &Config, wanted: &Config) -> Config {
     upgraded
 }
 
-/// Names the settings that were restored because they do harm.
+/// Returns the settings that were restored because they do harm.
 fn harm(existing: &Config, upgraded: &Config) -> Vec<&'static str> {
     let is_per_subject = existing.max_messages_per_subject != upgraded.max_messages_per_subject;
     let per_subject = ("max_msgs_per_subject", is_per_subject);
     if existing.name != STREAM_JOBS {
-        // What else differs there comes with a new version or another configuration.
+        // Other differences there are from a new version or another configuration.
         return is_per_subject
             .then_some(per_subject.0)
             .into_iter()

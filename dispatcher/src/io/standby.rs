@@ -1,5 +1,5 @@
-//! The time before a dispatcher leads: it hears every heartbeat, so that its
-//! forecasts are as good as the leader's, and does nothing else.
+//! Standby: before a dispatcher leads it observes every heartbeat, so that its forecasts
+//! are as good as the leader's, and does nothing else.
 
 use std::pin::pin;
 
@@ -60,7 +60,7 @@ impl Standby {
         }
     }
 
-    /// Goes on to listen while something else is done.
+    /// Continues to observe during other work.
     pub(super) async fn during<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Closed> {
         let mut timer = Timer::new();
         let mut work = pin!(work);
@@ -83,7 +83,7 @@ impl Standby {
         let now = self.clock.now();
         self.machine.handle(now, input, &mut outputs);
         for output in outputs {
-            // What is to be done is for the leader to do.
+            // Commands are for the leader to carry out.
             if let Output::Event(event) = output {
                 self.log.event(now.time, &event);
             }

@@ -1,9 +1,9 @@
-//! Answers who asks for the status: many with one look at the machine and the streams.
+//! Answers to status requests: many from one look at the machine and the streams.
 //!
 //! A look costs the loop some microseconds a node, and the server some requests. So it is
-//! taken in parts, between which the loop goes on, and pages are cut from it for as long as
-//! it is kept: who reads on does not cause another. Pages are cut on another thread.
-//! However many ask, there are few looks.
+//! taken in parts, between which the loop continues, and pages are cut from it for as
+//! long as it is kept: a reader's next page does not cause another look. Pages are cut on
+//! another thread. However many requests there are, looks are few.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,23 +19,23 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::{Streams, api};
 use crate::paging::page;
 
-/// From one look to the next: nobody sees the difference.
+/// The least time between two looks: nobody sees the difference.
 const INTERVAL: Duration = Duration::from_millis(100);
-/// A look that takes the loop longer than a hundredth of that is followed by a longer
-/// rest: looks are to take a tenth of the loop's time at most.
+/// Factor of the rest after a look that takes the loop longer than a hundredth of the
+/// interval: looks take a tenth of the loop's time at most.
 const REST: u32 = 10;
-/// Who reads on gets pages of the last look for so long: its figures are as old as what
-/// the reader has already.
+/// Time for which a reader gets pages of the last look: its figures are as old as those
+/// that the reader already has.
 const KEPT: Duration = Duration::from_secs(1);
 /// Requests that are answered by one look; more are refused.
 const WAITING_MAX: usize = 64;
-/// Nodes that the loop tells of at once: some hundred microseconds.
+/// Nodes that the loop reports at once: some hundred microseconds.
 pub(super) const NODES_MAX: usize = 250;
-/// Pages of a look that are kept for others who ask for the same.
+/// Pages of a look that are kept for other requests for the same.
 const PAGES_MAX: usize = 32;
 
-/// A question of the desk: what the machine knows at this moment. Answered together with
-/// how long that took.
+/// A question of the desk about the machine's state at this moment. The answer includes
+/// the time that it took.
 pub(super) enum Question {
     Overview(oneshot::Sender<(Status, Duration)>),
     /// The nodes after this one, [`NODES_MAX`] at most.
@@ -66,12 +66,12 @@ impl StatusDesk {
         }
     }
 
-    /// Takes a request; returns whether it will be answered.
+    /// Accepts a request; returns whether it will be answered.
     pub(super) fn take(&self, request: Message) -> bool {
         self.requests.try_send(request).is_ok()
     }
 
-    /// Waits until the desk wants to know.
+    /// Waits for the next question of the desk.
     pub(super) async fn question(&mut self) -> Option<Question> {
         self.questions.recv().await
     }
@@ -81,13 +81,13 @@ struct Desk {
     streams: Streams,
     questions: mpsc::Sender<Question>,
     look: Option<Look>,
-    /// Who is answered with the next look.
+    /// Requests that the next look answers.
     waiting: Vec<(Message, StatusRequest)>,
-    /// When that may be taken.
+    /// The earliest time of the next look.
     next: Instant,
 }
 
-/// What was known at one moment.
+/// The state at one moment.
 struct Look {
     status: Arc<Status>,
     /// Pages that were cut from it.
@@ -99,7 +99,7 @@ struct Look {
 struct Closed;
 
 impl Desk {
-    /// Goes on for as long as the service is there.
+    /// Serves for as long as the service exists.
     async fn serve(mut self, mut requests: mpsc::Receiver<Message>) {
         loop {
             let has_room = self.waiting.len() < WAITING_MAX;
@@ -191,7 +191,7 @@ impl Desk {
             look.pages.insert(key, payload.clone());
         }
         api::send(&client, &request, encoding, payload).await;
-        // Who asks for ever other pages gets half of a processor at most.
+        // A reader that always requests other pages gets half of a processor at most.
         sleep(begun.elapsed()).await;
     }
 }

@@ -1,4 +1,4 @@
-//! Consumers on the jobs stream that are not ours, and ours that somebody changed.
+//! Foreign consumers on the jobs stream, and our own that somebody changed.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,15 +9,16 @@ use serde::Deserialize;
 
 use crate::machine::Trouble;
 
-/// They are looked at more often than this.
+/// Time for which such a trouble lasts: they are checked more often than this.
 pub(super) const LASTS: Duration = Duration::from_secs(60);
-/// Strangers told of at once.
+/// The most strangers that are reported at once.
 const STRANGERS_MAX: usize = 8;
-/// Names that the server gives to the consumers of a mirror and of a source.
+/// Prefixes of the names that the server gives to the consumers of a mirror and of a
+/// source.
 const COPIES: [&str; 2] = ["JS_MIRROR_", "JS_SRC_"];
 
-/// What the server tells of a consumer, as far as it matters here. Consumers of mirrors
-/// have policies that the client library does not know.
+/// The server's description of a consumer, as far as it matters here. Consumers of
+/// mirrors have policies that the client library does not know.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Consumer {
     pub(super) name: String,
@@ -69,7 +70,8 @@ fn told(consumer: &Consumer) -> Trouble {
     }
 }
 
-/// Returns the stream that the consumer of a mirror reads for; servers since 2.15 tell.
+/// Returns the stream for which the consumer of a mirror reads; servers since 2.15 report
+/// it.
 fn reader(config: &Config) -> Option<&str> {
     let mut entries = config.metadata.iter();
     let is_reader = |name: &str| name.starts_with("_nats.") && name.ends_with(".stream");
@@ -77,8 +79,8 @@ fn reader(config: &Config) -> Option<&str> {
     Some(stream)
 }
 
-/// Returns the source of a consumer of ours that is not as a dispatcher makes it, and
-/// what is wrong with it.
+/// Returns the source of a consumer of ours that differs from what a dispatcher makes,
+/// and the difference.
 pub(super) fn drift(consumer: &Consumer) -> Option<(Source, String)> {
     let source = Source::from_consumer(&consumer.name)?;
     let why = difference(&source, &consumer.config)?;
@@ -113,7 +115,7 @@ mod tests {
 
     #[test]
     fn a_copy_of_the_queue_and_a_foreign_consumer_are_told_of() {
-        // As nats-server 2.15.1 tells of a mirror.
+        // The form in which nats-server 2.15.1 reports a mirror.
         let mirror = r#"{"name": "JS_MIRROR_9ubHERDx", "config": {"ack_policy": "flow_control",
             "max_deliver": -1, "metadata": {"_nats.mirror.acc": "$G",
             "_nats.mirror.stream": "BACKUP", "_nats.req.level": "4"}}}"#;

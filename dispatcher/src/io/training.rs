@@ -1,10 +1,10 @@
-//! What happens every five minutes, away from the loop: the stack over the
+//! Periodic training, every five minutes and away from the loop: the stack over the
 //! experts is fitted anew, and checkpoints fall due.
 //!
-//! A thread of its own owns the lessons, so that neither fitting nor copying
-//! them costs the loop anything. The scheduler needs a runtime with threads,
-//! which the loop's is not, so the thread brings one. Its ticks follow the wall
-//! clock and may come twice or bunched; both jobs bear that.
+//! A thread of its own owns the lessons, so that neither fitting nor copying them costs
+//! the loop anything. The scheduler needs a runtime with threads, which the loop's is
+//! not, so the thread brings one. Its ticks follow the wall clock and may be doubled or
+//! bunched; both jobs tolerate that.
 
 use std::sync::Arc;
 
@@ -17,16 +17,16 @@ use crate::machine::Input;
 
 /// Every five minutes.
 const SCHEDULE: &str = "0 */5 * * * *";
-/// Batches of lessons that may wait; while the stack is fitted, more are lost.
+/// The most batches of lessons that wait; while the stack is fitted, more are lost.
 const BATCHES_MAX: usize = 256;
-/// With fewer lessons a stack would know little.
+/// Lessons below which a new stack is not used.
 const LESSONS_MIN: usize = 2_000;
-/// A stack from before the start knows more than the first lessons tell; from
-/// that many on they tell as much (a half of what a trainer keeps).
+/// Lessons from which on a new stack replaces one from before the start, which is better
+/// than the first lessons (a half of what a trainer keeps).
 const LESSONS_ENOUGH: usize = 18_000;
 
-/// Starts the thread; it ends when what is returned is dropped. `has_stack`
-/// says whether there is a stack from before the start.
+/// Starts the thread; it ends when the returned sender is dropped. `has_stack` shows
+/// whether there is a stack from before the start.
 pub(super) fn start(
     reports: mpsc::Sender<Input>,
     has_stack: bool,
@@ -57,7 +57,7 @@ fn run(
         .build()
         .context("cannot start a runtime")?;
     runtime.block_on(async {
-        // A tick that comes while the last is worked on is dropped.
+        // A tick during the work on the last one is dropped.
         let (ticks, due) = mpsc::channel(1);
         let mut scheduler = schedule(ticks).await.context("cannot schedule")?;
         train(reports, batches, due, has_stack).await;

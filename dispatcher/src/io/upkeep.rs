@@ -1,7 +1,7 @@
-//! Keeps what the dispatcher needs on the server there: ensures each stream, bucket and
-//! consumer by itself, notices within seconds what vanished, and finds new categories.
+//! Upkeep of the server's assets: ensures each stream, bucket and consumer by itself,
+//! notices within seconds those that vanished, and finds new categories.
 //!
-//! Only who holds the lease creates anything, but for the bucket of the lease.
+//! Only the holder of the lease creates anything, except the bucket of the lease.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -26,37 +26,37 @@ use super::{Streams, recovery, setup, watch};
 use crate::config;
 use crate::machine::{Input, Trouble};
 
-/// How often everything is looked at, with three requests: what vanishes is noticed
-/// within 5 s even if one look fails.
+/// Interval between checks of all assets, with three requests each: a loss is noticed
+/// within 5 s even if one check fails.
 const INTERVAL: Duration = Duration::from_secs(2);
-/// A look that was asked for waits this long at most, so that many pulls that fail
-/// together cause one look.
+/// The longest delay of a requested check, so that many pulls that fail together cause
+/// one check.
 const NUDGE_DELAY: Duration = Duration::from_millis(300);
 /// Requests at once: enough to use the connection, few enough to be fair.
 const AT_ONCE_MAX: usize = 32;
-/// Answers of the server that list names are read up to this many pages.
+/// The most pages that are read of the server's answers with names.
 const PAGES_MAX: usize = 64;
-/// How long operators are told that something had to be made anew.
+/// Time for which operators are shown that an asset had to be recreated.
 const RESTORED_SHOWN: Duration = Duration::from_secs(3600);
-/// An asset that cannot be ensured for this many looks is a trouble: an election takes
+/// Checks after which an asset that cannot be ensured is a trouble: an election takes
 /// fewer.
 const TRIES_QUIET: u32 = 5;
-/// Orders that may wait; one look does for all that was asked for.
+/// The most orders that may wait; one check serves all of them.
 const ORDERS_MAX: usize = 8;
 const JETSTREAM: &str = "JetStream";
 const LEASE: &str = "the dispatcher's lease";
 
-/// What the loop wants from the task.
+/// An order of the loop to the task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Order {
-    /// Something seems to be missing: look soon.
+    /// An asset seems to be missing: check soon.
     Look,
-    /// Have delivered again what was delivered to a former leader; answered with
+    /// Have jobs redelivered that were delivered to a former leader; answered with
     /// [`Input::Recovered`].
     Recover,
 }
 
-/// What the task begins with.
+/// The initial parts of the task.
 pub(super) struct Start {
     pub(super) streams: Streams,
     pub(super) settings: config::Streams,
@@ -72,7 +72,7 @@ struct Upkeep {
     settings: config::Streams,
     /// Streams and buckets.
     wanted: Vec<Asset>,
-    /// What is not known to be as it should be, and how often that was tried.
+    /// Assets that may not be in order, with the number of tries.
     unsure: Vec<(Asset, u32)>,
     discovery: Discovery,
     clock: Clock,
@@ -83,7 +83,7 @@ struct Upkeep {
 /// The loop has ended, and with it this task.
 struct Over;
 
-/// Starts the task; it ends when what is returned is dropped.
+/// Starts the task; it ends when the returned sender is dropped.
 pub(super) fn start(start: Start) -> mpsc::Sender<Order> {
     let Start {
         streams,
@@ -134,7 +134,7 @@ impl Upkeep {
             };
             if order == Order::Look {
                 sleep(NUDGE_DELAY.mul_f32(0.3 + 0.7 * fastrand::f32())).await;
-                // One look does for all that was asked for meanwhile.
+                // One check serves all that was ordered meanwhile.
                 while order == Order::Look
                     && let Ok(next) = orders.try_recv()
                 {
@@ -196,7 +196,7 @@ impl Upkeep {
         Ok(())
     }
 
-    /// Serves an undeclared category no more. Should a job of it have come meanwhile, it
+    /// Stops serving an undeclared category. If a job of it has arrived meanwhile, it
     /// stays in the stream, and the category is found again.
     async fn leave(&mut self, category: Category) -> Result<(), Over> {
         for asset in assets::consumers(&category) {
@@ -241,7 +241,7 @@ impl Upkeep {
         Ok(())
     }
 
-    /// Notes that something is missing; what was there before is worth an event.
+    /// Records that an asset is missing; the loss of an existing one is worth an event.
     async fn miss(&mut self, asset: Asset) {
         let what = asset.to_string();
         if self
@@ -269,7 +269,7 @@ impl Upkeep {
         self.unsure.push((asset, 0));
     }
 
-    /// Tries each asset that is not known to be in order, all at once.
+    /// Ensures each asset that is not known to be in order, all at once.
     async fn ensure(&mut self) -> Result<(), Over> {
         let jetstream = &self.streams.jetstream;
         let (first, others): (Vec<_>, Vec<_>) = std::mem::take(&mut self.unsure)
@@ -319,8 +319,8 @@ impl Upkeep {
         self.send(Input::Recovered).await
     }
 
-    /// The jobs stream is another one than before. Nothing is delivered from it before
-    /// the machine knows: it has no consumers yet.
+    /// Handles another jobs stream than before. Nothing is delivered from it before the
+    /// machine is notified: it has no consumers yet.
     async fn renew(&mut self, created: WallTime) -> Result<(), Over> {
         tracing::error!(
             event = "jobs_stream_renewed",
@@ -364,7 +364,7 @@ impl Upkeep {
     }
 }
 
-/// Returns whether an election may be the cause: nobody answers, or says to wait.
+/// Whether an election may be the cause: no answer, or one that says to wait.
 fn is_passing(error: &anyhow::Error) -> bool {
     meaning_of(error.as_ref()).is_none_or(Meaning::is_passing)
 }
@@ -410,7 +410,7 @@ async fn names(
     Ok(all)
 }
 
-/// Asks JetStream and returns its answer.
+/// Sends JetStream a request and returns its answer.
 pub(super) async fn ask<T: DeserializeOwned>(
     jetstream: &jetstream::Context,
     subject: &str,

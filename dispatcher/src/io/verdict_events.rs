@@ -1,4 +1,4 @@
-//! Writes to the log what jobs and nodes are blamed for.
+//! Log lines of verdicts on jobs and nodes.
 
 use crate::machine::{DoubtedNode, LostJob, Verdict};
 

@@ -1,5 +1,5 @@
-//! Looks now and then at what operators may have changed by hand on the streams and
-//! consumers: restores what loses jobs, and reports what it cannot prevent.
+//! Periodic checks for changes by hand on the streams and consumers: settings that lose
+//! jobs are restored, and others are reported.
 
 use std::time::Duration;
 
@@ -20,14 +20,15 @@ use super::{ACK_WAIT, Streams, assets};
 use crate::config;
 use crate::machine::{Input, Trouble};
 
-/// A look costs a request for each stream and one for 256 consumers.
+/// Interval of the checks: each costs a request for each stream and one for 256
+/// consumers.
 const INTERVAL: Duration = Duration::from_secs(20);
-/// First everything is set up.
+/// Delay of the first check, after everything is set up.
 const FIRST_LOOK: Duration = Duration::from_secs(2);
 /// Pages of consumers that are read; each has 256.
 const PAGES_MAX: usize = 16;
 
-/// What the task begins with.
+/// The initial parts of the task.
 pub(super) struct Start {
     pub(super) streams: Streams,
     pub(super) settings: config::Streams,
@@ -36,7 +37,7 @@ pub(super) struct Start {
     pub(super) reports: mpsc::Sender<Input>,
 }
 
-/// Looks until nobody takes the reports.
+/// Checks until the receiver of the reports is gone.
 pub(super) async fn run(start: Start) {
     let jetstream = &start.streams.jetstream;
     sleep(FIRST_LOOK).await;
