@@ -1,8 +1,8 @@
-//! Which execution of which job a message is about.
+//! Assignment: the identity of one execution of a job, as messages carry it.
 //!
 //! An assignment travels as the tail of a job's reply subject,
-//! `<epoch>.<category>.<job>.<attempt>.<seal>.<ack subject>`, so a dispatcher that has
-//! just taken over learns from it all it needs to settle the job, and from the seal that
+//! `<epoch>.<category>.<job>.<attempt>.<seal>.<ack subject>`. So a dispatcher that has
+//! just taken over reads from it all it needs to settle the job, and the seal proves that
 //! a dispatcher made it. To a worker it is one opaque string.
 
 use std::fmt::{self, Write as _};

@@ -1,4 +1,5 @@
-//! Labels: what a node says it is, such as `gpu=a100`, and what a job asks of one.
+//! Labels: properties that a node declares, such as `gpu=a100`, and a job's requirements
+//! on them.
 
 use std::collections::BTreeMap;
 use std::fmt;

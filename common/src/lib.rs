@@ -1,11 +1,11 @@
-//! The words of the wire, shared by every Rolecast program.
+//! Wire format shared by every Rolecast program: subjects, headers and messages.
 //!
-//! A job travels like this, and each step has its words here:
+//! A job takes these steps, and each step has its types here:
 //!
-//! 1. a producer publishes it on `rolecast.jobs.<category>` ([`subjects`]), with
-//!    its wishes in headers ([`options`]);
-//! 2. the dispatcher sends it to `rolecast.node.<node>.jobs` with a reply subject
-//!    that says which assignment this is ([`assignment`]);
+//! 1. a producer publishes it on `rolecast.jobs.<category>` ([`subjects`]), with its
+//!    options in headers ([`options`]);
+//! 2. the dispatcher sends it to `rolecast.node.<node>.jobs` with a reply subject that
+//!    names the assignment ([`assignment`]);
 //! 3. the worker reports heartbeats and outcomes ([`wire`]);
 //! 4. the dispatcher records the outcome ([`wire::Record`]).
 //!

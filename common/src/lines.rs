@@ -1,5 +1,5 @@
-//! A bound on the lines of one kind in a log: enough to see what goes on, too few to fill
-//! a disk, whatever others send.
+//! Limit on the log lines of one kind: enough to follow events, too few to fill a disk,
+//! whatever others send.
 
 use std::time::Duration;
 

@@ -1,8 +1,8 @@
-//! What a producer may ask of a job, in its headers.
+//! Options of a job, which a producer sets in its headers.
 //!
-//! All are optional; a message without headers is a complete job. Names are read in
-//! any case, of several lines all count, and a name that begins as ours do and is
-//! none is refused: it was meant, and nothing would come of it.
+//! All are optional; a message without headers is a complete job. Names are read in any
+//! case, and if a header has several lines, all count. An unknown name with our prefix is
+//! refused: it was meant as an option, and would have no effect.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! Requests to JetStream's API: their subjects behind the prefix, which is `$JS.API`
-//! unless the domain has another one.
+//! Subjects of requests to JetStream's API, behind the prefix, which is `$JS.API` unless
+//! the domain has another one.
 
 /// The account's limits, and whether it has JetStream at all.
 pub const INFO: &str = "INFO";

@@ -1,4 +1,4 @@
-//! Every subject, stream and bucket Rolecast uses, in one place.
+//! Names of every subject, stream and bucket that Rolecast uses, in one place.
 
 use std::fmt;
 

@@ -1,7 +1,7 @@
 //! Quantities of a host's resources, each with its unit as its type.
 //!
-//! Values are finite and not negative by construction: NaN, infinities and
-//! negative numbers are refused where they enter, on the wire or in a file.
+//! Values are finite and not negative by construction: NaN, infinities and negative
+//! numbers are refused where they enter, on the wire or in a file.
 
 use std::fmt;
 use std::iter::Sum;

@@ -1,4 +1,4 @@
-//! What a command is told, and what its end means.
+//! Environment of a job's command, and the meaning of its exit.
 
 use std::ffi::OsString;
 use std::path::PathBuf;

@@ -1,7 +1,7 @@
-//! The user and the limits that a command runs under.
+//! User and limits that a command runs under.
 //!
 //! A worker that starts a command starts itself first, which takes these on and then
-//! becomes the command: `io/leash`. They travel as words in its arguments.
+//! becomes the command: `io/leash`. They are passed as words in its arguments.
 
 use std::fmt;
 use std::path::PathBuf;

@@ -2,7 +2,7 @@
 //!
 //! 1. Letters become small, and dots hyphens: `Web-1.example.COM` is `web-1-example-com`.
 //! 2. If anything else had to be replaced, or the name is too long, a hash of the whole
-//!    name takes the place of the end: two hosts whose names begin alike stay two nodes.
+//!    name replaces the end: two hosts whose names begin alike stay two nodes.
 //!    `image-processing-worker-prod-7d9f8b6c54-abcde` is `image-processing-worker-` and
 //!    eight digits.
 //!

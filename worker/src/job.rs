@@ -1,4 +1,4 @@
-//! A job as a handler sees it, and what it may answer.
+//! A job as its handler receives it, and the errors that a handler returns.
 
 use async_nats::HeaderMap;
 use bytes::Bytes;

@@ -1,7 +1,7 @@
-//! The text of a trace: a line for each measurement of a host, as a table with commas.
+//! Trace of a host as text: a line for each measurement, as comma-separated values.
 //!
-//! The first column is the time, in seconds since the Unix epoch and a multiple
-//! of the distance between lines; a moment that was not measured has no line.
+//! The first column is the time, in seconds since the Unix epoch and a multiple of the
+//! distance between lines; a moment that was not measured has no line.
 
 use rolecast_common::time::WallTime;
 use rolecast_common::unit::Resources;

@@ -1,4 +1,4 @@
-//! The clocks of this process, read by shells and told to the core.
+//! Clocks of this process: shells read them and pass the time to the core.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};

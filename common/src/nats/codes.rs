@@ -1,8 +1,8 @@
-//! What the server's error codes mean to us: one table for all programs.
+//! Meaning of the server's error codes: one table for all programs.
 //!
-//! JetStream answers with a status like HTTP's and a code of its own. The same
-//! event has several codes: a guarded publish that comes second gets 10071, and
-//! on a stream with replicas 10164 while the first one is still on its way.
+//! JetStream answers with a status like HTTP's and a code of its own. The same event has
+//! several codes: a guarded publish that loses gets 10071, and on a stream with replicas
+//! 10164 while the first publish is still in progress.
 
 use std::error::Error;
 

@@ -1,4 +1,4 @@
-//! Connects, keeps connected with jittered delays, and remembers what the server objected to.
+//! Connection to NATS: reconnects with jittered delays, and keeps the server's refusals.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};

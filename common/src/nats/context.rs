@@ -1,4 +1,4 @@
-//! Where NATS is and how to log in, from the places the `nats` command reads.
+//! Address and login of NATS, from the places that the `nats` command reads.
 //!
 //! In order of precedence: flags, the environment (`NATS_URL`, `NATS_CREDS` and
 //! so on), a context named by flag or `NATS_CONTEXT`, the program's own config

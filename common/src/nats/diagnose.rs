@@ -1,4 +1,4 @@
-//! Names what is wrong with a NATS server or account, and what to do about it.
+//! Diagnosis of a NATS server or account: names the fault and its remedy.
 
 use std::error::Error as _;
 use std::{fmt, io};

@@ -1,4 +1,4 @@
-//! Whether a program is to end when its terminal is closed.
+//! Detection of an ignored SIGHUP: such a program continues when its terminal is closed.
 
 use std::fs;
 

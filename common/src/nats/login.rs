@@ -1,5 +1,5 @@
-//! Takes the login out of a server's URL, where the client library ignores it
-//! and logs would show it.
+//! Removes the login from a server's URL, where the client library ignores it and logs
+//! would show it.
 
 /// What stands before the `@` of a URL.
 #[derive(Debug, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! How programs reach NATS: connect, read contexts, tell what is wrong.
+//! Access to NATS for programs: connections, contexts and diagnosis.
 
 #![allow(
     clippy::disallowed_methods,

@@ -1,4 +1,4 @@
-//! Publishes to a stream until the server has said that it is stored.
+//! Publishing to a stream, repeated until the server confirms that the message is stored.
 
 use std::time::Duration;
 

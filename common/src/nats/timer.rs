@@ -1,4 +1,4 @@
-//! The alarm clock of a loop.
+//! Timer for the deadlines of an event loop.
 
 use std::pin::Pin;
 use std::time::Duration;

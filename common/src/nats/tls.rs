@@ -1,4 +1,4 @@
-//! TLS: what the settings ask for, and what went wrong in it.
+//! TLS: its settings, and the causes of its failures.
 
 use std::error::Error;
 use std::fs;

@@ -1,4 +1,5 @@
-//! What the server refused a program for want of a right: reported once for each subject.
+//! Permission violations that the server reports to a program: logged once for each
+//! subject.
 
 use std::sync::Arc;
 

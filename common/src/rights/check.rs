@@ -1,4 +1,4 @@
-//! Finds the rights that a login lacks, by what the server says that it may do.
+//! Finds the rights that a login lacks, from the permissions that the server reports.
 
 use serde::Deserialize;
 

@@ -1,14 +1,16 @@
-//! The rights of each party: what it publishes and subscribes to, and what for.
+//! Rights of each party: the subjects it publishes and subscribes to, and their purpose.
 //!
-//! One table for everybody who needs it: `rolecast permissions` prints it, the dispatcher
-//! checks its own login by it, and the end-to-end tests run under it. It is made of the
-//! names in [`crate::subjects`] and [`crate::requests`] that the programs use.
+//! One table serves everybody who needs it: `rolecast permissions` prints it, the
+//! dispatcher checks its own login by it, and the end-to-end tests run under it. It is
+//! made of the names in [`crate::subjects`] and [`crate::requests`] that the programs
+//! use.
 //!
 //! Two rules of NATS shape it. A request names the subject of its answer, and the server
-//! does not check that one: whoever may ask JetStream can have a stored message sent to
-//! any subject, and whoever may create a consumer a whole stream of them. So who only
-//! looks asks the dispatcher, which answers to inboxes alone. And an inbox that is shared
-//! is read by all: so each login has its own, `_INBOX.<user>`.
+//! does not check that subject: a party with access to JetStream's API can have a stored
+//! message sent to any subject, and one that may create a consumer a whole stream of
+//! them. So a party that only reads asks the dispatcher, which answers to inboxes alone.
+//! And an inbox that is shared is read by all: so each login has its own,
+//! `_INBOX.<user>`.
 
 mod check;
 mod config;

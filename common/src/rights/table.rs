@@ -1,4 +1,4 @@
-//! The table itself.
+//! Table of the rights of each party.
 
 use super::{Action, Party, Place, Right};
 use crate::id::{Category, NodeId, Priority};

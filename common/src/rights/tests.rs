@@ -1,4 +1,5 @@
-//! Each party has what it needs, nobody has more, and what is missing is found.
+//! Tests of the rights: each party has what it needs, nobody has more, and lacks are
+//! found.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! How a worker that starts learns whether the name of its node is free.
+//! Admission of a worker that starts: whether the name of its node is free.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,4 @@
-//! Bytes of a user: raw in MessagePack, readable in JSON.
+//! User bytes: raw in MessagePack, readable in JSON.
 
 use std::fmt;
 

@@ -1,9 +1,10 @@
-//! How many things a message may list, and how long its remarks may be.
+//! Limits on the entries of lists in a message, and on the length of its remarks.
 //!
-//! Its length bounds a message, but not what it costs: a mebibyte holds 60,000 outcomes,
-//! and each takes more room and work here than it took its sender. So a list or a map is
-//! refused at the first entry too many, before the rest of it is read. A remark for
-//! people is cut instead: nobody is to lose a node or an outcome for being wordy.
+//! The length of a message limits its size, but not its cost: a mebibyte holds 60,000
+//! outcomes, and each takes more room and work here than it took its sender. So a list or
+//! a map is refused at the first entry above its limit, before the rest of it is read. A
+//! remark for people is cut instead: no node or outcome is to be lost because of a long
+//! remark.
 
 use std::collections::BTreeMap;
 use std::fmt;

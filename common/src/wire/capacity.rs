@@ -1,4 +1,4 @@
-//! How much room the nodes of each role will have: the role capacity map.
+//! Role capacity map: the room that the nodes of each role will have.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Why a job went where it went: the record of one decision.
+//! Record of one placement decision: why the job went to its node.
 
 use std::collections::BTreeMap;
 

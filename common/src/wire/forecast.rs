@@ -1,4 +1,4 @@
-//! What others are expected to use on a node, and how good such forecasts were.
+//! Forecast of the use by others on a node, and the quality of earlier forecasts.
 
 use std::collections::BTreeMap;
 use std::fmt;

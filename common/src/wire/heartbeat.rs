@@ -1,4 +1,4 @@
-//! What a worker says every second: who it is, what it has, what it does.
+//! Heartbeat that a worker sends every second: its identity, resources and jobs.
 
 use std::collections::BTreeMap;
 

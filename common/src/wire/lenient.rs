@@ -1,9 +1,9 @@
-//! Rewrites a message as our own writer would have written it.
+//! Rewrites a message as our own encoder would have written it.
 //!
-//! Other languages have one kind of number and two kinds of nothing: msgpackr
-//! writes `Date.now()` as a float, an absent field as nil, and `undefined` as an
-//! extension. Here whole floats become integers, and fields without a value are
-//! left out. What is written as we write it never comes here.
+//! Other languages have one type of number and two types of absence: msgpackr writes
+//! `Date.now()` as a float, an absent field as nil, and `undefined` as an extension. Here
+//! whole floats become integers, and fields without a value are left out. Messages in our
+//! own form skip this step.
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! Messages: their fields, and how they become bytes.
+//! Messages: their fields and their encoding.
 //!
 //! A message is a MessagePack map with field names; where its `Content-Type`
 //! header says `application/json` it is the same object in JSON, and is

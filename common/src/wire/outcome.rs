@@ -1,4 +1,4 @@
-//! What became of an execution, as the worker reports it.
+//! Outcome of an execution, as the worker reports it.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,4 @@
-//! What jobs of a category need: as declared, and as learned.
+//! Needs of the jobs of a category: as declared, and as learned.
 
 use serde::{Deserialize, Serialize};
 

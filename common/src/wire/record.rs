@@ -1,4 +1,4 @@
-//! What became of a job, as the dispatcher records it, once.
+//! Final outcome of a job, which the dispatcher records once.
 
 use serde::{Deserialize, Serialize};
 

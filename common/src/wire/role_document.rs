@@ -1,4 +1,4 @@
-//! Who holds which managed role, which changes are under way, and which were.
+//! Role document: holders of managed roles, changes under way, and past changes.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! What operators ask of roles, and what they are shown.
+//! Operators' requests about roles, and the answers to them.
 
 use std::collections::BTreeMap;
 

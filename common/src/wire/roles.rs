@@ -1,4 +1,4 @@
-//! How a node is told its roles, and what it says of them.
+//! Role assignments to a node, and the role state that it reports.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,8 +1,8 @@
-//! Looks a MessagePack message over before it is decoded: a map, complete,
-//! not too deep, and nothing behind it; one in JSON, that it is not too deep.
+//! Checks the shape of a message before it is decoded. In MessagePack it must be a map,
+//! complete, not too deep, and with nothing behind it; in JSON it must not be too deep.
 //!
-//! The decoder alone accepts trailing bytes, and reading from a slice it cannot
-//! say how much it read. One pass over the markers answers it all, without
+//! The decoder alone accepts trailing bytes, and when it reads from a slice it cannot
+//! report how much it read. One pass over the markers checks all of this, without
 //! recursion, so no nesting can exhaust the stack.
 
 use super::Malformed;

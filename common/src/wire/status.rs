@@ -1,4 +1,4 @@
-//! What the dispatcher answers about itself, its nodes and its jobs.
+//! Status that the dispatcher reports of itself, its nodes and its jobs.
 
 use std::collections::BTreeMap;
 

@@ -1,9 +1,9 @@
-//! Asking for the status of a large fleet page by page.
+//! Paged requests for the status of a large fleet.
 //!
 //! A status lists categories, roles and nodes in this order, each by name. A page has the
-//! entries after a cursor, as many as fit, and names the cursor of the next page. No
-//! dispatcher remembers who has read what: a cursor is a name, and another dispatcher, or
-//! one whose nodes have changed, goes on after it all the same.
+//! entries after a cursor, as many as fit, and names the cursor of the next page.
+//! Dispatchers keep no state of readers: a cursor is a name, and another dispatcher, or
+//! one whose nodes have changed, continues after it as well.
 
 use std::num::NonZeroU32;
 

@@ -1,4 +1,4 @@
-//! Hostile bytes are refused; honest ones survive both encodings.
+//! Tests of the messages: hostile bytes are refused, valid ones survive both encodings.
 
 use std::collections::BTreeMap;
 

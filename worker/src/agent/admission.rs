@@ -1,13 +1,13 @@
-//! Whether a worker may use the name of its node.
+//! Admission of a worker to the name of its node.
 //!
-//! 1. A worker that starts tells so in its heartbeats, and takes no jobs.
-//! 2. Admitted, it listens for jobs and says what it takes.
+//! 1. A worker that starts reports that in its heartbeats, and takes no jobs.
+//! 2. Admitted, it listens for jobs and reports which ones it takes.
 //! 3. Refused, it gives back what it has and ends, whether it serves already or not:
-//!    another worker has its name, and goes on.
-//!    Either word may say too that the bucket knows no dispatcher of the epoch that the worker
-//!    follows. It goes on to follow that: a former dispatcher can say so as well. But it is
-//!    logged how an operator mends it.
-//! 4. Without any word for [`JOIN_PATIENCE`] it serves: there is no dispatcher, or an
+//!    another worker has its name, and continues. Either answer may also report that the
+//!    bucket knows no dispatcher of the epoch that the worker follows. The worker
+//!    continues to follow that epoch, because a former dispatcher can send this too. But
+//!    it logs how an operator corrects it.
+//! 4. Without any answer for [`JOIN_PATIENCE`] it serves: there is no dispatcher, or an
 //!    older one.
 
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What the agent does as time passes: limits, outcomes, heartbeats, leaving.
+//! Duties of the agent as time passes: limits, outcomes, heartbeats, leaving.
 
 use std::time::Duration;
 

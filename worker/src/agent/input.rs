@@ -1,4 +1,4 @@
-//! What the agent is told.
+//! Inputs of the agent.
 
 use std::time::Duration;
 

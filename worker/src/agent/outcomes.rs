@@ -1,13 +1,13 @@
-//! The ledger of outcomes that nobody has confirmed yet.
+//! Ledger of the outcomes that no dispatcher has confirmed yet.
 //!
-//! 1. Outcomes wait in the order in which they came about.
-//! 2. While fewer than [`BATCHES_MAX`] batches are unconfirmed, waiting ones are
-//!    sent at once: under light load each alone, under heavy load many together.
-//! 3. A batch that is not confirmed in time, or that nobody heard, is sent again
-//!    under the same number, ever more slowly, for ever.
-//! 4. No message is longer than the server takes: several outcomes go in several, and of
-//!    one that is too long the output is cut, and says so. If the server takes less than
-//!    before, what was not confirmed is gathered anew.
+//! 1. Outcomes wait in the order in which they occurred.
+//! 2. While fewer than [`BATCHES_MAX`] batches are unconfirmed, waiting ones are sent at
+//!    once: under light load each alone, under heavy load many together.
+//! 3. A batch that is not confirmed in time, or that no dispatcher received, is sent
+//!    again under the same number, at growing intervals, without end.
+//! 4. No message is longer than the server takes: several outcomes go in several
+//!    messages, and of one that is too long the output is cut and marked as cut. If the
+//!    server takes less than before, what was not confirmed is batched anew.
 //! 5. A confirmation returns the batch's outcomes to the caller and frees its place.
 
 use std::collections::{BTreeMap, VecDeque};

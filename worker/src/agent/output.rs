@@ -1,4 +1,4 @@
-//! What the agent wants done.
+//! Commands that the agent emits.
 
 use std::sync::Arc;
 

@@ -1,23 +1,23 @@
-//! The roles this node acts in: those of its configuration, and those it was given
-//! for a while.
+//! Roles that this node acts in: those of its configuration, and those assigned to it for
+//! a lease.
 //!
-//! 1. An assignment answers a heartbeat of ours, and holds for its lease counted
-//!    from when that heartbeat was *sent*: whoever waits out the lease from when it
-//!    was heard is sure that it is over here. What answers no heartbeat of this boot
-//!    that is remembered extends nothing and promotes nothing.
-//! 2. Epochs below the largest ever seen are refused, over restarts too; so is a
-//!    version older than the newest one taken.
-//! 3. To lose a role: act in it no more, then run the hook, then say so. It is lost
-//!    by itself one hook's limit before its lease ends, so that the hook is over by
-//!    then.
-//! 4. To win a role: run the hook, act in it, then say so; only while the lease
-//!    leaves room for that hook and for another one that takes it back. If the hook
-//!    fails, it is run once more, to say that the role is not held after all, and the
+//! 1. An assignment answers a heartbeat of ours, and holds for its lease counted from
+//!    when that heartbeat was *sent*: whoever waits out the lease from when it received
+//!    the heartbeat is sure that the lease is over here. What answers no remembered
+//!    heartbeat of this boot extends nothing and promotes nothing.
+//! 2. Epochs below the largest ever seen are refused, over restarts too; so is a version
+//!    older than the newest one taken.
+//! 3. To lose a role: stop acting in it, then run the hook, then report it. The role is
+//!    lost without an assignment one hook's limit before its lease ends, so that the hook
+//!    is over by then.
+//! 4. To win a role: run the hook, act in it, then report it; only while the lease leaves
+//!    room for that hook and for another one that takes it back. If the hook fails, it is
+//!    run once more, to tell the service that the role is not held after all, and the
 //!    version is reported as failed and not tried again.
 //! 5. One hook runs at a time; after it the newest wish counts. A role whose lease does
 //!    not leave room for two is lost with the first of them.
-//! 6. The first hook of a boot says that no managed role is held: nobody told it to
-//!    the service when the boot before ended.
+//! 6. The first hook of a boot reports that no managed role is held: the service was not
+//!    notified of that when the boot before ended.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;

@@ -1,7 +1,7 @@
-//! The most recent confirmed outcomes, kept in case their jobs come again.
+//! Most recent confirmed outcomes, kept in case their jobs are sent again.
 //!
-//! A server or dispatcher that lost its last moments may send a job whose
-//! outcome was confirmed; it is answered from here and does not run twice.
+//! A server or dispatcher that lost its last moments may send a job whose outcome was
+//! confirmed; it is answered from here and does not run twice.
 
 use bytes::Bytes;
 use rolecast_common::assignment::Assignment;

@@ -1,14 +1,15 @@
 //! Runs one command from start to end, on a thread of its own.
 //!
-//! 1. It is started in its own process group, with a pipe for each standard stream.
-//! 2. The thread feeds stdin and reads the others as they become ready; it
-//!    looks at least every [`LOOK_INTERVAL`] whether the command ended or is to stop.
-//! 3. To stop: SIGTERM to the group, and to what left it (`escaped`), [`KILL_DELAY`] later
-//!    SIGKILL.
-//! 4. When the command itself has ended, what is left of its group is killed,
-//!    and what it wrote is read for [`DRAIN_TIMEOUT`] at most: a process that
-//!    left the group may hold the pipes open for ever. Such a one is killed too if the
-//!    command was stopped, and left alone if it ended by itself.
+//! 1. The command is started in its own process group, with a pipe for each standard
+//!    stream.
+//! 2. The thread feeds stdin and reads the others as they become ready; it checks at
+//!    least every [`LOOK_INTERVAL`] whether the command ended or is to stop.
+//! 3. To stop: SIGTERM to the group, and to what left it (`escaped`), [`KILL_DELAY`]
+//!    later SIGKILL.
+//! 4. When the command itself has ended, what is left of its group is killed, and what it
+//!    wrote is read for [`DRAIN_TIMEOUT`] at most: a process that left the group may hold
+//!    the pipes open without end. Such a process is killed too if the command was
+//!    stopped, and left alone if the command ended by itself.
 
 use std::io::{ErrorKind, Read, Write};
 use std::os::fd::AsFd;

@@ -1,5 +1,5 @@
-//! Keeps the largest epoch this node has seen in a file, over restarts: a role that
-//! an older dispatcher gives is refused even then.
+//! File with the largest epoch that this node has seen, kept over restarts: so a role
+//! that an older dispatcher gives is refused even then.
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write as _};

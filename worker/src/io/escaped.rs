@@ -2,10 +2,10 @@
 //!
 //! 1. While the command lives, its descendants are found by their parents.
 //! 2. A process whose parent has ended belongs to nobody. It is found by its environment,
-//!    which names the job, the attempt and the node, unless it has wiped that out; of other
-//!    users' processes the kernel does not tell it.
-//! 3. One that is found may have started another meanwhile, so the end is looked for again
-//!    until nothing is found, [`ROUNDS_MAX`] times at most.
+//!    which names the job, the attempt and the node, unless the process has erased it.
+//!    The kernel does not show the environment of other users' processes.
+//! 3. A process that is found may have started another meanwhile, so the search is
+//!    repeated until nothing is found, [`ROUNDS_MAX`] times at most.
 
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;

@@ -1,4 +1,5 @@
-//! What the runners tell the sampler: which commands run, and what ended ones used.
+//! Figures that the runners pass to the sampler: running commands, and the use of ended
+//! ones.
 
 use std::collections::BTreeSet;
 use std::mem;

@@ -1,11 +1,12 @@
 //! Control groups (version 2) that hold jobs to their limits, one for each job.
 //!
-//! 1. At its start the worker moves into a leaf below its own group, for a group whose
-//!    controllers are handed down may not have processes of its own.
+//! 1. At its start the worker moves into a leaf below its own group, because a group that
+//!    delegates its controllers may not have processes of its own.
 //! 2. Each job with limits gets a leaf beside it, which its process joins before it
 //!    becomes the command.
-//! 3. When the command has ended, what is left in the leaf is killed, and the leaf removed.
-//!    What a former start left is ended at the next one: its jobs are run again elsewhere.
+//! 3. When the command has ended, what is left in the leaf is killed, and the leaf
+//!    removed. What a former start left is ended at the next one: its jobs are run again
+//!    elsewhere.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};

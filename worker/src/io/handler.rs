@@ -1,4 +1,4 @@
-//! Runs a handler, one task for each job.
+//! Runs the handler of each job in a task of its own.
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;

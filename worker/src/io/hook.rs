@@ -1,4 +1,4 @@
-//! The program that is told when the roles of the node change.
+//! Role hook: the program that is run when the roles of the node change.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,11 +1,11 @@
 //! Makes a command die with its worker, even if the worker is killed, and run confined.
 //!
-//! Linux can signal a process when its parent dies, but only the process itself
-//! can ask for that; and only it can give up what its user may do. So the worker starts
-//! its own program again, which takes on what it is told ([`Steps`]), asks for the signal,
-//! makes sure that it was not too late, and then becomes the command.
-//! The signal is bound to the thread that started the process; the thread that
-//! runs a command therefore lives until the command has ended.
+//! Linux can signal a process when its parent dies, but only the process itself can ask
+//! for that; and only it can give up rights of its user. So the worker starts its own
+//! program again, which takes its steps from its arguments ([`Steps`]), asks for the
+//! signal, makes sure that it was not too late, and then becomes the command. The signal
+//! is bound to the thread that started the process; the thread that runs a command
+//! therefore lives until the command has ended.
 
 use std::process::Command;
 

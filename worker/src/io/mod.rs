@@ -1,4 +1,5 @@
-//! The shell: connects, listens, runs jobs, measures, and carries out what the agent says.
+//! The shell: connects, listens, runs jobs, measures, and carries out the agent's
+//! commands.
 
 #![allow(
     clippy::disallowed_methods,

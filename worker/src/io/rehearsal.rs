@@ -1,8 +1,9 @@
-//! Whether this worker may run jobs as it is configured, before it takes the first one.
+//! Rehearsal: checks that this worker can run jobs as configured, before it takes the
+//! first one.
 //!
-//! A process takes the steps that one of each category's jobs will take, tries to read the
-//! files that hold the login, and is then killed: what fails here would fail with each job,
-//! or would leave jobs that cannot be stopped.
+//! A process takes the steps that one of each category's jobs will take, tries to read
+//! the files that hold the login, and is then killed. A fault found here would make each
+//! job fail, or would leave jobs that cannot be stopped.
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! Says that an execution ended: exactly once, whatever happens to it.
+//! Report that an execution ended: sent exactly once, whatever happens to it.
 
 use std::time::Instant;
 

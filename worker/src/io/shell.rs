@@ -1,7 +1,7 @@
-//! The loop between NATS, the agent and the runners.
+//! Event loop between NATS, the agent and the runners.
 //!
-//! Messages and ends of executions are taken many at a time when there are
-//! many, so that a busy worker pays for a turn of the loop once for all of them.
+//! Messages and ends of executions are taken many at a time when there are many, so that
+//! a busy worker pays for a turn of the loop once for all of them.
 
 mod receive;
 

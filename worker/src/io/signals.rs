@@ -1,4 +1,4 @@
-//! The signals that end a worker.
+//! Signals that end a worker.
 
 use anyhow::Context as _;
 use futures_util::Stream;

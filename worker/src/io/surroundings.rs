@@ -1,4 +1,5 @@
-//! What a worker finds around it: variables, programs, and where to keep its state.
+//! Surroundings of a worker: environment variables, programs, users, and its state
+//! directory.
 
 use std::env;
 use std::ffi::OsString;

@@ -1,4 +1,4 @@
-//! Reads what the host or the control group has and uses.
+//! Readings of the capacity and use of the host or the control group.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -1,4 +1,4 @@
-//! A worker from connecting to leaving.
+//! Life of a worker, from connecting to leaving.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

@@ -1,4 +1,4 @@
-//! Adds up what the jobs' commands use, though they come and go between readings.
+//! Total use of the jobs' commands, although commands start and end between readings.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! From counters and texts of the system to what a heartbeat says.
+//! Use of resources for a heartbeat, computed from counters and texts of the system.
 //!
 //! The shell reads two [`Snapshot`]s a second apart; the difference is the use.
 

@@ -1,4 +1,4 @@
-//! Use and capacity of a part of a host: what is free is the least that is free in either.
+//! Use and capacity of a part of a host: free is the least that is free in either.
 //!
 //! A worker in a control group with a quota may use what is left of the quota, and only
 //! while the host has it. So the part's use is its capacity less what is free.

@@ -1,4 +1,4 @@
-//! Tests of how a worker comes to serve, and of one whose name is in use.
+//! Tests of the admission of a worker, and of one whose name is in use.
 
 use rolecast_common::id::Epoch;
 use rolecast_common::wire::{Admission, AdmissionVerdict};

@@ -1,4 +1,4 @@
-//! Every rule at once, whatever happens in whatever order.
+//! Tests of all rules at once, under any events in any order.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! Drives an agent as its shell would.
+//! Test bench: drives an agent as its shell would.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! Roles that are given for a while, one situation at a time.
+//! Tests of roles that are assigned for a lease, one situation at a time.
 
 use rolecast_common::wire::{RoleAssignment, RoleVersion};
 

@@ -1,4 +1,4 @@
-//! Tests on directories that look like groups, and on real groups where there are some.
+//! Tests on directories that look like groups, and on real groups where they exist.
 
 use std::process::{Command, Stdio};
 

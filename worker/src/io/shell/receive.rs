@@ -1,4 +1,4 @@
-//! Reads the messages to a node, and tells the agent.
+//! Decodes the messages to a node, and passes them to the agent.
 
 use async_nats::{Message, StatusCode};
 use bytes::Bytes;
