@@ -1,9 +1,9 @@
-//! Draws an hour of measurements and the hour that is expected, in text.
+//! Chart in text: the last hour of measurements and the forecast of the next hour.
 //!
-//! Left of the upright line is what was measured, right of it the median of
-//! what is expected, both drawn with dots of Braille, four to a row. Above the
-//! median, up to the quantiles, cells are shaded; shades and sides tell apart
-//! what colours tell, so it can be read without them.
+//! Left of the upright line are the measurements, right of it the median of the forecast,
+//! both drawn with Braille dots, four to a row. Above the median, up to the quantiles,
+//! cells are shaded. Shades and sides carry the same information as colours, so the chart
+//! can be read without them.
 
 use rolecast_common::wire::{ForecastAt, ResourceForecast};
 

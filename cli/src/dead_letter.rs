@@ -1,4 +1,4 @@
-//! A dead-lettered job as it is kept in ROLECAST_DEAD, and how it is submitted again.
+//! Dead letter: a job as it is kept in ROLECAST_DEAD, and its resubmission.
 
 use async_nats::HeaderMap;
 use rolecast_common::id::JobId;

@@ -1,4 +1,4 @@
-//! What the exit code of `rolecast` tells a script.
+//! Exit codes of `rolecast`, for scripts.
 
 use std::process::ExitCode;
 

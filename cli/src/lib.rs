@@ -1,9 +1,9 @@
-//! The `rolecast` command: submit jobs, look at them and at the nodes, try it all out.
+//! The `rolecast` command: submits jobs, shows them and the nodes, runs the
+//! demonstration.
 //!
-//! `args` is the command line; `view` writes what is shown; `demo` decides
-//! what the demonstration does; `backtest` judges forecasts;
-//! `simulate` compares policies in virtual time; `io` talks to
-//! NATS, files and processes.
+//! `args` is the command line; `view` formats the output; `demo` decides the steps of the
+//! demonstration; `backtest` scores forecasts; `simulate` compares policies in virtual
+//! time; `io` talks to NATS, files and processes.
 
 mod args;
 mod backtest;

@@ -1,4 +1,4 @@
-//! Lengths of time, sizes and shares as people read them in a table.
+//! Lengths of time, sizes and shares as readable text for tables.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Colours, if wanted; and text of others made safe to show.
+//! Optional colours, and text of others made safe to show.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! A job as it goes to NATS: subject, headers and id.
+//! Job as it is published to NATS: subject, headers and id.
 
 use async_nats::HeaderMap;
 use rolecast_common::id::{JobId, Sequence};

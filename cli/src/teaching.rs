@@ -1,4 +1,4 @@
-//! What a recording teaches: its first half, without gaps.
+//! Training data from a recording: its first half, without gaps.
 
 use crate::backtest::table::Series;
 

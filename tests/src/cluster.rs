@@ -1,4 +1,4 @@
-//! A whole system: one nats-server, one dispatcher, and workers.
+//! Whole system for a test: one nats-server, one dispatcher, and workers.
 //!
 //! ```no_run
 //! # async fn example() {

@@ -1,4 +1,4 @@
-//! A test's own directory, removed at its end with all that still runs in it.
+//! Directory of one test, removed at its end with all that still runs in it.
 
 use std::fs;
 use std::path::Path;

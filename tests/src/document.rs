@@ -1,4 +1,4 @@
-//! Examples in the documents, so that tests can hold them to what they say.
+//! Examples in the documents, read so that tests can check them.
 
 use std::fs;
 

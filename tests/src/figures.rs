@@ -1,4 +1,4 @@
-//! What the benchmarks print: tables, medians, rounded figures.
+//! Output of the benchmarks: tables, medians, rounded figures.
 
 use comfy_table::{CellAlignment, Table, presets};
 

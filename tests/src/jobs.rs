@@ -1,4 +1,4 @@
-//! What a test does with jobs: submit them, await and count their outcomes.
+//! Jobs of a test: submits them, waits for their outcomes and counts these.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

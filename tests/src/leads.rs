@@ -1,5 +1,5 @@
-//! What a nats-server says that it leads, read from its monitoring port: that answers
-//! without a quorum.
+//! Groups that a nats-server leads, read from its monitoring port, which answers without
+//! a quorum.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

@@ -1,15 +1,15 @@
-//! The harness of the end-to-end tests, the checks of the tidy test, and what benchmarks share.
+//! Harness of the end-to-end tests, checks of the tidy test, and the parts that
+//! benchmarks share.
 //!
-//! A test usually needs only [`cluster::Cluster`]: a real nats-server on its own
-//! port and store, the real dispatcher and real workers, each a process that can
-//! be killed, frozen and started again. Everything ends with the test.
+//! A test usually needs only [`cluster::Cluster`]: a real nats-server on its own port and
+//! store, the real dispatcher and real workers, each a process that can be killed, frozen
+//! and started again. Everything ends with the test.
 //!
 //! Every party logs in with the rights that `rolecast permissions` prints ([`logins`]);
 //! only the harness, and a test for what no party may do, is an administrator.
 //!
-//! Tests wait for conditions with [`wait`], and never sleep for a guessed time.
-//! The programs are those of `cargo build --workspace --bins`; `make test`
-//! builds them first.
+//! Tests wait for conditions with [`wait`], and never sleep for a guessed time. The
+//! programs are those of `cargo build --workspace --bins`; `make test` builds them first.
 
 #![allow(
     clippy::disallowed_methods,

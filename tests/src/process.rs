@@ -1,9 +1,9 @@
-//! One child process: its log, the signals it gets, and its certain end.
+//! Child process of a test: its log, its signals, and its certain end.
 //!
-//! A child leads its own process group, and the group is killed when its
-//! [`Process`] is dropped. Where the system has `setpriv`, a child is also
-//! killed when the thread that started it ends, even if the test program was
-//! killed; so spawn from the test's own thread, not from a task.
+//! A child leads its own process group, and the group is killed when its [`Process`] is
+//! dropped. Where the system has `setpriv`, a child is also killed when the thread that
+//! started it ends, even if the test program was killed; so spawn from the test's own
+//! thread, not from a task.
 
 use std::ffi::OsStr;
 use std::fs::{self, OpenOptions};

@@ -1,4 +1,5 @@
-//! A TCP proxy before a server, so that a test can cut a link off, hold it, or slow it down.
+//! TCP proxy before a server, so that a test can cut a link off, hold it, or slow it
+//! down.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! A real nats-server with JetStream, on its own port and store.
+//! Real nats-server with JetStream, on its own port and store.
 
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};

@@ -1,5 +1,5 @@
-//! Bounds how many systems one test program runs at once, so that the limits
-//! in time which tests assert mean something on a small machine.
+//! Limit on the systems that one test program runs at once, so that the limits in time
+//! which tests assert are meaningful on a small machine.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 

@@ -1,4 +1,4 @@
-//! `rolecast backtest` on small files: what it says, and that it does not look ahead.
+//! `rolecast backtest` on small files: its output, and that it does not look ahead.
 
 #![allow(clippy::unwrap_used, reason = "a test fails where it unwraps nothing")]
 

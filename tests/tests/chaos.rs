@@ -1,7 +1,7 @@
 //! A few rows of the fault matrix, with short times; `make chaos` runs all of it.
 //!
-//! What must be 0 is 0 here, too. Times are held to what they are only on a calm machine
-//! in `make chaos`: here they show that jobs flow again at all.
+//! Counts that must be 0 are 0 here, too. Times are held to their promises only on a calm
+//! machine in `make chaos`: here they show that jobs flow again at all.
 
 use std::time::Duration;
 

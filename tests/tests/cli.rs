@@ -1,4 +1,4 @@
-//! What `rolecast` tells a script: exit codes, and an answer instead of a wait without end.
+//! `rolecast` in scripts: exit codes, and an answer instead of a wait without end.
 
 use rolecast_common::wire::{JobState, JobView};
 use rolecast_tests::cluster::{Cluster, LIMIT};

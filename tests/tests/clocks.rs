@@ -1,4 +1,4 @@
-//! Clocks that are wrong: lengths are counted on one clock, the server's.
+//! Wrong clocks: lengths are counted on one clock, the server's.
 #![cfg(target_os = "linux")]
 
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What can be checked of `compose/` without a container engine.
+//! Checks of `compose/` that need no container engine.
 
 use std::collections::BTreeMap;
 use std::fs;

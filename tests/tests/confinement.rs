@@ -1,4 +1,5 @@
-//! What a job may see and take of its worker's host, and what its output may do to a terminal.
+//! Confinement: access of a job to its worker's host, and effects of its output on a
+//! terminal.
 
 use std::fs;
 use std::io::Read as _;

@@ -1,4 +1,4 @@
-//! Why jobs go where they go, and what is learned of them, as a person asks for it.
+//! Reasons for placements and learned needs of jobs, as a person asks for them.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Processes that die, freeze and come back: nothing is lost, nothing recorded twice.
+//! Processes that die, freeze and return: nothing is lost, nothing recorded twice.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! Forecasts of the real dispatcher: what it answers, stores, and knows again
-//! after a restart.
+//! Forecasts of the real dispatcher: its answers, its stored state, and its state after a
+//! restart.
 
 use async_nats::HeaderMap;
 use async_nats::jetstream::kv::Store;

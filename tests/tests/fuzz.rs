@@ -1,4 +1,5 @@
-//! What comes from outside is read or refused, and nothing that is read breaks a rule.
+//! Fuzzing: input from outside is read or refused, and nothing that is read breaks a
+//! rule.
 
 use rolecast_tests::fuzz::run::{Broken, Until, run};
 use rolecast_tests::fuzz::{TARGETS, Target};

@@ -1,4 +1,5 @@
-//! The harness itself: a server that is killed keeps its data, and nothing outlives a test.
+//! The harness itself: a server that is killed keeps its data, and nothing outlives a
+//! test.
 
 use std::path::Path;
 use std::time::Duration;

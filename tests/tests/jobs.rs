@@ -1,4 +1,4 @@
-//! Jobs on a healthy system: what a producer asks for is what happens.
+//! Jobs on a healthy system: a producer gets what it asks for.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Messages as other languages write them: numbers, nothing, and headers.
+//! Messages as other languages write them: numbers, absent values, and headers.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! NATS in trouble: dispatchers stay alive, know soon what was lost, and go on at once
-//! when it is back.
+//! Faults of NATS: dispatchers stay alive, detect losses soon, and continue at once when
+//! NATS is back.
 
 #![allow(
     clippy::disallowed_methods,

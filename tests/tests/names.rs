@@ -1,4 +1,4 @@
-//! Two workers with one name: the first goes on, the second ends and says why.
+//! Two workers with one name: the first continues, the second ends and gives the reason.
 
 #![allow(
     clippy::disallowed_methods,

@@ -1,4 +1,5 @@
-//! What nodes tell of themselves, how far away they are, and what jobs ask of them.
+//! Nodes: the properties they report, their distance, and the requirements of jobs on
+//! them.
 
 use rolecast_common::options::{HEADER_JOB_ID, HEADER_KEY, HEADER_REQUIRE};
 use rolecast_common::wire::RecordStatus;

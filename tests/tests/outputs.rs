@@ -1,4 +1,4 @@
-//! Outputs that are large: kept whole as far as a message holds them, else cut and said so.
+//! Large outputs: kept whole as far as a message holds them, else cut and marked as cut.
 
 use std::process::Command;
 

@@ -1,4 +1,4 @@
-//! A status of thousands of nodes, on a server that takes short messages only.
+//! Status of thousands of nodes, on a server that takes short messages only.
 
 use std::collections::BTreeSet;
 

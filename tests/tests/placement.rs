@@ -1,5 +1,5 @@
-//! Placement on real workers: floods are kept apart, memory is never
-//! over-committed, and what jobs really use is learned.
+//! Placement on real workers: floods are kept apart, memory is never over-committed, and
+//! the real use of jobs is learned.
 
 use std::io::Write as _;
 use std::time::Duration;

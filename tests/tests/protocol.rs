@@ -1,4 +1,4 @@
-//! Every message that docs/protocol.md shows is one the programs accept.
+//! Messages of docs/protocol.md: the programs accept each one.
 
 use rolecast_common::fnv::fnv1a;
 use rolecast_common::subjects::{Done, parse_done};

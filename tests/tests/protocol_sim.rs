@@ -1,4 +1,4 @@
-//! The role protocol holds in a bad world, and the simulator notices when it does not.
+//! Role protocol in a bad world: it holds, and the simulator detects when it does not.
 
 #![allow(
     clippy::disallowed_methods,

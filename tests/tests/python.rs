@@ -1,5 +1,5 @@
-//! The Python examples against the real system, each with the rights that
-//! docs/protocol.md gives it and no more.
+//! Python examples against the real system, each with the rights that docs/protocol.md
+//! gives it and no more.
 
 use std::time::Duration;
 

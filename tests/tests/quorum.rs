@@ -1,4 +1,4 @@
-//! A cluster that has lost its majority: commands say so instead of calling it well.
+//! Cluster that has lost its majority: commands report it instead of calling it healthy.
 
 use rolecast_tests::cluster::LIMIT;
 use rolecast_tests::logins;

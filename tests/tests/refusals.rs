@@ -1,4 +1,4 @@
-//! What is wrong is named: configs, servers, permissions, and hostile messages.
+//! Refusals that name the fault: configs, servers, permissions, and hostile messages.
 
 use std::time::Duration;
 

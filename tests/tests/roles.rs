@@ -1,4 +1,4 @@
-//! Managed roles, for real: a leader is elected, follows orders, dies, and is
+//! Managed roles in a real system: a leader is elected, follows orders, dies, and is
 //! relieved when its host is overloaded by others.
 
 #![allow(

@@ -1,5 +1,5 @@
 //! Silence that is not the nodes': NATS away, servers restarted, a dispatcher that stood
-//! still, connections that break. Jobs run on, and nobody is judged.
+//! still, connections that break. Jobs run on, and no node is judged.
 
 use std::path::Path;
 use std::time::Duration;

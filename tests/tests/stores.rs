@@ -1,4 +1,4 @@
-//! Things must fit: messages at the largest size, and the server's own codes.
+//! Sizes and codes: messages at the largest size, and the server's own codes.
 
 use async_nats::jetstream::stream::{Config, Source};
 use async_nats::{HeaderMap, header};

@@ -1,4 +1,4 @@
-//! Two dispatchers: one leads, the other is warm, and takes over when the first
+//! Two dispatchers: one leads, the other is a warm standby, and takes over when the first
 //! dies, freezes or leaves.
 
 use std::time::Duration;

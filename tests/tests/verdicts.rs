@@ -1,4 +1,5 @@
-//! Jobs that take their node down, and hosts that fail what they get: who is blamed.
+//! Jobs that take their node down, and hosts that fail their jobs: which of them is
+//! blamed.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! Judging forecasts on recordings, and learning from recordings.
+//! Arguments of `rolecast backtest` and `train-lstm`: recordings to replay and to learn
+//! from.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! Looking at categories of jobs.
+//! Arguments of `rolecast category`.
 
 use clap::Subcommand;
 use rolecast_common::id::Category as Name;

@@ -1,4 +1,4 @@
-//! Jobs that failed for good.
+//! Arguments of `rolecast dead`, for jobs that failed for good.
 
 use clap::{Args, Subcommand};
 use rolecast_common::id::{Category, JobId};

@@ -1,4 +1,4 @@
-//! The demonstration.
+//! Arguments of `rolecast demo`.
 
 use std::path::PathBuf;
 

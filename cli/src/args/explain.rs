@@ -1,4 +1,4 @@
-//! Asking why a job went where it went, or where one would go.
+//! Arguments of `rolecast explain`: a job that was placed, or one to place on trial.
 
 use clap::Args;
 use rolecast_common::id::{Category, JobName};

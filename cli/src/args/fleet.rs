@@ -1,4 +1,4 @@
-//! Looking at the fleet: what is, and what is expected.
+//! Arguments of the commands that show the fleet: its state, and its forecasts.
 
 use clap::{Args, ValueEnum};
 use rolecast_common::id::NodeId;

@@ -1,4 +1,4 @@
-//! Questions about one job.
+//! Arguments of `rolecast job`.
 
 use clap::Subcommand;
 use rolecast_common::id::JobName;

@@ -1,7 +1,7 @@
-//! The command line: every command, flag and example.
+//! Command line: every command, flag and example.
 //!
-//! Here is what all commands share and the list of them; each part holds the
-//! flags of one family.
+//! This file has what all commands share and their list; each part has the flags of one
+//! family.
 
 pub(crate) mod backtest;
 pub(crate) mod category;

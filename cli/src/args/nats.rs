@@ -1,4 +1,4 @@
-//! How to reach NATS: the flags of the nats command.
+//! Flags for the connection to NATS, as the nats command has them.
 
 use clap::Args;
 use rolecast_common::nats::Settings;

@@ -1,4 +1,4 @@
-//! Taking nodes out of service, and back.
+//! Arguments of `rolecast node`, which takes nodes out of service and back.
 
 use clap::Subcommand;
 use rolecast_common::id::NodeId;

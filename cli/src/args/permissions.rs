@@ -1,4 +1,4 @@
-//! The rights of each party.
+//! Arguments of `rolecast permissions`: the rights of each party.
 
 use clap::Args;
 use rolecast_common::id::{Category, NodeId};

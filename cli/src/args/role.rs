@@ -1,4 +1,4 @@
-//! Managed roles: who holds them, who held them, and moving them.
+//! Arguments of `rolecast role`: managed roles, their holders, past changes and orders.
 
 use clap::{Args, Subcommand};
 use rolecast_common::id::{Group, NodeId, Role as Name};

@@ -1,4 +1,4 @@
-//! The arguments of `rolecast simulate`.
+//! Arguments of `rolecast simulate`.
 
 use std::fmt::Write as _;
 use std::ops::RangeInclusive;

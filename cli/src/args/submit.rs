@@ -1,4 +1,4 @@
-//! Submitting a job.
+//! Arguments of `rolecast submit`.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! Every forecast as a table with commas, for a look with other tools.
+//! Every forecast of a backtest as comma-separated values, for other tools.
 
 use csv::WriterBuilder;
 

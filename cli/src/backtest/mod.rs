@@ -1,12 +1,11 @@
-//! How good forecasts are: a recorded table replayed, forecast and scored.
+//! Backtest: replays a recorded table, forecasts on the way, and scores the forecasts.
 //!
 //! 1. [`table`] reads the recording.
-//! 2. The shell feeds each series to a forecaster of its own, one sample after
-//!    the other. From the middle of the rows on, at every row the [`Protocol`]
-//!    names, it takes [`Forecast`]s: the forecaster has seen that row and none
-//!    after it.
-//! 3. [`score`] compares them with what came, and with the [`naive`] forecast.
-//! 4. [`report`] sums up over all series, [`dump`] writes every forecast down.
+//! 2. The shell feeds each series to a forecaster of its own, one sample after the other.
+//!    From the middle of the rows on, at every row that the [`Protocol`] names, it takes
+//!    [`Forecast`]s: the forecaster has seen that row and none after it.
+//! 3. [`score`] compares them with the measured values, and with the [`naive`] forecast.
+//! 4. [`report`] sums up over all series, [`dump`] writes every forecast to a file.
 
 pub(crate) mod dump;
 pub(crate) mod naive;

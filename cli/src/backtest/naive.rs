@@ -1,8 +1,8 @@
-//! The forecast that others must beat: nothing changes.
+//! Naive forecast, the baseline for others: nothing changes.
 //!
-//! The median is the last value. For the 0.9 quantile a change is added that
-//! nine of ten recent changes over the same horizon did not exceed; so its
-//! coverage is right wherever changes stay as they were.
+//! The median is the last value. For the 0.9 quantile a change is added that nine of ten
+//! recent changes over the same horizon did not exceed; so its coverage is right wherever
+//! changes stay as they were.
 
 use std::collections::VecDeque;
 

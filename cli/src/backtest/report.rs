@@ -1,4 +1,4 @@
-//! What a backtest found, of each series and of all of them.
+//! Results of a backtest, for each series and for all of them.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,8 +1,8 @@
-//! Scores the forecasts of one series.
+//! Scores of the forecasts of one series.
 //!
-//! Errors are told as a share of the naive forecast's on the same moments, so
-//! series of any unit can be compared; below 1 is better than naive.
-//! A forecast whose moment was not measured is not scored.
+//! Errors are given as a share of the naive forecast's on the same moments, so series of
+//! any unit can be compared; below 1 is better than naive. A forecast whose moment was
+//! not measured is not scored.
 
 use std::collections::BTreeMap;
 

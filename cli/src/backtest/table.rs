@@ -1,10 +1,9 @@
-//! A recording: a table with commas, one column for the time and one for each series.
+//! Recording: comma-separated values, one column for the time and one for each series.
 //!
 //! The first column is `time`, in seconds since the Unix epoch and read to the
-//! millisecond. Every other column is a series; an empty cell, or one that is no
-//! finite number such as `NaN`, was not measured. The step is the most common
-//! distance between two times; samples are numbered by it, so a gap in time is a
-//! gap in the numbers.
+//! millisecond. Every other column is a series; a cell that is empty or no finite number,
+//! such as `NaN`, was not measured. The step is the most common distance between two
+//! times; samples are numbered by it, so a gap in time is a gap in the numbers.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

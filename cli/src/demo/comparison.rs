@@ -1,4 +1,4 @@
-//! Round-robin and Rolecast side by side: how long their jobs waited and ran.
+//! Comparison of round-robin and Rolecast: waiting and run times of their jobs.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! The text the jobs work on: as much as there is, as often as it takes.
+//! Text that the jobs work on, repeated until there is enough of it.
 
 use bytes::Bytes;
 

@@ -1,4 +1,4 @@
-//! What became of the jobs that the killed worker had in hand.
+//! Outcomes of the jobs that the killed worker had in hand.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,7 +1,7 @@
-//! Four nodes and three kinds of jobs, and the configs that say so.
+//! Fleet of the demonstration: four nodes, three categories of jobs, and their configs.
 //!
-//! Every worker offers every kind; what runs where is decided by roles alone. Leader
-//! and backup are managed: the two nodes that offer them may change places.
+//! Every worker offers every category; roles alone decide where each runs. Leader and
+//! backup are managed: the two nodes that offer them may exchange roles.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Who logs in to the demonstration's server: each party with its own rights.
+//! Logins of the demonstration's server: one for each party, with its own rights.
 //!
 //! Nothing is secret there, so each password is the user's name.
 

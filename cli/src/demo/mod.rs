@@ -1,5 +1,5 @@
-//! The demonstration's pure part: who takes part, what is run on what, and
-//! what the records say afterwards.
+//! Pure part of the demonstration: its parties, its plan of jobs, and its report from the
+//! records.
 
 pub(crate) mod comparison;
 pub(crate) mod corpus;

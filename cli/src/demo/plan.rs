@@ -1,9 +1,8 @@
-//! Which jobs the demonstration submits, when, and who chooses their nodes.
+//! Plan of the demonstration: its jobs, their times, and the way their nodes are chosen.
 //!
-//! First round-robin and Rolecast are compared, in blocks: the same jobs at the
-//! same moments of the same work that nodes have of their own, once with the
-//! nodes chosen in turn, once by Rolecast. Then Rolecast alone has a busy part
-//! and a burst.
+//! First round-robin and Rolecast are compared, in blocks: the same jobs at the same
+//! moments of the same work that nodes have of their own, once with the nodes chosen in
+//! turn, once by Rolecast. Then Rolecast alone has a busy part and a burst.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! How far the demonstration is.
+//! Progress of the demonstration.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,5 @@
-//! The end of the demonstration: tables, the fate of the killed worker's jobs, the verdict.
+//! Final report of the demonstration: tables, the fate of the killed worker's jobs, the
+//! verdict.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

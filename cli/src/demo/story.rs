@@ -1,4 +1,5 @@
-//! Tells, line by line, how a role leaves an overloaded holder and comes back.
+//! Story of a role change, line by line: the role leaves an overloaded holder and
+//! returns.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Counts what the records say.
+//! Counts of the jobs, from their records.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! `rolecast capacity`: what the nodes of each role will have free.
+//! `rolecast capacity`: free capacity that the nodes of each role will have.
 
 use bytes::Bytes;
 use rolecast_common::subjects;

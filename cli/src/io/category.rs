@@ -1,4 +1,4 @@
-//! `rolecast category`: what jobs need, as declared and as learned.
+//! `rolecast category`: needs of jobs, as declared and as learned.
 
 use super::failure::Failure;
 use super::session::{Session, no_dispatcher};

@@ -1,4 +1,4 @@
-//! `rolecast explain`: why a job went where it went, or where one would go.
+//! `rolecast explain`: reasons for the node of a job that was placed, or would be.
 
 use anyhow::Context as _;
 use async_nats::HeaderMap;

@@ -1,4 +1,4 @@
-//! An error and the exit code it ends the command with.
+//! Error of a command, with the exit code that it ends with.
 
 use std::io::ErrorKind;
 

@@ -1,4 +1,4 @@
-//! `rolecast forecast`: what others are expected to use on a node.
+//! `rolecast forecast`: forecast of the use by others on a node.
 
 use bytes::Bytes;
 use rolecast_common::id::NodeId;

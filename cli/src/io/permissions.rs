@@ -1,4 +1,4 @@
-//! `rolecast permissions`: prints what each party may do.
+//! `rolecast permissions`: prints the rights of each party.
 
 use anyhow::anyhow;
 use rolecast_common::rights::{Login, authorization, inbox, nsc, server};

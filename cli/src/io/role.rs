@@ -1,4 +1,4 @@
-//! `rolecast role`: who holds which managed role, and moving them.
+//! `rolecast role`: shows the holders of managed roles, and moves roles.
 
 use std::time::Duration;
 

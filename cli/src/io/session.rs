@@ -1,4 +1,4 @@
-//! A connection to NATS, and the questions all commands ask over it.
+//! Connection to NATS, and the requests that all commands make over it.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! `rolecast simulate`: reads a scenario, runs its worlds on all cores, and shows
-//! what came out.
+//! `rolecast simulate`: reads a scenario, runs its worlds on all cores, and shows the
+//! results.
 
 use std::fs;
 use std::num::NonZeroUsize;

@@ -1,5 +1,5 @@
-//! `rolecast simulate --from-cluster`: asks a running system what it recorded, and
-//! runs the worlds that are made from that.
+//! `rolecast simulate --from-cluster`: requests the records of a running system, and runs
+//! the worlds that are made from them.
 
 use anyhow::{Context as _, anyhow};
 use async_nats::jetstream::consumer::{DeliverPolicy, pull};

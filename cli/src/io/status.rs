@@ -1,4 +1,4 @@
-//! `rolecast status`: nodes, categories, and what needs attention.
+//! `rolecast status`: nodes, categories, and conditions that need attention.
 
 use std::time::Duration;
 

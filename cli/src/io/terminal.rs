@@ -1,4 +1,4 @@
-//! What is written: results on stdout, everything else on stderr.
+//! Terminal output: results on stdout, everything else on stderr.
 
 use std::io::{self, IsTerminal as _, Write as _};
 

@@ -1,4 +1,4 @@
-//! What is due and when, in a fixed order.
+//! Event queue of the engine, in a fixed order.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};

@@ -1,11 +1,11 @@
-//! Runs a world under a policy: everything that happens, one moment after the other.
+//! Engine: runs a world under a policy, one event after the other.
 //!
-//! History comes first: heartbeats without jobs, to policies that learn. From
-//! second 0 on there are, in the order of their times: changes of others' load,
-//! ends of jobs, messages on their way, heartbeats, arrivals, and the policy's
-//! deadlines. After whatever the policy hears of one moment comes `Event::Turn`.
-//! Two runs of one world under one policy are the same to the last bit, and
-//! others' load and the heartbeats' chances do not depend on the policy.
+//! History is first: heartbeats without jobs, to policies that learn. From second 0 on
+//! there are, in the order of their times: changes of others' load, ends of jobs,
+//! messages on their way, heartbeats, arrivals, and the policy's deadlines. After all
+//! events that the policy receives at one moment, it receives `Event::Turn`. Two runs of
+//! one world under one policy are the same to the last bit, and others' load and the
+//! heartbeats' chances do not depend on the policy.
 
 mod history;
 

@@ -1,4 +1,4 @@
-//! The hosts as they are at one moment.
+//! State of the hosts at one moment.
 
 use super::host::Host;
 use super::moment::Moment;

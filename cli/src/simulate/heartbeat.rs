@@ -1,4 +1,4 @@
-//! What a host says in its heartbeats, and when it sends one out of turn.
+//! Heartbeats of a host: their contents, and the times of those out of turn.
 
 use fastrand::Rng;
 use rolecast_common::unit::{Bytes, BytesPerSecond, Cores, Resources};

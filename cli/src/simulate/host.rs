@@ -1,10 +1,10 @@
-//! One host in virtual time: how fast its jobs progress beside what others do.
+//! Host in virtual time: the progress of its jobs beside the use by others.
 //!
-//! [`pressure`](super::pressure) says how slow jobs are. Where more memory is wanted
+//! [`pressure`](super::pressure) gives the slow-down of jobs. Where more memory is wanted
 //! than there is, the largest job is killed until the rest fits.
 //!
-//! Jobs that use the same resources progress at the same pace, so each such
-//! class has one clock and a heap of the clock's readings at which jobs end.
+//! Jobs that use the same resources progress at the same pace, so each such class has one
+//! clock and a heap of the clock's readings at which jobs end.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;

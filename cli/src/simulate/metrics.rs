@@ -1,8 +1,8 @@
-//! What came out of a run.
+//! Results of a run.
 //!
-//! The slow-down of a job is its response, from its arrival until its end is
-//! heard, over how long it takes alone on the fastest host that may run it. Jobs
-//! that never completed count as ended when the run ends.
+//! The slow-down of a job is its response, from its arrival until its end is reported,
+//! over its run time alone on the fastest host that may run it. Jobs that never completed
+//! count as ended when the run ends.
 
 use hdrhistogram::Histogram;
 

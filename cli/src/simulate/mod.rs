@@ -1,12 +1,12 @@
-//! A fleet in virtual time, on which placement is compared with what others do.
+//! Simulator: a fleet in virtual time, on which placement is compared with other
+//! policies.
 //!
-//! Read on in this order: [`world`] (what happens whatever the policy does),
-//! [`scenario`] (how worlds are drawn), [`cluster`] (how they are made from what a
-//! running system recorded), [`policy`] (what a policy hears and says), [`pressure`]
-//! (what slows jobs down), [`host`] (how they progress), [`engine`] (how a run goes),
-//! [`metrics`] (what came out of it), [`rolecast`]
-//! (the dispatcher as a policy), [`peers`] (what it is compared with), [`report`]
-//! and [`plot`] (how it is told).
+//! Read on in this order: [`world`] (events that do not depend on the policy),
+//! [`scenario`] (worlds drawn from a file), [`cluster`] (worlds made from the records of
+//! a running system), [`policy`] (inputs and outputs of a policy), [`pressure`]
+//! (slow-down of jobs), [`host`] (their progress), [`engine`] (a run), [`metrics`] (its
+//! results), [`rolecast`] (the dispatcher as a policy), [`peers`] (the policies that it
+//! is compared with), [`report`] and [`plot`] (output).
 
 mod agenda;
 pub(crate) mod cluster;

@@ -1,5 +1,4 @@
-//! What every policy under comparison is: it hears what happens and says which
-//! job goes where.
+//! Policy under comparison: receives the events and emits which job goes to which host.
 
 use rolecast_common::wire::Usage;
 

@@ -1,4 +1,4 @@
-//! What came out of a comparison: of each run, and of each policy over the seeds.
+//! Results of a comparison: of each run, and of each policy over the seeds.
 
 use serde_json::{Map, Value, json};
 

@@ -1,9 +1,9 @@
-//! The dispatcher's own machine as a policy: the simulation is its stream, its
-//! workers and its clock.
+//! The dispatcher's own machine as a policy: the simulation is its stream, its workers
+//! and its clock.
 //!
-//! Jobs are stored in a queue for each category and priority, and delivered as
-//! the machine pulls them. What it forwards is sent; ends and reports become
-//! outcomes and heartbeats; what it gives back is delivered again.
+//! Jobs are stored in a queue for each category and priority, and delivered as the
+//! machine pulls them. Jobs that it forwards are sent; ends and reports become outcomes
+//! and heartbeats; jobs that it gives back are delivered again.
 
 mod heartbeat;
 

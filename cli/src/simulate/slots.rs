@@ -1,4 +1,4 @@
-//! A list whose places are used again.
+//! List that reuses its free places.
 
 /// Items, each at a place that it keeps until it is taken.
 #[derive(Debug)]

@@ -1,4 +1,4 @@
-//! Whole runs with known answers.
+//! Tests of whole runs with known answers.
 
 pub(super) mod fixture;
 

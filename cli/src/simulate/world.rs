@@ -1,8 +1,8 @@
-//! What is simulated: everything that happens whatever the policy does.
+//! World of a simulation: everything that happens whatever the policy does.
 //!
-//! Times are seconds from the start of the measured run; history before it is
-//! negative. Work is in seconds on a core of speed 1, memory in bytes, network
-//! and disk in bytes a second.
+//! Times are seconds from the start of the measured run; history before it is negative.
+//! Work is in seconds on a core of speed 1, memory in bytes, network and disk in bytes a
+//! second.
 
 use rolecast_common::id::{Category, NodeId, Role};
 use rolecast_common::label::{Labels, Requirement};

@@ -1,4 +1,4 @@
-//! The scores of a backtest as tables.
+//! Scores of a backtest as tables.
 
 use std::collections::BTreeMap;
 

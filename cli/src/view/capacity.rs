@@ -1,5 +1,5 @@
-//! The role capacity map: what the nodes of each role will have free, and what
-//! the jobs expected there need.
+//! Role capacity map as text: free capacity of the nodes of each role, and the needs of
+//! the jobs expected there.
 
 use rolecast_common::id::Role;
 use rolecast_common::unit::{Bytes, BytesPerSecond, Resources};

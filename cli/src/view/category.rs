@@ -1,4 +1,4 @@
-//! Categories as text: what their jobs need, declared beside learned.
+//! Categories as text: declared needs of their jobs beside learned ones.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! One decision as text: what was decided, the nodes it was between, and why.
+//! Decision as text: its result, the candidate nodes, and the reasons.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The forecasts of one node: charts, which models they are, how good they were.
+//! Forecasts of one node as text: charts, models, and past accuracy.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! One job as text: where it is, or how it ended.
+//! Job as text: its state, or its end.
 
 use std::time::Duration;
 

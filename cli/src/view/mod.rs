@@ -1,4 +1,4 @@
-//! What the commands show: pure functions from what is known to text.
+//! Output of the commands: pure functions from data to text.
 
 pub(crate) mod backtest;
 pub(crate) mod capacity;

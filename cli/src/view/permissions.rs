@@ -1,4 +1,4 @@
-//! The rights of each party, for programs.
+//! Rights of each party as a document for programs.
 
 use rolecast_common::rights::{Action, Login, Right};
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! A comparison of policies as tables.
+//! Comparison of policies as tables.
 
 use crate::quantity::counted;
 use crate::simulate::report::{KindRow, Report, Row};

@@ -1,4 +1,4 @@
-//! A worker for the fault matrix: it waits as long as a job says, and writes down each run.
+//! Worker for the fault matrix: waits as long as a job asks, and records each run.
 
 #![allow(
     clippy::disallowed_methods,

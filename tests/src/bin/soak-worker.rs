@@ -1,4 +1,4 @@
-//! A worker for the soak test: says that a job started, waits a little, completes.
+//! Worker for the soak test: reports that a job started, waits a little, completes.
 
 #![allow(
     clippy::disallowed_methods,

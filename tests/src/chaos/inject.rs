@@ -1,4 +1,4 @@
-//! The faults themselves, done to a running row.
+//! Injection of faults into a running row.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! The books of a row: jobs that were acknowledged, records that were stored, and runs
-//! that workers wrote down.
+//! Ledger of a row: jobs that were acknowledged, records that were stored, and runs that
+//! workers recorded.
 
 use std::collections::{BTreeMap, BTreeSet};
 

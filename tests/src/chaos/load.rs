@@ -1,5 +1,5 @@
-//! Jobs submitted at a steady rate, each until the server acknowledges it; what is sent
-//! again has the same id.
+//! Load of a row: jobs submitted at a steady rate, each until the server acknowledges it.
+//! A job that is sent again has the same id.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

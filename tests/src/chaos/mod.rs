@@ -1,15 +1,16 @@
-//! The fault matrix: a load on a real cluster, one fault, and what became of each job.
+//! Fault matrix: a load on a real cluster, one fault, and the final state of each job.
 //!
 //! Pure parts decide and judge, so that they are tested without a cluster:
 //!
-//! - `row`: the faults there are; `plan`: when each of their steps comes, from a seed;
+//! - `row`: the faults; `plan`: the times of their steps, from a seed;
 //! - `ledger`: jobs that were acknowledged, records that were stored, runs that workers
-//!   wrote down; `timeline`: gaps between records;
-//! - `verdict`: what the evidence of a row comes to; `report`: the table and the JSON line.
+//!   recorded; `timeline`: gaps between records;
+//! - `verdict`: the verdict on the evidence of a row; `report`: the table and the JSON
+//!   line.
 //!
 //! The others act: `system` runs servers, dispatchers and workers, `load` submits jobs,
-//! `watch` follows the stored records and heartbeats, `inject` does the fault, `run` does
-//! a whole row, and `takeover` measures take-overs alone.
+//! `watch` follows the stored records and heartbeats, `inject` injects the fault, `run`
+//! does a whole row, and `takeover` measures take-overs alone.
 
 mod inject;
 mod ledger;

@@ -1,4 +1,5 @@
-//! The times of a row's steps, and the choices that it leaves open, from a seed.
+//! Plan of a row from a seed: the times of its steps, and the choices that it leaves
+//! open.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The faults of the matrix, one a row.
+//! Rows of the matrix, one for each fault.
 
 use crate::leads::Group;
 

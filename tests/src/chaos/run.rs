@@ -1,4 +1,4 @@
-//! A row from its first server to its verdict.
+//! Run of a row, from its first server to its verdict.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};

@@ -1,6 +1,6 @@
-//! The servers, dispatchers and workers of a row. A program that the row killed is
-//! started again after a while, as a service manager would; one that ended by itself is
-//! reported, and a dispatcher that did so stays away, since none may.
+//! Servers, dispatchers and workers of a row. A program that the row killed is started
+//! again after a while, as a service manager would; one that ended by itself is reported,
+//! and a dispatcher that did so stays away, since none may.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

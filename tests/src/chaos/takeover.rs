@@ -1,5 +1,5 @@
-//! The time of take-overs: the active dispatcher is killed again and again, and each time
-//! a job is submitted at once.
+//! Times of take-overs: the active dispatcher is killed again and again, and each time a
+//! job is submitted at once.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};

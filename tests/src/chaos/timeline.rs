@@ -1,4 +1,4 @@
-//! Times at which something was stored, and the gaps between them.
+//! Times of storage, and the gaps between them.
 
 /// Milliseconds of the wall clock, in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

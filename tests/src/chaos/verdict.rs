@@ -1,4 +1,4 @@
-//! The verdict about a row, from all that was seen of it.
+//! Verdict on a row, from all that was observed of it.
 
 use std::collections::{BTreeMap, BTreeSet};
 

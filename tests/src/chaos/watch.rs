@@ -1,4 +1,4 @@
-//! Follows what is stored in the results, and who acts in the managed role.
+//! Watches the stored results, and the nodes that act in the managed role.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! A small world that is told of what was read, and what must stay true in it.
+//! Small world that receives the inputs read, and its invariants.
 
 use std::time::Duration;
 

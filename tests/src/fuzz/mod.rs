@@ -1,11 +1,12 @@
-//! Fuzzing: whatever bytes come in, reading them ends in a value that holds its rules or
-//! in an error, and the machines that are told of it keep theirs.
+//! Fuzzing: whatever bytes arrive, reading them ends in a value that holds its rules or
+//! in an error, and the machines that receive it keep theirs.
 //!
-//! Each [`Target`] reads one kind of input and checks more than that nothing panics: what
-//! was read is the same after it was written and read again, names are single tokens of a
+//! Each [`Target`] reads one kind of input and checks more than that nothing panics: a
+//! value is the same after it was written and read again, names are single tokens of a
 //! subject, lists are within their bounds. Inputs are `seeds`, made by our own encoders,
-//! what lies in `tests/fuzz/corpus/`, and mutations of both ([`mutate`]). [`run`] needs no
-//! coverage and no nightly compiler; `tests/fuzz` gives the same targets to cargo-fuzz.
+//! the files in `tests/fuzz/corpus/`, and mutations of both ([`mutate`]). [`run`] needs
+//! no coverage and no nightly compiler; `tests/fuzz` gives the same targets to
+//! cargo-fuzz.
 
 mod machine;
 pub mod mutate;

@@ -1,4 +1,4 @@
-//! Mutations: inputs that are almost like those that are read.
+//! Mutations: inputs that are almost valid.
 
 use fastrand::Rng;
 

@@ -1,4 +1,4 @@
-//! Inputs that are accepted: our own encoders made them, or they are samples.
+//! Valid inputs: made by our own encoders, or samples.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What must hold after every step.
+//! Invariants that are checked after every step.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Clocks that start anywhere and do not run at quite the same rate.
+//! Clocks that start anywhere and drift.
 
 use std::time::Duration;
 

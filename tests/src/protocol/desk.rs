@@ -1,5 +1,5 @@
-//! A dispatcher's process: the real lease and the real machine, and what its shell
-//! does between them.
+//! Process of a dispatcher: the real lease and the real machine, with a model of its
+//! shell between them.
 
 use std::time::Duration;
 

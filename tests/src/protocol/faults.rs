@@ -1,4 +1,4 @@
-//! What goes wrong, and when.
+//! Faults of a run, and their times.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! A worker's process: the real agent, a hook, and what a service would believe.
+//! Process of a worker: the real agent, a hook, and the belief of a service.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

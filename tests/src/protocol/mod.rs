@@ -1,29 +1,29 @@
-//! The protocol simulator: the real leases, machines and agents in a bad world.
+//! Protocol simulator: the real leases, machines and agents in a bad world.
 //!
-//! Several dispatchers ([`Lease`] and [`Machine`], in it the manager of roles) and workers
-//! ([`Agent`]) share a store with compare-and-set, a queue of jobs, and a network that delays, drops, repeats, reorders and
-//! cuts. Clocks drift and start anywhere; processes are stopped, killed and started
-//! again, with nothing left but what they keep. Buckets are away for as long as NATS
-//! elects leaders, and the key of the lease is deleted or damaged. All of it follows
-//! from one seed.
+//! Several dispatchers ([`Lease`] and [`Machine`], in it the manager of roles) and
+//! workers ([`Agent`]) share a store with compare-and-set, a queue of jobs, and a network
+//! that delays, drops, repeats, reorders and cuts. Clocks drift and start anywhere;
+//! processes are stopped, killed and started again, with nothing left but their
+//! persistent state. Buckets are away for as long as NATS elects leaders, and the key of
+//! the lease is deleted or damaged. All of it follows from one seed.
 //!
 //! After every step (`checks`):
 //!
-//! 1. at most as many nodes act in a role as may hold it, each by its own clock; and
-//!    at most as many services, which follow hooks, can believe that they do;
+//! 1. at most as many nodes act in a role as may hold it, each by its own clock; and at
+//!    most as many services, which follow hooks, can believe that they do;
 //! 2. a worker's epoch never falls, over restarts too;
 //! 3. no job for a role starts at a node that does not act in it;
-//! 4. under one epoch workers take commands of one dispatcher only, and never of an
-//!    epoch below one they took before;
+//! 4. under one epoch workers take commands of one dispatcher only, and never of an epoch
+//!    below one they took before;
 //! 5. a step of the roles' document is never lost or repeated;
 //! 6. under one epoch one dispatcher leads, and an epoch that is led is above all that
 //!    were led before;
-//! 7. when nothing goes wrong any more, a dispatcher leads within [`LEADER_MAX`], and all
-//!    roles have their holders within [`RECOVERY_MAX`];
-//! 8. from then on a new job is recorded within [`FLOW_MAX`], and all jobs from before are
-//!    recorded within [`BACKLOG_MAX`];
+//! 7. after the last fault, a dispatcher leads within [`LEADER_MAX`], and all roles have
+//!    their holders within [`RECOVERY_MAX`];
+//! 8. from then on a new job is recorded within [`FLOW_MAX`], and all jobs from before
+//!    are recorded within [`BACKLOG_MAX`];
 //! 9. a job leaves the queue only when it is recorded;
-//! 10. when nothing but elections goes wrong, nobody but the first ever leads.
+//! 10. when elections are the only faults, nobody but the first ever leads.
 //!
 //! [`Flaw`]s are planted by tampering with messages, outside the code under test.
 //!

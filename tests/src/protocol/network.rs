@@ -1,4 +1,4 @@
-//! A network that delays, drops, repeats, reorders and cuts.
+//! Network that delays, drops, repeats, reorders and cuts.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

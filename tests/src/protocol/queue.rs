@@ -1,9 +1,10 @@
-//! The streams of jobs and of their records, and the failed attempts.
+//! Streams of jobs and of their records, and the failed attempts.
 //!
 //! As in JetStream: a job is delivered to a pull, again when it is not acknowledged in
 //! time, and when it was given back; an acknowledgement of any delivery counts. A pull
-//! that has nothing to deliver shows life now and then, and ends when it expires; nobody is
-//! told of one whose process is gone, or that was lost with the leader of the queue.
+//! that has nothing to deliver shows life now and then, and ends when it expires. No
+//! notice is sent for a pull whose process is gone, or that was lost with the leader of
+//! the queue.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! A key-value store with compare-and-set: each request takes effect at one moment.
+//! Key-value store with compare-and-set: each request takes effect at one moment.
 //!
 //! Each key is in a bucket of its own, which does not answer while it is away. What is
 //! written then may be lost, be stored unanswered, or be stored when the bucket is back.

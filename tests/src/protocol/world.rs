@@ -1,4 +1,4 @@
-//! The world of one run: what happens next, and to whom.
+//! World of one run: the queue of its events, and the parties that they concern.
 
 mod action;
 mod carry;

@@ -1,4 +1,4 @@
-//! The direction of dependencies: common <- dispatcher, worker <- cli <- tests.
+//! Direction of dependencies: common <- dispatcher, worker <- cli <- tests.
 
 /// Our crates, each with its layer; one may depend on lower layers only.
 const LAYERS: [(&str, u8); 5] = [

@@ -1,4 +1,4 @@
-//! What the repository's own rules forbid and no compiler checks.
+//! Rules of the repository that no compiler checks.
 //!
 //! - Pure code has no clock, environment, randomness, network, file, thread,
 //!   lock or `.await` (`purity`).

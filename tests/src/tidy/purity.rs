@@ -1,4 +1,4 @@
-//! Pure code: what it may not use.
+//! Purity: items that pure code may not use.
 
 use std::path::Path;
 

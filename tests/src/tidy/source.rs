@@ -1,4 +1,4 @@
-//! A Rust file as text, with its strings or comments blanked out.
+//! Rust file as text, with its strings or comments blanked out.
 
 /// The text of a Rust file.
 #[derive(Debug)]

@@ -1,5 +1,5 @@
-//! Each party does its work with the rights that `rolecast permissions` prints, and what
-//! another party's rights would allow is refused to it.
+//! Rights: each party does its work with those that `rolecast permissions` prints, and is
+//! refused what another party's rights would allow.
 
 use std::process::Command;
 use std::time::Duration;

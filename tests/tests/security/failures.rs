@@ -1,4 +1,4 @@
-//! A connection that fails for TLS says what failed, in every program.
+//! TLS failures of a connection: every program names the cause.
 
 use rcgen::ExtendedKeyUsagePurpose;
 use rolecast_tests::cluster::LIMIT;

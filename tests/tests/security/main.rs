@@ -1,5 +1,5 @@
-//! Every configuration of docs/security.md works, binds each login to its party, and says
-//! what is wrong with a connection that it does not allow.
+//! Configurations of docs/security.md: each works, binds each login to its party, and
+//! names what is wrong with a connection that it does not allow.
 
 mod failures;
 mod jwt;

@@ -1,4 +1,4 @@
-//! Certificates and keys, made for one test.
+//! Certificates and keys of one test.
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType,

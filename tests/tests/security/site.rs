@@ -1,4 +1,4 @@
-//! A real nats-server, and programs that reach it, as docs/security.md configures them.
+//! Real nats-server, and programs that reach it, as docs/security.md configures them.
 
 use rolecast_tests::cluster::LIMIT;
 use rolecast_tests::directory::Directory;

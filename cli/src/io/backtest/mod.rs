@@ -1,4 +1,4 @@
-//! `rolecast backtest`: replays recordings and judges the forecasts made on the way.
+//! `rolecast backtest`: replays recordings and scores the forecasts made on the way.
 
 pub(super) mod files;
 mod replay;

@@ -1,8 +1,8 @@
-//! Replays recordings on all cores and takes the time.
+//! Replay of recordings on all cores, with its run time.
 //!
-//! The series of one recording move together, some rows at a time. In between,
-//! the stack learns from all of them, as it does in the dispatcher, and what it
-//! learned counts for the rows after that.
+//! The series of one recording move together, some rows at a time. In between, the stack
+//! learns from all of them, as it does in the dispatcher, and what it learned counts for
+//! the rows after that.
 
 use std::num::NonZeroUsize;
 use std::ops::Range;

@@ -1,4 +1,4 @@
-//! `rolecast dead`: jobs that failed for good, straight from ROLECAST_DEAD.
+//! `rolecast dead`: jobs that failed for good, read from ROLECAST_DEAD itself.
 
 mod letters;
 mod ls;

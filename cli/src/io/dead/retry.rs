@@ -1,9 +1,9 @@
 //! `rolecast dead retry`: submits dead jobs again under their ids.
 //!
-//! The order makes it safe to be interrupted: the record is purged first, so
-//! that the next outcome can be recorded; then the job is published under a
-//! message id that names this dead letter; the letter goes last. Doing it
-//! again after an interruption stores the job once.
+//! The order makes an interruption safe: the record is purged first, so that the next
+//! outcome can be recorded; then the job is published under a message id that names this
+//! dead letter; the letter is deleted last. A second run after an interruption stores the
+//! job once.
 
 use rolecast_common::id::JobId;
 use rolecast_common::nats::publish_with_retry;

@@ -1,7 +1,7 @@
-//! The programs of the demonstration, running in a directory of their own.
+//! Programs of the demonstration, which run in a directory of their own.
 //!
-//! Whatever happens, error, interrupt or panic: when this is dropped its
-//! processes are ended and reaped, and then the directory is removed.
+//! On any error, interrupt or panic: when this is dropped its processes are ended and
+//! reaped, and then the directory is removed.
 
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt as _;

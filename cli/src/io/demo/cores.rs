@@ -1,5 +1,5 @@
-//! Gives each worker one core, so that what a node does itself slows down its
-//! own jobs and not those of all.
+//! Assigns one core to each worker, so that the own work of a node slows down its own
+//! jobs and not those of all.
 
 #[cfg(target_os = "linux")]
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};

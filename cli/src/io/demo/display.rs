@@ -1,4 +1,4 @@
-//! Shows how far the demonstration is: bars on a terminal, else a line a second.
+//! Progress display of the demonstration: bars on a terminal, else a line a second.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

@@ -1,8 +1,8 @@
-//! `rolecast demo`: everything for real on one machine, and a worker killed halfway.
+//! `rolecast demo`: the real programs on one machine, with a worker killed halfway.
 //!
-//! In order: find the programs, start them in a temporary directory, submit the
-//! jobs while nodes have work of their own, kill a worker, wait for the last job,
-//! read every record back, report, clean up.
+//! In order: find the programs, start them in a temporary directory, submit the jobs
+//! while nodes have work of their own, kill a worker, wait for the last job, read every
+//! record back, report, clean up.
 
 mod cluster;
 mod cores;

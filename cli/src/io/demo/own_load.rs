@@ -1,8 +1,8 @@
-//! Work that nodes have of their own, so that they are unequal.
+//! Own load of the nodes, which makes them unequal.
 //!
-//! It is a shell in an endless loop beside the worker, a child of the same
-//! process, so that the worker measures it as the use of others. It is stopped
-//! and continued by signals, and ends with the worker.
+//! It is a shell in an endless loop beside the worker, a child of the same process, so
+//! that the worker measures it as the use of others. It is stopped and continued by
+//! signals, and ends with the worker.
 
 use std::fs;
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! The last act: the leader's host gets a real load that nobody announced, the
-//! backup takes over, and when it is gone the leader has its role back.
+//! Last act: the leader's host gets a real load without notice, the backup takes over,
+//! and when the load is gone the leader gets its role back.
 
 use std::path::Path;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! `rolecast job get`: where a job is, or how it ended.
+//! `rolecast job get`: state of a job, or its end.
 
 use rolecast_common::id::JobName;
 use rolecast_common::wire::Record;

@@ -1,7 +1,7 @@
-//! Looks through ROLECAST_JOBS for a job by its id.
+//! Search for a job in ROLECAST_JOBS by its id.
 //!
-//! The stream knows sequences and subjects, not ids. Of a job that the dispatcher does
-//! not hold yet only its own message tells that it waits.
+//! The stream knows sequences and subjects, not ids. For a job that the dispatcher does
+//! not hold yet, only its own message shows that it waits.
 
 use async_nats::jetstream::stream::DirectGetErrorKind;
 use rolecast_common::id::{JobId, Sequence};

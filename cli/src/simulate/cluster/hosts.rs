@@ -1,4 +1,4 @@
-//! The hosts of a running system, and what others used on them.
+//! Hosts of a running system, and the use by others on them.
 
 use std::collections::BTreeSet;
 

@@ -1,8 +1,8 @@
-//! The jobs of a running system: what is recorded of them, and what is drawn.
+//! Jobs of a running system: those that are recorded, and those that are drawn.
 //!
-//! Only the first decisions of each second are written down. Where the records
-//! are such a sample, jobs that are expected to arrive and are not in it are put
-//! beside those that are, within a second.
+//! Only the first decisions of each second are recorded. Where the records are such a
+//! sample, jobs that are expected to arrive and are not in it are added beside those that
+//! are, within a second.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};

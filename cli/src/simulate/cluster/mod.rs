@@ -1,10 +1,10 @@
-//! Worlds made from what a running system recorded: its hosts as they are, what
-//! others used on them, and the jobs that came.
+//! Worlds made from the records of a running system: its hosts as they are, the use by
+//! others on them, and the jobs that arrived.
 //!
-//! [`Cluster::new`] takes what the dispatcher answers and its records of
-//! decisions. The last part of what is recorded, up to the present, is run; what
-//! lies before it is history. [`Cluster::world`] draws what is not recorded: the
-//! same seed, the same world. [`hosts`] has the hosts and [`jobs`] the jobs.
+//! [`Cluster::new`] takes the dispatcher's answers and its records of decisions. The last
+//! part of the records, up to the present, is run; what lies before it is history.
+//! [`Cluster::world`] draws what is not recorded: the same seed, the same world.
+//! [`hosts`] has the hosts and [`jobs`] the jobs.
 
 mod hosts;
 mod jobs;

@@ -1,4 +1,4 @@
-//! Systems made by hand, and the worlds that are made from them.
+//! Tests with systems made by hand, and the worlds that are made from them.
 
 use rolecast_common::id::Category;
 use rolecast_common::time::WallTime;

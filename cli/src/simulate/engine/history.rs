@@ -1,4 +1,4 @@
-//! What is heard before second 0: heartbeats of hosts without jobs.
+//! History before second 0: heartbeats of hosts without jobs.
 
 use fastrand::Rng;
 use rolecast_common::wire::Usage;

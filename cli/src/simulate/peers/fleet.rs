@@ -1,4 +1,4 @@
-//! What every policy knows of the hosts: what they declare, and who may run what.
+//! Hosts as every policy knows them: declared capacity, and the kinds that each may run.
 
 use super::super::policy::HostIndex;
 use super::super::world::World;

@@ -1,6 +1,6 @@
-//! The policies that placement is compared with, by the names of the field.
+//! Policies that placement is compared with, by the names of the field.
 //!
-//! [`mod@push`] carries those that choose a host for each job as it comes, and
+//! [`mod@push`] carries those that choose a host for each job as it arrives, and
 //! [`mod@pull`] those whose hosts ask for jobs; each family has a file.
 
 mod fleet;

@@ -1,11 +1,11 @@
 //! Prequal: asynchronous probes of jobs in flight and latency, hot hosts last.
 //!
-//! Each job sends three probes, whose answers join a pool. Of the pool's hosts,
-//! those with more jobs in flight than most probes found are hot. The choice is
-//! the cold host with the least latency, or, if all are hot, the one with the
-//! fewest jobs. An answer is used twice at most, and forgotten after a second.
-//! One pool serves all kinds, whose latencies differ a thousandfold: an answer
-//! tells those of each. Answers come at once, which flatters it.
+//! Each job sends three probes, whose answers join a pool. Of the pool's hosts, those
+//! with more jobs in flight than most probes found are hot. The choice is the cold host
+//! with the least latency, or, if all are hot, the one with the fewest jobs. An answer is
+//! used twice at most, and forgotten after a second. One pool serves all kinds, whose
+//! latencies differ a thousandfold: an answer carries those of each. Answers arrive at
+//! once, which favours this policy.
 
 use std::collections::VecDeque;
 

@@ -1,8 +1,8 @@
-//! Hosts ask for jobs when they have a free slot, as with a work queue.
+//! Pull by slots: hosts ask for jobs when they have a free slot, as with a work queue.
 //!
-//! Requests are served in the order they came, jobs of one kind too, and the
-//! oldest job first where a slot suits several kinds. Asking takes no time,
-//! which flatters it.
+//! Requests are served in the order of arrival, and so are jobs of one kind; where a slot
+//! suits several kinds, the oldest job is first. Asking takes no time, which favours this
+//! policy.
 
 use std::collections::VecDeque;
 

@@ -1,8 +1,8 @@
-//! Hosts ask for jobs while their own CPU and memory have room.
+//! Pull by CPU: hosts ask for jobs while their own CPU and memory have room.
 //!
-//! Each host looks at itself ten times a second, and takes one job every ten
-//! milliseconds at most. Short jobs have fixed slots, for they are over before
-//! a look could tell.
+//! Each host measures itself ten times a second, and takes one job every ten milliseconds
+//! at most. Short jobs have fixed slots, because they end before a measurement could show
+//! them.
 
 use std::collections::VecDeque;
 

@@ -1,8 +1,8 @@
-//! Policies that choose a host for each job as it comes.
+//! Policies that choose a host for each job as it arrives.
 //!
-//! A job that no host may take at the moment waits, until a job ends on a host or
-//! a heartbeat of one comes: that host is offered to the jobs that wait, the
-//! oldest first. A job that was killed keeps its age.
+//! A job that no host may take at the moment waits until a job ends on a host or a
+//! heartbeat of one arrives: that host is offered to the waiting jobs, the oldest first.
+//! A job that was killed keeps its age.
 
 use std::collections::{BTreeMap, BTreeSet};
 

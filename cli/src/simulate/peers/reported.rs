@@ -1,4 +1,4 @@
-//! Policies that believe the last heartbeat, and keep no account of what they sent.
+//! Policies that trust the last heartbeat, and keep no account of the jobs they sent.
 
 use rolecast_common::unit::Resources;
 use rolecast_common::wire::Usage;

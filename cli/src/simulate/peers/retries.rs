@@ -1,4 +1,4 @@
-//! Killed jobs are sent again after a second, unless they have failed.
+//! Retries: killed jobs are sent again after a second, unless they have failed.
 
 use std::collections::{BTreeMap, VecDeque};
 

@@ -1,4 +1,4 @@
-//! Hosts take turns: round-robin, and the smooth kind that follows capacity.
+//! Rotation: round-robin, and the smooth variant that follows capacity.
 
 use super::super::policy::HostIndex;
 use super::super::world::World;

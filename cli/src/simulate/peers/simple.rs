@@ -1,4 +1,4 @@
-//! Chance, and the fewest jobs in flight.
+//! Simple policies: a random host, and the host with the fewest jobs in flight.
 
 use fastrand::Rng;
 

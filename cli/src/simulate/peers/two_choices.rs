@@ -1,4 +1,4 @@
-//! The better of two random hosts: by jobs in flight, or by latency as well.
+//! Two choices: the better of two random hosts, by jobs in flight or by latency as well.
 
 use super::super::policy::{End, HostIndex};
 use super::super::world::World;

@@ -1,4 +1,4 @@
-//! What the heartbeats of a simulated host always say.
+//! Constant part of the heartbeats of a simulated host.
 
 use rolecast_common::id::{BootId, Epoch};
 use rolecast_common::unit::{Bytes, BytesPerSecond, Cores, Resources, Speed};

@@ -1,8 +1,8 @@
-//! When jobs arrive: as a random process of each kind, or as a file says.
+//! Arrival times of jobs: from a random process of each kind, or from a file.
 //!
-//! The rate of a kind is `share * work / (mean work * mean cores)` where `work`
-//! is what all jobs together bring in a second, times `1 + daily * sin(2 pi t /
-//! day)`, times its bursts' factor.
+//! The rate of a kind is `share * work / (mean work * mean cores)` where `work` is what
+//! all jobs together bring in a second, times `1 + daily * sin(2 pi t / day)`, times its
+//! bursts' factor.
 
 use std::collections::BTreeMap;
 use std::f64::consts::TAU;

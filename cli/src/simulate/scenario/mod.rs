@@ -1,10 +1,10 @@
-//! Scenarios: a file that describes a fleet, its load and its jobs, and the
-//! worlds that are drawn from it.
+//! Scenarios: a file that describes a fleet, its load and its jobs, and the worlds that
+//! are drawn from it.
 //!
-//! [`Scenario::read`] reads the text on top of another scenario, which `extends`
-//! names. [`build`] makes a world from it: the same seed, the same world. Read on
-//! in [`fleet`], [`kinds`], [`arrivals`], [`others`] (what others use) and
-//! [`trace`] (how that becomes samples); [`value`] has what a key can be.
+//! [`Scenario::read`] reads the text on top of another scenario, which `extends` names.
+//! [`build`] makes a world from it: the same seed, the same world. Read on in [`fleet`],
+//! [`kinds`], [`arrivals`], [`others`] (the use by others) and [`trace`] (its samples);
+//! [`value`] has the types of values that a key can have.
 
 pub(crate) mod arrivals;
 pub(crate) mod build;

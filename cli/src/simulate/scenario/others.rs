@@ -1,7 +1,7 @@
-//! What others do on the hosts of a scenario, read from its file.
+//! Use by others on the hosts of a scenario, read from its file.
 //!
-//! Each component is a signal over time, which [`super::trace`] draws, times
-//! what it uses of each resource, as a share of what the host has.
+//! Each component is a signal over time, which [`super::trace`] draws, times what it uses
+//! of each resource, as a share of what the host has.
 
 use rolecast_common::id::Role;
 use rolecast_common::settings::Table;

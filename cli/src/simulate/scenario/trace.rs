@@ -1,4 +1,4 @@
-//! Draws what others use on a host over time.
+//! Traces of the use by others on a host over time, drawn at random.
 //!
 //! While it is drawn a sample is in shares of what the host has.
 

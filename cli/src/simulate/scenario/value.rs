@@ -1,4 +1,4 @@
-//! The values a scenario's keys can have: ranges, weighted choices, distributions.
+//! Values of a scenario's keys: ranges, weighted choices, distributions.
 
 use std::f64::consts::TAU;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Small worlds, and a policy that writes down what it hears.
+//! Fixture: small worlds, and a policy that records the events it receives.
 
 use fastrand::Rng;
 use rolecast_common::id::{Category, NodeId, Priority};

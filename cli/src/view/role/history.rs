@@ -1,4 +1,4 @@
-//! Finished changes of roles as text, with the figures that decided them.
+//! Finished role changes as text, with the figures that decided them.
 
 use rolecast_common::wire::{PastRoleChange, RoleChangeResult, Why};
 

@@ -1,4 +1,4 @@
-//! Managed roles as text: who holds them, and what is under way.
+//! Managed roles as text: their holders, and changes under way.
 
 mod figures;
 pub(crate) mod history;

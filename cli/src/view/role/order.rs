@@ -1,4 +1,4 @@
-//! What an order about roles has done, in one line.
+//! Effect of an order about roles, in one line.
 
 use std::collections::BTreeSet;
 

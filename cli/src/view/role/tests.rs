@@ -1,4 +1,4 @@
-//! Tests of what is shown of managed roles.
+//! Tests of the views of managed roles.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! What an operator should look at, one line each, the gravest first.
+//! Conditions that an operator should look at, one line each, the gravest first.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

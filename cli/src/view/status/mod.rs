@@ -1,4 +1,4 @@
-//! Nodes and categories as the dispatcher sees them, and what needs attention.
+//! Status as text: nodes and categories as the dispatcher sees them, and warnings.
 
 mod attention;
 mod selection;

@@ -1,4 +1,5 @@
-//! Nodes that are shown: of a large fleet those with trouble first, and not all.
+//! Selection of the nodes to show: of a large fleet those with trouble first, and not
+//! all.
 
 use rolecast_common::wire::{NodeHealth, NodeStatus};
 

@@ -1,4 +1,4 @@
-//! A contender: its processes, started on a fresh server.
+//! Contender: its processes, started on a fresh server.
 
 use std::fmt;
 use std::time::Duration;

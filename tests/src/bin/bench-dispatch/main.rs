@@ -1,4 +1,4 @@
-//! `bench-dispatch`: Rolecast against workers that pull straight from JetStream.
+//! `bench-dispatch`: Rolecast against workers that pull directly from JetStream.
 //!
 //! Three contenders, each with four worker processes whose jobs do nothing:
 //!

@@ -1,4 +1,4 @@
-//! The producer: publishes with a bounded number of acknowledgements open.
+//! Producer that publishes with a bounded number of open acknowledgements.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! The table for people and the line for machines.
+//! Results as a table for people and a line for programs.
 
 use comfy_table::Table;
 use rolecast_tests::figures::{align, median, rounded, table};

@@ -1,4 +1,4 @@
-//! One run of one contender: throughput of a flood, or delays at a steady rate.
+//! Run of one contender: throughput of a flood, or delays at a steady rate.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! The two kinds of worker. Both note when a job started and do nothing more.
+//! Two kinds of worker. Both record the start of a job and do nothing more.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};

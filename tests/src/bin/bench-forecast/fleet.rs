@@ -1,4 +1,4 @@
-//! The fleet: heartbeats of many nodes, into the dispatcher's machine.
+//! Fleet benchmark: heartbeats of many nodes, into the dispatcher's machine.
 
 use std::time::Duration;
 

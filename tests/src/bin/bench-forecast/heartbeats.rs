@@ -1,4 +1,4 @@
-//! The workers: hosts whose use goes up and down, and what they say each second.
+//! Simulated workers: hosts whose use rises and falls, and their heartbeats each second.
 
 use std::collections::BTreeMap;
 

@@ -1,14 +1,14 @@
-//! `bench-forecast`: what forecasts cost, in CPU time of one core.
+//! `bench-forecast`: cost of forecasts, in CPU time of one core.
 //!
-//! - *fleet*: heartbeats of many nodes, encoded as workers do, are read and handed
-//!   to the dispatcher's own machine as fast as it takes them, each simulated
-//!   second at its own time; the network is left out;
-//! - *series*: one sample and a look at all horizons, for each model; rounds are
+//! - *fleet*: heartbeats of many nodes, encoded as workers do, are read and passed to the
+//!   dispatcher's own machine as fast as it takes them, each simulated second at its own
+//!   time; the network is left out;
+//! - *series*: one sample and a read of all horizons, for each model; rounds are
 //!   interleaved, and a figure is the median of its rounds;
-//! - *memory*: what a series takes, and that no sample allocates.
+//! - *memory*: memory of a series, and a check that no sample allocates.
 //!
-//! Usage is made up with a seed: noise that remembers, a daily wave, bursts.
-//! The last line printed is one JSON object.
+//! Usage is made up with a seed: autocorrelated noise, a daily wave, bursts. The last
+//! line printed is one JSON object.
 
 #![allow(
     clippy::print_stdout,

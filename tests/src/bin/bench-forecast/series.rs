@@ -1,4 +1,4 @@
-//! One series: what a sample costs with each model, and what memory it takes.
+//! Series benchmark: cost of a sample with each model, and memory of a series.
 
 use std::hint::black_box;
 use std::sync::Arc;

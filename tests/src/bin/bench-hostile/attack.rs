@@ -1,4 +1,4 @@
-//! What one party does beyond what it should, with the rights that its kind has.
+//! Attacks: abuse by one party, within the rights of its kind.
 
 use std::time::Duration;
 

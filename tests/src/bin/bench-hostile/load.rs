@@ -1,4 +1,4 @@
-//! The normal load: jobs at a steady rate, and how long each takes to its record.
+//! Normal load: jobs at a steady rate, and the time of each until its record.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

@@ -1,12 +1,12 @@
-//! `bench-hostile`: the normal load beside one party that abuses what it may do.
+//! `bench-hostile`: the normal load beside one party that abuses its rights.
 //!
 //! For each attack a fresh nats-server, a dispatcher and three workers of the Rust
-//! library run a steady load of jobs that do nothing. How long jobs take from their
-//! submission to their record is measured first without the attack, then with it. In
-//! the end every job that was acknowledged has to be recorded as completed, by one of
-//! the three workers; no record may exist beside those; and a message that another
-//! application's consumer has in hand must still be there.
-//! The last line printed is one JSON object.
+//! library run a steady load of jobs that do nothing. The time of jobs from their
+//! submission to their record is measured first without the attack, then with it. In the
+//! end every job that was acknowledged has to be recorded as completed, by one of the
+//! three workers; no record may exist beside those; and a message that another
+//! application's consumer has in hand must still be there. The last line printed is one
+//! JSON object.
 
 #![allow(
     clippy::disallowed_methods,

@@ -1,4 +1,4 @@
-//! A table for people, and one JSON object for programs.
+//! Results as a table for people and one JSON object for programs.
 
 use rolecast_tests::figures::{align, rounded, table};
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! The system under attack: a server, a dispatcher and honest workers.
+//! System under attack: a server, a dispatcher and honest workers.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The board alone: all nodes, indexed by what a job would cost there.
+//! Board benchmark: all nodes, indexed by the cost of a job there.
 
 use anyhow::{Context as _, ensure};
 use fastrand::Rng;

@@ -1,5 +1,5 @@
-//! The whole path in the dispatcher's fleet: a job is placed, sent and completed,
-//! and heartbeats are taken.
+//! Fleet benchmark: the whole path in the dispatcher's fleet, where a job is placed, sent
+//! and completed, and heartbeats are taken.
 
 use std::time::Duration;
 

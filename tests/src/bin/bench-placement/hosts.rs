@@ -1,5 +1,5 @@
-//! The fleet and the jobs that are measured, as `tests/scenarios/mixed.toml` has
-//! them: nodes of several sizes, and four categories.
+//! Fleet and jobs of the benchmarks, as `tests/scenarios/mixed.toml` has them: nodes of
+//! several sizes, and four categories.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,13 +1,13 @@
-//! `bench-placement`: what placing a job costs, in CPU time of one core.
+//! `bench-placement`: cost of the placement of a job, in CPU time of one core.
 //!
-//! - *board*: the index alone: the best node is looked up, a job is reserved
-//!   there and another released;
-//! - *fleet*: the whole path: choose, send and complete, with ledger, feedback
-//!   and what is learned of the category; and heartbeats, with and without
-//!   forecasts, until each index is up to date.
+//! - *board*: the index alone: the best node is looked up, a job is reserved there and
+//!   another released;
+//! - *fleet*: the whole path: choose, send and complete, with ledger, feedback and the
+//!   learned profile of the category; and heartbeats, with and without forecasts, until
+//!   each index is up to date.
 //!
-//! Nodes and jobs are drawn with a seed. Rounds are interleaved; a figure is the
-//! median of its rounds. The last line printed is one JSON object.
+//! Nodes and jobs are drawn with a seed. Rounds are interleaved; a figure is the median
+//! of its rounds. The last line printed is one JSON object.
 
 #![allow(
     clippy::print_stdout,

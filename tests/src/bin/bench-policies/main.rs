@@ -1,9 +1,9 @@
-//! `bench-policies`: how much later jobs end under Rolecast's placement than
-//! under others, in simulated fleets.
+//! `bench-policies`: delay of jobs under Rolecast's placement and under other policies,
+//! in simulated fleets.
 //!
-//! Runs `rolecast simulate` on the scenarios of `tests/scenarios` with fixed
-//! seeds: the same programs print the same, byte for byte. How long it takes goes
-//! to stderr. The last line printed is one JSON object; what was not run is null.
+//! Runs `rolecast simulate` on the scenarios of `tests/scenarios` with fixed seeds: the
+//! same programs print the same, byte for byte. The run time goes to stderr. The last
+//! line printed is one JSON object; what was not run is null.
 
 #![allow(
     clippy::disallowed_methods,

@@ -1,4 +1,4 @@
-//! What is compared with what: which scenarios, at which loads, by which policies.
+//! Plan of the comparison: its scenarios, loads and policies.
 
 /// Ours, with forecasts and all.
 pub(crate) const OURS: &str = "rolecast";

@@ -1,4 +1,4 @@
-//! The tables for people and the line for machines.
+//! Results as tables for people and a line for programs.
 
 use comfy_table::Table;
 use rolecast_tests::figures::{align, table};

@@ -1,4 +1,4 @@
-//! Runs `rolecast simulate` and reads what it measured.
+//! Runs `rolecast simulate` and reads its measurements.
 
 use std::collections::BTreeMap;
 use std::fs;

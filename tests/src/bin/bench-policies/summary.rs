@@ -1,4 +1,4 @@
-//! What the runs say, in a few figures. A figure is missing where its runs are.
+//! Summary of the runs in a few figures. A figure is missing where its runs are missing.
 
 use rolecast_tests::figures::rounded;
 use serde_json::{Map, Value, json};

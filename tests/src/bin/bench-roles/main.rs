@@ -1,20 +1,19 @@
-//! `bench-roles`: what moving a role saves when its holder is overloaded by
-//! surprise, and how often it moves.
+//! `bench-roles`: saving by role changes when a holder is overloaded by surprise, and the
+//! number of changes.
 //!
-//! A role that may be on five nodes meets bottlenecks of five kinds, in a fluid
-//! world (`world`) and at three prices of a change, under six rules: *off*
-//! leaves the role where it is; *naive* moves it at one heartbeat over a threshold;
-//! *ours* is the dispatcher's judge on the dispatcher's forecasts; *clairvoyant*
-//! knows how long each bottleneck lasts once it is there (from the first quarter of
-//! a second in which operations missed, at whose end a heartbeat tells it);
-//! *foreseeing* knows it two seconds before; *planned* follows the best plan for a
-//! future known to the end, a bound. Changes cost all of them the same, and jobs are
-//! shed from loaded nodes under all of them. Measured are *bad seconds* (the time,
-//! weighed by the share of the role's operations that miss, changes included) and
-//! changes.
+//! A role that may be on five nodes meets bottlenecks of five kinds, in a fluid world
+//! (`world`) and at three prices of a change, under six rules: *off* leaves the role
+//! where it is; *naive* moves it at one heartbeat over a threshold; *ours* is the
+//! dispatcher's judge on the dispatcher's forecasts; *clairvoyant* knows how long each
+//! bottleneck lasts once it is there (from the first quarter of a second in which
+//! operations missed, at whose end a heartbeat reports it); *foreseeing* knows it two
+//! seconds before; *planned* follows the best plan for a future known to the end, a
+//! bound. Changes cost all of them the same, and jobs are shed from loaded nodes under
+//! all of them. Measured are *bad seconds* (the time, weighed by the share of the role's
+//! operations that miss, changes included) and changes.
 //!
-//! Seeds are fixed: the same program prints the same, byte for byte. How long it
-//! takes goes to stderr. The last line printed is one JSON object.
+//! Seeds are fixed: the same program prints the same, byte for byte. The run time goes to
+//! stderr. The last line printed is one JSON object.
 
 #![allow(
     clippy::cast_precision_loss,

@@ -1,5 +1,4 @@
-//! The rules that are compared with ours: none, a naive one, and two that know the
-//! future.
+//! Rules that are compared with ours: none, a naive one, and two that know the future.
 
 use super::trace::{NODES, STEPS, Trace};
 use super::world::{Beat, DUTY, Rule, Truth, jobs_beside};

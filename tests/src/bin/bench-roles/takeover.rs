@@ -1,10 +1,11 @@
-//! How long jobs wait when the dispatcher at work is killed and another stands by:
-//! real processes on a real nats-server, from the SIGKILL until one of the jobs that
-//! are submitted after it is done.
+//! Waiting time of jobs over a take-over, when the active dispatcher is killed and a
+//! standby exists: real processes on a real nats-server, from the SIGKILL until one of
+//! the jobs that are submitted after it is done.
 //!
-//! They come every quarter of a second. The first ones may be delivered to the dead,
-//! before the server sees that its connection is gone; they come again when they are
-//! not acknowledged in time. How long the slowest job took is printed beside.
+//! A job is submitted every quarter of a second. The first ones may be delivered to the
+//! killed dispatcher, before the server sees that its connection is gone; they are
+//! redelivered when they are not acknowledged in time. The time of the slowest job is
+//! printed beside.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! What others ask of each node: a calm base, and bottlenecks that nobody foresees.
+//! Demand of others on each node: a calm base, and unforeseeable bottlenecks.
 
 use fastrand::Rng;
 

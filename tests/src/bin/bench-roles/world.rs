@@ -1,12 +1,12 @@
-//! The fluid world: a role on one of five nodes, jobs that are shed from it, and
-//! what heartbeats tell of both.
+//! Fluid world: a role on one of five nodes, jobs that are shed from it, and heartbeats
+//! that report both.
 //!
-//! In steps of a quarter of a second. A node is asked for what others ask, the role
-//! if it is there, and jobs; jobs go where the last heartbeats left room. A share
-//! of the role's operations misses that depends on all that is asked for: it is
-//! the world's own, which no rule is told. A change leaves the role nowhere for
-//! half of its cost, and afterwards at least half of its operations miss for as
-//! long again as it costs: so many bad seconds in all.
+//! In steps of a quarter of a second. The demand on a node is that of others, the role if
+//! it is there, and jobs; jobs go where the last heartbeats left room. A share of the
+//! role's operations misses that depends on the whole demand: it is the world's own, and
+//! no rule knows it. A change leaves the role nowhere for half of its cost, and
+//! afterwards at least half of its operations miss for as long again as it costs: so many
+//! bad seconds in all.
 
 use fastrand::Rng;
 

@@ -1,7 +1,7 @@
 //! `chaos`: the fault matrix on real clusters; see `docs/faults.md`.
 //!
-//! Runs each row on a cluster of its own, prints what came of it, then a table of all, and
-//! as the last line one JSON object. Ends with status 1 if a promise was broken.
+//! Runs each row on a cluster of its own, prints its result, then a table of all, and as
+//! the last line one JSON object. Ends with status 1 if a promise was broken.
 
 #![allow(
     clippy::disallowed_methods,

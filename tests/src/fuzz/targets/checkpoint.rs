@@ -1,8 +1,8 @@
 //! Checkpoints of forecasts, and the files of weights.
 //!
-//! A checksum refuses nearly every mutation, so it is made right again first: what is
-//! behind it has to be refused for what it says. And a state has thousands of numbers of
-//! which few are counted on, so an input may also be a list of patches to one state.
+//! A checksum refuses nearly every mutation, so it is corrected first: the contents
+//! behind it have to be refused for what they are. And a state has thousands of numbers
+//! of which few matter, so an input may also be a list of patches to one state.
 
 use std::sync::LazyLock;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Messages: what workers, dispatchers and operators send each other.
+//! Messages that workers, dispatchers and operators send each other.
 
 use std::fmt::Debug;
 

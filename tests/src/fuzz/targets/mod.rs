@@ -1,4 +1,4 @@
-//! The readers, and what must be true of all that they read.
+//! Fuzz targets: the readers, and the rules for all values that they read.
 
 pub(super) mod checkpoint;
 pub(super) mod messages;

@@ -1,4 +1,4 @@
-//! What processes say is carried out.
+//! Carries out the outputs of processes.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Jobs on their way: published, pulled, sent, run, reported, recorded.
+//! Flow of jobs: published, pulled, sent, run, reported, recorded.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Things that go wrong, and their end.
+//! Faults as they begin and end.
 
 use rolecast_common::wire::{Figures, Why};
 use rolecast_dispatcher::machine::Input;

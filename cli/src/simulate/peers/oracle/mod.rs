@@ -1,9 +1,8 @@
-//! The reference: it knows what others will do, and how long each job is.
+//! Oracle, the reference: it knows the future use by others and the length of each job.
 //!
-//! For each host it follows what will happen there, and places the job where it
-//! ends soonest with the least delay to others. It is greedy: it does not know
-//! which jobs will come, so what it costs others is told by how near to full
-//! the host will be.
+//! For each host it follows what will happen there, and places the job where it ends
+//! soonest with the least delay to others. It is greedy: it does not know which jobs will
+//! arrive, so it estimates the cost to others by how near to full the host will be.
 
 mod timeline;
 

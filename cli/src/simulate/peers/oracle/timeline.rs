@@ -1,8 +1,7 @@
-//! What will happen on one host if nothing is sent to it, and what one more
-//! job would cost.
+//! Timeline of one host without new jobs, and the cost of one more job.
 //!
-//! The model of a host is the engine's. Only the ends of jobs on it are taken
-//! not to move when another joins them.
+//! The model of a host is the engine's. Only the ends of jobs on it are assumed not to
+//! move when another joins them.
 
 use std::collections::VecDeque;
 

@@ -1,4 +1,4 @@
-//! Small worlds, and a policy that writes down what another sends.
+//! Fixture: small worlds, and a policy that records the sends of another one.
 
 use rolecast_common::id::NodeId;
 
