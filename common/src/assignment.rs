@@ -14,8 +14,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::id::{Attempt, Category, Epoch, JobId, Sequence, TextVisitor};
 use crate::time::WallTime;
 
-/// The longest assignment accepted, in bytes: twice what the longest ids,
-/// numbers and stream names add up to.
+/// The longest assignment accepted, in bytes: twice the sum of the longest ids, numbers
+/// and stream names.
 pub const ASSIGNMENT_LEN_MAX: usize = 512;
 
 /// One execution of a job, as sent to one node; a copy shares the original.
@@ -36,7 +36,7 @@ struct Parts {
     ack: Ack,
 }
 
-/// What shows that a dispatcher made an assignment; sixteen hexadecimal digits in it.
+/// Proof that a dispatcher made an assignment; sixteen hexadecimal digits in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Seal(u64);
 
@@ -45,7 +45,7 @@ impl Seal {
         Self(tag)
     }
 
-    /// Reads it as it is written, and in no other form.
+    /// Reads the canonical form of a seal, and no other form.
     fn parse(text: &str) -> Option<Self> {
         let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
         if text.len() != 16 || !text.bytes().all(is_digit) {
@@ -62,7 +62,7 @@ impl fmt::Display for Seal {
 }
 
 impl Assignment {
-    /// Makes an assignment; `seal` is given the text before and behind its place.
+    /// Makes an assignment; `seal` receives the text before and behind its place.
     pub fn sealed(
         epoch: Epoch,
         category: Category,
@@ -192,17 +192,17 @@ impl fmt::Debug for Assignment {
     }
 }
 
-/// The subject on which the server wants one delivery of a job acknowledged.
+/// The subject on which the server expects the acknowledgement of one delivery of a job.
 ///
 /// The server has two forms of it, `$JS.ACK.<stream>.<consumer>...` and
-/// `$JS.ACK.<domain>.<account>.<stream>.<consumer>...`; both carry the same
-/// numbers. It is sent back exactly as it came.
+/// `$JS.ACK.<domain>.<account>.<stream>.<consumer>...`; both carry the same numbers. It
+/// is sent back unchanged.
 #[derive(Clone)]
 pub struct Ack {
     /// The subject, or an assignment that ends with it.
     text: Arc<str>,
     start: usize,
-    /// Where the names of the stream and of the consumer begin, and where that ends.
+    /// Starts of the names of the stream and of the consumer, and the end of the latter.
     names: [usize; 3],
     sequence: Sequence,
     stored: WallTime,

@@ -51,8 +51,8 @@ fn is_job_id(text: &str) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
 }
 
-/// Text of at most `N` bytes, kept in place: identifiers are made and copied for
-/// every job, and an allocation for each would cost more than all else.
+/// Text of at most `N` bytes, kept in place: identifiers are made and copied for every
+/// job, and an allocation for each would cost more than all other steps.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 struct Inline<const N: usize> {
     bytes: [u8; N],
@@ -74,7 +74,7 @@ impl<const N: usize> Inline<N> {
     }
 }
 
-/// Reads what is sent as text without keeping a copy of the text.
+/// Reads a value that is sent as text without keeping a copy of the text.
 pub(crate) struct TextVisitor<T> {
     expected: &'static str,
     read: PhantomData<T>,
@@ -107,7 +107,7 @@ macro_rules! text_id {
         pub struct $name(Inline<$len_max>);
 
         impl $name {
-            /// Parses the identifier, refusing what does not follow its grammar.
+            /// Parses the identifier, and refuses text that does not follow its grammar.
             pub fn new(text: &str) -> Result<Self, InvalidId> {
                 if !$is_valid(text) {
                     return Err(InvalidId::new($what, text, $grammar));
@@ -158,7 +158,7 @@ text_id!(
     NodeId, "node id", NAME_LEN_MAX, is_name, "[a-z0-9_-]{1,32}"
 );
 text_id!(
-    /// A service category: what kind of job this is.
+    /// A service category: the kind of a job.
     Category, "category", NAME_LEN_MAX, is_name, "[a-z0-9_-]{1,32}"
 );
 text_id!(
@@ -170,11 +170,11 @@ text_id!(
     Group, "role group", NAME_LEN_MAX, is_name, "[a-z0-9_-]{1,32}"
 );
 text_id!(
-    /// A job, as its producer named it or as its place in the stream names it.
+    /// A job, as its producer named it or as its position in the stream names it.
     JobId, "job id", JOB_ID_LEN_MAX, is_job_id, "[A-Za-z0-9_-]{1,64}"
 );
 
-/// How people and programs ask for one job: by its id, or as `#41` by its sequence.
+/// Name by which people and programs ask for one job: its id, or `#41` with its sequence.
 ///
 /// Ids may be made of digits only, so a bare number is always an id.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -218,8 +218,8 @@ impl Sequence {
         self.0
     }
 
-    /// Names the job that its producer did not name: its sequence, and when
-    /// the stream was created, so that a recreated stream cannot reuse the id.
+    /// Names a job that its producer did not name: by its sequence, and by when the
+    /// stream was created, so that a recreated stream cannot reuse the id.
     pub fn job_id(self, stream_created: crate::time::WallTime) -> JobId {
         let text = format!("{}-{:x}", self.0, stream_created.as_millis() / 1000);
         JobId(Inline::new(&text))
@@ -239,7 +239,7 @@ impl fmt::Display for Sequence {
     }
 }
 
-/// The term of a dispatcher. Every command carries it; workers refuse older ones.
+/// The term of a dispatcher. Every command carries it; workers refuse smaller ones.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
 )]
@@ -259,8 +259,8 @@ impl Epoch {
         Self(self.0.saturating_add(1))
     }
 
-    /// Returns whether a dispatcher can come to lead under `later` where this is the
-    /// largest known. Epochs rise by one with each take-over, and by some thousands where
+    /// Returns whether a dispatcher can come to lead under `later` if this is the largest
+    /// known epoch. Epochs rise by one with each take-over, and by some thousands where
     /// the lease's key is lost; one far above all others would lock dispatchers out for
     /// good, so nobody follows it.
     pub fn may_reach(self, later: Self) -> bool {
@@ -277,9 +277,9 @@ impl fmt::Display for Epoch {
     }
 }
 
-/// Which execution of a job this is, counted from 1.
+/// Number of one execution of a job, counted from 1.
 ///
-/// It tells a revoked execution from the current one.
+/// It distinguishes a revoked execution from the current one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Attempt(u32);
@@ -306,7 +306,7 @@ impl fmt::Display for Attempt {
     }
 }
 
-/// One start of a worker program; a restart has another.
+/// One start of a worker program; each restart has another one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct BootId(JobId);
@@ -327,7 +327,7 @@ impl fmt::Display for BootId {
     }
 }
 
-/// How urgent a job is among those of its category, most urgent first.
+/// Urgency of a job among those of its category, most urgent first.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
 )]
@@ -380,7 +380,7 @@ mod tests {
         let may = |from, to| Epoch::new(from).may_reach(Epoch::new(to));
         assert!(may(7, 8) && may(7, 3) && may(7, 1_000_007));
         assert!(!may(7, 1_000_008));
-        // Who knows none follows any, but for those that leave no room above them.
+        // Who knows no epoch follows any, except those that leave no room above them.
         assert!(may(0, 1 << 53));
         assert!(!may(0, u64::MAX) && !may(u64::MAX, u64::MAX));
     }

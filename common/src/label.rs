@@ -17,7 +17,7 @@ pub const LABEL_NAME_LEN_MAX: usize = 32;
 pub const LABEL_VALUE_LEN_MAX: usize = 64;
 /// The most labels of a node, so that its heartbeat stays small.
 pub const LABELS_MAX: usize = 32;
-/// The most labels a job may ask for: each is looked at for every node.
+/// The most labels a job may require: each is checked for every node.
 pub const REQUIREMENT_LEN_MAX: usize = 8;
 /// The longest shard key, in characters.
 pub const SHARD_KEY_LEN_MAX: usize = 128;
@@ -59,7 +59,7 @@ fn check_value(value: &str) -> Result<(), InvalidLabel> {
     Ok(())
 }
 
-/// What a node says it is: values by name.
+/// Labels of a node: values by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Labels(BTreeMap<String, String>);
 
@@ -83,7 +83,7 @@ impl Labels {
         self.0.is_empty()
     }
 
-    /// Keeps those of which this is true, by name and value.
+    /// Keeps the labels for which `keep` is true, by name and value.
     pub fn retain(&mut self, mut keep: impl FnMut(&str, &str) -> bool) {
         self.0.retain(|name, value| keep(name, value));
     }
@@ -115,7 +115,7 @@ impl TryFrom<BTreeMap<String, String>> for Labels {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 struct Term {
     name: String,
-    /// `None` if any value will do.
+    /// The required value; `None` if any value matches.
     value: Option<String>,
 }
 
@@ -143,19 +143,19 @@ impl fmt::Display for Term {
     }
 }
 
-/// The labels that a job asks of its node, such as `gpu=a100, zone`: all of
-/// them, in the order of their names and each once. Empty asks for nothing.
+/// The labels that a job requires of its node, such as `gpu=a100, zone`: all of them, in
+/// the order of their names and each once. An empty one requires nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Requirement(Vec<Term>);
 
 impl Requirement {
-    /// Asks for nothing.
+    /// Requires nothing.
     pub const NONE: Self = Self(Vec::new());
 
-    /// Reads `name=value, name, ...`; one name with two values holds nowhere
-    /// and is refused.
+    /// Reads `name=value, name, ...`; one name with two values can never match and is
+    /// refused.
     pub fn parse(text: &str) -> Option<Self> {
-        // One more than allowed is enough to know that there are too many.
+        // One more than allowed is enough to detect that there are too many.
         let terms = text.split(',').take(REQUIREMENT_LEN_MAX + 1);
         let mut terms: Vec<Term> = terms.map(Term::parse).collect::<Option<_>>()?;
         if terms.len() > REQUIREMENT_LEN_MAX {
@@ -172,7 +172,7 @@ impl Requirement {
         self.0.is_empty()
     }
 
-    /// Returns whether a node with these labels will do.
+    /// Returns whether a node with these labels matches.
     pub fn matches(&self, labels: &Labels) -> bool {
         self.0.iter().all(|term| {
             let found = labels.get(&term.name);
@@ -191,7 +191,7 @@ impl fmt::Display for Requirement {
     }
 }
 
-/// What jobs have in common that do best on one node: its caches know the key.
+/// Shard key: jobs with one key run best on one node, whose caches know the key.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ShardKey(Arc<str>);
 

@@ -10,60 +10,62 @@ use crate::id::{JobId, Role, Sequence};
 use crate::label::{Requirement, ShardKey};
 use crate::time::{WallTime, parse_duration};
 
-/// Names the job; beats `Nats-Msg-Id`. A dead job that is retried keeps its id by it.
+/// Names the job; overrides `Nats-Msg-Id`. A dead job that is retried keeps its id by it.
 pub const HEADER_JOB_ID: &str = "Rolecast-Job-Id";
 /// The idempotency key: the server stores one message per key and window.
 pub const HEADER_MSG_ID: &str = "Nats-Msg-Id";
-/// When the job is no longer wanted: RFC 3339, or a length since submission.
+/// The time after which the job is no longer wanted: RFC 3339, or a length since
+/// submission.
 pub const HEADER_DEADLINE: &str = "Rolecast-Deadline";
-/// How long after submission the job may start at the earliest: a length.
+/// The earliest start of the job: a length since submission.
 pub const HEADER_DELAY: &str = "Rolecast-Delay";
-/// The labels that the node must have: `gpu=a100, zone=eu`; a name alone asks for any value.
+/// The labels that the node must have: `gpu=a100, zone=eu`; a name alone matches any
+/// value.
 pub const HEADER_REQUIRE: &str = "Rolecast-Require";
-/// What jobs have in common that do best on one node.
+/// The shard key: jobs with one key run best on one node.
 pub const HEADER_KEY: &str = "Rolecast-Key";
-/// Set by the dispatcher on a job with a deadline: how long it is until then, which does
-/// not depend on the worker's clock.
+/// Set by the dispatcher on a job with a deadline: the length until then, which does not
+/// depend on the worker's clock.
 pub const HEADER_DEADLINE_IN: &str = "Rolecast-Deadline-In";
-/// Set by the dispatcher on a job whose category has a time limit: how long it may run.
+/// Set by the dispatcher on a job whose category has a time limit: that limit.
 pub const HEADER_TIME_LIMIT: &str = "Rolecast-Time-Limit";
 /// Set by the dispatcher on a job whose category is restricted to roles: a worker that
 /// acts in none of these gives it back.
 pub const HEADER_ROLES: &str = "Rolecast-Roles";
-/// Why a job was dead-lettered, in one line.
+/// The reason why a job was dead-lettered, in one line.
 pub const HEADER_REASON: &str = "Rolecast-Reason";
 /// The failed attempts of a dead-lettered job, as JSON.
 pub const HEADER_ATTEMPTS: &str = "Rolecast-Attempts";
 /// The subject a dead-lettered job was published on.
 pub const HEADER_SUBJECT: &str = "Rolecast-Subject";
 
-/// Those that a producer may set, for its eyes.
+/// Headers that a producer may set, for an error message to it.
 const KNOWN: &str =
     "Rolecast-Job-Id, Rolecast-Deadline, Rolecast-Delay, Rolecast-Require and Rolecast-Key";
-/// Those of a dead letter. They mean nothing on a job, and are there when somebody
+/// Headers of a dead letter. They have no effect on a job, and are present when somebody
 /// publishes a dead letter again as it is.
 const HEADERS_OF_THE_DEAD: [&str; 3] = [HEADER_REASON, HEADER_ATTEMPTS, HEADER_SUBJECT];
-/// Those that the dispatcher sets on the way to a node.
+/// Headers that the dispatcher sets on the way to a node.
 const HEADERS_RESERVED: [&str; 3] = [HEADER_ROLES, HEADER_DEADLINE_IN, HEADER_TIME_LIMIT];
-/// The most roles that a job may be for: more than any category has use for.
+/// The most roles that a job may be for: more than any category needs.
 const ROLES_MAX: usize = 32;
-/// The longest delay or deadline accepted: a year, beyond which it is a typing error.
+/// The longest delay or deadline accepted: a year. A longer one is a typing error.
 pub const HORIZON_MAX: Duration = Duration::from_secs(366 * 24 * 3600);
 
-/// What the producer asked for.
+/// Options that the producer asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
     pub job: JobId,
     pub deadline: Option<WallTime>,
-    /// When the job may start at the earliest, if it was delayed.
+    /// The earliest start of the job, if it was delayed.
     pub not_before: Option<WallTime>,
-    /// What its node must be.
+    /// Labels that its node must have.
     pub require: Requirement,
     /// Jobs of one key are best run on one node.
     pub key: Option<ShardKey>,
 }
 
-/// A header that cannot be used, and why.
+/// A header that cannot be used, with the reason.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidOption {
     #[error("header {header}: {value:?} is not {expected}")]
@@ -86,9 +88,9 @@ pub enum InvalidOption {
     DelayedBeyondDeadline { delay: String, deadline: String },
 }
 
-/// The headers of a job that mean something here: those of ours in any case, with
-/// all their lines. The server looks for `Nats-Msg-Id` in this spelling only, and at
-/// its first line, and so is it here.
+/// The headers of a job that have a meaning here: ours in any case, with all their lines.
+/// The server reads `Nats-Msg-Id` in this spelling only, and its first line, and so does
+/// this.
 #[derive(Clone, Debug, Default)]
 pub struct Headers<'a> {
     job_id: Single<'a>,
@@ -97,14 +99,15 @@ pub struct Headers<'a> {
     delay: Single<'a>,
     key: Single<'a>,
     require: Vec<&'a str>,
-    /// One that is the dispatcher's to set.
+    /// A header that only the dispatcher sets.
     reserved: Option<&'static str>,
-    /// The first by the alphabet, so that the order of lines decides nothing.
+    /// The first by the alphabet, so that the result does not depend on the order of
+    /// lines.
     unknown: Option<&'a str>,
 }
 
 impl<'a> Headers<'a> {
-    /// Picks them out of all lines of a message.
+    /// Selects them from all lines of a message.
     pub fn read(lines: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let mut headers = Self::default();
         for (name, value) in lines {
@@ -117,7 +120,7 @@ impl<'a> Headers<'a> {
         headers
     }
 
-    /// Picks them out of a message's headers, if it has any.
+    /// Selects them from a message's headers, if it has any.
     pub fn of(headers: Option<&'a async_nats::HeaderMap>) -> Self {
         let lines = headers.into_iter().flat_map(async_nats::HeaderMap::iter);
         Self::read(lines.flat_map(|(name, values)| {
@@ -146,7 +149,7 @@ impl<'a> Headers<'a> {
         }
     }
 
-    /// Refuses what a producer cannot mean.
+    /// Refuses headers that a producer cannot mean.
     fn check(&self) -> Result<(), InvalidOption> {
         if let Some(name) = self.unknown {
             return Err(InvalidOption::Unknown(quoted(name)));
@@ -194,7 +197,7 @@ impl<'a> Single<'a> {
     }
 }
 
-/// Where a job stands in its stream, which names it if its producer did not.
+/// Position of a job in its stream, which names it if its producer did not.
 #[derive(Clone, Copy, Debug)]
 pub struct Origin {
     pub sequence: Sequence,
@@ -203,8 +206,8 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// Returns the id of a job with these headers. One whose id cannot be used, which
-    /// [`parse`] refuses, has that of its place in the stream.
+    /// Returns the id of a job with these headers. If the id cannot be used, which
+    /// [`parse`] refuses, the job has that of its position in the stream.
     pub fn job_id(self, headers: &Headers<'_>) -> JobId {
         self.named(headers)
             .unwrap_or_else(|_| self.sequence.job_id(self.stream_created))
@@ -215,7 +218,7 @@ impl Origin {
             return JobId::new(value)
                 .map_err(|_| invalid(HEADER_JOB_ID, value, "a job id [A-Za-z0-9_-]{1,64}"));
         }
-        // Any text may be an idempotency key, and some are ids.
+        // Any text may be an idempotency key, and some of these are ids.
         let by_message = headers.message_id.and_then(|value| JobId::new(value).ok());
         Ok(by_message.unwrap_or_else(|| self.sequence.job_id(self.stream_created)))
     }
@@ -250,7 +253,7 @@ pub fn parse(origin: Origin, headers: &Headers<'_>) -> Result<Options, InvalidOp
     })
 }
 
-/// Reads what a job asks of its node, and its shard key.
+/// Reads the label requirement of a job, and its shard key.
 pub fn parse_wishes(
     headers: &Headers<'_>,
 ) -> Result<(Requirement, Option<ShardKey>), InvalidOption> {

@@ -6,7 +6,7 @@ pub const INFO: &str = "INFO";
 /// The names of all streams.
 pub const STREAM_NAMES: &str = "STREAM.NAMES";
 
-/// The prefix where no domain and no other one is set.
+/// The prefix if neither a domain nor another prefix is set.
 pub const PREFIX: &str = "$JS.API";
 
 pub fn stream_info(stream: &str) -> String {
@@ -44,7 +44,7 @@ pub fn direct_get_last(stream: &str, subject: &str) -> String {
     format!("DIRECT.GET.{stream}.{subject}")
 }
 
-/// A consumer that the server names.
+/// A consumer whose name the server chooses.
 pub fn consumer_create_unnamed(stream: &str) -> String {
     format!("CONSUMER.CREATE.{stream}")
 }

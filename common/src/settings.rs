@@ -19,7 +19,7 @@ use crate::time::parse_duration;
 use crate::unit::{Bytes, BytesPerSecond, Cores, Speed};
 use crate::wire::Share;
 
-/// One thing wrong with a configuration.
+/// One mistake in a configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mistake {
     pub line: usize,
@@ -27,7 +27,7 @@ pub struct Mistake {
     pub text: String,
 }
 
-/// Everything wrong with a configuration, in the order of its lines.
+/// All mistakes in a configuration, in the order of its lines.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mistakes(pub Vec<Mistake>);
 
@@ -167,8 +167,8 @@ impl<'a> Table<'a> {
             .is_some_and(|entries| entries.contains_key(key))
     }
 
-    /// Reports a relation between values that does not hold, or what is wrong with the
-    /// table itself if `key` is empty.
+    /// Reports a relation between values that does not hold, or a mistake of the table
+    /// itself if `key` is empty.
     pub fn mistake(&mut self, key: &str, text: impl Into<String>) {
         let found = if key.is_empty() { None } else { self.find(key) };
         let at = found.map_or(self.at, |(at, _)| at);
@@ -218,12 +218,12 @@ impl<'a> Table<'a> {
     }
 }
 
-/// A type a configuration can hold.
+/// A type that a value of a configuration can have.
 pub trait Setting: Sized {
-    /// What to write, for the error message.
+    /// The expected form, for the error message.
     const EXPECTED: &'static str;
 
-    /// Converts the value, or returns `None` if it is not what is expected.
+    /// Converts the value, or returns `None` if it does not have the expected form.
     fn read(value: &DeValue<'_>) -> Option<Self>;
 }
 

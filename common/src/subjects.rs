@@ -11,9 +11,9 @@ pub const STREAM_JOBS: &str = "ROLECAST_JOBS";
 pub const STREAM_RESULTS: &str = "ROLECAST_RESULTS";
 /// Jobs that failed for good, with their payload and the reasons.
 pub const STREAM_DEAD: &str = "ROLECAST_DEAD";
-/// Advisories of the server about jobs it stopped delivering.
+/// Advisories of the server about jobs that it stopped delivering.
 pub const STREAM_ADVISORIES: &str = "ROLECAST_ADVISORIES";
-/// Why jobs went where they went.
+/// Records of placement decisions.
 pub const STREAM_DECISIONS: &str = "ROLECAST_DECISIONS";
 /// The dispatcher's epoch.
 pub const BUCKET_CONTROL: &str = "ROLECAST_CONTROL";
@@ -21,9 +21,9 @@ pub const BUCKET_CONTROL: &str = "ROLECAST_CONTROL";
 pub const BUCKET_ATTEMPTS: &str = "ROLECAST_ATTEMPTS";
 /// The role capacity map.
 pub const BUCKET_CAPACITY: &str = "ROLECAST_CAPACITY";
-/// What the forecasts of each node have learned, over a restart.
+/// Learned state of the forecasts of each node, kept over a restart.
 pub const BUCKET_FORECASTS: &str = "ROLECAST_FORECASTS";
-/// Which node holds which managed role.
+/// Holders of the managed roles.
 pub const BUCKET_ROLES: &str = "ROLECAST_ROLES";
 
 /// Key in [`BUCKET_CONTROL`] that holds the dispatcher's epoch.
@@ -33,20 +33,20 @@ pub const KEY_CAPACITY: &str = "map";
 /// Key in [`BUCKET_ROLES`] that holds the [`crate::wire::RoleDocument`], as JSON.
 pub const KEY_ASSIGNMENTS: &str = "assignments";
 
-/// What [`STREAM_JOBS`] stores. Deeper subjects reach no stream, so their
-/// producer is told at once.
+/// Subjects that [`STREAM_JOBS`] stores. Deeper subjects reach no stream, so their
+/// producer gets an error at once.
 pub const JOBS: [&str; 3] = [
     "rolecast.jobs.*",
     "rolecast.jobs.*.high",
     "rolecast.jobs.*.low",
 ];
-/// What [`STREAM_RESULTS`] stores.
+/// Subjects that [`STREAM_RESULTS`] stores.
 pub const RESULTS: &str = "rolecast.results.*";
-/// What [`STREAM_DEAD`] stores: `rolecast.dead.<category>.<job>`.
+/// Subjects that [`STREAM_DEAD`] stores: `rolecast.dead.<category>.<job>`.
 pub const DEAD: &str = "rolecast.dead.*.*";
-/// What [`STREAM_DECISIONS`] stores: `rolecast.decisions.<category>.<job>`.
+/// Subjects that [`STREAM_DECISIONS`] stores: `rolecast.decisions.<category>.<job>`.
 pub const DECISIONS: &str = "rolecast.decisions.*.*";
-/// What [`STREAM_ADVISORIES`] stores.
+/// Subjects that [`STREAM_ADVISORIES`] stores.
 pub const ADVISORIES: &str = "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.ROLECAST_JOBS.*";
 /// Heartbeats of all nodes.
 pub const HEARTBEATS: &str = "rolecast.heartbeat.*";
@@ -62,12 +62,13 @@ pub const API_JOB: &str = "rolecast.api.job";
 pub const API_CAPACITY: &str = "rolecast.api.capacity";
 /// The forecasts of one node by id, as [`crate::wire::ForecastView`].
 pub const API_FORECAST: &str = "rolecast.api.forecast";
-/// Where a job of a category would go at this moment, as [`crate::wire::Decision`].
+/// The node that a job of a category would get at this moment, as
+/// [`crate::wire::Decision`].
 pub const API_EXPLAIN: &str = "rolecast.api.explain";
-/// Why a job went where it went, as it was written down.
+/// The recorded decision about a job.
 pub const API_DECISION: &str = "rolecast.api.decision";
 
-/// Who holds which managed role, as [`crate::wire::RolesView`].
+/// Holders of the managed roles, as [`crate::wire::RolesView`].
 pub const API_ROLES: &str = "rolecast.api.roles";
 /// Orders about roles, as [`crate::wire::RoleOrder`].
 pub const API_ROLE_ORDER: &str = "rolecast.api.roles.order";
@@ -81,7 +82,7 @@ pub fn bucket_stream(bucket: &str) -> String {
     format!("KV_{bucket}")
 }
 
-/// Returns the subject of a key of a bucket; `*` and `>` stand for keys too.
+/// Returns the subject of a key of a bucket; `*` and `>` are keys too.
 pub fn bucket_key(bucket: &str, key: &str) -> String {
     format!("$KV.{bucket}.{key}")
 }
@@ -99,8 +100,7 @@ fn unexpected(subject: &str, expected: &'static str) -> UnexpectedSubject {
     UnexpectedSubject { subject, expected }
 }
 
-/// Where the jobs of one category and priority are published, and which
-/// consumer reads them.
+/// Source of jobs: one category and priority, with its subject and its consumer.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Source {
     pub category: Category,
@@ -160,22 +160,23 @@ impl fmt::Display for Source {
     }
 }
 
-/// Where a node receives its jobs.
+/// Subject on which a node receives its jobs.
 pub fn node_jobs(node: &NodeId) -> String {
     ["rolecast.node.", node.as_str(), ".jobs"].concat()
 }
 
-/// Where a node receives its role assignments.
+/// Subject on which a node receives its role assignments.
 pub fn node_roles(node: &NodeId) -> String {
     format!("rolecast.node.{node}.roles")
 }
 
-/// Where a node that starts receives the word whether its name is free.
+/// Subject on which a node that starts receives whether its name is free.
 pub fn node_admission(node: &NodeId) -> String {
     format!("rolecast.node.{node}.admission")
 }
 
-/// Where a node receives pings, which it answers at once with an empty message.
+/// Subject on which a node receives pings, which it answers at once with an empty
+/// message.
 pub fn node_ping(node: &NodeId) -> String {
     format!("rolecast.node.{node}.ping")
 }
@@ -183,7 +184,7 @@ pub fn node_ping(node: &NodeId) -> String {
 /// The text of a ping that asks for a heartbeat at once, beside the answer.
 pub const PING_FOR_REPORT: &str = "report";
 
-/// Where a node receives the confirmation of its batch of outcomes.
+/// Subject on which a node receives the confirmation of its batch of outcomes.
 pub fn node_confirm(node: &NodeId, batch: u64) -> String {
     format!("rolecast.node.{node}.confirm.{batch}")
 }
@@ -198,7 +199,7 @@ pub fn node_any() -> &'static str {
     "rolecast.node.*.>"
 }
 
-/// Returns whether nobody but this node hears what is sent to the subject.
+/// Returns whether only this node receives messages on the subject.
 pub fn is_of_node(subject: &str, node: &NodeId) -> bool {
     let rest = subject.strip_prefix("rolecast.node.");
     let rest = rest.and_then(|rest| rest.strip_prefix(node.as_str()));
@@ -212,12 +213,12 @@ pub fn is_literal(tokens: &str) -> bool {
     tokens.bytes().all(is_plain)
 }
 
-/// Where a node publishes its heartbeats.
+/// Subject on which a node publishes its heartbeats.
 pub fn heartbeat(node: &NodeId) -> String {
     format!("{HEARTBEAT_PREFIX}{node}")
 }
 
-/// Reads the node out of a heartbeat's subject.
+/// Reads the node from a heartbeat's subject.
 pub fn parse_heartbeat(subject: &str) -> Result<NodeId, UnexpectedSubject> {
     subject
         .strip_prefix(HEARTBEAT_PREFIX)
@@ -225,12 +226,12 @@ pub fn parse_heartbeat(subject: &str) -> Result<NodeId, UnexpectedSubject> {
         .ok_or_else(|| unexpected(subject, "rolecast.heartbeat.<node>"))
 }
 
-/// The reply subject of a job: where its outcome goes.
+/// The reply subject of a job, on which its outcome is published.
 pub fn done(node: &NodeId, assignment: &Assignment) -> String {
     [DONE_PREFIX, node.as_str(), ".", assignment.as_str()].concat()
 }
 
-/// Where a node publishes several outcomes at once.
+/// Subject on which a node publishes several outcomes at once.
 pub fn done_batch(node: &NodeId) -> String {
     format!("{DONE_PREFIX}{node}.batch")
 }
@@ -240,7 +241,7 @@ pub fn done_all(node: &NodeId) -> String {
     format!("{DONE_PREFIX}{node}.>")
 }
 
-/// What a message under `rolecast.done.` reports.
+/// The kinds of messages under `rolecast.done.`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Done {
     /// The outcome of the assignment that the subject names.
@@ -249,7 +250,7 @@ pub enum Done {
     Batch(NodeId),
 }
 
-/// Reads the node, and the assignment where there is one, out of an outcome's subject.
+/// Reads the node, and the assignment where there is one, from an outcome's subject.
 pub fn parse_done(subject: &str) -> Result<Done, UnexpectedSubject> {
     let error = || unexpected(subject, "rolecast.done.<node>.<assignment>");
     let rest = subject.strip_prefix(DONE_PREFIX).ok_or_else(error)?;
@@ -262,40 +263,40 @@ pub fn parse_done(subject: &str) -> Result<Done, UnexpectedSubject> {
     Ok(Done::One(node, assignment))
 }
 
-/// The reply subject of a ping: where a node may publish anyway.
+/// The reply subject of a ping, among those that a node may publish to anyway.
 pub fn pong(node: &NodeId, number: u64) -> String {
     format!("{DONE_PREFIX}{node}.ping.{number}")
 }
 
-/// Reads the node and the number out of the subject of a ping's answer; `None`
-/// for any other subject, such as that of an outcome.
+/// Reads the node and the number from the subject of a ping's answer; `None` for any
+/// other subject, such as that of an outcome.
 pub fn parse_pong(subject: &str) -> Option<(NodeId, u64)> {
     let (node, rest) = subject.strip_prefix(DONE_PREFIX)?.split_once('.')?;
     let number = rest.strip_prefix("ping.")?.parse().ok()?;
     Some((NodeId::new(node).ok()?, number))
 }
 
-/// Where the outcome of a job is recorded.
+/// Subject of the recorded outcome of a job.
 pub fn result(job: &JobId) -> String {
     format!("rolecast.results.{job}")
 }
 
-/// Where it is kept why a job went where it went.
+/// Subject of the recorded decision about a job.
 pub fn decision(category: &Category, job: &JobId) -> String {
     format!("rolecast.decisions.{category}.{job}")
 }
 
-/// The same of a job of any category.
+/// The same for a job of any category.
 pub fn decision_any(job: &JobId) -> String {
     format!("rolecast.decisions.*.{job}")
 }
 
-/// Where a job that failed for good is kept.
+/// Subject of the dead letter of a job.
 pub fn dead(category: &str, job: &JobId) -> String {
     format!("rolecast.dead.{category}.{job}")
 }
 
-/// Where this job is kept whatever its category.
+/// The same for a job of any category.
 pub fn dead_any(job: &JobId) -> String {
     format!("rolecast.dead.*.{job}")
 }

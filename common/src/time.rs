@@ -34,7 +34,7 @@ impl Add<Duration> for Time {
 
 /// A point on the wall clock, in milliseconds since the Unix epoch.
 ///
-/// Deadlines, delays and logs use it; no safety rule does, for clocks jump.
+/// Deadlines, delays and logs use it; no safety rule does, because clocks jump.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
 )]
@@ -55,9 +55,9 @@ impl WallTime {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
 
-    /// Parses RFC 3339, such as `2026-01-31T12:00:00Z`, with any offset. What is
-    /// before 1970 is read as 1970, and the last day and a half of the year 9999, which
-    /// people write for "never", as its last moment that can be written everywhere.
+    /// Parses RFC 3339, such as `2026-01-31T12:00:00Z`, with any offset. A time before
+    /// 1970 is read as 1970. The last day and a half of the year 9999, which people write
+    /// for "never", is read as its last moment that can be written everywhere.
     pub fn parse(text: &str) -> Option<Self> {
         let timestamp = text.parse().ok().or_else(|| last_moment(text))?;
         let millis = jiff::Timestamp::as_millisecond(timestamp);
@@ -65,7 +65,7 @@ impl WallTime {
     }
 }
 
-/// Returns the last moment of all if the text names one that is even later.
+/// Returns the last moment of all if the text names a later one.
 fn last_moment(text: &str) -> Option<jiff::Timestamp> {
     let pieces = jiff::fmt::temporal::Pieces::parse(text).ok()?;
     let is_whole = pieces.time().is_some() && pieces.offset().is_some();
@@ -94,7 +94,7 @@ impl fmt::Display for WallTime {
     }
 }
 
-/// What both clocks read at one moment; the shell reads them, the core is told.
+/// The readings of both clocks at one moment, which the shell passes to the core.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Now {
     pub time: Time,
@@ -109,7 +109,7 @@ pub fn parse_duration(text: &str) -> Option<Duration> {
     Duration::try_from(length).ok()
 }
 
-/// Writes a length as [`parse_duration`] reads it, with the precision a person wants.
+/// Writes a length as [`parse_duration`] reads it, with a precision for people.
 pub fn format_duration(length: Duration) -> String {
     let rounded = match length {
         l if l < Duration::from_millis(1) => l,

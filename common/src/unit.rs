@@ -91,7 +91,7 @@ quantity!(
     BytesPerSecond
 );
 
-/// How fast one core is, relative to a core of speed 1.
+/// Speed of one core, relative to a core of speed 1.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize)]
 #[serde(try_from = "f64", into = "f64")]
 pub struct Speed(f64);
@@ -114,7 +114,7 @@ impl Speed {
         self.0
     }
 
-    /// Returns whether it is the speed of a node that says none.
+    /// Returns whether it is the speed of a node that reports none.
     pub fn is_default(&self) -> bool {
         *self == Self::default()
     }

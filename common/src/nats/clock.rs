@@ -7,15 +7,15 @@ use nix::time::{ClockId, clock_gettime};
 
 use crate::time::{Now, Time, WallTime};
 
-/// The clock that never jumps and goes on while the machine is suspended: a lease
-/// must run out there too.
+/// The clock that never jumps and runs while the machine is suspended: a lease must end
+/// there too.
 #[cfg(target_os = "linux")]
 const STEADY: ClockId = ClockId::CLOCK_BOOTTIME;
-/// Elsewhere the one that never jumps.
+/// On other systems the clock that never jumps.
 #[cfg(not(target_os = "linux"))]
 const STEADY: ClockId = ClockId::CLOCK_MONOTONIC;
 
-/// That the wall time is the system's.
+/// Marks that the wall time is the system's.
 const UNSET: i64 = -1;
 
 /// Reads both clocks; its monotonic time starts when it is made. Its wall time is the
@@ -23,7 +23,7 @@ const UNSET: i64 = -1;
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     start: Duration,
-    /// The wall time at the start, in milliseconds, or [`UNSET`]. Never freed, for a
+    /// The wall time at the start, in milliseconds, or [`UNSET`]. Never freed, because a
     /// program makes one clock and keeps it.
     origin: &'static AtomicI64,
 }
@@ -37,8 +37,8 @@ impl Clock {
         }
     }
 
-    /// Sets the wall time by what another clock read when this one was at its start. From
-    /// here on a change of the system's clock changes nothing.
+    /// Sets the wall time to what another clock read when this one started. After that a
+    /// change of the system's clock has no effect.
     pub fn set_origin(&self, millis: i64) {
         self.origin.store(millis.max(0), Ordering::Relaxed);
     }
@@ -52,8 +52,8 @@ impl Clock {
         Now { time, wall }
     }
 
-    /// Returns the instant of a point on this clock, for timers; a point that has
-    /// passed is now.
+    /// Returns the instant of a point on this clock, for timers; a past point is the
+    /// present.
     pub fn instant(&self, time: Time) -> Instant {
         Instant::now() + time.since(self.now().time)
     }

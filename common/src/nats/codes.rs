@@ -18,13 +18,13 @@ use async_nats::jetstream::stream::{
 };
 use serde::Deserialize;
 
-/// What an error of JetStream means to whoever asked.
+/// Meaning of an error of JetStream for the program that asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Meaning {
     /// The guard of a write does not hold: another one is stored, for certain.
     Conflict,
-    /// Another write to the same subject or of the same id is on its way and
-    /// may still be dropped: ask again soon to learn which one is stored.
+    /// Another write to the same subject or of the same id is in progress and may still
+    /// be dropped: ask again soon to learn which one is stored.
     InFlight,
     /// The stream has reached its own limit.
     StreamFull,
@@ -32,12 +32,12 @@ pub enum Meaning {
     NoResources,
     /// The account may have no more streams or consumers.
     LimitReached,
-    /// Nobody leads, no quorum, or too busy at the moment: it passes by itself.
+    /// No leader, no quorum, or too busy at the moment: it passes by itself.
     Unavailable,
     StreamMissing,
     ConsumerMissing,
     MessageMissing,
-    /// Something of the name exists and is different.
+    /// Something with this name exists and is different.
     NameTaken,
     /// JetStream is off for the server or the account.
     NotEnabled,
@@ -66,7 +66,7 @@ impl ServerError {
 
 impl From<&jetstream::Error> for ServerError {
     fn from(error: &jetstream::Error) -> Self {
-        // The library keeps the description to itself; it prints it first.
+        // The library does not expose the description; it prints it first.
         Self {
             code: u64::try_from(error.code()).unwrap_or(u64::MAX),
             err_code: error.error_code().0,
@@ -113,7 +113,7 @@ impl Meaning {
     }
 }
 
-/// Reads a code of nats-server 2.12 to 2.15; `status` decides on one that is new.
+/// Reads a code of nats-server 2.12 to 2.15; `status` decides on an unknown one.
 fn meaning(status: u64, code: u64, description: &str) -> Meaning {
     match code {
         // Wrong last message id, wrong last sequence.
@@ -144,7 +144,7 @@ fn meaning(status: u64, code: u64, description: &str) -> Meaning {
     }
 }
 
-/// Tells what the store objected to, which only the text says.
+/// Returns the objection of the store, which only the text shows.
 fn store_failed(description: &str) -> Meaning {
     let text = description.to_ascii_lowercase();
     if text.contains("message to large") || text.contains("message too large") {
@@ -161,8 +161,8 @@ fn store_failed(description: &str) -> Meaning {
     Meaning::Unavailable
 }
 
-/// Returns what an error of async-nats means, looking through its causes; `None`
-/// if nothing in it came from JetStream.
+/// Returns the meaning of an error of async-nats, searching its causes; `None` if nothing
+/// in it is from JetStream.
 pub fn meaning_of(error: &(dyn Error + 'static)) -> Option<Meaning> {
     let mut cause = Some(error);
     while let Some(error) = cause {
@@ -223,7 +223,7 @@ fn server_error(error: &(dyn Error + 'static)) -> Option<jetstream::Error> {
     None
 }
 
-/// Tells what the library found out without an answer of JetStream.
+/// Returns the meaning of an error that the library found without an answer of JetStream.
 fn publish_kind(kind: PublishErrorKind) -> Option<Meaning> {
     match kind {
         PublishErrorKind::WrongLastMessageId | PublishErrorKind::WrongLastSequence => {
@@ -310,7 +310,7 @@ mod tests {
             (503, 10_039, Meaning::NotEnabled),
             (400, 10_054, Meaning::TooLarge),
             (500, 10_052, Meaning::Refused),
-            // Codes of servers to come.
+            // Codes of future servers.
             (503, 19_999, Meaning::Unavailable),
             (400, 19_999, Meaning::Refused),
         ] {

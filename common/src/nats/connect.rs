@@ -14,18 +14,19 @@ use super::tls::with_tls;
 use super::violations::{Violation, Violations};
 use crate::rights::inbox;
 
-/// A dead peer is noticed after three of these: async-nats waits a minute each by default.
+/// A dead peer is detected after three of these: async-nats waits a minute each by
+/// default.
 const PING_INTERVAL: Duration = Duration::from_secs(5);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 const RETRY_MIN: Duration = Duration::from_millis(100);
 /// A server that is back is used within this, and dispatchers wait as long for workers
-/// before they miss them. A fleet of thousands comes back spread over it.
+/// before they miss them. A fleet of thousands reconnects spread over it.
 const RETRY_MAX: Duration = Duration::from_secs(2);
-/// Messages buffered for one subscription. Beyond it async-nats drops silently,
-/// so it is above what any of our programs asks for at once.
+/// Messages buffered for one subscription. Beyond it async-nats drops silently, so it is
+/// above what any of our programs requests at once.
 const SUBSCRIPTION_CAPACITY: usize = 128 * 1024;
 
-/// Whether there is a connection, and which one.
+/// Whether there is a connection, and its number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Link {
     pub is_up: bool,
@@ -33,7 +34,7 @@ pub struct Link {
     pub number: u64,
 }
 
-/// A connection, and what happened on it.
+/// A connection, with the events on it.
 #[derive(Clone, Debug)]
 pub struct Connection {
     pub client: Client,
@@ -44,22 +45,22 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Returns the server's last objection to a missing permission, and forgets it.
+    /// Returns the server's last permission violation, and forgets it.
     pub fn take_violation(&self) -> Option<String> {
         self.violations.take_last()
     }
 
-    /// Waits until the server refuses this subject: who asked on it gets no answer.
+    /// Waits until the server refuses this subject: a request on it gets no answer.
     pub async fn refused(&self, subject: &str) {
         self.violations.wait_for(subject).await;
     }
 
-    /// Returns what the server refused since this connection was made, each subject once.
+    /// Returns the server's refusals since this connection was made, each subject once.
     pub fn violations(&self) -> watch::Receiver<Vec<Violation>> {
         self.violations.reported()
     }
 
-    /// Returns the JetStream context the settings ask for.
+    /// Returns the JetStream context that the settings ask for.
     pub fn jetstream(&self, settings: &Settings) -> async_nats::jetstream::Context {
         let client = self.client.clone();
         match (&settings.jetstream_api_prefix, &settings.jetstream_domain) {
@@ -101,7 +102,7 @@ pub async fn connect(
     }
 }
 
-/// Connects, or says why not, without trying again.
+/// Connects, or returns the reason why not, without trying again.
 pub async fn connect_once(settings: &Settings, name: &str) -> anyhow::Result<Connection> {
     let (connected, connected_count) = watch::channel(0);
     let (link, link_state) = watch::channel(Link::default());
@@ -123,8 +124,8 @@ pub async fn connect_once(settings: &Settings, name: &str) -> anyhow::Result<Con
     })
 }
 
-/// Returns an exponential delay with full jitter, so that a fleet does not
-/// come back in step.
+/// Returns an exponential delay with full jitter, so that a fleet does not reconnect in
+/// step.
 fn retry_delay(retry: usize) -> Duration {
     let exponent = u32::try_from(retry.min(10)).unwrap_or(10);
     let longest = (RETRY_MIN * 2u32.pow(exponent)).min(RETRY_MAX);
@@ -139,7 +140,7 @@ async fn options(settings: &Settings, name: &str) -> anyhow::Result<ConnectOptio
         .subscription_capacity(SUBSCRIPTION_CAPACITY)
         // Ours are made of checked tokens, and others' have passed the server.
         .skip_subject_validation(true)
-        // It counts its attempts from 1.
+        // The library counts its attempts from 1.
         .reconnect_delay_callback(|attempt| retry_delay(attempt.saturating_sub(1)));
     if let Some(path) = &settings.creds {
         let path = expand_home(path);
@@ -186,7 +187,7 @@ fn watch_events(
     })
 }
 
-/// Tells why a server cannot be reached again, once for each reason: the client library
+/// Logs why a server cannot be reached again, once for each reason: the client library
 /// shows it nowhere else.
 fn watch_failures(options: ConnectOptions) -> ConnectOptions {
     let told = Mutex::new(BTreeMap::new());
@@ -200,7 +201,7 @@ fn watch_failures(options: ConnectOptions) -> ConnectOptions {
             }
         }
         *told = reasons;
-        // Which server is tried next is not ours to say.
+        // The library chooses which server is tried next.
         std::future::ready(None)
     })
 }

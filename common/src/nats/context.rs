@@ -14,7 +14,7 @@ use serde::Deserialize;
 use super::login::{Login, split_urls};
 use crate::settings::Table;
 
-/// How to reach NATS; what is `None` is not set.
+/// Settings of the connection to NATS; `None` is not set.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct Settings {
@@ -131,7 +131,8 @@ impl Settings {
         files.map(|path| expand_home(path)).collect()
     }
 
-    /// Returns whether they hold a secret themselves, rather than the file where it is.
+    /// Returns whether the settings hold a secret themselves, rather than the file where
+    /// it is.
     pub fn has_secret(&self) -> bool {
         let in_url = self.url.as_deref().is_some_and(has_secret);
         self.password.is_some() || self.token.is_some() || in_url
@@ -152,7 +153,7 @@ pub fn has_secret(urls: &str) -> bool {
     }
 }
 
-/// Returns the variables by which this program was given a secret: who may look at its
+/// Returns the variables by which this program was given a secret: whoever may read its
 /// environment sees it.
 pub fn secret_variables() -> Vec<&'static str> {
     let is_set = |name: &&str| env::var(name).is_ok_and(|value| !value.is_empty());
@@ -190,8 +191,8 @@ fn resolve(asked: Settings, file: Settings, directory: &Path) -> anyhow::Result<
     Ok(settings.or(context.with_login_of_url()))
 }
 
-/// Ways to log in that a context may have and that only the `nats` command knows:
-/// to go on without them would be to connect as nobody.
+/// Ways to log in that a context may have and that only the `nats` command knows: to
+/// continue without them would be to connect without a login.
 const UNSUPPORTED: [&str; 2] = ["nsc", "user_jwt"];
 
 fn config_directory() -> Option<PathBuf> {
@@ -231,7 +232,7 @@ fn read_context(directory: &Path, name: Option<&str>) -> anyhow::Result<Settings
 }
 
 impl Settings {
-    /// The `nats` command writes unset values as empty text.
+    /// Removes empty values, which the `nats` command writes for unset ones.
     fn drop_empty(&mut self) {
         let fields = [
             &mut self.url,

@@ -16,7 +16,7 @@ use super::tls;
 /// The oldest server the end-to-end tests are run on.
 pub const SERVER_VERSION_MIN: (u64, u64, u64) = (2, 12, 8);
 
-/// Why there is no connection, and what to do about it.
+/// The reason why there is no connection, and a remedy.
 #[derive(Debug)]
 pub(super) struct NoConnection {
     url: String,
@@ -32,7 +32,8 @@ impl fmt::Display for NoConnection {
     }
 }
 
-/// Says what is wrong, looking at the server once more where the error does not tell.
+/// Returns what is wrong, with one more look at the server where the error does not show
+/// it.
 pub(super) async fn connect_error(
     settings: &Settings,
     addresses: &[&str],
@@ -59,7 +60,7 @@ pub(super) async fn connect_error(
     no_connection(settings, error, advice, is_final)
 }
 
-/// Says why a connection was not made, or broke off before the login.
+/// Returns why a connection was not made, or broke off before the login.
 async fn silence(settings: &Settings, addresses: &[&str], error: ConnectError) -> anyhow::Error {
     if let Some(advice) = tls::advice(&error, settings) {
         return no_connection(settings, error, advice, true);
@@ -161,14 +162,14 @@ pub async fn check_jetstream(connection: &Connection) -> anyhow::Result<()> {
     bail!("JetStream answers: {}", error.description)
 }
 
-/// The part of any answer of the JetStream API that tells of an error.
+/// The part of any answer of the JetStream API that holds an error.
 #[derive(Default, Deserialize)]
 struct Answer {
     error: Option<ServerError>,
 }
 
-/// Adds the server's objection, if it had one: a missing permission shows
-/// itself to the caller as a time-out only.
+/// Adds the server's permission violation, if there was one: the caller sees a missing
+/// permission as a time-out only.
 pub fn explain(connection: &Connection, error: anyhow::Error) -> anyhow::Error {
     match connection.take_violation() {
         Some(text) => {

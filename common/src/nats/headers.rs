@@ -2,11 +2,11 @@
 
 use async_nats::HeaderMap;
 
-/// The most bytes of headers that JetStream stores; above it answers 10097.
+/// The most bytes of headers that JetStream stores; it refuses more with 10097.
 pub const HEADERS_LEN_MAX: usize = 65_535;
 
 /// Returns whether a header is addressed to, or made by, the stream that a message is
-/// stored in: its message id, what it expects of that stream, its time to live, roll-up,
+/// stored in: its message id, its conditions on that stream, its time to live, roll-up,
 /// schedule, counter, batch, and what the server adds. On a copy in another stream it
 /// would be an instruction that nobody gave, and often one that cannot be obeyed.
 pub fn is_for_the_store(name: &str) -> bool {
@@ -15,7 +15,7 @@ pub fn is_for_the_store(name: &str) -> bool {
     start.is_some_and(|start| start.eq_ignore_ascii_case(PREFIX))
 }
 
-/// Returns the headers that a copy of the message in another stream has.
+/// Returns the headers for a copy of the message in another stream.
 pub fn without_store_headers(headers: &HeaderMap) -> HeaderMap {
     let mut kept = HeaderMap::new();
     for (name, values) in headers.iter() {
@@ -28,7 +28,8 @@ pub fn without_store_headers(headers: &HeaderMap) -> HeaderMap {
     kept
 }
 
-/// Returns the bytes that the headers take of the largest message the server takes.
+/// Returns the bytes of the headers, which count towards the largest message of the
+/// server.
 pub fn headers_len(headers: &HeaderMap) -> usize {
     const FRAME: usize = "NATS/1.0\r\n\r\n".len();
     const LINE: usize = ": \r\n".len();

@@ -1,7 +1,7 @@
 //! Removes the login from a server's URL, where the client library ignores it and logs
 //! would show it.
 
-/// What stands before the `@` of a URL.
+/// The part before the `@` of a URL.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Login {
     User { user: String, password: String },
@@ -41,7 +41,7 @@ fn split(url: &str) -> (String, Option<Login>) {
     (format!("{scheme}{address}"), Some(login))
 }
 
-/// Decodes `%40` and its like; what is not such a code stays as it is.
+/// Decodes `%40` and the like; other text stays as it is.
 fn decode(text: &str) -> String {
     let mut decoded = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();

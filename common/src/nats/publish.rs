@@ -14,11 +14,11 @@ use super::codes::{Meaning, meaning_of};
 const TRIES_MAX: u32 = 6;
 const RETRY_MIN: Duration = Duration::from_millis(200);
 
-/// Publishes and waits for the stream's acknowledgement, trying again where the
-/// answer was lost, nobody was there to store it, or another write was in flight.
+/// Publishes and waits for the stream's acknowledgement. It tries again where the answer
+/// was lost, nobody was there to store it, or another write was in flight.
 ///
-/// Trying again is safe only with a `Nats-Msg-Id` or an expected sequence in
-/// `headers`; without one a job may be stored twice.
+/// Trying again is safe only with a `Nats-Msg-Id` or an expected sequence in `headers`;
+/// without one a job may be stored twice.
 pub async fn publish_with_retry(
     jetstream: &Context,
     subject: &str,
@@ -28,7 +28,7 @@ pub async fn publish_with_retry(
     publish_noting(jetstream, subject, headers, payload, |_| {}).await
 }
 
-/// As [`publish_with_retry`]; `note` is told of each error after which it is tried again.
+/// As [`publish_with_retry`]; `note` receives each error that causes another try.
 pub async fn publish_noting(
     jetstream: &Context,
     subject: &str,

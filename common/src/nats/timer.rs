@@ -8,7 +8,7 @@ use tokio::time::Sleep;
 use super::Clock;
 use crate::time::Time;
 
-/// A timer that is set anew only when the time it waits for changes.
+/// A timer that is reset only when its time changes.
 #[derive(Debug)]
 pub struct Timer {
     sleep: Pin<Box<Sleep>>,
@@ -24,7 +24,7 @@ impl Timer {
         }
     }
 
-    /// Lets [`Timer::ring`] end at this time of the clock.
+    /// Makes [`Timer::ring`] end at this time of the clock.
     pub fn set(&mut self, clock: &Clock, at: Time) {
         if self.at != Some(at) || self.sleep.is_elapsed() {
             self.at = Some(at);
@@ -32,7 +32,7 @@ impl Timer {
         }
     }
 
-    /// Waits until it is time; once it was, always.
+    /// Waits until the time of the timer; after that it returns at once.
     pub async fn ring(&mut self) {
         self.sleep.as_mut().await;
     }

@@ -11,11 +11,11 @@ use async_nats::{ConnectErrorKind, ConnectOptions};
 
 use super::context::{Settings, expand_home};
 
-/// How long a server may take to answer a TLS handshake when it is found out whether it
-/// expects one: a present one takes milliseconds.
+/// Time limit for a server's answer to a TLS handshake, when it is tested whether it
+/// expects one: a server that does takes milliseconds.
 const PROBE_LIMIT: Duration = Duration::from_secs(1);
 
-/// Adds what the settings say about TLS.
+/// Adds the settings for TLS.
 pub(super) fn with_tls(
     mut options: ConnectOptions,
     settings: &Settings,
@@ -37,8 +37,9 @@ pub(super) fn with_tls(
     if settings.tls_first == Some(true) {
         options = options.tls_first();
     }
-    // Else who sits between could leave TLS out of the server's first message, and get the
-    // login in plain text.
+    // Otherwise an attacker between could remove TLS from the server's first message, and
+    // get
+    // the login in plain text.
     Ok(options.require_tls(is_wanted(settings)))
 }
 
@@ -47,8 +48,8 @@ fn is_wanted(settings: &Settings) -> bool {
     settings.ca.is_some() || settings.cert.is_some() || settings.tls_first == Some(true)
 }
 
-/// The client library takes a file without a certificate for one that trusts nobody, and
-/// names no file that it cannot read.
+/// Checks a PEM file: the client library treats a file without a certificate as one that
+/// trusts nobody, and names no file that it cannot read.
 fn check_pem(what: &str, path: &str, label: &str) -> anyhow::Result<()> {
     let path = expand_home(path);
     let text = fs::read(&path)
@@ -64,7 +65,7 @@ fn check_pem(what: &str, path: &str, label: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Returns what to do about an error that comes from TLS.
+/// Returns the remedy for an error of TLS.
 pub(super) fn advice(error: &(dyn Error + 'static), settings: &Settings) -> Option<String> {
     let fault = fault(error)?;
     if let rustls::Error::InvalidCertificate(fault) = fault {
@@ -107,7 +108,7 @@ fn fault<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
     None
 }
 
-/// The certificate of the server is not accepted here.
+/// Returns the remedy if the certificate of the server is not accepted here.
 fn certificate_advice(fault: &CertificateError, settings: &Settings) -> String {
     use CertificateError as Fault;
 
@@ -137,7 +138,7 @@ fn certificate_advice(fault: &CertificateError, settings: &Settings) -> String {
     advice.to_owned()
 }
 
-/// The server does not accept this client.
+/// Returns the remedy if the server does not accept this client.
 fn alert_advice(alert: AlertDescription, settings: &Settings) -> &'static str {
     use AlertDescription as Alert;
 
@@ -166,7 +167,7 @@ fn alert_advice(alert: AlertDescription, settings: &Settings) -> &'static str {
     }
 }
 
-/// Returns whether a server that says nothing answers a TLS handshake. No login is sent.
+/// Returns whether a server that sends nothing answers a TLS handshake. No login is sent.
 pub(super) async fn is_awaited_first(settings: &Settings, addresses: &[&str]) -> bool {
     let mut options = ConnectOptions::new()
         .connection_timeout(PROBE_LIMIT)

@@ -7,12 +7,13 @@ use tokio::sync::watch;
 
 use crate::rights::Action;
 
-/// Subjects that are reported; a subject may name a message, so there is no end of them.
+/// Subjects that are reported; a subject may name a message, so their number has no
+/// limit.
 const SUBJECTS_MAX: usize = 16;
-/// Of a subject and of the server's text this much is kept.
+/// Characters that are kept of a subject and of the server's text.
 const LEN_MAX: usize = 300;
 
-/// A refusal, by what it was to do.
+/// A refusal of one action on a subject.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
     pub action: Action,
@@ -36,7 +37,7 @@ impl Violation {
     }
 }
 
-/// The refusals of a connection; copies are one.
+/// The refusals of a connection; copies share them.
 #[derive(Clone, Debug)]
 pub(super) struct Violations {
     last: Arc<watch::Sender<Option<String>>>,
@@ -53,7 +54,7 @@ impl Violations {
         }
     }
 
-    /// Takes the server's word, and reports what is new of it.
+    /// Takes the server's text, and reports a new violation.
     pub(super) fn note(&self, party: &str, text: &str) {
         let text: String = text.chars().take(LEN_MAX).collect();
         match Violation::parse(&text) {

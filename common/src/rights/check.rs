@@ -4,7 +4,8 @@ use serde::Deserialize;
 
 use super::{Action, Right};
 
-/// What the server says a login may do. Without a list everything is allowed.
+/// The permissions of a login as the server reports them. Without a list everything is
+/// allowed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct Allowed {
@@ -30,7 +31,7 @@ struct Login {
 }
 
 impl Allowed {
-    /// Reads the server's answer; `None` if it is none.
+    /// Reads the server's answer; `None` if it is not one.
     pub fn read(answer: &[u8]) -> Option<Self> {
         let answer: Answer = serde_json::from_slice(answer).ok()?;
         Some(answer.data?.permissions.unwrap_or_default())
@@ -54,8 +55,8 @@ pub fn missing(rights: &[Right], allowed: &Allowed) -> Vec<Right> {
     lacking.cloned().collect()
 }
 
-/// Returns whether a pattern matches all that another one does. One that several
-/// patterns cover only together counts as not covered.
+/// Returns whether a pattern matches everything that another one matches. A pattern that
+/// several patterns cover only together counts as not covered.
 fn covers(pattern: &str, subject: &str) -> bool {
     let mut tokens = subject.split('.');
     for part in pattern.split('.') {

@@ -2,16 +2,16 @@
 
 use super::{Action, Party, Place, Right, rights};
 
-/// The account that the commands of nsc give users to.
+/// The account to which the commands of nsc add users.
 const ACCOUNT: &str = "ROLECAST";
 
-/// A user, what it may do, and who that is.
+/// A user, its rights, and the party that it is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Login {
     pub user: String,
     pub password: String,
     pub about: String,
-    /// Empty for who may do anything.
+    /// Empty for a user that may do anything.
     pub rights: Vec<Right>,
 }
 
@@ -40,7 +40,7 @@ impl Login {
         Self { password, ..self }
     }
 
-    /// Returns who may do anything: for whoever looks after NATS itself.
+    /// Returns a user that may do anything: for the administrator of NATS itself.
     pub fn admin() -> Self {
         Self {
             user: "admin".to_owned(),
@@ -65,7 +65,7 @@ fn placeholder(user: &str) -> String {
     format!("<password of {user}>")
 }
 
-/// Writes a whole configuration; what is in `<` and `>` is for whoever uses it to fill in.
+/// Writes a whole configuration; text in `<` and `>` is for its user to fill in.
 pub fn server(logins: &[Login]) -> String {
     format!(
         "# nats-server for Rolecast: each party has a login of its own, with the rights it needs.\n\
@@ -116,7 +116,7 @@ fn write_user(text: &mut String, login: &Login) {
     text.push_str(", permissions: {\n");
     for action in [Action::Publish, Action::Subscribe] {
         let name = action.as_str();
-        // To NATS an empty list of what is allowed is no limit.
+        // To NATS an empty list of allowed subjects is no limit.
         if login.of(action).next().is_none() {
             text.push_str(&format!("      {name}: {{ deny: \">\" }}\n"));
             continue;
@@ -135,7 +135,7 @@ fn write_user(text: &mut String, login: &Login) {
     text.push_str("    } }\n");
 }
 
-/// Writes the commands of nsc that make these users, in an account that there is.
+/// Writes the commands of nsc that make these users, in an existing account.
 pub fn nsc(logins: &[Login]) -> String {
     let mut text = format!(
         "# Commands of nsc for the account {ACCOUNT}, which needs JetStream:\n\

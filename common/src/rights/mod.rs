@@ -27,14 +27,14 @@ pub use check::{Allowed, missing};
 pub use config::{Login, authorization, nsc, server};
 pub use table::{own_rights_request, rights};
 
-/// Where answers go that nobody sends elsewhere.
+/// The usual prefix of the subjects of answers.
 pub const INBOX: &str = "_INBOX";
 
-/// Somebody who logs in.
+/// A party that logs in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Party {
     Dispatcher {
-        /// Below which it may answer requests.
+        /// Prefixes of the subjects on which it may answer requests.
         inbox_prefixes: Vec<String>,
     },
     /// The worker of a node.
@@ -42,12 +42,12 @@ pub enum Party {
     Producer {
         categories: Vec<Category>,
         /// Whether it waits for outcomes. Records are kept by job and not by category, so
-        /// who reads its own can read those of others.
+        /// a producer that reads its own can read those of others.
         reads_outcomes: bool,
     },
     /// Does all that the command `rolecast` can do.
     Operator,
-    /// Asks the dispatcher, and can change nothing.
+    /// Makes requests to the dispatcher, and can change nothing.
     Viewer,
 }
 
@@ -86,7 +86,7 @@ impl fmt::Display for Party {
     }
 }
 
-/// What a right is a right to.
+/// The kind of access that a right permits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Action {
     Publish,
@@ -102,7 +102,7 @@ impl Action {
     }
 }
 
-/// A right to a subject, and what it is needed for.
+/// A right to a subject, and its purpose.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Right {
     pub action: Action,
@@ -120,7 +120,7 @@ impl fmt::Display for Right {
     }
 }
 
-/// Where a party's requests and answers go.
+/// Prefixes of a party's requests and answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
     /// The prefix of JetStream's API.

@@ -25,7 +25,7 @@ const BUCKETS: [&str; 5] = [
 ];
 /// Buckets whose keys are listed at the start, by a consumer that the server names.
 const LISTED: [&str; 2] = [BUCKET_ATTEMPTS, BUCKET_FORECASTS];
-/// What the dispatcher tells whoever looks.
+/// Requests that the dispatcher answers for readers.
 const QUESTIONS: [&str; 7] = [
     subjects::API_STATUS,
     subjects::API_JOB,
@@ -36,12 +36,13 @@ const QUESTIONS: [&str; 7] = [
     subjects::API_ROLES,
 ];
 
-/// Returns the subject on which the server says what the login that asks may do.
+/// Returns the subject on which the server reports the permissions of the login that
+/// asks.
 pub fn own_rights_request() -> &'static str {
     "$SYS.REQ.USER.INFO"
 }
 
-/// Returns all that a party may do, in the order in which it is shown.
+/// Returns all rights of a party, in the order in which they are shown.
 pub fn rights(party: &Party, place: &Place) -> Vec<Right> {
     let mut table = Table {
         place,
@@ -210,7 +211,7 @@ impl Table<'_> {
             requests::message_get(STREAM_DECISIONS),
             "explains where a job went",
         );
-        // One that has to be made again has a name.
+        // A consumer that has to be made again has a name.
         let again = [
             requests::consumer_create(STREAM_DEAD, "*", subjects::DEAD),
             requests::consumer_create_all(STREAM_DECISIONS, "*"),
@@ -282,8 +283,8 @@ impl Table<'_> {
     }
 }
 
-/// Returns both forms of what is sent back to a consumer of a stream; the second one has
-/// the domain and the account before the stream.
+/// Returns both forms of the subjects that answer a consumer of a stream; the second one
+/// has the domain and the account before the stream.
 fn acks(kind: &str, stream: &str) -> [String; 2] {
     [
         format!("$JS.{kind}.{stream}.>"),

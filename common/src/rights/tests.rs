@@ -30,7 +30,7 @@ fn subjects(party: &Party, action: Action) -> Vec<String> {
     wanted.map(|right| right.subject).collect()
 }
 
-/// Says what a server would that knows these rights.
+/// Returns what a server with these rights would answer.
 fn answer(rights: &[Right]) -> Allowed {
     let of = |action| {
         let wanted = rights.iter().filter(move |right| right.action == action);

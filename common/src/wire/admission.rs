@@ -6,8 +6,8 @@ use super::{Message, bounds};
 use crate::id::{BootId, Epoch};
 
 /// The answer to a heartbeat that is `joining`, or of a boot that is refused, sent on
-/// `rolecast.node.<node>.admission`. Whoever uses the same name gets it too, and knows by
-/// the boot that it is not meant.
+/// `rolecast.node.<node>.admission`. Another worker with the same name receives it too,
+/// and ignores it by the boot.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Admission {
     pub v: u8,
@@ -16,11 +16,11 @@ pub struct Admission {
     /// The epoch of the dispatcher.
     pub epoch: Epoch,
     pub verdict: AdmissionVerdict,
-    /// A later epoch that the worker told of and that the bucket of the lease does not know,
-    /// as it said when it was asked.
+    /// A later epoch that the worker reported, and that the bucket of the lease does not
+    /// know, according to a read of the bucket.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refuted: Option<Epoch>,
-    /// Why it is refused, in one line.
+    /// The reason of a refusal, in one line.
     #[serde(
         default,
         deserialize_with = "bounds::remark",
@@ -35,7 +35,7 @@ impl Message for Admission {
     }
 }
 
-/// What becomes of a worker that starts.
+/// The dispatcher's decision about a worker that starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AdmissionVerdict {

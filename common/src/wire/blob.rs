@@ -7,7 +7,7 @@ use serde::de::{Error, MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// Bytes that Rolecast carries and does not look into.
+/// Bytes that Rolecast carries and does not interpret.
 ///
 /// In JSON they are a string if they are UTF-8, otherwise `{"hex": "..."}`.
 #[derive(Clone, Default, PartialEq, Eq)]

@@ -36,7 +36,7 @@ where
     deserializer.deserialize_seq(List::new("roles", ROLES_MAX))
 }
 
-/// Reads what a worker has in hand.
+/// Reads the jobs that a worker has in hand.
 pub(super) fn jobs<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
 where
     D: Deserializer<'de>,
@@ -54,7 +54,7 @@ where
     deserializer.deserialize_seq(List::new("outcomes", OUTCOMES_MAX))
 }
 
-/// Reads what belongs to each category.
+/// Reads a map with an entry for each category.
 pub(super) fn categories<'de, D, K, T>(deserializer: D) -> Result<BTreeMap<K, T>, D::Error>
 where
     D: Deserializer<'de>,
@@ -83,12 +83,12 @@ where
 }
 
 /// Reads a remark: its first characters, in one line and without control characters,
-/// which would reach somebody's terminal.
+/// which would reach a terminal.
 pub(super) fn remark<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     deserializer.deserialize_str(Remark)
 }
 
-/// Reads a number that is counted on from.
+/// Reads a number that other numbers are counted from.
 pub(super) fn generation<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
     let generation = u64::deserialize(deserializer)?;
     if generation > GENERATION_MAX {
@@ -102,7 +102,7 @@ fn too_many<E: Error>(what: &str, max: usize) -> E {
     E::custom(format_args!("more than {max} {what}"))
 }
 
-/// A list of at most so many things.
+/// A list with a limit on its entries.
 struct List<T> {
     what: &'static str,
     max: usize,
@@ -139,7 +139,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for List<T> {
     }
 }
 
-/// A map of at most so many entries.
+/// A map with a limit on its entries.
 struct Map<K, T> {
     what: &'static str,
     max: usize,
@@ -222,7 +222,8 @@ mod tests {
         Value::Array(vec![value.clone(); count])
     }
 
-    /// Returns why it is refused in both encodings, which is the same; empty if it is not.
+    /// Returns the reason of the refusal in both encodings, which is the same; empty if
+    /// there is none.
     fn refusal<M: Message>(message: &Value) -> String {
         let packed = rmp_serde::to_vec_named(message).unwrap();
         let written = serde_json::to_vec(message).unwrap();

@@ -17,7 +17,7 @@ pub struct CapacityMap {
     pub at_ms: WallTime,
     pub epoch: Epoch,
     pub mode: ForecastMode,
-    /// The share of cases in which there will be at least what is `safe`.
+    /// The probability that at least `safe` will be there.
     pub quantile: f64,
     pub roles: BTreeMap<Role, RoleCapacity>,
     /// Roles that would have made the message too large: those with the fewest nodes.
@@ -31,16 +31,16 @@ impl Message for CapacityMap {
     }
 }
 
-/// What the nodes of one role will have, until each of some horizons.
+/// Capacity of the nodes of one role, until each of some horizons.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RoleCapacity {
-    /// How many nodes that take jobs hold the role.
+    /// The number of nodes that take jobs and hold the role.
     pub nodes: u32,
     /// The nearest first.
     pub horizons: Vec<CapacityAt>,
 }
 
-/// What will be free all the time from now until a horizon.
+/// Capacity that will be free all the time from the present until a horizon.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct CapacityAt {
     pub seconds: u32,
@@ -49,23 +49,23 @@ pub struct CapacityAt {
     /// Node by node, in the order of their ids; the last ones are left out
     /// where all would make the message too large.
     pub nodes: Vec<NodeCapacity>,
-    /// What the jobs that are expected will use at a time.
+    /// Concurrent use by the jobs that are expected.
     pub demand: Resources,
-    /// What is missing for them: demand above what is safe.
+    /// Missing capacity for them: demand above `safe`.
     pub shortage: Resources,
 }
 
-/// What is free on several nodes: capacity without what others use at most and
-/// what is reserved for jobs. Zero where the capacity is unknown.
+/// Free capacity of several nodes: capacity without the peak use by others and the
+/// reservations for jobs. Zero where the capacity is unknown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ResourceBand {
-    /// In half of all cases there is as much.
+    /// Capacity that is there in half of all cases.
     pub likely: Resources,
-    /// There is as much but for the share of cases that the map's quantile leaves.
+    /// Capacity that is there with the probability of the map's quantile.
     pub safe: Resources,
 }
 
-/// What is free on one node, as `safe` is meant.
+/// Free capacity of one node, in the sense of `safe`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NodeCapacity {
     pub node: NodeId,

@@ -9,14 +9,14 @@ use super::{Message, NodeHealth};
 use crate::id::NodeId;
 use crate::time::WallTime;
 
-/// What forecasts do to placement.
+/// Effect of forecasts on placement.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ForecastMode {
     /// Jobs go where there will be room.
     #[default]
     On,
-    /// Jobs go where there is room; where forecasts would differ is counted.
+    /// Jobs go where there is room; diversions by forecasts are counted.
     Advisory,
     /// Jobs go where there is room.
     Off,
@@ -65,12 +65,12 @@ impl Message for ForecastView {
     }
 }
 
-/// What others use of one resource, jobs left out; in the resource's unit.
+/// Use by others of one resource, jobs left out; in the resource's unit.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ResourceForecast {
-    /// What the node has; 0 if unknown.
+    /// Capacity of the node; 0 if unknown.
     pub capacity: f64,
-    /// How far apart the values of `history` are, in seconds.
+    /// Distance between the values of `history`, in seconds.
     pub step_s: u32,
     /// Means of the last hour, oldest first.
     pub history: Vec<f64>,
@@ -78,20 +78,20 @@ pub struct ResourceForecast {
     pub history_5m: Vec<f64>,
     /// The nearest first.
     pub horizons: Vec<ForecastAt>,
-    /// How much of the forecasts each model is, at some horizons.
+    /// Weight of each model in the forecasts, at some horizons.
     pub weights: Vec<WeightsAt>,
-    /// How good the forecasts were lately, horizon by horizon.
+    /// Recent accuracy of the forecasts, horizon by horizon.
     pub accuracy: Vec<AccuracyAt>,
 }
 
-/// What is expected at a horizon: values not exceeded in 50, 90 and 99 of 100 cases.
+/// Forecast at a horizon: values not exceeded in 50, 90 and 99 of 100 cases.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ForecastAt {
     pub seconds: u32,
     pub p50: f64,
     pub p90: f64,
     pub p99: f64,
-    /// Of the largest value until then.
+    /// The same for the largest value until then.
     pub peak_p90: f64,
 }
 
@@ -102,16 +102,16 @@ pub struct WeightsAt {
     pub models: BTreeMap<String, f64>,
 }
 
-/// How good the forecasts at a horizon were lately.
+/// Recent accuracy of the forecasts at a horizon.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct AccuracyAt {
     pub seconds: u32,
-    /// How far off the median was, on average.
+    /// The mean error of the median.
     pub error: f64,
     /// The same, had the last value been the forecast.
     pub naive_error: f64,
     /// The share of values that were not above `p90`.
     pub coverage: f64,
-    /// How many forecasts that tells of.
+    /// The number of forecasts that were scored.
     pub scored: u64,
 }

@@ -19,19 +19,19 @@ pub struct Heartbeat {
     pub node: NodeId,
     /// Another one after each start of the worker.
     pub boot: BootId,
-    /// Rises with every heartbeat of a boot; a replay is told by it.
+    /// Rises with every heartbeat of a boot, so a replay is detected.
     #[serde(rename = "seq")]
     pub sequence: u64,
     /// The largest dispatcher epoch this worker has seen.
     #[serde(default)]
     pub epoch: Epoch,
-    /// When it was sent, by the worker's clock.
+    /// The time when it was sent, by the worker's clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sent_ms: Option<WallTime>,
     /// Whether the worker has just started and waits for its admission.
     #[serde(default, skip_serializing_if = "is_false")]
     pub joining: bool,
-    /// How far apart this worker's heartbeats are, in milliseconds.
+    /// The interval between this worker's heartbeats, in milliseconds.
     pub interval_ms: u32,
     /// The roles it acts in at this moment.
     #[serde(deserialize_with = "bounds::roles")]
@@ -52,13 +52,13 @@ pub struct Heartbeat {
     /// Whether the worker takes no more jobs and ends when it is empty.
     #[serde(default)]
     pub draining: bool,
-    /// What the node says it is, for jobs that ask for it.
+    /// Labels of the node, for jobs that require some.
     #[serde(default, skip_serializing_if = "Labels::is_empty")]
     pub labels: Labels,
-    /// How fast one of its cores is.
+    /// Speed of one of its cores.
     #[serde(default, skip_serializing_if = "Speed::is_default")]
     pub speed: Speed,
-    /// What the node has to give.
+    /// Total capacity of the node.
     pub capacity: Resources,
     pub usage: Usage,
     /// The most jobs it runs at once.
@@ -87,7 +87,7 @@ impl Message for Heartbeat {
     }
 }
 
-/// What is in use on a node.
+/// Resources in use on a node.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Usage {
     /// By everything within the worker's usage scope.

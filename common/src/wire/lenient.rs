@@ -7,8 +7,8 @@
 
 use serde_json::Value;
 
-/// Writes the message anew; `None` if it is not one whole value. The caller has
-/// checked its shape, and so the depth that this recurses to.
+/// Rewrites the message; `None` if it is not one whole value. The caller has checked its
+/// shape, and so limited the depth of this recursion.
 pub(super) fn rewrite(bytes: &[u8]) -> Option<Vec<u8>> {
     let mut rest = bytes;
     let mut out = Vec::with_capacity(bytes.len() + HEADROOM);
@@ -16,7 +16,7 @@ pub(super) fn rewrite(bytes: &[u8]) -> Option<Vec<u8>> {
     rest.is_empty().then_some(out)
 }
 
-/// The same of a message in JSON; Python writes `time.time() // 1` as a float.
+/// The same for a message in JSON; Python writes `time.time() // 1` as a float.
 pub(super) fn rewrite_json(value: Value) -> Value {
     match value {
         Value::Object(fields) => {
@@ -50,7 +50,8 @@ fn whole(number: f64) -> Option<u64> {
 
 /// A map's head grows by up to 4 bytes, and our messages have few maps.
 const HEADROOM: usize = 64;
-/// How msgpackr and others write `undefined`: an extension of type 0 and one byte.
+/// Form in which msgpackr and others write `undefined`: an extension of type 0 and one
+/// byte.
 const UNDEFINED: [u8; 3] = [0xd4, 0x00, 0x00];
 const NIL: u8 = 0xc0;
 
@@ -93,7 +94,7 @@ fn skip_nothing(rest: &mut &[u8]) -> bool {
     }
 }
 
-/// Writes the fields that have a value, and how many these are.
+/// Writes the fields that have a value, and their count.
 fn map(rest: &mut &[u8], head_len: usize, count: u32, out: &mut Vec<u8>) -> Option<()> {
     *rest = rest.get(head_len..)?;
     out.push(0xdf);
@@ -211,7 +212,7 @@ mod tests {
 
         #[test]
         fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
-            // The recursion is as deep as the shape allows.
+            // The shape limits the depth of the recursion.
             if super::super::shape::check(&bytes).is_ok() {
                 prop_assert!(rewrite(&bytes).is_some());
             }

@@ -65,15 +65,16 @@ const CONTENT_TYPE_JSON: &str = "application/json";
 
 /// The header that names a message's encoding.
 pub const HEADER_CONTENT_TYPE: &str = "Content-Type";
-/// The headers of an answer that is none: why, and a status code as in HTTP. The
-/// names are those of NATS's own service API.
+/// The headers of an error answer: its reason, and a status code as in HTTP. The names
+/// are those of NATS's own service API.
 pub const HEADER_ERROR: &str = "Nats-Service-Error";
 pub const HEADER_ERROR_CODE: &str = "Nats-Service-Error-Code";
-/// The code of a question that cannot be answered, and of one about what is not there.
+/// The code of a request that cannot be answered, and of one about something that does
+/// not exist.
 pub const ERROR_REQUEST: &str = "400";
 pub const ERROR_MISSING: &str = "404";
 
-/// How a message is written.
+/// Encoding of a message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Encoding {
     #[default]
@@ -107,7 +108,7 @@ pub trait Message: Serialize + DeserializeOwned {
     fn version(&self) -> u8;
 }
 
-/// Bytes that are not the message they should be.
+/// Bytes that are not the expected message.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Malformed {
     #[error("message of {len} bytes is larger than {max}")]
@@ -147,7 +148,8 @@ fn write<T: Serialize>(encoding: Encoding, part: &T) -> Vec<u8> {
     }
 }
 
-/// Reads a message, refusing what is too large, too deep, or followed by more.
+/// Reads a message, and refuses one that is too large, too deep, or followed by more
+/// bytes.
 pub fn decode<M: Message>(encoding: Encoding, bytes: &[u8]) -> Result<M, Malformed> {
     if bytes.len() > M::LEN_MAX {
         return Err(Malformed::TooLarge {
@@ -165,8 +167,8 @@ pub fn decode<M: Message>(encoding: Encoding, bytes: &[u8]) -> Result<M, Malform
     Ok(message)
 }
 
-/// Reads it as it is, and if that fails as it would be if we had written it: what
-/// is well formed, as nearly all is, costs nothing more.
+/// Reads it as it is, and if that fails rewritten to our own form: so a well-formed
+/// message, as nearly all are, costs nothing more.
 fn decode_message_pack<M: Message>(bytes: &[u8]) -> Result<M, Malformed> {
     shape::check(bytes)?;
     let strict = match rmp_serde::from_slice(bytes) {

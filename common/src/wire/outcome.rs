@@ -8,16 +8,16 @@ use crate::time::WallTime;
 
 /// The end of one execution.
 ///
-/// Sent as a request to the job's reply subject and repeated until an answer
-/// comes, or with others in an [`OutcomeBatch`].
+/// Sent as a request to the job's reply subject and repeated until an answer arrives, or
+/// with others in an [`OutcomeBatch`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Outcome {
     pub v: u8,
-    /// Which execution; needed in a batch only, else the subject says it.
+    /// The execution; needed in a batch only, otherwise the subject names it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job: Option<Assignment>,
     pub status: OutcomeStatus,
-    /// Why, in one line; empty for `completed`.
+    /// The reason, in one line; empty for `completed`.
     #[serde(
         default,
         deserialize_with = "bounds::remark",
@@ -30,10 +30,10 @@ pub struct Outcome {
     /// Whether the job printed more than that.
     #[serde(default, skip_serializing_if = "is_false")]
     pub output_truncated: bool,
-    /// When it started, on the worker's wall clock; absent if it never did.
+    /// The time of its start, on the worker's wall clock; absent if it never started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_ms: Option<WallTime>,
-    /// How long it ran, in microseconds.
+    /// Its run time, in microseconds.
     #[serde(default)]
     pub run_us: u64,
     #[serde(default, skip_serializing_if = "JobUsage::is_unknown")]
@@ -46,7 +46,7 @@ impl Message for Outcome {
     }
 }
 
-/// How an execution ended.
+/// The end of an execution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OutcomeStatus {
@@ -58,11 +58,11 @@ pub enum OutcomeStatus {
     GiveUp,
     /// The worker could not take it; it did not start and does not count as an attempt.
     Refused,
-    /// The worker is going away; the execution does not count as an attempt.
+    /// The worker is leaving; the execution does not count as an attempt.
     HandedBack,
 }
 
-/// What one execution used.
+/// Resources that one execution used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct JobUsage {
@@ -70,11 +70,11 @@ pub struct JobUsage {
     pub cpu_us: u64,
     /// The largest resident memory, in bytes.
     pub memory_max: u64,
-    /// Read from and written to disks, in bytes; 0 if it is not known.
+    /// Read from and written to disks, in bytes; 0 if it is unknown.
     #[serde(skip_serializing_if = "is_zero")]
     pub disk_bytes: u64,
-    /// Received and sent, in bytes; 0 if it is not known. No system tells it of
-    /// a process, so only workers that count it themselves can say.
+    /// Received and sent, in bytes; 0 if it is unknown. No system reports it for a
+    /// process, so only workers that count it themselves can report it.
     #[serde(skip_serializing_if = "is_zero")]
     pub network_bytes: u64,
 }

@@ -8,23 +8,23 @@ use crate::unit::Resources;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ProfileView {
-    /// What one job is declared to use on average and at most.
+    /// Declared use of one job on average and at most.
     pub average: Resources,
     pub peak: Resources,
-    /// How long one is declared to run alone on a core of speed 1, in seconds.
+    /// Declared run time of one job alone on a core of speed 1, in seconds.
     pub duration_s: f64,
     pub learned: LearnedProfile,
 }
 
-/// What was learned from completed jobs.
+/// Profile that was learned from completed jobs.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct LearnedProfile {
-    /// Jobs it was learned from; with few, the declared profile has its say.
+    /// Jobs it was learned from; with few, the declared profile is mixed in.
     pub jobs: u64,
     /// Measurements that no machine could have produced: limited or left out.
     pub clamped: u64,
-    /// What placement goes by.
+    /// Values that placement uses.
     pub average: Resources,
     pub duration_s: f64,
     /// Half of the jobs, and 95 of 100, run no longer than this, in seconds.

@@ -13,15 +13,15 @@ pub struct Record {
     pub job: JobId,
     /// As published: an invalid name is kept for the record.
     pub category: String,
-    /// The job's place in the stream it was submitted to.
+    /// The job's position in the stream it was submitted to.
     pub sequence: Sequence,
     pub status: RecordStatus,
-    /// Why, in one line; empty for `completed`.
+    /// The reason, in one line; empty for `completed`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,
     /// The epoch of the dispatcher that recorded it.
     pub epoch: Epoch,
-    /// Where it last ran, if it ever did.
+    /// The node of its last execution, if it ever ran.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<NodeId>,
     /// The execution that ended it, if one did.
@@ -33,14 +33,14 @@ pub struct Record {
     /// The attempts that were lost with their node, oldest first: they are no failures.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub losses: Vec<LostAttempt>,
-    /// When the server stored the job.
+    /// The time when the server stored the job.
     pub submitted_ms: WallTime,
-    /// When its last execution started, on the worker's clock.
+    /// The start of its last execution, on the worker's clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_ms: Option<WallTime>,
-    /// When the dispatcher learned of the end.
+    /// The time when the dispatcher received the end.
     pub finished_ms: WallTime,
-    /// How long the last execution ran, in microseconds.
+    /// Run time of the last execution, in microseconds.
     #[serde(default)]
     pub run_us: u64,
     #[serde(default)]
@@ -78,14 +78,14 @@ impl RecordStatus {
     }
 }
 
-/// One attempt that did not complete, and why.
+/// One attempt that did not complete, and the reason.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailedAttempt {
     pub attempt: Attempt,
     pub node: NodeId,
     pub reason: String,
     pub at_ms: WallTime,
-    /// Whether the worker said that it always will.
+    /// Whether the worker reported that it will always fail.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub gave_up: bool,
 }
@@ -96,11 +96,11 @@ pub struct LostAttempt {
     pub attempt: Attempt,
     pub node: NodeId,
     pub at_ms: WallTime,
-    /// How long after it was sent.
+    /// The time from its sending to its loss.
     #[serde(default)]
     pub ran_ms: u64,
-    /// How many other jobs went down with the node; `None` if the node lived on and
-    /// did not have the job.
+    /// The number of other jobs that were lost with the node; `None` if the node lived on
+    /// and did not have the job.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub companions: Option<u32>,
 }

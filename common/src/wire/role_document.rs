@@ -19,7 +19,7 @@ const FIGURES_MAX: usize = 32;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RoleDocument {
     pub v: u8,
-    /// Of the dispatcher that stored it.
+    /// The epoch of the dispatcher that stored it.
     pub epoch: Epoch,
     #[serde(deserialize_with = "bounds::generation")]
     pub generation: u64,
@@ -64,32 +64,32 @@ impl RoleDocument {
     }
 }
 
-/// A role that is on its way from one node to another.
+/// A role that moves from one node to another.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RoleChange {
     pub role: Role,
     pub phase: RolePhase,
     /// The generation in which the phase began.
     pub generation: u64,
-    /// Who held it when the change began.
+    /// The holder when the change began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<NodeId>,
-    /// Who was to get it first.
+    /// The node that was to get it first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<NodeId>,
-    /// The role of the same group that its next holder gave up for it, which
-    /// the former holder gets.
+    /// The role of the same group that its next holder gave up for it, which the former
+    /// holder gets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub came_from: Option<Role>,
     pub why: Why,
     pub began_ms: WallTime,
     pub since_ms: WallTime,
-    /// Why it did not go as planned.
+    /// The reason why it did not go as planned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trouble: Option<String>,
 }
 
-/// How far a change is.
+/// Progress of a change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RolePhase {
@@ -99,11 +99,11 @@ pub enum RolePhase {
     Promoting { node: NodeId },
 }
 
-/// Why a role moves.
+/// The reason why a role moves.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Why {
-    /// Somebody ordered it.
+    /// An operator ordered it.
     Operator,
     /// Its holder was drained by an operator, or leaves.
     Drain,
@@ -115,15 +115,15 @@ pub enum Why {
     Election,
     /// Its last holder took another role, and that one's former holder follows.
     Swap,
-    /// Its holder cannot serve it for load that was not foreseen.
+    /// Its holder cannot serve it because of load that was not foreseen.
     Bottleneck { figures: Figures },
     /// The bottleneck is over.
     Restored { figures: Figures },
 }
 
 impl Why {
-    /// Returns whether a role moves because of load: nobody ordered it, and no node's
-    /// death forced it.
+    /// Returns whether a role moves because of load: without an order, and without the
+    /// death of a node.
     pub fn is_for_load(&self) -> bool {
         match self {
             Why::Bottleneck { .. } | Why::Restored { .. } => true,
@@ -143,7 +143,7 @@ pub struct PastRoleChange {
     pub group: Group,
     pub role: Role,
     pub from: Option<NodeId>,
-    /// Who has it; `None` if nobody could.
+    /// The new holder; `None` if no node could take it.
     pub to: Option<NodeId>,
     pub why: Why,
     pub result: RoleChangeResult,
@@ -151,12 +151,12 @@ pub struct PastRoleChange {
     pub ended_ms: WallTime,
     pub epoch: Epoch,
     pub generation: u64,
-    /// Why it did not go as planned.
+    /// The reason why it did not go as planned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trouble: Option<String>,
 }
 
-/// What a change came to.
+/// The result of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RoleChangeResult {
@@ -164,7 +164,7 @@ pub enum RoleChangeResult {
     Done,
     /// The former holder has it again.
     Undone,
-    /// Nobody has it.
+    /// No node has it.
     Vacated,
 }
 

@@ -7,15 +7,15 @@ use serde::{Deserialize, Serialize};
 use super::{Figures, Message, RoleDocument, is_zero};
 use crate::id::{Epoch, Group, NodeId, Role};
 
-/// Who holds which managed role, and who could: the answer on
+/// Holders and candidates of the managed roles: the answer on
 /// [`crate::subjects::API_ROLES`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RolesView {
     pub v: u8,
-    /// Of the dispatcher that answers.
+    /// The epoch of the dispatcher that answers.
     pub epoch: Epoch,
     pub roles: BTreeMap<Role, ManagedRole>,
-    /// As it is stored, but for drained nodes that are left out.
+    /// The stored document, except for drained nodes that are left out.
     pub document: RoleDocument,
     /// Drained nodes that would have made the message too large.
     #[serde(default, skip_serializing_if = "is_zero")]
@@ -26,14 +26,14 @@ pub struct RolesView {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ManagedRole {
     pub group: Group,
-    /// How many nodes are to hold it.
+    /// The number of nodes that are to hold it.
     pub holders_wanted: u32,
-    /// The nodes that act in it, by their own word.
+    /// The nodes that report to act in it.
     pub acting: Vec<NodeId>,
-    /// Those that may be given it and are there.
+    /// The live nodes that may be given it.
     pub offered_by: Vec<NodeId>,
-    /// What is known of its holder's need to be relieved; empty for a role that
-    /// nobody judges.
+    /// Figures of the judge about its holder's need to be relieved; empty for a role that
+    /// is not judged.
     #[serde(default, skip_serializing_if = "Figures::is_empty")]
     pub judgement: Figures,
     /// Nodes that would have made the message too large; holders are left out last.
@@ -49,15 +49,15 @@ impl Message for RolesView {
     }
 }
 
-/// An order, sent on [`crate::subjects::API_ROLE_ORDER`]; answered with [`Done`] when
-/// it is carried out, and with an error's headers if it is not.
+/// An order, sent on [`crate::subjects::API_ROLE_ORDER`]; answered with [`Done`] when it
+/// is carried out, and with an error's headers if it is not.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RoleOrder {
     pub v: u8,
     pub order: RoleOrderKind,
 }
 
-/// What may be ordered.
+/// The kinds of orders.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RoleOrderKind {
@@ -88,7 +88,7 @@ impl Message for RoleOrder {
     }
 }
 
-/// It is done.
+/// Confirmation that the order is carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Done {
     pub v: u8,

@@ -43,7 +43,7 @@ pub(super) fn check(bytes: &[u8]) -> Result<(), Malformed> {
     }
 }
 
-/// Checks that JSON is not nested too deep; all else is the decoder's.
+/// Checks that JSON is not nested too deep; the decoder checks everything else.
 pub(super) fn check_json(bytes: &[u8]) -> Result<(), Malformed> {
     let (mut depth, mut is_text, mut is_escaped) = (0usize, false, false);
     for byte in bytes {

@@ -18,7 +18,7 @@ pub struct Status {
     pub dispatcher: String,
     pub epoch: Epoch,
     pub at_ms: WallTime,
-    /// What forecasts do to placement.
+    /// Effect of forecasts on placement.
     #[serde(default)]
     pub forecast_mode: ForecastMode,
     /// Sums over the whole fleet, on each page.
@@ -30,37 +30,37 @@ pub struct Status {
     pub roles: Vec<RoleStatus>,
     pub categories: Vec<CategoryStatus>,
     pub counters: Counters,
-    /// What is wrong around the dispatcher.
+    /// Lasting conditions around the dispatcher.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub troubles: Vec<Trouble>,
-    /// Whether the lease could not be renewed: nothing is sent until it can.
+    /// Whether the lease could not be renewed: nothing is sent until it is renewed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_lapsed: bool,
-    /// Why the streams could not be read, so that backlogs are missing.
+    /// The reason why the streams could not be read, so that backlogs are missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unread: Option<String>,
-    /// How many jobs are in ROLECAST_DEAD; `None` if that could not be read.
+    /// The number of jobs in ROLECAST_DEAD; `None` if that could not be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dead_letters: Option<u64>,
-    /// Whose heartbeats or outcomes were refused, the last first; a few of them.
+    /// Senders whose heartbeats or outcomes were refused, the last first; a few of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refused: Vec<RefusedSender>,
-    /// After what the next page goes on; `None` on the last one.
+    /// The entry after which the next page continues; `None` on the last one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<StatusCursor>,
 }
 
-/// Something that is wrong and that the dispatcher cannot mend by itself at once.
+/// A condition that is wrong and that the dispatcher cannot correct by itself at once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trouble {
-    /// What is troubled, such as `stream ROLECAST_JOBS`.
+    /// The part that is affected, such as `stream ROLECAST_JOBS`.
     pub what: String,
     pub why: String,
-    /// What to do about it.
+    /// The remedy.
     #[serde(default)]
     pub remedy: String,
     pub since_ms: WallTime,
-    /// How often it was reported.
+    /// The number of reports.
     #[serde(default)]
     pub count: u64,
 }
@@ -71,15 +71,15 @@ impl Message for Status {
     }
 }
 
-/// Who sent messages that were refused.
+/// A sender of messages that were refused.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RefusedSender {
     /// A node, or the subject of a message that named none.
     pub from: String,
     pub count: u64,
-    /// Why the last one was refused.
+    /// The reason why the last one was refused.
     pub why: String,
-    /// When that was.
+    /// The time of that refusal.
     pub at_ms: WallTime,
 }
 
@@ -89,46 +89,45 @@ pub struct NodeStatus {
     pub node: NodeId,
     pub roles: Vec<Role>,
     pub health: NodeHealth,
-    /// How long ago its last heartbeat came, in milliseconds.
+    /// The age of its last heartbeat, in milliseconds.
     pub heartbeat_age_ms: u64,
-    /// How long a message to it and its answer take, in microseconds; `None` if
-    /// it has not answered a ping yet.
+    /// The round trip of a message to it and its answer, in microseconds; `None` if it
+    /// has not answered a ping yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub round_trip_us: Option<u64>,
-    /// By how many milliseconds its clock is ahead of the dispatcher's; `None` if that is
-    /// not known.
+    /// The lead of its clock over the dispatcher's, in milliseconds; `None` if that is
+    /// unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clock_skew_ms: Option<i64>,
     #[serde(default, skip_serializing_if = "Labels::is_empty")]
     pub labels: Labels,
-    /// How fast one of its cores is, as declared.
+    /// Declared speed of one of its cores.
     #[serde(default)]
     pub speed: Speed,
-    /// The same as its jobs tell; and by how much jobs take longer there, lately,
-    /// than predicted.
+    /// Speed learned from its jobs; and recent measured over predicted run time of jobs
+    /// there.
     #[serde(default)]
     pub learned_speed: f64,
     #[serde(default)]
     pub feedback: f64,
     pub capacity: Resources,
     pub usage: Usage,
-    /// What is reserved for jobs sent and not yet ended.
+    /// Reservations for jobs that were sent and have not ended yet.
     pub reserved: Resources,
     pub jobs: u32,
     pub jobs_max: u32,
-    /// Jobs sent to it, and those that forecasts would have sent to it when asked
-    /// for advice only.
+    /// Jobs sent to it, and those that forecasts in advisory mode would have sent to it.
     #[serde(default)]
     pub sent: u64,
     #[serde(default)]
     pub advised: u64,
-    /// Jobs that forecasts kept away from it, of the decisions that were looked at:
-    /// by its last heartbeat it was the best node for them.
+    /// Jobs that forecasts kept away from it, of the decisions that were compared: by its
+    /// last heartbeat it was the best node for them.
     #[serde(default)]
     pub diverted: u64,
     pub completed: u64,
     pub failed: u64,
-    /// Categories that it gets one job at a time of only, after pauses.
+    /// Categories of which it gets only one job at a time, after pauses.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub distrusted: Vec<Distrust>,
     /// Whether `roles`, `labels` and `distrusted` are left out: with them the node alone
@@ -137,21 +136,21 @@ pub struct NodeStatus {
     pub is_cut: bool,
 }
 
-/// A category that a node is kept out of, because of how its jobs end there.
+/// A category that a node is kept out of, because of the ends of its jobs there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Distrust {
     pub category: Category,
     pub kind: DistrustKind,
     pub since_ms: WallTime,
-    /// What it said of the last one.
+    /// The reason that it reported for the last one.
     pub reason: String,
     /// Failed attempts there since one completed.
     pub failed_in_row: u32,
-    /// How long it waits between two attempts.
+    /// The pause between two attempts.
     pub pause_ms: u64,
 }
 
-/// Why a node is kept out of a category.
+/// The reason why a node is kept out of a category.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DistrustKind {
@@ -176,9 +175,9 @@ pub enum NodeHealth {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RoleStatus {
     pub role: Role,
-    /// How many nodes that take jobs hold it.
+    /// The number of nodes that take jobs and hold it.
     pub nodes: u32,
-    /// What will be missing at the first horizon at which something is; else zero.
+    /// The shortage at the first horizon with one; otherwise zero.
     #[serde(default)]
     pub shortage: Resources,
     /// That horizon, in seconds; `None` if nothing will be missing.
@@ -194,7 +193,7 @@ pub struct CategoryStatus {
     pub declared: bool,
     /// Roles that may run it, best first; empty means any.
     pub roles: Vec<Role>,
-    /// Jobs stored and not ended, those running included.
+    /// Jobs stored and not ended, including those that run.
     pub backlog: u64,
     pub waiting: u32,
     pub running: u32,
@@ -202,35 +201,36 @@ pub struct CategoryStatus {
     pub nodes_eligible: u32,
     /// Age of the oldest job not ended, in milliseconds.
     pub oldest_ms: Option<u64>,
-    /// Whether its first job has waited long, compared with how long jobs run.
+    /// Whether its first job has waited long, compared with the run time of jobs.
     #[serde(default)]
     pub late: bool,
     pub completed: u64,
     pub retried: u64,
     pub dead: u64,
     pub expired: u64,
-    /// What its jobs need, as declared and as learned.
+    /// Needs of its jobs, as declared and as learned.
     #[serde(default)]
     pub profile: ProfileView,
     /// Jobs expected to arrive per minute in the next 15; `None` before enough is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_per_minute: Option<f64>,
-    /// How many nodes cannot run it at the moment, by reason.
+    /// The number of nodes that cannot run it at the moment, by reason.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub obstacles: BTreeMap<String, u32>,
-    /// The labels that waiting jobs require, and how many jobs each; a few of them.
+    /// The labels that waiting jobs require, with the number of jobs for each; a few of
+    /// them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub required: BTreeMap<String, u32>,
     /// Its jobs in ROLECAST_DEAD, expired ones included; `None` if they are too many to
     /// be counted by category, or could not be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dead_letters: Option<u64>,
-    /// Whether `roles`, `obstacles` and `required` are left out, as with a node.
+    /// Whether `roles`, `obstacles` and `required` are left out, as for a node.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_cut: bool,
 }
 
-/// What was refused or repeated since the dispatcher started.
+/// Counts of refusals and repetitions since the dispatcher started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Counters {
@@ -238,23 +238,24 @@ pub struct Counters {
     pub heartbeats_refused: u64,
     pub outcomes_stale: u64,
     pub outcomes_malformed: u64,
-    /// Requests whose answer would have gone where only a dispatcher may publish.
+    /// Requests whose answer would have gone to a subject where only a dispatcher may
+    /// publish.
     pub requests_refused: u64,
     pub jobs_bounced: u64,
     pub jobs_lost_with_node: u64,
     pub jobs_redelivered: u64,
     /// Jobs that a node could not start.
     pub jobs_unable: u64,
-    /// How often a node was found to fail jobs that others complete.
+    /// Number of findings that a node fails jobs that others complete.
     pub nodes_distrusted: u64,
     /// Executions that ended after another had been recorded.
     pub duplicates: u64,
-    /// Decisions on which forecasts were asked for advice only.
+    /// Decisions with forecasts in advisory mode.
     pub advisory_decisions: u64,
     /// Those of them that would have chosen another node.
     pub advisory_diverted: u64,
-    /// Decisions that were compared with what the last heartbeats alone would have said:
-    /// those that were written down.
+    /// Decisions that were compared with a decision by the last heartbeats alone: those
+    /// that were recorded.
     pub compared: u64,
     /// Those of them in which forecasts chose another node.
     pub diverted: u64,
@@ -270,13 +271,13 @@ pub struct JobView {
     pub node: Option<NodeId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempt: Option<Attempt>,
-    /// When it may start at the earliest, if it is delayed.
+    /// The earliest start, if it is delayed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until_ms: Option<WallTime>,
-    /// Why it waits or what went wrong last.
+    /// The reason why it waits, or the last failure.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,
-    /// How many of its attempts failed, and how many were lost with their node.
+    /// The numbers of its attempts that failed, and that were lost with their node.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub failed: u32,
     #[serde(default, skip_serializing_if = "is_zero")]
@@ -292,7 +293,7 @@ impl Message for JobView {
     }
 }
 
-/// Where a job is.
+/// State of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum JobState {

@@ -44,7 +44,7 @@ impl Message for StatusRequest {
     }
 }
 
-/// A place in a status. It need not be taken: what would stand behind it comes next.
+/// A place in a status. It may be empty: the page starts with the next entry after it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum StatusCursor {
@@ -53,7 +53,7 @@ pub enum StatusCursor {
     Node(NodeId),
 }
 
-/// What there is in all, however little of it a page shows.
+/// Totals of the fleet, independent of the page.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Totals {
