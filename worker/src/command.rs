@@ -11,34 +11,36 @@ use rolecast_common::wire::OutcomeStatus;
 
 use crate::confinement::Confinement;
 
-/// Output kept of a command unless its category says otherwise: three quarters of what a
-/// NATS message holds unless configured. What is cut is of no use to who asked for it, and
-/// memory is taken only by output that there is. An object store would hold more, but
-/// needs rights to streams and inboxes that a worker need not have.
+/// Output kept of a command unless its category sets another limit: three quarters of a
+/// NATS message of default size. Output that is cut is of no use to its requester, and
+/// memory is taken only by output that exists. An object store would hold more, but needs
+/// rights to streams and inboxes that a worker need not have.
 pub const OUTPUT_MAX_DEFAULT: Bytes = Bytes::from_kib(768);
 /// The most output a category may keep: an outcome and its record must fit a message of
 /// 1 MiB with the reasons of failed attempts and everything else.
 pub const OUTPUT_MAX: Bytes = Bytes::from_kib(960);
-/// How much of the end of stderr becomes part of the reason.
+/// Bytes of the end of stderr that become part of the reason.
 pub const STDERR_TAIL: usize = 2048;
 
-/// Tells the worker to try the job again (`EX_TEMPFAIL` of sysexits.h).
+/// Exit code that asks the worker to try the job again (`EX_TEMPFAIL` of sysexits.h).
 const EXIT_RETRY: i32 = 75;
-/// The job's input is wrong (`EX_USAGE`, `EX_DATAERR`): trying again is no use.
+/// Exit codes for a wrong input of the job (`EX_USAGE`, `EX_DATAERR`): trying again is of
+/// no use.
 const EXIT_GIVE_UP: [i32; 2] = [64, 65];
 
-/// A program and how it is run, all from the worker's own configuration.
+/// A program and its settings, all from the worker's own configuration.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Command {
     /// An absolute path.
     pub program: PathBuf,
     pub arguments: Vec<String>,
-    /// Its whole environment, but for what describes the job.
+    /// Its whole environment, except for the variables that describe the job.
     pub environment: Vec<(String, OsString)>,
     pub directory: Option<PathBuf>,
     /// Output beyond this is read and dropped.
     pub output_max: usize,
-    /// What a job's command runs as and within; `None` is all that the worker itself is.
+    /// The user and limits of a job's command; `None` leaves it those of the worker
+    /// itself.
     pub confinement: Option<Confinement>,
 }
 
@@ -49,7 +51,7 @@ impl Command {
     }
 }
 
-/// Returns the variables that tell a command about its job.
+/// Returns the variables that describe its job to a command.
 pub fn job_environment(
     node: &NodeId,
     roles: &[Role],
@@ -70,16 +72,16 @@ pub fn job_environment(
     variables
 }
 
-/// How the reason of a job begins that this host is unable to run: its program cannot
+/// Beginning of the reason of a job that this host is unable to run: its program cannot
 /// be started, or there are no threads, processes or files left for it. The dispatcher
 /// counts that against the host, not against the job.
 pub const UNABLE: &str = "unable: ";
-/// What stands on stderr, with [`EXIT_CANNOT_RUN`], if the program could not be started.
+/// Text on stderr, with [`EXIT_CANNOT_RUN`], if the program could not be started.
 pub(crate) const CANNOT_RUN: &str = "rolecast-worker: cannot run ";
-/// What shells use for a command that cannot be run.
+/// Exit code of shells for a command that cannot be run.
 pub(crate) const EXIT_CANNOT_RUN: i32 = 127;
 
-/// How a process ended.
+/// The end of a process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Exit {
     Code(i32),
@@ -87,7 +89,7 @@ pub enum Exit {
     Signal(String),
 }
 
-/// Returns what the end of a command means for its job, and why.
+/// Returns the outcome of a job from the end of its command, with the reason.
 pub fn verdict(exit: &Exit, stderr_tail: &[u8]) -> (OutcomeStatus, String) {
     let (status, what) = match exit {
         Exit::Code(0) => return (OutcomeStatus::Completed, String::new()),
@@ -113,12 +115,13 @@ pub fn verdict(exit: &Exit, stderr_tail: &[u8]) -> (OutcomeStatus, String) {
     (status, format!("{what}: {said}"))
 }
 
-/// Returns why a command failed of which a process was killed at its limit of memory.
+/// Returns the reason of a failed command of which a process was killed at its limit of
+/// memory.
 pub fn out_of_memory(limit: Bytes, reason: &str) -> String {
     format!("memory_max of {limit} reached: {reason}")
 }
 
-/// Joins the lines of a text and drops what would disturb a log or a header.
+/// Joins the lines of a text and drops characters that would disturb a log or a header.
 pub fn one_line(text: &str) -> String {
     let lines: Vec<&str> = text
         .lines()
@@ -178,7 +181,7 @@ mod tests {
         assert_eq!(status, OutcomeStatus::Refused);
         let expected = "unable: cannot run /usr/bin/x: No such file or directory";
         assert_eq!(reason, expected);
-        // What a command itself says, or another exit code, is the job's failure.
+        // Text of the command itself, or another exit code, is the job's failure.
         let (status, _) = verdict(&Exit::Code(127), b"sh: 1: cannot run x: not found");
         assert_eq!(status, OutcomeStatus::Retry);
         assert_eq!(

@@ -28,7 +28,7 @@ const HOOK_LIMIT_DEFAULT: Duration = Duration::from_secs(3);
 /// interval must fit into a role's lease of 10 s.
 const HOOK_LIMIT_MAX: Duration = Duration::from_secs(4);
 const ENVIRONMENT_DEFAULT: [&str; 4] = ["PATH", "HOME", "LANG", "TZ"];
-/// Less than a program takes to start is a typing error.
+/// A limit below the memory that a program needs to start is a typing error.
 const MEMORY_MAX_MIN: Bytes = Bytes::from_mib(4);
 
 #[derive(Clone, Debug)]
@@ -38,31 +38,31 @@ pub struct Config {
     /// The managed roles that may be given to this node.
     pub offers: Vec<Role>,
     pub hook: Option<Hook>,
-    /// Where the epoch is kept over restarts, if roles are offered.
+    /// Directory in which the epoch is kept over restarts, if roles are offered.
     pub state_directory: Option<PathBuf>,
     pub labels: Labels,
     pub speed: Speed,
     pub scope: Scope,
     pub jobs_max: u32,
     pub grace: Duration,
-    /// Whether a heartbeat is sent at once when what others use changes much.
+    /// Whether a heartbeat is sent at once when the use by others changes much.
     pub heartbeat_on_change: bool,
     pub capacity: Capacity,
     pub categories: BTreeMap<Category, Service>,
     pub nats: Settings,
 }
 
-/// The program that is told when the roles of the node change.
+/// The program that is run when the roles of the node change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hook {
     pub program: PathBuf,
     pub arguments: Vec<String>,
     pub environment: Vec<(String, std::ffi::OsString)>,
-    /// How long it may take before it is killed.
+    /// Time limit, after which it is killed.
     pub limit: Duration,
 }
 
-/// What a node has to give, where the system's own word is not to be taken.
+/// Capacity of a node, where it replaces the system's own figures.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Capacity {
     pub cpu: Option<Cores>,
@@ -71,7 +71,7 @@ pub struct Capacity {
     pub disk: Option<BytesPerSecond>,
 }
 
-/// How the jobs of one category are run.
+/// Settings for the jobs of one category.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Service {
     pub limits: Limits,
@@ -79,7 +79,7 @@ pub struct Service {
 }
 
 impl Config {
-    /// Reads a configuration, or says everything that is wrong with it.
+    /// Reads a configuration, or returns all mistakes in it.
     pub fn read(text: &str) -> Result<Self, Mistakes> {
         let config = settings::read(text, read_root)?;
         Ok(config.expect("what is missing is a mistake"))
@@ -156,7 +156,7 @@ fn read_node(root: &mut Table<'_>) -> Option<NodeId> {
     node
 }
 
-/// Returns the node id that the host name makes.
+/// Returns the node id made of the host name.
 pub(crate) fn host_node() -> Option<NodeId> {
     let name = nix::unistd::gethostname().ok()?;
     node_of_host(name.to_str()?)
@@ -256,7 +256,7 @@ fn read_scope(root: &mut Table<'_>) -> Option<Scope> {
 /// With two they share the core with them, and placement still sees how busy it is.
 const SLOTS_PER_CORE: f64 = 2.0;
 
-/// Returns the most jobs at once by the cores that are configured, else by those that this
+/// Returns the most jobs at once by the configured cores, otherwise by those that this
 /// program may use.
 #[allow(
     clippy::cast_possible_truncation,
@@ -294,7 +294,7 @@ fn read_capacity(table: &mut Table<'_>) -> Capacity {
     capacity
 }
 
-/// Reads as whom jobs run; `None` is the worker's own user.
+/// Reads the user that jobs run as; `None` is the worker's own user.
 fn read_user(table: &mut Table<'_>) -> Option<User> {
     let name: String = table.get("run_as")?;
     match surroundings::find_user(&name) {

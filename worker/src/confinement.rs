@@ -8,15 +8,15 @@ use std::path::PathBuf;
 
 use rolecast_common::unit::{Bytes, Cores};
 
-/// What is added to a worker's `oom_score_adj` for its jobs: as if each used half of all
+/// Addition to a worker's `oom_score_adj` for its jobs: as if each used half of all
 /// memory more, so that where memory runs out the kernel kills a job and not the worker.
 const OOM_SCORE_MORE: i32 = 500;
 const OOM_SCORE_MAX: i32 = 1000;
-/// How long a period of `cpu.max` is: the kernel's default.
+/// Length of a period of `cpu.max`: the kernel's default.
 const CPU_PERIOD_US: f64 = 100_000.0;
 /// The smallest share of a core: the kernel takes no quota below a millisecond.
 pub const CPU_MAX_MIN: f64 = 0.01;
-/// As nice as a process may be.
+/// The largest nice value of a process.
 pub const NICE_MAX: u8 = 19;
 
 /// A user of this host.
@@ -31,17 +31,17 @@ pub struct User {
     pub shell: PathBuf,
 }
 
-/// What a command runs as and within.
+/// User and limits of a command.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Confinement {
     /// Without one it runs as the worker's own user.
     pub user: Option<User>,
-    /// How much nicer than the worker it is; 0 is as nice.
+    /// Its nice value relative to the worker's; 0 is the same.
     pub nice: u8,
     pub limits: GroupLimits,
 }
 
-/// What a control group holds a command to.
+/// Limits of a control group.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct GroupLimits {
     /// The most memory that all its processes use together.
@@ -62,14 +62,14 @@ impl GroupLimits {
         memory.into_iter().chain(cpu)
     }
 
-    /// Returns what is written to which file of a group, and whether the file must be there.
+    /// Returns the settings of the group's files, and whether each file must be there.
     pub fn settings(&self) -> Vec<Setting> {
         let mut settings = Vec::new();
         if let Some(memory) = self.memory_max {
             settings.push(Setting::required("memory.max", memory.get().to_string()));
-            // Else the limit only moves what is above it to the swap.
+            // Otherwise the limit only moves the excess to the swap.
             settings.push(Setting::optional("memory.swap.max", "0".to_owned()));
-            // Half a job is none: all of it is killed, and its end tells that.
+            // Half a job is of no use: all of it is killed, and its end reports that.
             settings.push(Setting::optional("memory.oom.group", "1".to_owned()));
         }
         if let Some(cores) = self.cpu_max {
@@ -81,12 +81,12 @@ impl GroupLimits {
     }
 }
 
-/// One file of a control group and what is written to it.
+/// One file of a control group and the text that is written to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Setting {
     pub file: &'static str,
     pub value: String,
-    /// Kernels lack some of them.
+    /// Whether the file must be there; kernels lack some of them.
     pub is_required: bool,
 }
 
@@ -107,8 +107,8 @@ impl Setting {
     }
 }
 
-/// Returns the `oom_score_adj` of jobs whose worker has this one: that of a worker which
-/// is spared more than others is not for its jobs.
+/// Returns the `oom_score_adj` of jobs whose worker has this one: special protection of a
+/// worker is not for its jobs.
 pub fn oom_score(own: i32) -> i32 {
     (own.max(0) + OOM_SCORE_MORE).min(OOM_SCORE_MAX)
 }
@@ -121,7 +121,7 @@ pub fn parse_oom_kills(text: &str) -> u64 {
         .unwrap_or(0)
 }
 
-/// What a process takes on before it becomes a command, in this order.
+/// Steps of a process before it becomes a command, in this order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Steps {
     /// The file that the process writes itself to, to be in a control group.
@@ -133,7 +133,7 @@ pub struct Steps {
     pub secrets: Vec<PathBuf>,
 }
 
-/// The numbers of a user, which are all that the system knows of one.
+/// The numbers of a user, by which the system knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ids {
     pub uid: u32,

@@ -21,7 +21,7 @@ impl Job {
         self.assignment.job()
     }
 
-    /// Returns which execution of the job this is, counted from 1.
+    /// Returns the number of this execution of the job, counted from 1.
     pub fn attempt(&self) -> Attempt {
         self.assignment.attempt()
     }
@@ -30,7 +30,8 @@ impl Job {
         self.assignment.category()
     }
 
-    /// Returns when the job is no longer wanted; the worker stops it then.
+    /// Returns the time after which the job is no longer wanted; the worker stops it
+    /// then.
     pub fn deadline(&self) -> Option<WallTime> {
         self.deadline
     }
@@ -52,7 +53,7 @@ impl Job {
     }
 }
 
-/// Why a handler could not do its job, and whether another try makes sense.
+/// The reason why a handler could not do its job, and whether another try is useful.
 ///
 /// Any standard error becomes one by `?` and means: try again.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,7 +63,7 @@ pub struct JobError {
 }
 
 impl JobError {
-    /// The job may succeed another time.
+    /// Returns an error for a job that may succeed another time.
     pub fn retry(reason: impl Into<String>) -> Self {
         Self {
             status: OutcomeStatus::Retry,
@@ -70,7 +71,7 @@ impl JobError {
         }
     }
 
-    /// The job can never succeed.
+    /// Returns an error for a job that can never succeed.
     pub fn give_up(reason: impl Into<String>) -> Self {
         Self {
             status: OutcomeStatus::GiveUp,

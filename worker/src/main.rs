@@ -129,7 +129,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Marks an error that the operator mends in the configuration.
+/// Marks an error that the operator corrects in the configuration.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot use the configuration {0}")]
 struct BadConfig(String);
@@ -166,7 +166,7 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
     start_runtime()?.block_on(async { worker.run_until(shutdown_signals()?).await })
 }
 
-/// Says once where this worker's login can be seen.
+/// Warns once where this worker's login is visible.
 fn warn_of_visible_login(config: &Config, url: Option<&str>) {
     if url.is_some_and(has_secret) {
         tracing::warn!(
@@ -197,7 +197,8 @@ fn run_record(record: Record) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Commands have threads of their own, so one is enough for everything else.
+/// Starts a runtime of one thread: commands have threads of their own, so one is enough
+/// for everything else.
 fn start_runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -212,7 +213,7 @@ fn read_config(path: &Path) -> anyhow::Result<Config> {
 }
 
 fn start_log(format: LogFormat) {
-    // What the client library says about connections is logged here already.
+    // Connection events of the client library are logged here already.
     let default = || EnvFilter::new("info,async_nats=warn");
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| default());
     let log = tracing_subscriber::fmt()

@@ -9,7 +9,7 @@ use rolecast_common::unit::Resources;
 /// The names of the columns.
 pub(crate) const HEADER: &str = "time,cpu,memory,network,disk\n";
 
-/// Which moments have a line: multiples of a distance in seconds.
+/// The moments that have a line: multiples of a distance in seconds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Grid {
     every: u64,
@@ -23,14 +23,14 @@ impl Grid {
         Self { every, last: None }
     }
 
-    /// Returns the first moment that is not before `now`, in milliseconds from then.
+    /// Returns the time until the first moment that is not before `now`, in milliseconds.
     pub(crate) fn wait_millis(&self, now: WallTime) -> u64 {
         let every = self.every.saturating_mul(1000);
         now.as_millis().next_multiple_of(every) - now.as_millis()
     }
 
-    /// Returns the moment nearest to `now`, in seconds, unless it was returned
-    /// before: a late look, or a clock set back.
+    /// Returns the moment nearest to `now`, in seconds, unless it was returned before: a
+    /// late call, or a clock set back.
     pub(crate) fn take(&mut self, now: WallTime) -> Option<u64> {
         let every = self.every.saturating_mul(1000);
         let number = now.as_millis().saturating_add(every / 2) / every;

@@ -163,7 +163,8 @@ fn a_command_becomes_another_user_without_a_way_back() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_leashed_command_dies_with_a_worker_that_is_killed() {
-    // Another user's process forgets the wish to die, so that is tried where it can be.
+    // Another user's process forgets the parent-death signal, so that is tested where it
+    // can be.
     let step = match nix::unistd::geteuid().is_root() {
         true => "user=60001:60001:60001",
         false => "nice=1",
@@ -187,7 +188,7 @@ fn a_leashed_command_dies_with_a_worker_that_is_killed() {
     assert!(start.elapsed() < Duration::from_secs(10));
 }
 
-/// Starts a worker and waits until it has found no NATS.
+/// Starts a worker and waits until it has failed to find NATS.
 fn unconnected(mut command: Command) -> (Running, BufReader<ChildStderr>) {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("worker.toml");

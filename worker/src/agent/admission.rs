@@ -18,10 +18,11 @@ use rolecast_common::wire::{Admission, AdmissionVerdict};
 use super::output::{Event, Output};
 use super::{Agent, Phase};
 
-/// Three heartbeats of the other one that may be there, which is what it takes at most to
-/// tell it from one that has just ended, with the time between them (derived).
+/// Three heartbeats of another start that may exist, with the time between them: the most
+/// it takes to distinguish it from one that has just ended (derived).
 pub(super) const JOIN_PATIENCE: Duration = Duration::from_secs(3);
-/// How often a worker that starts sends a heartbeat: often, for it waits for an answer.
+/// Interval between the heartbeats of a worker that starts: short, because it waits for
+/// an answer.
 pub(super) const JOIN_INTERVAL: Duration = Duration::from_millis(250);
 
 impl Agent {
@@ -75,7 +76,7 @@ impl Agent {
         }));
         self.turned_away = Some(reason);
         self.drain(now, out);
-        // Without a time of grace: its jobs are the other one's to run.
+        // Without a grace time: its jobs are the other one's to run.
         if matches!(self.phase, Phase::Draining { .. }) {
             self.phase = Phase::Draining { until: now.time };
         }

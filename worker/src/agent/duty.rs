@@ -15,22 +15,23 @@ use crate::usage::has_moved;
 
 pub(super) const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(1);
 const HEARTBEAT_INTERVAL_MS: u32 = 1000;
-/// How far apart heartbeats that tell a change are at least: load that swings
-/// all the time costs four messages a second and no more.
+/// The least distance between heartbeats that report a change: load that swings all the
+/// time costs four messages a second and no more.
 pub(super) const CHANGE_INTERVAL: Duration = Duration::from_millis(250);
-/// How far one of them is from any heartbeat before it at least.
+/// The least distance of one of them from any heartbeat before it.
 pub(super) const CHANGE_DISTANCE: Duration = Duration::from_millis(100);
-/// What outcomes given back last may take to be confirmed before the program
-/// ends anyway: one loss of a message and its repetition.
+/// Time for outcomes given back last to be confirmed before the program ends anyway: one
+/// loss of a message and its repetition.
 pub(super) const LEAVE_TIMEOUT: Duration = Duration::from_secs(2);
-/// What a draining worker without jobs stays for: jobs that were on their way
-/// when it said so are handed back and not lost. Far above a round trip.
+/// Time that a draining worker without jobs stays: jobs that were on their way when it
+/// reported that it drains are handed back and not lost. Far above a round trip.
 pub(super) const LINGER: Duration = Duration::from_millis(250);
-/// What one stays for that has managed roles: their hook, of at most 4 s, and the
-/// dispatcher's word that others may have them. Without it they wait for the lease.
+/// Time that one with managed roles stays: for their hook, of at most 4 s, and for the
+/// dispatcher's confirmation that others may have the roles. Without it others wait for
+/// the lease.
 pub(super) const RELEASE_WAIT: Duration = Duration::from_secs(6);
-/// What of a heartbeat is not left to the jobs in hand: the most roles, categories and
-/// labels that a node may have need 30 KiB.
+/// Part of a heartbeat that is not available to the jobs in hand: the most roles,
+/// categories and labels that a node may have need 30 KiB.
 const HEARTBEAT_ROOM: usize = 32 * 1024;
 
 impl Agent {
@@ -70,8 +71,8 @@ impl Agent {
         out.push(Output::Event(Event::Draining { running }));
     }
 
-    /// A worker that has given up its roles, and was told that this is known, need
-    /// not wait for it.
+    /// Ends the wait of a worker that has given up its roles, once it is confirmed that
+    /// this is known.
     pub(super) fn shorten_linger(&mut self, now: Time) {
         if self.roles.is_free() {
             self.linger_until = self.linger_until.min(now + LINGER);
@@ -108,7 +109,7 @@ impl Agent {
         }
     }
 
-    /// Notes the use, and tells it early if others moved it much since the last
+    /// Records the use, and reports it early if others changed it much since the last
     /// heartbeat.
     pub(super) fn take_usage(&mut self, now: Time, usage: Usage) {
         self.usage = usage;
@@ -172,7 +173,7 @@ impl Agent {
             Phase::Draining { .. } => false,
             Phase::Leaving { until } => until <= now,
         };
-        // A hook that tells the service that it leads no more is never cut short.
+        // A hook that tells the service to stop leading is never cut short.
         let has_released = self.linger_until <= now;
         if !has_released || !self.is_empty() && !is_over {
             return;
@@ -212,7 +213,7 @@ impl Agent {
             speed: self.params.speed,
             capacity: self.params.capacity,
             usage: self.usage,
-            // Nobody hears a job that is sent now.
+            // Nobody listens for a job that is sent now.
             jobs_max: if joining { 0 } else { self.params.jobs_max },
             categories: categories
                 .map(|(category, limits)| (category.clone(), limits.jobs_max))

@@ -8,7 +8,7 @@ use rolecast_common::id::Role;
 use rolecast_common::time::WallTime;
 use rolecast_common::wire::{Admission, JobUsage, OutcomeStatus, RoleAssignment, Usage};
 
-/// Something that happened outside.
+/// An event from outside.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Input {
     /// A job arrived.
@@ -19,22 +19,22 @@ pub enum Input {
     Confirmed { batch: u64 },
     /// No dispatcher listened when this batch was sent.
     Unheard { batch: u64 },
-    /// A dispatcher says whether a start of this node may use its name.
+    /// A dispatcher reports whether a start of this node may use its name.
     Admission(Admission),
-    /// A dispatcher says which managed roles this node is to have.
+    /// A dispatcher assigns the managed roles that this node is to have.
     Roles(RoleAssignment),
-    /// The hook is over; if it failed or was killed, why.
+    /// The hook is over; with the reason if it failed or was killed.
     HookEnded {
         run: HookRun,
         result: Result<(), String>,
     },
     /// The use of the node was measured.
     Usage(Usage),
-    /// A dispatcher that takes the lead wants to know at once what is in hand.
+    /// A dispatcher that takes the lead asks for the jobs in hand at once.
     ReportAsked,
-    /// The connection was made anew; what was sent before it may be lost.
+    /// The connection was made anew; messages sent before it may be lost.
     Connected,
-    /// The longest message that the server takes is another one.
+    /// The longest message that the server takes has changed.
     MaxPayload(usize),
     /// Take no more jobs and leave; a second one ends the grace time at once.
     Drain,
@@ -42,12 +42,12 @@ pub enum Input {
     Tick,
 }
 
-/// A job that the dispatcher wants run here.
+/// A job that the dispatcher sends here to run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Offer {
     pub assignment: Assignment,
     pub deadline: Option<WallTime>,
-    /// How long it may run by the dispatcher's configuration.
+    /// The time limit of its category in the dispatcher's configuration.
     pub time_limit: Option<Duration>,
     /// The roles in one of which this node must act; empty means any.
     pub roles: Vec<Role>,
@@ -77,7 +77,7 @@ impl HookRun {
     }
 }
 
-/// How an execution ended.
+/// The end of an execution.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ended {
     pub run: Run,

@@ -48,14 +48,14 @@ use outcomes::Ledger;
 use roles::Roles;
 use settled::Settled;
 
-/// A heartbeat that is asked for follows the last one after this long at the soonest.
+/// The least time between the last heartbeat and one on request.
 const REPORT_INTERVAL_MIN: Duration = Duration::from_millis(100);
 
-/// Unconfirmed outcomes kept; further jobs are dropped unanswered, and come
-/// again when the dispatcher does. Four times what may be in hand.
+/// Unconfirmed outcomes kept; further jobs are dropped unanswered, and are redelivered
+/// when the dispatcher is back. Four times what may be in hand.
 const UNCONFIRMED_MAX: usize = 4096;
 
-/// What the agent is from start to end.
+/// Constant settings of the agent.
 #[derive(Clone, Debug)]
 pub struct Params {
     pub node: NodeId,
@@ -67,15 +67,15 @@ pub struct Params {
     /// The most jobs at once.
     pub jobs_max: u32,
     pub categories: BTreeMap<Category, Limits>,
-    /// How long running jobs may take once the worker drains.
+    /// Time for running jobs to finish once the worker drains.
     pub grace: Duration,
-    /// Whether a heartbeat is sent at once when what others use changes much.
+    /// Whether a heartbeat is sent at once when the use by others changes much.
     pub heartbeat_on_change: bool,
     /// The longest message that the server takes.
     pub max_payload: usize,
 }
 
-/// What the jobs of one category may take.
+/// Limits of the jobs of one category.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// The most jobs of the category at once.
@@ -83,9 +83,9 @@ pub struct Limits {
     pub time_limit: Option<Duration>,
 }
 
-/// One attempt at one submission of a job; a later assignment of it is the
-/// same execution. A dead job that is retried keeps its id and starts again
-/// from attempt 1, so its place in the stream tells the submissions apart.
+/// One attempt at one submission of a job; a later assignment of it is the same
+/// execution. A dead job that is retried keeps its id and starts again from attempt 1, so
+/// its position in the stream distinguishes the submissions.
 #[derive(Clone, Debug)]
 struct Execution(Assignment);
 
@@ -119,29 +119,29 @@ impl Hash for Execution {
 #[derive(Debug)]
 struct Running {
     assignment: Assignment,
-    /// The category it was started for, whatever later assignments say.
+    /// The category it was started for; later assignments do not change it.
     category: Category,
     started: WallTime,
-    /// When it is stopped, and why.
+    /// The time when it is stopped, with the reason.
     limit: Option<(Time, String)>,
     verdict: Verdict,
 }
 
-/// What the end of a running execution will mean.
+/// Meaning of the end of a running execution.
 #[derive(Debug)]
 enum Verdict {
-    /// What the execution itself says.
+    /// The result of the execution itself.
     Its,
     /// It ran too long and was stopped.
     Overdue(String),
-    /// It was given back while it ran; its end changes nothing.
+    /// It was given back while it ran; its end has no effect.
     HandedBack,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    /// It waits for a dispatcher's word whether its name is free. None that knows of such
-    /// words is there if none has come until then.
+    /// It waits for a dispatcher's answer whether its name is free. If none has arrived
+    /// until then, there is no dispatcher that sends such answers.
     Joining {
         until: Time,
     },
@@ -162,9 +162,9 @@ enum Phase {
 pub struct Agent {
     params: Params,
     phase: Phase,
-    /// Why it is to end, if a dispatcher refuses it.
+    /// The reason why it is to end, if a dispatcher refuses it.
     turned_away: Option<String>,
-    /// How long a drained worker stays at least.
+    /// The earliest time at which a drained worker leaves.
     linger_until: Time,
     roles: Roles,
     usage: Usage,
@@ -172,22 +172,23 @@ pub struct Agent {
     running: BTreeMap<Run, Running>,
     by_execution: HashMap<Execution, Run>,
     by_category: BTreeMap<Category, u32>,
-    /// When running executions are stopped, earliest first.
+    /// Times at which running executions are stopped, earliest first.
     limits: BTreeSet<(Time, Run)>,
     ledger: Ledger,
     settled: Settled,
     heartbeat_sequence: u64,
     heartbeat_due: Time,
-    /// When the last one was sent, and the use that it told.
+    /// The time when the last one was sent, and the use in it.
     heartbeat_sent: (Time, Usage),
-    /// When the last one that tells a change was due.
+    /// The time when the last one that reports a change was due.
     change_due: Time,
 }
 
 impl Agent {
     pub fn new(now: Now, params: Params) -> Self {
-        // Batches of an earlier boot must not be taken for ours: a millisecond
-        // is worth more numbers than a worker can use in it.
+        // Batches of an earlier boot must not be mistaken for ours: a millisecond is
+        // worth more
+        // numbers than a worker can use in it.
         let batch_first = now.wall.as_millis().saturating_mul(1 << 10);
         Self {
             phase: Phase::Joining {
@@ -212,7 +213,7 @@ impl Agent {
         }
     }
 
-    /// Takes an input and says what is to be done.
+    /// Takes an input and adds the resulting commands to `out`.
     pub fn handle(&mut self, now: Now, input: Input, out: &mut Vec<Output>) {
         self.advance_roles(now.time, out);
         match input {
@@ -232,7 +233,7 @@ impl Agent {
                 self.heartbeat_due = now.time;
             }
             Input::ReportAsked => {
-                // Whoever asks all the time does not get more than this.
+                // Requests without pause do not get more than this.
                 let soonest = self.heartbeat_sent.0 + REPORT_INTERVAL_MIN;
                 let due = soonest.max(now.time);
                 self.heartbeat_due = self.heartbeat_due.min(due);
@@ -288,8 +289,8 @@ impl Agent {
         }
     }
 
-    /// Returns whether the execution is running, unconfirmed or lately settled;
-    /// its outcome then goes to where the newest assignment wants it.
+    /// Returns whether the execution is running, unconfirmed or lately settled; its
+    /// outcome then goes to where the newest assignment wants it.
     fn is_known(&mut self, execution: &Execution, newest: &Assignment) -> bool {
         if let Some(run) = self.by_execution.get(execution) {
             let running = self.running.get_mut(run);
@@ -310,7 +311,7 @@ impl Agent {
         true
     }
 
-    /// Returns why the job cannot be run here and now.
+    /// Returns the reason why the job cannot be run here and now.
     fn objection(&self, now: Now, offer: &Offer) -> Option<String> {
         let category = offer.assignment.category();
         let Some(limits) = self.params.categories.get(category) else {
@@ -399,7 +400,7 @@ impl Agent {
         });
     }
 
-    /// Returns when an execution that starts at `now` is stopped, and why.
+    /// Returns when an execution that starts at `now` is stopped, and the reason.
     fn limit(
         &self,
         now: Now,
@@ -423,7 +424,7 @@ impl Agent {
     }
 
     fn end(&mut self, ended: Ended, out: &mut Vec<Output>) {
-        // An execution ends once; a second word about it is ignored.
+        // An execution ends once; a second report of its end is ignored.
         let Some(running) = self.running.remove(&ended.run) else {
             return;
         };
@@ -485,7 +486,7 @@ impl Agent {
         }
     }
 
-    /// Takes on and drops roles, and says so at once.
+    /// Takes on and drops roles, and reports it at once.
     fn move_roles(&mut self, now: Time, out: &mut Vec<Output>) {
         if self.roles.advance(now, out) {
             self.heartbeat_due = now;

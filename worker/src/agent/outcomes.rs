@@ -22,25 +22,25 @@ use rolecast_common::wire::{Outcome, OutcomeBatch, OutcomeStatus, VERSION};
 use super::Execution;
 use super::output::{Event, Output};
 
-/// Unconfirmed batches at once: enough to fill the way to the dispatcher and
-/// back, few enough that a busy worker's outcomes gather into large batches.
+/// Unconfirmed batches at once: enough to fill the way to the dispatcher and back, few
+/// enough that a busy worker's outcomes gather into large batches.
 const BATCHES_MAX: usize = 4;
 /// Outcomes in a batch; from there on the cost per outcome hardly falls (measured).
 const BATCH_COUNT_MAX: usize = 64;
-/// How long a confirmation may take: far above any round trip, below the time
-/// in which a person gets impatient (guessed).
+/// Time limit for a confirmation: far above any round trip, below the time in which a
+/// person gets impatient (guessed).
 const CONFIRM_TIMEOUT: Duration = Duration::from_secs(2);
 const RETRY_MIN: Duration = Duration::from_millis(500);
 const RETRY_MAX: Duration = Duration::from_secs(5);
 /// The most bytes of several outcomes in one message: beyond it the cost of a
 /// message no longer matters, and a lost one costs much to repeat.
 const BATCH_LEN_MAX: usize = 256 * 1024;
-/// What an outcome takes in a batch besides its output, reason and the names in its
+/// Bytes of an outcome in a batch besides its output, reason and the names in its
 /// assignment: 196 bytes of keys and numbers, 37 of the assignment (derived).
 const OUTCOME_OVERHEAD: usize = 256;
-/// What is left in a message beside an outcome: its record, which the dispatcher stores,
-/// has the names and times of the job too, some 350 bytes. Records that have failed
-/// attempts as well may be longer, and are cut by the dispatcher.
+/// Bytes that are left in a message beside an outcome: its record, which the dispatcher
+/// stores, has the names and times of the job too, some 350 bytes. Records that have
+/// failed attempts as well may be longer, and are cut by the dispatcher.
 const ROOM: usize = 1024;
 /// The most bytes of a reason in an outcome whose output is cut; a thousand characters
 /// are kept of any.
@@ -62,9 +62,9 @@ pub(super) struct Ledger {
 #[derive(Debug)]
 struct Batch {
     outcomes: Arc<OutcomeBatch>,
-    /// How often it was sent.
+    /// Number of times it was sent.
     tries: u32,
-    /// When it is sent (again).
+    /// The time when it is sent (again).
     due: Time,
 }
 
@@ -87,7 +87,7 @@ impl Ledger {
         self.waiting.push_back(outcome);
     }
 
-    /// Takes the length of the longest message that the server takes.
+    /// Sets the length of the longest message that the server takes.
     pub(super) fn limit(&mut self, max_payload: usize) {
         self.outcome_len_max = outcome_len_max(max_payload);
         self.batch_len_max = BATCH_LEN_MAX.min(max_payload / 2);
@@ -134,8 +134,8 @@ impl Ledger {
             .map(assignment)
     }
 
-    /// Takes the newest assignment of an execution that ran here; `false` if
-    /// there is none unconfirmed.
+    /// Stores the newest assignment of an execution that ran here; `false` if there is
+    /// none unconfirmed.
     pub(super) fn update(&mut self, execution: &Execution, newest: &Assignment) -> bool {
         if !self.ran.contains(execution) {
             return false;
@@ -156,8 +156,8 @@ impl Ledger {
         true
     }
 
-    /// Forgets that this execution was refused: it is offered again, so the
-    /// dispatcher has heard, and a repetition would refuse the new offer.
+    /// Forgets that this execution was refused: it is offered again, so the dispatcher
+    /// has received the refusal, and a repetition would refuse the new offer.
     pub(super) fn forget_refusals(&mut self, execution: &Execution) {
         if self.ran.len() == self.outcome_count() {
             return;
@@ -174,7 +174,8 @@ impl Ledger {
             .retain(|_, batch| !batch.outcomes.outcomes.is_empty());
     }
 
-    /// Returns the outcomes of a batch, which are the dispatcher's from here on.
+    /// Returns the outcomes of a batch, which the dispatcher is responsible for from here
+    /// on.
     pub(super) fn confirm(&mut self, number: u64) -> Option<Vec<Outcome>> {
         let batch = self.batches.remove(&number)?;
         let outcomes = Arc::unwrap_or_clone(batch.outcomes).outcomes;
@@ -233,7 +234,7 @@ impl Ledger {
         }
     }
 
-    /// Takes the next batch out of those waiting: at least one outcome.
+    /// Takes the next batch from the waiting outcomes: at least one.
     fn gather(&mut self, out: &mut Vec<Output>) -> OutcomeBatch {
         let mut len = 0;
         let mut count = 0;
@@ -259,7 +260,8 @@ impl Ledger {
     }
 }
 
-/// A server that takes only short messages still gets the half of one.
+/// Returns the most bytes of an outcome: also of a server that takes only short messages
+/// the half of one.
 fn outcome_len_max(max_payload: usize) -> usize {
     max_payload.saturating_sub(ROOM).max(max_payload / 2)
 }
@@ -280,7 +282,7 @@ fn cut(outcome: &mut Outcome, len_max: usize) -> bool {
     true
 }
 
-/// Returns how long to wait after this many tries.
+/// Returns the delay after this many tries.
 fn retry_delay(tries: u32) -> Duration {
     // Beyond this exponent the delay is at its maximum anyway.
     let exponent = tries.saturating_sub(1).min(8);

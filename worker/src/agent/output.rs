@@ -9,10 +9,10 @@ use rolecast_common::wire::{Heartbeat, OutcomeBatch};
 
 use super::input::{HookRun, Run};
 
-/// An order to the shell; carrying it out late or twice does no harm.
+/// A command to the shell; carrying it out late or twice does no harm.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Output {
-    /// Run the job just offered; say `Ended` exactly once, whatever happens.
+    /// Run the job just offered; send `Ended` exactly once, whatever happens.
     Start {
         run: Run,
         assignment: Assignment,
@@ -26,13 +26,14 @@ pub enum Output {
         batch: u64,
         outcomes: Arc<OutcomeBatch>,
     },
-    /// Keep this epoch where the next start finds it, before anything that follows.
+    /// Store this epoch where the next start finds it, before anything that follows.
     KeepEpoch(Epoch),
-    /// Tell the user's service: these were the roles, these are. Kill it at its limit,
-    /// with all that it started; say `HookEnded` exactly once, whatever happens.
+    /// Notify the user's service of the old and the new roles. Kill the hook at its
+    /// limit, with all processes that it started; send `HookEnded` exactly once, whatever
+    /// happens.
     Hook {
         run: HookRun,
-        /// Empty if nothing was told before.
+        /// Empty if there was no hook before.
         old: Vec<Role>,
         new: Vec<Role>,
     },
@@ -40,15 +41,15 @@ pub enum Output {
     Heartbeat(Box<Heartbeat>),
     /// Listen for jobs, before anything that follows.
     Listen,
-    /// Everything is done that could be: end the program.
+    /// Everything possible is done: end the program.
     Exit,
-    /// End the program, and say that it failed and why.
+    /// End the program with an error and its reason.
     Fail(String),
-    /// Tell the operator.
+    /// Report an event to the operator.
     Event(Event),
 }
 
-/// Why a role assignment was not taken.
+/// The reason why a role assignment was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RoleObjection {
     #[error("it is older than what this node has seen")]
@@ -63,10 +64,10 @@ pub enum RoleObjection {
     TooLate,
 }
 
-/// What an operator may want to know.
+/// An event that may concern an operator.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
-    /// A job was not taken.
+    /// A job was refused.
     Refused {
         assignment: Assignment,
         reason: String,
@@ -75,7 +76,8 @@ pub enum Event {
     Dropped { assignment: Assignment },
     /// An execution ran into its time limit or deadline.
     Overdue { run: Run, reason: String },
-    /// An outcome was longer than any message may be: so much of its output is kept.
+    /// An outcome was longer than any message may be: only this much of its output is
+    /// kept.
     OutputCut {
         assignment: Assignment,
         whole: usize,
@@ -87,8 +89,8 @@ pub enum Event {
         outcomes: usize,
         tries: u32,
     },
-    /// A confirmation of no batch of ours: late, or meant for another worker
-    /// that uses the same node id.
+    /// A confirmation of no batch of ours: late, or meant for another worker that uses
+    /// the same node id.
     UnknownBatch { batch: u64 },
     /// The roles that this node acts in have changed.
     Roles {
@@ -96,7 +98,7 @@ pub enum Event {
         generation: u64,
         roles: Arc<[Role]>,
     },
-    /// A role assignment was not taken.
+    /// A role assignment was refused.
     RolesRefused {
         epoch: Epoch,
         generation: u64,
@@ -104,16 +106,16 @@ pub enum Event {
     },
     /// The hook failed; a role that it was to bring is not taken on.
     HookFailed { generation: u64, reason: String },
-    /// The dispatcher that holds the lease leads under an epoch below the one followed here,
-    /// of which the bucket knows nothing.
+    /// The dispatcher that holds the lease leads under an epoch below the one followed
+    /// here, which the bucket does not know.
     EpochRefuted { kept: Epoch, led: Epoch },
     /// Another worker has the name of this node.
     TurnedAway { reason: String },
     /// No more jobs are taken.
     Draining { running: usize },
-    /// The grace time is over; the rest was given back.
+    /// The grace time is over; the remaining jobs were given back.
     HandedBack { count: usize },
-    /// The program ends; outcomes nobody confirmed are lost to the dispatcher,
-    /// and their jobs will run again.
+    /// The program ends; outcomes that were not confirmed are lost to the dispatcher, and
+    /// their jobs will run again.
     Leaving { unconfirmed: usize },
 }

@@ -35,17 +35,17 @@ const LEASE_MAX: Duration = Duration::from_secs(60);
 /// Heartbeats remembered, to date their answers: those of a lease of 10 s when use
 /// changes all the time, and more.
 const SENT_MAX: usize = 128;
-/// The longest text of a failed hook that is told on.
+/// The longest text of a failed hook that is reported.
 const REASON_LEN_MAX: usize = 200;
 
-/// What the roles of a node are from start to end.
+/// Constant settings of the roles of a node.
 #[derive(Clone, Debug, Default)]
 pub struct RoleParams {
     /// The roles that are held always.
     pub fixed: Vec<Role>,
     /// The managed roles that may be given to this node.
     pub offers: Vec<Role>,
-    /// How long the hook may take before it is killed; `None` if there is no hook.
+    /// Time limit of the hook, after which it is killed; `None` if there is no hook.
     pub hook_limit: Option<Duration>,
     /// The largest epoch that earlier boots have seen.
     pub epoch: Epoch,
@@ -57,31 +57,31 @@ pub(super) struct Roles {
     params: RoleParams,
     boot: BootId,
     epoch: Epoch,
-    /// The epoch of the dispatcher that said last that there was never such an epoch.
+    /// The epoch of the dispatcher that last reported that there was never such an epoch.
     refuted_by: Option<Epoch>,
     /// The newest assignment taken.
     wish: Wish,
-    /// Until when each role of the wish is held.
+    /// The time until which each role of the wish is held.
     leases: BTreeMap<Role, Time>,
     /// Roles of the wish that this node could not take on.
     refused: BTreeSet<Role>,
     /// Roles that a failed hook may have brought: the next one takes them back.
     retract: BTreeSet<Role>,
-    /// What the hook has said; before the first one, nothing.
+    /// Roles of the last hook; `None` before the first one.
     told: Option<BTreeSet<Role>>,
-    /// What it acts in; a part of what was told.
+    /// Roles that it acts in; a part of `told`.
     acting: BTreeSet<Role>,
     hook: Option<Hook>,
     hook_next: HookRun,
-    /// Why it could not take on what it refused last.
+    /// The reason of the last refusal to take on a role.
     refusal: String,
     failure: Option<RoleFailure>,
     assigned: RoleVersion,
-    /// Heartbeats of this boot, oldest first: number and when it was sent.
+    /// Heartbeats of this boot, oldest first: number and time of sending.
     sent: VecDeque<(u64, Time)>,
     /// Whether the worker leaves, and gives all of them up.
     is_released: bool,
-    /// Fixed roles and those it acts in, for everyone who asks.
+    /// Fixed roles and those it acts in, for all readers.
     shown: Arc<[Role]>,
 }
 
@@ -97,7 +97,7 @@ struct Hook {
     run: HookRun,
     old: BTreeSet<Role>,
     new: BTreeSet<Role>,
-    /// Of the wish that it is for.
+    /// The generation of the wish that it is for.
     generation: u64,
 }
 
@@ -154,14 +154,14 @@ impl Roles {
         self.params.fixed.contains(role) || self.acting.contains(role) && is_leased
     }
 
-    /// Returns whether no managed role is held or promised, nor a hook under way.
+    /// Returns whether no managed role is held or promised, and no hook is under way.
     pub(super) fn is_free(&self) -> bool {
         let is_told = self.told.as_ref().is_some_and(|told| !told.is_empty());
         self.hook.is_none() && !is_told && (self.wish.roles.is_empty() || self.leases.is_empty())
     }
 
-    /// Notes an epoch; returns whether it is not below the largest seen, nor one that no
-    /// dispatcher can have come to.
+    /// Records an epoch; returns whether it is not below the largest seen, and can be an
+    /// epoch of a dispatcher.
     pub(super) fn see(&mut self, epoch: Epoch, out: &mut Vec<Output>) -> bool {
         if epoch > self.epoch && self.epoch.may_reach(epoch) {
             self.epoch = epoch;
@@ -170,8 +170,9 @@ impl Roles {
         epoch == self.epoch
     }
 
-    /// Takes a dispatcher's word that there was never the epoch `refuted`; returns whether
-    /// that is the one followed here, and news. It is followed all the same.
+    /// Records a dispatcher's report that there was never the epoch `refuted`; returns
+    /// whether that is the one followed here, and the report is new. The epoch is
+    /// followed all the same.
     pub(super) fn note_refuted(&mut self, by: Epoch, refuted: Epoch) -> bool {
         let is_news = refuted == self.epoch && by < refuted && self.refuted_by != Some(by);
         if is_news {
@@ -180,7 +181,7 @@ impl Roles {
         is_news
     }
 
-    /// Notes that a heartbeat is sent.
+    /// Records that a heartbeat is sent.
     pub(super) fn note_sent(&mut self, now: Time, sequence: u64) {
         if self.params.offers.is_empty() {
             return;
@@ -191,7 +192,7 @@ impl Roles {
         self.sent.push_back((sequence, now));
     }
 
-    /// Takes an assignment, or says why not; [`Roles::advance`] acts upon it.
+    /// Takes an assignment, or returns why not; [`Roles::advance`] acts upon it.
     pub(super) fn take(
         &mut self,
         now: Time,
@@ -248,7 +249,7 @@ impl Roles {
         self.is_released = true;
     }
 
-    /// Takes note that a hook is over; a second word about it changes nothing.
+    /// Records that a hook is over; a second report of it has no effect.
     pub(super) fn end_hook(
         &mut self,
         run: HookRun,
@@ -281,7 +282,7 @@ impl Roles {
         self.told = Some(hook.old.union(&hook.new).cloned().collect());
     }
 
-    /// Returns when [`Roles::advance`] has something to do by itself.
+    /// Returns when [`Roles::advance`] has something to do without an input.
     pub(super) fn next_deadline(&self) -> Option<Time> {
         if self.told.is_none() && self.hook.is_none() {
             return Some(Time::ZERO);
@@ -290,8 +291,8 @@ impl Roles {
         held.min().map(|until| self.ends(*until))
     }
 
-    /// Does what is due: drops roles whose lease runs out or that are not wanted,
-    /// and tells the hook. Returns whether a heartbeat should say what came of it.
+    /// Does what is due: drops roles whose lease ends or that are not wanted, and starts
+    /// the hook. Returns whether a heartbeat should report the result.
     pub(super) fn advance(&mut self, now: Time, out: &mut Vec<Output>) -> bool {
         let before = (self.assigned, self.failure.clone());
         let wanted = self.wanted(now);
@@ -308,7 +309,7 @@ impl Roles {
         is_shown || before != (self.assigned, self.failure.clone())
     }
 
-    /// Returns the roles that may be acted in.
+    /// Returns the roles that the node may act in.
     fn wanted(&self, now: Time) -> BTreeSet<Role> {
         let held = self.leases.iter();
         let held = held.filter(|(role, until)| {
@@ -317,10 +318,10 @@ impl Roles {
         held.map(|(role, _)| role.clone()).collect()
     }
 
-    /// Returns what the hook should have said: what it has, as far as it is still
-    /// wanted, and what is wanted and leaves the time for two hooks. Once a hook must run
-    /// nothing else is kept either: one that runs holds up the hook that takes a role
-    /// back, and that one would be over after the lease.
+    /// Returns the roles that the hook should report: those it has reported, as far as
+    /// they are still wanted, and those that are wanted and leave the time for two hooks.
+    /// Once a hook must run nothing else is kept either: a running hook delays the hook
+    /// that takes a role back, and that one would be over after the lease.
     fn target(&self, now: Time, wanted: &BTreeSet<Role>) -> BTreeSet<Role> {
         let Some(told) = &self.told else {
             return BTreeSet::new();
@@ -339,7 +340,7 @@ impl Roles {
         target.into_iter().filter(is_long).collect()
     }
 
-    /// Returns when a role is no more acted in whose lease ends then.
+    /// Returns when acting in a role ends whose lease ends at `until`.
     fn ends(&self, until: Time) -> Time {
         let limit = self.params.hook_limit.unwrap_or_default();
         Time::ZERO + until.since(Time::ZERO + limit)
@@ -354,7 +355,8 @@ impl Roles {
         }
         let run = self.hook_next;
         self.hook_next = run.next();
-        // Before the first hook the service was told nothing, whatever it believes.
+        // Before the first hook the service was not notified of any role, whatever it
+        // believes.
         let before = if self.told.is_some() {
             self.with_fixed(&old)
         } else {
@@ -373,7 +375,7 @@ impl Roles {
         });
     }
 
-    /// Everything that can be done for the wish is done.
+    /// Records that everything that can be done for the wish is done.
     fn settle(&mut self, held: BTreeSet<Role>) {
         let RoleVersion { epoch, generation } = self.wish.version;
         self.failure = (!self.refused.is_empty()).then(|| RoleFailure {

@@ -12,8 +12,8 @@ use super::outcomes::{assignment, has_run};
 
 /// Slots, one for each sequence that many apart: as many as may be in hand.
 const SLOTS: usize = 1024;
-/// The longest output remembered, so that all slots together stay at 8 MiB. A
-/// job with more runs again.
+/// The longest output remembered, so that all slots together stay at 8 MiB. A job with
+/// more output runs again.
 const OUTPUT_LEN_MAX: usize = 8 * 1024;
 
 #[derive(Debug)]
@@ -38,7 +38,7 @@ impl Settled {
             return;
         }
         if !outcome.output.is_empty() {
-            // A copy, for the output may be a small part of a large buffer.
+            // A copy, because the output may be a small part of a large buffer.
             outcome.output.0 = Bytes::copy_from_slice(&outcome.output.0);
         }
         let slot = slot(assignment(&outcome));

@@ -20,7 +20,7 @@ use crate::config::{Capacity, GRACE_DEFAULT, default_jobs_max, host_node};
 use crate::job::{Job, JobError};
 use crate::usage::Scope;
 
-/// Everything wrong with how a worker was built.
+/// All mistakes in the construction of a worker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mistakes(Vec<String>);
 
@@ -32,7 +32,7 @@ impl fmt::Display for Mistakes {
     }
 }
 
-/// Collects what a worker is; [`Builder::build`] checks all of it.
+/// Collects the settings of a worker; [`Builder::build`] checks all of them.
 #[derive(Debug)]
 pub struct Builder {
     node: Option<NodeId>,
@@ -73,7 +73,7 @@ impl Builder {
         }
     }
 
-    /// Names this worker; without it the host name does.
+    /// Names this worker; the default is made of the host name.
     pub fn node(mut self, name: &str) -> Self {
         self.node = self.note(NodeId::new(name));
         self
@@ -87,7 +87,7 @@ impl Builder {
         self
     }
 
-    /// Adds a role that the dispatcher may give to the node, for as long as it says.
+    /// Adds a role that the dispatcher may assign to the node for a lease.
     pub fn offer(mut self, name: &str) -> Self {
         if let Some(role) = self.new_role(name) {
             self.offers.push(role);
@@ -95,8 +95,8 @@ impl Builder {
         self
     }
 
-    /// Says where the largest epoch seen is kept over restarts, if roles are offered
-    /// [default: where the system wants it].
+    /// Sets the directory that keeps the largest epoch seen over restarts, if roles are
+    /// offered [default: the system's place for such state].
     pub fn state_directory(mut self, directory: impl Into<PathBuf>) -> Self {
         self.state_directory = Some(directory.into());
         self
@@ -110,14 +110,14 @@ impl Builder {
         Some(role)
     }
 
-    /// Says what the node is, for jobs that ask for it.
+    /// Adds a label of the node, for jobs that require it.
     pub fn label(mut self, name: &str, value: &str) -> Self {
         let inserted = self.labels.insert(name, value);
         self.note(inserted);
         self
     }
 
-    /// Sets how fast one core is, relative to a usual one of the fleet.
+    /// Sets the speed of one core, relative to a usual one of the fleet.
     pub fn speed(mut self, speed: f64) -> Self {
         if let Some(speed) = self.note(Speed::new(speed)) {
             self.speed = speed;
@@ -136,8 +136,8 @@ impl Builder {
         self.handle_within(category, None, None, handler)
     }
 
-    /// Like [`Builder::handle`], with at most `max_jobs` jobs of the category
-    /// at once and, if given, a time after which one is stopped and has failed.
+    /// Like [`Builder::handle`], with at most `max_jobs` jobs of the category at once
+    /// and, if given, a time limit at which a job is stopped and has failed.
     pub fn handle_within<H, F, T>(
         mut self,
         category: &str,
@@ -180,45 +180,45 @@ impl Builder {
         self
     }
 
-    /// Sets how long running jobs may take once the worker is to end.
+    /// Sets the time for running jobs to finish once the worker is to end.
     pub fn grace(mut self, grace: Duration) -> Self {
         self.grace = grace;
         self
     }
 
-    /// Sets whether a heartbeat is sent at once when what others use changes
-    /// much; by default it is.
+    /// Sets whether a heartbeat is sent at once when the use by others changes much; by
+    /// default it is.
     pub fn heartbeat_on_change(mut self, is_on: bool) -> Self {
         self.heartbeat_on_change = is_on;
         self
     }
 
-    /// Sets what the node has to give, where the system is not to be asked.
+    /// Sets the capacity of the node, where it replaces the system's figures.
     pub fn capacity(mut self, capacity: Capacity) -> Self {
         self.capacity = capacity;
         self
     }
 
-    /// Sets what the reported use covers; by default the host.
+    /// Sets the scope of the reported use; by default the host.
     pub fn usage_scope(mut self, scope: Scope) -> Self {
         self.scope = scope;
         self
     }
 
-    /// Sets where NATS is; without it the worker asks localhost. See
+    /// Sets the address of NATS; without it the worker connects to localhost. See
     /// `rolecast_common::nats::nats_settings` for the places the `nats` command reads.
     pub fn nats(mut self, settings: Settings) -> Self {
         self.nats = settings;
         self
     }
 
-    /// Sets how long the first connection may take; by default a minute.
+    /// Sets the time limit of the first connection; by default a minute.
     pub fn connect_timeout(mut self, limit: Duration) -> Self {
         self.connect_timeout = limit;
         self
     }
 
-    /// Checks everything and returns the worker, or all that is wrong.
+    /// Checks everything and returns the worker, or all mistakes.
     pub fn build(mut self) -> Result<Worker, Mistakes> {
         if self.node.is_none() && self.mistakes.is_empty() {
             self.node = host_node();

@@ -43,13 +43,13 @@ use crate::confinement::Steps;
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 /// The first look after the pipes closed: by then a command has mostly ended.
 const LOOK_INTERVAL_MIN: Duration = Duration::from_millis(1);
-/// What a command has to end in good order.
+/// Time for a command to end in good order.
 const KILL_DELAY: Duration = Duration::from_secs(5);
 const DRAIN_TIMEOUT: Duration = Duration::from_millis(500);
 /// One read; as much as a pipe holds.
 const READ_LEN: usize = 64 * 1024;
 
-/// How a running command is told to stop.
+/// Requests to stop a running command.
 #[derive(Debug, Default)]
 pub(super) struct Stop(AtomicU8);
 
@@ -73,7 +73,7 @@ impl Stop {
 #[derive(Debug)]
 pub(super) struct Task {
     pub(super) command: Arc<Command>,
-    /// What tells the command about its job.
+    /// Variables that describe the job to the command.
     pub(super) variables: Vec<(&'static str, String)>,
     pub(super) payload: Bytes,
     pub(super) stop: Arc<Stop>,
@@ -112,7 +112,7 @@ pub(super) fn run(task: Task) -> Finished {
     };
     let child = match spawn(&task, group.as_ref()) {
         Ok(child) => child,
-        // All of the command is this host's configuration, and none of it the job's.
+        // The command is this host's configuration alone, and no part of it the job's.
         Err(error) => return Finished::unable(&objection(&task.command, &error)),
     };
     let id = child.id();
@@ -145,11 +145,11 @@ fn make_group(task: &Task) -> anyhow::Result<Option<JobGroup>> {
     groups.create(&limits).map(Some)
 }
 
-/// Returns why the command could not be started.
+/// Returns the reason why the command could not be started.
 fn objection(command: &Command, error: &std::io::Error) -> String {
     let program = command.program.display();
     match &command.directory {
-        // The system's error does not say which of the two is missing.
+        // The system's error does not show which of the two is missing.
         Some(directory) if !directory.is_dir() => {
             let directory = directory.display();
             format!("cannot run {program}: its directory {directory} is not there")
@@ -208,7 +208,7 @@ fn cpu(ended: &ResUse) -> Duration {
 struct Keeper {
     child: Child,
     group: Pid,
-    /// What tells the command, and those that it starts, about its job.
+    /// Variables that describe the job to the command and to those that it starts.
     variables: Vec<(&'static str, String)>,
     stdin: Option<ChildStdin>,
     unsent: Bytes,
@@ -219,8 +219,8 @@ struct Keeper {
     stderr: Option<ChildStderr>,
     tail: Tail,
     buffer: Vec<u8>,
-    /// What it moved to and from disks, with those of its descendants that it
-    /// waited for; zero if that is not told.
+    /// Bytes that it moved to and from disks, with those of its descendants that it
+    /// waited for; zero if unknown.
     disk_bytes: u64,
     /// The strongest signal sent.
     signalled: u8,
@@ -260,7 +260,7 @@ impl Keeper {
     fn keep(&mut self, stop: &Stop) -> std::io::Result<ResUse> {
         let mut look_interval = LOOK_INTERVAL_MIN;
         let ended = loop {
-            // The system tells it of a command that ended until it is waited for.
+            // The system reports it for a command that ended until it is waited for.
             if let Some(moved) = processes::disk_of_ended(self.group) {
                 self.disk_bytes = moved.get();
             }
@@ -275,8 +275,9 @@ impl Keeper {
             self.exchange(look_interval);
             look_interval = (look_interval * 2).min(LOOK_INTERVAL);
         };
-        // The group's number stays taken as long as one member is left. If none
-        // is, nothing can have got it in the meantime: numbers go round first.
+        // The group's number stays taken as long as one member is left. If none is,
+        // nothing can
+        // have got it in the meantime: numbers are used in turn first.
         let _ = killpg(self.group, Signal::SIGKILL);
         if self.signalled != STOP_NOT {
             escaped::end(self.group, &self.variables);
@@ -308,7 +309,7 @@ impl Keeper {
         self.kill_at.get_or_insert(now + KILL_DELAY);
         // Before the group: without its parents it is harder to find.
         escaped::signal(self.group, &self.variables, signal);
-        // The group may be gone already, which is what is wanted.
+        // The group may be gone already, which is the aim.
         let _ = killpg(self.group, signal);
     }
 
@@ -322,10 +323,10 @@ impl Keeper {
         let streams = streams.into_iter().flatten();
         let mut waits: Vec<PollFd<'_>> =
             streams.map(|(fd, flags)| PollFd::new(fd, flags)).collect();
-        // A whole millisecond at least, or the last one would be spent turning.
+        // At least a whole millisecond, or the last one would be spent in a busy loop.
         let timeout = timeout.max(Duration::from_millis(1));
         let timeout = PollTimeout::try_from(timeout).unwrap_or(PollTimeout::MAX);
-        // A signal may interrupt the wait; then the caller looks around once more.
+        // A signal may interrupt the wait; then the caller checks once more.
         let ready = poll(&mut waits, timeout).unwrap_or(0);
         if ready > 0 {
             self.feed();

@@ -16,7 +16,7 @@ pub(super) struct EpochFile {
 }
 
 impl EpochFile {
-    /// Removes the file of this node; returns its path and what it held, if it was there.
+    /// Removes the file of this node; returns its path and contents, if it was there.
     pub(super) fn forget(directory: &Path, node: &NodeId) -> anyhow::Result<(PathBuf, String)> {
         let path = directory.join(format!("{node}.epoch"));
         let name = || format!("{}: cannot be removed", path.display());
@@ -25,13 +25,13 @@ impl EpochFile {
         Ok((path, held.trim().to_owned()))
     }
 
-    /// Opens the file of this node, and returns what it holds; zero if there is none.
+    /// Opens the file of this node, and returns its epoch; zero if there is none.
     pub(super) fn open(directory: &Path, node: &NodeId) -> anyhow::Result<(Self, Epoch)> {
         let path = directory.join(format!("{node}.epoch"));
         let name = || format!("{}: cannot be used to keep the epoch", path.display());
         fs::create_dir_all(directory).with_context(name)?;
         let epoch = match fs::read_to_string(&path) {
-            // What a power cut may leave of it.
+            // A power cut may leave an empty file.
             Ok(text) if text.is_empty() => Epoch::default(),
             Ok(text) => text.trim().parse().map(Epoch::new).with_context(name)?,
             Err(error) if error.kind() == ErrorKind::NotFound => Epoch::default(),
@@ -43,14 +43,14 @@ impl EpochFile {
             path.display()
         );
         let file = Self { path };
-        // Said now rather than when a role is to be taken on.
+        // An error is reported here rather than when a role is to be taken on.
         file.keep(epoch)?;
         Ok((file, epoch))
     }
 
     /// Writes a new file and renames it. It is not synced: that can take seconds, in
-    /// which nothing else is done, and a host that lost its power is away for longer
-    /// than any role's lease.
+    /// which nothing else is done, and a host that lost its power is away for longer than
+    /// any role's lease.
     pub(super) fn keep(&self, epoch: Epoch) -> anyhow::Result<()> {
         let new = self.path.with_extension("epoch.new");
         let write = || {
@@ -62,8 +62,8 @@ impl EpochFile {
     }
 }
 
-/// Forgets the largest epoch that the node of this configuration has seen; returns in which
-/// file it was, and what that held.
+/// Forgets the largest epoch that the node of this configuration has seen; returns the
+/// path of its file, and the contents.
 pub fn forget_epoch(config: &Config) -> anyhow::Result<(PathBuf, String)> {
     let directory = config.state_directory.as_deref();
     let directory = directory.context("without a state_directory no epoch is kept")?;

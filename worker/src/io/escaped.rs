@@ -18,11 +18,11 @@ const ROUNDS_MAX: usize = 5;
 #[cfg(target_os = "linux")]
 const MARKS: [&str; 3] = ["ROLECAST_JOB_ID", "ROLECAST_ATTEMPT", "ROLECAST_NODE"];
 
-/// Sends a signal to what belongs to the command and is not in its group.
+/// Sends a signal to the processes of the command that are not in its group.
 #[cfg(target_os = "linux")]
 pub(super) fn signal(group: Pid, variables: &[(&'static str, String)], signal: Signal) {
     for id in find(group, variables) {
-        // It may be gone already, which is what is wanted.
+        // It may be gone already, which is the aim.
         let _ = nix::sys::signal::kill(id, signal);
     }
 }

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// Ended commands remembered between two samples. Only a sampler that hangs
-/// lets them pile up, and then their use is lost, not the worker.
+/// Ended commands remembered between two samples. Only while a sampler hangs do they
+/// accumulate, and then their use is lost, not the worker.
 const ENDED_MAX: usize = 64 * 1024;
 
 #[derive(Debug, Default)]
@@ -22,7 +22,7 @@ pub(super) struct Gauge {
 #[derive(Debug, Default)]
 pub(super) struct Commands {
     pub(super) running: BTreeSet<u32>,
-    /// Since the last sample, with the CPU time they used.
+    /// Commands that ended since the last sample, with the CPU time they used.
     pub(super) ended: Vec<(u32, Duration)>,
 }
 

@@ -25,10 +25,10 @@ use crate::usage::cgroup;
 
 /// The leaf that the worker itself is in.
 const OWN: &str = "rolecast-worker";
-/// How the leaves of jobs begin.
+/// Beginning of the names of the leaves of jobs.
 const JOB: &str = "job-";
-/// How often it is tried to remove a leaf whose processes were killed, each time when the
-/// kernel says that something changed or after 50 ms; guessed, and the next start tries too.
+/// Number of tries to remove a leaf whose processes were killed, each after a notice of
+/// the kernel or after 50 ms; guessed, and the next start tries too.
 const REMOVALS_MAX: usize = 20;
 const REMOVAL_WAIT_MS: u8 = 50;
 
@@ -151,7 +151,7 @@ fn remove_left(base: &Path) {
     }
 }
 
-/// Ends what is in a group and removes it.
+/// Ends all processes of a group and removes it.
 fn remove(directory: &Path) -> io::Result<()> {
     let mut events = File::open(directory.join("cgroup.events")).ok();
     let mut tries = 0;
@@ -166,7 +166,7 @@ fn remove(directory: &Path) -> io::Result<()> {
         tries += 1;
         end(directory);
         if let Some(events) = &mut events {
-            // What was read last is what a change is a change of.
+            // A change is reported relative to the last read.
             events.rewind()?;
             events.read_to_string(&mut String::new())?;
             let _ = poll(
@@ -181,7 +181,7 @@ fn end(directory: &Path) {
     if fs::write(directory.join("cgroup.kill"), "1").is_ok() {
         return;
     }
-    // Before Linux 5.14.
+    // Kernels before Linux 5.14.
     let processes = fs::read_to_string(directory.join("cgroup.procs")).unwrap_or_default();
     for id in processes.lines().filter_map(|line| line.parse().ok()) {
         let _ = kill(Pid::from_raw(id), Signal::SIGKILL);

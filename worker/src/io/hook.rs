@@ -15,10 +15,10 @@ use crate::agent::HookRun;
 use crate::command::Command;
 use crate::config;
 
-/// What a hook is told on its standard output is nobody's to read.
+/// Nobody reads the standard output of a hook.
 const OUTPUT_MAX: usize = 0;
 
-/// A run that is over; why it failed, if it did.
+/// A run that is over; with the reason if it failed.
 pub(super) type Ended = (HookRun, Result<(), String>);
 
 #[derive(Clone, Debug)]
@@ -35,7 +35,7 @@ impl Hook {
             environment: hook.environment,
             directory: None,
             output_max: OUTPUT_MAX,
-            // It acts for the worker, upon services of the host.
+            // It acts for the worker, on services of the host.
             confinement: None,
         };
         Self {
@@ -44,8 +44,8 @@ impl Hook {
         }
     }
 
-    /// Starts it on a thread of its own, and kills it with all its children at its
-    /// limit. `ended` is told exactly once.
+    /// Starts it on a thread of its own, and kills it with all its children at its limit.
+    /// `ended` receives exactly one message.
     pub(super) fn start(
         &self,
         run: HookRun,
@@ -62,7 +62,7 @@ impl Hook {
             variables: Vec::new(),
             payload: Bytes::new(),
             stop: Arc::clone(&stop),
-            // What it uses is no job's.
+            // Its use belongs to no job.
             gauge: Arc::new(Gauge::default()),
             leash: Arc::clone(leash),
         };
@@ -82,7 +82,7 @@ impl Hook {
                 (false, true) => Err(format!("killed after {} ms", limit.as_millis())),
                 (false, false) => Err(finished.reason),
             };
-            // Nobody listens only if the worker ends.
+            // Nobody receives this only if the worker ends.
             let _ = sender.send((run, result));
         };
         let thread = std::thread::Builder::new().name("hook".to_owned());

@@ -14,23 +14,23 @@ use crate::confinement::Steps;
 #[cfg(target_os = "linux")]
 pub use linux::run_if_leashed;
 
-/// Marks a process that is to become a command. It is not an option people use.
+/// Marks a process that is to become a command. It is not an option for people.
 const MARK: &str = "__become";
-/// Stands before the command; without one the process only shows that it could.
+/// Precedes the command; without one the process only shows that it could become one.
 const COMMAND: &str = "--";
-/// What a process says that could become a command.
+/// Output of a process that could become a command.
 pub(super) const READY: &str = "ready\n";
 
-/// How commands are started.
+/// Settings for the start of commands.
 #[derive(Debug, Default)]
 pub(super) struct Leash {
-    /// Whether they are on a leash; else nothing confines them.
+    /// Whether commands are on a leash; otherwise nothing confines them.
     pub(super) is_on: bool,
-    /// Where those with limits get control groups.
+    /// Control groups for the commands with limits.
     pub(super) groups: Option<Groups>,
 }
 
-/// Where there are no leashes, nothing asks for one.
+/// Does nothing: where there are no leashes, nothing asks for one.
 #[cfg(not(target_os = "linux"))]
 pub fn run_if_leashed() {}
 
@@ -45,7 +45,7 @@ pub(super) fn command(program: &std::path::Path, steps: &Steps, is_leashed: bool
     command
 }
 
-/// Returns the command that takes the steps, says [`READY`] and waits for its end.
+/// Returns the command that takes the steps, prints [`READY`] and waits for its end.
 pub(super) fn rehearsal(steps: &Steps) -> Command {
     own_program(steps)
 }
@@ -101,7 +101,7 @@ mod linux {
         eprintln!("{reason}");
     }
 
-    /// Does not return but to say why it could not.
+    /// Returns only to report why it failed.
     fn become_command(mut arguments: impl Iterator<Item = OsString>) -> String {
         let parent = arguments
             .next()
@@ -151,7 +151,7 @@ mod linux {
             fs::write(file, "0").map_err(because("it cannot join its control group"))?;
         }
         if let Some(score) = steps.oom_score {
-            // Where the kernel does not take it, the job runs all the same.
+            // If the kernel refuses it, the job runs all the same.
             let _ = fs::write("/proc/self/oom_score_adj", score.to_string());
         }
         if steps.nice > 0 {
@@ -166,7 +166,7 @@ mod linux {
             .try_for_each(|path| must_not_read(path))
     }
 
-    /// Changes for good: no way back is left, and no capability.
+    /// Changes the user for good: no way back is left, and no capability.
     fn change_user(user: &Ids) -> Result<(), String> {
         let advice = "the worker may not run jobs as another user: run it as root, or with the \
              capabilities CAP_SETUID, CAP_SETGID and CAP_KILL";
@@ -179,7 +179,7 @@ mod linux {
         if uid.is_root() {
             return Ok(());
         }
-        // One that was not root keeps what it had.
+        // A process that was not root keeps what it had.
         rustix::thread::clear_ambient_capability_set().map_err(because("capabilities"))?;
         let none = CapabilitySets {
             effective: CapabilitySet::empty(),
@@ -191,7 +191,7 @@ mod linux {
 
     fn must_not_read(path: &Path) -> Result<(), String> {
         let mut options = OpenOptions::new();
-        // A pipe would be waited for.
+        // Opening a pipe would wait for its other end.
         options.read(true).custom_flags(OFlag::O_NONBLOCK.bits());
         let Ok(file) = options.open(path) else {
             return Ok(());

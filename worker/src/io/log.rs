@@ -7,10 +7,10 @@ use rolecast_common::time::Time;
 
 use crate::agent::Event;
 
-/// A worker's lines of one kind in ten seconds.
+/// Limit of a worker's lines of one kind in ten seconds.
 type Limit = lines::Limit<10>;
 
-/// What may come with every message and must not become a line each.
+/// Log of events that may occur with every message and must not become a line each.
 #[derive(Debug, Default)]
 pub(super) struct Log {
     refused: Limit,
@@ -23,17 +23,17 @@ pub(super) struct Log {
     malformed: Limit,
 }
 
-/// How soon a line of a kind that goes on and on may follow the last one; it doubles
-/// with each, up to once in ten minutes: enough to find it in any hour of a log.
+/// The least distance between lines of a lasting condition; it doubles with each line, up
+/// to ten minutes: enough to find the condition in any hour of a log.
 const FADING_MIN: Duration = Duration::from_secs(10);
 const FADING_MAX: Duration = Duration::from_secs(600);
 
 /// Lets ever fewer lines pass, and the first one again after a time without any.
 #[derive(Debug, Default)]
 struct Fading {
-    /// When the last line of this kind was wanted.
+    /// The time when the last line of this kind was requested.
     wanted: Time,
-    /// When the next may be written, and how long after the last that is.
+    /// The earliest time of the next line, and its distance from the last one.
     next: Time,
     distance: Duration,
     suppressed: u64,
@@ -56,7 +56,7 @@ impl Fading {
 }
 
 impl Log {
-    /// Tells of a message that is not what its subject says.
+    /// Logs a message that does not match its subject.
     pub(super) fn malformed(&mut self, now: Time, subject: &str, reason: &str) {
         if let Some(suppressed) = self.malformed.pass(now) {
             tracing::warn!(event = "message_malformed", subject, reason, suppressed);
@@ -72,7 +72,8 @@ impl Log {
             Event::Repeated { .. } => &mut self.repeated,
             Event::UnknownBatch { .. } => &mut self.unknown_batch,
             Event::RolesRefused { .. } => {
-                // Each heartbeat is answered, so what is wrong with one is wrong each second.
+                // Each heartbeat is answered, so a fault of one answer occurs each
+                // second.
                 if let Some(suppressed) = self.roles_refused.pass(now) {
                     write(event, suppressed);
                 }
@@ -181,7 +182,7 @@ mod tests {
         }
         let expected = [(0, 0), (10, 9), (30, 19), (70, 39), (150, 79), (310, 159)];
         assert_eq!(passed, expected);
-        // What comes again after a calm is news.
+        // A line after a calm is new again.
         let later = start + second * 600 + FADING_MAX;
         assert!(fading.pass(later).is_some());
         assert!(fading.pass(later + FADING_MIN).is_some());

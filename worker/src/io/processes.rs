@@ -55,13 +55,14 @@ mod linux {
             parse_stat(&String::from_utf8_lossy(&text), self.units)
         }
 
-        /// Returns the bytes moved to and from disks; zero where it is not told.
+        /// Returns the bytes moved to and from disks; zero if the system does not report
+        /// them.
         pub(in super::super) fn disk(&mut self, id: u32) -> Bytes {
             read_disk(id)
         }
     }
 
-    /// Returns what a child that ended and was not waited for moved to and from
+    /// Returns the bytes that a child that ended and was not waited for moved to and from
     /// disks, with those of its descendants that it waited for itself.
     pub(in super::super) fn disk_of_ended(child: Pid) -> Option<Bytes> {
         let look = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;

@@ -16,11 +16,11 @@ use super::system::Host;
 use crate::record::{Grid, HEADER, line};
 use crate::usage::{Snapshot, between};
 
-/// How many lines are lost at most when the host fails; each flush costs the
-/// compression a little.
+/// Lines that are lost at most when the host fails; each flush costs the compression a
+/// little.
 const LINES_PER_FLUSH: u64 = 60;
 
-/// What to record.
+/// Settings of a recording.
 #[derive(Clone, Debug)]
 pub struct Recording {
     /// Replaced if it exists; compressed if the name ends in `.gz`.
@@ -47,7 +47,7 @@ pub async fn record_host(
     let every = Duration::from_secs(recording.every.max(1));
     let mut ticks = interval_at(tokio::time::Instant::now() + first, every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    // The first tick is where the first measurement begins.
+    // The first tick is the start of the first measurement.
     let mut earlier: Option<(Snapshot, Instant)> = None;
     let mut lines = 0;
     loop {
@@ -144,7 +144,7 @@ mod tests {
             length: Duration::from_secs(60),
             every: 1,
         };
-        // Within three seconds lie two moments at least.
+        // Within three seconds there are at least two moments.
         let wait = tokio::time::sleep(Duration::from_secs(3));
         let stop = Box::pin(stream::once(wait));
         let lines = record_host(recording.clone(), stop).await.unwrap();

@@ -19,8 +19,8 @@ use super::leash::{READY, rehearsal};
 use crate::command::CANNOT_RUN;
 use crate::confinement::{Confinement, Ids, Steps, oom_score};
 
-/// Tries what jobs of this category need; `secrets` are files that they must not read if
-/// they run as another user.
+/// Tries the steps that jobs of this category need; `secrets` are files that they must
+/// not read if they run as another user.
 pub(super) fn rehearse(
     category: &Category,
     confinement: &Confinement,
@@ -53,7 +53,7 @@ pub(super) fn rehearse(
     })
 }
 
-/// Returns what a job's process takes on.
+/// Returns the steps of a job's process.
 pub(super) fn steps(
     confinement: &Confinement,
     group: Option<&JobGroup>,
@@ -68,7 +68,7 @@ pub(super) fn steps(
     }
 }
 
-/// Returns how willingly the kernel kills this worker, where it tells.
+/// Returns the `oom_score_adj` of this worker, where the system reports it.
 pub(super) fn own_oom_score() -> Option<i32> {
     let text = std::fs::read_to_string("/proc/self/oom_score_adj").ok()?;
     text.trim().parse().ok()
@@ -81,7 +81,7 @@ fn play(mut child: Child) -> anyhow::Result<()> {
     if said != READY {
         let mut reason = String::new();
         let stderr = child.stderr.take().context("it has no stderr")?;
-        // One line is what it says at most.
+        // It prints one line at most.
         stderr.take(4096).read_to_string(&mut reason)?;
         child.wait()?;
         let reason = reason.trim().trim_start_matches(CANNOT_RUN);

@@ -9,7 +9,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use crate::agent::{Ended, Run};
 use crate::command::UNABLE;
 
-/// What an execution left behind.
+/// The results of an execution.
 #[derive(Debug)]
 pub(super) struct Finished {
     pub(super) status: OutcomeStatus,
@@ -36,12 +36,13 @@ impl Finished {
     }
 }
 
-/// The duty to say how one execution ended. Dropping it says that it was stopped.
+/// The obligation to report the end of one execution. Dropping it reports that it was
+/// stopped.
 #[derive(Debug)]
 pub(super) struct Report {
     run: Run,
     start: Instant,
-    /// Unbounded, for there is one message for each running job and no more.
+    /// Unbounded, because there is one message for each running job and no more.
     sender: Option<UnboundedSender<Ended>>,
 }
 
@@ -71,7 +72,7 @@ impl Report {
             length: self.start.elapsed(),
             usage: finished.usage,
         };
-        // Nobody listens any more only when the worker has left.
+        // Nobody receives this only when the worker has left.
         let _ = sender.send(ended);
     }
 }

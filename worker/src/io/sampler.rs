@@ -21,10 +21,10 @@ use crate::usage::process::{Process, trees};
 use crate::usage::{Counters, Scope, Snapshot, between, has_moved};
 
 const INTERVAL: Duration = Duration::from_secs(1);
-/// How often the CPU alone is looked at; sysinfo counts nothing shorter.
+/// Interval of readings of the CPU alone; sysinfo counts nothing shorter.
 const LOOK_INTERVAL: Duration = Duration::from_millis(200);
-/// The first reading comes sooner, for the first heartbeat waits for it; a
-/// shorter interval would hold too few clock ticks (sysinfo asks for 200 ms).
+/// The first reading is sooner, because the first heartbeat waits for it; a shorter
+/// interval would hold too few clock ticks (sysinfo asks for 200 ms).
 const FIRST_INTERVAL: Duration = Duration::from_millis(250);
 
 /// A running sampler; dropping it ends the thread.
@@ -37,8 +37,8 @@ pub(super) struct Sampler {
 }
 
 impl Sampler {
-    /// Finds out what there is and starts measuring; with `tells_changes` not
-    /// only every second but also when the CPU that others use has moved.
+    /// Determines the capacity and starts measuring; with `tells_changes` not only every
+    /// second but also when the CPU that others use has changed.
     pub(super) fn start(
         meter: Meter,
         capacity: Capacity,
@@ -70,7 +70,7 @@ impl Sampler {
     }
 }
 
-/// Looks at the use time and again until it is to stop.
+/// Measures the use repeatedly until it is to stop.
 fn measure(
     mut meter: Meter,
     capacity: Resources,
@@ -90,13 +90,14 @@ fn measure(
                 looked = look;
                 continue;
             }
-            // A look may take a new process of a job for one of others, so the
-            // word about it is a whole reading's.
+            // A look may count a new process of a job among others, so a change is
+            // reported from a
+            // whole reading.
         }
         let later = Reading::new(meter.read());
         let mut usage = later.since(&earlier, capacity);
         if !is_due {
-            // What moved just now must not be blurred by what was before.
+            // A recent change must not be averaged with the use before it.
             let recent = later.since(&looked, capacity);
             usage.total.cpu = recent.total.cpu;
             usage.jobs.cpu = recent.jobs.cpu;
@@ -109,7 +110,7 @@ fn measure(
     }
 }
 
-/// A snapshot and when it was complete.
+/// A snapshot and the time when it was complete.
 #[derive(Clone, Copy)]
 struct Reading {
     at: Instant,
@@ -134,9 +135,9 @@ pub(super) struct Meter {
     scope: Scope,
     has_handlers: bool,
     host: Host,
-    /// The control group that is measured, or that limits what of the host may be used.
+    /// The control group that is measured, or that limits the use of the host.
     cgroup: Option<Cgroup>,
-    /// What of the host may be used, if that is less than all of it.
+    /// The part of the host that may be used, if that is less than all of it.
     part: Option<Part>,
     capacity: Resources,
     table: Table,
@@ -152,7 +153,7 @@ impl Meter {
     pub(super) fn new(scope: Scope, has_handlers: bool, gauge: Arc<Gauge>) -> anyhow::Result<Self> {
         let mut cgroup = match scope {
             Scope::Cgroup => Some(Cgroup::find()?),
-            // Whatever is measured, no more can be used than the group may.
+            // In every scope, no more can be used than the group may.
             Scope::Host | Scope::Process => Cgroup::find().ok(),
         };
         let host = Host::usable()?;
@@ -180,7 +181,7 @@ impl Meter {
         })
     }
 
-    /// Returns what of the host's use counts within the part that may be used.
+    /// Returns the part of the host's use that counts within the part that may be used.
     fn host_cpu(&mut self) -> Duration {
         let cpu = self.host.cpu();
         let (Some(part), Some(cgroup)) = (&mut self.part, &self.cgroup) else {
@@ -189,7 +190,7 @@ impl Meter {
         part.cpu(cpu, || cgroup.cpu())
     }
 
-    /// Likewise of its memory.
+    /// Returns the same for its memory.
     fn host_memory(&mut self) -> Bytes {
         let memory = self.host.memory();
         let (Some(part), Some(cgroup)) = (&self.part, &self.cgroup) else {
@@ -228,13 +229,13 @@ impl Meter {
             pressure: match self.scope {
                 Scope::Host => host_pressure(),
                 Scope::Cgroup => self.cgroup.as_ref().and_then(Cgroup::pressure),
-                // The system tells it of no processes alone.
+                // The system does not report it for single processes.
                 Scope::Process => None,
             },
         }
     }
 
-    /// Reads CPU time only, and of commands that of the processes known.
+    /// Reads CPU time only, and for commands that of the known processes.
     fn look(&mut self) -> Snapshot {
         let commands = self.gauge.take();
         let known = self.members.union(&commands.running);
@@ -255,7 +256,7 @@ impl Meter {
         }
     }
 
-    /// Adds up each tree of processes.
+    /// Sums the use of each tree of processes.
     fn spent(&mut self, processes: &[Process], roots: &BTreeSet<u32>) -> BTreeMap<u32, Spent> {
         let by_id: BTreeMap<u32, &Process> = processes.iter().map(|p| (p.id, p)).collect();
         let mut spent = BTreeMap::<u32, Spent>::new();
@@ -273,8 +274,8 @@ impl Meter {
         spent
     }
 
-    /// Returns the use of this process and its descendants. What they send and
-    /// receive is not told by the system.
+    /// Returns the use of this process and its descendants. The system does not report
+    /// their network use.
     fn own_tree(&mut self, processes: &[Process]) -> Counters {
         let own = std::process::id();
         let spent = self.spent(processes, &BTreeSet::from([own]));
@@ -287,7 +288,7 @@ impl Meter {
         }
     }
 
-    /// Returns the jobs' share: of commands their processes, of handlers this one.
+    /// Returns the jobs' share: for commands their processes, for handlers this one.
     fn jobs(&mut self) -> Counters {
         let commands = self.tracker.counters();
         if !self.has_handlers {
@@ -297,7 +298,7 @@ impl Meter {
         let Some(process) = self.table.one(own) else {
             return commands;
         };
-        // What the program holds between jobs is its own, not a job's.
+        // The memory of the program between jobs is its own, not a job's.
         let idle_memory = self.idle_memory.get_or_insert(process.memory);
         if self.gauge.handlers() == 0 {
             *idle_memory = process.memory;

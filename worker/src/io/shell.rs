@@ -36,17 +36,17 @@ use crate::agent::{Agent, Ended, HookRun, Input, Output, Run};
 use crate::command::job_environment;
 use crate::job::Job;
 
-/// Messages or ends taken in one turn of the loop; enough that the turn itself
-/// costs nothing, few enough that heartbeats are never late.
+/// Messages or ends taken in one turn of the loop; enough that the turn itself costs
+/// nothing, few enough that heartbeats are never late.
 const TURN_MAX: usize = 256;
-/// How long the end of the program waits for commands to die and for the last
-/// messages to be written.
+/// Time at the end of the program for commands to die and for the last messages to be
+/// written.
 const END_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Two workers that share a node id by mistake must not both run a job.
 const QUEUE_GROUP: &str = "worker";
 
-/// How a running execution is stopped.
+/// Handle to stop a running execution.
 #[derive(Debug)]
 enum Stopper {
     Handler(AbortHandle),
@@ -72,16 +72,16 @@ pub(super) struct Shell {
     hook_ends: Option<mpsc::UnboundedReceiver<hook::Ended>>,
     epoch_file: Option<EpochFile>,
     leash: Arc<Leash>,
-    /// Subscriptions that are not listened to yet.
+    /// Subscriptions that are not read yet.
     subscribed: Vec<Subscriber>,
-    /// The longest message that the agent knows the server to take.
+    /// The longest message that the server takes, as the agent knows it.
     max_payload: usize,
     running: HashMap<Run, Stopper>,
     ended: mpsc::UnboundedSender<Ended>,
     ends: Option<mpsc::UnboundedReceiver<Ended>>,
     outputs: Vec<Output>,
     log: Log,
-    /// Why it cannot go on.
+    /// The reason why it cannot continue.
     failure: Option<anyhow::Error>,
     is_over: bool,
 }
@@ -133,7 +133,7 @@ impl Shell {
         }
     }
 
-    /// Serves until the agent says that it is over.
+    /// Serves until the agent emits that it is over.
     pub(super) async fn run(
         mut self,
         mut messages: SelectAll<Subscriber>,
@@ -200,7 +200,7 @@ impl Shell {
         }
     }
 
-    /// A server says how long messages may be, at a connection and when that changes.
+    /// Reads the server's limit on messages, at a connection and when it changes.
     fn take_max_payload(&mut self) {
         let max_payload = self.connection.client.max_payload();
         if max_payload != self.max_payload {
@@ -241,7 +241,8 @@ impl Shell {
         self.carry_out(now.time, None);
     }
 
-    /// Does what the agent said; `offered` is the message of the job it may start.
+    /// Carries out the agent's commands; `offered` is the message of the job it may
+    /// start.
     fn carry_out(&mut self, now: Time, mut offered: Option<Message>) {
         let mut outputs = std::mem::take(&mut self.outputs);
         for output in outputs.drain(..) {
@@ -285,7 +286,7 @@ impl Shell {
         self.outputs = outputs;
     }
 
-    /// Subscribes ahead of what is published next, so that no job comes too early.
+    /// Subscribes before the next publication, so that no job arrives too early.
     fn listen(&mut self) {
         let client = &self.connection.client;
         let jobs = subjects::node_jobs(&self.node);
@@ -302,7 +303,8 @@ impl Shell {
         }
     }
 
-    /// A worker that cannot remember whom it obeys must not take on roles.
+    /// Stores the epoch; a worker that cannot remember its dispatcher's epoch must not
+    /// take on roles.
     fn keep_epoch(&mut self, epoch: Epoch) {
         let kept = self
             .epoch_file
@@ -362,7 +364,7 @@ impl Shell {
                     ..
                 },
             ] => {
-                // Alone it needs no name, for the subject says which job it is of.
+                // Alone it needs no name, because the subject names its job.
                 let outcome = Outcome {
                     job: None,
                     ..outcomes.outcomes[0].clone()
@@ -386,8 +388,8 @@ impl Shell {
         self.publish(self.heartbeat_subject.clone(), None, payload.into());
     }
 
-    /// Publishes at once or not at all: what matters is repeated, and a loop
-    /// that waits for a broken connection could do nothing else.
+    /// Publishes at once or not at all: important messages are repeated, and a loop that
+    /// waits for a broken connection could do nothing else.
     fn publish(&self, subject: Subject, reply: Option<Subject>, payload: Bytes) {
         let client = &self.connection.client;
         if client.connection_state() != State::Connected {
@@ -405,7 +407,7 @@ impl Shell {
         }
     }
 
-    /// Kills what still runs and gets the last messages on their way.
+    /// Kills running executions and sends the last messages.
     async fn finish(mut self, mut ends: mpsc::UnboundedReceiver<Ended>) {
         for stopper in self.running.values() {
             match stopper {

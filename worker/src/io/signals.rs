@@ -6,9 +6,9 @@ use futures_util::stream::unfold;
 use rolecast_common::nats::is_hangup_ignored;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Returns a stream with an item for each SIGTERM or SIGINT: the first drains,
-/// the second ends the grace time. A first SIGHUP drains too, unless the program
-/// was started to ignore it; further ones are the same terminal's.
+/// Returns a stream with an item for each SIGTERM or SIGINT: the first drains, the second
+/// ends the grace time. A first SIGHUP drains too, unless the program was started to
+/// ignore it; further ones are from the same terminal.
 pub fn shutdown_signals() -> anyhow::Result<impl Stream<Item = ()> + Send + Unpin> {
     let listen = |kind| signal(kind).context("cannot listen for signals");
     let hangup = match is_hangup_ignored() {

@@ -10,7 +10,7 @@ use nix::unistd::Uid;
 
 use crate::confinement::User;
 
-/// Returns where the system wants a program to keep what must survive a restart.
+/// Returns the system's directory for state of a program that must survive a restart.
 pub(crate) fn state_directory() -> Option<PathBuf> {
     if let Some(own) = env::var_os("STATE_DIRECTORY") {
         return Some(PathBuf::from(own));

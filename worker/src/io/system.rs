@@ -13,8 +13,8 @@ use sysinfo::{Cpu, CpuRefreshKind, DiskRefreshKind, Disks, MemoryRefreshKind, Ne
 use crate::usage::cgroup::{self, Locations, Place, Version};
 use crate::usage::{Counters, pressure};
 
-/// The host as sysinfo sees it, of its CPUs those that this program may run on. Within a
-/// container, networks are the container's.
+/// The host as sysinfo sees it, with only those CPUs that this program may run on. Within
+/// a container, networks are the container's.
 #[derive(Debug)]
 pub(super) struct Host {
     system: System,
@@ -22,7 +22,7 @@ pub(super) struct Host {
     allowed: Option<BTreeSet<String>>,
     networks: Networks,
     disks: Disks,
-    /// CPU time added up from the shares between looks.
+    /// CPU time, summed from the shares between readings.
     cpu: Duration,
     looked: Instant,
 }
@@ -112,7 +112,7 @@ impl Host {
         }
     }
 
-    /// Returns the bytes received and sent on all interfaces but the loopback.
+    /// Returns the bytes received and sent on all interfaces except the loopback.
     pub(super) fn network(&mut self) -> Bytes {
         self.networks.refresh(true);
         let real = self
@@ -139,7 +139,7 @@ impl Host {
 }
 
 /// Returns the names of the CPUs that the calling thread may run on, as `taskset` and
-/// cpusets limit them; `None` where that is not told.
+/// cpusets limit them; `None` if the system does not report it.
 #[cfg(target_os = "linux")]
 fn allowed_cpus() -> Option<BTreeSet<String>> {
     use nix::sched::{CpuSet, sched_getaffinity};
@@ -163,7 +163,7 @@ pub(crate) fn usable_cores() -> Option<Cores> {
     Some(limit.map_or(host.cpu, |limit| limit.cpu))
 }
 
-/// Returns the host's pressure, where the kernel tells it.
+/// Returns the host's pressure, where the kernel reports it.
 pub(super) fn host_pressure() -> Option<Pressure> {
     let read = |name: &str| read_pressure(&Path::new("/proc/pressure").join(name));
     Some(Pressure {
@@ -235,8 +235,8 @@ impl Cgroup {
         limit
     }
 
-    /// Counts what the groups use whose limits are the smallest: others in them, beside or
-    /// above this program's own, take from the same.
+    /// Counts the use of the groups whose limits are the smallest: others in them, beside
+    /// or above this program's own, share these limits.
     pub(super) fn measure_at_limits(&mut self, host: Resources) {
         let locations = &self.locations;
         let memory = match (self.memory_limit(host.memory).1, &locations.memory) {
@@ -298,7 +298,7 @@ impl Cgroup {
         })
     }
 
-    /// Returns the group's own pressure (version 2), else the host's.
+    /// Returns the group's own pressure (version 2), otherwise the host's.
     pub(super) fn pressure(&self) -> Option<Pressure> {
         let own = self.locations.cpu.as_ref().and_then(|place| {
             let read = |name: &str| read_pressure(&place.directory.join(name));
@@ -369,7 +369,7 @@ mod tests {
         assert_eq!(cores, Cores::clamped(1.0));
         assert!(usable.unwrap() <= Cores::clamped(1.0), "{usable:?}");
         assert!(used <= length.mul_f64(1.2), "{used:?} of {length:?}");
-        // sysinfo looked before and after, and this thread kept the CPU busy between.
+        // sysinfo measured before and after, and this thread kept the CPU busy between.
         assert!(used > length / 4, "{used:?} of {length:?}");
     }
 
@@ -384,7 +384,7 @@ mod tests {
         assert!(cgroup.read(Bytes::ZERO).memory > Bytes::ZERO);
     }
 
-    /// A group below this program's own, where the host allows to make one.
+    /// A group below this program's own, where the host allows making one.
     #[cfg(target_os = "linux")]
     struct Group(Cgroup, PathBuf);
 
@@ -421,7 +421,8 @@ mod tests {
     #[test]
     fn in_a_real_group_the_limit_counts_and_page_cache_does_not() {
         const LIMIT: Bytes = Bytes::from_mib(64);
-        // Where no group may be made, the recorded files of `usage::cgroup` say the same.
+        // Where no group may be made, the recorded files of `usage::cgroup` test the
+        // same.
         let Some(group) = Group::create() else {
             return;
         };
@@ -433,12 +434,12 @@ mod tests {
         let host = Host::new().unwrap().capacity();
         assert_eq!(group.0.limit(host).memory, LIMIT);
 
-        // On the disk of the build, for a file system in memory is no cache.
+        // On the disk of the build, because a file system in memory is no cache.
         let program = std::env::current_exe().unwrap();
         let file = tempfile::NamedTempFile::new_in(program.parent().unwrap()).unwrap();
         fs::write(file.path(), vec![1; 51 << 20]).unwrap();
         file.as_file().sync_all().unwrap();
-        // What is cached on another group's account is not charged to this one.
+        // Pages cached on another group's account are not charged to this one.
         nix::fcntl::posix_fadvise(
             file.as_file(),
             0,

@@ -35,7 +35,7 @@ use crate::usage::Scope;
 
 /// Long enough for a NATS server that starts together with the worker.
 pub(super) const CONNECT_TIMEOUT_DEFAULT: Duration = Duration::from_secs(60);
-/// How long the first heartbeat waits for the first reading of the system.
+/// Time that the first heartbeat waits for the first reading of the system.
 const FIRST_USAGE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A node that is ready to run jobs.
@@ -61,7 +61,7 @@ pub struct Worker {
     pub(super) secrets: Vec<PathBuf>,
 }
 
-/// How the jobs of one category are run.
+/// Settings for the jobs of one category.
 #[derive(Debug)]
 pub(super) struct Service {
     pub(super) limits: Limits,
@@ -92,7 +92,7 @@ impl fmt::Debug for Runner {
 }
 
 impl Worker {
-    /// Starts to describe a worker whose jobs are run by functions.
+    /// Returns a builder of a worker whose jobs are run by functions.
     pub fn builder() -> Builder {
         Builder::new()
     }
@@ -135,7 +135,7 @@ impl Worker {
         self.secrets.push(file);
     }
 
-    /// Makes sure that jobs can be run as they are configured.
+    /// Checks that jobs can be run as they are configured.
     fn prepare(&self) -> anyhow::Result<Leash> {
         let confined = || {
             let services = self.services.iter();
@@ -161,9 +161,9 @@ impl Worker {
         self.run_until(pin!(once(shutdown))).await
     }
 
-    /// Runs jobs until `drain` yields, then drains; when it yields again, the
-    /// grace time is over. Before it has reached NATS there is nothing to
-    /// drain, and it returns at once.
+    /// Runs jobs until `drain` yields, then drains; when it yields again, the grace time
+    /// is over. Before it has reached NATS there is nothing to drain, and it returns at
+    /// once.
     pub async fn run_until(self, mut drain: impl Stream<Item = ()> + Unpin) -> anyhow::Result<()> {
         let gauge = Arc::new(Gauge::default());
         let runners = self.services.values().map(|service| &service.runner);
@@ -258,8 +258,9 @@ impl Worker {
     }
 }
 
-/// Listens to everything addressed to the node but its jobs and pings: these tell that the
-/// node is there, and until the worker is admitted another one may be.
+/// Listens to everything addressed to the node except its jobs and pings: a subscription
+/// to these shows that the node is there, and until the worker is admitted another one
+/// may be.
 async fn subscribe(
     client: &Client,
     node: &NodeId,
@@ -272,7 +273,8 @@ async fn subscribe(
     ];
     let mut messages = SelectAll::new();
     for subject in subjects {
-        // Without a group: the server tells only a plain subscription that nobody
+        // Without a group: only to a plain subscription does the server report that
+        // nobody
         // listens where the outcomes were sent.
         messages.push(client.subscribe(subject).await?);
     }

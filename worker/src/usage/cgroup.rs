@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rolecast_common::unit::{Bytes, Cores};
 
-/// Where the files of each resource are.
+/// Directories of the files of each resource.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Locations {
     pub cpu: Option<Place>,
@@ -22,7 +22,7 @@ pub struct Locations {
 pub struct Place {
     pub version: Version,
     pub directory: PathBuf,
-    /// Where the hierarchy is mounted; limits of the directories between hold too.
+    /// Mount point of the hierarchy; limits of the directories between hold too.
     pub mount: PathBuf,
 }
 
@@ -97,7 +97,7 @@ fn path_of<'a>(cgroup: &'a str, controller: &str) -> Option<&'a str> {
 }
 
 struct Mount<'a> {
-    /// What part of the hierarchy is mounted.
+    /// The part of the hierarchy that is mounted.
     root: &'a str,
     point: &'a str,
     kind: &'a str,
@@ -165,9 +165,10 @@ pub fn parse_bytes(text: &str) -> Option<Bytes> {
     text.trim().parse().ok().map(Bytes::new)
 }
 
-/// Reads from `memory.stat` what the group holds only as caches that can go, in version 1
-/// with those below it: files that are not mapped (a file read twice is on the active
-/// list, and can go as well as one read once), and slab that the kernel calls reclaimable.
+/// Reads from `memory.stat` the memory that the group holds only as reclaimable caches,
+/// in version 1 with the groups below it: files that are not mapped (a file read twice is
+/// on the active list, and can be reclaimed as well as one read once), and slab that the
+/// kernel calls reclaimable.
 pub fn parse_reclaimable(text: &str) -> Option<Bytes> {
     let find = |name: &str| value(text, &format!("total_{name}")).or_else(|| value(text, name));
     let inactive = find("inactive_file")?;
@@ -291,7 +292,7 @@ mod tests {
         file_mapped 262144\nfile_dirty 0\ninactive_anon 1167360\nactive_anon 4096\n\
         inactive_file 286720\nactive_file 52432896\nunevictable 0\n\
         slab_reclaimable 2621440\nslab_unreclaimable 204800\nslab 2826240\n";
-    /// Version 1, likewise; shortened.
+    /// Version 1, in the same case; shortened.
     const STAT_V1: &str = "cache 52428800\nrss 135168\nmapped_file 0\ninactive_file 0\n\
         active_file 52428800\nhierarchical_memory_limit 67108864\ntotal_cache 52428800\n\
         total_rss 135168\ntotal_mapped_file 4096\ntotal_inactive_file 8192\n\

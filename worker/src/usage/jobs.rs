@@ -7,7 +7,7 @@ use rolecast_common::unit::Bytes;
 
 use super::Counters;
 
-/// What one command's processes have used up to a moment.
+/// Use of one command's processes up to a moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Spent {
     pub cpu: Duration,
@@ -19,16 +19,16 @@ pub struct Spent {
 /// The use of all commands so far, as counters that only rise.
 #[derive(Debug, Default)]
 pub struct Tracker {
-    /// Of each command that runs, by process id, as last seen.
+    /// Last reading of each running command, by process id.
     last: BTreeMap<u32, Spent>,
     total: Counters,
 }
 
 impl Tracker {
-    /// Enters the commands that ended since the last time, with the CPU time
-    /// the system charged them for, and those that run.
+    /// Adds the commands that ended since the last call, with the CPU time that the
+    /// system charged them for, and those that run.
     pub fn update(&mut self, ended: &[(u32, Duration)], running: &BTreeMap<u32, Spent>) {
-        // The ended come first, for a new command may have got an old id.
+        // The ended ones are first, because a new command may have got an old id.
         for (id, cpu) in ended {
             let last = self.last.remove(id).unwrap_or_default();
             self.total.cpu += cpu.saturating_sub(last.cpu);

@@ -13,11 +13,11 @@ use std::time::Duration;
 use rolecast_common::unit::{Bytes, BytesPerSecond, Cores, Resources};
 use rolecast_common::wire::{Pressure, Usage};
 
-/// The share of the CPUs by which a change counts as one. Well above what clock
-/// ticks of 10 ms blur in a look of 200 ms; guessed otherwise.
+/// The share of the CPUs above which a change counts as one. Well above the error from
+/// clock ticks of 10 ms in a reading of 200 ms; guessed otherwise.
 const MOVED_SHARE: f64 = 0.1;
 
-/// What a worker's `usage` covers.
+/// The scope of a worker's `usage`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Scope {
     /// Everything on the host.
@@ -77,8 +77,8 @@ pub fn between(earlier: &Snapshot, later: &Snapshot, length: Duration, limit: Re
     }
 }
 
-/// Returns whether the CPU that others than the jobs use has moved by more than
-/// a tenth of what there is.
+/// Returns whether the CPU used by others than the jobs has changed by more than a tenth
+/// of the capacity.
 pub fn has_moved(before: &Usage, after: &Usage, capacity: Resources) -> bool {
     let exogenous = |usage: &Usage| usage.total.cpu.minus(usage.jobs.cpu).get();
     let moved = exogenous(after) - exogenous(before);
@@ -89,7 +89,7 @@ fn rates(earlier: &Counters, later: &Counters, length: Duration, limit: Resource
     let seconds = length.as_secs_f64();
     let cpu = later.cpu.saturating_sub(earlier.cpu).as_secs_f64() / seconds;
     Resources {
-        // Counters tick coarsely, so a short interval may show more than there is.
+        // Counters tick coarsely, so a short interval may show more than the capacity.
         cpu: least(Cores::clamped(cpu), limit.cpu),
         memory: later.memory.min(limit.memory),
         network: rate(earlier.network, later.network, seconds),

@@ -7,25 +7,25 @@ use std::time::Duration;
 
 use rolecast_common::unit::{Bytes, Cores};
 
-/// Returns the memory that is in use within `part`, if both have so much in use.
+/// Returns the memory that is in use within `part`, from the use of both.
 pub fn memory(host: Level, part: Level) -> Bytes {
     let free = |level: Level| level.capacity.minus(level.used);
     part.capacity.minus(free(host).min(free(part)))
 }
 
-/// How much memory there is and how much of it is in use.
+/// Memory capacity, and the part of it in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Level {
     pub capacity: Bytes,
     pub used: Bytes,
 }
 
-/// Adds up the CPU time that is in use within a part of a host.
+/// Sums the CPU time that is in use within a part of a host.
 #[derive(Clone, Copy, Debug)]
 pub struct CpuTime {
     host: Cores,
     part: Cores,
-    /// The counters of host and part at the last look.
+    /// The counters of host and part at the last call.
     last: Option<(Duration, Duration)>,
     total: Duration,
 }
@@ -40,8 +40,8 @@ impl CpuTime {
         }
     }
 
-    /// Takes the counters of host and part, `length` after the last ones, that of the part
-    /// if it could be read; returns the CPU time that is in use within the part.
+    /// Takes the counters of host and part, `length` after the last ones, that of the
+    /// part if it could be read; returns the CPU time that is in use within the part.
     pub fn advance(
         &mut self,
         length: Duration,
@@ -97,7 +97,7 @@ mod tests {
         // The part is idle, and the host has half a core left for it.
         let after = time.advance(seconds(1.0), seconds(54.7), Some(seconds(8.0)));
         assert_eq!(after, seconds(2.0));
-        // What could not be read is taken as it was.
+        // A counter that could not be read counts as unchanged.
         let after = time.advance(seconds(1.0), seconds(54.7), None);
         assert_eq!(after, seconds(2.0));
         // Counters that go back count as none.

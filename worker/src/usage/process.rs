@@ -55,8 +55,8 @@ pub fn parse_io(text: &str) -> Option<Bytes> {
     Some(Bytes::new(read.saturating_add(value("write_bytes:")?)))
 }
 
-/// Returns, for each root that is there, the ids of itself, its descendants
-/// and the members of its process group.
+/// Returns, for each root that exists, the ids of itself, its descendants and the members
+/// of its process group.
 pub fn trees(processes: &[Process], roots: &BTreeSet<u32>) -> BTreeMap<u32, Vec<u32>> {
     let by_id: BTreeMap<u32, &Process> = processes.iter().map(|p| (p.id, p)).collect();
     let mut trees = BTreeMap::<u32, Vec<u32>>::new();

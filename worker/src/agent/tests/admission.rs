@@ -95,7 +95,7 @@ fn a_worker_whose_epoch_is_refuted_follows_it_all_the_same_and_says_so_once() {
     }
     assert_eq!(said(&mut bench), [(5, 3)]);
     assert_eq!(bench.heartbeat().epoch, Epoch::new(5));
-    // Of another epoch than it follows, or by a later dispatcher: that says nothing.
+    // Of another epoch than it follows, or by a later dispatcher: no evidence.
     for (epoch, refuted) in [(3, 4), (6, 5), (3, 9)] {
         let word = word(&bench, epoch, refuted);
         bench.input(Input::Admission(word));

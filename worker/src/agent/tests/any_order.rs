@@ -59,12 +59,12 @@ proptest! {
     }
 }
 
-/// Keeps the books a second time.
+/// Independent record of the executions and outcomes.
 struct Books {
     bench: Bench,
     /// The batch numbers under which each execution was reported as run.
     reports: BTreeMap<Key, BTreeSet<u64>>,
-    /// How often each may be: once a start, once a later question.
+    /// The most reports of each: one for a start, one for a later question.
     reports_max: BTreeMap<Key, usize>,
     started: BTreeSet<Key>,
 }
@@ -144,7 +144,7 @@ impl Books {
         assert!(unconfirmed.is_subset(&in_hand));
     }
 
-    /// Enters the outputs since the last look.
+    /// Records the outputs since the last call.
     fn note(&mut self) {
         for output in self.bench.take() {
             match output {
@@ -171,7 +171,7 @@ impl Books {
         }
     }
 
-    /// Ends everything, confirms everything, and closes the books.
+    /// Ends everything, confirms everything, and checks the final record.
     fn finish(mut self) {
         while !self.bench.alive.is_empty() || !self.bench.unconfirmed.is_empty() {
             for (run, _) in self.bench.alive.clone() {

@@ -11,11 +11,11 @@ use rolecast_common::wire::{Admission, AdmissionVerdict, Heartbeat};
 use super::super::*;
 
 pub(super) const SECOND: Duration = Duration::from_secs(1);
-/// As servers have it unless they are configured.
+/// The limit of servers unless they are configured.
 pub(super) const MAX_PAYLOAD: usize = 1024 * 1024;
 pub(super) const BATCH_LEN_MAX: usize = 256 * 1024;
 
-/// An agent, its clock, and what it has ordered so far.
+/// An agent, its clock, and its outputs so far.
 pub(super) struct Bench {
     pub(super) agent: Agent,
     pub(super) now: Now,
@@ -118,7 +118,7 @@ impl Bench {
         self.input(Input::Admission(word));
     }
 
-    /// Returns what a dispatcher says to this start of the node.
+    /// Returns a dispatcher's answer to this start of the node.
     pub(super) fn word(&self, verdict: AdmissionVerdict) -> Admission {
         Admission {
             v: VERSION,
@@ -254,8 +254,8 @@ pub(super) fn ack(delivery: u64) -> Ack {
     ack_of("a", delivery)
 }
 
-/// Returns the acknowledgement of this delivery of a job; its name's first
-/// letter says its place in the stream.
+/// Returns the acknowledgement of this delivery of a job; its name's first letter is its
+/// position in the stream.
 fn ack_of(job: &str, delivery: u64) -> Ack {
     let sequence = job.as_bytes()[0];
     Ack::parse(&format!("$JS.ACK.S.c.{delivery}.{sequence}.1.1.1")).unwrap()

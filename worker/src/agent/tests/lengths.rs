@@ -57,7 +57,7 @@ fn what_a_server_takes_no_more_is_gathered_and_cut_anew() {
         output: vec![7; 40_000].into(),
         ..ended(run, OutcomeStatus::Completed)
     };
-    // Four go alone, for each is sent at once; the others wait, and then go together.
+    // Four go alone, because each is sent at once; the others wait, and then go together.
     for run in runs {
         bench.input(Input::Ended(vec![large(run)]));
     }

@@ -172,8 +172,8 @@ fn a_heartbeat_tells_at_once_that_the_use_of_others_moved() {
     assert_eq!(until_beat(&mut bench, 4.0), 1000);
 }
 
-/// Tells how many cores others use, and returns how many milliseconds later
-/// there is a heartbeat.
+/// Reports how many cores others use, and returns how many milliseconds later there is a
+/// heartbeat.
 fn until_beat(bench: &mut Bench, cpu: f64) -> u64 {
     let total = Resources {
         cpu: Cores::clamped(cpu),

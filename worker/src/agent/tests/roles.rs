@@ -58,7 +58,7 @@ fn end_hook(bench: &mut Bench, run: HookRun, result: Result<(), &str>) {
     bench.input(Input::HookEnded { run, result });
 }
 
-/// An agent with a hook that was told how it begins.
+/// An agent with a hook that was notified of the initial roles.
 fn with_hook() -> Bench {
     let mut bench = Bench::with_offers(Some(LIMIT));
     end_hook(&mut bench, HookRun::FIRST, Ok(()));
@@ -319,7 +319,7 @@ fn a_job_for_roles_starts_only_where_one_of_them_is_acted_in() {
     let (status, reason) = bench.refusal().unwrap();
     assert_eq!(status, OutcomeStatus::HandedBack);
     assert_eq!(reason, "this node acts in none of the roles it is for");
-    // The lease is over, and nobody has come round to it.
+    // The lease is over, and the agent has not acted on that yet.
     bench.now.time = bench.now.time + (LEASE - LIMIT);
     bench.input(offer("d", &["leader"]));
     assert!(bench.starts().is_empty());

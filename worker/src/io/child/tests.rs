@@ -28,7 +28,7 @@ fn what_a_command_and_its_children_wrote_is_counted() {
     let file = directory.path().join("written");
     let script = format!("head -c 3000000 /dev/zero > {}; true", file.display());
     let moved = shell(&script).usage.disk_bytes;
-    // A file system in memory, or a kernel that does not count, tells nothing.
+    // A file system in memory, or a kernel that does not count, reports nothing.
     assert!(moved == 0 || moved >= 3_000_000, "{moved}");
     assert!(moved < 30_000_000, "{moved}");
 }

@@ -82,7 +82,7 @@ fn real_group(name: &str) -> Option<PathBuf> {
 #[test]
 fn a_job_leaves_its_group_and_whatever_it_left_there_is_killed() {
     let Some(base) = real_group("kill") else {
-        // Without a group of version 2 that may be written there is nothing to see.
+        // Without a group of version 2 that may be written there is nothing to test.
         return;
     };
     let groups = Groups {

@@ -80,7 +80,8 @@ impl Shell {
         Ok(())
     }
 
-    /// Answers; how long that takes tells the dispatcher how far away this node is.
+    /// Answers a ping; the dispatcher measures the distance of this node by the round
+    /// trip.
     fn receive_ping(&mut self, now: Now, message: Message) -> Result<(), String> {
         let reply = message.reply.ok_or("a ping without a reply subject")?;
         if !reply.starts_with(self.done_prefix.as_str()) {
@@ -112,8 +113,8 @@ impl Shell {
     }
 }
 
-/// Returns the deadline by this host's clock: from what is left where the dispatcher tells
-/// it, since the clocks may differ.
+/// Returns the deadline by this host's clock: from the remaining time if the dispatcher
+/// sends it, since the clocks may differ.
 fn deadline(
     now: Now,
     at: Option<&str>,
