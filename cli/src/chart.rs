@@ -9,7 +9,7 @@ use rolecast_common::wire::{ForecastAt, ResourceForecast};
 
 use crate::style::{Palette, Tone};
 
-/// How much time either side shows, in seconds.
+/// Time that each side shows, in seconds.
 const SIDE_S: f64 = 3600.0;
 /// Rows and columns of dots in a cell.
 const DOT_ROWS: usize = 4;
@@ -17,21 +17,21 @@ const DOT_COLUMNS: usize = 2;
 /// The bits of Braille: by row from the top, by column.
 const DOTS: [[u8; DOT_COLUMNS]; DOT_ROWS] =
     [[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]];
-/// Fewer columns than this show nothing.
+/// The fewest columns that show anything.
 const PLOT_COLUMNS_MIN: usize = 11;
 
-/// What the signs mean.
+/// Meaning of the signs.
 pub(crate) const LEGEND: &str = "\
 left of │: measured; right: ⠒ median expected, ▒ up to p90, ░ up to p99";
 
-/// How large a chart is, labels included and the line below it not counted.
+/// Size of a chart, including labels and without the line below it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Area {
     pub(crate) columns: usize,
     pub(crate) rows: usize,
 }
 
-/// Draws a chart; `label` writes a value.
+/// Draws a chart; `label` formats a value.
 pub(crate) fn chart(
     forecast: &ResourceForecast,
     area: Area,
@@ -66,7 +66,7 @@ pub(crate) fn chart(
     text
 }
 
-/// Which values the lowest and the highest row stand for.
+/// The values of the lowest and the highest row.
 #[derive(Clone, Copy, Debug)]
 struct Scale {
     low: f64,
@@ -74,8 +74,8 @@ struct Scale {
 }
 
 impl Scale {
-    /// Begins at zero unless all values are far from it, and ends at the
-    /// capacity if some come near; `None` without values.
+    /// Begins at zero unless all values are far from it, and ends at the capacity if some
+    /// are near it; `None` without values.
     fn of(forecast: &ResourceForecast) -> Option<Self> {
         let bands = forecast.horizons.iter();
         let bands = bands.flat_map(|at| [at.p50, at.p90, at.p99]);
@@ -90,7 +90,7 @@ impl Scale {
         let low = if min < max / 2.0 {
             0.0
         } else {
-            // Of a flat line at least a tenth of its height is shown.
+            // A flat line shows at least a tenth of its height.
             (min - (max - min).max(max / 10.0) / 2.0).max(0.0)
         };
         let is_near = max >= forecast.capacity / 2.0 && low <= 0.0;
@@ -102,7 +102,7 @@ impl Scale {
         Some(Self { low, high })
     }
 
-    /// Returns which of so many levels a value is at, counted from below.
+    /// Returns the level of a value, counted from below.
     #[allow(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -128,7 +128,7 @@ struct Cell {
 struct Plot {
     cells: Vec<Vec<Cell>>,
     scale: Scale,
-    /// Columns of the past; one column further the future begins.
+    /// Columns of the past; the future begins at the next column.
     past: usize,
     future: usize,
 }
@@ -200,7 +200,7 @@ impl Plot {
             let level = value.map(|value| self.scale.level(value, levels));
             if let Some(level) = level {
                 let from: usize = before.unwrap_or(level);
-                // What lies between two values belongs to the line.
+                // Dots between two values belong to the line.
                 for between in from.min(level)..=from.max(level) {
                     if between != from || from == level {
                         self.dot(column * DOT_COLUMNS + dot, between, tone);
@@ -218,7 +218,7 @@ impl Plot {
         cell.tone = tone;
     }
 
-    /// Writes a row, painting neighbours of one tone together.
+    /// Writes a row, and paints neighbours of one tone together.
     fn line(&self, row: usize, palette: Palette) -> String {
         let mut text = String::new();
         for run in self.cells[row].chunk_by(|a, b| a.tone == b.tone) {
@@ -228,7 +228,7 @@ impl Plot {
         text
     }
 
-    /// Writes the line that tells the time.
+    /// Writes the time axis.
     fn axis(&self) -> String {
         let (past, future) = (self.past, self.future);
         let left = "-60 min";
@@ -250,13 +250,13 @@ impl Cell {
     }
 }
 
-/// Returns where the middle of one of so many equal parts is, from 0 to 1.
+/// Returns the middle of one of so many equal parts, from 0 to 1.
 #[allow(clippy::cast_precision_loss, reason = "a terminal has few columns")]
 fn centre(part: usize, parts: usize) -> f64 {
     (part as f64 + 0.5) / parts as f64
 }
 
-/// Returns what was measured at a moment, 0 being the last one measured.
+/// Returns the measured value at a moment; 0 is the last measurement.
 #[allow(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,

@@ -4,7 +4,7 @@ use std::env;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-/// What the environment says.
+/// Settings from the environment.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Environment {
     /// Colours are not wanted (<https://no-color.org>).
@@ -13,9 +13,9 @@ pub(crate) struct Environment {
     pub(crate) dumb_terminal: bool,
     /// The nats-server that `demo` starts.
     pub(crate) nats_server: Option<PathBuf>,
-    /// Where programs are found.
+    /// Directories in which programs are found.
     pub(crate) path: Option<OsString>,
-    /// The variables that tell programs how to reach NATS.
+    /// Variables by which programs find NATS.
     pub(crate) nats_variables: Vec<OsString>,
 }
 

@@ -13,9 +13,9 @@ use rolecast_common::wire::{FailedAttempt, Record};
 
 const PREFIX: &str = "rolecast.dead.";
 
-/// Headers of a dead letter that its next submission does not have: those
-/// written when it died, the id, which is set anew, those that applied to the
-/// first submission only, and what the server makes of a message.
+/// Headers of a dead letter that its next submission does not have: those written when it
+/// died, the id, which is set anew, those that applied to the first submission only, and
+/// those that the server adds to a message.
 const HEADERS_DROPPED: [&str; 7] = [
     HEADER_JOB_ID,
     HEADER_MSG_ID,
@@ -29,14 +29,14 @@ const HEADERS_DROPPED: [&str; 7] = [
 /// A job that failed for good.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct DeadLetter {
-    /// Its place in ROLECAST_DEAD.
+    /// Its sequence in ROLECAST_DEAD.
     pub(crate) sequence: u64,
-    /// As published, which may be no valid category.
+    /// As published, which may not be a valid category.
     pub(crate) category: String,
     pub(crate) job: JobId,
-    /// Where it was published, if the letter says so.
+    /// The subject it was published on, if the letter has it.
     pub(crate) subject: Option<String>,
-    /// Empty if the letter was too large to say it; the record of the job has it then.
+    /// Empty if the letter had no room for it; the record of the job has it then.
     pub(crate) reason: String,
     /// Oldest first.
     pub(crate) attempts: Vec<FailedAttempt>,
@@ -71,7 +71,7 @@ impl DeadLetter {
 }
 
 impl DeadLetter {
-    /// Takes from the job's record what the letter had no room for.
+    /// Completes the letter from the job's record.
     pub(crate) fn complete(&mut self, record: Record) {
         if self.reason.is_empty() {
             self.reason = record.reason;
@@ -80,10 +80,10 @@ impl DeadLetter {
     }
 }
 
-/// Returns subject and headers to submit the job with again, under its own id.
+/// Returns subject and headers for another submission of the job, under its own id.
 ///
-/// The message id names this dead letter, so submitting it twice, after a lost
-/// answer, stores it once.
+/// The message id names this dead letter, so a second submission, after a lost answer, is
+/// stored once.
 pub(crate) fn resubmission(
     letter: &DeadLetter,
     headers: &HeaderMap,

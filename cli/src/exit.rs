@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use rolecast_common::wire::{JobState, Record, RecordStatus};
 
-/// How the command ended; the numbers are part of the interface.
+/// The end of the command; the numbers are part of the interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
     /// All went well; the job completed.
@@ -44,7 +44,7 @@ impl Exit {
         }
     }
 
-    /// Returns the code for whoever wants the output of a job that has ended.
+    /// Returns the code for a caller that wants the output of a job that has ended.
     pub(crate) fn of_output(record: &Record) -> Self {
         let exit = Self::of_record(record.status);
         if exit == Exit::Fine && record.output_truncated {
@@ -53,7 +53,7 @@ impl Exit {
         exit
     }
 
-    /// Returns the code for a job in any state; one still on its way is fine.
+    /// Returns the code for a job in any state; one that has not ended is fine.
     pub(crate) fn of_state(state: JobState) -> Self {
         match state {
             JobState::Waiting | JobState::Running | JobState::Delayed | JobState::Completed => {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use rolecast_common::wire::{JobState, NodeHealth, RecordStatus};
 
-/// What a piece of text means, which decides its colour.
+/// Meaning of a piece of text, which decides its colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Tone {
     Plain,
@@ -42,7 +42,7 @@ impl Tone {
         }
     }
 
-    /// Chooses by whether something that should be zero is.
+    /// Chooses the tone of a count that should be zero.
     pub(crate) fn of_trouble(count: u64, tone: Tone) -> Self {
         if count == 0 { Tone::Plain } else { tone }
     }
@@ -89,10 +89,11 @@ pub(crate) fn printable(text: &str) -> String {
     text.chars().map(harmless).collect()
 }
 
-/// Replaces what drives a terminal; a new line and a tab are all that text needs.
+/// Replaces characters that control a terminal; a new line and a tab are all that text
+/// needs.
 fn harmless(c: char) -> char {
     let is_layout = matches!(c, '\n' | '\t');
-    // These show what follows in another order than it stands.
+    // These show the following characters in another order.
     let reorders = matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     match (c.is_control() && !is_layout) || reorders {
         true => '\u{fffd}',
@@ -100,8 +101,8 @@ fn harmless(c: char) -> char {
     }
 }
 
-/// Makes a whole page safe to show, colours included if it has any: what somebody else
-/// wrote was to be made so piece by piece, and this stands behind it.
+/// Makes a whole page safe to show, colours included if it has any: a second protection
+/// behind the piece by piece one of text from others.
 pub(crate) fn guarded(page: &str, palette: Palette) -> Cow<'_, str> {
     if page.chars().all(|c| harmless(c) == c) {
         return Cow::Borrowed(page);
@@ -123,7 +124,7 @@ pub(crate) fn guarded(page: &str, palette: Palette) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
-/// Returns how long the colour is that the text begins with: `ESC [ 3 1 m`, or 0.
+/// Returns the length of the colour that the text begins with: `ESC [ 3 1 m`, or 0.
 fn colour_len(text: &str) -> usize {
     let Some(rest) = text.strip_prefix("\x1b[") else {
         return 0;
@@ -136,8 +137,8 @@ fn colour_len(text: &str) -> usize {
     }
 }
 
-/// Escapes in a JSON text what its writer leaves as it is and a terminal acts on; it
-/// stays the same document.
+/// Escapes characters of a JSON text that its writer leaves as they are and a terminal
+/// acts on; it stays the same document.
 pub(crate) fn escaped_json(text: String) -> String {
     if text.chars().all(|c| harmless(c) == c) {
         return text;
@@ -152,7 +153,7 @@ pub(crate) fn escaped_json(text: String) -> String {
     safe
 }
 
-/// Makes one line of at most `chars_max` characters of it.
+/// Returns the text as one line of at most `chars_max` characters.
 pub(crate) fn one_line(text: &str, chars_max: usize) -> String {
     let text = printable(text).replace(['\n', '\t'], " ");
     if text.chars().count() <= chars_max {
@@ -179,7 +180,8 @@ mod tests {
         assert_eq!(printable("a\x1b[2Jb\nc"), "a\u{fffd}[2Jb\nc");
         assert_eq!(one_line("first\nsecond", 80), "first second");
         assert_eq!(one_line("abcdef", 4), "abc…");
-        // C1 controls, which some terminals act on, and what reverses the order of text.
+        // C1 controls, which some terminals act on, and characters that reverse the order
+        // of text.
         assert_eq!(
             printable("a\u{9b}2J\r\u{202e}b"),
             "a\u{fffd}2J\u{fffd}\u{fffd}b"

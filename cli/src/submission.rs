@@ -12,7 +12,7 @@ use rolecast_common::unit::Bytes;
 
 use crate::args::submit::Submit;
 
-/// What is published, but for the payload.
+/// The published message without its payload.
 #[derive(Clone, Debug)]
 pub(crate) struct Submission {
     pub(crate) job: JobId,
@@ -20,7 +20,7 @@ pub(crate) struct Submission {
     pub(crate) headers: HeaderMap,
 }
 
-/// Builds the submission; `fresh` is the id of a job that got none.
+/// Builds the submission; `fresh` is the id of a job without one.
 pub(crate) fn build(
     submit: &Submit,
     fresh: JobId,
@@ -54,7 +54,7 @@ pub(crate) fn build(
     })
 }
 
-/// Reads the options as the dispatcher will, so that a mistake is told now.
+/// Reads the options as the dispatcher will, so that a mistake is reported at once.
 fn check(headers: &HeaderMap, now: WallTime) -> Result<(), InvalidOption> {
     let origin = Origin {
         sequence: Sequence::new(1),
@@ -65,7 +65,7 @@ fn check(headers: &HeaderMap, now: WallTime) -> Result<(), InvalidOption> {
     Ok(())
 }
 
-/// Says what to do if the server would refuse the payload for its size.
+/// Returns the advice if the server would refuse the payload for its size.
 pub(crate) fn oversize(payload_len: usize, max_payload: usize) -> Option<String> {
     if payload_len <= max_payload {
         return None;

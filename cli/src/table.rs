@@ -4,14 +4,14 @@ use comfy_table::{Attribute, Cell, CellAlignment, Color, Table, presets};
 
 use crate::style::{Palette, Tone};
 
-/// How a column is aligned.
+/// Alignment of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Align {
     Left,
     Right,
 }
 
-/// One cell: its text and what it means.
+/// One cell: its text and its tone.
 pub(crate) type Text = (String, Tone);
 
 /// Makes a plain cell.

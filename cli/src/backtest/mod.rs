@@ -14,12 +14,12 @@ pub(crate) mod report;
 pub(crate) mod score;
 pub(crate) mod table;
 
-/// The share of samples that the judged quantile, p90, has below it.
+/// The share of samples that lie below the scored quantile, p90.
 pub(crate) const QUANTILE: f64 = 0.9;
-/// A window up to this long has hardly a peak that its end does not have.
+/// The longest window without a peak of its own: its end hardly differs from its peak.
 const PEAK_ABOVE: u32 = 5;
 
-/// Which forecasts are taken.
+/// Choice of the forecasts that are taken.
 #[derive(Clone, Debug)]
 pub(crate) struct Protocol {
     /// Rows between forecasts.
@@ -36,19 +36,19 @@ impl Protocol {
         Self { stride, horizons }
     }
 
-    /// True if forecasts are taken after this row of so many.
+    /// Returns whether forecasts are taken after this row of so many.
     pub(crate) fn is_origin(&self, row: usize, rows: usize) -> bool {
         let middle = rows / 2;
         row >= middle && (row - middle).is_multiple_of(self.stride)
     }
 }
 
-/// True if the peak within this horizon is forecast too.
+/// Returns whether the peak within this horizon is forecast too.
 pub(crate) fn has_peak(horizon: u32) -> bool {
     horizon > PEAK_ABOVE
 }
 
-/// What was expected at one moment for a later one.
+/// The forecast at one moment for a later one.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Forecast {
     /// The last row that was known.
@@ -57,7 +57,7 @@ pub(crate) struct Forecast {
     pub(crate) horizon: u32,
     pub(crate) p50: f64,
     pub(crate) p90: f64,
-    /// Of the largest value within the horizon.
+    /// The quantile of the largest value within the horizon.
     pub(crate) peak_p90: Option<f64>,
 }
 

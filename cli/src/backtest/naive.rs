@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use super::QUANTILE;
 
-/// How many changes are looked back on: a day of minutes.
+/// The number of changes that are kept: a day of minutes.
 const CHANGES_MAX: usize = 1440;
 
 /// The last value and the recent changes over one horizon.
@@ -69,7 +69,7 @@ impl Window {
         self.arrived.push_back(value);
     }
 
-    /// Returns the first place whose value is not below this one.
+    /// Returns the first position whose value is not below this one.
     fn place(&self, value: f64) -> usize {
         let is_below = |other: &f64| other.total_cmp(&value).is_lt();
         self.sorted.partition_point(is_below)

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-/// A file that series come from.
+/// A file with series.
 #[derive(Clone, Debug)]
 pub(crate) struct Origin {
     /// As it was given; different for each file.
@@ -11,9 +11,9 @@ pub(crate) struct Origin {
     pub(crate) series: Vec<String>,
 }
 
-/// Returns the names under which each file's series are reported: their own
-/// where only one file has it, else with the file's stem in front, and with
-/// the whole path where even stems agree.
+/// Returns the names under which each file's series are reported: their own if only one
+/// file has it, otherwise with the file's stem in front, and with the whole path if even
+/// stems agree.
 pub(crate) fn unique_names(origins: &[Origin]) -> Vec<Vec<String>> {
     let mut plain = BTreeMap::<&str, usize>::new();
     let mut with_stem = BTreeMap::<String, usize>::new();

@@ -8,29 +8,29 @@ use serde_json::{Map, Value, json};
 use super::QUANTILE;
 use super::score::{Score, Scores, mean};
 
-/// All that was found.
+/// All results of a backtest.
 #[derive(Clone, Debug)]
 pub(crate) struct Report {
     /// The name of the model.
     pub(crate) model: &'static str,
     pub(crate) series: BTreeMap<String, Scores>,
-    /// How many samples were observed, missing ones among them.
+    /// The number of samples that were observed, including missing ones.
     pub(crate) samples: u64,
     /// The time spent on observing and forecasting, of all threads.
     pub(crate) spent: Duration,
 }
 
-/// How all series were forecast at one horizon.
+/// Scores over all series at one horizon.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Overall {
-    /// Geometric mean: half the error here makes up for twice the error there.
+    /// Geometric mean: half the error here balances twice the error there.
     pub(crate) rmae: f64,
-    /// Of the series that moved in their first half.
+    /// The mean over the series that moved in their first half.
     pub(crate) mase: Option<f64>,
     /// Geometric mean.
     pub(crate) rpin90: f64,
     pub(crate) cov90: f64,
-    /// How far the coverage of a series is from 0.9, in the mean.
+    /// The mean distance of a series' coverage from 0.9.
     pub(crate) cov90_dev: f64,
 }
 
@@ -68,7 +68,7 @@ impl Report {
         self.spent.as_secs_f64() * 1e6 / (self.samples.max(1) as f64)
     }
 
-    /// Writes it for programs.
+    /// Returns the report for programs.
     pub(crate) fn json(&self) -> Value {
         let overall: Map<String, Value> = self
             .overall()
@@ -102,7 +102,7 @@ fn sum_up(scores: &[&Score]) -> Option<Overall> {
     })
 }
 
-/// Returns how far the coverage is from what it should be.
+/// Returns the distance of the coverage from its target.
 fn deviation(score: &Score) -> f64 {
     (score.cov90 - QUANTILE).abs()
 }

@@ -10,13 +10,13 @@ use super::naive::Naive;
 use super::table::Series;
 use super::{Forecast, QUANTILE};
 
-/// What is added to both errors of a ratio, as a share of the series' mean size:
-/// nothing against any real error, but 1 comes out where both are zero, and a
-/// finite number where only the naive forecast has none. A series of zeros has
-/// the size 1. Guessed, well above the rounding of sums.
+/// Addition to both errors of a ratio, as a share of the series' mean size: negligible
+/// against any real error, but the ratio is 1 where both are zero, and finite where only
+/// the naive forecast has no error. A series of zeros has the size 1. Guessed, well above
+/// the rounding of sums.
 const NOTHING: f64 = 1e-9;
 
-/// How one series was forecast.
+/// Scores of one series.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Scores {
     /// By horizon; without those where nothing could be scored.
@@ -25,17 +25,17 @@ pub(crate) struct Scores {
     pub(crate) peaks: BTreeMap<u32, f64>,
 }
 
-/// How one series was forecast at one horizon.
+/// Scores of one series at one horizon.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Score {
-    /// How many forecasts were scored.
+    /// The number of forecasts that were scored.
     pub(crate) count: usize,
     /// Mean absolute error of the median, in the series' own unit.
     pub(crate) mae: f64,
     /// That error as a share of the naive forecast's.
     pub(crate) rmae: f64,
-    /// That error as a share of the mean step in the first half; `None` if
-    /// nothing moved there.
+    /// That error as a share of the mean step in the first half; `None` if nothing moved
+    /// there.
     pub(crate) mase: Option<f64>,
     /// Pinball loss of p90 as a share of the naive forecast's.
     pub(crate) rpin90: f64,
@@ -87,7 +87,7 @@ pub(crate) fn score(numbers: &[u64], series: &Series, forecasts: &[Forecast]) ->
     scores
 }
 
-/// Errors added up over the forecasts of one horizon.
+/// Sums of errors over the forecasts of one horizon.
 #[derive(Clone, Copy, Debug, Default)]
 struct Sums {
     count: usize,
@@ -127,7 +127,7 @@ impl Sums {
     }
 }
 
-/// Returns what was measured at the moment of the forecast.
+/// Returns the measured value at the moment of the forecast.
 pub(crate) fn actual(numbers: &[u64], samples: &[Option<f64>], forecast: &Forecast) -> Option<f64> {
     let number = numbers[forecast.row] + u64::from(forecast.horizon);
     samples[numbers.binary_search(&number).ok()?]
@@ -167,7 +167,7 @@ fn share(is_counted: bool) -> f64 {
     if is_counted { 1.0 } else { 0.0 }
 }
 
-/// Returns the arithmetic mean; `None` of nothing.
+/// Returns the arithmetic mean; `None` without values.
 pub(crate) fn mean(values: impl IntoIterator<Item = f64>) -> Option<f64> {
     let (mut sum, mut count) = (0.0, 0_usize);
     for value in values {
@@ -216,9 +216,10 @@ mod tests {
         // Steps of the first half: 1, 2, 1.
         assert_near(score.mase.unwrap(), 0.75);
         assert_eq!(score.cov90, 0.5);
-        // Ours: 0.1 * 1 and 0.9 * 1. Naive: changes before row 4 are -1, 1, 2, 2,
-        // so p90 is 5 + 2, missed by 2 above; before row 6 also 0 and 4, so p90 is
-        // 9 + 3, 4 above what came.
+        // Ours: 0.1 * 1 and 0.9 * 1. Naive: changes before row 4 are -1, 1, 2, 2, so p90
+        // is 5 + 2,
+        // missed by 2 above; before row 6 also 0 and 4, so p90 is 9 + 3, 4 above the
+        // value.
         assert_near(score.rpin90, (0.1 + 0.9) / (0.2 + 0.4));
         assert_eq!(scores.peaks, BTreeMap::new());
     }

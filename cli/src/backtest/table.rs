@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use csv::{ReaderBuilder, StringRecord, Trim};
 
-/// Half of the rows teach, the other half are forecast 60 steps ahead.
+/// Half of the rows are for learning, the other half are forecast 60 steps ahead.
 const ROWS_MIN: usize = 200;
 const TIME: &str = "time";
 
@@ -32,7 +32,7 @@ pub struct Series {
     pub samples: Vec<Option<f64>>,
 }
 
-/// Why a text is not a recording.
+/// The reason why a text is not a recording.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unreadable {
     #[error("is not a table with commas: {0}")]
@@ -113,8 +113,8 @@ impl Table {
         Self::number(&times, series)
     }
 
-    /// Numbers the rows by the step, and leaves out those that fall on the
-    /// number of the row before.
+    /// Numbers the rows by the step, and leaves out those that have the number of the row
+    /// before.
     fn number(times: &[u64], mut series: Vec<Series>) -> Result<Self, Unreadable> {
         if times.len() < ROWS_MIN {
             return Err(Unreadable::TooFewRows(times.len()));
@@ -190,7 +190,7 @@ fn parse_time(cell: &str, line: u64) -> Result<u64, Unreadable> {
     }
 }
 
-/// Returns the distance that most neighbours have; the shortest of several.
+/// Returns the most frequent distance between neighbours; the shortest of several.
 fn most_common_distance(times: &[u64]) -> u64 {
     let mut counts = BTreeMap::<u64, usize>::new();
     for pair in times.windows(2) {
@@ -205,9 +205,9 @@ fn most_common_distance(times: &[u64]) -> u64 {
     best.0
 }
 
-/// Returns time / step for each time. Only the first is rounded down, the others
-/// to the nearest step from it, lest a time that is a little early or late shares
-/// a number with its neighbour.
+/// Returns time / step for each time. Only the first is rounded down, the others to the
+/// nearest step from it, so that a time that is a little early or late does not share a
+/// number with its neighbour.
 fn number_rows(times: &[u64], step: u64) -> Vec<u64> {
     let first = times.first().copied().unwrap_or_default();
     let numbers = times

@@ -11,17 +11,17 @@ use super::fleet::FLEET;
 use super::plan::{Planned, Way};
 use crate::view::job::waited;
 
-/// The longest time told apart, in microseconds: an hour.
+/// The longest time that is distinguished, in microseconds: an hour.
 const LENGTH_MAX_US: u64 = 3_600_000_000;
 
-/// What the records of the compared jobs say.
+/// Times of the compared jobs, from their records.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Comparison {
     pub(crate) lengths: BTreeMap<(&'static str, Way), Lengths>,
     pub(crate) tolls: BTreeMap<Way, Toll>,
 }
 
-/// How long the jobs of a category took, in microseconds.
+/// Times of the jobs of a category, in microseconds.
 #[derive(Clone, Debug)]
 pub(crate) struct Lengths {
     pub(crate) wait: Histogram<u64>,
@@ -30,7 +30,7 @@ pub(crate) struct Lengths {
     pub(crate) both: Histogram<u64>,
 }
 
-/// Jobs, and those of them that nodes with work of their own ran.
+/// Jobs, and those of them that ran on nodes with own work.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Toll {
     pub(crate) jobs: u64,
@@ -88,7 +88,7 @@ impl Lengths {
     }
 }
 
-/// Returns the value that this share of all is not above.
+/// Returns the value that this share of all does not exceed.
 pub(crate) fn quantile(histogram: &Histogram<u64>, share: f64) -> Duration {
     Duration::from_micros(histogram.value_at_quantile(share))
 }

@@ -2,18 +2,18 @@
 
 use bytes::Bytes;
 
-/// Some of this program's own source, for where there is no other text.
+/// Some of this program's own source, used if there is no other text.
 const BUILT_IN: [&str; 3] = [
     include_str!("../args/mod.rs"),
     include_str!("../view/job.rs"),
     include_str!("fleet.rs"),
 ];
 
-/// Less text than this is not worth compressing.
+/// The least text that is worth compressing.
 const USEFUL_LEN_MIN: usize = 4096;
 
-/// A step between pieces that shares no factor with usual sizes, so that
-/// pieces differ from each other.
+/// A step between pieces that shares no factor with usual sizes, so that pieces differ
+/// from each other.
 const STEP: usize = 104_729;
 
 /// A ring of text of which each job gets a piece.
@@ -48,7 +48,7 @@ impl Corpus {
         }
     }
 
-    /// Returns how many bytes of text there are.
+    /// Returns the number of bytes of text.
     pub(crate) fn len(&self) -> usize {
         self.len
     }
@@ -64,7 +64,7 @@ impl Corpus {
     }
 }
 
-/// Returns whether a file is text worth taking.
+/// Returns whether a file is usable text.
 pub(crate) fn is_text(bytes: &[u8]) -> bool {
     !bytes.is_empty() && !bytes.contains(&0) && std::str::from_utf8(bytes).is_ok()
 }

@@ -12,11 +12,11 @@ use rolecast_common::wire::Record;
 pub(crate) struct Kill {
     pub(crate) node: NodeId,
     pub(crate) at: WallTime,
-    /// What its last heartbeat said it had in hand.
+    /// The jobs in hand by its last heartbeat.
     pub(crate) in_hand: Vec<JobId>,
 }
 
-/// What became of one of its jobs.
+/// The outcome of one of its jobs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Fate {
     /// Its outcome arrived before the worker died.
@@ -31,8 +31,8 @@ pub(crate) enum Fate {
     Lost,
 }
 
-/// Returns the fate of each job the worker had: those of its last heartbeat,
-/// and those the dispatcher had sent since and noted as lost with it.
+/// Returns the fate of each job the worker had: those of its last heartbeat, and those
+/// that the dispatcher had sent since and recorded as lost with it.
 pub(crate) fn fates(kill: &Kill, records: &BTreeMap<JobId, Record>) -> Vec<(JobId, Fate)> {
     let was_lost = |record: &Record| {
         let mut losses = record.losses.iter();

@@ -9,7 +9,7 @@ use super::logins;
 
 /// The role that moves in the last act.
 pub(crate) const LEADER: &str = "leader";
-/// How long it stays away from a leader that was relieved.
+/// The time for which it stays away from a leader that was relieved.
 pub(crate) const TERM: Duration = Duration::from_secs(15);
 
 /// A worker of the demonstration.
@@ -17,15 +17,15 @@ pub(crate) const TERM: Duration = Duration::from_secs(15);
 pub(crate) struct Member {
     pub(crate) node: &'static str,
     pub(crate) role: &'static str,
-    /// Work of its own: a core kept busy.
+    /// Its own work: a core kept busy.
     pub(crate) load: Option<Load>,
 }
 
-/// When a node has work of its own while ways of placing are compared.
+/// Times of a node's own work while ways of placing are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Load {
     Constant,
-    /// It comes and goes.
+    /// It begins and ends periodically.
     Periodic,
 }
 
@@ -58,7 +58,7 @@ pub(crate) const FLEET: [Member; 4] = [
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Kind {
     pub(crate) category: &'static str,
-    /// What it does, for the introduction.
+    /// Its action, for the introduction.
     pub(crate) does: &'static str,
     command: &'static [&'static str],
     /// Best first; two of four nodes or more, so that one may die.
@@ -105,10 +105,10 @@ pub(crate) const HASH: Kind = Kind {
 
 pub(crate) const KINDS: [Kind; 3] = [COMPRESS, COUNT, HASH];
 
-/// The label by which a producer can insist on a node.
+/// The label by which a producer can require a node.
 pub(crate) const LABEL_NAME: &str = "name";
 
-/// Writes nats.conf; paths are relative to the directory the server runs in.
+/// Returns the text of nats.conf; paths are relative to the directory the server runs in.
 pub(crate) fn nats_conf() -> String {
     let authorization = logins::block();
     format!(
@@ -121,9 +121,9 @@ pub(crate) fn nats_conf() -> String {
     )
 }
 
-/// Writes rolecast.toml.
+/// Returns the text of rolecast.toml.
 pub(crate) fn dispatcher_toml() -> String {
-    // Short steps, for it is all over within a minute.
+    // Short steps, because the demonstration ends within a minute.
     let mut text = format!(
         "name = \"demo\"\n\n[roles.leader]\nholders = 1\nfrom = \"backup\"\n\
          prefer = [\"oak\"]\ncost = {{ cpu = 0.2 }}\nchange_cost = \"2s\"\n\
@@ -144,15 +144,15 @@ pub(crate) fn dispatcher_toml() -> String {
     text
 }
 
-/// Writes a worker.toml.
+/// Returns the text of a worker.toml.
 pub(crate) fn worker_toml(member: &Member) -> String {
     let Member { node, role, .. } = member;
     let roles = match *role {
         "follower" => "roles = [\"follower\"]",
         _ => "offers = [\"leader\", \"backup\"]\nstate_directory = \"state\"",
     };
-    // Confined to one core, whatever the machine has; and labelled, so that a
-    // producer can insist on a node.
+    // Confined to one core on any machine; and labelled, so that a producer can require a
+    // node.
     let mut text = format!(
         "node = \"{node}\"\n{roles}\n\
          # Four workers share this machine, so each reports its own processes.\n\
@@ -161,7 +161,7 @@ pub(crate) fn worker_toml(member: &Member) -> String {
          [capacity]\ncpu = 1\nmemory = \"512MiB\"\n"
     );
     for kind in KINDS {
-        // Without a locale, for a piece of text may end within a character.
+        // Without a locale, because a piece of text may end within a character.
         text.push_str(&format!(
             "\n[categories.{}]\ncommand = [{}]\nenv = [\"PATH\"]\n\
              time_limit = \"30s\"\noutput_max = \"512KiB\"\n",

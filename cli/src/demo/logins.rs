@@ -9,13 +9,13 @@ use rolecast_common::subjects;
 use super::fleet::FLEET;
 
 pub(crate) const DISPATCHER: &str = "dispatcher";
-/// The demonstration submits jobs and looks at them as an operator does.
+/// User that submits jobs and reads their states, as an operator does.
 pub(crate) const OPERATOR: &str = "operator";
-/// Hears heartbeats, to choose the worker that is killed.
+/// User that receives heartbeats, to choose the worker that is killed.
 pub(crate) const AUDIENCE: &str = "audience";
 pub(crate) const ADMIN: &str = "admin";
 
-/// Writes the block of nats.conf.
+/// Returns the block of nats.conf.
 pub(crate) fn block() -> String {
     let mut parties = vec![Party::dispatcher(), Party::Operator];
     let nodes = FLEET.iter().flat_map(|member| NodeId::new(member.node));

@@ -11,7 +11,7 @@ use rolecast_common::id::JobId;
 
 use super::fleet::{COMPRESS, COUNT, FLEET, HASH, Kind, Load, is_eligible};
 
-/// Who chooses the nodes of the jobs that are compared.
+/// The way the nodes of the compared jobs are chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Way {
     RoundRobin,
@@ -29,16 +29,15 @@ impl Way {
     }
 }
 
-/// The blocks in order; mirrored, so that what drifts on the machine meets both
-/// ways alike.
+/// The blocks in order; mirrored, so that a drift of the machine affects both ways alike.
 const BLOCKS: [Way; 4] = [
     Way::RoundRobin,
     Way::Rolecast,
     Way::Rolecast,
     Way::RoundRobin,
 ];
-/// The pace in a block: about half of what two cores can do beside the work that
-/// nodes have of their own.
+/// The pace in a block: about half of what two cores can do beside the own work of the
+/// nodes.
 const COMPARED_JOBS_PER_SECOND: u32 = 12;
 /// The pace of the busy part: about two thirds of what two cores can do.
 const JOBS_PER_SECOND: u32 = 25;
@@ -50,35 +49,34 @@ const TURN: [Kind; 4] = [COMPRESS, COUNT, COMPRESS, HASH];
 pub(crate) struct Planned {
     pub(crate) kind: Kind,
     pub(crate) job: JobId,
-    /// When, counted from the start; the same for all of the last part.
+    /// The time of submission, counted from the start; the same for all of the last part.
     pub(crate) at: Duration,
-    /// Which piece of the input it works on.
+    /// The piece of the input that it works on.
     pub(crate) piece: usize,
     /// The way it is counted for; `None` after the comparison.
     pub(crate) way: Option<Way>,
-    /// The node it insists on.
+    /// The node that it requires.
     pub(crate) node: Option<&'static str>,
 }
 
-/// Returns how many jobs a block has: seven tenths of all are compared.
+/// Returns the number of jobs of a block: seven tenths of all are compared.
 fn block_count(count: u32) -> u32 {
     count * 7 / 40
 }
 
-/// Returns how long a block lasts: the last eighth brings no jobs, so that none
-/// is left when the next begins.
+/// Returns the length of a block: its last eighth submits no jobs, so that none is left
+/// when the next begins.
 fn block_length(count: u32) -> Duration {
     Duration::from_secs(1) * block_count(count) * 8 / 7 / COMPARED_JOBS_PER_SECOND
 }
 
-/// Returns how long the comparison lasts.
+/// Returns the length of the comparison.
 fn compared_length(count: u32) -> Duration {
     block_length(count) * 4
 }
 
-/// Returns whether a node should be busy with its own work, so long after the
-/// start: only in the comparison, and periodic work in the second half of each
-/// block.
+/// Returns whether a node should be busy with its own work, so long after the start: only
+/// in the comparison, and periodic work in the second half of each block.
 pub(crate) fn is_loaded(load: Load, elapsed: Duration, count: u32) -> bool {
     if elapsed >= compared_length(count) {
         return false;
@@ -113,7 +111,7 @@ pub(crate) fn plan(count: u32) -> Vec<Planned> {
     }
     let busy = count - block_count(count) * 4;
     for index in 0..busy {
-        // Half of them at a pace, the others at once.
+        // Half of them at a pace, the others together.
         let step = index.min(busy / 2);
         let at = compared_length(count) + Duration::from_secs(1) * step / JOBS_PER_SECOND;
         let number = plan.len() + 1;
@@ -143,7 +141,7 @@ fn place(index: u32) -> usize {
     usize::try_from(index).expect("a count of jobs fits into usize")
 }
 
-/// Returns the node whose turn it is, of those that may run it.
+/// Returns the node whose turn it is, of those that may run the job.
 fn next_node(kind: Kind, turns: &mut BTreeMap<&'static str, usize>) -> &'static str {
     let nodes = FLEET.iter().map(|member| member.node);
     let eligible: Vec<_> = nodes

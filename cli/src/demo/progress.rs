@@ -6,7 +6,7 @@ use rolecast_common::id::{JobId, NodeId};
 
 use super::plan::Planned;
 
-/// Submitted and ended jobs, and what each node has in hand.
+/// Submitted and ended jobs, and the jobs in hand of each node.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Progress {
     /// Jobs of each category: planned, submitted, ended.
@@ -16,7 +16,7 @@ pub(crate) struct Progress {
     dead_nodes: BTreeSet<NodeId>,
 }
 
-/// How far one category is.
+/// Progress of one category.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
     pub(crate) planned: u64,
@@ -39,7 +39,7 @@ impl Progress {
         self.categories.entry(category).or_default().submitted += 1;
     }
 
-    /// Notes that a job has ended; the same job again changes nothing.
+    /// Records that a job has ended; the same job again has no effect.
     pub(crate) fn ended(&mut self, job: &JobId) {
         if let Some(category) = self.open.remove(job) {
             self.categories.entry(category).or_default().ended += 1;
@@ -76,7 +76,7 @@ impl Progress {
         total
     }
 
-    /// Says what each node has in hand: `ash 2, elm killed, fir 4`.
+    /// Returns the jobs in hand of each node: `ash 2, elm killed, fir 4`.
     pub(crate) fn nodes(&self) -> String {
         let mut nodes: BTreeMap<&NodeId, String> = BTreeMap::new();
         for (node, jobs) in &self.in_hand {

@@ -19,7 +19,7 @@ use crate::table::{Align, Text, plain, table};
 
 const QUANTILES: [f64; 3] = [0.5, 0.9, 0.99];
 
-/// All that the end of the demonstration is about.
+/// All data of the final report.
 #[derive(Debug)]
 pub(crate) struct Report<'a> {
     pub(crate) submitted: usize,
@@ -32,7 +32,7 @@ pub(crate) struct Report<'a> {
 }
 
 impl Report<'_> {
-    /// Writes it for people.
+    /// Returns the report for people.
     pub(crate) fn text(&self, palette: Palette) -> String {
         let title = "The same jobs beside the same load: round-robin and Rolecast";
         let mut text = format!("\n{}\n\n", heading(palette, title));
@@ -120,7 +120,7 @@ impl Report<'_> {
         table(palette, &columns, rows)
     }
 
-    /// Says how many of the compared jobs went to nodes with work of their own.
+    /// Returns how many of the compared jobs went to nodes with own work.
     fn tolls(&self) -> String {
         let loaded = |load| {
             let mut fleet = FLEET.iter();
@@ -202,7 +202,7 @@ impl Report<'_> {
         text
     }
 
-    /// Writes it for programs.
+    /// Returns the report for programs.
     pub(crate) fn json(&self) -> Value {
         let tally = self.tally;
         let places: Vec<Value> = tally
@@ -276,7 +276,7 @@ fn heading(palette: Palette, text: &str) -> String {
     palette.paint(Tone::Strong, text)
 }
 
-/// Shows a count; where the role forbids the category, nothing is what should be there.
+/// Formats a count; where the role forbids the category, it should be zero.
 fn place(count: u64, is_eligible: bool) -> Text {
     match (count, is_eligible) {
         (0, false) => ("-".to_owned(), Tone::Faint),

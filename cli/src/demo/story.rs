@@ -9,22 +9,22 @@ use rolecast_common::wire::{
     Figures, PastRoleChange, RoleChange, RoleChangeResult, RolePhase, RolesView, Why,
 };
 
-/// The harm from which a holder's trouble is worth a line.
+/// The least harm to a holder that is worth a line.
 const HARM_MIN: f64 = 0.2;
 
-/// What was told so far about one role.
+/// Events of one role that were reported so far.
 #[derive(Debug)]
 pub(crate) struct Story {
     role: Role,
     /// Steps that were stored before this generation are history.
     generation: u64,
     is_harm_told: bool,
-    /// When the change whose reason was told began.
+    /// The start of the change whose reason was reported.
     reason_told: Option<WallTime>,
 }
 
 impl Story {
-    /// Begins with what is there already.
+    /// Starts after the steps that are stored already.
     pub(crate) fn new(role: Role, view: &RolesView) -> Self {
         Self {
             role,
@@ -34,7 +34,7 @@ impl Story {
         }
     }
 
-    /// Returns the lines about what is new.
+    /// Returns the lines about new events.
     pub(crate) fn look(&mut self, view: &RolesView) -> Vec<String> {
         let mut lines = Vec::new();
         self.tell_harm(view, &mut lines);

@@ -7,7 +7,7 @@ use rolecast_common::wire::{Record, RecordStatus};
 
 use super::fleet::is_eligible;
 
-/// What became of all jobs.
+/// Counts over all jobs.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tally {
     /// Jobs by category and the node that ended them.
@@ -24,7 +24,7 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    /// Counts one job: its record, or that it has none.
+    /// Counts one job, with its record if it has one.
     pub(crate) fn add(&mut self, job: &JobId, record: Option<&Record>) {
         let Some(record) = record else {
             self.lost.push(job.clone());
@@ -48,7 +48,7 @@ impl Tally {
         }
     }
 
-    /// Returns whether every job completed, where it may run.
+    /// Returns whether every job completed on a node that may run it.
     pub(crate) fn is_flawless(&self) -> bool {
         self.lost.is_empty() && self.dead == 0 && self.expired == 0 && self.misplaced == 0
     }

@@ -35,7 +35,7 @@ pub(crate) async fn run(
     } else {
         terminal.print(&page(&decision, terminal.palette))?;
     }
-    // The decision stands without it, and older dispatchers do not tell.
+    // The decision is valid without it, and older dispatchers do not send it.
     if explain.dry_run.is_some()
         && let Ok(Some(status)) = status::ask_categories(session).await
         && let Some(note) = other_requirements(&decision, &status)
@@ -45,7 +45,7 @@ pub(crate) async fn run(
     Ok(Exit::Fine)
 }
 
-/// Reads what was written down when the job was sent, or had to wait.
+/// Reads the record of the decision when the job was sent, or had to wait.
 async fn recorded(session: &Session, name: &JobName) -> Result<Decision, Failure> {
     let job = resolve(session, name).await?;
     match find(session, &job).await? {
@@ -54,7 +54,7 @@ async fn recorded(session: &Session, name: &JobName) -> Result<Decision, Failure
     }
 }
 
-/// Says why there is no record, as far as can be told.
+/// Returns why there is no record, as far as is known.
 async fn not_recorded(session: &Session, job: &JobId) -> Result<Failure, Failure> {
     let view = session.view(job).await?.ok_or_else(no_dispatcher)?;
     let text = match view.state {
@@ -100,7 +100,7 @@ async fn find(session: &Session, job: &JobId) -> Result<Option<Decision>, Failur
     Ok(Some(decision))
 }
 
-/// Asks the dispatcher, as who may not read the stream must.
+/// Asks the dispatcher, as a login without access to the stream must.
 async fn told(session: &Session, job: &JobId) -> Result<Option<Decision>, Failure> {
     let body = Bytes::copy_from_slice(job.as_str().as_bytes());
     let decision: Result<Option<Decision>, Failure> =
@@ -127,7 +127,7 @@ async fn decided_now(
             headers.insert(name, value.as_str());
         }
     }
-    // A mistake is told now, as the fault of the command line.
+    // A mistake is reported at once, as a fault of the command line.
     options::parse_wishes(&Headers::of(Some(&headers)))
         .map_err(|error| Failure::usage(error.into()))?;
     let body = Bytes::copy_from_slice(category.as_str().as_bytes());

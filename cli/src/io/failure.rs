@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 
 use crate::exit::Exit;
 
-/// Why a command ended without its result.
+/// The reason why a command ended without its result.
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) exit: Exit,
@@ -17,7 +17,7 @@ impl Failure {
         Self { exit, error }
     }
 
-    /// Makes the failure of something that does not answer.
+    /// Returns the failure of a service that does not answer.
     pub(crate) fn unreachable(error: anyhow::Error) -> Self {
         let exit = Exit::Unreachable;
         Self { exit, error }
@@ -28,8 +28,8 @@ impl Failure {
         Self { exit, error }
     }
 
-    /// Returns the error and its causes, leaving out a cause that the text
-    /// before it already ends with.
+    /// Returns the error and its causes, without a cause that the text before it already
+    /// ends with.
     pub(crate) fn text(&self) -> String {
         let mut text = String::new();
         for cause in self.error.chain() {

@@ -14,7 +14,7 @@ use crate::args::fleet::Forecast;
 use crate::exit::Exit;
 use crate::view::forecast::{csv, page};
 
-/// Where stdout is no terminal.
+/// The width if stdout is not a terminal.
 const COLUMNS: usize = 80;
 
 pub(crate) async fn run(
@@ -38,7 +38,7 @@ pub(crate) async fn run(
     Ok(Exit::Fine)
 }
 
-/// Asks the dispatcher; of a node it does not know, says which ones it does.
+/// Asks the dispatcher; for an unknown node, the error lists the known ones.
 async fn ask(session: &Session, node: &NodeId) -> Result<ForecastView, Failure> {
     let body = Bytes::copy_from_slice(node.as_str().as_bytes());
     let view: Option<ForecastView> = session.ask(subjects::API_FORECAST, body).await?;

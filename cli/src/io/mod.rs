@@ -38,21 +38,21 @@ use failure::Failure;
 use session::Session;
 use terminal::Terminal;
 
-/// Carries out what the command line says.
+/// Carries out the command of the command line.
 pub async fn start() -> ExitCode {
     let arguments = Arguments::parse();
     let environment = Environment::read();
     run(&arguments, &environment).await.into()
 }
 
-/// Runs the command and reports what went wrong; returns how it ended.
+/// Runs the command and reports a failure; returns its exit.
 async fn run(arguments: &Arguments, environment: &Environment) -> Exit {
     let terminal = Terminal::new(&arguments.global, environment);
     let failure = match carry_out(arguments, environment, &terminal).await {
         Ok(exit) => return exit,
         Err(failure) => failure,
     };
-    // A reader that went away, such as `head`, has all it wanted.
+    // A reader that closed its end, such as `head`, has all it wanted.
     if failure.is_broken_pipe() {
         return Exit::Fine;
     }

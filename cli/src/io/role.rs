@@ -18,9 +18,9 @@ use crate::exit::Exit;
 use crate::style::Tone;
 use crate::view::role::{history, list, order};
 
-/// How long an order may take without `--timeout`. A holder that does not answer
-/// takes a role lease of 10 s, its successor a hook of at most 4 s, and a change that
-/// is under way in the group comes first.
+/// Time limit of an order without `--timeout`. A holder that does not answer takes a role
+/// lease of 10 s, its successor a hook of at most 4 s, and a change that is under way in
+/// the group is completed first.
 const ORDER_MAX: Duration = Duration::from_secs(30);
 
 pub(crate) async fn run(
@@ -85,7 +85,7 @@ async fn show_history(
     Ok(Exit::Fine)
 }
 
-/// Sends an order, waits until it is carried out, and tells what it changed.
+/// Sends an order, waits until it is carried out, and prints its effect.
 pub(super) async fn carry_out(
     session: &Session,
     order: RoleOrderKind,
@@ -104,7 +104,7 @@ pub(super) async fn carry_out(
     match ask(session).await {
         Ok(after) if terminal.json => terminal.print_document(&after)?,
         Ok(after) => terminal.print(&told(&order, &before, &after, terminal))?,
-        // It is done all the same, which is what the exit code says.
+        // The order is carried out all the same, which the exit code reports.
         Err(failure) => {
             let text = format!("done, but what came of it is not known: {}", failure.text());
             terminal.note(&terminal.notes.paint(Tone::Warning, &text));
@@ -116,7 +116,7 @@ pub(super) async fn carry_out(
     Ok(Exit::Fine)
 }
 
-/// Adds to an answer that did not come that the order may be carried out yet.
+/// Adds to the failure of a missing answer that the order may still be carried out.
 fn unsure(failure: Failure) -> Failure {
     if failure.exit != Exit::Unreachable {
         return failure;

@@ -25,27 +25,27 @@ use crate::args::Global;
 use crate::exit::Exit;
 use crate::style::one_line;
 
-/// How long an answer may take without `--timeout`: a healthy one takes
-/// milliseconds, an election of a new stream leader a few seconds.
+/// Time limit of an answer without `--timeout`: a healthy one takes milliseconds, an
+/// election of a new stream leader a few seconds.
 const ANSWER_MAX: Duration = Duration::from_secs(5);
 
-/// What the stream of records says of a job.
+/// State of a job in the stream of records.
 #[derive(Debug)]
 pub(crate) enum Stored {
     Record(Box<Record>),
     Nothing,
-    /// This login may not know.
+    /// This login may not read it.
     Denied(Failure),
 }
 
-/// A connection and how patient to be on it.
+/// A connection with its time limits.
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) connection: Connection,
     pub(crate) jetstream: async_nats::jetstream::Context,
-    /// How long one answer may take.
+    /// The time limit of one answer.
     pub(crate) answer_max: Duration,
-    /// What `--timeout` says, for what takes longer than an answer.
+    /// The value of `--timeout`, for operations that take longer than an answer.
     pub(crate) limit: Option<Duration>,
 }
 
@@ -87,7 +87,7 @@ impl Session {
         self.ask_with(subject, HeaderMap::new(), body).await
     }
 
-    /// As [`Session::ask`], with headers that belong to the question.
+    /// As [`Session::ask`], with headers that belong to the request.
     pub(crate) async fn ask_with<M: Message>(
         &self,
         subject: &'static str,
@@ -98,7 +98,7 @@ impl Session {
             .await
     }
 
-    /// As [`Session::ask_with`], for an answer that may take this long.
+    /// As [`Session::ask_with`], with this time limit for the answer.
     pub(crate) async fn ask_within<M: Message>(
         &self,
         limit: Duration,
@@ -143,7 +143,7 @@ impl Session {
         Ok(Some(message))
     }
 
-    /// Asks the dispatcher where a job is; `None` if there is no dispatcher.
+    /// Asks the dispatcher for the state of a job; `None` if there is no dispatcher.
     pub(crate) async fn view(&self, job: &JobId) -> Result<Option<JobView>, Failure> {
         let body = Bytes::copy_from_slice(job.as_str().as_bytes());
         self.ask(subjects::API_JOB, body).await
@@ -158,7 +158,7 @@ impl Session {
         }
     }
 
-    /// Looks for the recorded outcome of a job, as far as this login may.
+    /// Reads the recorded outcome of a job, as far as this login may.
     pub(crate) async fn stored(&self, job: &JobId) -> Result<Stored, Failure> {
         let stream = self.jetstream.get_stream_no_info(STREAM_RESULTS).await?;
         let subject = subjects::result(job);
@@ -185,8 +185,8 @@ impl Session {
         Ok(Stored::Record(Box::new(record)))
     }
 
-    /// Returns whether the job at this sequence is still in the queue, as far as
-    /// the server answers; `None` if this login may not know.
+    /// Returns whether the job at this sequence is still in the queue, as far as the
+    /// server answers; `None` if this login may not read it.
     pub(crate) async fn is_queued(&self, sequence: u64) -> Option<bool> {
         let stream = self.jetstream.get_stream_no_info(STREAM_JOBS).await.ok()?;
         match stream.get_raw_message(sequence).await {
@@ -197,7 +197,8 @@ impl Session {
         }
     }
 
-    /// Finds out why a request to a stream failed, and says what to do.
+    /// Finds out why a request to a stream failed, and returns the failure with its
+    /// remedy.
     pub(crate) async fn diagnose(&self, error: anyhow::Error, stream: &str) -> Failure {
         if let Some(failure) = self.denial(&error) {
             return failure;
@@ -211,19 +212,20 @@ impl Session {
         error.context(format!("stream {stream}")).into()
     }
 
-    /// Says that the request failed for want of a permission, if it did.
+    /// Returns the failure of a request that lacked a permission, if it did.
     pub(crate) fn denial(&self, error: &anyhow::Error) -> Option<Failure> {
         let text = self.connection.take_violation()?;
         let reason = anyhow!("this login lacks a permission: {text}");
         Some(reason.context(format!("{error:#}")).into())
     }
 
-    /// Returns whether the server says that there is no such stream.
+    /// Returns whether the server reports that there is no such stream.
     pub(crate) async fn is_missing(&self, stream: &str) -> bool {
         self.missing(stream).await == Some(true)
     }
 
-    /// Returns the same; `None` if this login may not know, which is not what failed.
+    /// Returns the same; `None` if this login may not read it, which is not the cause of
+    /// the failure.
     pub(crate) async fn missing(&self, stream: &str) -> Option<bool> {
         let request = requests::stream_info(stream);
         let found = tokio::select! {
@@ -237,7 +239,7 @@ impl Session {
     }
 }
 
-/// Says that the dispatcher has never run here.
+/// Returns the failure that the dispatcher has never run here.
 pub(crate) fn no_stream(stream: &str) -> Failure {
     Failure::unreachable(anyhow!(
         "this NATS server has no stream {stream}: no dispatcher has set it up yet; \
@@ -245,7 +247,8 @@ pub(crate) fn no_stream(stream: &str) -> Failure {
     ))
 }
 
-/// Says that nothing stores jobs there, to a login that may not look further.
+/// Returns the failure that nothing stores jobs there, for a login that may not check
+/// further.
 pub(crate) fn nothing_stores(subject: &str) -> Failure {
     Failure::unreachable(anyhow!(
         "nothing stores {subject} here: no dispatcher has set the stream {STREAM_JOBS} up yet, or \
@@ -254,7 +257,7 @@ pub(crate) fn nothing_stores(subject: &str) -> Failure {
     ))
 }
 
-/// Says that nobody answers the API.
+/// Returns the failure that nobody answers the API.
 pub(crate) fn no_dispatcher() -> Failure {
     Failure::unreachable(anyhow!(
         "no dispatcher answers on this NATS server; start rolecast-dispatcher, \

@@ -26,9 +26,9 @@ use crate::simulate::world::World;
 use crate::simulate::{engine, peers, plot};
 use crate::view::simulate::page;
 
-/// A chain of scenarios longer than this goes in a circle.
+/// The longest chain of scenarios; a longer one is a cycle.
 const CHAIN_MAX: usize = 8;
-/// How often the bar is drawn at most.
+/// The most updates of the bar in a second.
 const BARS_PER_SECOND: u8 = 10;
 
 pub(crate) fn run(simulate: &Simulate, terminal: &Terminal) -> Result<Exit, Failure> {
@@ -51,7 +51,7 @@ pub(crate) fn run(simulate: &Simulate, terminal: &Terminal) -> Result<Exit, Fail
     show(&report, simulate, terminal)
 }
 
-/// Shows what came out, in the way asked for.
+/// Prints the results, in the requested form.
 pub(super) fn show(
     report: &Report,
     simulate: &Simulate,
@@ -92,7 +92,7 @@ fn read(path: &Path) -> anyhow::Result<Scenario> {
     Ok(scenario)
 }
 
-/// Puts what the command line says in the place of what the file says.
+/// Replaces values of the file by those of the command line.
 fn change(scenario: &mut Scenario, simulate: &Simulate) -> anyhow::Result<()> {
     if !simulate.loads.is_empty() {
         if scenario.arrivals.file.is_some() {
@@ -146,7 +146,7 @@ pub(super) fn run_all(
     terminal: &Terminal,
 ) -> anyhow::Result<Vec<Run>> {
     if let Some(plot) = &simulate.plot {
-        // A file that cannot be written should not be found out at the end.
+        // A file that cannot be written should be reported before the run.
         write(plot, "")?;
     }
     let policies = simulate.policies();
@@ -174,14 +174,14 @@ pub(super) fn run_all(
         let threads: Vec<_> = (0..cores.min(count)).map(|_| scope.spawn(work)).collect();
         let mut runs = Vec::new();
         for thread in threads {
-            // A panic is a bug, and goes on as one.
+            // A panic is a bug, and continues as one.
             let result = thread.join().unwrap_or_else(|panic| resume_unwind(panic));
             runs.extend(result?);
         }
         Ok::<_, anyhow::Error>(runs)
     })?;
     bar.finish_and_clear();
-    // Which core was faster shows nowhere.
+    // The result does not depend on which core was faster.
     runs.sort_by_key(|(index, _)| *index);
     Ok(runs.into_iter().map(|(_, run)| run).collect())
 }
@@ -207,7 +207,7 @@ struct Plan<'a> {
 
 struct Shared {
     world: Option<Arc<World>>,
-    /// How many policies have not begun.
+    /// The number of policies that have not begun.
     left: usize,
 }
 

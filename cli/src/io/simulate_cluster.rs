@@ -29,7 +29,7 @@ pub(crate) async fn run(
     terminal: &Terminal,
 ) -> Result<Exit, Failure> {
     let recording = record(&session).await?;
-    // A run may take minutes, in which nothing is asked any more.
+    // A run may take minutes, in which there are no requests.
     drop(session);
     let wishes = Wishes {
         jobs: simulate.jobs,
@@ -57,7 +57,7 @@ pub(crate) async fn run(
     show(&report, simulate, terminal)
 }
 
-/// Asks for all that is recorded.
+/// Requests all records.
 async fn record(session: &Session) -> Result<Recording, Failure> {
     let status = status::ask(session).await?.ok_or_else(no_dispatcher)?;
     let mut forecasts = Vec::new();

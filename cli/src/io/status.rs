@@ -46,18 +46,18 @@ pub(crate) async fn ask(session: &Session) -> Result<Option<wire::Status>, Failu
     ask_while(session, |_| true).await
 }
 
-/// Asks for all but roles and nodes, of which there may be some.
+/// Requests all but roles and nodes, except those on the same page.
 pub(crate) async fn ask_categories(session: &Session) -> Result<Option<wire::Status>, Failure> {
     let is_category = |next: &StatusCursor| matches!(next, StatusCursor::Category(_));
     ask_while(session, is_category).await
 }
 
-/// Reads on for as long as what comes next is wanted.
+/// Reads on while the entries of the next page are wanted.
 async fn ask_while(
     session: &Session,
     is_wanted: impl Fn(&StatusCursor) -> bool,
 ) -> Result<Option<wire::Status>, Failure> {
-    // Older dispatchers answer with all at once, and look at no body.
+    // Older dispatchers answer with all at once, and ignore the body.
     let first = session.ask(subjects::API_STATUS, Bytes::new()).await?;
     let Some(mut whole): Option<wire::Status> = first else {
         return Ok(None);
@@ -80,7 +80,7 @@ async fn ask_while(
     ))
 }
 
-/// Adds what the next page lists. What is said once is that of the first.
+/// Adds the lists of the next page. Fields that are no lists stay those of the first.
 fn append(whole: &mut wire::Status, page: wire::Status) {
     whole.categories.extend(page.categories);
     whole.roles.extend(page.roles);
@@ -88,7 +88,7 @@ fn append(whole: &mut wire::Status, page: wire::Status) {
     whole.next = page.next;
 }
 
-/// Goes on until interrupted, also while the dispatcher is away.
+/// Continues until interrupted, also while the dispatcher is away.
 async fn watch(session: &Session, is_all: bool, terminal: &Terminal) -> Result<Exit, Failure> {
     let mut ticks = interval(WATCH_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

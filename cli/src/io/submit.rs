@@ -28,12 +28,12 @@ use crate::style::Tone;
 use crate::submission::{self, Submission, oversize};
 use crate::view::job::{summary, truncation};
 
-/// An unanswered publish this old is worth a look whether the stream exists.
+/// Age of an unanswered publish at which the stream is looked up.
 const LOOK_AFTER: Duration = Duration::from_millis(300);
 /// The most read from a file or stdin: the largest max_payload a server can have.
 const PAYLOAD_MAX: u64 = 64 * 1024 * 1024;
 
-/// Reads the payload from where the arguments say it is.
+/// Reads the payload from the source that the arguments name.
 pub(crate) fn read_payload(payload: &Payload) -> Result<Bytes, Failure> {
     if let Some(text) = &payload.data {
         return Ok(text.clone().into());
@@ -87,7 +87,7 @@ pub(crate) async fn run(
     Ok(Exit::of_output(&record))
 }
 
-/// Publishes; a stream that is not there is told at once, a slow answer is awaited.
+/// Publishes; a missing stream is reported at once, a slow answer is awaited.
 async fn publish(
     session: &Session,
     submission: &Submission,
@@ -96,7 +96,7 @@ async fn publish(
     let Submission {
         subject, headers, ..
     } = submission;
-    // Whether the server said of every try that nobody listens there.
+    // Whether the server reported for every try that nobody listens there.
     let is_unheard = Cell::new(None);
     let note = |error: &PublishError| {
         let is_so = error.kind() == PublishErrorKind::StreamNotFound;
@@ -138,7 +138,7 @@ async fn publish(
     }
 }
 
-/// Returns whether the message may have been stored although no confirmation came.
+/// Returns whether the message may have been stored although no confirmation arrived.
 fn is_unsure(error: &PublishError) -> bool {
     match meaning_of(error) {
         Some(Meaning::Unavailable | Meaning::InFlight) | None => true,
@@ -158,7 +158,7 @@ fn is_unsure(error: &PublishError) -> bool {
     }
 }
 
-/// Says how to submit a job again that may have been stored.
+/// Returns the advice for another submission of a job that may have been stored.
 async fn unsure(
     session: &Session,
     submission: &Submission,
@@ -185,7 +185,7 @@ fn advice(job: &JobId) -> String {
     )
 }
 
-/// Says that the job is queued: on stdout, unless that is for its output.
+/// Prints that the job is queued: on stdout, unless that is for its output.
 fn announce(
     submission: &Submission,
     ack: &PublishAck,

@@ -10,7 +10,7 @@ use crate::args::{Color, Global};
 use crate::config::Environment;
 use crate::style::{Palette, Tone, escaped_json, guarded, printable};
 
-/// How to write to stdout and stderr.
+/// Properties of stdout and stderr.
 #[derive(Clone, Debug)]
 pub(crate) struct Terminal {
     pub(crate) json: bool,
@@ -18,7 +18,7 @@ pub(crate) struct Terminal {
     pub(crate) palette: Palette,
     /// Colours of stderr.
     pub(crate) notes: Palette,
-    /// Whether stdout is shown to somebody, rather than read by a program.
+    /// Whether a person reads stdout, rather than a program.
     pub(crate) is_shown: bool,
     /// Whether stdout can be redrawn.
     pub(crate) is_live: bool,
@@ -45,13 +45,13 @@ impl Terminal {
         }
     }
 
-    /// Writes text to stdout, without what would drive a terminal.
+    /// Writes text to stdout, without control sequences for a terminal.
     pub(crate) fn print(&self, text: &str) -> io::Result<()> {
         self.write(guarded(text, self.palette).as_bytes())
     }
 
-    /// Writes what a job gave back: as it is for a program, or if that is wanted; without
-    /// what would drive a terminal for somebody who sees it.
+    /// Writes the output of a job: unchanged for a program, or on request; without
+    /// control sequences for a person at a terminal.
     pub(crate) fn print_output(&self, output: &[u8], is_raw: bool) -> io::Result<()> {
         if is_raw || !self.is_shown {
             return self.write(output);
@@ -82,7 +82,7 @@ impl Terminal {
         self.write(b"\x1b[2J")
     }
 
-    /// Replaces what is on the screen.
+    /// Replaces the contents of the screen.
     pub(crate) fn redraw(&self, text: &str) -> io::Result<()> {
         // Home, then the text with each line cleared to its end, then the rest below.
         let text = guarded(text, self.palette).replace('\n', "\x1b[K\n");
@@ -92,7 +92,7 @@ impl Terminal {
     /// Writes a line to stderr.
     pub(crate) fn note(&self, text: &str) {
         let text = guarded(text, self.notes);
-        // There is nobody left to tell when stderr is closed.
+        // Nobody reads this when stderr is closed.
         let _ = writeln!(io::stderr().lock(), "{text}");
     }
 

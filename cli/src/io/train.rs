@@ -14,7 +14,7 @@ use crate::args::backtest::TrainLstm;
 use crate::exit::Exit;
 use crate::teaching::first_half;
 
-/// The horizons that a line tells of, in steps.
+/// The horizons that a line reports, in steps.
 const SHOWN: [u32; 4] = [1, 5, 15, 60];
 
 pub(crate) fn run(train: &TrainLstm, terminal: &Terminal) -> Result<Exit, Failure> {
@@ -33,7 +33,7 @@ pub(crate) fn run(train: &TrainLstm, terminal: &Terminal) -> Result<Exit, Failur
     };
     let (teaching, all) = (trainer.series_count(), series.len());
     terminal.note(&format!("learning from {teaching} of {all} series"));
-    // A file that cannot be written should not be found out at the end.
+    // A file that cannot be written should be reported before the run.
     write(train, &trainer)?;
     while let Some(progress) = trainer.epoch() {
         if progress.is_best {
@@ -49,7 +49,7 @@ fn write(train: &TrainLstm, trainer: &Trainer) -> anyhow::Result<()> {
     fs::write(&train.out, trainer.best().to_bytes()).with_context(|| format!("cannot write {name}"))
 }
 
-/// Tells how an epoch went, on a line of its own.
+/// Prints the result of an epoch, on a line of its own.
 fn show(progress: &Progress, terminal: &Terminal) -> Result<(), Failure> {
     let ratios = HORIZONS.into_iter().zip(progress.validation);
     let ratios = ratios.filter(|(horizon, _)| SHOWN.contains(horizon));

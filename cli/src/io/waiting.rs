@@ -19,23 +19,25 @@ use crate::exit::Exit;
 use crate::style::Tone;
 use crate::view::job::why_not_started;
 
-/// How often to look without a hint: one may be lost while reconnecting.
+/// Interval of reads without a hint: a hint may be lost while reconnecting.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
-/// How soon to look again after a hint that came before the record was stored.
+/// Delay of the next read after a hint that arrived before the record was stored.
 const LOOK_SOON: Duration = Duration::from_millis(50);
-/// The longest time between two looks whether a job is still queued: each look
-/// fetches its payload.
+/// The longest time between two checks whether a job is still queued: each check fetches
+/// its payload.
 const LOOK_AT_QUEUE_MAX: Duration = Duration::from_secs(30);
-/// A job that has not started by then is worth a word, and a look again as often.
+/// Time after which a job that has not started is reported, and interval of further
+/// checks.
 const SAY_EVERY: Duration = Duration::from_secs(3);
-/// The most different reasons told of one job.
+/// The most different reasons reported of one job.
 const REASONS_MAX: usize = 10;
-/// Failed looks in a row before giving up: a server restart takes less.
+/// Failed reads in a row before giving up: a server restart takes less.
 const ERRORS_MAX: u32 = 10;
 
-/// Hears of a job's record when it is published.
+/// Hints: receives a job's record when it is published.
 ///
-/// A publish is a hint only: the stream may refuse it. The truth is what is stored.
+/// A publish is a hint only: the stream may refuse it. The stored record is
+/// authoritative.
 #[derive(Debug)]
 pub(crate) struct Hints(Subscriber);
 
@@ -48,7 +50,7 @@ impl Hints {
         Ok(Self(subscriber))
     }
 
-    /// Waits for a hint until `deadline`; returns whether one came.
+    /// Waits for a hint until `deadline`; returns whether one arrived.
     pub(crate) async fn wait_until(&mut self, deadline: Instant) -> bool {
         tokio::select! {
             hint = self.0.next() => {
@@ -89,8 +91,8 @@ pub(crate) async fn wait_for_record(
     }
 }
 
-/// Returns once the job has left the queue without a record, as it does when its
-/// category does not record completed jobs; never where this cannot be known.
+/// Returns once the job has left the queue without a record, as it does when its category
+/// does not record completed jobs; never if this login cannot observe that.
 pub(crate) async fn ended_unrecorded(session: &Session, job: &JobId, sequence: u64) -> Failure {
     let mut look_after = LOOK_EVERY;
     loop {
@@ -114,9 +116,10 @@ pub(crate) async fn ended_unrecorded(session: &Session, job: &JobId, sequence: u
     }
 }
 
-/// Says on stderr why the job does not start, each reason once; never returns.
+/// Prints on stderr why the job does not start, each reason once; never returns.
 ///
-/// Who may only publish jobs and read records may not ask: then nothing is said.
+/// A login that may only publish jobs and read records may not ask: then nothing is
+/// printed.
 pub(crate) async fn say_why_it_waits(
     session: &Session,
     job: &JobId,
@@ -147,7 +150,7 @@ pub(crate) async fn say_why_it_waits(
     }
 }
 
-/// Says that the job has not ended in time; it goes on.
+/// Returns the failure that the job has not ended in time; the job continues.
 pub(crate) fn timed_out(session: &Session, job: &JobId) -> Failure {
     let limit = format_duration(session.limit.unwrap_or_default());
     Failure::new(

@@ -6,15 +6,15 @@ use std::collections::{BinaryHeap, VecDeque};
 use super::moment::Moment;
 use super::policy::{HostIndex, JobIndex};
 
-/// Something the engine has to do.
+/// An event of the engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Due {
-    /// What others use becomes this sample of the host's load.
+    /// The use by others becomes this sample of the host's load.
     Load {
         host: HostIndex,
         sample: usize,
     },
-    /// A job of the host ends, unless something changed there since.
+    /// A job of the host ends, unless the host changed since.
     JobEnds {
         host: HostIndex,
         generation: u64,
@@ -30,7 +30,7 @@ pub(crate) enum Due {
     Heartbeat {
         host: HostIndex,
     },
-    /// Its heartbeat on change, unless a regular one said it already.
+    /// Its heartbeat on change, unless a regular one reported the change already.
     ChangeHeartbeat {
         host: HostIndex,
     },
@@ -38,8 +38,9 @@ pub(crate) enum Due {
     ArrivalsEnd,
 }
 
-/// What is due, soonest first; of one moment, in the order it was noted. What is
-/// due at once comes before what was noted for now earlier.
+/// Due events, soonest first; those of one moment in the order in which they were added.
+/// An event that is due at once precedes those that were added for the same moment
+/// earlier.
 #[derive(Debug, Default)]
 pub(crate) struct Agenda {
     at_once: VecDeque<Due>,
@@ -57,7 +58,7 @@ impl Agenda {
         self.later.push(Reverse((at, self.noted, due)));
     }
 
-    /// Returns when something is due next.
+    /// Returns the time of the next event.
     pub(crate) fn next(&self, now: Moment) -> Option<Moment> {
         if !self.at_once.is_empty() {
             return Some(now);
@@ -65,7 +66,7 @@ impl Agenda {
         self.later.peek().map(|Reverse((at, ..))| *at)
     }
 
-    /// Takes the next thing that is due at `now`.
+    /// Takes the next event that is due at `now`.
     pub(crate) fn take(&mut self, now: Moment) -> Option<Due> {
         if let Some(due) = self.at_once.pop_front() {
             return Some(due);

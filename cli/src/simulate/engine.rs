@@ -24,8 +24,8 @@ use super::world::World;
 
 /// Heartbeats are delayed by up to this share of their interval, beside the delay itself.
 const DELAY_SPREAD: f64 = 0.1;
-/// The least time from one turn to the next deadline, in seconds: a policy whose
-/// deadline has passed gets on nevertheless.
+/// The least time from one turn to the next deadline, in seconds: a policy whose deadline
+/// has passed makes progress nevertheless.
 const TURN_GAP_S: f64 = 1e-6;
 
 /// Runs the world to its end.
@@ -46,19 +46,19 @@ struct Engine<'a> {
     may_run: Vec<Vec<bool>>,
     fleet: Fleet<'a>,
     pulses: Vec<Pulse>,
-    /// Counts what changed how long a host's jobs take.
+    /// Counts the changes to the run times of a host's jobs.
     generations: Vec<u64>,
     jobs: Vec<Job>,
-    /// How many arrivals have come.
+    /// The number of jobs that have arrived.
     arrived: usize,
     /// Arrivals that have neither completed nor failed.
     open: usize,
     agenda: Agenda,
     letters: Slots<Letter>,
     are_arrivals_over: bool,
-    /// Whether the policy heard something of this moment.
+    /// Whether the policy received an event of this moment.
     has_news: bool,
-    /// The policy's, as of its last turn.
+    /// The deadline of the policy, as of its last turn.
     deadline: Option<Moment>,
     tally: Tally<'a>,
     rng: Rng,
@@ -72,7 +72,7 @@ struct Job {
     kills: u8,
 }
 
-/// Who has a job.
+/// The place of a job.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Place {
     #[default]
@@ -139,7 +139,7 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// Notes what is due at first.
+    /// Schedules the first events.
     fn begin(&mut self) {
         for host in 0..self.pulses.len() {
             let plan = &self.world.hosts[host];
@@ -156,7 +156,7 @@ impl<'a> Engine<'a> {
         self.agenda.note(self.fleet.now, Moment::at(at_s), due);
     }
 
-    /// Notes when a load differs from this sample.
+    /// Schedules the next change of a load from this sample.
     fn note_load(&mut self, host: HostIndex, sample: usize) {
         let load = &self.world.hosts[host].load;
         if let Some(sample) = load.next_change(sample) {
@@ -164,7 +164,7 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// Returns the next moment at which something happens; `None` when the run is over.
+    /// Returns the moment of the next event; `None` when the run is over.
     fn next_moment(&self) -> Option<Moment> {
         if self.are_arrivals_over && self.open == 0 {
             return None;
@@ -184,7 +184,7 @@ impl<'a> Engine<'a> {
         Moment::at(self.world.length_s + self.world.drain_s)
     }
 
-    /// Lets everything of one moment happen.
+    /// Processes all events of one moment.
     fn pass(&mut self, now: Moment) {
         debug_assert!(self.fleet.now <= now, "time does not run backwards");
         self.fleet.now = now;
@@ -268,7 +268,7 @@ impl<'a> Engine<'a> {
         }
         let others_cores = self.fleet.hosts[host].others_cores();
         if let Some(at) = self.pulses[host].changed(now, others_cores) {
-            // What is told of a change is measured from the change on.
+            // The use in this heartbeat is measured from the change on.
             self.fleet.hosts[host].take_window(now);
             self.agenda.note(now, at, Due::ChangeHeartbeat { host });
         }
@@ -327,7 +327,7 @@ impl<'a> Engine<'a> {
         self.settle(host);
     }
 
-    /// Tells of the host's jobs that ended, and notes when the next one does.
+    /// Reports the host's jobs that ended, and schedules the end of the next one.
     fn settle(&mut self, host: HostIndex) {
         let now = self.fleet.now;
         let latency_s = self.world.hosts[host].latency_s;

@@ -8,23 +8,23 @@ use super::host::Usage;
 use super::moment::Moment;
 use super::world::{self, Needs};
 
-/// How far others' CPU moves before it is told out of turn, as a share of the cores.
+/// The least change of others' CPU that is reported out of turn, as a share of the cores.
 const CHANGE_MIN: f64 = 0.1;
-/// How long a change is measured before it is told, in seconds: a worker looks
-/// every 0.2 s, so half of that. It is also how far from the heartbeat before a
-/// worker tells one at least.
+/// The time for which a change is measured before it is reported, in seconds: a worker
+/// looks every 0.2 s, so half of that. It is also the least distance of a worker's report
+/// from the heartbeat before.
 const CHANGE_DELAY_S: f64 = 0.1;
-/// The least time between two changes told, in seconds, as in a worker.
+/// The least time between two reported changes, in seconds, as in a worker.
 const CHANGE_GAP_S: f64 = 0.25;
 
 /// The heartbeats of one host.
 #[derive(Clone, Debug)]
 pub(crate) struct Pulse {
-    /// When the first is sent within the interval.
+    /// Time of the first one within the interval.
     pub(crate) phase_s: f64,
     cores: f64,
     sent: u64,
-    /// Others' CPU as it was last told.
+    /// Others' CPU as last reported.
     told_cores: f64,
     is_change_due: bool,
     change_told: Option<Moment>,
@@ -42,7 +42,7 @@ impl Pulse {
         }
     }
 
-    /// Takes what CPU others want and returns when that must be told out of turn.
+    /// Takes the CPU demand of others and returns when it must be reported out of turn.
     pub(crate) fn changed(&mut self, now: Moment, others_cores: f64) -> Option<Moment> {
         let moved = (others_cores - self.told_cores).abs();
         if self.is_change_due || moved <= CHANGE_MIN * self.cores {
@@ -56,7 +56,7 @@ impl Pulse {
         Some(at.unwrap_or(soonest))
     }
 
-    /// True if a change is due still; no other heartbeat told it.
+    /// Returns whether a change is still due; no other heartbeat reported it.
     pub(crate) fn tells_change(&mut self, now: Moment) -> bool {
         if self.is_change_due {
             self.change_told = Some(now);
@@ -64,7 +64,7 @@ impl Pulse {
         self.is_change_due
     }
 
-    /// Everybody knows what CPU others want.
+    /// Records that the CPU demand of others is reported.
     pub(crate) fn told(&mut self, others_cores: f64) {
         self.told_cores = others_cores;
         self.is_change_due = false;
@@ -77,7 +77,7 @@ impl Pulse {
     }
 }
 
-/// Returns the use as it is measured, with relative noise of this standard deviation.
+/// Returns the measured use, with relative noise of this standard deviation.
 pub(crate) fn measured(used: Usage, memory: f64, noise: f64, rng: &mut Rng) -> wire::Usage {
     let jobs = noisy(used.jobs, noise, rng);
     let mut total = noisy(used.others, noise, rng);
@@ -90,7 +90,7 @@ pub(crate) fn measured(used: Usage, memory: f64, noise: f64, rng: &mut Rng) -> w
     }
 }
 
-/// Returns what others use on average between two times, within what the host has.
+/// Returns the mean use by others between two times, within the capacity of the host.
 pub(crate) fn mean_load(host: &world::Host, from_s: f64, to_s: f64) -> Needs {
     let load = &host.load;
     let (first, last) = (load.index_at(from_s), load.index_at(to_s));

@@ -15,7 +15,7 @@ use super::pressure::{Pressure, THRASH_FROM, cores_left};
 use super::slots::Slots;
 use super::world::{self, Arrival, Needs, Sample, Sharing};
 
-/// Whether a job uses the disk, and whether it uses the network.
+/// Classes of jobs, by whether a job uses the disk, and whether it uses the network.
 pub(super) const CLASSES: usize = 4;
 const USES_DISK: usize = 1;
 const USES_NETWORK: usize = 2;
@@ -28,13 +28,13 @@ pub(crate) struct Host {
     sharing: Sharing,
     others: Needs,
     speed_left: f64,
-    /// What all jobs want together.
+    /// Demand of all jobs together.
     wanted: Needs,
     jobs: Slots<Running>,
     classes: [Class; CLASSES],
-    /// What is served at this moment; of memory, what is held.
+    /// Served use at this moment; of memory, the part that is held.
     served: Usage,
-    /// Up to when the clocks and sums below are reckoned.
+    /// The time of the clocks and sums below.
     reckoned: Moment,
     window: Window,
     strain: Strain,
@@ -45,12 +45,12 @@ pub(crate) struct Host {
 struct Class {
     /// Work done by each job, in seconds at speed 1.
     work_s: f64,
-    /// Seconds it would have taken on the idle host.
+    /// Run time of this work on the idle host, in seconds.
     busy_s: f64,
     work_pace: f64,
     busy_pace: f64,
-    /// The readings of `work_s` at which jobs end, as bits: those of numbers
-    /// from 0 up have the numbers' order.
+    /// The readings of `work_s` at which jobs end, as bits: the bits of numbers from 0 up
+    /// have the order of the numbers.
     ends: BinaryHeap<Reverse<(u64, usize)>>,
 }
 
@@ -72,27 +72,27 @@ pub(crate) struct Ended {
     pub(crate) end: End,
 }
 
-/// What is used by whom.
+/// Use by others and by jobs.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Usage {
     pub(crate) others: Needs,
     pub(crate) jobs: Needs,
 }
 
-/// What was served since the last heartbeat.
+/// Served use since the last heartbeat.
 #[derive(Clone, Copy, Debug, Default)]
 struct Window {
     length_s: f64,
-    /// Times seconds.
+    /// Use times seconds.
     sum: Usage,
 }
 
-/// How the host and what others do on it suffered.
+/// Strain of the host and of others on it.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Strain {
     /// CPU that others wanted within the host's cores, in core-seconds.
     pub(crate) others_wanted_s: f64,
-    /// How much of that jobs took.
+    /// The part of it that jobs took.
     pub(crate) others_lost_s: f64,
     /// Seconds of thrashing.
     pub(crate) thrash_s: f64,
@@ -122,7 +122,7 @@ impl Host {
         new
     }
 
-    /// Others use something else from now on.
+    /// Sets the use by others from now on.
     pub(crate) fn set_load(&mut self, now: Moment, sample: Sample, ended: &mut Vec<Ended>) {
         let speed_left = f64::from(sample.speed_left);
         assert!(speed_left > 0.0, "jobs never end: {sample:?}");
@@ -133,7 +133,7 @@ impl Host {
         self.refresh();
     }
 
-    /// A job begins, and is killed at once if it does not fit.
+    /// Starts a job, and kills it at once if it does not fit.
     pub(crate) fn start(
         &mut self,
         now: Moment,
@@ -170,7 +170,7 @@ impl Host {
         for class in 0..CLASSES {
             loop {
                 let clock = &mut self.classes[class];
-                // What is less than the clock's step away would never come.
+                // An end that is less than the clock's step away would never be reached.
                 let done = clock.work_s + clock.work_pace * Moment::STEP_S;
                 let next = clock.ends.peek();
                 if next.is_none_or(|Reverse((end, _))| f64::from_bits(*end) > done) {
@@ -195,12 +195,12 @@ impl Host {
         Some(self.reckoned + next_s.max(0.0))
     }
 
-    /// Wanted CPU over cores.
+    /// Returns wanted CPU over cores.
     pub(crate) fn utilization(&self) -> f64 {
         (self.others.cores + self.wanted.cores) / self.capacity.cores
     }
 
-    /// Wanted memory over what there is.
+    /// Returns wanted memory over the capacity.
     pub(crate) fn memory_share(&self) -> f64 {
         (self.others.memory + self.wanted.memory) / self.capacity.memory
     }
@@ -223,13 +223,13 @@ impl Host {
         }
     }
 
-    /// CPU that others want within the host's cores.
+    /// Returns the CPU that others want within the host's cores.
     pub(crate) fn others_cores(&self) -> f64 {
         self.others.cores.min(self.capacity.cores)
     }
 
-    /// Returns the mean use since the window began, of memory the use now, and
-    /// begins the next window.
+    /// Returns the mean use since the window began, of memory the present use, and begins
+    /// the next window.
     pub(crate) fn take_window(&mut self, now: Moment) -> Usage {
         self.reckon(now);
         let Window { length_s, sum } = std::mem::take(&mut self.window);
@@ -254,7 +254,7 @@ impl Host {
         std::mem::take(&mut self.strain)
     }
 
-    /// Brings clocks and sums up to now, all at the pace that held until now.
+    /// Updates clocks and sums to the present, all at the pace that held until now.
     fn reckon(&mut self, now: Moment) {
         let passed_s = now.since(self.reckoned);
         if passed_s == 0.0 {
@@ -297,7 +297,7 @@ impl Host {
         let running = self.jobs.take(place);
         self.wanted.add(running.needs, -1.0);
         if self.job_count() == 0 {
-            // Nothing is left of the rounding of sums.
+            // No error from the rounding of sums remains.
             self.wanted = Needs::default();
         }
         let busy_s = self.classes[running.class].busy_s - running.starts_at_busy_s;
@@ -314,7 +314,7 @@ impl Host {
         Ended { job, end }
     }
 
-    /// Works out the paces and what is served.
+    /// Computes the paces and the served use.
     fn refresh(&mut self) {
         let (others, jobs, capacity) = (self.others, self.wanted, self.capacity);
         let pressure = Pressure::new(capacity, self.sharing, others, jobs);

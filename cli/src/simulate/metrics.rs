@@ -10,13 +10,13 @@ use super::host::Strain;
 use super::moment::Moment;
 use super::world::{Arrival, World};
 
-/// Kinds with fewer measured jobs have no tail to speak of.
+/// The fewest measured jobs of a kind with a meaningful tail.
 const JOBS_MIN: u64 = 100;
 /// Histograms keep three digits of thousandths of a slow-down and of microseconds.
 const DIGITS: u8 = 3;
 const PER_SLOWDOWN: f64 = 1e3;
 const PER_SECOND: f64 = 1e6;
-/// Far above what any run comes to, and well within a histogram.
+/// Far above the count of any run, and well within a histogram.
 const COUNT_MAX: f64 = 1e15;
 
 /// The measured part of one run.
@@ -30,13 +30,13 @@ pub(crate) struct Metrics {
     pub(crate) gm99: Option<f64>,
     pub(crate) gm999: Option<f64>,
     pub(crate) misses: Option<f64>,
-    /// Executions killed for want of memory.
+    /// Executions killed for lack of memory.
     pub(crate) kills: u64,
     /// Jobs killed ten times that never completed.
     pub(crate) failures: u64,
     /// Other jobs that had not completed when the run ended.
     pub(crate) unfinished: u64,
-    /// Jobs the policy kept back when arrivals ended.
+    /// Jobs that the policy held back when arrivals ended.
     pub(crate) queued: usize,
     /// Host-seconds above 93 % of the memory.
     pub(crate) thrash_s: f64,
@@ -55,7 +55,7 @@ pub(crate) struct KindMetrics {
     pub(crate) misses: f64,
 }
 
-/// How a quantity is distributed; all zero without jobs.
+/// Distribution of a quantity; all zero without jobs.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Spread {
     pub(crate) mean: f64,
@@ -128,7 +128,7 @@ impl<'a> Tally<'a> {
         self.kills += u64::from(self.is_measured(arrival));
     }
 
-    /// The run ended at `end` without this job's completion.
+    /// Counts a job that had not completed when the run ended at `end`.
     pub(crate) fn missing(&mut self, end: Moment, arrival: &Arrival, is_failed: bool) {
         if !self.is_measured(arrival) {
             return;

@@ -26,7 +26,7 @@ impl Moment {
         self.0 as f64 / NANOS_PER_SECOND
     }
 
-    /// Returns the seconds since `earlier`, which must not lie ahead.
+    /// Returns the seconds since `earlier`, which must not be later.
     pub(crate) fn since(self, earlier: Self) -> f64 {
         debug_assert!(earlier <= self, "{earlier:?} lies ahead of {self:?}");
         Self(self.0 - earlier.0).seconds()

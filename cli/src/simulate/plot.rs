@@ -11,7 +11,7 @@ use super::world::Sharing;
 const COLOURS: [&str; 8] = [
     "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#8c8c00",
 ];
-/// Once all colours are used, lines are dashed like this.
+/// Dashes of the lines once all colours are used.
 const DASHES: [&str; 3] = ["", "6 3", "2 3"];
 const PLOT: (f64, f64) = (420.0, 320.0);
 const LEFT: f64 = 60.0;
@@ -100,13 +100,13 @@ impl Scale {
         }
     }
 
-    /// Returns where a value is, from 0 to 1.
+    /// Returns the position of a value, from 0 to 1.
     fn at(&self, value: f64) -> f64 {
         (value / self.low).ln() / (self.high / self.low).ln()
     }
 
-    /// Returns 1, 2, 5, 10, 20 and so on as far as the scale reaches, or finer
-    /// steps where these are few.
+    /// Returns 1, 2, 5, 10, 20 and so on as far as the scale reaches, or finer steps if
+    /// these are few.
     fn ticks(&self) -> Vec<f64> {
         let coarse = self.multiples(&[1.0, 2.0, 5.0]);
         if coarse.len() >= 4 {

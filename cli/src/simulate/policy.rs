@@ -4,31 +4,31 @@ use rolecast_common::wire::Usage;
 
 use super::world::{Arrival, World};
 
-/// A job's place among the arrivals.
+/// A job's index among the arrivals.
 pub(crate) type JobIndex = usize;
-/// A host's place among the hosts.
+/// A host's index among the hosts.
 pub(crate) type HostIndex = usize;
 
-/// A job that was killed so often has failed.
+/// The number of kills after which a job has failed.
 pub(crate) const KILLS_MAX: u8 = 10;
 
-/// A policy under simulation. Whatever it queues, it keeps itself.
+/// A policy under simulation. It keeps its own queues.
 pub(crate) trait Policy {
-    /// Takes what happened at `now_s` and adds what is to be sent to `sends`.
+    /// Takes an event at `now_s` and adds the jobs to send to `sends`.
     fn handle(&mut self, now_s: f64, event: Event<'_>, live: &dyn Live, sends: &mut Vec<Send>);
 
-    /// Returns when [`Event::Turn`] is wanted at the latest.
+    /// Returns the latest time of the next [`Event::Turn`].
     fn next_deadline_s(&self) -> Option<f64> {
         None
     }
 
-    /// Whether it wants the heartbeats of the history too.
+    /// Returns whether it needs the heartbeats of the history too.
     fn learns(&self) -> bool {
         false
     }
 }
 
-/// Something that happened.
+/// An event.
 #[derive(Debug)]
 pub(crate) enum Event<'a> {
     Arrived {
@@ -44,31 +44,30 @@ pub(crate) enum Event<'a> {
         host: HostIndex,
         report: Report<'a>,
     },
-    /// The deadline asked for has come, or everything there is to hear of this
-    /// moment was told.
+    /// The requested deadline has passed, or all events of this moment were delivered.
     Turn,
 }
 
-/// What a heartbeat says.
+/// The contents of a heartbeat.
 #[derive(Debug)]
 pub(crate) struct Report<'a> {
     /// Counts heartbeats of the host.
     pub(crate) sequence: u64,
-    /// What is used in all and by jobs: means since the last heartbeat, of
-    /// memory the value at its end.
+    /// Total use and use by jobs: means since the last heartbeat, of memory the value at
+    /// its end.
     pub(crate) usage: Usage,
     /// The jobs in hand.
     pub(crate) jobs: &'a [JobIndex],
 }
 
-/// How one execution ended.
+/// The end of one execution.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct End {
-    /// When the host began with it.
+    /// The start on the host.
     pub(crate) started_s: f64,
     pub(crate) status: EndStatus,
-    /// CPU time it used, in core-seconds of the host's own cores. A slow-down
-    /// that no metric shows lengthens it.
+    /// CPU time it used, in core-seconds of the host's own cores. A slow-down that no
+    /// metric shows lengthens it.
     pub(crate) cpu_s: f64,
     pub(crate) memory_max: f64,
     /// Bytes moved.
@@ -76,30 +75,30 @@ pub(crate) struct End {
     pub(crate) disk_bytes: f64,
 }
 
-/// Whether it is done.
+/// Result of an execution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum EndStatus {
     Completed,
-    /// Killed for want of memory: to be sent again after a second, until it was
-    /// killed [`KILLS_MAX`] times. The policy does that; the engine counts.
+    /// Killed for lack of memory: to be sent again after a second, until it was killed
+    /// [`KILLS_MAX`] times. The policy does that; the engine counts.
     Killed,
 }
 
-/// A job goes to a host.
+/// A job that goes to a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Send {
     pub(crate) job: JobIndex,
     pub(crate) host: HostIndex,
 }
 
-/// What can be seen on the hosts at this very moment: for policies that run or
-/// probe there, and for the oracle.
+/// Present state of the hosts: for policies that run or probe there, and for the oracle.
 pub(crate) trait Live {
     fn world(&self) -> &World;
-    /// Wanted CPU over cores, of others and jobs together; above 1 they wait.
+    /// Returns wanted CPU over cores, of others and jobs together; above 1 they wait.
     fn utilization(&self, host: HostIndex) -> f64;
     fn memory_share(&self, host: HostIndex) -> f64;
     fn in_flight(&self, host: HostIndex) -> usize;
-    /// Jobs on the host with the work that is left of each, in seconds at speed 1.
+    /// Visits the jobs on the host with the work that is left of each, in seconds at
+    /// speed 1.
     fn remaining(&self, host: HostIndex, visit: &mut dyn FnMut(JobIndex, f64));
 }

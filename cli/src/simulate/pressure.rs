@@ -11,25 +11,25 @@
 
 use super::world::{Needs, Sharing};
 
-/// How much jobs that share a busy CPU slow each other down.
+/// Slow-down of jobs by each other on a busy CPU.
 const INTERFERENCE: f64 = 0.15;
-/// The least share of the CPU that is left to jobs where others come first.
+/// The least share of the CPU that is left to jobs where others have priority.
 const JOBS_SHARE_MIN: f64 = 0.05;
-/// The share of memory above which a host thrashes, and how slow it gets.
+/// The share of memory above which a host thrashes, and its largest slow-down.
 pub(super) const THRASH_FROM: f64 = 0.93;
 const THRASH_MAX: f64 = 5.0;
 
-/// What is wanted of a host over what there is of it.
+/// Demand on a host over its capacity.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pressure {
-    /// What jobs want, and others if they share, over what these can get; above
-    /// 1 they wait.
+    /// Demand of jobs, and of others if they share, over what these can get; above 1 they
+    /// wait.
     pub(super) cpu: f64,
     pub(super) disk: f64,
     pub(super) network: f64,
-    /// How caches and shared cores slow all jobs down.
+    /// Slow-down of all jobs by caches and shared cores.
     pub(super) interference: f64,
-    /// How memory that runs short does.
+    /// Slow-down of all jobs by a shortage of memory.
     pub(super) thrash: f64,
 }
 
@@ -51,7 +51,7 @@ impl Pressure {
         }
     }
 
-    /// Returns how slow a job with these needs is.
+    /// Returns the slow-down of a job with these needs.
     pub(super) fn slowdown(&self, needs: Needs) -> f64 {
         let cpu = self.cpu.max(1.0) * self.interference;
         self.worst(cpu, needs) * self.thrash
@@ -73,13 +73,13 @@ impl Pressure {
     }
 }
 
-/// Returns how much longer jobs take on a CPU of this utilization, from sharing
-/// caches and execution units.
+/// Returns the slow-down of jobs on a CPU of this utilization, from sharing caches and
+/// execution units.
 pub(super) fn interference(utilization: f64) -> f64 {
     1.0 + INTERFERENCE * utilization.min(1.0).powi(2)
 }
 
-/// Returns what jobs get of the CPU where others come first.
+/// Returns the CPU for jobs where others have priority.
 pub(super) fn cores_left(capacity: Needs, others: Needs) -> f64 {
     (capacity.cores - others.cores).max(JOBS_SHARE_MIN * capacity.cores)
 }

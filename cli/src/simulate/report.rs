@@ -11,15 +11,15 @@ const CSV_HEADER: &str = "scenario,policy,load,sharing,hosts,seed,gm99,gm999,mis
 failures,unfinished,queued,thrash_s,squeeze,kind,jobs,mean,p50,p90,p99,p999,kind_misses,\
 response_p50_s,response_p99_s";
 
-/// All that was run.
+/// All runs of a comparison.
 #[derive(Debug)]
 pub(crate) struct Report {
     pub(crate) scenario: String,
     /// The names of the kinds, in the order of the metrics'.
     pub(crate) kinds: Vec<String>,
-    /// Those of one cell stand together.
+    /// Runs; those of one cell are adjacent.
     pub(crate) runs: Vec<Run>,
-    /// What there is to know about the worlds, a sentence each.
+    /// Notes about the worlds, a sentence each.
     pub(crate) notes: Vec<String>,
 }
 
@@ -95,7 +95,7 @@ impl Report {
         }
     }
 
-    /// Writes every run for programs.
+    /// Returns every run for programs.
     pub(crate) fn json(&self) -> Value {
         let cells: Vec<Value> = self.runs.iter().map(|run| self.run_json(run)).collect();
         json!({ "scenario": self.scenario, "notes": self.notes, "cells": cells })
@@ -130,7 +130,7 @@ impl Report {
         })
     }
 
-    /// Writes a line for each run and kind.
+    /// Returns a line for each run and kind.
     pub(crate) fn csv(&self) -> Result<String, csv::Error> {
         let mut writer = csv::Writer::from_writer(Vec::new());
         writer.write_record(CSV_HEADER.split(','))?;
@@ -186,7 +186,7 @@ impl Report {
 }
 
 impl Row<'_> {
-    /// Whether the two are of policies in the same worlds.
+    /// Returns whether the two are of policies in the same worlds.
     pub(crate) fn is_of_same_worlds(&self, other: &Row<'_>) -> bool {
         same_worlds(self.cell, other.cell)
     }
@@ -196,7 +196,7 @@ fn is_alike(a: &Run, b: &Run) -> bool {
     a.policy == b.policy && same_worlds(a.cell, b.cell)
 }
 
-/// Compares all but the seeds.
+/// Compares all fields except the seeds.
 fn same_worlds(a: Cell, b: Cell) -> bool {
     Cell { seed: 0, ..a } == Cell { seed: 0, ..b }
 }

@@ -37,13 +37,13 @@ use super::world::{Kind, World};
 
 /// Attempts that may fail before a job is dead.
 const ATTEMPTS_MAX: u32 = 10;
-/// Retries are to wait a second, as those of others do. Half of the wait is
-/// random, so this gives one second on average.
+/// Retries wait a second, as those of other policies do. Half of the wait is random, so
+/// this gives one second on average.
 const BACKOFF: Duration = Duration::from_millis(1333);
-/// Slots a core: more than it can ever have use of, so that the placement decides.
+/// Slots a core: more than it can ever use, so that the placement decides.
 const SLOTS_PER_CORE: f64 = 64.0;
 
-/// What the machine is told of the world, as a config would.
+/// Returns the parameters of the machine for the world, as a config would set them.
 fn params(world: &World, mode: ForecastMode, has_feedback: bool) -> Params {
     Params {
         name: "simulation".to_owned(),
@@ -94,19 +94,19 @@ pub(crate) struct Rolecast {
     learns: bool,
     clock: Clock,
     hosts: BTreeMap<NodeId, HostIndex>,
-    /// What each host's heartbeats say beside figures.
+    /// The constant part of each host's heartbeats.
     heartbeats: Vec<Heartbeat>,
     requirements: BTreeMap<Category, Requirement>,
     /// The shard key of each job.
     keys: Vec<Option<u32>>,
     streams: BTreeMap<Source, Stream>,
-    /// Jobs sent, with what the machine sent with them.
+    /// Jobs sent, with their assignments.
     in_hand: BTreeMap<JobIndex, Assignment>,
-    /// Jobs given back, and when they are to be delivered again.
+    /// Jobs given back, with the times of their redelivery.
     away: BTreeSet<(Time, JobIndex)>,
-    /// Whether the machine was told something since its last turn.
+    /// Whether the machine received an input since its last turn.
     is_stirred: bool,
-    /// Kept to be filled anew for each input.
+    /// Reused for each input.
     outputs: Vec<Output>,
 }
 
@@ -114,11 +114,11 @@ pub(crate) struct Rolecast {
 #[derive(Default)]
 struct Stream {
     stored: VecDeque<JobIndex>,
-    /// Open pulls: when each expires, and how many jobs it still wants.
+    /// Open pulls: the time when each expires, and the jobs that it still wants.
     pulls: VecDeque<(Time, u32)>,
 }
 
-/// Turns the simulation's time, which may be negative, into the machine's.
+/// Converts the simulation's time, which may be negative, into the machine's.
 #[derive(Clone, Copy)]
 struct Clock {
     start_s: f64,
@@ -179,7 +179,7 @@ impl Rolecast {
     /// Stores a job and delivers it if a pull is open.
     fn store(&mut self, now: Now, job: JobIndex, source: &Source, sends: &mut Vec<Send>) {
         let stream = self.stream(source);
-        // A job that comes again stands where it stood.
+        // A redelivered job has its former position.
         let at = stream.stored.partition_point(|other| *other < job);
         stream.stored.insert(at, job);
         self.deliver(now, source, sends);
@@ -189,7 +189,7 @@ impl Rolecast {
         self.streams.entry(source.clone()).or_default()
     }
 
-    /// Delivers what is stored as far as pulls are open.
+    /// Delivers stored jobs as far as pulls are open.
     fn deliver(&mut self, now: Now, source: &Source, sends: &mut Vec<Send>) {
         while let Some(job) = self.stream(source).take() {
             let ack = ack(job, now.wall);
@@ -211,7 +211,7 @@ impl Rolecast {
         }
     }
 
-    /// Tells the machine something that another turn must follow.
+    /// Gives the machine an input that another turn must follow.
     fn tell(&mut self, now: Now, input: Input, sends: &mut Vec<Send>) {
         self.is_stirred = true;
         self.handle_input(now, input, sends);
@@ -285,7 +285,7 @@ impl Rolecast {
         let heartbeat = Heartbeat {
             sequence: report.sequence,
             usage: report.usage,
-            // A job that was killed and is on its way again is not in hand.
+            // A job that was killed and is sent again is not in hand.
             jobs: jobs
                 .filter_map(|job| self.in_hand.get(job).cloned())
                 .collect(),
@@ -393,7 +393,7 @@ impl Stream {
     }
 }
 
-/// The end of an execution, and where and when it was.
+/// The end of an execution, with its host and time.
 struct Ended {
     host: HostIndex,
     ended_s: f64,
@@ -446,7 +446,7 @@ fn source(world: &World, job: JobIndex) -> Source {
     }
 }
 
-/// The stream counts from 1.
+/// Returns the sequence of a job; the stream counts from 1.
 fn sequence_of(job: JobIndex) -> u64 {
     job as u64 + 1
 }

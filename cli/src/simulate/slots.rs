@@ -1,6 +1,6 @@
 //! List that reuses its free places.
 
-/// Items, each at a place that it keeps until it is taken.
+/// Items, each at an index that it keeps until it is taken.
 #[derive(Debug)]
 pub(crate) struct Slots<T> {
     items: Vec<Option<T>>,
@@ -17,7 +17,7 @@ impl<T> Default for Slots<T> {
 }
 
 impl<T> Slots<T> {
-    /// Puts the item somewhere and returns its place.
+    /// Stores the item and returns its index.
     pub(crate) fn put(&mut self, item: T) -> usize {
         if let Some(place) = self.free.pop() {
             self.items[place] = Some(item);
@@ -36,7 +36,7 @@ impl<T> Slots<T> {
         self.items.len() - self.free.len()
     }
 
-    /// Returns the items with their places, in the order of these.
+    /// Returns the items with their indexes, in the order of these.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (usize, &T)> {
         let items = self.items.iter().enumerate();
         items.filter_map(|(place, item)| Some((place, item.as_ref()?)))

@@ -19,9 +19,9 @@ fn assert_near(value: f64, expected: f64, tolerance: f64) {
     );
 }
 
-/// The mean slow-down of jobs of one core that arrive by chance, by the theory of
-/// state-dependent processor sharing: the number of jobs is distributed as the
-/// product of arrival over service rates, whatever the jobs' sizes.
+/// Returns the mean slow-down of jobs of one core that arrive at random, by the theory of
+/// state-dependent processor sharing: the number of jobs is distributed as the product of
+/// arrival over service rates, whatever the jobs' sizes.
 fn exact_slowdown(cores: f64, arrivals_in_work: f64) -> f64 {
     let (mut weight, mut sum, mut mean) = (1.0, 1.0, 0.0);
     for count in 1..20_000 {
@@ -39,7 +39,7 @@ fn exact_slowdown(cores: f64, arrivals_in_work: f64) -> f64 {
 fn the_mean_slowdown_is_that_of_processor_sharing() {
     const CORES: f64 = 8.0;
     for (load, length_s) in [(0.5, 5_000.0), (0.7, 10_000.0), (0.85, 25_000.0)] {
-        // What the host can serve at most, for interference takes its part.
+        // The most that the host can serve, because interference takes its part.
         let work = load * CORES / 1.15;
         let mut world = world(vec![host(CORES)], vec![kind("a")], vec![]);
         world.arrivals = poisson(&mut Rng::with_seed(7), work, 1.0, length_s);

@@ -7,7 +7,7 @@
 use rolecast_common::id::{Category, NodeId, Role};
 use rolecast_common::label::{Labels, Requirement};
 
-/// One run, laid out completely before it begins.
+/// One run, completely drawn before it begins.
 #[derive(Clone, Debug)]
 pub(crate) struct World {
     pub(crate) hosts: Vec<Host>,
@@ -16,50 +16,50 @@ pub(crate) struct World {
     pub(crate) arrivals: Vec<Arrival>,
     pub(crate) sharing: Sharing,
     pub(crate) heartbeats: Heartbeats,
-    /// How long before 0 heartbeats begin; no jobs arrive in it.
+    /// The length of the heartbeats before 0; no jobs arrive in it.
     pub(crate) history_s: f64,
     /// Jobs that arrive before this are run and not counted.
     pub(crate) warm_up_s: f64,
-    /// When arrivals end. Jobs that have not ended by `length_s + drain_s`
-    /// count as ended then.
+    /// The end of arrivals. Jobs that have not ended by `length_s + drain_s` count as
+    /// ended then.
     pub(crate) length_s: f64,
     pub(crate) drain_s: f64,
-    /// Where calendars begin: milliseconds since the Unix epoch at second 0.
+    /// The start of calendars: milliseconds since the Unix epoch at second 0.
     pub(crate) epoch_ms: u64,
-    /// Decides whatever the policy leaves to chance.
+    /// Seed of the policy's random choices.
     pub(crate) seed: u64,
 }
 
 impl World {
-    /// Whether the roles of the kind allow the host.
+    /// Returns whether the roles of the kind allow the host.
     pub(crate) fn may_run(&self, kind: usize, host: usize) -> bool {
         self.kinds[kind].suits(&self.hosts[host])
     }
 }
 
-/// A machine, what it says of itself, and what others do on it.
+/// A machine, its declarations, and the use by others on it.
 #[derive(Clone, Debug)]
 pub(crate) struct Host {
     pub(crate) id: NodeId,
     pub(crate) roles: Vec<Role>,
-    /// What it is, for jobs that ask for it.
+    /// Labels of the host, for jobs that require some.
     pub(crate) labels: Labels,
     pub(crate) cores: f64,
-    /// How fast one core is, relative to a core of speed 1.
+    /// Speed of one core, relative to a core of speed 1.
     pub(crate) speed: f64,
     pub(crate) memory: f64,
     pub(crate) disk: f64,
     pub(crate) network: f64,
-    /// What it tells the dispatcher, right or wrong.
+    /// Its declaration to the dispatcher, right or wrong.
     pub(crate) declared_cores: f64,
     pub(crate) declared_speed: f64,
-    /// How long a message takes to it.
+    /// Latency of a message to it.
     pub(crate) latency_s: f64,
     pub(crate) load: Load,
 }
 
 impl Host {
-    /// Returns what it has.
+    /// Returns its capacity.
     pub(crate) fn capacity(&self) -> Needs {
         Needs {
             cores: self.cores,
@@ -70,13 +70,13 @@ impl Host {
     }
 }
 
-/// What others use on a host: constant within each step.
+/// Use by others on a host: constant within each step.
 #[derive(Clone, Debug)]
 pub(crate) struct Load {
-    /// When the first sample begins: `-history_s`.
+    /// The start of the first sample: `-history_s`.
     pub(crate) start_s: f64,
     pub(crate) step_s: f64,
-    /// The last sample holds for ever.
+    /// The last sample holds without end.
     pub(crate) samples: Vec<Sample>,
 }
 
@@ -88,12 +88,12 @@ impl Load {
         reason = "the cast saturates, and the last sample holds for ever"
     )]
     pub(crate) fn index_at(&self, at_s: f64) -> usize {
-        // A step's own beginning is not lost to rounding.
+        // A time at the beginning of a step is not rounded into the step before.
         let steps = (at_s - self.start_s) / self.step_s + 1e-6;
         (steps as usize).min(self.samples.len() - 1)
     }
 
-    /// Returns when a sample begins.
+    /// Returns the start of a sample.
     pub(crate) fn begin_s(&self, sample: usize) -> f64 {
         self.start_s + sample as f64 * self.step_s
     }
@@ -113,7 +113,7 @@ pub(crate) struct Sample {
     pub(crate) memory: f32,
     pub(crate) network: f32,
     pub(crate) disk: f32,
-    /// What is left of the speed while something that no metric shows slows the
+    /// The share of the speed that is left while something that no metric shows slows the
     /// host down: 1 is all of it.
     pub(crate) speed_left: f32,
 }
@@ -129,26 +129,26 @@ impl Sample {
     }
 }
 
-/// How others and jobs share a CPU.
+/// The way in which others and jobs share a CPU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sharing {
-    /// In proportion to what each wants.
+    /// In proportion to the demand of each.
     Fair,
-    /// Others first; jobs get what is left, at least 5 %.
+    /// Others first; jobs get the rest, at least 5 %.
     Priority,
 }
 
-/// A category: what the config declares of it. What its jobs really are, the
-/// arrivals say.
+/// A category with the declarations of its config. The true needs of its jobs are in the
+/// arrivals.
 #[derive(Clone, Debug)]
 pub(crate) struct Kind {
     pub(crate) category: Category,
     /// Roles that may run it, best first; empty means any.
     pub(crate) roles: Vec<Role>,
-    /// What one job is declared to use on average and at its peak.
+    /// Declared use of one job on average and at its peak.
     pub(crate) average: Needs,
     pub(crate) peak: Needs,
-    /// How long one is declared to run on a core of speed 1.
+    /// Declared run time of one job on a core of speed 1.
     pub(crate) duration_s: f64,
     /// The slow-down above which a job misses its objective.
     pub(crate) objective: f64,
@@ -164,7 +164,7 @@ impl Kind {
     }
 }
 
-/// What a job uses while it runs.
+/// Use by a job while it runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Needs {
     pub(crate) cores: f64,
@@ -187,9 +187,9 @@ impl Needs {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Arrival {
     pub(crate) at_s: f64,
-    /// Its place among the kinds.
+    /// Its index among the kinds.
     pub(crate) kind: usize,
-    /// How long it runs alone on a host of speed 1.
+    /// Run time alone on a host of speed 1.
     pub(crate) work_s: f64,
     pub(crate) needs: Needs,
     /// Jobs with one key prefer one node.
@@ -197,17 +197,17 @@ pub(crate) struct Arrival {
     pub(crate) priority: rolecast_common::id::Priority,
 }
 
-/// How heartbeats are sent.
+/// Settings of the heartbeats.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Heartbeats {
     pub(crate) interval_s: f64,
-    /// How long one is on its way: `delay_s` plus a tenth of the interval at most.
+    /// The delay of one: `delay_s` plus a tenth of the interval at most.
     pub(crate) delay_s: f64,
-    /// Relative standard deviation of what it measures.
+    /// Relative standard deviation of the measurements.
     pub(crate) noise: f64,
-    /// The share that is lost.
+    /// The share of lost heartbeats.
     pub(crate) loss: f64,
-    /// Whether one is also sent as soon as others' CPU moved by more than 10 %
-    /// of the host.
+    /// Whether one is also sent as soon as others' CPU changed by more than 10 % of the
+    /// host.
     pub(crate) on_change: bool,
 }

@@ -33,7 +33,7 @@ const NODE_COLUMNS: [(&str, Align); 7] = [
     ("disk", Align::Right),
 ];
 
-/// Shows what each role has.
+/// Shows the free capacity of each role.
 pub(crate) fn page(map: &CapacityMap, palette: Palette) -> String {
     let mut text = format!(
         "forecasts {}, epoch {}, {}\n\n",
@@ -69,7 +69,7 @@ pub(crate) fn page(map: &CapacityMap, palette: Palette) -> String {
     text
 }
 
-/// Shows what each node of each role has.
+/// Shows the free capacity of each node of each role.
 pub(crate) fn nodes(map: &CapacityMap, palette: Palette) -> String {
     let mut rows = Vec::new();
     let mut missing = Vec::new();
@@ -104,7 +104,7 @@ pub(crate) fn nodes(map: &CapacityMap, palette: Palette) -> String {
     text
 }
 
-/// Says what is short of what, and when first, a line for each role.
+/// Returns the first shortage with its horizon, a line for each role.
 fn shortages(map: &CapacityMap) -> Vec<String> {
     let mut lines = Vec::new();
     for (role, of_role) in &map.roles {
@@ -147,7 +147,7 @@ fn role_rows(role: &Role, of_role: &RoleCapacity) -> Vec<Vec<Text>> {
     of_role.horizons.iter().enumerate().map(row).collect()
 }
 
-/// Shows what is free of each resource.
+/// Shows the free amount of each resource.
 fn free(resources: &Resources) -> [Text; 4] {
     let free_rate = |free: BytesPerSecond| {
         if free == BytesPerSecond::ZERO {

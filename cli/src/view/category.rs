@@ -180,7 +180,7 @@ fn profile_rows(category: &CategoryStatus) -> Vec<Vec<Text>> {
     ]
 }
 
-/// Writes how long a job runs; 0 is not known.
+/// Writes the run time of a job; 0 is unknown.
 fn run(seconds: f64) -> String {
     match Duration::try_from_secs_f64(seconds) {
         Ok(known) if !known.is_zero() => length(known),
@@ -188,7 +188,7 @@ fn run(seconds: f64) -> String {
     }
 }
 
-/// Writes an amount of memory; 0 is not known.
+/// Writes an amount of memory; 0 is unknown.
 #[allow(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,

@@ -22,7 +22,7 @@ const COLUMNS: [(&str, Align); 6] = [
 /// The characters of a reason shown in a table.
 const REASON_CHARS_MAX: usize = 70;
 
-/// Lists dead jobs; `total` is how many there are.
+/// Lists dead jobs; `total` is their number in the stream.
 pub(crate) fn list(letters: &[DeadLetter], total: usize, palette: Palette) -> String {
     if letters.is_empty() && total == 0 {
         return "no dead jobs\n".to_owned();
@@ -46,7 +46,7 @@ pub(crate) fn list(letters: &[DeadLetter], total: usize, palette: Palette) -> St
     text
 }
 
-/// Shows one dead job with everything that is kept of it.
+/// Shows one dead job with all data that are kept of it.
 pub(crate) fn letter(
     letter: &DeadLetter,
     headers: &HeaderMap,
@@ -86,7 +86,7 @@ pub(crate) fn letter(
     text
 }
 
-/// The headers but for those Rolecast wrote, by name.
+/// Returns the headers except those that Rolecast wrote, by name.
 fn producer_headers(headers: &HeaderMap) -> Vec<(String, String)> {
     let mut all = Vec::new();
     for (name, values) in headers.iter() {
@@ -103,7 +103,7 @@ fn producer_headers(headers: &HeaderMap) -> Vec<(String, String)> {
 }
 
 /// Returns whether the header was written for the letter: its message id keeps the same
-/// letter from being stored twice, and says nothing of the job.
+/// letter from being stored twice, and does not belong to the job.
 fn is_ours(name: &str) -> bool {
     name.to_ascii_lowercase().starts_with("rolecast-") || name == HEADER_MSG_ID
 }

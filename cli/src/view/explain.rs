@@ -13,7 +13,7 @@ use crate::quantity::{counted, length};
 use crate::style::{Palette, Tone, one_line};
 use crate::table::{Align, Text, plain, table};
 
-/// A bucket in which the job spends less of its stay says nothing about it.
+/// The least share of its stay in a bucket that matters for the job.
 const STAY_SHARE_MIN: f32 = 0.005;
 
 /// The characters of a list of labels that are shown.
@@ -43,8 +43,8 @@ pub(crate) fn page(decision: &Decision, palette: Palette) -> String {
     block.text
 }
 
-/// Says what a decision about no job in particular does not cover: the labels that
-/// waiting jobs of the category require.
+/// Returns a note on what a decision about no job in particular does not cover: the
+/// labels that waiting jobs of the category require.
 pub(crate) fn other_requirements(decision: &Decision, status: &Status) -> Option<String> {
     let mut categories = status.categories.iter();
     let category = categories.find(|found| found.category == decision.category)?;
@@ -69,7 +69,7 @@ pub(crate) fn other_requirements(decision: &Decision, status: &Status) -> Option
     })
 }
 
-/// Says in one sentence what was decided, and when.
+/// Returns in one sentence the decision, and its time.
 fn verdict(decision: &Decision, palette: Palette) -> String {
     let is_recorded = decision.job.is_some();
     let mut subject = match &decision.job {
@@ -115,7 +115,7 @@ fn verdict(decision: &Decision, palette: Palette) -> String {
     format!("{subject} {sentence} ({}{waited})", decision.at_ms)
 }
 
-/// Says by what the chosen node was better than the others.
+/// Returns in what respect the chosen node was better than the others.
 fn reason(decision: &Decision, could: u32) -> String {
     if could <= 1 {
         return "the only one that could take it".to_owned();
@@ -232,7 +232,7 @@ fn weights(decision: &Decision) -> String {
     )
 }
 
-/// Makes the choice again from what is written down, and says whether it differs.
+/// Repeats the choice from the record, and returns whether it differs.
 fn again(decision: &Decision, palette: Palette) -> String {
     let chosen = choose(decision);
     if chosen == decision.node.as_ref() {
@@ -261,7 +261,7 @@ fn span(bucket: usize) -> String {
     format!("{start}-{}s", BUCKET_EDGES_S[bucket + 1])
 }
 
-/// Takes what was written down; nonsense counts as nothing.
+/// Converts a recorded length; an invalid one is zero.
 fn lasting(seconds: f32) -> Duration {
     Duration::try_from_secs_f32(seconds).unwrap_or_default()
 }

@@ -15,7 +15,7 @@ use crate::table::{Align, Text, plain, table};
 
 /// The resources in the order in which they are shown.
 const ORDER: [&str; 4] = ["cpu", "memory", "network", "disk"];
-/// Rows of a chart that stands alone, and of one of several.
+/// Rows of a single chart, and of one of several.
 const ROWS_ALONE: usize = 14;
 const ROWS_OF_SEVERAL: usize = 5;
 
@@ -67,8 +67,8 @@ pub(crate) fn page(view: &ForecastView, columns: usize, palette: Palette) -> Str
     text
 }
 
-/// Writes history and forecasts as a table with commas; a cell without a value
-/// is empty. Offsets are counted from the last full minute.
+/// Writes history and forecasts as comma-separated values; a cell without a value is
+/// empty. Offsets are counted from the last full minute.
 pub(crate) fn csv(view: &ForecastView) -> csv::Result<Vec<u8>> {
     let mut writer = WriterBuilder::new().from_writer(Vec::new());
     writer.write_record(CSV_HEADER)?;
@@ -92,7 +92,7 @@ pub(crate) fn csv(view: &ForecastView) -> csv::Result<Vec<u8>> {
         .map_err(|error| error.into_error().into())
 }
 
-/// Writes an amount of resources, leaving out what is zero; `-` if all is.
+/// Writes an amount of resources without those that are zero; `-` if all are.
 pub(crate) fn amounts(resources: &Resources) -> String {
     let mut parts = Vec::new();
     if resources.cpu.get() > 0.0 {

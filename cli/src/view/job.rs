@@ -9,20 +9,21 @@ use rolecast_common::wire::{FailedAttempt, JobState, JobView, LostAttempt, Recor
 use crate::quantity::{counted, length};
 use crate::style::{Palette, Tone, one_line, printable};
 
-/// The lines of output shown; the rest is a flag away.
+/// The lines of output shown; a flag shows the rest.
 const OUTPUT_LINES_MAX: usize = 20;
 /// The characters of a reason shown in a line.
 const REASON_CHARS_MAX: usize = 300;
 
-/// How long a job waited between submission and its last start, if it started.
+/// Returns the time that a job waited between submission and its last start, if it
+/// started.
 ///
-/// The start is on the worker's clock, the submission on the server's; where
-/// they disagree it is zero.
+/// The start is on the worker's clock, the submission on the server's; where they
+/// disagree it is zero.
 pub(crate) fn waited(record: &Record) -> Option<Duration> {
     Some(record.started_ms?.since(record.submitted_ms))
 }
 
-/// Says in one line how a job ended.
+/// Returns in one line the end of a job.
 pub(crate) fn summary(record: &Record, palette: Palette) -> String {
     let status = palette.paint(Tone::of_record(record.status), record.status.as_str());
     let mut line = format!("job {} {status}", record.job);
@@ -97,7 +98,7 @@ fn losses(block: &mut Block, losses: &[LostAttempt]) {
     }
 }
 
-/// Says in one line how an attempt was lost.
+/// Returns in one line the loss of an attempt.
 fn lost_attempt(lost: &LostAttempt) -> String {
     let how = match lost.companions {
         None => "never reached it".to_owned(),
@@ -117,7 +118,7 @@ fn lost_attempt(lost: &LostAttempt) -> String {
     format!("{at_ms}  attempt {attempt} on {node}: {how}, after {ran}")
 }
 
-/// Says in one line how an attempt failed.
+/// Returns in one line the failure of an attempt.
 pub(crate) fn failed_attempt(failure: &FailedAttempt) -> String {
     let FailedAttempt {
         attempt,
@@ -131,7 +132,7 @@ pub(crate) fn failed_attempt(failure: &FailedAttempt) -> String {
     format!("{at_ms}  attempt {attempt} on {node}: {reason}{gave_up}")
 }
 
-/// Says that the output is not whole, if it is not.
+/// Returns a note if the output is not complete.
 pub(crate) fn truncation(record: &Record) -> Option<String> {
     record.output_truncated.then(|| {
         let kept = size_of(record.output.0.len());
@@ -179,7 +180,7 @@ fn size_of(len: usize) -> Bytes {
     Bytes::new(u64::try_from(len).unwrap_or(u64::MAX))
 }
 
-/// Shows a job that is still on its way, or not known.
+/// Shows a job that has not ended, or is unknown.
 pub(crate) fn view(view: &JobView, palette: Palette) -> String {
     let mut block = Block::new(palette);
     let title = palette.paint(Tone::Strong, view.job.as_str());
@@ -206,12 +207,12 @@ pub(crate) fn view(view: &JobView, palette: Palette) -> String {
     block.text
 }
 
-/// Returns whether the reason says more than the state.
+/// Returns whether the reason adds something to the state.
 fn has_news(view: &JobView) -> bool {
     !view.reason.is_empty() && view.reason != view.state.as_str()
 }
 
-/// What `job watch` compares: it prints a line when one of these changes.
+/// Returns the line of `job watch`, which prints it when one of these fields changes.
 pub(crate) fn change(view: &JobView, now: WallTime, palette: Palette) -> String {
     let state = palette.paint(Tone::of_state(view.state), view.state.as_str());
     let mut line = format!("{now}  {state}");
@@ -231,7 +232,7 @@ pub(crate) fn change(view: &JobView, now: WallTime, palette: Palette) -> String 
     line
 }
 
-/// Says in one line why a job has not started; `None` if it has, or is not known.
+/// Returns in one line why a job has not started; `None` if it has, or is unknown.
 pub(crate) fn why_not_started(view: &JobView) -> Option<String> {
     match view.state {
         JobState::Waiting | JobState::Delayed => {}
@@ -274,7 +275,7 @@ impl Block {
     }
 }
 
-/// Shows the payload of a job, or says that it is not text.
+/// Shows the payload of a job, or that it is not text.
 pub(crate) fn payload(bytes: &[u8]) -> String {
     match std::str::from_utf8(bytes) {
         Ok(text) => {

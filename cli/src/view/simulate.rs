@@ -98,7 +98,7 @@ fn kind_row(row: &Row<'_>, kind: &KindRow<'_>) -> Vec<Text> {
     cells
 }
 
-/// Returns the cells that tell which row it is.
+/// Returns the cells that identify the row.
 fn start(row: &Row<'_>) -> Vec<Text> {
     let load = row
         .cell

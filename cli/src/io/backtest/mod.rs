@@ -23,7 +23,7 @@ use replay::{Outcome, Replay, replay_all};
 pub(crate) fn run(backtest: &Backtest, terminal: &Terminal) -> Result<Exit, Failure> {
     let recordings = files::read_all(&backtest.paths)?;
     let dump = backtest.dump.as_deref();
-    // A file that cannot be written should not be found out at the end.
+    // A file that cannot be written should be reported before the run.
     let mut dump = dump.map(Dump::create).transpose()?;
     let protocol = Protocol::new(usize::from(backtest.stride), backtest.horizons.clone());
     let replay = Replay {
@@ -63,7 +63,7 @@ fn report(model: &'static str, outcomes: Vec<Outcome>) -> Report {
     }
 }
 
-/// The file that gets every forecast.
+/// The file that receives every forecast.
 struct Dump {
     name: String,
     file: BufWriter<File>,

@@ -19,34 +19,34 @@ use crate::backtest::score::{Scores, score};
 use crate::backtest::table::{Series, Table};
 use crate::backtest::{Forecast, Protocol, dump, has_peak};
 
-/// How often the bar is drawn at most.
+/// The most updates of the bar in a second.
 const BARS_PER_SECOND: u8 = 10;
-/// Rows from one fit of the stack to the next. Guessed: a short recording has
-/// some, and those of a long one take little of the time.
+/// Rows between two fits of the stack. Guessed: a short recording has some, and those of
+/// a long one take little of the time.
 const ROWS_PER_FIT: usize = 256;
 
-/// How recordings are replayed.
+/// Settings of a replay.
 #[derive(Debug)]
 pub(super) struct Replay<'a> {
     pub(super) model: Model,
     pub(super) protocol: &'a Protocol,
-    /// Whether every forecast is wanted as text.
+    /// Whether every forecast is written as text.
     pub(super) has_dump: bool,
 }
 
-/// What came out for one series.
+/// Results for one series.
 #[derive(Debug)]
 pub(super) struct Outcome {
     pub(super) name: String,
     pub(super) scores: Scores,
     pub(super) samples: u64,
-    /// On observing and forecasting.
+    /// Time spent on observing and forecasting.
     pub(super) spent: Duration,
-    /// Every forecast as text, if asked for.
+    /// Every forecast as text, if requested.
     pub(super) dump: Vec<u8>,
 }
 
-/// Replays each series and returns what came out in the order of the recordings.
+/// Replays each series and returns the results in the order of the recordings.
 pub(super) fn replay_all(
     recordings: &[Recording],
     replay: &Replay<'_>,
@@ -106,7 +106,7 @@ fn play<'a>(
     players
 }
 
-/// Does the same with each player; which core does it changes nothing.
+/// Does the same with each player; the result does not depend on the cores.
 fn on_all_cores<'a>(players: &mut [Player<'a>], act: impl Fn(&mut Player<'a>) + Sync) {
     let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let share = players.len().div_ceil(cores).max(1);
@@ -117,8 +117,8 @@ fn on_all_cores<'a>(players: &mut [Player<'a>], act: impl Fn(&mut Player<'a>) + 
     });
 }
 
-/// Lets the stack learn from the latest rows, row by row, lest one series is
-/// always the last word.
+/// Lets the stack learn from the latest rows, row by row, so that no series is always the
+/// last.
 fn teach(trainer: &mut Trainer, players: &mut [Player<'_>]) {
     let rows = players.first().map_or(0, |player| player.lessons.len());
     for row in 0..rows {
@@ -135,14 +135,14 @@ fn teach(trainer: &mut Trainer, players: &mut [Player<'_>]) {
     }
 }
 
-/// One series on its way.
+/// One series in its replay.
 struct Player<'a> {
     table: &'a Table,
     series: &'a Series,
     protocol: &'a Protocol,
     forecaster: Forecaster,
     forecasts: Vec<Forecast>,
-    /// Of each of the latest rows.
+    /// Lessons of the latest rows.
     lessons: Vec<Option<Lesson>>,
     scores: Scores,
     spent: Duration,
@@ -177,7 +177,7 @@ impl<'a> Player<'a> {
                 }
             }
             self.spent += start.elapsed();
-            // Where nothing was measured there is nothing to learn.
+            // A missing sample teaches nothing.
             let lesson = sample.and_then(|_| self.forecaster.lesson());
             self.lessons.push(lesson);
         }

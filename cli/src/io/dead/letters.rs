@@ -54,7 +54,7 @@ pub(super) async fn list(
     let mut messages = consumer.messages().await?;
     loop {
         let next = timeout(session.answer_max, messages.next()).await;
-        // Jobs taken out while they are listed never come.
+        // Jobs removed while they are listed never arrive.
         let silent = |_| anyhow!("the list of dead jobs broke off; run the command again");
         let Some(message) = next.map_err(silent)? else {
             return Ok(());
@@ -77,7 +77,7 @@ pub(super) async fn list(
     }
 }
 
-/// A dead job with all that is kept of it.
+/// A dead job with all data that are kept of it.
 pub(super) struct Whole {
     pub(super) letter: DeadLetter,
     pub(super) message: StreamMessage,
@@ -99,7 +99,7 @@ pub(super) async fn by_id(session: &Session, job: &JobId) -> Result<Whole, Failu
     whole(message)
 }
 
-/// Reads the dead job at this sequence; `None` if somebody else has taken it out.
+/// Reads the dead job at this sequence; `None` if somebody else has removed it.
 pub(super) async fn by_sequence(
     session: &Session,
     sequence: u64,
@@ -112,7 +112,7 @@ pub(super) async fn by_sequence(
     }
 }
 
-/// Reads the records of letters that had no room for what went wrong.
+/// Completes letters that had no room for the reason from the records of their jobs.
 pub(super) async fn complete(session: &Session, letter: &mut DeadLetter) -> Result<(), Failure> {
     if letter.reason.is_empty()
         && let Some(record) = session.record(&letter.job).await?
@@ -134,7 +134,7 @@ fn whole(message: StreamMessage) -> Result<Whole, Failure> {
     Ok(Whole { letter, message })
 }
 
-/// Returns the sequences of the jobs a command means.
+/// Returns the sequences of the jobs that a command selects.
 pub(super) async fn selected(
     session: &Session,
     selection: &Selection,

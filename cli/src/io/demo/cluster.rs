@@ -16,10 +16,10 @@ use tempfile::TempDir;
 
 use crate::config::Environment;
 
-/// How long processes get to end by themselves; workers have a grace of 2 s.
+/// Time for processes to end by themselves; workers have a grace time of 2 s.
 const STOP_MAX: Duration = Duration::from_secs(4);
 const POLL_EVERY: Duration = Duration::from_millis(20);
-/// The lines of a log shown when something went wrong.
+/// The lines of a log that are shown after a failure.
 const TAIL_LINES: usize = 15;
 
 /// Processes and their directory.
@@ -36,7 +36,7 @@ struct Process {
     name: String,
     child: Child,
     log: PathBuf,
-    /// Ended on purpose.
+    /// It was ended on purpose.
     is_killed: bool,
 }
 
@@ -80,7 +80,7 @@ impl Cluster {
         for variable in &self.nats_variables {
             command.env_remove(variable);
         }
-        // A nats context of the user must not lead a program elsewhere.
+        // A nats context of the user must not direct a program to another server.
         let child = command
             .env("XDG_CONFIG_HOME", self.path())
             .args(arguments)
@@ -127,7 +127,7 @@ impl Cluster {
         tail(&self.path().join(format!("{name}.log")))
     }
 
-    /// Lets everything go on; returns the processes and the directory.
+    /// Lets all programs continue; returns the processes and the directory.
     pub(super) fn keep(mut self) -> (Vec<(String, u32)>, PathBuf) {
         let processes = std::mem::take(&mut self.processes);
         let directory = self.directory.take();
@@ -137,7 +137,7 @@ impl Cluster {
         (ids.collect(), directory)
     }
 
-    /// Asks all to end, workers first, and kills what is left after a while.
+    /// Asks all to end, workers first, and kills the remaining ones after a while.
     fn stop(&mut self) {
         for process in self.processes.iter().rev().filter(|p| !p.is_killed) {
             signal(process, Signal::SIGTERM);
@@ -147,7 +147,7 @@ impl Cluster {
             std::thread::sleep(POLL_EVERY);
         }
         for process in &mut self.processes {
-            // What a worker started must not outlive it, not even stopped.
+            // Processes that a worker started must not outlive it, not even stopped.
             signal_group(process, Signal::SIGKILL);
             if is_running(process) {
                 let _ = process.child.kill();

@@ -23,8 +23,8 @@ impl Cores {
         Ok(Self { all, numbers })
     }
 
-    /// Runs `start`; the processes that it starts stay on one core, the cores
-    /// being taken in turn.
+    /// Runs `start`; the processes that it starts stay on one core, with the cores taken
+    /// in turn.
     pub(super) fn confined<T>(
         &self,
         turn: usize,
@@ -43,7 +43,7 @@ impl Cores {
 #[cfg(target_os = "linux")]
 const THIS_THREAD: Pid = Pid::from_raw(0);
 
-/// Elsewhere a process cannot be confined, and the system shares the cores out.
+/// On other systems a process cannot be confined, and the system distributes the cores.
 #[cfg(not(target_os = "linux"))]
 #[derive(Debug)]
 pub(super) struct Cores;

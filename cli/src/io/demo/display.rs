@@ -9,11 +9,11 @@ use super::super::terminal::Terminal;
 use crate::demo::progress::Progress;
 use crate::style::Tone;
 
-/// How often bars are drawn at most.
+/// The most updates of a bar in a second.
 const BARS_PER_SECOND: u8 = 10;
 const LINE_EVERY: Duration = Duration::from_secs(1);
 
-/// What is drawn on stderr.
+/// Progress display on stderr.
 #[derive(Debug)]
 pub(super) struct Display {
     terminal: Terminal,
@@ -81,19 +81,19 @@ impl Display {
         }
     }
 
-    /// Says something above the bars.
+    /// Prints a line above the bars.
     pub(super) fn say(&self, tone: Tone, text: &str) {
         let text = self.terminal.notes.paint(tone, text);
         match &self.kind {
             Kind::Bars { all, .. } => {
-                // There is nobody left to tell when stderr is closed.
+                // Nobody reads this when stderr is closed.
                 let _ = all.println(&text);
             }
             Kind::Lines { .. } => self.terminal.note(&text),
         }
     }
 
-    /// Leaves what was drawn on the screen.
+    /// Leaves the final display on the screen.
     pub(super) fn finish(&self) {
         if let Kind::Bars {
             categories, nodes, ..

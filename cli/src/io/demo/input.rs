@@ -7,13 +7,13 @@ use anyhow::{Context as _, bail};
 
 use crate::demo::corpus::is_text;
 
-/// Enough that pieces differ.
+/// Enough text for pieces that differ.
 const TOTAL_LEN_MAX: usize = 4 * 1024 * 1024;
 /// Larger files are rarely written by people.
 const FILE_LEN_MAX: u64 = 512 * 1024;
-/// A limit for a directory with very much in it, such as a home.
+/// A limit for a very large directory, such as a home.
 const ENTRIES_MAX: usize = 20_000;
-/// What was not written by people.
+/// Directories with files that people did not write.
 const SKIPPED: [&str; 3] = ["target", "node_modules", "__pycache__"];
 
 /// Reads the text files below a directory, in the order of their names.
@@ -30,7 +30,7 @@ pub(super) fn read(directory: &Path) -> anyhow::Result<Vec<u8>> {
             break;
         }
         if path.is_dir() {
-            // What cannot be read is left out.
+            // Unreadable entries are left out.
             let Ok(entries) = fs::read_dir(&path) else {
                 continue;
             };

@@ -17,7 +17,7 @@ use crate::demo::corpus::Corpus;
 use crate::demo::fleet::LABEL_NAME;
 use crate::demo::plan::Planned;
 
-/// Publishes on their way at once: 16 of the largest are 12 MiB.
+/// Concurrent publishes: 16 of the largest are 12 MiB.
 const IN_FLIGHT_MAX: usize = 16;
 
 /// Submits all jobs and reports each, with its category, once it is stored.
@@ -37,7 +37,7 @@ pub(super) async fn submit_all(
         .map(|planned| async move {
             let category = planned.kind.category;
             submit(jetstream, corpus, &planned).await?;
-            // Nobody listens when the demonstration is being ended.
+            // Nobody receives this when the demonstration is being ended.
             let _ = stored.send(category);
             anyhow::Ok(())
         })

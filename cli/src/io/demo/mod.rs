@@ -68,7 +68,7 @@ pub(crate) async fn run(
     Ok(ended?.exit)
 }
 
-/// What is left of the performance.
+/// Result of the demonstration: the server's URL, and the exit code.
 #[derive(Debug)]
 struct Stage {
     url: String,
@@ -145,14 +145,14 @@ async fn perform(
     Ok(Stage { url, exit })
 }
 
-/// What playing the jobs gave.
+/// Results of playing the jobs.
 #[derive(Debug)]
 struct Played {
     took: Duration,
     kill: Option<Kill>,
 }
 
-/// Says how to talk to what goes on running.
+/// Prints how to use the programs that continue to run.
 fn keep(cluster: Cluster, url: Option<&str>, terminal: &Terminal) {
     let (processes, directory) = cluster.keep();
     let mut text = format!("\nEverything goes on, in {}\n", directory.display());
@@ -176,7 +176,8 @@ fn keep(cluster: Cluster, url: Option<&str>, terminal: &Terminal) {
     terminal.note(&text);
 }
 
-/// Waits for a signal that asks this program to end, from now on.
+/// Returns a future that waits for a signal that asks this program to end; it listens
+/// from the call on.
 fn interrupted() -> anyhow::Result<impl Future<Output = &'static str>> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;

@@ -33,21 +33,21 @@ pub(super) fn start_worker(
     cluster.start(node, Path::new("/bin/sh"), &all)
 }
 
-/// Returns where the work's process id is written.
+/// Returns the file that holds the work's process id.
 fn id_file(node: &str) -> String {
     format!("{node}-own-load.pid")
 }
 
-/// The work of all nodes, stopped whenever it should not be there.
+/// The own work of all nodes, stopped whenever it should not run.
 #[derive(Debug)]
 pub(super) struct OwnLoads {
     loads: Vec<Planned>,
     start: Instant,
-    /// How many jobs are submitted.
+    /// The number of jobs that are submitted.
     jobs: u32,
 }
 
-/// A load whose time is known.
+/// A load with its times.
 #[derive(Debug)]
 struct Planned {
     node: &'static str,
@@ -81,8 +81,8 @@ impl OwnLoads {
         }
     }
 
-    /// Starts and stops what it is time for; returns the nodes where it changed,
-    /// and whether it is there.
+    /// Starts and stops the work that is due; returns the nodes where it changed, and
+    /// whether it runs.
     pub(super) fn turn(&mut self) -> Vec<(&'static str, bool)> {
         let elapsed = self.start.elapsed();
         let mut changed = Vec::new();
@@ -123,7 +123,7 @@ impl OwnLoad {
     }
 }
 
-/// Ends the work of all nodes, for the workers go on without.
+/// Ends the work of all nodes; the workers continue without it.
 pub(super) fn end_all(cluster: &Cluster) {
     let loads = FLEET.iter();
     for load in loads.filter_map(|member| OwnLoad::find(cluster, member.node).ok()) {
@@ -132,7 +132,7 @@ pub(super) fn end_all(cluster: &Cluster) {
 }
 
 impl Drop for OwnLoads {
-    /// From now on only somebody else lets them work.
+    /// From here on only others let them work.
     fn drop(&mut self) {
         self.loads.iter().for_each(|load| load.work.stop());
     }

@@ -30,18 +30,18 @@ use crate::demo::progress::Progress;
 use crate::style::Tone;
 
 const DRAW_EVERY: Duration = Duration::from_millis(100);
-/// Without an end in this time something is wrong: a job takes a tenth of a
-/// second, a lost one is started again after three.
+/// The longest time without the end of a job: one takes a tenth of a second, a lost one
+/// is started again after three.
 const SILENCE_MAX: Duration = Duration::from_secs(30);
-/// When announcements may have been missed, the records are looked at.
+/// Silence after which the records are read, because announcements may be lost.
 const LOOK_AFTER: Duration = Duration::from_secs(2);
-/// A worker with this many of the longest jobs in hand makes a good example:
+/// The number of the longest jobs that a worker should have in hand to be a good example:
 /// few of them end between its heartbeat and its end.
 const IN_HAND_WANTED: usize = 2;
-/// After this, any worker with a job in hand is one.
+/// Time after which any worker with a job in hand is chosen.
 const CHOOSY_MAX: Duration = Duration::from_secs(3);
 
-/// How to play.
+/// Settings of the run.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Show<'a> {
     pub(super) session: &'a Session,
@@ -51,14 +51,14 @@ pub(super) struct Show<'a> {
     pub(super) kills: bool,
 }
 
-/// What is known while it plays.
+/// State of the run.
 struct Scene {
     progress: Progress,
-    /// Jobs that insist on a node and have not ended: without it they never would.
+    /// Jobs that require a node and have not ended: without it they never would.
     pinned: BTreeSet<JobId>,
     /// Submissions after which a worker is killed.
     kill_after: u64,
-    /// When they were reached.
+    /// The time when they were reached.
     kill_time: Option<Instant>,
     kill: Option<Kill>,
     last_end: Instant,
@@ -66,7 +66,7 @@ struct Scene {
 }
 
 impl Show<'_> {
-    /// Returns when every job has ended, as far as was announced.
+    /// Returns when every job has ended, according to the announcements.
     pub(super) async fn play(
         self,
         plan: &[Planned],
@@ -131,8 +131,7 @@ impl Show<'_> {
         (load, stored)
     }
 
-    /// Looks at the records when nothing was announced for a while; gives up
-    /// when nothing ends at all.
+    /// Reads the records after a silence; gives up when no job ends at all.
     async fn look(self, scene: &mut Scene, cluster: &Cluster) -> Result<(), Failure> {
         let silence = scene.last_end.elapsed();
         if silence < LOOK_AFTER {
@@ -168,7 +167,7 @@ impl Scene {
         Self {
             progress,
             pinned: pinned.map(|planned| planned.job.clone()).collect(),
-            // While the last part, which comes at once, is worked off.
+            // While the last part, which is submitted together, is processed.
             kill_after: planned * 9 / 10,
             kill_time: None,
             kill: None,
@@ -202,7 +201,7 @@ impl Scene {
         longest.count() >= IN_HAND_WANTED || (since.elapsed() > CHOOSY_MAX && !beat.jobs.is_empty())
     }
 
-    /// Notes what a node has in hand; if its time has come, kills it and says so.
+    /// Records the jobs in hand of a node; kills it, if that is due, and prints that.
     fn heartbeat(
         &mut self,
         message: &Message,
@@ -215,7 +214,7 @@ impl Scene {
         if !kills || self.kill.is_some() || !self.is_victim(&beat) {
             return Ok(None);
         }
-        // At once, while what the heartbeat says is still true.
+        // At once, while the heartbeat is still correct.
         let status = cluster.kill(beat.node.as_str())?;
         let in_hand: Vec<JobId> = beat.jobs.iter().map(|job| job.job().clone()).collect();
         let names: Vec<&str> = in_hand.iter().map(JobId::as_str).collect();

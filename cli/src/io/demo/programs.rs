@@ -10,10 +10,10 @@ use rolecast_common::nats::{SERVER_VERSION_MIN, check_server};
 
 use crate::config::Environment;
 
-/// How deep below `.tools` a nats-server is looked for.
+/// The depth below `.tools` to which a nats-server is searched.
 const TOOLS_DEPTH_MAX: usize = 5;
 
-/// Where the programs are.
+/// Paths of the programs.
 #[derive(Clone, Debug)]
 pub(super) struct Programs {
     pub(super) nats_server: PathBuf,
@@ -34,7 +34,7 @@ impl Programs {
     }
 }
 
-/// Finds a program beside this one.
+/// Finds a program in the directory of this one.
 fn sibling(name: &str) -> anyhow::Result<PathBuf> {
     let own = std::env::current_exe().context("cannot tell where this program is")?;
     let path = own.with_file_name(name);
@@ -84,8 +84,8 @@ fn candidates(environment: &Environment) -> Vec<PathBuf> {
     found
 }
 
-/// Collects programs named nats-server, last by name first: newer versions
-/// come before older ones.
+/// Collects programs named nats-server, last by name first: newer versions before older
+/// ones.
 fn search(directory: &Path, depth: usize, found: &mut Vec<PathBuf>) {
     let Ok(entries) = fs::read_dir(directory) else {
         return;

@@ -12,7 +12,7 @@ use super::super::failure::Failure;
 use super::super::session::Session;
 use crate::demo::plan::Planned;
 
-/// Questions on their way at once.
+/// Concurrent requests.
 const IN_FLIGHT_MAX: usize = 32;
 /// A record may be announced just before it is stored.
 const TRIES_MAX: u32 = 10;

@@ -29,13 +29,13 @@ use crate::demo::logins::{AUDIENCE, DISPATCHER, OPERATOR, url_as};
 const READY_MAX: Duration = Duration::from_secs(30);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// What the demonstration watches and acts through.
+/// Connections of the demonstration.
 #[derive(Debug)]
 pub(super) struct Stage {
     pub(super) session: Session,
-    /// Hears heartbeats, which an operator need not.
+    /// Receives heartbeats, which an operator need not.
     pub(super) audience: Client,
-    /// Of the server, without a login.
+    /// The URL of the server, without a login.
     pub(super) url: String,
 }
 
@@ -109,7 +109,7 @@ async fn server_url(cluster: &mut Cluster) -> anyhow::Result<String> {
 fn ports_file_url(cluster: &Cluster) -> Option<String> {
     let mut entries = fs::read_dir(cluster.path()).ok()?.flatten();
     let file = entries.find(|entry| entry.file_name().to_string_lossy().ends_with(".ports"))?;
-    // It may be half written; the next look finds it whole.
+    // It may be half written; the next look finds it complete.
     let ports: serde_json::Value = serde_json::from_slice(&fs::read(file.path()).ok()?).ok()?;
     Some(ports["nats"][0].as_str()?.to_owned())
 }

@@ -21,15 +21,15 @@ use crate::style::Tone;
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// A role's lease of 10 s, and an election after it.
 const SETTLE_MAX: Duration = Duration::from_secs(30);
-/// So long a node must be known before it is judged.
+/// The time for which a node must be known before it is judged.
 const CALM: Duration = Duration::from_secs(22);
-/// Each part of the act takes a few seconds; on a machine that is busy with other
-/// things it may never come, and that is said.
+/// Time limit of each part of the act, which takes a few seconds; on a busy machine it
+/// may never happen, and that is reported.
 const PART_MAX: Duration = Duration::from_secs(45);
-/// A forecast believes in the calm when the last minute was calm.
+/// A forecast predicts calm when the last minute was calm.
 const RESTORE_MAX: Duration = Duration::from_secs(150);
 
-/// One performance of the act.
+/// One run of the act.
 pub(super) struct Act<'a> {
     pub(super) session: &'a Session,
     pub(super) terminal: &'a Terminal,
@@ -38,7 +38,7 @@ pub(super) struct Act<'a> {
 }
 
 impl Act<'_> {
-    /// Plays it, and says what became of it.
+    /// Plays it, and reports the result.
     pub(super) async fn play(
         &self,
         cluster: &mut Cluster,
@@ -114,8 +114,8 @@ impl Act<'_> {
         })
     }
 
-    /// Waits for a leader and a backup, the leader being this one or another; tells
-    /// the story meanwhile.
+    /// Waits for a leader and a backup, the leader being this one or another; prints the
+    /// story meanwhile.
     async fn wait_leader(
         &self,
         wanted: Option<(&str, bool)>,

@@ -11,20 +11,20 @@ use super::super::failure::Failure;
 use super::super::session::{Session, Stored, no_dispatcher};
 use super::queue::{Searched, search};
 
-/// What is known of a job.
+/// The result of a search for a job.
 #[derive(Debug)]
 pub(super) enum Found {
     Ended(Box<Record>),
-    /// Not ended, as the dispatcher or the stream says.
+    /// Not ended, according to the dispatcher or the stream.
     Open(Box<JobView>),
-    /// Not known to anybody, as far as was looked.
+    /// Unknown, as far as was searched.
     Unknown(Searched),
 }
 
-/// Looks for the record first: it is the truth, and there without a dispatcher.
+/// Searches the record first: it is authoritative, and exists without a dispatcher.
 pub(super) async fn find(session: &Session, name: &JobName) -> Result<Found, Failure> {
     let Place { job, is_queued } = place(session, name).await?;
-    // Who may not read records asks the dispatcher, which reads them too.
+    // A login without access to records asks the dispatcher, which reads them too.
     let is_denied = match session.stored(&job).await? {
         Stored::Record(record) => return Ok(Found::Ended(record)),
         Stored::Nothing => false,
@@ -59,7 +59,7 @@ pub(super) async fn find(session: &Session, name: &JobName) -> Result<Found, Fai
     })))
 }
 
-/// Says where in the stream a job waits that the dispatcher does not hold yet.
+/// Returns the position in the stream of a job that the dispatcher does not hold yet.
 pub(super) fn behind(ahead: u64) -> String {
     match ahead {
         0 => "it waits in the stream, the first of all".to_owned(),
@@ -68,7 +68,7 @@ pub(super) fn behind(ahead: u64) -> String {
     }
 }
 
-/// Returns the id of the job that is meant.
+/// Returns the id of the job with this name.
 pub(in super::super) async fn resolve(session: &Session, name: &JobName) -> Result<JobId, Failure> {
     Ok(place(session, name).await?.job)
 }
@@ -89,7 +89,7 @@ async fn place(session: &Session, name: &JobName) -> Result<Place, Failure> {
     }
 }
 
-/// Asks the dispatcher, as who may not look at the stream must.
+/// Asks the dispatcher, as a login without access to the stream must.
 async fn told(session: &Session, sequence: Sequence) -> Result<Place, Failure> {
     let name = JobName::Sequence(sequence).to_string();
     let view: Option<JobView> = session.ask(subjects::API_JOB, name.into()).await?;
@@ -100,8 +100,8 @@ async fn told(session: &Session, sequence: Sequence) -> Result<Place, Failure> {
     })
 }
 
-/// Returns the job at a sequence: by its headers while it is stored, else by
-/// the id it has if its producer gave it none.
+/// Returns the job at a sequence: by its headers while it is stored, otherwise by the id
+/// it has if its producer gave it none.
 async fn at(session: &Session, sequence: Sequence) -> Result<Place, Failure> {
     let request = requests::stream_info(STREAM_JOBS);
     let stream = tokio::select! {

@@ -11,12 +11,12 @@ use super::queue::Searched;
 use crate::exit::Exit;
 use crate::view;
 
-/// What is wanted of a job that has ended.
+/// The requested part of a job that has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wanted {
     Record,
     Output,
-    /// Its output byte by byte, whoever reads it.
+    /// Its output byte by byte, for any reader.
     RawOutput,
 }
 

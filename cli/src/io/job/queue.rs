@@ -12,12 +12,12 @@ use tokio::time::timeout;
 use super::super::session::Session;
 use super::find::wall;
 
-/// The most jobs looked at, and the most bytes of payload, which comes with each:
+/// The most jobs that are read, and the most bytes of payload, which are sent with each:
 /// below a second on one machine, and no harm to a network.
 const JOBS_MAX: u64 = 1000;
 const BYTES_MAX: usize = 32 * 1024 * 1024;
 
-/// What a search has shown.
+/// The result of a search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Searched {
     /// It is there, behind so many others.
@@ -31,7 +31,7 @@ pub(super) enum Searched {
     },
 }
 
-/// Searches from the oldest job on, for as long as an answer may take.
+/// Searches from the oldest job on, within the time limit of an answer.
 pub(super) async fn search(session: &Session, job: &JobId) -> Searched {
     let mut seen = 0;
     let looking = look(session, job, &mut seen);

@@ -18,7 +18,7 @@ use crate::exit::Exit;
 use crate::style::Tone;
 use crate::view;
 
-/// How often the dispatcher is asked; changes in between are not seen.
+/// Interval of requests to the dispatcher; changes in between are not seen.
 const ASK_EVERY: Duration = Duration::from_millis(250);
 
 pub(super) async fn run(
@@ -27,7 +27,7 @@ pub(super) async fn run(
     terminal: &Terminal,
 ) -> Result<Exit, Failure> {
     let end = session.limit.map(|limit| Instant::now() + limit);
-    // A sequence stands for one job for good, so it is resolved once.
+    // A sequence names one job for good, so it is resolved once.
     let job = resolve(session, name).await?;
     let mut hints = Hints::subscribe(session, &job).await?;
     let mut shown = Shown::default();
@@ -46,7 +46,7 @@ pub(super) async fn run(
             Stored::Denied(_) => reads_records = false,
         }
         let view = session.view(&job).await?;
-        // Who may not read records asks the dispatcher, which reads them too.
+        // A login without access to records asks the dispatcher, which reads them too.
         if let Some(record) = view.as_ref().and_then(|view| view.record.as_ref()) {
             ended(record, terminal)?;
             return Ok(Exit::of_record(record.status));
@@ -67,7 +67,7 @@ pub(super) async fn run(
     }
 }
 
-/// What was printed last.
+/// The last line that was printed.
 #[derive(Debug, Default)]
 struct Shown {
     view: Option<JobView>,
@@ -134,8 +134,8 @@ impl Shown {
     }
 }
 
-/// Compares all but small differences in when a delay ends, which is told to the
-/// millisecond from two clocks.
+/// Compares everything except small differences in the end of a delay, which is computed
+/// to the millisecond from two clocks.
 fn is_same(one: &JobView, other: &JobView) -> bool {
     let until = |view: &JobView| view.until_ms.unwrap_or_default();
     let (early, late) = (until(one).min(until(other)), until(one).max(until(other)));

@@ -8,13 +8,14 @@ use rolecast_common::wire::{ForecastView, NodeHealth, NodeStatus};
 use super::{Recording, Span, whole};
 use crate::simulate::world::{Host, Load, Sample};
 
-/// Stands for a capacity that is not known, which holds nobody up: far above
-/// what any host has.
+/// Replaces an unknown capacity, so that it never limits: far above the capacity of any
+/// host.
 const UNLIMITED: f64 = 1e15;
-/// Where no ping was answered yet: within a rack.
+/// Latency if no ping was answered yet: within a rack.
 const LATENCY_S: f64 = 0.00005;
 
-/// Returns how far apart the histories' values are and how many the longest has.
+/// Returns the distance of the histories' values, and the number of values of the
+/// longest.
 pub(super) fn recorded(forecasts: &[ForecastView]) -> Option<(f64, usize)> {
     let resources = forecasts.iter().flat_map(|view| view.resources.values());
     // All are from one dispatcher, so the step is the same.
@@ -23,7 +24,7 @@ pub(super) fn recorded(forecasts: &[ForecastView]) -> Option<(f64, usize)> {
     known.max_by_key(|(_, count)| *count)
 }
 
-/// Returns the hosts that get jobs, with what others used as it is recorded.
+/// Returns the hosts that get jobs, with the recorded use by others.
 pub(super) fn ready(recording: &Recording, notes: &mut Vec<String>) -> Vec<Host> {
     let mut hosts = Vec::new();
     let mut left_out = Vec::new();
@@ -77,7 +78,7 @@ fn known(amount: f64) -> f64 {
     if amount > 0.0 { amount } else { UNLIMITED }
 }
 
-/// Returns what others used, oldest first: one sample at least.
+/// Returns the use by others, oldest first: at least one sample.
 fn samples(node: &NodeStatus, view: Option<&ForecastView>) -> Vec<Sample> {
     let of = |name: &str| {
         let resource = view.and_then(|view| view.resources.get(name));
@@ -122,9 +123,8 @@ fn sample([cpu, memory, network, disk]: [f64; 4]) -> Sample {
     }
 }
 
-/// Gives each sample its time. A host that was not there from the beginning is
-/// taken to have been as it was at first; what is run longer than it was
-/// recorded repeats itself.
+/// Gives each sample its time. A host that was not there from the beginning is assumed to
+/// have been as it was at first; a run that is longer than the record repeats it.
 pub(super) fn lay_out(hosts: &mut [Host], span: Span) {
     let history_s = span.history_s();
     let period = whole((span.period_s / span.step_s).round()).max(1);

@@ -17,30 +17,30 @@ use super::{JOBS_MIN, Recording, Span, Unusable, begin_ms, length, whole};
 use crate::simulate::scenario::value::{exponential, normal};
 use crate::simulate::world::{self, Arrival, Host, Needs};
 
-/// What is counted to find out which share of the jobs is written down.
+/// The time in which jobs are counted to find the share that is recorded.
 const RECENT: Duration = Duration::from_secs(600);
-/// So many decisions in a second mean that there were more: the dispatcher
-/// writes down twenty, and its seconds are not those of the clock.
+/// So many decisions in a second mean that there were more: the dispatcher records
+/// twenty, and its seconds are not those of the clock.
 const FULL_SECOND: u32 = 15;
-/// Copies of a job come within this time after it: in the second of which only
-/// the first jobs are written down; and, of a job that there is to be more of,
-/// so late that the two seldom meet.
+/// Copies of a job arrive within this time after it. The first value is for copies of
+/// recorded jobs, in the second of which only the first jobs are recorded; the second one
+/// for additional jobs, late enough that the two seldom meet.
 const SAMPLED_WITHIN_S: f64 = 1.0;
 const ADDED_WITHIN_S: f64 = 10.0;
 /// The 95 % quantile of the standard normal distribution.
 const NORMAL_P95: f64 = 1.645;
 /// No size is further from the median than this many standard deviations.
 const DEVIATIONS_MAX: f64 = 3.0;
-/// More kinds than anyone reads of; the rarest are left out.
+/// The most kinds, more than anyone reads; the rarest are left out.
 const KINDS_MAX: usize = 100;
-/// As scenarios have it unless they say otherwise.
+/// The default of scenarios.
 const OBJECTIVE: f64 = 3.0;
-/// With fewer jobs the declared peak of memory is not undercut, as in the dispatcher.
+/// With fewer jobs the declared peak of memory is a lower limit, as in the dispatcher.
 const ENOUGH: u64 = 30;
 /// The longest name of a category that leaves room for a number behind it.
 const STEM_LEN_MAX: usize = 24;
 
-/// The jobs there are.
+/// The jobs of the system.
 #[derive(Debug)]
 pub(super) struct Jobs {
     pub(super) kinds: Vec<Kind>,
@@ -56,19 +56,19 @@ pub(super) struct Kind {
     needs: Needs,
     work_s: Size,
     memory: Size,
-    /// How many jobs there were for each that is written down.
+    /// The number of jobs for each that is recorded.
     scale: f64,
     jobs: Vec<Job>,
 }
 
-/// A job that is written down.
+/// A recorded job.
 #[derive(Clone, Copy, Debug)]
 struct Job {
     at_s: f64,
     key: Option<u32>,
 }
 
-/// How the sizes of jobs are distributed.
+/// Distribution of the sizes of jobs.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Size {
     Fixed(f64),
@@ -112,7 +112,7 @@ impl Size {
 }
 
 impl Kind {
-    /// Returns how many jobs came while what is run was recorded.
+    /// Returns the number of jobs that arrived while the run part was recorded.
     pub(super) fn expected(&self) -> f64 {
         self.scale * self.jobs.len() as f64
     }
@@ -153,7 +153,7 @@ impl Kind {
         }
     }
 
-    /// Makes a job; what is not recorded of it is drawn.
+    /// Makes a job; values that are not recorded are drawn.
     fn arrival(&self, index: usize, at_s: f64, key: Option<u32>, rng: &mut Rng) -> Arrival {
         Arrival {
             at_s,
@@ -170,14 +170,14 @@ impl Kind {
     }
 }
 
-/// What a kind goes by.
+/// Names of a kind.
 struct Name {
     shown: String,
     category: Category,
     require: Requirement,
 }
 
-/// Returns what placement goes by, which is the declared profile if nothing was
+/// Returns the needs that placement uses, which are the declared profile if nothing was
 /// learned.
 fn needs(profile: &ProfileView) -> Needs {
     let average = if profile.learned.jobs > 0 {
@@ -204,7 +204,7 @@ fn duration_s(profile: &ProfileView) -> f64 {
     duration_s.max(1e-6)
 }
 
-/// Finds the kinds of the jobs that came in the part that is run.
+/// Finds the kinds of the jobs that arrived in the part that is run.
 pub(super) fn kinds(
     recording: &Recording,
     span: Span,
@@ -258,7 +258,8 @@ pub(super) fn kinds(
     })
 }
 
-/// Says that nodes do not offer the category that could by their roles.
+/// Returns a note about nodes that could run the category by their roles and do not offer
+/// it.
 fn tell_offers(status: &CategoryStatus, recording: &Recording) -> Option<String> {
     let CategoryStatus {
         category,
@@ -303,7 +304,7 @@ fn check_count(kinds: &[Kind], span: Span, why: &str) -> Result<(), Unusable> {
     Ok(())
 }
 
-/// Why jobs cannot be run, and how many for each reason.
+/// Reasons why jobs cannot be run, with the number of jobs for each.
 #[derive(Default)]
 struct LeftOut(BTreeMap<&'static str, usize>);
 
@@ -320,7 +321,7 @@ impl LeftOut {
 
 type Groups<'a> = Vec<((&'a Category, &'a str), Vec<Job>)>;
 
-/// Groups the jobs that came in the part that is run, the largest group first.
+/// Groups the jobs that arrived in the part that is run, the largest group first.
 fn group(recording: &Recording, span: Span) -> Groups<'_> {
     let begin_ms = begin_ms(recording, span) as f64;
     let mut keys: BTreeMap<u64, u32> = BTreeMap::new();
@@ -340,8 +341,8 @@ fn group(recording: &Recording, span: Span) -> Groups<'_> {
     groups
 }
 
-/// Names a kind; those of one category are different categories to a policy,
-/// for it knows one requirement of each. `None` if the requirement is none.
+/// Names a kind; those of one category are different categories to a policy, because it
+/// knows one requirement of each. `None` if the requirement is invalid.
 fn name(category: &Category, require: &str, taken: &mut BTreeSet<Category>) -> Option<Name> {
     let parsed = match require {
         "" => Requirement::default(),
@@ -368,9 +369,9 @@ fn name(category: &Category, require: &str, taken: &mut BTreeSet<Category>) -> O
     })
 }
 
-/// Which share of the jobs is written down.
+/// Share of the jobs that is recorded.
 struct Scales<'a> {
-    /// Decisions a minute, lately; empty if all are written down.
+    /// Recent decisions a minute; empty if all are recorded.
     per_minute: BTreeMap<&'a Category, f64>,
 }
 
@@ -395,8 +396,8 @@ impl<'a> Scales<'a> {
         Self { per_minute }
     }
 
-    /// Returns how many jobs there were for each that is written down, with
-    /// what to say of it if that is more than one.
+    /// Returns the number of jobs for each that is recorded, with a note if that is more
+    /// than one.
     fn of(&self, status: &CategoryStatus) -> (f64, Option<String>) {
         let category = &status.category;
         let recorded = self.per_minute.get(category);
@@ -438,8 +439,8 @@ pub(super) fn arrivals(kinds: &[Kind], span: Span, factor: f64, seed: u64) -> Ve
     all
 }
 
-/// Returns `factor` times in the mean, the first as it is and the others within
-/// a time after it.
+/// Returns `factor` times in the mean, the first as it is and the others within a time
+/// after it.
 fn copies(at_s: f64, factor: f64, within_s: f64, rng: &mut Rng) -> Vec<f64> {
     let count = whole(factor) + usize::from(rng.f64() < factor.fract());
     let later = |index: usize, rng: &mut Rng| match index {

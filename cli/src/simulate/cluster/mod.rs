@@ -20,31 +20,31 @@ use super::scenario::build::Cell;
 use super::world::{Heartbeats, Host, Sharing, World};
 use jobs::{Jobs, Kind};
 
-/// With this many steps the first half of what is recorded is history. Guessed:
-/// with less, a half teaches nothing.
+/// With this many steps the first half of the record is history. Guessed: with less, a
+/// half teaches nothing.
 const HALVED_MIN: usize = 10;
-/// Where no history has told how far apart its values are.
+/// Distance of values if no history has it.
 const STEP_S: f64 = 60.0;
-/// What is read of the past, which is as long as the histories of others' use.
+/// Length of the past that is read, which is as long as the histories of others' use.
 pub(crate) const RECORDED_MAX: Duration = Duration::from_secs(3600);
-/// Runs of fewer jobs say nothing. Guessed.
+/// The fewest jobs of a meaningful run. Guessed.
 const JOBS_MIN: usize = 10;
-/// More than anyone waits for, and some gigabytes.
+/// The most arrivals: more than anyone waits for, and some gigabytes.
 const ARRIVALS_MAX: f64 = 5e6;
 /// A run this long begins with a part that is not counted, as in the scenarios.
 const WARMED_UP_FROM_S: f64 = 1_200.0;
 const WARM_UP_S: f64 = 120.0;
 
-/// What a running system recorded.
+/// Records of a running system.
 #[derive(Clone, Debug)]
 pub(crate) struct Recording {
     pub(crate) status: Status,
-    /// Of the nodes, in any order; one may lack.
+    /// Forecasts of the nodes, in any order; one may be missing.
     pub(crate) forecasts: Vec<ForecastView>,
     pub(crate) jobs: Vec<RecordedJob>,
 }
 
-/// A job about which a decision was written down.
+/// A job with a recorded decision.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct RecordedJob {
     pub(crate) category: Category,
@@ -69,17 +69,17 @@ impl RecordedJob {
     }
 }
 
-/// What is to be different from what was recorded.
+/// Differences of the worlds from the records.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Wishes {
-    /// How many jobs come for each that came.
+    /// The number of jobs that arrive for each that arrived.
     pub(crate) jobs: f64,
     pub(crate) hosts: Option<u32>,
-    /// How long jobs arrive; what was recorded comes again and again.
+    /// The time in which jobs arrive; the records are repeated.
     pub(crate) length_s: Option<f64>,
 }
 
-/// Why there is no such world.
+/// The reason why there is no such world.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub(crate) enum Unusable {
     #[error(
@@ -108,12 +108,12 @@ pub(crate) enum Unusable {
     TooMany { jobs: f64, length: String },
 }
 
-/// A running system, as far as it is recorded, from which worlds are made.
+/// The records of a running system, from which worlds are made.
 #[derive(Clone, Debug)]
 pub(crate) struct Cluster {
-    /// The dispatcher's.
+    /// The name of the dispatcher.
     pub(crate) name: String,
-    /// What there is to know about the worlds, a sentence each.
+    /// Notes about the worlds, a sentence each.
     pub(crate) notes: Vec<String>,
     span: Span,
     hosts: Vec<Host>,
@@ -121,21 +121,21 @@ pub(crate) struct Cluster {
     heartbeats: Heartbeats,
     drain_s: f64,
     epoch_ms: u64,
-    /// How many jobs come for each that came.
+    /// The number of jobs that arrive for each that arrived.
     factor: f64,
 }
 
-/// Which part of the recorded time is what. Second 0 is `period_s` ago.
+/// The parts of the recorded time. Second 0 is `period_s` ago.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Span {
-    /// How far apart samples of others' use are.
+    /// Distance between samples of others' use.
     step_s: f64,
-    /// How many of them there are, from the history's beginning until now; the
-    /// first ones may be made up.
+    /// Their number, from the history's beginning until the present; the first ones may
+    /// be made up.
     steps: usize,
-    /// How much of what is recorded is run.
+    /// Length of the recorded part that is run.
     period_s: f64,
-    /// How long jobs arrive.
+    /// The time in which jobs arrive.
     length_s: f64,
 }
 
@@ -143,14 +143,14 @@ impl Span {
     fn new(recording: &Recording, wishes: &Wishes) -> Result<Self, Unusable> {
         let (step_s, recorded) = hosts::recorded(&recording.forecasts).unwrap_or((STEP_S, 0));
         let recorded_s = match recorded {
-            // What others use is the same all the time, so the jobs decide.
+            // The use by others is constant, so the jobs decide.
             0 | 1 => since_first_job_s(recording)?,
             2..HALVED_MIN => recorded as f64 * step_s,
             HALVED_MIN.. => (recorded - recorded / 2) as f64 * step_s,
         };
         let length_s = wishes.length_s.unwrap_or(recorded_s);
         let period_s = recorded_s.min(length_s);
-        // At least one step of heartbeats comes before the first job.
+        // At least one step of heartbeats precedes the first job.
         let least = whole((period_s / step_s).ceil()) + 1;
         Ok(Self {
             step_s,
@@ -160,7 +160,7 @@ impl Span {
         })
     }
 
-    /// Returns how much lies before second 0.
+    /// Returns the length of the history before second 0.
     fn history_s(self) -> f64 {
         self.steps as f64 * self.step_s - self.period_s
     }
@@ -208,7 +208,7 @@ impl Cluster {
             hosts,
             kinds,
             heartbeats: Scenario::default().heartbeats,
-            // The longest jobs there are may end, if nothing slows them much.
+            // The longest jobs may end, if nothing slows them much.
             drain_s: (4.0 * longest_s).clamp(300.0, 7_200.0),
             epoch_ms: begin_ms(recording, span),
             factor: wishes.jobs,
@@ -236,7 +236,7 @@ impl Cluster {
         cells
     }
 
-    /// Lays a world out completely.
+    /// Makes a world.
     pub(crate) fn world(&self, cell: &Cell) -> World {
         let length_s = self.span.length_s;
         World {
@@ -259,7 +259,7 @@ impl Cluster {
     }
 }
 
-/// Says which part of the time is what, and what is not known of any part.
+/// Notes which part of the time is which, and what is unknown of any part.
 fn tell_span(span: Span, recording: &Recording, notes: &mut Vec<String>) {
     let recorded = hosts::recorded(&recording.forecasts).map_or(0, |(_, steps)| steps);
     let within = span.within();
@@ -285,7 +285,7 @@ fn tell_span(span: Span, recording: &Recording, notes: &mut Vec<String>) {
     );
 }
 
-/// Returns when second 0 was.
+/// Returns the time of second 0.
 fn begin_ms(recording: &Recording, span: Span) -> u64 {
     let now_ms = recording.status.at_ms.as_millis();
     now_ms.saturating_sub(whole(span.period_s * 1000.0) as u64)

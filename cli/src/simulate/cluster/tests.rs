@@ -42,7 +42,7 @@ fn hosts_are_as_they_are_and_used_as_they_were() {
     let cpu = |host: &super::Host, at_s| host.load.samples[host.load.index_at(at_s)].cpu;
     let at = [-600.0, -1.0, 0.0, 599.0, 800.0];
     assert_eq!(at.map(|at_s| cpu(n1, at_s)), [0.0, 9.0, 10.0, 19.0, 19.0]);
-    // It came four minutes ago, and was as it was then.
+    // It appeared four minutes ago, and is assumed constant before.
     let at = [-600.0, 0.0, 479.0, 481.0, 599.0];
     assert_eq!(at.map(|at_s| cpu(n2, at_s)), [3.0, 3.0, 3.0, 2.0, 1.0]);
     let told = Cluster::new(&system, &AS_IT_WAS).unwrap().notes.join("\n");
@@ -54,7 +54,7 @@ fn hosts_are_as_they_are_and_used_as_they_were() {
     ] {
         assert!(told.contains(part), "{part:?} not in {told}");
     }
-    // Twice as long, what was run comes again.
+    // A run twice as long repeats the records.
     let wishes = Wishes {
         length_s: Some(1_200.0),
         hosts: Some(5),
@@ -88,7 +88,7 @@ fn jobs_come_when_they_came() {
         let all = world.arrivals.iter().map(|arrival| arrival.at_s);
         all.step_by(4).collect()
     };
-    // Those before the run, and at its very end, have no part in it.
+    // Those before the run, and at its very end, are not part of it.
     assert_eq!(times(&world), [30.0, 79.5, 80.0]);
     let keys = world.arrivals.iter().map(|arrival| arrival.key);
     let keys: Vec<_> = keys.step_by(4).flatten().collect();
@@ -153,7 +153,7 @@ fn sizes_are_drawn_from_what_was_learned() {
     let kind = &kinds[0];
     assert_eq!((kind.duration_s, kind.average.cores), (2.5, 0.75));
     assert_eq!(kind.peak.memory, 9e8);
-    // Before any has completed the declaration is all there is.
+    // Before any has completed only the declaration is known.
     system.status.categories[0].profile.learned = Default::default();
     let declared = works(&system);
     let mean = declared.iter().sum::<f64>() / declared.len() as f64;
@@ -244,7 +244,7 @@ fn policies_run_what_was_recorded_in_less_than_a_minute() {
         let mut chosen = peers::create(policy, &world).unwrap();
         let metrics = engine::run(&world, chosen.as_mut());
         let jobs: Vec<u64> = metrics.kinds.iter().map(|kind| kind.jobs).collect();
-        // The last of each comes when the run is over.
+        // The last of each arrives when the run is over.
         assert_eq!((jobs, metrics.unfinished), (vec![59, 19], 0), "{policy}");
     }
 }

@@ -10,8 +10,8 @@ use crate::simulate::policy::{Event, HostIndex, Report};
 use crate::simulate::world::Needs;
 
 impl Engine<'_> {
-    /// Sends the heartbeats before second 0, in the order of their times; all take
-    /// the least delay. Only a policy that learns hears them.
+    /// Sends the heartbeats before second 0, in the order of their times; all take the
+    /// least delay. Only a policy that learns receives them.
     pub(super) fn learn(&mut self) {
         let (history_s, interval_s) = (self.world.history_s, self.world.heartbeats.interval_s);
         let mut order: Vec<HostIndex> = (0..self.pulses.len()).collect();
@@ -70,7 +70,7 @@ impl Engine<'_> {
         assert!(self.sends.is_empty(), "a job was sent before any arrived");
     }
 
-    /// Returns what was used in the interval before `sent_s`, in the history.
+    /// Returns the use in the interval before `sent_s`, in the history.
     fn past_usage(&self, host: HostIndex, sent_s: f64, rng: &mut Rng) -> Usage {
         let plan = self.world.heartbeats;
         let node = &self.world.hosts[host];

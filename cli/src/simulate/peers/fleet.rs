@@ -8,7 +8,7 @@ use super::super::world::World;
 pub(super) struct Fleet {
     pub(super) cores: Vec<f64>,
     pub(super) speed: Vec<f64>,
-    /// Jobs sent that were not heard to end.
+    /// Jobs sent whose end was not reported.
     pub(super) in_flight: Vec<f64>,
     /// The hosts that may run each kind, in their order.
     eligible: Vec<Vec<HostIndex>>,
@@ -37,13 +37,13 @@ impl Fleet {
         self.eligible[kind].binary_search(&host).is_ok()
     }
 
-    /// Returns how much work a second the host does, in cores of speed 1.
+    /// Returns the work that the host does in a second, in cores of speed 1.
     pub(super) fn capacity(&self, host: HostIndex) -> f64 {
         self.cores[host] * self.speed[host]
     }
 }
 
-/// Returns the host whose cost is least; between equals, chance decides.
+/// Returns the host with the least cost; a random one of equals.
 pub(super) fn least(
     hosts: &[HostIndex],
     rng: &mut fastrand::Rng,

@@ -30,10 +30,10 @@ use rotation::{RoundRobin, WeightedRoundRobin};
 use simple::{LeastInFlight, Random};
 use two_choices::{PeakEwma, TwoChoices};
 
-/// Asks a policy that chooses for each job to look at memory first.
+/// Suffix that makes a policy that chooses for each job check memory first.
 const MEMORY: &str = "+memory";
 
-/// The policies by name, each with what it is.
+/// The policies by name, with descriptions.
 pub(crate) const NAMES: &[(&str, &str)] = &[
     ("rolecast", "the dispatcher, with forecasts"),
     (

@@ -19,12 +19,12 @@ const USES_MAX: u32 = 2;
 const AGE_MAX_S: f64 = 1.0;
 /// Hosts above this quantile of jobs in flight are hot.
 const HOT_QUANTILE: f64 = 0.84;
-/// Recent probes that tell the quantile.
+/// Recent probes that the quantile is computed from.
 const RECENT_PROBES: usize = 128;
 /// Recent latencies that a host keeps of each kind.
 const RECENT_LATENCIES: usize = 32;
-/// The latency reported is the median of this many whose jobs in flight are
-/// nearest to those of the moment.
+/// The reported latency is the median of this many whose jobs in flight are nearest to
+/// the present number.
 const NEAREST: usize = 5;
 
 pub(super) struct Prequal {
@@ -39,11 +39,11 @@ struct Pool {
     /// The oldest first.
     answers: Vec<Answer>,
     recent: VecDeque<f64>,
-    /// Whether the next to be dropped is the oldest, or else the worst.
+    /// Whether the next one to be dropped is the oldest, or else the worst.
     drops_oldest: bool,
 }
 
-/// What a probe found.
+/// The answer of a probe.
 #[derive(Debug)]
 struct Answer {
     host: HostIndex,
@@ -66,7 +66,7 @@ impl Prequal {
 
     fn probe(&self, query: &Query<'_>, host: HostIndex) -> Answer {
         let in_flight = query.live.in_flight(host) as f64;
-        // A host that nobody knows is tried.
+        // An unknown host is tried.
         let latency_s =
             |hosts: &Vec<VecDeque<_>>| median_nearest(&hosts[host], in_flight).unwrap_or(0.0);
         Answer {
@@ -144,7 +144,7 @@ impl Pool {
         *recent.select_nth_unstable_by(at, f64::total_cmp).1
     }
 
-    /// Keeps the pool from filling with what nobody wants to choose.
+    /// Keeps the pool from filling with hosts that nobody wants to choose.
     fn drop_one(&mut self, kind: usize, hot: f64) {
         self.drops_oldest = !self.drops_oldest;
         if self.answers.is_empty() {
@@ -160,7 +160,7 @@ impl Pool {
 }
 
 impl Answer {
-    /// Ranks it for a kind: cold before hot, then by latency or by jobs.
+    /// Returns its rank for a kind: cold before hot, then by latency or by jobs.
     fn rank(&self, kind: usize, hot: f64) -> (bool, f64) {
         let is_hot = self.in_flight_per_core > hot;
         let cost = if is_hot {

@@ -11,7 +11,7 @@ use super::super::world::{Kind, World};
 use super::fleet::Fleet;
 use super::retries::Retries;
 
-/// How many slots a host has.
+/// The number of slots of a host.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Slots {
     /// So many a core for all kinds together.
@@ -20,8 +20,8 @@ pub(super) enum Slots {
     PerCategory,
 }
 
-/// Jobs declared to be shorter than this are short, at most so long as the
-/// second are medium, and others long.
+/// Jobs declared to be shorter than this are short, at most so long as the second are
+/// medium, and others long.
 pub(super) const SHORT_S: f64 = 0.5;
 const MEDIUM_S: f64 = 8.0;
 
@@ -38,7 +38,7 @@ fn per_core(kind: &Kind) -> f64 {
 /// A work queue with hosts that ask.
 pub(super) struct Pull {
     fleet: Fleet,
-    /// Which slots each kind takes.
+    /// The class of slots that each kind takes.
     class_of: Vec<usize>,
     /// The hosts that ask, once for each free slot of the class.
     requests: Vec<VecDeque<HostIndex>>,
@@ -148,14 +148,14 @@ impl Queues {
         self.of_kind.iter().all(VecDeque::is_empty)
     }
 
-    /// Puts a job where it was stored: one that comes again is older.
+    /// Puts a job at the position where it was stored: one that is sent again is older.
     pub(super) fn add(&mut self, job: JobIndex, kind: usize) {
         let queue = &mut self.of_kind[kind];
         let at = queue.partition_point(|other| *other < job);
         queue.insert(at, job);
     }
 
-    /// Takes the oldest job of the kinds that suit.
+    /// Takes the oldest job of the matching kinds.
     pub(super) fn take_oldest(&mut self, suits: impl Fn(usize) -> bool) -> Option<JobIndex> {
         let queues = self.of_kind.iter_mut().enumerate();
         let (_, queue) = queues

@@ -25,12 +25,12 @@ pub(super) struct PullCpu {
     /// All hosts, the one that took a job last at the end.
     order: VecDeque<HostIndex>,
     has_room: Vec<bool>,
-    /// When each host may take another job.
+    /// The time when each host may take another job.
     ready_s: Vec<f64>,
     waiting: Queues,
     retries: Retries,
     sample_due_s: f64,
-    /// When waiting jobs are offered again.
+    /// The time when waiting jobs are offered again.
     offer_due_s: f64,
 }
 

@@ -13,14 +13,14 @@ use super::super::world::World;
 use super::fleet::Fleet;
 use super::retries::Retries;
 
-/// How a host is chosen.
+/// Choice of a host.
 pub(super) trait Choice {
-    /// How many waiting jobs of one kind are looked at when a host may have
+    /// The number of waiting jobs of one kind that are considered when a host may have
     /// room: one where all jobs of a kind are alike.
     const LOOK_AHEAD: usize = 1;
 
-    /// Returns the host for the job, one of the candidates, which are in their
-    /// order and at least one; `None` if it had better wait.
+    /// Returns the host for the job, one of the candidates, which are in their order and
+    /// at least one; `None` if the job should wait.
     fn choose(&mut self, query: &Query<'_>, candidates: &[HostIndex]) -> Option<HostIndex>;
 
     fn sent(&mut self, _query: &Query<'_>, _host: HostIndex) {}
@@ -39,7 +39,7 @@ pub(super) struct Query<'a> {
     pub(super) live: &'a dyn Live,
 }
 
-/// A job on its way, running, or on its way back.
+/// A job that is being sent, runs, or whose end is being reported.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Flight {
     pub(super) host: HostIndex,
@@ -48,7 +48,7 @@ pub(super) struct Flight {
     pub(super) in_flight: f64,
 }
 
-/// A choice at work.
+/// A policy with its choice and its state.
 pub(super) struct Push<C> {
     choice: C,
     fleet: Fleet,
@@ -57,7 +57,7 @@ pub(super) struct Push<C> {
     waiting: Vec<BTreeSet<JobIndex>>,
     flights: BTreeMap<JobIndex, Flight>,
     retries: Retries,
-    /// Kept to be filled anew for each job.
+    /// Reused for each job.
     candidates: Vec<HostIndex>,
 }
 
@@ -152,7 +152,7 @@ impl<C: Choice> Push<C> {
         }
     }
 
-    /// Offers a host that may have room to the jobs that wait, the oldest first.
+    /// Offers a host that may have room to the waiting jobs, the oldest first.
     fn send_waiting(
         &mut self,
         now_s: f64,
@@ -163,8 +163,7 @@ impl<C: Choice> Push<C> {
         if self.waiting.iter().all(BTreeSet::is_empty) {
             return;
         }
-        // For each kind, up to which job it was looked through, and how many did
-        // not fit.
+        // For each kind, the last job that was considered, and how many did not fit.
         let mut looked = vec![(0, 0); self.waiting.len()];
         loop {
             let next = |(waiting, (from, refused)): (&BTreeSet<_>, &(_, _))| {
@@ -213,17 +212,17 @@ impl<C: Choice> Policy for Push<C> {
     }
 }
 
-/// Keeps jobs off hosts whose memory they would not fit.
+/// Keeps jobs away from hosts whose memory they would not fit.
 struct Memory {
-    /// What is not used by others, less a reserve.
+    /// Memory that others do not use, less a reserve.
     free: Vec<f64>,
     capacity: Vec<f64>,
     reserved: Vec<f64>,
-    /// What one job of each kind is taken to need.
+    /// Assumed need of one job of each kind.
     needs: Vec<f64>,
 }
 
-/// Jobs are taken to need this much of their declared average.
+/// Assumed need of jobs, as a multiple of their declared average.
 const MEMORY_NEED: f64 = 1.2;
 /// The share of memory that may be in use.
 const MEMORY_SHARE_MAX: f64 = 0.92;

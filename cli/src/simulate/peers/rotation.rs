@@ -6,7 +6,7 @@ use super::push::{Choice, Query};
 
 /// Each host in turn, for every kind by itself.
 pub(super) struct RoundRobin {
-    /// The host that comes next, or the one after it.
+    /// The next host, or the one after it.
     next: Vec<HostIndex>,
 }
 
@@ -28,8 +28,8 @@ impl Choice for RoundRobin {
     }
 }
 
-/// Each host as often as its capacity says, evenly spread: the host with the
-/// most credit is chosen and pays what all were given.
+/// Each host as often as its capacity allows, evenly spread: the host with the most
+/// credit is chosen and pays the credit that all received.
 pub(super) struct WeightedRoundRobin {
     credit: Vec<Vec<f64>>,
 }

@@ -37,7 +37,7 @@ impl Choice for TwoChoices {
     }
 }
 
-/// How fast a measured latency is forgotten.
+/// Time constant of the decay of a measured latency.
 const DECAY_S: f64 = 10.0;
 
 /// Latency times pending jobs, where latency is an average that jumps to every
@@ -48,7 +48,7 @@ pub(super) struct PeakEwma {
     latencies: Vec<Vec<Latency>>,
 }
 
-/// A latency as it was at some time; it sinks towards zero.
+/// A latency at some time; it decays towards zero.
 #[derive(Clone, Copy, Debug)]
 struct Latency {
     seconds: f64,
@@ -56,7 +56,7 @@ struct Latency {
 }
 
 impl Latency {
-    /// Returns how much of it is left.
+    /// Returns the share of it that is left.
     fn weight(self, now_s: f64) -> f64 {
         (-(now_s - self.at_s).max(0.0) / DECAY_S).exp()
     }

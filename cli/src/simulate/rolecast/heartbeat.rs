@@ -7,7 +7,7 @@ use rolecast_common::wire::{Heartbeat, Usage, VERSION};
 use super::SLOTS_PER_CORE;
 use crate::simulate::world::{Host, Needs, World};
 
-/// Returns what the host's heartbeats always say.
+/// Returns the constant part of the host's heartbeats.
 pub(super) fn heartbeat(world: &World, host: &Host) -> Heartbeat {
     let jobs_max = u32::try_from(whole(host.declared_cores * SLOTS_PER_CORE)).unwrap_or(u32::MAX);
     let categories = world.kinds.iter().map(|kind| kind.category.clone());

@@ -17,14 +17,14 @@ use super::kinds::{Burst, Kind};
 use super::value::exponential;
 use crate::simulate::world::{Arrival, Needs};
 
-/// How jobs arrive.
+/// Arrivals of jobs.
 #[derive(Clone, Debug)]
 pub(crate) struct Arrivals {
-    /// How much the rate rises and falls over a day, as a share.
+    /// Rise and fall of the rate over a day, as a share.
     daily: f64,
-    /// Where the times come from, if not from chance.
+    /// The file of the times, if they are not random.
     pub(crate) file: Option<String>,
-    /// Over what time the jobs of a row are spread.
+    /// The time over which the jobs of a row are spread.
     step_s: f64,
 }
 
@@ -39,7 +39,7 @@ impl Default for Arrivals {
 }
 
 impl Arrivals {
-    /// Takes over what `[arrivals]` says.
+    /// Reads the section `[arrivals]`.
     pub(super) fn read(&mut self, root: &mut Table<'_>) {
         root.table("arrivals", |table| {
             let daily = table.get::<Share>("daily");
@@ -92,8 +92,8 @@ pub(crate) fn read_rows(text: &[u8]) -> Result<Vec<Row>, String> {
     records.collect()
 }
 
-/// Draws the jobs of all kinds until `length_s`; together they bring `work`
-/// core-seconds a second in the mean.
+/// Draws the jobs of all kinds until `length_s`; together they bring `work` core-seconds
+/// a second in the mean.
 pub(super) fn draw(
     arrivals: &Arrivals,
     kinds: &BTreeMap<String, Kind>,
@@ -120,8 +120,8 @@ pub(super) fn draw(
     all
 }
 
-/// Makes the jobs of a file's rows, those of a row spread over a step; or
-/// returns a category that is no kind.
+/// Makes the jobs of a file's rows, those of a row spread over a step; or returns a
+/// category that is not a kind.
 pub(super) fn replay<'a>(
     arrivals: &Arrivals,
     kinds: &BTreeMap<String, Kind>,

@@ -18,15 +18,15 @@ use crate::backtest::table::Table;
 use crate::simulate::pressure::interference;
 use crate::simulate::world::{Arrival, Host, Load, Sample, Sharing, World};
 
-/// How long others' use is taken to stay the same.
+/// Time for which others' use is assumed to stay the same.
 const STEP_S: f64 = 0.5;
 /// Monday, 5 January 2026: calendars begin with a week.
 const EPOCH_MS: u64 = 1_767_571_200_000;
 
-/// Which of a scenario's worlds.
+/// One of a scenario's worlds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Cell {
-    /// Wanted use over capacity; `None` where a file says when jobs arrive.
+    /// Wanted use over capacity; `None` if a file has the arrivals.
     pub(crate) load: Option<f64>,
     pub(crate) sharing: Sharing,
     pub(crate) hosts: u32,
@@ -40,7 +40,7 @@ pub(crate) struct Files {
     pub(crate) arrivals: BTreeMap<String, Vec<Row>>,
 }
 
-/// Why there is no such world.
+/// The reason why there is no such world.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub(crate) enum Unbuildable {
     #[error("of {hosts} hosts none has a role for {kind}; choose more")]
@@ -57,7 +57,7 @@ pub(crate) enum Unbuildable {
     NoSuchFile { file: String },
 }
 
-/// Lays a world out completely.
+/// Makes a world.
 pub(crate) fn build(scenario: &Scenario, cell: &Cell, files: &Files) -> Result<World, Unbuildable> {
     let mut rng = Rng::with_seed(cell.seed);
     let mut fleet = scenario.fleet.clone();
@@ -120,7 +120,7 @@ fn replay(
     })
 }
 
-/// Returns what jobs must bring for the load, in core-seconds a second.
+/// Returns the work that jobs must bring for the load, in core-seconds a second.
 fn work(scenario: &Scenario, load: f64, hosts: &[Host]) -> Result<f64, Unbuildable> {
     let capacity: f64 = hosts.iter().map(|host| host.cores * host.speed).sum();
     let others: f64 = hosts
@@ -134,8 +134,7 @@ fn work(scenario: &Scenario, load: f64, hosts: &[Host]) -> Result<f64, Unbuildab
     Ok((load * capacity - others) / interference(load))
 }
 
-/// Returns the cores that others want while jobs arrive, in the mean and at
-/// most all.
+/// Returns the cores that others want while jobs arrive, in the mean and at most all.
 fn mean_cpu(host: &Host, length_s: f64) -> f64 {
     let start_s = host.load.start_s;
     let times = (0..).map(|index| start_s + STEP_S * f64::from(index));
@@ -202,7 +201,7 @@ fn draw_loads(
     Ok(())
 }
 
-/// Chooses the hosts that have the component: as many as its share says.
+/// Chooses the hosts that have the component: as many as its share demands.
 fn chosen(component: &Component, hosts: &[Host], rng: &mut Rng) -> Vec<usize> {
     let has_role = |host: &Host| {
         let roles = &component.roles;
@@ -446,7 +445,7 @@ mod tests {
         }
     }
 
-    /// Builds a world in which others do one thing.
+    /// Builds a world with one component of others.
     fn alone(component: &str, hosts: u32) -> World {
         let scenario = parse(&format!("{JOB}[others.a]\n{component}\n"));
         build(&scenario, &cell(0.9, hosts), &Files::default()).unwrap()
@@ -461,7 +460,7 @@ mod tests {
             / samples.len() as f64
     }
 
-    /// Returns when the CPU in use rises from none, to a step.
+    /// Returns the times when the CPU in use rises from none, to a step.
     fn starts(host: &Host) -> Vec<f64> {
         let pairs = host.load.samples.windows(2).enumerate();
         pairs

@@ -10,16 +10,16 @@ use rolecast_common::wire::Share;
 use super::value::{Span, Weighted};
 use crate::simulate::world::{Host, Load};
 
-/// More than the largest fleet that anyone waits for.
+/// The most hosts: above the largest fleet that anyone waits for.
 const HOSTS_MAX: u32 = 20_000;
 
-/// What hosts there are.
+/// Description of the hosts.
 #[derive(Clone, Debug)]
 pub(crate) struct Fleet {
     pub(crate) hosts: u32,
     cores: Weighted,
     speed: Weighted,
-    /// Equally likely.
+    /// Equally likely values.
     memory_per_core: Vec<Bytes>,
     disk_per_core: BytesPerSecond,
     network_per_core: BytesPerSecond,
@@ -27,10 +27,10 @@ pub(crate) struct Fleet {
     io_cores_min: u32,
     /// Host i has the one at i modulo the length.
     pub(crate) roles: Vec<Role>,
-    /// Likewise: a list of `name=value` for each.
+    /// The same for labels: a list of `name=value` for each.
     labels: Vec<Vec<String>>,
     latency: Span,
-    /// By which share a declared capacity is wrong at most.
+    /// The largest error of a declared capacity, as a share.
     capacity_error: f64,
 }
 
@@ -54,7 +54,7 @@ impl Default for Fleet {
 }
 
 impl Fleet {
-    /// Takes over what `[fleet]` says.
+    /// Reads the section `[fleet]`.
     pub(super) fn read(&mut self, root: &mut Table<'_>) {
         root.table("fleet", |table| {
             self.hosts = table.get_or("hosts", self.hosts);
@@ -85,7 +85,7 @@ impl Fleet {
         });
     }
 
-    /// Makes the hosts; what others do on them comes later.
+    /// Makes the hosts; the use by others is added later.
     pub(super) fn build(&self, rng: &mut Rng) -> Vec<Host> {
         let count = self.hosts as usize;
         let cores = self.cores.deal(count, rng);
@@ -130,7 +130,7 @@ pub(crate) fn is_host_count(hosts: u32) -> bool {
     (1..=HOSTS_MAX).contains(&hosts)
 }
 
-/// Reads a value into its place, if it is there.
+/// Reads a value into its place, if the key is present.
 fn take<T: Setting>(table: &mut Table<'_>, key: &str, place: &mut T) {
     if let Some(value) = table.get(key) {
         *place = value;

@@ -30,16 +30,16 @@ pub(crate) struct Kind {
     /// The labels its jobs require.
     require: Requirement,
     pub(crate) priority: Priority,
-    /// How many different keys its jobs have; zero is none at all.
+    /// The number of different keys of its jobs; zero is no key at all.
     pub(crate) keys: u32,
     pub(crate) burst: Burst,
 }
 
-/// Now and then many jobs of a kind come at once: a Markov-modulated Poisson
+/// Bursts, in which many jobs of a kind arrive together: a Markov-modulated Poisson
 /// process of two states, whose mean rate is the kind's.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Burst {
-    /// What the rate in a burst is of that between bursts; 1 is none.
+    /// Rate in a burst over that between bursts; 1 is no burst.
     pub(crate) factor: f64,
     /// Mean length of a burst.
     pub(crate) length_s: f64,
@@ -53,7 +53,7 @@ const NO_BURST: Burst = Burst {
     every_s: 2.0,
 };
 
-/// Reads `[kinds.<name>]`; what one leaves out is as in the base of that name.
+/// Reads `[kinds.<name>]`; keys that one omits are as in the base of that name.
 pub(super) fn read(root: &mut Table<'_>, base: &BTreeMap<String, Kind>) -> Vec<(String, Kind)> {
     let kinds = root.tables("kinds", |name, table| {
         let kind = Kind::read(name, table, base.get(name));
@@ -113,7 +113,7 @@ impl Kind {
         })
     }
 
-    /// Returns what the world says of it, declared wrongly by the factor.
+    /// Returns the kind of the world, with declarations that are wrong by the factor.
     pub(super) fn build(&self, declared_factor: f64) -> world::Kind {
         let average = Needs {
             cores: self.cores.mean(),

@@ -27,18 +27,18 @@ use fleet::Fleet;
 use kinds::Kind;
 use others::Component;
 
-/// A fleet may not be overloaded more than this: waiting jobs would only pile up.
+/// The largest load of a fleet: above it waiting jobs would only accumulate.
 const LOAD_MAX: f64 = 3.0;
-/// A day of virtual time; more is a mistake in the unit.
+/// The longest run, a day of virtual time; more is a mistake in the unit.
 const LENGTH_MAX_S: f64 = 86_400.0;
 
-/// What a file describes.
+/// Contents of a scenario file.
 #[derive(Clone, Debug)]
 pub struct Scenario {
     pub(crate) fleet: Fleet,
     pub(crate) kinds: BTreeMap<String, Kind>,
     pub(crate) arrivals: Arrivals,
-    /// What others do, by name.
+    /// The use by others, by name.
     pub(crate) others: BTreeMap<String, Component>,
     pub(crate) heartbeats: Heartbeats,
     /// Wanted use over capacity, one world each.
@@ -49,11 +49,11 @@ pub struct Scenario {
     pub(crate) length_s: f64,
     pub(crate) warm_up_s: f64,
     pub(crate) drain_s: f64,
-    /// How long a day is.
+    /// Length of a day.
     pub(crate) day_s: f64,
-    /// By which share of its period everything periodic is late from second 0 on.
+    /// Delay of everything periodic from second 0 on, as a share of its period.
     pub(crate) phase_shift: f64,
-    /// What declared needs and lengths are of the true ones.
+    /// Declared needs and lengths over the true ones.
     pub(crate) declared_factor: f64,
 }
 
@@ -85,15 +85,14 @@ impl Default for Scenario {
     }
 }
 
-/// Returns the file that a scenario extends, if its text says so in a way that
-/// can be read.
+/// Returns the file that a scenario extends, if its text can be read and names one.
 pub fn extends(text: &str) -> Option<String> {
     let table: toml::Table = text.parse().ok()?;
     Some(table.get("extends")?.as_str()?.to_owned())
 }
 
 impl Scenario {
-    /// Reads a file's text; what it leaves out is as in `base`.
+    /// Reads a file's text; keys that it omits are as in `base`.
     pub fn read(text: &str, base: &Scenario) -> Result<Self, Mistakes> {
         read(text, |root| {
             root.get::<String>("extends");
@@ -238,7 +237,7 @@ fn read_heartbeats(table: &mut Table<'_>, heartbeats: &mut Heartbeats) {
     heartbeats.on_change = table.get_or("on_change", heartbeats.on_change);
 }
 
-/// Reads a length of time into `value`, if it is there.
+/// Reads a length of time into `value`, if the key is present.
 fn seconds(table: &mut Table<'_>, key: &str, value: &mut f64) {
     if let Some(length) = table.get::<Duration>(key) {
         *value = length.as_secs_f64();

@@ -9,10 +9,10 @@ use rolecast_common::wire::Share;
 
 use super::value::{Range, Span};
 
-/// One thing that others do.
+/// One component of the use by others.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Component {
-    /// On which share of the hosts.
+    /// The share of the hosts that have it.
     pub(crate) hosts: f64,
     /// Only on hosts with one of these roles; empty means all.
     pub(crate) roles: Vec<Role>,
@@ -20,30 +20,30 @@ pub(crate) struct Component {
     pub(crate) amplitude: Amplitude,
 }
 
-/// What is used where the signal is 1, as shares of what the host has. Drawn
-/// once for each host, and for bursts each time.
+/// Use where the signal is 1, as shares of what the host has. Drawn once for each host,
+/// and for bursts each time.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Amplitude {
     pub(crate) cpu: Range,
     pub(crate) memory: Range,
     pub(crate) network: Range,
     pub(crate) disk: Range,
-    /// What is left of the host's speed, which no metric shows.
+    /// Share of the host's speed that is left, which no metric shows.
     pub(crate) speed_left: Range,
 }
 
-/// How it goes over time.
+/// Course of the use over time.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Signal {
     /// 1 at all times.
     Constant,
-    /// An autoregressive process of order 1, of mean 0 and deviation 1, that
-    /// whose correlation falls to 1/e in this time.
+    /// An autoregressive process of order 1, of mean 0 and deviation 1, whose correlation
+    /// falls to 1/e in this time.
     Noise { correlation: Span },
     /// Straight lines between levels from -1 to 1, each as long as this.
     Ramp { length: Span },
-    /// A cosine from 0 to 1 and back in a day. Hosts differ by this share of a
-    /// day at most.
+    /// A cosine from 0 to 1 and back in a day. Hosts differ by at most this share of a
+    /// day.
     Day { spread: f64 },
     /// 1 for a length, once in each period.
     Periodic {
@@ -60,8 +60,8 @@ pub(crate) enum Signal {
     Bursts { every: Span, length: Span },
     /// Levels from -1 to 1, each for an exponential time.
     Shifts { every: Span },
-    /// Recorded series, each a share of its maximum: a host each, and over
-    /// again from a random row on where there are more hosts.
+    /// Recorded series, each a share of its maximum: one for each host, and repeated from
+    /// a random row on if there are more hosts.
     Series {
         file: String,
         columns: Vec<String>,

@@ -30,8 +30,7 @@ pub(super) struct Recording {
 }
 
 impl Recording {
-    /// Takes the columns with these names, or all; or returns a name that is
-    /// not there.
+    /// Takes the columns with these names, or all; or returns a missing name.
     pub(super) fn new<'a>(table: &Table, names: &'a [String]) -> Result<Self, &'a str> {
         let mut chosen: Vec<&Series> = Vec::new();
         for name in names {
@@ -48,7 +47,7 @@ impl Recording {
     }
 }
 
-/// Returns the samples as shares of the maximum; a missing one is as before it.
+/// Returns the samples as shares of the maximum; a missing one is as the one before it.
 fn normalized(series: &Series) -> Vec<f32> {
     let samples = series.samples.iter().flatten();
     let max = samples.fold(f64::MIN_POSITIVE, |max, sample| max.max(*sample));
@@ -60,7 +59,7 @@ fn normalized(series: &Series) -> Vec<f32> {
     shares.collect()
 }
 
-/// What of a component is the same for all hosts.
+/// The part of a component that is the same for all hosts.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Common {
     period_s: f64,
@@ -91,13 +90,13 @@ pub(super) struct Drawing<'a> {
     pub(super) timeline: Timeline,
     pub(super) component: &'a Component,
     pub(super) common: Common,
-    /// The host's place among those that have the component.
+    /// The host's index among those that have the component.
     pub(super) place: usize,
     pub(super) rng: Rng,
     pub(super) samples: &'a mut [Sample],
 }
 
-/// What is used where the signal is 1.
+/// Use where the signal is 1.
 #[derive(Clone, Copy)]
 struct Level {
     cpu: f64,
@@ -107,7 +106,7 @@ struct Level {
     speed_lost: f64,
 }
 
-/// A pulse: where it begins, and how long it is.
+/// A pulse: its start and its length.
 #[derive(Clone, Copy)]
 struct Pulse {
     start_s: f64,
@@ -248,7 +247,7 @@ impl Drawing<'_> {
         }
     }
 
-    /// Adds a pulse each period: as before second 0, and shifted after it.
+    /// Adds a pulse each period: unshifted before second 0, and shifted after it.
     fn add_periods(&mut self, level: Level, length_s: f64, jitter: f64) {
         let Common { period_s, phase } = self.common;
         let Timeline {
@@ -257,7 +256,7 @@ impl Drawing<'_> {
             ..
         } = self.timeline;
         let end_s = self.timeline.end_s();
-        // A pulse that begins two periods early still may reach in.
+        // A pulse that begins two periods early may still reach into the window.
         let mut nominal_s = start_s + (phase - 3.0) * period_s;
         while nominal_s < end_s + 3.0 * period_s {
             let late = jitter * normal(&mut self.rng).clamp(-2.0, 2.0);
@@ -272,7 +271,7 @@ impl Drawing<'_> {
         }
     }
 
-    /// Adds what of a pulse lies in the window; a step gets its share.
+    /// Adds the part of a pulse that lies in the window; a step gets its share.
     fn add_pulse(&mut self, level: Level, pulse: Pulse, window: (f64, f64)) {
         let from_s = pulse.start_s.max(window.0);
         let to_s = (pulse.start_s + pulse.length_s).min(window.1);
@@ -299,7 +298,7 @@ impl Timeline {
     }
 }
 
-/// Turns shares into what the host has of each; nothing is below zero.
+/// Converts shares into amounts of the host's resources; nothing is below zero.
 pub(super) fn scale(samples: &mut [Sample], host: &Host) {
     let cores = narrow(host.cores);
     let memory = narrow(host.memory);

@@ -72,7 +72,7 @@ impl Setting for Span {
     }
 }
 
-/// Values that come up in proportion to their weights.
+/// Values that are drawn in proportion to their weights.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Weighted(Vec<(f64, f64)>);
 
@@ -91,8 +91,8 @@ impl Weighted {
         self.at(rng.f64())
     }
 
-    /// Deals `count` values, each as often as its weight says to within one, in
-    /// random order: small fleets differ less from each other than if drawn.
+    /// Deals `count` values, each as often as its weight demands to within one, in random
+    /// order: small fleets differ less from each other than if drawn.
     pub(crate) fn deal(&self, count: usize, rng: &mut Rng) -> Vec<f64> {
         let offset = rng.f64();
         let share = |index: usize| (index as f64 + offset) / count as f64;
@@ -140,7 +140,7 @@ impl Setting for Weighted {
     }
 }
 
-/// How something is distributed around its mean.
+/// Distribution of a quantity around its mean.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Distribution {
     pub(crate) mean: f64,
@@ -161,7 +161,7 @@ enum Shape {
     },
 }
 
-/// What a mean can be written as.
+/// A type in which a mean can be written.
 pub(crate) trait Amount: Setting {
     fn number(self) -> f64;
 }
@@ -214,7 +214,7 @@ impl Distribution {
         }
     }
 
-    /// Returns what 99 % do not exceed.
+    /// Returns the value that 99 % do not exceed.
     pub(crate) fn p99(&self) -> f64 {
         match self.shape {
             Shape::Fixed => self.mean,
@@ -239,7 +239,7 @@ fn positive(table: &mut Table<'_>, key: &str) -> Option<f64> {
     Some(value)
 }
 
-/// Finds the least value for which the mean is as wanted.
+/// Finds the least value with which the mean is as wanted.
 fn bounded_pareto(table: &mut Table<'_>, mean: f64, alpha: f64, most: f64) -> Option<Distribution> {
     if (alpha - 1.0).abs() < 1e-3 {
         table.mistake("alpha", "must not be 1");
@@ -273,7 +273,7 @@ fn pareto_mean(alpha: f64, least: f64, most: f64) -> f64 {
     least.powf(alpha) / tail * alpha / (alpha - 1.0) * powers
 }
 
-/// Returns what this share of values does not exceed.
+/// Returns the value that this share of values does not exceed.
 fn pareto(alpha: f64, least: f64, most: f64, share: f64) -> f64 {
     let tail = 1.0 - share * (1.0 - (least / most).powf(alpha));
     least * tail.powf(-1.0 / alpha)

@@ -116,7 +116,7 @@ pub(super) fn run_on(world: &World) -> (Metrics, Recorder) {
     (metrics, recorder)
 }
 
-/// Does as another policy, and keeps what it heard.
+/// Acts as another policy, and keeps the events it received.
 pub(super) struct Recorder {
     policy: Box<dyn Policy>,
     pub(super) learns: bool,
@@ -142,14 +142,14 @@ pub(super) struct HeardHeartbeat {
 }
 
 impl HeardHeartbeat {
-    /// When it was sent, up to a tenth of the interval before.
+    /// Returns when it was sent, up to a tenth of the interval before.
     pub(super) fn sent_s(&self, heartbeats: &Heartbeats) -> f64 {
         self.now_s - heartbeats.delay_s
     }
 }
 
 impl Recorder {
-    /// Does as the policy of this name.
+    /// Acts as the policy of this name.
     pub(super) fn new(name: &str, world: &World) -> Self {
         Self {
             policy: create(name, world).unwrap(),

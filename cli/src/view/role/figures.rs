@@ -4,7 +4,7 @@ use rolecast_common::wire::Figures;
 
 use crate::style::one_line;
 
-/// What a reader wants to know first, without units; others follow by name.
+/// The figures that are shown first, without units; others follow by name.
 const ORDER: [&str; 14] = [
     "benefit",
     "cost",
@@ -40,7 +40,8 @@ enum Unit {
     Percent,
 }
 
-/// What matters while a holder suffers: how far it is from being relieved, and why.
+/// Figures that matter while a holder suffers: how far it is from being relieved, and
+/// why.
 const OF_TROUBLE: [&str; 5] = ["regret", "needed", "benefit", "cost", "holder_load"];
 
 /// Writes all figures, the known ones first.
@@ -48,7 +49,7 @@ pub(super) fn line(figures: &Figures) -> String {
     write_all(figures.iter())
 }
 
-/// Writes what matters: next to nothing as long as the holder is well.
+/// Writes the figures that matter: next to nothing as long as the holder is well.
 pub(super) fn brief(figures: &Figures) -> String {
     let is_well = figures
         .iter()

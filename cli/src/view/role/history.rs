@@ -17,7 +17,7 @@ const COLUMNS: [(&str, Align); 7] = [
     ("trouble", Align::Left),
 ];
 
-/// Lists changes in their order; `is_managed` says whether any role could have some.
+/// Lists changes in their order; `is_managed` is whether any role could have some.
 pub(crate) fn list(changes: &[&PastRoleChange], is_managed: bool, palette: Palette) -> String {
     if changes.is_empty() {
         let text = if is_managed {

@@ -10,7 +10,7 @@ use rolecast_common::wire::{ManagedRole, RoleChange, RolePhase, RolesView, Why};
 use crate::style::{Palette, Tone, one_line};
 use crate::table::{Align, Text, plain, table};
 
-/// What is shown where the configuration manages nothing.
+/// The text if the configuration manages no role.
 const NOTHING_MANAGED: &str = "no role has holders in the dispatcher's configuration; \
     see [roles.leader] holders = 1 in `rolecast dispatcher-init`\n";
 
@@ -25,7 +25,7 @@ const COLUMNS: [(&str, Align); 8] = [
     ("why", Align::Left),
 ];
 
-/// Nodes that are named; of more only the number is told.
+/// Nodes that are named; of more only the number is shown.
 const NAMES_MAX: usize = 4;
 /// The characters of a reason or a trouble that are shown.
 const REASON_CHARS_MAX: usize = 100;
@@ -142,7 +142,7 @@ fn drained(view: &RolesView) -> Option<String> {
     is_any.then(|| format!("drained: {names}{more}; rolecast node undrain ends it"))
 }
 
-/// Returns what an operator should look at, one line each.
+/// Returns conditions that an operator should look at, one line each.
 fn attention(view: &RolesView) -> Vec<String> {
     let mut lines = Vec::new();
     for (role, managed) in &view.roles {
@@ -175,7 +175,7 @@ fn change_of<'a>(view: &'a RolesView, role: &Role) -> Option<&'a RoleChange> {
     changes.find(|change| change.role == *role)
 }
 
-/// Says how far a change is, and from where to where it goes.
+/// Returns the progress of a change, with its former and next holder.
 fn under_way(change: &RoleChange) -> String {
     let (phase, to) = match &change.phase {
         RolePhase::Demoting { to, .. } => ("demoting", to.as_ref()),
@@ -189,7 +189,7 @@ fn path(from: Option<&NodeId>, to: Option<&NodeId>) -> String {
     format!("{} -> {}", name(from), name(to))
 }
 
-/// Says in a few words why a role moves.
+/// Returns in a few words why a role moves.
 fn words(why: &Why) -> String {
     match why {
         Why::Operator => "ordered".to_owned(),

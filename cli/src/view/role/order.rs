@@ -8,7 +8,7 @@ use rolecast_common::wire::{RolePhase, RolesView};
 use super::{held, join};
 use crate::style::{Palette, Tone};
 
-/// Says who holds the role that was to move to `to`, and what became of the others
+/// Returns the holder of the role that was to move to `to`, and the effect on the others
 /// of its group.
 pub(crate) fn moved(
     role: &Role,
@@ -47,7 +47,7 @@ pub(crate) fn moved(
     format!("{}\n", parts.join(", "))
 }
 
-/// Says what the node holds, or is about to.
+/// Returns the roles that the node holds, or is about to.
 fn holding(view: &RolesView, node: &NodeId) -> String {
     let promised = view.document.changes.values().find_map(|change| {
         let is_promised = change.phase == RolePhase::Promoting { node: node.clone() };
@@ -61,7 +61,7 @@ fn holding(view: &RolesView, node: &NodeId) -> String {
     }
 }
 
-/// Says that a node is drained, and which roles it has not given up yet.
+/// Returns that a node is drained, with the roles it has not given up yet.
 pub(crate) fn drained(
     node: &NodeId,
     before: &RolesView,
@@ -85,7 +85,7 @@ pub(crate) fn drained(
     format!("{name} gets no more jobs and no managed roles{roles}\n")
 }
 
-/// Says that a node is in service again.
+/// Returns that a node is in service again.
 pub(crate) fn undrained(node: &NodeId, before: &RolesView, palette: Palette) -> String {
     let name = palette.paint(Tone::Strong, node.as_str());
     if !before.document.drained.contains(node) {

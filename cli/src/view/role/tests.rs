@@ -156,7 +156,7 @@ fn a_drained_node_is_told_with_the_roles_it_has_left() {
     );
 }
 
-/// A leader and a backup, and who holds them and acts in them.
+/// A leader and a backup, with their holders and the nodes that act in them.
 fn view(leaders: &[&str], backups: &[&str]) -> RolesView {
     let managed = |holders: &[&str], offered_by: &[&str]| ManagedRole {
         group: Group::new("default").unwrap(),

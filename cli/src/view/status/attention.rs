@@ -72,7 +72,7 @@ fn of_nodes(status: &Status, is_all: bool) -> Vec<String> {
     lines
 }
 
-/// Says that a node is kept out of a category.
+/// Returns the line about a node that is kept out of a category.
 fn distrust(node: &NodeStatus, doubt: &Distrust) -> String {
     let pause = length(Duration::from_millis(doubt.pause_ms));
     let (fault, others) = match doubt.kind {
@@ -99,7 +99,7 @@ fn trouble(trouble: &Trouble) -> String {
     format!("{what}: {why} (since {since_ms}); {remedy}")
 }
 
-/// Says why jobs of the category wait.
+/// Returns why jobs of the category wait.
 fn waits(status: &Status, category: &CategoryStatus) -> Option<String> {
     let name = &category.category;
     if is_stuck(category) {
@@ -125,11 +125,11 @@ fn waits(status: &Status, category: &CategoryStatus) -> Option<String> {
     })
 }
 
-/// Why no node can run a category.
+/// The reason why no node can run a category.
 enum Nowhere {
     /// No node has it, whatever else keeps jobs from some.
     NotOffered,
-    /// Each for its own reason, as the dispatcher words it.
+    /// Each for its own reason, in the words of the dispatcher.
     Mixed(String),
 }
 
@@ -156,7 +156,7 @@ fn died(category: &CategoryStatus) -> Option<String> {
     ))
 }
 
-/// Counts the dead letters that no category's line tells of.
+/// Counts the dead letters that no category's line reports.
 fn died_elsewhere(status: &Status) -> Option<String> {
     let counted_already = status.categories.iter().filter_map(|c| c.dead_letters);
     let rest = status.dead_letters?.saturating_sub(counted_already.sum());
@@ -178,7 +178,7 @@ fn skew(node: &NodeStatus) -> Option<String> {
     })
 }
 
-/// Says whose messages were refused and why, and how many others were.
+/// Returns the senders of refused messages with the reasons, and the number of others.
 fn refused(status: &Status) -> Vec<String> {
     let counters = &status.counters;
     let total =
@@ -218,7 +218,7 @@ fn of_sender(status: &Status, sender: &RefusedSender) -> String {
     )
 }
 
-/// Says what jobs expected on nodes of a role will lack.
+/// Returns the resources that jobs expected on nodes of a role will lack.
 fn shortage(role: &RoleStatus) -> Option<String> {
     if role.shortage == Resources::default() {
         return None;

@@ -91,7 +91,7 @@ pub(crate) fn is_in_order(status: &Status) -> bool {
     !status.is_lapsed && status.unread.is_none()
 }
 
-/// Says how many jobs forecasts kept away, and from whom.
+/// Returns how many jobs forecasts kept away, and from which nodes.
 fn diversions(status: &Status) -> String {
     let counters = &status.counters;
     if counters.diverted == 0 {
@@ -173,7 +173,7 @@ fn category_row(category: &CategoryStatus) -> Vec<Text> {
     ]
 }
 
-/// Shows how many jobs are expected; few ones with a fraction.
+/// Shows the number of expected jobs; small ones with a fraction.
 pub(super) fn arrivals(per_minute: Option<f64>) -> String {
     match per_minute {
         None => "-".to_owned(),
@@ -190,7 +190,7 @@ pub(super) fn role_list(roles: &[Role]) -> String {
     names.join(",")
 }
 
-/// Lists what a node acts in: nothing, where it was given no role.
+/// Lists the roles that a node acts in; `none` if it has no role.
 fn roles_of_node(roles: &[Role]) -> String {
     if roles.is_empty() {
         return "none".to_owned();
@@ -315,7 +315,7 @@ ocr       leader        3        2        1   2.5/min      1   1.5 s         12 
     #[test]
     fn dead_letters_are_those_in_the_stream() {
         let mut status = status();
-        // Since it leads, this dispatcher buried some that were purged, or none.
+        // Since it leads, this dispatcher dead-lettered some that were purged, or none.
         status.categories[0].dead = 7;
         assert_eq!(attention(&status, false), Vec::<String>::new());
         status.categories[0].dead = 0;
@@ -423,7 +423,7 @@ ocr       leader        3        2        1   2.5/min      1   1.5 s         12 
         let text = page(&status, true, Palette::PLAIN);
         assert!(text.contains("\nn1500") && text.contains("! n2579: gone"));
         assert!(!text.contains("--nodes"));
-        // A fleet that can be read through keeps its order.
+        // A fleet that is small enough to read keeps its order.
         status.nodes.truncate(100);
         status.nodes[99].health = NodeHealth::Gone;
         let text = page(&status, false, Palette::PLAIN);

@@ -5,11 +5,11 @@ use rolecast_common::wire::{NodeHealth, NodeStatus};
 
 use crate::quantity::counted;
 
-/// Nodes that somebody reads through, and lines that tell what is wrong with some. Guessed.
+/// The most nodes that are shown, and the most lines about troubles. Guessed.
 const SHOWN_MAX: usize = 100;
 const LINES_MAX: usize = 50;
 
-/// What is wrong with a node, the gravest first.
+/// Troubles of a node, the gravest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Trouble {
     Gone,
@@ -18,7 +18,7 @@ enum Trouble {
     None,
 }
 
-/// Returns the nodes to show; `is_all` if somebody wants to see each.
+/// Returns the nodes to show; all of them if `is_all`.
 pub(super) fn select(nodes: &[NodeStatus], is_all: bool) -> Vec<&NodeStatus> {
     let mut selected: Vec<&NodeStatus> = nodes.iter().collect();
     if !is_all && nodes.len() > SHOWN_MAX {

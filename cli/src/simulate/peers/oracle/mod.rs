@@ -14,9 +14,9 @@ use timeline::Timeline;
 
 pub(super) struct Oracle {
     rng: fastrand::Rng,
-    /// For each host, what will happen there; `None` where that changed.
+    /// Timeline of each host; `None` where it changed.
     timelines: Vec<Option<Timeline>>,
-    /// For each host, the jobs sent and when.
+    /// The jobs sent to each host, with their times.
     sent: Vec<Vec<(JobIndex, f64)>>,
 }
 
@@ -56,7 +56,7 @@ fn timeline(query: &Query<'_>, host: HostIndex, sent: &[(JobIndex, f64)]) -> Tim
 }
 
 impl Choice for Oracle {
-    /// It knows the memory of each job, and one that is small fits earlier.
+    /// It knows the memory of each job, and a small one fits earlier.
     const LOOK_AHEAD: usize = 32;
 
     fn choose(&mut self, query: &Query<'_>, candidates: &[HostIndex]) -> Option<HostIndex> {

@@ -9,13 +9,12 @@ use super::super::super::host::{CLASSES, class_of, needs_of_class};
 use super::super::super::pressure::Pressure;
 use super::super::super::world::{Arrival, Host, Needs, Sharing};
 
-/// How early the cost of a host that fills up begins to rise, as a share of
-/// it: more jobs may come, and nobody knows them.
+/// The margin below full at which the cost of a host begins to rise, as a share of the
+/// host: more jobs may arrive, which nobody knows.
 const CAUTION: f64 = 0.15;
-/// The share of the memory that may be in use where jobs run: from 93 % on it
-/// thrashes.
+/// The share of the memory that may be in use where jobs run: from 93 % on it thrashes.
 const MEMORY_SHARE_MAX: f64 = 0.92;
-/// What is left of a job that is done, for the rounding of sums.
+/// Remaining work of a job that is done, because of the rounding of sums.
 const WORK_MIN_S: f64 = 1e-9;
 
 /// A stretch of time in which nothing changes.
@@ -25,7 +24,7 @@ struct Span {
     others: Needs,
     jobs: Needs,
     job_count: f64,
-    /// The host's, less what nobody sees.
+    /// The host's, less the part that nobody sees.
     speed: f64,
 }
 
@@ -39,12 +38,12 @@ struct Running {
 #[derive(Debug)]
 pub(super) struct Timeline {
     spans: VecDeque<Span>,
-    /// Up to when the spans are known, and what runs then.
+    /// The end of the known spans, and the jobs that run then.
     end_s: f64,
     running: Vec<Running>,
     jobs: Needs,
-    /// What all jobs have that are there at the beginning. Memory is to suffice
-    /// even if none of them ends: those to come may delay them.
+    /// Memory of all jobs that are there at the beginning. It has to suffice even if none
+    /// of them ends: later jobs may delay them.
     memory: f64,
 }
 
@@ -67,9 +66,9 @@ impl Timeline {
         self.running.push(Running { work_s, needs });
     }
 
-    /// Returns what the job would cost from now on, in seconds: until it ends,
-    /// and what others are delayed. It is infinite if the memory does not
-    /// suffice, and not worked out further than to `limit`.
+    /// Returns the cost of the job from now on, in seconds: the time until it ends, and
+    /// the delay of others. It is infinite if the memory does not suffice, and not
+    /// computed further than to `limit`.
     pub(super) fn cost(
         &mut self,
         host: &Host,
@@ -81,7 +80,7 @@ impl Timeline {
         while self.spans.front().is_some_and(|span| span.end_s <= now_s) {
             self.spans.pop_front();
         }
-        // Where nothing runs, nothing can be too much but the job itself.
+        // If nothing runs, only the job itself can be too much.
         let share_max = if self.memory > 0.0 {
             MEMORY_SHARE_MAX
         } else {
@@ -116,7 +115,7 @@ impl Timeline {
         cost
     }
 
-    /// Adds the next span: until a job ends or others do something else.
+    /// Adds the next span: until a job ends or the use by others changes.
     fn extend(&mut self, host: &Host, sharing: Sharing) {
         let load = &host.load;
         let index = load.index_at(self.end_s);
@@ -161,8 +160,8 @@ impl Timeline {
     }
 }
 
-/// Returns the slow-down to be expected of the job, and of others for it, where
-/// jobs yet unknown may come too.
+/// Returns the expected slow-down of the job, and of others because of it, where jobs yet
+/// unknown may arrive too.
 fn expected(pressure: &Pressure, needs: Needs, job_count: f64) -> f64 {
     let busiest = pressure.busiest(needs);
     let over = busiest - 1.0;

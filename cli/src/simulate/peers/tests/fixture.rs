@@ -51,7 +51,7 @@ pub(super) fn host(cores: f64) -> Host {
     }
 }
 
-/// Others use so many cores, and from each of the times on, so many.
+/// A load of so many cores, and from each of the times on, of so many.
 pub(super) fn busy(cpu: f32, changes: &[(f64, f32)]) -> Load {
     let mut load = Load {
         start_s: -2.0,
@@ -100,7 +100,7 @@ pub(super) fn on_hosts(sent: &[Sent]) -> Vec<HostIndex> {
     sent.iter().map(|sent| sent.host).collect()
 }
 
-/// Runs the world and returns what the policy of this name sent.
+/// Runs the world and returns the sends of the policy of this name.
 pub(super) fn sends(name: &str, world: &World) -> Vec<Sent> {
     let mut recorder = Recorder {
         policy: create(name, world).unwrap(),

@@ -59,7 +59,7 @@ fn what_heeds_heartbeats_alone_herds() {
         for host in [0, 2, 3] {
             hosts[host].load = busy(1.0, &[]);
         }
-        // All hosts have sent a heartbeat by then, and jobs are heard of later.
+        // All hosts have sent a heartbeat by then, and jobs are reported later.
         let world = world(hosts, long_jobs(1.2, 20));
         assert_eq!(on_hosts(&sends(name, &world)), [1; 20], "{name}");
     }
@@ -176,8 +176,8 @@ fn a_memory_check_prevents_kills() {
 
 #[test]
 fn a_killed_job_keeps_its_age() {
-    // Two fit by what is declared. The first has more and is killed beside the
-    // second; it comes back a second later, when others wait already.
+    // Two fit by declaration. The first needs more and is killed beside the second; it is
+    // sent again a second later, when others wait already.
     let mut jobs = vec![job(1.2, 5.0)];
     jobs.extend((0..4).map(|number| job(1.3 + 0.1 * f64::from(number), 5.0)));
     for job in &mut jobs {
@@ -265,8 +265,8 @@ fn every_policy_ends_every_job_and_does_the_same_again() {
     }
 }
 
-/// The same where memory is short: jobs differ in it, and others take more of it
-/// while they are busy.
+/// The same where memory is short: jobs differ in it, and others take more of it while
+/// they are busy.
 fn tight() -> World {
     let mut rng = fastrand::Rng::with_seed(8);
     let mut world = lively();
