@@ -33,10 +33,10 @@ use crate::process::{Process, program};
 use crate::server::Server;
 use crate::wait::{wait_for, wait_until};
 
-/// How long anything may take that normally takes a second or two. Tests that
-/// are about a shorter time assert it themselves.
+/// Time limit for everything that normally takes a second or two. Tests of a shorter time
+/// assert it themselves.
 pub const LIMIT: Duration = Duration::from_secs(30);
-/// How long one answer of the dispatcher may take.
+/// Time limit of one answer of the dispatcher.
 const STATUS_LIMIT: Duration = Duration::from_secs(2);
 
 /// A running system. All of it is killed when this is dropped.
@@ -86,8 +86,8 @@ impl Cluster {
         &mut self.server
     }
 
-    /// Says that the test tries what a login may not do. In all others nothing may be
-    /// refused, which is checked when this is dropped.
+    /// Marks that the test tries actions that a login may not do. In all others nothing
+    /// may be refused, which is checked when this is dropped.
     pub fn intrude(&mut self) {
         self.is_intruded = true;
     }
@@ -217,8 +217,8 @@ impl Cluster {
         worker.unwrap_or_else(|| panic!("no worker {node} was started"))
     }
 
-    /// Starts a worker again with the config it had, killing it first if it
-    /// runs; returns at once.
+    /// Starts a worker again with the config it had, and kills it first if it runs;
+    /// returns at once.
     pub fn restart_worker(&mut self, node: &str) {
         self.worker(node).kill();
         let file = format!("worker-{node}.toml");
@@ -244,17 +244,17 @@ impl Cluster {
         )
     }
 
-    /// Returns a client that may do anything, for what no party may.
+    /// Returns a client that may do anything, for actions that no party may do.
     pub fn client(&self) -> &Client {
         &self.client
     }
 
-    /// Returns JetStream for what an operator may.
+    /// Returns JetStream with the rights of an operator.
     pub(crate) fn operator(&self) -> jetstream::Context {
         jetstream::new(self.operator.clone())
     }
 
-    /// Returns JetStream for who may do anything.
+    /// Returns JetStream with all rights.
     pub fn jetstream(&self) -> jetstream::Context {
         jetstream::new(self.client.clone())
     }
@@ -281,8 +281,8 @@ impl Cluster {
         self.wait_status("all workers are ready", condition).await;
     }
 
-    /// Waits until the dispatcher sees the node in this health; returns how
-    /// long that took.
+    /// Waits until the dispatcher reports the node in this health; returns the time of
+    /// the wait.
     pub async fn wait_health(&self, node: &str, health: NodeHealth) -> Duration {
         let what = format!("node {node} is {health:?}");
         wait_until(&what, LIMIT, async || {
@@ -301,12 +301,12 @@ impl Cluster {
             .await;
     }
 
-    /// Runs the command `rolecast` as an operator; returns what it wrote and its exit code.
+    /// Runs the command `rolecast` as an operator; returns its output and its exit code.
     pub async fn rolecast(&self, arguments: &[&str]) -> (String, i32) {
         self.rolecast_as(OPERATOR, arguments).await
     }
 
-    /// Runs the command `rolecast` as a user; returns what it wrote and its exit code.
+    /// Runs the command `rolecast` as a user; returns its output and its exit code.
     pub async fn rolecast_as(&self, user: &str, arguments: &[&str]) -> (String, i32) {
         use std::sync::atomic::{AtomicU32, Ordering};
 

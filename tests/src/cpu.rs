@@ -5,14 +5,14 @@ use std::time::Duration;
 use anyhow::Context as _;
 use nix::time::{ClockId, clock_gettime};
 
-/// Reads how long this thread has run.
+/// Reads the CPU time of this thread.
 pub fn time() -> Duration {
     clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)
         .expect("every system we build for has this clock")
         .into()
 }
 
-/// Reads how much memory of this process is resident, in MiB.
+/// Reads the resident memory of this process, in MiB.
 pub fn resident_mib() -> anyhow::Result<f64> {
     let statm = std::fs::read_to_string("/proc/self/statm").context("this needs Linux")?;
     let pages = statm.split(' ').nth(1).and_then(|pages| pages.parse().ok());

@@ -36,10 +36,10 @@ impl Default for Directory {
 }
 
 impl Drop for Directory {
-    /// Kills what runs in it: jobs lead process groups of their own, and those
-    /// of a worker that was killed have nobody else to end them.
+    /// Kills the processes in it: jobs lead process groups of their own, and those of a
+    /// worker that was killed have nobody else to end them.
     fn drop(&mut self) {
-        // Only Linux has /proc; elsewhere such jobs end by themselves.
+        // Only Linux has /proc; on other systems such jobs end by themselves.
         for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
             let name = entry.file_name();
             let Some(pid) = name.to_str().and_then(|name| name.parse().ok()) else {

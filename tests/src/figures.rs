@@ -17,7 +17,7 @@ pub fn align(mut table: Table) -> Table {
     table
 }
 
-/// Returns the median; of nothing it is NaN.
+/// Returns the median; without figures NaN.
 pub fn median(figures: impl Iterator<Item = f64>) -> f64 {
     let mut figures: Vec<f64> = figures.collect();
     figures.sort_by(f64::total_cmp);
@@ -30,7 +30,7 @@ pub fn median(figures: impl Iterator<Item = f64>) -> f64 {
     f64::midpoint(figures[figures.len() / 2 - 1], *upper)
 }
 
-/// Rounds to three places, for machines that compare.
+/// Rounds to three places, for programs that compare.
 pub fn rounded(figure: f64) -> f64 {
     (figure * 1000.0).round() / 1000.0
 }

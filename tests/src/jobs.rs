@@ -114,7 +114,7 @@ impl Cluster {
         wait_for(&what, LIMIT, async || self.record(job).await).await
     }
 
-    /// Waits until no job is left in ROLECAST_JOBS; returns how long that took.
+    /// Waits until no job is left in ROLECAST_JOBS; returns the time of the wait.
     pub async fn wait_no_jobs(&self, limit: Duration) -> Duration {
         wait_until("no job is left", limit, async || {
             self.message_count(subjects::STREAM_JOBS).await == Some(0)
@@ -143,13 +143,14 @@ impl Cluster {
         self.messages(subjects::STREAM_DEAD).await
     }
 
-    /// Returns how many messages a stream holds; `None` if the server does not say.
+    /// Returns the number of messages of a stream; `None` if the server does not report
+    /// it.
     pub async fn message_count(&self, stream: &str) -> Option<u64> {
         let stream = self.jetstream().get_stream(stream).await.ok()?;
         Some(stream.cached_info().state.messages)
     }
 
-    /// Returns how many messages a stream ever took, those that were replaced included.
+    /// Returns the number of messages that a stream ever took, including replaced ones.
     pub async fn stored_count(&self, stream: &str) -> Option<u64> {
         let stream = self.jetstream().get_stream(stream).await.ok()?;
         Some(stream.cached_info().state.last_sequence)

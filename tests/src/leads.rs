@@ -8,20 +8,20 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-/// A server that lives answers at once; one that is frozen does not at all.
+/// Time limit of an answer: a server that lives answers at once, and a frozen one never.
 const ANSWER_LIMIT: Duration = Duration::from_millis(500);
 
-/// Something that has a leader of its own.
+/// A part of NATS that has a leader of its own.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Group {
-    /// All servers: where streams and consumers are is decided there.
+    /// All servers: the places of streams and consumers are decided there.
     Meta,
     Stream(String),
     /// A stream and its consumer.
     Consumer(String, String),
 }
 
-/// What one server leads, and what it knows of.
+/// Groups that one server leads, and groups that it knows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Leads {
     own: BTreeSet<Group>,
@@ -35,7 +35,7 @@ impl Leads {
         self.own.contains(group)
     }
 
-    /// Returns what the server leads.
+    /// Returns the groups that the server leads.
     pub fn own(&self) -> &BTreeSet<Group> {
         &self.own
     }
@@ -45,7 +45,8 @@ impl Leads {
         &self.known
     }
 
-    /// Returns how many others follow it as the leader of the cluster, and are up to date.
+    /// Returns the number of others that follow it as the leader of the cluster, and are
+    /// up to date.
     pub fn followers(&self) -> usize {
         self.followers
     }

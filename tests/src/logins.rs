@@ -9,7 +9,8 @@ use rolecast_common::rights::{Login, Party, authorization, inbox};
 
 use crate::process::Process;
 
-/// Who may do anything: the harness itself, and what a test does that no party may.
+/// User that may do anything: the harness itself, and actions of a test that no party may
+/// do.
 pub const ADMIN: &str = "admin";
 pub const DISPATCHER: &str = "dispatcher";
 pub const OPERATOR: &str = "operator";
@@ -19,7 +20,7 @@ const NODES: [&str; 17] = [
     "n0", "n1", "n2", "n3", "n4", "n5", "n6", "n7", "n8", "n9", "one", "two", "leader", "backup",
     "follower", "large", "small",
 ];
-/// How often the harness's own clients try to connect again.
+/// Delay between reconnects of the harness's own clients.
 const RECONNECT_DELAY: Duration = Duration::from_millis(50);
 
 /// Returns the block `authorization` of a server, with further entries for its list.
@@ -51,7 +52,7 @@ pub fn entries(logins: &[Login]) -> String {
     entries.to_owned()
 }
 
-/// Gives a block as it is printed its passwords, and further entries for its list.
+/// Fills a printed block with its passwords, and with further entries for its list.
 pub fn fill(block: &str, more: &str) -> String {
     let mut filled = String::new();
     let mut rest = block;
@@ -73,7 +74,7 @@ pub fn url(port: u16, user: &str) -> String {
     format!("nats://{user}:{user}@127.0.0.1:{port}")
 }
 
-/// Fails a test that starts a worker for whom there is no login.
+/// Fails a test that starts a worker without a login.
 pub(crate) fn assert_node(node: &str) {
     assert!(
         NODES.contains(&node),
@@ -81,7 +82,7 @@ pub(crate) fn assert_node(node: &str) {
     );
 }
 
-/// Fails a test in which a server refused something for want of a right.
+/// Fails a test in which a server refused something because of a missing right.
 pub(crate) fn assert_nothing_was_refused(server: &Process) {
     let log = server.log();
     let refused: Vec<&str> = log
@@ -94,7 +95,8 @@ pub(crate) fn assert_nothing_was_refused(server: &Process) {
     );
 }
 
-/// Returns how the harness connects as a user; the client connects again by itself.
+/// Returns the options with which the harness connects as a user; the client reconnects
+/// by itself.
 pub fn options(user: &str) -> ConnectOptions {
     ConnectOptions::with_user_and_password(user.to_owned(), user.to_owned())
         .name("rolecast-test")

@@ -84,8 +84,8 @@ impl Process {
         i32::try_from(self.child.id()).expect("process ids are small")
     }
 
-    /// Returns everything it has written to stdout and stderr, earlier runs of the same
-    /// name included.
+    /// Returns its whole output to stdout and stderr, including earlier runs of the same
+    /// name.
     pub fn log(&self) -> String {
         String::from_utf8_lossy(&fs::read(&self.log).unwrap_or_default()).into_owned()
     }
@@ -94,7 +94,7 @@ impl Process {
         self.exit_status().is_none()
     }
 
-    /// Returns how it ended, if it did.
+    /// Returns its exit status, if it has ended.
     pub fn exit_status(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().expect("a child can be waited for")
     }
@@ -113,7 +113,7 @@ impl Process {
         self.signal(Signal::SIGSTOP);
     }
 
-    /// Lets it go on with SIGCONT.
+    /// Continues it with SIGCONT.
     pub fn cont(&self) {
         self.signal(Signal::SIGCONT);
     }
@@ -158,7 +158,7 @@ impl Drop for Process {
     }
 }
 
-/// Runs a program to its end, or kills it, and returns what it wrote and how it ended.
+/// Runs a program to its end, or kills it, and returns its output and its exit status.
 pub async fn run(mut process: Process, limit: Duration) -> (String, ExitStatus) {
     let status = process.wait(limit).await;
     (process.log(), status)
@@ -206,8 +206,8 @@ pub fn repository() -> &'static Path {
         .expect("tests/ lies in the repository")
 }
 
-/// Starts a Python script of the repository, with what `make tools` fetched
-/// importable, told by NATS_URL where NATS is, and by NATS_INBOX_PREFIX its inboxes.
+/// Starts a Python script of the repository. The packages of `make tools` are importable,
+/// NATS_URL is the address of NATS, and NATS_INBOX_PREFIX is the prefix of its inboxes.
 pub fn spawn_python(
     name: &str,
     directory: &Path,

@@ -10,26 +10,26 @@ use tokio::time::Instant;
 
 use crate::logins;
 
-/// Bytes taken from one side at once.
+/// Bytes read from one side at once.
 const CHUNK_LEN: usize = 16 * 1024;
-/// Chunks on their way in one direction: at 50 ms of delay 160 MB/s, more than servers
-/// on one machine send each other.
+/// Chunks on their way in one direction: at 50 ms of delay 160 MB/s, more than servers on
+/// one machine send each other.
 const CHUNKS_MAX: usize = 512;
 
-/// What becomes of what is sent through a proxy.
+/// Fate of data that is sent through a proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
     Open,
-    /// It is lost, and the connection is dead for good: a host that went away.
+    /// It is lost, and the connection is dead for good: a host that disappeared.
     Cut,
     /// It waits, and so do new connections, until the way is open: a network that is cut
     /// for a while.
     Held,
-    /// It comes later by this, in each direction.
+    /// It arrives later by this, in each direction.
     Slow(Duration),
 }
 
-/// Passes connections on; ends when it is dropped.
+/// Forwards connections; ends when it is dropped.
 #[derive(Debug)]
 pub struct Proxy {
     port: u16,
@@ -60,13 +60,13 @@ impl Proxy {
         logins::url(self.port, user)
     }
 
-    /// Silently loses everything from now on, in both directions, or no longer; a
+    /// Silently loses all data from now on, in both directions, or no longer; a
     /// connection that was cut stays dead.
     pub fn cut(&self, is_cut: bool) {
         self.set(if is_cut { Way::Cut } else { Way::Open });
     }
 
-    /// Decides what becomes of everything from now on.
+    /// Sets the fate of all data from now on.
     pub fn set(&self, way: Way) {
         self.way.send_replace(way);
     }
@@ -88,7 +88,7 @@ async fn serve(listener: TcpListener, server: u16, way: watch::Receiver<Way>) {
 }
 
 async fn pass_on(client: TcpStream, port: u16, mut way: watch::Receiver<Way>) {
-    // Like a host that is not there: no answer, and no refusal either.
+    // Like a host that does not exist: no answer, and no refusal either.
     if *way.borrow() == Way::Cut {
         let _ = way.wait_for(|way| *way != Way::Cut).await;
         return;
@@ -96,7 +96,7 @@ async fn pass_on(client: TcpStream, port: u16, mut way: watch::Receiver<Way>) {
     if way.wait_for(|way| *way != Way::Held).await.is_err() {
         return;
     }
-    // A server that is not there refuses: the client sees its connection end.
+    // A server that is down refuses: the client sees its connection end.
     let Ok(server) = TcpStream::connect(("127.0.0.1", port)).await else {
         return;
     };
@@ -109,19 +109,19 @@ async fn pass_on(client: TcpStream, port: u16, mut way: watch::Receiver<Way>) {
         cut = way.wait_for(|way| *way == Way::Cut) => cut.is_ok(),
     };
     if is_cut {
-        // Neither side is told: each believes that the other is silent.
+        // Neither side is notified: each believes that the other is silent.
         let _ = way.wait_for(|way| *way != Way::Cut).await;
     }
 }
 
-/// Passes on in one direction until either side ends.
+/// Forwards in one direction until either side ends.
 async fn copy(
     from: impl AsyncRead + Unpin,
     to: impl AsyncWrite + Unpin,
     way: watch::Receiver<Way>,
 ) {
     let (sender, receiver) = mpsc::channel(CHUNKS_MAX);
-    // What was taken before the end is still delivered.
+    // Data read before the end is still delivered.
     tokio::join!(take(from, sender), deliver(receiver, to, way));
 }
 

@@ -13,11 +13,11 @@ use crate::process::{Process, repository};
 use crate::slot::Slot;
 use crate::wait::{wait_for, wait_until};
 
-/// Ports are taken from below what systems give to outgoing connections, so
-/// that none takes the port while its server is dead.
+/// Ports are taken from below the range of outgoing connections, so that none takes the
+/// port while its server is dead.
 const PORT_MIN: u16 = 20_000;
 const PORT_COUNT: u16 = 10_000;
-/// Ports tried before giving up: more than all tests at once would hold.
+/// Ports tried before giving up: more than all concurrent tests would hold.
 const PORTS_TRIED_MAX: u16 = 200;
 /// A server is up in a fraction of a second, unless the machine is busy.
 const START_LIMIT: Duration = Duration::from_secs(20);
@@ -105,7 +105,7 @@ impl Server {
         self.process.stop();
     }
 
-    /// Lets it go on with SIGCONT.
+    /// Continues it with SIGCONT.
     pub fn cont(&self) {
         self.process.cont();
     }
@@ -123,7 +123,7 @@ impl Server {
         self.port
     }
 
-    /// Returns the URL for the harness, who may do anything.
+    /// Returns the URL for the harness, which may do anything.
     pub fn url(&self) -> String {
         self.url_as(ADMIN)
     }
@@ -133,12 +133,12 @@ impl Server {
         logins::url(self.port, user)
     }
 
-    /// Connects as who may do anything.
+    /// Connects as the user that may do anything.
     pub async fn client(&self) -> Client {
         self.client_as(ADMIN).await
     }
 
-    /// Connects as a user; the client connects again by itself after a restart.
+    /// Connects as a user; the client reconnects by itself after a restart.
     pub async fn client_as(&self, user: &str) -> Client {
         let url = format!("nats://127.0.0.1:{}", self.port);
         wait_for("a connection to nats-server", START_LIMIT, async || {
@@ -147,7 +147,7 @@ impl Server {
         .await
     }
 
-    /// JetStream is ready before the port is open.
+    /// Waits for the port; JetStream is ready before the port is open.
     async fn wait_ready(&mut self) {
         let address = (Ipv4Addr::LOCALHOST, self.port);
         wait_until("nats-server listens", START_LIMIT, async || {
@@ -162,7 +162,7 @@ fn spawn(directory: &Path) -> Process {
     Process::spawn("nats-server", directory, &binary(), ["-c", "nats.conf"])
 }
 
-/// Finds nats-server: the variable NATS_SERVER, what `make tools` fetched, PATH.
+/// Finds nats-server: the variable NATS_SERVER, the one of `make tools`, PATH.
 pub fn binary() -> PathBuf {
     if let Some(path) = std::env::var_os("NATS_SERVER") {
         return path.into();
@@ -178,10 +178,10 @@ pub fn binary() -> PathBuf {
         .expect("no nats-server: run `make tools`, or set NATS_SERVER")
 }
 
-/// Returns a port nobody listens on, and another one each time.
+/// Returns a port that nobody listens on, and another one each time.
 pub(crate) fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
-    // Test programs that run at the same time start at different places.
+    // Concurrent test programs start at different ports.
     let start = u16::try_from(std::process::id() * 37 % u32::from(PORT_COUNT))
         .expect("a remainder is smaller than its divisor");
     for _ in 0..PORTS_TRIED_MAX {

@@ -33,7 +33,7 @@ use crate::wait::wait_until;
 /// Three servers that start at once elect their first leader in 1 to 5 s.
 const START_LIMIT: Duration = Duration::from_secs(40);
 
-/// How a cluster is made.
+/// Settings of a cluster.
 #[derive(Clone, Debug)]
 pub struct Options {
     pub count: usize,
@@ -44,7 +44,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// Returns what most tests want of this many servers.
+    /// Returns the settings of most tests for this many servers.
     pub fn replicas(count: usize) -> Options {
         Options {
             count,
@@ -66,7 +66,7 @@ struct Member {
 #[derive(Debug)]
 pub struct Servers {
     members: Vec<Member>,
-    /// How the first reaches the second.
+    /// Links from the first to the second.
     links: BTreeMap<(usize, usize), Proxy>,
     directory: Directory,
     _slot: Slot,
@@ -124,7 +124,7 @@ impl Servers {
         self.members[index].port
     }
 
-    /// Connects the harness itself, who may do anything; the client connects again by
+    /// Connects the harness itself, which may do anything; the client reconnects by
     /// itself.
     pub async fn client(&self) -> Client {
         let urls = self.url_as(ADMIN);
@@ -146,8 +146,8 @@ impl Servers {
         self.members[index].process.terminate();
     }
 
-    /// Lets one enter lame duck mode: it hands over what it leads, then sends its
-    /// clients away, then ends.
+    /// Starts lame duck mode in one: it hands over what it leads, then disconnects its
+    /// clients, then ends.
     pub fn lame_duck(&self, index: usize) {
         self.members[index].process.signal(Signal::SIGUSR2);
     }
@@ -157,7 +157,7 @@ impl Servers {
         self.members[index].process.stop();
     }
 
-    /// Lets one go on with SIGCONT.
+    /// Continues one with SIGCONT.
     pub fn cont(&self, index: usize) {
         self.members[index].process.cont();
     }
@@ -173,7 +173,8 @@ impl Servers {
         fs::remove_dir_all(store).expect("the store is there");
     }
 
-    /// Starts one again on its ports and store, killing it first if it runs; returns at once.
+    /// Starts one again on its ports and store, and kills it first if it runs; returns at
+    /// once.
     pub fn start_again(&mut self, index: usize) {
         self.members[index].process.kill();
         self.members[index].process = spawn(&self.directory, index);
@@ -196,7 +197,8 @@ impl Servers {
         }
     }
 
-    /// Delays all that servers send each other, in each direction; see [`Options::has_links`].
+    /// Delays all messages between servers, in each direction; see
+    /// [`Options::has_links`].
     pub fn slow_down(&self, delay: Duration) {
         assert!(!self.links.is_empty(), "the servers have no links");
         for link in self.links.values() {
@@ -204,13 +206,13 @@ impl Servers {
         }
     }
 
-    /// Asks one what it leads; `None` if it does not answer.
+    /// Asks one for the groups that it leads; `None` if it does not answer.
     pub async fn leads(&self, index: usize) -> Option<Leads> {
         let name = (self.count() > 1).then(|| name(index));
         leads(self.members[index].monitor, name.as_deref()).await
     }
 
-    /// Returns the server that leads this, if one says that it does.
+    /// Returns the server that leads this group, if one reports that.
     pub async fn leader(&self, group: &Group) -> Option<usize> {
         for index in 0..self.count() {
             let leads = self.leads(index).await;
@@ -306,8 +308,9 @@ fn config(
             format!("\"nats-route://127.0.0.1:{port}\"")
         })
         .collect();
-    // Servers tell each other where the rest is. Nobody listens at the address that they
-    // tell, so that all routes are those of `routes`.
+    // Servers tell each other the addresses of the others. Nobody listens at the address
+    // here,
+    // so that all routes are those of `routes`.
     let advertise = if options.has_links {
         "advertise: \"127.0.0.1:9\""
     } else {

@@ -11,8 +11,8 @@ static FREED: Condvar = Condvar::new();
 pub struct Slot(());
 
 impl Slot {
-    /// Waits for a free slot. A test takes one only, else two tests could wait
-    /// for each other for ever.
+    /// Waits for a free slot. A test takes one only, otherwise two tests could wait for
+    /// each other without end.
     pub fn take() -> Slot {
         let mut taken = count();
         while *taken >= slots() {
@@ -30,7 +30,8 @@ impl Drop for Slot {
     }
 }
 
-/// A system is a server, a dispatcher and a few workers: about two busy cores.
+/// Returns the number of slots. A system is a server, a dispatcher and a few workers:
+/// about two busy cores.
 fn slots() -> usize {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     (cores / 2).max(1)

@@ -6,18 +6,19 @@ use fastrand::Rng;
 
 const DAY_S: f64 = 86_400.0;
 
-/// A daily wave around a level, noise that remembers, and bursts.
+/// A daily wave around a level, autocorrelated noise, and bursts.
 #[derive(Clone, Debug)]
 pub struct Usage {
     rng: Rng,
     level: f64,
     wave: f64,
     phase: f64,
-    /// How much of the noise stays until the next value, and what comes new.
+    /// The share of the noise that stays until the next value, and the size of the new
+    /// noise.
     memory: f64,
     noise: f64,
     drift: f64,
-    /// How likely a burst begins at a value.
+    /// The probability that a burst begins at a value.
     burst_chance: f64,
     burst: f64,
     burst_left: u32,
@@ -49,7 +50,7 @@ impl Usage {
 
     /// Returns the value at a second of a day.
     pub fn next(&mut self, second: f64) -> f64 {
-        // Three uniform numbers add up to one that is normal enough.
+        // Three uniform numbers add up to one that is close enough to normal.
         let uniform: f64 = (0..3).map(|_| self.rng.f64()).sum();
         self.drift = self.memory * self.drift + self.noise * (2.0 * uniform - 3.0);
         if self.burst_left > 0 {

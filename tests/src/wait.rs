@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-/// How often a condition is looked at: often beside the seconds tests wait
-/// for, seldom enough to leave the machine to what is tested.
+/// Interval of checks of a condition: short beside the seconds that tests wait for, long
+/// enough to leave the machine to the tested programs.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Waits until `look` finds something and returns it; panics after `limit`.
@@ -14,7 +14,7 @@ pub async fn wait_for<T>(
 ) -> T {
     let start = Instant::now();
     loop {
-        // A look that hangs, on a server that was killed say, must not outlast the limit.
+        // A look that hangs, for example on a killed server, must not outlast the limit.
         let left = limit.saturating_sub(start.elapsed()).max(POLL_INTERVAL);
         if let Ok(Some(found)) = tokio::time::timeout(left, look()).await {
             return found;
@@ -25,7 +25,7 @@ pub async fn wait_for<T>(
     }
 }
 
-/// Waits until `condition` holds and returns how long that took; panics after `limit`.
+/// Waits until `condition` holds and returns the time of the wait; panics after `limit`.
 pub async fn wait_until(
     what: &str,
     limit: Duration,

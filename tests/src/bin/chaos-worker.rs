@@ -45,7 +45,8 @@ async fn main() -> anyhow::Result<()> {
     let nats = nats_settings(nats, Settings::default())?;
     let runs = Arc::new(runs);
     let handler = move |job: Job| run(job, Arc::clone(&runs));
-    // Waiting takes nothing, and what the host is busy with is no concern of this test.
+    // Waiting takes no resources, and other load of the host does not matter for this
+    // test.
     let capacity = Capacity {
         cpu: Some(Cores::clamped(32.0)),
         memory: Some(Memory::from_mib(32 * 1024)),

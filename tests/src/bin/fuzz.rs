@@ -66,7 +66,7 @@ fn main() -> ExitCode {
 fn fuzz(arguments: &Arguments, targets: &[Target]) -> ExitCode {
     let seed = arguments.seed.unwrap_or_else(|| fastrand::u64(..1 << 32));
     let limit = Duration::from_secs(arguments.seconds);
-    // What is reported is enough; a panic of each input tried would drown it.
+    // The report is enough; a panic message of each tried input would hide it.
     std::panic::set_hook(Box::new(|_| {}));
     let mut is_fine = !targets.is_empty();
     for target in targets {

@@ -21,7 +21,7 @@ async fn main() -> anyhow::Result<()> {
     let url = arguments.next().context(USAGE)?;
     let node = arguments.next().context(USAGE)?;
     let counted_url = arguments.next().context(USAGE)?;
-    // A worker has no right to tell this.
+    // A worker has no right to report this.
     let client = logins::options(ADMIN).connect(&counted_url).await?;
     let nats = Settings {
         url: Some(url),

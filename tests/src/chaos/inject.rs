@@ -8,20 +8,21 @@ use super::row::{Ending, Fault, Target};
 use super::run::Running;
 use super::system::{DISPATCHERS, Name, WORKERS};
 
-/// How long a server may take to end by itself; planned maintenance takes a few seconds.
+/// Time limit for a server to end by itself; planned maintenance takes a few seconds.
 const END_LIMIT: Duration = Duration::from_secs(20);
-/// How long a server that was started again may take until it listens.
+/// Time limit for a restarted server until it listens.
 const LISTEN_LIMIT: Duration = Duration::from_secs(30);
 /// Payload of the jobs that fill a store: just below the largest that servers take.
 const BULK_LEN: usize = 900_000;
-/// Those that may wait for their acknowledgement at once; the rest of the store is for others.
+/// Jobs of this kind that may wait for their acknowledgement at once.
 const BULK_OPEN_MAX: usize = 8;
-/// More jobs than fill the largest store; and how long none must be taken until it is full.
+/// More jobs than fill the largest store; and the time without an accepted job after
+/// which it counts as full.
 const BULK_COUNT_MAX: usize = 2_000;
 const FULL_AFTER: Duration = Duration::from_secs(3);
 
 impl Running {
-    /// Does what the row is about, and undoes it.
+    /// Injects the fault of the row, and undoes it.
     pub(super) async fn inject(&mut self, fault: Fault, plan: &Plan) {
         match fault {
             Fault::Server(target, ending) => self.end_server(target, ending, plan).await,
@@ -97,14 +98,14 @@ impl Running {
         self.system.servers.start_again(server);
         self.wait_listening(&[server]).await;
         if is_single {
-            // All that was acknowledged before is gone with the only store.
+            // All jobs acknowledged before are gone with the only store.
             self.load.forget_before(killed_at);
             self.is_store_lost = true;
         }
         self.expect_healthy(!is_single);
     }
 
-    /// Fills the store while no worker runs; then the workers come back.
+    /// Fills the store while no worker runs; then the workers return.
     async fn fill(&mut self, plan: &Plan) {
         for index in 0..WORKERS {
             self.system.freeze(Name::Worker(index), true);
@@ -131,7 +132,7 @@ impl Running {
         self.remark(format!("{acked} jobs of {BULK_LEN} B filled the store"));
         self.pass(plan.hold).await;
         for index in 0..WORKERS {
-            // Each begins anew: what it had in hand runs again.
+            // Each starts anew: its jobs in hand run again.
             self.system.kill(Name::Worker(index));
             self.system.start(Name::Worker(index));
         }
@@ -192,7 +193,8 @@ impl Running {
         self.expect_healthy(true);
     }
 
-    /// Returns the server that leads the target, or any, should none say so at the moment.
+    /// Returns the server that leads the target, or any if none reports that at the
+    /// moment.
     async fn leader(&self, target: Target, plan: &Plan) -> usize {
         let servers = &self.system.servers;
         let leader = servers.leader(&target.group()).await;

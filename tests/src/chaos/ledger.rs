@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Jobs by their id; the id begins with the lane.
 pub(super) type Job = String;
 
-/// Jobs that the server took, by when it said so, in milliseconds of the wall clock.
+/// Acknowledged jobs, with the time of the acknowledgement, in milliseconds of the wall
+/// clock.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Acked(BTreeMap<Job, i64>);
 
@@ -15,7 +16,7 @@ impl Acked {
         self.0.entry(job).or_insert(at);
     }
 
-    /// Forgets what was stored before a moment: the store was lost with all in it.
+    /// Forgets jobs that were stored before a moment: the store was lost with all in it.
     pub(super) fn forget_before(&mut self, moment: i64) {
         self.0.retain(|_, at| *at >= moment);
     }
@@ -29,27 +30,27 @@ impl Acked {
     }
 }
 
-/// A record as it stands in the results.
+/// A record as it is stored in the results.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Stored {
-    /// Its place, and which of the streams it is in, should the first have been lost.
+    /// Its sequence, and the number of its stream, if the first one has been lost.
     pub stream: u32,
     pub sequence: u64,
     pub job: Job,
     pub status: &'static str,
     pub reason: String,
-    /// When the server stored it, in milliseconds of the wall clock.
+    /// The time when the server stored it, in milliseconds of the wall clock.
     pub at: i64,
 }
 
-/// All records that were ever seen stored.
+/// All records that were ever observed in the store.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Records {
     by_place: BTreeMap<(u32, u64), Stored>,
 }
 
 impl Records {
-    /// Notes a record; the same place twice is the same record.
+    /// Adds a record; the same position twice is the same record.
     pub(super) fn add(&mut self, stored: Stored) {
         let place = (stored.stream, stored.sequence);
         self.by_place.entry(place).or_insert(stored);
@@ -83,7 +84,7 @@ impl Records {
     }
 }
 
-/// What one process of a worker wrote down.
+/// Records of one process of a worker.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Run {
     /// `start` or `end`, a job, an attempt.
@@ -92,8 +93,8 @@ pub(super) struct Run {
     pub is_killed: bool,
 }
 
-/// Counts executions that were not needed: more than one of a job, those that were cut
-/// short by the death of their worker not counted.
+/// Counts executions that were not needed: more than one of a job, without those that
+/// were cut short by the death of their worker.
 pub(super) fn duplicate_runs(runs: &[Run]) -> usize {
     let mut whole: BTreeMap<&str, usize> = BTreeMap::new();
     for run in runs {
@@ -177,7 +178,7 @@ mod tests {
         let killed = run("start a 1\nend a 1\nstart b 1\n", true);
         let second = run("start b 2\nend b 2\n", false);
         assert_eq!(duplicate_runs(&[killed.clone(), second.clone()]), 0);
-        // Of a worker that lives, it is one; and so is a run of what had ended.
+        // Of a worker that lives, it counts; and so does a run of a job that had ended.
         let alive = run("start b 1\n", false);
         assert_eq!(duplicate_runs(&[alive, second.clone()]), 1);
         let again = run("start a 1\nend a 1\n", false);

@@ -15,16 +15,17 @@ use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use super::ledger::Acked;
 
-/// How long an acknowledgement may take before the job is sent again.
+/// Time limit of an acknowledgement, after which the job is sent again.
 const ACK_LIMIT: Duration = Duration::from_secs(2);
-/// How long until then; it doubles each time, lest a full store is asked all the time.
+/// Delay before another try; it doubles each time, so that a full store is not asked
+/// without pause.
 const RETRY_MIN: Duration = Duration::from_millis(200);
 const RETRY_MAX: Duration = Duration::from_secs(2);
 /// Jobs that may wait for an acknowledgement: half a minute of the highest rate.
 const OPEN_MAX: usize = 6_000;
-/// How long jobs that are not acknowledged are sent again after the end.
+/// Time after the end in which unacknowledged jobs are still sent again.
 pub(crate) const LAST_LIMIT: Duration = Duration::from_secs(5);
-/// Every fifth job is wanted for a while only; far longer than a row.
+/// Deadline of every fifth job; far longer than a row.
 const DEADLINE: &str = "5m";
 
 /// One job to be submitted.
@@ -41,7 +42,7 @@ pub(crate) struct Submission {
 pub(crate) struct Load {
     jetstream: Context,
     acked: Arc<Mutex<Acked>>,
-    /// False when jobs are no more submitted; dropped when they are given up.
+    /// False when jobs are no longer submitted; dropped when they are given up.
     is_on: watch::Sender<bool>,
     task: JoinHandle<()>,
     open: Arc<()>,
@@ -87,7 +88,7 @@ impl Load {
         acked.jobs().filter(|job| job.starts_with(lane)).count()
     }
 
-    /// Submits no more of its own accord.
+    /// Ends the regular submissions.
     pub(crate) fn end(&self) {
         self.is_on.send_replace(false);
     }
@@ -97,7 +98,7 @@ impl Load {
         self.task.is_finished() && Arc::strong_count(&self.open) == 1
     }
 
-    /// Gives up what is not acknowledged, and returns what is.
+    /// Gives up unacknowledged jobs, and returns the acknowledged ones.
     pub(crate) fn give_up(&mut self) -> Acked {
         // Its receivers see that the sender is gone.
         self.is_on = watch::channel(false).0;
@@ -115,7 +116,7 @@ struct Steady {
 impl Steady {
     async fn run(mut self, rate: u64, mut rng: fastrand::Rng) {
         let mut ticks = interval(Duration::from_micros(1_000_000 / rate.max(1)));
-        // After a pause the rate goes on as it was.
+        // After a pause the rate continues as it was.
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut number = 0;
         loop {

@@ -7,25 +7,25 @@ use fastrand::Rng;
 
 use super::row::{Ending, Fault, Row};
 
-/// Long jobs: two for each worker, so that whatever is taken away has some of them.
+/// Long jobs: two for each worker, so that every fault hits some of them.
 const LONG_COUNT: usize = 8;
 
-/// What a row does when.
+/// Schedule of a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
-    /// From the first completed job to the fault.
+    /// Time from the first completed job to the fault.
     pub warm: Duration,
-    /// Between two things that are taken away "at the same time".
+    /// Time between two parts of a fault "at the same time".
     pub gap: Duration,
-    /// From the fault until what it took comes back.
+    /// Time from the fault until its victims return.
     pub hold: Duration,
-    /// From then until no more jobs are submitted.
+    /// Time from then until no more jobs are submitted.
     pub calm: Duration,
-    /// Delay of what slow servers send each other.
+    /// Delay of messages between slow servers.
     pub delay: Duration,
-    /// A number for each choice: one of the workers, say.
+    /// A number for each choice: one of the workers, for example.
     pub pick: usize,
-    /// How long each of the jobs runs that are there before the fault.
+    /// Run time of each of the jobs that exist before the fault.
     pub long: Vec<Duration>,
 }
 

@@ -22,7 +22,7 @@ pub struct Summary {
     pub false_dead: usize,
     pub overwritten: usize,
     pub violations: usize,
-    /// Times above what they are meant to stay below.
+    /// Times above their bounds.
     pub over_bounds: usize,
     pub duplicate_runs: usize,
     pub running_at_fault: usize,
@@ -57,7 +57,7 @@ impl Report {
         }
     }
 
-    /// Returns whether every promise was kept that has no figure of its own.
+    /// Returns whether every promise without a figure of its own was kept.
     pub fn is_kept(&self) -> bool {
         self.verdicts.iter().all(Verdict::is_kept)
     }
@@ -87,7 +87,7 @@ impl Report {
         align(table)
     }
 
-    /// Returns what was noted beside the figures, one line each.
+    /// Returns the remarks beside the figures, one line each.
     pub fn remarks(&self) -> Vec<String> {
         let noted = self.verdicts.iter().flat_map(|verdict| {
             let name = verdict.row.name;

@@ -2,7 +2,7 @@
 
 use crate::leads::Group;
 
-/// Which server a fault is for, by what it leads.
+/// The server that a fault affects, by what it leads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
     Jobs,
@@ -20,7 +20,7 @@ impl Target {
     }
 }
 
-/// How a process is taken away.
+/// The way in which a process ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
     Kill,
@@ -37,18 +37,18 @@ pub enum Party {
     Dispatchers,
 }
 
-/// What happens while jobs run.
+/// The event while jobs run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// One server goes away and comes back.
+    /// One server fails and returns.
     Server(Target, Ending),
-    /// This many servers are killed, and come back together.
+    /// This many servers are killed, and return together.
     Servers(usize),
-    /// One server comes back on an empty store.
+    /// One server returns on an empty store.
     Wipe,
-    /// The store is filled, with no worker to empty it; then the workers come back.
+    /// The store is filled, with no worker to empty it; then the workers return.
     Full,
-    /// A server and the active dispatcher are cut off together, and come back.
+    /// A server and the active dispatcher are cut off together, and return.
     Partition,
     /// The active dispatcher is killed or frozen.
     Dispatcher(Ending),
@@ -57,22 +57,22 @@ pub enum Fault {
     Programs,
     /// A server is killed together with the active dispatcher.
     ServerAndDispatcher(Target),
-    /// What servers send each other is late.
+    /// Messages between servers are late.
     SlowDisk,
     /// A clock is ten minutes ahead from the start.
     Skew(Party),
 }
 
-/// Longest stall while one of several servers goes away: elections take 4 to 9 s.
+/// Longest stall while one of several servers fails: elections take 4 to 9 s.
 const STALL_ONE_SERVER_MAX_S: f64 = 10.0;
-/// Until the next job is recorded after servers are healthy, with and without a quorum
-/// all the time.
+/// Time until the next job is recorded after servers are healthy, with and without a
+/// quorum all the time.
 const AFTER_QUORUM_MAX_S: f64 = 2.0;
 const AFTER_ALL_MAX_S: f64 = 3.0;
-/// Until the first job is recorded on an empty cluster.
+/// Time until the first job is recorded on an empty cluster.
 const START_MAX_S: f64 = 5.0;
 
-/// What a row's times are meant to stay below on a calm machine, in seconds.
+/// Bounds of a row's times on a calm machine, in seconds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Bounds {
     pub start_s: f64,

@@ -14,11 +14,11 @@ use super::verdict::{Evidence, Verdict};
 use super::watch::Watch;
 use crate::servers::Options;
 
-/// How often programs, servers and conditions are looked at.
+/// Interval of checks of programs, servers and conditions.
 const TICK: Duration = Duration::from_millis(25);
-/// How long the first job may take to complete.
+/// Time limit for the first job to complete.
 const START_LIMIT: Duration = Duration::from_secs(90);
-/// A store that is full after a few hundred large jobs; room for all buckets and
+/// Size of a store that is full after a few hundred large jobs; room for all buckets and
 /// decisions must be left beside them.
 const FULL_STORE: &str = "max_file_store: 640MB";
 /// Libraries that set a clock wrong, where systems have them.
@@ -28,20 +28,20 @@ const SKEW_LIBRARIES: [&str; 3] = [
     "/usr/lib/faketime/libfaketime.so.1",
 ];
 
-/// What all rows have in common.
+/// Settings of all rows.
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub seed: u64,
     /// Short jobs a second.
     pub rate: u64,
     pub is_quick: bool,
-    /// Where the programs are; by default beside this one.
+    /// Directory of the programs; by default that of this one.
     pub binaries: Option<PathBuf>,
     /// Whether the second dispatcher is started only when the first one leads.
     pub starts_apart: bool,
-    /// Where the logs of each row are copied.
+    /// Directory to which the logs of each row are copied.
     pub logs: Option<PathBuf>,
-    /// How long acknowledged jobs may take to be recorded after the load's end.
+    /// Time limit for acknowledged jobs to be recorded after the load's end.
     pub settle_limit: Duration,
 }
 
@@ -52,7 +52,7 @@ pub(super) struct Running {
     pub(super) is_store_lost: bool,
     watch: Watch,
     healthy: Vec<i64>,
-    /// What makes the servers healthy, while they are not.
+    /// The condition under which the servers count as healthy, while they are not.
     awaited: Option<Awaited>,
     remarks: Vec<String>,
 }
@@ -63,11 +63,11 @@ struct Awaited {
     without: Option<usize>,
 }
 
-/// Runs one row; says why not if this machine cannot.
+/// Runs one row; returns the reason if this machine cannot.
 pub async fn run(row: &Row, settings: &Settings) -> Result<Verdict, String> {
     let plan = Plan::of(row, settings.seed, settings.is_quick);
     let system = System::new(system_plan(row, settings)?).await;
-    // Those who watch are never on the side that is cut off.
+    // The observers are never on the side that is cut off.
     let client = system.servers.client().await;
     let started = millis(now());
     let mut running = Running::start(system, client, settings);
@@ -190,9 +190,9 @@ impl Running {
         }
     }
 
-    /// From now on the moment is looked for at which the servers are healthy: each stream
-    /// and consumer that jobs need has a leader that lives, or, where there are no streams
-    /// any more, the servers have one.
+    /// Starts the search for the moment at which the servers are healthy: each stream and
+    /// consumer that jobs need has a leader that lives, or, if no streams exist any more,
+    /// the servers have one.
     pub(super) fn expect_healthy(&mut self, has_streams: bool) {
         self.awaited = Some(Awaited {
             has_streams,
@@ -200,7 +200,7 @@ impl Running {
         });
     }
 
-    /// The same, while one server does not count.
+    /// The same, without one server.
     pub(super) fn expect_healthy_without(&mut self, server: usize) {
         self.awaited = Some(Awaited {
             has_streams: true,
@@ -260,7 +260,7 @@ impl Running {
             self.remark("the servers were not found healthy again".to_owned());
         }
         if self.is_store_lost {
-            // Epochs are kept in the store: they begin anew.
+            // Epochs are kept in the store: they start anew.
             evidence.epochs.clear();
         }
         evidence.healthy = std::mem::take(&mut self.healthy);
@@ -293,7 +293,7 @@ fn long(number: usize, length: Duration) -> Submission {
     }
 }
 
-/// Copies what programs and workers wrote.
+/// Copies the output of programs and workers.
 fn copy_logs(from: &std::path::Path, to: &std::path::Path) -> std::io::Result<()> {
     std::fs::create_dir_all(to)?;
     for entry in std::fs::read_dir(from)? {

@@ -17,12 +17,12 @@ use crate::servers::{Options, Servers};
 
 pub(crate) const DISPATCHERS: usize = 2;
 pub(crate) const WORKERS: usize = 4;
-/// Until a killed program is started again: what service managers wait.
+/// Time until a killed program is started again: the delay of service managers.
 const RESTART_DELAY: Duration = Duration::from_secs(3);
-/// How far ahead a wrong clock is.
+/// The lead of a wrong clock.
 const SKEW: &str = "+600s";
 
-/// A kind of program, and which of them.
+/// A kind of program, and its index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Name {
     Dispatcher(usize),
@@ -56,21 +56,21 @@ enum State {
 struct Program {
     process: Process,
     state: State,
-    /// How often it was started before, and how long its log was when it last was.
+    /// Its number of starts before, and the length of its log at the last one.
     boots: usize,
     log_start: usize,
 }
 
-/// How a system is made.
+/// Settings of a system.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     pub(crate) servers: Options,
-    /// Where the programs are; by default beside this one.
+    /// Directory of the programs; by default that of this one.
     pub(crate) binaries: Option<PathBuf>,
     /// Whether every program reaches the servers through proxies, and each dispatcher
     /// only one server.
     pub(crate) has_proxies: bool,
-    /// Programs whose clock is wrong, and the library that does it.
+    /// Programs whose clock is wrong, and the library that makes it wrong.
     pub(crate) skewed: Vec<Name>,
     pub(crate) skew_library: Option<PathBuf>,
 }
@@ -188,7 +188,8 @@ impl System {
         urls.join(",")
     }
 
-    /// Starts again what was killed long enough ago, and notes what ended by itself.
+    /// Starts again programs that were killed long enough ago, and records those that
+    /// ended by themselves.
     pub(crate) fn tend(&mut self) {
         for name in Name::all() {
             let Some(program) = self.programs.get_mut(&name) else {
@@ -279,7 +280,7 @@ impl System {
         self.taken().iter().map(|(_, epoch, _)| *epoch).collect()
     }
 
-    /// Returns when which epoch was taken by whom, from the logs, in order.
+    /// Returns the epochs with their times and dispatchers, from the logs, in order.
     fn taken(&self) -> Vec<(String, u64, Name)> {
         let mut taken = Vec::new();
         for (name, program) in &self.programs {
@@ -304,7 +305,7 @@ impl System {
         taken
     }
 
-    /// Returns what all workers wrote down so far.
+    /// Returns the records of all workers so far.
     pub(crate) fn runs(&self) -> Vec<Run> {
         let alive = self.programs.iter().filter(|(name, program)| {
             matches!(name, Name::Worker(_)) && !matches!(program.state, State::Killed(_))
@@ -333,9 +334,9 @@ impl System {
         &self.exits
     }
 
-    /// Returns whether living servers lead all that jobs need.
+    /// Returns whether living servers lead everything that jobs need.
     ///
-    /// One server may be left out of account.
+    /// One server may be excluded.
     pub(crate) async fn is_healthy(&self, has_streams: bool, without: Option<usize>) -> bool {
         let counted = (0..self.servers.count()).filter(|index| Some(*index) != without);
         let asked = counted.map(|index| self.servers.leads(index));
@@ -364,8 +365,8 @@ fn runs_file(name: Name, boots: usize) -> String {
     format!("runs-{}-{boots}.txt", name.text())
 }
 
-/// The jobs wait and take nothing. A long one may fail once only: a lost node or server
-/// is no failure of the job.
+/// Returns the config of a worker. The jobs wait and take no resources. A long one may
+/// fail once only: a lost node or server is no failure of the job.
 fn config(index: usize, replicas: usize) -> String {
     format!(
         r#"

@@ -11,7 +11,7 @@ use rolecast_common::options::HEADER_MSG_ID;
 use super::system::{Name, Plan, System, WORKERS};
 use crate::servers::Options;
 
-/// How long anything may take here; beyond it the measurement is given up.
+/// Time limit of each step; beyond it the measurement is given up.
 const LIMIT: Duration = Duration::from_secs(60);
 const TICK: Duration = Duration::from_millis(5);
 

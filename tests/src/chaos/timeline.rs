@@ -18,7 +18,7 @@ impl Timeline {
         self.0.first().copied()
     }
 
-    /// Returns the longest time without anything between the first one and `end`.
+    /// Returns the longest time without an entry between the first one and `end`.
     pub(super) fn longest_gap_ms(&self, end: i64) -> i64 {
         let before_end = self.0.iter().copied().filter(|at| *at < end);
         let ends = before_end.clone().skip(1).chain([end]);
@@ -29,8 +29,8 @@ impl Timeline {
             .unwrap_or(0)
     }
 
-    /// Returns how long after `moment` the next one came; if none did, how long
-    /// nothing had come until `end`.
+    /// Returns the time from `moment` to the next entry; without one, the time without
+    /// entries until `end`.
     pub(super) fn next_after_ms(&self, moment: i64, end: i64) -> i64 {
         let next = self.0.iter().copied().find(|at| *at >= moment);
         (next.unwrap_or(end) - moment).max(0)
@@ -46,7 +46,7 @@ mod tests {
         let line = Timeline::new(vec![500, 100, 200]);
         assert_eq!(line.longest_gap_ms(550), 300);
         assert_eq!(line.longest_gap_ms(2_000), 1_500);
-        // What came after the end of the load does not shorten the gap before it.
+        // Entries after the end of the load do not shorten the gap before it.
         assert_eq!(line.longest_gap_ms(350), 150);
         assert_eq!(Timeline::default().longest_gap_ms(100), 0);
     }

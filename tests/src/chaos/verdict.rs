@@ -11,22 +11,23 @@ use super::timeline::Timeline;
 /// The beginnings of the ids of jobs that are submitted all the time: of each priority.
 pub(super) const LANES: [&str; 3] = ["high-", "normal-", "low-"];
 
-/// All that was seen of a row. Times are in milliseconds of the wall clock.
+/// All observations of a row. Times are in milliseconds of the wall clock.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Evidence {
     pub acked: Acked,
     pub records: Records,
     pub runs: Vec<Run>,
-    /// Jobs still stored when no more was waited for.
+    /// Jobs still stored when the wait ended.
     pub left: usize,
     /// Messages of the results, and the sequence of the last one.
     pub results: (u64, u64),
-    /// When the first dispatcher was started.
+    /// Start of the first dispatcher.
     pub started: i64,
     pub fault: i64,
-    /// When the servers were found healthy after the fault, and after what it took came back.
+    /// Times when the servers were found healthy after the fault, and after its victims
+    /// returned.
     pub healthy: Vec<i64>,
-    /// When no more jobs were submitted, and when no more was waited for.
+    /// End of the submissions, and end of the wait.
     pub load_end: i64,
     pub end: i64,
     pub running_at_fault: usize,
@@ -34,11 +35,11 @@ pub(super) struct Evidence {
     pub exits: Vec<String>,
     /// Epochs in the order in which they were taken.
     pub epochs: Vec<u64>,
-    /// A node that acted in the managed role, and under which version of the roles.
+    /// A node that acted in the managed role, with the version of the roles.
     pub holders: Vec<(String, RoleVersion)>,
 }
 
-/// What a row comes to.
+/// The verdict on a row.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Verdict {
     pub row: Row,
@@ -46,7 +47,7 @@ pub struct Verdict {
     pub recorded: usize,
     /// Acknowledged, not recorded, and no longer stored.
     pub lost: usize,
-    /// Acknowledged, not recorded, still stored when no more was waited for.
+    /// Acknowledged, not recorded, still stored when the wait ended.
     pub unsettled: usize,
     pub overwritten: usize,
     pub false_dead: usize,
@@ -57,12 +58,12 @@ pub struct Verdict {
     pub longest_stall_s: f64,
     /// The same of each priority for itself.
     pub longest_lane_stall_s: f64,
-    /// `None` where the servers were healthy all the time.
+    /// `None` if the servers were healthy all the time.
     pub after_healthy_s: Option<f64>,
-    /// How long the servers themselves were not healthy after the fault.
+    /// Time in which the servers themselves were not healthy after the fault.
     pub unhealthy_s: f64,
     pub exits: usize,
-    /// Rules that were broken, and what else an engineer wants to read first.
+    /// Rules that were broken, and other remarks that an engineer wants to read first.
     pub remarks: Vec<String>,
     /// Rules of leases and roles that were broken, and whether jobs never flowed again.
     pub violations: usize,
@@ -107,7 +108,7 @@ impl Verdict {
         }
     }
 
-    /// Returns the times that are above what they are meant to stay below.
+    /// Returns the times that are above their bounds.
     pub fn over_bounds(&self) -> Vec<String> {
         let bounds = self.row.bounds();
         let times = [
@@ -126,7 +127,7 @@ impl Verdict {
         over.collect()
     }
 
-    /// Returns whether every promise was kept that has no figure of its own.
+    /// Returns whether every promise without a figure of its own was kept.
     pub fn is_kept(&self) -> bool {
         let broken = self.lost + self.unsettled + self.overwritten + self.false_dead;
         broken + self.exits + self.violations == 0
@@ -152,7 +153,7 @@ impl Times {
         let lanes = LANES.map(line);
         let all = LANES.iter().flat_map(|lane| line(lane).times());
         let all = Timeline::new(all.collect());
-        // What is left over in the end stood still until the end.
+        // A job that is left over stood still until the end.
         let recorded = evidence.records.jobs();
         let is_settled = evidence.acked.jobs().all(|job| recorded.contains(job));
         let end = if is_settled {
@@ -206,7 +207,8 @@ fn violations(evidence: &Evidence) -> Vec<String> {
     found
 }
 
-/// Returns what the results hold and nobody saw being stored, or no longer hold.
+/// Returns records that the results hold and nobody observed being stored, or no longer
+/// hold.
 fn unseen(evidence: &Evidence) -> Option<String> {
     let (messages, last) = evidence.results;
     let newest = evidence

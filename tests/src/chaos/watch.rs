@@ -16,18 +16,18 @@ use tokio::time::{sleep, timeout};
 
 use super::ledger::{Records, Stored};
 
-/// Between two looks at the results, and before another try where there is no answer.
+/// Time between two reads of the results, and before another try after a missing answer.
 const LOOK_INTERVAL: Duration = Duration::from_millis(200);
-/// How long a server may take to answer.
+/// Time limit for the answer of a server.
 const ANSWER_LIMIT: Duration = Duration::from_secs(2);
 const BATCH_MAX: usize = 1_000;
-/// The server removes the consumer of a look that was given up.
+/// The server removes the consumer of a read that was given up after this time.
 const CONSUMER_IDLE: Duration = Duration::from_secs(10);
 
 /// The role that the dispatcher gives to one of the workers.
 const ROLE: &str = "leader";
 
-/// The tasks that watch; they end when this is dropped.
+/// The tasks that observe; they end when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Watch {
     seen: Arc<Mutex<Seen>>,
@@ -58,7 +58,7 @@ impl Watch {
         lock(&self.seen).records.clone()
     }
 
-    /// Looks at the records without copying them.
+    /// Reads the records without copying them.
     pub(crate) fn with_records<T>(&self, look: impl FnOnce(&Records) -> T) -> T {
         look(&lock(&self.seen).records)
     }
@@ -67,13 +67,13 @@ impl Watch {
         lock(&self.seen).holders.clone()
     }
 
-    /// Returns how many jobs are stored; `None` if no server says.
+    /// Returns the number of stored jobs; `None` if no server reports it.
     pub(crate) async fn left(&self) -> Option<usize> {
         let (messages, _) = self.figures(STREAM_JOBS).await?;
         usize::try_from(messages).ok()
     }
 
-    /// Returns how many records there are, and the sequence of the last one.
+    /// Returns the number of records, and the sequence of the last one.
     pub(crate) async fn results(&self) -> Option<(u64, u64)> {
         self.figures(STREAM_RESULTS).await
     }
@@ -98,13 +98,14 @@ impl Drop for Watch {
 async fn follow(jetstream: Context, seen: Arc<Mutex<Seen>>) {
     let mut place = Place::default();
     loop {
-        // What is missed is read again from the last place on.
+        // Missed records are read again from the last position on.
         let _ = read_on(&jetstream, &seen, &mut place).await;
         sleep(LOOK_INTERVAL).await;
     }
 }
 
-/// Where to read on, and in which of the streams that had the name one after the other.
+/// The position to read from, and its stream among those that had the name one after the
+/// other.
 #[derive(Debug, Default)]
 struct Place {
     created: Option<i128>,

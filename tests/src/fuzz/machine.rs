@@ -31,10 +31,10 @@ mode = \"on\"
 holders = 1
 [roles.follower]
 ";
-/// Where a worker wants its outcomes confirmed.
+/// Subject on which a worker expects the confirmation of its outcomes.
 const REPLY: &str = "rolecast.node.n1.confirm.7";
-/// Rounds in which what is asked of the shell is answered: a job is recorded, buried or
-/// given back in fewer.
+/// Rounds in which the requests to the shell are answered: a job is recorded,
+/// dead-lettered or given back in fewer.
 const ROUNDS_MAX: usize = 8;
 
 fn node(name: &str) -> NodeId {
@@ -53,7 +53,7 @@ fn ack(sequence: u64) -> Ack {
     Ack::parse(&subject).expect("it is an ack subject")
 }
 
-/// Returns what a former dispatcher sent to n1: a job that this one does not know.
+/// Returns an assignment of a former dispatcher to n1: a job that this one does not know.
 pub(super) fn inherited() -> Assignment {
     Assignment::sealed(
         Epoch::new(EPOCH - 1),
@@ -100,9 +100,9 @@ pub(super) fn beat(name: &str, sequence: u64) -> Heartbeat {
 pub(super) struct World {
     machine: Machine,
     now: Now,
-    /// As what n1 has job 1.
+    /// The assignment under which n1 has job 1.
     running: Assignment,
-    /// Asked for when it took the lead, and not answered.
+    /// Requested when it took the lead, and not answered.
     reading: Vec<u64>,
 }
 
@@ -157,7 +157,7 @@ impl World {
         }
     }
 
-    /// A heartbeat comes on its own subject; it hides no job, acknowledges nothing and
+    /// Receives a heartbeat on its own subject; it hides no job, acknowledges nothing and
     /// unseats nobody.
     pub(super) fn hear(&mut self, beat: Heartbeat) {
         let from = beat.node.clone();
@@ -185,7 +185,7 @@ impl World {
         assert!(job.is_some(), "job 1 is forgotten");
     }
 
-    /// Outcomes come from n1 with one message: alone with job 1 as their assignment, or
+    /// Receives outcomes from n1 in one message: alone with job 1 as their assignment, or
     /// as a batch that names them. Once all is settled a repetition is confirmed.
     pub(super) fn report(&mut self, mut outcomes: Vec<Outcome>, is_batch: bool) {
         let mut claims = Vec::new();
@@ -213,7 +213,7 @@ impl World {
         assert_eq!(again, 1, "what is settled is not confirmed");
     }
 
-    /// The bucket holds this document when the dispatcher takes the lead.
+    /// Loads this document from the bucket when the dispatcher takes the lead.
     pub(super) fn read_roles(&mut self, document: &RoleDocument) {
         let reading = std::mem::take(&mut self.reading);
         for request in reading {
@@ -229,8 +229,8 @@ impl World {
         self.pass(3);
     }
 
-    /// Tells the input, answers what is asked of the shell until nothing is, and returns
-    /// how often the reply subject was confirmed.
+    /// Handles the input, answers the requests to the shell until there are none, and
+    /// returns how often the reply subject was confirmed.
     fn settle(&mut self, input: Input) -> usize {
         let mut inputs = vec![input];
         let mut confirmed = 0;
@@ -276,7 +276,7 @@ impl World {
         }
     }
 
-    /// Tells the inputs in one turn, and checks what is to be done.
+    /// Handles the inputs in one turn, and checks the outputs.
     fn turn(&mut self, inputs: Vec<Input>) -> Vec<Output> {
         let mut out = Vec::new();
         for input in inputs.into_iter().chain([Input::Turn]) {
@@ -384,8 +384,8 @@ impl Worker {
         }
     }
 
-    /// Whatever it is told, it acts in roles that it has or offers, and follows no epoch
-    /// above which there is no room.
+    /// Handles an input and checks that the worker acts in roles that it has or offers,
+    /// and follows no epoch above which there is no room.
     fn tell(&mut self, input: agent::Input) {
         let mut out = Vec::new();
         self.agent.handle(self.now, input, &mut out);

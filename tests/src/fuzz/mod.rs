@@ -18,11 +18,11 @@ use std::fs;
 
 use crate::process::repository;
 
-/// A reader, and what it is fed with.
+/// A reader, and its inputs.
 #[derive(Clone, Copy, Debug)]
 pub struct Target {
     pub name: &'static str,
-    /// Reads the input and checks what came of it, by panicking; returns whether it was
+    /// Reads the input and checks the result, by panicking; returns whether it was
     /// accepted.
     pub check: fn(&[u8]) -> bool,
     /// Inputs that are accepted.
@@ -95,8 +95,8 @@ impl Target {
         TARGETS.iter().find(|target| target.name == name)
     }
 
-    /// Returns what was written down for it: odd inputs, and those that once broke
-    /// something, with the name of each.
+    /// Returns the stored inputs for it: odd inputs, and those that once broke something,
+    /// with the name of each.
     ///
     /// # Panics
     ///
@@ -113,7 +113,7 @@ impl Target {
                 (path.display().to_string(), bytes)
             })
             .collect();
-        // Directories have no order, and a run is to be repeatable.
+        // Directories have no order, and a run must be repeatable.
         inputs.sort();
         inputs
     }

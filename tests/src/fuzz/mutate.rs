@@ -2,7 +2,7 @@
 
 use fastrand::Rng;
 
-/// No mutation makes an input longer than this.
+/// The longest input that a mutation makes.
 const LEN_MAX: usize = 256 * 1024;
 /// Changes to one input: most often one or two, so that most of it stays readable.
 const CHANGES_MAX: u32 = 6;
@@ -30,7 +30,7 @@ const ODD_FLOATS: [f64; 6] = [
     f64::MIN_POSITIVE,
     -0.0,
 ];
-/// Pieces of text that mean something somewhere.
+/// Pieces of text with a meaning in some format.
 const WORDS: [&str; 28] = [
     ".",
     "*",
@@ -124,7 +124,7 @@ fn change(rng: &mut Rng, input: &mut Vec<u8>, inputs: &[Vec<u8>]) {
     }
 }
 
-/// Returns where a part that begins here ends: it is short more often than long.
+/// Returns the end of a part that begins here: it is short more often than long.
 fn end(rng: &mut Rng, input: &[u8], at: usize) -> usize {
     let longest = input.len() - at;
     let len = match rng.u8(..4) {

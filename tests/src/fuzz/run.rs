@@ -12,11 +12,11 @@ use crate::cpu;
 
 /// Inputs that were accepted and are mutated further; a new one replaces another.
 const POOL_MAX: usize = 256;
-/// No input takes more CPU time to read: it would stop a dispatcher for as long. How busy the
-/// machine is does not count.
+/// The most CPU time to read one input: it would stop a dispatcher for as long. Other
+/// load of the machine does not count.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// When to end.
+/// End of a run.
 #[derive(Clone, Copy, Debug)]
 pub enum Until {
     /// After so many mutations: every run does the same.
@@ -25,11 +25,11 @@ pub enum Until {
     Passed(Duration),
 }
 
-/// What was tried.
+/// Counts of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tried {
     pub runs: u64,
-    /// How many were accepted: with none, nothing but refusing was tried.
+    /// The number of accepted inputs: without any, only refusals were tried.
     pub accepted: u64,
     /// The most CPU time that one of them took.
     pub slowest: Duration,
@@ -40,7 +40,7 @@ pub struct Tried {
 pub struct Broken {
     pub target: &'static str,
     pub seed: u64,
-    /// Where it came from: a seed, a file, or the number of the mutation.
+    /// Its origin: a seed, a file, or the number of the mutation.
     pub origin: String,
     pub why: String,
     pub input: Vec<u8>,

@@ -215,7 +215,7 @@ pub(super) fn checkpoints() -> Vec<Vec<u8>> {
         stack,
         Weights::builtin().to_bytes(),
     ];
-    // Most of what is tried is about the fields that are counted on.
+    // Most tried inputs are about the fields that matter.
     let patches = (0..8).flat_map(|_| patches());
     whole.into_iter().chain(patches).collect()
 }

@@ -8,26 +8,28 @@ use rolecast_common::wire::RoleDocument;
 use super::clock::Instantaneous;
 use super::host::Host;
 
-/// A dispatcher learns of its claim within this time, or never.
+/// A dispatcher receives the result of its claim within this time, or never.
 const CLAIM_MAX: Instantaneous = 2_000_000_000;
 
-/// What has been seen so far.
+/// Observations so far.
 #[derive(Debug, Default)]
 pub(super) struct Checks {
-    /// Whose commands were taken under each epoch: dispatcher, and its start.
+    /// The sender of the commands that were taken under each epoch: dispatcher, and its
+    /// start.
     senders: BTreeMap<Epoch, (usize, u32)>,
     /// The largest epoch of which each node took a command.
     taken: BTreeMap<usize, Epoch>,
     generation: u64,
-    /// Who led under each epoch.
+    /// The leader under each epoch.
     leaders: BTreeMap<Epoch, (usize, u32)>,
-    /// When the key was harmed last: then a dispatcher that starts anew cannot know of
-    /// epochs that no worker has seen.
+    /// The time of the last damage to the key: then a dispatcher that starts anew cannot
+    /// know of epochs that no worker has seen.
     harmed: Option<Instantaneous>,
 }
 
 impl Checks {
-    /// Checks who acts in a role, and which services may believe that they do.
+    /// Checks the nodes that act in a role, and the services that may believe that they
+    /// do.
     pub(super) fn holders(
         &self,
         at: Instantaneous,
@@ -49,7 +51,7 @@ impl Checks {
         Ok(())
     }
 
-    /// Checks an epoch that a heartbeat tells.
+    /// Checks an epoch that a heartbeat reports.
     pub(super) fn heartbeat(host: &Host, epoch: Epoch) -> Result<(), String> {
         if epoch < host.epoch_told {
             let (node, told) = (&host.node, host.epoch_told);

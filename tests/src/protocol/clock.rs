@@ -5,7 +5,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use rolecast_common::time::{Now, Time, WallTime};
 
-/// How far a clock's rate is from the true one at most. Two of them then differ by
+/// The largest deviation of a clock's rate from the true one. Two of them then differ by
 /// less than the twentieth that leases allow for.
 const DRIFT_MAX: f64 = 0.02;
 pub(super) const WALL_START_MS: u64 = 1_800_000_000_000;
@@ -13,7 +13,7 @@ pub(super) const WALL_START_MS: u64 = 1_800_000_000_000;
 /// A point in true time, in nanoseconds since the start of the simulation.
 pub(super) type Instantaneous = u64;
 
-/// Returns a length as true time is counted.
+/// Returns a length in nanoseconds of true time.
 pub(super) fn nanos(length: Duration) -> Instantaneous {
     u64::try_from(length.as_nanos()).unwrap_or(u64::MAX)
 }
@@ -27,7 +27,7 @@ pub(super) struct Clock {
 
 impl Clock {
     pub(super) fn new(rng: &mut Rng, now: Instantaneous) -> Self {
-        // The extremes are where leases go wrong.
+        // The extremes are where leases fail.
         let rate = match rng.u8(..4) {
             0 => 1.0 - DRIFT_MAX,
             1 => 1.0 + DRIFT_MAX,

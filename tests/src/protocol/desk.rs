@@ -12,15 +12,15 @@ use rolecast_dispatcher::seal::{Key, Seals};
 
 use super::clock::Clock;
 
-/// As in the shell: by then every worker has reported what it has in hand.
+/// Time after which every worker has reported its jobs in hand, as in the shell.
 const WARM_UP: Duration = Duration::from_millis(1300);
-/// After this long without a sign of life a job is delivered again.
+/// Time without a sign of life after which a job is redelivered.
 pub(super) const ACK_WAIT: Duration = Duration::from_secs(15);
-/// A request of the setting up is made again after so long.
+/// Time after which a request of the setup is repeated.
 const SETUP_RETRY: Duration = Duration::from_secs(1);
-/// Who cannot set up by then gives the lease back.
+/// Time limit of the setup, after which the lease is given back.
 const SETUP_LIMIT: Duration = Duration::from_secs(8);
-/// And contends again after so long.
+/// Pause before it contends again.
 const SETUP_PAUSE: Duration = Duration::from_secs(2);
 
 /// Roles, and jobs for some of them.
@@ -37,7 +37,7 @@ roles = ["search-leader"]
 max_attempts = 1000
 "#;
 
-/// Returns what all dispatchers are configured with.
+/// Returns the configuration of all dispatchers.
 pub(super) fn config(backups: u32) -> Config {
     let role = |name: &str, holders: u32, group: &str, from: &str| {
         format!(
@@ -62,7 +62,7 @@ pub(super) struct Desk {
     pub(super) life: u32,
 }
 
-/// What a dispatcher forgets when it is killed.
+/// State that a dispatcher loses when it is killed.
 #[derive(Debug)]
 pub(super) struct Mind {
     pub(super) lease: Lease,
@@ -70,12 +70,12 @@ pub(super) struct Mind {
     pub(super) epoch: Epoch,
     pub(super) seals: Seals,
     stage: Stage,
-    /// Counts the times it led: what is for an earlier time does not arrive.
+    /// Counts the times it led: messages for an earlier time do not arrive.
     pub(super) service: u64,
     start: Start,
 }
 
-/// How far a dispatcher is.
+/// Stage of a dispatcher.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
     StandingBy,
@@ -84,13 +84,13 @@ enum Stage {
         since: Time,
         retry: Time,
     },
-    /// It was told last that it holds the lease until then.
+    /// It was last notified that it holds the lease until then.
     Leading {
         until: Time,
     },
 }
 
-/// What a dispatcher is started with.
+/// Settings of a start of a dispatcher.
 #[derive(Clone, Debug)]
 pub(super) struct Start {
     pub(super) name: String,
@@ -99,12 +99,12 @@ pub(super) struct Start {
     pub(super) seed: u64,
 }
 
-/// What a dispatcher says.
+/// Outputs of a dispatcher.
 #[derive(Debug, Default)]
 pub(super) struct Said {
     pub(super) lease: Vec<lease::Output>,
     pub(super) machine: Vec<Output>,
-    /// It asks for the failed attempts.
+    /// It requests the failed attempts.
     pub(super) sets_up: bool,
 }
 
@@ -179,7 +179,7 @@ impl Mind {
         self.renew(now, said);
     }
 
-    /// Tells the machine that the lease was renewed. After a lapse its pulls are void.
+    /// Notifies the machine that the lease was renewed. After a lapse its pulls are void.
     fn renew(&mut self, now: Now, said: &mut Said) {
         let (Some(until), Stage::Leading { until: told }) = (self.lease.held_until(), self.stage)
         else {
@@ -195,7 +195,7 @@ impl Mind {
         }
     }
 
-    /// Begins anew, as one that only knows the largest epoch.
+    /// Starts anew, as one that only knows the largest epoch.
     fn stand_by(&mut self, now: Now) {
         self.lease.note(self.machine.known_epoch());
         self.machine = new_machine(&self.start, now);
@@ -203,7 +203,8 @@ impl Mind {
         self.service += 1;
     }
 
-    /// The machine leads no more: nodes follow another epoch. The key is still its own.
+    /// Ends the lead of the machine: nodes follow another epoch. The key is still its
+    /// own.
     pub(super) fn step_down(&mut self, now: Now, incarnation: String) {
         let known = self.machine.known_epoch().max(self.epoch);
         self.stand_by(now);
@@ -250,7 +251,7 @@ impl Mind {
         }
     }
 
-    /// Lets the machine handle it, and end its turn.
+    /// Lets the machine handle an input, and end its turn.
     pub(super) fn handle(&mut self, now: Now, input: Input, said: &mut Said) {
         self.machine.handle(now, input, &mut said.machine);
         self.end_turn(now, said);
@@ -259,7 +260,7 @@ impl Mind {
     fn end_turn(&mut self, now: Now, said: &mut Said) {
         self.machine.handle(now, Input::Turn, &mut said.machine);
         if !self.leads() {
-            // What is to be done is for the leader to do.
+            // The outputs are for the leader to carry out.
             said.machine
                 .retain(|output| matches!(output, Output::Event(_)));
         }
@@ -267,7 +268,7 @@ impl Mind {
         self.lease.note(known);
     }
 
-    /// Returns whether its service runs: it hears outcomes and pulls jobs.
+    /// Returns whether its service runs: it receives outcomes and pulls jobs.
     pub(super) fn leads(&self) -> bool {
         matches!(self.stage, Stage::Leading { .. })
     }

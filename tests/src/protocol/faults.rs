@@ -6,22 +6,22 @@ use fastrand::Rng;
 
 use super::network::Place;
 
-/// Until then things go wrong.
+/// End of the faults.
 pub(super) const FAULTS_END: Duration = Duration::from_secs(60);
 
 /// An election takes NATS 4 to 9 s; two in a row take longer.
 const AWAY_MS_MAX: u64 = 15_000;
 
-/// What may go wrong in a run.
+/// Faults that a run may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Faults {
     All,
-    /// Only the bucket of the lease is away now and then, so nobody else may ever
-    /// lead than who led first.
+    /// Only the bucket of the lease is away now and then, so nobody but the first leader
+    /// may ever lead.
     Elections,
 }
 
-/// Something that goes wrong for a while, or that somebody does.
+/// A fault for a while, or an action of a person.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Fault {
     /// SIGSTOP, and SIGCONT later.
@@ -32,21 +32,22 @@ pub(super) enum Fault {
     Leave(usize, Duration),
     /// Messages one way are lost.
     Cut(Place, Place, Duration),
-    /// A node and all dispatchers do not hear each other.
+    /// A node and all dispatchers do not receive each other's messages.
     Isolate(usize, Duration),
     /// A bucket does not answer: its stream has no leader.
     Away(Bucket, Duration),
-    /// Somebody lays hands on the key of the lease.
+    /// Somebody damages the key of the lease.
     Harm(Harm),
     /// An operator gives a role to a node.
     Order(usize, usize),
-    /// The judge wants a role elsewhere.
+    /// The judge requests another holder.
     Move(usize, usize),
     /// An operator drains the first node, or takes it back.
     Drain(bool),
 }
 
-/// What is away: each bucket, and the queue of jobs, is a stream with a leader of its own.
+/// The part that is away: each bucket, and the queue of jobs, is a stream with a leader
+/// of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Bucket {
     Lease,
@@ -55,18 +56,18 @@ pub(super) enum Bucket {
     All,
 }
 
-/// Ways to spoil a key.
+/// Ways to damage a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Harm {
-    /// It is deleted, and the mark of that stays.
+    /// It is deleted, and the marker of the deletion stays.
     Delete,
     /// Nothing is left of it.
     Purge,
-    /// It is given a content that no dispatcher wrote.
+    /// It gets a content that no dispatcher wrote.
     Damage,
 }
 
-/// Returns what goes wrong in a run, by the time.
+/// Returns the faults of a run, by their time.
 pub(super) fn plan(
     rng: &mut Rng,
     world: Faults,
@@ -79,14 +80,14 @@ pub(super) fn plan(
     }
 }
 
-/// Nothing but elections: a bucket is away for up to 15 s, and back for a while.
+/// Returns elections only: a bucket is away for up to 15 s, and back for a while.
 fn plan_elections(rng: &mut Rng) -> Vec<(Duration, Fault)> {
     let mut plan = Vec::new();
     let mut at = Duration::from_secs(8);
     while at < FAULTS_END {
         let length = Duration::from_millis(rng.u64(..AWAY_MS_MAX));
         plan.push((at, Fault::Away(Bucket::Lease, length)));
-        // As long as a holder takes to come back, or much longer.
+        // As long as a holder takes to return, or much longer.
         let pause = [1_500, 5_000][rng.usize(..2)];
         at += length + Duration::from_millis(rng.u64(1_000..pause));
     }

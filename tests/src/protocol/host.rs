@@ -22,15 +22,15 @@ pub(super) struct Host {
     pub(super) clock: Clock,
     /// Counts the starts of the process.
     pub(super) life: u32,
-    /// What is kept over restarts.
+    /// The epoch that is kept over restarts.
     pub(super) epoch_kept: Epoch,
-    /// The largest epoch that a heartbeat of any boot told.
+    /// The largest epoch in a heartbeat of any boot.
     pub(super) epoch_told: Epoch,
     pub(super) hook_limit: Option<Duration>,
     pub(super) service: Service,
-    /// What it told last, in whatever boot.
+    /// Its last heartbeat, of any boot.
     pub(super) last_heartbeat: Option<Heartbeat>,
-    /// How long it stays away when it has left.
+    /// The time that it stays away after it has left.
     pub(super) away: Duration,
 }
 
@@ -40,8 +40,8 @@ pub(super) struct Service {
     /// The roles that it may believe to have.
     pub(super) believes: BTreeSet<Role>,
     hooks: BTreeMap<HookRun, (BTreeSet<Role>, BTreeSet<Role>)>,
-    /// Whether its host was stopped, and no hook has ended that began since: it could
-    /// not be told, so what it believes is nobody's fault.
+    /// Whether its host was stopped, and no hook has ended that began since: it could not
+    /// be notified, so its belief is nobody's fault.
     is_excused: bool,
     /// The hook that ends the excuse.
     telling: Option<HookRun>,
@@ -55,14 +55,15 @@ impl Service {
         self.telling.get_or_insert(run);
     }
 
-    /// Its host is stopped.
+    /// Excuses the service, because its host is stopped.
     pub(super) fn excuse(&mut self) {
         self.is_excused = true;
         self.telling = None;
     }
 
-    /// A hook that fails may have brought what it was to bring. One that was to take
-    /// something and fails is the user's own mistake: nobody can do more.
+    /// Records the end of a hook. One that fails may have brought the roles it was to
+    /// bring. One that was to take something and fails is the user's own mistake: nobody
+    /// can do more.
     pub(super) fn end_hook(&mut self, run: HookRun, has_succeeded: bool) {
         let (old, new) = self.hooks.remove(&run).unwrap_or_default();
         if self.telling == Some(run) {
@@ -116,7 +117,7 @@ impl Host {
         BootId::new(&format!("{}-{}", self.node, self.life)).expect("it is a boot id")
     }
 
-    /// Returns the word that this start of the node may use its name.
+    /// Returns the admission of this start of the node.
     pub(super) fn admission(&self) -> Admission {
         Admission {
             v: VERSION,

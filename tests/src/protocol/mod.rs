@@ -47,24 +47,24 @@ use std::time::Duration;
 pub use faults::Faults;
 use world::World;
 
-/// How soon after the last fault a dispatcher leads, if the former one is dead: a request
-/// that was lost, 0.41 s; the patience that begins then, 1.29 s, and its jitter, 0.1 s,
-/// all on a slow clock; a read and a claim of 40 ms each; and the same again for one that
-/// claimed in vain, 0.1 s.
+/// Time limit until a dispatcher leads after the last fault, if the former one is dead: a
+/// request that was lost, 0.41 s; the patience that begins then, 1.29 s, and its jitter,
+/// 0.1 s, all on a slow clock; a read and a claim of 40 ms each; and the same again for
+/// one that claimed in vain, 0.1 s.
 pub const LEADER_MAX: Duration = Duration::from_millis(2500);
-/// How long after its publication a job that any node may run is recorded, once nothing
-/// goes wrong any more: until a dispatcher leads, [`LEADER_MAX`]; its setting up, a second
-/// if the first request was lost, and its warm-up, 1.3 s; or, if the pulls of a leader that
+/// Time limit from the publication to the record of a job that any node may run, after
+/// the last fault: until a dispatcher leads, [`LEADER_MAX`]; its setup, a second if the
+/// first request was lost, and its warm-up, 1.3 s; or, if the pulls of a leader that
 /// lived through the faults were lost, until they count as lost, 1.5 s and a sweep; and
 /// the run itself, a third of a second.
 pub const FLOW_MAX: Duration = Duration::from_secs(7);
-/// How soon after the last fault all jobs from before are recorded: those for a role need
-/// its holder, [`RECOVERY_MAX`], and those that a dead dispatcher had fetched come again
-/// after 15 s, which is within that.
+/// Time limit until all earlier jobs are recorded after the last fault: those for a role
+/// need its holder, [`RECOVERY_MAX`], and those that a dead dispatcher had fetched are
+/// redelivered after 15 s, which is within that.
 pub const BACKLOG_MAX: Duration = Duration::from_secs(44);
-/// How soon after the last fault all must be well: a new dispatcher's lease, 5 s; the
-/// lease of its predecessor's roles, 10.5 s; a node that failed lately is asked again
-/// after 15 s; two changes of a hook each, in one group.
+/// Time limit until everything is well after the last fault: a new dispatcher's lease, 5
+/// s; the lease of its predecessor's roles, 10.5 s; a node that failed lately is asked
+/// again after 15 s; two changes of a hook each, in one group.
 pub const RECOVERY_MAX: Duration = Duration::from_secs(40);
 
 /// A mistake that is planted.
@@ -78,24 +78,24 @@ pub enum Flaw {
     EarlyPromotion,
     /// A challenger counts time in which the bucket was away as the holder's silence.
     AbsenceCounted,
-    /// A holder whose lease has lapsed asks no more.
+    /// A holder whose lease has lapsed makes no more requests.
     NoReturn,
 }
 
-/// What a run came to.
+/// Results of a run.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Run {
     pub steps: u64,
     /// Changes of roles that were finished.
     pub changes: u64,
     pub job_starts: u64,
-    /// How long after the last fault all was well for good.
+    /// Time after the last fault until everything was well for good.
     pub recovery: Duration,
-    /// How long after the last fault a dispatcher led for good.
+    /// Time after the last fault until a dispatcher led for good.
     pub unled: Duration,
-    /// How long a new job took at most after the last fault.
+    /// Longest time of a new job after the last fault.
     pub flow: Duration,
-    /// How long after the last fault the last job from before it was recorded.
+    /// Time after the last fault until the last earlier job was recorded.
     pub backlog: Duration,
     /// Jobs that were recorded.
     pub recorded: u64,
@@ -115,13 +115,13 @@ impl Run {
     }
 }
 
-/// What was broken, when and by what seed.
+/// A broken rule, with its time and seed.
 #[derive(Clone, Debug)]
 pub struct Violation {
     pub seed: u64,
     pub at: Duration,
     pub text: String,
-    /// The last things that happened.
+    /// The last events.
     pub trace: Vec<String>,
 }
 
@@ -135,7 +135,7 @@ impl fmt::Display for Violation {
     }
 }
 
-/// Runs one seed; one that fails is run again to tell what happened before.
+/// Runs one seed; one that fails is run again to report the events before.
 pub fn run(seed: u64, faults: Faults, flaw: Option<Flaw>) -> Result<Run, Box<Violation>> {
     let result = World::new(seed, faults, flaw, false).run();
     match result {

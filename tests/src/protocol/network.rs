@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
-/// Where a message comes from or goes to.
+/// Source or destination of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Place {
     Node(usize),
@@ -13,7 +13,7 @@ pub(super) enum Place {
     Store,
 }
 
-/// How bad the network is for a whole run.
+/// Quality of the network for a whole run.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Weather {
     drop: f64,
@@ -65,7 +65,7 @@ impl Network {
         self.weather = Weather::FAIR;
     }
 
-    /// Returns after which delays a message arrives: never, once, or more often.
+    /// Returns the delays after which a message arrives: never, once, or more often.
     pub(super) fn delays(&self, rng: &mut Rng, from: Place, to: Place) -> Vec<Duration> {
         let is_lost = self.cuts.contains(&(from, to)) || rng.f64() < self.weather.drop;
         if is_lost {

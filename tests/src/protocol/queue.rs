@@ -19,10 +19,10 @@ use rolecast_dispatcher::machine::{Delivery, History, PULL_BEAT, PULL_EXPIRES, R
 use super::clock::{Instantaneous, WALL_START_MS, nanos};
 use super::desk::ACK_WAIT;
 
-/// As in the shell: the time to acknowledge, for a moment.
+/// The time to acknowledge while it is lowered for a moment, as in the shell.
 const ACK_WAIT_LOWERED: Duration = Duration::from_millis(500);
 
-/// Whose pull it is: a dispatcher, its start, and the time it led.
+/// The owner of a pull: a dispatcher, its start, and the time it led.
 pub(super) type Reader = (usize, u32, u64);
 
 /// A job that is stored.
@@ -32,7 +32,7 @@ struct Stored {
     job: JobId,
     at: Instantaneous,
     delivered: u64,
-    /// When it is delivered again; `None` before the first time.
+    /// The time of its redelivery; `None` before the first delivery.
     due: Option<Instantaneous>,
 }
 
@@ -42,11 +42,11 @@ struct Pull {
     source: Source,
     left: u32,
     expires: Instantaneous,
-    /// When it shows life, unless something is delivered before.
+    /// The time when it shows life, unless something is delivered before.
     beat: Instantaneous,
 }
 
-/// What a pull brings.
+/// The result of a pull.
 #[derive(Clone, Debug)]
 pub(super) enum Pulled {
     Job(Box<Delivery>),
@@ -54,7 +54,7 @@ pub(super) enum Pulled {
     End { source: Source, undelivered: u32 },
 }
 
-/// How a delivery is answered.
+/// The answer to a delivery.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Word {
     Done,
@@ -68,9 +68,9 @@ pub(super) struct Queue {
     pulls: Vec<Pull>,
     last: u64,
     pub(super) away_until: Instantaneous,
-    /// When each job was recorded.
+    /// The time when each job was recorded.
     records: BTreeMap<Sequence, Instantaneous>,
-    /// When each job was published.
+    /// The time when each job was published.
     published: BTreeMap<Sequence, (Instantaneous, Source)>,
     pub(super) histories: BTreeMap<Sequence, History>,
 }
@@ -100,7 +100,7 @@ impl Queue {
         });
     }
 
-    /// Returns what pulls bring by now. Those of readers that are gone are dropped.
+    /// Returns the results of pulls by now. Those of readers that are gone are dropped.
     pub(super) fn deliver(
         &mut self,
         now: Instantaneous,
@@ -147,15 +147,15 @@ impl Queue {
         brought
     }
 
-    /// The queue has another leader, which knows of no pull.
+    /// Gives the queue another leader, which knows of no pull.
     pub(super) fn send_away(&mut self, until: Instantaneous) {
         self.away_until = until.max(self.away_until);
         self.pulls.clear();
     }
 
-    /// Has everything delivered again that nobody showed to be worked on within the last
-    /// moment, as when the time to acknowledge is lowered for a while. What was given back
-    /// with a delay comes early by that, too.
+    /// Redelivers every job that nobody reported as worked on within the last moment, as
+    /// when the time to acknowledge is lowered for a while. This also shortens the delay
+    /// of jobs that were given back with one.
     pub(super) fn recover(&mut self, now: Instantaneous) {
         let lowered = nanos(ACK_WAIT) - nanos(ACK_WAIT_LOWERED);
         for stored in self.jobs.values_mut() {
@@ -200,8 +200,8 @@ impl Queue {
         Recorded::Stored
     }
 
-    /// Returns the longest time that a job of these categories took until it was
-    /// recorded, or has taken by now; time before `from` does not count.
+    /// Returns the longest time until a job of these categories was recorded, or until
+    /// now if it was not; time before `from` does not count.
     pub(super) fn longest(
         &self,
         from: Instantaneous,

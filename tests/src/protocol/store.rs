@@ -16,7 +16,7 @@ use super::queue::Queue;
 pub(super) struct Key<T> {
     /// The newest revision of the bucket.
     last: u64,
-    /// The key's, 0 if nothing is there.
+    /// The revision of the key, 0 if there is no value.
     revision: u64,
     value: Option<T>,
     is_deleted: bool,
@@ -52,13 +52,13 @@ impl<T: Clone> Key<T> {
     }
 }
 
-/// What becomes of a request while its bucket is away.
+/// Fate of a request while its bucket is away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fate {
     /// The bucket is there.
     Answered,
     Lost,
-    /// It takes effect, and nobody learns of it.
+    /// It takes effect, and nobody receives the answer.
     Unanswered,
     /// It arrives when the bucket is back.
     Late(Instantaneous),
@@ -139,7 +139,7 @@ impl Store {
     }
 }
 
-/// Which request it is.
+/// The kind of a request.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Request {
     ReadLease,

@@ -30,7 +30,7 @@ use super::queue::Word;
 use super::store::{Request, Store};
 use super::{BACKLOG_MAX, FLOW_MAX, Flaw, LEADER_MAX, RECOVERY_MAX, Run, Violation};
 
-/// A run goes on for as long after the faults as shows that what is well stays so.
+/// End of a run, long enough after the faults to show that it stays well.
 const END: Duration = Duration::from_secs(105);
 const TRACE_MAX: usize = 400;
 
@@ -55,7 +55,7 @@ enum Letter {
         life: u32,
         batch: u64,
     },
-    /// A dispatcher asks for a heartbeat at once.
+    /// A dispatcher requests a heartbeat at once.
     AskReport,
     Ask {
         from: Asker,
@@ -67,7 +67,7 @@ enum Letter {
     },
 }
 
-/// Who asks the store: a dispatcher, its start, and the time it led.
+/// The sender of a request to the store: a dispatcher, its start, and the time it led.
 #[derive(Clone, Copy, Debug)]
 struct Asker {
     desk: usize,
@@ -75,7 +75,7 @@ struct Asker {
     service: u64,
 }
 
-/// What a dispatcher wants of the store.
+/// A request of a dispatcher to the store.
 #[derive(Clone, Debug)]
 enum Question {
     ReadLease(Time),
@@ -115,7 +115,7 @@ enum Reply {
     None,
 }
 
-/// Something that happens to a process, or in the world.
+/// An event at a process, or in the world.
 #[derive(Clone, Debug)]
 enum Due {
     /// A message leaves its sender; `life` is the sender's.
@@ -145,24 +145,24 @@ enum Due {
     Resume(Place),
     Start(Place),
     Mend(Place, Place),
-    /// A dispatcher that is at work sends a job past its machine.
+    /// An active dispatcher sends a job past its machine.
     Jobs,
     /// A producer publishes a job.
     Publish,
-    /// The queue looks whether something is to be delivered.
+    /// The queue checks whether something is to be delivered.
     Deliver,
-    /// The shell of a dispatcher learned something.
+    /// The shell of a dispatcher received a result.
     Report {
         to: Asker,
         input: Box<machine::Input>,
     },
-    /// Nothing goes wrong from now on.
+    /// The faults end.
     Heal,
 }
 
 impl Due {
-    /// Returns whose doing it is, and of which start: it waits while that one is stopped,
-    /// and is over with it.
+    /// Returns the process of the event, and its start: the event waits while that one is
+    /// stopped, and is dropped with it.
     fn process(&self) -> Option<(Place, u32)> {
         match self {
             Self::Leave { from, life, .. } => Some((*from, *life)),
@@ -196,9 +196,9 @@ pub(super) struct World {
     desks: Vec<Desk>,
     store: Store,
     network: Network,
-    /// What waits for a process that is stopped.
+    /// Events that wait for a stopped process.
     stopped: BTreeMap<Place, VecDeque<Due>>,
-    /// When the next wake of a process is.
+    /// The time of the next wake of a process.
     wakes: BTreeMap<Place, Instantaneous>,
     roles: Vec<(Role, usize)>,
     config: Config,
@@ -327,8 +327,8 @@ impl World {
         Ok(self.run)
     }
 
-    /// Checks that jobs flow: those that nobody holds up but the dispatcher, and that
-    /// none is left of those from before.
+    /// Checks that jobs flow: those that only the dispatcher can delay, and that none is
+    /// left of the earlier ones.
     fn check_flow(&mut self, healed: Instantaneous) -> Result<(), Box<Violation>> {
         let (queue, now) = (&self.store.queue, self.now);
         let last = now - nanos(FLOW_MAX);
@@ -357,7 +357,7 @@ impl World {
         })
     }
 
-    /// Notes when something is not as it should be at last.
+    /// Records the last times at which something was not well.
     fn look(&mut self) {
         let leads = |desk: &Desk| {
             let mind = desk.mind.as_ref();

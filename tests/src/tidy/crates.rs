@@ -9,7 +9,7 @@ const LAYERS: [(&str, u8); 5] = [
     ("rolecast-tests", 3),
 ];
 
-/// Reports each dependency of a Cargo.toml that goes the wrong way, of whatever kind.
+/// Reports each dependency of a Cargo.toml in the wrong direction, of whatever kind.
 pub(super) fn check(text: &str, report: &mut dyn FnMut(usize, String)) {
     let mut section = "";
     let mut package = None;
@@ -39,7 +39,7 @@ pub(super) fn check(text: &str, report: &mut dyn FnMut(usize, String)) {
     }
 }
 
-/// Returns the crate a line names as a dependency, if it does.
+/// Returns the crate that a line names as a dependency, if it does.
 fn dependency<'a>(section: &'a str, line: &'a str) -> Option<&'a str> {
     // Either `[dependencies]` with a line for each, or `[dependencies.name]`.
     if section.ends_with("dependencies") {

@@ -16,10 +16,10 @@ use std::path::{Path, PathBuf};
 
 use source::Source;
 
-/// The most lines a Rust file may have, its unit tests at the end not counted.
+/// The most lines a Rust file may have, without the unit tests at its end.
 pub const OWN_LINES_MAX: usize = 500;
 
-/// Directories that are not ours to judge.
+/// Directories that are not checked.
 const SKIPPED: [&str; 3] = ["target", ".git", ".tools"];
 /// Words that mark work left for later, or a test switched off.
 const UNFINISHED: [&str; 5] = ["TODO", "FIXME", "todo!", "unimplemented!", "#[ignore"];

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::source::Source;
 
-/// Paths and calls that reach out of a computation.
+/// Paths and calls with effects outside of a computation.
 const FORBIDDEN: [&str; 21] = [
     ".await",
     "Instant",
@@ -30,13 +30,13 @@ const FORBIDDEN: [&str; 21] = [
 ];
 /// The modules among them that `use std::{...}` could bring in.
 const STD_MODULES: [&str; 5] = ["env", "net", "fs", "process", "thread"];
-/// What of them is only data.
+/// Items among them that are only data.
 const ALLOWED: [&str; 2] = ["std::process::ExitCode", "async_nats::HeaderMap"];
 
-/// Files of the shell, beside everything in a directory `io`.
+/// Files of the shell, besides everything in a directory `io`.
 const SHELL_FILES: [&str; 2] = ["config.rs", "main.rs"];
 
-/// True unless the file belongs to a shell or to tests.
+/// Returns whether the file belongs neither to a shell nor to tests.
 pub(super) fn is_pure(path: &Path) -> bool {
     let is_in = |name: &str| path.iter().any(|part| part == name);
     let is_test = is_in("tests") || path.ends_with("tests.rs");
@@ -72,7 +72,7 @@ pub(super) fn check(source: &Source<'_>, report: &mut dyn FnMut(usize, String)) 
     }
 }
 
-/// True if the text has the word, and not as a part of a longer one.
+/// Returns whether the text has the word, and not as a part of a longer one.
 fn has_word(text: &str, word: &str) -> bool {
     let is_part = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
     text.match_indices(word).any(|(at, _)| {

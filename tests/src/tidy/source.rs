@@ -6,12 +6,12 @@ pub(super) struct Source<'a> {
     text: &'a str,
 }
 
-/// What a piece of the text is.
+/// The kind of a piece of the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Code,
     Comment,
-    /// A string or character, its quotes included.
+    /// A string or character, with its quotes.
     Literal,
 }
 
@@ -59,7 +59,7 @@ impl<'a> Source<'a> {
     }
 }
 
-/// Returns what the text begins with, and how many bytes of it that is.
+/// Returns the kind of the first piece of the text, and its length in bytes.
 fn piece(text: &str, before: char) -> (Kind, usize) {
     let first = text.chars().next().map_or(0, char::len_utf8);
     if text.starts_with("//") {

@@ -29,7 +29,8 @@ use contender::Contender;
 use report::Report;
 use run::{latency, throughput};
 
-/// Most of a job's cost that is ours is small allocations, which this one is quick at.
+/// The allocator: most of our own cost of a job is small allocations, at which this one
+/// is fast.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -10,7 +10,8 @@ use futures_util::{FutureExt as _, StreamExt as _};
 use super::contender::CATEGORY;
 use super::worker::now_nanos;
 
-/// Publishes awaiting their acknowledgement: what gave the most in research on this plane.
+/// Publishes awaiting their acknowledgement: the fastest number in research for this
+/// benchmark.
 const WINDOW: u64 = 512;
 
 fn payload(len: usize) -> Bytes {

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::contender::Contender;
 use super::run::{Latency, Throughput};
 
-/// All runs, in the order they were made.
+/// All runs, in the order in which they were made.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
     pub(crate) throughput: Vec<(Contender, usize, Throughput)>,

@@ -12,7 +12,7 @@ use super::contender::{Contender, Running, WORKERS};
 use super::publisher;
 use super::worker::{COUNT, REPORT};
 
-/// A run that takes longer than this is stuck.
+/// The time limit of a run; a longer one is stuck.
 const RUN_LIMIT: Duration = Duration::from_secs(120);
 /// Jobs before the measured ones, so that windows are open and caches warm.
 const WARM_UP_JOBS: u64 = 2000;
@@ -35,7 +35,7 @@ pub(crate) struct Latency {
     pub(crate) workers_us: f64,
 }
 
-/// Returns how many jobs a second are published, run and taken off the queue.
+/// Returns the number of jobs a second that are published, run and taken off the queue.
 pub(crate) async fn throughput(
     contender: Contender,
     payload_len: usize,
@@ -60,7 +60,7 @@ pub(crate) async fn throughput(
     })
 }
 
-/// Returns how long jobs take from their submission to their start.
+/// Returns the delays of jobs from their submission to their start.
 pub(crate) async fn latency(
     contender: Contender,
     rate: u64,
@@ -170,7 +170,7 @@ fn cpu_seconds(pid: i32) -> f64 {
     /// The unit of times in /proc, which is fixed for user space.
     const TICKS_PER_SECOND: f64 = 100.0;
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    // The name, in parentheses, may hold anything; the times follow it.
+    // The name, in parentheses, may contain anything; the times follow it.
     let after_name = stat.rsplit(')').next().unwrap_or_default();
     let fields = after_name.split_whitespace().skip(11).take(2);
     let ticks: f64 = fields.filter_map(|field| field.parse::<f64>().ok()).sum();

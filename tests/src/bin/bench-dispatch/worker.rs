@@ -17,9 +17,9 @@ use super::contender::CATEGORY;
 
 /// Jobs a worker may have in hand, the same for both kinds.
 const IN_HAND_MAX: u32 = 800;
-/// On it a worker is asked for the delays it saw.
+/// Subject on which a worker is asked for the delays it measured.
 pub(crate) const REPORT: &str = "bench.report";
-/// On it a worker is asked how many jobs it ran.
+/// Subject on which a worker is asked for the number of jobs it ran.
 pub(crate) const COUNT: &str = "bench.count";
 
 /// Returns the wall clock in nanoseconds: the one clock all processes share.
@@ -30,7 +30,7 @@ pub(crate) fn now_nanos() -> u64 {
     u64::try_from(now.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// Returns how long ago the job was submitted, in microseconds.
+/// Returns the time since the submission of the job, in microseconds.
 fn delay_us(payload: &[u8]) -> u32 {
     let stamp = payload
         .first_chunk::<8>()

@@ -19,12 +19,12 @@ use super::heartbeats::Host;
 
 /// Turns in a simulated second, each of which takes what arrived before it.
 const TURNS: u32 = 40;
-/// How often checkpoints are asked for, as the shell does.
+/// Interval of requests for checkpoints, as in the shell.
 const CHECKPOINTS_EVERY_S: u32 = 300;
 /// A midnight.
 const STARTED_MS: u64 = 1_764_028_800_000;
 
-/// What to simulate.
+/// Settings of the simulation.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Fleet {
     pub(crate) nodes: u32,
@@ -33,7 +33,7 @@ pub(crate) struct Fleet {
     pub(crate) seed: u64,
 }
 
-/// What it cost.
+/// Cost of the simulation.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cost {
     pub(crate) nodes: u32,
@@ -46,17 +46,17 @@ pub(crate) struct Cost {
     pub(crate) resident_mib: f64,
 }
 
-/// CPU time by what it was spent on.
+/// CPU time by purpose.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Spent {
     pub(crate) heartbeats: u64,
-    /// From bytes to heartbeats.
+    /// Time from bytes to heartbeats.
     pub(crate) decoding: Duration,
     /// Handling heartbeats: the figures of nodes, spans of time and forecasts.
     pub(crate) handling: Duration,
     /// Ends of turns: sweeps, the capacity map, checkpoints.
     pub(crate) turns: Duration,
-    /// Bytes that handling heartbeats asked the allocator for.
+    /// Bytes that were allocated for handling heartbeats.
     pub(crate) allocated: u64,
 }
 
@@ -95,7 +95,7 @@ impl Fleet {
     }
 }
 
-/// The machine, the hosts around it, and what the machine spent.
+/// The machine, the hosts around it, and the CPU time of the machine.
 struct World {
     machine: Machine,
     hosts: Vec<Host>,
@@ -191,8 +191,8 @@ impl World {
         self.machine.handle(self.now, input, &mut self.outputs);
     }
 
-    /// Writes the map, which the shell does beside its loop but in the same
-    /// process; what goes to NATS is left out, as is fitting the stack.
+    /// Writes the map, which the shell does beside its loop but in the same process; the
+    /// traffic to NATS is left out, as is fitting the stack.
     fn carry_out(&mut self) {
         for output in self.outputs.drain(..) {
             if let Output::PublishCapacity(map) = output {
@@ -201,7 +201,7 @@ impl World {
         }
     }
 
-    /// Makes sure that it was the real thing that was measured.
+    /// Checks that the real work was measured.
     fn check(&self) -> anyhow::Result<()> {
         let counters = self.machine.status(self.now).counters;
         ensure!(

@@ -16,7 +16,7 @@ const MEMORY: Bytes = Bytes::from_mib(64 * 1024);
 const MEMORY_GIB: f64 = 64.0;
 const NETWORK: f64 = 1.25e9;
 const DISK: f64 = 5e8;
-/// The share of what is used that jobs in hand use.
+/// The share of the use that belongs to jobs in hand.
 const JOBS_SHARE: f64 = 0.2;
 
 /// One host with its worker.
@@ -75,7 +75,7 @@ impl Host {
         &self.beat.node
     }
 
-    /// Returns what the worker sends at a second of a day.
+    /// Returns the heartbeat of the worker at a second of a day.
     pub(crate) fn beat(&mut self, second: f64) -> Vec<u8> {
         let shares = self.usages.each_mut().map(|usage| usage.next(second));
         self.beat.sequence += 1;

@@ -54,7 +54,7 @@ struct Arguments {
 
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
-    // The fleet goes first, lest what others freed counts as its memory.
+    // The fleet is first, so that memory freed by others does not count as its own.
     let plan = Fleet {
         nodes: arguments.nodes,
         warm_up: arguments.warm_up,

@@ -9,11 +9,11 @@ use serde_json::json;
 
 use super::{fleet, series};
 
-/// Why models cost alike.
+/// The reason why the models have the same cost.
 const MODELS_NOTE: &str = "\
 whichever model forecasts, all experts run: each is scored, and the vote is ready";
 
-/// All that was measured.
+/// All measurements.
 #[derive(Debug)]
 pub(crate) struct Report {
     pub(crate) fleet: fleet::Cost,
@@ -119,7 +119,7 @@ impl Report {
         cost.map_or(f64::NAN, |cost| cost.update_us + cost.read_us)
     }
 
-    /// Returns how many cores were busy, had the simulated time passed.
+    /// Returns the number of cores that were busy, had the simulated time passed.
     fn cores(&self, time: Duration) -> f64 {
         time.as_secs_f64() / f64::from(self.fleet.seconds)
     }

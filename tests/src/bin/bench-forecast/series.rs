@@ -20,7 +20,7 @@ const WARM_UP: u64 = 400;
 /// Samples of a round, for each series.
 const ROUND: u64 = 200;
 
-/// What one sample costs with a model, the median of the rounds, in microseconds.
+/// Cost of one sample with a model, the median of the rounds, in microseconds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cost {
     pub(crate) model: Model,
@@ -28,7 +28,7 @@ pub(crate) struct Cost {
     pub(crate) update_us: f64,
     /// Reading the forecasts of all horizons.
     pub(crate) read_us: f64,
-    /// The cheapest and the dearest round, both together.
+    /// The cheapest and the most expensive round, both together.
     pub(crate) least_us: f64,
     pub(crate) most_us: f64,
 }
@@ -38,7 +38,7 @@ pub(crate) struct Cost {
 pub(crate) struct Memory {
     pub(crate) size: usize,
     pub(crate) heap: usize,
-    /// Samples taken while the allocator was watched.
+    /// Samples taken while the allocator was observed.
     pub(crate) samples: u64,
 }
 
@@ -149,8 +149,7 @@ impl Group {
     }
 }
 
-/// Measures the memory of series of the ensemble, and makes sure that samples
-/// need none.
+/// Measures the memory of series of the ensemble, and checks that samples allocate none.
 pub(crate) fn memory(seed: u64) -> anyhow::Result<Memory> {
     let stack = Arc::new(taught(seed));
     let mut group = Group::new(Model::Ensemble, seed, &stack);
@@ -169,7 +168,7 @@ pub(crate) fn memory(seed: u64) -> anyhow::Result<Memory> {
         "{allocated} bytes were allocated for {samples} samples"
     );
     let held = ALLOCATOR.allocated();
-    // What a series holds beside itself is freed with it.
+    // Memory that a series holds beside itself is freed with it.
     let size = size_of::<Forecaster>();
     let own = group.forecasters.capacity() * size;
     drop(std::mem::take(&mut group.forecasters));

@@ -60,7 +60,7 @@ impl Attack {
         }
     }
 
-    /// Returns who it logs in as.
+    /// Returns the user that it logs in as.
     fn login(self) -> &'static str {
         match self {
             Self::ForgingWorker
@@ -74,10 +74,10 @@ impl Attack {
         }
     }
 
-    /// Begins it; it goes on until the process is dropped. `foreign` is the ack subject of
-    /// a message that another application has in hand.
+    /// Begins the attack; it continues until the process is dropped. `foreign` is the ack
+    /// subject of a message that another application has in hand.
     pub(crate) fn begin(self, system: &System, foreign: &str) -> anyhow::Result<Process> {
-        // In a process of its own, so that it does not hold up what measures.
+        // In a process of its own, so that it does not delay the measurement.
         let program = std::env::current_exe()?;
         let url = system.server.url_as(self.login());
         let arguments = ["attack", self.name(), url.as_str(), foreign];
@@ -85,7 +85,7 @@ impl Attack {
         Ok(Process::spawn("attack", directory, &program, arguments))
     }
 
-    /// Does it, for ever.
+    /// Runs the attack without end.
     pub(crate) async fn run(self, url: &str, foreign: String) -> anyhow::Result<()> {
         let client = logins::options(self.login()).connect(url).await?;
         match self {
@@ -109,7 +109,7 @@ fn evil() -> NodeId {
     NodeId::new(EVIL).expect("it is a node's name")
 }
 
-/// Does something at a steady rate, for ever.
+/// A steady rate without end.
 struct Pace {
     ticks: tokio::time::Interval,
     each: u64,
@@ -123,14 +123,14 @@ impl Pace {
         Self { ticks, each }
     }
 
-    /// Waits; returns how many are due.
+    /// Waits; returns how many actions are due.
     async fn next(&mut self) -> u64 {
         self.ticks.tick().await;
         self.each
     }
 }
 
-/// What looks like an assignment of the load's jobs.
+/// Returns an imitation of an assignment of the load's jobs.
 fn assignment(job: u64, epoch: u64, ack: Option<&str>) -> Option<Assignment> {
     let ack = match ack {
         Some(ack) => ack.to_owned(),
@@ -194,8 +194,8 @@ fn packed<M: rolecast_common::wire::Message>(message: &M) -> Bytes {
     encode(Encoding::MessagePack, message).into()
 }
 
-/// Tells of jobs that were never sent to it, wants the answer where it may not publish,
-/// and names messages of others to be acknowledged.
+/// Sends outcomes of jobs that were never sent to it, requests the answer where it may
+/// not publish, and names messages of others to be acknowledged.
 async fn forge(client: Client, foreign: String) -> anyhow::Result<()> {
     let replies = [
         "rolecast.node.evil.confirm.1".to_owned(),
@@ -223,7 +223,7 @@ async fn forge(client: Client, foreign: String) -> anyhow::Result<()> {
     }
 }
 
-/// Tells of ever later epochs.
+/// Reports ever later epochs.
 async fn raise_epochs(client: Client) -> anyhow::Result<()> {
     let mut pace = Pace::new(100);
     let mut sequence = 0;
@@ -240,7 +240,7 @@ async fn raise_epochs(client: Client) -> anyhow::Result<()> {
     }
 }
 
-/// Claims to have every job in hand, those to come included.
+/// Claims to have every job in hand, including future ones.
 async fn hoard(client: Client) -> anyhow::Result<()> {
     let mut pace = Pace::new(100);
     let mut sequence: u64 = 0;
@@ -259,7 +259,7 @@ async fn hoard(client: Client) -> anyhow::Result<()> {
     }
 }
 
-/// Sends heartbeats of many nodes that do not exist and want jobs.
+/// Sends heartbeats of many nodes that do not exist and ask for jobs.
 async fn invent_nodes(client: Client) -> anyhow::Result<()> {
     let mut pace = Pace::new(2_000);
     let mut count: u64 = 0;
@@ -279,7 +279,7 @@ async fn invent_nodes(client: Client) -> anyhow::Result<()> {
     }
 }
 
-/// Submits a job to each of many categories that nobody declared, again and again.
+/// Submits jobs to each of many undeclared categories, repeatedly.
 async fn invent_categories(client: Client) -> anyhow::Result<()> {
     let mut pace = Pace::new(500);
     let mut count: u64 = 0;
@@ -298,7 +298,7 @@ async fn invent_categories(client: Client) -> anyhow::Result<()> {
     }
 }
 
-/// Asks for the status all the time, now and then with an answer that goes elsewhere.
+/// Requests the status without pause, sometimes with an answer that goes elsewhere.
 async fn ask(client: Client) -> anyhow::Result<()> {
     let mut pace = Pace::new(REQUESTS_PER_SECOND);
     let inbox = client.new_inbox();
@@ -322,7 +322,7 @@ async fn ask(client: Client) -> anyhow::Result<()> {
     }
 }
 
-/// Sends outcomes by the thousands, and every other time as many as may be in a batch.
+/// Sends outcomes by the thousands, and every other time as many as a batch may have.
 async fn send_batches(client: Client) -> anyhow::Result<()> {
     let lengths = [BATCH_LEN, OUTCOMES_MAX as u64];
     let batches = (0..10).map(|at| batch(at as u64 * BATCH_LEN, lengths[at % 2], &client));
@@ -358,7 +358,7 @@ fn batch(first: u64, count: u64, client: &Client) -> Bytes {
     }
 }
 
-/// Claims all there is.
+/// Claims the whole capacity.
 async fn claim_all(client: Client) -> anyhow::Result<()> {
     let mut ticks = tokio::time::interval(Duration::from_secs(1));
     let mut sequence = 0;

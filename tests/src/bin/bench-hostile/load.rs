@@ -13,7 +13,7 @@ use rolecast_common::wire::{self, Encoding, Record, RecordStatus};
 
 use super::system::{CATEGORY, System, WORKERS};
 
-/// How long the jobs of the load may take to end, once an attack is over.
+/// Time limit for the jobs of the load to end, once an attack is over.
 const SETTLE_LIMIT: Duration = Duration::from_secs(60);
 const STEP: Duration = Duration::from_micros(500);
 
@@ -22,14 +22,14 @@ pub(crate) struct Load<'a> {
     inbox: String,
     acks: Subscriber,
     records: Subscriber,
-    /// When each job was submitted, and when it was recorded.
+    /// The times at which each job was submitted, and recorded.
     jobs: BTreeMap<String, (Instant, Option<Instant>)>,
     acked: u64,
-    /// Records that are of no job of the load, or not as its workers made them.
+    /// Records of no job of the load, or different from those its workers made.
     forged: u64,
 }
 
-/// How long jobs took, in milliseconds.
+/// Delays of jobs, in milliseconds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Times {
     pub(crate) p50_ms: f64,
@@ -60,7 +60,7 @@ impl<'a> Load<'a> {
         })
     }
 
-    /// Submits jobs at this rate for so long; returns how long they took.
+    /// Submits jobs at this rate for so long; returns their delays.
     pub(crate) async fn run(&mut self, rate: u64, length: Duration) -> anyhow::Result<Times> {
         let start = Instant::now();
         let mut mine = Vec::new();
@@ -72,7 +72,7 @@ impl<'a> Load<'a> {
             self.read();
             tokio::time::sleep(STEP).await;
         }
-        // Those that came last need a moment.
+        // The last jobs need a moment.
         let last = Instant::now();
         while last.elapsed() < Duration::from_secs(2) && self.open(&mine) > 0 {
             self.read();
@@ -81,7 +81,7 @@ impl<'a> Load<'a> {
         let mut delays = Histogram::<u64>::new(3)?;
         for job in &mine {
             let (sent, ended) = self.jobs[job];
-            // What is not recorded yet takes at least until now.
+            // A job without a record takes at least until now.
             let took = ended.unwrap_or_else(Instant::now).duration_since(sent);
             delays.record(u64::try_from(took.as_micros())?)?;
         }
@@ -94,7 +94,7 @@ impl<'a> Load<'a> {
         })
     }
 
-    /// Waits until all jobs are recorded, or for so long.
+    /// Waits until all jobs are recorded, or until the limit.
     pub(crate) async fn settle(mut self) -> anyhow::Result<Counts> {
         let start = Instant::now();
         let all: Vec<String> = self.jobs.keys().cloned().collect();
@@ -140,7 +140,7 @@ impl<'a> Load<'a> {
         }
     }
 
-    /// Notes a record; returns whether it may exist.
+    /// Counts a record; returns whether it may exist.
     fn note(&mut self, record: &Record) -> bool {
         let job: &JobId = &record.job;
         let Some((_, ended)) = self.jobs.get_mut(job.as_str()) else {

@@ -29,8 +29,8 @@ use attack::Attack;
 use report::Row;
 use system::System;
 
-/// How long an attack goes on before it is measured: what was new to the dispatcher at
-/// its begin is known by then.
+/// The time that an attack lasts before it is measured: by then the dispatcher knows
+/// everything that was new to it at the beginning.
 const SETTLE: Duration = Duration::from_secs(5);
 
 /// Measures what one hostile party does to everybody else.

@@ -89,7 +89,7 @@ impl System {
         jetstream::new(self.client.clone())
     }
 
-    /// Returns how much memory the dispatcher has used at most, in MiB.
+    /// Returns the peak memory of the dispatcher, in MiB.
     pub(crate) fn dispatcher_rss_mib(&self) -> f64 {
         let pid = self.dispatcher.borrow().pid();
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
@@ -103,7 +103,7 @@ impl System {
     }
 
     /// Lets another application's consumer have a message in hand; returns its ack
-    /// subject, which anybody who hears the delivery knows.
+    /// subject, which anybody who receives the delivery knows.
     pub(crate) async fn hold_foreign_message(&self) -> anyhow::Result<String> {
         let jetstream = self.jetstream();
         let config = stream::Config {

@@ -18,12 +18,12 @@ const ROUND: usize = 100_000;
 /// Times that each node's figures change in a round.
 const UPDATES: usize = 4;
 
-/// A board in the midst of its work.
+/// A board during its work.
 pub(crate) struct Measured {
     board: Board,
     hosts: Vec<Host>,
     classes: Vec<ClassIndex>,
-    /// Where the jobs of each category are.
+    /// Nodes of the jobs of each category.
     in_hand: Vec<Vec<Slot>>,
     rng: Rng,
     second: u32,
@@ -84,8 +84,8 @@ impl Measured {
         Ok(())
     }
 
-    /// Returns the CPU time of one decision, in nanoseconds: the choice, and the
-    /// changes of the board as the job is sent and as another one ends.
+    /// Returns the CPU time of one decision, in nanoseconds: the choice, and the changes
+    /// of the board as the job is sent and as another one ends.
     pub(crate) fn decide(&mut self, mix: Mix) -> anyhow::Result<f64> {
         let categories = mix.draw(ROUND, &mut self.rng);
         let allocated = ALLOCATOR.total_allocated();
@@ -104,7 +104,8 @@ impl Measured {
         Ok(spent.as_secs_f64() * 1e9 / ROUND as f64)
     }
 
-    /// Places a job and lets another of its category end; returns how many it placed.
+    /// Places a job and lets another of its category end; returns the number of placed
+    /// jobs.
     fn place(&mut self, category: CategoryIndex) -> usize {
         let Some(slot) = self.board.best(self.classes[category]) else {
             return 0;
@@ -116,8 +117,8 @@ impl Measured {
         1
     }
 
-    /// Returns the CPU time of new figures of a node, in nanoseconds, each class'
-    /// index included.
+    /// Returns the CPU time of new figures of a node, in nanoseconds, including each
+    /// class' index.
     pub(crate) fn update(&mut self) -> f64 {
         let mut spent = 0.0;
         for _ in 0..UPDATES {

@@ -24,22 +24,22 @@ const DECISIONS_PER_NODE: usize = 2;
 /// A midnight.
 const STARTED_MS: u64 = 1_764_028_800_000;
 
-/// What some seconds cost, in nanoseconds of CPU time.
+/// Cost of some seconds, in nanoseconds of CPU time.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cost {
     pub(crate) decision: f64,
     pub(crate) heartbeat: f64,
 }
 
-/// What a decision asks the allocator for.
+/// Allocations of a decision.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Allocated {
-    /// How many of its three steps do: the choice, sending, and completing.
+    /// Allocations of its three steps: the choice, sending, and completing.
     pub(crate) steps: [f64; 3],
     pub(crate) bytes: f64,
 }
 
-/// A fleet in the midst of its work.
+/// A fleet during its work.
 pub(crate) struct Measured {
     fleet: Fleet,
     hosts: Vec<Host>,
@@ -90,7 +90,7 @@ impl Measured {
         Ok(())
     }
 
-    /// Lets seconds pass in which no jobs come.
+    /// Lets seconds pass in which no jobs arrive.
     pub(crate) fn warm_up(&mut self, seconds: u32) -> anyhow::Result<()> {
         for _ in 0..seconds {
             self.hear()?;
@@ -113,8 +113,7 @@ impl Measured {
         Ok(cost)
     }
 
-    /// Takes a heartbeat of each node and brings the index up to date; returns
-    /// the time for each.
+    /// Takes a heartbeat of each node and updates the index; returns the time for each.
     fn hear(&mut self) -> anyhow::Result<f64> {
         self.second += 1;
         for host in &mut self.hosts {
@@ -139,7 +138,7 @@ impl Measured {
     fn decide(&mut self) -> anyhow::Result<f64> {
         let count = self.hosts.len() * DECISIONS_PER_NODE;
         let categories = Mix::Even.draw(count, &mut self.rng);
-        // What `refresh` changed is another's cost.
+        // Changes by `refresh` belong to another cost.
         for category in 0..KINDS.len() {
             std::hint::black_box(self.choose(category));
         }
@@ -159,7 +158,7 @@ impl Measured {
         Ok(spent.as_secs_f64() * 1e9 / count as f64)
     }
 
-    /// Returns what decisions ask the allocator for.
+    /// Returns the allocations of decisions.
     pub(crate) fn allocated(&mut self) -> anyhow::Result<Allocated> {
         let count = self.hosts.len() * DECISIONS_PER_NODE;
         let mut allocated = Allocated::default();
@@ -207,7 +206,7 @@ impl Measured {
         job
     }
 
-    /// Puts a job in the place of a random one of its category, which it returns.
+    /// Replaces a random job of its category by a job, and returns the replaced one.
     fn replace(&mut self, category: CategoryIndex, job: (Slot, Sequence)) -> (Slot, Sequence) {
         let jobs = &mut self.in_hand[category];
         let place = self.rng.usize(..jobs.len());

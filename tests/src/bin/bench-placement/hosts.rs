@@ -15,9 +15,9 @@ use rolecast_dispatcher::category::{Backoff, Policy, Profile};
 use rolecast_dispatcher::placement::{Patience, Weights};
 use rolecast_tests::usage::Usage;
 
-/// Slots a core: more than it can have use of, so that the cost decides.
+/// Slots a core: more than it can use, so that the cost decides.
 const SLOTS_PER_CORE: u32 = 64;
-/// The share of what is used on a node that jobs use.
+/// The share of the use on a node that belongs to jobs.
 const JOBS_SHARE: f64 = 0.3;
 /// Jobs that a node has in hand on average.
 const JOBS_PER_NODE: f64 = 1.6;
@@ -37,7 +37,7 @@ pub(crate) struct Kind {
     disk: f64,
     network: f64,
     pub(crate) role: Option<&'static str>,
-    /// Of all work.
+    /// Its share of all work.
     share: f64,
 }
 
@@ -120,7 +120,7 @@ impl Kind {
         })
     }
 
-    /// Returns how many of its jobs are in hand on so many nodes.
+    /// Returns the number of its jobs in hand on so many nodes.
     pub(crate) fn in_hand(&self, nodes: u32) -> u64 {
         let of = |kind: &Kind| kind.share / kind.cores;
         let part = of(self) / KINDS.iter().map(of).sum::<f64>();
@@ -150,17 +150,17 @@ impl Kind {
     }
 }
 
-/// Which categories jobs have that are placed one after the other.
+/// The categories of jobs that are placed one after the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mix {
     /// As they arrive: nearly all are of the shortest.
     Arriving,
-    /// As many of each: the index of each has changed more when it is asked.
+    /// As many of each: the index of each has changed more when it is read.
     Even,
 }
 
 impl Mix {
-    /// Draws the places of categories.
+    /// Draws the indexes of categories.
     pub(crate) fn draw(self, count: usize, rng: &mut Rng) -> Vec<usize> {
         let weight = |kind: &Kind| match self {
             Mix::Arriving => kind.share / kind.mean_s,
@@ -179,7 +179,7 @@ impl Mix {
     }
 }
 
-/// One node, and how others use it.
+/// One node, with the use by others.
 #[derive(Debug)]
 pub(crate) struct Host {
     pub(crate) beat: Heartbeat,

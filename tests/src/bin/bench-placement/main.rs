@@ -52,7 +52,7 @@ struct Arguments {
     seed: u64,
 }
 
-/// All that is measured on fleets of one size.
+/// All measurements on fleets of one size.
 struct Group {
     board: board::Measured,
     ahead: fleet::Measured,

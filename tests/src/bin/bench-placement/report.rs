@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::fleet::{Allocated, Cost};
 
-/// All that was measured on fleets of one size, in nanoseconds, round by round.
+/// All measurements on fleets of one size, in nanoseconds, round by round.
 #[derive(Debug)]
 pub(crate) struct Size {
     nodes: u32,
@@ -33,7 +33,7 @@ impl Size {
         }
     }
 
-    /// Returns what is shown of it, each with its name, round by round.
+    /// Returns its figures, each with its name, round by round.
     fn figures(&self) -> [(&'static str, Vec<f64>); 7] {
         let of = |costs: &[Cost], figure: fn(&Cost) -> f64| costs.iter().map(figure).collect();
         [

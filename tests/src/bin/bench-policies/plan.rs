@@ -1,11 +1,11 @@
 //! Plan of the comparison: its scenarios, loads and policies.
 
-/// Ours, with forecasts and all.
+/// Our policy, with forecasts.
 pub(crate) const OURS: &str = "rolecast";
-/// Ours without forecasts.
+/// Our policy without forecasts.
 pub(crate) const LAST: &str = "rolecast-last";
 pub(crate) const NO_FEEDBACK: &str = "rolecast-no-feedback";
-/// The strongest simple policy, that we must never lose to.
+/// The strongest simple policy, which ours must never lose to.
 pub(crate) const SIMPLE: &str = "least-in-flight-weighted+memory";
 pub(crate) const ORACLE: &str = "oracle";
 
@@ -13,8 +13,8 @@ pub(crate) const FAIR: &str = "fair";
 pub(crate) const PRIORITY: &str = "priority";
 const BOTH: &[&str] = &[FAIR, PRIORITY];
 
-/// What each of the field's ways does at its best, in `mixed`: pushing by count,
-/// by probes and by latency, and pulling by slots and by the host's own CPU.
+/// The best policy of each of the field's ways, in `mixed`: pushing by count, by probes
+/// and by latency, and pulling by slots and by the host's own CPU.
 const PEERS: &[&str] = &[
     SIMPLE,
     "prequal+memory",
@@ -26,19 +26,19 @@ const PEERS: &[&str] = &[
     ORACLE,
 ];
 
-/// The loads of `mixed`, at which we are compared with all others. The last is
-/// the scenario `overload`.
+/// The loads of `mixed`, at which our policy is compared with all others. The last is the
+/// scenario `overload`.
 pub(crate) const MIXED_LOADS: &[f64] = &[0.5, 0.7, 0.85, 0.95, OVERLOAD];
 pub(crate) const OVERLOAD: f64 = 1.05;
-/// The loads of `compact`, where forecasts are to pay.
+/// The loads of `compact`, where forecasts should help.
 pub(crate) const COMPACT_LOADS: &[f64] = &[0.5, 0.6, 0.7];
 const LOADS: &[f64] = &[0.7, 0.85];
-/// The load of what is run once only.
+/// The load of scenarios that are run once only.
 const LOAD: &[f64] = &[0.7];
 /// The load of `fresh` and `stale`, for the interval between them.
 const STALE_LOAD: &[f64] = &[0.75];
 
-/// Scenarios in which nothing can be foreseen, or all that is foreseen is wrong.
+/// Scenarios in which nothing can be foreseen, or all forecasts are wrong.
 pub(crate) const UNFORESEEN: &[&str] = &["bursty", "compact-rnd", "shifted"];
 const FORESEEN: &[&str] = &[
     "calm",
@@ -61,12 +61,12 @@ const VARIANTS: &[&str] = &[
     "wrong-capacity",
 ];
 
-/// A scenario and how it is run.
+/// A scenario and the settings of its runs.
 #[derive(Clone, Debug)]
 pub(crate) struct Comparison {
     /// A file in `tests/scenarios`.
     pub(crate) scenario: &'static str,
-    /// None: those of the scenario.
+    /// Empty for those of the scenario.
     pub(crate) loads: Vec<f64>,
     pub(crate) sharings: &'static [&'static str],
     pub(crate) policies: Vec<&'static str>,
@@ -77,9 +77,9 @@ pub(crate) struct Comparison {
 /// Times instead of the scenario's, in seconds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Times {
-    /// Before jobs arrive; a day of the scenarios is 1800.
+    /// Time before jobs arrive; a day of the scenarios is 1800.
     pub(crate) history: u32,
-    /// While they do.
+    /// Time while they arrive.
     pub(crate) length: u32,
 }
 
@@ -136,7 +136,7 @@ pub(crate) fn full(seeds: u32) -> Vec<Comparison> {
     plan.extend(FORESEEN.iter().map(|scenario| once(scenario, LOAD)));
     plan.push(once("mixed", STALE_LOAD));
     plan.extend(VARIANTS.iter().map(|scenario| once(scenario, &[])));
-    // Ten hosts are soon done, and differ much from seed to seed.
+    // Ten hosts are simulated fast, and differ much from seed to seed.
     plan.push(Comparison {
         seeds: 2 * seeds,
         ..once("small", &[])

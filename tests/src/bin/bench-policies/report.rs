@@ -102,7 +102,7 @@ fn losses_table(summary: &Summary) -> Table {
     align(table)
 }
 
-/// Marks a policy that is compared with nobody in the cell.
+/// Marks a policy that is not compared with others in the cell.
 fn mark(summary: &Summary, cell: Cell<'_>, policy: &str) -> &'static str {
     if summary.losses(cell, policy).is_sound() {
         ""

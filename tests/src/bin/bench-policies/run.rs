@@ -16,7 +16,7 @@ use super::plan::{Comparison, Times};
 /// One world under one policy.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Run {
-    /// The file that it is of.
+    /// The file of the scenario.
     #[serde(skip)]
     pub(crate) scenario: String,
     pub(crate) policy: String,
@@ -26,8 +26,8 @@ pub(crate) struct Run {
     pub(crate) gm99: Option<f64>,
     pub(crate) gm999: Option<f64>,
     pub(crate) misses: Option<f64>,
-    /// Executions killed for want of memory, jobs killed for good, and jobs that
-    /// had not completed when the run ended.
+    /// Executions killed for lack of memory, jobs killed for good, and jobs that had not
+    /// completed when the run ended.
     pub(crate) kills: u64,
     pub(crate) failures: u64,
     pub(crate) unfinished: u64,
@@ -45,7 +45,7 @@ struct Document {
     cells: Vec<Run>,
 }
 
-/// The program, and a place for scenarios with other times.
+/// The program, and a directory for scenarios with other times.
 #[derive(Debug)]
 pub(crate) struct Simulator {
     program: PathBuf,
@@ -53,13 +53,13 @@ pub(crate) struct Simulator {
 }
 
 impl Simulator {
-    /// Takes the program that lies beside this one.
+    /// Takes the program in the directory of this one.
     pub(crate) fn new() -> anyhow::Result<Self> {
         let program = std::env::current_exe()?.with_file_name("rolecast");
         ensure!(program.is_file(), "build {} first", program.display());
         let directory = TempDir::new()?;
         fs::create_dir(directory.path().join("scenarios"))?;
-        // A scenario names recordings relative to where it is.
+        // A scenario names recordings relative to its directory.
         let fixtures = repository().join("tests/fixtures");
         symlink(fixtures, directory.path().join("fixtures"))?;
         Ok(Self { program, directory })

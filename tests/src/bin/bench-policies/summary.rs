@@ -12,11 +12,11 @@ use super::run::Run;
 /// Loads at which pulling is compared; above them everything waits.
 const PULL_LOADS: &[f64] = &[0.5, 0.7, 0.85];
 
-/// A policy that completed fewer jobs has other tails than one that did the work,
-/// so nobody is compared with it: this share of all jobs may be missing.
+/// The share of all jobs that may be missing. A policy that completed fewer jobs has
+/// other tails than one that did the work, so it is not compared with others.
 const MISSING_MAX: f64 = 0.001;
 
-/// What became of the jobs of a policy in a cell, over all seeds.
+/// Losses of a policy in a cell, over all seeds.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Losses {
     pub(crate) jobs: u64,
@@ -26,7 +26,7 @@ pub(crate) struct Losses {
 }
 
 impl Losses {
-    /// Returns whether as good as all jobs were completed.
+    /// Returns whether nearly all jobs were completed.
     pub(crate) fn is_sound(&self) -> bool {
         (self.failures + self.unfinished) as f64 <= MISSING_MAX * self.jobs as f64
     }
@@ -40,7 +40,7 @@ pub(crate) struct Cell<'a> {
     pub(crate) load: f64,
 }
 
-/// All runs, and what they say.
+/// All runs, and their summary.
 #[derive(Clone, Debug)]
 pub(crate) struct Summary {
     pub(crate) runs: Vec<Run>,
@@ -99,19 +99,19 @@ impl Summary {
         mean(self.of(cell, policy).filter_map(|run| run.misses))
     }
 
-    /// Returns ours over another policy's.
+    /// Returns the ratio of ours to another policy's.
     pub(crate) fn ratio(&self, cell: Cell<'_>, policy: &str) -> Option<f64> {
         Some(self.gm99(cell, OURS)? / self.gm99(cell, policy)?)
     }
 
-    /// Returns ours over the oracle's, if that completed its jobs.
+    /// Returns the ratio of ours to the oracle's, if that completed its jobs.
     fn to_oracle(&self, cell: Cell<'_>) -> Option<f64> {
         let is_sound = self.losses(cell, ORACLE).is_sound();
         is_sound.then(|| self.ratio(cell, ORACLE))?
     }
 
-    /// Returns ours over the best of the policies that `is_peer` chooses and that
-    /// completed their jobs.
+    /// Returns the ratio of ours to the best of the policies that `is_peer` chooses and
+    /// that completed their jobs.
     fn to_best(&self, cell: Cell<'_>, is_peer: fn(&str) -> bool) -> Option<f64> {
         let peers = self.policies(cell).into_iter().filter(|name| is_peer(name));
         let peers = peers.filter(|peer| self.losses(cell, peer).is_sound());
@@ -119,7 +119,7 @@ impl Summary {
         Some(self.gm99(cell, OURS)? / best.min_by(f64::total_cmp)?)
     }
 
-    /// Returns the largest ratio to the strongest simple policy, and where it is.
+    /// Returns the largest ratio to the strongest simple policy, with its cell.
     fn worst(&self) -> Option<(f64, Cell<'_>)> {
         let cells = self.cells().into_iter();
         let ratios = cells.filter_map(|cell| Some((self.ratio(cell, SIMPLE)?, cell)));
@@ -151,9 +151,9 @@ impl Summary {
         )
     }
 
-    /// Returns how much of the way from the strongest simple policy to the
-    /// oracle ours goes, in logarithms of the 99.9 % slow-down. There is no way
-    /// to an oracle that lost jobs or is no better.
+    /// Returns the part of the distance from the strongest simple policy to the oracle
+    /// that ours covers, in logarithms of the 99.9 % slow-down. There is no distance to
+    /// an oracle that lost jobs or is no better.
     fn gap_closed(&self, cell: Cell<'_>) -> Option<f64> {
         let simple = self.gm999(cell, SIMPLE)?;
         let ours = self.gm999(cell, OURS)?;
@@ -168,7 +168,7 @@ impl Summary {
         mean(ours.filter_map(|run| Some(run.kinds.get("api")?.misses)))
     }
 
-    /// Returns what feedback makes of slow-downs that no metric shows.
+    /// Returns the effect of feedback on slow-downs that no metric shows.
     fn hidden(&self) -> Option<f64> {
         let cells = self.cells().into_iter();
         let cells = cells.filter(|cell| cell.scenario == "hidden");
@@ -184,7 +184,7 @@ impl Summary {
         ratios.max_by(f64::total_cmp)
     }
 
-    /// Writes the figures for programs.
+    /// Returns the figures for programs.
     pub(crate) fn json(&self) -> Value {
         let by_load = |of: &dyn Fn(f64) -> Value| {
             let loads = MIXED_LOADS.iter().map(|load| (load.to_string(), of(*load)));
@@ -224,7 +224,7 @@ impl std::fmt::Display for Cell<'_> {
     }
 }
 
-/// Whether a policy is neither ours nor knows the future.
+/// Returns whether a policy is neither ours nor knows the future.
 pub(crate) fn is_reactive(policy: &str) -> bool {
     policy != ORACLE && !policy.starts_with(OURS)
 }

@@ -42,8 +42,8 @@ use world::{Outcome, Rule, Truth, run};
 
 /// Bad seconds that one change costs.
 const COSTS_S: [f64; 3] = [2.5, 10.0, 40.0];
-/// Seconds before anything is counted: forecasts have begun by then, and the judge
-/// has seen some thirty episodes.
+/// Seconds before anything is counted: forecasts have begun by then, and the judge has
+/// seen some thirty episodes.
 const WARM_UP_S: usize = 3600;
 
 /// Compares rules that move a role away from bottlenecks.
@@ -69,8 +69,7 @@ struct Arguments {
     quick: bool,
 }
 
-/// One kind of world, and how it and the judge differ from what they take each
-/// other to be.
+/// One kind of world, with its true properties and the handicap of the judge.
 #[derive(Clone, Copy, Debug)]
 struct Cell {
     name: &'static str,
@@ -79,7 +78,7 @@ struct Cell {
     handicap: Handicap,
 }
 
-/// What came of a cell under each rule.
+/// Results of a cell under each rule.
 #[derive(Clone, Debug, Default)]
 struct Measured {
     off: Vec<Outcome>,
@@ -179,7 +178,7 @@ fn misjudged() -> Vec<Cell> {
     ]
 }
 
-/// Runs all worlds on all cores; which core runs one changes nothing.
+/// Runs all worlds on all cores; the result does not depend on the cores.
 fn measure(cells: &[Cell], arguments: &Arguments) -> anyhow::Result<Vec<Measured>> {
     let seeds = usize::try_from(arguments.seeds)?;
     let count = cells.len() * seeds;

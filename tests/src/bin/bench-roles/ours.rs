@@ -14,11 +14,11 @@ use rolecast_dispatcher::roles::judge::{Change, Judge, Purpose, Reading, Setting
 use super::trace::{NODES, STEPS};
 use super::world::{Beat, DUTY, Rule};
 
-/// What each node has, in cores.
+/// Capacity of each node, in cores.
 const CORES: f64 = 8.0;
 /// A midnight.
 const STARTED_MS: u64 = 1_764_028_800_000;
-/// How forecasts are made where the config says nothing else.
+/// Forecast settings of a default config.
 const FORECAST: forecast::Params = forecast::Params {
     mode: ForecastMode::On,
     model: Model::Ensemble,
@@ -26,15 +26,15 @@ const FORECAST: forecast::Params = forecast::Params {
     quantile: Quantile::P90,
 };
 const SOON: Duration = Duration::from_secs(10);
-/// What a careful owner of an expensive role would write: it comes home late, and may
+/// Settings of a careful owner of an expensive role: its failback is late, and it may
 /// move more often than the default allows.
 const TERM: Duration = Duration::from_secs(3600);
 const CHANGES_PER_HOUR: u32 = 12;
 
-/// What the judge is told wrongly, or not at all.
+/// Wrong or missing inputs of the judge.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Handicap {
-    /// What it takes a change to cost, over the truth.
+    /// Assumed cost of a change, over the true one.
     pub(crate) cost: f64,
     pub(crate) has_pressure: bool,
     pub(crate) has_slow_down: bool,
@@ -55,7 +55,7 @@ pub(crate) struct Ours {
     handicap: Handicap,
     horizon: Duration,
     length: Duration,
-    /// What was asked for last.
+    /// The last requested change.
     asked: Option<Change>,
     pub(crate) restored: u32,
     pub(crate) alerts: u32,

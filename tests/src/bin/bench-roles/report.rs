@@ -8,7 +8,7 @@ use super::trace::Kind;
 use super::world::Outcome;
 use super::{Cell, Measured, takeover};
 
-/// A cell and what came of it.
+/// A cell and its results.
 type Row<'a> = (&'a Cell, &'a Measured);
 
 pub(crate) fn print(cells: &[Cell], measured: &[Measured], kills: u32) -> anyhow::Result<()> {
@@ -93,13 +93,13 @@ fn per_hour(figure: fn(&Outcome) -> f64, outcomes: &[Outcome]) -> f64 {
     outcomes.iter().map(figure).sum::<f64>() / hours
 }
 
-/// Returns how many times more it was here than there; `None` if both were nothing.
+/// Returns the ratio of here to there; `None` if both were zero.
 fn ratio(figure: fn(&Outcome) -> f64, here: &[Outcome], there: &[Outcome]) -> Option<f64> {
     let (here, there) = (per_hour(figure, here), per_hour(figure, there));
     (there > 0.0).then_some(here / there)
 }
 
-/// Returns the largest over the cells in which a move can help for long.
+/// Returns the largest value over the cells in which a move can help for long.
 fn worst(rows: &[Row<'_>], figure: impl Fn(&Measured) -> Option<f64>) -> Option<f64> {
     let kinds = [Kind::Mixed, Kind::Long];
     let rows = rows.iter().filter(|(cell, _)| kinds.contains(&cell.kind));

@@ -43,20 +43,20 @@ impl Rule for Naive {
     fn changed(&mut self, _step: usize) {}
 }
 
-/// Knows how long each bottleneck lasts, and how the other nodes will be until it is
+/// Knows how long each bottleneck lasts, and the load of the other nodes until it is
 /// over: once the role's operations miss, moves it if that spares more than a change
-/// costs until then. It looks no further, as a rule that learned all there is to learn
-/// could not either. It needs no evidence: it acts when the first quarter of a second
-/// in which operations miss is over.
+/// costs until then. It looks no further, because a rule that learned everything possible
+/// could not either. It needs no evidence: it acts when the first quarter of a second in
+/// which operations miss is over.
 pub(crate) struct Clairvoyant {
     missed: Vec<[f64; NODES]>,
     cost_s: f64,
-    /// Whether it sees bottlenecks come: those of the next two seconds too.
+    /// Whether it foresees bottlenecks: those of the next two seconds too.
     is_early: bool,
 }
 
 impl Clairvoyant {
-    /// A bottleneck is over when the role has been well for so many seconds.
+    /// Seconds without misses after which a bottleneck is over.
     const CALM_S: usize = 3;
 
     pub(crate) fn new(trace: &Trace, truth: Truth, is_early: bool) -> Self {
@@ -97,12 +97,12 @@ impl Rule for Clairvoyant {
     fn changed(&mut self, _step: usize) {}
 }
 
-/// Follows the best plan there is, by dynamic programming over every second and
-/// holder: no rule can do better, and none that does not know when and where the
-/// next bottlenecks come can do as well. It supposes that jobs are where they will
-/// be once shed; what they are until then is not in the plan.
+/// Follows the best possible plan, by dynamic programming over every second and holder:
+/// no rule can do better, and none that does not know the times and nodes of the next
+/// bottlenecks can do as well. It assumes that jobs are where they will be once shed;
+/// their state until then is not in the plan.
 pub(crate) struct Planned {
-    /// Where to be next, by second and holder.
+    /// The next holder, by second and holder.
     plan: Vec<[u8; NODES]>,
 }
 
@@ -133,7 +133,7 @@ impl Rule for Planned {
     fn hear(&mut self, _step: usize, _node: usize, _beat: &Beat) {}
 
     fn decide(&mut self, step: usize, holder: usize) -> usize {
-        // The plan of a second is for its end: what is decided takes effect then.
+        // The plan of a second is for its end: a decision takes effect then.
         let plan = self.plan.get(step / STEPS + 1);
         plan.map_or(holder, |plan| usize::from(plan[holder]))
     }
@@ -151,7 +151,7 @@ fn by_step(trace: &Trace, truth: Truth) -> Vec<[f64; NODES]> {
     steps.map(|step| missed(step, truth)).collect()
 }
 
-/// Returns the bad seconds of one second on each node, would it hold the role.
+/// Returns the bad seconds of one second on each node, if it held the role.
 fn missed(steps: &[[f32; NODES]], truth: Truth) -> [f64; NODES] {
     std::array::from_fn(|node| {
         let each = steps.iter().map(|demand| {

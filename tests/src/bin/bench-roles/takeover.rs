@@ -22,11 +22,11 @@ usage_scope = \"process\"
 command = [\"true\"]
 ";
 
-/// Between two jobs that are submitted.
+/// Time between two submitted jobs.
 const PACE: Duration = Duration::from_millis(250);
 
-/// Kills so many dispatchers, one after the other, and prints how long it took;
-/// returns the median and the largest time in seconds.
+/// Kills so many dispatchers, one after the other, and prints the times; returns the
+/// median and the largest time in seconds.
 pub(crate) fn seconds(kills: u32) -> anyhow::Result<Value> {
     if kills == 0 {
         return Ok(Value::Null);
@@ -54,11 +54,11 @@ fn spread(times: impl Iterator<Item = Duration>) -> (f64, f64, f64) {
     (times[0], times[times.len() / 2], times[times.len() - 1])
 }
 
-/// What one kill came to.
+/// Result of one kill.
 struct Taken {
-    /// From the kill until the first of the jobs was done.
+    /// Time from the kill until the first of the jobs was done.
     first: Duration,
-    /// How long the slowest of them took.
+    /// Time of the slowest of them.
     slowest: Duration,
 }
 

@@ -6,14 +6,13 @@ use fastrand::Rng;
 pub(crate) const STEPS: usize = 4;
 /// Nodes that may hold the role.
 pub(crate) const NODES: usize = 5;
-/// How fast the base wanders, in seconds, and how far.
+/// Time constant of the drift of the base, in seconds, and its size.
 const WANDER_S: f64 = 20.0;
 const WANDER: f64 = 0.03;
-/// How much the lengths of bottlenecks of one kind differ: the deviation of
-/// their logarithm.
+/// Spread of the lengths of bottlenecks of one kind: the deviation of their logarithm.
 const LENGTH_SPREAD: f64 = 0.25;
 
-/// Which bottlenecks there are.
+/// Kinds of bottlenecks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// About 5 s, thirty times an hour on each node.

@@ -12,33 +12,33 @@ use fastrand::Rng;
 
 use super::trace::{NODES, STEPS, Trace, normal};
 
-/// How long a step is.
+/// Length of a step.
 const STEP_S: f64 = 1.0 / STEPS as f64;
-/// What the role takes of its holder.
+/// Share of its holder that the role takes.
 pub(crate) const DUTY: f64 = 0.3;
-/// Jobs for each node on average, and how full they may make one.
+/// Jobs for each node on average, and the load up to which they may fill one.
 const JOBS: f64 = 0.2;
 const JOBS_UNTIL: f64 = 0.85;
-/// How fast jobs drain and fill, in seconds.
+/// Time constants of jobs that drain and fill, in seconds.
 const DRAIN_S: f64 = 3.0;
 const FILL_S: f64 = 1.0;
 /// The memory of pressure (`avg10`), and of measured run times.
 const PRESSURE_S: f64 = 10.0;
 const SLOW_S: f64 = 5.0;
-/// A heartbeat is sent at once if what others use moved by so much (as workers do).
+/// The change of others' use at which a heartbeat is sent at once (as workers do).
 const MOVED: f64 = 0.1;
-/// How far a heartbeat's figure is from the truth.
+/// The error of a heartbeat's figure.
 const NOISE: f64 = 0.02;
-/// How far below the load at which half of the operations miss the limit is.
+/// The distance of the limit below the load at which half of the operations miss.
 const LIMIT_BELOW: f64 = 0.1;
 /// The share of operations that miss while a moved role warms up.
 const WARMING: f64 = 0.5;
 
-/// What the world does not tell.
+/// Properties of the world that no rule knows.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Truth {
-    /// The load at which half of the operations miss, and how much load varies
-    /// within a second.
+    /// The load at which half of the operations miss, and the variation of load within a
+    /// second.
     pub(crate) half: f64,
     pub(crate) spread: f64,
     /// Bad seconds that a change costs.
@@ -46,8 +46,8 @@ pub(crate) struct Truth {
 }
 
 impl Truth {
-    /// Returns the share of the role's operations that miss; below its limit a
-    /// holder is not bad.
+    /// Returns the share of the role's operations that miss; below its limit a holder is
+    /// not bad.
     pub(crate) fn missed(self, load: f64) -> f64 {
         if load < self.half - LIMIT_BELOW {
             return 0.0;
@@ -59,12 +59,12 @@ impl Truth {
     }
 }
 
-/// Returns what jobs a node has where so much of it is used otherwise.
+/// Returns the load by jobs of a node with so much other use.
 pub(crate) fn jobs_beside(own: f64) -> f64 {
     (JOBS_UNTIL - own).clamp(0.0, JOBS)
 }
 
-/// What a heartbeat tells, as shares of the node's CPU.
+/// The contents of a heartbeat, as shares of the node's CPU.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Beat {
     pub(crate) used: f64,
@@ -75,7 +75,7 @@ pub(crate) struct Beat {
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Host {
-    /// What it was last heard to use without jobs.
+    /// Its last reported use without jobs.
     seen: f64,
     jobs: f64,
     used_sum: f64,
@@ -90,14 +90,14 @@ struct Host {
 pub(crate) trait Rule {
     /// Takes a heartbeat in this second.
     fn hear(&mut self, step: usize, node: usize, beat: &Beat);
-    /// Returns where the role should be; asked after heartbeats, unless a change
-    /// is under way.
+    /// Returns the node that should hold the role; called after heartbeats, unless a
+    /// change is under way.
     fn decide(&mut self, step: usize, holder: usize) -> usize;
-    /// Takes that a change is over.
+    /// Receives the end of a change.
     fn changed(&mut self, step: usize);
 }
 
-/// What came of it.
+/// Results of a run.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Outcome {
     pub(crate) hours: f64,
@@ -105,7 +105,7 @@ pub(crate) struct Outcome {
     pub(crate) changes: f64,
 }
 
-/// Runs the role under a rule; what happens in the first seconds does not count.
+/// Runs the role under a rule; the first seconds do not count.
 pub(crate) fn run(
     trace: &Trace,
     truth: Truth,
@@ -141,14 +141,14 @@ struct World {
     hosts: [Host; NODES],
     rng: Rng,
     holder: usize,
-    /// Steps until the role is somewhere, and until it is warm.
+    /// Steps until the role has a holder, and until it is warm.
     stalled: usize,
     warming: usize,
 }
 
 impl World {
-    /// Goes on by one step, and returns the share of the role's operations that
-    /// missed in it.
+    /// Advances by one step, and returns the share of the role's operations that missed
+    /// in it.
     fn step(&mut self, demand: &[f32; NODES], truth: Truth) -> f64 {
         let rooms = self.hosts.map(|host| (JOBS_UNTIL - host.seen).max(0.0));
         let fill = (JOBS * NODES as f64 / rooms.iter().sum::<f64>().max(1e-9)).min(1.0);
@@ -172,8 +172,8 @@ impl World {
         missed
     }
 
-    /// Sends the heartbeats that are due and asks the rule; returns whether a
-    /// change began.
+    /// Sends the heartbeats that are due and asks the rule; returns whether a change
+    /// began.
     fn talk(&mut self, step: usize, truth: Truth, rule: &mut dyn Rule) -> bool {
         if self.stalled > 0 {
             self.stalled -= 1;
@@ -214,7 +214,7 @@ impl Host {
         self.jobs_sum += self.jobs * served;
         let stalled = 1.0 - served + 0.1 * asked.min(1.0).powi(2);
         self.pressure += (stalled.min(1.0) - self.pressure) * (STEP_S / PRESSURE_S);
-        // Run times are told by jobs; without any the last figure fades.
+        // Run times are reported by jobs; without any the last figure fades.
         let slow_down = if self.jobs > 0.02 {
             asked.max(1.0) * (1.0 + 0.15 * asked.min(1.0).powi(2)) / 1.03
         } else {
@@ -223,7 +223,7 @@ impl Host {
         self.slow_down += (slow_down - self.slow_down) * (STEP_S / SLOW_S);
     }
 
-    /// Returns whether what others use moved so much that it is told at once.
+    /// Returns whether others' use changed so much that it is reported at once.
     fn has_moved(&self) -> bool {
         let own = (self.used_sum - self.jobs_sum) / self.since_beat as f64;
         (own - self.seen).abs() > MOVED

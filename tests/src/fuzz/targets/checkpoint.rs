@@ -17,12 +17,13 @@ use rolecast_dispatcher::forecast::{
     Ahead, Forecaster, Model, NodeForecast, Params, Quantile, Quantiles, Stack,
 };
 
-/// What comes before the states of a node: a step, and when it was heard last.
+/// Length of the header before the states of a node: a step, and the time of its last
+/// heartbeat.
 const NODE_HEADER_LEN: usize = 12;
 /// A state's header: format, kind, and as its last four bytes the length.
 const STATE_HEADER_LEN: usize = 10;
 const SUM_LEN: usize = 8;
-/// Heartbeats that come after a checkpoint was read: some spans of each length.
+/// Heartbeats that arrive after a checkpoint was read: some spans of each length.
 const HEARTBEATS: u64 = 40;
 
 pub(in super::super) const PARAMS: Params = Params {
@@ -36,7 +37,7 @@ pub(in super::super) fn node() -> NodeId {
     NodeId::new("n1").expect("it is a node's name")
 }
 
-/// Takes note of a heartbeat so many seconds after `start`.
+/// Observes a heartbeat so many seconds after `start`.
 pub(in super::super) fn observe(forecast: &mut NodeForecast, start: WallTime, second: u64) {
     let capacity = Resources {
         cpu: Cores::clamped(4.0),
@@ -54,16 +55,16 @@ pub(in super::super) fn observe(forecast: &mut NodeForecast, start: WallTime, se
     forecast.observe(&node(), at, used, capacity);
 }
 
-/// What an input begins with that has patches: behind it where, how long, and what.
+/// Beginning of an input with patches; after it the position, the length, and the bytes.
 const PATCHES: &[u8] = b"patch";
 const PATCH_LEN: usize = 2 + 1 + 8;
-/// Where fields of a forecaster lie that are counted on: the number, the head of the
+/// Positions of the fields of a forecaster that matter: the number, the head of the
 /// history and its count, the profile's bins, and the known origins with their head.
 const FIELDS: [usize; 7] = [11, 531, 533, 1162, 1178, 2210, 2218];
 const MINUTE: Duration = Duration::from_secs(60);
 const CAPACITY: f64 = 100.0;
 
-/// The state that patches are for.
+/// The state that patches are applied to.
 static STATE: LazyLock<Vec<u8>> = LazyLock::new(|| {
     let mut forecaster = Forecaster::new(Model::Ensemble, MINUTE, CAPACITY);
     for number in 1..=80u8 {
@@ -135,7 +136,7 @@ fn check_patched(patches: &[u8]) -> bool {
     true
 }
 
-/// Makes the checksums of all states right.
+/// Corrects the checksums of all states.
 fn seal(mut states: &mut [u8]) {
     while let Some((header, _)) = states.split_first_chunk::<STATE_HEADER_LEN>() {
         let [.., a, b, c, d] = *header;

@@ -15,7 +15,7 @@ use rolecast_dispatcher::lease;
 use super::super::machine::{Worker, World};
 use super::assert_token;
 
-/// Reads a message in either encoding; if it can be read, it is the same when it was
+/// Reads a message in either encoding; if it can be read, it is the same after it was
 /// written and read again.
 fn read<M: Message + PartialEq + Debug>(input: &[u8]) -> Option<M> {
     // No map of MessagePack begins with a brace.
@@ -31,7 +31,7 @@ fn read<M: Message + PartialEq + Debug>(input: &[u8]) -> Option<M> {
         Ok(&message),
         "it is another one after it was written"
     );
-    // A float may come back as its neighbour.
+    // A float may be read as its neighbour.
     let written = encode(Encoding::Json, &message);
     let again = decode::<M>(Encoding::Json, &written);
     assert!(again.is_ok(), "it cannot be read as JSON: {again:?}");
@@ -85,8 +85,8 @@ pub(in super::super) fn outcome(input: &[u8]) -> bool {
     true
 }
 
-/// Reads what is said about roles and names: assignments, admissions, orders, the
-/// document of all roles, the record in the key of the lease, and requests for the status.
+/// Reads messages about roles and names: assignments, admissions, orders, the document of
+/// all roles, the record in the key of the lease, and requests for the status.
 pub(in super::super) fn roles(input: &[u8]) -> bool {
     let mut is_read = false;
     if let Some(assignment) = read::<RoleAssignment>(input) {

@@ -13,7 +13,7 @@ use rolecast_common::time::{WallTime, parse_duration};
 use super::assert_token;
 use super::messages::assert_assignment;
 
-/// Reads a text as each subject that comes from outside, and as the body of a request.
+/// Reads a text as each subject of messages from outside, and as the body of a request.
 pub(in super::super) fn subjects(input: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(input) else {
         return false;

@@ -36,7 +36,7 @@ pub(in super::super) fn scenario(input: &[u8]) -> bool {
     is_read
 }
 
-/// A text is refused for something, and in a line that it has.
+/// Checks that a refused text has a mistake, in a line that exists.
 fn check(text: &str, mistakes: &Mistakes) {
     let lines = text.bytes().filter(|byte| *byte == b'\n').count() + 1;
     assert!(!mistakes.0.is_empty());

@@ -17,7 +17,7 @@ use super::super::host::category;
 use super::super::store::Fate;
 use super::{Asker, Due, Flaw, Letter, Place, Question, Reply, World};
 
-/// Where the sequences of jobs begin that are sent past the machine.
+/// First sequence of the jobs that are sent past the machine.
 const STRAY_SEQUENCES: u64 = 1_000_000;
 
 impl World {
@@ -91,7 +91,7 @@ impl World {
         }
     }
 
-    /// Returns which start of a process this is; 0 if it is down.
+    /// Returns the number of the present start of a process; 0 if it is down.
     pub(super) fn life(&self, at: Place) -> u32 {
         if !self.is_up(at) {
             return 0;
@@ -116,8 +116,9 @@ impl World {
         }
         match (to, letter) {
             (Place::Store, Letter::Ask { from, question }) => self.answer(from, question),
-            // Nothing on a connection outlives it for long: what a worker that was killed
-            // had sent does not come when its successor is heard already.
+            // Nothing on a connection outlives it for long: messages of a killed worker
+            // do not arrive
+            // after those of its successor.
             (Place::Dispatcher(_), Letter::Heartbeat(heartbeat)) if self.is_past(&heartbeat) => {
                 Ok(())
             }
@@ -143,7 +144,7 @@ impl World {
                     outcomes: claims.collect(),
                 };
                 self.tell_desk(index, |mind, now, said| {
-                    // One that stands by does not listen to outcomes.
+                    // A standby does not listen to outcomes.
                     if mind.leads() {
                         mind.handle(now, input, said);
                     }
@@ -181,7 +182,7 @@ impl World {
         newest.any(|newest| newest.boot != heartbeat.boot)
     }
 
-    /// A dispatcher learns what the store answered to it.
+    /// Delivers the store's answer to a dispatcher.
     fn reply(&mut self, to: Asker, reply: Reply) -> Result<(), String> {
         let Some(asker) = self.asker(to.desk) else {
             return Ok(());
@@ -210,7 +211,7 @@ impl World {
                 Reply::Recorded(sequence, result) => Input::Recorded { sequence, result },
                 Reply::None => return,
             };
-            // What is for a time that is over does not arrive.
+            // An input for a time that is over does not arrive.
             if is_current {
                 mind.handle(now, input, said);
             }
@@ -325,15 +326,15 @@ impl World {
         }
         self.wake(at)?;
         if let Place::Node(index) = at {
-            // Its name is its own: here no two workers have one.
+            // The name is its own: here no two workers have one name.
             let admission = self.hosts[index].admission();
             self.tell_node(index, agent::Input::Admission(admission), None)?;
         }
         Ok(())
     }
 
-    /// Lets whoever believes to be at work send jobs for roles, to anybody: agents
-    /// must know for themselves.
+    /// Lets every dispatcher that believes to be active send jobs for roles, to any node:
+    /// agents must refuse them by themselves.
     fn send_jobs(&mut self) {
         for index in 0..self.desks.len() {
             let desk = &self.desks[index];
@@ -345,7 +346,7 @@ impl World {
                 continue;
             }
             self.job_number += 1;
-            // None that the queue holds.
+            // A number that the queue does not hold.
             let number = STRAY_SEQUENCES + self.job_number;
             let ack = format!("$JS.ACK.S.c.1.{number}.1.1.1");
             let ack = Ack::parse(&ack).expect("it is an ack subject");
@@ -371,7 +372,7 @@ impl World {
         }
     }
 
-    /// The flaw that promotes early: the manager hears what nobody said.
+    /// The flaw that promotes early: the manager receives a forged confirmation.
     pub(super) fn forge(&self, said: &Said) -> Option<Heard> {
         if self.flaw != Some(Flaw::EarlyPromotion) {
             return None;

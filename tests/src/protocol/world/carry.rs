@@ -16,7 +16,7 @@ use super::super::network::Place;
 use super::{Asker, Due, Faults, Flaw, Letter, Question, World};
 
 impl World {
-    /// Sends a message when its sender gets to it: it may be stopped or killed before.
+    /// Sends a message when its sender is ready: it may be stopped or killed before.
     pub(super) fn post(&mut self, from: Place, to: Place, letter: Letter) {
         let delay = Duration::from_micros(self.rng.u64(..500));
         let life = match from {
@@ -45,8 +45,8 @@ impl World {
         self.after(last, Due::Arrive { to, letter });
     }
 
-    /// Tells an agent something and carries out what it says; `command` is whose
-    /// command it is.
+    /// Gives an agent an input and carries out its outputs; `command` is the sender of
+    /// the command.
     pub(super) fn tell_node(
         &mut self,
         index: usize,
@@ -132,7 +132,7 @@ impl World {
                     self.post(Place::Node(index), Place::Dispatcher(desk), letter);
                 }
             }
-            // Here no two workers have one name, and jobs are for those who hold roles.
+            // Here no two workers have one name, and jobs are for those that hold roles.
             Output::Listen => {}
             Output::Exit | Output::Fail(_) => {
                 host.agent = None;
@@ -196,7 +196,7 @@ impl World {
         }
     }
 
-    /// Tells a dispatcher something and carries out what it says.
+    /// Gives a dispatcher an input and carries out its outputs.
     pub(super) fn tell_desk(
         &mut self,
         index: usize,
@@ -270,7 +270,7 @@ impl World {
         self.post(Place::Dispatcher(desk), Place::Store, letter);
     }
 
-    /// Returns as whom a dispatcher asks; `None` if it is down.
+    /// Returns the identity of a dispatcher in requests; `None` if it is down.
     pub(super) fn asker(&self, desk: usize) -> Option<Asker> {
         let life = self.desks[desk].life;
         let service = self.desks[desk].mind.as_ref()?.service;
@@ -287,7 +287,7 @@ impl World {
         until.is_some_and(|until| until <= desk.clock.now(self.now).time)
     }
 
-    /// The flaws of workers: what they take is made to look as they like it.
+    /// The flaws of workers: assignments are changed so that they are accepted.
     pub(super) fn tamper(&self, index: usize, mut assignment: RoleAssignment) -> RoleAssignment {
         let Some(newest) = &self.hosts[index].last_heartbeat else {
             return assignment;

@@ -16,7 +16,7 @@ use super::super::network::Place;
 use super::super::queue::{Pulled, Reader, Word};
 use super::{Asker, Desk, Due, Letter, Mind, Question, Reply, World};
 
-/// How long a request may take before the shell gives it up.
+/// Time limit of a request in the shell.
 const GIVEN_UP: Duration = Duration::from_secs(2);
 
 impl World {
@@ -28,7 +28,7 @@ impl World {
         self.store.queue.publish(self.now, source);
     }
 
-    /// Sends what pulls bring by now.
+    /// Sends the results of pulls by now.
     pub(super) fn deliver(&mut self) {
         let desks = &self.desks;
         let is_there = |reader: &Reader| {
@@ -61,7 +61,7 @@ impl World {
         }
     }
 
-    /// Carries out what the machine of a dispatcher says. While it is not sure to hold
+    /// Carries out the outputs of a dispatcher's machine. While it is not sure to hold
     /// the lease nothing leaves it.
     pub(super) fn carry_out_machine(
         &mut self,
@@ -181,7 +181,7 @@ impl World {
         }
     }
 
-    /// The shell stores the letter and the record, or gives up.
+    /// Stores the letter and the record as the shell does, or gives up.
     fn bury(&mut self, index: usize, sequence: Sequence, is_held: bool) -> Result<(), String> {
         let is_done = is_held && self.now >= self.store.queue.away_until;
         if is_done {
@@ -193,7 +193,7 @@ impl World {
         Ok(())
     }
 
-    /// Tells a machine something that its shell learned, unless it has ended by then.
+    /// Sends a machine a result of its shell later, unless it has ended by then.
     fn tell_later(&mut self, index: usize, delay: Duration, input: Input) {
         let Some(to) = self.asker(index) else {
             return;
@@ -231,7 +231,8 @@ impl World {
         }
     }
 
-    /// A worker's outcomes go to whoever serves; the server tells if nobody does.
+    /// Sends a worker's outcomes to the active dispatcher; the server reports if there is
+    /// none.
     pub(super) fn send_outcomes(&mut self, node: usize, batch: u64, outcomes: &OutcomeBatch) {
         let life = self.hosts[node].life;
         let serves = |desk: &Desk| desk.mind.as_ref().is_some_and(Mind::leads);
@@ -262,7 +263,7 @@ impl World {
         self.post(Place::Dispatcher(index), Place::Node(node), letter);
     }
 
-    /// The server answers in the place of a node that does not listen.
+    /// Answers as the server does for a node that does not listen.
     pub(super) fn bounce(&mut self, node: usize, sender: (usize, u32), offer: &agent::Offer) {
         let (desk, life) = sender;
         if self.desks[desk].life != life {

@@ -86,7 +86,7 @@ impl World {
         Ok(())
     }
 
-    /// Gives an order to every dispatcher; who is not at work refuses it.
+    /// Gives an order to every dispatcher; one that does not lead refuses it.
     fn order(&mut self, order: &Order) -> Result<(), String> {
         for index in 0..self.desks.len() {
             let order = order.clone();
@@ -122,7 +122,7 @@ impl World {
         Ok(())
     }
 
-    /// Tells a dispatcher something that no message carries.
+    /// Gives a dispatcher an input that no message carries.
     fn input(&mut self, index: usize, input: roles::Input) -> Result<(), String> {
         let at = Place::Dispatcher(index);
         if !self.is_up(at) || self.stopped.contains_key(&at) {
