@@ -29,8 +29,9 @@ fn the_trace_of_a_real_host_is_judged() {
             let value = |name: &str| score[name].as_f64().unwrap();
             let found = format!("{series} {horizon}: {score}");
             assert!(value("rmae") > 0.3 && value("rmae") < 1.5, "{found}");
-            // Ten minutes teach little about a minute ahead: there p90 is worse than
-            // the naive forecast's, by 1.52 when this was written.
+            // Ten minutes teach little about a minute ahead: there p90 is worse than the
+            // naive
+            // forecast's, by a factor of 1.52 when this was written.
             let most = if horizon == "60" { 1.8 } else { 1.1 };
             assert!(value("rpin90") > 0.2 && value("rpin90") < most, "{found}");
             assert!(value("cov90") > 0.6, "{found}");
@@ -107,8 +108,9 @@ fn a_gap_and_missing_samples_are_not_scored() {
         "--model",
         "naive",
     ]);
-    // 400 rows less one, forecast from row 199 on. Of these 200 forecasts the one
-    // of the last row has no end, and two met nothing that was measured.
+    // 400 rows less one, forecast from row 199 on. Of these 200 forecasts the one of the
+    // last
+    // row has no end, and two have no measured value.
     assert_eq!(report["series"]["cpu"]["1"]["count"], 197);
 }
 
@@ -156,8 +158,8 @@ fn what_cannot_be_judged_is_said_with_a_remedy() {
     assert!(output.contains("seasonal-naive, "), "{output}");
 }
 
-/// Returns samples that wander, with a wave of an hour, well above zero: nothing
-/// uses less than nothing, so forecasts stop there.
+/// Returns samples that wander, with a wave of an hour, well above zero: no use is below
+/// zero, so forecasts stop there.
 fn walk(rows: usize) -> Vec<Option<f64>> {
     let mut rng = Rng::with_seed(1);
     let mut level = 50.0;
@@ -182,7 +184,7 @@ fn write(directory: &Directory, name: &str, samples: &[Option<f64>]) -> String {
     directory.write(name, &table(samples))
 }
 
-/// Runs the command and returns all it wrote, and its exit code.
+/// Runs the command and returns its whole output, and its exit code.
 fn run(arguments: &[&str]) -> (String, i32) {
     let output = Command::new(program("rolecast"))
         .arg("backtest")
@@ -201,7 +203,7 @@ fn judge(arguments: &[&str]) -> Value {
     serde_json::from_str(&text).unwrap()
 }
 
-/// Returns p50, p90 and the peak's p90 as they were written, by origin and horizon.
+/// Returns p50, p90 and the peak's p90 as printed, by origin and horizon.
 fn forecasts(directory: &Directory, path: &str, model: Model) -> BTreeMap<(u64, u64), [String; 3]> {
     let dump = directory.path().join("dump.csv");
     let name = dump.display().to_string();

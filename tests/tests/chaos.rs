@@ -9,7 +9,7 @@ use rolecast_tests::chaos::{Row, Settings, Verdict, rows, run};
 
 /// The same moments each time; `make chaos CHAOS_FLAGS="--seed 2"` tries others.
 const SEED: u64 = 1;
-/// Elections take up to 9 s; three times that, on a machine that is busy.
+/// Elections take up to 9 s; three times that, for a busy machine.
 const STALL_MAX_S: f64 = 27.0;
 
 async fn verdict(name: &str) -> Verdict {

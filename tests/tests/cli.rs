@@ -136,7 +136,7 @@ async fn a_number_is_an_id_and_one_behind_a_sign_a_sequence() {
 #[tokio::test]
 async fn a_job_that_only_the_stream_holds_waits() {
     let cluster = Cluster::start(DISPATCHER, &[("n1", WORKER)]).await;
-    // More than a dispatcher fetches ahead of nodes that can run none of them.
+    // More than a dispatcher fetches ahead of nodes, of which none can run these jobs.
     cluster
         .submit_many("nowhere", 300, |i| (format!("job-{i}"), "x".into()))
         .await;
@@ -187,7 +187,7 @@ async fn orders_that_change_nothing_are_answered_at_once() {
 #[tokio::test]
 async fn dead_letters_are_counted_in_the_stream_and_large_ones_tell_why() {
     let mut cluster = Cluster::start(DISPATCHER, &[("n1", WORKER)]).await;
-    // As large as the server takes: the letter has no room for what went wrong.
+    // As large as the server takes: the letter has no room for the reason.
     let frame = "NATS/1.0\r\nNats-Msg-Id: large\r\n\r\n".len();
     cluster
         .submit("poison", "large", vec![b'x'; 1024 * 1024 - frame])
@@ -207,7 +207,7 @@ async fn dead_letters_are_counted_in_the_stream_and_large_ones_tell_why() {
     let counted = "poison: 1 dead letter; see rolecast dead ls --category poison";
     let (output, _) = cluster.rolecast(&["status"]).await;
     assert!(output.contains(counted), "{output}");
-    // A dispatcher that has buried none counts it all the same.
+    // A dispatcher that has dead-lettered none counts it all the same.
     cluster.restart_dispatcher();
     wait_until("the next dispatcher counts it", LIMIT, async || {
         let (output, code) = cluster.rolecast(&["status"]).await;

@@ -15,7 +15,7 @@ use rolecast_tests::server;
 /// The service that runs the command `rolecast`, and has no config.
 const COMMAND: &str = "rolecast";
 
-/// A service of the compose file, as far as it is read here.
+/// A service of the compose file, with the parts that are read here.
 #[derive(Debug, Default)]
 struct Service {
     command: Vec<String>,

@@ -32,7 +32,7 @@ async fn a_job_runs_as_its_user_and_sees_no_login() {
     let mut cluster = Cluster::on(Server::start().await, "[categories.look]\n").await;
     cluster.add_worker("n1", &worker);
     if !is_root() {
-        // Who may not change users says so at its start.
+        // A worker that may not change users reports that at its start.
         wait_until("the worker ends", LIMIT, async || {
             cluster.worker("n1").exit_status().is_some()
         })
@@ -56,11 +56,11 @@ async fn a_job_runs_as_its_user_and_sees_no_login() {
 #[tokio::test]
 async fn a_worker_whose_jobs_could_read_its_login_does_not_start() {
     if !is_root() {
-        // Nobody else may run jobs as another user.
+        // No other user may run jobs as another user.
         return;
     }
     let server = Server::start().await;
-    // Every user may go where tests keep their files; this file is the question.
+    // Every user may enter the directory of tests; access to this file is tested.
     let directory = tempfile::Builder::new()
         .prefix("login")
         .tempdir_in("/tmp")
@@ -172,7 +172,7 @@ async fn what_a_job_wrote_reaches_a_file_whole_and_a_terminal_without_its_contro
     }
 }
 
-/// Runs a command whose stdout is a terminal, and returns what the terminal got.
+/// Runs a command whose stdout is a terminal, and returns the terminal's input.
 fn on_terminal(mut command: Command) -> Vec<u8> {
     let pty = nix::pty::openpty(None, None).expect("a test may have a terminal");
     let mut child = command
@@ -181,12 +181,12 @@ fn on_terminal(mut command: Command) -> Vec<u8> {
         .stderr(Stdio::piped())
         .spawn()
         .expect("rolecast was built");
-    // The command holds the terminal too, and is asked for no more.
+    // The command holds the terminal too, and is not needed any more.
     drop(command);
     let mut shown = Vec::new();
     let mut buffer = [0; 4096];
     let mut master = fs::File::from(pty.master);
-    // A terminal that nobody holds any more is an error to read.
+    // A read of a terminal that nobody holds any more is an error.
     while let Ok(count @ 1..) = master.read(&mut buffer) {
         shown.extend_from_slice(&buffer[..count]);
     }

@@ -87,7 +87,7 @@ async fn what_is_learned_of_jobs_is_shown_beside_what_is_declared() {
     assert!(output.contains("from 40 jobs"), "{output}");
     let status = cluster.status().await.unwrap();
     let profile = &status.categories[0].profile;
-    // Ten executions' worth of the declared 10 s, and forty of some milliseconds.
+    // The weight of ten executions of the declared 10 s, and forty of some milliseconds.
     let learned = &profile.learned;
     assert_eq!(profile.duration_s, 10.0);
     assert!((2.0..3.0).contains(&learned.duration_s), "{learned:?}");
@@ -151,7 +151,7 @@ async fn what_is_recorded_is_run_again_under_other_policies() {
     let job = |i| (format!("job-{i}"), "hello".into());
     cluster.submit_many("echo", 30, job).await;
     cluster.wait_no_jobs(LIMIT).await;
-    // Decisions are written down a little later than jobs are sent.
+    // Decisions are recorded a little later than jobs are sent.
     let output = wait_for("ten decisions are written down", LIMIT, async || {
         let (output, code) = cluster.rolecast(&again).await;
         (code == 0).then_some(output)

@@ -154,7 +154,7 @@ async fn a_frozen_worker_that_comes_back_late_changes_nothing() {
     for record in before {
         assert_eq!(record.node, NodeId::new("n2").ok());
     }
-    // The node is as good as new.
+    // The node works as before.
     cluster.worker("n2").kill();
     cluster.wait_health("n2", NodeHealth::Gone).await;
     cluster.submit("wait", "afterwards", "0").await;
@@ -162,7 +162,8 @@ async fn a_frozen_worker_that_comes_back_late_changes_nothing() {
     assert_eq!(record.node, NodeId::new("n1").ok());
 }
 
-/// Returns how many jobs the next heartbeat lists: those whose outcome is not confirmed.
+/// Returns the number of jobs in the next heartbeat: those whose outcome is not
+/// confirmed.
 async fn in_hand(beats: &mut Subscriber) -> usize {
     let beat = tokio::time::timeout(LIMIT, beats.next()).await;
     let beat = beat

@@ -54,8 +54,7 @@ async fn bucket(cluster: &Cluster, name: &str) -> Store {
     bucket.expect("the dispatcher made the bucket")
 }
 
-/// Waits until there are forecasts of n1, and returns how many minutes and
-/// seconds they rest on.
+/// Waits until there are forecasts of n1, and returns them.
 async fn wait_forecast(cluster: &Cluster) -> ForecastView {
     wait_for("node n1 is forecast", LIMIT, async || {
         let view: ForecastView = ask(cluster, API_FORECAST, "n1", Encoding::Json).await;
@@ -68,7 +67,7 @@ async fn wait_forecast(cluster: &Cluster) -> ForecastView {
     .await
 }
 
-/// Returns how many one-step forecasts of CPU were scored.
+/// Returns the number of one-step forecasts of CPU that were scored.
 fn scored(view: &ForecastView) -> u64 {
     view.resources["cpu"].accuracy[0].scored
 }
@@ -144,7 +143,7 @@ async fn a_restart_keeps_the_forecasts_and_drops_a_damaged_one() {
 
     cluster.restart_dispatcher();
     cluster.wait_ready(&["n1", "n2"]).await;
-    // It knows at its first heartbeat what takes seconds to learn.
+    // It knows at its first heartbeat the state that takes seconds to learn.
     let view = wait_forecast(&cluster).await;
     assert!(scored(&view) >= 5, "{view:?}");
     let fresh: ForecastView = ask(&cluster, API_FORECAST, "n2", Encoding::Json).await;

@@ -12,7 +12,7 @@ fn fuzz(name: &str) {
     let tried = run(target, SEED, Until::Runs(target.runs)).unwrap_or_else(|broken| {
         panic!("{broken}");
     });
-    // Else nothing but the first check of a reader was tried.
+    // Otherwise only the first check of a reader was tried.
     assert!(tried.accepted * 100 >= tried.runs, "{name}: {tried:?}");
 }
 

@@ -109,7 +109,7 @@ async fn nothing_that_runs_in_a_directory_outlives_it() {
     assert!(child.exists());
     drop((process, directory));
     wait_until("the child ends", LIMIT, async || {
-        // Where nobody reaps it, it stays as a zombie, which has no command line.
+        // If nobody reaps it, it stays as a zombie, which has no command line.
         std::fs::read(child.join("cmdline")).map_or(true, |line| line.is_empty())
     })
     .await;

@@ -8,7 +8,7 @@ use rolecast_tests::cluster::{Cluster, LIMIT};
 use rolecast_tests::jobs::headers;
 use rolecast_tests::wait::wait_until;
 
-/// Categories of the tests; `runs` notes each execution in a file.
+/// Categories of the tests; `runs` records each execution in a file.
 const WORKER: &str = r#"
 roles = ["follower"]
 usage_scope = "process"
@@ -117,7 +117,7 @@ async fn a_poisoned_job_goes_to_the_dead_letters_and_can_be_retried() {
     let (listed, code) = cluster.rolecast(&["dead", "ls", "--json"]).await;
     assert!(code == 0 && listed.contains("\"bad\""), "{code}: {listed}");
 
-    // With the category mended, the same job succeeds.
+    // With a corrected category, the same job succeeds.
     let mended = WORKER.replace("echo broken payload >&2; exit 64", "cat");
     cluster.worker("n1").terminate();
     cluster.worker("n1").wait(LIMIT).await;

@@ -115,7 +115,7 @@ impl Trio {
         status(&self.client).await.map(|status| status.epoch.get())
     }
 
-    /// Returns which dispatcher leads, by their logs: the one that did so last.
+    /// Returns the dispatcher that leads, by the logs: the one that took the lead last.
     fn active(&self) -> usize {
         let epoch = |dispatcher: &Process| {
             let log = dispatcher.log();
@@ -201,7 +201,7 @@ async fn the_loss_of_one_priority_s_leader_holds_up_no_other() {
         let consumer = Group::Consumer(stream.clone(), format!("{priority}-wait"));
         of_priority.push((priority, trio.leader(consumer).await));
     }
-    // Kills a server that leads some of the consumers, of whatever priority.
+    // Kills a server that leads some of the consumers, of any priority.
     let (_, killed) = of_priority[0];
     trio.servers.kill(killed);
     let expected = Duration::from_secs(20);
@@ -291,7 +291,8 @@ async fn a_server_that_comes_back_on_an_empty_store_works_again() {
         cluster.wait_record(&format!("new-{i}")).await;
     }
     cluster.wait_no_jobs(LIMIT).await;
-    // What ran has ended meanwhile, and is recorded; what waited is gone.
+    // The jobs that ran have ended meanwhile, and are recorded; the waiting ones are
+    // gone.
     let old = wait_for("the old ones that ran", LIMIT, async || {
         let records = cluster.records().await;
         let old = records
@@ -331,7 +332,7 @@ async fn one_category_s_error_harms_no_other() {
         troubles.any(|trouble| trouble.what.contains(other))
     };
     cluster.wait_status("the other is told of", is_told).await;
-    // Declared categories go on.
+    // Declared categories continue.
     cluster.submit("wait", "declared", "0").await;
     cluster.wait_record("declared").await;
 }

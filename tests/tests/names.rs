@@ -42,7 +42,7 @@ async fn a_worker_whose_name_is_in_use_ends_and_the_first_goes_on() {
     ] {
         assert!(log.contains(part), "{part:?} not in {log}");
     }
-    // A second one is told the same as long as the first one lives.
+    // A second one gets the same answer as long as the first one lives.
     let mut another = cluster.double_worker("n1");
     let status = another.wait(Duration::from_secs(20)).await;
     assert_eq!(status.code(), Some(1));

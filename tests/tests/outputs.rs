@@ -23,7 +23,7 @@ command = ["sh", "-c", "head -c $(cat) /dev/zero"]
 
 #[tokio::test]
 async fn the_sample_compresses_what_a_message_just_holds() {
-    // The harness names the node, and jobs here want no labels.
+    // The harness names the node, and jobs here require no labels.
     let cluster = Cluster::start(DISPATCHER, &[("n1", SAMPLE)]).await;
     let mut random = fastrand::Rng::with_seed(7);
     let input: Bytes = std::iter::repeat_with(|| random.u8(..))
@@ -62,7 +62,7 @@ async fn an_output_that_fits_no_message_is_cut_and_the_slot_is_free_again() {
         assert_eq!(code, 6, "{}", output.len());
         assert!(output.contains("the output is not whole"));
     }
-    // There is one slot, so this one has got it.
+    // There is one slot, so this job has got it.
     let line = ["submit", "zeros", "--data", "10", "--wait"];
     let (output, code) = cluster.rolecast(&line).await;
     assert_eq!(code, 0, "{output}");

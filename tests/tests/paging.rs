@@ -12,7 +12,7 @@ use rolecast_tests::wait::wait_for;
 use serde_json::json;
 
 const NODES: u32 = 2_000;
-/// An eighth of what servers take unless told otherwise: no page of 500 nodes fits.
+/// An eighth of the default limit of servers: no page of 500 nodes fits.
 const MAX_PAYLOAD: usize = 128 * 1024;
 
 #[tokio::test]
@@ -34,7 +34,7 @@ async fn a_status_of_thousands_of_nodes_is_read_page_by_page_and_whole() {
     assert_eq!((first.categories.len(), first.roles.len()), (1, 1));
     assert!(matches!(first.next, Some(StatusCursor::Node(_))));
 
-    // As the command reads it, once the streams could be read too.
+    // As the command reads it, once the streams can be read too.
     let shown = wait_for("the command shows the status", LIMIT, async || {
         let (shown, code) = cluster.rolecast(&["status", "--json"]).await;
         (code == 0).then_some(shown)
@@ -51,7 +51,7 @@ async fn a_status_of_thousands_of_nodes_is_read_page_by_page_and_whole() {
         "{text}"
     );
 
-    // As any other client does: from a name that nobody has, and so many at a time.
+    // As any other client does: from a name that nobody has, and with a limit.
     let mut request = json!({"v": 1, "after": {"node": "f1989x"}, "limit": 4});
     let mut read_on = Vec::new();
     loop {

@@ -28,7 +28,7 @@ command = ["sleep", "0.02"]
 const FLOOD_JOBS: usize = 2000;
 const API_JOBS: usize = 200;
 const API_INTERVAL: Duration = Duration::from_millis(50);
-/// A quiet category waits this part of what a flood does at most. Guessed: on a
+/// The largest part of a flood's waiting time that a quiet category waits. Guessed: on a
 /// quiet machine 25 ms beside 13 s were measured.
 const WAIT_PART: u32 = 10;
 
@@ -68,8 +68,8 @@ async fn a_flood_in_one_category_hardly_delays_another() {
         "\nisolation: the 99th percentile of waits is {alone:?} alone, {beside:?} beside a flood \
          of {FLOOD_JOBS} whose own is {flood:?}",
     );
-    // Behind the flood it would wait as long as that. Both are of one run, so
-    // that a busy machine, which slows everything down, does not matter.
+    // Behind the flood it would wait as long as that. Both are of one run, so that a busy
+    // machine, which slows everything down, does not matter.
     assert!(beside <= flood / WAIT_PART, "{beside:?} of {flood:?}");
 }
 
@@ -90,8 +90,8 @@ fn wait_p99(records: &[&Record]) -> Duration {
     waits[waits.len() * 99 / 100]
 }
 
-/// `tail` holds what it was given until there is no more, so a hog really has
-/// this much memory, for this long.
+/// Returns the config of a worker: `tail` holds its input until the end, so a hog really
+/// has this much memory, for this long.
 fn hog_worker(capacity: &str, held: &str, seconds: &str) -> String {
     let hog = format!("(head -c {held} /dev/zero; sleep {seconds}) | tail > /dev/null");
     format!(
@@ -135,7 +135,7 @@ async fn no_more_jobs_run_at_a_time_than_fit_into_memory() {
     assert!(reason.contains("2 too small for its memory"), "{reason}");
 }
 
-/// Returns how many ran at a time at most, by the worker's clock.
+/// Returns the most jobs that ran at a time, by the worker's clock.
 fn running_most(records: &[&Record]) -> usize {
     let span = |record: &&Record| {
         let start = record.started_ms.expect("it completed").as_millis();
@@ -181,6 +181,6 @@ async fn the_memory_that_jobs_really_use_is_learned() {
     for memory in [learned.memory_p50, learned.memory_p95] {
         assert!((57.0..69.0).contains(&(memory / MIB)), "{learned:?}");
     }
-    // What was declared counts as ten of the outcomes.
+    // The declaration counts as ten of the outcomes.
     assert!((45.0..69.0).contains(&(average / MIB)), "{learned:?}");
 }

@@ -13,9 +13,10 @@ use rolecast_tests::protocol::{
 };
 
 const SEEDS_DEFAULT: u64 = 500;
-/// Few, for other tests run beside this one.
+/// Few, because other tests run beside this one.
 const THREADS: usize = 2;
-/// Planted flaws must be noticed within so many seeds: the rarest shows in one of 60 or so.
+/// Planted flaws must be detected within so many seeds: the rarest shows in one of 60 or
+/// so.
 const FLAW_SEEDS: u64 = 500;
 
 fn seeds() -> u64 {
@@ -28,7 +29,7 @@ fn seeds() -> u64 {
 fn roles_are_safe_and_come_back_whatever_goes_wrong() {
     let count = seeds();
     let total = run_all(Faults::All, count);
-    // A simulation in which nothing happens would hold anything.
+    // A simulation without events would pass any check.
     assert!(total.changes > 5 * count, "{total:?}");
     assert!(total.job_starts > 5 * count, "{total:?}");
     assert!(total.recovery > Duration::ZERO && total.recovery <= RECOVERY_MAX);
@@ -67,7 +68,7 @@ fn run_every(faults: Faults, first: usize, count: u64) -> Run {
     total
 }
 
-/// Returns the first seed that notices the flaw.
+/// Returns the first seed that detects the flaw.
 fn notice(faults: Faults, flaw: Flaw) -> (u64, String) {
     let found = (0..FLAW_SEEDS).find_map(|seed| Some((seed, run(seed, faults, Some(flaw)).err()?)));
     let (seed, violation) = found.expect("a planted flaw is noticed");

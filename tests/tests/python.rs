@@ -35,7 +35,7 @@ fn spawn_worker(cluster: &mut Cluster) -> Process {
     spawn_python("worker-py", directory, script, &["one"], &url)
 }
 
-/// Runs the producer; returns what it wrote and its exit code.
+/// Runs the producer; returns its output and its exit code.
 async fn produce(cluster: &mut Cluster, name: &str, arguments: &[&str]) -> (String, Option<i32>) {
     let url = cluster.server().url_as("producer");
     let directory = cluster.directory();

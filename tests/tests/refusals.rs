@@ -162,7 +162,7 @@ async fn malformed_and_hostile_messages_are_counted_and_change_nothing() {
             .await
             .unwrap();
     }
-    // Both would be answered where whoever asks may not publish.
+    // The answers to both would go where the sender may not publish.
     let mut elsewhere = client.subscribe("elsewhere.>").await.unwrap();
     let batch = OutcomeBatch {
         v: VERSION,

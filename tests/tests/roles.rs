@@ -33,10 +33,10 @@ roles = ["leader"]
 step = "1s"
 "#;
 
-/// The term of 15 s, and what it takes to believe in the calm.
+/// The term of 15 s, and the time until the calm is trusted.
 const RESTORE_MAX: Duration = Duration::from_secs(180);
 
-/// Each hook says what it was told, in one line.
+/// Each hook prints the roles it received, in one line.
 const WORKER: &str = r#"
 roles = ["follower"]
 offers = ["leader", "backup"]
@@ -70,7 +70,7 @@ async fn view(cluster: &Cluster) -> Option<RolesView> {
     wire::decode(Encoding::Json, &answer.ok()?.ok()?.payload).ok()
 }
 
-/// Waits until exactly this node acts in the role, and the document says so.
+/// Waits until exactly this node acts in the role, and the document has it as holder.
 async fn wait_holder(cluster: &Cluster, role: &str, node: &str) -> Duration {
     let what = format!("{node} holds {role}");
     wait_until(&what, LIMIT, async || {
@@ -304,7 +304,7 @@ async fn load_that_comes_and_goes_everywhere_moves_nothing() {
     let view = view(&cluster).await.expect("the roles are known");
     let moves = view.document.history.iter();
     let moves = moves.filter(|change| matches!(change.why, Why::Bottleneck { .. }));
-    // At most six an hour are allowed, and a flapping load is worth none.
+    // At most six an hour are allowed, and a flapping load is not worth any.
     assert_eq!(moves.count(), 0);
     assert_eq!(settled(&cluster).await, before);
 }
@@ -352,7 +352,7 @@ async fn a_change_is_finished_or_undone_wherever_its_dispatcher_dies() {
     }
 }
 
-/// The same with a standby, which goes on with the change.
+/// The same with a standby, which continues the change.
 #[tokio::test]
 async fn a_standby_finishes_or_undoes_the_change_of_a_leader_that_dies() {
     let mut cluster = start(&["n1", "n2", "n3"]).await;
@@ -425,7 +425,7 @@ async fn start_loaded(nodes: &[&str]) -> Cluster {
     cluster
 }
 
-/// A while without load, so that it is known what is usual.
+/// Waits without load, so that the usual load is known.
 async fn calm() {
     tokio::time::sleep(Duration::from_secs(35)).await;
 }

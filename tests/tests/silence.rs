@@ -26,10 +26,10 @@ memory = "4GiB"
 command = ["sh", "-c", "echo $ROLECAST_JOB_ID $ROLECAST_NODE >> starts.txt; exec xargs sleep"]
 "#;
 
-/// A job that is lost once is dead: what is judged falsely shows.
+/// A job that is lost once is dead, so a false judgement shows.
 const DISPATCHER: &str = "[categories.wait]\nmax_attempts = 1\n";
 
-/// As long as the outage that was seen to bury finished jobs.
+/// The length of the outage in which finished jobs were once dead-lettered.
 const OUTAGE: Duration = Duration::from_secs(4);
 
 fn starts(directory: &Path) -> Vec<(String, String)> {
@@ -47,7 +47,8 @@ async fn submit_waits(cluster: &Cluster, count: usize, seconds: &'static str) {
         .await;
 }
 
-/// Waits for all jobs: each ran once, is completed, and no node was taken to be gone.
+/// Waits for all jobs, and checks that each ran once and is completed, and that no node
+/// was considered gone.
 async fn all_ran_once(cluster: &mut Cluster, count: usize) {
     cluster.wait_no_jobs(LIMIT).await;
     let records = cluster.records().await;
@@ -90,7 +91,7 @@ async fn a_worker_whose_connection_breaks_keeps_its_jobs() {
     cluster.wait_ready(&["n1"]).await;
     submit_waits(&cluster, 3, "6").await;
     cluster.wait_running(3).await;
-    // With the time to connect again shorter than what proves that a worker is gone.
+    // The time to reconnect is shorter than the one that proves that a worker is gone.
     for (cut, pause) in [100, 200, 300].into_iter().enumerate() {
         proxy.cut(true);
         sleep(Duration::from_millis(pause)).await;

@@ -93,7 +93,7 @@ async fn no_job_is_lost_while_workers_are_killed() {
     let lost = jobs - completed;
     let total: u32 = executions.values().sum();
     let duplicates = total as usize - executions.len();
-    // Not by println, which a test that passes keeps to itself.
+    // Not by println, whose output is hidden if the test passes.
     let _ = writeln!(
         std::io::stderr(),
         "\nsoak: jobs = {jobs}, kills = {kills}, lost = {lost}, duplicate executions = {duplicates}, \

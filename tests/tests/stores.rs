@@ -118,7 +118,7 @@ async fn what_a_job_expected_of_its_stream_does_not_bind_its_dead_letter() {
     assert!(cluster.dead_letters().await.is_empty());
 }
 
-/// A writer's own guard and payload, on one subject with others.
+/// Returns a writer's own guard and payload, on one subject with others.
 fn guarded(i: usize) -> (HeaderMap, Bytes) {
     let mut headers = HeaderMap::new();
     headers.insert(header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, "0");
@@ -143,7 +143,7 @@ async fn of_many_writers_in_flight_on_replicas_one_stores_and_all_learn_it() {
     let mut first_answers = Vec::new();
     for round in 0..20 {
         let subject = format!("results.{round}");
-        // What the server says of those that come second, before any is repeated.
+        // The server's answers to the later ones, before any is repeated.
         let sent = join_all((0..8).map(|i| {
             let (headers, payload) = guarded(i);
             jetstream.publish_with_headers(subject.clone(), headers, payload)
@@ -161,7 +161,7 @@ async fn of_many_writers_in_flight_on_replicas_one_stores_and_all_learn_it() {
             }
         }
         assert_eq!(stored, 1);
-        // Repeated until it is certain, as a burial does.
+        // Repeated until it is certain, as in dead-lettering.
         let subject = format!("results.again-{round}");
         let writers = (0..8).map(|i| {
             let (headers, payload) = guarded(i);
@@ -176,7 +176,7 @@ async fn of_many_writers_in_flight_on_replicas_one_stores_and_all_learn_it() {
             }
         }
         assert_eq!(stored, 1);
-        // The same with a message id: who is not first is told that it is stored.
+        // The same with a message id: a later one gets the answer that it is stored.
         let subject = format!("results.id-{round}");
         let writers = (0..8).map(|_| {
             let headers = headers([(HEADER_MSG_ID, subject.as_str())]);
@@ -198,8 +198,8 @@ async fn of_many_writers_in_flight_on_replicas_one_stores_and_all_learn_it() {
     assert_eq!(info.state.last_sequence, 60);
 }
 
-/// Publishes jobs of this size until the stream refuses one; returns how many it took and
-/// the refusal.
+/// Publishes jobs of this size until the stream refuses one; returns the number of
+/// accepted ones and the refusal.
 async fn fill(
     cluster: &Cluster,
     size: usize,
@@ -259,7 +259,8 @@ async fn the_size_of_the_queue_is_configured_and_changed_without_losing_jobs() {
     assert_eq!(limits(&cluster).await[0], 8 << 20);
     let (count, _) = fill(&cluster, 1_000_000).await;
     assert_eq!(count, 8);
-    // What does not fit a smaller limit stays; a larger one is set at once.
+    // A smaller limit that does not fit the contents is not set; a larger one is set at
+    // once.
     for (size, limit) in [("4MiB", 8 << 20), ("16MiB", 16 << 20)] {
         let config = format!("[streams]\nmax_bytes = \"{size}\"\n{DISPATCHER}");
         cluster.server().directory().write("rolecast.toml", &config);
@@ -272,7 +273,7 @@ async fn the_size_of_the_queue_is_configured_and_changed_without_losing_jobs() {
     }
 }
 
-/// Returns what the dispatcher says is wrong with something, once it says so.
+/// Returns the dispatcher's trouble with something, once it reports one.
 async fn wait_trouble(cluster: &Cluster, what: &str) -> Trouble {
     let has = |trouble: &Trouble| trouble.what.contains(what);
     let status = cluster

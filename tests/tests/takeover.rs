@@ -64,14 +64,14 @@ async fn jobs_delivered_to_the_dead_leader_come_back_with_the_next_one_and_none_
         second.log().contains("standing_by")
     })
     .await;
-    // Four run; the others are held by the dispatcher.
+    // Four run; the dispatcher holds the others.
     cluster
         .submit_many("wait", 8, |i| (format!("job-{i}"), "3".into()))
         .await;
     cluster.wait_running(4).await;
     cluster.dispatcher().kill();
     let taken = cluster.wait_no_jobs(LIMIT).await;
-    // Twice 3 s, and not the 15 s after which the server delivers again by itself.
+    // Twice 3 s, and not the 15 s after which the server redelivers by itself.
     assert!(taken < Duration::from_secs(12), "{taken:?}");
     assert_eq!(cluster.records().await.len(), 8);
     let starts = std::fs::read_to_string(cluster.directory().join("starts.txt")).unwrap();
@@ -101,7 +101,7 @@ async fn a_frozen_leader_that_wakes_up_stands_by_and_changes_nothing() {
     .await;
     assert_eq!(cluster.records().await, before);
     assert_eq!(epoch(&cluster).await, 2);
-    // It is as good as new: it leads when the other is gone.
+    // It works as before: it leads when the other is gone.
     second.kill();
     cluster.submit("wait", "last", "0").await;
     cluster.wait_record("last").await;
@@ -192,7 +192,7 @@ async fn a_node_that_kept_a_false_epoch_is_told_so_and_the_leader_goes_on() {
     assert_eq!(status.troubles[0].what, "the epochs of workers");
     let why = &status.troubles[0].why;
     assert!(why.contains("such as n3, follow epoch 1000"), "{why}");
-    // It is ignored, and goes on to follow what it keeps.
+    // It is ignored, and continues to follow the epoch that it keeps.
     cluster.submit("wait", "after", "0").await;
     cluster.wait_record("after").await;
     assert_eq!(epoch(&cluster).await, 1);

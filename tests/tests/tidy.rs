@@ -23,7 +23,7 @@ fn every_planted_offence_is_found() {
     let long = format!("//! Long.\n{}", "// line\n".repeat(OWN_LINES_MAX));
     let manifest =
         "[package]\nname = \"rolecast-common\"\n[dev-dependencies]\nrolecast-worker = {}\n";
-    // Each file, and the offence it must give, or none.
+    // Each file, with its expected offence, or none.
     let planted = [
         (
             "Cargo.toml",

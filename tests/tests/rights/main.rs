@@ -43,7 +43,7 @@ async fn start(workers: &[(&str, &str)]) -> Cluster {
     cluster
 }
 
-/// Each stream, those of buckets included, and a subject that it keeps.
+/// Each stream, including those of buckets, and a subject that it keeps.
 const KEPT: [(&str, &str); 10] = [
     (STREAM_JOBS, "rolecast.jobs.other"),
     (STREAM_RESULTS, "rolecast.results.job-1"),
@@ -60,7 +60,7 @@ const KEPT: [(&str, &str); 10] = [
     ("KV_ROLECAST_ROLES", "$KV.ROLECAST_ROLES.assignments"),
 ];
 
-/// Returns what reads, changes or removes what a stream keeps.
+/// Returns the requests that read, change or remove messages of a stream.
 fn requests_to(stream: &str, subject: &str) -> Vec<String> {
     let requests = [
         requests::stream_info(stream),
@@ -83,7 +83,7 @@ fn requests_to(stream: &str, subject: &str) -> Vec<String> {
     requests.into_iter().chain([subject.to_owned()]).collect()
 }
 
-/// A client that logs in as a party, and what the server refuses it.
+/// A client that logs in as a party, and the server's refusals to it.
 struct Intruder {
     client: Client,
     refusals: mpsc::UnboundedReceiver<String>,
@@ -118,7 +118,7 @@ impl Intruder {
         self.is_refused("Subscription", subject).await;
     }
 
-    /// Tries all that can be done to streams and buckets, but for what it may do.
+    /// Tries all operations on streams and buckets, except for those that it may do.
     async fn may_touch_only(&mut self, allowed: &[&str]) {
         for (stream, subject) in KEPT {
             for request in requests_to(stream, subject) {
@@ -133,7 +133,7 @@ impl Intruder {
     }
 
     async fn is_refused(&mut self, what: &str, subject: &str) {
-        // What was refused is refused before this is answered.
+        // Refusals arrive before the answer to this.
         self.client.flush().await.expect("the server answers");
         let refusal = tokio::time::timeout(LIMIT, self.refusals.recv()).await;
         let refusal = refusal.unwrap_or_else(|_| panic!("{what} to {subject} is not refused"));
@@ -241,7 +241,7 @@ async fn a_viewer_can_only_look() {
         let (output, code) = cluster.rolecast_as("viewer", &arguments).await;
         assert_eq!(code, 4, "{line}: {output}");
     }
-    // These have what is a producer's own, or read all that is recorded.
+    // These have a producer's own data, or read all records.
     for line in ["dead ls", "dead show job-1", "simulate --from-cluster"] {
         let arguments: Vec<&str> = line.split(' ').collect();
         let (output, code) = cluster.rolecast_as("viewer", &arguments).await;
@@ -258,7 +258,7 @@ async fn a_viewer_can_only_look() {
     ] {
         intruder.may_not_publish(subject).await;
     }
-    // Who asks JetStream chooses where the message is sent.
+    // A client of JetStream chooses the subject to which the message is sent.
     intruder.may_touch_only(&[]).await;
     intruder.may_not_subscribe("_INBOX.operator.>").await;
     let before = cluster.message_count(STREAM_JOBS).await;
@@ -396,7 +396,7 @@ async fn start_weak(login: Login) -> (String, Option<i32>) {
 #[tokio::test]
 async fn what_is_refused_at_run_time_is_logged_once_and_shown_as_a_trouble() {
     let mut login = Login::new(&Party::dispatcher(), "dispatcher");
-    // Without the first one the start does not notice that the other is missing.
+    // Without the first one the start does not detect that the other is missing.
     let lost = [own_rights_request(), subjects::DECISIONS];
     login
         .rights

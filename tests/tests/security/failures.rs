@@ -11,11 +11,11 @@ use crate::pki::{Authority, Request};
 use crate::rights::Rights;
 use crate::site::{PARTIES, Site, client_lines, server_lines};
 
-/// A limit that no program is to use up: what is wrong stays wrong.
+/// A limit that no program should reach: the fault is permanent.
 const LIMIT_LONG: &str = "60s";
 
 /// Starts each program with these lines about NATS and checks that it ends by itself, and
-/// what it says.
+/// its message.
 async fn all_say(site: &Site, nats: &str, expected: &str) {
     let dispatcher = run(site.dispatcher_with(nats, LIMIT_LONG), LIMIT);
     let worker = run(site.worker_with("web-1", nats, LIMIT_LONG), LIMIT);
@@ -56,7 +56,7 @@ async fn an_unknown_authority_is_named() {
         .collect();
     let nats = without.join("\n");
     all_say(&site, &nats, "this host does not know; set ca").await;
-    // Nor is the server that asks for TLS by itself taken for one that is not there.
+    // Nor is the server that asks for TLS by itself mistaken for one that is down.
     let nats = nats.replace("tls://", "nats://");
     all_say(&site, &nats, "this host does not know; set ca").await;
 }
@@ -107,7 +107,7 @@ async fn a_client_certificate_that_is_wanted_refused_or_nobodys_is_named() {
     authority.issue(&site.directory, &request);
     let nats = site.client("late");
     all_say(&site, &nats, "client certificate (cert) has expired").await;
-    // A server's certificate is for no client.
+    // A server's certificate is not valid for a client.
     let nats = site.client("server");
     all_say(&site, &nats, "the server refuses the client certificate").await;
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::rights::Rights;
 
-/// The same for all: nothing here looks at it, and tokens that never expire need no clock.
+/// The same for all: nothing here reads it, and tokens that never expire need no clock.
 const ISSUED_S: u64 = 1_700_000_000;
 
 /// An operator with an account for Rolecast and one for the server itself.
@@ -25,7 +25,7 @@ impl Operator {
         }
     }
 
-    /// Puts the tokens in the place of what stands for them in a configuration.
+    /// Replaces the placeholders of a configuration by the tokens.
     pub(crate) fn fill(&self, config: &str) -> String {
         let operator = json!({"type": "operator", "version": 2});
         let operator = token(&self.keys, &self.keys.public_key(), &operator);

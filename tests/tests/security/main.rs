@@ -34,7 +34,8 @@ async fn with_passwords() -> Site {
     Site::start(directory, &server, &client).await
 }
 
-/// Runs a dispatcher, a worker and a job under the logins of the site; returns what runs.
+/// Runs a dispatcher, a worker and a job under the logins of the site; returns the
+/// programs.
 async fn runs_a_job(site: &Site) -> [Process; 2] {
     let mut programs = [site.dispatcher(), site.worker("web-1", "web-1")];
     wait_until("the queue is there", LIMIT, async || {

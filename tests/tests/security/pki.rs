@@ -9,9 +9,9 @@ use rolecast_tests::directory::Directory;
 /// An authority that signs certificates.
 pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
 
-/// For whom a certificate is, and how long.
+/// Subject and validity of a certificate.
 pub(crate) struct Request<'a> {
-    /// What the files are called: `<file>.pem` and `<file>-key.pem`.
+    /// The stem of the files' names: `<file>.pem` and `<file>-key.pem`.
     pub(crate) file: &'a str,
     pub(crate) name: &'a str,
     pub(crate) usage: ExtendedKeyUsagePurpose,
@@ -78,7 +78,7 @@ impl Authority {
     }
 }
 
-/// Returns what all have: the name as subject and, where it is one, as DNS name.
+/// Returns the common parameters: the name as subject and, where it is one, as DNS name.
 fn params(name: &str) -> CertificateParams {
     let mut params = CertificateParams::new(vec![name.to_owned()]).expect("it is a name");
     params.distinguished_name = DistinguishedName::new();

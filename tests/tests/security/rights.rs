@@ -3,14 +3,14 @@
 use rolecast_common::id::{Category, NodeId};
 use rolecast_common::rights::{Action, Party, Place, Right, rights};
 
-/// What a party may publish and subscribe to.
+/// Subjects that a party may publish and subscribe to.
 pub(crate) struct Rights {
     pub(crate) publish: Vec<String>,
     pub(crate) subscribe: Vec<String>,
 }
 
 impl Rights {
-    /// Returns those of a party; every party that is no other is a node.
+    /// Returns the rights of a party; every name of no other party is a node.
     pub(crate) fn of(name: &str) -> Rights {
         let party = match name {
             "dispatcher" => Party::dispatcher(),
@@ -34,7 +34,7 @@ impl Rights {
         }
     }
 
-    /// Returns them as nats-server's configuration has them.
+    /// Returns them in the form of nats-server's configuration.
     pub(crate) fn block(&self) -> String {
         let Self { publish, subscribe } = self;
         format!("{{ publish: {publish:?}, subscribe: {subscribe:?} }}")

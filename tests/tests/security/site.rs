@@ -40,7 +40,7 @@ fn only(label: &str) -> String {
     found.remove(0)
 }
 
-/// A server, and what its clients are told.
+/// A server, and the settings of its clients.
 pub(crate) struct Site {
     pub(crate) server: Server,
     pub(crate) directory: Directory,
@@ -80,7 +80,7 @@ impl Site {
         self.dispatcher_with(&self.client("dispatcher"), "60s")
     }
 
-    /// Starts a dispatcher that is told this about NATS.
+    /// Starts a dispatcher with these settings for NATS.
     pub(crate) fn dispatcher_with(&self, nats: &str, limit: &str) -> Process {
         let config = format!("{nats}\n[categories.thumbnail]\n");
         self.spawn("rolecast-dispatcher", "rolecast.toml", &config, limit)
@@ -104,13 +104,13 @@ impl Site {
         Process::spawn(&log, self.directory.path(), &program(name), arguments)
     }
 
-    /// Runs the command `rolecast` as a party; returns what it wrote and its exit code.
+    /// Runs the command `rolecast` as a party; returns its output and its exit code.
     pub(crate) async fn rolecast(&self, party: &str, arguments: &[&str]) -> (String, i32) {
         self.rolecast_with(&self.client(party), arguments).await
     }
 
-    /// Runs the command `rolecast`, which gets by the environment what the others get by
-    /// their configuration.
+    /// Runs the command `rolecast`, which gets by the environment the settings that the
+    /// others get by their configuration.
     pub(crate) async fn rolecast_with(&self, nats: &str, arguments: &[&str]) -> (String, i32) {
         let settings = nats.lines().filter_map(|line| line.split_once(" = "));
         let variables: Vec<(String, &str)> = settings
@@ -137,7 +137,7 @@ impl Site {
         (output, status.code().unwrap_or(-1))
     }
 
-    /// Submits a job as the producer, and checks what comes back.
+    /// Submits a job as the producer, and checks its output.
     pub(crate) async fn complete_a_job(&self) {
         let arguments = [
             "submit",
@@ -153,7 +153,7 @@ impl Site {
     }
 }
 
-/// Puts the test's directory in the place of those in the document.
+/// Replaces the directories of the document by the test's one.
 fn local(lines: &str, directory: &Directory) -> String {
     let directory = format!("{}/", directory.path().display());
     let lines = lines.replace("/etc/nats/", &directory);
@@ -161,7 +161,7 @@ fn local(lines: &str, directory: &Directory) -> String {
     lines.replace("<password>", "s3cret")
 }
 
-/// Each process has a log of its own.
+/// Returns a unique name: each process has a log of its own.
 fn unique(name: &str) -> String {
     use std::sync::atomic::{AtomicU32, Ordering};
 

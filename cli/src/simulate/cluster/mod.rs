@@ -259,7 +259,7 @@ impl Cluster {
     }
 }
 
-/// Notes which part of the time is which, and what is unknown of any part.
+/// Adds notes on the parts of the time, and on what is unknown of any part.
 fn tell_span(span: Span, recording: &Recording, notes: &mut Vec<String>) {
     let recorded = hosts::recorded(&recording.forecasts).map_or(0, |(_, steps)| steps);
     let within = span.within();
