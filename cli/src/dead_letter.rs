@@ -31,7 +31,7 @@ const HEADERS_DROPPED: [&str; 7] = [
 pub(crate) struct DeadLetter {
     /// Its sequence in ROLECAST_DEAD.
     pub(crate) sequence: u64,
-    /// As published, which may not be a valid category.
+    /// The category as published, which may not be a valid one.
     pub(crate) category: String,
     pub(crate) job: JobId,
     /// The subject it was published on, if the letter has it.

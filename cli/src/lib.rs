@@ -1,5 +1,4 @@
-//! The `rolecast` command: submits jobs, shows them and the nodes, runs the
-//! demonstration.
+//! The `rolecast` command: submits jobs, shows jobs and nodes, runs the demonstration.
 //!
 //! `args` is the command line; `view` formats the output; `demo` decides the steps of the
 //! demonstration; `backtest` scores forecasts; `simulate` compares policies in virtual

@@ -31,7 +31,7 @@ struct Parts {
     job: JobId,
     attempt: Attempt,
     seal: Option<Seal>,
-    /// Where the seal begins, or the ack subject if there is none.
+    /// The start of the seal, or of the ack subject if there is none.
     head: usize,
     ack: Ack,
 }

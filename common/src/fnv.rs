@@ -1,5 +1,6 @@
-//! FNV-1a hash, 64 bit (Fowler, Noll & Vo): detects damaged bytes, and spreads names. It
-//! does not resist malice.
+//! FNV-1a hash, 64 bit (Fowler, Noll & Vo): detects damaged bytes, and spreads names.
+//!
+//! It does not resist malice.
 
 pub fn fnv1a(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {

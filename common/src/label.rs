@@ -1,5 +1,4 @@
-//! Labels: properties that a node declares, such as `gpu=a100`, and a job's requirements
-//! on them.
+//! Labels: properties of a node, such as `gpu=a100`, and a job's requirements on them.
 
 use std::collections::BTreeMap;
 use std::fmt;

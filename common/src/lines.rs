@@ -1,5 +1,6 @@
-//! Limit on the log lines of one kind: enough to follow events, too few to fill a disk,
-//! whatever others send.
+//! Limit on the log lines of one kind.
+//!
+//! Enough lines pass to follow events, too few to fill a disk, whatever others send.
 
 use std::time::Duration;
 

@@ -1,8 +1,8 @@
 //! Reads a TOML configuration and reports every mistake at once, with line and key.
 //!
-//! A program's `config.rs` asks for each key with its type and default; what it
-//! does not ask for is an unknown key. Reading goes on after a mistake with a
-//! default value, and the result counts only if there was none.
+//! A program's `config.rs` asks for each key with its type and default; a key that it
+//! does not ask for is unknown. Reading continues after a mistake with a default value,
+//! and the result counts only if there was none.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -95,7 +95,7 @@ pub struct Table<'a> {
     log: Log<'a>,
     entries: Option<&'a DeTable<'a>>,
     path: String,
-    /// Where the table starts in the text.
+    /// The start of the table in the text.
     at: usize,
     asked: BTreeSet<String>,
 }

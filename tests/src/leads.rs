@@ -1,5 +1,6 @@
-//! Groups that a nats-server leads, read from its monitoring port, which answers without
-//! a quorum.
+//! Groups that a nats-server leads, read from its monitoring port.
+//!
+//! That port answers without a quorum.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

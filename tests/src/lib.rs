@@ -1,5 +1,4 @@
-//! Harness of the end-to-end tests, checks of the tidy test, and the parts that
-//! benchmarks share.
+//! Harness of the end-to-end tests, checks of the tidy test, and parts of the benchmarks.
 //!
 //! A test usually needs only [`cluster::Cluster`]: a real nats-server on its own port and
 //! store, the real dispatcher and real workers, each a process that can be killed, frozen

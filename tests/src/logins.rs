@@ -1,5 +1,5 @@
-//! Logins of the end-to-end tests: one for each party, with the rights that `rolecast
-//! permissions` prints and no more. The password of each is its name.
+//! Logins of the end-to-end tests: one for each party, with the rights that
+//! `rolecast permissions` prints and no more. The password of each is its name.
 
 use std::time::Duration;
 

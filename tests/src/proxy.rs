@@ -1,5 +1,4 @@
-//! TCP proxy before a server, so that a test can cut a link off, hold it, or slow it
-//! down.
+//! TCP proxy before a server, with which a test can cut, hold or slow down a link.
 
 use std::time::Duration;
 

@@ -1,5 +1,7 @@
-//! Wrong clock for a program: a library that is loaded before all others, and adds to the
-//! time of day that the system returns. Clocks that only measure lengths stay right.
+//! Wrong clock for a program: a library that shifts the time of day.
+//!
+//! It is loaded before all others, and adds to the time that the system returns. Clocks
+//! that only measure lengths stay right.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

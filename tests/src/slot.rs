@@ -1,5 +1,6 @@
-//! Limit on the systems that one test program runs at once, so that the limits in time
-//! which tests assert are meaningful on a small machine.
+//! Limit on the systems that one test program runs at once.
+//!
+//! It makes the limits in time which tests assert meaningful on a small machine.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 

@@ -1,5 +1,4 @@
-//! Confinement: access of a job to its worker's host, and effects of its output on a
-//! terminal.
+//! Confinement: access of a job to its host, and effects of its output on a terminal.
 
 use std::fs;
 use std::io::Read as _;

@@ -1,5 +1,4 @@
-//! Forecasts of the real dispatcher: its answers, its stored state, and its state after a
-//! restart.
+//! Forecasts of the real dispatcher: its answers, and its state over a restart.
 
 use async_nats::HeaderMap;
 use async_nats::jetstream::kv::Store;

@@ -1,5 +1,4 @@
-//! Fuzzing: input from outside is read or refused, and nothing that is read breaks a
-//! rule.
+//! Fuzzing: input from outside is refused, or read and then breaks no rule.
 
 use rolecast_tests::fuzz::run::{Broken, Until, run};
 use rolecast_tests::fuzz::{TARGETS, Target};

@@ -1,5 +1,4 @@
-//! The harness itself: a server that is killed keeps its data, and nothing outlives a
-//! test.
+//! Harness: a server that is killed keeps its data, and nothing outlives a test.
 
 use std::path::Path;
 use std::time::Duration;

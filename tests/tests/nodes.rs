@@ -1,5 +1,4 @@
-//! Nodes: the properties they report, their distance, and the requirements of jobs on
-//! them.
+//! Nodes: the properties they report, their distance, and jobs' requirements on them.
 
 use rolecast_common::options::{HEADER_JOB_ID, HEADER_KEY, HEADER_REQUIRE};
 use rolecast_common::wire::RecordStatus;

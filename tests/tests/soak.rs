@@ -1,7 +1,7 @@
 //! Many short jobs while workers are killed at random: lost = 0.
 //!
-//! `ROLECAST_SOAK_JOBS` sets how many; executions beyond the first of a job are
-//! counted and printed, for a job may run twice when its worker dies.
+//! `ROLECAST_SOAK_JOBS` sets how many; executions beyond the first of a job are counted
+//! and printed, because a job may run twice when its worker dies.
 
 #![allow(
     clippy::disallowed_methods,

@@ -1,5 +1,4 @@
-//! Jobs that take their node down, and hosts that fail their jobs: which of them is
-//! blamed.
+//! Blame for jobs that take their node down, and for hosts that fail their jobs.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! The agent that runs jobs on a host and reports its use; also the library for workers
-//! in Rust.
+//! The agent that runs jobs on a host and reports its use, and the library for workers in
+//! Rust.
 //!
 //! The program `rolecast-worker` runs commands; a program of your own runs
 //! functions:

@@ -1,5 +1,4 @@
-//! Arguments of `rolecast backtest` and `train-lstm`: recordings to replay and to learn
-//! from.
+//! Arguments of `rolecast backtest` and of `train-lstm`.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! Pure part of the demonstration: its parties, its plan of jobs, and its report from the
+//! Pure part of the demonstration: its parties, its plan, and its report from the
 //! records.
 
 pub(crate) mod comparison;

@@ -1,5 +1,4 @@
-//! Final report of the demonstration: tables, the fate of the killed worker's jobs, the
-//! verdict.
+//! Final report of the demonstration: tables, fate of the killed worker's jobs, verdict.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

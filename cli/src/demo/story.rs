@@ -1,5 +1,4 @@
-//! Story of a role change, line by line: the role leaves an overloaded holder and
-//! returns.
+//! Story of a role change in lines: the role leaves an overloaded holder and returns.
 
 use std::time::Duration;
 

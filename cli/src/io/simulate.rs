@@ -1,4 +1,4 @@
-//! `rolecast simulate`: reads a scenario, runs its worlds on all cores, and shows the
+//! `rolecast simulate`: reads a scenario, runs its worlds on all cores, prints the
 //! results.
 
 use std::fs;

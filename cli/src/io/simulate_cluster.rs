@@ -1,5 +1,5 @@
-//! `rolecast simulate --from-cluster`: requests the records of a running system, and runs
-//! the worlds that are made from them.
+//! `rolecast simulate --from-cluster`: runs worlds made from the records of a running
+//! system, which it requests first.
 
 use anyhow::{Context as _, anyhow};
 use async_nats::jetstream::consumer::{DeliverPolicy, pull};

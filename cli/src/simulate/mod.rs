@@ -1,5 +1,4 @@
-//! Simulator: a fleet in virtual time, on which placement is compared with other
-//! policies.
+//! Simulator: a fleet in virtual time, to compare placement with other policies.
 //!
 //! Read on in this order: [`world`] (events that do not depend on the policy),
 //! [`scenario`] (worlds drawn from a file), [`cluster`] (worlds made from the records of

@@ -1,5 +1,6 @@
-//! SVG plot of the geometric mean of 99 % slow-downs: lines over the load, or bars where
-//! there is one load. A panel for each way of sharing.
+//! SVG plot of the geometric mean of 99 % slow-downs.
+//!
+//! Lines over the load, or bars where there is one load. A panel for each way of sharing.
 
 use std::fmt::Write as _;
 

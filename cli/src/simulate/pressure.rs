@@ -1,13 +1,13 @@
 //! Pressure on a host, and the resulting slow-down of its jobs.
 //!
-//! - The CPU is a fluid: with `u` = wanted cores / cores, a job is slowed by `max(1, u) *
-//!   (1 + 0.15 * min(u, 1)^2)`; the second factor is what jobs cost each other in caches
-//!   and shared cores. If others go first, `max(1, u)` counts the jobs alone against what
-//!   others leave, at least 5 % of the cores.
-//! - Disk and network slow the jobs that use them by wanted / capacity, if that is above
-//!   1. The slowest resource rules.
-//! - Above 93 % of the memory all jobs thrash: slower, linearly up to five times at 100
-//!   %.
+//! - The CPU is a fluid: with `u` = wanted cores / cores, a job is slowed by
+//!   `max(1, u) * (1 + 0.15 * min(u, 1)^2)`; the second factor is what jobs cost each
+//!   other in caches and shared cores. If others go first, `max(1, u)` counts the jobs
+//!   alone against what others leave, at least 5 % of the cores.
+//! - Disk and network slow the jobs that use them by wanted / capacity, if that ratio is
+//!   above one. The slowest resource rules.
+//! - Above 93 % of the memory all jobs thrash: slower, linearly up to five times at
+//!   100 %.
 
 use super::world::{Needs, Sharing};
 

@@ -1,5 +1,4 @@
-//! The dispatcher's own machine as a policy: the simulation is its stream, its workers
-//! and its clock.
+//! The dispatcher's machine as a policy; the simulation is its stream, workers and clock.
 //!
 //! Jobs are stored in a queue for each category and priority, and delivered as the
 //! machine pulls them. Jobs that it forwards are sent; ends and reports become outcomes

@@ -1,5 +1,4 @@
-//! Permission violations that the server reports to a program: logged once for each
-//! subject.
+//! Permission violations that the server reports: logged once for each subject.
 
 use std::sync::Arc;
 

@@ -1,5 +1,4 @@
-//! Tests of the rights: each party has what it needs, nobody has more, and lacks are
-//! found.
+//! Tests that each party has the rights that it needs, no more, and that lacks are found.
 
 use super::*;
 

@@ -24,7 +24,7 @@ pub struct Outcome {
         skip_serializing_if = "String::is_empty"
     )]
     pub reason: String,
-    /// What the job printed, up to the worker's limit.
+    /// The output of the job, up to the worker's limit.
     #[serde(default, skip_serializing_if = "Blob::is_empty")]
     pub output: Blob,
     /// Whether the job printed more than that.

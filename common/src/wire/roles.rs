@@ -9,8 +9,8 @@ use crate::id::{BootId, Epoch, Role};
 /// in answer to one of its heartbeats.
 ///
 /// 1. A worker refuses it if it is of another boot, answers a heartbeat that it does not
-///    remember, has an epoch below the largest ever seen, or an older `(epoch,
-///    generation)` than the last one taken.
+///    remember, has an epoch below the largest ever seen, or an older
+///    `(epoch, generation)` than the last one taken.
 /// 2. It holds until `lease_ms` after the worker *sent* that heartbeat, on the worker's
 ///    own clock. An equal `(epoch, generation)` only extends it.
 /// 3. Roles that are missing end at once. Roles that are new begin when the worker's hook

@@ -1,5 +1,7 @@
-//! Checks the shape of a message before it is decoded. In MessagePack it must be a map,
-//! complete, not too deep, and with nothing behind it; in JSON it must not be too deep.
+//! Checks the shape of a message before it is decoded.
+//!
+//! In MessagePack it must be a map, complete, not too deep, and with nothing behind it;
+//! in JSON it must not be too deep.
 //!
 //! The decoder alone accepts trailing bytes, and when it reads from a slice it cannot
 //! report how much it read. One pass over the markers checks all of this, without

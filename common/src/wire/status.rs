@@ -252,12 +252,12 @@ pub struct Counters {
     pub duplicates: u64,
     /// Decisions with forecasts in advisory mode.
     pub advisory_decisions: u64,
-    /// Those of them that would have chosen another node.
+    /// Number of them that would have chosen another node.
     pub advisory_diverted: u64,
     /// Decisions that were compared with a decision by the last heartbeats alone: those
     /// that were recorded.
     pub compared: u64,
-    /// Those of them in which forecasts chose another node.
+    /// Number of them in which forecasts chose another node.
     pub diverted: u64,
 }
 

@@ -1,5 +1,4 @@
-//! Ledger of a row: jobs that were acknowledged, records that were stored, and runs that
-//! workers recorded.
+//! Ledger of a row: jobs acknowledged, records stored, and runs that workers recorded.
 
 use std::collections::{BTreeMap, BTreeSet};
 

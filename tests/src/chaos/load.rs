@@ -1,4 +1,5 @@
 //! Load of a row: jobs submitted at a steady rate, each until the server acknowledges it.
+//!
 //! A job that is sent again has the same id.
 
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,5 +1,4 @@
-//! Plan of a row from a seed: the times of its steps, and the choices that it leaves
-//! open.
+//! Plan of a row from a seed: the times of its steps, and its open choices.
 
 use std::time::Duration;
 

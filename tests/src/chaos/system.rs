@@ -1,6 +1,8 @@
-//! Servers, dispatchers and workers of a row. A program that the row killed is started
-//! again after a while, as a service manager would; one that ended by itself is reported,
-//! and a dispatcher that did so stays away, since none may.
+//! Servers, dispatchers and workers of a row.
+//!
+//! A program that the row killed is started again after a while, as a service manager
+//! would. One that ended by itself is reported, and a dispatcher that did so stays away,
+//! because none may.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -231,7 +233,7 @@ impl System {
         }
     }
 
-    /// Freezes a program, or lets it go on.
+    /// Freezes a program, or lets it continue.
     pub(crate) fn freeze(&mut self, name: Name, is_frozen: bool) {
         let program = self
             .programs

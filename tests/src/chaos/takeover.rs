@@ -1,5 +1,5 @@
-//! Times of take-overs: the active dispatcher is killed again and again, and each time a
-//! job is submitted at once.
+//! Times of take-overs: kills the active dispatcher repeatedly, and submits a job each
+//! time.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};

@@ -1,5 +1,5 @@
-//! Process of a dispatcher: the real lease and the real machine, with a model of its
-//! shell between them.
+//! Process of a dispatcher: the real lease and machine, with a model of its shell
+//! between.
 
 use std::time::Duration;
 

@@ -150,7 +150,7 @@ enum Phase {
     Draining {
         until: Time,
     },
-    /// What is unconfirmed may be confirmed until then.
+    /// Unconfirmed outcomes may be confirmed until then.
     Leaving {
         until: Time,
     },

@@ -1,5 +1,5 @@
-//! Roles that this node acts in: those of its configuration, and those assigned to it for
-//! a lease.
+//! Roles that this node acts in: those of its configuration, and assigned ones for a
+//! lease.
 //!
 //! 1. An assignment answers a heartbeat of ours, and holds for its lease counted from
 //!    when that heartbeat was *sent*: whoever waits out the lease from when it received

@@ -1,5 +1,6 @@
-//! File with the largest epoch that this node has seen, kept over restarts: so a role
-//! that an older dispatcher gives is refused even then.
+//! File that keeps the largest epoch that this node has seen over restarts.
+//!
+//! So a role that an older dispatcher gives is refused even after a restart.
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write as _};

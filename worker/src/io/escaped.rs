@@ -27,7 +27,7 @@ pub(super) fn signal(group: Pid, variables: &[(&'static str, String)], signal: S
     }
 }
 
-/// Kills what is left of a command that has ended.
+/// Kills the remaining processes of a command that has ended.
 #[cfg(target_os = "linux")]
 pub(super) fn end(group: Pid, variables: &[(&'static str, String)]) {
     for _ in 0..ROUNDS_MAX {

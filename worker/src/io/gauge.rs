@@ -1,5 +1,4 @@
-//! Figures that the runners pass to the sampler: running commands, and the use of ended
-//! ones.
+//! Figures of the runners for the sampler: running commands, and the use of ended ones.
 
 use std::collections::BTreeSet;
 use std::mem;

@@ -120,7 +120,8 @@ mod linux {
         if let Err(reason) = take(&steps) {
             return format!("{CANNOT_RUN}it: {reason}");
         }
-        // Another user's process forgets the signal that it asked for, so it comes last.
+        // Another user's process forgets the signal that it asked for, so this step is
+        // last.
         let asked = set_pdeathsig(Signal::SIGKILL);
         let is_orphan = parent != Some(getppid().as_raw());
         if is_orphan || asked.is_err() {

@@ -1,5 +1,4 @@
-//! Rehearsal: checks that this worker can run jobs as configured, before it takes the
-//! first one.
+//! Rehearsal: checks that this worker can run jobs as configured, before the first one.
 //!
 //! A process takes the steps that one of each category's jobs will take, tries to read
 //! the files that hold the login, and is then killed. A fault found here would make each

@@ -1,5 +1,6 @@
-//! Measures the use of resources every second, and at once when others changed it, on a
-//! thread of its own: reading the system may be slow and must not delay jobs.
+//! Measures the use of resources every second, and at once when others changed it.
+//!
+//! It has a thread of its own: reading the system may be slow and must not delay jobs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -1,5 +1,4 @@
-//! Surroundings of a worker: environment variables, programs, users, and its state
-//! directory.
+//! Surroundings of a worker: environment variables, programs, users, state directory.
 
 use std::env;
 use std::ffi::OsString;

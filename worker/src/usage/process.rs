@@ -1,4 +1,4 @@
-//! Finds a process's descendants and adds up what they use.
+//! Finds a process's descendants and sums their use.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

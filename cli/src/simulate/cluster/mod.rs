@@ -1,5 +1,5 @@
-//! Worlds made from the records of a running system: its hosts as they are, the use by
-//! others on them, and the jobs that arrived.
+//! Worlds made from the records of a running system: its hosts, the use by others, its
+//! jobs.
 //!
 //! [`Cluster::new`] takes the dispatcher's answers and its records of decisions. The last
 //! part of the records, up to the present, is run; what lies before it is history.

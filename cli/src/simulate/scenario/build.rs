@@ -1,10 +1,10 @@
 //! Makes a world from a scenario: the same seed, the same world.
 //!
-//! The load is what others and jobs want, over what there is: `(others + work * (1 + 0.15
-//! * min(load, 1)^2)) / capacity`, all in core-seconds at speed 1 a second. `others` is
-//! the mean of the traces while jobs arrive, no host above its cores, and the bracket is
-//! how much longer jobs take on hosts that are as busy as this. Solved for `work`, it
-//! gives the number of jobs that arrive.
+//! The load is what others and jobs want, over what there is:
+//! `(others + work * (1 + 0.15 * min(load, 1)^2)) / capacity`, all in core-seconds at
+//! speed 1 a second. `others` is the mean of the traces while jobs arrive, no host above
+//! its cores, and the bracket is how much longer jobs take on hosts that are as busy as
+//! this. Solved for `work`, it gives the number of jobs that arrive.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! Scenarios: a file that describes a fleet, its load and its jobs, and the worlds that
-//! are drawn from it.
+//! Scenarios: files that describe a fleet, its load and its jobs, and the worlds drawn
+//! from them.
 //!
 //! [`Scenario::read`] reads the text on top of another scenario, which `extends` names.
 //! [`build`] makes a world from it: the same seed, the same world. Read on in [`fleet`],

@@ -127,7 +127,7 @@ fn waits(status: &Status, category: &CategoryStatus) -> Option<String> {
 
 /// The reason why no node can run a category.
 enum Nowhere {
-    /// No node has it, whatever else keeps jobs from some.
+    /// No node offers it, even if other obstacles keep jobs from some.
     NotOffered,
     /// Each for its own reason, in the words of the dispatcher.
     Mixed(String),

@@ -1,5 +1,4 @@
-//! Selection of the nodes to show: of a large fleet those with trouble first, and not
-//! all.
+//! Selection of the nodes to show: of a large fleet not all, those with trouble first.
 
 use rolecast_common::wire::{NodeHealth, NodeStatus};
 

@@ -1,5 +1,6 @@
-//! Fleet benchmark: the whole path in the dispatcher's fleet, where a job is placed, sent
-//! and completed, and heartbeats are taken.
+//! Fleet benchmark: the whole path of jobs and heartbeats in the dispatcher's fleet.
+//!
+//! A job is placed, sent and completed, and heartbeats are taken.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! Fleet and jobs of the benchmarks, as `tests/scenarios/mixed.toml` has them: nodes of
-//! several sizes, and four categories.
+//! Fleet and jobs of the benchmarks: nodes of several sizes, and four categories, as
+//! `tests/scenarios/mixed.toml` has them.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

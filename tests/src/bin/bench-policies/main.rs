@@ -1,5 +1,6 @@
-//! `bench-policies`: delay of jobs under Rolecast's placement and under other policies,
-//! in simulated fleets.
+//! `bench-policies`: placement by Rolecast and by other policies, in simulated fleets.
+//!
+//! Compared is how much later jobs end under Rolecast's placement than under others.
 //!
 //! Runs `rolecast simulate` on the scenarios of `tests/scenarios` with fixed seeds: the
 //! same programs print the same, byte for byte. The run time goes to stderr. The last

@@ -1,5 +1,5 @@
-//! `bench-roles`: saving by role changes when a holder is overloaded by surprise, and the
-//! number of changes.
+//! `bench-roles`: benefit and number of role changes when a holder is overloaded by
+//! surprise.
 //!
 //! A role that may be on five nodes meets bottlenecks of five kinds, in a fluid world
 //! (`world`) and at three prices of a change, under six rules: *off* leaves the role

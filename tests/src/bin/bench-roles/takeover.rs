@@ -1,6 +1,7 @@
-//! Waiting time of jobs over a take-over, when the active dispatcher is killed and a
-//! standby exists: real processes on a real nats-server, from the SIGKILL until one of
-//! the jobs that are submitted after it is done.
+//! Waiting time of jobs over a take-over, with real processes on a real nats-server.
+//!
+//! The active dispatcher is killed while another one stands by. Measured is the time from
+//! the SIGKILL until one of the jobs that are submitted after it is done.
 //!
 //! A job is submitted every quarter of a second. The first ones may be delivered to the
 //! killed dispatcher, before the server sees that its connection is gone; they are

@@ -1,5 +1,5 @@
-//! Tests that each policy follows its description in the literature, in worlds small
-//! enough to know the answer.
+//! Tests that each policy follows the literature, in worlds small enough to know the
+//! answer.
 
 mod fixture;
 
