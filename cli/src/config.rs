@@ -7,9 +7,9 @@ use std::path::PathBuf;
 /// Settings from the environment.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Environment {
-    /// Colours are not wanted (<https://no-color.org>).
+    /// Whether colours are off (<https://no-color.org>).
     pub(crate) no_color: bool,
-    /// The terminal cannot do colours.
+    /// Whether the terminal cannot show colours.
     pub(crate) dumb_terminal: bool,
     /// The nats-server that `demo` starts.
     pub(crate) nats_server: Option<PathBuf>,

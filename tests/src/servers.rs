@@ -309,8 +309,7 @@ fn config(
         })
         .collect();
     // Servers tell each other the addresses of the others. Nobody listens at the address
-    // here,
-    // so that all routes are those of `routes`.
+    // here, so that all routes are those of `routes`.
     let advertise = if options.has_links {
         "advertise: \"127.0.0.1:9\""
     } else {

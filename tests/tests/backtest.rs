@@ -30,8 +30,7 @@ fn the_trace_of_a_real_host_is_judged() {
             let found = format!("{series} {horizon}: {score}");
             assert!(value("rmae") > 0.3 && value("rmae") < 1.5, "{found}");
             // Ten minutes teach little about a minute ahead: there p90 is worse than the
-            // naive
-            // forecast's, by a factor of 1.52 when this was written.
+            // naive forecast's, by a factor of 1.52 when this was written.
             let most = if horizon == "60" { 1.8 } else { 1.1 };
             assert!(value("rpin90") > 0.2 && value("rpin90") < most, "{found}");
             assert!(value("cov90") > 0.6, "{found}");
@@ -109,8 +108,7 @@ fn a_gap_and_missing_samples_are_not_scored() {
         "naive",
     ]);
     // 400 rows less one, forecast from row 199 on. Of these 200 forecasts the one of the
-    // last
-    // row has no end, and two have no measured value.
+    // last row has no end, and two have no measured value.
     assert_eq!(report["series"]["cpu"]["1"]["count"], 197);
 }
 

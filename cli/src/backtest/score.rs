@@ -217,9 +217,8 @@ mod tests {
         assert_near(score.mase.unwrap(), 0.75);
         assert_eq!(score.cov90, 0.5);
         // Ours: 0.1 * 1 and 0.9 * 1. Naive: changes before row 4 are -1, 1, 2, 2, so p90
-        // is 5 + 2,
-        // missed by 2 above; before row 6 also 0 and 4, so p90 is 9 + 3, 4 above the
-        // value.
+        // is 5 + 2, missed by 2 above; before row 6 also 0 and 4, so p90 is 9 + 3, 4
+        // above the value.
         assert_near(score.rpin90, (0.1 + 0.9) / (0.2 + 0.4));
         assert_eq!(scores.peaks, BTreeMap::new());
     }

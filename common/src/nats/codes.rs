@@ -43,7 +43,7 @@ pub enum Meaning {
     NotEnabled,
     /// The message is above a limit of size.
     TooLarge,
-    /// Everything else: asking again gets the same answer.
+    /// Any other error: asking again gets the same answer.
     Refused,
 }
 

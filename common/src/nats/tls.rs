@@ -38,8 +38,7 @@ pub(super) fn with_tls(
         options = options.tls_first();
     }
     // Otherwise an attacker between could remove TLS from the server's first message, and
-    // get
-    // the login in plain text.
+    // get the login in plain text.
     Ok(options.require_tls(is_wanted(settings)))
 }
 

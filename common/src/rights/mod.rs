@@ -130,7 +130,7 @@ pub struct Place {
 }
 
 impl Place {
-    /// Returns the place of a user on a server with nothing unusual.
+    /// Returns the prefixes of a user on a server with default settings.
     pub fn of(user: &str) -> Self {
         Self {
             api: requests::PREFIX.to_owned(),

@@ -325,7 +325,7 @@ impl System {
         std::fs::read_to_string(path).unwrap_or_default()
     }
 
-    /// Returns whether every dispatcher ended by itself: nothing will ever happen again.
+    /// Returns whether every dispatcher ended by itself: no further event is possible.
     pub(crate) fn has_no_dispatcher(&self) -> bool {
         let programs = self.programs.iter();
         let mut dispatchers = programs.filter(|(name, _)| matches!(name, Name::Dispatcher(_)));

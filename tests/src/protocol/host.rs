@@ -62,8 +62,8 @@ impl Service {
     }
 
     /// Records the end of a hook. One that fails may have brought the roles it was to
-    /// bring. One that was to take something and fails is the user's own mistake: nobody
-    /// can do more.
+    /// bring. One that was to take something and fails is the user's own mistake, which
+    /// nothing here can correct.
     pub(super) fn end_hook(&mut self, run: HookRun, has_succeeded: bool) {
         let (old, new) = self.hooks.remove(&run).unwrap_or_default();
         if self.telling == Some(run) {

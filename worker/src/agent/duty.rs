@@ -35,7 +35,7 @@ pub(super) const RELEASE_WAIT: Duration = Duration::from_secs(6);
 const HEARTBEAT_ROOM: usize = 32 * 1024;
 
 impl Agent {
-    /// Returns when `Tick` is wanted at the latest.
+    /// Returns the latest time of the next `Tick`.
     pub fn next_deadline(&self) -> Time {
         let limit = self.limits.first().map(|(at, _)| *at);
         let phase = match self.phase {

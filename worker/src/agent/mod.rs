@@ -187,8 +187,7 @@ pub struct Agent {
 impl Agent {
     pub fn new(now: Now, params: Params) -> Self {
         // Batches of an earlier boot must not be mistaken for ours: a millisecond is
-        // worth more
-        // numbers than a worker can use in it.
+        // worth more numbers than a worker can use in it.
         let batch_first = now.wall.as_millis().saturating_mul(1 << 10);
         Self {
             phase: Phase::Joining {
@@ -290,7 +289,7 @@ impl Agent {
     }
 
     /// Returns whether the execution is running, unconfirmed or lately settled; its
-    /// outcome then goes to where the newest assignment wants it.
+    /// outcome then goes to the reply subject of the newest assignment.
     fn is_known(&mut self, execution: &Execution, newest: &Assignment) -> bool {
         if let Some(run) = self.by_execution.get(execution) {
             let running = self.running.get_mut(run);

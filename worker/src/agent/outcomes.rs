@@ -260,8 +260,8 @@ impl Ledger {
     }
 }
 
-/// Returns the most bytes of an outcome: also of a server that takes only short messages
-/// the half of one.
+/// Returns the most bytes of an outcome: at least half of what the server takes, even if it
+/// takes only short messages.
 fn outcome_len_max(max_payload: usize) -> usize {
     max_payload.saturating_sub(ROOM).max(max_payload / 2)
 }

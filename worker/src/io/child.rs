@@ -276,8 +276,7 @@ impl Keeper {
             look_interval = (look_interval * 2).min(LOOK_INTERVAL);
         };
         // The group's number stays taken as long as one member is left. If none is,
-        // nothing can
-        // have got it in the meantime: numbers are used in turn first.
+        // nothing can have got it in the meantime: numbers are used in turn first.
         let _ = killpg(self.group, Signal::SIGKILL);
         if self.signalled != STOP_NOT {
             escaped::end(self.group, &self.variables);
@@ -342,7 +341,7 @@ impl Keeper {
         match stdin.write(&self.unsent) {
             Ok(written) => self.unsent.advance(written),
             Err(error) if is_passing(error.kind()) => return,
-            // The command closed its stdin: it does not want the rest.
+            // The command closed its stdin: it does not need the rest.
             Err(_) => self.unsent.clear(),
         }
         if self.unsent.is_empty() {

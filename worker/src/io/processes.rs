@@ -1,4 +1,4 @@
-//! Reads the process table: `/proc` on Linux, what sysinfo gives elsewhere.
+//! Reads the process table: `/proc` on Linux, sysinfo on other systems.
 
 use rolecast_common::unit::Bytes;
 

@@ -92,8 +92,7 @@ fn measure(
                 continue;
             }
             // A look may count a new process of a job among others, so a change is
-            // reported from a
-            // whole reading.
+            // reported from a whole reading.
         }
         let later = Reading::new(meter.read());
         let mut usage = later.since(&earlier, capacity);

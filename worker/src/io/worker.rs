@@ -274,8 +274,7 @@ async fn subscribe(
     let mut messages = SelectAll::new();
     for subject in subjects {
         // Without a group: only to a plain subscription does the server report that
-        // nobody
-        // listens where the outcomes were sent.
+        // nobody listens where the outcomes were sent.
         messages.push(client.subscribe(subject).await?);
     }
     Ok(messages)

@@ -239,7 +239,7 @@ fn positive(table: &mut Table<'_>, key: &str) -> Option<f64> {
     Some(value)
 }
 
-/// Finds the least value with which the mean is as wanted.
+/// Finds the least value that gives this mean.
 fn bounded_pareto(table: &mut Table<'_>, mean: f64, alpha: f64, most: f64) -> Option<Distribution> {
     if (alpha - 1.0).abs() < 1e-3 {
         table.mistake("alpha", "must not be 1");

@@ -104,8 +104,7 @@ impl Measured {
         Ok(spent.as_secs_f64() * 1e9 / ROUND as f64)
     }
 
-    /// Places a job and lets another of its category end; returns the number of placed
-    /// jobs.
+    /// Places a job and ends another of its category; returns the number of placed jobs.
     fn place(&mut self, category: CategoryIndex) -> usize {
         let Some(slot) = self.board.best(self.classes[category]) else {
             return 0;

@@ -117,8 +117,7 @@ impl World {
         match (to, letter) {
             (Place::Store, Letter::Ask { from, question }) => self.answer(from, question),
             // Nothing on a connection outlives it for long: messages of a killed worker
-            // do not arrive
-            // after those of its successor.
+            // do not arrive after those of its successor.
             (Place::Dispatcher(_), Letter::Heartbeat(heartbeat)) if self.is_past(&heartbeat) => {
                 Ok(())
             }

@@ -261,7 +261,7 @@ fn ack_of(job: &str, delivery: u64) -> Ack {
     Ack::parse(&format!("$JS.ACK.S.c.{delivery}.{sequence}.1.1.1")).unwrap()
 }
 
-/// A worker does not look at it.
+/// The seal; a worker does not read it.
 const SEAL: Seal = Seal::new(7);
 
 pub(super) fn assignment(job: &str, attempt: u32) -> Assignment {

@@ -24,7 +24,7 @@ struct Span {
     others: Needs,
     jobs: Needs,
     job_count: f64,
-    /// The host's, less the part that nobody sees.
+    /// The host's, less the part that no metric shows.
     speed: f64,
 }
 
