@@ -1,13 +1,13 @@
 //! Rights: each party does its work with those that `rolecast permissions` prints, and is
 //! refused what another party's rights would allow.
 
+mod intruder;
+
 use std::process::Command;
 use std::time::Duration;
 
-use async_nats::{Client, Event};
-use rolecast_common::requests;
 use rolecast_common::rights::{Login, Party, Place, authorization, own_rights_request, rights};
-use rolecast_common::subjects::{self, STREAM_DEAD, STREAM_JOBS, STREAM_RESULTS};
+use rolecast_common::subjects::{self, STREAM_DEAD, STREAM_JOBS};
 use rolecast_common::wire::Status;
 use rolecast_tests::cluster::{Cluster, LIMIT};
 use rolecast_tests::document::blocks;
@@ -15,7 +15,8 @@ use rolecast_tests::logins;
 use rolecast_tests::process::{Process, program};
 use rolecast_tests::server::{Server, binary};
 use rolecast_tests::wait::wait_until;
-use tokio::sync::mpsc;
+
+use crate::intruder::Intruder;
 
 const DISPATCHER: &str = "[categories.echo]\nmax_attempts = 1\n[categories.other]\n";
 const WORKER: &str = r#"
@@ -41,106 +42,6 @@ async fn start(workers: &[(&str, &str)]) -> Cluster {
     let nodes: Vec<&str> = workers.iter().map(|(node, _)| *node).collect();
     cluster.wait_ready(&nodes).await;
     cluster
-}
-
-/// Each stream, including those of buckets, and a subject that it keeps.
-const KEPT: [(&str, &str); 10] = [
-    (STREAM_JOBS, "rolecast.jobs.other"),
-    (STREAM_RESULTS, "rolecast.results.job-1"),
-    (STREAM_DEAD, "rolecast.dead.echo.job-1"),
-    (
-        "ROLECAST_ADVISORIES",
-        "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.ROLECAST_JOBS.x",
-    ),
-    ("ROLECAST_DECISIONS", "rolecast.decisions.echo.job-1"),
-    ("KV_ROLECAST_CONTROL", "$KV.ROLECAST_CONTROL.dispatcher"),
-    ("KV_ROLECAST_ATTEMPTS", "$KV.ROLECAST_ATTEMPTS.job-1"),
-    ("KV_ROLECAST_CAPACITY", "$KV.ROLECAST_CAPACITY.map"),
-    ("KV_ROLECAST_FORECASTS", "$KV.ROLECAST_FORECASTS.n1"),
-    ("KV_ROLECAST_ROLES", "$KV.ROLECAST_ROLES.assignments"),
-];
-
-/// Returns the requests that read, change or remove messages of a stream.
-fn requests_to(stream: &str, subject: &str) -> Vec<String> {
-    let requests = [
-        requests::stream_info(stream),
-        requests::stream_create(stream),
-        requests::stream_update(stream),
-        requests::stream_purge(stream),
-        format!("STREAM.DELETE.{stream}"),
-        requests::message_get(stream),
-        requests::message_delete(stream),
-        requests::direct_get(stream),
-        requests::direct_get_last(stream, subject),
-        requests::consumer_create_unnamed(stream),
-        requests::consumer_create(stream, "mine", subject),
-        requests::consumer_create_all(stream, "mine"),
-        requests::consumer_next(stream, "normal-echo"),
-        requests::consumer_delete(stream, "normal-echo"),
-    ];
-    let prefix = requests::PREFIX;
-    let requests = requests.map(|request| format!("{prefix}.{request}"));
-    requests.into_iter().chain([subject.to_owned()]).collect()
-}
-
-/// A client that logs in as a party, and the server's refusals to it.
-struct Intruder {
-    client: Client,
-    refusals: mpsc::UnboundedReceiver<String>,
-}
-
-impl Intruder {
-    async fn new(cluster: &mut Cluster, user: &str) -> Self {
-        cluster.intrude();
-        let (sender, refusals) = mpsc::unbounded_channel();
-        let options = logins::options(user).event_callback(move |event| {
-            if let Event::ServerError(error) = event {
-                let _ = sender.send(error.to_string());
-            }
-            std::future::ready(())
-        });
-        let url = format!("nats://127.0.0.1:{}", cluster.server().port());
-        let client = options.connect(url).await.expect("the login is known");
-        Self { client, refusals }
-    }
-
-    /// Publishes; the server must refuse it.
-    async fn may_not_publish(&mut self, subject: &str) {
-        let sent = self.client.publish(subject.to_owned(), "{}".into()).await;
-        sent.expect("it can be sent");
-        self.is_refused("Publish", subject).await;
-    }
-
-    /// Subscribes; the server must refuse it.
-    async fn may_not_subscribe(&mut self, subject: &str) {
-        let subscribed = self.client.subscribe(subject.to_owned()).await;
-        let _subscriber = subscribed.expect("it can be sent");
-        self.is_refused("Subscription", subject).await;
-    }
-
-    /// Tries all operations on streams and buckets, except for those that it may do.
-    async fn may_touch_only(&mut self, allowed: &[&str]) {
-        for (stream, subject) in KEPT {
-            for request in requests_to(stream, subject) {
-                if !allowed.contains(&request.as_str()) {
-                    self.may_not_publish(&request).await;
-                }
-            }
-        }
-        for subject in ["$KV.>", "$KV.ROLECAST_CONTROL.dispatcher", "$JS.>", ">"] {
-            self.may_not_subscribe(subject).await;
-        }
-    }
-
-    async fn is_refused(&mut self, what: &str, subject: &str) {
-        // Refusals arrive before the answer to this.
-        self.client.flush().await.expect("the server answers");
-        let refusal = tokio::time::timeout(LIMIT, self.refusals.recv()).await;
-        let refusal = refusal.unwrap_or_else(|_| panic!("{what} to {subject} is not refused"));
-        let expected = format!("{what} to \"{subject}\"");
-        let refusal = refusal.expect("the client is there");
-        assert!(refusal.contains(&expected), "{refusal} is not {expected}");
-    }
 }
 
 #[tokio::test]
