@@ -3,6 +3,9 @@
 //!
 //! A node of several roles counts in each of them.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
 use rolecast_common::id::Role;
 use rolecast_common::unit::{Bytes, BytesPerSecond, Cores, Resources};
 use rolecast_common::wire::{
@@ -15,21 +18,47 @@ use crate::forecast::{AHEAD_COUNT, Ahead};
 /// The use of the jobs expected until each horizon.
 pub type Demands = [Resources; AHEAD_COUNT];
 
-/// Returns the nodes of a role that take jobs.
-pub fn nodes_of<'a>(fleet: &'a Fleet, role: &'a Role) -> impl Iterator<Item = &'a Node> {
-    let nodes = fleet.nodes();
-    nodes.filter(move |node| node.health() == NodeHealth::Ready && node.roles().contains(role))
+/// The most roles in the map that no category names: bounds the work that invented names
+/// of roles can cause. Those with the most nodes are kept.
+const OTHERS_MAX: usize = 64;
+
+/// The nodes of each role that take jobs.
+pub type Holders<'a> = BTreeMap<&'a Role, Vec<&'a Node>>;
+
+/// Returns the nodes that take jobs by role, for the roles named here and those that a
+/// node holds.
+pub fn holders<'a>(fleet: &'a Fleet, named: impl Iterator<Item = &'a Role>) -> Holders<'a> {
+    let mut named: Holders<'a> = named.map(|role| (role, Vec::new())).collect();
+    let mut others = Holders::new();
+    for node in fleet.nodes().filter(|node| !node.is_unheard()) {
+        let is_ready = node.health() == NodeHealth::Ready;
+        for role in node.roles() {
+            let holders = match named.get_mut(role) {
+                Some(holders) => holders,
+                None => others.entry(role).or_default(),
+            };
+            holders.extend(is_ready.then_some(node));
+        }
+    }
+    let mut others: Vec<_> = others.into_iter().collect();
+    others.sort_by_key(|(role, holders)| (Reverse(holders.len()), *role));
+    named.extend(others.into_iter().take(OTHERS_MAX));
+    named
 }
 
 /// Returns the future room of a role's nodes; at most `listed_max` of them are listed one
 /// by one.
-pub fn of_role(fleet: &Fleet, role: &Role, demands: &Demands, listed_max: usize) -> RoleCapacity {
-    let nodes: Vec<&Node> = nodes_of(fleet, role).collect();
+pub fn of_role(
+    fleet: &Fleet,
+    nodes: &[&Node],
+    demands: &Demands,
+    listed_max: usize,
+) -> RoleCapacity {
     let horizons = Ahead::all().zip(demands);
     RoleCapacity {
         nodes: u32::try_from(nodes.len()).unwrap_or(u32::MAX),
         horizons: horizons
-            .map(|(ahead, demand)| until(fleet, &nodes, ahead, *demand, listed_max))
+            .map(|(ahead, demand)| until(fleet, nodes, ahead, *demand, listed_max))
             .collect(),
     }
 }
@@ -155,9 +184,30 @@ mod tests {
         Role::new("follower").unwrap()
     }
 
+    fn of(fleet: &Fleet, role: &Role, demands: &Demands, listed_max: usize) -> RoleCapacity {
+        let nodes = holders(fleet, [role].into_iter()).remove(role).unwrap();
+        of_role(fleet, &nodes, demands, listed_max)
+    }
+
+    #[test]
+    fn of_invented_roles_those_with_the_most_nodes_are_kept() {
+        let mut fleet = fleet();
+        for node in 0..3 {
+            let mut beat = beat(&format!("odd-{node}"), "a", 1);
+            let invented = (0..60).map(|role| format!("odd-{node}-{role}"));
+            beat.roles = invented.map(|role| Role::new(&role).unwrap()).collect();
+            fleet.take(Now::default(), &beat.node, &beat).unwrap();
+        }
+        let leader = Role::new("leader").unwrap();
+        let held = holders(&fleet, [&leader].into_iter());
+        assert_eq!(held.len(), OTHERS_MAX + 1);
+        assert_eq!(held[&follower()].len(), 2, "it has the most nodes");
+        assert!(held[&leader].is_empty(), "a category names it");
+    }
+
     #[test]
     fn the_sum_over_a_role_is_that_of_its_nodes() {
-        let role = of_role(&fleet(), &follower(), &Demands::default(), 10);
+        let role = of(&fleet(), &follower(), &Demands::default(), 10);
         assert_eq!(role.nodes, 2);
         assert_eq!(role.horizons.len(), AHEAD_COUNT);
         for at in &role.horizons {
@@ -175,7 +225,7 @@ mod tests {
         let mut demands = [cores(4.0); AHEAD_COUNT];
         let quarter = Ahead::covering(Duration::from_secs(900)).index();
         demands[quarter] = cores(5.0);
-        let role = of_role(&fleet(), &follower(), &demands, 0);
+        let role = of(&fleet(), &follower(), &demands, 0);
         assert!(role.horizons[0].nodes.is_empty());
         assert_eq!(role.horizons[0].shortage, Resources::default());
         assert_eq!(role.horizons[quarter].shortage, cores(1.0));
@@ -190,10 +240,10 @@ mod tests {
             disk: BytesPerSecond::clamped(1e9),
             ..cores(1.0)
         };
-        let followers = of_role(&fleet(), &follower(), &[needs; AHEAD_COUNT], 0);
+        let followers = of(&fleet(), &follower(), &[needs; AHEAD_COUNT], 0);
         assert_eq!(followers.horizons[0].shortage, Resources::default());
         let leader = Role::new("leader").unwrap();
-        let leaders = of_role(&fleet(), &leader, &[needs; AHEAD_COUNT], 0);
+        let leaders = of(&fleet(), &leader, &[needs; AHEAD_COUNT], 0);
         assert_eq!(leaders.horizons[0].shortage, needs);
     }
 
@@ -202,7 +252,7 @@ mod tests {
         let mut fleet = fleet();
         fleet.drain(&NodeId::new("n1").unwrap());
         fleet.bounce(&NodeId::new("n2").unwrap());
-        let role = of_role(&fleet, &follower(), &Demands::default(), 10);
+        let role = of(&fleet, &follower(), &Demands::default(), 10);
         assert_eq!(
             (role.nodes, role.horizons[0].available),
             (0, ResourceBand::default())

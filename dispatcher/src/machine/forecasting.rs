@@ -10,8 +10,9 @@ use rolecast_common::time::{Now, Time};
 use rolecast_common::wire::{CapacityMap, ForecastMode, ForecastView, RoleCapacity, VERSION};
 
 use super::{Machine, Output};
-use crate::capacity::{self, Demands};
+use crate::capacity::{self, Demands, Holders};
 use crate::category::Policy;
+use crate::fleet::Node;
 use crate::forecast::{AHEAD_COUNT, Ahead, Model, NodeForecast, Stack};
 
 /// Interval at which the capacity map is published.
@@ -145,49 +146,35 @@ impl Machine {
 
     /// Returns the role capacity map.
     pub fn capacity(&self, now: Now) -> CapacityMap {
-        let role_count = self.roles().len().max(1);
         CapacityMap {
             v: VERSION,
             at_ms: now.wall,
             epoch: self.epoch,
             mode: self.params.forecast.mode,
             quantile: self.params.forecast.quantile.share(),
-            roles: self.role_capacities(ENTRIES_MAX / AHEAD_COUNT / role_count),
+            roles: self.role_capacities(ENTRIES_MAX),
             roles_left_out: 0,
         }
     }
 
-    /// Returns the room of each role, with at most `listed_max` nodes of each listed.
-    pub(super) fn role_capacities(&self, listed_max: usize) -> BTreeMap<Role, RoleCapacity> {
-        let roles = self.roles();
-        let demands = self.demands(&roles);
-        let nothing = Demands::default();
-        let capacity = |role: &Role| {
-            let demands = demands.get(role).unwrap_or(&nothing);
-            capacity::of_role(&self.fleet, role, demands, listed_max)
-        };
-        roles
-            .keys()
-            .map(|role| (role.clone(), capacity(role)))
-            .collect()
-    }
-
-    /// Returns the roles that a node holds or a category names, each with the number of
-    /// nodes that hold it.
-    fn roles(&self) -> BTreeMap<Role, usize> {
+    /// Returns the room of each role, with at most `entries_max` entries of nodes in all.
+    pub(super) fn role_capacities(&self, entries_max: usize) -> BTreeMap<Role, RoleCapacity> {
         let policies = self.services.values().map(|service| &service.policy);
         let named = policies.flat_map(|policy| &policy.roles);
-        let held = self.fleet.nodes().flat_map(|node| node.roles());
-        let roles: BTreeSet<&Role> = named.chain(held).collect();
-        let count = |role| capacity::nodes_of(&self.fleet, role).count();
-        roles
-            .into_iter()
-            .map(|role| (role.clone(), count(role)))
-            .collect()
+        let holders = capacity::holders(&self.fleet, named);
+        let listed_max = entries_max / AHEAD_COUNT / holders.len().max(1);
+        let demands = self.demands(&holders);
+        let nothing = Demands::default();
+        let capacity = |(role, nodes): (&&Role, &Vec<&Node>)| {
+            let demands = demands.get(*role).unwrap_or(&nothing);
+            let capacity = capacity::of_role(&self.fleet, nodes, demands, listed_max);
+            ((*role).clone(), capacity)
+        };
+        holders.iter().map(capacity).collect()
     }
 
     /// Returns the use of the jobs expected on the nodes of each role.
-    fn demands(&self, roles: &BTreeMap<Role, usize>) -> BTreeMap<Role, Demands> {
+    fn demands(&self, roles: &Holders<'_>) -> BTreeMap<Role, Demands> {
         let mut demands: BTreeMap<Role, Demands> = BTreeMap::new();
         for service in self.services.values() {
             let shares = shares(&service.policy, roles);
@@ -226,17 +213,17 @@ impl Machine {
 /// Returns the roles whose nodes will run a category's jobs, with their shares: the best
 /// of its roles that some node holds; where any role is permitted, all in proportion to
 /// their nodes.
-fn shares<'a>(policy: &'a Policy, roles: &'a BTreeMap<Role, usize>) -> Vec<(&'a Role, f64)> {
-    let is_held = |role: &&Role| roles.get(*role).is_some_and(|count| *count > 0);
+fn shares<'a>(policy: &'a Policy, holders: &'a Holders<'a>) -> Vec<(&'a Role, f64)> {
+    let is_held = |role: &&Role| holders.get(role).is_some_and(|nodes| !nodes.is_empty());
     let best = policy.roles.iter().find(is_held).or(policy.roles.first());
     if let Some(best) = best {
         return vec![(best, 1.0)];
     }
     #[allow(clippy::cast_precision_loss, reason = "nodes are counted in thousands")]
     let count = |count: usize| count as f64;
-    let all = count(roles.values().sum()).max(1.0);
-    let shares = roles
+    let all = count(holders.values().map(Vec::len).sum()).max(1.0);
+    let shares = holders
         .iter()
-        .map(|(role, nodes)| (role, count(*nodes) / all));
+        .map(|(role, nodes)| (*role, count(nodes.len()) / all));
     shares.collect()
 }
