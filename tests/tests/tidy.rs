@@ -58,6 +58,11 @@ fn every_planted_offence_is_found() {
             "//! A.\n#[ignore]\n",
             "off.rs:2: `#[ignore`: finish it, or leave it out",
         ),
+        (
+            "question.rs",
+            "//! What jobs need.\n",
+            "question.rs:1: begins with `What`: name what it is",
+        ),
         ("target/skipped.rs", "fn f() {}\n", ""),
         (
             "wait.rs",

@@ -2,7 +2,8 @@
 //!
 //! - Pure code has no clock, environment, randomness, network, file, thread,
 //!   lock or `.await` (`purity`).
-//! - A Rust file begins with its duty and has at most [`OWN_LINES_MAX`] own lines.
+//! - A Rust file begins with its duty, which is not put as a question, and has at most
+//!   [`OWN_LINES_MAX`] own lines.
 //! - Nothing is left for later, and no test is switched off.
 //! - Crates depend on each other in one direction (`crates`).
 
@@ -21,6 +22,8 @@ pub const OWN_LINES_MAX: usize = 500;
 
 /// Directories that are not checked.
 const SKIPPED: [&str; 3] = ["target", ".git", ".tools"];
+/// Words with which a file does not say what it is.
+const QUESTIONS: [&str; 7] = ["What", "How", "Who", "Where", "When", "Which", "Why"];
 /// Words that mark work left for later, or a test switched off.
 const UNFINISHED: [&str; 5] = ["TODO", "FIXME", "todo!", "unimplemented!", "#[ignore"];
 
@@ -75,6 +78,10 @@ fn check_rust(path: &Path, text: &str, report: &mut dyn FnMut(usize, String)) {
             1,
             "does not begin with a line `//!` that names its duty".to_owned(),
         );
+    }
+    let first_word = text.split_whitespace().nth(1).unwrap_or_default();
+    if QUESTIONS.contains(&first_word) {
+        report(1, format!("begins with `{first_word}`: name what it is"));
     }
     let own_lines = source.own_lines();
     if own_lines > OWN_LINES_MAX {
