@@ -16,6 +16,7 @@
 
 mod admission;
 mod duty;
+mod execution;
 mod input;
 mod outcomes;
 mod output;
@@ -25,7 +26,6 @@ mod settled;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,6 +44,7 @@ pub use output::{Event, Output, RoleObjection};
 pub use roles::RoleParams;
 
 use admission::JOIN_PATIENCE;
+use execution::Execution;
 use outcomes::Ledger;
 use roles::Roles;
 use settled::Settled;
@@ -81,39 +82,6 @@ pub struct Limits {
     /// The most jobs of the category at once.
     pub jobs_max: u32,
     pub time_limit: Option<Duration>,
-}
-
-/// One attempt at one submission of a job; a later assignment of it is the same
-/// execution. A dead job that is retried keeps its id and starts again from attempt 1, so
-/// its position in the stream distinguishes the submissions.
-#[derive(Clone, Debug)]
-struct Execution(Assignment);
-
-impl Execution {
-    fn of(assignment: &Assignment) -> Self {
-        Self(assignment.clone())
-    }
-
-    fn is_of(&self, assignment: &Assignment) -> bool {
-        self.0.attempt() == assignment.attempt()
-            && self.0.ack().sequence() == assignment.ack().sequence()
-            && self.0.job() == assignment.job()
-    }
-}
-
-impl PartialEq for Execution {
-    fn eq(&self, other: &Self) -> bool {
-        self.is_of(&other.0)
-    }
-}
-
-impl Eq for Execution {}
-
-impl Hash for Execution {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.ack().sequence().hash(state);
-        self.0.attempt().hash(state);
-    }
 }
 
 #[derive(Debug)]

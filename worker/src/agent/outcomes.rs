@@ -19,7 +19,7 @@ use rolecast_common::assignment::Assignment;
 use rolecast_common::time::Time;
 use rolecast_common::wire::{Outcome, OutcomeBatch, OutcomeStatus, VERSION};
 
-use super::Execution;
+use super::execution::Execution;
 use super::output::{Event, Output};
 
 /// Unconfirmed batches at once: enough to fill the way to the dispatcher and back, few

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use rolecast_common::assignment::Assignment;
 use rolecast_common::wire::{Outcome, OutcomeStatus};
 
-use super::Execution;
+use super::execution::Execution;
 use super::outcomes::{assignment, has_run};
 
 /// Slots, one for each sequence that many apart: as many as may be in hand.
