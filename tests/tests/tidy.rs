@@ -88,3 +88,22 @@ fn every_planted_offence_is_found() {
         .collect();
     assert_eq!(found, expected);
 }
+
+#[test]
+fn only_unit_tests_at_the_end_are_no_own_lines() {
+    let lines = "// line\n".repeat(OWN_LINES_MAX);
+    let root = Directory::new();
+    root.write(
+        "declared.rs",
+        &format!("//! A.\n#[cfg(test)]\nmod tests;\n{lines}"),
+    );
+    root.write(
+        "tested.rs",
+        &format!("//! A.\n#[cfg(test)]\nmod tests {{\n{lines}}}\n"),
+    );
+    let found: Vec<String> = offences(root.path())
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(found, ["declared.rs:503: 503 own lines, at most 500"]);
+}

@@ -26,7 +26,11 @@ impl<'a> Source<'a> {
         let is_tests = |index: usize| {
             let mut rest = lines[index + 1..].iter();
             let next = rest.find(|line| !line.starts_with("#["));
-            lines[index] == "#[cfg(test)]" && next.is_some_and(|line| line.starts_with("mod tests"))
+            // A module in a file of its own may be declared anywhere; what follows is code.
+            let is_end = rest.all(|line| line.is_empty());
+            let begins = |line: &&str| **line == *"mod tests {" || is_end;
+            lines[index] == "#[cfg(test)]"
+                && next.is_some_and(|line| line.starts_with("mod tests") && begins(line))
         };
         let start = (0..lines.len()).rev().find(|index| is_tests(*index));
         start.unwrap_or(lines.len())
