@@ -100,27 +100,22 @@ impl Later {
 
     /// Whether the lease is to be read, at most once per interval.
     fn may_doubt(&mut self, now: Time) -> bool {
-        let is_due = self
-            .doubted
-            .is_none_or(|last| now.since(last) >= DOUBT_INTERVAL);
-        if is_due {
-            self.doubted = Some(now);
-        }
-        is_due
+        is_due(&mut self.doubted, now, DOUBT_INTERVAL)
     }
 
     fn may_tell(&mut self, now: Time, node: &NodeId) -> bool {
-        let Some(word) = self.words.get_mut(node) else {
-            return false;
-        };
-        let is_due = word
-            .told
-            .is_none_or(|last| now.since(last) >= TELL_INTERVAL);
-        if is_due {
-            word.told = Some(now);
-        }
-        is_due
+        let word = self.words.get_mut(node);
+        word.is_some_and(|word| is_due(&mut word.told, now, TELL_INTERVAL))
     }
+}
+
+/// Whether the interval since the last time is over; if so, this is the last time.
+fn is_due(last: &mut Option<Time>, now: Time, interval: Duration) -> bool {
+    let is_due = last.is_none_or(|last| now.since(last) >= interval);
+    if is_due {
+        *last = Some(now);
+    }
+    is_due
 }
 
 impl Machine {
