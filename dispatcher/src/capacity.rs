@@ -26,8 +26,11 @@ const OTHERS_MAX: usize = 64;
 pub type Holders<'a> = BTreeMap<&'a Role, Vec<&'a Node>>;
 
 /// Returns the nodes that take jobs by role, for the roles named here and those that a
-/// node holds.
-pub fn holders<'a>(fleet: &'a Fleet, named: impl Iterator<Item = &'a Role>) -> Holders<'a> {
+/// node holds; and the number of roles left out.
+pub fn holders<'a>(
+    fleet: &'a Fleet,
+    named: impl Iterator<Item = &'a Role>,
+) -> (Holders<'a>, usize) {
     let mut named: Holders<'a> = named.map(|role| (role, Vec::new())).collect();
     let mut others = Holders::new();
     for node in fleet.nodes().filter(|node| !node.is_unheard()) {
@@ -37,13 +40,16 @@ pub fn holders<'a>(fleet: &'a Fleet, named: impl Iterator<Item = &'a Role>) -> H
                 Some(holders) => holders,
                 None => others.entry(role).or_default(),
             };
-            holders.extend(is_ready.then_some(node));
+            // A heartbeat may list a role twice.
+            let is_new = holders.last().is_none_or(|last| last.slot() != node.slot());
+            holders.extend((is_ready && is_new).then_some(node));
         }
     }
     let mut others: Vec<_> = others.into_iter().collect();
     others.sort_by_key(|(role, holders)| (Reverse(holders.len()), *role));
+    let left_out = others.len().saturating_sub(OTHERS_MAX);
     named.extend(others.into_iter().take(OTHERS_MAX));
-    named
+    (named, left_out)
 }
 
 /// Returns the future room of a role's nodes; at most `listed_max` of them are listed one
@@ -185,7 +191,8 @@ mod tests {
     }
 
     fn of(fleet: &Fleet, role: &Role, demands: &Demands, listed_max: usize) -> RoleCapacity {
-        let nodes = holders(fleet, [role].into_iter()).remove(role).unwrap();
+        let (mut holders, _) = holders(fleet, [role].into_iter());
+        let nodes = holders.remove(role).unwrap();
         of_role(fleet, &nodes, demands, listed_max)
     }
 
@@ -199,10 +206,21 @@ mod tests {
             fleet.take(Now::default(), &beat.node, &beat).unwrap();
         }
         let leader = Role::new("leader").unwrap();
-        let held = holders(&fleet, [&leader].into_iter());
+        let (held, left_out) = holders(&fleet, [&leader].into_iter());
         assert_eq!(held.len(), OTHERS_MAX + 1);
+        // Two usual ones, and 180 invented.
+        assert_eq!(left_out, 182 - OTHERS_MAX);
         assert_eq!(held[&follower()].len(), 2, "it has the most nodes");
         assert!(held[&leader].is_empty(), "a category names it");
+    }
+
+    #[test]
+    fn a_node_that_lists_a_role_twice_counts_once() {
+        let mut fleet = fleet();
+        let mut beat = beat("n4", "a", 1);
+        beat.roles = vec![follower(), Role::new("backup").unwrap(), follower()];
+        fleet.take(Now::default(), &beat.node, &beat).unwrap();
+        assert_eq!(of(&fleet, &follower(), &Demands::default(), 0).nodes, 3);
     }
 
     #[test]

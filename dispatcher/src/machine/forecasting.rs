@@ -146,22 +146,27 @@ impl Machine {
 
     /// Returns the role capacity map.
     pub fn capacity(&self, now: Now) -> CapacityMap {
+        let (roles, left_out) = self.role_capacities(ENTRIES_MAX);
         CapacityMap {
             v: VERSION,
             at_ms: now.wall,
             epoch: self.epoch,
             mode: self.params.forecast.mode,
             quantile: self.params.forecast.quantile.share(),
-            roles: self.role_capacities(ENTRIES_MAX),
-            roles_left_out: 0,
+            roles,
+            roles_left_out: u32::try_from(left_out).unwrap_or(u32::MAX),
         }
     }
 
-    /// Returns the room of each role, with at most `entries_max` entries of nodes in all.
-    pub(super) fn role_capacities(&self, entries_max: usize) -> BTreeMap<Role, RoleCapacity> {
+    /// Returns the room of each role, with at most `entries_max` entries of nodes in all,
+    /// and the number of roles left out.
+    pub(super) fn role_capacities(
+        &self,
+        entries_max: usize,
+    ) -> (BTreeMap<Role, RoleCapacity>, usize) {
         let policies = self.services.values().map(|service| &service.policy);
         let named = policies.flat_map(|policy| &policy.roles);
-        let holders = capacity::holders(&self.fleet, named);
+        let (holders, left_out) = capacity::holders(&self.fleet, named);
         let listed_max = entries_max / AHEAD_COUNT / holders.len().max(1);
         let demands = self.demands(&holders);
         let nothing = Demands::default();
@@ -170,7 +175,7 @@ impl Machine {
             let capacity = capacity::of_role(&self.fleet, nodes, demands, listed_max);
             ((*role).clone(), capacity)
         };
-        holders.iter().map(capacity).collect()
+        (holders.iter().map(capacity).collect(), left_out)
     }
 
     /// Returns the use of the jobs expected on the nodes of each role.

@@ -41,14 +41,14 @@ impl Machine {
 
     /// Returns the status without its nodes.
     pub fn overview(&self, now: Now) -> Status {
-        let roles = self.role_capacities(0);
+        let (roles, left_out) = self.role_capacities(0);
         Status {
             v: VERSION,
             dispatcher: self.params.name.clone(),
             epoch: self.epoch,
             at_ms: now.wall,
             forecast_mode: self.params.forecast.mode,
-            totals: self.totals(roles.len()),
+            totals: self.totals(roles.len() + left_out),
             roles: roles
                 .iter()
                 .map(|(role, room)| capacity::status_of(role, room))
