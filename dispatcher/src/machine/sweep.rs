@@ -48,6 +48,7 @@ impl Machine {
         let keep_alive_after = self.params.ack_wait / 3;
         let mut expired: Vec<Sequence> = Vec::new();
         let mut alive = Vec::new();
+        let mut again = Vec::new();
         for (sequence, job) in &mut self.jobs {
             let is_expired = job.is_expired(now);
             match &mut job.state {
@@ -65,7 +66,7 @@ impl Machine {
                 State::Recording { record, asked, .. } => {
                     if now.time.since(*asked) >= ANSWER_WAIT {
                         *asked = now.time;
-                        out.push(Output::Record(record.clone()));
+                        again.push((*sequence, Output::Record(record.clone())));
                     }
                 }
                 State::Burying {
@@ -78,7 +79,7 @@ impl Machine {
                         *is_running = true;
                         let ack = Some(job.ack.clone());
                         let record = record.clone();
-                        out.push(Output::Bury { record, ack });
+                        again.push((*sequence, Output::Bury { record, ack }));
                     }
                 }
             }
@@ -88,6 +89,8 @@ impl Machine {
             }
         }
         // The order of a hash map must not reach the outside.
+        again.sort_unstable_by_key(|(sequence, _)| *sequence);
+        out.extend(again.into_iter().map(|(_, write)| write));
         alive.sort_unstable_by_key(|(sequence, _)| *sequence);
         out.extend(alive.into_iter().map(|(_, ack)| Output::KeepAlive(ack)));
         expired.sort_unstable();
