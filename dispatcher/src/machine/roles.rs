@@ -18,6 +18,21 @@ const HORIZON: Duration = Duration::from_secs(600);
 const RANK_INTERVAL: Duration = Duration::from_secs(2);
 
 impl Machine {
+    /// Steps down when the document of the roles has a later epoch. Only dispatchers write
+    /// it, so one has led under that epoch, and nodes may follow it: the key of the lease
+    /// was lost more than once, and its epoch started from too low. The next lease is
+    /// above both.
+    fn yield_to_document(&mut self, event: &roles::Event, out: &mut Vec<Output>) {
+        let roles::Event::Overtaken { ours, found } = event else {
+            return;
+        };
+        if self.led_since.is_some() && ours.may_reach(*found) {
+            self.known = self.known.max(*found);
+            let reason = format!("the roles are kept under epoch {found}, which is above {ours}");
+            out.push(Output::StepDown { reason });
+        }
+    }
+
     /// Passes an input to the manager, and its commands on.
     pub(super) fn manage(&mut self, now: Now, input: roles::Input, out: &mut Vec<Output>) {
         let mut outputs = Vec::new();
@@ -25,6 +40,7 @@ impl Machine {
         for output in &outputs {
             if let roles::Output::Event(event) = output {
                 self.note_role_event(now, event);
+                self.yield_to_document(event, out);
             }
         }
         out.extend(outputs.into_iter().map(|output| match output {

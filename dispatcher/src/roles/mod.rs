@@ -34,7 +34,7 @@ mod output;
 mod reading;
 mod settings;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,8 +1,11 @@
 //! Tests of nodes that report a later epoch: the bucket decides, and not they.
 
-use rolecast_common::wire::Admission;
+use std::collections::BTreeMap;
+
+use rolecast_common::wire::{Admission, RoleDocument};
 
 use super::*;
+use crate::roles;
 
 /// A heartbeat of a node that has seen this epoch.
 fn follower(name: &str, sequence: u64, epoch: u64) -> Input {
@@ -240,4 +243,41 @@ fn a_machine_that_stands_by_learns_and_does_nothing() {
         out.iter().any(|o| matches!(o, Output::Fetch { .. })),
         "{out:?}"
     );
+}
+
+#[test]
+fn a_later_epoch_in_the_document_of_the_roles_ends_the_lead_and_a_wild_one_does_not() {
+    for (found, is_later) in [(5, false), (1376, true), (u64::MAX, false)] {
+        let mut params = machine().params;
+        params.roles = roles::tests::bench::settings();
+        let mut machine = Machine::new(params, now(0.0));
+        let lead = Input::Lead {
+            epoch: Epoch::new(5),
+            until: now(9.0).time,
+            seals: seals(5),
+            histories: Vec::new(),
+        };
+        let out = all(&mut machine, 0.1, [lead]);
+        let request = out.iter().find_map(|output| match output {
+            Output::Roles(roles::Output::Read { request }) => Some(*request),
+            _ => None,
+        });
+        let document = RoleDocument {
+            v: VERSION,
+            epoch: Epoch::new(found),
+            generation: 1,
+            roles: BTreeMap::new(),
+            changes: BTreeMap::new(),
+            history: Vec::new(),
+            drained: BTreeSet::new(),
+        };
+        let read = roles::Input::Read {
+            request: request.expect("it reads the document first"),
+            entry: Some((7, document)),
+        };
+        let out = all(&mut machine, 0.2, [Input::Roles(read)]);
+        assert_eq!(out.iter().any(is_end), is_later, "{out:?}");
+        let known = if is_later { found } else { 5 };
+        assert_eq!(machine.known_epoch(), Epoch::new(known));
+    }
 }

@@ -48,7 +48,7 @@ pub(super) struct Bench {
     pub(super) told: Vec<(NodeId, RoleAssignment)>,
 }
 
-fn settings() -> Settings {
+pub(crate) fn settings() -> Settings {
     let managed = |holders: u32, from: Option<&str>, prefer: &[&str]| RoleSettings {
         group: Group::new("default").unwrap(),
         holders: NonZeroU32::new(holders).unwrap(),

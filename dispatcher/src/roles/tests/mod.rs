@@ -5,7 +5,7 @@
     reason = "a test picks out the outputs it is about"
 )]
 
-mod bench;
+pub(crate) mod bench;
 
 use rolecast_common::wire::{Figures, RolePhase, Why};
 
