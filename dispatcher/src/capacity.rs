@@ -11,9 +11,9 @@ use rolecast_common::unit::{Bytes, BytesPerSecond, Cores, Resources};
 use rolecast_common::wire::{
     CapacityAt, NodeCapacity, NodeHealth, ResourceBand, RoleCapacity, RoleStatus,
 };
+use rolecast_forecast::{AHEAD_COUNT, Ahead};
 
 use crate::fleet::{Fleet, Node};
-use crate::forecast::{AHEAD_COUNT, Ahead};
 
 /// The use of the jobs expected until each horizon.
 pub type Demands = [Resources; AHEAD_COUNT];

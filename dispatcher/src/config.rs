@@ -16,10 +16,10 @@ use rolecast_common::settings::{self, Mistakes, Table};
 use rolecast_common::subjects;
 use rolecast_common::unit::{Bytes, Cores, Resources};
 use rolecast_common::wire::{ForecastMode, Share};
+use rolecast_forecast::{Model, Params, Quantile};
 
 use crate::allowance::{Allowance, Allowances, Pattern};
 use crate::category::{Backoff, Policy, Profile};
-use crate::forecast::{Model, Params, Quantile};
 use crate::placement::{Patience, Weights};
 use crate::roles;
 

@@ -3,7 +3,7 @@
 //! Read in this order:
 //!
 //! - [`category`]: the policy of a category of jobs;
-//! - [`forecast`]: forecasts of what others use on a node;
+//! - `rolecast_forecast`, a crate of its own: forecasts of what others use on a node;
 //! - [`fleet`]: the nodes, from their heartbeats, with the [`ledger`] of reservations on
 //!   each;
 //! - [`profile`]: the needs of a category's jobs, declared and learned;
@@ -30,7 +30,6 @@ pub mod claim;
 pub mod config;
 pub mod fitting;
 pub mod fleet;
-pub mod forecast;
 pub mod io;
 pub mod lease;
 pub mod ledger;

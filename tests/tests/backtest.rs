@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use fastrand::Rng;
-use rolecast_dispatcher::forecast::Model;
+use rolecast_forecast::Model;
 use rolecast_tests::directory::Directory;
 use rolecast_tests::process::{program, repository};
 use serde_json::Value;

@@ -3,8 +3,8 @@
 use std::fs;
 
 use anyhow::Context as _;
-use rolecast_dispatcher::forecast::HORIZONS;
-use rolecast_dispatcher::forecast::lstm::training::{Progress, SAMPLES_MIN, Trainer};
+use rolecast_forecast::HORIZONS;
+use rolecast_forecast::lstm::training::{Progress, SAMPLES_MIN, Trainer};
 use serde_json::json;
 
 use super::backtest::files;

@@ -21,13 +21,13 @@ use rolecast_common::wire::{
 use rolecast_dispatcher::allowance::Allowances;
 use rolecast_dispatcher::category::{Backoff, Policy as CategoryPolicy, Profile};
 use rolecast_dispatcher::claim::Claimed;
-use rolecast_dispatcher::forecast::{self, Model, Quantile};
 use rolecast_dispatcher::machine::{
     Delivery, Input, Machine, Output, PULL_EXPIRES, Params, Recorded,
 };
 use rolecast_dispatcher::placement::{Patience, Weights};
 use rolecast_dispatcher::roles::Settings as RoleSettings;
 use rolecast_dispatcher::seal::Seals;
+use rolecast_forecast::{Model, Quantile};
 
 use heartbeat::{heartbeat, resources, whole};
 
@@ -46,7 +46,7 @@ const SLOTS_PER_CORE: f64 = 64.0;
 fn params(world: &World, mode: ForecastMode, has_feedback: bool) -> Params {
     Params {
         name: "simulation".to_owned(),
-        forecast: forecast::Params {
+        forecast: rolecast_forecast::Params {
             mode,
             model: Model::default(),
             step_s: 10,

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use rolecast_common::unit::Bytes;
 use rolecast_common::wire::{Decision, DecisionNode, Status, Verdict};
-use rolecast_dispatcher::forecast::{BUCKET_EDGES_S, BUCKETS};
 use rolecast_dispatcher::placement::{decision::choose, resources};
+use rolecast_forecast::{BUCKET_EDGES_S, BUCKETS};
 
 use super::forecast::amounts;
 use super::job::Block;

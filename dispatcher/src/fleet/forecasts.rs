@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use rolecast_common::id::NodeId;
 use rolecast_common::wire::ForecastMode;
+use rolecast_forecast::{Lesson, NodeForecast, Stack};
 
 use super::Fleet;
-use crate::forecast::{Lesson, NodeForecast, Stack};
 
 /// The most nodes without a completed job that have a forecast: one takes some 80 KiB
 /// (`make bench-forecast`), and names cost nothing. Every other node gets its own with

@@ -30,6 +30,7 @@ use rolecast_common::id::{Category, NodeId};
 use rolecast_common::time::{Now, Time};
 use rolecast_common::unit::{Cores, Resources};
 use rolecast_common::wire::{ForecastMode, Heartbeat, NodeStatus};
+use rolecast_forecast::{NodeForecast, Params, Stack};
 
 pub use candidate::{Alone, Candidate};
 pub use conduct::{Doubt, Fault};
@@ -40,7 +41,6 @@ pub use pulse::Presence;
 pub use recording::Author;
 
 use crate::category::Policy;
-use crate::forecast::{NodeForecast, Params, Stack};
 use crate::placement::{
     Amounts, Board, CPU, CategoryIndex, Experience, Figures, Foreseen, Obstacle, Outlook, Slot,
     Standing, amounts, resources,

@@ -8,6 +8,7 @@ use rolecast_common::label::{Labels, Requirement};
 use rolecast_common::time::{Now, Time};
 use rolecast_common::unit::{BytesPerSecond, Cores, Resources, Speed};
 use rolecast_common::wire::{Heartbeat, NodeHealth, Usage};
+use rolecast_forecast::{Ahead, BUCKETS, NodeForecast};
 
 use super::boots::{Boots, Life};
 use super::conduct::Conduct;
@@ -18,7 +19,6 @@ use super::skew::Skew;
 use super::unheard::Hearing;
 use super::{Change, Refusal};
 use crate::category::Policy;
-use crate::forecast::{Ahead, BUCKETS, NodeForecast};
 use crate::ledger::Ledger;
 use crate::placement::{Amounts, CategoryIndex, Feedback, Fit, Obstacle, Slot, Standing, amounts};
 

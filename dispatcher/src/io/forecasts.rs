@@ -10,11 +10,11 @@ use async_nats::jetstream::kv::Store;
 use futures_util::future::join_all;
 use futures_util::stream::{StreamExt as _, TryStreamExt as _};
 use rolecast_common::id::NodeId;
+use rolecast_forecast::{NodeForecast, Params, Stack};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::bucket::Bucket;
-use crate::forecast::{NodeForecast, Params, Stack};
 
 /// Keys read or written at once: enough to use the connection, few enough to be fair.
 const AT_ONCE_MAX: usize = 16;

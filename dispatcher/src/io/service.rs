@@ -13,6 +13,7 @@ use rolecast_common::id::{Epoch, Sequence};
 use rolecast_common::nats::{Clock, Connection, Meaning, ServerError, Timer};
 use rolecast_common::subjects::{self, STREAM_RESULTS};
 use rolecast_common::time::{Now, Time};
+use rolecast_forecast::Lesson;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
@@ -30,7 +31,6 @@ use super::{
     server_clock, training, upkeep,
 };
 use crate::config;
-use crate::forecast::Lesson;
 use crate::machine::{Input, Machine, Output};
 use crate::roles;
 

@@ -9,10 +9,10 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use rolecast_forecast::{Lesson, Stack, Trainer};
 use tokio::sync::mpsc;
 use tokio_cron_scheduler::{Job, JobScheduler};
 
-use crate::forecast::{Lesson, Stack, Trainer};
 use crate::machine::Input;
 
 /// Every five minutes.

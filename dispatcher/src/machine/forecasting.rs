@@ -8,12 +8,12 @@ use std::time::Duration;
 use rolecast_common::id::{Category, NodeId, Role};
 use rolecast_common::time::{Now, Time};
 use rolecast_common::wire::{CapacityMap, ForecastMode, ForecastView, RoleCapacity, VERSION};
+use rolecast_forecast::{AHEAD_COUNT, Ahead, Model, NodeForecast, Stack};
 
 use super::{Machine, Output};
 use crate::capacity::{self, Demands, Holders};
 use crate::category::Policy;
 use crate::fleet::Node;
-use crate::forecast::{AHEAD_COUNT, Ahead, Model, NodeForecast, Stack};
 
 /// Interval at which the capacity map is published.
 const PUBLISH_INTERVAL: Duration = Duration::from_secs(10);

@@ -10,10 +10,10 @@ use rolecast_common::options::{InvalidOption, Options};
 use rolecast_common::subjects::Source;
 use rolecast_common::time::{Time, WallTime};
 use rolecast_common::wire::{Heartbeat, Outcome};
+use rolecast_forecast::Stack;
 
 use super::{History, Trouble};
 use crate::claim::Claimed;
-use crate::forecast::Stack;
 use crate::roles;
 use crate::seal::Seals;
 

@@ -10,9 +10,9 @@ use std::time::Duration;
 use rolecast_common::id::{NodeId, Role};
 use rolecast_common::time::{Now, Time, WallTime};
 use rolecast_common::wire::{Figures, PastRoleChange, RoleChangeResult, RoleDocument, Why};
+use rolecast_forecast::Ahead;
 
 use super::{Event, Machine, Output};
-use crate::forecast::Ahead;
 use crate::roles::judge::{self, Assessment, Judge, Obstacle, Purpose, Reading, Verdict};
 use crate::roles::{self, Move, RoleSettings, Settings};
 

@@ -72,6 +72,7 @@ use rolecast_common::label::Requirement;
 use rolecast_common::subjects::Source;
 use rolecast_common::time::{Now, Time, WallTime};
 use rolecast_common::wire::{Counters, FailedAttempt, LostAttempt, Record};
+use rolecast_forecast::Demand;
 
 pub use input::{Delivery, Input, Malformed, Recorded, Stray};
 pub use output::{Diversion, Event, History, JobsGone, KeptAway, LongWait, Output};
@@ -83,7 +84,6 @@ pub use verdict::{DoubtedNode, LostJob, Verdict};
 use crate::allowance::Allowances;
 use crate::category::Policy;
 use crate::fleet::{self, Fleet};
-use crate::forecast::{self, Demand};
 use crate::placement::{CategoryIndex, Shortfall};
 use crate::roles::{Manager, Settings as RoleSettings};
 use crate::seal::Seals;
@@ -108,7 +108,7 @@ const SWEEP_INTERVAL: Duration = Duration::from_millis(250);
 #[derive(Clone, Debug)]
 pub struct Params {
     pub name: String,
-    pub forecast: forecast::Params,
+    pub forecast: rolecast_forecast::Params,
     pub policies: Vec<Policy>,
     pub allowances: Allowances,
     pub roles: RoleSettings,

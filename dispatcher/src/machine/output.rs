@@ -9,11 +9,11 @@ use rolecast_common::subjects::Source;
 use rolecast_common::time::WallTime;
 use rolecast_common::unit::Cores;
 use rolecast_common::wire::{Admission, CapacityMap, Decision, FailedAttempt, LostAttempt, Record};
+use rolecast_forecast::Lesson;
 
 use super::Trouble;
 use super::suspects::Suspicion;
 use super::verdict::Verdict;
-use crate::forecast::Lesson;
 use crate::roles;
 
 /// A command.

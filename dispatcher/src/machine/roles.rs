@@ -6,9 +6,9 @@ use std::time::Duration;
 use rolecast_common::id::{NodeId, Role};
 use rolecast_common::time::{Now, Time};
 use rolecast_common::wire::{Heartbeat, ManagedRole, RolesView, VERSION};
+use rolecast_forecast::Ahead;
 
 use super::{Event, Machine, Output};
-use crate::forecast::Ahead;
 use crate::roles;
 
 /// Horizon within which a node that is to hold a role should have room.

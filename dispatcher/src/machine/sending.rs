@@ -8,10 +8,10 @@ use rolecast_common::label::Requirement;
 use rolecast_common::subjects::Source;
 use rolecast_common::time::{Now, Time};
 use rolecast_common::wire::ForecastMode;
+use rolecast_forecast::Ahead;
 
 use super::{Diversion, Event, Job, KeptAway, Machine, Output, State};
 use crate::fleet::{Author, Candidate, Choice};
-use crate::forecast::Ahead;
 use crate::placement::{CategoryIndex, Shortfall, Slot};
 
 /// Jobs of a room that are looked at while its first cannot be placed: those behind it

@@ -2,10 +2,10 @@
 
 use rolecast_common::id::{Category, Priority};
 use rolecast_common::subjects::Source;
+use rolecast_forecast::Demand;
 
 use super::{Event, Machine, Output, Service};
 use crate::category::Policy;
-use crate::forecast::Demand;
 
 impl Machine {
     /// Starts to serve a category: a room for each priority.

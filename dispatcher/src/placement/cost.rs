@@ -19,8 +19,7 @@
 use std::array;
 
 use rolecast_common::unit::{Bytes, BytesPerSecond, Cores, Resources};
-
-use crate::forecast::BUCKETS;
+use rolecast_forecast::BUCKETS;
 
 /// Number of resources: CPU, memory, network, disk, in the order of all amounts here.
 pub const RESOURCES: usize = 4;

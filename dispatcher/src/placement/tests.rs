@@ -3,9 +3,9 @@
 use proptest::prelude::*;
 use rolecast_common::id::Category;
 use rolecast_common::label::Requirement;
+use rolecast_forecast::BUCKETS;
 
 use super::*;
-use crate::forecast::BUCKETS;
 
 const GIB: f32 = 1024.0 * 1024.0 * 1024.0;
 const FIT: Fit = Fit {

@@ -16,9 +16,9 @@ mod quantiles;
 
 use rolecast_common::unit::{BytesPerSecond, Resources};
 use rolecast_common::wire::{LearnedProfile, ProfileView};
+use rolecast_forecast::{BUCKET_EDGES_S, BUCKETS};
 
 use crate::category::Profile;
-use crate::forecast::{BUCKET_EDGES_S, BUCKETS};
 use crate::placement::{Amounts, MEMORY, Needs, RESOURCES, Weights, amounts, resources};
 use quantiles::Quantiles;
 

@@ -13,10 +13,10 @@ use rolecast_common::wire::{
     OutcomeBatch, OutcomeStatus, RoleAssignment, RoleDocument, RoleFailure, RoleOrder,
     RoleOrderKind, RoleVersion, StatusCursor, StatusRequest, VERSION, encode,
 };
-use rolecast_dispatcher::forecast::lstm::Weights;
-use rolecast_dispatcher::forecast::{NodeForecast, Stack};
 use rolecast_dispatcher::lease;
 use rolecast_dispatcher::seal::{Key, Seals};
+use rolecast_forecast::lstm::Weights;
+use rolecast_forecast::{NodeForecast, Stack};
 use serde_json::json;
 
 use super::machine::{beat, inherited};

@@ -1,12 +1,13 @@
-//! Direction of dependencies: common <- dispatcher, worker <- cli <- tests.
+//! Direction of dependencies: common <- forecast <- dispatcher, worker <- cli <- tests.
 
 /// Our crates, each with its layer; one may depend on lower layers only.
-const LAYERS: [(&str, u8); 5] = [
+const LAYERS: [(&str, u8); 6] = [
     ("rolecast-common", 0),
-    ("rolecast-dispatcher", 1),
-    ("rolecast-worker", 1),
-    ("rolecast", 2),
-    ("rolecast-tests", 3),
+    ("rolecast-forecast", 1),
+    ("rolecast-dispatcher", 2),
+    ("rolecast-worker", 2),
+    ("rolecast", 3),
+    ("rolecast-tests", 4),
 ];
 
 /// Reports each dependency of a Cargo.toml in the wrong direction, of whatever kind.

@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use rolecast_dispatcher::forecast::{Forecaster, Lesson, Model, Trainer};
+use rolecast_forecast::{Forecaster, Lesson, Model, Trainer};
 
 use super::super::terminal::Terminal;
 use super::files::Recording;

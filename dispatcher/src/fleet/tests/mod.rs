@@ -11,10 +11,10 @@ use rolecast_common::label::{Labels, Requirement};
 use rolecast_common::time::{Now, Time, WallTime};
 use rolecast_common::unit::{Bytes, Cores, Resources, Speed};
 use rolecast_common::wire::{Heartbeat, JobUsage, Outcome, OutcomeStatus, Usage, VERSION};
+use rolecast_forecast::{Model, Quantile};
 
 use super::*;
 use crate::category::{Backoff, Profile};
-use crate::forecast::{Model, Quantile};
 use crate::placement::{Patience, Weights};
 
 pub(crate) fn beat(node: &str, boot: &str, sequence: u64) -> Heartbeat {

@@ -10,7 +10,7 @@ use crate::category::{Policy, Profile};
 
 fn machine_in(mode: ForecastMode, policies: Vec<Policy>) -> Machine {
     let params = Params {
-        forecast: forecast::Params { mode, ..params() },
+        forecast: rolecast_forecast::Params { mode, ..params() },
         policies,
         ..machine().params
     };

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use comfy_table::Table;
-use rolecast_dispatcher::forecast::Model;
+use rolecast_forecast::Model;
 use rolecast_tests::figures::{align, rounded, table};
 use serde_json::json;
 

@@ -3,11 +3,11 @@
 use anyhow::{Context as _, ensure};
 use fastrand::Rng;
 use rolecast_common::label::Requirement;
-use rolecast_dispatcher::forecast::BUCKETS;
 use rolecast_dispatcher::placement::{
     Board, CategoryIndex, ClassIndex, Figures, Fit, Foreseen, Obstacle, Outlook, Slot, amounts,
 };
 use rolecast_dispatcher::profile::Learner;
+use rolecast_forecast::BUCKETS;
 use rolecast_tests::cpu;
 
 use super::ALLOCATOR;

@@ -11,8 +11,8 @@ use rolecast_common::label::Requirement;
 use rolecast_common::time::{Now, Time, WallTime};
 use rolecast_common::wire::{ForecastMode, Outcome};
 use rolecast_dispatcher::fleet::{Candidate, Choice, Fleet, Settings};
-use rolecast_dispatcher::forecast::{Model, Params, Quantile};
 use rolecast_dispatcher::placement::{CategoryIndex, Slot};
+use rolecast_forecast::{Model, Params, Quantile};
 use rolecast_tests::cpu;
 
 use super::ALLOCATOR;

@@ -8,8 +8,8 @@ use rolecast_common::id::NodeId;
 use rolecast_common::time::{Time, WallTime};
 use rolecast_common::unit::{Cores, Resources};
 use rolecast_common::wire::{ForecastMode, Share};
-use rolecast_dispatcher::forecast::{self, Ahead, Model, NodeForecast, Quantile, Stack};
 use rolecast_dispatcher::roles::judge::{Change, Judge, Purpose, Reading, Settings, Verdict};
+use rolecast_forecast::{Ahead, Model, NodeForecast, Params, Quantile, Stack};
 
 use super::trace::{NODES, STEPS};
 use super::world::{Beat, DUTY, Rule};
@@ -19,7 +19,7 @@ const CORES: f64 = 8.0;
 /// A midnight.
 const STARTED_MS: u64 = 1_764_028_800_000;
 /// Forecast settings of a default config.
-const FORECAST: forecast::Params = forecast::Params {
+const FORECAST: Params = Params {
     mode: ForecastMode::On,
     model: Model::Ensemble,
     step_s: 10,

@@ -12,8 +12,8 @@ use rolecast_common::id::NodeId;
 use rolecast_common::time::WallTime;
 use rolecast_common::unit::{Bytes, Cores, Resources};
 use rolecast_common::wire::ForecastMode;
-use rolecast_dispatcher::forecast::lstm::Weights;
-use rolecast_dispatcher::forecast::{
+use rolecast_forecast::lstm::Weights;
+use rolecast_forecast::{
     Ahead, Forecaster, Model, NodeForecast, Params, Quantile, Quantiles, Stack,
 };
 

@@ -30,13 +30,13 @@ pub(super) trait State {
 /// Implements [`State`] field by field.
 macro_rules! state {
     ($type:ty { $($field:ident),+ $(,)? } $(for $($generic:tt)+)?) => {
-        impl $(<$($generic)+>)? crate::forecast::checkpoint::State for $type {
+        impl $(<$($generic)+>)? crate::checkpoint::State for $type {
             fn save(&self, out: &mut Vec<u8>) {
-                $(crate::forecast::checkpoint::State::save(&self.$field, out);)+
+                $(crate::checkpoint::State::save(&self.$field, out);)+
             }
 
             fn load(&mut self, from: &mut &[u8]) -> Option<()> {
-                $(crate::forecast::checkpoint::State::load(&mut self.$field, from)?;)+
+                $(crate::checkpoint::State::load(&mut self.$field, from)?;)+
                 Some(())
             }
         }

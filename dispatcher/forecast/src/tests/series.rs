@@ -4,37 +4,36 @@ use std::array::from_fn;
 use std::f64::consts::TAU;
 use std::time::Duration;
 
+use crate::{Forecaster, HORIZONS, Model};
 use fastrand::Rng;
 
-use crate::forecast::{Forecaster, HORIZONS, Model};
-
 /// Minutes of a day: the step of the series is a minute.
-pub(in crate::forecast) const DAY: usize = 1440;
+pub(crate) const DAY: usize = 1440;
 
 /// Returns independent normal values with mean 0 and deviation 1.
-pub(in crate::forecast) fn noise(seed: u64, len: usize) -> Vec<f64> {
+pub(crate) fn noise(seed: u64, len: usize) -> Vec<f64> {
     let mut rng = Rng::with_seed(seed);
     (0..len).map(|_| normal(&mut rng)).collect()
 }
 
 /// A wave of one turn a day, and one of two.
-pub(in crate::forecast) fn season(len: usize) -> Vec<f64> {
+pub(crate) fn season(len: usize) -> Vec<f64> {
     (0..len).map(|step| 50.0 + day_wave(step)).collect()
 }
 
 /// A daily season whose size has a weekly one: work days and the rest.
-pub(in crate::forecast) fn week(len: usize) -> Vec<f64> {
+pub(crate) fn week(len: usize) -> Vec<f64> {
     let at = |step: usize| 60.0 + day_wave(step) + 20.0 * turn(step, 7 * DAY).sin();
     (0..len).map(at).collect()
 }
 
-pub(in crate::forecast) fn ramp(len: usize, slope: f64) -> Vec<f64> {
+pub(crate) fn ramp(len: usize, slope: f64) -> Vec<f64> {
     (0..len).map(|step| 10.0 + slope * count(step)).collect()
 }
 
 /// Each change is `first` times the last one and `second` times the one before,
 /// and noise.
-pub(in crate::forecast) fn autoregressive_changes(
+pub(crate) fn autoregressive_changes(
     seed: u64,
     len: usize,
     (first, second): (f64, f64),
@@ -48,12 +47,12 @@ pub(in crate::forecast) fn autoregressive_changes(
     noise(seed, len).into_iter().map(step).collect()
 }
 
-pub(in crate::forecast) fn random_walk(seed: u64, len: usize) -> Vec<f64> {
+pub(crate) fn random_walk(seed: u64, len: usize) -> Vec<f64> {
     autoregressive_changes(seed, len, (0.0, 0.0))
 }
 
 /// A series that goes back to its level by a share of the distance at each step.
-pub(in crate::forecast) fn reverting(seed: u64, len: usize, share: f64) -> Vec<f64> {
+pub(crate) fn reverting(seed: u64, len: usize, share: f64) -> Vec<f64> {
     let mut distance = 0.0;
     let step = |noise: f64| {
         distance = (1.0 - share) * distance + noise;
@@ -63,13 +62,13 @@ pub(in crate::forecast) fn reverting(seed: u64, len: usize, share: f64) -> Vec<f
 }
 
 /// Returns the sum of two series of one length.
-pub(in crate::forecast) fn sum(left: &[f64], right: &[f64]) -> Vec<f64> {
+pub(crate) fn sum(left: &[f64], right: &[f64]) -> Vec<f64> {
     assert_eq!(left.len(), right.len());
     left.iter().zip(right).map(|(a, b)| a + b).collect()
 }
 
 #[allow(clippy::cast_possible_truncation, reason = "rounding is meant")]
-pub(in crate::forecast) fn round(value: f64) -> f32 {
+pub(crate) fn round(value: f64) -> f32 {
     value as f32
 }
 
@@ -92,17 +91,13 @@ fn normal(rng: &mut Rng) -> f64 {
 }
 
 /// Creates a forecaster of minutes without an upper bound.
-pub(in crate::forecast) fn forecaster(model: Model) -> Forecaster {
+pub(crate) fn forecaster(model: Model) -> Forecaster {
     Forecaster::new(model, Duration::from_secs(60), f64::INFINITY)
 }
 
 /// Returns the mean absolute error at each horizon of the forecasts made from
 /// the sample with this index on.
-pub(in crate::forecast) fn errors(
-    model: Model,
-    samples: &[f64],
-    from: usize,
-) -> [f64; HORIZONS.len()] {
+pub(crate) fn errors(model: Model, samples: &[f64], from: usize) -> [f64; HORIZONS.len()] {
     let mut forecaster = forecaster(model);
     let mut sums = [0.0; HORIZONS.len()];
     let mut counts = [0.0; HORIZONS.len()];
