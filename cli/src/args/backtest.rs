@@ -41,7 +41,7 @@ pub(crate) struct Backtest {
 pub(super) const TRAIN_HELP: &str = "\
 Only the first half of each series teaches, so that `rolecast backtest` judges on
 what was not seen. Weights are built into the program: put the file at
-dispatcher/forecast/src/lstm.bin and build.";
+dispatcher/forecast/src/experts/lstm.bin and build.";
 
 /// Recordings to learn from.
 #[derive(Args, Debug)]

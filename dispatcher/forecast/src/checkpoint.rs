@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use rolecast_common::fnv::fnv1a;
 
-use super::{Forecaster, Model, Stack};
+use crate::{Forecaster, Model, Stack};
 
 /// Version of the format; changes whenever any field of any part does.
 const FORMAT: u32 = 1;
@@ -20,7 +20,7 @@ const FORMAT: u32 = 1;
 const STACK: u16 = 1000;
 
 /// A state that can be written and read back.
-pub(super) trait State {
+pub(crate) trait State {
     fn save(&self, out: &mut Vec<u8>);
 
     /// Reads a state into this one; `None` if the bytes are not one.
@@ -42,7 +42,7 @@ macro_rules! state {
         }
     };
 }
-pub(super) use state;
+pub(crate) use state;
 
 macro_rules! number {
     ($($type:ty),+) => {$(
@@ -170,8 +170,8 @@ fn kind(model: Model) -> u16 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Quantiles;
     use super::*;
+    use crate::Quantiles;
 
     const MINUTE: Duration = Duration::from_secs(60);
 

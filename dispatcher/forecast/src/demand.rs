@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use rolecast_common::time::WallTime;
 
-use super::{Forecaster, HORIZON_MAX, Model, Stack};
+use crate::{Forecaster, HORIZON_MAX, Model, Stack};
 
 const STEP_S: u32 = 60;
 /// Fall of the sum beyond recent settlements that means that jobs were deleted from the

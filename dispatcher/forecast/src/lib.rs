@@ -4,48 +4,29 @@
 //! forecasting the sum would teach the model our own decisions.
 //!
 //! [`Forecaster`] forecasts one series of evenly spaced samples. Read on in this order:
-//! `history` and `window` (the recent samples), the experts (`naive` to `stack`), `vote`
-//! (the weight of each), `band` with `quantile` (the quantiles), `pending` and `score`
-//! (the accuracy).
+//! `series` (the recent samples), `experts` (with the vote, the weight of each), `quantiles`
+//! (with the score, the accuracy).
 //!
 //! [`Rhythm`] forecasts means over the next seconds and minutes, where load has pulses of
 //! an unknown period.
 
-mod arima;
-mod band;
-mod bins;
 mod checkpoint;
 mod demand;
-mod ets;
-mod ewma;
 mod experts;
 mod forecaster;
-mod history;
-pub mod lstm;
-mod naive;
 mod node;
-mod origins;
-mod pending;
-mod place;
-mod profile;
-mod prophet;
-mod quantile;
+mod quantiles;
 mod rhythm;
-mod ridge;
-mod score;
-mod seasonal_naive;
-mod stack;
-mod view;
-mod vote;
-mod window;
+mod series;
 
 pub use demand::Demand;
+pub use experts::lstm;
+pub use experts::stack::{Lesson, Stack, Trainer};
 pub use forecaster::Forecaster;
-pub use history::History;
 pub use node::{AHEAD_COUNT, Ahead, NodeForecast, Params, Quantile};
+pub use quantiles::score::Accuracy;
 pub use rhythm::{BUCKET_EDGES_S, BUCKETS, Rhythm};
-pub use score::Accuracy;
-pub use stack::{Lesson, Stack, Trainer};
+pub use series::history::History;
 
 /// Horizons on which models forecast, in steps; others are interpolated.
 pub const HORIZONS: [u32; 9] = [1, 2, 3, 5, 8, 15, 25, 40, 60];

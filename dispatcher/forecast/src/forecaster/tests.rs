@@ -1,7 +1,7 @@
 //! Tests of the forecaster of one series, from the outside.
 
-use super::super::tests::series;
 use super::*;
+use crate::tests::series;
 
 fn fed(model: Model, samples: &[Option<f64>]) -> Forecaster {
     let mut forecaster = series::forecaster(model);

@@ -25,7 +25,7 @@ use std::array::from_fn;
 
 use rolecast_common::time::WallTime;
 
-use super::bins::RESOURCES;
+use crate::series::bins::RESOURCES;
 use blend::{Blend, Cues};
 use component::Component;
 use phase::Phase;

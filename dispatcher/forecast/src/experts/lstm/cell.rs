@@ -5,10 +5,10 @@
 //! fixed-size array: LLVM makes vector code of that. Training runs these same
 //! functions.
 
-use super::super::checkpoint::state;
 use super::features::{ANCHORS, Anchors, INPUTS};
 use super::weights::{GATES, HEAD, Weights};
 use super::{HIDDEN, HORIZON_COUNT, LONGEST};
+use crate::checkpoint::state;
 
 /// The cell's memory of one series.
 #[derive(Clone, Debug)]

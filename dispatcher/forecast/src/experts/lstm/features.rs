@@ -5,9 +5,9 @@
 //! anchors, the calmness of the series, and the past success of simple rules on it.
 //! worked on it.
 
-use super::super::checkpoint::state;
-use super::super::history::{History, Volatility, decay_weight};
 use super::{HORIZON_COUNT, horizons};
+use crate::checkpoint::state;
+use crate::series::history::{History, Volatility, decay_weight};
 
 /// Anchors that are the same for every horizon.
 pub(super) const COMMON: usize = 11;

@@ -10,9 +10,9 @@ use smartcore::linalg::basic::arrays::Array;
 use smartcore::linalg::basic::matrix::DenseMatrix;
 use smartcore::linear::ridge_regression::{RidgeRegression, RidgeRegressionParameters};
 
-use super::HORIZONS;
-use super::checkpoint::state;
-use super::window::Path;
+use crate::HORIZONS;
+use crate::checkpoint::state;
+use crate::series::window::Path;
 
 /// Number of experts that the stack uses, in the order of `Model::ALL`: all but the naive
 /// one, whose change is zero, and the stack itself.
@@ -29,10 +29,10 @@ const CHANGE_MAX: f32 = 10.0;
 /// The expected changes of the experts at one horizon, and the true one.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Lesson {
-    pub(super) horizon_index: u8,
-    pub(super) unit: f32,
-    pub(super) voices: [f32; VOICES],
-    pub(super) came: f32,
+    pub(crate) horizon_index: u8,
+    pub(crate) unit: f32,
+    pub(crate) voices: [f32; VOICES],
+    pub(crate) came: f32,
 }
 
 /// The coefficients; without any the stack repeats the last value.
@@ -44,7 +44,7 @@ pub struct Stack {
 state!(Stack { weights });
 
 impl Stack {
-    pub(super) fn predict(&self, voices: &[Path; VOICES]) -> Path {
+    pub(crate) fn predict(&self, voices: &[Path; VOICES]) -> Path {
         from_fn(|horizon| {
             let pairs = self.weights[horizon].iter().zip(voices);
             pairs.map(|(weight, path)| weight * path[horizon]).sum()

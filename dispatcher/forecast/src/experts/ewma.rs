@@ -1,14 +1,14 @@
 //! The exponentially weighted moving average (Brown 1956), or simple
 //! exponential smoothing: one level, the same for every horizon.
 
-use super::checkpoint::state;
-use super::window::Path;
+use crate::checkpoint::state;
+use crate::series::window::Path;
 
 /// The weight of the newest sample (measured best of 0.5, 0.2 and 0.05).
 const WEIGHT: f32 = 0.2;
 
 #[derive(Clone, Debug, Default)]
-pub(super) struct Ewma {
+pub(crate) struct Ewma {
     /// The level, relative to the newest sample.
     above: f32,
 }
@@ -17,12 +17,12 @@ state!(Ewma { above });
 
 impl Ewma {
     /// Learns the change from the sample before to the newest one.
-    pub(super) fn observe(&mut self, change: f32) {
+    pub(crate) fn observe(&mut self, change: f32) {
         self.above = (1.0 - WEIGHT) * (self.above - change);
     }
 
-    pub(super) fn predict(&self) -> Path {
-        [self.above; super::HORIZONS.len()]
+    pub(crate) fn predict(&self) -> Path {
+        [self.above; crate::HORIZONS.len()]
     }
 }
 

@@ -14,9 +14,9 @@ mod weights;
 use self::cell::{State, advance, change};
 use self::features::Features;
 pub use self::weights::{InvalidWeights, Weights};
-use super::HORIZONS;
-use super::checkpoint::state;
-use super::history::History;
+use crate::HORIZONS;
+use crate::checkpoint::state;
+use crate::series::history::History;
 
 const HORIZON_COUNT: usize = HORIZONS.len();
 /// The longest horizon.

@@ -7,12 +7,12 @@
 //! the horizon, to 1/512.
 
 use super::band::Spread;
-use super::checkpoint::{State, state};
-use super::{HORIZONS, MEMBERS, PEAK_HORIZONS};
+use crate::checkpoint::{State, state};
+use crate::{HORIZONS, MEMBERS, PEAK_HORIZONS};
 
 /// Steps between two scored forecasts, by horizon.
-pub(super) const STRIDES: [u16; HORIZONS.len()] = [1, 1, 1, 1, 1, 1, 7, 7, 11];
-pub(super) const PEAK_STRIDES: [u16; PEAK_HORIZONS.len()] = [1, 1, 1, 11];
+pub(crate) const STRIDES: [u16; HORIZONS.len()] = [1, 1, 1, 1, 1, 1, 7, 7, 11];
+pub(crate) const PEAK_STRIDES: [u16; PEAK_HORIZONS.len()] = [1, 1, 1, 11];
 
 const SLOTS: usize = slots(&HORIZONS, &STRIDES);
 const PEAK_SLOTS: usize = slots(&PEAK_HORIZONS, &PEAK_STRIDES);
@@ -62,23 +62,23 @@ impl Packed {
 
 /// The forecasts for one horizon, as changes.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Issued {
+pub(crate) struct Issued {
     /// The change of each expert but the naive one, whose change is zero.
-    pub(super) members: [f32; MEMBERS - 1],
-    pub(super) base: f32,
-    pub(super) spread: Spread,
+    pub(crate) members: [f32; MEMBERS - 1],
+    pub(crate) base: f32,
+    pub(crate) spread: Spread,
 }
 
 /// The forecast for one window's peak, as changes.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct IssuedPeak {
-    pub(super) base: f32,
-    pub(super) spread: Spread,
+pub(crate) struct IssuedPeak {
+    pub(crate) base: f32,
+    pub(crate) spread: Spread,
 }
 
 /// The forecasts in flight.
 #[derive(Clone, Debug)]
-pub(super) struct Pending {
+pub(crate) struct Pending {
     paths: [[Packed; MEMBERS + 3]; SLOTS],
     peaks: [[Packed; 4]; PEAK_SLOTS],
 }
@@ -114,7 +114,7 @@ fn scale(unit: f32, horizon: u32) -> f32 {
 }
 
 impl Pending {
-    pub(super) fn put(&mut self, origin: u64, index: usize, unit: f32, issued: &Issued) {
+    pub(crate) fn put(&mut self, origin: u64, index: usize, unit: f32, issued: &Issued) {
         let Some(slot) = slot(origin, index, &HORIZONS, &STRIDES) else {
             return;
         };
@@ -131,7 +131,7 @@ impl Pending {
     }
 
     /// Returns the forecasts made at step `origin`, if they are scored.
-    pub(super) fn get(&self, origin: u64, index: usize, unit: f32) -> Option<Issued> {
+    pub(crate) fn get(&self, origin: u64, index: usize, unit: f32) -> Option<Issued> {
         let packed = &self.paths[slot(origin, index, &HORIZONS, &STRIDES)?];
         let unit = scale(unit, HORIZONS[index]);
         let value = |at: usize| packed[at].unpack(unit);
@@ -146,7 +146,7 @@ impl Pending {
         })
     }
 
-    pub(super) fn put_peak(&mut self, origin: u64, index: usize, unit: f32, issued: IssuedPeak) {
+    pub(crate) fn put_peak(&mut self, origin: u64, index: usize, unit: f32, issued: IssuedPeak) {
         let Some(slot) = slot(origin, index, &PEAK_HORIZONS, &PEAK_STRIDES) else {
             return;
         };
@@ -156,7 +156,7 @@ impl Pending {
         self.peaks[slot] = changes.map(|change| Packed::pack(change, unit));
     }
 
-    pub(super) fn get_peak(&self, origin: u64, index: usize, unit: f32) -> Option<IssuedPeak> {
+    pub(crate) fn get_peak(&self, origin: u64, index: usize, unit: f32) -> Option<IssuedPeak> {
         let packed = &self.peaks[slot(origin, index, &PEAK_HORIZONS, &PEAK_STRIDES)?];
         let unit = scale(unit, PEAK_HORIZONS[index]);
         let [base, p50, p90, p99] = packed.map(|packed| packed.unpack(unit));
@@ -167,8 +167,8 @@ impl Pending {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::series;
     use super::*;
+    use crate::tests::series;
 
     const UNIT: f32 = 0.37;
 

@@ -12,13 +12,13 @@
     reason = "positions within a day or a week are small"
 )]
 
-use super::checkpoint::state;
+use crate::checkpoint::state;
 use std::array::from_fn;
 use std::f32::consts::TAU;
 
 use super::history::HISTORY_LEN;
 use super::window::Path;
-use super::{HORIZON_MAX, HORIZONS};
+use crate::{HORIZON_MAX, HORIZONS};
 
 /// Bins of a day: ten minutes each.
 const BINS: usize = 144;
@@ -37,16 +37,16 @@ const GAIN: f32 = 0.7;
 
 /// The seasonal parts around one moment; only differences mean anything.
 #[derive(Clone, Debug)]
-pub(super) struct Seasons {
+pub(crate) struct Seasons {
     /// Of the last samples, newest first.
-    pub(super) past: [f32; HISTORY_LEN],
+    pub(crate) past: [f32; HISTORY_LEN],
     /// At each horizon.
-    pub(super) ahead: Path,
+    pub(crate) ahead: Path,
 }
 
 /// The seasons of one series.
 #[derive(Clone, Debug)]
-pub(super) struct Profile {
+pub(crate) struct Profile {
     day_steps: u64,
     bins: [f32; BINS],
     week: [[f32; 2]; HARMONICS],
@@ -68,7 +68,7 @@ state!(Profile {
 });
 
 impl Profile {
-    pub(super) fn new(step_seconds: u64) -> Self {
+    pub(crate) fn new(step_seconds: u64) -> Self {
         Self {
             day_steps: (DAY_SECONDS / step_seconds.max(1)).max(1),
             bins: [0.0; BINS],
@@ -81,13 +81,13 @@ impl Profile {
     }
 
     /// Whether the last sample, if there was one, can have been the one with this number.
-    pub(super) fn is_possible(&self, number: Option<u64>) -> bool {
+    pub(crate) fn is_possible(&self, number: Option<u64>) -> bool {
         let open = number.map(|number| self.bin(number));
         self.open == open && self.first <= open.unwrap_or_default()
     }
 
     /// Learns from the sample with this number.
-    pub(super) fn observe(&mut self, number: u64, value: f32) {
+    pub(crate) fn observe(&mut self, number: u64, value: f32) {
         let bin = self.bin(number);
         match self.open {
             Some(open) if open != bin => self.close(open, bin),
@@ -127,7 +127,7 @@ impl Profile {
     }
 
     /// Whether a whole day is known.
-    pub(super) fn is_known(&self) -> bool {
+    pub(crate) fn is_known(&self) -> bool {
         self.days() >= 1
     }
 
@@ -138,7 +138,7 @@ impl Profile {
 
     /// Returns the seasonal parts around the sample with this number; all zero
     /// before a whole day is known.
-    pub(super) fn seasons(&self, number: u64) -> Seasons {
+    pub(crate) fn seasons(&self, number: u64) -> Seasons {
         if !self.is_known() {
             return Seasons {
                 past: [0.0; HISTORY_LEN],
@@ -208,8 +208,8 @@ fn slot(bin: u64) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::series::{self, DAY};
     use super::*;
+    use crate::tests::series::{self, DAY};
 
     /// Observes minutes, from this number on.
     fn learned(start: u64, samples: &[f64]) -> Profile {

@@ -1,9 +1,9 @@
 //! Scores: the accuracy of past forecasts.
 
-use super::HORIZONS;
-use super::checkpoint::state;
-use super::history::decay_weight;
 use super::pending::STRIDES;
+use crate::HORIZONS;
+use crate::checkpoint::state;
+use crate::series::history::decay_weight;
 
 /// The half-life of a score, in steps.
 const HALF_LIFE: f32 = 1440.0;
@@ -36,7 +36,7 @@ state!(Score {
 });
 
 #[derive(Clone, Debug, Default)]
-pub(super) struct Scores {
+pub(crate) struct Scores {
     scores: [Score; HORIZONS.len()],
     /// The recent error of one step, over a few steps only.
     miss: f32,
@@ -46,7 +46,7 @@ state!(Scores { scores, miss });
 
 impl Scores {
     /// Scores a forecast by its outcome, as changes.
-    pub(super) fn score(&mut self, index: usize, came: f32, p50: f32, p90: f32) {
+    pub(crate) fn score(&mut self, index: usize, came: f32, p50: f32, p90: f32) {
         let error = (came - p50).abs();
         if index == 0 {
             self.miss += decay_weight(10.0) * (error - self.miss);
@@ -62,11 +62,11 @@ impl Scores {
         score.coverage += weight * (covered - score.coverage);
     }
 
-    pub(super) fn miss(&self) -> f32 {
+    pub(crate) fn miss(&self) -> f32 {
         self.miss
     }
 
-    pub(super) fn accuracy(&self, index: usize) -> Accuracy {
+    pub(crate) fn accuracy(&self, index: usize) -> Accuracy {
         let score = self.scores[index];
         Accuracy {
             error: f64::from(score.error),

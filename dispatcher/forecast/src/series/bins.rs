@@ -8,20 +8,20 @@
 use rolecast_common::time::WallTime;
 
 /// The resources measured: CPU, memory, network, disk.
-pub(super) const RESOURCES: usize = 4;
+pub(crate) const RESOURCES: usize = 4;
 
 /// A span that is over.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Bin {
+pub(crate) struct Bin {
     /// Counts spans since the Unix epoch.
-    pub(super) number: u64,
-    pub(super) means: [f64; RESOURCES],
-    pub(super) peaks: [f64; RESOURCES],
+    pub(crate) number: u64,
+    pub(crate) means: [f64; RESOURCES],
+    pub(crate) peaks: [f64; RESOURCES],
 }
 
 /// The span that is being measured.
 #[derive(Clone, Debug)]
-pub(super) struct Bins {
+pub(crate) struct Bins {
     span_ms: u64,
     shift_ms: u64,
     open: Option<u64>,
@@ -33,7 +33,7 @@ pub(super) struct Bins {
 impl Bins {
     /// Measures spans of `span_s` seconds, ended `shift_ms` earlier than whole
     /// multiples of that.
-    pub(super) fn new(span_s: u32, shift_ms: u64) -> Self {
+    pub(crate) fn new(span_s: u32, shift_ms: u64) -> Self {
         let span_ms = u64::from(span_s.max(1)) * 1000;
         Self {
             span_ms,
@@ -47,7 +47,7 @@ impl Bins {
 
     /// Adds the values of one moment, and returns the span that ends by it, if one does.
     /// Values that are not all finite are refused.
-    pub(super) fn add(&mut self, at: WallTime, values: &[f64; RESOURCES]) -> Option<Bin> {
+    pub(crate) fn add(&mut self, at: WallTime, values: &[f64; RESOURCES]) -> Option<Bin> {
         if values.iter().any(|value| !value.is_finite()) {
             return None;
         }
@@ -71,7 +71,7 @@ impl Bins {
     }
 
     /// Returns the number of the span that a moment lies in.
-    pub(super) fn number(&self, at: WallTime) -> u64 {
+    pub(crate) fn number(&self, at: WallTime) -> u64 {
         at.as_millis().saturating_add(self.shift_ms) / self.span_ms
     }
 

@@ -5,10 +5,10 @@
 //! (measured against powers from 4 to 24). Where the naive forecast is exact,
 //! it is the forecast.
 
-use super::checkpoint::state;
-use super::history::decay_weight;
-use super::window::Path;
-use super::{HORIZONS, MEMBERS};
+use crate::checkpoint::state;
+use crate::series::history::decay_weight;
+use crate::series::window::Path;
+use crate::{HORIZONS, MEMBERS};
 
 /// The half-life of an error, in steps.
 const HALF_LIFE: f32 = 360.0;
@@ -17,10 +17,10 @@ const POWER: i32 = 12;
 const SCORED_MIN: f32 = 5.0;
 
 /// The forecasts of every expert, by horizon.
-pub(super) type Opinions = [[f32; MEMBERS]; HORIZONS.len()];
+pub(crate) type Opinions = [[f32; MEMBERS]; HORIZONS.len()];
 
 #[derive(Clone, Debug, Default)]
-pub(super) struct Vote {
+pub(crate) struct Vote {
     /// Recent mean absolute errors.
     errors: [[f32; MEMBERS]; HORIZONS.len()],
     scored: [f32; HORIZONS.len()],
@@ -30,7 +30,7 @@ state!(Vote { errors, scored });
 
 impl Vote {
     /// Scores the errors of the experts; `stride` steps lie between two scores.
-    pub(super) fn score(&mut self, horizon: usize, stride: f32, misses: &[f32; MEMBERS]) {
+    pub(crate) fn score(&mut self, horizon: usize, stride: f32, misses: &[f32; MEMBERS]) {
         self.scored[horizon] += 1.0;
         let weight = decay_weight(HALF_LIFE / stride).max(1.0 / self.scored[horizon]);
         for (error, miss) in self.errors[horizon].iter_mut().zip(misses) {
@@ -39,7 +39,7 @@ impl Vote {
     }
 
     /// Returns the weights of the experts at a horizon; they sum to 1.
-    pub(super) fn weights(&self, horizon: usize) -> [f32; MEMBERS] {
+    pub(crate) fn weights(&self, horizon: usize) -> [f32; MEMBERS] {
         let errors = &self.errors[horizon];
         let best = errors.iter().copied().fold(f32::INFINITY, f32::min);
         let mut weights = [0.0; MEMBERS];
@@ -56,7 +56,7 @@ impl Vote {
     }
 
     /// Returns the joint forecast of the experts.
-    pub(super) fn combine(&self, opinions: &Opinions) -> Path {
+    pub(crate) fn combine(&self, opinions: &Opinions) -> Path {
         std::array::from_fn(|horizon| {
             let weights = self.weights(horizon);
             let pairs = weights.iter().zip(&opinions[horizon]);
@@ -67,8 +67,8 @@ impl Vote {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::series;
     use super::*;
+    use crate::tests::series;
 
     /// Scores each expert's misses, so many times, at the first horizon.
     fn voted(count: usize, misses: impl Fn(f32) -> [f32; MEMBERS]) -> [f32; MEMBERS] {

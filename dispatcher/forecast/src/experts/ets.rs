@@ -1,9 +1,9 @@
 //! Exponential smoothing with a damped trend (Holt 1957; Gardner & McKenzie
 //! 1985): ETS(A,Ad,N) in the taxonomy of Hyndman et al., with fixed weights.
 
-use super::HORIZONS;
-use super::checkpoint::state;
-use super::window::Path;
+use crate::HORIZONS;
+use crate::checkpoint::state;
+use crate::series::window::Path;
 
 /// The usual textbook weights; estimated ones did no better over many series.
 const LEVEL_WEIGHT: f32 = 0.3;
@@ -11,7 +11,7 @@ const TREND_WEIGHT: f32 = 0.05;
 const DAMPING: f32 = 0.95;
 
 #[derive(Clone, Debug, Default)]
-pub(super) struct Ets {
+pub(crate) struct Ets {
     /// The level, relative to the newest sample.
     above: f32,
     trend: f32,
@@ -21,7 +21,7 @@ state!(Ets { above, trend });
 
 impl Ets {
     /// Learns the change from the sample before to the newest one.
-    pub(super) fn observe(&mut self, change: f32) {
+    pub(crate) fn observe(&mut self, change: f32) {
         let expected = self.above + DAMPING * self.trend - change;
         let level = (1.0 - LEVEL_WEIGHT) * expected;
         let rise = level + change - self.above;
@@ -29,7 +29,7 @@ impl Ets {
         self.above = level;
     }
 
-    pub(super) fn predict(&self) -> Path {
+    pub(crate) fn predict(&self) -> Path {
         HORIZONS.map(|horizon| {
             #[allow(clippy::cast_precision_loss, reason = "a small count")]
             let power = DAMPING.powf(horizon as f32);
@@ -42,8 +42,8 @@ impl Ets {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::series;
     use super::*;
+    use crate::tests::series;
 
     #[test]
     fn two_steps_by_hand() {

@@ -1,20 +1,30 @@
 //! The experts of one series: each learns from every sample and forecasts anew.
 
+mod arima;
+mod ets;
+mod ewma;
+pub mod lstm;
+mod naive;
+mod prophet;
+mod ridge;
+mod seasonal_naive;
+pub(crate) mod stack;
+pub(crate) mod vote;
+
 use std::array::from_fn;
 use std::sync::Arc;
 
-use super::arima::Arima;
-use super::checkpoint::state;
-use super::ets::Ets;
-use super::ewma::Ewma;
-use super::history::History;
-use super::lstm::{self, Lstm};
-use super::profile::Seasons;
-use super::prophet::Prophet;
-use super::stack::{Stack, VOICES};
-use super::vote::Opinions;
-use super::window::{Path, Window};
-use super::{naive, seasonal_naive};
+use crate::checkpoint::state;
+use crate::series::history::History;
+use crate::series::profile::Seasons;
+use crate::series::window::{Path, Window};
+use arima::Arima;
+use ets::Ets;
+use ewma::Ewma;
+use lstm::Lstm;
+use prophet::Prophet;
+use stack::{Stack, VOICES};
+use vote::Opinions;
 
 /// The state of the experts; the naive ones have none.
 #[derive(Clone, Debug)]

@@ -9,18 +9,18 @@ use std::array::from_fn;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::band::{Band, Moment, Spread};
-use super::checkpoint::state;
-use super::experts::Experts;
-use super::history::History;
-use super::origins::Origins;
-use super::pending::{Issued, IssuedPeak, PEAK_STRIDES, Pending, STRIDES};
-use super::profile::Profile;
-use super::score::{Accuracy, Scores};
-use super::stack::{Lesson, Stack};
-use super::vote::{Opinions, Vote};
-use super::window::{Path, Window};
-use super::{HORIZON_MAX, HORIZONS, MEMBERS, Model, PEAK_HORIZONS, Quantiles};
+use crate::checkpoint::state;
+use crate::experts::Experts;
+use crate::experts::stack::{Lesson, Stack};
+use crate::experts::vote::{Opinions, Vote};
+use crate::quantiles::band::{Band, Moment, Spread};
+use crate::quantiles::origins::Origins;
+use crate::quantiles::pending::{Issued, IssuedPeak, PEAK_STRIDES, Pending, STRIDES};
+use crate::quantiles::score::{Accuracy, Scores};
+use crate::series::history::History;
+use crate::series::profile::Profile;
+use crate::series::window::{Path, Window};
+use crate::{HORIZON_MAX, HORIZONS, MEMBERS, Model, PEAK_HORIZONS, Quantiles};
 
 /// Samples missing in a row after which the recent past is forgotten.
 const GAP_MAX: u64 = HORIZON_MAX as u64;
@@ -196,7 +196,7 @@ impl Forecaster {
     /// Returns at most `count` of the last samples, oldest first.
     pub fn recent(&self, count: usize) -> Vec<f64> {
         let known = usize::try_from(self.history.count()).unwrap_or(usize::MAX);
-        let count = count.min(known).min(super::history::HISTORY_LEN);
+        let count = count.min(known).min(crate::series::history::HISTORY_LEN);
         (0..count)
             .rev()
             .map(|lag| f64::from(self.history.value(lag)))

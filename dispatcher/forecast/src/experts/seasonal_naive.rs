@@ -1,16 +1,16 @@
 //! The seasonal naive forecast: the usual change at this time of the day and week.
 
-use super::profile::Seasons;
-use super::window::Path;
+use crate::series::profile::Seasons;
+use crate::series::window::Path;
 
-pub(super) fn predict(seasons: &Seasons) -> Path {
+pub(crate) fn predict(seasons: &Seasons) -> Path {
     seasons.ahead.map(|season| season - seasons.past[0])
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::series::{self, DAY};
-    use super::super::{Forecaster, HORIZONS, Model};
+    use crate::tests::series::{self, DAY};
+    use crate::{Forecaster, HORIZONS, Model};
 
     #[test]
     fn a_noiseless_day_is_forecast_but_for_the_share_that_is_not_believed() {

@@ -1,11 +1,11 @@
 //! One training series: the network's inputs at each step, computed once.
 
-use super::super::super::history::History;
 use super::super::cell::{State, add_scaled, advance, change};
 use super::super::features::{ANCHORS, Anchors, COMMON, Features, INPUTS};
 use super::super::weights::Weights;
 use super::super::{HORIZON_COUNT, LONGEST, horizons};
 use super::{SAMPLES_MIN, WARM_UP};
+use crate::series::history::History;
 
 /// Divisor of a series: its last part, one in this many, is for validation.
 const VALIDATION_PART: usize = 6;

@@ -2,11 +2,11 @@
 
 use std::array::from_fn;
 
-use super::HORIZONS;
 use super::history::{HISTORY_LEN, History};
+use crate::HORIZONS;
 
 /// Number of features of one moment.
-pub(super) const FEATURES: usize = 14;
+pub(crate) const FEATURES: usize = 14;
 /// The lags between which changes are taken: single steps first, then longer.
 const LAGS: [usize; 10] = [0, 1, 2, 3, 4, 5, 6, 8, 10, 15];
 /// The spans whose mean the newest sample is compared with.
@@ -17,11 +17,11 @@ const FAR_LAG: usize = 60;
 const FEATURE_MAX: f32 = 30.0;
 
 /// The expected changes of a series from now until each horizon.
-pub(super) type Path = [f32; HORIZONS.len()];
+pub(crate) type Path = [f32; HORIZONS.len()];
 
 /// Samples relative to the newest one, so that no precision is lost to their level.
 #[derive(Clone, Debug)]
-pub(super) struct Window {
+pub(crate) struct Window {
     /// Newest first.
     values: [f32; HISTORY_LEN],
     /// `sums[n]` is the sum of the newest n.
@@ -29,13 +29,13 @@ pub(super) struct Window {
 }
 
 impl Window {
-    pub(super) fn of(history: &History) -> Self {
+    pub(crate) fn of(history: &History) -> Self {
         let newest = history.value(0);
         Self::new(from_fn(|lag| history.value(lag) - newest))
     }
 
     /// Returns a window of values that are already relative to the newest.
-    pub(super) fn new(values: [f32; HISTORY_LEN]) -> Self {
+    pub(crate) fn new(values: [f32; HISTORY_LEN]) -> Self {
         let mut sums = [0.0; HISTORY_LEN + 1];
         for (lag, value) in values.iter().enumerate() {
             sums[lag + 1] = sums[lag] + value;
@@ -44,26 +44,26 @@ impl Window {
     }
 
     /// Returns the sample `lag` steps ago.
-    pub(super) fn value(&self, lag: usize) -> f32 {
+    pub(crate) fn value(&self, lag: usize) -> f32 {
         self.values[lag]
     }
 
     /// Returns the height of the sample `lag` steps ago above the mean of the `span`
     /// samples up to it.
-    pub(super) fn above_mean(&self, lag: usize, span: usize) -> f32 {
+    pub(crate) fn above_mean(&self, lag: usize, span: usize) -> f32 {
         #[allow(clippy::cast_precision_loss, reason = "a small count")]
         let mean = (self.sums[lag + span] - self.sums[lag]) / span as f32;
         self.values[lag] - mean
     }
 
     /// Returns the largest of the `count` samples up to `lag` steps ago.
-    pub(super) fn max_from(&self, lag: usize, count: usize) -> f32 {
+    pub(crate) fn max_from(&self, lag: usize, count: usize) -> f32 {
         let values = &self.values[lag..lag + count];
         values.iter().copied().fold(f32::MIN, f32::max)
     }
 
     /// Returns the features of `lag` steps ago, in units of change.
-    pub(super) fn features(&self, lag: usize, unit: f32) -> [f32; FEATURES] {
+    pub(crate) fn features(&self, lag: usize, unit: f32) -> [f32; FEATURES] {
         const CHANGES: usize = LAGS.len() - 1;
         const { assert!(CHANGES + SPANS.len() + 1 == FEATURES) };
         let value = |back: usize| self.values[lag + back];

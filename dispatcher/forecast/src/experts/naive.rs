@@ -1,16 +1,16 @@
 //! The naive forecast: the last measured value stays. It costs nothing, and a model that
 //! does not beat it is not worth its own cost.
 
-use super::window::Path;
+use crate::series::window::Path;
 
-pub(super) fn predict() -> Path {
+pub(crate) fn predict() -> Path {
     Path::default()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::series;
-    use super::super::{HORIZON_MAX, Model};
+    use crate::tests::series;
+    use crate::{HORIZON_MAX, Model};
 
     #[test]
     fn the_last_value_is_repeated_at_every_horizon() {

@@ -6,11 +6,11 @@
 //! Forecasts are made and scored in its unit, so that a series in bytes and one in cores
 //! are alike to every model.
 
-use super::checkpoint::state;
 use super::place::Place;
+use crate::checkpoint::state;
 
 /// Samples kept: the longest horizon behind the longest feature, and a little.
-pub(super) const HISTORY_LEN: usize = 128;
+pub(crate) const HISTORY_LEN: usize = 128;
 /// Half-lives of the volatilities, in steps, from bursts to the usual one (measured on
 /// real series; a factor of three to ten apart).
 const HALF_LIVES: [f32; 4] = [10.0, 30.0, 120.0, 4320.0];
@@ -129,6 +129,6 @@ fn count_f32(count: u64) -> f32 {
 }
 
 /// Returns the weight of a new sample in an average with this half-life, in steps.
-pub(super) fn decay_weight(half_life: f32) -> f32 {
+pub(crate) fn decay_weight(half_life: f32) -> f32 {
     1.0 - 0.5f32.powf(1.0 / half_life)
 }

@@ -5,12 +5,12 @@
 //! differences. A changepoint is found by a two-sided CUSUM (Page 1954) on its one-step
 //! errors, and makes it forget most of what it has learned.
 
-use super::checkpoint::state;
+use crate::checkpoint::state;
 use std::array::from_fn;
 
 use super::arima::Arima;
-use super::profile::Seasons;
-use super::window::{Path, Window};
+use crate::series::profile::Seasons;
+use crate::series::window::{Path, Window};
 
 /// Errors that count as noise, and the limit of the sum of what is above, to either side,
 /// that shows a changepoint; in units. The usual values are 0.5 and 5 standard
@@ -22,7 +22,7 @@ const LIMIT: f32 = 60.0;
 const LEFT: f32 = 0.1;
 
 #[derive(Clone, Debug)]
-pub(super) struct Prophet {
+pub(crate) struct Prophet {
     arima: Arima,
     /// The forecast for the next sample of the deseasonalised series.
     next: f32,
@@ -38,7 +38,7 @@ state!(Prophet {
 });
 
 impl Prophet {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             arima: Arima::new(),
             next: 0.0,
@@ -48,7 +48,7 @@ impl Prophet {
     }
 
     /// Learns from the newest sample, the one with this number, and forecasts.
-    pub(super) fn step(
+    pub(crate) fn step(
         &mut self,
         raw: &Window,
         seasons: &Seasons,
@@ -88,10 +88,10 @@ fn rest(raw: &Window, seasons: &Seasons) -> Window {
 
 #[cfg(test)]
 mod tests {
-    use super::super::history::{HISTORY_LEN, History};
-    use super::super::tests::series::{self, DAY};
-    use super::super::{HORIZONS, Model};
     use super::*;
+    use crate::series::history::{HISTORY_LEN, History};
+    use crate::tests::series::{self, DAY};
+    use crate::{HORIZONS, Model};
 
     const FAR: usize = HORIZONS.len() - 1;
 

@@ -1,23 +1,23 @@
 //! Origins: the moments from which forecasts in flight were made.
 
-use super::HORIZON_MAX;
-use super::checkpoint::state;
-use super::history::History;
-use super::place::Place;
+use crate::HORIZON_MAX;
+use crate::checkpoint::state;
+use crate::series::history::History;
+use crate::series::place::Place;
 
 /// Moments kept: one for each step until the longest horizon, and now.
 const ORIGINS: usize = HORIZON_MAX as usize + 4;
 
 /// The movement of a series at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Origin {
+pub(crate) struct Origin {
     /// The unit of change.
-    pub(super) unit: f32,
+    pub(crate) unit: f32,
     /// Volatilities, and the recent error of one step, in units.
-    pub(super) usual: f32,
-    pub(super) burst: f32,
-    pub(super) medium: f32,
-    pub(super) miss: f32,
+    pub(crate) usual: f32,
+    pub(crate) burst: f32,
+    pub(crate) medium: f32,
+    pub(crate) miss: f32,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -31,7 +31,7 @@ state!(Slot { unit, ratios });
 
 /// A ring of moments and of the largest value in the step before each.
 #[derive(Clone, Debug)]
-pub(super) struct Origins {
+pub(crate) struct Origins {
     slots: [Slot; ORIGINS],
     peaks: [f32; ORIGINS],
     /// One bit for each lag: whether there is a sample.
@@ -74,7 +74,7 @@ fn unpack(ratio: u16) -> f32 {
 
 impl Origins {
     /// Appends the newest moment; `peak` is the largest value since the last.
-    pub(super) fn push(&mut self, history: &History, is_known: bool, miss: f32, peak: f32) {
+    pub(crate) fn push(&mut self, history: &History, is_known: bool, miss: f32, peak: f32) {
         self.head.advance();
         self.known = self.known << 1 | u64::from(is_known);
         let unit = history.unit();
@@ -88,12 +88,12 @@ impl Origins {
     }
 
     /// Returns the lag of the first known moment; `None` if there is none.
-    pub(super) fn first_lag(&self) -> Option<u32> {
+    pub(crate) fn first_lag(&self) -> Option<u32> {
         self.known.checked_ilog2()
     }
 
     /// Returns the moment `lag` steps ago, if there was a sample.
-    pub(super) fn get(&self, lag: usize) -> Option<Origin> {
+    pub(crate) fn get(&self, lag: usize) -> Option<Origin> {
         if self.known >> lag & 1 == 0 {
             return None;
         }
@@ -109,7 +109,7 @@ impl Origins {
     }
 
     /// Returns the largest value of the last `count` steps.
-    pub(super) fn peak(&self, count: usize) -> f32 {
+    pub(crate) fn peak(&self, count: usize) -> f32 {
         let steps = (0..count).map(|lag| self.peaks[self.head.before(lag)]);
         steps.fold(f32::MIN, f32::max)
     }

@@ -7,10 +7,10 @@
 //! horizons share one Gram matrix, whose rows differ only by the samples of the last
 //! hour.
 
-use super::HORIZONS;
-use super::checkpoint::state;
 use super::ridge::Ridge;
-use super::window::{FEATURES, Path, Window};
+use crate::HORIZONS;
+use crate::checkpoint::state;
+use crate::series::window::{FEATURES, Path, Window};
 
 /// The memory, in steps (measured: between 360 and 4320, 1440 is best alone).
 const HALF_LIFE: f32 = 1440.0;
@@ -21,14 +21,14 @@ const TARGET_MAX: f32 = 6.0;
 const TRIANGLE: usize = FEATURES * (FEATURES + 1) / 2;
 
 #[derive(Clone, Debug)]
-pub(super) struct Arima {
+pub(crate) struct Arima {
     ridge: Ridge<f32, FEATURES, TRIANGLE, { HORIZONS.len() }>,
 }
 
 state!(Arima { ridge });
 
 impl Arima {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             ridge: Ridge::new(HALF_LIFE, PENALTY),
         }
@@ -37,7 +37,7 @@ impl Arima {
     /// Learns from the newest sample of the window, which is the outcome of the moments
     /// one horizon ago. `unit` returns the unit of change at a lag; nothing is learned
     /// from a moment that has none.
-    pub(super) fn observe(&mut self, window: &Window, unit: impl Fn(usize) -> Option<f32>) {
+    pub(crate) fn observe(&mut self, window: &Window, unit: impl Fn(usize) -> Option<f32>) {
         self.ridge.age();
         for (index, horizon) in HORIZONS.into_iter().enumerate() {
             let lag = horizon as usize;
@@ -57,11 +57,11 @@ impl Arima {
     }
 
     /// Reduces the weight of everything learned to this share.
-    pub(super) fn forget(&mut self, share: f32) {
+    pub(crate) fn forget(&mut self, share: f32) {
         self.ridge.forget(share);
     }
 
-    pub(super) fn predict(&self, window: &Window, unit: f32) -> Path {
+    pub(crate) fn predict(&self, window: &Window, unit: f32) -> Path {
         let row = window.features(0, unit);
         let changes = self.ridge.predict(&self.ridge.factor(), &row);
         std::array::from_fn(|index| {
@@ -74,10 +74,10 @@ impl Arima {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Model;
-    use super::super::history::{HISTORY_LEN, History};
-    use super::super::tests::series;
     use super::*;
+    use crate::Model;
+    use crate::series::history::{HISTORY_LEN, History};
+    use crate::tests::series;
 
     /// Learns from a series, with one for its unit.
     fn learned(samples: &[f64]) -> Arima {

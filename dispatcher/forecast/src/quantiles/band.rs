@@ -6,11 +6,11 @@
 
 use std::array::from_fn;
 
-use super::checkpoint::state;
-use super::history::decay_weight;
 use super::origins::Origin;
 use super::quantile::{CUES, Correction, Cues, Quantile, Scale};
-use super::window::Window;
+use crate::checkpoint::state;
+use crate::series::history::decay_weight;
+use crate::series::window::Window;
 
 /// The half-life of the usual error, in steps.
 const ERROR_HALF_LIFE: f32 = 1440.0;
@@ -32,7 +32,7 @@ const BASE_MAX: f32 = 60.0;
 
 /// The cues of one moment, on which its quantiles depend.
 #[derive(Clone, Debug)]
-pub(super) struct Moment {
+pub(crate) struct Moment {
     unit: f32,
     cues: Cues,
 }
@@ -40,7 +40,7 @@ pub(super) struct Moment {
 impl Moment {
     /// Reads the moment `lag` steps ago; `span` is the length in which the recent peak is
     /// looked for.
-    pub(super) fn new(window: &Window, lag: usize, origin: &Origin, span: usize) -> Self {
+    pub(crate) fn new(window: &Window, lag: usize, origin: &Origin, span: usize) -> Self {
         let unit = origin.unit;
         let scaled = |change: f32| (change / unit).clamp(-CUE_MAX, CUE_MAX);
         let step = scaled(window.value(lag) - window.value(lag + 1));
@@ -71,17 +71,17 @@ impl Moment {
 
 /// A forecast, as changes.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Spread {
-    pub(super) p50: f32,
-    pub(super) p90: f32,
-    pub(super) p99: f32,
+pub(crate) struct Spread {
+    pub(crate) p50: f32,
+    pub(crate) p90: f32,
+    pub(crate) p99: f32,
 }
 
 state!(Spread { p50, p90, p99 });
 
 /// The quantiles at `N` horizons.
 #[derive(Clone, Debug)]
-pub(super) struct Band<const N: usize> {
+pub(crate) struct Band<const N: usize> {
     horizons: [u32; N],
     scale: Scale,
     base_squares: [f32; N],
@@ -99,7 +99,7 @@ state!(Band<N> {
 } for const N: usize);
 
 impl<const N: usize> Band<N> {
-    pub(super) fn new(horizons: &[u32; N]) -> Self {
+    pub(crate) fn new(horizons: &[u32; N]) -> Self {
         let mut weights = [0.0; CUES];
         weights[BASE] = 1.0;
         Self {
@@ -116,11 +116,11 @@ impl<const N: usize> Band<N> {
     }
 
     /// Records the size of the cues of a moment.
-    pub(super) fn observe(&mut self, moment: &Moment) {
+    pub(crate) fn observe(&mut self, moment: &Moment) {
         self.scale.observe(&moment.cues);
     }
 
-    pub(super) fn predict(&self, index: usize, moment: &Moment, base: f32) -> Spread {
+    pub(crate) fn predict(&self, index: usize, moment: &Moment, base: f32) -> Spread {
         let cues = moment.cues(base);
         let p50 = self.p50[index].predict(&cues) * moment.unit;
         let shift = self.corrections[index].shift() * self.errors[index];
@@ -144,7 +144,7 @@ impl<const N: usize> Band<N> {
 
     /// Learns from the outcome of a moment, given its forecast; there are `stride`
     /// moments from one that is learned from to the next.
-    pub(super) fn learn(
+    pub(crate) fn learn(
         &mut self,
         index: usize,
         stride: u16,
@@ -173,9 +173,9 @@ impl<const N: usize> Band<N> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::HORIZONS;
-    use super::super::tests::series;
     use super::*;
+    use crate::HORIZONS;
+    use crate::tests::series;
 
     const UNIT: f32 = 0.5;
 

@@ -1,10 +1,10 @@
 //! A place in a ring: within it by construction, even when read from a checkpoint.
 
-use super::checkpoint::State;
+use crate::checkpoint::State;
 
 /// The place of the newest of `N` entries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Place<const N: usize>(u16);
+pub(crate) struct Place<const N: usize>(u16);
 
 impl<const N: usize> Place<N> {
     const LEN: u16 = {
@@ -16,16 +16,16 @@ impl<const N: usize> Place<N> {
     };
 
     /// Advances to the place of the oldest.
-    pub(super) fn advance(&mut self) {
+    pub(crate) fn advance(&mut self) {
         self.0 = (self.0 + 1) % Self::LEN;
     }
 
-    pub(super) fn index(self) -> usize {
+    pub(crate) fn index(self) -> usize {
         usize::from(self.0)
     }
 
     /// Returns the place of the entry `lag` before the newest.
-    pub(super) fn before(self, lag: usize) -> usize {
+    pub(crate) fn before(self, lag: usize) -> usize {
         debug_assert!(lag < N, "lag {lag} is forgotten");
         (self.index() + N - lag) % N
     }

@@ -8,6 +8,8 @@
 //! last heartbeat are expected to stay. Means over the next seconds and minutes, where
 //! load often has pulses, are in `rhythm`.
 
+mod view;
+
 use std::array::from_fn;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,9 +20,9 @@ use rolecast_common::time::WallTime;
 use rolecast_common::unit::{Bytes, BytesPerSecond, Cores, Resources};
 use rolecast_common::wire::ForecastMode;
 
-use super::bins::{Bin, Bins, RESOURCES};
-use super::rhythm::{BUCKETS, Rhythm};
-use super::{Forecaster, HORIZON_MAX, Lesson, Model, Quantiles, Stack};
+use crate::rhythm::{BUCKETS, Rhythm};
+use crate::series::bins::{Bin, Bins, RESOURCES};
+use crate::{Forecaster, HORIZON_MAX, Lesson, Model, Quantiles, Stack};
 
 /// Horizons until which peaks are kept ready, in seconds.
 pub(super) const HORIZONS_S: [u32; AHEAD_COUNT] = [1, 10, 60, 300, 900, 3600];

@@ -7,12 +7,12 @@
 //! 2021): each miss raises the quantile by a share of the usual error, each hit lowers
 //! it, so that in the long run the share of misses is right, whatever the series does.
 
-use super::checkpoint::state;
-use super::history::decay_weight;
+use crate::checkpoint::state;
+use crate::series::history::decay_weight;
 
 /// Number of cues that a quantile may depend on.
-pub(super) const CUES: usize = 12;
-pub(super) type Cues = [f32; CUES];
+pub(crate) const CUES: usize = 12;
+pub(crate) type Cues = [f32; CUES];
 
 /// The scale of a gradient step (measured: flat from 0.05 to 0.15).
 const RATE: f32 = 0.1;
@@ -26,21 +26,21 @@ const OUTCOME_MAX: f32 = 100.0;
 
 /// The usual size of each cue, the same for all quantiles of a series.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Scale {
+pub(crate) struct Scale {
     squares: Cues,
 }
 
 state!(Scale { squares });
 
 impl Scale {
-    pub(super) fn observe(&mut self, cues: &Cues) {
+    pub(crate) fn observe(&mut self, cues: &Cues) {
         for (square, cue) in self.squares.iter_mut().zip(cues) {
             *square += cue * cue - decay_weight(HALF_LIFE) * *square;
         }
     }
 
     /// Returns the scale with another square for one cue.
-    pub(super) fn with(&self, cue: usize, square: f32) -> Self {
+    pub(crate) fn with(&self, cue: usize, square: f32) -> Self {
         let mut scale = self.clone();
         scale.squares[cue] = square;
         scale
@@ -49,25 +49,25 @@ impl Scale {
 
 /// A quantile's coefficients.
 #[derive(Clone, Debug)]
-pub(super) struct Quantile {
+pub(crate) struct Quantile {
     weights: Cues,
 }
 
 state!(Quantile { weights });
 
 impl Quantile {
-    pub(super) fn new(weights: Cues) -> Self {
+    pub(crate) fn new(weights: Cues) -> Self {
         Self { weights }
     }
 
-    pub(super) fn predict(&self, cues: &Cues) -> f32 {
+    pub(crate) fn predict(&self, cues: &Cues) -> f32 {
         let terms = self.weights.iter().zip(cues);
         terms.map(|(weight, cue)| weight * cue).sum()
     }
 
     /// Learns from an outcome; all in units. `pace` compensates for outcomes that are not
     /// used.
-    pub(super) fn learn(&mut self, tau: f32, scale: &Scale, cues: &Cues, outcome: f32, pace: f32) {
+    pub(crate) fn learn(&mut self, tau: f32, scale: &Scale, cues: &Cues, outcome: f32, pace: f32) {
         let outcome = outcome.clamp(-OUTCOME_MAX, OUTCOME_MAX);
         let slope = match outcome > self.predict(cues) {
             true => tau,
@@ -90,12 +90,12 @@ pub(super) struct Correction {
 state!(Correction { shift });
 
 impl Correction {
-    pub(super) fn shift(self) -> f32 {
+    pub(crate) fn shift(self) -> f32 {
         self.shift
     }
 
     /// Learns whether the outcome was above the issued quantile.
-    pub(super) fn learn(&mut self, tau: f32, is_above: bool, pace: f32) {
+    pub(crate) fn learn(&mut self, tau: f32, is_above: bool, pace: f32) {
         let step = match is_above {
             true => tau,
             false => tau - 1.0,
@@ -106,8 +106,8 @@ impl Correction {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::series;
     use super::*;
+    use crate::tests::series;
 
     /// The 90 % quantile of the standard normal distribution.
     const NORMAL_P90: f32 = 1.2816;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use rolecast_common::wire::{AccuracyAt, ForecastAt, ResourceForecast, WeightsAt};
 
-use super::node::{HORIZONS_S, NodeForecast, Series};
-use super::{Accuracy, Forecaster};
+use super::{HORIZONS_S, NodeForecast, Series};
+use crate::{Accuracy, Forecaster};
 
 /// The names of the resources, in their order.
 const NAMES: [&str; 4] = ["cpu", "memory", "network", "disk"];

@@ -16,7 +16,7 @@ use std::array::from_fn;
 use std::iter::Sum;
 use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Sub, SubAssign};
 
-use super::checkpoint::state;
+use crate::checkpoint::state;
 
 /// Keeps the factorisation defined when a feature never varied.
 const JITTER: f32 = 1e-6;
@@ -76,7 +76,7 @@ pub(super) struct Factor<N, const F: usize> {
 impl<N: Real, const F: usize, const G: usize, const T: usize> Ridge<N, F, G, T> {
     /// Returns an empty regression; `half_life` is in steps, `penalty` is the share of
     /// the diagonal added to it.
-    pub(super) fn new(half_life: f32, penalty: f32) -> Self {
+    pub(crate) fn new(half_life: f32, penalty: f32) -> Self {
         const { assert!(G == F * (F + 1) / 2, "the triangle of the Gram matrix") };
         Self {
             gram: [N::from(0.0); G],
@@ -87,14 +87,14 @@ impl<N: Real, const F: usize, const G: usize, const T: usize> Ridge<N, F, G, T> 
     }
 
     /// Reduces the weight of everything learned to this share.
-    pub(super) fn forget(&mut self, share: N) {
+    pub(crate) fn forget(&mut self, share: N) {
         self.gram.iter_mut().for_each(|value| *value *= share);
         let all = self.cross.iter_mut().flatten();
         all.for_each(|value| *value *= share);
     }
 
     /// Begins a step: everything learned before weighs a little less.
-    pub(super) fn age(&mut self) {
+    pub(crate) fn age(&mut self) {
         self.forget(self.decay);
     }
 
@@ -117,7 +117,7 @@ impl<N: Real, const F: usize, const G: usize, const T: usize> Ridge<N, F, G, T> 
     }
 
     /// Factorises the Gram matrix with its penalty.
-    pub(super) fn factor(&self) -> Factor<N, F> {
+    pub(crate) fn factor(&self) -> Factor<N, F> {
         let mut rest = [[N::from(0.0); F]; F];
         let mut trace = N::from(0.0);
         let mut at = 0;
@@ -150,7 +150,7 @@ impl<N: Real, const F: usize, const G: usize, const T: usize> Ridge<N, F, G, T> 
     }
 
     /// Predicts every target for a row of features.
-    pub(super) fn predict(&self, factor: &Factor<N, F>, row: &[N; F]) -> [N; T] {
+    pub(crate) fn predict(&self, factor: &Factor<N, F>, row: &[N; F]) -> [N; T] {
         let solution = factor.solve(row);
         from_fn(|target| dot(&self.cross[target], &solution))
     }
@@ -184,8 +184,8 @@ mod tests {
     use smartcore::linalg::basic::matrix::DenseMatrix;
     use smartcore::linear::ridge_regression::{RidgeRegression, RidgeRegressionParameters};
 
-    use super::super::tests::series;
     use super::*;
+    use crate::tests::series;
 
     const PENALTY: f32 = 0.01;
     /// The sum of squares of each column, so that a share of it is one penalty.

@@ -1,0 +1,7 @@
+//! Samples of one series: spans of heartbeat figures, the recent past, the usual day and week.
+
+pub(crate) mod bins;
+pub(crate) mod history;
+pub(crate) mod place;
+pub(crate) mod profile;
+pub(crate) mod window;
