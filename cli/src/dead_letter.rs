@@ -2,7 +2,6 @@
 
 use async_nats::HeaderMap;
 use rolecast_common::id::JobId;
-use rolecast_common::nats::is_for_the_store;
 use rolecast_common::options::{
     HEADER_ATTEMPTS, HEADER_DEADLINE, HEADER_DELAY, HEADER_JOB_ID, HEADER_MSG_ID, HEADER_REASON,
     HEADER_SUBJECT,
@@ -10,6 +9,7 @@ use rolecast_common::options::{
 use rolecast_common::subjects::Source;
 use rolecast_common::time::WallTime;
 use rolecast_common::wire::{FailedAttempt, Record};
+use rolecast_nats::is_for_the_store;
 
 const PREFIX: &str = "rolecast.dead.";
 

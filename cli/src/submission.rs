@@ -3,12 +3,13 @@
 use async_nats::HeaderMap;
 use rolecast_common::id::{JobId, Sequence};
 use rolecast_common::options::{
-    self, HEADER_DEADLINE, HEADER_DELAY, HEADER_KEY, HEADER_MSG_ID, HEADER_REQUIRE, Headers,
-    InvalidOption, Origin,
+    self, HEADER_DEADLINE, HEADER_DELAY, HEADER_KEY, HEADER_MSG_ID, HEADER_REQUIRE, InvalidOption,
+    Origin,
 };
 use rolecast_common::subjects::Source;
 use rolecast_common::time::WallTime;
 use rolecast_common::unit::Bytes;
+use rolecast_nats::job_headers;
 
 use crate::args::submit::Submit;
 
@@ -61,7 +62,7 @@ fn check(headers: &HeaderMap, now: WallTime) -> Result<(), InvalidOption> {
         stored: now,
         stream_created: now,
     };
-    options::parse(origin, &Headers::of(Some(headers)))?;
+    options::parse(origin, &job_headers(Some(headers)))?;
     Ok(())
 }
 

@@ -9,15 +9,13 @@
 //! 3. the worker reports heartbeats and outcomes ([`wire`]);
 //! 4. the dispatcher records the outcome ([`wire::Record`]).
 //!
-//! Everything here is pure except [`nats`], which connects, and reads `nats`
-//! contexts and the environment as the `nats` command does.
+//! Everything here is pure; the crate `rolecast-nats` connects.
 
 pub mod assignment;
 pub mod fnv;
 pub mod id;
 pub mod label;
 pub mod lines;
-pub mod nats;
 pub mod options;
 pub mod requests;
 pub mod rights;

@@ -120,15 +120,6 @@ impl<'a> Headers<'a> {
         headers
     }
 
-    /// Selects them from a message's headers, if it has any.
-    pub fn of(headers: Option<&'a async_nats::HeaderMap>) -> Self {
-        let lines = headers.into_iter().flat_map(async_nats::HeaderMap::iter);
-        Self::read(lines.flat_map(|(name, values)| {
-            let name: &str = name.as_ref();
-            values.iter().map(move |value| (name, value.as_str()))
-        }))
-    }
-
     fn add(&mut self, name: &'a str, value: &'a str) {
         let is = |header: &str| name.eq_ignore_ascii_case(header);
         if is(HEADER_JOB_ID) {

@@ -11,12 +11,12 @@ use std::time::Duration;
 
 use rolecast_common::id::{Category, Role};
 use rolecast_common::label::Requirement;
-use rolecast_common::nats::Settings;
 use rolecast_common::settings::{self, Mistakes, Table};
 use rolecast_common::subjects;
 use rolecast_common::unit::{Bytes, Cores, Resources};
 use rolecast_common::wire::{ForecastMode, Share};
 use rolecast_forecast::{Model, Params, Quantile};
+use rolecast_nats::Settings;
 
 use crate::allowance::{Allowance, Allowances, Pattern};
 use crate::category::{Backoff, Policy, Profile};

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Parser, ValueEnum};
-use rolecast_common::nats::{Settings, is_hangup_ignored, nats_settings};
 use rolecast_common::settings::Mistakes;
 use rolecast_common::time::parse_duration;
 use rolecast_dispatcher::config::{self, Config};
+use rolecast_nats::{Settings, is_hangup_ignored, nats_settings};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 

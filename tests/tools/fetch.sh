@@ -12,7 +12,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 requirements=tests/tools
 python=${PYTHON:-python3}
-# The oldest version supported: SERVER_VERSION_MIN in common/src/nats/diagnose.rs.
+# The oldest version supported: SERVER_VERSION_MIN in common/nats/src/diagnose.rs.
 oldest=2.12.8
 newest=2.15.1
 versions="$oldest 2.14.6 $newest"

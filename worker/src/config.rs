@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use rolecast_common::id::{Category, NodeId, Role};
 use rolecast_common::label::Labels;
-use rolecast_common::nats::Settings;
 use rolecast_common::settings::{self, DeValue, Mistakes, Setting, Table};
 use rolecast_common::unit::{Bytes, BytesPerSecond, Cores, Speed};
 use rolecast_common::wire::{CATEGORIES_MAX, JOBS_IN_HAND_MAX, ROLES_MAX};
+use rolecast_nats::Settings;
 
 use crate::agent::Limits;
 use crate::command::{Command, OUTPUT_MAX, OUTPUT_MAX_DEFAULT};

@@ -5,7 +5,7 @@
 //! functions:
 //!
 //! ```no_run
-//! use rolecast_common::nats::Settings;
+//! use rolecast_nats::Settings;
 //! use rolecast_worker::{Job, JobError, Worker};
 //!
 //! async fn thumbnail(job: Job) -> Result<Vec<u8>, JobError> {

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use rolecast_common::nats::{Settings, has_secret, nats_settings, secret_variables};
 use rolecast_common::settings::Mistakes;
 use rolecast_common::time::parse_duration;
+use rolecast_nats::{Settings, has_secret, nats_settings, secret_variables};
 use rolecast_worker::config::Config;
 use rolecast_worker::{
     Recording, Worker, forget_epoch, record_host, run_if_leashed, shutdown_signals,

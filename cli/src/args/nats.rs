@@ -1,7 +1,7 @@
 //! Flags for the connection to NATS, as the nats command has them.
 
 use clap::Args;
-use rolecast_common::nats::Settings;
+use rolecast_nats::Settings;
 
 /// How to reach NATS.
 #[derive(Args, Clone, Debug)]

@@ -5,10 +5,11 @@ use async_nats::HeaderMap;
 use async_nats::jetstream::stream::LastRawMessageErrorKind;
 use bytes::Bytes;
 use rolecast_common::id::{Category, JobId, JobName};
-use rolecast_common::options::{self, HEADER_KEY, HEADER_REQUIRE, Headers};
+use rolecast_common::options::{self, HEADER_KEY, HEADER_REQUIRE};
 use rolecast_common::requests;
 use rolecast_common::subjects::{self, STREAM_DECISIONS};
 use rolecast_common::wire::{self, Decision, Encoding, JobState};
+use rolecast_nats::job_headers;
 
 use super::failure::Failure;
 use super::job::resolve;
@@ -128,7 +129,7 @@ async fn decided_now(
         }
     }
     // A mistake is reported at once, as a fault of the command line.
-    options::parse_wishes(&Headers::of(Some(&headers)))
+    options::parse_wishes(&job_headers(Some(&headers)))
         .map_err(|error| Failure::usage(error.into()))?;
     let body = Bytes::copy_from_slice(category.as_str().as_bytes());
     let decision = session.ask_with(subjects::API_EXPLAIN, headers, body);

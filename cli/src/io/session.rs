@@ -8,16 +8,16 @@ use async_nats::jetstream::stream::{DirectGetErrorKind, RawMessageErrorKind};
 use async_nats::{HeaderMap, Request};
 use bytes::Bytes;
 use rolecast_common::id::JobId;
-use rolecast_common::nats::{
-    Connection, Meaning, Settings, check_jetstream, connect, connect_once, explain, meaning_of,
-    nats_settings,
-};
 use rolecast_common::requests;
 use rolecast_common::subjects::{self, STREAM_JOBS, STREAM_RESULTS};
 use rolecast_common::time::format_duration;
 use rolecast_common::wire::{
     self, ERROR_MISSING, Encoding, HEADER_CONTENT_TYPE, HEADER_ERROR, HEADER_ERROR_CODE, JobView,
     Message, Record,
+};
+use rolecast_nats::{
+    Connection, Meaning, Settings, check_jetstream, connect, connect_once, explain, meaning_of,
+    nats_settings,
 };
 
 use super::failure::Failure;

@@ -12,8 +12,7 @@ use async_nats::{Client, HeaderMap, Message};
 use bytes::Bytes;
 use rolecast_common::id::{Category, InvalidId, JobId, JobName, NodeId, Sequence};
 use rolecast_common::label::{Requirement, ShardKey};
-use rolecast_common::nats::headers_len;
-use rolecast_common::options::{self, Headers, Origin};
+use rolecast_common::options::{self, Origin};
 use rolecast_common::subjects::{
     STREAM_DECISIONS, STREAM_JOBS, STREAM_RESULTS, Source, decision_any, result,
 };
@@ -23,6 +22,7 @@ use rolecast_common::wire::{
     HEADER_ERROR_CODE, JobState, JobView, MESSAGE_LEN_MAX, Malformed, Record, RecordStatus, Status,
     StatusRequest,
 };
+use rolecast_nats::{headers_len, job_headers};
 use tokio::task::spawn_blocking;
 
 use super::{Streams, dead_letters, discovery};
@@ -99,7 +99,7 @@ pub(super) struct Imagined {
 pub(super) fn imagined(request: &Message) -> Result<Imagined, String> {
     let text = std::str::from_utf8(&request.payload).unwrap_or_default();
     let category = Category::new(text.trim()).map_err(|error| error.to_string())?;
-    let headers = Headers::of(request.headers.as_ref());
+    let headers = job_headers(request.headers.as_ref());
     let wishes = options::parse_wishes(&headers);
     let (requirement, key) = wishes.map_err(|error| error.to_string())?;
     Ok(Imagined {
@@ -302,7 +302,7 @@ async fn stored(streams: &Streams, sequence: Sequence) -> (JobId, bool) {
     };
     match message {
         Some(message) => {
-            let headers = Headers::of(Some(&message.headers));
+            let headers = job_headers(Some(&message.headers));
             (origin.job_id(&headers), true)
         }
         None => (sequence.job_id(streams.jobs_created), false),

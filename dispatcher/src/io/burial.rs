@@ -7,14 +7,14 @@ use async_nats::jetstream;
 use async_nats::{Client, HeaderMap, Subject};
 use bytes::Bytes;
 use rolecast_common::assignment::Ack;
-use rolecast_common::nats::{
-    HEADERS_LEN_MAX, Meaning, headers_len, meaning_of, publish_with_retry, without_store_headers,
-};
 use rolecast_common::options::{
     HEADER_ATTEMPTS, HEADER_JOB_ID, HEADER_MSG_ID, HEADER_REASON, HEADER_SUBJECT,
 };
 use rolecast_common::subjects;
 use rolecast_common::wire::{Message as _, Record};
+use rolecast_nats::{
+    HEADERS_LEN_MAX, Meaning, headers_len, meaning_of, publish_with_retry, without_store_headers,
+};
 
 use crate::fitting::fit;
 

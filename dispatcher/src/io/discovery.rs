@@ -6,10 +6,11 @@ use std::time::Duration;
 use anyhow::Context as _;
 use async_nats::jetstream;
 use rolecast_common::id::{Category, Priority, Sequence};
-use rolecast_common::options::{Headers, Origin};
+use rolecast_common::options::Origin;
 use rolecast_common::requests;
 use rolecast_common::subjects::{STREAM_JOBS, Source};
 use rolecast_common::time::WallTime;
+use rolecast_nats::job_headers;
 use serde::Deserialize;
 use serde_json::json;
 use tokio::time::Instant;
@@ -269,7 +270,7 @@ async fn strays(streams: &Streams, subject: &str, reason: &str) -> anyhow::Resul
             stored: WallTime::from_millis(seconds * 1000),
             stream_created: streams.jobs_created,
         };
-        let job = origin.job_id(&Headers::of(Some(&message.headers)));
+        let job = origin.job_id(&job_headers(Some(&message.headers)));
         strays.push(Input::Stray(Stray {
             sequence: origin.sequence,
             job,

@@ -2,13 +2,13 @@
 
 use async_nats::{HeaderMap, Message, StatusCode};
 use rolecast_common::assignment::{Ack, Assignment};
-use rolecast_common::nats::{Meaning, ServerError};
-use rolecast_common::options::{self, Headers, Origin};
+use rolecast_common::options::{self, Origin};
 use rolecast_common::subjects::{self, Done, STREAM_JOBS, Source, is_of_node};
 use rolecast_common::time::WallTime;
 use rolecast_common::wire::{
     self, Encoding, HEADER_CONTENT_TYPE, Heartbeat, Outcome, OutcomeBatch,
 };
+use rolecast_nats::{Meaning, ServerError, job_headers};
 use serde::Deserialize;
 
 use crate::claim::Claimed;
@@ -36,7 +36,7 @@ pub(super) fn delivery(message: &Message, stream_created: WallTime) -> Option<De
         stored: ack.stored(),
         stream_created,
     };
-    let headers = Headers::of(message.headers.as_ref());
+    let headers = job_headers(message.headers.as_ref());
     Some(Delivery {
         source,
         job: origin.job_id(&headers),

@@ -1,6 +1,6 @@
 //! State of the connection to NATS, as inputs of the machine.
 
-use rolecast_common::nats::Link;
+use rolecast_nats::Link;
 use tokio::sync::watch;
 
 use crate::machine::Input;

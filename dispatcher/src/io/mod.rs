@@ -50,11 +50,11 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow};
 use async_nats::jetstream;
 use rolecast_common::id::Epoch;
-use rolecast_common::nats::{Clock, Connection, Settings, check_jetstream, connect, explain};
 use rolecast_common::requests::PREFIX;
 use rolecast_common::subjects;
 use rolecast_common::time::WallTime;
 use rolecast_common::wire::ForecastMode;
+use rolecast_nats::{Clock, Connection, Settings, check_jetstream, connect, explain};
 
 use uuid::Uuid;
 

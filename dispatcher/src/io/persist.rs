@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use async_nats::jetstream;
-use rolecast_common::nats::Connection;
+use rolecast_nats::Connection;
 use tokio::time::{Instant, sleep, timeout};
 
 /// Time limit of one try: a few requests of [`super::REQUEST_LIMIT`].

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use async_nats::jetstream;
-use rolecast_common::nats::{Meaning, ServerError, meaning_of};
 use rolecast_common::subjects::STREAM_DECISIONS;
+use rolecast_nats::{Meaning, ServerError, meaning_of};
 
 use crate::machine::Trouble;
 

@@ -6,10 +6,10 @@ use std::time::Duration;
 use anyhow::bail;
 use async_nats::Request;
 use async_nats::client::RequestErrorKind;
-use rolecast_common::nats::{Connection, Settings, Violation};
 use rolecast_common::rights::{
     Action, Allowed, Party, Place, Right, missing, own_rights_request, rights,
 };
+use rolecast_nats::{Connection, Settings, Violation};
 use tokio::sync::mpsc;
 
 use super::api_prefix;

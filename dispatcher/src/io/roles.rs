@@ -4,11 +4,11 @@ use anyhow::Context as _;
 use async_nats::Message;
 use foldhash::{HashMap, HashMapExt as _};
 use rolecast_common::id::NodeId;
-use rolecast_common::nats::{Meaning, meaning_of};
 use rolecast_common::subjects::{self, BUCKET_ROLES, KEY_ASSIGNMENTS};
 use rolecast_common::wire::{
     self, Done, Encoding, RoleAssignment, RoleDocument, RoleOrder, RoleOrderKind, VERSION,
 };
+use rolecast_nats::{Meaning, meaning_of};
 
 use super::bucket::Bucket;
 use super::service::Service;

@@ -5,10 +5,10 @@ use std::time::Duration;
 use anyhow::Context as _;
 use async_nats::jetstream::Context;
 use async_nats::jetstream::response::Response;
-use rolecast_common::nats::Clock;
 use rolecast_common::requests;
 use rolecast_common::subjects::STREAM_JOBS;
 use rolecast_common::time::WallTime;
+use rolecast_nats::Clock;
 use serde::Deserialize;
 use serde_json::json;
 

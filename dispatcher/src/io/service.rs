@@ -10,10 +10,10 @@ use foldhash::{HashMap, HashMapExt as _};
 use futures_util::{FutureExt as _, StreamExt as _};
 use rolecast_common::assignment::Ack;
 use rolecast_common::id::{Epoch, Sequence};
-use rolecast_common::nats::{Clock, Connection, Meaning, ServerError, Timer};
 use rolecast_common::subjects::{self, STREAM_RESULTS};
 use rolecast_common::time::{Now, Time};
 use rolecast_forecast::Lesson;
+use rolecast_nats::{Clock, Connection, Meaning, ServerError, Timer};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use async_nats::jetstream;
 use rolecast_common::id::Sequence;
-use rolecast_common::nats::{Connection, Meaning, meaning_of};
+use rolecast_nats::{Connection, Meaning, meaning_of};
 
 use super::persist::persist;
 use super::{Buckets, Dispatcher, Streams, api_prefix, assets, histories};

@@ -9,9 +9,9 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow};
 use async_nats::jetstream;
 use async_nats::jetstream::stream::Config;
-use rolecast_common::nats::{Meaning, meaning_of};
 use rolecast_common::subjects::STREAM_JOBS;
 use rolecast_common::unit::Bytes;
+use rolecast_nats::{Meaning, meaning_of};
 use tokio::time::{Instant, sleep};
 
 use crate::storage::{self, Existing, Limit, Reserve};

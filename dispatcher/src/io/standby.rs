@@ -6,7 +6,7 @@ use std::pin::pin;
 use async_nats::Subscriber;
 use futures_util::StreamExt as _;
 use rolecast_common::id::Epoch;
-use rolecast_common::nats::{Clock, Timer};
+use rolecast_nats::{Clock, Timer};
 use tokio::time::sleep;
 
 use super::lease::{Held, Keeper, TELL_STANDBY};

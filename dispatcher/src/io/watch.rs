@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use async_nats::jetstream;
-use rolecast_common::nats::Clock;
 use rolecast_common::requests;
 use rolecast_common::subjects::STREAM_JOBS;
+use rolecast_nats::Clock;
 use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::mpsc;

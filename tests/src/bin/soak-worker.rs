@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use bytes::Bytes;
-use rolecast_common::nats::{Settings, nats_settings};
+use rolecast_nats::{Settings, nats_settings};
 use rolecast_tests::logins::{self, ADMIN};
 use rolecast_worker::{Job, JobError, Worker};
 

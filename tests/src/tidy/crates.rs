@@ -1,8 +1,10 @@
-//! Direction of dependencies: common <- forecast <- dispatcher, worker <- cli <- tests.
+//! Direction of dependencies: common <- nats, forecast <- dispatcher, worker <- cli
+//! <- tests.
 
 /// Our crates, each with its layer; one may depend on lower layers only.
-const LAYERS: [(&str, u8); 6] = [
+const LAYERS: [(&str, u8); 7] = [
     ("rolecast-common", 0),
+    ("rolecast-nats", 1),
     ("rolecast-forecast", 1),
     ("rolecast-dispatcher", 2),
     ("rolecast-worker", 2),

@@ -42,7 +42,7 @@ pub(super) fn is_pure(path: &Path) -> bool {
     let is_test = is_in("tests") || path.ends_with("tests.rs");
     let is_bench = is_in("benches");
     let is_shell = is_in("io")
-        || path.starts_with("common/src/nats")
+        || path.starts_with("common/nats")
         || SHELL_FILES.iter().any(|name| path.ends_with(name));
     !is_test && !is_bench && !is_shell
 }
@@ -99,7 +99,7 @@ mod tests {
             "worker/src/io/job.rs",
             "worker/src/config.rs",
             "cli/src/main.rs",
-            "common/src/nats/connect.rs",
+            "common/nats/src/connect.rs",
             "common/src/wire/tests.rs",
             "tests/src/server.rs",
         ] {

@@ -8,9 +8,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use rolecast_common::id::{Category, NodeId, Role};
 use rolecast_common::label::Labels;
-use rolecast_common::nats::Settings;
 use rolecast_common::unit::Speed;
 use rolecast_common::wire::{CATEGORIES_MAX, JOBS_IN_HAND_MAX, ROLES_MAX};
+use rolecast_nats::Settings;
 
 use super::handler::launcher;
 use super::surroundings;
@@ -206,7 +206,7 @@ impl Builder {
     }
 
     /// Sets the address of NATS; without it the worker connects to localhost. See
-    /// `rolecast_common::nats::nats_settings` for the places the `nats` command reads.
+    /// `rolecast_nats::nats_settings` for the places the `nats` command reads.
     pub fn nats(mut self, settings: Settings) -> Self {
         self.nats = settings;
         self

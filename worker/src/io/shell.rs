@@ -17,10 +17,10 @@ use foldhash::{HashMap, HashMapExt as _};
 use futures_util::stream::{FusedStream as _, SelectAll};
 use futures_util::{FutureExt as _, Stream, StreamExt as _};
 use rolecast_common::id::{Category, Epoch, NodeId, Role};
-use rolecast_common::nats::{Clock, Connection, Timer};
 use rolecast_common::subjects;
 use rolecast_common::time::{Now, Time};
 use rolecast_common::wire::{self, Encoding, Heartbeat, Outcome, OutcomeBatch, Usage};
+use rolecast_nats::{Clock, Connection, Timer};
 use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
 

@@ -3,7 +3,7 @@
 use anyhow::Context as _;
 use futures_util::Stream;
 use futures_util::stream::unfold;
-use rolecast_common::nats::is_hangup_ignored;
+use rolecast_nats::is_hangup_ignored;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Returns a stream with an item for each SIGTERM or SIGINT: the first drains, the second

@@ -13,9 +13,9 @@ use futures_util::stream::{SelectAll, once};
 use futures_util::{Stream, StreamExt as _};
 use rolecast_common::id::{BootId, Category, Epoch, NodeId, Role};
 use rolecast_common::label::Labels;
-use rolecast_common::nats::{Clock, Connection, Settings, connect};
 use rolecast_common::subjects;
 use rolecast_common::unit::Speed;
+use rolecast_nats::{Clock, Connection, Settings, connect};
 
 use super::builder::Builder;
 use super::epoch::EpochFile;

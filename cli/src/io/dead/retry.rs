@@ -6,8 +6,8 @@
 //! job once.
 
 use rolecast_common::id::JobId;
-use rolecast_common::nats::publish_with_retry;
 use rolecast_common::subjects::{self, STREAM_DEAD, STREAM_JOBS, STREAM_RESULTS};
+use rolecast_nats::publish_with_retry;
 use serde_json::json;
 
 use super::super::failure::Failure;

@@ -7,9 +7,9 @@ use async_nats::HeaderMap;
 use async_nats::jetstream::Context;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use rolecast_common::id::Priority;
-use rolecast_common::nats::publish_with_retry;
 use rolecast_common::options::{HEADER_MSG_ID, HEADER_REQUIRE};
 use rolecast_common::subjects::Source;
+use rolecast_nats::publish_with_retry;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::sleep_until;
 

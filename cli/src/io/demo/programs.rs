@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, anyhow, bail};
-use rolecast_common::nats::{SERVER_VERSION_MIN, check_server};
+use rolecast_nats::{SERVER_VERSION_MIN, check_server};
 
 use crate::config::Environment;
 

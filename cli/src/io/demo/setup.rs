@@ -7,10 +7,10 @@ use anyhow::{anyhow, bail};
 use async_nats::{Client, HeaderMap};
 use bytes::Bytes;
 use rolecast_common::id::{JobId, Priority};
-use rolecast_common::nats::{Settings, connect, publish_with_retry};
 use rolecast_common::options::HEADER_MSG_ID;
 use rolecast_common::subjects::Source;
 use rolecast_common::wire::{NodeHealth, NodeStatus, RecordStatus};
+use rolecast_nats::{Settings, connect, publish_with_retry};
 use tokio::time::{sleep, timeout};
 
 use super::super::failure::Failure;

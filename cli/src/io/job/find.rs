@@ -1,11 +1,12 @@
 //! Finds a job by its id, or by its sequence in ROLECAST_JOBS.
 
 use rolecast_common::id::{JobId, JobName, Sequence};
-use rolecast_common::options::{Headers, Origin};
+use rolecast_common::options::Origin;
 use rolecast_common::requests;
 use rolecast_common::subjects::{self, STREAM_JOBS};
 use rolecast_common::time::WallTime;
 use rolecast_common::wire::{JobState, JobView, Record};
+use rolecast_nats::job_headers;
 
 use super::super::failure::Failure;
 use super::super::session::{Session, Stored, no_dispatcher};
@@ -128,7 +129,7 @@ async fn at(session: &Session, sequence: Sequence) -> Result<Place, Failure> {
         stream_created: created,
     };
     Ok(Place {
-        job: origin.job_id(&Headers::of(Some(&message.headers))),
+        job: origin.job_id(&job_headers(Some(&message.headers))),
         is_queued: true,
     })
 }

@@ -5,8 +5,9 @@
 
 use async_nats::jetstream::stream::DirectGetErrorKind;
 use rolecast_common::id::{JobId, Sequence};
-use rolecast_common::options::{Headers, Origin};
+use rolecast_common::options::Origin;
 use rolecast_common::subjects::STREAM_JOBS;
+use rolecast_nats::job_headers;
 use tokio::time::timeout;
 
 use super::super::session::Session;
@@ -57,7 +58,7 @@ async fn look(session: &Session, job: &JobId, seen: &mut u64) -> Searched {
             stored: wall(message.time.unix_timestamp_nanos()),
             stream_created: created,
         };
-        if origin.job_id(&Headers::of(Some(&message.headers))) == *job {
+        if origin.job_id(&job_headers(Some(&message.headers))) == *job {
             return Searched::Found { ahead: *seen };
         }
         from = message.sequence + 1;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use rolecast_common::id::{JobId, JobName};
-use rolecast_common::nats::Clock;
 use rolecast_common::wire::{JobState, JobView, Record};
+use rolecast_nats::Clock;
 use serde_json::json;
 use tokio::time::Instant;
 

@@ -3,10 +3,10 @@
 use std::pin::Pin;
 use std::time::Duration;
 
+use rolecast_common::time::Time;
 use tokio::time::Sleep;
 
 use super::Clock;
-use crate::time::Time;
 
 /// A timer that is reset only when its time changes.
 #[derive(Debug)]

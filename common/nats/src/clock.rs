@@ -4,8 +4,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use nix::time::{ClockId, clock_gettime};
-
-use crate::time::{Now, Time, WallTime};
+use rolecast_common::time::{Now, Time, WallTime};
 
 /// The clock that never jumps and runs while the machine is suspended: a lease must end
 /// there too.

@@ -9,10 +9,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
+use rolecast_common::settings::Table;
 use serde::Deserialize;
 
 use super::login::{Login, split_urls};
-use crate::settings::Table;
 
 /// Settings of the connection to NATS; `None` is not set.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]

@@ -1,9 +1,19 @@
 //! Headers as the server counts and reads them.
 
 use async_nats::HeaderMap;
+use rolecast_common::options::Headers;
 
 /// The most bytes of headers that JetStream stores; it refuses more with 10097.
 pub const HEADERS_LEN_MAX: usize = 65_535;
+
+/// Selects the headers of a job that have a meaning, if the message has headers.
+pub fn job_headers(headers: Option<&HeaderMap>) -> Headers<'_> {
+    let lines = headers.into_iter().flat_map(HeaderMap::iter);
+    Headers::read(lines.flat_map(|(name, values)| {
+        let name: &str = name.as_ref();
+        values.iter().map(move |value| (name, value.as_str()))
+    }))
+}
 
 /// Returns whether a header is addressed to, or made by, the stream that a message is
 /// stored in: its message id, its conditions on that stream, its time to live, roll-up,

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
+use rolecast_common::rights::Action;
 use tokio::sync::watch;
-
-use crate::rights::Action;
 
 /// Subjects that are reported; a subject may name a message, so their number has no
 /// limit.

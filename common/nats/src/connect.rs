@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use async_nats::{Client, ConnectOptions, Event, ServerError};
+use rolecast_common::rights::inbox;
 use tokio::sync::watch;
 
 use super::context::{Settings, expand_home};
 use super::diagnose::{self, NoConnection};
 use super::tls::with_tls;
 use super::violations::{Violation, Violations};
-use crate::rights::inbox;
 
 /// A dead peer is detected after three of these: async-nats waits a minute each by
 /// default.
