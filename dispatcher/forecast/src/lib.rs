@@ -1,103 +1,64 @@
-//! Forecasts of the use by others on a node: its own duties, neighbours, cron.
+//! Forecasts of the load on a node: samples in, quantiles out.
 //!
-//! Only that part is forecast. The use by our own jobs is known from the ledger, and
-//! forecasting the sum would teach the model our own decisions.
+//! Only the use by others is forecast: services, neighbours, cron. The use by Rolecast's
+//! own jobs is known from the ledger, and forecasting the sum would teach the models the
+//! dispatcher's own decisions.
 //!
-//! [`Forecaster`] forecasts one series of evenly spaced samples. Read on in this order:
-//! `series` (the recent samples), `experts` (with the vote, the weight of each), `quantiles`
-//! (with the score, the accuracy).
+//! There are three ways in:
 //!
-//! [`Rhythm`] forecasts means over the next seconds and minutes, where load has pulses of
-//! an unknown period.
+//! - [`Forecaster`]: one series of evenly spaced samples, of any unit. Eight experts learn
+//!   from each sample and vote, and a band of quantiles around the vote is corrected until
+//!   it covers what it should.
+//! - [`NodeForecast`]: a node. Its heartbeats become series of CPU in cores, memory in
+//!   bytes, network and disk in bytes per second; out come peaks until fixed horizons
+//!   ([`Ahead`]), and means over the next seconds and minutes ([`BUCKETS`]).
+//! - [`Demand`]: the jobs of a category, in arrivals per minute.
+//!
+//! A horizon is a number of steps, at most [`HORIZON_MAX`]. Everything is pure: the caller
+//! passes the time. Nothing is refused: samples that are missing or not finite are skipped,
+//! and forecasts are finite and between zero and the capacity.
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use rolecast_forecast::{Forecaster, Model};
+//!
+//! // Cores in use, a sample each minute, on a node with 8.
+//! let mut forecaster = Forecaster::new(Model::Ensemble, Duration::from_secs(60), 8.0);
+//! for minute in 0..600 {
+//!     let is_backup = minute % 30 < 3;
+//!     forecaster.observe(minute, Some(if is_backup { 6.0 } else { 2.0 }));
+//! }
+//! let value = forecaster.predict(5); // In five minutes.
+//! let peak = forecaster.predict_peak(15); // The largest within 15 minutes.
+//! assert!(value.p50 <= value.p90 && value.p90 <= value.p99);
+//! assert!(peak.p90 >= value.p90 && peak.p99 <= 8.0);
+//! ```
+//!
+//! The folders: `series` (samples, the recent past, the usual day and week), `experts`
+//! (the models, their vote, and the [`Stack`] over them, which a [`Trainer`] fits to the
+//! [`Lesson`]s of all series), `quantiles` (the band and the scores), `rhythm` (pulses of an
+//! unknown period), `node`, `checkpoint` (the state as bytes).
 
-mod checkpoint;
 mod demand;
 mod experts;
 mod forecaster;
+mod model;
 mod node;
 mod quantiles;
 mod rhythm;
 mod series;
 
+mod checkpoint;
+
 pub use demand::Demand;
 pub use experts::lstm;
 pub use experts::stack::{Lesson, Stack, Trainer};
 pub use forecaster::Forecaster;
+pub use model::{HORIZON_MAX, HORIZONS, Model, PEAK_HORIZONS, Quantiles};
 pub use node::{AHEAD_COUNT, Ahead, NodeForecast, Params, Quantile};
 pub use quantiles::score::Accuracy;
-pub use rhythm::{BUCKET_EDGES_S, BUCKETS, Rhythm};
-pub use series::history::History;
-
-/// Horizons on which models forecast, in steps; others are interpolated.
-pub const HORIZONS: [u32; 9] = [1, 2, 3, 5, 8, 15, 25, 40, 60];
-/// Horizons up to which window peaks are forecast, in steps.
-pub const PEAK_HORIZONS: [u32; 4] = [1, 5, 15, 60];
-/// The longest horizon, in steps.
-pub const HORIZON_MAX: u32 = 60;
-/// Number of experts that vote.
-const MEMBERS: usize = 8;
-
-/// A forecasting model.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Model {
-    Naive,
-    SeasonalNaive,
-    Ewma,
-    Ets,
-    Arima,
-    Prophet,
-    Lstm,
-    Stack,
-    /// All of them, each weighted by its recent accuracy.
-    #[default]
-    Ensemble,
-}
-
-impl Model {
-    pub const ALL: [Model; 9] = [
-        Model::Naive,
-        Model::SeasonalNaive,
-        Model::Ewma,
-        Model::Ets,
-        Model::Arima,
-        Model::Prophet,
-        Model::Lstm,
-        Model::Stack,
-        Model::Ensemble,
-    ];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Model::Naive => "naive",
-            Model::SeasonalNaive => "seasonal-naive",
-            Model::Ewma => "ewma",
-            Model::Ets => "ets",
-            Model::Arima => "arima",
-            Model::Prophet => "prophet",
-            Model::Lstm => "lstm",
-            Model::Stack => "stack",
-            Model::Ensemble => "ensemble",
-        }
-    }
-
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|model| model.name() == name)
-    }
-
-    /// Returns the expert's index among those that vote.
-    fn member(self) -> Option<usize> {
-        let place = Self::ALL.into_iter().position(|model| model == self);
-        place.filter(|place| *place < MEMBERS)
-    }
-}
-
-/// A forecast: values that will not be exceeded in 50, 90 and 99 of 100 cases.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Quantiles {
-    pub p50: f64,
-    pub p90: f64,
-    pub p99: f64,
-}
+pub use rhythm::{BUCKET_EDGES_S, BUCKETS};
 
 #[cfg(test)]
 mod tests;

@@ -6,9 +6,9 @@
 //! it is the forecast.
 
 use crate::checkpoint::state;
+use crate::model::{HORIZONS, MEMBERS};
 use crate::series::history::decay_weight;
 use crate::series::window::Path;
-use crate::{HORIZONS, MEMBERS};
 
 /// The half-life of an error, in steps.
 const HALF_LIFE: f32 = 360.0;

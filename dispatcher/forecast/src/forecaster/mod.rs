@@ -13,6 +13,7 @@ use crate::checkpoint::state;
 use crate::experts::Experts;
 use crate::experts::stack::{Lesson, Stack};
 use crate::experts::vote::{Opinions, Vote};
+use crate::model::{HORIZON_MAX, HORIZONS, MEMBERS, Model, PEAK_HORIZONS, Quantiles};
 use crate::quantiles::band::{Band, Moment, Spread};
 use crate::quantiles::origins::Origins;
 use crate::quantiles::pending::{Issued, IssuedPeak, PEAK_STRIDES, Pending, STRIDES};
@@ -20,7 +21,6 @@ use crate::quantiles::score::{Accuracy, Scores};
 use crate::series::history::History;
 use crate::series::profile::Profile;
 use crate::series::window::{Path, Window};
-use crate::{HORIZON_MAX, HORIZONS, MEMBERS, Model, PEAK_HORIZONS, Quantiles};
 
 /// Samples missing in a row after which the recent past is forgotten.
 const GAP_MAX: u64 = HORIZON_MAX as u64;

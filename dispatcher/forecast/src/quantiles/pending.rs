@@ -8,7 +8,7 @@
 
 use super::band::Spread;
 use crate::checkpoint::{State, state};
-use crate::{HORIZONS, MEMBERS, PEAK_HORIZONS};
+use crate::model::{HORIZONS, MEMBERS, PEAK_HORIZONS};
 
 /// Steps between two scored forecasts, by horizon.
 pub(crate) const STRIDES: [u16; HORIZONS.len()] = [1, 1, 1, 1, 1, 1, 7, 7, 11];

@@ -37,8 +37,6 @@ pub(super) struct Component {
     pub(super) period: f64,
     /// The start of a cycle, in bins since the Unix epoch.
     pub(super) start: f64,
-    /// The share of the variance explained out of sample.
-    pub(super) share: f32,
     /// The standard deviation of the cycles' offsets, in bins.
     pub(super) jitter: f32,
     /// The standard deviation of an offset's change from cycle to cycle, if it
@@ -91,7 +89,6 @@ impl Component {
         Self {
             period: found.period + f64::from(step),
             start: past.first as f64 + grid.end + f64::from(width * punctual.now),
-            share: found.share,
             jitter: punctual.jitter * width,
             wander: punctual.wander.map(|wander| wander * width),
             noise,

@@ -56,7 +56,7 @@ const BIN_S: f64 = BIN_MS as f64 / 1000.0;
 
 /// The forecast of one node's next minutes.
 #[derive(Clone, Debug)]
-pub struct Rhythm {
+pub(crate) struct Rhythm {
     ring: Ring,
     parts: Vec<(Component, Phase)>,
     blend: Blend,
@@ -80,7 +80,7 @@ impl Default for Rhythm {
 }
 
 impl Rhythm {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             ring: Ring::new(),
             parts: Vec::new(),
@@ -97,7 +97,12 @@ impl Rhythm {
 
     /// Learns the use by others from a heartbeat that arrived at this moment. A value
     /// that is not a use is refused; a capacity that is not positive is unknown.
-    pub fn observe(&mut self, at: WallTime, used: &[f64; RESOURCES], capacity: &[f64; RESOURCES]) {
+    pub(crate) fn observe(
+        &mut self,
+        at: WallTime,
+        used: &[f64; RESOURCES],
+        capacity: &[f64; RESOURCES],
+    ) {
         if used.iter().any(|used| !used.is_finite() || *used < 0.0) {
             return;
         }
@@ -129,15 +134,8 @@ impl Rhythm {
 
     /// Returns the expected mean use in each bucket from the last heartbeat on, in the
     /// units of the observations.
-    pub fn expected(&self) -> &[[f32; RESOURCES]; BUCKETS] {
+    pub(crate) fn expected(&self) -> &[[f32; RESOURCES]; BUCKETS] {
         &self.expected
-    }
-
-    /// Returns the periods found, in seconds, and the share of the CPU's variance that
-    /// each predicted out of sample.
-    pub fn periods(&self) -> Vec<(f64, f64)> {
-        let period = |part: &(Component, Phase)| (part.0.period * BIN_S, f64::from(part.0.share));
-        self.parts.iter().map(period).collect()
     }
 
     /// Keeps the scale at the capacity, or at the largest use if that is more.

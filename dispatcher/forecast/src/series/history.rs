@@ -20,11 +20,11 @@ const USUAL_SHARE: f32 = 0.2;
 
 /// Mean absolute changes with growing memories.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Volatility {
-    pub burst: f32,
-    pub short: f32,
-    pub medium: f32,
-    pub usual: f32,
+pub(crate) struct Volatility {
+    pub(crate) burst: f32,
+    pub(crate) short: f32,
+    pub(crate) medium: f32,
+    pub(crate) usual: f32,
 }
 
 state!(Volatility {
@@ -36,7 +36,7 @@ state!(Volatility {
 
 /// The last samples, newest first by [`History::value`].
 #[derive(Clone, Debug)]
-pub struct History {
+pub(crate) struct History {
     ring: [f32; HISTORY_LEN],
     /// The place of the newest sample.
     head: Place<HISTORY_LEN>,
@@ -69,7 +69,7 @@ impl Default for History {
 
 impl History {
     /// Appends a finite sample.
-    pub fn push(&mut self, value: f32) {
+    pub(crate) fn push(&mut self, value: f32) {
         debug_assert!(value.is_finite(), "{value} is not a sample");
         if self.count == 0 {
             self.ring = [value; HISTORY_LEN];
@@ -85,21 +85,21 @@ impl History {
     }
 
     /// Returns the sample `lag` steps ago; before the first one, the first.
-    pub fn value(&self, lag: usize) -> f32 {
+    pub(crate) fn value(&self, lag: usize) -> f32 {
         self.ring[self.head.before(lag)]
     }
 
-    pub fn count(&self) -> u64 {
+    pub(crate) fn count(&self) -> u64 {
         self.count
     }
 
-    pub fn volatilities(&self) -> Volatility {
+    pub(crate) fn volatilities(&self) -> Volatility {
         self.volatility
     }
 
     /// Returns the unit of change: short volatility and a part of the long one; never
     /// zero, nor so small that rounding looks like change.
-    pub fn unit(&self) -> f32 {
+    pub(crate) fn unit(&self) -> f32 {
         let floor = 1e-5 * self.level + f32::MIN_POSITIVE.sqrt();
         let volatility = self.volatility.short + USUAL_SHARE * self.volatility.usual;
         volatility.max(floor)

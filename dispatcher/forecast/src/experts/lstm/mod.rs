@@ -26,14 +26,14 @@ const HIDDEN: usize = 32;
 
 /// The forecast at one horizon, as values.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Outlook {
-    pub p50: f32,
-    pub p90: f32,
+pub(crate) struct Outlook {
+    pub(crate) p50: f32,
+    pub(crate) p90: f32,
 }
 
 /// The network's memory of one series.
 #[derive(Clone, Debug, Default)]
-pub struct Lstm {
+pub(crate) struct Lstm {
     features: Features,
     state: State,
 }
@@ -42,13 +42,13 @@ state!(Lstm { features, state });
 
 impl Lstm {
     /// Learns from the sample that was just pushed to the history.
-    pub fn observe(&mut self, weights: &Weights, history: &History) {
+    pub(crate) fn observe(&mut self, weights: &Weights, history: &History) {
         let inputs = self.features.observe(history);
         advance(weights, &inputs, &mut self.state);
     }
 
     /// Returns the forecast at each of [`HORIZONS`].
-    pub fn predict(&self, weights: &Weights, history: &History) -> [Outlook; HORIZON_COUNT] {
+    pub(crate) fn predict(&self, weights: &Weights, history: &History) -> [Outlook; HORIZON_COUNT] {
         let (last, unit) = (history.value(0), history.unit());
         let anchors = self.features.anchors(history);
         let change = change(weights, &self.state.hidden, &anchors);
