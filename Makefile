@@ -78,15 +78,15 @@ bench-hostile: tools ## measure what one hostile party does to all others
 	$(TARGET)/release/bench-hostile $(BENCH_FLAGS)
 
 bench-forecast: ## measure what forecasts cost: per sample, in memory, for 10,000 nodes
-	$(CARGO) build --release -p rolecast-tests --bin bench-forecast
+	$(CARGO) build --release -p rolecast-benches --bin bench-forecast
 	$(TARGET)/release/bench-forecast $(BENCH_FLAGS)
 
 bench-placement: ## measure what placing a job costs, on 100, 1,000 and 10,000 nodes
-	$(CARGO) build --release -p rolecast-tests --bin bench-placement
+	$(CARGO) build --release -p rolecast-benches --bin bench-placement
 	$(TARGET)/release/bench-placement $(BENCH_FLAGS)
 
 bench-policies: ## compare placement policies in simulated fleets (BENCH_FLAGS=--quick: a few)
-	$(CARGO) build --release -p rolecast -p rolecast-tests --bin rolecast --bin bench-policies
+	$(CARGO) build --release -p rolecast -p rolecast-benches --bin rolecast --bin bench-policies
 	$(TARGET)/release/bench-policies $(BENCH_FLAGS)
 
 bench-roles: tools ## measure what moving a role away from bottlenecks saves (BENCH_FLAGS=--quick: less)

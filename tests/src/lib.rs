@@ -34,5 +34,4 @@ pub mod proxy;
 pub mod skew;
 pub mod slot;
 pub mod tidy;
-pub mod usage;
 pub mod wait;

@@ -1,8 +1,8 @@
 //! Direction of dependencies: common <- nats, forecast <- dispatcher, worker <- cli
-//! <- tests.
+//! <- tests <- benches.
 
 /// Our crates, each with its layer; one may depend on lower layers only.
-const LAYERS: [(&str, u8); 7] = [
+const LAYERS: [(&str, u8); 8] = [
     ("rolecast-common", 0),
     ("rolecast-nats", 1),
     ("rolecast-forecast", 1),
@@ -10,6 +10,7 @@ const LAYERS: [(&str, u8); 7] = [
     ("rolecast-worker", 2),
     ("rolecast", 3),
     ("rolecast-tests", 4),
+    ("rolecast-benches", 5),
 ];
 
 /// Reports each dependency of a Cargo.toml in the wrong direction, of whatever kind.

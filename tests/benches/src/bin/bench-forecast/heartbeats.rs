@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use anyhow::Context as _;
+use rolecast_benches::usage::Usage;
 use rolecast_common::assignment::Assignment;
 use rolecast_common::id::{BootId, Category, Epoch, NodeId, Role};
 use rolecast_common::label::Labels;
 use rolecast_common::subjects;
 use rolecast_common::unit::{Bytes, BytesPerSecond, Cores, Resources, Speed};
 use rolecast_common::wire::{self, Encoding, Heartbeat, Pressure, Share, VERSION};
-use rolecast_tests::usage::Usage;
 
 const CORES: f64 = 16.0;
 const MEMORY: Bytes = Bytes::from_mib(64 * 1024);

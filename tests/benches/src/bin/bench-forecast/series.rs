@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::ensure;
+use rolecast_benches::usage::Usage;
 use rolecast_forecast::{Forecaster, HORIZONS, Model, PEAK_HORIZONS, Stack, Trainer};
 use rolecast_tests::cpu;
 use rolecast_tests::figures::median;
-use rolecast_tests::usage::Usage;
 
 use super::ALLOCATOR;
 

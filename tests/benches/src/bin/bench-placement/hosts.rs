@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use fastrand::Rng;
+use rolecast_benches::usage::Usage;
 use rolecast_common::id::{BootId, Category, Epoch, InvalidId, NodeId, Role};
 use rolecast_common::label::Labels;
 use rolecast_common::unit::{Bytes, BytesPerSecond, Cores, Resources, Speed};
@@ -13,7 +14,6 @@ use rolecast_common::wire::{
 };
 use rolecast_dispatcher::category::{Backoff, Policy, Profile};
 use rolecast_dispatcher::placement::{Patience, Weights};
-use rolecast_tests::usage::Usage;
 
 /// Slots a core: more than it can use, so that the cost decides.
 const SLOTS_PER_CORE: u32 = 64;
