@@ -13,6 +13,7 @@ mod demo;
 mod exit;
 mod io;
 mod quantity;
+#[path = "../simulator/src/lib.rs"]
 mod simulate;
 mod style;
 mod submission;
@@ -20,6 +21,6 @@ mod table;
 mod teaching;
 mod view;
 
-pub use backtest::table::{Series, Table, Unreadable};
+pub use simulate::recording::{Series, Table, Unreadable};
 pub use io::start;
 pub use simulate::scenario::{Scenario, extends};

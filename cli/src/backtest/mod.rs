@@ -1,6 +1,6 @@
 //! Backtest: replays a recorded table, forecasts on the way, and scores the forecasts.
 //!
-//! 1. [`table`] reads the recording.
+//! 1. [`recording`](crate::simulate::recording) reads the table.
 //! 2. The shell feeds each series to a forecaster of its own, one sample after the other.
 //!    From the middle of the rows on, at every row that the [`Protocol`] names, it takes
 //!    [`Forecast`]s: the forecaster has seen that row and none after it.
@@ -12,7 +12,6 @@ pub(crate) mod naive;
 pub(crate) mod names;
 pub(crate) mod report;
 pub(crate) mod score;
-pub(crate) mod table;
 
 /// The share of samples that lie below the scored quantile, p90.
 pub(crate) const QUANTILE: f64 = 0.9;

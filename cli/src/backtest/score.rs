@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::naive::Naive;
-use super::table::Series;
+use crate::simulate::recording::Series;
 use super::{Forecast, QUANTILE};
 
 /// Addition to both errors of a ratio, as a share of the series' mean size: negligible

@@ -8,7 +8,7 @@ use anyhow::{Context as _, bail};
 use flate2::read::MultiGzDecoder;
 
 use crate::backtest::names::{Origin, unique_names};
-use crate::backtest::table::Table;
+use crate::simulate::recording::Table;
 
 /// The most read of one file, decompressed: a day of seconds for 5,000 series.
 const BYTES_MAX: u64 = 4 << 30;

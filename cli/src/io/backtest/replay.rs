@@ -16,7 +16,7 @@ use rolecast_forecast::{Forecaster, Lesson, Model, Trainer};
 use super::super::terminal::Terminal;
 use super::files::Recording;
 use crate::backtest::score::{Scores, score};
-use crate::backtest::table::{Series, Table};
+use crate::simulate::recording::{Series, Table};
 use crate::backtest::{Forecast, Protocol, dump, has_peak};
 
 /// The most updates of the bar in a second.

@@ -19,6 +19,7 @@ pub(crate) mod peers;
 pub(crate) mod plot;
 pub(crate) mod policy;
 mod pressure;
+pub(crate) mod recording;
 pub(crate) mod report;
 mod rolecast;
 pub(crate) mod scenario;

@@ -14,7 +14,7 @@ use super::Scenario;
 use super::arrivals::{self, Row};
 use super::others::{Component, Signal};
 use super::trace::{Common, Drawing, Recording, Timeline, scale};
-use crate::backtest::table::Table;
+use crate::simulate::recording::Table;
 use crate::simulate::pressure::interference;
 use crate::simulate::world::{Arrival, Host, Load, Sample, Sharing, World};
 

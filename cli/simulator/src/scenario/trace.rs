@@ -8,7 +8,7 @@ use fastrand::Rng;
 
 use super::others::{Amplitude, Component, Signal};
 use super::value::{Range, Span, exponential, normal};
-use crate::backtest::table::{Series, Table};
+use crate::simulate::recording::{Series, Table};
 use crate::simulate::world::{Host, Sample};
 
 /// The steps of a trace.
