@@ -86,7 +86,7 @@ bench-placement: ## measure what placing a job costs, on 100, 1,000 and 10,000 n
 	$(TARGET)/release/bench-placement $(BENCH_FLAGS)
 
 bench-policies: ## compare placement policies in simulated fleets (BENCH_FLAGS=--quick: a few)
-	$(CARGO) build --release -p rolecast -p rolecast-benches --bin rolecast --bin bench-policies
+	$(CARGO) build --release -p rolecast-benches --bin bench-policies
 	$(TARGET)/release/bench-policies $(BENCH_FLAGS)
 
 bench-roles: tools ## measure what moving a role away from bottlenecks saves (BENCH_FLAGS=--quick: less)

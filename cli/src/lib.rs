@@ -13,14 +13,10 @@ mod demo;
 mod exit;
 mod io;
 mod quantity;
-#[path = "../simulator/src/lib.rs"]
-mod simulate;
 mod style;
 mod submission;
 mod table;
 mod teaching;
 mod view;
 
-pub use simulate::recording::{Series, Table, Unreadable};
 pub use io::start;
-pub use simulate::scenario::{Scenario, extends};

@@ -1,6 +1,6 @@
 //! Training data from a recording: its first half, without gaps.
 
-use crate::simulate::recording::Series;
+use rolecast_simulator::recording::Series;
 
 /// Returns the samples of the first half of the rows, to learn from; the second
 /// half is for a backtest. A missing sample is as the one before it.

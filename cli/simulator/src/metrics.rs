@@ -20,49 +20,49 @@ const PER_SECOND: f64 = 1e6;
 const COUNT_MAX: f64 = 1e15;
 
 /// The measured part of one run.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Metrics {
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Metrics {
     /// In the order of the world's kinds.
-    pub(crate) kinds: Vec<KindMetrics>,
+    pub kinds: Vec<KindMetrics>,
     /// The geometric means of the kinds' `p99` and `p999` slow-downs, and the
     /// mean of their `misses`: of kinds that any role may run, with at least 100
     /// measured jobs. `None` without such kinds.
-    pub(crate) gm99: Option<f64>,
-    pub(crate) gm999: Option<f64>,
-    pub(crate) misses: Option<f64>,
+    pub gm99: Option<f64>,
+    pub gm999: Option<f64>,
+    pub misses: Option<f64>,
     /// Executions killed for lack of memory.
-    pub(crate) kills: u64,
+    pub kills: u64,
     /// Jobs killed ten times that never completed.
-    pub(crate) failures: u64,
+    pub failures: u64,
     /// Other jobs that had not completed when the run ended.
-    pub(crate) unfinished: u64,
+    pub unfinished: u64,
     /// Jobs that the policy held back when arrivals ended.
-    pub(crate) queued: usize,
+    pub queued: usize,
     /// Host-seconds above 93 % of the memory.
-    pub(crate) thrash_s: f64,
+    pub thrash_s: f64,
     /// The share of others' CPU that jobs took from them.
-    pub(crate) squeeze: f64,
+    pub squeeze: f64,
 }
 
 /// The measured jobs of one kind.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct KindMetrics {
-    pub(crate) jobs: u64,
-    pub(crate) slowdown: Spread,
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct KindMetrics {
+    pub jobs: u64,
+    pub slowdown: Spread,
     /// Seconds.
-    pub(crate) response: Spread,
+    pub response: Spread,
     /// The share of jobs slower than their objective.
-    pub(crate) misses: f64,
+    pub misses: f64,
 }
 
 /// Distribution of a quantity; all zero without jobs.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) struct Spread {
-    pub(crate) mean: f64,
-    pub(crate) p50: f64,
-    pub(crate) p90: f64,
-    pub(crate) p99: f64,
-    pub(crate) p999: f64,
+pub struct Spread {
+    pub mean: f64,
+    pub p50: f64,
+    pub p90: f64,
+    pub p99: f64,
+    pub p999: f64,
 }
 
 /// Counts jobs while they end.
@@ -154,7 +154,7 @@ impl<'a> Tally<'a> {
             let kinds = kinds.iter().zip(&self.world.kinds);
             let counted =
                 kinds.filter(|(kind, declared)| declared.roles.is_empty() && kind.jobs >= JOBS_MIN);
-            mean(&counted.map(|(kind, _)| of(kind)).collect::<Vec<_>>())
+            counted.map(|(kind, _)| of(kind)).collect::<Vec<_>>()
         };
         let Strain {
             others_wanted_s,
@@ -162,9 +162,9 @@ impl<'a> Tally<'a> {
             thrash_s,
         } = self.strain;
         Metrics {
-            gm99: tail(&|kind| kind.slowdown.p99.ln()).map(f64::exp),
-            gm999: tail(&|kind| kind.slowdown.p999.ln()).map(f64::exp),
-            misses: tail(&|kind| kind.misses),
+            gm99: geometric_mean(tail(&|kind| kind.slowdown.p99)),
+            gm999: geometric_mean(tail(&|kind| kind.slowdown.p999)),
+            misses: mean(tail(&|kind| kind.misses)),
             kinds,
             kills: self.kills,
             failures: self.failures,
@@ -235,9 +235,15 @@ impl Counts {
     }
 }
 
-fn mean(values: &[f64]) -> Option<f64> {
-    let sum: f64 = values.iter().sum();
-    (!values.is_empty()).then(|| sum / values.len() as f64)
+/// Returns the arithmetic mean; `None` without values.
+pub fn mean(values: impl IntoIterator<Item = f64>) -> Option<f64> {
+    let values: Vec<f64> = values.into_iter().collect();
+    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+}
+
+/// Returns the geometric mean of positive values; `None` without values.
+pub fn geometric_mean(values: impl IntoIterator<Item = f64>) -> Option<f64> {
+    mean(values.into_iter().map(f64::ln)).map(f64::exp)
 }
 
 fn share(part: f64, whole: f64) -> f64 {

@@ -5,15 +5,15 @@ use rolecast_common::wire::Usage;
 use super::world::{Arrival, World};
 
 /// A job's index among the arrivals.
-pub(crate) type JobIndex = usize;
+pub type JobIndex = usize;
 /// A host's index among the hosts.
-pub(crate) type HostIndex = usize;
+pub type HostIndex = usize;
 
 /// The number of kills after which a job has failed.
-pub(crate) const KILLS_MAX: u8 = 10;
+pub const KILLS_MAX: u8 = 10;
 
 /// A policy under simulation. It keeps its own queues.
-pub(crate) trait Policy {
+pub trait Policy {
     /// Takes an event at `now_s` and adds the jobs to send to `sends`.
     fn handle(&mut self, now_s: f64, event: Event<'_>, live: &dyn Live, sends: &mut Vec<Send>);
 
@@ -30,7 +30,7 @@ pub(crate) trait Policy {
 
 /// An event.
 #[derive(Debug)]
-pub(crate) enum Event<'a> {
+pub enum Event<'a> {
     Arrived {
         job: JobIndex,
         arrival: &'a Arrival,
@@ -50,34 +50,34 @@ pub(crate) enum Event<'a> {
 
 /// The contents of a heartbeat.
 #[derive(Debug)]
-pub(crate) struct Report<'a> {
+pub struct Report<'a> {
     /// Counts heartbeats of the host.
-    pub(crate) sequence: u64,
+    pub sequence: u64,
     /// Total use and use by jobs: means since the last heartbeat, of memory the value at
     /// its end.
-    pub(crate) usage: Usage,
+    pub usage: Usage,
     /// The jobs in hand.
-    pub(crate) jobs: &'a [JobIndex],
+    pub jobs: &'a [JobIndex],
 }
 
 /// The end of one execution.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct End {
+pub struct End {
     /// The start on the host.
-    pub(crate) started_s: f64,
-    pub(crate) status: EndStatus,
+    pub started_s: f64,
+    pub status: EndStatus,
     /// CPU time it used, in core-seconds of the host's own cores. A slow-down that no
     /// metric shows lengthens it.
-    pub(crate) cpu_s: f64,
-    pub(crate) memory_max: f64,
+    pub cpu_s: f64,
+    pub memory_max: f64,
     /// Bytes moved.
-    pub(crate) network_bytes: f64,
-    pub(crate) disk_bytes: f64,
+    pub network_bytes: f64,
+    pub disk_bytes: f64,
 }
 
 /// Result of an execution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum EndStatus {
+pub enum EndStatus {
     Completed,
     /// Killed for lack of memory: to be sent again after a second, until it was killed
     /// [`KILLS_MAX`] times. The policy does that; the engine counts.
@@ -86,13 +86,13 @@ pub(crate) enum EndStatus {
 
 /// A job that goes to a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Send {
-    pub(crate) job: JobIndex,
-    pub(crate) host: HostIndex,
+pub struct Send {
+    pub job: JobIndex,
+    pub host: HostIndex,
 }
 
 /// Present state of the hosts: for policies that run or probe there, and for the oracle.
-pub(crate) trait Live {
+pub trait Live {
     fn world(&self) -> &World;
     /// Returns wanted CPU over cores, of others and jobs together; above 1 they wait.
     fn utilization(&self, host: HostIndex) -> f64;

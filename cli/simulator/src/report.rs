@@ -2,9 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::metrics::{KindMetrics, Metrics, Spread};
+use super::metrics::{KindMetrics, Metrics, Spread, geometric_mean, mean};
 use super::scenario::build::Cell;
-use super::scenario::sharing_name;
 
 /// The columns of [`Report::csv`].
 const CSV_HEADER: &str = "scenario,policy,load,sharing,hosts,seed,gm99,gm999,misses,kills,\
@@ -13,58 +12,58 @@ response_p50_s,response_p99_s";
 
 /// All runs of a comparison.
 #[derive(Debug)]
-pub(crate) struct Report {
-    pub(crate) scenario: String,
+pub struct Report {
+    pub scenario: String,
     /// The names of the kinds, in the order of the metrics'.
-    pub(crate) kinds: Vec<String>,
+    pub kinds: Vec<String>,
     /// Runs; those of one cell are adjacent.
-    pub(crate) runs: Vec<Run>,
+    pub runs: Vec<Run>,
     /// Notes about the worlds, a sentence each.
-    pub(crate) notes: Vec<String>,
+    pub notes: Vec<String>,
 }
 
 /// One world under one policy.
 #[derive(Debug)]
-pub(crate) struct Run {
-    pub(crate) policy: String,
-    pub(crate) cell: Cell,
-    pub(crate) metrics: Metrics,
+pub struct Run {
+    pub policy: String,
+    pub cell: Cell,
+    pub metrics: Metrics,
 }
 
 /// A policy at a load and a way of sharing, over all seeds.
 #[derive(Clone, Debug)]
-pub(crate) struct Row<'a> {
-    pub(crate) policy: &'a str,
+pub struct Row<'a> {
+    pub policy: &'a str,
     /// Of the first seed.
-    pub(crate) cell: Cell,
+    pub cell: Cell,
     /// Geometric means over the seeds.
-    pub(crate) gm99: Option<f64>,
-    pub(crate) gm999: Option<f64>,
+    pub gm99: Option<f64>,
+    pub gm999: Option<f64>,
     /// Means over the seeds.
-    pub(crate) misses: Option<f64>,
-    pub(crate) squeeze: f64,
+    pub misses: Option<f64>,
+    pub squeeze: f64,
     /// Sums over the seeds.
-    pub(crate) kills: u64,
-    pub(crate) lost: u64,
-    pub(crate) kinds: Vec<KindRow<'a>>,
+    pub kills: u64,
+    pub lost: u64,
+    pub kinds: Vec<KindRow<'a>>,
 }
 
 /// A kind of jobs in a [`Row`].
 #[derive(Clone, Debug)]
-pub(crate) struct KindRow<'a> {
-    pub(crate) kind: &'a str,
-    pub(crate) jobs: u64,
+pub struct KindRow<'a> {
+    pub kind: &'a str,
+    pub jobs: u64,
     /// Geometric means over the seeds.
-    pub(crate) p50: f64,
-    pub(crate) p99: f64,
-    pub(crate) p999: f64,
+    pub p50: f64,
+    pub p99: f64,
+    pub p999: f64,
     /// The share of all jobs.
-    pub(crate) misses: f64,
+    pub misses: f64,
 }
 
 impl Report {
     /// Sums up over the seeds, in the order of the runs.
-    pub(crate) fn rows(&self) -> Vec<Row<'_>> {
+    pub fn rows(&self) -> Vec<Row<'_>> {
         let mut groups: Vec<Vec<&Run>> = Vec::new();
         for run in &self.runs {
             match groups.iter_mut().find(|group| is_alike(group[0], run)) {
@@ -96,7 +95,7 @@ impl Report {
     }
 
     /// Returns every run for programs.
-    pub(crate) fn json(&self) -> Value {
+    pub fn json(&self) -> Value {
         let cells: Vec<Value> = self.runs.iter().map(|run| self.run_json(run)).collect();
         json!({ "scenario": self.scenario, "notes": self.notes, "cells": cells })
     }
@@ -114,7 +113,7 @@ impl Report {
         json!({
             "policy": policy,
             "load": cell.load,
-            "sharing": sharing_name(cell.sharing),
+            "sharing": cell.sharing.name(),
             "hosts": cell.hosts,
             "seed": cell.seed,
             "gm99": metrics.gm99,
@@ -131,7 +130,7 @@ impl Report {
     }
 
     /// Returns a line for each run and kind.
-    pub(crate) fn csv(&self) -> Result<String, csv::Error> {
+    pub fn csv(&self) -> Result<String, csv::Error> {
         let mut writer = csv::Writer::from_writer(Vec::new());
         writer.write_record(CSV_HEADER.split(','))?;
         for run in &self.runs {
@@ -165,7 +164,7 @@ impl Report {
             self.scenario.clone(),
             policy.clone(),
             maybe(cell.load),
-            sharing_name(cell.sharing).to_owned(),
+            cell.sharing.name().to_owned(),
             cell.hosts.to_string(),
             cell.seed.to_string(),
             maybe(metrics.gm99),
@@ -187,7 +186,7 @@ impl Report {
 
 impl Row<'_> {
     /// Returns whether the two are of policies in the same worlds.
-    pub(crate) fn is_of_same_worlds(&self, other: &Row<'_>) -> bool {
+    pub fn is_of_same_worlds(&self, other: &Row<'_>) -> bool {
         same_worlds(self.cell, other.cell)
     }
 }
@@ -241,22 +240,13 @@ fn spread_json(spread: &Spread) -> Value {
     json!({ "mean": mean, "p50": p50, "p90": p90, "p99": p99, "p999": p999 })
 }
 
-fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
-    let values: Vec<f64> = values.collect();
-    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
-}
-
-fn geometric_mean(values: impl Iterator<Item = f64>) -> Option<f64> {
-    mean(values.map(f64::ln)).map(f64::exp)
-}
-
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use super::*;
-    use crate::simulate::world::Sharing;
+    use crate::world::Sharing;
 
     /// Returns a report on two policies at some loads, with two seeds each.
-    pub(crate) fn report(loads: &[f64]) -> Report {
+    fn report(loads: &[f64]) -> Report {
         let mut runs = Vec::new();
         for load in loads {
             for (policy, slowdown) in [("good", 2.0), ("bad", 8.0)] {
@@ -285,17 +275,16 @@ pub(crate) mod tests {
 
     fn metrics(slowdown: f64) -> Metrics {
         let spread = Spread {
-            mean: 1.5,
             p50: 1.25,
-            p90: 1.75,
             p99: slowdown,
             p999: slowdown * 2.0,
+            ..Spread::default()
         };
         Metrics {
             kinds: vec![KindMetrics {
                 jobs: 1000,
                 slowdown: spread,
-                response: spread,
+                response: Spread::default(),
                 misses: 0.005,
             }],
             gm99: Some(slowdown),
@@ -304,9 +293,8 @@ pub(crate) mod tests {
             kills: 3,
             failures: 1,
             unfinished: 1,
-            queued: 0,
-            thrash_s: 0.0,
             squeeze: 0.25,
+            ..Metrics::default()
         }
     }
 

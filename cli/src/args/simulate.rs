@@ -8,10 +8,10 @@ use std::time::Duration;
 use clap::Args;
 use rolecast_common::time::parse_duration;
 
-use crate::simulate::peers;
-use crate::simulate::scenario::fleet::is_host_count;
-use crate::simulate::scenario::{LOAD_EXPECTED, is_load, sharing};
-use crate::simulate::world::Sharing;
+use rolecast_simulator::peers;
+use rolecast_simulator::scenario::fleet::is_host_count;
+use rolecast_simulator::scenario::{LOAD_EXPECTED, is_load};
+use rolecast_simulator::world::Sharing;
 
 /// What is compared unless asked for otherwise: the strongest simple policy, ours
 /// without and with forecasts, and the best there could be.
@@ -149,7 +149,7 @@ fn length(text: &str) -> Result<Duration, String> {
 }
 
 fn way(text: &str) -> Result<Sharing, String> {
-    sharing(text).ok_or_else(|| "expected fair or priority".to_owned())
+    Sharing::parse(text).ok_or_else(|| "expected fair or priority".to_owned())
 }
 
 fn hosts(text: &str) -> Result<u32, String> {

@@ -4,7 +4,7 @@ use csv::WriterBuilder;
 
 use super::Forecast;
 use super::score::actual;
-use crate::simulate::recording::{Series, Table};
+use rolecast_simulator::recording::{Series, Table};
 
 /// The names of the columns; `origin` is the time of the last row that was known.
 pub(crate) const HEADER: &str = "series,origin,horizon,p50,p90,peak_p90,actual\n";

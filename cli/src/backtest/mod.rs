@@ -1,6 +1,6 @@
 //! Backtest: replays a recorded table, forecasts on the way, and scores the forecasts.
 //!
-//! 1. [`recording`](crate::simulate::recording) reads the table.
+//! 1. [`recording`](rolecast_simulator::recording) reads the table.
 //! 2. The shell feeds each series to a forecaster of its own, one sample after the other.
 //!    From the middle of the rows on, at every row that the [`Protocol`] names, it takes
 //!    [`Forecast`]s: the forecaster has seen that row and none after it.

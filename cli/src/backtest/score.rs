@@ -7,8 +7,8 @@
 use std::collections::BTreeMap;
 
 use super::naive::Naive;
-use crate::simulate::recording::Series;
 use super::{Forecast, QUANTILE};
+use rolecast_simulator::recording::Series;
 
 /// Addition to both errors of a ratio, as a share of the series' mean size: negligible
 /// against any real error, but the ratio is 1 where both are zero, and finite where only

@@ -8,6 +8,10 @@ use futures_util::StreamExt as _;
 use rolecast_common::id::NodeId;
 use rolecast_common::subjects::{self, STREAM_DECISIONS};
 use rolecast_common::wire::{self, Encoding, ForecastView};
+use rolecast_simulator::cluster::{Cluster, RECORDED_MAX, RecordedJob, Recording, Wishes};
+use rolecast_simulator::report::Report;
+use rolecast_simulator::scenario::Scenario;
+use rolecast_simulator::scenario::build::Cell;
 use tokio::time::timeout;
 
 use super::failure::Failure;
@@ -17,11 +21,6 @@ use super::status;
 use super::terminal::Terminal;
 use crate::args::simulate::Simulate;
 use crate::exit::Exit;
-use crate::simulate::cluster::{Cluster, RECORDED_MAX, RecordedJob, Recording, Wishes};
-use crate::simulate::report::Report;
-use crate::simulate::scenario::Scenario;
-use crate::simulate::scenario::build::Cell;
-use crate::simulate::world::World;
 
 pub(crate) async fn run(
     session: Session,
@@ -46,8 +45,8 @@ pub(crate) async fn run(
     };
     let seeds = simulate.seeds.unwrap_or(usual.seeds);
     let cells = cluster.cells(sharings, seeds, simulate.seed);
-    let make = |cell: &Cell| -> anyhow::Result<World> { Ok(cluster.world(cell)) };
-    let runs = run_all(cells, &make, simulate, terminal)?;
+    let make = |cell: &Cell| Ok(cluster.world(cell));
+    let runs = run_all(&cells, &make, simulate, terminal)?;
     let report = Report {
         scenario: cluster.name.clone(),
         kinds: cluster.kinds(),

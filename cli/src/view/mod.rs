@@ -8,6 +8,7 @@ pub(crate) mod explain;
 pub(crate) mod forecast;
 pub(crate) mod job;
 pub(crate) mod permissions;
+pub(crate) mod plot;
 pub(crate) mod role;
 pub(crate) mod simulate;
 pub(crate) mod status;

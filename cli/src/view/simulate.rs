@@ -1,10 +1,9 @@
 //! Comparison of policies as tables.
 
 use crate::quantity::counted;
-use crate::simulate::report::{KindRow, Report, Row};
-use crate::simulate::scenario::sharing_name;
 use crate::style::{Palette, Tone};
 use crate::table::{Align, Text, plain, table};
+use rolecast_simulator::report::{KindRow, Report, Row};
 
 const COLUMNS: [(&str, Align); 11] = [
     ("sharing", Align::Left),
@@ -105,7 +104,7 @@ fn start(row: &Row<'_>) -> Vec<Text> {
         .load
         .map_or("-".to_owned(), |load| load.to_string());
     vec![
-        plain(sharing_name(row.cell.sharing)),
+        plain(row.cell.sharing.name()),
         plain(load),
         (row.policy.to_owned(), Tone::Strong),
     ]
@@ -137,9 +136,66 @@ fn percent(share: Option<f64>) -> Text {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
+    use rolecast_simulator::metrics::{KindMetrics, Metrics, Spread};
+    use rolecast_simulator::report::Run;
+    use rolecast_simulator::scenario::build::Cell;
+    use rolecast_simulator::world::Sharing;
+
     use super::*;
-    use crate::simulate::report::tests::report;
+
+    /// Returns a report on two policies at some loads, with two seeds each.
+    pub(in crate::view) fn report(loads: &[f64]) -> Report {
+        let mut runs = Vec::new();
+        for load in loads {
+            for (policy, slowdown) in [("good", 2.0), ("bad", 8.0)] {
+                for seed in [1, 2] {
+                    let cell = Cell {
+                        load: Some(*load),
+                        sharing: Sharing::Fair,
+                        hosts: 10,
+                        seed,
+                    };
+                    runs.push(Run {
+                        policy: policy.to_owned(),
+                        cell,
+                        metrics: metrics(slowdown * seed as f64 * seed as f64),
+                    });
+                }
+            }
+        }
+        Report {
+            scenario: "calm".to_owned(),
+            kinds: vec!["api".to_owned()],
+            runs,
+            notes: Vec::new(),
+        }
+    }
+
+    fn metrics(slowdown: f64) -> Metrics {
+        let kind = KindMetrics {
+            jobs: 1000,
+            slowdown: Spread {
+                p50: 1.25,
+                p99: slowdown,
+                p999: slowdown * 2.0,
+                ..Spread::default()
+            },
+            misses: 0.005,
+            ..KindMetrics::default()
+        };
+        Metrics {
+            kinds: vec![kind],
+            gm99: Some(slowdown),
+            gm999: Some(slowdown * 2.0),
+            misses: Some(0.005),
+            kills: 3,
+            failures: 1,
+            unfinished: 1,
+            squeeze: 0.25,
+            ..Metrics::default()
+        }
+    }
 
     #[test]
     fn the_page_compares_with_the_best_of_the_same_worlds() {

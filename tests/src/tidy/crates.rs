@@ -1,16 +1,17 @@
-//! Direction of dependencies: common <- nats, forecast <- dispatcher, worker <- cli
-//! <- tests <- benches.
+//! Direction of dependencies: common <- nats, forecast <- dispatcher, worker
+//! <- simulator <- cli <- tests <- benches.
 
 /// Our crates, each with its layer; one may depend on lower layers only.
-const LAYERS: [(&str, u8); 8] = [
+const LAYERS: [(&str, u8); 9] = [
     ("rolecast-common", 0),
     ("rolecast-nats", 1),
     ("rolecast-forecast", 1),
     ("rolecast-dispatcher", 2),
     ("rolecast-worker", 2),
-    ("rolecast", 3),
-    ("rolecast-tests", 4),
-    ("rolecast-benches", 5),
+    ("rolecast-simulator", 3),
+    ("rolecast", 4),
+    ("rolecast-tests", 5),
+    ("rolecast-benches", 6),
 ];
 
 /// Reports each dependency of a Cargo.toml in the wrong direction, of whatever kind.

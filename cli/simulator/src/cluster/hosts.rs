@@ -6,7 +6,7 @@ use rolecast_common::id::NodeId;
 use rolecast_common::wire::{ForecastView, NodeHealth, NodeStatus};
 
 use super::{Recording, Span, whole};
-use crate::simulate::world::{Host, Load, Sample};
+use crate::world::{Host, Load, Sample};
 
 /// Replaces an unknown capacity, so that it never limits: far above the capacity of any
 /// host.

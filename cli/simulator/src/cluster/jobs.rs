@@ -14,8 +14,8 @@ use rolecast_common::label::Requirement;
 use rolecast_common::wire::{CategoryStatus, NodeHealth, NodeStatus, ProfileView};
 
 use super::{JOBS_MIN, Recording, Span, Unusable, begin_ms, length, whole};
-use crate::simulate::scenario::value::{exponential, normal};
-use crate::simulate::world::{self, Arrival, Host, Needs};
+use crate::scenario::value::{exponential, normal};
+use crate::world::{self, Arrival, Host, Needs};
 
 /// The time in which jobs are counted to find the share that is recorded.
 const RECENT: Duration = Duration::from_secs(600);

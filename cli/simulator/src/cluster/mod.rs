@@ -26,7 +26,7 @@ const HALVED_MIN: usize = 10;
 /// Distance of values if no history has it.
 const STEP_S: f64 = 60.0;
 /// Length of the past that is read, which is as long as the histories of others' use.
-pub(crate) const RECORDED_MAX: Duration = Duration::from_secs(3600);
+pub const RECORDED_MAX: Duration = Duration::from_secs(3600);
 /// The fewest jobs of a meaningful run. Guessed.
 const JOBS_MIN: usize = 10;
 /// The most arrivals: more than anyone waits for, and some gigabytes.
@@ -37,27 +37,27 @@ const WARM_UP_S: f64 = 120.0;
 
 /// Records of a running system.
 #[derive(Clone, Debug)]
-pub(crate) struct Recording {
-    pub(crate) status: Status,
+pub struct Recording {
+    pub status: Status,
     /// Forecasts of the nodes, in any order; one may be missing.
-    pub(crate) forecasts: Vec<ForecastView>,
-    pub(crate) jobs: Vec<RecordedJob>,
+    pub forecasts: Vec<ForecastView>,
+    pub jobs: Vec<RecordedJob>,
 }
 
 /// A job with a recorded decision.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct RecordedJob {
-    pub(crate) category: Category,
+pub struct RecordedJob {
+    pub category: Category,
     /// The labels it requires.
-    pub(crate) require: String,
+    pub require: String,
     /// The hash of its shard key.
-    pub(crate) key: Option<u64>,
-    pub(crate) arrived: WallTime,
-    pub(crate) decided: WallTime,
+    pub key: Option<u64>,
+    pub arrived: WallTime,
+    pub decided: WallTime,
 }
 
 impl RecordedJob {
-    pub(crate) fn of(decision: Decision) -> Self {
+    pub fn of(decision: Decision) -> Self {
         let arrived = decision.at_ms.as_millis();
         Self {
             category: decision.category,
@@ -71,17 +71,17 @@ impl RecordedJob {
 
 /// Differences of the worlds from the records.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Wishes {
+pub struct Wishes {
     /// The number of jobs that arrive for each that arrived.
-    pub(crate) jobs: f64,
-    pub(crate) hosts: Option<u32>,
+    pub jobs: f64,
+    pub hosts: Option<u32>,
     /// The time in which jobs arrive; the records are repeated.
-    pub(crate) length_s: Option<f64>,
+    pub length_s: Option<f64>,
 }
 
 /// The reason why there is no such world.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub(crate) enum Unusable {
+pub enum Unusable {
     #[error(
         "no node is ready, so there is nowhere to send jobs: start a worker; see rolecast status"
     )]
@@ -110,11 +110,11 @@ pub(crate) enum Unusable {
 
 /// The records of a running system, from which worlds are made.
 #[derive(Clone, Debug)]
-pub(crate) struct Cluster {
+pub struct Cluster {
     /// The name of the dispatcher.
-    pub(crate) name: String,
+    pub name: String,
     /// Notes about the worlds, a sentence each.
-    pub(crate) notes: Vec<String>,
+    pub notes: Vec<String>,
     span: Span,
     hosts: Vec<Host>,
     kinds: Vec<Kind>,
@@ -182,7 +182,7 @@ fn since_first_job_s(recording: &Recording) -> Result<f64, Unusable> {
 }
 
 impl Cluster {
-    pub(crate) fn new(recording: &Recording, wishes: &Wishes) -> Result<Self, Unusable> {
+    pub fn new(recording: &Recording, wishes: &Wishes) -> Result<Self, Unusable> {
         let mut notes = Vec::new();
         let mut hosts = hosts::ready(recording, &mut notes);
         if hosts.is_empty() {
@@ -215,12 +215,12 @@ impl Cluster {
         })
     }
 
-    pub(crate) fn kinds(&self) -> Vec<String> {
+    pub fn kinds(&self) -> Vec<String> {
         self.kinds.iter().map(|kind| kind.name.clone()).collect()
     }
 
     /// Returns its worlds: the ways of sharing, and the seeds from this on.
-    pub(crate) fn cells(&self, sharings: &[Sharing], seeds: u32, first_seed: u64) -> Vec<Cell> {
+    pub fn cells(&self, sharings: &[Sharing], seeds: u32, first_seed: u64) -> Vec<Cell> {
         let hosts = u32::try_from(self.hosts.len()).unwrap_or(u32::MAX);
         let mut cells = Vec::new();
         for sharing in sharings {
@@ -237,7 +237,7 @@ impl Cluster {
     }
 
     /// Makes a world.
-    pub(crate) fn world(&self, cell: &Cell) -> World {
+    pub fn world(&self, cell: &Cell) -> World {
         let length_s = self.span.length_s;
         World {
             hosts: self.hosts.clone(),

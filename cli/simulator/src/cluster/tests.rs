@@ -5,10 +5,10 @@ use rolecast_common::time::WallTime;
 use serde_json::{Value, json};
 
 use super::{Cluster, RecordedJob, Recording, Unusable, Wishes};
-use crate::simulate::engine;
-use crate::simulate::peers;
-use crate::simulate::scenario::build::Cell;
-use crate::simulate::world::{Sharing, World};
+use crate::engine;
+use crate::peers;
+use crate::scenario::build::Cell;
+use crate::world::{Sharing, World};
 
 const NOW_MS: u64 = 1_767_600_000_000;
 const AS_IT_WAS: Wishes = Wishes {

@@ -4,10 +4,10 @@ use fastrand::Rng;
 use rolecast_common::wire::Usage;
 
 use super::{Engine, TURN_GAP_S};
-use crate::simulate::heartbeat;
-use crate::simulate::host;
-use crate::simulate::policy::{Event, HostIndex, Report};
-use crate::simulate::world::Needs;
+use crate::heartbeat;
+use crate::host;
+use crate::policy::{Event, HostIndex, Report};
+use crate::world::Needs;
 
 impl Engine<'_> {
     /// Sends the heartbeats before second 0, in the order of their times; all take the

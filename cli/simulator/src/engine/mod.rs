@@ -29,7 +29,7 @@ const DELAY_SPREAD: f64 = 0.1;
 const TURN_GAP_S: f64 = 1e-6;
 
 /// Runs the world to its end.
-pub(crate) fn run(world: &World, policy: &mut dyn Policy) -> Metrics {
+pub fn run(world: &World, policy: &mut dyn Policy) -> Metrics {
     let mut engine = Engine::new(world, policy);
     engine.learn();
     engine.begin();

@@ -34,7 +34,7 @@ use two_choices::{PeakEwma, TwoChoices};
 const MEMORY: &str = "+memory";
 
 /// The policies by name, with descriptions.
-pub(crate) const NAMES: &[(&str, &str)] = &[
+pub const NAMES: &[(&str, &str)] = &[
     ("rolecast", "the dispatcher, with forecasts"),
     (
         "rolecast-last",
@@ -92,7 +92,7 @@ pub(crate) const NAMES: &[(&str, &str)] = &[
 ];
 
 /// Makes the policy of this name.
-pub(crate) fn create(name: &str, world: &World) -> Option<Box<dyn Policy>> {
+pub fn create(name: &str, world: &World) -> Option<Box<dyn Policy>> {
     let (base, has_memory_check) = match name.strip_suffix(MEMORY) {
         Some(base) => (base, true),
         None => (name, false),

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::simulate::policy::{JobIndex, KILLS_MAX};
+use crate::policy::{JobIndex, KILLS_MAX};
 
 const DELAY_S: f64 = 1.0;
 

@@ -5,7 +5,7 @@ use rolecast_common::unit::{Bytes, BytesPerSecond, Cores, Resources, Speed};
 use rolecast_common::wire::{Heartbeat, Usage, VERSION};
 
 use super::SLOTS_PER_CORE;
-use crate::simulate::world::{Host, Needs, World};
+use crate::world::{Host, Needs, World};
 
 /// Returns the constant part of the host's heartbeats.
 pub(super) fn heartbeat(world: &World, host: &Host) -> Heartbeat {

@@ -15,7 +15,7 @@ use rolecast_common::wire::Share;
 
 use super::kinds::{Burst, Kind};
 use super::value::exponential;
-use crate::simulate::world::{Arrival, Needs};
+use crate::world::{Arrival, Needs};
 
 /// Arrivals of jobs.
 #[derive(Clone, Debug)]

@@ -14,9 +14,9 @@ use super::Scenario;
 use super::arrivals::{self, Row};
 use super::others::{Component, Signal};
 use super::trace::{Common, Drawing, Recording, Timeline, scale};
-use crate::simulate::recording::Table;
-use crate::simulate::pressure::interference;
-use crate::simulate::world::{Arrival, Host, Load, Sample, Sharing, World};
+use crate::pressure::interference;
+use crate::recording::Table;
+use crate::world::{Arrival, Host, Load, Sample, Sharing, World};
 
 /// Time for which others' use is assumed to stay the same.
 const STEP_S: f64 = 0.5;
@@ -25,24 +25,24 @@ const EPOCH_MS: u64 = 1_767_571_200_000;
 
 /// One of a scenario's worlds.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Cell {
+pub struct Cell {
     /// Wanted use over capacity; `None` if a file has the arrivals.
-    pub(crate) load: Option<f64>,
-    pub(crate) sharing: Sharing,
-    pub(crate) hosts: u32,
-    pub(crate) seed: u64,
+    pub load: Option<f64>,
+    pub sharing: Sharing,
+    pub hosts: u32,
+    pub seed: u64,
 }
 
 /// The files that a scenario names, by these names.
 #[derive(Debug, Default)]
-pub(crate) struct Files {
+pub struct Files {
     pub(crate) series: BTreeMap<String, Table>,
     pub(crate) arrivals: BTreeMap<String, Vec<Row>>,
 }
 
 /// The reason why there is no such world.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub(crate) enum Unbuildable {
+pub enum Unbuildable {
     #[error("of {hosts} hosts none has a role for {kind}; choose more")]
     NoHostFor { kind: String, hosts: usize },
     #[error("choose a load: no file says when jobs arrive")]
@@ -58,7 +58,7 @@ pub(crate) enum Unbuildable {
 }
 
 /// Makes a world.
-pub(crate) fn build(scenario: &Scenario, cell: &Cell, files: &Files) -> Result<World, Unbuildable> {
+pub fn build(scenario: &Scenario, cell: &Cell, files: &Files) -> Result<World, Unbuildable> {
     let mut rng = Rng::with_seed(cell.seed);
     let mut fleet = scenario.fleet.clone();
     fleet.hosts = cell.hosts;

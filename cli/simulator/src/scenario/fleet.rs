@@ -8,15 +8,15 @@ use rolecast_common::unit::{Bytes, BytesPerSecond};
 use rolecast_common::wire::Share;
 
 use super::value::{Span, Weighted};
-use crate::simulate::world::{Host, Load};
+use crate::world::{Host, Load};
 
 /// The most hosts: above the largest fleet that anyone waits for.
 const HOSTS_MAX: u32 = 20_000;
 
 /// Description of the hosts.
 #[derive(Clone, Debug)]
-pub(crate) struct Fleet {
-    pub(crate) hosts: u32,
+pub struct Fleet {
+    pub hosts: u32,
     cores: Weighted,
     speed: Weighted,
     /// Equally likely values.
@@ -126,7 +126,7 @@ impl Fleet {
     }
 }
 
-pub(crate) fn is_host_count(hosts: u32) -> bool {
+pub fn is_host_count(hosts: u32) -> bool {
     (1..=HOSTS_MAX).contains(&hosts)
 }
 

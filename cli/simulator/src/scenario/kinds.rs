@@ -9,7 +9,7 @@ use rolecast_common::settings::Table;
 use rolecast_common::unit::{Bytes, BytesPerSecond};
 
 use super::value::{Distribution, Weighted};
-use crate::simulate::world::{self, Needs};
+use crate::world::{self, Needs};
 
 /// A category of jobs.
 #[derive(Clone, Debug)]

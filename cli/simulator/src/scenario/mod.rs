@@ -7,8 +7,8 @@
 //! [`value`] has the types of values that a key can have.
 
 pub(crate) mod arrivals;
-pub(crate) mod build;
-pub(crate) mod fleet;
+pub mod build;
+pub mod fleet;
 pub(crate) mod kinds;
 pub(crate) mod others;
 mod trace;
@@ -35,20 +35,20 @@ const LENGTH_MAX_S: f64 = 86_400.0;
 /// Contents of a scenario file.
 #[derive(Clone, Debug)]
 pub struct Scenario {
-    pub(crate) fleet: Fleet,
+    pub fleet: Fleet,
     pub(crate) kinds: BTreeMap<String, Kind>,
     pub(crate) arrivals: Arrivals,
     /// The use by others, by name.
     pub(crate) others: BTreeMap<String, Component>,
     pub(crate) heartbeats: Heartbeats,
     /// Wanted use over capacity, one world each.
-    pub(crate) loads: Vec<f64>,
-    pub(crate) sharings: Vec<Sharing>,
-    pub(crate) seeds: u32,
-    pub(crate) history_s: f64,
-    pub(crate) length_s: f64,
-    pub(crate) warm_up_s: f64,
-    pub(crate) drain_s: f64,
+    pub loads: Vec<f64>,
+    pub sharings: Vec<Sharing>,
+    pub seeds: u32,
+    pub history_s: f64,
+    pub length_s: f64,
+    pub warm_up_s: f64,
+    pub drain_s: f64,
     /// Length of a day.
     pub(crate) day_s: f64,
     /// Delay of everything periodic from second 0 on, as a share of its period.
@@ -113,8 +113,18 @@ impl Scenario {
         })
     }
 
+    /// Returns the names of the kinds of jobs, in their order in the worlds.
+    pub fn kind_names(&self) -> Vec<String> {
+        self.kinds.keys().cloned().collect()
+    }
+
+    /// Returns whether `loads` decide how many jobs arrive, and no file does.
+    pub fn has_loads(&self) -> bool {
+        self.arrivals.file.is_none()
+    }
+
     /// Returns its worlds: the ways of sharing, the loads and the seeds from this on.
-    pub(crate) fn cells(&self, first_seed: u64) -> Vec<Cell> {
+    pub fn cells(&self, first_seed: u64) -> Vec<Cell> {
         let loads = match self.arrivals.file {
             Some(_) => vec![None],
             None => self.loads.iter().copied().map(Some).collect(),
@@ -166,7 +176,7 @@ impl Scenario {
             self.loads = loads;
         }
         if let Some(names) = root.get::<Vec<String>>("sharing") {
-            let sharings: Option<Vec<_>> = names.iter().map(|name| sharing(name)).collect();
+            let sharings: Option<Vec<_>> = names.iter().map(|name| Sharing::parse(name)).collect();
             match sharings.filter(|sharings| !sharings.is_empty()) {
                 Some(sharings) => self.sharings = sharings,
                 None => root.mistake("sharing", "expected a list of \"fair\" and \"priority\""),
@@ -201,24 +211,10 @@ impl Scenario {
     }
 }
 
-pub(crate) const LOAD_EXPECTED: &str = "numbers above 0, at most 3";
+pub const LOAD_EXPECTED: &str = "numbers above 0, at most 3";
 
-pub(crate) fn is_load(load: f64) -> bool {
+pub fn is_load(load: f64) -> bool {
     load > 0.0 && load <= LOAD_MAX
-}
-
-/// Returns the way of sharing with this name.
-pub(crate) fn sharing(name: &str) -> Option<Sharing> {
-    let all = [Sharing::Fair, Sharing::Priority];
-    all.into_iter()
-        .find(|sharing| sharing_name(*sharing) == name)
-}
-
-pub(crate) fn sharing_name(sharing: Sharing) -> &'static str {
-    match sharing {
-        Sharing::Fair => "fair",
-        Sharing::Priority => "priority",
-    }
 }
 
 fn read_heartbeats(table: &mut Table<'_>, heartbeats: &mut Heartbeats) {

@@ -8,8 +8,8 @@ use fastrand::Rng;
 
 use super::others::{Amplitude, Component, Signal};
 use super::value::{Range, Span, exponential, normal};
-use crate::simulate::recording::{Series, Table};
-use crate::simulate::world::{Host, Sample};
+use crate::recording::{Series, Table};
+use crate::world::{Host, Sample};
 
 /// The steps of a trace.
 #[derive(Clone, Copy, Debug)]

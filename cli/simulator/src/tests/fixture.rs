@@ -5,13 +5,11 @@ use rolecast_common::id::{Category, NodeId, Priority};
 use rolecast_common::label::{Labels, Requirement};
 use rolecast_common::wire::Usage;
 
-use crate::simulate::engine::run;
-use crate::simulate::metrics::Metrics;
-use crate::simulate::peers::create;
-use crate::simulate::policy::{End, Event, HostIndex, JobIndex, Live, Policy, Send};
-use crate::simulate::world::{
-    Arrival, Heartbeats, Host, Kind, Load, Needs, Sample, Sharing, World,
-};
+use crate::engine::run;
+use crate::metrics::Metrics;
+use crate::peers::create;
+use crate::policy::{End, Event, HostIndex, JobIndex, Live, Policy, Send};
+use crate::world::{Arrival, Heartbeats, Host, Kind, Load, Needs, Sample, Sharing, World};
 
 pub(super) fn world(hosts: Vec<Host>, kinds: Vec<Kind>, arrivals: Vec<Arrival>) -> World {
     World {
@@ -36,7 +34,7 @@ pub(super) fn world(hosts: Vec<Host>, kinds: Vec<Kind>, arrivals: Vec<Arrival>) 
 }
 
 /// An idle host of speed 1 with 16 GB.
-pub(in crate::simulate) fn host(cores: f64) -> Host {
+pub(crate) fn host(cores: f64) -> Host {
     Host {
         id: NodeId::new("node").unwrap(),
         roles: vec![],
@@ -66,7 +64,7 @@ pub(super) fn fixed(sample: Sample) -> Load {
 }
 
 /// Jobs of one core that any host may run.
-pub(in crate::simulate) fn kind(name: &str) -> Kind {
+pub(crate) fn kind(name: &str) -> Kind {
     let needs = Needs {
         cores: 1.0,
         ..Needs::default()
@@ -83,7 +81,7 @@ pub(in crate::simulate) fn kind(name: &str) -> Kind {
 }
 
 /// A job of one core.
-pub(in crate::simulate) fn arrival(at_s: f64, work_s: f64) -> Arrival {
+pub(crate) fn arrival(at_s: f64, work_s: f64) -> Arrival {
     Arrival {
         at_s,
         kind: 0,

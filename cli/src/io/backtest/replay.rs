@@ -16,8 +16,8 @@ use rolecast_forecast::{Forecaster, Lesson, Model, Trainer};
 use super::super::terminal::Terminal;
 use super::files::Recording;
 use crate::backtest::score::{Scores, score};
-use crate::simulate::recording::{Series, Table};
 use crate::backtest::{Forecast, Protocol, dump, has_peak};
+use rolecast_simulator::recording::{Series, Table};
 
 /// The most updates of the bar in a second.
 const BARS_PER_SECOND: u8 = 10;

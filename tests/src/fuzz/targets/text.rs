@@ -1,8 +1,9 @@
 //! Files that people write: configurations, scenarios, recordings.
 
-use rolecast_cli::{Scenario, Table, extends};
 use rolecast_common::settings::Mistakes;
 use rolecast_dispatcher::config as dispatcher;
+use rolecast_simulator::recording::Table;
+use rolecast_simulator::scenario::{Scenario, extends};
 use rolecast_worker::config as worker;
 
 /// Reads a text as both configurations.

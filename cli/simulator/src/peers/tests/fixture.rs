@@ -2,14 +2,12 @@
 
 use rolecast_common::id::NodeId;
 
-use crate::simulate::engine::run;
-use crate::simulate::peers::create;
-use crate::simulate::policy::{Event, HostIndex, JobIndex, Live, Policy, Send};
-use crate::simulate::tests::fixture;
-pub(super) use crate::simulate::tests::fixture::arrival as job;
-use crate::simulate::world::{
-    Arrival, Heartbeats, Host, Kind, Load, Needs, Sample, Sharing, World,
-};
+use crate::engine::run;
+use crate::peers::create;
+use crate::policy::{Event, HostIndex, JobIndex, Live, Policy, Send};
+use crate::tests::fixture;
+pub(super) use crate::tests::fixture::arrival as job;
+use crate::world::{Arrival, Heartbeats, Host, Kind, Load, Needs, Sample, Sharing, World};
 
 pub(super) const GB: f64 = 1e9;
 

@@ -6,8 +6,8 @@ mod fixture;
 use rolecast_common::id::Role;
 
 use super::{NAMES, create};
-use crate::simulate::engine::run;
-use crate::simulate::world::{Arrival, Sharing, World};
+use crate::engine::run;
+use crate::world::{Arrival, Sharing, World};
 use fixture::{GB, Sent, busy, fleet, host, job, kind, on_hosts, sends, world};
 
 /// Jobs that outlast the test, every 10 ms from `from_s` on.

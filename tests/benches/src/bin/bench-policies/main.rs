@@ -2,8 +2,8 @@
 //!
 //! Compared is how much later jobs end under Rolecast's placement than under others.
 //!
-//! Runs `rolecast simulate` on the scenarios of `tests/scenarios` with fixed seeds: the
-//! same programs print the same, byte for byte. The run time goes to stderr. The last
+//! Runs the simulator on the scenarios of `tests/scenarios` with fixed seeds: the same
+//! program prints the same, byte for byte. The run time goes to stderr. The last
 //! line printed is one JSON object; what was not run is null.
 
 #![allow(
@@ -23,7 +23,7 @@ use std::time::Instant;
 use anyhow::ensure;
 use clap::Parser;
 
-use run::Simulator;
+use run::run;
 use summary::Summary;
 
 /// Compares placement policies in simulated fleets.
@@ -51,11 +51,10 @@ fn main() -> anyhow::Result<()> {
         plan.retain(|comparison| comparison.scenario == only);
         ensure!(!plan.is_empty(), "{only} is none of the scenarios compared");
     }
-    let simulator = Simulator::new()?;
     let begun = Instant::now();
     let mut runs = Vec::new();
     for (number, comparison) in (1..).zip(&plan) {
-        runs.extend(simulator.run(comparison)?);
+        runs.extend(run(comparison)?);
         eprintln!(
             "{number} of {}: {} ({} runs so far, {} s)",
             plan.len(),

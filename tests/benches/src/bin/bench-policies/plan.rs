@@ -1,5 +1,7 @@
 //! Plan of the comparison: its scenarios, loads and policies.
 
+use rolecast_simulator::world::Sharing;
+
 /// Our policy, with forecasts.
 pub(crate) const OURS: &str = "rolecast";
 /// Our policy without forecasts.
@@ -9,9 +11,7 @@ pub(crate) const NO_FEEDBACK: &str = "rolecast-no-feedback";
 pub(crate) const SIMPLE: &str = "least-in-flight-weighted+memory";
 pub(crate) const ORACLE: &str = "oracle";
 
-pub(crate) const FAIR: &str = "fair";
-pub(crate) const PRIORITY: &str = "priority";
-const BOTH: &[&str] = &[FAIR, PRIORITY];
+const BOTH: &[Sharing] = &[Sharing::Fair, Sharing::Priority];
 
 /// The best policy of each of the field's ways, in `mixed`: pushing by count, by probes
 /// and by latency, and pulling by slots and by the host's own CPU.
@@ -68,7 +68,7 @@ pub(crate) struct Comparison {
     pub(crate) scenario: &'static str,
     /// Empty for those of the scenario.
     pub(crate) loads: Vec<f64>,
-    pub(crate) sharings: &'static [&'static str],
+    pub(crate) sharings: &'static [Sharing],
     pub(crate) policies: Vec<&'static str>,
     pub(crate) seeds: u32,
     pub(crate) times: Option<Times>,
@@ -78,24 +78,24 @@ pub(crate) struct Comparison {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Times {
     /// Time before jobs arrive; a day of the scenarios is 1800.
-    pub(crate) history: u32,
+    pub(crate) history_s: f64,
     /// Time while they arrive.
-    pub(crate) length: u32,
+    pub(crate) length_s: f64,
 }
 
 /// Three days to learn from, and jobs for a quarter of an hour.
 const FULL: Times = Times {
-    history: 5400,
-    length: 900,
+    history_s: 5400.0,
+    length_s: 900.0,
 };
 /// Two days and ten minutes, where forecasts matter less.
 const SHORT: Times = Times {
-    history: 3600,
-    length: 600,
+    history_s: 3600.0,
+    length_s: 600.0,
 };
 const QUICK: Times = Times {
-    history: 3600,
-    length: 360,
+    history_s: 3600.0,
+    length_s: 360.0,
 };
 
 /// Returns all comparisons, with so many seeds each.
@@ -119,7 +119,7 @@ pub(crate) fn full(seeds: u32) -> Vec<Comparison> {
             ..comparison("mixed", MIXED_LOADS, PEERS)
         },
         Comparison {
-            sharings: &[PRIORITY],
+            sharings: &[Sharing::Priority],
             ..comparison("compact", COMPACT_LOADS, &[SIMPLE, LAST, OURS, ORACLE])
         },
         Comparison {
@@ -143,7 +143,7 @@ pub(crate) fn full(seeds: u32) -> Vec<Comparison> {
     });
     // A thousand hosts: its own times are short, and one seed is enough.
     plan.push(Comparison {
-        sharings: &[PRIORITY],
+        sharings: &[Sharing::Priority],
         seeds: 1,
         times: None,
         ..once("large", &[])
@@ -156,7 +156,7 @@ pub(crate) fn quick() -> Vec<Comparison> {
     let comparison = |scenario, loads: &[f64], policies: &[&'static str]| Comparison {
         scenario,
         loads: loads.to_vec(),
-        sharings: &[PRIORITY],
+        sharings: &[Sharing::Priority],
         policies: policies.to_vec(),
         seeds: 1,
         times: Some(QUICK),
@@ -166,7 +166,7 @@ pub(crate) fn quick() -> Vec<Comparison> {
         comparison("compact", &[0.6], &[SIMPLE, LAST, OURS, ORACLE]),
         comparison("bursty", &[0.7], &[SIMPLE, LAST, OURS]),
         Comparison {
-            sharings: &[FAIR],
+            sharings: &[Sharing::Fair],
             ..comparison("mixed", &[OVERLOAD], &[SIMPLE, OURS])
         },
     ]

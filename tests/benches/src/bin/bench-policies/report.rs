@@ -1,10 +1,11 @@
 //! Results as tables for people and a line for programs.
 
 use comfy_table::Table;
+use rolecast_simulator::world::Sharing;
 use rolecast_tests::figures::{align, table};
 use serde_json::Value;
 
-use super::plan::{FAIR, LAST, MIXED_LOADS, ORACLE, OURS, PRIORITY, SIMPLE};
+use super::plan::{LAST, MIXED_LOADS, ORACLE, OURS, SIMPLE};
 use super::summary::{Cell, Losses, Summary, mixed};
 
 pub(crate) fn print(summary: &Summary) -> anyhow::Result<()> {
@@ -25,12 +26,12 @@ gm99: geometric mean over the kinds and seeds of the 99 % slow-down
 /// All policies in the mixed scenario.
 fn mixed_table(summary: &Summary) -> Table {
     let mut cells: Vec<Cell<'_>> = Vec::new();
-    for sharing in [FAIR, PRIORITY] {
+    for sharing in [Sharing::Fair, Sharing::Priority] {
         cells.extend(MIXED_LOADS.iter().map(|load| mixed(sharing, *load)));
     }
     let names = cells
         .iter()
-        .map(|cell| format!("{} {}", cell.sharing, cell.load));
+        .map(|cell| format!("{} {}", cell.sharing.name(), cell.load));
     let header: Vec<String> = std::iter::once("mixed, gm99".to_owned())
         .chain(names)
         .collect();

@@ -1,11 +1,12 @@
 //! Summary of the runs in a few figures. A figure is missing where its runs are missing.
 
+use rolecast_simulator::metrics::{geometric_mean, mean};
+use rolecast_simulator::world::Sharing;
 use rolecast_tests::figures::rounded;
 use serde_json::{Map, Value, json};
 
 use super::plan::{
-    COMPACT_LOADS, FAIR, LAST, MIXED_LOADS, NO_FEEDBACK, ORACLE, OURS, OVERLOAD, PRIORITY, SIMPLE,
-    UNFORESEEN,
+    COMPACT_LOADS, LAST, MIXED_LOADS, NO_FEEDBACK, ORACLE, OURS, OVERLOAD, SIMPLE, UNFORESEEN,
 };
 use super::run::Run;
 
@@ -36,7 +37,7 @@ impl Losses {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Cell<'a> {
     pub(crate) scenario: &'a str,
-    pub(crate) sharing: &'a str,
+    pub(crate) sharing: Sharing,
     pub(crate) load: f64,
 }
 
@@ -77,26 +78,27 @@ impl Summary {
 
     /// Returns the geometric mean over the seeds.
     pub(crate) fn gm99(&self, cell: Cell<'_>, policy: &str) -> Option<f64> {
-        geometric_mean(self.of(cell, policy).filter_map(|run| run.gm99))
+        geometric_mean(self.of(cell, policy).filter_map(|run| run.metrics.gm99))
     }
 
     pub(crate) fn gm999(&self, cell: Cell<'_>, policy: &str) -> Option<f64> {
-        geometric_mean(self.of(cell, policy).filter_map(|run| run.gm999))
+        geometric_mean(self.of(cell, policy).filter_map(|run| run.metrics.gm999))
     }
 
     pub(crate) fn losses(&self, cell: Cell<'_>, policy: &str) -> Losses {
         let mut losses = Losses::default();
         for run in self.of(cell, policy) {
-            losses.jobs += run.kinds.values().map(|kind| kind.jobs).sum::<u64>();
-            losses.kills += run.kills;
-            losses.failures += run.failures;
-            losses.unfinished += run.unfinished;
+            let metrics = &run.metrics;
+            losses.jobs += metrics.kinds.iter().map(|kind| kind.jobs).sum::<u64>();
+            losses.kills += metrics.kills;
+            losses.failures += metrics.failures;
+            losses.unfinished += metrics.unfinished;
         }
         losses
     }
 
     fn misses(&self, cell: Cell<'_>, policy: &str) -> Option<f64> {
-        mean(self.of(cell, policy).filter_map(|run| run.misses))
+        mean(self.of(cell, policy).filter_map(|run| run.metrics.misses))
     }
 
     /// Returns the ratio of ours to another policy's.
@@ -164,8 +166,11 @@ impl Summary {
 
     /// Returns the share of short jobs that miss their objective in an overload.
     fn overload(&self) -> Option<f64> {
-        let ours = self.of(mixed(FAIR, OVERLOAD), OURS);
-        mean(ours.filter_map(|run| Some(run.kinds.get("api")?.misses)))
+        let ours = self.of(mixed(Sharing::Fair, OVERLOAD), OURS);
+        mean(ours.filter_map(|run| {
+            let place = run.kinds.iter().position(|kind| kind == "api")?;
+            Some(run.metrics.kinds[place].misses)
+        }))
     }
 
     /// Returns the effect of feedback on slow-downs that no metric shows.
@@ -194,13 +199,13 @@ impl Summary {
         let (gm999, misses) = self.compact();
         json!({
             "exogenous_priority": by_load(&|load| {
-                let cell = mixed(PRIORITY, load);
+                let cell = mixed(Sharing::Priority, load);
                 json!({
                     "vs_best_reactive": number(self.to_best(cell, is_reactive)),
                     "vs_oracle": number(self.to_oracle(cell)),
                 })
             }),
-            "fair_share": by_load(&|load| number(self.to_best(mixed(FAIR, load), is_reactive))),
+            "fair_share": by_load(&|load| number(self.to_best(mixed(Sharing::Fair, load), is_reactive))),
             "worst_ratio": {
                 "value": number(worst.map(|(ratio, _)| ratio)),
                 "where": worst.map(|(_, cell)| cell.to_string()),
@@ -209,7 +214,7 @@ impl Summary {
             "no_harm": number(self.no_harm()),
             "gap_closed": {
                 "compact": number(self.gap_closed(compact(0.6))),
-                "mixed": number(self.gap_closed(mixed(PRIORITY, 0.7))),
+                "mixed": number(self.gap_closed(mixed(Sharing::Priority, 0.7))),
             },
             "overload_api_misses": number(self.overload()),
             "hidden_vs_no_feedback": number(self.hidden()),
@@ -220,7 +225,7 @@ impl Summary {
 
 impl std::fmt::Display for Cell<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {} {}", self.scenario, self.sharing, self.load)
+        write!(f, "{} {} {}", self.scenario, self.sharing.name(), self.load)
     }
 }
 
@@ -229,7 +234,7 @@ pub(crate) fn is_reactive(policy: &str) -> bool {
     policy != ORACLE && !policy.starts_with(OURS)
 }
 
-pub(crate) fn mixed(sharing: &str, load: f64) -> Cell<'_> {
+pub(crate) fn mixed(sharing: Sharing, load: f64) -> Cell<'static> {
     Cell {
         scenario: "mixed",
         sharing,
@@ -240,15 +245,15 @@ pub(crate) fn mixed(sharing: &str, load: f64) -> Cell<'_> {
 fn compact(load: f64) -> Cell<'static> {
     Cell {
         scenario: "compact",
-        sharing: PRIORITY,
+        sharing: Sharing::Priority,
         load,
     }
 }
 
 fn cell_of(run: &Run) -> Cell<'_> {
     Cell {
-        scenario: &run.scenario,
-        sharing: &run.sharing,
+        scenario: run.scenario,
+        sharing: run.sharing,
         load: run.load,
     }
 }
@@ -257,39 +262,31 @@ fn number(figure: Option<f64>) -> Value {
     json!(figure.map(rounded))
 }
 
-fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
-    let values: Vec<f64> = values.collect();
-    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
-}
-
-fn geometric_mean(values: impl Iterator<Item = f64>) -> Option<f64> {
-    mean(values.map(f64::ln)).map(f64::exp)
-}
-
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    use rolecast_simulator::metrics::{KindMetrics, Metrics};
 
     use super::*;
-    use crate::run::Kind;
 
-    fn run(cell: Cell<'_>, policy: &str, gm99: f64) -> Run {
-        let kind = Kind {
+    fn run(cell: Cell<'static>, policy: &str, gm99: f64) -> Run {
+        let kind = KindMetrics {
             jobs: 1000,
             misses: 0.25,
+            ..KindMetrics::default()
         };
         Run {
-            scenario: cell.scenario.to_owned(),
+            scenario: cell.scenario,
             policy: policy.to_owned(),
             load: cell.load,
-            sharing: cell.sharing.to_owned(),
-            gm99: Some(gm99),
-            gm999: Some(gm99 * gm99),
-            misses: Some(gm99 / 100.0),
-            kills: 0,
-            failures: 0,
-            unfinished: 0,
-            kinds: BTreeMap::from([("api".to_owned(), kind)]),
+            sharing: cell.sharing,
+            kinds: vec!["api".to_owned()],
+            metrics: Metrics {
+                kinds: vec![kind],
+                gm99: Some(gm99),
+                gm999: Some(gm99 * gm99),
+                misses: Some(gm99 / 100.0),
+                ..Metrics::default()
+            },
         }
     }
 
@@ -304,8 +301,8 @@ mod tests {
             (ORACLE, 2.0),
         ] {
             // The geometric mean of two seeds.
-            runs.push(run(mixed(PRIORITY, 0.7), policy, gm99 / 2.0));
-            runs.push(run(mixed(PRIORITY, 0.7), policy, gm99 * 2.0));
+            runs.push(run(mixed(Sharing::Priority, 0.7), policy, gm99 / 2.0));
+            runs.push(run(mixed(Sharing::Priority, 0.7), policy, gm99 * 2.0));
         }
         for load in [0.5, 0.6] {
             runs.push(run(compact(load), OURS, 2.0));
@@ -316,12 +313,12 @@ mod tests {
             sharing,
             load: 0.85,
         };
-        for (sharing, gm99) in [(FAIR, 5.0), (PRIORITY, 4.0)] {
+        for (sharing, gm99) in [(Sharing::Fair, 5.0), (Sharing::Priority, 4.0)] {
             runs.push(run(bursty(sharing), OURS, gm99));
             runs.push(run(bursty(sharing), LAST, 4.0));
             runs.push(run(bursty(sharing), SIMPLE, 8.0));
         }
-        runs.push(run(mixed(FAIR, OVERLOAD), OURS, 3.0));
+        runs.push(run(mixed(Sharing::Fair, OVERLOAD), OURS, 3.0));
         let json = Summary { runs }.json();
         let mixed = &json["exogenous_priority"]["0.7"];
         assert_eq!(mixed["vs_best_reactive"], 0.75);
@@ -337,9 +334,10 @@ mod tests {
         // ln 9 / ln 20.25
         assert_eq!(json["gap_closed"]["mixed"], 0.73);
     }
+
     #[test]
     fn nobody_is_compared_with_a_policy_that_lost_jobs() {
-        let cell = mixed(PRIORITY, 0.7);
+        let cell = mixed(Sharing::Priority, 0.7);
         let mut runs = Vec::new();
         for (policy, gm99) in [(OURS, 3.0), (SIMPLE, 6.0), ("p2c", 2.0), (ORACLE, 1.5)] {
             runs.push(run(cell, policy, gm99));
@@ -352,11 +350,11 @@ mod tests {
         };
         assert_eq!(figures(&summary), (Some(1.5), Some(2.0), true));
         // One of a thousand may be missing, and two may not.
-        summary.runs[2].unfinished = 1;
-        summary.runs[3].failures = 1;
+        summary.runs[2].metrics.unfinished = 1;
+        summary.runs[3].metrics.failures = 1;
         assert_eq!(figures(&summary), (Some(1.5), Some(2.0), true));
-        summary.runs[2].unfinished = 2;
-        summary.runs[3].failures = 2;
+        summary.runs[2].metrics.unfinished = 2;
+        summary.runs[3].metrics.failures = 2;
         assert_eq!(figures(&summary), (Some(0.5), None, false));
         summary.runs[3] = run(cell, ORACLE, 6.0);
         assert!(

@@ -4,9 +4,8 @@
 
 use std::fmt::Write as _;
 
-use super::report::{Report, Row};
-use super::scenario::sharing_name;
-use super::world::Sharing;
+use rolecast_simulator::report::{Report, Row};
+use rolecast_simulator::world::Sharing;
 
 /// Colours that people with colour blindness can tell apart (Okabe and Ito).
 const COLOURS: [&str; 8] = [
@@ -66,7 +65,7 @@ pub(crate) fn svg(report: &Report) -> String {
         };
         let shown = rows.iter().filter(|row| row.cell.sharing == *sharing);
         let shown: Vec<&Row<'_>> = shown.collect();
-        drawing.text((panel.origin.0, TOP - 6.0), "start", sharing_name(*sharing));
+        drawing.text((panel.origin.0, TOP - 6.0), "start", sharing.name());
         if is_lines {
             panel.lines(&mut drawing, &shown, &policies, &loads);
         } else {
@@ -251,7 +250,7 @@ impl Drawing {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::simulate::report::tests::report;
+    use crate::view::simulate::tests::report;
 
     #[test]
     fn several_loads_make_a_line_for_each_policy_and_one_makes_bars() {

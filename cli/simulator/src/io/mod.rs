@@ -1,0 +1,4 @@
+//! Shell of the simulator: reads files, and runs worlds on all cores.
+
+pub mod compare;
+pub mod files;
