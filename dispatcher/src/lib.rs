@@ -14,7 +14,7 @@
 //! - [`storage`]: the size limit of each stream;
 //! - [`fitting`], [`paging`], [`shortening`]: records and answers cut to the size that
 //!   the server takes;
-//! - [`machine`]: the decision core, one state machine over explicit time;
+//! - [`scheduler`]: the decision core, one state machine over explicit time;
 //! - [`seal`], [`claim`], [`allowance`]: checks of what messages and nodes claim;
 //! - [`lease`]: the lease that decides which of several dispatchers leads;
 //! - [`io`]: the shell that feeds the machine from NATS and carries out its commands;
@@ -33,11 +33,11 @@ pub mod fleet;
 pub mod io;
 pub mod lease;
 pub mod ledger;
-pub mod machine;
 pub mod paging;
 pub mod placement;
 pub mod profile;
 pub mod roles;
+pub mod scheduler;
 pub mod seal;
 pub mod server_clock;
 pub mod shortening;

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 use super::Streams;
 use super::upkeep::ask;
-use crate::machine::{Input, Machine, Stray, Trouble};
+use crate::scheduler::{Input, Scheduler, Stray, Trouble};
 
 /// The most strays read per subject and round, so that a flood of them stays cheap.
 const STRAYS_MAX: usize = 100;
@@ -93,7 +93,7 @@ pub(super) struct Look {
 
 impl Discovery {
     /// Begins with the categories that the machine serves.
-    pub(super) fn of(machine: &Machine) -> Self {
+    pub(super) fn of(machine: &Scheduler) -> Self {
         let undeclared = match machine.serves_undeclared() {
             true => Undeclared::Serve,
             false => Undeclared::Bury,

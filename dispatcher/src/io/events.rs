@@ -7,7 +7,7 @@ use rolecast_common::lines::Limit;
 use rolecast_common::time::Time;
 
 use super::{role_events, verdict_events};
-use crate::machine::{Diversion, Event, JobsGone, KeptAway, LongWait, Trouble};
+use crate::scheduler::{Diversion, Event, JobsGone, KeptAway, LongWait, Trouble};
 
 /// The most lines of one kind in ten seconds: more than in normal operation.
 const LINES_MAX: u32 = 100;

@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
 use super::{bucket::Bucket, refusals};
-use crate::machine::{History, Input, Suspicion};
+use crate::scheduler::{History, Input, Suspicion};
 
 /// Keys written at once: enough to use the connection, few enough to be fair.
 const WRITES_MAX: usize = 64;

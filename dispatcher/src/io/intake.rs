@@ -12,7 +12,7 @@ use rolecast_nats::{Meaning, ServerError, job_headers};
 use serde::Deserialize;
 
 use crate::claim::Claimed;
-use crate::machine::{Delivery, Input, Malformed, Recorded};
+use crate::scheduler::{Delivery, Input, Malformed, Recorded};
 
 const HEADER_PENDING: &str = "Nats-Pending-Messages";
 

@@ -3,7 +3,7 @@
 use rolecast_nats::Link;
 use tokio::sync::watch;
 
-use crate::machine::Input;
+use crate::scheduler::Input;
 
 /// The state of the connection, and the machine's view of it.
 #[derive(Clone, Debug)]

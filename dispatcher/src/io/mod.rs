@@ -66,7 +66,7 @@ use self::service::{Ended, Service};
 use self::setup::Ready;
 use self::standby::{Closed, Standby};
 use crate::config::Config;
-use crate::machine::{Input, Machine, Params};
+use crate::scheduler::{Input, Params, Scheduler};
 
 /// Time without a sign of life after which the server delivers a job again. Deliveries
 /// are extended at a third of it, so two signs may be lost.
@@ -331,7 +331,7 @@ impl Dispatcher<'_> {
 
     /// Returns a machine with the stored forecasts, if they can be read, and whether a
     /// stack was among them.
-    async fn machine(&self, jetstream: &jetstream::Context) -> (Machine, bool) {
+    async fn machine(&self, jetstream: &jetstream::Context) -> (Scheduler, bool) {
         let config = self.config;
         let kept = match config.forecast.mode {
             ForecastMode::Off => forecasts::Kept::default(),
@@ -352,7 +352,7 @@ impl Dispatcher<'_> {
             ack_wait: ACK_WAIT,
             seed: fastrand::u64(..),
         };
-        let mut machine = Machine::new(params, self.clock.now());
+        let mut machine = Scheduler::new(params, self.clock.now());
         tracing::info!(event = "forecasts_loaded", nodes = kept.nodes.len());
         let has_stack = kept.stack.is_some();
         machine.remember_forecasts(kept.nodes, kept.stack.as_ref());

@@ -20,7 +20,7 @@ use super::burial::{self, Held};
 use super::service::Service;
 use super::{api, refusals, upkeep};
 use crate::fitting::fit;
-use crate::machine::{Input, Output, PULL_BEAT, PULL_EXPIRES};
+use crate::scheduler::{Input, Output, PULL_BEAT, PULL_EXPIRES};
 use crate::shortening::shorten_capacity;
 
 impl Service {

@@ -6,7 +6,7 @@ use rolecast_common::subjects::Source;
 use super::burial::Held;
 use super::intake::{self, PullStatus};
 use super::service::Service;
-use crate::machine::Input;
+use crate::scheduler::Input;
 
 impl Service {
     pub(super) fn on_pull(&mut self, message: Message) {

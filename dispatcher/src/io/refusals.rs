@@ -8,7 +8,7 @@ use async_nats::jetstream;
 use rolecast_common::subjects::STREAM_DECISIONS;
 use rolecast_nats::{Meaning, ServerError, meaning_of};
 
-use crate::machine::Trouble;
+use crate::scheduler::Trouble;
 
 /// Time after which such a trouble is over: failed writes are repeated every few seconds,
 /// and have succeeded for as long.

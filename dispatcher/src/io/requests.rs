@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::api;
 use super::service::Service;
 use super::status_desk::{NODES_MAX, Question};
-use crate::machine::{Input, Malformed};
+use crate::scheduler::{Input, Malformed};
 use crate::shortening::{shorten_capacity, shorten_roles};
 
 /// The most requests handled in a second, and at once after a pause: people and their

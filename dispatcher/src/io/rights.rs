@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 
 use super::api_prefix;
 use crate::config::Api;
-use crate::machine::{Input, Trouble};
+use crate::scheduler::{Input, Trouble};
 
 /// Time limit of the answer: a healthy server takes milliseconds, and a start waits for
 /// it.

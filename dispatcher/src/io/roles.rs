@@ -14,8 +14,8 @@ use super::bucket::Bucket;
 use super::service::Service;
 use super::{api, kv};
 use crate::lease::Written;
-use crate::machine;
 use crate::roles::{Answer, Input, Order, Output};
+use crate::scheduler;
 
 /// The most orders that may wait for their end; more are refused.
 const ORDERS_MAX: usize = 1000;
@@ -49,7 +49,7 @@ impl Service {
                 self.orders.next += 1;
                 let id = self.orders.next;
                 self.orders.waiting.insert(id, request);
-                self.tell(machine::Input::Roles(Input::Order { id, order }));
+                self.tell(scheduler::Input::Roles(Input::Order { id, order }));
             }
             Err(why) => {
                 tokio::spawn(api::refuse(self.streams.clone(), why, request));
@@ -64,17 +64,17 @@ impl Service {
     ) -> anyhow::Result<()> {
         match output {
             Output::Read { request } if !is_heard => {
-                self.report(machine::Input::Roles(Input::Unread { request }));
+                self.report(scheduler::Input::Roles(Input::Unread { request }));
             }
             Output::Store { request, .. } if !is_heard => {
                 let result = Written::Unknown;
-                self.report(machine::Input::Roles(Input::Stored { request, result }));
+                self.report(scheduler::Input::Roles(Input::Stored { request, result }));
             }
             Output::Assign { .. } if !is_heard => {}
             Output::Read { request } => {
                 let (bucket, reports) = (self.roles.clone(), self.reports.clone());
                 tokio::spawn(async move {
-                    let input = machine::Input::Roles(read(&bucket, request).await);
+                    let input = scheduler::Input::Roles(read(&bucket, request).await);
                     // The receiver is gone only when the program ends.
                     let _ = reports.send(input).await;
                 });
@@ -87,7 +87,7 @@ impl Service {
                 let (bucket, reports) = (self.roles.clone(), self.reports.clone());
                 tokio::spawn(async move {
                     let result = write(&bucket, revision, &document).await;
-                    let input = machine::Input::Roles(Input::Stored { request, result });
+                    let input = scheduler::Input::Roles(Input::Stored { request, result });
                     // The receiver is gone only when the program ends.
                     let _ = reports.send(input).await;
                 });

@@ -31,8 +31,8 @@ use super::{
     server_clock, training, upkeep,
 };
 use crate::config;
-use crate::machine::{Input, Machine, Output};
 use crate::roles;
+use crate::scheduler::{Input, Output, Scheduler};
 
 /// Messages read from one subscription before the others get their turn.
 const DRAIN_MAX: usize = 256;
@@ -51,7 +51,7 @@ pub(super) struct Service {
     pub(super) clock: Clock,
     /// The clocks at the beginning of the present turn.
     pub(super) now: Now,
-    pub(super) machine: Machine,
+    pub(super) machine: Scheduler,
     outputs: Vec<Output>,
     inputs: Inputs,
     /// Pulls answer on `<inbox>.pull.<consumer>`, records on `<inbox>.record.<sequence>`.
@@ -100,7 +100,7 @@ pub(super) struct Start {
     pub(super) buckets: Buckets,
     pub(super) clock: Clock,
     /// The machine, which leads already.
-    pub(super) machine: Machine,
+    pub(super) machine: Scheduler,
     /// Its outputs so far.
     pub(super) outputs: Vec<Output>,
     /// Whether there is a stack from before the start.

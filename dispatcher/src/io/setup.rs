@@ -12,7 +12,7 @@ use rolecast_nats::{Connection, Meaning, meaning_of};
 use super::persist::persist;
 use super::{Buckets, Dispatcher, Streams, api_prefix, assets, histories};
 use crate::config;
-use crate::machine::History;
+use crate::scheduler::History;
 
 /// Interval at which a standby checks that the bucket of the lease exists.
 const CONTROL_INTERVAL: Duration = Duration::from_secs(3);

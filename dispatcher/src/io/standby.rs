@@ -12,7 +12,7 @@ use tokio::time::sleep;
 use super::lease::{Held, Keeper, TELL_STANDBY};
 use super::links::Links;
 use super::{events, intake};
-use crate::machine::{Input, Machine, Output};
+use crate::scheduler::{Input, Output, Scheduler};
 
 /// The client has given the connection up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub(super) struct Closed;
 pub(super) struct Standby {
     pub(super) clock: Clock,
     pub(super) links: Links,
-    pub(super) machine: Machine,
+    pub(super) machine: Scheduler,
     pub(super) heartbeats: Subscriber,
     pub(super) lease: Keeper,
     /// Whether there is a stack from before the start.

@@ -7,7 +7,7 @@ use rolecast_common::subjects::{STREAM_JOBS, Source};
 
 use serde::Deserialize;
 
-use crate::machine::Trouble;
+use crate::scheduler::Trouble;
 
 /// Time for which such a trouble lasts: they are checked more often than this.
 pub(super) const LASTS: Duration = Duration::from_secs(60);

@@ -13,7 +13,7 @@ use rolecast_forecast::{Lesson, Stack, Trainer};
 use tokio::sync::mpsc;
 use tokio_cron_scheduler::{Job, JobScheduler};
 
-use crate::machine::Input;
+use crate::scheduler::Input;
 
 /// Every five minutes.
 const SCHEDULE: &str = "0 */5 * * * *";

@@ -24,7 +24,7 @@ use super::discovery::{self, Discovery, Look};
 use super::lease::View;
 use super::{Streams, recovery, setup, watch};
 use crate::config;
-use crate::machine::{Input, Trouble};
+use crate::scheduler::{Input, Trouble};
 
 /// Interval between checks of all assets, with three requests each: a loss is noticed
 /// within 5 s even if one check fails.

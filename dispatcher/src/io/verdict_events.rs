@@ -1,6 +1,6 @@
 //! Log lines of verdicts on jobs and nodes.
 
-use crate::machine::{DoubtedNode, LostJob, Verdict};
+use crate::scheduler::{DoubtedNode, LostJob, Verdict};
 
 pub(super) fn log(verdict: &Verdict) {
     match verdict {

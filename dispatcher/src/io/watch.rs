@@ -18,7 +18,7 @@ use super::sizing::restore_stream;
 use super::strangers::{self, Consumer};
 use super::{ACK_WAIT, Streams, assets};
 use crate::config;
-use crate::machine::{Input, Trouble};
+use crate::scheduler::{Input, Trouble};
 
 /// Interval of the checks: each costs a request for each stream and one for 256
 /// consumers.

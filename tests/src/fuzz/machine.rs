@@ -14,8 +14,8 @@ use rolecast_common::wire::{
 };
 use rolecast_dispatcher::claim::Claimed;
 use rolecast_dispatcher::config;
-use rolecast_dispatcher::machine::{Delivery, Input, Machine, Output, Params, Recorded};
 use rolecast_dispatcher::roles;
+use rolecast_dispatcher::scheduler::{Delivery, Input, Output, Params, Recorded, Scheduler};
 use rolecast_dispatcher::seal::{Key, Seals};
 use rolecast_worker::agent::{self, Agent, Limits, RoleParams};
 
@@ -98,7 +98,7 @@ pub(super) fn beat(name: &str, sequence: u64) -> Heartbeat {
 
 /// A dispatcher that leads two honest nodes, n1 and n2, and has sent job 1 to n1.
 pub(super) struct World {
-    machine: Machine,
+    machine: Scheduler,
     now: Now,
     /// The assignment under which n1 has job 1.
     running: Assignment,
@@ -125,7 +125,7 @@ impl World {
             time: Time::ZERO,
             wall: WallTime::from_millis(START_MS),
         };
-        let mut machine = Machine::new(params, now);
+        let mut machine = Scheduler::new(params, now);
         let mut out = Vec::new();
         let lead = Input::Lead {
             epoch: Epoch::new(EPOCH),

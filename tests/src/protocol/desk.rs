@@ -7,7 +7,7 @@ use rolecast_common::id::{Epoch, Sequence};
 use rolecast_common::time::{Now, Time};
 use rolecast_dispatcher::config::{self, Config};
 use rolecast_dispatcher::lease::{self, Lease};
-use rolecast_dispatcher::machine::{History, Input, Machine, Output, Params};
+use rolecast_dispatcher::scheduler::{History, Input, Output, Params, Scheduler};
 use rolecast_dispatcher::seal::{Key, Seals};
 
 use super::clock::Clock;
@@ -66,7 +66,7 @@ pub(super) struct Desk {
 #[derive(Debug)]
 pub(super) struct Mind {
     pub(super) lease: Lease,
-    pub(super) machine: Machine,
+    pub(super) machine: Scheduler,
     pub(super) epoch: Epoch,
     pub(super) seals: Seals,
     stage: Stage,
@@ -137,7 +137,7 @@ fn key(seed: u64) -> Key {
     Key::new(u128::from(seed).to_be_bytes())
 }
 
-fn new_machine(start: &Start, now: Now) -> Machine {
+fn new_machine(start: &Start, now: Now) -> Scheduler {
     let config = start.config.clone();
     let params = Params {
         name: start.name.clone(),
@@ -151,7 +151,7 @@ fn new_machine(start: &Start, now: Now) -> Machine {
         ack_wait: ACK_WAIT,
         seed: start.seed,
     };
-    Machine::new(params, now)
+    Scheduler::new(params, now)
 }
 
 impl Mind {

@@ -14,7 +14,7 @@ use rolecast_common::id::{JobId, Sequence};
 use rolecast_common::label::Requirement;
 use rolecast_common::options::Options;
 use rolecast_common::subjects::Source;
-use rolecast_dispatcher::machine::{Delivery, History, PULL_BEAT, PULL_EXPIRES, Recorded};
+use rolecast_dispatcher::scheduler::{Delivery, History, PULL_BEAT, PULL_EXPIRES, Recorded};
 
 use super::clock::{Instantaneous, WALL_START_MS, nanos};
 use super::desk::ACK_WAIT;

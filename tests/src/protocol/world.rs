@@ -17,7 +17,7 @@ use rolecast_common::time::Time;
 use rolecast_common::wire::{Heartbeat, Outcome, RoleAssignment, RoleDocument};
 use rolecast_dispatcher::config::Config;
 use rolecast_dispatcher::lease::{Entry, Record, Written};
-use rolecast_dispatcher::machine::{self, History, Recorded};
+use rolecast_dispatcher::scheduler::{self, History, Recorded};
 use rolecast_worker::agent::{self, Offer};
 
 use super::checks::Checks;
@@ -109,7 +109,7 @@ enum Reply {
     Roles(u64, Option<(u64, Box<RoleDocument>)>),
     RolesWritten(u64, Written),
     Histories(Vec<(Sequence, History)>),
-    Pulled(Box<machine::Input>),
+    Pulled(Box<scheduler::Input>),
     Recorded(Sequence, Recorded),
     /// Nothing is answered.
     None,
@@ -154,7 +154,7 @@ enum Due {
     /// The shell of a dispatcher received a result.
     Report {
         to: Asker,
-        input: Box<machine::Input>,
+        input: Box<scheduler::Input>,
     },
     /// The faults end.
     Heal,

@@ -21,11 +21,11 @@ use rolecast_common::wire::{
 use rolecast_dispatcher::allowance::Allowances;
 use rolecast_dispatcher::category::{Backoff, Policy as CategoryPolicy, Profile};
 use rolecast_dispatcher::claim::Claimed;
-use rolecast_dispatcher::machine::{
-    Delivery, Input, Machine, Output, PULL_EXPIRES, Params, Recorded,
-};
 use rolecast_dispatcher::placement::{Patience, Weights};
 use rolecast_dispatcher::roles::Settings as RoleSettings;
+use rolecast_dispatcher::scheduler::{
+    Delivery, Input, Output, PULL_EXPIRES, Params, Recorded, Scheduler,
+};
 use rolecast_dispatcher::seal::Seals;
 use rolecast_forecast::{Model, Quantile};
 
@@ -89,7 +89,7 @@ fn category_policy(kind: &Kind) -> CategoryPolicy {
 
 /// The dispatcher under simulation.
 pub(crate) struct Rolecast {
-    machine: Machine,
+    machine: Scheduler,
     learns: bool,
     clock: Clock,
     hosts: BTreeMap<NodeId, HostIndex>,
@@ -154,7 +154,7 @@ impl Rolecast {
         let ids = world.hosts.iter().map(|host| host.id.clone());
         Self {
             machine: leading(
-                Machine::new(params(world, mode, has_feedback), start),
+                Scheduler::new(params(world, mode, has_feedback), start),
                 start,
             ),
             learns: mode != ForecastMode::Off,
@@ -426,7 +426,7 @@ impl Ended {
 }
 
 /// Gives the machine the lead.
-fn leading(mut machine: Machine, now: Now) -> Machine {
+fn leading(mut machine: Scheduler, now: Now) -> Scheduler {
     let lead = Input::Lead {
         epoch: Epoch::new(1),
         until: Time::from_start(Duration::MAX),

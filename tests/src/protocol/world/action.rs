@@ -7,8 +7,8 @@ use rolecast_common::id::{Attempt, JobId, Role};
 use rolecast_common::wire::{Heartbeat, RolePhase};
 use rolecast_dispatcher::claim::Claimed;
 use rolecast_dispatcher::lease::{self, timing::JITTER_MAX};
-use rolecast_dispatcher::machine::{Event, Input, Output};
 use rolecast_dispatcher::roles::{self, Heard};
+use rolecast_dispatcher::scheduler::{Event, Input, Output};
 use rolecast_worker::agent;
 
 use super::super::clock::Clock;

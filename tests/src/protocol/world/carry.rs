@@ -6,8 +6,8 @@ use rolecast_common::id::{Epoch, Role};
 use rolecast_common::time::Now;
 use rolecast_common::wire::{OutcomeStatus, RoleAssignment};
 use rolecast_dispatcher::lease;
-use rolecast_dispatcher::machine::Input;
 use rolecast_dispatcher::roles;
+use rolecast_dispatcher::scheduler::Input;
 use rolecast_worker::agent::{self, Event, Output};
 
 use super::super::checks::Checks;

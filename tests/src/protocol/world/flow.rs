@@ -8,8 +8,8 @@ use rolecast_common::subjects::Source;
 use rolecast_common::time::Now;
 use rolecast_common::wire::{Outcome, OutcomeBatch};
 use rolecast_dispatcher::lease::{self, Written};
-use rolecast_dispatcher::machine::{Event, Input, Output};
 use rolecast_dispatcher::roles;
+use rolecast_dispatcher::scheduler::{Event, Input, Output};
 use rolecast_worker::agent;
 
 use super::super::network::Place;

@@ -1,8 +1,8 @@
 //! Faults as they begin and end.
 
 use rolecast_common::wire::{Figures, Why};
-use rolecast_dispatcher::machine::Input;
 use rolecast_dispatcher::roles::{self, Move, Order};
+use rolecast_dispatcher::scheduler::Input;
 use rolecast_worker::agent;
 
 use super::super::clock::nanos;

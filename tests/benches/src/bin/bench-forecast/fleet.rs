@@ -9,8 +9,8 @@ use rolecast_common::time::{Now, Time, WallTime};
 use rolecast_common::wire::{self, Encoding, Heartbeat};
 use rolecast_dispatcher::allowance::Allowances;
 use rolecast_dispatcher::config;
-use rolecast_dispatcher::machine::{Input, Machine, Output, Params};
 use rolecast_dispatcher::roles::Settings as RoleSettings;
+use rolecast_dispatcher::scheduler::{Input, Output, Params, Scheduler};
 use rolecast_dispatcher::seal::Seals;
 use rolecast_tests::cpu;
 
@@ -97,7 +97,7 @@ impl Fleet {
 
 /// The machine, the hosts around it, and the CPU time of the machine.
 struct World {
-    machine: Machine,
+    machine: Scheduler,
     hosts: Vec<Host>,
     outputs: Vec<Output>,
     sent: u64,
@@ -123,7 +123,7 @@ impl World {
         };
         let now = at(0, 0);
         let hosts = (0..fleet.nodes).map(|number| Host::new(number, epoch, fleet.seed));
-        let mut machine = Machine::new(params, now);
+        let mut machine = Scheduler::new(params, now);
         let lead = Input::Lead {
             epoch,
             until: Time::from_start(Duration::MAX),

@@ -1,0 +1,494 @@
+//! The decision core: one state machine over explicit time.
+//!
+//! The life of a job, and the file that holds each step:
+//!
+//! 1. `fetch`: requests as many jobs from the stream as can be placed, and a few more.
+//! 2. `delivery`: a job arrives; it is checked (delayed, expired, invalid) and joins the
+//!    waiting `room` of its category and priority.
+//! 3. `sending`: at the end of a turn, waiting jobs are placed in fair order, reserved in
+//!    the node's ledger, and forwarded.
+//! 4. `nodes`: heartbeats list the jobs in hand; a node that is gone loses its jobs,
+//!    which are given back to the stream at once.
+//! 5. `outcomes`: the worker reports; a report of a revoked attempt changes nothing.
+//! 6. `settling`: the outcome is recorded by compare-and-set, then the job is
+//!    acknowledged, then the worker is answered; or the job is given back for another
+//!    attempt; or it is dead-lettered with its reasons.
+//!
+//! `restriction` excludes nodes for one job by its earlier attempts, and `quarantine`
+//! keeps nodes free for jobs that must run alone.
+//!
+//! A job that goes down with its node is not blamed for it (`losses`), unless it was
+//! alone there again and again (`suspects`).
+//!
+//! `sweep` does what is due by time alone, `overdue` ends what runs too long, `hearing`
+//! knows since when silence counts, `absence` probes late nodes and takes the jobs of
+//! those that are gone, `pinging` selects the nodes to ping, and `forecasting` has the
+//! forecast duties beside heartbeats. Whatever dies in between, an unacknowledged job is
+//! delivered again.
+
+mod absence;
+mod delivery;
+mod epochs;
+mod fetch;
+mod forecasting;
+mod hearing;
+mod input;
+mod job;
+mod judging;
+mod losses;
+mod nodes;
+mod outcomes;
+mod output;
+mod overdue;
+mod pinging;
+mod pulls;
+mod quarantine;
+mod recording;
+mod refused;
+mod renewal;
+mod restriction;
+mod roles;
+mod room;
+mod sending;
+mod serving;
+mod settled;
+mod settling;
+mod status;
+mod suspects;
+mod sweep;
+mod takeover;
+mod troubles;
+mod unsendable;
+mod verdict;
+mod waiting;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use foldhash::{HashMap, HashMapExt as _, HashSet, HashSetExt as _};
+use rolecast_common::assignment::Ack;
+use rolecast_common::id::{Category, Epoch, JobId, NodeId, Sequence};
+use rolecast_common::label::Requirement;
+use rolecast_common::subjects::Source;
+use rolecast_common::time::{Now, Time, WallTime};
+use rolecast_common::wire::{Counters, FailedAttempt, LostAttempt, Record};
+use rolecast_forecast::Demand;
+
+pub use input::{Delivery, Input, Malformed, Recorded, Stray};
+pub use output::{Diversion, Event, History, JobsGone, KeptAway, LongWait, Output};
+pub use pulls::{PULL_BEAT, PULL_EXPIRES};
+pub use suspects::Suspicion;
+pub use troubles::Trouble;
+pub use verdict::{DoubtedNode, LostJob, Verdict};
+
+use crate::allowance::Allowances;
+use crate::category::Policy;
+use crate::fleet::{self, Fleet};
+use crate::placement::{CategoryIndex, Shortfall};
+use crate::roles::{Manager, Settings as RoleSettings};
+use crate::seal::Seals;
+use epochs::Later;
+use forecasting::Forecasting;
+use hearing::Hearing;
+use judging::Judging;
+use pinging::Pinging;
+use quarantine::Quarantine;
+use recording::Recorder;
+use refused::{Noise, Senders};
+use room::Room;
+use settled::Settled;
+use takeover::Takeover;
+use troubles::Troubles;
+
+/// Interval of the sweep: fine enough to notice a node that is gone well within its
+/// fourth heartbeat.
+const SWEEP_INTERVAL: Duration = Duration::from_millis(250);
+
+/// Parameters of the machine, fixed at its start.
+#[derive(Clone, Debug)]
+pub struct Params {
+    pub name: String,
+    pub forecast: rolecast_forecast::Params,
+    pub policies: Vec<Policy>,
+    pub allowances: Allowances,
+    pub roles: RoleSettings,
+    /// Whether nodes whose jobs take longer than predicted are avoided.
+    pub has_feedback: bool,
+    /// The policy of undeclared categories; `None` dead-letters their jobs.
+    pub undeclared: Option<Policy>,
+    /// Delay between taking the lead and fetching, so that heartbeats can first report
+    /// the jobs that are already in hand.
+    pub warm_up: Duration,
+    /// Time without a sign of life after which the server delivers a job again.
+    pub ack_wait: Duration,
+    pub seed: u64,
+}
+
+/// The dispatcher's state.
+#[derive(Debug)]
+pub struct Scheduler {
+    params: Params,
+    /// Zero as long as another dispatcher leads.
+    epoch: Epoch,
+    /// The largest epoch that it led under or that most nodes have reported.
+    known: Epoch,
+    later: Later,
+    /// Start of its lead; `None` while it stands by and only learns.
+    led_since: Option<Time>,
+    takeover: Takeover,
+    /// The seals by which assignments are recognized.
+    seals: Seals,
+    /// Creation time of the jobs stream; zero if that is not known.
+    stream_created: WallTime,
+    fleet: Fleet,
+    hearing: Hearing,
+    /// Whether no node may be judged, as of the last turn.
+    is_deaf: bool,
+    /// Time of the last probe of all nodes because one was missing.
+    rolled: Option<Time>,
+    /// Whether operators were notified that many nodes are missing.
+    is_suspecting: bool,
+    services: BTreeMap<Category, Service>,
+    rooms: BTreeMap<Source, Room>,
+    jobs: HashMap<Sequence, Job>,
+    /// Jobs given back, until they are delivered again.
+    away: HashMap<Sequence, Away>,
+    settled: Settled,
+    /// Jobs without a consumer that are being dead-lettered.
+    strays: HashSet<Sequence>,
+    confirmations: HashMap<u64, Confirmation>,
+    next_confirmation: u64,
+    counters: Counters,
+    noise: Noise,
+    senders: Senders,
+    roles: Manager,
+    judging: Judging,
+    /// Time when the manager last received the nodes by room.
+    ranked: Option<Time>,
+    forecasting: Forecasting,
+    pinging: Pinging,
+    records: Recorder,
+    troubles: Troubles,
+    quarantine: Quarantine,
+    rng: fastrand::Rng,
+    /// Rises with every turn in which a room was served; gives the fair order.
+    turn: u64,
+    started: Time,
+    swept: Time,
+    is_stopping: bool,
+}
+
+/// A category that is served.
+#[derive(Debug)]
+struct Service {
+    policy: Policy,
+    /// Whether its jobs are only for nodes that act in a role that can be lost.
+    is_for_managed: bool,
+    /// Its index among the fleet's categories.
+    index: CategoryIndex,
+    demand: Demand,
+    /// Jobs that left the stream since the start.
+    settled: u64,
+    completed: u64,
+    retried: u64,
+    dead: u64,
+    expired: u64,
+}
+
+/// A job that is held here.
+#[derive(Debug)]
+struct Job {
+    source: Source,
+    job: JobId,
+    /// The acknowledgement of the latest delivery: an older one must not be given back.
+    ack: Ack,
+    deadline: Option<WallTime>,
+    /// The labels its node must have.
+    requirement: Requirement,
+    /// The hash of its shard key.
+    key: Option<u64>,
+    /// Time when it began to wait here.
+    since: Time,
+    /// Whether a record of its waiting was considered, and whether one was made.
+    is_noted: bool,
+    is_recorded: bool,
+    /// Time and result of the last look at all nodes for it.
+    judged: Option<(Time, Shortfall)>,
+    /// The number of the last attempt sent, or 0.
+    attempt: u32,
+    failures: Vec<FailedAttempt>,
+    losses: Vec<LostAttempt>,
+    /// The reason why it may have taken its node down.
+    suspicion: Option<Suspicion>,
+    kept_alive: Time,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    Waiting,
+    Running {
+        node: NodeId,
+        sent: Time,
+    },
+    /// The outcome is being written to the results stream.
+    Recording {
+        record: Box<Record>,
+        asked: Time,
+        confirmation: Option<u64>,
+    },
+    /// The job is being written to the dead-letter stream.
+    Burying {
+        record: Box<Record>,
+        asked: Time,
+        is_running: bool,
+    },
+}
+
+/// A job that waits in the stream for another delivery.
+#[derive(Debug)]
+struct Away {
+    history: History,
+    /// Time when it should be back; long after that it is forgotten.
+    until: Time,
+    reason: String,
+}
+
+/// A worker's request that waits for its outcomes to be settled.
+#[derive(Debug)]
+struct Confirmation {
+    reply: String,
+    open: usize,
+}
+
+impl Scheduler {
+    /// Returns a machine that stands by until [`Input::Lead`].
+    pub fn new(params: Params, now: Now) -> Self {
+        let mut machine = Self {
+            fleet: Fleet::new(fleet::Settings {
+                forecast: params.forecast,
+                has_feedback: params.has_feedback,
+                seed: params.seed,
+            }),
+            hearing: Hearing::new(now.time),
+            is_deaf: false,
+            rolled: None,
+            is_suspecting: false,
+            services: BTreeMap::new(),
+            rooms: BTreeMap::new(),
+            jobs: HashMap::new(),
+            away: HashMap::new(),
+            settled: Settled::default(),
+            strays: HashSet::new(),
+            confirmations: HashMap::new(),
+            next_confirmation: 0,
+            counters: Counters::default(),
+            noise: Noise::default(),
+            senders: Senders::default(),
+            judging: Judging::new(&params.roles),
+            ranked: None,
+            roles: Manager::new(params.roles.clone()),
+            forecasting: Forecasting::default(),
+            pinging: Pinging::new(now.wall),
+            records: Recorder::default(),
+            troubles: Troubles::default(),
+            quarantine: Quarantine::default(),
+            rng: fastrand::Rng::with_seed(params.seed),
+            turn: 0,
+            epoch: Epoch::default(),
+            known: Epoch::default(),
+            later: Later::default(),
+            led_since: None,
+            takeover: Takeover::default(),
+            seals: Seals::default(),
+            stream_created: WallTime::default(),
+            started: now.time,
+            swept: now.time,
+            is_stopping: false,
+            params,
+        };
+        for policy in machine.params.policies.clone() {
+            machine.serve(policy);
+        }
+        machine
+    }
+
+    /// Returns the categories that need consumers from the start.
+    pub fn served(&self) -> Vec<Category> {
+        self.services.keys().cloned().collect()
+    }
+
+    /// Returns the largest epoch that it has led under or that most nodes have reported.
+    pub fn known_epoch(&self) -> Epoch {
+        self.known
+    }
+
+    /// Whether jobs of undeclared categories are run rather than dead-lettered.
+    pub fn serves_undeclared(&self) -> bool {
+        self.params.undeclared.is_some()
+    }
+
+    /// Handles one input and adds the resulting commands to `out`.
+    pub fn handle(&mut self, now: Now, input: Input, out: &mut Vec<Output>) {
+        let due = self.swept + SWEEP_INTERVAL;
+        self.hearing.check_stall(now.time, due);
+        match input {
+            Input::Delivered(delivery) => self.deliver(now, delivery, out),
+            Input::PullEnded {
+                source,
+                undelivered,
+            } => self.end_pull(now.time, &source, undelivered),
+            Input::PullAlive { source } => self.keep_pulls(now.time, &source),
+            Input::PullFailed { source } => self.fail_pulls(now.time, &source),
+            Input::Disconnected => self.hearing.disconnect(now.time),
+            Input::Reconnected => {
+                self.hearing.connect(now.time);
+                self.void_pulls();
+                self.revive_jobs(now, out);
+            }
+            Input::Behind => self.hearing.fall_behind(now.time),
+            Input::Heartbeat { from, heartbeat } => self.hear(now, &from, *heartbeat, out),
+            Input::Latency { node, round_trip } => {
+                self.fleet.note_answer(now.time, &node);
+                self.fleet.note_latency(&node, round_trip);
+            }
+            Input::Absent { node } => self.note_absence(now, &node, out),
+            Input::Unsent { sequence, attempt } => self.take_back(now, sequence, attempt, out),
+            Input::Outcomes {
+                from,
+                reply,
+                outcomes,
+            } => self.take_outcomes(now, &from, reply, outcomes, out),
+            Input::Bounced { node, assignment } => self.bounce(now, &node, &assignment, out),
+            Input::Unsendable {
+                sequence,
+                attempt,
+                why,
+            } => self.bury_unsendable(now, sequence, attempt, why, out),
+            Input::Recorded { sequence, result } => self.finish_record(sequence, result, out),
+            Input::Buried { sequence, is_done } => self.finish_burial(sequence, is_done, out),
+            Input::StreamRenewed { created } => self.renew_stream(now, created, out),
+            Input::Recovered => self.note_recovered(now.time),
+            Input::Found(category) => self.find(category, out),
+            Input::Deserted(category) => self.desert(&category),
+            Input::Backlogs(held) => self.count_arrivals(now, &held),
+            Input::StackFitted(stack) => self.set_stack(&stack),
+            Input::CheckpointsDue => self.begin_checkpoints(),
+            Input::Stray(stray) => self.bury_stray(now, stray, out),
+            Input::Troubled(trouble) => self.note_trouble(now, trouble, out),
+            Input::Mended { what } => self.end_trouble(now.time, &what, out),
+            Input::Malformed { what, from, why } => self.refuse(now, what, &from, why, out),
+            Input::Lead {
+                epoch,
+                until,
+                seals,
+                histories,
+            } => {
+                self.seals = seals;
+                self.hearing.lead(until);
+                self.lead(now, epoch, histories);
+                self.begin_takeover(now.time, out);
+                self.manage(now, crate::roles::Input::Lead { epoch, until }, out);
+            }
+            Input::Renewed { until } => self.renew(now, until, out),
+            Input::Roles(input) => self.manage(now, input, out),
+            Input::Stop => self.stop(out),
+            Input::Turn => self.end_turn(now, out),
+        }
+    }
+
+    /// Returns the time at which [`Input::Turn`] is due at the latest.
+    pub fn next_deadline(&self) -> Time {
+        let sweep = self.swept + SWEEP_INTERVAL;
+        let others = [self.roles_deadline(), self.look_due(), self.takeover.due()];
+        others.into_iter().flatten().fold(sweep, Time::min)
+    }
+
+    /// Whether nothing is left to wait for after [`Input::Stop`].
+    pub fn is_idle(&self) -> bool {
+        self.jobs
+            .values()
+            .all(|job| matches!(job.state, State::Running { .. }))
+    }
+
+    fn end_turn(&mut self, now: Now, out: &mut Vec<Output>) {
+        self.tick_roles(now, out);
+        self.look_at_nodes(now, out);
+        if now.time >= self.swept + SWEEP_INTERVAL {
+            self.swept = now.time;
+            self.sweep(now, out);
+        }
+        if self.is_stopping || self.led_since.is_none() || !self.hearing.is_open(now.time) {
+            return;
+        }
+        self.recover(now, out);
+        self.send_waiting(now, out);
+        self.fetch(now.time, out);
+    }
+
+    fn lead(&mut self, now: Now, epoch: Epoch, histories: Vec<(Sequence, History)>) {
+        self.epoch = epoch;
+        self.known = self.known.max(epoch);
+        self.later.note_break(now.time);
+        self.led_since = Some(now.time);
+        for (sequence, history) in histories {
+            // A take-over shortens a delay only if less than this is left of it.
+            let delay = history.not_before.unwrap_or_default().since(now.wall);
+            let delay = delay.min(self.params.ack_wait);
+            self.send_away(now.time, sequence, history, delay, String::new());
+        }
+    }
+
+    fn renew(&mut self, now: Now, until: Time, out: &mut Vec<Output>) {
+        if self.hearing.renew(now.time, until) {
+            self.later.note_break(now.time);
+            self.void_pulls();
+            self.revive_jobs(now, out);
+        }
+        let epoch = self.epoch;
+        self.manage(now, crate::roles::Input::Lead { epoch, until }, out);
+    }
+
+    fn stop(&mut self, out: &mut Vec<Output>) {
+        self.is_stopping = true;
+        self.end_checkpoints(out);
+        let mut waiting: Vec<Sequence> = self
+            .jobs
+            .iter()
+            .filter(|(_, job)| matches!(job.state, State::Waiting))
+            .map(|(sequence, _)| *sequence)
+            .collect();
+        waiting.sort_unstable();
+        for sequence in waiting {
+            let job = self.jobs.remove(&sequence).expect("it was just listed");
+            out.push(Output::GiveBack {
+                sequence,
+                ack: job.ack,
+                delay: Duration::ZERO,
+            });
+        }
+        self.rooms.clear();
+    }
+
+    fn send_away(
+        &mut self,
+        now: Time,
+        sequence: Sequence,
+        history: History,
+        delay: Duration,
+        reason: String,
+    ) {
+        let until = now + delay;
+        self.away.insert(
+            sequence,
+            Away {
+                history,
+                until,
+                reason,
+            },
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,135 @@
+//! Refused messages: counted, reported at a bounded rate, with their senders.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use rolecast_common::time::{Now, Time, WallTime};
+use rolecast_common::wire::RefusedSender;
+
+use super::{Event, Malformed, Output, Scheduler};
+
+/// Senders that are remembered, the most recent ones: enough to find the fault, and few
+/// enough for every answer about the status.
+const SENDERS_MAX: usize = 16;
+/// The characters of a sender and of a reason that are kept.
+const FROM_CHARS_MAX: usize = 100;
+const WHY_CHARS_MAX: usize = 300;
+
+/// The senders of refused messages with the last reason, by subject or node.
+#[derive(Debug, Default)]
+pub(super) struct Senders(BTreeMap<String, RefusedSender>);
+
+impl Senders {
+    fn note(&mut self, at: WallTime, from: &str, why: &str) {
+        if !self.0.contains_key(from) && self.0.len() >= SENDERS_MAX {
+            let quietest = self.0.iter().min_by_key(|(_, sender)| sender.at_ms);
+            let quietest = quietest.map(|(from, _)| from.clone());
+            quietest.map(|from| self.0.remove(&from));
+        }
+        let sender = self.0.entry(from.to_owned());
+        let sender = sender.or_insert_with(|| RefusedSender {
+            from: from.to_owned(),
+            count: 0,
+            why: String::new(),
+            at_ms: at,
+        });
+        sender.count += 1;
+        sender.why = why.chars().take(WHY_CHARS_MAX).collect();
+        sender.at_ms = at;
+    }
+
+    /// Returns them, the most recent first.
+    pub(super) fn list(&self) -> Vec<RefusedSender> {
+        let mut all: Vec<RefusedSender> = self.0.values().cloned().collect();
+        all.sort_by_key(|sender| std::cmp::Reverse(sender.at_ms));
+        all
+    }
+}
+
+/// Limits of what hostile or broken senders can make us log.
+#[derive(Debug, Default)]
+pub(super) struct Noise {
+    pub(super) heartbeats: Bound,
+    pub(super) outcomes: Bound,
+    pub(super) requests: Bound,
+    pub(super) advice: Bound,
+    pub(super) diversions: Bound,
+    pub(super) suspicions: Bound,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Bound {
+    last: Option<Time>,
+    count: u64,
+}
+
+impl Bound {
+    /// Returns their number since the last report, at most once a second.
+    pub(super) fn count(&mut self, now: Time) -> Option<u64> {
+        self.count += 1;
+        let is_quiet = self
+            .last
+            .is_none_or(|last| now.since(last) >= Duration::from_secs(1));
+        if !is_quiet {
+            return None;
+        }
+        self.last = Some(now);
+        Some(std::mem::take(&mut self.count))
+    }
+}
+
+impl Scheduler {
+    pub(super) fn refuse(
+        &mut self,
+        now: Now,
+        what: Malformed,
+        from: &str,
+        why: String,
+        out: &mut Vec<Output>,
+    ) {
+        let from: String = from.chars().take(FROM_CHARS_MAX).collect();
+        self.senders.note(now.wall, &from, &why);
+        match what {
+            Malformed::Heartbeat => {
+                self.counters.heartbeats_refused += 1;
+                if let Some(count) = self.noise.heartbeats.count(now.time) {
+                    out.push(Output::Event(Event::HeartbeatsRefused { from, why, count }));
+                }
+            }
+            Malformed::Outcome => {
+                self.counters.outcomes_malformed += 1;
+                if let Some(count) = self.noise.outcomes.count(now.time) {
+                    out.push(Output::Event(Event::OutcomesMalformed { from, why, count }));
+                }
+            }
+            Malformed::Request => {
+                self.counters.requests_refused += 1;
+                if let Some(count) = self.noise.requests.count(now.time) {
+                    out.push(Output::Event(Event::RequestsRefused { from, why, count }));
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_sender_is_kept_with_its_last_reason_and_the_quiet_ones_go() {
+        let mut senders = Senders::default();
+        for second in 0..40 {
+            let at = WallTime::from_millis(second * 1000);
+            senders.note(at, &format!("n{second}"), "older");
+            senders.note(at, "loud", &"x".repeat(1000));
+        }
+        let list = senders.list();
+        assert_eq!(list.len(), SENDERS_MAX);
+        let loud = list.iter().find(|sender| sender.from == "loud").unwrap();
+        assert_eq!((loud.count, loud.why.len()), (40, WHY_CHARS_MAX));
+        assert!(list.iter().any(|sender| sender.from == "n39"));
+        assert!(!list.iter().any(|sender| sender.from == "n0"));
+        assert!(list.is_sorted_by_key(|sender| std::cmp::Reverse(sender.at_ms)));
+    }
+}

@@ -1,0 +1,135 @@
+//! Managed roles: the manager receives the machine's inputs on roles, and nodes get jobs
+//! only for roles that it gave them.
+
+use std::time::Duration;
+
+use rolecast_common::id::{NodeId, Role};
+use rolecast_common::time::{Now, Time};
+use rolecast_common::wire::{Heartbeat, ManagedRole, RolesView, VERSION};
+use rolecast_forecast::Ahead;
+
+use super::{Event, Output, Scheduler};
+use crate::roles;
+
+/// Horizon within which a node that is to hold a role should have room.
+const HORIZON: Duration = Duration::from_secs(600);
+/// Interval between comparisons of all nodes for that: forecasts so far ahead change
+/// slowly.
+const RANK_INTERVAL: Duration = Duration::from_secs(2);
+
+impl Scheduler {
+    /// Steps down when the document of the roles has a later epoch. Only dispatchers write
+    /// it, so one has led under that epoch, and nodes may follow it: the key of the lease
+    /// was lost more than once, and its epoch started from too low. The next lease is
+    /// above both.
+    fn yield_to_document(&mut self, event: &roles::Event, out: &mut Vec<Output>) {
+        let roles::Event::Overtaken { ours, found } = event else {
+            return;
+        };
+        if self.led_since.is_some() && ours.may_reach(*found) {
+            self.known = self.known.max(*found);
+            let reason = format!("the roles are kept under epoch {found}, which is above {ours}");
+            out.push(Output::StepDown { reason });
+        }
+    }
+
+    /// Passes an input to the manager, and its commands on.
+    pub(super) fn manage(&mut self, now: Now, input: roles::Input, out: &mut Vec<Output>) {
+        let mut outputs = Vec::new();
+        self.roles.handle(now, input, &mut outputs);
+        for output in &outputs {
+            if let roles::Output::Event(event) = output {
+                self.note_role_event(now, event);
+                self.yield_to_document(event, out);
+            }
+        }
+        out.extend(outputs.into_iter().map(|output| match output {
+            roles::Output::Event(event) => Output::Event(Event::Roles(Box::new(event))),
+            roles::Output::Read { .. }
+            | roles::Output::Store { .. }
+            | roles::Output::Assign { .. }
+            | roles::Output::Answer { .. } => Output::Roles(output),
+        }));
+    }
+
+    /// Removes the roles that do not count from those that the node claims to act in.
+    pub(super) fn strip_roles(&self, beat: &mut Heartbeat) {
+        if self.params.roles.managed.is_empty() {
+            return;
+        }
+        beat.roles = self.roles.effective_roles(&beat.node, &beat.roles);
+    }
+
+    /// Passes a heartbeat as received to the manager.
+    pub(super) fn tell_roles(&mut self, now: Now, heard: roles::Heard, out: &mut Vec<Output>) {
+        let node = heard.node.clone();
+        self.manage(now, roles::Input::Heard(heard), out);
+        let is_drained = self.roles.is_drained(&node);
+        self.fleet.set_drained(&node, is_drained);
+    }
+
+    /// Does what is due by time alone.
+    pub(super) fn sweep_roles(&mut self, now: Now, out: &mut Vec<Output>) {
+        let is_due = self
+            .ranked
+            .is_none_or(|at| now.time.since(at) >= RANK_INTERVAL);
+        if self.params.roles.managed.is_empty() || !is_due {
+            return;
+        }
+        self.ranked = Some(now.time);
+        self.manage(now, roles::Input::Ranked(self.rank()), out);
+    }
+
+    pub(super) fn tick_roles(&mut self, now: Now, out: &mut Vec<Output>) {
+        if self
+            .roles
+            .next_deadline()
+            .is_some_and(|due| due <= now.time)
+        {
+            self.manage(now, roles::Input::Tick, out);
+        }
+    }
+
+    /// Returns the nodes by the CPU that others will leave, most first.
+    fn rank(&self) -> Vec<NodeId> {
+        let nodes = self.fleet.nodes().filter(|node| !node.is_gone());
+        let mut ranked: Vec<(f64, &NodeId)> = nodes
+            .map(|node| {
+                let others = node.likely_exogenous(Ahead::covering(HORIZON)).cpu.get();
+                (node.capacity().cpu.get() - others, node.id())
+            })
+            .collect();
+        ranked.sort_by(|(one, _), (other, _)| other.total_cmp(one));
+        ranked.into_iter().map(|(_, id)| id.clone()).collect()
+    }
+
+    /// Returns the holders of managed roles; `None` before they are known.
+    pub fn roles_view(&self) -> Option<RolesView> {
+        let document = self.roles.document()?.clone();
+        let managed = self.params.roles.managed.iter();
+        let view = |(role, settings): (&Role, &roles::RoleSettings)| {
+            let managed = ManagedRole {
+                group: settings.group.clone(),
+                holders_wanted: settings.holders.get(),
+                acting: self.roles.acting(role),
+                offered_by: self.roles.offered_by(role),
+                judgement: self.judging.figures(role),
+                acting_left_out: 0,
+                offered_left_out: 0,
+            };
+            (role.clone(), managed)
+        };
+        Some(RolesView {
+            v: VERSION,
+            epoch: self.epoch,
+            roles: managed.map(view).collect(),
+            document,
+            drained_left_out: 0,
+        })
+    }
+
+    /// Returns the time at which the manager is due again.
+    pub(super) fn roles_deadline(&self) -> Option<Time> {
+        self.roles.next_deadline()
+    }
+}

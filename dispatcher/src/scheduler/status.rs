@@ -1,0 +1,244 @@
+//! Answers about the machine's state.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use rolecast_common::id::{Category, JobId, NodeId, Sequence};
+use rolecast_common::label::Requirement;
+use rolecast_common::time::Now;
+use rolecast_common::wire::{
+    CategoryStatus, Decision, JobState, JobView, NodeHealth, NodeStatus, Status, Totals, VERSION,
+};
+
+use super::waiting::MAX_RUNNING;
+use super::{Scheduler, Service, State};
+use crate::capacity;
+use crate::fleet::{Author, Candidate};
+use crate::placement::Shortfall;
+
+/// Horizon of the reported arrivals.
+const EXPECTED_SECONDS: u32 = 15 * 60;
+
+/// The most different requirements of waiting jobs that are reported.
+const REQUIRED_MAX: usize = 8;
+
+impl Scheduler {
+    /// Returns all of the status but the backlogs, which only the stream knows.
+    pub fn status(&self, now: Now) -> Status {
+        Status {
+            nodes: self.node_statuses(now, None, usize::MAX),
+            ..self.overview(now)
+        }
+    }
+
+    /// Returns at most `max` nodes, those after this name.
+    pub fn node_statuses(&self, now: Now, after: Option<&NodeId>, max: usize) -> Vec<NodeStatus> {
+        let nodes = self.fleet.nodes_after(after).take(max);
+        nodes
+            .map(|node| self.fleet.status(now.time, node))
+            .collect()
+    }
+
+    /// Returns the status without its nodes.
+    pub fn overview(&self, now: Now) -> Status {
+        let (roles, left_out) = self.role_capacities(0);
+        Status {
+            v: VERSION,
+            dispatcher: self.params.name.clone(),
+            epoch: self.epoch,
+            at_ms: now.wall,
+            forecast_mode: self.params.forecast.mode,
+            totals: self.totals(roles.len() + left_out),
+            roles: roles
+                .iter()
+                .map(|(role, room)| capacity::status_of(role, room))
+                .collect(),
+            nodes: Vec::new(),
+            categories: self.services.values().map(|s| self.category(s)).collect(),
+            counters: self.counters,
+            troubles: self.troubles.view(),
+            is_lapsed: false,
+            unread: None,
+            dead_letters: None,
+            refused: self.senders.list(),
+            next: None,
+        }
+    }
+
+    fn totals(&self, role_count: usize) -> Totals {
+        let count = |len: usize| u32::try_from(len).unwrap_or(u32::MAX);
+        let mut totals = Totals {
+            roles: count(role_count),
+            categories: count(self.services.len()),
+            ..Totals::default()
+        };
+        for node in self.fleet.nodes() {
+            totals.nodes += 1;
+            totals.jobs += u64::from(node.jobs());
+            match node.health() {
+                NodeHealth::Ready => totals.ready += 1,
+                NodeHealth::Draining => totals.draining += 1,
+                NodeHealth::Gone => totals.gone += 1,
+            }
+        }
+        totals
+    }
+
+    fn category(&self, service: &Service) -> CategoryStatus {
+        let policy = &service.policy;
+        let count = |is_counted: fn(&State) -> bool| {
+            let jobs = self.jobs.values();
+            let of_category = jobs.filter(|job| job.source.category == policy.category);
+            let count = of_category.filter(|job| is_counted(&job.state)).count();
+            u32::try_from(count).unwrap_or(u32::MAX)
+        };
+        let mut shortfall = Shortfall::default();
+        for obstacle in self.fleet.obstacles(service.index) {
+            shortfall.count(obstacle.map_or(Ok(()), Err));
+        }
+        let obstacles = shortfall.parts();
+        CategoryStatus {
+            category: policy.category.clone(),
+            declared: policy.declared,
+            roles: policy.roles.clone(),
+            backlog: 0,
+            waiting: count(|state| matches!(state, State::Waiting)),
+            running: count(|state| matches!(state, State::Running { .. })),
+            nodes_eligible: shortfall.eligible(),
+            oldest_ms: None,
+            late: self.is_late(&policy.category),
+            completed: service.completed,
+            retried: service.retried,
+            dead: service.dead,
+            expired: service.expired,
+            profile: self.fleet.learner(service.index).view(),
+            expected_per_minute: service.demand.per_minute(EXPECTED_SECONDS),
+            obstacles: obstacles
+                .map(|(count, what)| (what.to_owned(), count))
+                .collect(),
+            required: self.required(&policy.category),
+            dead_letters: None,
+            is_cut: false,
+        }
+    }
+
+    /// Counts the requirements of the category's waiting jobs.
+    fn required(&self, category: &Category) -> BTreeMap<String, u32> {
+        let rooms = self.rooms.iter();
+        let choosy = rooms.filter(|(source, room)| source.category == *category && room.choosy > 0);
+        let waiting = choosy.flat_map(|(_, room)| &room.waiting);
+        let mut required: BTreeMap<&Requirement, u32> = BTreeMap::new();
+        for job in waiting.filter_map(|sequence| self.jobs.get(sequence)) {
+            let is_known = required.contains_key(&job.requirement);
+            if !job.requirement.is_empty() && (is_known || required.len() < REQUIRED_MAX) {
+                *required.entry(&job.requirement).or_default() += 1;
+            }
+        }
+        let named = required.into_iter();
+        named.map(|(what, jobs)| (what.to_string(), jobs)).collect()
+    }
+
+    fn is_late(&self, category: &Category) -> bool {
+        let mut rooms = self.rooms.iter();
+        rooms.any(|(source, room)| source.category == *category && room.is_late)
+    }
+
+    /// Returns the id of the job with this sequence, if it is held here or was given back
+    /// from here.
+    pub fn job_at(&self, sequence: Sequence) -> Option<&JobId> {
+        let held = self.jobs.get(&sequence).map(|job| &job.job);
+        held.or_else(|| Some(&self.away.get(&sequence)?.history.job))
+    }
+
+    /// Returns the state of a job, if it is held here or was given back from here.
+    pub fn job(&self, now: Now, id: &JobId) -> Option<JobView> {
+        let view = |state, reason: String| JobView {
+            v: VERSION,
+            job: id.clone(),
+            state,
+            node: None,
+            attempt: None,
+            until_ms: None,
+            reason,
+            failed: 0,
+            lost: 0,
+            record: None,
+        };
+        let count = |len: usize| u32::try_from(len).unwrap_or(u32::MAX);
+        if let Some(job) = self.jobs.values().find(|job| job.job == *id) {
+            let last = job.failures.last().map(|failure| failure.reason.clone());
+            let last = last.unwrap_or_default();
+            let seen = match &job.state {
+                State::Waiting => view(JobState::Waiting, self.why_waiting(job, last)),
+                State::Running { node, .. } => JobView {
+                    node: Some(node.clone()),
+                    attempt: job.last_attempt(),
+                    ..view(JobState::Running, last)
+                },
+                State::Recording { record, .. } | State::Burying { record, .. } => JobView {
+                    node: record.node.clone(),
+                    attempt: record.attempt,
+                    ..view(
+                        JobState::Running,
+                        "its outcome is being recorded".to_owned(),
+                    )
+                },
+            };
+            return Some(JobView {
+                failed: count(job.failures.len()),
+                lost: count(job.losses.len()),
+                ..seen
+            });
+        }
+        let away = self.away.values().find(|away| away.history.job == *id)?;
+        Some(JobView {
+            until_ms: Some(now.wall + away.until.since(now.time)),
+            failed: count(away.history.failures.len()),
+            lost: count(away.history.losses.len()),
+            ..view(JobState::Delayed, away.reason.clone())
+        })
+    }
+
+    /// Decides where a job of the category would go at this moment, and sends nothing;
+    /// `None` if the category is not served. `key` is the hash of its shard key.
+    pub fn explain(
+        &mut self,
+        now: Now,
+        category: &Category,
+        requirement: &Requirement,
+        key: Option<u64>,
+    ) -> Option<Decision> {
+        let index = self.services.get(category)?.index;
+        let candidate = Candidate {
+            key,
+            ..Candidate::new(index, requirement, Duration::ZERO)
+        };
+        let choice = self.fleet.choose(&candidate);
+        let author = Author {
+            epoch: self.epoch,
+            ..Author::default()
+        };
+        Some(self.fleet.record(now, author, &candidate, &choice))
+    }
+
+    fn why_waiting(&self, job: &super::Job, last: String) -> String {
+        let Some(service) = self.services.get(&job.source.category) else {
+            return last;
+        };
+        if let Some(why) = self.why_alone(job, service.index) {
+            return why;
+        }
+        let candidate = Candidate::new(service.index, &job.requirement, Duration::ZERO);
+        let shortfall = self.fleet.shortfall(&candidate);
+        if shortfall.able == 0 {
+            return format!("no node can take it: {shortfall}");
+        }
+        if self.fleet.room_for(service.index) == 0 {
+            return MAX_RUNNING.to_owned();
+        }
+        if last.is_empty() {
+            return "it waits its turn, or for a node that would slow it down less".to_owned();
+        }
+        last
+    }
+}
