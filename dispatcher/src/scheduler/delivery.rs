@@ -6,20 +6,20 @@ use rolecast_common::label::Requirement;
 use rolecast_common::time::Now;
 use rolecast_common::wire::RecordStatus;
 
-use super::{Delivery, History, Job, Output, Scheduler, State, Stray};
+use super::{Context, Delivery, History, Job, Output, Scheduler, State, Stray};
 
 /// The shortest delay that is worth another delivery.
 const DELAY_MIN: Duration = Duration::from_millis(5);
 
 impl Scheduler {
-    pub(super) fn deliver(&mut self, now: Now, delivery: Delivery, out: &mut Vec<Output>) {
+    pub(super) fn deliver(&mut self, cx: &mut Context<'_>, delivery: Delivery) {
         let sequence = delivery.ack.sequence();
         if let Some(room) = self.rooms.get_mut(&delivery.source) {
-            room.pulls.deliver(now.time);
+            room.pulls.deliver(cx.now.time);
             room.returning.remove(&sequence);
         }
         if self.is_stopping {
-            out.push(Output::GiveBack {
+            cx.push(Output::GiveBack {
                 sequence,
                 ack: delivery.ack,
                 delay: Duration::ZERO,
@@ -30,28 +30,28 @@ impl Scheduler {
             // Its acknowledgement was lost; the outcome is recorded.
             self.counters.jobs_redelivered += 1;
             let ack = delivery.ack;
-            out.push(Output::Ack { sequence, ack });
+            cx.push(Output::Ack { sequence, ack });
             return;
         }
         if let Some(job) = self.jobs.get_mut(&sequence) {
             self.counters.jobs_redelivered += 1;
             job.ack = delivery.ack;
             if !matches!(job.state, State::Waiting) {
-                out.push(Output::Drop(sequence));
+                cx.push(Output::Drop(sequence));
             }
             return;
         }
-        self.admit(now, delivery, out);
+        self.admit(cx, delivery);
     }
 
-    fn admit(&mut self, now: Now, delivery: Delivery, out: &mut Vec<Output>) {
+    fn admit(&mut self, cx: &mut Context<'_>, delivery: Delivery) {
         let sequence = delivery.ack.sequence();
         let away = self.away.remove(&sequence);
         // A recreated stream counts from 1 again: the id shows a different job.
         let away = away.filter(|away| away.history.job == delivery.job);
         let early = away
             .as_ref()
-            .map_or(Duration::ZERO, |away| away.until.since(now.time));
+            .map_or(Duration::ZERO, |away| away.until.since(cx.now.time));
         let history = away.map(|away| away.history);
         let mut job = Job {
             source: delivery.source,
@@ -60,7 +60,7 @@ impl Scheduler {
             deadline: None,
             requirement: Requirement::default(),
             key: None,
-            since: now.time,
+            since: cx.now.time,
             is_noted: false,
             is_recorded: false,
             judged: None,
@@ -68,7 +68,7 @@ impl Scheduler {
             failures: Vec::new(),
             losses: Vec::new(),
             suspicion: None,
-            kept_alive: now.time,
+            kept_alive: cx.now.time,
             state: State::Waiting,
         };
         if let Some(history) = history {
@@ -78,23 +78,23 @@ impl Scheduler {
         let options = match delivery.options {
             Ok(options) => options,
             Err(invalid) => {
-                let record = self.record(now, &job, RecordStatus::Dead, invalid.to_string());
-                self.bury(now, sequence, job, record, out);
+                let record = self.record(cx.now, &job, RecordStatus::Dead, invalid.to_string());
+                self.bury(cx, sequence, job, record);
                 return;
             }
         };
         job.deadline = options.deadline;
         job.requirement = options.require;
         job.key = options.key.map(|key| key.hash());
-        if job.is_expired(now) {
-            self.expire(now, sequence, job, out);
+        if job.is_expired(cx.now) {
+            self.expire(cx, sequence, job);
             return;
         }
         // After a take-over jobs are redelivered before their delay is over.
-        let wait = options.not_before.unwrap_or_default().since(now.wall);
+        let wait = options.not_before.unwrap_or_default().since(cx.now.wall);
         let wait = wait.max(early);
         if wait > DELAY_MIN {
-            self.give_back(now, job, wait, "delayed".to_owned(), out);
+            self.give_back(cx, job, wait, "delayed".to_owned());
             return;
         }
         let room = self.rooms.entry(job.source.clone()).or_default();
@@ -103,12 +103,12 @@ impl Scheduler {
     }
 
     /// Dead-letters a job that no consumer delivers.
-    pub(super) fn bury_stray(&mut self, now: Now, stray: Stray, out: &mut Vec<Output>) {
+    pub(super) fn bury_stray(&mut self, cx: &mut Context<'_>, stray: Stray) {
         if self.settled.contains(stray.sequence) || !self.strays.insert(stray.sequence) {
             return;
         }
-        let record = self.plain_record(now, stray, RecordStatus::Dead);
-        out.push(Output::Bury {
+        let record = self.plain_record(cx.now, stray, RecordStatus::Dead);
+        cx.push(Output::Bury {
             record: Box::new(record),
             ack: None,
         });

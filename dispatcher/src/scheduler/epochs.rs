@@ -17,10 +17,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rolecast_common::id::{Epoch, NodeId};
-use rolecast_common::time::{Now, Time};
+use rolecast_common::time::Time;
 use rolecast_common::wire::{AdmissionVerdict, Heartbeat};
 
-use super::{Output, Scheduler, Trouble};
+use super::{Context, Output, Scheduler, Trouble};
 
 /// Time for which the status shows that a node follows another epoch: some heartbeats.
 const SHOWN: Duration = Duration::from_secs(10);
@@ -119,14 +119,14 @@ fn is_due(last: &mut Option<Time>, now: Time, interval: Duration) -> bool {
 }
 
 impl Scheduler {
-    pub(super) fn weigh_epoch(&mut self, now: Now, beat: &Heartbeat, out: &mut Vec<Output>) {
+    pub(super) fn weigh_epoch(&mut self, cx: &mut Context<'_>, beat: &Heartbeat) {
         let (node, theirs) = (&beat.node, beat.epoch);
         let leads = self.led_since.is_some();
         let ours = if leads { self.epoch } else { self.known };
         if theirs <= ours {
             self.later.forget(node);
             if leads {
-                self.fleet.note_followed(now.time, node);
+                self.fleet.note_followed(cx.now.time, node);
             }
             return;
         }
@@ -137,42 +137,42 @@ impl Scheduler {
             return;
         }
         let followed = known.and_then(|node| node.followed());
-        let word = self.later.take(now.time, node, theirs, followed);
+        let word = self.later.take(cx.now.time, node, theirs, followed);
         if self.later.evidence * 2 > self.fleet.watched() {
-            return self.follow(now.time, node, ours, out);
+            return self.follow(cx, node, ours);
         }
         if !leads {
             return;
         }
-        if self.later.may_doubt(now.time) {
-            out.push(Output::DoubtLease);
+        if self.later.may_doubt(cx.now.time) {
+            cx.push(Output::DoubtLease);
         }
         // The bucket has answered since, and its answer outweighs the report.
         if self.hearing.is_confirmed_since(word.first) {
-            self.show_later(now, node, theirs, out);
+            self.show_later(cx, node, theirs);
         }
-        if self.hearing.is_confirmed_since(word.since) && self.later.may_tell(now.time, node) {
-            self.answer_boot_with(now, beat, AdmissionVerdict::Admitted, Some(theirs), out);
+        if self.hearing.is_confirmed_since(word.since) && self.later.may_tell(cx.now.time, node) {
+            self.answer_boot_with(cx, beat, AdmissionVerdict::Admitted, Some(theirs));
         }
     }
 
     /// Concludes that there was a later epoch: the next one is above the largest of the
     /// evidence.
-    fn follow(&mut self, now: Time, node: &NodeId, ours: Epoch, out: &mut Vec<Output>) {
+    fn follow(&mut self, cx: &mut Context<'_>, node: &NodeId, ours: Epoch) {
         let (later, nodes) = (self.later.evidence, self.fleet.watched());
         self.known = self.known.max(self.later.largest().unwrap_or(ours));
         self.later = Later {
-            unbroken: now,
+            unbroken: cx.now.time,
             ..Later::default()
         };
         if self.led_since.is_some() {
             let reason =
                 format!("{later} of {nodes} nodes follow an epoch above {ours}, such as {node}");
-            out.push(Output::StepDown { reason });
+            cx.push(Output::StepDown { reason });
         }
     }
 
-    fn show_later(&mut self, now: Now, node: &NodeId, theirs: Epoch, out: &mut Vec<Output>) {
+    fn show_later(&mut self, cx: &mut Context<'_>, node: &NodeId, theirs: Epoch) {
         let (later, nodes) = (self.later.words.len(), self.fleet.watched());
         let trouble = Trouble {
             what: "the epochs of workers".to_owned(),
@@ -186,6 +186,6 @@ impl Scheduler {
                 .to_owned(),
             lasts: Some(SHOWN),
         };
-        self.note_trouble(now, trouble, out);
+        self.note_trouble(cx, trouble);
     }
 }

@@ -3,7 +3,7 @@
 use rolecast_common::subjects::Source;
 use rolecast_common::time::Time;
 
-use super::{Output, Scheduler};
+use super::{Context, Output, Scheduler};
 
 /// Jobs held when no node has room, so that the oldest can expire, and start without a
 /// round trip when there is room.
@@ -37,13 +37,15 @@ impl Scheduler {
         }
     }
 
-    pub(super) fn fetch(&mut self, now: Time, out: &mut Vec<Output>) {
-        if !self.takeover.is_over(now, self.params.warm_up) || self.waits_for_workers(now) {
+    pub(super) fn fetch(&mut self, cx: &mut Context<'_>) {
+        if !self.takeover.is_over(cx.now.time, self.params.warm_up)
+            || self.waits_for_workers(cx.now.time)
+        {
             return;
         }
         // New room on the nodes is noticed by the sweep at the latest; looking at every
         // node for every message would cost more than all else.
-        let is_sweep = self.swept == now;
+        let is_sweep = self.swept == cx.now.time;
         for (source, room) in &mut self.rooms {
             let returning = u32::try_from(room.returning.len()).unwrap_or(u32::MAX);
             let held = room.len().saturating_add(room.pulls.asked());
@@ -53,8 +55,8 @@ impl Scheduler {
             let Some(service) = self.services.get(&source.category) else {
                 continue;
             };
-            room.pulls.expire(now);
-            if room.pulls.is_paused(now) {
+            room.pulls.expire(cx.now.time);
+            if room.pulls.is_paused(cx.now.time) {
                 continue;
             }
             let free = self.fleet.free_jobs(service.index);
@@ -73,8 +75,8 @@ impl Scheduler {
             if !is_worth_it {
                 continue;
             }
-            room.pulls.ask(now, missing);
-            out.push(Output::Fetch {
+            room.pulls.ask(cx.now.time, missing);
+            cx.push(Output::Fetch {
                 source: source.clone(),
                 batch: missing,
             });

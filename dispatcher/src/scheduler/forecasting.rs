@@ -10,7 +10,7 @@ use rolecast_common::time::{Now, Time};
 use rolecast_common::wire::{CapacityMap, ForecastMode, ForecastView, RoleCapacity, VERSION};
 use rolecast_forecast::{AHEAD_COUNT, Ahead, Model, NodeForecast, Stack};
 
-use super::{Output, Scheduler};
+use super::{Context, Output, Scheduler};
 use crate::capacity::{self, Demands, Holders};
 use crate::category::Policy;
 use crate::fleet::Node;
@@ -92,36 +92,36 @@ impl Scheduler {
     }
 
     /// Makes the last checkpoints, those that are due already first.
-    pub(super) fn end_checkpoints(&mut self, out: &mut Vec<Output>) {
+    pub(super) fn end_checkpoints(&mut self, cx: &mut Context<'_>) {
         let due: Vec<NodeId> = self.forecasting.unsaved.drain(..).collect();
         let is_due: BTreeSet<NodeId> = due.iter().cloned().collect();
         let nodes = self.fleet.nodes().map(|node| node.id().clone());
         let others: Vec<NodeId> = nodes.filter(|node| !is_due.contains(node)).collect();
         for node in due.into_iter().chain(others).take(SAVE_LAST_MAX) {
-            self.save_forecast(node, out);
+            self.save_forecast(cx, node);
         }
     }
 
-    pub(super) fn sweep_forecasts(&mut self, now: Now, out: &mut Vec<Output>) {
-        self.pass_on_lessons(out);
+    pub(super) fn sweep_forecasts(&mut self, cx: &mut Context<'_>) {
+        self.pass_on_lessons(cx);
         for _ in 0..self.forecasting.saves_per_sweep {
             let Some(node) = self.forecasting.unsaved.pop_front() else {
                 break;
             };
-            self.save_forecast(node, out);
+            self.save_forecast(cx, node);
         }
         let published = self.forecasting.published;
-        if published.is_none_or(|at| now.time.since(at) >= PUBLISH_INTERVAL) {
-            self.forecasting.published = Some(now.time);
-            out.push(Output::PublishCapacity(Box::new(self.capacity(now))));
+        if published.is_none_or(|at| cx.now.time.since(at) >= PUBLISH_INTERVAL) {
+            self.forecasting.published = Some(cx.now.time);
+            cx.push(Output::PublishCapacity(Box::new(self.capacity(cx.now))));
         }
-        let is_over = now.time.since(self.started) >= REMEMBER;
+        let is_over = cx.now.time.since(self.started) >= REMEMBER;
         if is_over && !std::mem::replace(&mut self.forecasting.has_forgotten, true) {
             self.fleet.forget_remembered();
         }
     }
 
-    fn pass_on_lessons(&mut self, out: &mut Vec<Output>) {
+    fn pass_on_lessons(&mut self, cx: &mut Context<'_>) {
         let params = self.params.forecast;
         let is_stacked = matches!(params.model, Model::Stack | Model::Ensemble);
         if !is_stacked || params.mode == ForecastMode::Off {
@@ -133,14 +133,14 @@ impl Scheduler {
             self.fleet
                 .take_lessons(taught.as_ref(), LEARN_NODES, &mut lessons);
         if !lessons.is_empty() {
-            out.push(Output::Learn(lessons));
+            cx.push(Output::Learn(lessons));
         }
     }
 
-    fn save_forecast(&self, node: NodeId, out: &mut Vec<Output>) {
+    fn save_forecast(&self, cx: &mut Context<'_>, node: NodeId) {
         let forecast = self.fleet.get(&node).and_then(|node| node.forecast());
         if let Some(bytes) = forecast.and_then(NodeForecast::save) {
-            out.push(Output::SaveForecast { node, bytes });
+            cx.push(Output::SaveForecast { node, bytes });
         }
     }
 

@@ -12,7 +12,7 @@ use rolecast_common::time::{Now, Time, WallTime};
 use rolecast_common::wire::{Figures, PastRoleChange, RoleChangeResult, RoleDocument, Why};
 use rolecast_forecast::Ahead;
 
-use super::{Event, Output, Scheduler};
+use super::{Event, Output, Scheduler, Context};
 use crate::roles::judge::{self, Assessment, Judge, Obstacle, Purpose, Reading, Verdict};
 use crate::roles::{self, Move, RoleSettings, Settings};
 
@@ -106,17 +106,17 @@ fn wishes(role: &RoleSettings) -> judge::Settings {
 impl Scheduler {
     /// Passes the heartbeat that was just taken to the judges, and lets them decide if it
     /// is of a holder.
-    pub(super) fn judge_roles(&mut self, now: Now, id: &NodeId, out: &mut Vec<Output>) {
+    pub(super) fn judge_roles(&mut self, cx: &mut Context<'_>, id: &NodeId) {
         for role in self.judged_roles() {
             if self.roles.is_offered(&role, id)
-                && let Some(reading) = self.reading(now.time, id, &role)
+                && let Some(reading) = self.reading(cx.now.time, id, &role)
             {
                 let judge = self.judging.judges.get_mut(&role);
                 let judge = judge.expect("roles are judged that have a judge");
-                judge.observe(now.time, id, &reading);
+                judge.observe(cx.now.time, id, &reading);
             }
             if self.roles.sole_holder(&role) == Some(id) {
-                self.decide(now, &role, id, out);
+                self.decide(cx, &role, id);
             }
         }
     }
@@ -141,28 +141,28 @@ impl Scheduler {
         })
     }
 
-    fn decide(&mut self, now: Now, role: &Role, holder: &NodeId, out: &mut Vec<Output>) {
+    fn decide(&mut self, cx: &mut Context<'_>, role: &Role, holder: &NodeId) {
         let is_settled = self
             .led_since
-            .is_some_and(|since| now.time.since(since) >= SETTLE);
+            .is_some_and(|since| cx.now.time.since(since) >= SETTLE);
         if !is_settled || self.roles.is_changing(role) {
             return;
         }
-        let candidates = self.roles.candidates(now.time, role);
+        let candidates = self.roles.candidates(cx.now.time, role);
         let judge = self.judging.judges.get_mut(role);
         let judge = judge.expect("roles are judged that have a judge");
-        let verdict = judge.decide(now.time, holder, &candidates);
+        let verdict = judge.decide(cx.now.time, holder, &candidates);
         let assessment = verdict.assessment().clone();
         let figures = assessment.figures();
         self.judging
             .assessments
             .insert(role.clone(), assessment.clone());
-        self.tell_limited(role, assessment.obstacle, out);
+        self.tell_limited(cx, role, assessment.obstacle);
         let (to, why) = match verdict {
             Verdict::Keep(_) => return,
             Verdict::Alert(_) => {
                 let (role, hot, heard) = (role.clone(), assessment.hot, assessment.heard);
-                out.push(Output::Event(Event::GroupHot { role, hot, heard }));
+                cx.event(Event::GroupHot { role, hot, heard });
                 return;
             }
             Verdict::Move { to, .. } => (to, Why::Bottleneck { figures }),
@@ -174,18 +174,18 @@ impl Scheduler {
             to,
             why,
         };
-        self.manage(now, roles::Input::Move(moved), out);
+        self.manage(cx, roles::Input::Move(moved));
     }
 
     /// Reports once that a role would move, had it not moved as often as it may.
-    fn tell_limited(&mut self, role: &Role, obstacle: Option<Obstacle>, out: &mut Vec<Output>) {
+    fn tell_limited(&mut self, cx: &mut Context<'_>, role: &Role, obstacle: Option<Obstacle>) {
         if obstacle != Some(Obstacle::TooManyChanges) {
             self.judging.limited_told.remove(role);
             return;
         }
         if self.judging.limited_told.insert(role.clone()) {
             let role = role.clone();
-            out.push(Output::Event(Event::RoleLimited { role }));
+            cx.event(Event::RoleLimited { role });
         }
     }
 

@@ -12,7 +12,7 @@ use rolecast_common::wire::{LostAttempt, RecordStatus};
 
 use super::quarantine::MASS_WITHIN;
 use super::suspects::{self, Suspicion};
-use super::{Event, History, Job, LostJob, Output, Scheduler, State, Verdict};
+use super::{Context, Event, History, Job, LostJob, Output, Scheduler, State, Verdict};
 use crate::category::Backoff;
 
 /// The delay after the second loss, doubled with each that follows; the first has none,
@@ -37,11 +37,10 @@ impl Scheduler {
     /// Gives back these jobs of the node, all lost for one cause.
     pub(super) fn lose_all(
         &mut self,
-        now: Now,
+        cx: &mut Context<'_>,
         node: &NodeId,
         sequences: &[Sequence],
         cause: Cause,
-        out: &mut Vec<Output>,
     ) {
         let mut lost: Vec<Job> = Vec::new();
         for sequence in sequences {
@@ -50,12 +49,12 @@ impl Scheduler {
             match job.map(|job| job.source.category.clone()) {
                 // A node that drops accepted jobs is no better than one that fails them.
                 Some(category) if is_running && cause == Cause::Absence => {
-                    let doubt = self.fleet.fail(now, node, *sequence, DROPPED);
+                    let doubt = self.fleet.fail(cx.now, node, *sequence, DROPPED);
                     if let Some(doubt) = doubt {
-                        self.tell_distrusted(node, category, doubt, out);
+                        self.tell_distrusted(cx, node, category, doubt);
                     }
                 }
-                Some(_) | None => self.fleet.release(now.time, node, *sequence),
+                Some(_) | None => self.fleet.release(cx.now.time, node, *sequence),
             }
             if is_running {
                 lost.extend(self.jobs.remove(sequence));
@@ -63,13 +62,13 @@ impl Scheduler {
         }
         let companions = match cause {
             Cause::Death => {
-                self.suspect(now, node, &mut lost);
+                self.suspect(cx.now, node, &mut lost);
                 Some(u32::try_from(lost.len().saturating_sub(1)).unwrap_or(u32::MAX))
             }
             Cause::Absence => None,
         };
         for job in lost {
-            self.lose(now, node, job, companions, out);
+            self.lose(cx, node, job, companions);
         }
     }
 
@@ -119,16 +118,9 @@ impl Scheduler {
         }
     }
 
-    fn lose(
-        &mut self,
-        now: Now,
-        node: &NodeId,
-        mut job: Job,
-        companions: Option<u32>,
-        out: &mut Vec<Output>,
-    ) {
+    fn lose(&mut self, cx: &mut Context<'_>, node: &NodeId, mut job: Job, companions: Option<u32>) {
         self.counters.jobs_lost_with_node += 1;
-        job.note_loss(now, node, companions);
+        job.note_loss(cx.now, node, companions);
         let losses = job.losses.len();
         let delay = match u32::try_from(losses).unwrap_or(u32::MAX) {
             0 | 1 => Duration::ZERO,
@@ -141,23 +133,23 @@ impl Scheduler {
             companions,
             delay,
         };
-        out.push(Output::Event(Event::Verdict(Verdict::JobLost(lost))));
+        cx.event(Event::Verdict(Verdict::JobLost(lost)));
         if let Some(reason) = suspects::verdict(&job.losses) {
-            self.give_up(now, job, RecordStatus::Dead, reason, out);
+            self.give_up(cx, job, RecordStatus::Dead, reason);
             return;
         }
-        if job.is_expired(now) {
-            self.expire(now, job.ack.sequence(), job, out);
+        if job.is_expired(cx.now) {
+            self.expire(cx, job.ack.sequence(), job);
             return;
         }
         if let Some(service) = self.services.get_mut(&job.source.category) {
             service.retried += 1;
         }
-        out.push(Output::SaveHistory {
+        cx.push(Output::SaveHistory {
             sequence: job.ack.sequence(),
-            history: job.history(now, delay),
+            history: job.history(cx.now, delay),
         });
-        self.give_back(now, job, delay, format!("lost with node {node}"), out);
+        self.give_back(cx, job, delay, format!("lost with node {node}"));
     }
 }
 
@@ -176,21 +168,15 @@ impl Job {
 
     /// Removes the last loss if it was of this execution: the node has the job, or had it
     /// until its end.
-    pub(super) fn absolve(
-        &mut self,
-        now: Now,
-        node: &NodeId,
-        assignment: &Assignment,
-        out: &mut Vec<Output>,
-    ) {
+    pub(super) fn absolve(&mut self, cx: &mut Context<'_>, node: &NodeId, assignment: &Assignment) {
         if !is_last_at(&self.losses, node, assignment) {
             return;
         }
         self.losses.pop();
         self.suspicion = None;
         let sequence = self.ack.sequence();
-        out.push(if self.has_history() {
-            let history = self.history(now, Duration::ZERO);
+        cx.push(if self.has_history() {
+            let history = self.history(cx.now, Duration::ZERO);
             Output::SaveHistory { sequence, history }
         } else {
             Output::ForgetHistory(sequence)

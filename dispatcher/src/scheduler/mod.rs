@@ -27,6 +27,7 @@
 //! delivered again.
 
 mod absence;
+mod context;
 mod delivery;
 mod epochs;
 mod fetch;
@@ -87,6 +88,7 @@ use crate::fleet::{self, Fleet};
 use crate::placement::{CategoryIndex, Shortfall};
 use crate::roles::{Manager, Settings as RoleSettings};
 use crate::seal::Seals;
+use context::Context;
 use epochs::Later;
 use forecasting::Forecasting;
 use hearing::Hearing;
@@ -330,10 +332,11 @@ impl Scheduler {
 
     /// Handles one input and adds the resulting commands to `out`.
     pub fn handle(&mut self, now: Now, input: Input, out: &mut Vec<Output>) {
+        let cx = &mut Context::new(now, out);
         let due = self.swept + SWEEP_INTERVAL;
         self.hearing.check_stall(now.time, due);
         match input {
-            Input::Delivered(delivery) => self.deliver(now, delivery, out),
+            Input::Delivered(delivery) => self.deliver(cx, delivery),
             Input::PullEnded {
                 source,
                 undelivered,
@@ -344,40 +347,40 @@ impl Scheduler {
             Input::Reconnected => {
                 self.hearing.connect(now.time);
                 self.void_pulls();
-                self.revive_jobs(now, out);
+                self.revive_jobs(cx);
             }
             Input::Behind => self.hearing.fall_behind(now.time),
-            Input::Heartbeat { from, heartbeat } => self.hear(now, &from, *heartbeat, out),
+            Input::Heartbeat { from, heartbeat } => self.hear(cx, &from, *heartbeat),
             Input::Latency { node, round_trip } => {
                 self.fleet.note_answer(now.time, &node);
                 self.fleet.note_latency(&node, round_trip);
             }
-            Input::Absent { node } => self.note_absence(now, &node, out),
-            Input::Unsent { sequence, attempt } => self.take_back(now, sequence, attempt, out),
+            Input::Absent { node } => self.note_absence(cx, &node),
+            Input::Unsent { sequence, attempt } => self.take_back(cx, sequence, attempt),
             Input::Outcomes {
                 from,
                 reply,
                 outcomes,
-            } => self.take_outcomes(now, &from, reply, outcomes, out),
-            Input::Bounced { node, assignment } => self.bounce(now, &node, &assignment, out),
+            } => self.take_outcomes(cx, &from, reply, outcomes),
+            Input::Bounced { node, assignment } => self.bounce(cx, &node, &assignment),
             Input::Unsendable {
                 sequence,
                 attempt,
                 why,
-            } => self.bury_unsendable(now, sequence, attempt, why, out),
-            Input::Recorded { sequence, result } => self.finish_record(sequence, result, out),
-            Input::Buried { sequence, is_done } => self.finish_burial(sequence, is_done, out),
-            Input::StreamRenewed { created } => self.renew_stream(now, created, out),
+            } => self.bury_unsendable(cx, sequence, attempt, why),
+            Input::Recorded { sequence, result } => self.finish_record(cx, sequence, result),
+            Input::Buried { sequence, is_done } => self.finish_burial(cx, sequence, is_done),
+            Input::StreamRenewed { created } => self.renew_stream(cx, created),
             Input::Recovered => self.note_recovered(now.time),
-            Input::Found(category) => self.find(category, out),
+            Input::Found(category) => self.find(cx, category),
             Input::Deserted(category) => self.desert(&category),
             Input::Backlogs(held) => self.count_arrivals(now, &held),
             Input::StackFitted(stack) => self.set_stack(&stack),
             Input::CheckpointsDue => self.begin_checkpoints(),
-            Input::Stray(stray) => self.bury_stray(now, stray, out),
-            Input::Troubled(trouble) => self.note_trouble(now, trouble, out),
-            Input::Mended { what } => self.end_trouble(now.time, &what, out),
-            Input::Malformed { what, from, why } => self.refuse(now, what, &from, why, out),
+            Input::Stray(stray) => self.bury_stray(cx, stray),
+            Input::Troubled(trouble) => self.note_trouble(cx, trouble),
+            Input::Mended { what } => self.end_trouble(cx, &what),
+            Input::Malformed { what, from, why } => self.refuse(cx, what, &from, why),
             Input::Lead {
                 epoch,
                 until,
@@ -387,13 +390,13 @@ impl Scheduler {
                 self.seals = seals;
                 self.hearing.lead(until);
                 self.lead(now, epoch, histories);
-                self.begin_takeover(now.time, out);
-                self.manage(now, crate::roles::Input::Lead { epoch, until }, out);
+                self.begin_takeover(cx);
+                self.manage(cx, crate::roles::Input::Lead { epoch, until });
             }
-            Input::Renewed { until } => self.renew(now, until, out),
-            Input::Roles(input) => self.manage(now, input, out),
-            Input::Stop => self.stop(out),
-            Input::Turn => self.end_turn(now, out),
+            Input::Renewed { until } => self.renew(cx, until),
+            Input::Roles(input) => self.manage(cx, input),
+            Input::Stop => self.stop(cx),
+            Input::Turn => self.end_turn(cx),
         }
     }
 
@@ -411,19 +414,19 @@ impl Scheduler {
             .all(|job| matches!(job.state, State::Running { .. }))
     }
 
-    fn end_turn(&mut self, now: Now, out: &mut Vec<Output>) {
-        self.tick_roles(now, out);
-        self.look_at_nodes(now, out);
-        if now.time >= self.swept + SWEEP_INTERVAL {
-            self.swept = now.time;
-            self.sweep(now, out);
+    fn end_turn(&mut self, cx: &mut Context<'_>) {
+        self.tick_roles(cx);
+        self.look_at_nodes(cx);
+        if cx.now.time >= self.swept + SWEEP_INTERVAL {
+            self.swept = cx.now.time;
+            self.sweep(cx);
         }
-        if self.is_stopping || self.led_since.is_none() || !self.hearing.is_open(now.time) {
+        if self.is_stopping || self.led_since.is_none() || !self.hearing.is_open(cx.now.time) {
             return;
         }
-        self.recover(now, out);
-        self.send_waiting(now, out);
-        self.fetch(now.time, out);
+        self.recover(cx);
+        self.send_waiting(cx);
+        self.fetch(cx);
     }
 
     fn lead(&mut self, now: Now, epoch: Epoch, histories: Vec<(Sequence, History)>) {
@@ -439,19 +442,19 @@ impl Scheduler {
         }
     }
 
-    fn renew(&mut self, now: Now, until: Time, out: &mut Vec<Output>) {
-        if self.hearing.renew(now.time, until) {
-            self.later.note_break(now.time);
+    fn renew(&mut self, cx: &mut Context<'_>, until: Time) {
+        if self.hearing.renew(cx.now.time, until) {
+            self.later.note_break(cx.now.time);
             self.void_pulls();
-            self.revive_jobs(now, out);
+            self.revive_jobs(cx);
         }
         let epoch = self.epoch;
-        self.manage(now, crate::roles::Input::Lead { epoch, until }, out);
+        self.manage(cx, crate::roles::Input::Lead { epoch, until });
     }
 
-    fn stop(&mut self, out: &mut Vec<Output>) {
+    fn stop(&mut self, cx: &mut Context<'_>) {
         self.is_stopping = true;
-        self.end_checkpoints(out);
+        self.end_checkpoints(cx);
         let mut waiting: Vec<Sequence> = self
             .jobs
             .iter()
@@ -461,7 +464,7 @@ impl Scheduler {
         waiting.sort_unstable();
         for sequence in waiting {
             let job = self.jobs.remove(&sequence).expect("it was just listed");
-            out.push(Output::GiveBack {
+            cx.push(Output::GiveBack {
                 sequence,
                 ack: job.ack,
                 delay: Duration::ZERO,

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use rolecast_common::assignment::Assignment;
 use rolecast_common::id::{Epoch, NodeId, Sequence};
-use rolecast_common::time::{Now, Time, format_duration};
+use rolecast_common::time::{Time, format_duration};
 use rolecast_common::wire::{Admission, AdmissionVerdict, Heartbeat, VERSION};
 
 use super::losses::Cause;
-use super::{Event, Malformed, Output, Scheduler, State, Trouble};
+use super::{Context, Event, Malformed, Output, Scheduler, State, Trouble};
 use crate::claim::Claimed;
 use crate::fleet::{Node, Refusal};
 use crate::roles::Heard;
@@ -23,71 +23,65 @@ const LIMITED_SHOWN: Duration = Duration::from_secs(10);
 const STARTING_BEATS: u64 = 6;
 
 impl Scheduler {
-    pub(super) fn hear(
-        &mut self,
-        now: Now,
-        from: &NodeId,
-        mut beat: Heartbeat,
-        out: &mut Vec<Output>,
-    ) {
+    pub(super) fn hear(&mut self, cx: &mut Context<'_>, from: &NodeId, mut beat: Heartbeat) {
         self.counters.heartbeats += 1;
         if !self.known.may_reach(beat.epoch) {
             let why = format!("epoch {} is no dispatcher's", beat.epoch);
-            return self.refuse(now, Malformed::Heartbeat, from.as_str(), why, out);
+            return self.refuse(cx, Malformed::Heartbeat, from.as_str(), why);
         }
         match self.params.allowances.limit(&mut beat) {
-            Ok(taken) => self.tell_taken(now, from, &taken, out),
+            Ok(taken) => self.tell_taken(cx, from, &taken),
             Err(unlisted) => {
                 let why = unlisted.to_string();
-                return self.refuse(now, Malformed::Heartbeat, from.as_str(), why, out);
+                return self.refuse(cx, Malformed::Heartbeat, from.as_str(), why);
             }
         }
         let heard = Heard::new(&beat);
         self.strip_roles(&mut beat);
-        let change = match self.fleet.take(now, from, &beat) {
+        let change = match self.fleet.take(cx.now, from, &beat) {
             Ok(change) => change,
-            Err(refusal) => return self.refuse_heartbeat(now, &beat, refusal, out),
+            Err(refusal) => return self.refuse_heartbeat(cx, &beat, refusal),
         };
         self.takeover.settle(from);
         if beat.joining {
-            self.answer_boot(now, &beat, AdmissionVerdict::Admitted, out);
+            self.answer_boot(cx, &beat, AdmissionVerdict::Admitted);
         }
         if let Some(ahead_ms) = change.skewed_ms {
             let node = from.clone();
-            out.push(Output::Event(Event::ClockSkewed { node, ahead_ms }));
+            cx.event(Event::ClockSkewed { node, ahead_ms });
         }
-        self.tell_roles(now, heard, out);
-        self.judge_roles(now, from, out);
-        self.weigh_epoch(now, &beat, out);
-        self.review(now, from, out);
+        self.tell_roles(cx, heard);
+        self.judge_roles(cx, from);
+        self.weigh_epoch(cx, &beat);
+        self.review(cx, from);
         if change.joined || change.rebooted {
-            out.push(Output::Event(Event::NodeJoined {
+            cx.event(Event::NodeJoined {
                 node: from.clone(),
                 rebooted: change.rebooted,
-            }));
+            });
         }
-        self.probe_new(from, &beat, change.joined || change.rebooted, out);
+        self.probe_new(cx, from, &beat, change.joined || change.rebooted);
         if change.drains {
-            out.push(Output::Event(Event::NodeDraining { node: from.clone() }));
+            cx.event(Event::NodeDraining { node: from.clone() });
         }
-        self.fleet.free(now.time, from, |job, attempt| {
+        self.fleet.free(cx.now.time, from, |job, attempt| {
             let is_it =
                 |said: &Assignment| said.ack().sequence() == job && said.attempt() == attempt;
             !beat.jobs.iter().any(is_it)
         });
         let listed: BTreeSet<Sequence> = beat.jobs.iter().map(|job| job.ack().sequence()).collect();
         if change.rebooted {
-            self.lose_jobs(now, from, &listed, Cause::Death, out);
-        } else if self.knows_unlisted(now.time, from) {
-            self.lose_jobs(now, from, &listed, Cause::Absence, out);
+            self.lose_jobs(cx, from, &listed, Cause::Death);
+        } else if self.knows_unlisted(cx.now.time, from) {
+            self.lose_jobs(cx, from, &listed, Cause::Absence);
         }
         for said in beat.jobs {
-            self.adopt(now, from, &Claimed::new(said), out);
+            self.adopt(cx, from, &Claimed::new(said));
         }
     }
 
     /// Reports the claims of a node beyond its allowance, for as long as it makes them.
-    fn tell_taken(&mut self, now: Now, node: &NodeId, taken: &[String], out: &mut Vec<Output>) {
+    fn tell_taken(&mut self, cx: &mut Context<'_>, node: &NodeId, taken: &[String]) {
         let Some(first) = taken.first() else {
             return;
         };
@@ -103,38 +97,26 @@ impl Scheduler {
                 .to_owned(),
             lasts: Some(LIMITED_SHOWN),
         };
-        self.note_trouble(now, trouble, out);
+        self.note_trouble(cx, trouble);
     }
 
     /// Probes a new node; an answer shows that it listens to probes. A worker that just
     /// starts listens only after its admission, so it is probed again.
-    fn probe_new(
-        &mut self,
-        id: &NodeId,
-        beat: &Heartbeat,
-        has_joined: bool,
-        out: &mut Vec<Output>,
-    ) {
+    fn probe_new(&mut self, cx: &mut Context<'_>, id: &NodeId, beat: &Heartbeat, has_joined: bool) {
         let is_starting = !beat.joining && beat.sequence <= STARTING_BEATS;
         let has_answered = self.fleet.get(id).is_some_and(Node::has_answered);
         if has_joined || is_starting && !has_answered {
-            self.probe(id, out);
+            self.probe(cx, id);
         }
     }
 
-    fn refuse_heartbeat(
-        &mut self,
-        now: Now,
-        beat: &Heartbeat,
-        refusal: Refusal,
-        out: &mut Vec<Output>,
-    ) {
+    fn refuse_heartbeat(&mut self, cx: &mut Context<'_>, beat: &Heartbeat, refusal: Refusal) {
         match refusal {
             Refusal::Contends => {
-                return self.answer_boot(now, beat, AdmissionVerdict::Wait, out);
+                return self.answer_boot(cx, beat, AdmissionVerdict::Wait);
             }
             Refusal::NameInUse | Refusal::SupersededBoot => {
-                self.answer_boot(now, beat, AdmissionVerdict::Refused, out);
+                self.answer_boot(cx, beat, AdmissionVerdict::Refused);
             }
             Refusal::ForeignNode
             | Refusal::Replayed
@@ -143,28 +125,21 @@ impl Scheduler {
         }
         let why = refusal.to_string();
         let from = beat.node.clone();
-        self.refuse(now, Malformed::Heartbeat, from.as_str(), why, out);
+        self.refuse(cx, Malformed::Heartbeat, from.as_str(), why);
     }
 
     /// Answers a boot of a node with the verdict on its admission.
-    fn answer_boot(
-        &self,
-        now: Now,
-        beat: &Heartbeat,
-        verdict: AdmissionVerdict,
-        out: &mut Vec<Output>,
-    ) {
-        self.answer_boot_with(now, beat, verdict, None, out);
+    fn answer_boot(&self, cx: &mut Context<'_>, beat: &Heartbeat, verdict: AdmissionVerdict) {
+        self.answer_boot_with(cx, beat, verdict, None);
     }
 
     /// Answers a boot, and adds that the bucket does not know the epoch that it follows.
     pub(super) fn answer_boot_with(
         &self,
-        now: Now,
+        cx: &mut Context<'_>,
         beat: &Heartbeat,
         verdict: AdmissionVerdict,
         refuted: Option<Epoch>,
-        out: &mut Vec<Output>,
     ) {
         if self.led_since.is_none() {
             return;
@@ -172,10 +147,10 @@ impl Scheduler {
         let node = self.fleet.get(&beat.node);
         let other = node.filter(|node| *node.boot() != beat.boot);
         let reason = other.map(|node| {
-            let age = format_duration(node.age(now.time));
+            let age = format_duration(node.age(cx.now.time));
             format!("boot {} of it sent a heartbeat {age} ago", node.boot())
         });
-        out.push(Output::Admit {
+        cx.push(Output::Admit {
             node: beat.node.clone(),
             admission: Box::new(Admission {
                 v: VERSION,
@@ -201,13 +176,7 @@ impl Scheduler {
 
     /// Adopts a job in hand that a former dispatcher sent, or one of a node that counted
     /// as gone. No other claim of a node hides a job.
-    fn adopt(
-        &mut self,
-        now: Now,
-        node: &NodeId,
-        claimed: &Claimed<Assignment>,
-        out: &mut Vec<Output>,
-    ) {
+    fn adopt(&mut self, cx: &mut Context<'_>, node: &NodeId, claimed: &Claimed<Assignment>) {
         let sequence = claimed.said().ack().sequence();
         let held = self.jobs.get(&sequence);
         // The most frequent case by far: a listed job that was sent to the node.
@@ -215,11 +184,11 @@ impl Scheduler {
             return;
         }
         let Some(assignment) = claimed.genuine(node, &self.seals) else {
-            self.refuse_forged(now, node, claimed.said(), out);
+            self.refuse_forged(cx, node, claimed.said());
             return;
         };
         if self.is_waiting_here(node, assignment) {
-            self.recognize(now, node, assignment, out);
+            self.recognize(cx, node, assignment);
             return;
         }
         let is_known = self.jobs.contains_key(&sequence) || self.settled.contains(sequence);
@@ -232,35 +201,29 @@ impl Scheduler {
         if is_known || is_revoked || is_settled || self.is_orphan(assignment) {
             return;
         }
-        let mut job = self.inherited(now, node, assignment);
-        job.absolve(now, node, assignment, out);
+        let mut job = self.inherited(cx.now, node, assignment);
+        job.absolve(cx, node, assignment);
         let category = self.fleet.category(&job.source.category);
-        self.fleet.adopt(now.time, node, sequence, category);
+        self.fleet.adopt(cx.now.time, node, sequence, category);
         if job.suspicion.is_some() {
             self.quarantine.note_suspect(sequence, node.clone());
         }
-        out.push(Output::KeepAlive(job.ack.clone()));
-        out.push(Output::Event(Event::JobAdopted {
+        cx.push(Output::KeepAlive(job.ack.clone()));
+        cx.event(Event::JobAdopted {
             job: job.job.clone(),
             node: node.clone(),
             epoch: assignment.epoch(),
-        }));
+        });
         self.jobs.insert(sequence, job);
     }
 
     /// Refuses an assignment that no dispatcher sent to the node, or one from before the
     /// last few take-overs.
-    pub(super) fn refuse_forged(
-        &mut self,
-        now: Now,
-        node: &NodeId,
-        said: &Assignment,
-        out: &mut Vec<Output>,
-    ) {
+    pub(super) fn refuse_forged(&mut self, cx: &mut Context<'_>, node: &NodeId, said: &Assignment) {
         let (job, attempt) = (said.job(), said.attempt());
         let why = format!("job {job}, attempt {attempt}, was never sent to node {node}");
         let from = format!("rolecast.done.{node}");
-        self.refuse(now, Malformed::Outcome, &from, why, out);
+        self.refuse(cx, Malformed::Outcome, &from, why);
     }
 
     /// Whether it is an execution of a job that was delivered again and waits to be sent:
@@ -277,13 +240,7 @@ impl Scheduler {
     }
 
     /// Leaves a waiting job to the node that already has it in hand.
-    fn recognize(
-        &mut self,
-        now: Now,
-        node: &NodeId,
-        assignment: &Assignment,
-        out: &mut Vec<Output>,
-    ) {
+    fn recognize(&mut self, cx: &mut Context<'_>, node: &NodeId, assignment: &Assignment) {
         let sequence = assignment.ack().sequence();
         let Some(job) = self.jobs.get_mut(&sequence) else {
             return;
@@ -291,33 +248,27 @@ impl Scheduler {
         if let Some(room) = self.rooms.get_mut(&job.source) {
             room.leave(sequence, job.is_choosy());
         }
-        job.absolve(now, node, assignment, out);
+        job.absolve(cx, node, assignment);
         job.attempt = assignment.attempt().get();
-        job.kept_alive = now.time;
+        job.kept_alive = cx.now.time;
         job.state = State::Running {
             node: node.clone(),
-            sent: now.time,
+            sent: cx.now.time,
         };
         let category = self.fleet.category(&job.source.category);
-        out.push(Output::Drop(sequence));
-        out.push(Output::KeepAlive(job.ack.clone()));
-        out.push(Output::Event(Event::JobAdopted {
+        cx.push(Output::Drop(sequence));
+        cx.push(Output::KeepAlive(job.ack.clone()));
+        cx.event(Event::JobAdopted {
             job: job.job.clone(),
             node: node.clone(),
             epoch: assignment.epoch(),
-        }));
-        self.fleet.adopt(now.time, node, sequence, category);
+        });
+        self.fleet.adopt(cx.now.time, node, sequence, category);
     }
 
     /// Handles a job that nobody received: it was not taken, and the node gets no more
     /// until its next heartbeat.
-    pub(super) fn bounce(
-        &mut self,
-        now: Now,
-        node: &NodeId,
-        assignment: &Assignment,
-        out: &mut Vec<Output>,
-    ) {
+    pub(super) fn bounce(&mut self, cx: &mut Context<'_>, node: &NodeId, assignment: &Assignment) {
         self.counters.jobs_bounced += 1;
         let sequence = assignment.ack().sequence();
         if let Some(state) = self.fleet.get(node) {
@@ -325,11 +276,11 @@ impl Scheduler {
                 let jobs = state.jobs().saturating_sub(1);
                 let why = "nobody listens on its subject";
                 let node = node.clone();
-                out.push(Output::Event(Event::NodeGone { node, jobs, why }));
+                cx.event(Event::NodeGone { node, jobs, why });
             }
             self.fleet.bounce(node);
         }
-        self.note_absence(now, node, out);
+        self.note_absence(cx, node);
         let Some(job) = self.jobs.get(&sequence) else {
             return;
         };
@@ -342,21 +293,20 @@ impl Scheduler {
         if !is_ours {
             return;
         }
-        self.fleet.release(now.time, node, sequence);
+        self.fleet.release(cx.now.time, node, sequence);
         let job = self.jobs.remove(&sequence).expect("it was just found");
         let reason = format!("nobody listened at node {node}");
-        self.give_back(now, job, Duration::ZERO, reason, out);
+        self.give_back(cx, job, Duration::ZERO, reason);
     }
 
     /// Gives back the jobs sent to a node that it does not list as in hand: all of them,
     /// or those it should have listed by now.
     pub(super) fn lose_jobs(
         &mut self,
-        now: Now,
+        cx: &mut Context<'_>,
         node: &NodeId,
         listed: &BTreeSet<Sequence>,
         cause: Cause,
-        out: &mut Vec<Output>,
     ) {
         let Some(state) = self.fleet.get(node) else {
             return;
@@ -371,10 +321,10 @@ impl Scheduler {
         unlisted.sort_unstable();
         unlisted.retain(|sequence| {
             self.jobs.get(sequence).is_none_or(|job| match job.state {
-                State::Running { sent, .. } => now.time.since(sent) >= min_age,
+                State::Running { sent, .. } => cx.now.time.since(sent) >= min_age,
                 State::Waiting | State::Recording { .. } | State::Burying { .. } => true,
             })
         });
-        self.lose_all(now, node, &unlisted, cause, out);
+        self.lose_all(cx, node, &unlisted, cause);
     }
 }

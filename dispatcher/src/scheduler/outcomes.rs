@@ -8,7 +8,7 @@ use rolecast_common::time::Now;
 use rolecast_common::wire::{Outcome, OutcomeStatus};
 
 use super::settling::clipped;
-use super::{Confirmation, DoubtedNode, Event, Job, Output, Scheduler, State, Verdict};
+use super::{Confirmation, Context, DoubtedNode, Event, Job, Output, Scheduler, State, Verdict};
 use crate::claim::Claimed;
 use crate::fleet::Doubt;
 
@@ -35,14 +35,13 @@ enum Standing {
 impl Scheduler {
     pub(super) fn take_outcomes(
         &mut self,
-        now: Now,
+        cx: &mut Context<'_>,
         from: &NodeId,
         reply: Option<String>,
         outcomes: Vec<(Claimed<Assignment>, Outcome)>,
-        out: &mut Vec<Output>,
     ) {
         if outcomes.is_empty() {
-            out.extend(reply.map(Output::Confirm));
+            cx.extend(reply.map(Output::Confirm));
             return;
         }
         let confirmation = reply.map(|reply| {
@@ -54,59 +53,58 @@ impl Scheduler {
             self.next_confirmation
         });
         for (claimed, outcome) in outcomes {
-            self.take_outcome(now, from, &claimed, outcome, confirmation, out);
+            self.take_outcome(cx, from, &claimed, outcome, confirmation);
         }
     }
 
     fn take_outcome(
         &mut self,
-        now: Now,
+        cx: &mut Context<'_>,
         from: &NodeId,
         claimed: &Claimed<Assignment>,
         outcome: Outcome,
         confirmation: Option<u64>,
-        out: &mut Vec<Output>,
     ) {
         let assignment = claimed.said();
         let sequence = assignment.ack().sequence();
         match self.standing(from, claimed) {
             Standing::Current => {}
             Standing::Forged => {
-                self.refuse_forged(now, from, assignment, out);
-                self.confirm(confirmation, out);
+                self.refuse_forged(cx, from, assignment);
+                self.confirm(cx, confirmation);
                 return;
             }
             Standing::Orphaned => {
-                self.record_orphan(now, from, assignment, outcome, out);
-                self.confirm(confirmation, out);
+                self.record_orphan(cx, from, assignment, outcome);
+                self.confirm(cx, confirmation);
                 return;
             }
-            Standing::Returned => self.unqueue(sequence, out),
+            Standing::Returned => self.unqueue(cx, sequence),
             Standing::Repeated => {
-                self.free_ended(now, from, assignment);
-                self.repeat(sequence, confirmation, out);
+                self.free_ended(cx.now, from, assignment);
+                self.repeat(cx, sequence, confirmation);
                 return;
             }
             Standing::Stale => {
-                self.free_ended(now, from, assignment);
+                self.free_ended(cx.now, from, assignment);
                 self.counters.outcomes_stale += 1;
-                out.push(Output::Event(Event::OutcomeStale {
+                cx.event(Event::OutcomeStale {
                     node: from.clone(),
                     job: assignment.job().clone(),
                     attempt: assignment.attempt().get(),
-                }));
-                self.confirm(confirmation, out);
+                });
+                self.confirm(cx, confirmation);
                 return;
             }
         }
         let mut job = match self.jobs.remove(&sequence) {
             Some(job) => job,
-            None => self.inherited(now, from, assignment),
+            None => self.inherited(cx.now, from, assignment),
         };
-        job.absolve(now, from, assignment, out);
+        job.absolve(cx, from, assignment);
         job.attempt = job.attempt.max(assignment.attempt().get());
-        self.note_end(now, from, &job, &outcome, out);
-        self.settle(now, from, job, outcome, confirmation, out);
+        self.note_end(cx, from, &job, &outcome);
+        self.settle(cx, from, job, outcome, confirmation);
     }
 
     /// Frees the slot of an execution that was taken from the node before and has now
@@ -118,48 +116,38 @@ impl Scheduler {
     }
 
     /// Learns from an outcome about its node.
-    fn note_end(
-        &mut self,
-        now: Now,
-        from: &NodeId,
-        job: &Job,
-        outcome: &Outcome,
-        out: &mut Vec<Output>,
-    ) {
+    fn note_end(&mut self, cx: &mut Context<'_>, from: &NodeId, job: &Job, outcome: &Outcome) {
         let (sequence, category) = (job.ack.sequence(), job.source.category.clone());
         match outcome.status {
             OutcomeStatus::Completed => {
-                if self.fleet.complete(now.time, from, sequence, outcome) {
+                if self.fleet.complete(cx.now.time, from, sequence, outcome) {
                     let node = from.clone();
-                    out.push(Output::Event(Event::Verdict(Verdict::NodeTrusted {
-                        node,
-                        category,
-                    })));
+                    cx.event(Event::Verdict(Verdict::NodeTrusted { node, category }));
                 }
             }
             OutcomeStatus::Retry | OutcomeStatus::GiveUp => {
                 let doubt = self
                     .fleet
-                    .fail(now, from, sequence, &clipped(&outcome.reason));
+                    .fail(cx.now, from, sequence, &clipped(&outcome.reason));
                 if let Some(doubt) = doubt {
-                    self.tell_distrusted(from, category, doubt, out);
+                    self.tell_distrusted(cx, from, category, doubt);
                 }
             }
             OutcomeStatus::Refused if outcome.reason.starts_with(UNABLE) => {
                 self.counters.jobs_unable += 1;
                 let reason = clipped(&outcome.reason);
-                let doubt = self.fleet.fail_to_start(now, from, sequence, &reason);
+                let doubt = self.fleet.fail_to_start(cx.now, from, sequence, &reason);
                 if let Some(doubt) = doubt {
                     let doubted = doubted(from, category, doubt);
-                    out.push(Output::Event(Event::Verdict(Verdict::NodeUnable(doubted))));
+                    cx.event(Event::Verdict(Verdict::NodeUnable(doubted)));
                 }
             }
             OutcomeStatus::Refused => {
-                self.fleet.release(now.time, from, sequence);
+                self.fleet.release(cx.now.time, from, sequence);
                 self.fleet.refuse(from, &category);
             }
             OutcomeStatus::HandedBack => {
-                self.fleet.release(now.time, from, sequence);
+                self.fleet.release(cx.now.time, from, sequence);
                 self.fleet.drain(from);
             }
         }
@@ -167,23 +155,23 @@ impl Scheduler {
 
     /// Judges the conduct of the node again, since its peers may have given more
     /// evidence.
-    pub(super) fn review(&mut self, now: Now, node: &NodeId, out: &mut Vec<Output>) {
-        for (category, doubt) in self.fleet.review(now, node) {
-            self.tell_distrusted(node, category, doubt, out);
+    pub(super) fn review(&mut self, cx: &mut Context<'_>, node: &NodeId) {
+        for (category, doubt) in self.fleet.review(cx.now, node) {
+            self.tell_distrusted(cx, node, category, doubt);
         }
     }
 
     pub(super) fn tell_distrusted(
         &mut self,
+        cx: &mut Context<'_>,
         node: &NodeId,
         category: Category,
         doubt: Doubt,
-        out: &mut Vec<Output>,
     ) {
         self.counters.nodes_distrusted += 1;
         let doubted = doubted(node, category, doubt);
         let verdict = Verdict::NodeDistrusted(doubted);
-        out.push(Output::Event(Event::Verdict(verdict)));
+        cx.event(Event::Verdict(verdict));
     }
 
     /// Returns the standing of an outcome. For a job that is held here its own record
@@ -233,18 +221,18 @@ impl Scheduler {
     }
 
     /// Removes a waiting job from its room.
-    fn unqueue(&mut self, sequence: Sequence, out: &mut Vec<Output>) {
+    fn unqueue(&mut self, cx: &mut Context<'_>, sequence: Sequence) {
         let Some(job) = self.jobs.get(&sequence) else {
             return;
         };
         if let Some(room) = self.rooms.get_mut(&job.source) {
             room.leave(sequence, job.is_choosy());
         }
-        out.push(Output::Drop(sequence));
+        cx.push(Output::Drop(sequence));
     }
 
     /// Answers a repetition now if its job is settled; otherwise when it is.
-    fn repeat(&mut self, sequence: Sequence, confirmation: Option<u64>, out: &mut Vec<Output>) {
+    fn repeat(&mut self, cx: &mut Context<'_>, sequence: Sequence, confirmation: Option<u64>) {
         let replaced = match self.jobs.get_mut(&sequence).map(|job| &mut job.state) {
             Some(State::Recording {
                 confirmation: waiting,
@@ -257,13 +245,13 @@ impl Scheduler {
                 return;
             }
             Some(State::Running { .. } | State::Waiting) | None => {
-                self.confirm(confirmation, out);
+                self.confirm(cx, confirmation);
                 return;
             }
         };
         if replaced == confirmation {
             // One batch has it twice; waiting for one of them is enough.
-            self.confirm(confirmation, out);
+            self.confirm(cx, confirmation);
         } else if let Some(replaced) = replaced {
             // The worker has given up waiting for the former request's answer.
             self.confirmations.remove(&replaced);
@@ -305,7 +293,7 @@ impl Scheduler {
     }
 
     /// Counts one outcome of the worker's request as settled; answers when all are.
-    pub(super) fn confirm(&mut self, confirmation: Option<u64>, out: &mut Vec<Output>) {
+    pub(super) fn confirm(&mut self, cx: &mut Context<'_>, confirmation: Option<u64>) {
         let Some(number) = confirmation else {
             return;
         };
@@ -316,7 +304,7 @@ impl Scheduler {
         if confirmation.open == 0
             && let Some(done) = self.confirmations.remove(&number)
         {
-            out.push(Output::Confirm(done.reply));
+            cx.push(Output::Confirm(done.reply));
         }
     }
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use rolecast_common::id::{Attempt, Sequence};
 use rolecast_common::time::{Now, Time, format_duration};
 
-use super::{Job, Output, Scheduler, State};
+use super::{Context, Job, Scheduler, State};
 
 /// Time after the limit within which an outcome may still arrive. Derived: a command has
 /// 5 s from SIGTERM to SIGKILL and half a second to be read, and an outcome that was lost
@@ -26,20 +26,20 @@ enum Outlived {
 }
 
 impl Scheduler {
-    pub(super) fn end_overdue(&mut self, now: Now, out: &mut Vec<Output>) {
+    pub(super) fn end_overdue(&mut self, cx: &mut Context<'_>) {
         // Outcomes of the time in which nothing was received here may be on their way.
-        let Some(since) = self.hearing.since(now.time) else {
+        let Some(since) = self.hearing.since(cx.now.time) else {
             return;
         };
         let mut overdue: Vec<(Sequence, Outlived)> = Vec::new();
         for (sequence, job) in &self.jobs {
-            let outlived = self.outlived(now, since, job);
+            let outlived = self.outlived(cx.now, since, job);
             overdue.extend(outlived.map(|outlived| (*sequence, outlived)));
         }
         // The order of a hash map must not reach the outside.
         overdue.sort_unstable();
         for (sequence, outlived) in overdue {
-            self.take_overdue(now, sequence, outlived, out);
+            self.take_overdue(cx, sequence, outlived);
         }
     }
 
@@ -66,13 +66,7 @@ impl Scheduler {
         has_passed.then_some(Outlived::Deadline)
     }
 
-    fn take_overdue(
-        &mut self,
-        now: Now,
-        sequence: Sequence,
-        outlived: Outlived,
-        out: &mut Vec<Output>,
-    ) {
+    fn take_overdue(&mut self, cx: &mut Context<'_>, sequence: Sequence, outlived: Outlived) {
         let job = self.jobs.remove(&sequence).expect("it was just listed");
         let State::Running { node, .. } = &job.state else {
             unreachable!("only running jobs are listed");
@@ -87,9 +81,9 @@ impl Scheduler {
         let grace = format_duration(TIME_LIMIT_GRACE);
         let reason = format!("{what}, and {grace} later node {node} had reported no end");
         let attempt = (sequence, Attempt::new(job.attempt));
-        if let Some(doubt) = self.fleet.fail_unended(now, &node, attempt, &reason) {
-            self.tell_distrusted(&node, job.source.category.clone(), doubt, out);
+        if let Some(doubt) = self.fleet.fail_unended(cx.now, &node, attempt, &reason) {
+            self.tell_distrusted(cx, &node, job.source.category.clone(), doubt);
         }
-        self.fail_unreported(now, &node, job, reason, out);
+        self.fail_unreported(cx, &node, job, reason);
     }
 }

@@ -8,7 +8,7 @@
 use rolecast_common::id::NodeId;
 use rolecast_common::time::WallTime;
 
-use super::{Output, Scheduler};
+use super::{Context, Output, Scheduler};
 
 /// Sweeps from one ping of a node to the next; sweeps are 250 ms apart at least.
 const TURNS: usize = 20;
@@ -40,7 +40,7 @@ impl Pinging {
 }
 
 impl Scheduler {
-    pub(super) fn ping(&mut self, out: &mut Vec<Output>) {
+    pub(super) fn ping(&mut self, cx: &mut Context<'_>) {
         self.pinging.turn = self.pinging.turn.wrapping_add(1);
         let (round, turn) = (self.pinging.turn / TURNS, self.pinging.turn % TURNS);
         let nodes = self.fleet.every(TURNS, turn);
@@ -54,14 +54,14 @@ impl Scheduler {
             .map(|node| node.id().clone())
             .collect();
         for node in &nodes {
-            self.probe(node, out);
+            self.probe(cx, node);
         }
     }
 
     /// Sends a ping to a node.
-    pub(super) fn probe(&mut self, node: &NodeId, out: &mut Vec<Output>) {
+    pub(super) fn probe(&mut self, cx: &mut Context<'_>, node: &NodeId) {
         let number = self.pinging.next_number();
         let node = node.clone();
-        out.push(Output::Ping { node, number });
+        cx.push(Output::Ping { node, number });
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use rolecast_common::id::{JobId, NodeId, Sequence};
 use rolecast_common::time::Time;
 
-use super::{Event, Job, Output, Scheduler, State, Verdict};
+use super::{Context, Event, Job, Scheduler, State, Verdict};
 use crate::fleet::{Alone, Candidate};
 use crate::placement::Slot;
 
@@ -74,31 +74,36 @@ impl Scheduler {
     /// none is kept and that is allowed.
     pub(super) fn keep_node(
         &mut self,
-        now: Time,
+        cx: &mut Context<'_>,
         candidate: &Candidate<'_>,
         (alone, key): (Alone, Key),
         job: &JobId,
-        out: &mut Vec<Output>,
     ) -> Option<Slot> {
         if !self.quarantine.kept.contains_key(&key) {
             let resting = self.quarantine.resting.get(&key);
             let alive = self.fleet.nodes().filter(|node| !node.is_gone()).count();
             let is_full = self.quarantine.kept.len() >= (alive / KEPT_SHARE).max(1);
-            if is_full || resting.is_some_and(|until| now < *until) {
+            if is_full || resting.is_some_and(|until| cx.now.time < *until) {
                 return None;
             }
             let slot = self.fleet.node_to_keep(candidate, alone)?;
             let node = self.fleet.id_of(slot).clone();
             self.fleet.set_kept(&node, true);
-            out.push(Output::Event(Event::Verdict(Verdict::TriedAlone {
+            cx.event(Event::Verdict(Verdict::TriedAlone {
                 job: job.clone(),
                 node: node.clone(),
                 why: match alone {
                     Alone::Suspect => "it may be what took its node down",
                     Alone::Outgrown => "what was learned of its memory fits nowhere",
                 },
-            })));
-            self.quarantine.kept.insert(key, Kept { node, since: now });
+            }));
+            self.quarantine.kept.insert(
+                key,
+                Kept {
+                    node,
+                    since: cx.now.time,
+                },
+            );
         }
         let node = self.quarantine.node_of(key)?;
         let node = self.fleet.get(node)?;

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use rolecast_common::time::{Now, Time, WallTime};
+use rolecast_common::time::{Time, WallTime};
 use rolecast_common::wire::RefusedSender;
 
-use super::{Event, Malformed, Output, Scheduler};
+use super::{Context, Event, Malformed, Scheduler};
 
 /// Senders that are remembered, the most recent ones: enough to find the fault, and few
 /// enough for every answer about the status.
@@ -81,31 +81,30 @@ impl Bound {
 impl Scheduler {
     pub(super) fn refuse(
         &mut self,
-        now: Now,
+        cx: &mut Context<'_>,
         what: Malformed,
         from: &str,
         why: String,
-        out: &mut Vec<Output>,
     ) {
         let from: String = from.chars().take(FROM_CHARS_MAX).collect();
-        self.senders.note(now.wall, &from, &why);
+        self.senders.note(cx.now.wall, &from, &why);
         match what {
             Malformed::Heartbeat => {
                 self.counters.heartbeats_refused += 1;
-                if let Some(count) = self.noise.heartbeats.count(now.time) {
-                    out.push(Output::Event(Event::HeartbeatsRefused { from, why, count }));
+                if let Some(count) = self.noise.heartbeats.count(cx.now.time) {
+                    cx.event(Event::HeartbeatsRefused { from, why, count });
                 }
             }
             Malformed::Outcome => {
                 self.counters.outcomes_malformed += 1;
-                if let Some(count) = self.noise.outcomes.count(now.time) {
-                    out.push(Output::Event(Event::OutcomesMalformed { from, why, count }));
+                if let Some(count) = self.noise.outcomes.count(cx.now.time) {
+                    cx.event(Event::OutcomesMalformed { from, why, count });
                 }
             }
             Malformed::Request => {
                 self.counters.requests_refused += 1;
-                if let Some(count) = self.noise.requests.count(now.time) {
-                    out.push(Output::Event(Event::RequestsRefused { from, why, count }));
+                if let Some(count) = self.noise.requests.count(cx.now.time) {
+                    cx.event(Event::RequestsRefused { from, why, count });
                 }
             }
         }

@@ -6,15 +6,15 @@
 
 use rolecast_common::assignment::Assignment;
 use rolecast_common::id::{NodeId, Sequence};
-use rolecast_common::time::{Now, WallTime};
+use rolecast_common::time::WallTime;
 use rolecast_common::wire::{Outcome, OutcomeStatus, Record, RecordStatus};
 
 use super::settled::Settled;
-use super::{Event, JobsGone, Output, Scheduler, State, Stray};
+use super::{Context, Event, JobsGone, Output, Scheduler, State, Stray};
 
 impl Scheduler {
     /// Forgets the jobs of the old stream. Those that run may end, and are recorded.
-    pub(super) fn renew_stream(&mut self, now: Now, created: WallTime, out: &mut Vec<Output>) {
+    pub(super) fn renew_stream(&mut self, cx: &mut Context<'_>, created: WallTime) {
         self.stream_created = created;
         let is_old = |job: &super::Job| job.ack.stored() < created;
         let mut old: Vec<Sequence> = self
@@ -37,24 +37,24 @@ impl Scheduler {
                 }
                 State::Running { node, .. } => {
                     running += 1;
-                    self.fleet.release(now.time, node, sequence);
+                    self.fleet.release(cx.now.time, node, sequence);
                 }
                 State::Recording { .. } | State::Burying { .. } => running += 1,
             }
-            out.push(Output::Drop(sequence));
+            cx.push(Output::Drop(sequence));
         }
         let mut away: Vec<Sequence> = self.away.drain().map(|(sequence, _)| sequence).collect();
         away.sort_unstable();
         let given_back = away.len();
-        out.extend(away.into_iter().map(Output::ForgetHistory));
+        cx.extend(away.into_iter().map(Output::ForgetHistory));
         self.settled = Settled::default();
         self.strays.clear();
         self.void_pulls();
-        out.push(Output::Event(Event::JobsGone(JobsGone {
+        cx.event(Event::JobsGone(JobsGone {
             waiting,
             running,
             given_back,
-        })));
+        }));
     }
 
     /// Whether the job was in a stream that is gone.
@@ -68,11 +68,10 @@ impl Scheduler {
     /// gone.
     pub(super) fn record_orphan(
         &mut self,
-        now: Now,
+        cx: &mut Context<'_>,
         from: &NodeId,
         assignment: &Assignment,
         outcome: Outcome,
-        out: &mut Vec<Output>,
     ) {
         let (status, reason) = match outcome.status {
             OutcomeStatus::Completed => (RecordStatus::Completed, String::new()),
@@ -92,7 +91,7 @@ impl Scheduler {
             submitted: assignment.ack().stored(),
             reason,
         };
-        out.push(Output::Record(Box::new(Record {
+        cx.push(Output::Record(Box::new(Record {
             node: Some(from.clone()),
             attempt: Some(assignment.attempt()),
             started_ms: outcome.started_ms,
@@ -100,7 +99,7 @@ impl Scheduler {
             usage: outcome.usage,
             output: outcome.output,
             output_truncated: outcome.output_truncated,
-            ..self.plain_record(now, plain, status)
+            ..self.plain_record(cx.now, plain, status)
         })));
     }
 }

@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use rolecast_common::id::{NodeId, Sequence};
-use rolecast_common::time::Time;
 use rolecast_common::unit::Bytes;
 
 use super::quarantine::Key;
-use super::{Job, Output, Scheduler};
+use super::{Context, Job, Scheduler};
 use crate::fleet::{Alone, Candidate};
 use crate::placement::{CategoryIndex, MEMORY, Obstacle, Slot};
 
@@ -30,15 +29,14 @@ pub(super) struct Restriction {
 impl Scheduler {
     pub(super) fn restrict(
         &mut self,
-        now: Time,
+        cx: &mut Context<'_>,
         sequence: Sequence,
         category: CategoryIndex,
-        out: &mut Vec<Output>,
     ) -> Restriction {
         let Some(job) = self.jobs.get(&sequence) else {
             return Restriction::default();
         };
-        let waited = now.since(job.since);
+        let waited = cx.now.time.since(job.since);
         let is_outgrown = job.judged.is_some_and(|(_, found)| found.is_outgrown());
         let alone = match job.suspicion {
             Some(suspicion) if suspicion.is_exclusive() && waited <= ALONE_MAX => {
@@ -65,7 +63,7 @@ impl Scheduler {
             barred: &barred,
             ..Candidate::new(category, &requirement, waited)
         };
-        let kept = self.keep_node(now, &candidate, (alone, key), &id, out);
+        let kept = self.keep_node(cx, &candidate, (alone, key), &id);
         Restriction {
             alone: Some(alone),
             kept,

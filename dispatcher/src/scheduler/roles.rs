@@ -4,11 +4,11 @@
 use std::time::Duration;
 
 use rolecast_common::id::{NodeId, Role};
-use rolecast_common::time::{Now, Time};
+use rolecast_common::time::Time;
 use rolecast_common::wire::{Heartbeat, ManagedRole, RolesView, VERSION};
 use rolecast_forecast::Ahead;
 
-use super::{Event, Output, Scheduler};
+use super::{Event, Output, Scheduler, Context};
 use crate::roles;
 
 /// Horizon within which a node that is to hold a role should have room.
@@ -22,28 +22,28 @@ impl Scheduler {
     /// it, so one has led under that epoch, and nodes may follow it: the key of the lease
     /// was lost more than once, and its epoch started from too low. The next lease is
     /// above both.
-    fn yield_to_document(&mut self, event: &roles::Event, out: &mut Vec<Output>) {
+    fn yield_to_document(&mut self, cx: &mut Context<'_>, event: &roles::Event) {
         let roles::Event::Overtaken { ours, found } = event else {
             return;
         };
         if self.led_since.is_some() && ours.may_reach(*found) {
             self.known = self.known.max(*found);
             let reason = format!("the roles are kept under epoch {found}, which is above {ours}");
-            out.push(Output::StepDown { reason });
+            cx.push(Output::StepDown { reason });
         }
     }
 
     /// Passes an input to the manager, and its commands on.
-    pub(super) fn manage(&mut self, now: Now, input: roles::Input, out: &mut Vec<Output>) {
+    pub(super) fn manage(&mut self, cx: &mut Context<'_>, input: roles::Input) {
         let mut outputs = Vec::new();
-        self.roles.handle(now, input, &mut outputs);
+        self.roles.handle(cx.now, input, &mut outputs);
         for output in &outputs {
             if let roles::Output::Event(event) = output {
-                self.note_role_event(now, event);
-                self.yield_to_document(event, out);
+                self.note_role_event(cx.now, event);
+                self.yield_to_document(cx, event);
             }
         }
-        out.extend(outputs.into_iter().map(|output| match output {
+        cx.extend(outputs.into_iter().map(|output| match output {
             roles::Output::Event(event) => Output::Event(Event::Roles(Box::new(event))),
             roles::Output::Read { .. }
             | roles::Output::Store { .. }
@@ -61,32 +61,32 @@ impl Scheduler {
     }
 
     /// Passes a heartbeat as received to the manager.
-    pub(super) fn tell_roles(&mut self, now: Now, heard: roles::Heard, out: &mut Vec<Output>) {
+    pub(super) fn tell_roles(&mut self, cx: &mut Context<'_>, heard: roles::Heard) {
         let node = heard.node.clone();
-        self.manage(now, roles::Input::Heard(heard), out);
+        self.manage(cx, roles::Input::Heard(heard));
         let is_drained = self.roles.is_drained(&node);
         self.fleet.set_drained(&node, is_drained);
     }
 
     /// Does what is due by time alone.
-    pub(super) fn sweep_roles(&mut self, now: Now, out: &mut Vec<Output>) {
+    pub(super) fn sweep_roles(&mut self, cx: &mut Context<'_>) {
         let is_due = self
             .ranked
-            .is_none_or(|at| now.time.since(at) >= RANK_INTERVAL);
+            .is_none_or(|at| cx.now.time.since(at) >= RANK_INTERVAL);
         if self.params.roles.managed.is_empty() || !is_due {
             return;
         }
-        self.ranked = Some(now.time);
-        self.manage(now, roles::Input::Ranked(self.rank()), out);
+        self.ranked = Some(cx.now.time);
+        self.manage(cx, roles::Input::Ranked(self.rank()));
     }
 
-    pub(super) fn tick_roles(&mut self, now: Now, out: &mut Vec<Output>) {
+    pub(super) fn tick_roles(&mut self, cx: &mut Context<'_>) {
         if self
             .roles
             .next_deadline()
-            .is_some_and(|due| due <= now.time)
+            .is_some_and(|due| due <= cx.now.time)
         {
-            self.manage(now, roles::Input::Tick, out);
+            self.manage(cx, roles::Input::Tick);
         }
     }
 

@@ -6,11 +6,11 @@ use rolecast_common::assignment::Assignment;
 use rolecast_common::id::{Attempt, NodeId, Sequence};
 use rolecast_common::label::Requirement;
 use rolecast_common::subjects::Source;
-use rolecast_common::time::{Now, Time};
+use rolecast_common::time::Time;
 use rolecast_common::wire::ForecastMode;
 use rolecast_forecast::Ahead;
 
-use super::{Diversion, Event, Job, KeptAway, Output, Scheduler, State};
+use super::{Context, Diversion, Event, Job, KeptAway, Output, Scheduler, State};
 use crate::fleet::{Author, Candidate, Choice};
 use crate::placement::{CategoryIndex, Shortfall, Slot};
 
@@ -38,18 +38,18 @@ enum Sending {
 impl Scheduler {
     /// Sends all jobs that can be sent: the more urgent first, then one job a room in
     /// turn, so that a flood in one category does not starve the others.
-    pub(super) fn send_waiting(&mut self, now: Now, out: &mut Vec<Output>) {
+    pub(super) fn send_waiting(&mut self, cx: &mut Context<'_>) {
         let mut open: Vec<(i64, Source)> = self
             .rooms
             .iter()
             .filter_map(|(source, room)| {
                 let first = self.jobs.get(room.waiting.front()?)?;
-                Some((urgency(now.time, source, first), source.clone()))
+                Some((urgency(cx.now.time, source, first), source.clone()))
             })
             .collect();
         while let Some(at) = self.next_room(&open) {
             let (urgency, source) = &open[at];
-            match self.send_one(now, source, *urgency, out) {
+            match self.send_one(cx, source, *urgency) {
                 Sending::Sent => {}
                 Sending::Later(urgency) => open[at].0 = urgency,
                 Sending::None => {
@@ -69,13 +69,7 @@ impl Scheduler {
 
     /// Sends the first job of the room that can be placed, if it is as urgent as the room
     /// was assumed to be.
-    fn send_one(
-        &mut self,
-        now: Now,
-        source: &Source,
-        urgent: i64,
-        out: &mut Vec<Output>,
-    ) -> Sending {
+    fn send_one(&mut self, cx: &mut Context<'_>, source: &Source, urgent: i64) -> Sending {
         let (Some(room), Some(service)) =
             (self.rooms.get(source), self.services.get(&source.category))
         else {
@@ -102,12 +96,12 @@ impl Scheduler {
                 continue;
             }
             // Those ahead may have waited longer, but that raises only their own urgency.
-            let own = urgency(now.time, source, job);
+            let own = urgency(cx.now.time, source, job);
             if own > urgent {
                 return Sending::Later(own);
             }
-            if let Some(slot) = self.choose(now, source, sequence, category, out) {
-                self.forward(now, source, sequence, slot, out);
+            if let Some(slot) = self.choose(cx, source, sequence, category) {
+                self.forward(cx, source, sequence, slot);
                 return Sending::Sent;
             }
             let Some(job) = self.jobs.get(&sequence) else {
@@ -123,13 +117,12 @@ impl Scheduler {
     /// Returns the node for the job; records the decision, also if the job must wait.
     fn choose(
         &mut self,
-        now: Now,
+        cx: &mut Context<'_>,
         source: &Source,
         sequence: Sequence,
         category: CategoryIndex,
-        out: &mut Vec<Output>,
     ) -> Option<Slot> {
-        let restriction = self.restrict(now.time, sequence, category, out);
+        let restriction = self.restrict(cx, sequence, category);
         let job = self.jobs.get(&sequence)?;
         let requirement = job.requirement.clone();
         let claim = self.rooms.get(source).and_then(|room| room.claim);
@@ -142,7 +135,7 @@ impl Scheduler {
             },
             alone: restriction.alone,
             barred: &restriction.barred,
-            ..Candidate::new(category, &requirement, now.time.since(job.since))
+            ..Candidate::new(category, &requirement, cx.now.time.since(job.since))
         };
         let choice = self.fleet.choose(&candidate);
         // If a key or a claim decides, forecasts keep no job away.
@@ -154,9 +147,9 @@ impl Scheduler {
         let job = self.jobs.get_mut(&sequence)?;
         let is_recorded = if slot.is_some() {
             // Otherwise the record would show for a day that it waits.
-            self.records.takes_sent(now.time) || job.is_recorded
+            self.records.takes_sent(cx.now.time) || job.is_recorded
         } else {
-            !std::mem::replace(&mut job.is_noted, true) && self.records.takes_wait(now.time)
+            !std::mem::replace(&mut job.is_noted, true) && self.records.takes_wait(cx.now.time)
         };
         job.is_recorded |= is_recorded;
         if is_recorded {
@@ -166,19 +159,19 @@ impl Scheduler {
                 failed: job.failures.len(),
                 lost: job.losses.len(),
             };
-            let decision = self.fleet.record(now, author, &candidate, &choice);
-            out.push(Output::RecordDecision(Box::new(decision)));
+            let decision = self.fleet.record(cx.now, author, &candidate, &choice);
+            cx.push(Output::RecordDecision(Box::new(decision)));
         }
         match slot {
             Some(slot) => match self.params.forecast.mode {
                 ForecastMode::On if is_recorded && by_cost => {
-                    self.note_diversion(now, source, &candidate, slot, out);
+                    self.note_diversion(cx, source, &candidate, slot);
                 }
-                ForecastMode::Advisory => self.take_advice(now, source, &candidate, slot, out),
+                ForecastMode::Advisory => self.take_advice(cx, source, &candidate, slot),
                 ForecastMode::On | ForecastMode::Off => {}
             },
             None if choice == Choice::Nowhere => {
-                self.find_no_node(now, source, sequence, &candidate, out);
+                self.find_no_node(cx, source, sequence, &candidate);
             }
             None => {}
         }
@@ -189,11 +182,10 @@ impl Scheduler {
     /// favours.
     fn note_diversion(
         &mut self,
-        now: Now,
+        cx: &mut Context<'_>,
         source: &Source,
         candidate: &Candidate<'_>,
         slot: Slot,
-        out: &mut Vec<Output>,
     ) {
         self.counters.compared += 1;
         let from = self.fleet.diverted_from(candidate, slot);
@@ -209,26 +201,25 @@ impl Scheduler {
             node.usage().total.cpu,
             node.likely_exogenous(Ahead::covering(NEXT)).cpu,
         );
-        if let Some(count) = self.noise.diversions.count(now.time) {
-            out.push(Output::Event(Event::Diverted(KeptAway {
+        if let Some(count) = self.noise.diversions.count(cx.now.time) {
+            cx.event(Event::Diverted(KeptAway {
                 category: source.category.clone(),
                 to: self.fleet.id_of(slot).clone(),
                 from,
                 cpu_now: now_used,
                 cpu_expected: expected,
                 count,
-            })));
+            }));
         }
     }
 
     /// Counts, in advisory mode, where forecasts would have sent the job.
     fn take_advice(
         &mut self,
-        now: Now,
+        cx: &mut Context<'_>,
         source: &Source,
         candidate: &Candidate<'_>,
         slot: Slot,
-        out: &mut Vec<Output>,
     ) {
         let Some(advice) = self.fleet.advise(candidate) else {
             return;
@@ -242,13 +233,13 @@ impl Scheduler {
             return;
         }
         self.counters.advisory_diverted += 1;
-        if let Some(count) = self.noise.advice.count(now.time) {
-            out.push(Output::Event(Event::AdvisoryDiverted(Diversion {
+        if let Some(count) = self.noise.advice.count(cx.now.time) {
+            cx.event(Event::AdvisoryDiverted(Diversion {
                 category: source.category.clone(),
                 node: self.fleet.id_of(slot).clone(),
                 better,
                 count,
-            })));
+            }));
         }
     }
 
@@ -256,18 +247,17 @@ impl Scheduler {
     /// memory for one that waits for it while smaller ones pass.
     fn find_no_node(
         &mut self,
-        now: Now,
+        cx: &mut Context<'_>,
         source: &Source,
         sequence: Sequence,
         candidate: &Candidate<'_>,
-        out: &mut Vec<Output>,
     ) {
         let plain = Candidate {
             claim: candidate.claim.filter(|_| candidate.alone.is_none()),
             alone: None,
             ..*candidate
         };
-        let Some(shortfall) = self.judge(now.time, source, sequence, &plain) else {
+        let Some(shortfall) = self.judge(cx.now.time, source, sequence, &plain) else {
             return;
         };
         let is_patient = candidate.waited <= self.patience(candidate.category);
@@ -277,7 +267,7 @@ impl Scheduler {
         if room.is_first(sequence) {
             let is_starved = !shortfall.is_passing();
             let was_starved = std::mem::replace(&mut room.is_starved, is_starved);
-            tell_starved(source, was_starved, is_starved, &shortfall, out);
+            tell_starved(cx, source, was_starved, is_starved, &shortfall);
         }
         if shortfall.memory > 0 && !is_patient && room.claim.is_none() {
             let slot = self.fleet.claim(candidate);
@@ -292,14 +282,7 @@ impl Scheduler {
         patience.max(CLAIM_AFTER_MIN)
     }
 
-    fn forward(
-        &mut self,
-        now: Now,
-        source: &Source,
-        sequence: Sequence,
-        slot: Slot,
-        out: &mut Vec<Output>,
-    ) {
+    fn forward(&mut self, cx: &mut Context<'_>, source: &Source, sequence: Sequence, slot: Slot) {
         let service = self.services.get(&source.category);
         let service = service.expect("the room of a category is served");
         let category = service.index;
@@ -313,14 +296,14 @@ impl Scheduler {
         let room = self.rooms.get_mut(source).expect("the job waited in it");
         if room.is_first(sequence) && std::mem::take(&mut room.is_starved) {
             let category = source.category.clone();
-            out.push(Output::Event(Event::EligibleAgain { category }));
+            cx.event(Event::EligibleAgain { category });
         }
         room.leave(sequence, job.is_choosy());
         room.served = self.turn;
         if let Some((_, slot)) = room.claim.take_if(|(owner, _)| *owner == sequence) {
             self.fleet.unclaim(slot);
         }
-        self.fleet.send(now.time, slot, sequence, category);
+        self.fleet.send(cx.now.time, slot, sequence, category);
         let node: NodeId = self.fleet.id_of(slot).clone();
         if job.suspicion.is_some() {
             self.quarantine.note_suspect(sequence, node.clone());
@@ -329,9 +312,9 @@ impl Scheduler {
         job.judged = None;
         job.state = State::Running {
             node: node.clone(),
-            sent: now.time,
+            sent: cx.now.time,
         };
-        job.kept_alive = now.time;
+        job.kept_alive = cx.now.time;
         let assignment = Assignment::sealed(
             self.epoch,
             job.source.category.clone(),
@@ -340,7 +323,7 @@ impl Scheduler {
             job.ack.clone(),
             |text| self.seals.seal(&node, text),
         );
-        out.push(Output::Forward {
+        cx.push(Output::Forward {
             sequence,
             node,
             assignment,
@@ -352,19 +335,19 @@ impl Scheduler {
 }
 
 fn tell_starved(
+    cx: &mut Context<'_>,
     source: &Source,
     was_starved: bool,
     is_starved: bool,
     shortfall: &Shortfall,
-    out: &mut Vec<Output>,
 ) {
     let category = source.category.clone();
     match (was_starved, is_starved) {
-        (false, true) => out.push(Output::Event(Event::NoEligibleNode {
+        (false, true) => cx.event(Event::NoEligibleNode {
             category,
             why: shortfall.to_string(),
-        })),
-        (true, false) => out.push(Output::Event(Event::EligibleAgain { category })),
+        }),
+        (true, false) => cx.event(Event::EligibleAgain { category }),
         (false, false) | (true, true) => {}
     }
 }

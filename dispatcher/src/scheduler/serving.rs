@@ -4,7 +4,7 @@ use rolecast_common::id::{Category, Priority};
 use rolecast_common::subjects::Source;
 use rolecast_forecast::Demand;
 
-use super::{Event, Output, Scheduler, Service};
+use super::{Context, Event, Scheduler, Service};
 use crate::category::Policy;
 
 impl Scheduler {
@@ -34,7 +34,7 @@ impl Scheduler {
     }
 
     /// Serves a category that was found in the stream, if that is permitted.
-    pub(super) fn find(&mut self, category: Category, out: &mut Vec<Output>) {
+    pub(super) fn find(&mut self, cx: &mut Context<'_>, category: Category) {
         let Some(default) = self.params.undeclared.clone() else {
             return;
         };
@@ -46,7 +46,7 @@ impl Scheduler {
             declared: false,
             ..default
         });
-        out.push(Output::Event(Event::CategoryFound { category }));
+        cx.event(Event::CategoryFound { category });
     }
 
     /// Stops serving a category that was found and has no jobs.

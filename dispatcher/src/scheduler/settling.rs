@@ -8,7 +8,7 @@ use rolecast_common::wire::{
     Blob, FailedAttempt, JobUsage, Outcome, OutcomeStatus, Record, RecordStatus, VERSION,
 };
 
-use super::{Event, Job, Output, Recorded, Scheduler, State, Stray};
+use super::{Context, Event, Job, Output, Recorded, Scheduler, State, Stray};
 use crate::fleet::Candidate;
 use crate::placement::Obstacle;
 
@@ -21,41 +21,39 @@ const REFUSED_DELAY: Duration = Duration::from_millis(20);
 impl Scheduler {
     pub(super) fn settle(
         &mut self,
-        now: Now,
+        cx: &mut Context<'_>,
         node: &NodeId,
         job: Job,
         outcome: Outcome,
         confirmation: Option<u64>,
-        out: &mut Vec<Output>,
     ) {
         match outcome.status {
             OutcomeStatus::Completed => {
-                self.complete(now, node, job, outcome, confirmation, out);
+                self.complete(cx, node, job, outcome, confirmation);
                 return;
             }
-            OutcomeStatus::Retry => self.fail(now, node, job, &outcome, true, out),
+            OutcomeStatus::Retry => self.fail(cx, node, job, &outcome, true),
             OutcomeStatus::GiveUp => {
                 let may_retry = self.is_doubtful(node, &job);
-                self.fail(now, node, job, &outcome, may_retry, out);
+                self.fail(cx, node, job, &outcome, may_retry);
             }
             OutcomeStatus::Refused => {
-                self.give_back(now, job, REFUSED_DELAY, clipped(&outcome.reason), out);
+                self.give_back(cx, job, REFUSED_DELAY, clipped(&outcome.reason));
             }
             OutcomeStatus::HandedBack => {
-                self.give_back(now, job, Duration::ZERO, clipped(&outcome.reason), out);
+                self.give_back(cx, job, Duration::ZERO, clipped(&outcome.reason));
             }
         }
-        self.confirm(confirmation, out);
+        self.confirm(cx, confirmation);
     }
 
     fn complete(
         &mut self,
-        now: Now,
+        cx: &mut Context<'_>,
         node: &NodeId,
         mut job: Job,
         outcome: Outcome,
         confirmation: Option<u64>,
-        out: &mut Vec<Output>,
     ) {
         let sequence = job.ack.sequence();
         let mut is_recorded = true;
@@ -64,8 +62,8 @@ impl Scheduler {
             is_recorded = service.policy.records_completed;
         }
         if !is_recorded {
-            self.finish(sequence, job, out);
-            self.confirm(confirmation, out);
+            self.finish(cx, sequence, job);
+            self.confirm(cx, confirmation);
             return;
         }
         let record = Record {
@@ -75,13 +73,13 @@ impl Scheduler {
             usage: outcome.usage,
             output: outcome.output,
             output_truncated: outcome.output_truncated,
-            ..self.record(now, &job, RecordStatus::Completed, String::new())
+            ..self.record(cx.now, &job, RecordStatus::Completed, String::new())
         };
         let record = Box::new(record);
-        out.push(Output::Record(record.clone()));
+        cx.push(Output::Record(record.clone()));
         job.state = State::Recording {
             record,
-            asked: now.time,
+            asked: cx.now.time,
             confirmation,
         };
         self.jobs.insert(sequence, job);
@@ -114,63 +112,53 @@ impl Scheduler {
 
     fn fail(
         &mut self,
-        now: Now,
+        cx: &mut Context<'_>,
         node: &NodeId,
         mut job: Job,
         outcome: &Outcome,
         may_retry: bool,
-        out: &mut Vec<Output>,
     ) {
         let reason = clipped(&outcome.reason);
         let gave_up = outcome.status == OutcomeStatus::GiveUp;
-        job.note_failure(now, node, &reason, gave_up);
+        job.note_failure(cx.now, node, &reason, gave_up);
         if !may_retry {
-            self.give_up(now, job, RecordStatus::Dead, reason, out);
+            self.give_up(cx, job, RecordStatus::Dead, reason);
             return;
         }
-        self.retry_later(now, node, job, reason, out);
+        self.retry_later(cx, node, job, reason);
     }
 
     /// Counts an attempt as failed that brought no outcome.
     pub(super) fn fail_unreported(
         &mut self,
-        now: Now,
+        cx: &mut Context<'_>,
         node: &NodeId,
         mut job: Job,
         reason: String,
-        out: &mut Vec<Output>,
     ) {
-        job.note_failure(now, node, &reason, false);
-        self.retry_later(now, node, job, reason, out);
+        job.note_failure(cx.now, node, &reason, false);
+        self.retry_later(cx, node, job, reason);
     }
 
     /// Gives a job whose last attempt failed by itself another one, later.
-    fn retry_later(
-        &mut self,
-        now: Now,
-        node: &NodeId,
-        job: Job,
-        reason: String,
-        out: &mut Vec<Output>,
-    ) {
+    fn retry_later(&mut self, cx: &mut Context<'_>, node: &NodeId, job: Job, reason: String) {
         let failures = u32::try_from(job.failures.len()).unwrap_or(u32::MAX);
         let jitter = self.rng.f64();
         let delay = match self.services.get(&job.source.category) {
             Some(service) => service.policy.backoff.delay(failures, jitter),
             None => Duration::from_secs(1),
         };
-        self.retry(now, node, job, reason, delay, out);
+        self.retry(cx, node, job, reason, delay);
     }
 
     /// Gives a job another attempt after `delay`, if it has one left.
     pub(super) fn retry(
         &mut self,
-        now: Now,
+        cx: &mut Context<'_>,
         node: &NodeId,
         job: Job,
         reason: String,
         delay: Duration,
-        out: &mut Vec<Output>,
     ) {
         let failures = u32::try_from(job.failures.len()).unwrap_or(u32::MAX);
         let service = self.services.get_mut(&job.source.category);
@@ -180,78 +168,77 @@ impl Scheduler {
                 1 => format!("1 attempt failed: {reason}"),
                 _ => format!("{failures} attempts failed, the last: {reason}"),
             };
-            self.give_up(now, job, RecordStatus::Dead, reason, out);
+            self.give_up(cx, job, RecordStatus::Dead, reason);
             return;
         }
-        if job.is_expired(now) {
-            self.expire(now, job.ack.sequence(), job, out);
+        if job.is_expired(cx.now) {
+            self.expire(cx, job.ack.sequence(), job);
             return;
         }
         if let Some(service) = self.services.get_mut(&job.source.category) {
             service.retried += 1;
         }
-        out.push(Output::SaveHistory {
+        cx.push(Output::SaveHistory {
             sequence: job.ack.sequence(),
-            history: job.history(now, delay),
+            history: job.history(cx.now, delay),
         });
-        out.push(Output::Event(Event::JobRetried {
+        cx.event(Event::JobRetried {
             job: job.job.clone(),
             node: node.clone(),
             reason: reason.clone(),
             delay,
-        }));
-        self.give_back(now, job, delay, reason, out);
+        });
+        self.give_back(cx, job, delay, reason);
     }
 
     pub(super) fn give_back(
         &mut self,
-        now: Now,
+        cx: &mut Context<'_>,
         job: Job,
         delay: Duration,
         reason: String,
-        out: &mut Vec<Output>,
     ) {
         let sequence = job.ack.sequence();
-        let history = job.history(now, delay);
-        self.send_away(now.time, sequence, history, delay, reason);
+        let history = job.history(cx.now, delay);
+        self.send_away(cx.now.time, sequence, history, delay, reason);
         if delay.is_zero()
             && let Some(room) = self.rooms.get_mut(&job.source)
         {
             room.returning.insert(sequence);
         }
-        out.push(Output::GiveBack {
+        cx.push(Output::GiveBack {
             sequence,
             ack: job.ack,
             delay,
         });
     }
 
-    pub(super) fn expire(&mut self, now: Now, sequence: Sequence, job: Job, out: &mut Vec<Output>) {
-        let late = job.deadline.map_or(Duration::ZERO, |at| now.wall.since(at));
+    pub(super) fn expire(&mut self, cx: &mut Context<'_>, sequence: Sequence, job: Job) {
+        let late = job
+            .deadline
+            .map_or(Duration::ZERO, |at| cx.now.wall.since(at));
         let reason = format!("its deadline passed {} ms ago", late.as_millis());
-        let record = self.record(now, &job, RecordStatus::Expired, reason);
-        self.bury(now, sequence, job, record, out);
+        let record = self.record(cx.now, &job, RecordStatus::Expired, reason);
+        self.bury(cx, sequence, job, record);
     }
 
     pub(super) fn give_up(
         &mut self,
-        now: Now,
+        cx: &mut Context<'_>,
         job: Job,
         status: RecordStatus,
         reason: String,
-        out: &mut Vec<Output>,
     ) {
-        let record = self.record(now, &job, status, reason);
-        self.bury(now, job.ack.sequence(), job, record, out);
+        let record = self.record(cx.now, &job, status, reason);
+        self.bury(cx, job.ack.sequence(), job, record);
     }
 
     pub(super) fn bury(
         &mut self,
-        now: Now,
+        cx: &mut Context<'_>,
         sequence: Sequence,
         mut job: Job,
         record: Record,
-        out: &mut Vec<Output>,
     ) {
         if let Some(service) = self.services.get_mut(&job.source.category) {
             match record.status {
@@ -259,19 +246,19 @@ impl Scheduler {
                 RecordStatus::Dead | RecordStatus::Completed => service.dead += 1,
             }
         }
-        out.push(Output::Event(Event::JobBuried {
+        cx.event(Event::JobBuried {
             job: job.job.clone(),
             status: record.status.as_str(),
             reason: record.reason.clone(),
-        }));
+        });
         let record = Box::new(record);
-        out.push(Output::Bury {
+        cx.push(Output::Bury {
             record: record.clone(),
             ack: Some(job.ack.clone()),
         });
         job.state = State::Burying {
             record,
-            asked: now.time,
+            asked: cx.now.time,
             is_running: true,
         };
         self.jobs.insert(sequence, job);
@@ -279,9 +266,9 @@ impl Scheduler {
 
     pub(super) fn finish_record(
         &mut self,
+        cx: &mut Context<'_>,
         sequence: Sequence,
         result: Recorded,
-        out: &mut Vec<Output>,
     ) {
         let Some(job) = self.jobs.remove(&sequence) else {
             return;
@@ -299,15 +286,15 @@ impl Scheduler {
             Recorded::Already => self.counters.duplicates += 1,
             Recorded::Stored => {}
         }
-        self.finish(sequence, job, out);
-        self.confirm(confirmation, out);
+        self.finish(cx, sequence, job);
+        self.confirm(cx, confirmation);
     }
 
     pub(super) fn finish_burial(
         &mut self,
+        cx: &mut Context<'_>,
         sequence: Sequence,
         is_done: bool,
-        out: &mut Vec<Output>,
     ) {
         if self.strays.remove(&sequence) {
             if is_done {
@@ -326,7 +313,7 @@ impl Scheduler {
             return;
         }
         if job.has_history() {
-            out.push(Output::ForgetHistory(sequence));
+            cx.push(Output::ForgetHistory(sequence));
         }
         if let Some(job) = self.jobs.remove(&sequence) {
             self.count_settled(&job.source.category);
@@ -334,12 +321,12 @@ impl Scheduler {
         self.settled.insert(sequence);
     }
 
-    fn finish(&mut self, sequence: Sequence, job: Job, out: &mut Vec<Output>) {
+    fn finish(&mut self, cx: &mut Context<'_>, sequence: Sequence, job: Job) {
         if job.has_history() {
-            out.push(Output::ForgetHistory(sequence));
+            cx.push(Output::ForgetHistory(sequence));
         }
         self.count_settled(&job.source.category);
-        out.push(Output::Ack {
+        cx.push(Output::Ack {
             sequence,
             ack: job.ack,
         });

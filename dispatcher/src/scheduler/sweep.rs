@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use rolecast_common::id::Sequence;
-use rolecast_common::time::Now;
 
 use super::suspects::has_outlived;
-use super::{Output, Scheduler, State};
+use super::{Context, Output, Scheduler, State};
 
 /// Time that the streams may take to answer before a request is repeated. It is a
 /// compare-and-set, so repeating it does no harm.
@@ -18,22 +17,22 @@ const AWAY_MAX: Duration = Duration::from_secs(3600);
 const CONFIRMATIONS_MAX: usize = 100_000;
 
 impl Scheduler {
-    pub(super) fn sweep(&mut self, now: Now, out: &mut Vec<Output>) {
-        for node in self.fleet.forget(now.time) {
+    pub(super) fn sweep(&mut self, cx: &mut Context<'_>) {
+        for node in self.fleet.forget(cx.now.time) {
             self.judging.forget(&node);
         }
         self.fleet.refresh();
         self.fleet.try_unheard();
-        self.look_at_rooms(now, out);
-        self.look_at_jobs(now, out);
-        self.end_overdue(now, out);
-        self.look_at_kept(now.time);
-        self.sweep_roles(now, out);
-        self.sweep_forecasts(now, out);
-        self.ping(out);
-        self.expire_troubles(now.time);
+        self.look_at_rooms(cx);
+        self.look_at_jobs(cx);
+        self.end_overdue(cx);
+        self.look_at_kept(cx.now.time);
+        self.sweep_roles(cx);
+        self.sweep_forecasts(cx);
+        self.ping(cx);
+        self.expire_troubles(cx.now.time);
         self.away
-            .retain(|_, away| now.time.since(away.until) < AWAY_MAX);
+            .retain(|_, away| cx.now.time.since(away.until) < AWAY_MAX);
         for room in self.rooms.values_mut() {
             // An operator may have deleted it, or its delivery went to another room.
             room.returning
@@ -44,13 +43,13 @@ impl Scheduler {
         }
     }
 
-    fn look_at_jobs(&mut self, now: Now, out: &mut Vec<Output>) {
+    fn look_at_jobs(&mut self, cx: &mut Context<'_>) {
         let keep_alive_after = self.params.ack_wait / 3;
         let mut expired: Vec<Sequence> = Vec::new();
         let mut alive = Vec::new();
         let mut again = Vec::new();
         for (sequence, job) in &mut self.jobs {
-            let is_expired = job.is_expired(now);
+            let is_expired = job.is_expired(cx.now);
             match &mut job.state {
                 State::Waiting if is_expired => {
                     expired.push(*sequence);
@@ -58,14 +57,14 @@ impl Scheduler {
                 }
                 State::Waiting => {}
                 State::Running { sent, .. } => {
-                    let ran = now.time.since(*sent);
+                    let ran = cx.now.time.since(*sent);
                     if job.suspicion.is_some() && has_outlived(&job.losses, ran) {
                         job.suspicion = None;
                     }
                 }
                 State::Recording { record, asked, .. } => {
-                    if now.time.since(*asked) >= ANSWER_WAIT {
-                        *asked = now.time;
+                    if cx.now.time.since(*asked) >= ANSWER_WAIT {
+                        *asked = cx.now.time;
                         again.push((*sequence, Output::Record(record.clone())));
                     }
                 }
@@ -74,8 +73,8 @@ impl Scheduler {
                     asked,
                     is_running,
                 } => {
-                    if !*is_running && now.time.since(*asked) >= ANSWER_WAIT {
-                        *asked = now.time;
+                    if !*is_running && cx.now.time.since(*asked) >= ANSWER_WAIT {
+                        *asked = cx.now.time;
                         *is_running = true;
                         let ack = Some(job.ack.clone());
                         let record = record.clone();
@@ -83,23 +82,23 @@ impl Scheduler {
                     }
                 }
             }
-            if now.time.since(job.kept_alive) >= keep_alive_after {
-                job.kept_alive = now.time;
+            if cx.now.time.since(job.kept_alive) >= keep_alive_after {
+                job.kept_alive = cx.now.time;
                 alive.push((*sequence, job.ack.clone()));
             }
         }
         // The order of a hash map must not reach the outside.
         again.sort_unstable_by_key(|(sequence, _)| *sequence);
-        out.extend(again.into_iter().map(|(_, write)| write));
+        cx.extend(again.into_iter().map(|(_, write)| write));
         alive.sort_unstable_by_key(|(sequence, _)| *sequence);
-        out.extend(alive.into_iter().map(|(_, ack)| Output::KeepAlive(ack)));
+        cx.extend(alive.into_iter().map(|(_, ack)| Output::KeepAlive(ack)));
         expired.sort_unstable();
         for sequence in expired {
             let job = self.jobs.remove(&sequence).expect("it was just listed");
             if let Some(room) = self.rooms.get_mut(&job.source) {
                 room.leave(sequence, job.is_choosy());
             }
-            self.expire(now, sequence, job, out);
+            self.expire(cx, sequence, job);
         }
     }
 }

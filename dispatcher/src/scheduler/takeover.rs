@@ -11,9 +11,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use rolecast_common::id::NodeId;
-use rolecast_common::time::{Now, Time};
+use rolecast_common::time::Time;
 
-use super::{Output, Scheduler};
+use super::{Context, Output, Scheduler};
 
 /// Time from the first recovery to the second: longer than young deliveries are spared,
 /// see `io/recovery`.
@@ -97,27 +97,27 @@ impl Takeover {
 }
 
 impl Scheduler {
-    pub(super) fn begin_takeover(&mut self, now: Time, out: &mut Vec<Output>) {
+    pub(super) fn begin_takeover(&mut self, cx: &mut Context<'_>) {
         let alive = self.fleet.nodes().filter(|node| !node.is_gone());
         let alive: BTreeSet<NodeId> = alive.map(|node| node.id().clone()).collect();
         for node in &alive {
             let number = self.pinging.next_number();
             let node = node.clone();
-            out.push(Output::AskReport { node, number });
+            cx.push(Output::AskReport { node, number });
         }
-        let knew_all = now.since(self.started) >= self.params.warm_up;
-        self.takeover.begin(now, alive, knew_all);
+        let knew_all = cx.now.time.since(self.started) >= self.params.warm_up;
+        self.takeover.begin(cx.now.time, alive, knew_all);
     }
 
     /// Orders the redelivery of the jobs that nobody has in hand, once these are known.
     /// The deliveries of those that are held or run are extended just before.
-    pub(super) fn recover(&mut self, now: Now, out: &mut Vec<Output>) {
+    pub(super) fn recover(&mut self, cx: &mut Context<'_>) {
         let is_again = self.takeover.due().is_some();
-        if self.takeover.may_recover(now.time, self.params.warm_up) {
+        if self.takeover.may_recover(cx.now.time, self.params.warm_up) {
             if is_again {
-                self.revive_jobs(now, out);
+                self.revive_jobs(cx);
             }
-            out.push(Output::Recover);
+            cx.push(Output::Recover);
         }
     }
 

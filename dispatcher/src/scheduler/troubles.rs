@@ -7,7 +7,7 @@ use std::time::Duration;
 use rolecast_common::time::{Now, Time, WallTime};
 use rolecast_common::wire;
 
-use super::{Event, Output, Scheduler};
+use super::{Context, Event, Output, Scheduler};
 
 /// The most troubles kept at once; there are fewer kinds than that, and some name a
 /// category.
@@ -113,14 +113,14 @@ impl Open {
 }
 
 impl Scheduler {
-    pub(super) fn note_trouble(&mut self, now: Now, trouble: Trouble, out: &mut Vec<Output>) {
-        let event = self.troubles.report(now, trouble);
-        out.extend(event.map(Output::Event));
+    pub(super) fn note_trouble(&mut self, cx: &mut Context<'_>, trouble: Trouble) {
+        let event = self.troubles.report(cx.now, trouble);
+        cx.extend(event.map(Output::Event));
     }
 
-    pub(super) fn end_trouble(&mut self, now: Time, what: &str, out: &mut Vec<Output>) {
-        let event = self.troubles.mend(now, what);
-        out.extend(event.map(Output::Event));
+    pub(super) fn end_trouble(&mut self, cx: &mut Context<'_>, what: &str) {
+        let event = self.troubles.mend(cx.now.time, what);
+        cx.extend(event.map(Output::Event));
     }
 
     pub(super) fn expire_troubles(&mut self, now: Time) {

@@ -2,20 +2,18 @@
 //! larger than the server takes.
 
 use rolecast_common::id::{Attempt, Sequence};
-use rolecast_common::time::Now;
 use rolecast_common::wire::RecordStatus;
 
-use super::{Output, Scheduler, State};
+use super::{Context, Scheduler, State};
 
 impl Scheduler {
     /// Dead-letters the job. It never reached its node, which is not to blame.
     pub(super) fn bury_unsendable(
         &mut self,
-        now: Now,
+        cx: &mut Context<'_>,
         sequence: Sequence,
         attempt: Attempt,
         why: String,
-        out: &mut Vec<Output>,
     ) {
         let Some(job) = self.jobs.get_mut(&sequence) else {
             return;
@@ -26,9 +24,9 @@ impl Scheduler {
         if job.attempt != attempt.get() {
             return;
         }
-        self.fleet.release(now.time, node, sequence);
+        self.fleet.release(cx.now.time, node, sequence);
         job.attempt -= 1;
         let job = self.jobs.remove(&sequence).expect("it was just found");
-        self.give_up(now, job, RecordStatus::Dead, why, out);
+        self.give_up(cx, job, RecordStatus::Dead, why);
     }
 }

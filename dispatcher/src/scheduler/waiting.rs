@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use rolecast_common::id::Sequence;
 use rolecast_common::subjects::Source;
-use rolecast_common::time::{Now, Time};
+use rolecast_common::time::Time;
 use rolecast_common::wire::RecordStatus;
 
 use super::sending::LOOK_MAX;
-use super::{Event, Job, LongWait, Output, Scheduler};
+use super::{Context, Event, Job, LongWait, Scheduler};
 use crate::fleet::Candidate;
 use crate::placement::{CategoryIndex, Shortfall};
 
@@ -27,7 +27,7 @@ const HELD: &str = "held back: every node would slow it down too much";
 
 impl Scheduler {
     /// Looks at the jobs that have waited longest.
-    pub(super) fn look_at_rooms(&mut self, now: Now, out: &mut Vec<Output>) {
+    pub(super) fn look_at_rooms(&mut self, cx: &mut Context<'_>) {
         let sources: Vec<Source> = self.rooms.keys().cloned().collect();
         for source in &sources {
             if let Some(room) = self.rooms.get_mut(source) {
@@ -37,9 +37,9 @@ impl Scheduler {
                 continue;
             };
             let (category, wait_max) = (service.index, service.policy.wait_max);
-            self.check_claim(now.time, source, category);
-            self.check_late(now.time, source, category, out);
-            self.bury_hopeless(now, source, category, wait_max, out);
+            self.check_claim(cx.now.time, source, category);
+            self.check_late(cx, source, category);
+            self.bury_hopeless(cx, source, category, wait_max);
         }
     }
 
@@ -66,13 +66,7 @@ impl Scheduler {
 
     /// Reports once that the first job waits long; that is over once a first job has
     /// waited only half as long.
-    fn check_late(
-        &mut self,
-        now: Time,
-        source: &Source,
-        category: CategoryIndex,
-        out: &mut Vec<Output>,
-    ) {
+    fn check_late(&mut self, cx: &mut Context<'_>, source: &Source, category: CategoryIndex) {
         let Some(room) = self.rooms.get_mut(source) else {
             return;
         };
@@ -83,14 +77,14 @@ impl Scheduler {
         let run_s = self.fleet.learner(category).needs().duration_s;
         let late_after = Duration::from_secs_f32((run_s * LATE_DURATIONS).min(1e6));
         let late_after = late_after.max(LATE_MIN);
-        let waited = now.since(job.since);
+        let waited = cx.now.time.since(job.since);
         if waited < late_after / 2 {
             room.is_late = false;
         }
         if waited <= late_after || std::mem::replace(&mut room.is_late, true) {
             return;
         }
-        let shortfall = self.fleet.shortfall(&job.candidate(now, category));
+        let shortfall = self.fleet.shortfall(&job.candidate(cx.now.time, category));
         let why = if shortfall.able == 0 {
             shortfall.to_string()
         } else if self.fleet.room_for(category) == 0 {
@@ -98,21 +92,20 @@ impl Scheduler {
         } else {
             HELD.to_owned()
         };
-        out.push(Output::Event(Event::JobsWait(LongWait {
+        cx.event(Event::JobsWait(LongWait {
             category: source.category.clone(),
             waited,
             waiting: room.len(),
             why,
-        })));
+        }));
     }
 
     fn bury_hopeless(
         &mut self,
-        now: Now,
+        cx: &mut Context<'_>,
         source: &Source,
         category: CategoryIndex,
         wait_max: Duration,
-        out: &mut Vec<Output>,
     ) {
         let Some(room) = self.rooms.get(source) else {
             return;
@@ -122,15 +115,15 @@ impl Scheduler {
             let Some(job) = self.jobs.get_mut(&sequence) else {
                 continue;
             };
-            let waited = now.time.since(job.since);
+            let waited = cx.now.time.since(job.since);
             let is_judged = |(at, found): (Time, Shortfall)| {
-                now.time.since(at) < JUDGED_FOR && !found.is_hopeless()
+                cx.now.time.since(at) < JUDGED_FOR && !found.is_hopeless()
             };
             if waited <= wait_max || job.judged.is_some_and(is_judged) {
                 continue;
             }
-            let shortfall = self.fleet.shortfall(&job.candidate(now.time, category));
-            job.judged = Some((now.time, shortfall));
+            let shortfall = self.fleet.shortfall(&job.candidate(cx.now.time, category));
+            job.judged = Some((cx.now.time, shortfall));
             if !shortfall.is_hopeless() {
                 continue;
             }
@@ -140,7 +133,7 @@ impl Scheduler {
             }
             let waited = waited.as_secs();
             let reason = format!("no node known can ever take it, after {waited} s: {shortfall}");
-            self.give_up(now, job, RecordStatus::Dead, reason, out);
+            self.give_up(cx, job, RecordStatus::Dead, reason);
         }
     }
 
