@@ -51,7 +51,7 @@ impl Scheduler {
             };
             self.lose_node(cx, missed, why);
         }
-        self.tell_suspicion(cx);
+        self.report_suspicion(cx);
     }
 
     /// Handles the server's report that nobody listens on the node's subject. If a server
@@ -100,14 +100,13 @@ impl Scheduler {
         cx.event(Event::NodeGone { node, jobs, why });
     }
 
-    fn tell_suspicion(&mut self, cx: &mut Context<'_>) {
+    fn report_suspicion(&mut self, cx: &mut Context<'_>) {
         let suspected = self.fleet.suspected();
         let was_suspected = std::mem::replace(&mut self.is_suspecting, suspected.is_some());
         if let Some((missing, nodes)) = suspected
             && !was_suspected
-            && self.noise.suspicions.count(cx.now.time).is_some()
         {
-            cx.event(Event::ManyMissing { missing, nodes });
+            self.reporting.report_missing(cx, missing, nodes);
         }
     }
 

@@ -28,13 +28,15 @@ impl Scheduler {
         }
         if self.settled.contains(sequence) {
             // Its acknowledgement was lost; the outcome is recorded.
-            self.counters.jobs_redelivered += 1;
+            self.reporting
+                .count(|counters| &mut counters.jobs_redelivered);
             let ack = delivery.ack;
             cx.push(Output::Ack { sequence, ack });
             return;
         }
         if let Some(job) = self.jobs.get_mut(&sequence) {
-            self.counters.jobs_redelivered += 1;
+            self.reporting
+                .count(|counters| &mut counters.jobs_redelivered);
             job.ack = delivery.ack;
             if !matches!(job.state, State::Waiting) {
                 cx.push(Output::Drop(sequence));

@@ -186,6 +186,6 @@ impl Scheduler {
                 .to_owned(),
             lasts: Some(SHOWN),
         };
-        self.note_trouble(cx, trouble);
+        self.reporting.report_trouble(cx, trouble);
     }
 }

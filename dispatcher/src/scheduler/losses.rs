@@ -51,7 +51,7 @@ impl Scheduler {
                 Some(category) if is_running && cause == Cause::Absence => {
                     let doubt = self.fleet.fail(cx.now, node, *sequence, DROPPED);
                     if let Some(doubt) = doubt {
-                        self.tell_distrusted(cx, node, category, doubt);
+                        self.reporting.report_distrusted(cx, node, category, doubt);
                     }
                 }
                 Some(_) | None => self.fleet.release(cx.now.time, node, *sequence),
@@ -119,7 +119,8 @@ impl Scheduler {
     }
 
     fn lose(&mut self, cx: &mut Context<'_>, node: &NodeId, mut job: Job, companions: Option<u32>) {
-        self.counters.jobs_lost_with_node += 1;
+        self.reporting
+            .count(|counters| &mut counters.jobs_lost_with_node);
         job.note_loss(cx.now, node, companions);
         let losses = job.losses.len();
         let delay = match u32::try_from(losses).unwrap_or(u32::MAX) {

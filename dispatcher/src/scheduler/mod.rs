@@ -44,9 +44,8 @@ mod overdue;
 mod pinging;
 mod pulls;
 mod quarantine;
-mod recording;
-mod refused;
 mod renewal;
+mod reporting;
 mod restriction;
 mod roles;
 mod room;
@@ -58,7 +57,6 @@ mod status;
 mod suspects;
 mod sweep;
 mod takeover;
-mod troubles;
 mod unsendable;
 mod verdict;
 mod waiting;
@@ -78,8 +76,9 @@ use rolecast_forecast::Demand;
 pub use input::{Delivery, Input, Malformed, Recorded, Stray};
 pub use output::{Diversion, Event, History, JobsGone, KeptAway, LongWait, Output};
 pub use pulls::{PULL_BEAT, PULL_EXPIRES};
+pub use reporting::Trouble;
 pub use suspects::Suspicion;
-pub use troubles::Trouble;
+
 pub use verdict::{DoubtedNode, LostJob, Verdict};
 
 use crate::allowance::Allowances;
@@ -95,12 +94,10 @@ use hearing::Hearing;
 use judging::Judging;
 use pinging::Pinging;
 use quarantine::Quarantine;
-use recording::Recorder;
-use refused::{Noise, Senders};
+use reporting::Reporting;
 use room::Room;
 use settled::Settled;
 use takeover::Takeover;
-use troubles::Troubles;
 
 /// Interval of the sweep: fine enough to notice a node that is gone well within its
 /// fourth heartbeat.
@@ -160,17 +157,13 @@ pub struct Scheduler {
     strays: HashSet<Sequence>,
     confirmations: HashMap<u64, Confirmation>,
     next_confirmation: u64,
-    counters: Counters,
-    noise: Noise,
-    senders: Senders,
+    reporting: Reporting,
     roles: Manager,
     judging: Judging,
     /// Time when the manager last received the nodes by room.
     ranked: Option<Time>,
     forecasting: Forecasting,
     pinging: Pinging,
-    records: Recorder,
-    troubles: Troubles,
     quarantine: Quarantine,
     rng: fastrand::Rng,
     /// Rises with every turn in which a room was served; gives the fair order.
@@ -284,16 +277,12 @@ impl Scheduler {
             strays: HashSet::new(),
             confirmations: HashMap::new(),
             next_confirmation: 0,
-            counters: Counters::default(),
-            noise: Noise::default(),
-            senders: Senders::default(),
+            reporting: Reporting::default(),
             judging: Judging::new(&params.roles),
             ranked: None,
             roles: Manager::new(params.roles.clone()),
             forecasting: Forecasting::default(),
             pinging: Pinging::new(now.wall),
-            records: Recorder::default(),
-            troubles: Troubles::default(),
             quarantine: Quarantine::default(),
             rng: fastrand::Rng::with_seed(params.seed),
             turn: 0,
@@ -378,9 +367,9 @@ impl Scheduler {
             Input::StackFitted(stack) => self.set_stack(&stack),
             Input::CheckpointsDue => self.begin_checkpoints(),
             Input::Stray(stray) => self.bury_stray(cx, stray),
-            Input::Troubled(trouble) => self.note_trouble(cx, trouble),
-            Input::Mended { what } => self.end_trouble(cx, &what),
-            Input::Malformed { what, from, why } => self.refuse(cx, what, &from, why),
+            Input::Troubled(trouble) => self.reporting.report_trouble(cx, trouble),
+            Input::Mended { what } => self.reporting.end_trouble(cx, &what),
+            Input::Malformed { what, from, why } => self.reporting.refuse(cx, what, &from, why),
             Input::Lead {
                 epoch,
                 until,

@@ -24,16 +24,20 @@ const STARTING_BEATS: u64 = 6;
 
 impl Scheduler {
     pub(super) fn hear(&mut self, cx: &mut Context<'_>, from: &NodeId, mut beat: Heartbeat) {
-        self.counters.heartbeats += 1;
+        self.reporting.count(|counters| &mut counters.heartbeats);
         if !self.known.may_reach(beat.epoch) {
             let why = format!("epoch {} is no dispatcher's", beat.epoch);
-            return self.refuse(cx, Malformed::Heartbeat, from.as_str(), why);
+            return self
+                .reporting
+                .refuse(cx, Malformed::Heartbeat, from.as_str(), why);
         }
         match self.params.allowances.limit(&mut beat) {
             Ok(taken) => self.tell_taken(cx, from, &taken),
             Err(unlisted) => {
                 let why = unlisted.to_string();
-                return self.refuse(cx, Malformed::Heartbeat, from.as_str(), why);
+                return self
+                    .reporting
+                    .refuse(cx, Malformed::Heartbeat, from.as_str(), why);
             }
         }
         let heard = Heard::new(&beat);
@@ -97,7 +101,7 @@ impl Scheduler {
                 .to_owned(),
             lasts: Some(LIMITED_SHOWN),
         };
-        self.note_trouble(cx, trouble);
+        self.reporting.report_trouble(cx, trouble);
     }
 
     /// Probes a new node; an answer shows that it listens to probes. A worker that just
@@ -125,7 +129,8 @@ impl Scheduler {
         }
         let why = refusal.to_string();
         let from = beat.node.clone();
-        self.refuse(cx, Malformed::Heartbeat, from.as_str(), why);
+        self.reporting
+            .refuse(cx, Malformed::Heartbeat, from.as_str(), why);
     }
 
     /// Answers a boot of a node with the verdict on its admission.
@@ -223,7 +228,7 @@ impl Scheduler {
         let (job, attempt) = (said.job(), said.attempt());
         let why = format!("job {job}, attempt {attempt}, was never sent to node {node}");
         let from = format!("rolecast.done.{node}");
-        self.refuse(cx, Malformed::Outcome, &from, why);
+        self.reporting.refuse(cx, Malformed::Outcome, &from, why);
     }
 
     /// Whether it is an execution of a job that was delivered again and waits to be sent:
@@ -269,7 +274,7 @@ impl Scheduler {
     /// Handles a job that nobody received: it was not taken, and the node gets no more
     /// until its next heartbeat.
     pub(super) fn bounce(&mut self, cx: &mut Context<'_>, node: &NodeId, assignment: &Assignment) {
-        self.counters.jobs_bounced += 1;
+        self.reporting.count(|counters| &mut counters.jobs_bounced);
         let sequence = assignment.ack().sequence();
         if let Some(state) = self.fleet.get(node) {
             if !state.is_gone() {

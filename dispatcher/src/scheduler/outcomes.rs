@@ -1,7 +1,7 @@
 //! Outcomes of executions that workers report. Only the current execution counts.
 
 use rolecast_common::assignment::Assignment;
-use rolecast_common::id::{Category, NodeId, Priority, Sequence};
+use rolecast_common::id::{NodeId, Priority, Sequence};
 use rolecast_common::label::Requirement;
 use rolecast_common::subjects::Source;
 use rolecast_common::time::Now;
@@ -10,7 +10,6 @@ use rolecast_common::wire::{Outcome, OutcomeStatus};
 use super::settling::clipped;
 use super::{Confirmation, Context, DoubtedNode, Event, Job, Output, Scheduler, State, Verdict};
 use crate::claim::Claimed;
-use crate::fleet::Doubt;
 
 /// Prefix of the reason of a refusal that is the host's fault.
 const UNABLE: &str = "unable:";
@@ -87,7 +86,8 @@ impl Scheduler {
             }
             Standing::Stale => {
                 self.free_ended(cx.now, from, assignment);
-                self.counters.outcomes_stale += 1;
+                self.reporting
+                    .count(|counters| &mut counters.outcomes_stale);
                 cx.event(Event::OutcomeStale {
                     node: from.clone(),
                     job: assignment.job().clone(),
@@ -130,15 +130,15 @@ impl Scheduler {
                     .fleet
                     .fail(cx.now, from, sequence, &clipped(&outcome.reason));
                 if let Some(doubt) = doubt {
-                    self.tell_distrusted(cx, from, category, doubt);
+                    self.reporting.report_distrusted(cx, from, category, doubt);
                 }
             }
             OutcomeStatus::Refused if outcome.reason.starts_with(UNABLE) => {
-                self.counters.jobs_unable += 1;
+                self.reporting.count(|counters| &mut counters.jobs_unable);
                 let reason = clipped(&outcome.reason);
                 let doubt = self.fleet.fail_to_start(cx.now, from, sequence, &reason);
                 if let Some(doubt) = doubt {
-                    let doubted = doubted(from, category, doubt);
+                    let doubted = DoubtedNode::new(from, category, doubt);
                     cx.event(Event::Verdict(Verdict::NodeUnable(doubted)));
                 }
             }
@@ -157,21 +157,8 @@ impl Scheduler {
     /// evidence.
     pub(super) fn review(&mut self, cx: &mut Context<'_>, node: &NodeId) {
         for (category, doubt) in self.fleet.review(cx.now, node) {
-            self.tell_distrusted(cx, node, category, doubt);
+            self.reporting.report_distrusted(cx, node, category, doubt);
         }
-    }
-
-    pub(super) fn tell_distrusted(
-        &mut self,
-        cx: &mut Context<'_>,
-        node: &NodeId,
-        category: Category,
-        doubt: Doubt,
-    ) {
-        self.counters.nodes_distrusted += 1;
-        let doubted = doubted(node, category, doubt);
-        let verdict = Verdict::NodeDistrusted(doubted);
-        cx.event(Event::Verdict(verdict));
     }
 
     /// Returns the standing of an outcome. For a job that is held here its own record
@@ -306,14 +293,5 @@ impl Scheduler {
         {
             cx.push(Output::Confirm(done.reply));
         }
-    }
-}
-
-fn doubted(node: &NodeId, category: Category, doubt: Doubt) -> DoubtedNode {
-    DoubtedNode {
-        node: node.clone(),
-        category,
-        reason: doubt.reason,
-        pause: doubt.pause,
     }
 }

@@ -82,7 +82,8 @@ impl Scheduler {
         let reason = format!("{what}, and {grace} later node {node} had reported no end");
         let attempt = (sequence, Attempt::new(job.attempt));
         if let Some(doubt) = self.fleet.fail_unended(cx.now, &node, attempt, &reason) {
-            self.tell_distrusted(cx, &node, job.source.category.clone(), doubt);
+            self.reporting
+                .report_distrusted(cx, &node, job.source.category.clone(), doubt);
         }
         self.fail_unreported(cx, &node, job, reason);
     }

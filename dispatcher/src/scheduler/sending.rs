@@ -10,7 +10,7 @@ use rolecast_common::time::Time;
 use rolecast_common::wire::ForecastMode;
 use rolecast_forecast::Ahead;
 
-use super::{Context, Diversion, Event, Job, KeptAway, Output, Scheduler, State};
+use super::{Context, Event, Job, Output, Scheduler, State};
 use crate::fleet::{Author, Candidate, Choice};
 use crate::placement::{CategoryIndex, Shortfall, Slot};
 
@@ -23,8 +23,6 @@ const AGEING_STEP: Duration = Duration::from_secs(30);
 /// waits for memory.
 const CLAIM_AFTER_DURATIONS: f32 = 1.0;
 const CLAIM_AFTER_MIN: Duration = Duration::from_secs(2);
-/// Horizon of the expected use by others that is reported where jobs are kept away.
-const NEXT: Duration = Duration::from_secs(60);
 
 /// The result of a room's turn.
 enum Sending {
@@ -147,9 +145,9 @@ impl Scheduler {
         let job = self.jobs.get_mut(&sequence)?;
         let is_recorded = if slot.is_some() {
             // Otherwise the record would show for a day that it waits.
-            self.records.takes_sent(cx.now.time) || job.is_recorded
+            self.reporting.records_sent(cx.now.time) || job.is_recorded
         } else {
-            !std::mem::replace(&mut job.is_noted, true) && self.records.takes_wait(cx.now.time)
+            !std::mem::replace(&mut job.is_noted, true) && self.reporting.records_wait(cx.now.time)
         };
         job.is_recorded |= is_recorded;
         if is_recorded {
@@ -165,9 +163,13 @@ impl Scheduler {
         match slot {
             Some(slot) => match self.params.forecast.mode {
                 ForecastMode::On if is_recorded && by_cost => {
-                    self.note_diversion(cx, source, &candidate, slot);
+                    self.reporting
+                        .compare(cx, &mut self.fleet, &source.category, &candidate, slot);
                 }
-                ForecastMode::Advisory => self.take_advice(cx, source, &candidate, slot),
+                ForecastMode::Advisory => {
+                    self.reporting
+                        .advise(cx, &mut self.fleet, &source.category, &candidate, slot)
+                }
                 ForecastMode::On | ForecastMode::Off => {}
             },
             None if choice == Choice::Nowhere => {
@@ -176,71 +178,6 @@ impl Scheduler {
             None => {}
         }
         slot
-    }
-
-    /// Counts whether forecasts kept the job away from a node that its last heartbeat
-    /// favours.
-    fn note_diversion(
-        &mut self,
-        cx: &mut Context<'_>,
-        source: &Source,
-        candidate: &Candidate<'_>,
-        slot: Slot,
-    ) {
-        self.counters.compared += 1;
-        let from = self.fleet.diverted_from(candidate, slot);
-        let Some(from) = from.map(|from| self.fleet.id_of(from).clone()) else {
-            return;
-        };
-        self.counters.diverted += 1;
-        let Some(node) = self.fleet.get_mut(&from) else {
-            return;
-        };
-        node.diverted += 1;
-        let (now_used, expected) = (
-            node.usage().total.cpu,
-            node.likely_exogenous(Ahead::covering(NEXT)).cpu,
-        );
-        if let Some(count) = self.noise.diversions.count(cx.now.time) {
-            cx.event(Event::Diverted(KeptAway {
-                category: source.category.clone(),
-                to: self.fleet.id_of(slot).clone(),
-                from,
-                cpu_now: now_used,
-                cpu_expected: expected,
-                count,
-            }));
-        }
-    }
-
-    /// Counts, in advisory mode, where forecasts would have sent the job.
-    fn take_advice(
-        &mut self,
-        cx: &mut Context<'_>,
-        source: &Source,
-        candidate: &Candidate<'_>,
-        slot: Slot,
-    ) {
-        let Some(advice) = self.fleet.advise(candidate) else {
-            return;
-        };
-        self.counters.advisory_decisions += 1;
-        let better = self.fleet.id_of(advice).clone();
-        if let Some(advised) = self.fleet.get_mut(&better) {
-            advised.advised += 1;
-        }
-        if advice == slot {
-            return;
-        }
-        self.counters.advisory_diverted += 1;
-        if let Some(count) = self.noise.advice.count(cx.now.time) {
-            cx.event(Event::AdvisoryDiverted(Diversion {
-                category: source.category.clone(),
-                node: self.fleet.id_of(slot).clone(),
-                better,
-                count,
-            }));
-        }
     }
 
     /// Reports to operators why the first job of the room cannot be placed, and claims

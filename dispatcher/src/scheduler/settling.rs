@@ -283,7 +283,7 @@ impl Scheduler {
                 self.jobs.insert(sequence, job);
                 return;
             }
-            Recorded::Already => self.counters.duplicates += 1,
+            Recorded::Already => self.reporting.count(|counters| &mut counters.duplicates),
             Recorded::Stored => {}
         }
         self.finish(cx, sequence, job);

@@ -55,12 +55,12 @@ impl Scheduler {
                 .collect(),
             nodes: Vec::new(),
             categories: self.services.values().map(|s| self.category(s)).collect(),
-            counters: self.counters,
-            troubles: self.troubles.view(),
+            counters: self.reporting.counters(),
+            troubles: self.reporting.troubles(),
             is_lapsed: false,
             unread: None,
             dead_letters: None,
-            refused: self.senders.list(),
+            refused: self.reporting.refused_senders(),
             next: None,
         }
     }

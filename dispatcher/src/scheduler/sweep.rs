@@ -30,7 +30,7 @@ impl Scheduler {
         self.sweep_roles(cx);
         self.sweep_forecasts(cx);
         self.ping(cx);
-        self.expire_troubles(cx.now.time);
+        self.reporting.expire_troubles(cx.now.time);
         self.away
             .retain(|_, away| cx.now.time.since(away.until) < AWAY_MAX);
         for room in self.rooms.values_mut() {

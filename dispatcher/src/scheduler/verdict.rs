@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use rolecast_common::id::{Category, JobId, NodeId};
 
+use crate::fleet::Doubt;
+
 /// A verdict on a job or a node, or the end of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -43,4 +45,15 @@ pub struct DoubtedNode {
     /// The node's reason for the last failure.
     pub reason: String,
     pub pause: Duration,
+}
+
+impl DoubtedNode {
+    pub(super) fn new(node: &NodeId, category: Category, doubt: Doubt) -> Self {
+        Self {
+            node: node.clone(),
+            category,
+            reason: doubt.reason,
+            pause: doubt.pause,
+        }
+    }
 }

@@ -83,7 +83,7 @@ fn a_late_node_is_asked_and_loses_its_jobs_when_nobody_listens_twice() {
     let out = all(&mut machine, 1.52, [absent("n1")]);
     assert_eq!(given_back(&out), [1]);
     assert_eq!(gone(&out), ["nobody listens on its subject"]);
-    let lost = machine.counters.jobs_lost_with_node;
+    let lost = machine.reporting.counters().jobs_lost_with_node;
     assert_eq!(lost, 1);
 }
 

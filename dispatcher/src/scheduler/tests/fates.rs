@@ -411,7 +411,7 @@ fn where_no_host_can_start_a_command_jobs_wait_and_that_is_told() {
     world.run(120.0);
     assert_eq!((world.queue.len(), world.records.len()), (10, 0));
     // Tried after 1, 2, 4 ... seconds, and not all the time.
-    let tried = world.machine.counters.jobs_unable;
+    let tried = world.machine.reporting.counters().jobs_unable;
     assert!((8..=30).contains(&tried), "{tried}");
     let is_told = |event: &Event| matches!(event, Event::JobsWait(wait) if wait.why == "2 unable to start it");
     assert!(world.events.iter().any(is_told), "{:?}", world.events);

@@ -365,7 +365,7 @@ fn a_settled_job_that_is_delivered_again_is_acknowledged_and_not_run() {
     };
     let done = report("n1", &assignment, OutcomeStatus::Completed);
     turn(&mut machine, 1.0, [done, recorded]);
-    assert_eq!(machine.counters.duplicates, 1);
+    assert_eq!(machine.reporting.counters().duplicates, 1);
     let out = turn(&mut machine, 1.1, [delivery(1, 2)]);
     assert!(matches!(out[..], [Output::Ack { .. }]), "{out:?}");
 }

@@ -36,7 +36,7 @@ fn the_jobs_of_a_silent_node_go_back_and_its_outcome_is_too_late_once_another_ha
         [report("n1", &first, OutcomeStatus::Completed)],
     );
     assert_eq!(late, [Output::Confirm("confirm".to_owned())]);
-    assert_eq!(machine.counters.outcomes_stale, 1);
+    assert_eq!(machine.reporting.counters().outcomes_stale, 1);
     let out = turn(
         &mut machine,
         4.0,
@@ -143,7 +143,7 @@ fn a_second_worker_of_a_name_is_refused_and_the_first_keeps_its_jobs() {
     let first = heartbeat("n1", "a", 2, vec![assignment.clone()]);
     let out = turn(&mut machine, 1.0, [first, joining("n1", "b", 2)]);
     assert_eq!(admissions(&out), [AdmissionVerdict::Refused]);
-    assert_eq!(machine.counters.heartbeats_refused, 1);
+    assert_eq!(machine.reporting.counters().heartbeats_refused, 1);
     let out = turn(
         &mut machine,
         1.2,
@@ -402,6 +402,6 @@ fn refused_heartbeats_are_counted_and_told_at_most_once_a_second() {
         };
         machine.handle(now(0.0), input, &mut out);
     }
-    assert_eq!(machine.counters.heartbeats_refused, 100);
+    assert_eq!(machine.reporting.counters().heartbeats_refused, 100);
     assert_eq!(out.len(), 1);
 }

@@ -65,7 +65,7 @@ fn a_job_that_outlives_its_limit_and_the_grace_has_failed_and_its_late_outcome_i
     let late = report("n1", &assignment, OutcomeStatus::Completed);
     let out = turn(&mut machine, 73.0, [late]);
     assert_eq!(out, [Output::Confirm("confirm".to_owned())]);
-    assert_eq!(machine.counters.outcomes_stale, 1);
+    assert_eq!(machine.reporting.counters().outcomes_stale, 1);
     assert_eq!(slots(&machine), 0);
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use rolecast_common::time::{Now, Time, WallTime};
 use rolecast_common::wire;
 
-use super::{Context, Event, Output, Scheduler};
+use crate::scheduler::output::Event;
 
 /// The most troubles kept at once; there are fewer kinds than that, and some name a
 /// category.
@@ -24,7 +24,7 @@ pub struct Trouble {
     /// The action that an operator can take.
     pub remedy: String,
     /// Time after its last report at which it is over; `None` if only
-    /// [`super::Input::Mended`] ends it.
+    /// [`super::super::Input::Mended`] ends it.
     pub lasts: Option<Duration>,
 }
 
@@ -44,7 +44,7 @@ struct Open {
 
 impl Troubles {
     /// Records a report; returns an event if it is news.
-    fn report(&mut self, now: Now, trouble: Trouble) -> Option<Event> {
+    pub(super) fn report(&mut self, now: Now, trouble: Trouble) -> Option<Event> {
         let is_full = self.0.len() >= TROUBLES_MAX;
         if let Some(open) = self.0.get_mut(&trouble.what) {
             open.count += 1;
@@ -75,7 +75,7 @@ impl Troubles {
         Some(event)
     }
 
-    fn mend(&mut self, now: Time, what: &str) -> Option<Event> {
+    pub(super) fn mend(&mut self, now: Time, what: &str) -> Option<Event> {
         let open = self.0.remove(what)?;
         Some(Event::TroubleOver {
             what: what.to_owned(),
@@ -84,7 +84,7 @@ impl Troubles {
     }
 
     /// Ends the troubles that were not reported again within their time.
-    fn expire(&mut self, now: Time) {
+    pub(super) fn expire(&mut self, now: Time) {
         self.0.retain(|_, open| {
             let lasts = open.trouble.lasts;
             lasts.is_none_or(|lasts| now.since(open.reported) < lasts)
@@ -109,22 +109,6 @@ impl Open {
             since_ms: self.since,
             count: self.count,
         }
-    }
-}
-
-impl Scheduler {
-    pub(super) fn note_trouble(&mut self, cx: &mut Context<'_>, trouble: Trouble) {
-        let event = self.troubles.report(cx.now, trouble);
-        cx.extend(event.map(Output::Event));
-    }
-
-    pub(super) fn end_trouble(&mut self, cx: &mut Context<'_>, what: &str) {
-        let event = self.troubles.mend(cx.now.time, what);
-        cx.extend(event.map(Output::Event));
-    }
-
-    pub(super) fn expire_troubles(&mut self, now: Time) {
-        self.troubles.expire(now);
     }
 }
 

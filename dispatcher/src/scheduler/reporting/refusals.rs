@@ -1,12 +1,14 @@
 //! Refused messages: counted, reported at a bounded rate, with their senders.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use rolecast_common::time::{Time, WallTime};
+use rolecast_common::time::WallTime;
 use rolecast_common::wire::RefusedSender;
 
-use super::{Context, Event, Malformed, Scheduler};
+use super::Reporting;
+use crate::scheduler::context::Context;
+use crate::scheduler::input::Malformed;
+use crate::scheduler::output::Event;
 
 /// Senders that are remembered, the most recent ones: enough to find the fault, and few
 /// enough for every answer about the status.
@@ -20,7 +22,7 @@ const WHY_CHARS_MAX: usize = 300;
 pub(super) struct Senders(BTreeMap<String, RefusedSender>);
 
 impl Senders {
-    fn note(&mut self, at: WallTime, from: &str, why: &str) {
+    fn record(&mut self, at: WallTime, from: &str, why: &str) {
         if !self.0.contains_key(from) && self.0.len() >= SENDERS_MAX {
             let quietest = self.0.iter().min_by_key(|(_, sender)| sender.at_ms);
             let quietest = quietest.map(|(from, _)| from.clone());
@@ -46,40 +48,9 @@ impl Senders {
     }
 }
 
-/// Limits of what hostile or broken senders can make us log.
-#[derive(Debug, Default)]
-pub(super) struct Noise {
-    pub(super) heartbeats: Bound,
-    pub(super) outcomes: Bound,
-    pub(super) requests: Bound,
-    pub(super) advice: Bound,
-    pub(super) diversions: Bound,
-    pub(super) suspicions: Bound,
-}
-
-#[derive(Debug, Default)]
-pub(super) struct Bound {
-    last: Option<Time>,
-    count: u64,
-}
-
-impl Bound {
-    /// Returns their number since the last report, at most once a second.
-    pub(super) fn count(&mut self, now: Time) -> Option<u64> {
-        self.count += 1;
-        let is_quiet = self
-            .last
-            .is_none_or(|last| now.since(last) >= Duration::from_secs(1));
-        if !is_quiet {
-            return None;
-        }
-        self.last = Some(now);
-        Some(std::mem::take(&mut self.count))
-    }
-}
-
-impl Scheduler {
-    pub(super) fn refuse(
+impl Reporting {
+    /// Counts a refused message and records its sender; reports it at a bounded rate.
+    pub(in crate::scheduler) fn refuse(
         &mut self,
         cx: &mut Context<'_>,
         what: Malformed,
@@ -87,23 +58,23 @@ impl Scheduler {
         why: String,
     ) {
         let from: String = from.chars().take(FROM_CHARS_MAX).collect();
-        self.senders.note(cx.now.wall, &from, &why);
+        self.senders.record(cx.now.wall, &from, &why);
         match what {
             Malformed::Heartbeat => {
-                self.counters.heartbeats_refused += 1;
-                if let Some(count) = self.noise.heartbeats.count(cx.now.time) {
+                self.count(|counters| &mut counters.heartbeats_refused);
+                if let Some(count) = self.rates.heartbeats.count(cx.now.time) {
                     cx.event(Event::HeartbeatsRefused { from, why, count });
                 }
             }
             Malformed::Outcome => {
-                self.counters.outcomes_malformed += 1;
-                if let Some(count) = self.noise.outcomes.count(cx.now.time) {
+                self.count(|counters| &mut counters.outcomes_malformed);
+                if let Some(count) = self.rates.outcomes.count(cx.now.time) {
                     cx.event(Event::OutcomesMalformed { from, why, count });
                 }
             }
             Malformed::Request => {
-                self.counters.requests_refused += 1;
-                if let Some(count) = self.noise.requests.count(cx.now.time) {
+                self.count(|counters| &mut counters.requests_refused);
+                if let Some(count) = self.rates.requests.count(cx.now.time) {
                     cx.event(Event::RequestsRefused { from, why, count });
                 }
             }
@@ -120,8 +91,8 @@ mod tests {
         let mut senders = Senders::default();
         for second in 0..40 {
             let at = WallTime::from_millis(second * 1000);
-            senders.note(at, &format!("n{second}"), "older");
-            senders.note(at, "loud", &"x".repeat(1000));
+            senders.record(at, &format!("n{second}"), "older");
+            senders.record(at, "loud", &"x".repeat(1000));
         }
         let list = senders.list();
         assert_eq!(list.len(), SENDERS_MAX);

@@ -1,0 +1,85 @@
+//! Statistics of forecasts in placement: decisions that they changed, or would have
+//! changed in advisory mode.
+
+use std::time::Duration;
+
+use rolecast_common::id::Category;
+
+use super::Reporting;
+use crate::fleet::{Candidate, Fleet};
+use crate::forecast::Ahead;
+use crate::placement::Slot;
+use crate::scheduler::context::Context;
+use crate::scheduler::output::{Diversion, Event, KeptAway};
+
+/// Horizon of the expected use by others that is reported where jobs are kept away.
+const NEXT: Duration = Duration::from_secs(60);
+
+impl Reporting {
+    /// Counts whether forecasts kept the job away from a node that its last heartbeat
+    /// favours.
+    pub(in crate::scheduler) fn compare(
+        &mut self,
+        cx: &mut Context<'_>,
+        fleet: &mut Fleet,
+        category: &Category,
+        candidate: &Candidate<'_>,
+        slot: Slot,
+    ) {
+        self.count(|counters| &mut counters.compared);
+        let from = fleet.diverted_from(candidate, slot);
+        let Some(from) = from.map(|from| fleet.id_of(from).clone()) else {
+            return;
+        };
+        self.count(|counters| &mut counters.diverted);
+        let Some(node) = fleet.get_mut(&from) else {
+            return;
+        };
+        node.diverted += 1;
+        let (cpu_now, cpu_expected) = (
+            node.usage().total.cpu,
+            node.likely_exogenous(Ahead::covering(NEXT)).cpu,
+        );
+        if let Some(count) = self.rates.diversions.count(cx.now.time) {
+            cx.event(Event::Diverted(KeptAway {
+                category: category.clone(),
+                to: fleet.id_of(slot).clone(),
+                from,
+                cpu_now,
+                cpu_expected,
+                count,
+            }));
+        }
+    }
+
+    /// Counts, in advisory mode, where forecasts would have sent the job.
+    pub(in crate::scheduler) fn advise(
+        &mut self,
+        cx: &mut Context<'_>,
+        fleet: &mut Fleet,
+        category: &Category,
+        candidate: &Candidate<'_>,
+        slot: Slot,
+    ) {
+        let Some(advice) = fleet.advise(candidate) else {
+            return;
+        };
+        self.count(|counters| &mut counters.advisory_decisions);
+        let better = fleet.id_of(advice).clone();
+        if let Some(advised) = fleet.get_mut(&better) {
+            advised.advised += 1;
+        }
+        if advice == slot {
+            return;
+        }
+        self.count(|counters| &mut counters.advisory_diverted);
+        if let Some(count) = self.rates.advice.count(cx.now.time) {
+            cx.event(Event::AdvisoryDiverted(Diversion {
+                category: category.clone(),
+                node: fleet.id_of(slot).clone(),
+                better,
+                count,
+            }));
+        }
+    }
+}

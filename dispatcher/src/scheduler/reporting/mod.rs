@@ -1,0 +1,98 @@
+//! Reports to operators: counters, refused messages, troubles, records of decisions, and
+//! the rates of events.
+//!
+//! Nothing here decides about jobs or nodes.
+
+mod advice;
+mod rates;
+mod recorder;
+mod refusals;
+mod troubles;
+
+use rolecast_common::id::{Category, NodeId};
+use rolecast_common::time::Time;
+use rolecast_common::wire::{self, Counters, RefusedSender};
+
+pub use troubles::Trouble;
+
+use super::context::Context;
+use super::output::{Event, Output};
+use super::verdict::{DoubtedNode, Verdict};
+use crate::fleet::Doubt;
+use rates::Rates;
+use recorder::Recorder;
+use refusals::Senders;
+use troubles::Troubles;
+
+#[derive(Debug, Default)]
+pub(super) struct Reporting {
+    counters: Counters,
+    rates: Rates,
+    senders: Senders,
+    troubles: Troubles,
+    recorder: Recorder,
+}
+
+impl Reporting {
+    /// Adds one to a counter.
+    pub(super) fn count(&mut self, counter: fn(&mut Counters) -> &mut u64) {
+        *counter(&mut self.counters) += 1;
+    }
+
+    pub(super) fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// Returns the senders of refused messages, the most recent first.
+    pub(super) fn refused_senders(&self) -> Vec<RefusedSender> {
+        self.senders.list()
+    }
+
+    /// Records a trouble, which is reported again as long as it lasts.
+    pub(super) fn report_trouble(&mut self, cx: &mut Context<'_>, trouble: Trouble) {
+        let event = self.troubles.report(cx.now, trouble);
+        cx.extend(event.map(Output::Event));
+    }
+
+    pub(super) fn end_trouble(&mut self, cx: &mut Context<'_>, what: &str) {
+        let event = self.troubles.mend(cx.now.time, what);
+        cx.extend(event.map(Output::Event));
+    }
+
+    pub(super) fn expire_troubles(&mut self, now: Time) {
+        self.troubles.expire(now);
+    }
+
+    pub(super) fn troubles(&self) -> Vec<wire::Trouble> {
+        self.troubles.view()
+    }
+
+    /// Whether a decision is recorded: of a job that is sent, or that must wait.
+    pub(super) fn records_sent(&mut self, now: Time) -> bool {
+        self.recorder.takes_sent(now)
+    }
+
+    pub(super) fn records_wait(&mut self, now: Time) -> bool {
+        self.recorder.takes_wait(now)
+    }
+
+    /// Reports that many nodes are missing at once.
+    pub(super) fn report_missing(&mut self, cx: &mut Context<'_>, missing: usize, nodes: usize) {
+        if self.rates.suspicions.count(cx.now.time).is_some() {
+            cx.event(Event::ManyMissing { missing, nodes });
+        }
+    }
+
+    /// Reports that a node is distrusted in a category.
+    pub(super) fn report_distrusted(
+        &mut self,
+        cx: &mut Context<'_>,
+        node: &NodeId,
+        category: Category,
+        doubt: Doubt,
+    ) {
+        self.count(|counters| &mut counters.nodes_distrusted);
+        let doubted = DoubtedNode::new(node, category, doubt);
+        cx.event(Event::Verdict(Verdict::NodeDistrusted(doubted)));
+    }
+}
