@@ -38,14 +38,12 @@ impl Scheduler {
     }
 
     pub(super) fn fetch(&mut self, cx: &mut Context<'_>) {
-        if !self.takeover.is_over(cx.now.time, self.params.warm_up)
-            || self.waits_for_workers(cx.now.time)
-        {
+        if !self.leadership.may_fetch(cx.now.time) || self.waits_for_workers(cx.now.time) {
             return;
         }
         // New room on the nodes is noticed by the sweep at the latest; looking at every
         // node for every message would cost more than all else.
-        let is_sweep = self.swept == cx.now.time;
+        let is_sweep = self.watch.has_swept(cx.now.time);
         for (source, room) in &mut self.rooms {
             let returning = u32::try_from(room.returning.len()).unwrap_or(u32::MAX);
             let held = room.len().saturating_add(room.pulls.asked());

@@ -34,8 +34,9 @@ const SAVE_LAST_MAX: usize = 512;
 const REMEMBER: Duration = Duration::from_secs(15 * 60);
 
 /// The work in progress.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Forecasting {
+    started: Time,
     /// The node whose lessons were taken last.
     taught: Option<NodeId>,
     published: Option<Time>,
@@ -43,6 +44,19 @@ pub(super) struct Forecasting {
     unsaved: VecDeque<NodeId>,
     saves_per_sweep: usize,
     has_forgotten: bool,
+}
+
+impl Forecasting {
+    pub(super) fn new(now: Time) -> Self {
+        Self {
+            started: now,
+            taught: None,
+            published: None,
+            unsaved: VecDeque::new(),
+            saves_per_sweep: 0,
+            has_forgotten: false,
+        }
+    }
 }
 
 impl Scheduler {
@@ -115,7 +129,7 @@ impl Scheduler {
             self.forecasting.published = Some(cx.now.time);
             cx.push(Output::PublishCapacity(Box::new(self.capacity(cx.now))));
         }
-        let is_over = cx.now.time.since(self.started) >= REMEMBER;
+        let is_over = cx.now.time.since(self.forecasting.started) >= REMEMBER;
         if is_over && !std::mem::replace(&mut self.forecasting.has_forgotten, true) {
             self.fleet.forget_remembered();
         }
@@ -150,7 +164,7 @@ impl Scheduler {
         CapacityMap {
             v: VERSION,
             at_ms: now.wall,
-            epoch: self.epoch,
+            epoch: self.leadership.epoch(),
             mode: self.params.forecast.mode,
             quantile: self.params.forecast.quantile.share(),
             roles,

@@ -143,7 +143,8 @@ impl Scheduler {
 
     fn decide(&mut self, cx: &mut Context<'_>, role: &Role, holder: &NodeId) {
         let is_settled = self
-            .led_since
+            .leadership
+            .since()
             .is_some_and(|since| cx.now.time.since(since) >= SETTLE);
         if !is_settled || self.roles.is_changing(role) {
             return;

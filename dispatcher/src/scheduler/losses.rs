@@ -76,7 +76,11 @@ impl Scheduler {
     fn suspect(&mut self, now: Now, node: &NodeId, lost: &mut [Job]) {
         let before: Vec<Option<Suspicion>> = lost.iter().map(|job| job.suspicion).collect();
         let groups: BTreeSet<u64> = before.iter().flatten().map(|before| before.group).collect();
-        let name = format!("{node} {} {}", now.wall.as_millis(), self.epoch);
+        let name = format!(
+            "{node} {} {}",
+            now.wall.as_millis(),
+            self.leadership.epoch()
+        );
         let after = suspects::suspect(&before, fnv1a(name.as_bytes()));
         for (job, suspicion) in lost.iter_mut().zip(after) {
             job.suspicion = suspicion;

@@ -29,19 +29,17 @@
 mod absence;
 mod context;
 mod delivery;
-mod epochs;
 mod fetch;
 mod forecasting;
-mod hearing;
 mod input;
 mod job;
 mod judging;
+mod leadership;
 mod losses;
 mod nodes;
 mod outcomes;
 mod output;
 mod overdue;
-mod pinging;
 mod pulls;
 mod quarantine;
 mod renewal;
@@ -56,12 +54,12 @@ mod settling;
 mod status;
 mod suspects;
 mod sweep;
-mod takeover;
 mod unsendable;
 mod verdict;
 mod waiting;
+mod watch;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use foldhash::{HashMap, HashMapExt as _, HashSet, HashSetExt as _};
@@ -86,22 +84,15 @@ use crate::category::Policy;
 use crate::fleet::{self, Fleet};
 use crate::placement::{CategoryIndex, Shortfall};
 use crate::roles::{Manager, Settings as RoleSettings};
-use crate::seal::Seals;
 use context::Context;
-use epochs::Later;
 use forecasting::Forecasting;
-use hearing::Hearing;
 use judging::Judging;
-use pinging::Pinging;
+use leadership::Leadership;
 use quarantine::Quarantine;
 use reporting::Reporting;
 use room::Room;
 use settled::Settled;
-use takeover::Takeover;
-
-/// Interval of the sweep: fine enough to notice a node that is gone well within its
-/// fourth heartbeat.
-const SWEEP_INTERVAL: Duration = Duration::from_millis(250);
+use watch::Watch;
 
 /// Parameters of the machine, fixed at its start.
 #[derive(Clone, Debug)]
@@ -127,26 +118,11 @@ pub struct Params {
 #[derive(Debug)]
 pub struct Scheduler {
     params: Params,
-    /// Zero as long as another dispatcher leads.
-    epoch: Epoch,
-    /// The largest epoch that it led under or that most nodes have reported.
-    known: Epoch,
-    later: Later,
-    /// Start of its lead; `None` while it stands by and only learns.
-    led_since: Option<Time>,
-    takeover: Takeover,
-    /// The seals by which assignments are recognized.
-    seals: Seals,
+    leadership: Leadership,
+    watch: Watch,
     /// Creation time of the jobs stream; zero if that is not known.
     stream_created: WallTime,
     fleet: Fleet,
-    hearing: Hearing,
-    /// Whether no node may be judged, as of the last turn.
-    is_deaf: bool,
-    /// Time of the last probe of all nodes because one was missing.
-    rolled: Option<Time>,
-    /// Whether operators were notified that many nodes are missing.
-    is_suspecting: bool,
     services: BTreeMap<Category, Service>,
     rooms: BTreeMap<Source, Room>,
     jobs: HashMap<Sequence, Job>,
@@ -163,13 +139,10 @@ pub struct Scheduler {
     /// Time when the manager last received the nodes by room.
     ranked: Option<Time>,
     forecasting: Forecasting,
-    pinging: Pinging,
     quarantine: Quarantine,
     rng: fastrand::Rng,
     /// Rises with every turn in which a room was served; gives the fair order.
     turn: u64,
-    started: Time,
-    swept: Time,
     is_stopping: bool,
 }
 
@@ -265,10 +238,6 @@ impl Scheduler {
                 has_feedback: params.has_feedback,
                 seed: params.seed,
             }),
-            hearing: Hearing::new(now.time),
-            is_deaf: false,
-            rolled: None,
-            is_suspecting: false,
             services: BTreeMap::new(),
             rooms: BTreeMap::new(),
             jobs: HashMap::new(),
@@ -281,20 +250,13 @@ impl Scheduler {
             judging: Judging::new(&params.roles),
             ranked: None,
             roles: Manager::new(params.roles.clone()),
-            forecasting: Forecasting::default(),
-            pinging: Pinging::new(now.wall),
+            forecasting: Forecasting::new(now.time),
             quarantine: Quarantine::default(),
             rng: fastrand::Rng::with_seed(params.seed),
             turn: 0,
-            epoch: Epoch::default(),
-            known: Epoch::default(),
-            later: Later::default(),
-            led_since: None,
-            takeover: Takeover::default(),
-            seals: Seals::default(),
+            leadership: Leadership::new(now.time, params.warm_up),
+            watch: Watch::new(now),
             stream_created: WallTime::default(),
-            started: now.time,
-            swept: now.time,
             is_stopping: false,
             params,
         };
@@ -311,7 +273,7 @@ impl Scheduler {
 
     /// Returns the largest epoch that it has led under or that most nodes have reported.
     pub fn known_epoch(&self) -> Epoch {
-        self.known
+        self.leadership.known()
     }
 
     /// Whether jobs of undeclared categories are run rather than dead-lettered.
@@ -322,8 +284,7 @@ impl Scheduler {
     /// Handles one input and adds the resulting commands to `out`.
     pub fn handle(&mut self, now: Now, input: Input, out: &mut Vec<Output>) {
         let cx = &mut Context::new(now, out);
-        let due = self.swept + SWEEP_INTERVAL;
-        self.hearing.check_stall(now.time, due);
+        self.watch.check_stall(now.time);
         match input {
             Input::Delivered(delivery) => self.deliver(cx, delivery),
             Input::PullEnded {
@@ -332,19 +293,19 @@ impl Scheduler {
             } => self.end_pull(now.time, &source, undelivered),
             Input::PullAlive { source } => self.keep_pulls(now.time, &source),
             Input::PullFailed { source } => self.fail_pulls(now.time, &source),
-            Input::Disconnected => self.hearing.disconnect(now.time),
+            Input::Disconnected => self.watch.reception_mut().disconnect(now.time),
             Input::Reconnected => {
-                self.hearing.connect(now.time);
+                self.watch.reception_mut().connect(now.time);
                 self.void_pulls();
                 self.revive_jobs(cx);
             }
-            Input::Behind => self.hearing.fall_behind(now.time),
+            Input::Behind => self.watch.reception_mut().fall_behind(now.time),
             Input::Heartbeat { from, heartbeat } => self.hear(cx, &from, *heartbeat),
             Input::Latency { node, round_trip } => {
                 self.fleet.note_answer(now.time, &node);
                 self.fleet.note_latency(&node, round_trip);
             }
-            Input::Absent { node } => self.note_absence(cx, &node),
+            Input::Absent { node } => self.watch.record_absence(cx, &mut self.fleet, &node),
             Input::Unsent { sequence, attempt } => self.take_back(cx, sequence, attempt),
             Input::Outcomes {
                 from,
@@ -360,7 +321,7 @@ impl Scheduler {
             Input::Recorded { sequence, result } => self.finish_record(cx, sequence, result),
             Input::Buried { sequence, is_done } => self.finish_burial(cx, sequence, is_done),
             Input::StreamRenewed { created } => self.renew_stream(cx, created),
-            Input::Recovered => self.note_recovered(now.time),
+            Input::Recovered => self.leadership.record_recovered(now.time),
             Input::Found(category) => self.find(cx, category),
             Input::Deserted(category) => self.desert(&category),
             Input::Backlogs(held) => self.count_arrivals(now, &held),
@@ -376,9 +337,9 @@ impl Scheduler {
                 seals,
                 histories,
             } => {
-                self.seals = seals;
-                self.hearing.lead(until);
-                self.lead(now, epoch, histories);
+                self.watch.reception_mut().lead(until);
+                self.leadership.lead(now.time, epoch, seals);
+                self.restore(now, histories);
                 self.begin_takeover(cx);
                 self.manage(cx, crate::roles::Input::Lead { epoch, until });
             }
@@ -391,8 +352,12 @@ impl Scheduler {
 
     /// Returns the time at which [`Input::Turn`] is due at the latest.
     pub fn next_deadline(&self) -> Time {
-        let sweep = self.swept + SWEEP_INTERVAL;
-        let others = [self.roles_deadline(), self.look_due(), self.takeover.due()];
+        let others = [
+            self.roles_deadline(),
+            self.watch.check_due(&self.fleet),
+            self.leadership.recovery_due(),
+        ];
+        let sweep = self.watch.sweep_due();
         others.into_iter().flatten().fold(sweep, Time::min)
     }
 
@@ -405,12 +370,14 @@ impl Scheduler {
 
     fn end_turn(&mut self, cx: &mut Context<'_>) {
         self.tick_roles(cx);
-        self.look_at_nodes(cx);
-        if cx.now.time >= self.swept + SWEEP_INTERVAL {
-            self.swept = cx.now.time;
+        self.check_nodes(cx);
+        if self.watch.take_sweep(cx.now.time) {
             self.sweep(cx);
         }
-        if self.is_stopping || self.led_since.is_none() || !self.hearing.is_open(cx.now.time) {
+        if self.is_stopping
+            || !self.leadership.leads()
+            || !self.watch.reception().is_open(cx.now.time)
+        {
             return;
         }
         self.recover(cx);
@@ -418,11 +385,30 @@ impl Scheduler {
         self.fetch(cx);
     }
 
-    fn lead(&mut self, now: Now, epoch: Epoch, histories: Vec<(Sequence, History)>) {
-        self.epoch = epoch;
-        self.known = self.known.max(epoch);
-        self.later.note_break(now.time);
-        self.led_since = Some(now.time);
+    /// Asks all nodes for their jobs in hand.
+    fn begin_takeover(&mut self, cx: &mut Context<'_>) {
+        let alive = self.fleet.nodes().filter(|node| !node.is_gone());
+        let alive: BTreeSet<NodeId> = alive.map(|node| node.id().clone()).collect();
+        for node in &alive {
+            self.watch.request_report(cx, node);
+        }
+        self.leadership.begin_takeover(cx.now.time, alive);
+    }
+
+    /// Orders the redelivery of the jobs that nobody has in hand, once these are known.
+    /// The deliveries of those that are held or run are extended just before.
+    fn recover(&mut self, cx: &mut Context<'_>) {
+        let is_again = self.leadership.recovery_due().is_some();
+        if self.leadership.may_recover(cx.now.time) {
+            if is_again {
+                self.revive_jobs(cx);
+            }
+            cx.push(Output::Recover);
+        }
+    }
+
+    /// Restores the histories that a former leader stored.
+    fn restore(&mut self, now: Now, histories: Vec<(Sequence, History)>) {
         for (sequence, history) in histories {
             // A take-over shortens a delay only if less than this is left of it.
             let delay = history.not_before.unwrap_or_default().since(now.wall);
@@ -432,12 +418,12 @@ impl Scheduler {
     }
 
     fn renew(&mut self, cx: &mut Context<'_>, until: Time) {
-        if self.hearing.renew(cx.now.time, until) {
-            self.later.note_break(cx.now.time);
+        if self.watch.reception_mut().renew(cx.now.time, until) {
+            self.leadership.record_break(cx.now.time);
             self.void_pulls();
             self.revive_jobs(cx);
         }
-        let epoch = self.epoch;
+        let epoch = self.leadership.epoch();
         self.manage(cx, crate::roles::Input::Lead { epoch, until });
     }
 

@@ -25,7 +25,7 @@ const STARTING_BEATS: u64 = 6;
 impl Scheduler {
     pub(super) fn hear(&mut self, cx: &mut Context<'_>, from: &NodeId, mut beat: Heartbeat) {
         self.reporting.count(|counters| &mut counters.heartbeats);
-        if !self.known.may_reach(beat.epoch) {
+        if !self.leadership.known().may_reach(beat.epoch) {
             let why = format!("epoch {} is no dispatcher's", beat.epoch);
             return self
                 .reporting
@@ -46,9 +46,9 @@ impl Scheduler {
             Ok(change) => change,
             Err(refusal) => return self.refuse_heartbeat(cx, &beat, refusal),
         };
-        self.takeover.settle(from);
+        self.leadership.record_heartbeat(from);
         if beat.joining {
-            self.answer_boot(cx, &beat, AdmissionVerdict::Admitted);
+            self.answer_boot(cx, &beat, AdmissionVerdict::Admitted, None);
         }
         if let Some(ahead_ms) = change.skewed_ms {
             let node = from.clone();
@@ -56,7 +56,7 @@ impl Scheduler {
         }
         self.tell_roles(cx, heard);
         self.judge_roles(cx, from);
-        self.weigh_epoch(cx, &beat);
+        self.compare_epoch(cx, &beat);
         self.review(cx, from);
         if change.joined || change.rebooted {
             cx.event(Event::NodeJoined {
@@ -110,17 +110,17 @@ impl Scheduler {
         let is_starting = !beat.joining && beat.sequence <= STARTING_BEATS;
         let has_answered = self.fleet.get(id).is_some_and(Node::has_answered);
         if has_joined || is_starting && !has_answered {
-            self.probe(cx, id);
+            self.watch.probe(cx, id);
         }
     }
 
     fn refuse_heartbeat(&mut self, cx: &mut Context<'_>, beat: &Heartbeat, refusal: Refusal) {
         match refusal {
             Refusal::Contends => {
-                return self.answer_boot(cx, beat, AdmissionVerdict::Wait);
+                return self.answer_boot(cx, beat, AdmissionVerdict::Wait, None);
             }
             Refusal::NameInUse | Refusal::SupersededBoot => {
-                self.answer_boot(cx, beat, AdmissionVerdict::Refused);
+                self.answer_boot(cx, beat, AdmissionVerdict::Refused, None);
             }
             Refusal::ForeignNode
             | Refusal::Replayed
@@ -133,20 +133,29 @@ impl Scheduler {
             .refuse(cx, Malformed::Heartbeat, from.as_str(), why);
     }
 
-    /// Answers a boot of a node with the verdict on its admission.
-    fn answer_boot(&self, cx: &mut Context<'_>, beat: &Heartbeat, verdict: AdmissionVerdict) {
-        self.answer_boot_with(cx, beat, verdict, None);
+    fn compare_epoch(&mut self, cx: &mut Context<'_>, beat: &Heartbeat) {
+        let is_to_know = self.leadership.compare_epoch(
+            cx,
+            beat,
+            &mut self.fleet,
+            self.watch.reception(),
+            &mut self.reporting,
+        );
+        if is_to_know {
+            self.answer_boot(cx, beat, AdmissionVerdict::Admitted, Some(beat.epoch));
+        }
     }
 
-    /// Answers a boot, and adds that the bucket does not know the epoch that it follows.
-    pub(super) fn answer_boot_with(
+    /// Answers a boot of a node with the verdict on its admission, and the epoch that it
+    /// follows if the bucket does not know that.
+    fn answer_boot(
         &self,
         cx: &mut Context<'_>,
         beat: &Heartbeat,
         verdict: AdmissionVerdict,
         refuted: Option<Epoch>,
     ) {
-        if self.led_since.is_none() {
+        if !self.leadership.leads() {
             return;
         }
         let node = self.fleet.get(&beat.node);
@@ -160,7 +169,7 @@ impl Scheduler {
             admission: Box::new(Admission {
                 v: VERSION,
                 boot: beat.boot.clone(),
-                epoch: self.epoch,
+                epoch: self.leadership.epoch(),
                 verdict,
                 refuted,
                 reason: reason.unwrap_or_default(),
@@ -172,7 +181,7 @@ impl Scheduler {
     /// is read late, after an outage or a pause of this dispatcher, may have been sent
     /// before the job arrived.
     fn knows_unlisted(&self, now: Time, node: &NodeId) -> bool {
-        let since = self.hearing.received_since(now);
+        let since = self.watch.reception().received_since(now);
         let node = self.fleet.get(node);
         since
             .zip(node)
@@ -188,7 +197,7 @@ impl Scheduler {
         if held.is_some_and(|job| job.is_running_on(node)) {
             return;
         }
-        let Some(assignment) = claimed.genuine(node, &self.seals) else {
+        let Some(assignment) = claimed.genuine(node, self.leadership.seals()) else {
             self.refuse_forged(cx, node, claimed.said());
             return;
         };
@@ -202,7 +211,7 @@ impl Scheduler {
         let is_revoked =
             away.is_some_and(|history| history.attempt >= assignment.attempt().get()) && !is_back;
         // A job of our own epoch that we do not know was settled long ago.
-        let is_settled = assignment.epoch() >= self.epoch && !is_back;
+        let is_settled = assignment.epoch() >= self.leadership.epoch() && !is_back;
         if is_known || is_revoked || is_settled || self.is_orphan(assignment) {
             return;
         }
@@ -237,7 +246,7 @@ impl Scheduler {
         let job = self.jobs.get(&assignment.ack().sequence());
         job.is_some_and(|job| {
             let is_later = job.attempt < assignment.attempt().get();
-            let is_former = assignment.epoch() < self.epoch && is_later;
+            let is_former = assignment.epoch() < self.leadership.epoch() && is_later;
             matches!(job.state, State::Waiting)
                 && job.job == *assignment.job()
                 && (is_former || job.is_lost_to(node, assignment))
@@ -285,7 +294,7 @@ impl Scheduler {
             }
             self.fleet.bounce(node);
         }
-        self.note_absence(cx, node);
+        self.watch.record_absence(cx, &mut self.fleet, node);
         let Some(job) = self.jobs.get(&sequence) else {
             return;
         };

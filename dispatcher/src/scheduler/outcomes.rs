@@ -178,7 +178,7 @@ impl Scheduler {
                 }
                 State::Waiting
                     if self.is_waiting_here(from, assignment)
-                        && claimed.genuine(from, &self.seals).is_some() =>
+                        && claimed.genuine(from, self.leadership.seals()).is_some() =>
                 {
                     Standing::Returned
                 }
@@ -188,7 +188,7 @@ impl Scheduler {
                 | State::Burying { .. } => Standing::Stale,
             };
         }
-        if claimed.genuine(from, &self.seals).is_none() {
+        if claimed.genuine(from, self.leadership.seals()).is_none() {
             return Standing::Forged;
         }
         if self.is_orphan(assignment) {

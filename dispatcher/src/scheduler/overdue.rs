@@ -28,7 +28,7 @@ enum Outlived {
 impl Scheduler {
     pub(super) fn end_overdue(&mut self, cx: &mut Context<'_>) {
         // Outcomes of the time in which nothing was received here may be on their way.
-        let Some(since) = self.hearing.since(cx.now.time) else {
+        let Some(since) = self.watch.reception().since(cx.now.time) else {
             return;
         };
         let mut overdue: Vec<(Sequence, Outlived)> = Vec::new();

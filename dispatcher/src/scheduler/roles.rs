@@ -18,21 +18,6 @@ const HORIZON: Duration = Duration::from_secs(600);
 const RANK_INTERVAL: Duration = Duration::from_secs(2);
 
 impl Scheduler {
-    /// Steps down when the document of the roles has a later epoch. Only dispatchers write
-    /// it, so one has led under that epoch, and nodes may follow it: the key of the lease
-    /// was lost more than once, and its epoch started from too low. The next lease is
-    /// above both.
-    fn yield_to_document(&mut self, cx: &mut Context<'_>, event: &roles::Event) {
-        let roles::Event::Overtaken { ours, found } = event else {
-            return;
-        };
-        if self.led_since.is_some() && ours.may_reach(*found) {
-            self.known = self.known.max(*found);
-            let reason = format!("the roles are kept under epoch {found}, which is above {ours}");
-            cx.push(Output::StepDown { reason });
-        }
-    }
-
     /// Passes an input to the manager, and its commands on.
     pub(super) fn manage(&mut self, cx: &mut Context<'_>, input: roles::Input) {
         let mut outputs = Vec::new();
@@ -40,7 +25,9 @@ impl Scheduler {
         for output in &outputs {
             if let roles::Output::Event(event) = output {
                 self.note_role_event(cx.now, event);
-                self.yield_to_document(cx, event);
+                if let roles::Event::Overtaken { ours, found } = event {
+                    self.leadership.yield_to_document(cx, *ours, *found);
+                }
             }
         }
         cx.extend(outputs.into_iter().map(|output| match output {
@@ -121,7 +108,7 @@ impl Scheduler {
         };
         Some(RolesView {
             v: VERSION,
-            epoch: self.epoch,
+            epoch: self.leadership.epoch(),
             roles: managed.map(view).collect(),
             document,
             drained_left_out: 0,

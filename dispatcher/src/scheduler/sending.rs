@@ -152,7 +152,7 @@ impl Scheduler {
         job.is_recorded |= is_recorded;
         if is_recorded {
             let author = Author {
-                epoch: self.epoch,
+                epoch: self.leadership.epoch(),
                 job: Some(&job.job),
                 failed: job.failures.len(),
                 lost: job.losses.len(),
@@ -253,12 +253,12 @@ impl Scheduler {
         };
         job.kept_alive = cx.now.time;
         let assignment = Assignment::sealed(
-            self.epoch,
+            self.leadership.epoch(),
             job.source.category.clone(),
             job.job.clone(),
             Attempt::new(job.attempt),
             job.ack.clone(),
-            |text| self.seals.seal(&node, text),
+            |text| self.leadership.seals().seal(&node, text),
         );
         cx.push(Output::Forward {
             sequence,

@@ -366,7 +366,7 @@ impl Scheduler {
             sequence: stray.sequence,
             status,
             reason: stray.reason,
-            epoch: self.epoch,
+            epoch: self.leadership.epoch(),
             node: None,
             attempt: None,
             failures: Vec::new(),

@@ -45,7 +45,7 @@ impl Scheduler {
         Status {
             v: VERSION,
             dispatcher: self.params.name.clone(),
-            epoch: self.epoch,
+            epoch: self.leadership.epoch(),
             at_ms: now.wall,
             forecast_mode: self.params.forecast.mode,
             totals: self.totals(roles.len() + left_out),
@@ -215,7 +215,7 @@ impl Scheduler {
         };
         let choice = self.fleet.choose(&candidate);
         let author = Author {
-            epoch: self.epoch,
+            epoch: self.leadership.epoch(),
             ..Author::default()
         };
         Some(self.fleet.record(now, author, &candidate, &choice))

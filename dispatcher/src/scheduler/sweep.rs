@@ -29,7 +29,7 @@ impl Scheduler {
         self.look_at_kept(cx.now.time);
         self.sweep_roles(cx);
         self.sweep_forecasts(cx);
-        self.ping(cx);
+        self.watch.ping(cx, &self.fleet);
         self.reporting.expire_troubles(cx.now.time);
         self.away
             .retain(|_, away| cx.now.time.since(away.until) < AWAY_MAX);

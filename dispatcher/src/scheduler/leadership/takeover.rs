@@ -13,14 +13,16 @@ use std::time::Duration;
 use rolecast_common::id::NodeId;
 use rolecast_common::time::Time;
 
-use super::{Context, Output, Scheduler};
-
 /// Time from the first recovery to the second: longer than young deliveries are spared,
 /// see `io/recovery`.
 const YOUNG_MAX: Duration = Duration::from_millis(700);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Takeover {
+    /// Start of the process.
+    started: Time,
+    /// The longest wait for the jobs in hand.
+    warm_up: Duration,
     /// Start of the present lead.
     since: Option<Time>,
     /// Nodes that were alive then and have not sent a heartbeat since.
@@ -42,36 +44,43 @@ enum Recovery {
 }
 
 impl Takeover {
-    fn begin(&mut self, now: Time, alive: BTreeSet<NodeId>, knew_all: bool) {
-        *self = Self {
-            since: Some(now),
-            awaited: alive,
-            knew_all,
+    pub(super) fn new(now: Time, warm_up: Duration) -> Self {
+        Self {
+            started: now,
+            warm_up,
+            since: None,
+            awaited: BTreeSet::new(),
+            knew_all: false,
             recovery: Recovery::Wanted,
-        };
+        }
+    }
+
+    pub(super) fn begin(&mut self, now: Time, alive: BTreeSet<NodeId>) {
+        self.since = Some(now);
+        self.awaited = alive;
+        self.knew_all = now.since(self.started) >= self.warm_up;
+        self.recovery = Recovery::Wanted;
     }
 
     /// Records that a node has sent a heartbeat, or is gone.
-    pub(super) fn settle(&mut self, node: &NodeId) {
+    pub(super) fn record_answer(&mut self, node: &NodeId) {
         if !self.awaited.is_empty() {
             self.awaited.remove(node);
         }
     }
 
     /// Whether it may fetch: all nodes have answered, or had time to.
-    pub(super) fn is_over(&self, now: Time, warm_up: Duration) -> bool {
+    pub(super) fn is_over(&self, now: Time) -> bool {
         let is_answered = self.knew_all && self.awaited.is_empty();
         self.since
-            .is_some_and(|since| is_answered || now.since(since) >= warm_up)
+            .is_some_and(|since| is_answered || now.since(since) >= self.warm_up)
     }
 
     /// Whether jobs are to be recovered, as all in hand are known; true once for each
     /// recovery.
-    fn may_recover(&mut self, now: Time, warm_up: Duration) -> bool {
+    pub(super) fn may_recover(&mut self, now: Time) -> bool {
         let next = match self.recovery {
-            Recovery::Wanted if self.is_over(now, warm_up) && self.awaited.is_empty() => {
-                Recovery::Asked
-            }
+            Recovery::Wanted if self.is_over(now) && self.awaited.is_empty() => Recovery::Asked,
             Recovery::WantedAgain(at) if now >= at => Recovery::Over,
             Recovery::Wanted | Recovery::Asked | Recovery::WantedAgain(_) | Recovery::Over => {
                 return false;
@@ -81,7 +90,7 @@ impl Takeover {
         true
     }
 
-    fn note_recovered(&mut self, now: Time) {
+    pub(super) fn record_recovered(&mut self, now: Time) {
         if self.recovery == Recovery::Asked {
             self.recovery = Recovery::WantedAgain(now + YOUNG_MAX);
         }
@@ -96,44 +105,15 @@ impl Takeover {
     }
 }
 
-impl Scheduler {
-    pub(super) fn begin_takeover(&mut self, cx: &mut Context<'_>) {
-        let alive = self.fleet.nodes().filter(|node| !node.is_gone());
-        let alive: BTreeSet<NodeId> = alive.map(|node| node.id().clone()).collect();
-        for node in &alive {
-            let number = self.pinging.next_number();
-            let node = node.clone();
-            cx.push(Output::AskReport { node, number });
-        }
-        let knew_all = cx.now.time.since(self.started) >= self.params.warm_up;
-        self.takeover.begin(cx.now.time, alive, knew_all);
-    }
-
-    /// Orders the redelivery of the jobs that nobody has in hand, once these are known.
-    /// The deliveries of those that are held or run are extended just before.
-    pub(super) fn recover(&mut self, cx: &mut Context<'_>) {
-        let is_again = self.takeover.due().is_some();
-        if self.takeover.may_recover(cx.now.time, self.params.warm_up) {
-            if is_again {
-                self.revive_jobs(cx);
-            }
-            cx.push(Output::Recover);
-        }
-    }
-
-    pub(super) fn note_recovered(&mut self, now: Time) {
-        self.takeover.note_recovered(now);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     const WARM_UP: Duration = Duration::from_millis(1300);
 
+    /// A time after the start by which all nodes are known.
     fn at(millis: u64) -> Time {
-        Time::from_start(Duration::from_millis(millis))
+        Time::from_start(WARM_UP + Duration::from_millis(millis))
     }
 
     fn nodes(names: &[&str]) -> BTreeSet<NodeId> {
@@ -145,48 +125,48 @@ mod tests {
 
     #[test]
     fn it_is_over_when_all_who_were_alive_have_answered() {
-        let mut takeover = Takeover::default();
-        assert!(!takeover.is_over(at(9000), WARM_UP), "it does not lead yet");
-        takeover.begin(at(0), nodes(&["a", "b"]), true);
-        takeover.settle(&NodeId::new("a").unwrap());
-        assert!(!takeover.is_over(at(10), WARM_UP));
-        assert!(!takeover.may_recover(at(10), WARM_UP));
-        takeover.settle(&NodeId::new("b").unwrap());
-        assert!(takeover.is_over(at(20), WARM_UP));
-        assert!(takeover.may_recover(at(20), WARM_UP));
-        assert!(!takeover.may_recover(at(21), WARM_UP), "it was asked for");
+        let mut takeover = Takeover::new(Time::ZERO, WARM_UP);
+        assert!(!takeover.is_over(at(9000)), "it does not lead yet");
+        takeover.begin(at(0), nodes(&["a", "b"]));
+        takeover.record_answer(&NodeId::new("a").unwrap());
+        assert!(!takeover.is_over(at(10)));
+        assert!(!takeover.may_recover(at(10)));
+        takeover.record_answer(&NodeId::new("b").unwrap());
+        assert!(takeover.is_over(at(20)));
+        assert!(takeover.may_recover(at(20)));
+        assert!(!takeover.may_recover(at(21)), "it was asked for");
     }
 
     #[test]
     fn what_was_delivered_a_moment_before_is_recovered_a_moment_later() {
-        let mut takeover = Takeover::default();
-        takeover.begin(at(0), nodes(&[]), true);
-        assert!(takeover.may_recover(at(20), WARM_UP));
+        let mut takeover = Takeover::new(Time::ZERO, WARM_UP);
+        takeover.begin(at(0), nodes(&[]));
+        assert!(takeover.may_recover(at(20)));
         assert_eq!(takeover.due(), None);
-        takeover.note_recovered(at(300));
+        takeover.record_recovered(at(300));
         assert_eq!(takeover.due(), Some(at(1000)));
-        assert!(!takeover.may_recover(at(999), WARM_UP));
-        assert!(takeover.may_recover(at(1000), WARM_UP));
-        takeover.note_recovered(at(1300));
-        assert!(!takeover.may_recover(at(9000), WARM_UP), "twice is enough");
+        assert!(!takeover.may_recover(at(999)));
+        assert!(takeover.may_recover(at(1000)));
+        takeover.record_recovered(at(1300));
+        assert!(!takeover.may_recover(at(9000)), "twice is enough");
     }
 
     #[test]
     fn a_node_that_does_not_answer_holds_up_fetching_for_a_while_only() {
-        let mut takeover = Takeover::default();
-        takeover.begin(at(0), nodes(&["a"]), true);
-        assert!(takeover.is_over(at(1300), WARM_UP));
+        let mut takeover = Takeover::new(Time::ZERO, WARM_UP);
+        takeover.begin(at(0), nodes(&["a"]));
+        assert!(takeover.is_over(at(1300)));
         // Its jobs may still run: they must not be redelivered yet.
-        assert!(!takeover.may_recover(at(1300), WARM_UP));
-        takeover.settle(&NodeId::new("a").unwrap());
-        assert!(takeover.may_recover(at(1400), WARM_UP));
+        assert!(!takeover.may_recover(at(1300)));
+        takeover.record_answer(&NodeId::new("a").unwrap());
+        assert!(takeover.may_recover(at(1400)));
     }
 
     #[test]
     fn one_that_did_not_listen_before_waits_for_nodes_it_does_not_know() {
-        let mut takeover = Takeover::default();
-        takeover.begin(at(0), nodes(&[]), false);
-        assert!(!takeover.is_over(at(1299), WARM_UP));
-        assert!(takeover.is_over(at(1300), WARM_UP));
+        let mut takeover = Takeover::new(at(0), WARM_UP);
+        takeover.begin(at(0), nodes(&[]));
+        assert!(!takeover.is_over(at(1299)));
+        assert!(takeover.is_over(at(1300)));
     }
 }

@@ -8,7 +8,9 @@
 use rolecast_common::id::NodeId;
 use rolecast_common::time::WallTime;
 
-use super::{Context, Output, Scheduler};
+use crate::fleet::Fleet;
+use crate::scheduler::context::Context;
+use crate::scheduler::output::Output;
 
 /// Sweeps from one ping of a node to the next; sweeps are 250 ms apart at least.
 const TURNS: usize = 20;
@@ -17,51 +19,48 @@ const UNHEARD_MAX: usize = 32;
 
 /// The turn of the next sweep, and the last number.
 #[derive(Debug)]
-pub(super) struct Pinging {
+pub(super) struct Pings {
     /// Number of sweeps.
     turn: usize,
     number: u64,
 }
 
-impl Pinging {
+impl Pings {
     pub(super) fn new(now: WallTime) -> Self {
         // An answer to a former dispatcher's ping must not count for one of ours: a
         // millisecond has more numbers than pings can be sent in it.
         let number = now.as_millis().saturating_mul(1 << 10);
         Self { turn: 0, number }
     }
-}
 
-impl Pinging {
-    pub(super) fn next_number(&mut self) -> u64 {
-        self.number += 1;
-        self.number
-    }
-}
-
-impl Scheduler {
-    pub(super) fn ping(&mut self, cx: &mut Context<'_>) {
-        self.pinging.turn = self.pinging.turn.wrapping_add(1);
-        let (round, turn) = (self.pinging.turn / TURNS, self.pinging.turn % TURNS);
-        let nodes = self.fleet.every(TURNS, turn);
+    /// Pings the nodes whose turn it is in this sweep.
+    pub(super) fn sweep(&mut self, cx: &mut Context<'_>, fleet: &Fleet) {
+        self.turn = self.turn.wrapping_add(1);
+        let (round, turn) = (self.turn / TURNS, self.turn % TURNS);
+        let nodes = fleet.every(TURNS, turn);
         let nodes = nodes.filter(|node| !node.is_gone());
         let (unheard, heard): (Vec<_>, Vec<_>) = nodes.partition(|node| node.is_unheard());
         let shares = unheard.len().div_ceil(UNHEARD_MAX).max(1);
         let unheard = unheard.into_iter().skip(round % shares).step_by(shares);
-        let nodes: Vec<NodeId> = heard
-            .into_iter()
-            .chain(unheard)
-            .map(|node| node.id().clone())
-            .collect();
-        for node in &nodes {
-            self.probe(cx, node);
+        for node in heard.into_iter().chain(unheard) {
+            self.probe(cx, node.id());
         }
     }
 
-    /// Sends a ping to a node.
     pub(super) fn probe(&mut self, cx: &mut Context<'_>, node: &NodeId) {
-        let number = self.pinging.next_number();
+        let number = self.next_number();
         let node = node.clone();
         cx.push(Output::Ping { node, number });
+    }
+
+    pub(super) fn request_report(&mut self, cx: &mut Context<'_>, node: &NodeId) {
+        let number = self.next_number();
+        let node = node.clone();
+        cx.push(Output::AskReport { node, number });
+    }
+
+    fn next_number(&mut self) -> u64 {
+        self.number += 1;
+        self.number
     }
 }

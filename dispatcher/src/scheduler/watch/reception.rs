@@ -21,7 +21,7 @@ const RETURN_MIN: Duration = Duration::from_millis(500);
 const STALL_MAX: Duration = Duration::from_millis(500);
 
 #[derive(Debug)]
-pub(super) struct Hearing {
+pub(in crate::scheduler) struct Reception {
     is_connected: bool,
     /// Time of the last loss of the connection.
     lost: Time,
@@ -33,8 +33,8 @@ pub(super) struct Hearing {
     held_until: Option<Time>,
 }
 
-impl Hearing {
-    pub(super) fn new(now: Time) -> Self {
+impl Reception {
+    pub(in crate::scheduler) fn new(now: Time) -> Self {
         Self {
             is_connected: true,
             lost: now,
@@ -44,12 +44,12 @@ impl Hearing {
         }
     }
 
-    pub(super) fn lead(&mut self, until: Time) {
+    pub(in crate::scheduler) fn lead(&mut self, until: Time) {
         self.held_until = Some(until);
     }
 
     /// Records that the lease holds until `until`; returns whether it had lapsed.
-    pub(super) fn renew(&mut self, now: Time, until: Time) -> bool {
+    pub(in crate::scheduler) fn renew(&mut self, now: Time, until: Time) -> bool {
         let lapsed = self.held_until.replace(until).filter(|until| *until <= now);
         if let Some(lapsed) = lapsed {
             // The outage of the bucket may have cut off workers too.
@@ -58,14 +58,14 @@ impl Hearing {
         lapsed.is_some()
     }
 
-    pub(super) fn disconnect(&mut self, now: Time) {
+    pub(in crate::scheduler) fn disconnect(&mut self, now: Time) {
         if self.is_connected {
             self.lost = now;
         }
         self.is_connected = false;
     }
 
-    pub(super) fn connect(&mut self, now: Time) {
+    pub(in crate::scheduler) fn connect(&mut self, now: Time) {
         let outage = match self.is_connected {
             true => Duration::ZERO,
             false => now.since(self.lost),
@@ -75,41 +75,41 @@ impl Hearing {
     }
 
     /// Records that messages wait to be read.
-    pub(super) fn fall_behind(&mut self, now: Time) {
+    pub(in crate::scheduler) fn fall_behind(&mut self, now: Time) {
         self.restart(now, Duration::ZERO);
     }
 
     /// Checks the time of a turn that was due at `due`.
-    pub(super) fn check_stall(&mut self, now: Time, due: Time) {
+    pub(in crate::scheduler) fn check_stall(&mut self, now: Time, due: Time) {
         if now.since(due) > STALL_MAX {
             self.restart(now, Duration::ZERO);
         }
     }
 
     /// Returns the time from which on silence counts; `None` while no node may be judged.
-    pub(super) fn since(&self, now: Time) -> Option<Time> {
+    pub(in crate::scheduler) fn since(&self, now: Time) -> Option<Time> {
         self.is_open(now).then_some(self.since)
     }
 
     /// Returns since when the reports of nodes are read as they are sent; `None` while
     /// they may not arrive at all.
-    pub(super) fn received_since(&self, now: Time) -> Option<Time> {
+    pub(in crate::scheduler) fn received_since(&self, now: Time) -> Option<Time> {
         self.is_open(now).then_some(self.received_since)
     }
 
     /// Whether messages can leave, and this dispatcher may send them.
-    pub(super) fn is_open(&self, now: Time) -> bool {
+    pub(in crate::scheduler) fn is_open(&self, now: Time) -> bool {
         self.is_connected && self.held_until.is_none_or(|until| now < until)
     }
 
     /// Whether workers may still be on their way back after an outage.
-    pub(super) fn is_recovering(&self, now: Time) -> bool {
+    pub(in crate::scheduler) fn is_recovering(&self, now: Time) -> bool {
         !self.is_open(now) || now < self.since
     }
 
     /// Whether NATS answered a request made after `at`: the lease was renewed. A
     /// dispatcher in the smaller part of a cluster gets no such answer.
-    pub(super) fn is_confirmed_since(&self, at: Time) -> bool {
+    pub(in crate::scheduler) fn is_confirmed_since(&self, at: Time) -> bool {
         self.held_until.is_none_or(|until| until >= at + TERM)
     }
 
@@ -134,63 +134,63 @@ mod tests {
 
     #[test]
     fn nobody_is_judged_while_cut_off_nor_before_workers_can_be_back() {
-        let mut hearing = Hearing::new(at(0.0));
-        assert_eq!(hearing.since(at(1.0)), Some(at(0.0)));
-        hearing.disconnect(at(1.0));
-        assert_eq!(hearing.since(at(1.0)), None);
-        hearing.connect(at(5.0));
-        assert_eq!(hearing.since(at(5.0)), Some(at(10.0)));
-        assert!(hearing.is_recovering(at(9.9)) && !hearing.is_recovering(at(10.0)));
+        let mut reception = Reception::new(at(0.0));
+        assert_eq!(reception.since(at(1.0)), Some(at(0.0)));
+        reception.disconnect(at(1.0));
+        assert_eq!(reception.since(at(1.0)), None);
+        reception.connect(at(5.0));
+        assert_eq!(reception.since(at(5.0)), Some(at(10.0)));
+        assert!(reception.is_recovering(at(9.9)) && !reception.is_recovering(at(10.0)));
     }
 
     #[test]
     fn workers_are_back_soon_after_a_short_outage() {
-        let mut hearing = Hearing::new(at(0.0));
-        hearing.disconnect(at(1.0));
-        hearing.disconnect(at(1.1));
-        hearing.connect(at(1.5));
-        assert_eq!(hearing.since(at(1.5)), Some(at(3.0)));
+        let mut reception = Reception::new(at(0.0));
+        reception.disconnect(at(1.0));
+        reception.disconnect(at(1.1));
+        reception.connect(at(1.5));
+        assert_eq!(reception.since(at(1.5)), Some(at(3.0)));
         // The loss was not reported.
-        hearing.connect(at(4.0));
-        assert_eq!(hearing.since(at(4.0)), Some(at(4.5)));
+        reception.connect(at(4.0));
+        assert_eq!(reception.since(at(4.0)), Some(at(4.5)));
     }
 
     #[test]
     fn nobody_is_judged_while_the_lease_is_not_held_nor_for_a_while_after() {
-        let mut hearing = Hearing::new(at(0.0));
-        hearing.lead(at(2.0));
-        assert!(!hearing.renew(at(1.0), at(3.0)));
-        assert_eq!(hearing.since(at(2.9)), Some(at(0.0)));
-        assert_eq!(hearing.since(at(3.0)), None);
-        assert!(!hearing.is_open(at(3.0)));
-        assert!(hearing.renew(at(7.0), at(9.0)));
-        assert_eq!(hearing.since(at(7.0)), Some(at(12.0)));
+        let mut reception = Reception::new(at(0.0));
+        reception.lead(at(2.0));
+        assert!(!reception.renew(at(1.0), at(3.0)));
+        assert_eq!(reception.since(at(2.9)), Some(at(0.0)));
+        assert_eq!(reception.since(at(3.0)), None);
+        assert!(!reception.is_open(at(3.0)));
+        assert!(reception.renew(at(7.0), at(9.0)));
+        assert_eq!(reception.since(at(7.0)), Some(at(12.0)));
     }
 
     #[test]
     fn a_turn_that_is_much_too_late_begins_anew() {
-        let mut hearing = Hearing::new(at(0.0));
-        hearing.check_stall(at(1.4), at(1.0));
-        assert_eq!(hearing.since(at(1.4)), Some(at(0.0)));
-        hearing.check_stall(at(6.0), at(1.0));
-        assert_eq!(hearing.since(at(6.0)), Some(at(6.0)));
+        let mut reception = Reception::new(at(0.0));
+        reception.check_stall(at(1.4), at(1.0));
+        assert_eq!(reception.since(at(1.4)), Some(at(0.0)));
+        reception.check_stall(at(6.0), at(1.0));
+        assert_eq!(reception.since(at(6.0)), Some(at(6.0)));
         // A pause does not shorten the wait after an outage.
-        hearing.connect(at(7.0));
-        hearing.fall_behind(at(7.1));
-        assert_eq!(hearing.since(at(7.1)), Some(at(7.5)));
+        reception.connect(at(7.0));
+        reception.fall_behind(at(7.1));
+        assert_eq!(reception.since(at(7.1)), Some(at(7.5)));
     }
 
     #[test]
     fn a_renewal_that_was_asked_for_later_confirms_that_nats_answers() {
-        let mut hearing = Hearing::new(at(0.0));
+        let mut reception = Reception::new(at(0.0));
         assert!(
-            hearing.is_confirmed_since(at(9.0)),
+            reception.is_confirmed_since(at(9.0)),
             "who stands by has no lease"
         );
-        hearing.lead(at(1.0) + TERM);
-        assert!(hearing.is_confirmed_since(at(1.0)));
-        assert!(!hearing.is_confirmed_since(at(1.1)));
-        hearing.renew(at(1.4), at(1.3) + TERM);
-        assert!(hearing.is_confirmed_since(at(1.1)));
+        reception.lead(at(1.0) + TERM);
+        assert!(reception.is_confirmed_since(at(1.0)));
+        assert!(!reception.is_confirmed_since(at(1.1)));
+        reception.renew(at(1.4), at(1.3) + TERM);
+        assert!(reception.is_confirmed_since(at(1.1)));
     }
 }
