@@ -7,7 +7,7 @@ use rolecast_common::id::Category;
 
 use super::Reporting;
 use crate::fleet::{Candidate, Fleet};
-use crate::forecast::Ahead;
+use rolecast_forecast::Ahead;
 use crate::placement::Slot;
 use crate::scheduler::context::Context;
 use crate::scheduler::output::{Diversion, Event, KeptAway};
