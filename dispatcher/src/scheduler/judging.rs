@@ -12,7 +12,7 @@ use rolecast_common::time::{Now, Time, WallTime};
 use rolecast_common::wire::{Figures, PastRoleChange, RoleChangeResult, RoleDocument, Why};
 use rolecast_forecast::Ahead;
 
-use super::{Event, Output, Scheduler, Context};
+use super::{Context, Event, Scheduler};
 use crate::roles::judge::{self, Assessment, Judge, Obstacle, Purpose, Reading, Verdict};
 use crate::roles::{self, Move, RoleSettings, Settings};
 

@@ -68,7 +68,7 @@ use rolecast_common::id::{Category, Epoch, JobId, NodeId, Sequence};
 use rolecast_common::label::Requirement;
 use rolecast_common::subjects::Source;
 use rolecast_common::time::{Now, Time, WallTime};
-use rolecast_common::wire::{Counters, FailedAttempt, LostAttempt, Record};
+use rolecast_common::wire::{FailedAttempt, LostAttempt, Record};
 use rolecast_forecast::Demand;
 
 pub use input::{Delivery, Input, Malformed, Recorded, Stray};

@@ -8,7 +8,7 @@ use rolecast_common::time::Time;
 use rolecast_common::wire::{Heartbeat, ManagedRole, RolesView, VERSION};
 use rolecast_forecast::Ahead;
 
-use super::{Event, Output, Scheduler, Context};
+use super::{Context, Event, Output, Scheduler};
 use crate::roles;
 
 /// Horizon within which a node that is to hold a role should have room.

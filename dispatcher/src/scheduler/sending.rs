@@ -8,7 +8,6 @@ use rolecast_common::label::Requirement;
 use rolecast_common::subjects::Source;
 use rolecast_common::time::Time;
 use rolecast_common::wire::ForecastMode;
-use rolecast_forecast::Ahead;
 
 use super::{Context, Event, Job, Output, Scheduler, State};
 use crate::fleet::{Author, Candidate, Choice};

@@ -7,10 +7,10 @@ use rolecast_common::id::Category;
 
 use super::Reporting;
 use crate::fleet::{Candidate, Fleet};
-use rolecast_forecast::Ahead;
 use crate::placement::Slot;
 use crate::scheduler::context::Context;
 use crate::scheduler::output::{Diversion, Event, KeptAway};
+use rolecast_forecast::Ahead;
 
 /// Horizon of the expected use by others that is reported where jobs are kept away.
 const NEXT: Duration = Duration::from_secs(60);

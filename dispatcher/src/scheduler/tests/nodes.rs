@@ -304,7 +304,7 @@ fn what_was_never_sent_to_a_node_counts_for_nothing_that_it_says_of_it() {
         let sequence = forged.ack().sequence().get();
         let out = turn(&mut successor, 0.3, [delivery(sequence, 2)]);
         assert_eq!(forwarded(&out).len(), 1, "{forged}");
-        assert_eq!(successor.counters.outcomes_malformed, 2);
+        assert_eq!(successor.reporting.counters().outcomes_malformed, 2);
     }
     // A job that was sent to n1 cannot be reported by n2.
     let genuine = sent_as(4, &theirs, ack(1, 1));
