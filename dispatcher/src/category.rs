@@ -5,8 +5,6 @@ use std::time::Duration;
 use rolecast_common::id::{Category, Role};
 use rolecast_common::unit::Resources;
 
-use crate::placement::{Patience, Weights};
-
 /// The policy of one category.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Policy {
@@ -17,7 +15,7 @@ pub struct Policy {
     pub roles: Vec<Role>,
     /// The declared needs of one job.
     pub profile: Profile,
-    /// Weights of the terms beside the predicted slow-down.
+    /// Weights of the terms of a job's cost beside the predicted slow-down.
     pub weights: Weights,
     /// The slow-down above which its jobs wait for a better moment.
     pub patience: Patience,
@@ -54,6 +52,39 @@ pub struct Profile {
     pub peak: Resources,
     /// Run time alone on a core of speed 1.
     pub duration: Duration,
+}
+
+/// Weights of the terms of a job's cost beside the predicted slow-down.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Weights {
+    /// Weight of each step down in the category's list of roles: 0.25 is worth a quarter
+    /// of the job's run time.
+    pub role: f32,
+    /// Weight of the round trip to the node, relative to the run time.
+    pub latency: f32,
+    /// Weight of the delay that the job causes others.
+    pub others: f32,
+}
+
+impl Default for Weights {
+    fn default() -> Self {
+        Self {
+            role: 0.25,
+            latency: 1.0,
+            others: 1.5,
+        }
+    }
+}
+
+/// The slow-down above which a category's jobs are held.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Patience {
+    /// By their run time.
+    #[default]
+    ByDuration,
+    /// Above this slow-down.
+    Above(f32),
+    Never,
 }
 
 /// Exponential backoff between attempts, with jitter.

@@ -19,7 +19,7 @@ use rolecast_forecast::{Model, Params, Quantile};
 use rolecast_nats::Settings;
 
 use crate::allowance::{Allowance, Allowances, Pattern};
-use crate::category::{Backoff, Policy, Profile};
+use crate::category::{Backoff, Policy, Profile, Patience, Weights};
 use crate::placement::{Patience, Weights};
 use crate::roles;
 

@@ -20,6 +20,7 @@ use std::array;
 
 use rolecast_common::unit::{Bytes, BytesPerSecond, Cores, Resources};
 use rolecast_forecast::BUCKETS;
+use crate::category::Weights;
 
 /// Number of resources: CPU, memory, network, disk, in the order of all amounts here.
 pub const RESOURCES: usize = 4;
@@ -138,28 +139,6 @@ pub struct Needs {
     /// Number of buckets for which memory has to suffice.
     pub reach: usize,
     pub weights: Weights,
-}
-
-/// Weights of the terms beside the predicted slow-down.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Weights {
-    /// Weight of each step down in the category's list of roles: 0.25 is worth a quarter
-    /// of the job's run time.
-    pub role: f32,
-    /// Weight of the round trip to the node, relative to the run time.
-    pub latency: f32,
-    /// Weight of the delay that the job causes others.
-    pub others: f32,
-}
-
-impl Default for Weights {
-    fn default() -> Self {
-        Self {
-            role: 0.25,
-            latency: 1.0,
-            others: 1.5,
-        }
-    }
 }
 
 /// The use by others that counts.

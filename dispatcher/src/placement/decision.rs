@@ -4,8 +4,9 @@ use rolecast_common::fnv::fnv1a;
 use rolecast_common::id::NodeId;
 use rolecast_common::wire::{Decision, DecisionNeeds, DecisionNode};
 
-use super::cost::{self, Figures, Foreseen, Needs, Outlook, Weights};
+use super::cost::{self, Figures, Foreseen, Needs, Outlook};
 use super::{key, keyed};
+use crate::category::Weights;
 
 /// Returns the node to which the figures of the record lead.
 pub fn choose(decision: &Decision) -> Option<&NodeId> {

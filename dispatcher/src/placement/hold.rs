@@ -7,6 +7,8 @@
 
 use std::time::Duration;
 
+use crate::category::Patience;
+
 /// Run time below which jobs never wait: a wait of seconds is as bad as sharing. From
 /// simulation, where holding jobs of 2 s doubled their 99th percentile.
 const NEVER_BELOW_S: f32 = 10.0;
@@ -16,17 +18,6 @@ const NEVER_BELOW_S: f32 = 10.0;
 /// by more than chance; with 1.3 long jobs are a tenth slower there.
 const SLOW_DOWN_MAX: f32 = 1.6;
 const AGEING: f32 = 0.05;
-
-/// The hold of a category's jobs.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub enum Patience {
-    /// By their run time.
-    #[default]
-    ByDuration,
-    /// Above this slow-down.
-    Above(f32),
-    Never,
-}
 
 /// Whether a job that has waited for this long should wait on, if our own jobs would slow
 /// it down this much even on the best node.

@@ -25,12 +25,12 @@ mod tree;
 pub use board::{Board, CategoryIndex, ClassIndex, Slot};
 pub use class::key;
 pub use cost::{
-    Amounts, CPU, Estimate, Figures, Foreseen, MEMORY, Needs, Outlook, RESOURCES, Weights, amounts,
+    Amounts, CPU, Estimate, Figures, Foreseen, MEMORY, Needs, Outlook, RESOURCES, amounts,
     estimate, resources,
 };
 pub use feedback::{Experience, Feedback, Prediction};
 pub use fit::{Claim, Fit, Obstacle, Standing};
-pub use hold::{Patience, is_held};
+pub use hold::is_held;
 pub use keyed::preferred;
 
 /// The number of nodes that can take a job, and of those that cannot, by obstacle.

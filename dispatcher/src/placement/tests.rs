@@ -6,6 +6,7 @@ use rolecast_common::label::Requirement;
 use rolecast_forecast::BUCKETS;
 
 use super::*;
+use crate::category::Weights;
 
 const GIB: f32 = 1024.0 * 1024.0 * 1024.0;
 const FIT: Fit = Fit {

@@ -18,7 +18,7 @@ use rolecast_common::unit::{BytesPerSecond, Resources};
 use rolecast_common::wire::{LearnedProfile, ProfileView};
 use rolecast_forecast::{BUCKET_EDGES_S, BUCKETS};
 
-use crate::category::Profile;
+use crate::category::{Profile, Weights};
 use crate::placement::{Amounts, MEMORY, Needs, RESOURCES, Weights, amounts, resources};
 use quantiles::Quantiles;
 

@@ -14,7 +14,7 @@ use rolecast_common::wire::{Heartbeat, JobUsage, Outcome, OutcomeStatus, Usage, 
 use rolecast_forecast::{Model, Quantile};
 
 use super::*;
-use crate::category::{Backoff, Profile};
+use crate::category::{Backoff, Profile, Patience, Weights};
 use crate::placement::{Patience, Weights};
 
 pub(crate) fn beat(node: &str, boot: &str, sequence: u64) -> Heartbeat {

@@ -12,8 +12,9 @@ use rolecast_common::unit::{Bytes, BytesPerSecond, Cores, Resources, Speed};
 use rolecast_common::wire::{
     self, Blob, Heartbeat, JobUsage, Outcome, OutcomeStatus, Pressure, Share, VERSION,
 };
-use rolecast_dispatcher::category::{Backoff, Policy, Profile};
+use rolecast_dispatcher::category::{Backoff, Policy, Profile, Patience, Weights};
 use rolecast_dispatcher::placement::{Patience, Weights};
+use rolecast_tests::usage::Usage;
 
 /// Slots a core: more than it can use, so that the cost decides.
 const SLOTS_PER_CORE: u32 = 64;
