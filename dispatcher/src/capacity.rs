@@ -158,7 +158,7 @@ mod tests {
     use rolecast_common::time::{Now, Time};
 
     use super::*;
-    use crate::fleet::tests::beat;
+    use crate::fleet::tests::{OCR, beat};
 
     /// Two followers of 4 cores and 1,024 MiB, on which others use 1 and 3 cores
     /// and a job holds half a core and 64 MiB of the first; and a backup.
@@ -175,7 +175,7 @@ mod tests {
             fleet.take(Now::default(), &beat.node, &beat).unwrap();
         }
         let slot = fleet.get(&NodeId::new("n1").unwrap()).unwrap().slot();
-        fleet.send(Time::ZERO, slot, Sequence::new(1), 0);
+        fleet.send(Time::ZERO, slot, Sequence::new(1), OCR);
         fleet
     }
 

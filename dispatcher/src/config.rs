@@ -19,8 +19,8 @@ use rolecast_forecast::{Model, Params, Quantile};
 use rolecast_nats::Settings;
 
 use crate::allowance::{Allowance, Allowances, Pattern};
-use crate::category::{Backoff, Policy, Profile, Patience, Weights};
-use crate::placement::{Patience, Weights};
+use crate::category::{Backoff, Patience, Policy, Profile, Weights};
+
 use crate::roles;
 
 /// Default length of a step of the near future.

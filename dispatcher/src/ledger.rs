@@ -108,10 +108,10 @@ impl Ledger {
         let passed = now.since(self.counted);
         let span = passed.as_secs_f32();
         self.counted = now;
-        for (category, busy) in self.busy.iter_mut().enumerate() {
+        for (at, busy) in self.busy.iter_mut().enumerate() {
             let busy = std::mem::take(busy);
             if span > 0.0 && !busy.is_zero() {
-                visit(category, busy.as_secs_f32() / span);
+                visit(CategoryIndex::new(at), busy.as_secs_f32() / span);
             }
         }
         passed
@@ -122,10 +122,11 @@ fn note_busy(busy: &mut Vec<Duration>, now: Time, counted: Time, entry: &Entry) 
     let Some(category) = entry.category else {
         return;
     };
-    if busy.len() <= category {
-        busy.resize(category + 1, Duration::ZERO);
+    let at = category.index();
+    if busy.len() <= at {
+        busy.resize(at + 1, Duration::ZERO);
     }
-    busy[category] += now.since(entry.sent.max(counted));
+    busy[at] += now.since(entry.sent.max(counted));
 }
 
 #[cfg(test)]
@@ -149,7 +150,7 @@ mod tests {
             let mut held: BTreeMap<u64, Entry> = BTreeMap::new();
             for (step, (is_reserve, job, category)) in events.into_iter().enumerate() {
                 let now = at(u64::try_from(step).unwrap());
-                let entry = Entry { category: Some(category), sent: now, prediction: None };
+                let entry = Entry { category: Some(CategoryIndex::new(category)), sent: now, prediction: None };
                 let name = Sequence::new(job);
                 if is_reserve {
                     prop_assert_eq!(ledger.reserve(name, entry), !held.contains_key(&job));
@@ -167,7 +168,7 @@ mod tests {
         let mut ledger = Ledger::default();
         ledger.take_means(at(0), |_, _| {});
         let entry = |category, tenths| Entry {
-            category: Some(category),
+            category: Some(CategoryIndex::new(category)),
             sent: at(tenths),
             prediction: None,
         };
@@ -175,11 +176,15 @@ mod tests {
         ledger.reserve(Sequence::new(2), entry(2, 5));
         ledger.release(at(8), Sequence::new(2));
         let mut means = Vec::new();
-        ledger.take_means(at(10), |category, mean| means.push((category, mean)));
+        ledger.take_means(at(10), |category, mean| {
+            means.push((category.index(), mean))
+        });
         assert_eq!(means, [(0, 1.0), (2, 0.3)]);
         means.clear();
         ledger.release(at(15), Sequence::new(1));
-        ledger.take_means(at(20), |category, mean| means.push((category, mean)));
+        ledger.take_means(at(20), |category, mean| {
+            means.push((category.index(), mean))
+        });
         assert_eq!(means, [(0, 0.5)]);
     }
 }

@@ -167,7 +167,7 @@ impl Fleet {
     pub fn serve(&mut self, policy: Policy) -> CategoryIndex {
         let learner = Learner::new(policy.profile, policy.weights);
         let index = self.board.add_category(&policy.category, *learner.needs());
-        if index == self.categories.len() {
+        if index.index() == self.categories.len() {
             self.categories.push(Served {
                 policy,
                 learner,
@@ -182,24 +182,24 @@ impl Fleet {
     }
 
     pub fn policy(&self, category: CategoryIndex) -> &Policy {
-        &self.categories[category].policy
+        &self.categories[category.index()].policy
     }
 
     pub fn learner(&self, category: CategoryIndex) -> &Learner {
-        &self.categories[category].learner
+        &self.categories[category.index()].learner
     }
 
     pub fn nodes(&self) -> impl Iterator<Item = &Node> {
         self.nodes.values()
     }
 
-    /// Returns every `step`-th node, beginning with the one in this slot.
-    pub fn every(&self, step: usize, first: Slot) -> impl Iterator<Item = &Node> {
+    /// Returns every `step`-th node, beginning with the one in the slot `first`.
+    pub fn every(&self, step: usize, first: usize) -> impl Iterator<Item = &Node> {
         let slots = (first..self.ids.len()).step_by(step);
         slots.filter_map(|slot| {
             self.nodes
                 .get(&self.ids[slot])
-                .filter(|node| node.slot == slot)
+                .filter(|node| node.slot == Slot::new(slot))
         })
     }
 
@@ -243,10 +243,10 @@ impl Fleet {
         }
         let forecast = self.forecast_of(id);
         let slot = self.board.add_node(Figures::new(amounts(beat.capacity)));
-        if slot == self.ids.len() {
+        if slot.index() == self.ids.len() {
             self.ids.push(id.clone());
         }
-        self.ids[slot] = id.clone();
+        self.ids[slot.index()] = id.clone();
         let mut node = Node::new(now.time, beat, slot, forecast);
         node.update(now, beat);
         self.nodes.insert(id.clone(), node);
@@ -265,12 +265,12 @@ impl Fleet {
         if node.describe(beat) {
             let categories = &self.categories;
             self.board.refit(slot, |category, requirement| {
-                node.fit(&categories[category].policy, requirement)
+                node.fit(&categories[category.index()].policy, requirement)
             });
         }
         // Most often no node is doubted, and there are many categories.
         let is_doubted = node.is_doubted();
-        for category in 0..self.categories.len() {
+        for category in (0..self.categories.len()).map(CategoryIndex::new) {
             let why = match is_doubted {
                 true => node.kept_out(now.time, category),
                 false => None,
@@ -292,7 +292,7 @@ impl Fleet {
             figures.feedback = feedback;
         });
         let (jobs, surplus) = (amounts(node.usage().jobs), node.surplus);
-        self.board.settle(slot, jobs, surplus);
+        self.board.settle(slot, &jobs, surplus);
     }
 
     /// Learns from the joint use of the node's jobs: how far it is from the average, what
@@ -314,7 +314,7 @@ impl Fleet {
         let mut error = jobs;
         let mut squares = 0.0;
         for (category, mean) in &means {
-            let average = self.categories[*category].learner.needs().average;
+            let average = self.categories[category.index()].learner.needs().average;
             for (left, needed) in error.iter_mut().zip(average) {
                 *left -= mean * needed;
             }
@@ -334,7 +334,7 @@ impl Fleet {
         } else {
             node.surplus = error[CPU];
             for (category, mean) in means {
-                let learner = &mut self.categories[category].learner;
+                let learner = &mut self.categories[category.index()].learner;
                 learner.calibrate(&error, mean, squares);
             }
         }
@@ -395,7 +395,7 @@ impl Fleet {
                 board.remove_node(node.slot);
                 *unproven -= usize::from(node.completed == 0 && node.forecast.is_some());
                 for (category, conduct) in &node.conduct {
-                    conduct.leave(&mut categories[*category].peers);
+                    conduct.leave(&mut categories[category.index()].peers);
                 }
                 presences.end(node);
                 forgotten.push(id.clone());

@@ -62,7 +62,7 @@ impl Fleet {
     /// others use will not end with our jobs, so only the part of the slow-down that our
     /// jobs cause is worth waiting for.
     fn held(&self, job: &Candidate<'_>, slot: Slot) -> Option<f32> {
-        let served = &self.categories[job.category];
+        let served = &self.categories[job.category.index()];
         if !served.learner.is_known() {
             return None;
         }
@@ -90,15 +90,16 @@ impl Fleet {
         if let Some(known) = self.board.class(category, requirement) {
             return known;
         }
-        let policy = &self.categories[category].policy;
-        let fits: Vec<_> = (0..self.ids.len())
-            .map(|slot| match self.nodes.get(&self.ids[slot]) {
+        let policy = &self.categories[category.index()].policy;
+        let slots = (0..self.ids.len()).map(Slot::new);
+        let fits: Vec<_> = slots
+            .map(|slot| match self.nodes.get(&self.ids[slot.index()]) {
                 Some(node) if node.slot() == slot => node.fit(policy, requirement),
                 Some(_) | None => Err(placement::Obstacle::Gone),
             })
             .collect();
         self.board
-            .add_class(category, requirement, |slot| fits[slot])
+            .add_class(category, requirement, |slot| fits[slot.index()])
     }
 
     /// Returns the best node by this outlook, from a look at all nodes.
@@ -148,23 +149,24 @@ impl Fleet {
         });
         let weight = |slot| self.board.figures(slot).cores_left();
         placement::preferred(key, &costs, weight, |slot| {
-            rolecast_common::fnv::fnv1a(self.ids[slot].as_str().as_bytes())
+            rolecast_common::fnv::fnv1a(self.ids[slot.index()].as_str().as_bytes())
         })
     }
 
     /// Returns the obstacle that keeps the job from the node where memory is kept free
     /// for it, if there is one.
     fn claim_obstacle(&self, job: &Candidate<'_>, slot: Slot) -> Option<placement::Obstacle> {
-        let node = self.nodes.get(&self.ids[slot]);
+        let node = self.nodes.get(&self.ids[slot.index()]);
         let Some(node) = node.filter(|node| node.slot() == slot) else {
             return Some(placement::Obstacle::Gone);
         };
         let fit = node.fit(self.policy(job.category), job.requirement);
         let fit = job.bar(slot).map_or(fit, Err);
         let (outlook, claim) = (self.board.outlook(), job.kind_of_claim());
-        let estimate = self
-            .board
-            .estimate_claimed(slot, job.category, fit, outlook, claim);
+        let estimate = fit.and_then(|fit| {
+            let board = &self.board;
+            board.estimate_claimed(slot, job.category, fit, outlook, claim)
+        });
         estimate.err()
     }
 
@@ -207,13 +209,13 @@ impl Fleet {
     /// together.
     pub fn room_for(&self, category: CategoryIndex) -> u32 {
         let running = self.board.total_of(category);
-        let limit = self.categories[category].policy.running_max;
+        let limit = self.categories[category.index()].policy.running_max;
         limit.map_or(u32::MAX, |limit| limit.saturating_sub(running))
     }
 
     /// Returns the id of the node in this slot.
     pub fn id_of(&self, slot: Slot) -> &NodeId {
-        &self.ids[slot]
+        &self.ids[slot.index()]
     }
 
     /// Reserves the resources of a job that is being sent to the node.
@@ -227,7 +229,7 @@ impl Fleet {
             sent: now,
             prediction: Some(prediction),
         };
-        let id = self.ids[slot].clone();
+        let id = self.ids[slot.index()].clone();
         self.reserve(&id, job, entry);
         if let Some(node) = self.nodes.get_mut(&id) {
             node.sent += 1;
@@ -300,7 +302,7 @@ impl Fleet {
         }
         let freed = node.ledger.free(now, has_ended);
         for category in freed.into_iter().filter_map(|entry| entry.category) {
-            self.board.free(node.slot, category);
+            self.board.release_set_aside(node.slot, category);
         }
     }
 
@@ -347,7 +349,7 @@ impl Fleet {
         let prediction = entry.prediction.unwrap_or_default();
         let slow_down = prediction.slow_down(self.experience.priority_share());
         let speed = node.speed();
-        let learner = &mut self.categories[category].learner;
+        let learner = &mut self.categories[category.index()].learner;
         let seen = observation(outcome, node.capacity(), speed, slow_down);
         let Some(seen) = learner.observe(&seen) else {
             return;
@@ -378,6 +380,7 @@ impl Fleet {
     /// changes.
     pub fn refresh(&mut self) {
         for (category, served) in self.categories.iter().enumerate() {
+            let category = CategoryIndex::new(category);
             let needs = served.learner.needs();
             if has_changed(self.board.needs(category), needs) {
                 self.board.set_needs(category, *needs);

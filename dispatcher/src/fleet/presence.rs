@@ -209,7 +209,7 @@ impl Fleet {
         let mut found = Vec::new();
         while let Some((tick, slots)) = self.presences.rounds.take(now) {
             for slot in slots {
-                let node = self.nodes.get_mut(&self.ids[slot]);
+                let node = self.nodes.get_mut(&self.ids[slot.index()]);
                 let node = node.filter(|node| node.slot == slot && node.watched == Some(tick));
                 let Some(node) = node else {
                     continue;

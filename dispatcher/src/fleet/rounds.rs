@@ -74,14 +74,17 @@ mod tests {
     fn nodes_are_due_at_their_tick_and_once() {
         let mut rounds = Rounds::default();
         for (millis, slot) in [(1051, 1), (1049, 2), (1060, 3), (2000, 4)] {
-            rounds.add(Tick::at(at(millis)), slot);
+            rounds.add(Tick::at(at(millis)), Slot::new(slot));
         }
         assert_eq!(rounds.next(), Some(at(1050)));
         assert_eq!(Tick::before(at(1059)), Tick::at(at(1050)));
         assert_eq!(rounds.take(at(1049)), None);
-        assert_eq!(rounds.take(at(1050)), Some((Tick(105), vec![2])));
+        assert_eq!(rounds.take(at(1050)), Some((Tick(105), vec![Slot::new(2)])));
         assert_eq!(rounds.take(at(1055)), None);
-        assert_eq!(rounds.take(at(1070)), Some((Tick(106), vec![1, 3])));
+        assert_eq!(
+            rounds.take(at(1070)),
+            Some((Tick(106), [1, 3].map(Slot::new).to_vec()))
+        );
         assert_eq!(rounds.next(), Some(at(2000)));
     }
 }

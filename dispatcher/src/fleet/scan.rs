@@ -18,7 +18,7 @@ impl Fleet {
         let policy = self.policy(category);
         move |slot| match class {
             Some(class) => self.board.fit(class, slot),
-            None => match self.nodes.get(&self.ids[slot]) {
+            None => match self.nodes.get(&self.ids[slot.index()]) {
                 Some(node) => node.fit(policy, requirement),
                 None => Err(Obstacle::Gone),
             },
@@ -36,13 +36,14 @@ impl Fleet {
         for slot in self.board.slots() {
             let fit = fits(slot);
             let fit = job.bar(slot).map_or(fit, Err);
-            let estimate = if job.claim == Some(slot) {
-                let claim = job.kind_of_claim();
-                self.board
-                    .estimate_claimed(slot, job.category, fit, outlook, claim)
-            } else {
-                self.board.estimate(slot, job.category, fit, outlook)
-            };
+            let (board, category) = (&self.board, job.category);
+            let estimate = fit.and_then(|fit| match job.claim == Some(slot) {
+                true => {
+                    let claim = job.kind_of_claim();
+                    board.estimate_claimed(slot, category, fit, outlook, claim)
+                }
+                false => board.estimate(slot, category, fit, outlook),
+            });
             visit(slot, estimate);
         }
     }

@@ -41,7 +41,8 @@ impl Fleet {
             return false;
         };
         let conduct = node.conduct.entry(category).or_default();
-        let is_restored = conduct.note_completed(&mut self.categories[category].peers, is_probe);
+        let is_restored =
+            conduct.note_completed(&mut self.categories[category.index()].peers, is_probe);
         if is_restored {
             self.keep_out(now, id, category);
         }
@@ -78,7 +79,7 @@ impl Fleet {
         let node = self.nodes.get_mut(id)?;
         node.failed += 1;
         let (category, is_probe) = trial?;
-        let peers = &mut self.categories[category].peers;
+        let peers = &mut self.categories[category.index()].peers;
         let conduct = node.conduct.entry(category).or_default();
         let is_new = conduct.note_failed(now, peers, is_probe, reason);
         let doubt = conduct.doubt().filter(|_| is_new).cloned();
@@ -94,7 +95,7 @@ impl Fleet {
         };
         let mut found = Vec::new();
         for (category, conduct) in &mut node.conduct {
-            if conduct.review(now, &mut self.categories[*category].peers) {
+            if conduct.review(now, &mut self.categories[category.index()].peers) {
                 found.extend(conduct.doubt().map(|doubt| (*category, doubt.clone())));
             }
         }
@@ -118,7 +119,7 @@ impl Fleet {
         self.end(now.time, id, job);
         let (category, is_probe) = trial?;
         let node = self.nodes.get_mut(id)?;
-        let peers = &mut self.categories[category].peers;
+        let peers = &mut self.categories[category.index()].peers;
         let conduct = node.conduct.entry(category).or_default();
         let begins = conduct.note_unable(now, peers, is_probe, reason);
         let doubt = conduct.doubt().filter(|_| begins).cloned();
@@ -132,14 +133,14 @@ impl Fleet {
             .nodes
             .get(id)
             .and_then(|node| node.conduct.get(&category));
-        conduct.is_some_and(|conduct| conduct.is_credible(self.categories[category].peers))
+        conduct.is_some_and(|conduct| conduct.is_credible(self.categories[category.index()].peers))
     }
 
     /// Takes back a failure there that others confirmed to be the job's own.
     pub fn excuse(&mut self, id: &NodeId, category: CategoryIndex) {
         let node = self.nodes.get_mut(id);
         if let Some(conduct) = node.and_then(|node| node.conduct.get_mut(&category)) {
-            conduct.excuse(&mut self.categories[category].peers);
+            conduct.excuse(&mut self.categories[category.index()].peers);
         }
     }
 

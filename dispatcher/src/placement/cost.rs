@@ -18,9 +18,9 @@
 
 use std::array;
 
+use crate::category::Weights;
 use rolecast_common::unit::{Bytes, BytesPerSecond, Cores, Resources};
 use rolecast_forecast::BUCKETS;
-use crate::category::Weights;
 
 /// Number of resources: CPU, memory, network, disk, in the order of all amounts here.
 pub const RESOURCES: usize = 4;

@@ -18,12 +18,14 @@ pub mod decision;
 mod feedback;
 mod fit;
 mod hold;
+mod index;
+mod jobs;
 mod keyed;
 mod row;
 mod tree;
 
-pub use board::{Board, CategoryIndex, ClassIndex, Slot};
-pub use class::key;
+pub use board::Board;
+pub(crate) use class::key;
 pub use cost::{
     Amounts, CPU, Estimate, Figures, Foreseen, MEMORY, Needs, Outlook, RESOURCES, amounts,
     estimate, resources,
@@ -31,6 +33,7 @@ pub use cost::{
 pub use feedback::{Experience, Feedback, Prediction};
 pub use fit::{Claim, Fit, Obstacle, Standing};
 pub use hold::is_held;
+pub use index::{CategoryIndex, ClassIndex, Slot};
 pub use keyed::preferred;
 
 /// The number of nodes that can take a job, and of those that cannot, by obstacle.

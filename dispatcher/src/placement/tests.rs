@@ -166,7 +166,7 @@ fn jobs_sent_between_two_heartbeats_spread() {
     for _ in 0..100 {
         let slot = board.best(class).unwrap();
         board.reserve(slot, category);
-        counts[slot] += 1;
+        counts[slot.index()] += 1;
     }
     assert!(
         counts.iter().all(|count| (8..=12).contains(count)),
@@ -280,7 +280,7 @@ impl Model {
             Step::Need(class, cores) => {
                 let mut needs = needs();
                 needs.average[0] = f32::from(cores);
-                self.board.set_needs(class, needs);
+                self.board.set_needs(CategoryIndex::new(class), needs);
             }
             Step::Share(quarters) => self.board.set_priority_share(f32::from(quarters) / 4.0),
             Step::Reserve(node, _)
@@ -303,11 +303,11 @@ impl Model {
         let slot = known.slot;
         match *step {
             Step::Reserve(_, class) => {
-                board.reserve(slot, class);
+                board.reserve(slot, CategoryIndex::new(class));
                 known.counts[class] += 1;
             }
             Step::Release(_, class) if known.counts[class] > 0 => {
-                board.release(slot, class, class == 0);
+                board.release(slot, CategoryIndex::new(class), class == 0);
                 known.counts[class] -= 1;
             }
             Step::Use(_, cores) => {
@@ -322,15 +322,15 @@ impl Model {
                 };
                 board.set_standing(slot, standing);
             }
-            Step::Settle(_) => board.settle(slot, [0.0, GIB, 0.0, 0.0], 0.5),
+            Step::Settle(_) => board.settle(slot, &[0.0, GIB, 0.0, 0.0], 0.5),
             Step::Refuse(_, class, is_refused) => {
                 let why = is_refused.then_some(Obstacle::Refused);
-                board.set_refused(slot, class, why);
+                board.set_refused(slot, CategoryIndex::new(class), why);
             }
             Step::Limit(_, limit) => board.set_jobs_max(slot, limit),
             Step::Refit(_, class, fit) => {
                 known.fits[class] = fit;
-                board.refit(slot, |category, _| known.fits[category]);
+                board.refit(slot, |category, _| known.fits[category.index()]);
             }
             Step::Leave(_) if known.counts == [0; CLASSES] => {
                 board.remove_node(slot);
@@ -347,11 +347,13 @@ impl Model {
     fn check(&mut self) {
         let known: Vec<Known> = self.nodes.iter().flatten().copied().collect();
         for class in 0..CLASSES {
+            let category = CategoryIndex::new(class);
             let board = &mut self.board;
             let best = board.best(self.classes[class]);
             let cost = |known: &Known| {
                 let fit = known.fits[class];
-                let found = board.estimate(known.slot, class, fit, Outlook::Ahead);
+                let found =
+                    fit.and_then(|fit| board.estimate(known.slot, category, fit, Outlook::Ahead));
                 found.ok().map(|found| found.cost)
             };
             let least = known.iter().filter_map(cost).reduce(f32::min);
@@ -359,7 +361,7 @@ impl Model {
             let best = best.map(|known| known.expect("it is there"));
             assert_eq!(best.and_then(cost), least);
             let total: u32 = known.iter().map(|known| known.counts[class]).sum();
-            assert_eq!(board.total_of(class), total);
+            assert_eq!(board.total_of(category), total);
         }
         for node in known {
             let figures = self.board.figures(node.slot);

@@ -19,7 +19,7 @@ use rolecast_common::wire::{LearnedProfile, ProfileView};
 use rolecast_forecast::{BUCKET_EDGES_S, BUCKETS};
 
 use crate::category::{Profile, Weights};
-use crate::placement::{Amounts, MEMORY, Needs, RESOURCES, Weights, amounts, resources};
+use crate::placement::{Amounts, MEMORY, Needs, RESOURCES, amounts, resources};
 use quantiles::Quantiles;
 
 /// Weight of the declared profile, in outcomes.

@@ -23,11 +23,12 @@ use rolecast_dispatcher::category::{
     Backoff, Patience, Policy as CategoryPolicy, Profile, Weights,
 };
 use rolecast_dispatcher::claim::Claimed;
-use rolecast_dispatcher::placement::{Patience, Weights};
-use rolecast_forecast::{Model, Quantile};
-use rolecast_dispatcher::scheduler::{Delivery, Input, Scheduler, Output, PULL_EXPIRES, Params, Recorded};
 use rolecast_dispatcher::roles::Settings as RoleSettings;
+use rolecast_dispatcher::scheduler::{
+    Delivery, Input, Output, PULL_EXPIRES, Params, Recorded, Scheduler,
+};
 use rolecast_dispatcher::seal::Seals;
+use rolecast_forecast::{Model, Quantile};
 
 use heartbeat::{heartbeat, resources, whole};
 

@@ -14,8 +14,7 @@ use rolecast_common::wire::{Heartbeat, JobUsage, Outcome, OutcomeStatus, Usage, 
 use rolecast_forecast::{Model, Quantile};
 
 use super::*;
-use crate::category::{Backoff, Profile, Patience, Weights};
-use crate::placement::{Patience, Weights};
+use crate::category::{Backoff, Patience, Profile, Weights};
 
 pub(crate) fn beat(node: &str, boot: &str, sequence: u64) -> Heartbeat {
     Heartbeat {
@@ -54,6 +53,9 @@ pub(crate) fn params() -> Params {
         quantile: Quantile::P90,
     }
 }
+
+/// The only category.
+pub(crate) const OCR: CategoryIndex = CategoryIndex::new(0);
 
 /// Returns a fleet that serves the category `ocr`, whose jobs use half a core.
 pub(crate) fn fleet() -> Fleet {
@@ -224,7 +226,7 @@ fn a_node_with_jobs_in_the_ledger_is_never_forgotten() {
     take(&mut fleet, 0.0, &beat("n1", "a", 1)).unwrap();
     let id = NodeId::new("n1").unwrap();
     let slot = fleet.get(&id).unwrap().slot();
-    fleet.send(at(1.0), slot, Sequence::new(1), 0);
+    fleet.send(at(1.0), slot, Sequence::new(1), OCR);
     gone(&mut fleet, 10.0);
     fleet.forget(at(10_000.0));
     assert!(fleet.get(&id).is_some());

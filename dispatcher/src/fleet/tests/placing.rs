@@ -21,7 +21,7 @@ fn three() -> Fleet {
 fn candidate<'a>(requirement: &'a Requirement, key: Option<u64>) -> Candidate<'a> {
     Candidate {
         key,
-        ..Candidate::new(0, requirement, Duration::ZERO)
+        ..Candidate::new(OCR, requirement, Duration::ZERO)
     }
 }
 
@@ -71,7 +71,7 @@ fn a_key_keeps_its_node_until_that_costs_too_much() {
     let home = chosen(&mut fleet, &job).unwrap();
     let slot = fleet.get(&NodeId::new(&home).unwrap()).unwrap().slot();
     for sequence in 0..4 {
-        fleet.send(at(1.0), slot, Sequence::new(sequence), 0);
+        fleet.send(at(1.0), slot, Sequence::new(sequence), OCR);
     }
     assert_ne!(chosen(&mut fleet, &job), Some(home), "it is full");
 }
@@ -98,7 +98,7 @@ fn a_recorded_decision_made_again_is_the_same() {
             assert_eq!(made_again, record.node.as_ref(), "{record:?}");
             assert_eq!(record.considered, 3);
             let sequence = 100 * key.unwrap_or_default() + sequence;
-            fleet.send(at(1.0), slot, Sequence::new(sequence), 0);
+            fleet.send(at(1.0), slot, Sequence::new(sequence), OCR);
         }
         for node in ["n1", "n2", "n3"].map(|name| NodeId::new(name).unwrap()) {
             let jobs: Vec<_> = fleet.get(&node).unwrap().ledger().jobs().collect();
@@ -118,7 +118,7 @@ fn a_node_where_jobs_take_longer_than_predicted_gets_fewer() {
             let slot = fleet.get(&id).unwrap().slot();
             let job = Sequence::new(u64::from(round) * 3 + u64::try_from(place).unwrap());
             let now = at(1.0 + f64::from(round) / 100.0);
-            fleet.send(now, slot, job, 0);
+            fleet.send(now, slot, job, OCR);
             fleet.complete(now, &id, job, &outcome(*run_us));
         }
     }
@@ -129,7 +129,7 @@ fn a_node_where_jobs_take_longer_than_predicted_gets_fewer() {
     assert_eq!(status("n1").feedback, 1.0);
     assert_eq!(status("n1").completed, 200);
     assert!(status("n3").feedback > 1.5, "{}", status("n3").feedback);
-    let needs = fleet.learner(0).needs();
+    let needs = fleet.learner(OCR).needs();
     assert!((0.1..1.0).contains(&needs.duration_s), "{needs:?}");
 }
 
@@ -185,7 +185,7 @@ fn an_outcome_that_no_run_can_have_teaches_nothing() {
     let mut job = 0;
     let mut run = |fleet: &mut Fleet, seconds, outcome: &Outcome| {
         job += 1;
-        fleet.send(at(seconds), slot, Sequence::new(job), 0);
+        fleet.send(at(seconds), slot, Sequence::new(job), OCR);
         fleet.complete(at(seconds), &id, Sequence::new(job), outcome);
     };
     for _ in 0..100 {
@@ -209,7 +209,7 @@ fn an_outcome_that_no_run_can_have_teaches_nothing() {
     let speeds = [absurd, limited].map(|outcome| {
         let mut fleet = three();
         for job in 0..60 {
-            fleet.send(at(1.0), slot, Sequence::new(job), 0);
+            fleet.send(at(1.0), slot, Sequence::new(job), OCR);
             let outcome = if job < 50 {
                 &self::outcome(1_000_000)
             } else {
@@ -227,14 +227,14 @@ fn a_worker_that_does_not_tell_what_its_jobs_use_corrects_nothing() {
     let mut fleet = three();
     let id = NodeId::new("n1").unwrap();
     let slot = fleet.get(&id).unwrap().slot();
-    fleet.send(at(0.0), slot, Sequence::new(1), 0);
-    let before = *fleet.learner(0).needs();
+    fleet.send(at(0.0), slot, Sequence::new(1), OCR);
+    let before = *fleet.learner(OCR).needs();
     for second in 1..300u32 {
         let mut silent = beat("n1", "a", u64::from(second) + 1);
         silent.usage.total.cpu = Cores::clamped(1.0);
         take(&mut fleet, f64::from(second), &silent).unwrap();
     }
-    assert_eq!(*fleet.learner(0).needs(), before);
+    assert_eq!(*fleet.learner(OCR).needs(), before);
 }
 
 #[test]
@@ -258,7 +258,7 @@ fn a_key_gives_way_where_its_job_would_be_held() {
     let slot = fleet.get(&id).unwrap().slot();
     // Jobs are known to use 1.5 cores.
     for sequence in 0..200 {
-        fleet.send(at(1.0), slot, Sequence::new(sequence), 0);
+        fleet.send(at(1.0), slot, Sequence::new(sequence), OCR);
         let mut seen = outcome(1_000_000);
         seen.usage.cpu_us = 1_500_000;
         fleet.complete(at(1.0), &id, Sequence::new(sequence), &seen);
@@ -266,18 +266,18 @@ fn a_key_gives_way_where_its_job_would_be_held() {
     fleet.refresh();
     assert_eq!(chosen(&mut fleet, &job), Some(home));
     for sequence in 300..302 {
-        fleet.send(at(1.0), slot, Sequence::new(sequence), 0);
+        fleet.send(at(1.0), slot, Sequence::new(sequence), OCR);
     }
     let estimate = |fleet: &Fleet, slot| {
         fleet
             .board
             .estimate(
                 slot,
-                0,
-                Ok(crate::placement::Fit {
+                OCR,
+                crate::placement::Fit {
                     rank: 0,
                     jobs_max: 4,
-                }),
+                },
                 fleet.board.outlook(),
             )
             .unwrap()
@@ -352,7 +352,7 @@ fn after(jobs: u64, beats: &[(f64, f64, f64)]) -> (Fleet, Slot) {
     take(&mut fleet, 0.0, &beat("n1", "a", 1)).unwrap();
     let slot = fleet.get(&NodeId::new("n1").unwrap()).unwrap().slot();
     for sequence in 0..jobs {
-        fleet.send(at(0.0), slot, Sequence::new(sequence), 0);
+        fleet.send(at(0.0), slot, Sequence::new(sequence), OCR);
     }
     for (sequence, (second, total, jobs)) in (2..).zip(beats) {
         let mut beat = beat("n1", "a", sequence);

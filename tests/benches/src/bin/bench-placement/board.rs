@@ -59,7 +59,7 @@ impl Measured {
             let learner = Learner::new(policy.profile, policy.weights);
             let category = self.board.add_category(&policy.category, *learner.needs());
             let fit = |slot: Slot| {
-                let beat = &self.hosts[slot].beat;
+                let beat = &self.hosts[slot.index()].beat;
                 let rank = policy.role_rank(&beat.roles).ok_or(Obstacle::Role)?;
                 Ok(Fit {
                     rank: u8::try_from(rank).unwrap_or(u8::MAX),
@@ -77,7 +77,7 @@ impl Measured {
             for _ in 0..kind.in_hand(nodes) {
                 let slot = self.board.best(self.classes[category]);
                 let slot = slot.context("a new fleet has room")?;
-                self.board.reserve(slot, category);
+                self.board.reserve(slot, CategoryIndex::new(category));
                 self.in_hand[category].push(slot);
             }
         }
@@ -105,14 +105,15 @@ impl Measured {
     }
 
     /// Places a job and ends another of its category; returns the number of placed jobs.
-    fn place(&mut self, category: CategoryIndex) -> usize {
+    fn place(&mut self, category: usize) -> usize {
         let Some(slot) = self.board.best(self.classes[category]) else {
             return 0;
         };
-        self.board.reserve(slot, category);
+        let index = CategoryIndex::new(category);
+        self.board.reserve(slot, index);
         let place = self.rng.usize(..self.in_hand[category].len());
         let ended = std::mem::replace(&mut self.in_hand[category][place], slot);
-        self.board.release(ended, category, false);
+        self.board.release(ended, index, false);
         1
     }
 
@@ -127,7 +128,7 @@ impl Measured {
             let present: Vec<_> = beats.map(|usage| amounts(usage.total)).collect();
             let begun = cpu::time();
             for (slot, present) in present.into_iter().enumerate() {
-                self.board.update(slot, |figures| {
+                self.board.update(Slot::new(slot), |figures| {
                     figures.present = present;
                     figures.ahead = Foreseen::new(&[present; BUCKETS]);
                 });

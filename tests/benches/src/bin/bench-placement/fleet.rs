@@ -191,36 +191,36 @@ impl Measured {
         })
     }
 
-    fn choose(&mut self, category: CategoryIndex) -> Option<Slot> {
-        let job = Candidate::new(category, &self.any, Duration::ZERO);
+    fn choose(&mut self, category: usize) -> Option<Slot> {
+        let job = Candidate::new(CategoryIndex::new(category), &self.any, Duration::ZERO);
         match self.fleet.choose(&job) {
             Choice::Node(slot) => Some(slot),
             Choice::Held { .. } | Choice::Nowhere => None,
         }
     }
 
-    fn send(&mut self, slot: Slot, category: CategoryIndex) -> Sequence {
+    fn send(&mut self, slot: Slot, category: usize) -> Sequence {
         self.sequence += 1;
         let job = Sequence::new(self.sequence);
-        self.fleet
-            .send(at(self.second, 999).time, slot, job, category);
+        let (now, category) = (at(self.second, 999).time, CategoryIndex::new(category));
+        self.fleet.send(now, slot, job, category);
         job
     }
 
     /// Replaces a random job of its category by a job, and returns the replaced one.
-    fn replace(&mut self, category: CategoryIndex, job: (Slot, Sequence)) -> (Slot, Sequence) {
+    fn replace(&mut self, category: usize, job: (Slot, Sequence)) -> (Slot, Sequence) {
         let jobs = &mut self.in_hand[category];
         let place = self.rng.usize(..jobs.len());
         std::mem::replace(&mut jobs[place], job)
     }
 
-    fn complete(&mut self, slot: Slot, job: Sequence, category: CategoryIndex) {
+    fn complete(&mut self, slot: Slot, job: Sequence, category: usize) {
         let now = at(self.second, 999).time;
         let outcomes = &self.outcomes[category];
         let outcome = &outcomes[self.rng.usize(..outcomes.len())];
         // Hosts joined in their order, so a slot is a host's number.
-        self.fleet
-            .complete(now, &self.hosts[slot].beat.node, job, outcome);
+        let node = &self.hosts[slot.index()].beat.node;
+        self.fleet.complete(now, node, job, outcome);
     }
 }
 

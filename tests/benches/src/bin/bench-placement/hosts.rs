@@ -6,15 +6,14 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use rolecast_benches::usage::Usage;
+use rolecast_benches::usage::Usage;
 use rolecast_common::id::{BootId, Category, Epoch, InvalidId, NodeId, Role};
 use rolecast_common::label::Labels;
 use rolecast_common::unit::{Bytes, BytesPerSecond, Cores, Resources, Speed};
 use rolecast_common::wire::{
     self, Blob, Heartbeat, JobUsage, Outcome, OutcomeStatus, Pressure, Share, VERSION,
 };
-use rolecast_dispatcher::category::{Backoff, Policy, Profile, Patience, Weights};
-use rolecast_dispatcher::placement::{Patience, Weights};
-use rolecast_tests::usage::Usage;
+use rolecast_dispatcher::category::{Backoff, Patience, Policy, Profile, Weights};
 
 /// Slots a core: more than it can use, so that the cost decides.
 const SLOTS_PER_CORE: u32 = 64;
