@@ -1,4 +1,4 @@
-//! Execution of the role manager's commands, and intake of operators' orders.
+//! Execution of the role coordinator's commands, and intake of operators' orders.
 
 use anyhow::Context as _;
 use async_nats::Message;

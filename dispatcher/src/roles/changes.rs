@@ -20,9 +20,9 @@ use rolecast_common::wire::{RoleChange, RoleDocument, RolePhase, Why};
 use super::choice::PROMOTION_WAIT;
 use super::edit::{self, Edit};
 use super::output::{Event, Output};
-use super::{GATHER_WAIT, Manager};
+use super::{Coordinator, GATHER_WAIT};
 
-impl Manager {
+impl Coordinator {
     /// Returns the document after the next step, if one is due.
     pub(super) fn next_step(&mut self, now: Now, out: &mut Vec<Output>) -> Option<RoleDocument> {
         let document = self.keeping.document()?;

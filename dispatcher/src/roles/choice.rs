@@ -7,7 +7,7 @@ use rolecast_common::id::{NodeId, Role};
 use rolecast_common::time::Time;
 use rolecast_common::wire::{RoleDocument, RoleFailure, Why};
 
-use super::{Manager, RoleSettings};
+use super::{Coordinator, RoleSettings};
 
 /// Time within which a node must take a role on and confirm: a hook, and one that takes
 /// back what another one left, each of at most 4 s, and the way there and back.
@@ -15,7 +15,7 @@ pub(super) const PROMOTION_WAIT: Duration = Duration::from_secs(12);
 /// Time after a dispatcher's start in which a node without a heartbeat may be well.
 const UNHEARD_WAIT: Duration = Duration::from_secs(5);
 
-impl Manager {
+impl Coordinator {
     /// Returns the reason why the node cannot be given the role, if there is one.
     pub(super) fn objection(&self, now: Time, role: &Role, name: &NodeId) -> Option<String> {
         let Some(node) = self.nodes.get(name).filter(|node| node.is_alive(now)) else {

@@ -1,4 +1,4 @@
-//! Inputs of the manager.
+//! Inputs of the coordinator.
 
 use rolecast_common::id::{BootId, Epoch, NodeId, Role};
 use rolecast_common::time::Time;
@@ -6,7 +6,7 @@ use rolecast_common::wire::{Heartbeat, RoleDocument, RoleFailure, RoleVersion, W
 
 use crate::lease::Written;
 
-/// An event for the manager.
+/// An event for the coordinator.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Input {
     /// This dispatcher holds the lease until then, under this epoch. Repeated at each
@@ -47,7 +47,7 @@ pub enum Input {
     Tick,
 }
 
-/// The part of a heartbeat that the manager needs.
+/// The part of a heartbeat that the coordinator needs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Heard {
     pub node: NodeId,

@@ -66,7 +66,7 @@ const TICK_INTERVAL: Duration = Duration::from_millis(250);
 
 /// The state machine that gives roles to nodes.
 #[derive(Debug)]
-pub struct Manager {
+pub struct Coordinator {
     settings: Settings,
     groups: Vec<Group>,
     nodes: Nodes,
@@ -92,7 +92,7 @@ struct Lead {
     until: Time,
 }
 
-impl Manager {
+impl Coordinator {
     pub fn new(settings: Settings) -> Self {
         Self {
             groups: settings.groups().into_iter().cloned().collect(),

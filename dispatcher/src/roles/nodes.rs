@@ -1,4 +1,4 @@
-//! The manager's view of the nodes: liveness, offers and held roles.
+//! The coordinator's view of the nodes: liveness, offers and held roles.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

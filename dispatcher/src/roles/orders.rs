@@ -7,7 +7,7 @@ use rolecast_common::id::{Group, NodeId, Role};
 use rolecast_common::time::Time;
 use rolecast_common::wire::{PastRoleChange, RoleChangeResult, RoleDocument, RolePhase, Why};
 
-use super::Manager;
+use super::Coordinator;
 use super::edit::Edit;
 use super::input::{Move, Order};
 use super::output::{Output, Refusal};
@@ -111,7 +111,7 @@ impl Orders {
     }
 }
 
-impl Manager {
+impl Coordinator {
     pub(super) fn take_order(&mut self, now: Time, id: u64, order: Order, out: &mut Vec<Output>) {
         match self.admit(now, id, order) {
             Ok(Admitted::Waits) => {}

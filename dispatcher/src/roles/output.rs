@@ -1,4 +1,4 @@
-//! Commands that the manager emits.
+//! Commands that the coordinator emits.
 
 use rolecast_common::id::{Epoch, Group, NodeId, Role};
 use rolecast_common::wire::{PastRoleChange, RoleAssignment, RoleChange, RoleDocument};

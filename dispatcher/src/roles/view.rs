@@ -1,11 +1,11 @@
-//! Queries to the manager: the holders of roles, and the candidates.
+//! Queries to the coordinator: the holders of roles, and the candidates.
 
 use rolecast_common::id::{NodeId, Role};
 use rolecast_common::time::Time;
 
-use super::Manager;
+use super::Coordinator;
 
-impl Manager {
+impl Coordinator {
     /// Returns the node that holds the role, if exactly one does and it acts in it.
     pub fn sole_holder(&self, role: &Role) -> Option<&NodeId> {
         let [holder] = self.document()?.roles.get(role)?.as_slice() else {

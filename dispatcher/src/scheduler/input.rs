@@ -119,7 +119,7 @@ pub enum Input {
     Mended {
         what: String,
     },
-    /// An input of the manager of roles.
+    /// An input of the coordinator of roles.
     Roles(roles::Input),
     /// The lease holds until `until`.
     Renewed {

@@ -190,7 +190,7 @@ impl Scheduler {
         }
     }
 
-    /// Passes an event of the manager to the judges.
+    /// Passes an event of the coordinator to the judges.
     pub(super) fn note_role_event(&mut self, now: Now, event: &roles::Event) {
         match event {
             roles::Event::Finished(past) => self.judging.note(now, past),

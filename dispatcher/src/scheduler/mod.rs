@@ -83,7 +83,7 @@ use crate::allowance::Allowances;
 use crate::category::Policy;
 use crate::fleet::{self, Fleet};
 use crate::placement::{CategoryIndex, Shortfall};
-use crate::roles::{Manager, Settings as RoleSettings};
+use crate::roles::{Coordinator, Settings as RoleSettings};
 use context::Context;
 use forecasting::Forecasting;
 use judging::Judging;
@@ -134,9 +134,9 @@ pub struct Scheduler {
     confirmations: HashMap<u64, Confirmation>,
     next_confirmation: u64,
     reporting: Reporting,
-    roles: Manager,
+    roles: Coordinator,
     judging: Judging,
-    /// Time when the manager last received the nodes by room.
+    /// Time when the coordinator last received the nodes by room.
     ranked: Option<Time>,
     forecasting: Forecasting,
     quarantine: Quarantine,
@@ -249,7 +249,7 @@ impl Scheduler {
             reporting: Reporting::default(),
             judging: Judging::new(&params.roles),
             ranked: None,
-            roles: Manager::new(params.roles.clone()),
+            roles: Coordinator::new(params.roles.clone()),
             forecasting: Forecasting::new(now.time),
             quarantine: Quarantine::default(),
             rng: fastrand::Rng::with_seed(params.seed),

@@ -97,7 +97,7 @@ pub enum Output {
     },
     /// Answer the worker's request: its outcomes are settled.
     Confirm(String),
-    /// A command of the manager of roles; never an event.
+    /// A command of the coordinator of roles; never an event.
     Roles(roles::Output),
     /// Read the lease: a node reports a later epoch. If it still holds, the answer is
     /// [`super::Input::Renewed`].

@@ -1,4 +1,4 @@
-//! Managed roles: the manager receives the machine's inputs on roles, and nodes get jobs
+//! Managed roles: the coordinator receives the machine's inputs on roles, and nodes get jobs
 //! only for roles that it gave them.
 
 use std::time::Duration;
@@ -18,7 +18,7 @@ const HORIZON: Duration = Duration::from_secs(600);
 const RANK_INTERVAL: Duration = Duration::from_secs(2);
 
 impl Scheduler {
-    /// Passes an input to the manager, and its commands on.
+    /// Passes an input to the coordinator, and its commands on.
     pub(super) fn manage(&mut self, cx: &mut Context<'_>, input: roles::Input) {
         let mut outputs = Vec::new();
         self.roles.handle(cx.now, input, &mut outputs);
@@ -47,7 +47,7 @@ impl Scheduler {
         beat.roles = self.roles.effective_roles(&beat.node, &beat.roles);
     }
 
-    /// Passes a heartbeat as received to the manager.
+    /// Passes a heartbeat as received to the coordinator.
     pub(super) fn tell_roles(&mut self, cx: &mut Context<'_>, heard: roles::Heard) {
         let node = heard.node.clone();
         self.manage(cx, roles::Input::Heard(heard));
@@ -115,7 +115,7 @@ impl Scheduler {
         })
     }
 
-    /// Returns the time at which the manager is due again.
+    /// Returns the time at which the coordinator is due again.
     pub(super) fn roles_deadline(&self) -> Option<Time> {
         self.roles.next_deadline()
     }

@@ -1,6 +1,6 @@
 //! Protocol simulator: the real leases, machines and agents in a bad world.
 //!
-//! Several dispatchers ([`Lease`] and [`Scheduler`], in it the manager of roles) and
+//! Several dispatchers ([`Lease`] and [`Scheduler`], in it the coordinator of roles) and
 //! workers ([`Agent`]) share a store with compare-and-set, a queue of jobs, and a network
 //! that delays, drops, repeats, reorders and cuts. Clocks drift and start anywhere;
 //! processes are stopped, killed and started again, with nothing left but their

@@ -1,4 +1,4 @@
-//! Test bench: a manager, a key that answers at once, and nodes that follow its
+//! Test bench: a coordinator, a key that answers at once, and nodes that follow its
 //! assignments.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,7 +36,7 @@ pub(super) struct Puppet {
 
 #[derive(Debug)]
 pub(super) struct Bench {
-    pub(super) manager: Manager,
+    pub(super) coordinator: Coordinator,
     pub(super) nodes: BTreeMap<NodeId, Puppet>,
     pub(super) key: Option<(u64, RoleDocument)>,
     /// The results of the next writes; done if nothing is planned.
@@ -74,7 +74,7 @@ impl Bench {
     pub(super) fn new() -> Self {
         let nodes = ["a", "b", "c"].map(|name| (node(name), puppet(name)));
         let mut bench = Self {
-            manager: Manager::new(settings()),
+            coordinator: Coordinator::new(settings()),
             nodes: nodes.into(),
             key: None,
             writes: Vec::new(),
@@ -111,7 +111,7 @@ impl Bench {
 
     /// Another dispatcher without any memory leads from now on.
     pub(super) fn take_over(&mut self, epoch: u64) {
-        self.manager = Manager::new(settings());
+        self.coordinator = Coordinator::new(settings());
         self.lead(epoch);
     }
 
@@ -133,7 +133,7 @@ impl Bench {
         let mut inputs = vec![input];
         while let Some(input) = inputs.pop() {
             let mut out = Vec::new();
-            self.manager.handle(self.now, input, &mut out);
+            self.coordinator.handle(self.now, input, &mut out);
             for output in out {
                 inputs.extend(self.carry_out(output));
             }

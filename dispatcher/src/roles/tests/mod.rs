@@ -1,4 +1,4 @@
-//! Tests of the manager, one situation at a time; the protocol simulator has the rest.
+//! Tests of the coordinator, one situation at a time; the protocol simulator has the rest.
 
 #![allow(
     clippy::wildcard_enum_match_arm,
@@ -286,10 +286,10 @@ fn a_role_that_was_not_given_is_stripped_and_told_once() {
     c.listens = false;
     bench.pass(5 * SECOND);
     let reported = [role("leader"), role("own")];
-    let effective = bench.manager.effective_roles(&node("c"), &reported);
+    let effective = bench.coordinator.effective_roles(&node("c"), &reported);
     assert_eq!(effective, [role("own")]);
     assert_eq!(
-        bench.manager.effective_roles(&node("b"), &reported),
+        bench.coordinator.effective_roles(&node("b"), &reported),
         reported
     );
     let claimed = Event::Claimed {
@@ -297,7 +297,7 @@ fn a_role_that_was_not_given_is_stripped_and_told_once() {
         role: role("leader"),
     };
     assert_eq!(bench.events, [claimed]);
-    assert_eq!(bench.manager.claim_count(), 1);
+    assert_eq!(bench.coordinator.claim_count(), 1);
 }
 
 #[test]
@@ -323,7 +323,7 @@ fn a_drained_node_gives_its_roles_up_and_gets_none() {
     bench.order(1, Order::Drain(node("b")));
     bench.pass(5 * SECOND);
     assert_eq!(bench.holders(), ("a".to_owned(), "c".to_owned()));
-    assert!(bench.manager.is_drained(&node("b")));
+    assert!(bench.coordinator.is_drained(&node("b")));
     bench.order(2, Order::Drain(node("c")));
     bench.pass(5 * SECOND);
     assert_eq!(bench.holders(), ("a".to_owned(), String::new()));
@@ -359,7 +359,7 @@ fn an_order_that_changes_nothing_is_answered_at_once() {
     bench.order(5, Order::Undrain(node("b")));
     bench.order(6, Order::Undrain(node("b")));
     bench.pass(5 * SECOND);
-    assert!(!bench.manager.is_drained(&node("b")));
+    assert!(!bench.coordinator.is_drained(&node("b")));
     assert_eq!(bench.answers.len(), 6);
 }
 

@@ -371,7 +371,7 @@ impl World {
         }
     }
 
-    /// The flaw that promotes early: the manager receives a forged confirmation.
+    /// The flaw that promotes early: the coordinator receives a forged confirmation.
     pub(super) fn forge(&self, said: &Said) -> Option<Heard> {
         if self.flaw != Some(Flaw::EarlyPromotion) {
             return None;

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use rolecast_benches::usage::Usage;
-use rolecast_benches::usage::Usage;
 use rolecast_common::id::{BootId, Category, Epoch, InvalidId, NodeId, Role};
 use rolecast_common::label::Labels;
 use rolecast_common::unit::{Bytes, BytesPerSecond, Cores, Resources, Speed};
