@@ -69,7 +69,7 @@ enum Meeting {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Undeclared {
     Serve,
-    Bury,
+    DeadLetter,
 }
 
 /// The served categories.
@@ -96,7 +96,7 @@ impl Discovery {
     pub(super) fn of(machine: &Scheduler) -> Self {
         let undeclared = match machine.serves_undeclared() {
             true => Undeclared::Serve,
-            false => Undeclared::Bury,
+            false => Undeclared::DeadLetter,
         };
         Self::new(machine.served(), undeclared)
     }
@@ -170,7 +170,9 @@ impl Discovery {
             return Meeting::Served;
         }
         match self.undeclared {
-            Undeclared::Bury => Meeting::Stray(format!("category {category} is not declared")),
+            Undeclared::DeadLetter => {
+                Meeting::Stray(format!("category {category} is not declared"))
+            }
             Undeclared::Serve if self.found.len() >= FOUND_MAX => Meeting::Beyond,
             Undeclared::Serve => {
                 self.found.insert(category.clone(), now);

@@ -28,7 +28,7 @@ const NOT_CONTENDED: &str = "the lease is not contended for any more";
 
 /// The lease as held by this dispatcher.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Held {
+pub(super) struct HeldLease {
     pub(super) epoch: Epoch,
     pub(super) seals: Seals,
     /// End of the lease on this process's clock; renewed all the time.
@@ -45,7 +45,7 @@ enum Order {
 /// The task that keeps the lease; it ends when this is dropped.
 #[derive(Debug)]
 pub(super) struct Keeper {
-    held: watch::Receiver<Option<Held>>,
+    held: watch::Receiver<Option<HeldLease>>,
     /// The epoch of the last lease that was returned. The lease may be lost and taken
     /// again between two looks: then it counts as another one's for whoever took the
     /// former.
@@ -105,7 +105,7 @@ impl Keeper {
     }
 
     /// Waits until the lease is held.
-    pub(super) async fn taken(&mut self) -> anyhow::Result<Held> {
+    pub(super) async fn taken(&mut self) -> anyhow::Result<HeldLease> {
         let held = self.held.wait_for(Option::is_some).await;
         let held = held.context(NOT_CONTENDED)?.clone();
         let held = held.context("it was just held")?;
@@ -154,7 +154,7 @@ impl Keeper {
 /// A view that shows whether the lease is held.
 #[derive(Clone, Debug)]
 pub(super) struct View {
-    held: watch::Receiver<Option<Held>>,
+    held: watch::Receiver<Option<HeldLease>>,
     epoch: Epoch,
 }
 
@@ -165,7 +165,7 @@ impl View {
 }
 
 /// Returns the end of the lease, if it is held under the epoch.
-fn until(held: Option<&Held>, epoch: Epoch) -> Option<Time> {
+fn until(held: Option<&HeldLease>, epoch: Epoch) -> Option<Time> {
     held.filter(|held| held.epoch == epoch)
         .map(|held| held.until)
 }
@@ -180,7 +180,7 @@ struct Task {
     lease: Lease,
     bucket: Store,
     clock: Clock,
-    shown: watch::Sender<Option<Held>>,
+    shown: watch::Sender<Option<HeldLease>>,
     /// Time of the last report that the bucket has no room.
     reported: Option<Time>,
 }
@@ -216,7 +216,7 @@ impl Task {
                     inputs.extend(self.carry_out(output, &mut epoch, &mut seals).await);
                 }
                 let until = self.lease.held_until();
-                let held = until.map(|until| Held {
+                let held = until.map(|until| HeldLease {
                     epoch,
                     seals: seals.clone(),
                     until,
@@ -401,7 +401,7 @@ mod tests {
         let hold = |epoch, millis| {
             let (epoch, until) = (Epoch::new(epoch), until(millis));
             let seals = Seals::default();
-            shown.send_replace(Some(Held {
+            shown.send_replace(Some(HeldLease {
                 epoch,
                 seals,
                 until,

@@ -12,7 +12,7 @@
 mod api;
 mod assets;
 mod bucket;
-mod burial;
+mod dead_lettering;
 mod dead_letters;
 mod discovery;
 mod events;
@@ -20,6 +20,7 @@ mod forecasts;
 mod histories;
 mod intake;
 mod kv;
+mod leader;
 mod lease;
 mod links;
 mod outbox;
@@ -33,7 +34,6 @@ mod rights;
 mod role_events;
 mod roles;
 mod server_clock;
-mod service;
 mod setup;
 mod sizing;
 mod standby;
@@ -59,10 +59,10 @@ use rolecast_nats::{Clock, Connection, Settings, check_jetstream, connect, expla
 use uuid::Uuid;
 
 use self::bucket::Bucket;
-use self::lease::{Held, Keeper};
+use self::leader::{Ended, Leader};
+use self::lease::{HeldLease, Keeper};
 use self::links::Links;
 use self::persist::persist;
-use self::service::{Ended, Service};
 use self::setup::Ready;
 use self::standby::{Closed, Standby};
 use crate::config::Config;
@@ -218,10 +218,10 @@ impl Dispatcher<'_> {
                 led = self.lead() => led?,
                 () = shutdown.as_mut() => return Ok(Closing::Stopped),
             };
-            let Ok(service) = led else {
+            let Ok(leader) = led else {
                 return Ok(Closing::Disconnected);
             };
-            match service.run(shutdown.as_mut()).await {
+            match leader.run(shutdown.as_mut()).await {
                 Ended::Stopped => return Ok(Closing::Stopped),
                 Ended::SteppedDown(epoch) => self.known = self.known.max(epoch),
                 Ended::Disconnected(epoch) => {
@@ -234,7 +234,7 @@ impl Dispatcher<'_> {
 
     /// Stands by until this dispatcher leads and is set up. If it cannot set up in time
     /// it gives the lease back: another one may fare better.
-    async fn lead(&self) -> anyhow::Result<Result<Service, Closed>> {
+    async fn lead(&self) -> anyhow::Result<Result<Leader, Closed>> {
         let mut standby = self.stand_by().await?;
         let jetstream = self.jetstream();
         loop {
@@ -269,9 +269,9 @@ impl Dispatcher<'_> {
     async fn take_lead(
         &self,
         standby: Standby,
-        held: Held,
+        held: HeldLease,
         ready: Ready,
-    ) -> anyhow::Result<Result<Service, Closed>> {
+    ) -> anyhow::Result<Result<Leader, Closed>> {
         let Standby {
             mut machine,
             links,
@@ -305,7 +305,7 @@ impl Dispatcher<'_> {
             server = self.connection.client.server_info().version,
             "dispatcher started"
         );
-        let start = service::Start {
+        let start = leader::Start {
             connection: self.connection.clone(),
             settings: self.config.streams,
             api: self.config.api.clone(),
@@ -320,7 +320,7 @@ impl Dispatcher<'_> {
             lease,
             timekeeper,
         };
-        Service::open(start).await
+        Leader::open(start).await
     }
 
     fn jetstream(&self) -> jetstream::Context {

@@ -16,15 +16,15 @@ use rolecast_common::wire::{CapacityMap, Decision, Encoding, Record, encode};
 use serde_json::json;
 use tokio::task::spawn_blocking;
 
-use super::burial::{self, Held};
-use super::service::Service;
+use super::dead_lettering::{self, JobMessage};
+use super::leader::Leader;
 use super::{api, refusals, upkeep};
 use crate::fitting::fit;
 use crate::scheduler::{Input, Output, PULL_BEAT, PULL_EXPIRES};
 use crate::shortening::shorten_capacity;
 
-impl Service {
-    pub(super) async fn carry_out(&mut self, output: Output, is_heard: bool) -> anyhow::Result<()> {
+impl Leader {
+    pub(super) async fn carry_out(&mut self, output: Output, may_send: bool) -> anyhow::Result<()> {
         match output {
             Output::Event(event) => self.log.event(self.now.time, &event),
             Output::StepDown { reason } => self.stepped_down = Some(reason),
@@ -49,11 +49,11 @@ impl Service {
             Output::Learn(lessons) => drop(self.lessons.try_send(lessons)),
             Output::Bury { record, ack } => {
                 let held = self.held.remove(&record.sequence);
-                self.bury(record, ack, held);
+                self.dead_letter(record, ack, held);
             }
-            Output::Roles(output) => self.carry_out_roles(output, is_heard).await?,
-            Output::Forward { .. } if !is_heard => self.report_unsent(&output),
-            Output::Ack { sequence, .. } | Output::GiveBack { sequence, .. } if !is_heard => {
+            Output::Roles(output) => self.carry_out_roles(output, may_send).await?,
+            Output::Forward { .. } if !may_send => self.report_unsent(&output),
+            Output::Ack { sequence, .. } | Output::GiveBack { sequence, .. } if !may_send => {
                 self.held.remove(&sequence);
             }
             Output::Fetch { .. }
@@ -67,7 +67,7 @@ impl Service {
             | Output::PublishCapacity(_)
             | Output::RecordDecision(_)
             | Output::SaveForecast { .. }
-                if !is_heard => {}
+                if !may_send => {}
             Output::PublishCapacity(map) => self.publish_capacity(map),
             Output::RecordDecision(decision) => self.record_decision(&decision).await?,
             Output::SaveForecast { node, bytes } => self.keeper.keep(&node, bytes),
@@ -121,7 +121,7 @@ impl Service {
         self.postponed = Some(Vec::new());
         let upkeep = self.upkeep.clone();
         tokio::spawn(async move {
-            // The receiver is gone only when this service ends.
+            // The receiver is gone only when this lead ends.
             let _ = upkeep.send(upkeep::Order::Recover).await;
         });
     }
@@ -264,7 +264,7 @@ impl Service {
         let reply = format!("{}.record.{}", self.inbox, record.sequence);
         let headers = self.expected_none.clone();
         let client = &self.connection.client;
-        let limit = burial::record_len_max(client, &headers);
+        let limit = dead_lettering::record_len_max(client, &headers);
         let payload = fit(record, limit).into();
         client
             .publish_with_reply_and_headers(subject, reply, headers, payload)
@@ -310,12 +310,12 @@ impl Service {
         });
     }
 
-    fn bury(&self, record: Box<Record>, ack: Option<Ack>, held: Option<Held>) {
+    fn dead_letter(&self, record: Box<Record>, ack: Option<Ack>, held: Option<JobMessage>) {
         let jetstream = self.streams.jetstream.clone();
         let reports = self.reports.clone();
         tokio::spawn(async move {
             let sequence = record.sequence;
-            let result = burial::bury(&jetstream, &record, ack.as_ref(), held).await;
+            let result = dead_lettering::dead_letter(&jetstream, &record, ack.as_ref(), held).await;
             if let Err(error) = &result {
                 tracing::warn!(event = "burial_failed", job = %record.job, "{error:#}");
                 if let Some(trouble) = refusals::trouble_of(STREAM_DEAD, error) {

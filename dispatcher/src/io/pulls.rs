@@ -3,12 +3,12 @@
 use async_nats::{Message, StatusCode};
 use rolecast_common::subjects::Source;
 
-use super::burial::Held;
+use super::dead_lettering::JobMessage;
 use super::intake::{self, PullStatus};
-use super::service::Service;
+use super::leader::Leader;
 use crate::scheduler::Input;
 
-impl Service {
+impl Leader {
     pub(super) fn on_pull(&mut self, message: Message) {
         if let Some(status) = message.status {
             self.on_pull_status(&message, status);
@@ -18,7 +18,7 @@ impl Service {
             tracing::warn!(event = "delivery_unreadable", subject = %message.subject, "not a job");
             return;
         };
-        let held = Held {
+        let held = JobMessage {
             subject: message.subject,
             headers: message.headers,
             payload: message.payload,

@@ -9,7 +9,7 @@ use rolecast_common::wire::{Decision, JobView};
 use tokio::time::Instant;
 
 use super::api;
-use super::service::Service;
+use super::leader::Leader;
 use super::status_desk::{NODES_MAX, Question};
 use crate::scheduler::{Input, Malformed};
 use crate::shortening::{shorten_capacity, shorten_roles};
@@ -46,7 +46,7 @@ impl Budget {
     }
 }
 
-impl Service {
+impl Leader {
     pub(super) fn on_request(&mut self, request: Message) {
         let streams = self.streams.clone();
         if !self.budget.take(self.now.time) {
@@ -118,7 +118,7 @@ impl Service {
         self.tell(refused(&request.subject, why));
     }
 
-    /// Sends the desk the machine's state. The desk may have ended with its service.
+    /// Sends the desk the machine's state. The desk may have ended with its lead.
     pub(super) fn answer_desk(&self, question: Question) {
         let begun = Instant::now();
         match question {

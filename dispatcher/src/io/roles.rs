@@ -11,7 +11,7 @@ use rolecast_common::wire::{
 use rolecast_nats::{Meaning, meaning_of};
 
 use super::bucket::Bucket;
-use super::service::Service;
+use super::leader::Leader;
 use super::{api, kv};
 use crate::lease::Written;
 use crate::roles::{Answer, Input, Order, Output};
@@ -36,7 +36,7 @@ impl Orders {
     }
 }
 
-impl Service {
+impl Leader {
     pub(super) fn order(&mut self, request: Message) {
         let order = match read_order(&request) {
             Ok(_) if self.orders.waiting.len() >= ORDERS_MAX => {
@@ -60,17 +60,17 @@ impl Service {
     pub(super) async fn carry_out_roles(
         &mut self,
         output: Output,
-        is_heard: bool,
+        may_send: bool,
     ) -> anyhow::Result<()> {
         match output {
-            Output::Read { request } if !is_heard => {
+            Output::Read { request } if !may_send => {
                 self.report(scheduler::Input::Roles(Input::Unread { request }));
             }
-            Output::Store { request, .. } if !is_heard => {
+            Output::Store { request, .. } if !may_send => {
                 let result = Written::Unknown;
                 self.report(scheduler::Input::Roles(Input::Stored { request, result }));
             }
-            Output::Assign { .. } if !is_heard => {}
+            Output::Assign { .. } if !may_send => {}
             Output::Read { request } => {
                 let (bucket, reports) = (self.roles.clone(), self.reports.clone());
                 tokio::spawn(async move {

@@ -17,7 +17,7 @@ use crate::scheduler::History;
 /// Interval at which a standby checks that the bucket of the lease exists.
 const CONTROL_INTERVAL: Duration = Duration::from_secs(3);
 
-/// The parts that a service needs from the server to begin.
+/// The parts that a leader needs from the server to begin.
 #[derive(Debug)]
 pub(super) struct Ready {
     pub(super) streams: Streams,

@@ -9,7 +9,7 @@ use rolecast_common::id::Epoch;
 use rolecast_nats::{Clock, Timer};
 use tokio::time::sleep;
 
-use super::lease::{Held, Keeper, TELL_STANDBY};
+use super::lease::{HeldLease, Keeper, TELL_STANDBY};
 use super::links::Links;
 use super::{events, intake};
 use crate::scheduler::{Input, Output, Scheduler};
@@ -32,7 +32,7 @@ pub(super) struct Standby {
 
 impl Standby {
     /// Waits until the lease is held.
-    pub(super) async fn wait(&mut self) -> Result<Held, Closed> {
+    pub(super) async fn wait(&mut self) -> Result<HeldLease, Closed> {
         let mut timer = Timer::new();
         let mut tell = pin!(sleep(TELL_STANDBY));
         let mut is_told = false;

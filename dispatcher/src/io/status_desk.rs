@@ -95,11 +95,11 @@ struct Look {
     until: Instant,
 }
 
-/// The service has ended.
+/// The lead has ended.
 struct Closed;
 
 impl Desk {
-    /// Serves for as long as the service exists.
+    /// Serves for as long as the lead lasts.
     async fn serve(mut self, mut requests: mpsc::Receiver<Message>) {
         loop {
             let has_room = self.waiting.len() < WAITING_MAX;

@@ -1,4 +1,5 @@
-//! The loop: wait, read what arrived, let the machine decide, carry its commands out.
+//! Loop of the leading dispatcher: it waits for messages, passes them to the machine and
+//! carries its commands out.
 
 use std::pin::Pin;
 use std::time::Duration;
@@ -17,7 +18,7 @@ use rolecast_nats::{Clock, Connection, Meaning, ServerError, Timer};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
-use super::burial::Held;
+use super::dead_lettering::JobMessage;
 use super::discovery::Discovery;
 use super::lease::Keeper;
 use super::links::Links;
@@ -43,7 +44,7 @@ const STOP_LIMIT: Duration = Duration::from_secs(5);
 /// Time that the last messages may take to be sent: NATS may be away.
 const FLUSH_LIMIT: Duration = Duration::from_secs(1);
 
-pub(super) struct Service {
+pub(super) struct Leader {
     pub(super) connection: Connection,
     links: Links,
     pub(super) streams: Streams,
@@ -56,7 +57,7 @@ pub(super) struct Service {
     inputs: Inputs,
     /// Pulls answer on `<inbox>.pull.<consumer>`, records on `<inbox>.record.<sequence>`.
     pub(super) inbox: String,
-    pub(super) held: HashMap<Sequence, Held>,
+    pub(super) held: HashMap<Sequence, JobMessage>,
     pub(super) pings: Pings,
     pub(super) reports: mpsc::Sender<Input>,
     pub(super) histories: mpsc::UnboundedSender<histories::Change>,
@@ -80,7 +81,7 @@ pub(super) struct Service {
     pub(super) desk: StatusDesk,
 }
 
-/// The reason for the end of a service.
+/// The reason for the end of a lead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ended {
     /// It was asked to.
@@ -91,7 +92,7 @@ pub(super) enum Ended {
     Disconnected(Epoch),
 }
 
-/// The initial parts of a service.
+/// The initial parts of a leader.
 pub(super) struct Start {
     pub(super) connection: Connection,
     pub(super) settings: config::Streams,
@@ -155,7 +156,7 @@ impl Inputs {
     }
 }
 
-impl Service {
+impl Leader {
     pub(super) async fn open(start: Start) -> anyhow::Result<Result<Self, Closed>> {
         let Start {
             connection,
@@ -191,7 +192,7 @@ impl Service {
             reports: reports.clone(),
         });
         let desk = StatusDesk::start(streams.clone());
-        let service = Self {
+        let leader = Self {
             links,
             connection,
             streams,
@@ -222,7 +223,7 @@ impl Service {
             budget: Budget::new(clock.now().time),
             desk,
         };
-        Ok(Ok(service))
+        Ok(Ok(leader))
     }
 
     pub(super) async fn run(mut self, mut shutdown: Pin<&mut impl Future<Output = ()>>) -> Ended {
@@ -433,10 +434,10 @@ impl Service {
         let mut outputs = std::mem::take(&mut self.outputs);
         // While there is no connection, or another dispatcher may lead, nothing is sent
         // late: every output is safe to lose, because the machine repeats it.
-        let is_heard =
+        let may_send =
             self.connection.client.connection_state() == ConnectionState::Connected && self.leads();
         for output in outputs.drain(..) {
-            if let Err(error) = self.carry_out(output, is_heard).await {
+            if let Err(error) = self.carry_out(output, may_send).await {
                 tracing::warn!(event = "send_failed", "cannot send: {error:#}");
             }
         }

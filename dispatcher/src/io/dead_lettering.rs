@@ -20,18 +20,18 @@ use crate::fitting::fit;
 
 /// The message of a job.
 #[derive(Clone, Debug)]
-pub(super) struct Held {
+pub(super) struct JobMessage {
     pub(super) subject: Subject,
     pub(super) headers: Option<HeaderMap>,
     pub(super) payload: Bytes,
 }
 
 /// Dead-letters one job; on an error nothing is lost and it can be tried again.
-pub(super) async fn bury(
+pub(super) async fn dead_letter(
     jetstream: &jetstream::Context,
     record: &Record,
     ack: Option<&Ack>,
-    held: Option<Held>,
+    held: Option<JobMessage>,
 ) -> anyhow::Result<()> {
     let held = match held {
         Some(held) => Some(held),
@@ -58,10 +58,13 @@ pub(super) async fn bury(
     Ok(())
 }
 
-async fn fetch(jetstream: &jetstream::Context, sequence: u64) -> anyhow::Result<Option<Held>> {
+async fn fetch(
+    jetstream: &jetstream::Context,
+    sequence: u64,
+) -> anyhow::Result<Option<JobMessage>> {
     let stream = jetstream.get_stream_no_info(subjects::STREAM_JOBS).await?;
     match stream.direct_get(sequence).await {
-        Ok(message) => Ok(Some(Held {
+        Ok(message) => Ok(Some(JobMessage {
             subject: message.subject,
             headers: Some(message.headers).filter(|headers| !headers.is_empty()),
             payload: message.payload,
@@ -71,7 +74,11 @@ async fn fetch(jetstream: &jetstream::Context, sequence: u64) -> anyhow::Result<
     }
 }
 
-async fn store(jetstream: &jetstream::Context, record: &Record, held: Held) -> anyhow::Result<()> {
+async fn store(
+    jetstream: &jetstream::Context,
+    record: &Record,
+    held: JobMessage,
+) -> anyhow::Result<()> {
     let subject = subjects::dead(&subject_token(&record.category), &record.job);
     let own = held.headers.as_ref().map(without_store_headers);
     let own = own.unwrap_or_default();
