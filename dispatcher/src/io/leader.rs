@@ -4,36 +4,29 @@
 use std::pin::Pin;
 use std::time::Duration;
 
-use async_nats::connection::State as ConnectionState;
-use async_nats::header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE;
-use async_nats::{Client, HeaderMap, Message, StatusCode, SubscribeError, Subscriber};
-use foldhash::{HashMap, HashMapExt as _};
-use futures_util::{FutureExt as _, StreamExt as _};
-use rolecast_common::assignment::Ack;
+use async_nats::{Message, StatusCode, Subscriber};
 use rolecast_common::id::{Epoch, Sequence};
 use rolecast_common::subjects::{self, STREAM_RESULTS};
 use rolecast_common::time::{Now, Time};
 use rolecast_forecast::Lesson;
 use rolecast_nats::{Clock, Connection, Meaning, ServerError, Timer};
+use rolecast_common::subjects;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
-use super::dead_lettering::JobMessage;
 use super::discovery::Discovery;
+use super::inputs::{Arrived, Feed, Inputs};
 use super::lease::Keeper;
 use super::links::Links;
-use super::pings::Pings;
-use super::requests::Budget;
-use super::roles::Orders;
+use super::outbox::Outbox;
+use super::pulls::{self, Pulled};
+use super::requests::{RequestDesk, answer_question};
+use super::side_tasks::SideTasks;
 use super::standby::Closed;
-use super::status_desk::{Question, StatusDesk};
-use super::{
-    Buckets, Streams, bucket::Bucket, events, forecasts, histories, intake, refusals, rights,
-    server_clock, training, upkeep,
-};
+use super::{Buckets, Streams, events, intake, server_clock, upkeep};
 use crate::config;
+use crate::scheduler::{Input, Scheduler, Output};
 use crate::roles;
-use crate::scheduler::{Input, Output, Scheduler};
 
 /// Messages read from one subscription before the others get their turn.
 const DRAIN_MAX: usize = 256;
@@ -44,41 +37,21 @@ const STOP_LIMIT: Duration = Duration::from_secs(5);
 /// Time that the last messages may take to be sent: NATS may be away.
 const FLUSH_LIMIT: Duration = Duration::from_secs(1);
 
+/// A dispatcher that leads.
 pub(super) struct Leader {
-    pub(super) connection: Connection,
-    links: Links,
-    pub(super) streams: Streams,
-    pub(super) api: config::Api,
-    pub(super) clock: Clock,
+    clock: Clock,
     /// The clocks at the beginning of the present turn.
     pub(super) now: Now,
-    pub(super) machine: Scheduler,
+    machine: Scheduler,
     outputs: Vec<Output>,
+    pub(super) streams: Streams,
     inputs: Inputs,
-    /// Pulls answer on `<inbox>.pull.<consumer>`, records on `<inbox>.record.<sequence>`.
-    pub(super) inbox: String,
-    pub(super) held: HashMap<Sequence, JobMessage>,
-    pub(super) pings: Pings,
-    pub(super) reports: mpsc::Sender<Input>,
-    pub(super) histories: mpsc::UnboundedSender<histories::Change>,
-    pub(super) capacity: Bucket,
-    pub(super) roles: Bucket,
-    pub(super) orders: Orders,
-    pub(super) keeper: forecasts::Keeper,
-    pub(super) lessons: mpsc::Sender<Vec<Lesson>>,
-    pub(super) expected_none: HeaderMap,
-    lease: Keeper,
-    /// Time when room for outcomes was last made.
-    reclaimed: Option<Time>,
-    pub(super) upkeep: mpsc::Sender<upkeep::Order>,
-    /// Deliveries to give back, with the ends of their delays, during a recovery.
-    pub(super) postponed: Option<Vec<(Ack, Time)>>,
-    /// Keeps the clock set while it exists.
-    _timekeeper: server_clock::Keeper,
-    pub(super) stepped_down: Option<String>,
+    pub(super) outbox: Outbox,
+    pub(super) tasks: SideTasks,
+    pub(super) requests: RequestDesk,
+    pub(super) lease: Keeper,
     pub(super) log: events::Log,
-    pub(super) budget: Budget,
-    pub(super) desk: StatusDesk,
+    pub(super) stepped_down: Option<String>,
 }
 
 /// The reason for the end of a lead.
@@ -112,50 +85,6 @@ pub(super) struct Start {
     pub(super) timekeeper: server_clock::Keeper,
 }
 
-/// The first input of a turn.
-enum Arrived {
-    Pull(Message),
-    Done(Message),
-    Record(Message),
-    Heartbeat(Message),
-    Request(Message),
-    /// The desk wants the status.
-    Question(Question),
-    Report(Input),
-    /// The connection was lost or restored.
-    Link(Input),
-    /// End of the lease; `None` if another dispatcher leads.
-    Lease(Option<Time>),
-    Nothing,
-}
-
-struct Inputs {
-    pulls: Subscriber,
-    records: Subscriber,
-    done: Subscriber,
-    heartbeats: Subscriber,
-    api: Subscriber,
-    reports: mpsc::Receiver<Input>,
-}
-
-impl Inputs {
-    async fn open(
-        client: &Client,
-        inbox: &str,
-        heartbeats: Subscriber,
-        reports: mpsc::Receiver<Input>,
-    ) -> Result<Self, SubscribeError> {
-        Ok(Self {
-            pulls: client.subscribe(format!("{inbox}.pull.*")).await?,
-            records: client.subscribe(format!("{inbox}.record.*")).await?,
-            done: client.subscribe(subjects::DONE).await?,
-            heartbeats,
-            api: client.subscribe(subjects::API).await?,
-            reports,
-        })
-    }
-}
-
 impl Leader {
     pub(super) async fn open(start: Start) -> anyhow::Result<Result<Self, Closed>> {
         let Start {
@@ -174,62 +103,43 @@ impl Leader {
             timekeeper,
         } = start;
         let client = &connection.client;
-        let inbox = client.new_inbox();
+        let outbox = Outbox::new(client.clone(), clock, streams.api_prefix.clone());
         let (reports, reports_in) = mpsc::channel(REPORTS_MAX);
-        let (histories, changes) = mpsc::unbounded_channel();
-        let Ok(inputs) = Inputs::open(client, &inbox, heartbeats, reports_in).await else {
+        let inputs = Inputs::open(client, outbox.inbox(), heartbeats, reports_in, links);
+        let Ok(inputs) = inputs.await else {
             return Ok(Err(Closed));
         };
-        tokio::spawn(histories::write(buckets.attempts, changes, reports.clone()));
-        let lessons = training::start(reports.clone(), has_stack)?;
-        let upkeep = upkeep::start(upkeep::Start {
+        let upkeep = upkeep::Start {
             streams: streams.clone(),
             settings,
             served: machine.served(),
             discovery: Discovery::of(&machine),
             clock,
             lease: lease.view(),
-            reports: reports.clone(),
-        });
-        let desk = StatusDesk::start(streams.clone());
-        let leader = Self {
-            links,
-            connection,
-            streams,
-            api,
-            now: clock.now(),
+            reports,
+        };
+        let tasks = SideTasks::start(buckets, upkeep, has_stack, timekeeper)?;
+        tasks.watch_rights(&connection);
+        let now = clock.now();
+        Ok(Ok(Self {
             clock,
+            now,
             machine,
             outputs,
+            requests: RequestDesk::start(api, &streams, now.time),
+            streams,
             inputs,
-            inbox,
-            held: HashMap::new(),
-            pings: Pings::default(),
-            reports,
-            histories,
-            capacity: buckets.capacity,
-            roles: buckets.roles,
-            orders: Orders::new(),
-            keeper: forecasts::Keeper::start(buckets.forecasts),
-            lessons,
-            expected_none: expected_none(),
+            outbox,
+            tasks,
             lease,
-            reclaimed: None,
-            upkeep,
-            postponed: None,
-            _timekeeper: timekeeper,
-            stepped_down: None,
             log: events::Log::default(),
-            budget: Budget::new(clock.now().time),
-            desk,
-        };
-        Ok(Ok(leader))
+            stepped_down: None,
+        }))
     }
 
     pub(super) async fn run(mut self, mut shutdown: Pin<&mut impl Future<Output = ()>>) -> Ended {
         let mut timer = Timer::new();
         let mut stop_at = None;
-        tokio::spawn(rights::watch(self.connection.clone(), self.reports.clone()));
         self.end_turn().await;
         loop {
             timer.set(&self.clock, self.machine.next_deadline());
@@ -239,7 +149,7 @@ impl Leader {
                     tracing::info!(event = "stopping", "stopping");
                     stop_at = Some(Instant::now() + STOP_LIMIT);
                     self.now = self.clock.now();
-                    self.tell(Input::Stop);
+                    self.pass(Input::Stop);
                 }
                 received = self.receive(&mut timer) => if received.is_err() {
                     return Ended::Disconnected(self.machine.known_epoch());
@@ -260,129 +170,120 @@ impl Leader {
 
     async fn step_down(mut self, reason: &str) -> Ended {
         // Waiting operators are notified that their orders are not carried out here.
-        self.tell(Input::Roles(roles::Input::Unlead));
-        let told = timeout(FLUSH_LIMIT, self.end_turn()).await;
-        tracing::debug!(event = "orders_ended", ok = told.is_ok());
-        self.flush().await;
+        self.pass(Input::Roles(roles::Input::Unlead));
+        let notified = timeout(FLUSH_LIMIT, self.end_turn()).await;
+        tracing::debug!(event = "orders_ended", ok = notified.is_ok());
+        self.outbox.flush(FLUSH_LIMIT).await;
         tracing::warn!(event = "stepped_down", "stepping down: {reason}");
         Ended::SteppedDown(self.machine.known_epoch())
     }
 
     async fn stop(self) {
-        self.flush().await;
-        self.keeper.finish().await;
+        self.outbox.flush(FLUSH_LIMIT).await;
+        self.tasks.finish().await;
         self.lease.resign().await;
         tracing::info!(event = "stopped", "dispatcher stopped");
     }
 
-    /// Flushes pending messages, as far as NATS is reachable.
-    async fn flush(&self) {
-        let flushed = timeout(FLUSH_LIMIT, self.connection.client.flush()).await;
-        tracing::debug!(event = "flushed", ok = matches!(flushed, Ok(Ok(()))));
-    }
-
     /// Waits for a message, then reads others that have already arrived.
     async fn receive(&mut self, timer: &mut Timer) -> Result<(), Closed> {
-        let message = self.wait(timer).await?;
+        let next = self.inputs.next(&mut self.requests, &mut self.lease, timer);
+        let arrived = next.await?;
         // One reading of the clocks serves all that arrived together.
         self.now = self.clock.now();
-        match message {
-            Arrived::Pull(message) => self.on_pull(message),
-            Arrived::Done(message) => self.on_done(&message),
-            Arrived::Record(message) => self.on_record(&message),
-            Arrived::Heartbeat(message) => self.tell(intake::heartbeat(&message)),
-            Arrived::Request(message) => self.on_request(message),
-            Arrived::Question(question) => self.answer_desk(question),
-            Arrived::Report(Input::Recovered) => {
-                self.end_recovery().await;
-                self.tell(Input::Recovered);
+        match arrived {
+            Arrived::Message(feed, message) => self.on_message(feed, message),
+            Arrived::Question(question) => {
+                answer_question(self.now, &self.machine, self.leads(), question);
             }
-            Arrived::Report(input) => self.on_report(input),
+            Arrived::Report(input) => self.on_report(input).await,
             Arrived::Link(input) => {
-                self.tell(input);
-                self.look_soon();
+                self.pass(input);
+                self.tasks.check_assets();
             }
-            Arrived::Lease(Some(until)) => self.tell(Input::Renewed { until }),
+            Arrived::Lease(Some(until)) => self.pass(Input::Renewed { until }),
             Arrived::Lease(None) => {
                 self.stepped_down = Some("another one holds the lease".to_owned());
             }
             Arrived::Nothing => {}
         }
-        self.drain();
+        self.read_ready();
         Ok(())
     }
 
-    async fn wait(&mut self, timer: &mut Timer) -> Result<Arrived, Closed> {
-        tokio::select! {
-            message = self.inputs.pulls.next() => message.map(Arrived::Pull).ok_or(Closed),
-            message = self.inputs.done.next() => message.map(Arrived::Done).ok_or(Closed),
-            message = self.inputs.records.next() => message.map(Arrived::Record).ok_or(Closed),
-            message = self.inputs.heartbeats.next() => {
-                message.map(Arrived::Heartbeat).ok_or(Closed)
+    fn read_ready(&mut self) {
+        for feed in [Feed::Pulls, Feed::Done, Feed::Records] {
+            for _ in 0..DRAIN_MAX {
+                let Some(message) = self.inputs.ready(feed) else {
+                    break;
+                };
+                self.on_message(feed, message);
             }
-            message = self.inputs.api.next() => message.map(Arrived::Request).ok_or(Closed),
-            Some(question) = self.desk.question() => Ok(Arrived::Question(question)),
-            Some(input) = self.inputs.reports.recv() => Ok(Arrived::Report(input)),
-            input = self.links.changed() => Ok(Arrived::Link(input)),
-            until = self.lease.changed() => Ok(Arrived::Lease(until)),
-            () = timer.ring() => Ok(Arrived::Nothing),
-        }
-    }
-
-    fn drain(&mut self) {
-        for _ in 0..DRAIN_MAX {
-            let Some(Some(message)) = self.inputs.pulls.next().now_or_never() else {
-                break;
-            };
-            self.on_pull(message);
         }
         for _ in 0..DRAIN_MAX {
-            let Some(Some(message)) = self.inputs.done.next().now_or_never() else {
-                break;
-            };
-            self.on_done(&message);
-        }
-        for _ in 0..DRAIN_MAX {
-            let Some(Some(message)) = self.inputs.records.next().now_or_never() else {
-                break;
-            };
-            self.on_record(&message);
-        }
-        for _ in 0..DRAIN_MAX {
-            let Some(Some(message)) = self.inputs.heartbeats.next().now_or_never() else {
+            let Some(message) = self.inputs.ready(Feed::Heartbeats) else {
                 return;
             };
             // A role's lease counts from when a heartbeat was received: never from
             // earlier than it was sent.
             self.now = self.clock.now();
-            self.tell(intake::heartbeat(&message));
+            self.on_message(Feed::Heartbeats, message);
         }
-        self.tell(Input::Behind);
+        self.pass(Input::Behind);
     }
 
-    pub(super) fn tell(&mut self, input: Input) {
+    /// Passes an input to the machine.
+    fn pass(&mut self, input: Input) {
         self.machine.handle(self.now, input, &mut self.outputs);
+    }
+
+    fn on_message(&mut self, feed: Feed, message: Message) {
+        match feed {
+            Feed::Pulls => self.on_pull(message),
+            Feed::Done => self.on_done(&message),
+            Feed::Records => self.on_record(&message),
+            Feed::Heartbeats => self.pass(intake::heartbeat(&message)),
+            Feed::Requests => {
+                let machine = &mut self.machine;
+                let input = self
+                    .requests
+                    .handle(self.now, machine, &self.streams, message);
+                if let Some(input) = input {
+                    self.pass(input);
+                }
+            }
+        }
+    }
+
+    fn on_pull(&mut self, message: Message) {
+        match pulls::read(message, self.streams.jobs_created) {
+            Some(Pulled::Job(delivery, message)) => {
+                self.outbox.hold(delivery.ack.sequence(), message);
+                self.pass(Input::Delivered(delivery));
+            }
+            Some(Pulled::Status(input)) => {
+                if matches!(input, Input::PullFailed { .. }) {
+                    self.tasks.check_assets();
+                }
+                self.pass(input);
+            }
+            None => {}
+        }
     }
 
     fn on_done(&mut self, message: &Message) {
         let Some((node, number)) = subjects::parse_pong(&message.subject) else {
-            return self.tell(intake::outcomes(message));
+            return self.pass(intake::outcomes(message));
         };
-        let Some(round_trip) = self.pings.answered(self.now.time, &node, number) else {
+        let Some(round_trip) = self.outbox.pinged(self.now.time, &node, number) else {
             return;
         };
         match message.status {
-            None => self.tell(Input::Latency { node, round_trip }),
+            None => self.pass(Input::Latency { node, round_trip }),
             // The server answers in the place of a node that does not listen.
-            Some(StatusCode::NO_RESPONDERS) => self.tell(Input::Absent { node }),
+            Some(StatusCode::NO_RESPONDERS) => self.pass(Input::Absent { node }),
             Some(_) => {}
         }
-    }
-
-    /// Has the assets checked soon, as one may be missing.
-    pub(super) fn look_soon(&self) {
-        // If there is no room, a check is due already.
-        let _ = self.upkeep.try_send(upkeep::Order::Look);
     }
 
     fn on_record(&mut self, message: &Message) {
@@ -395,47 +296,36 @@ impl Leader {
             return;
         };
         let (result, error) = intake::recorded(message);
-        if let Some(error) = error {
-            self.note_refusal(&error);
+        if let Some(error) = error
+            && let Some(trouble) = self.tasks.on_record_error(self.now.time, &error)
+        {
+            self.pass(Input::Troubled(trouble));
         }
-        self.tell(Input::Recorded {
+        self.pass(Input::Recorded {
             sequence: Sequence::new(sequence),
             result,
         });
     }
 
-    /// Reports that outcomes are not stored, and makes room for them if possible.
-    fn note_refusal(&mut self, error: &ServerError) {
-        if let Some(trouble) = refusals::trouble(STREAM_RESULTS, error) {
-            self.tell(Input::Troubled(trouble));
-        }
-        let is_due = self
-            .reclaimed
-            .is_none_or(|last| self.now.time.since(last) >= refusals::RECLAIM_INTERVAL);
-        if error.meaning() == Meaning::NoResources && is_due {
-            self.reclaimed = Some(self.now.time);
-            let jetstream = self.streams.jetstream.clone();
-            tokio::spawn(async move { refusals::reclaim(&jetstream).await });
-        }
-    }
-
-    fn on_report(&mut self, report: Input) {
+    async fn on_report(&mut self, report: Input) {
         if let Input::StackFitted(stack) = &report {
-            self.keeper.keep_stack(stack);
+            self.tasks.save_stack(stack);
         }
         if let Input::StreamRenewed { created } = &report {
             self.streams.jobs_created = *created;
         }
-        self.tell(report);
+        if matches!(report, Input::Recovered) {
+            self.outbox.end_recovery(self.now.time).await;
+        }
+        self.pass(report);
     }
 
     async fn end_turn(&mut self) {
-        self.tell(Input::Turn);
+        self.pass(Input::Turn);
         let mut outputs = std::mem::take(&mut self.outputs);
         // While there is no connection, or another dispatcher may lead, nothing is sent
         // late: every output is safe to lose, because the machine repeats it.
-        let may_send =
-            self.connection.client.connection_state() == ConnectionState::Connected && self.leads();
+        let may_send = self.outbox.is_connected() && self.leads();
         for output in outputs.drain(..) {
             if let Err(error) = self.carry_out(output, may_send).await {
                 tracing::warn!(event = "send_failed", "cannot send: {error:#}");
@@ -444,31 +334,10 @@ impl Leader {
         self.outputs = outputs;
     }
 
-    /// Has the lease read at once.
-    pub(super) fn doubt_lease(&self) {
-        self.lease.doubt();
-    }
-
     /// Whether no other dispatcher can lead.
     pub(super) fn leads(&self) -> bool {
         self.lease.is_held(self.clock.now().time)
     }
-
-    /// Passes an input to the machine in its next turn.
-    pub(super) fn report(&self, input: Input) {
-        let reports = self.reports.clone();
-        tokio::spawn(async move {
-            // The receiver is gone only when the program ends.
-            let _ = reports.send(input).await;
-        });
-    }
-}
-
-/// Returns the headers of a write that must be the first on its subject.
-fn expected_none() -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    headers.insert(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, "0");
-    headers
 }
 
 /// Returns a time far in the future.

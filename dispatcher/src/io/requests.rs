@@ -4,14 +4,16 @@ use async_nats::Message;
 use rolecast_common::id::JobName;
 use rolecast_common::label::ShardKey;
 use rolecast_common::subjects;
-use rolecast_common::time::Time;
+use rolecast_common::time::{Now, Time};
 use rolecast_common::wire::{Decision, JobView};
 use tokio::time::Instant;
 
-use super::api;
-use super::leader::Leader;
-use super::status_desk::{NODES_MAX, Question};
-use crate::scheduler::{Input, Malformed};
+use super::roles::WaitingOrders;
+use super::status_desk::{NODES_MAX, Question, StatusDesk};
+use super::{Streams, api};
+use crate::config;
+use crate::scheduler::{Input, Scheduler, Malformed};
+use crate::roles::Answer;
 use crate::shortening::{shorten_capacity, shorten_roles};
 
 /// The most requests handled in a second, and at once after a pause: people and their
@@ -21,13 +23,13 @@ const BURST: f64 = 500.0;
 
 /// Limit of the number of handled requests.
 #[derive(Debug)]
-pub(super) struct Budget {
+struct Budget {
     left: f64,
     at: Time,
 }
 
 impl Budget {
-    pub(super) fn new(now: Time) -> Self {
+    fn new(now: Time) -> Self {
         Self {
             left: BURST,
             at: now,
@@ -46,111 +48,144 @@ impl Budget {
     }
 }
 
-impl Leader {
-    pub(super) fn on_request(&mut self, request: Message) {
-        let streams = self.streams.clone();
-        if !self.budget.take(self.now.time) {
-            return self.refuse_request(&request, format!("more than {PER_SECOND} in a second"));
+/// The desk that answers requests, and holds those that are answered later.
+pub(super) struct RequestDesk {
+    api: config::Api,
+    budget: Budget,
+    status: StatusDesk,
+    orders: WaitingOrders,
+}
+
+impl RequestDesk {
+    pub(super) fn start(api: config::Api, streams: &Streams, now: Time) -> Self {
+        Self {
+            api,
+            budget: Budget::new(now),
+            status: StatusDesk::start(streams.clone()),
+            orders: WaitingOrders::default(),
+        }
+    }
+
+    /// Waits for the next question about the status.
+    pub(super) async fn question(&mut self) -> Option<Question> {
+        self.status.question().await
+    }
+
+    /// Answers an order of an operator.
+    pub(super) fn answer_order(&mut self, streams: &Streams, id: u64, result: Answer) {
+        self.orders.answer(streams, id, result);
+    }
+
+    /// Has a request answered; returns the input that it causes, if any.
+    pub(super) fn handle(
+        &mut self,
+        now: Now,
+        machine: &mut Scheduler,
+        streams: &Streams,
+        request: Message,
+    ) -> Option<Input> {
+        if !self.budget.take(now.time) {
+            let why = format!("more than {PER_SECOND} in a second");
+            return Some(refused(&request.subject, why));
         }
         let reply = request.reply.as_deref();
         if let Some(reply) = reply.filter(|reply| !self.api.may_answer(reply)) {
             let why = format!("it is to be answered to {reply:?}, which is not an inbox");
-            return self.refuse_request(&request, why);
+            return Some(refused(&request.subject, why));
         }
         match request.subject.as_str() {
             subjects::API_STATUS => {
                 let subject = request.subject.clone();
-                if !self.desk.take(request) {
-                    self.tell(refused(&subject, "too many ask at once".to_owned()));
+                if !self.status.take(request) {
+                    return Some(refused(&subject, "too many ask at once".to_owned()));
                 }
             }
-            subjects::API_JOB => match api::requested_job(&request) {
-                Ok(name) => {
-                    let known = self.known(&name);
-                    tokio::spawn(api::answer_job(streams, name, known, request));
-                }
-                Err(why) => {
-                    tokio::spawn(api::refuse(streams, why, request));
-                }
-            },
-            subjects::API_CAPACITY => {
-                let map = self.machine.capacity(self.now);
-                tokio::spawn(api::answer_large(streams, map, shorten_capacity, request));
+            subjects::API_ROLE_ORDER => return self.orders.accept(streams, request),
+            _ => answer(now, machine, streams.clone(), request),
+        }
+        None
+    }
+}
+
+/// Answers a request for which the machine and the streams have everything.
+fn answer(now: Now, machine: &mut Scheduler, streams: Streams, request: Message) {
+    let refuse = |streams, why, request| {
+        tokio::spawn(api::refuse(streams, why, request));
+    };
+    match request.subject.as_str() {
+        subjects::API_JOB => match api::requested_job(&request) {
+            Ok(name) => {
+                let known = known(now, machine, &name);
+                tokio::spawn(api::answer_job(streams, name, known, request));
             }
-            subjects::API_FORECAST => {
-                let Some(node) = api::requested_node(&request) else {
-                    return;
-                };
-                let view = self.machine.forecast(self.now, &node);
-                tokio::spawn(api::answer(streams, view, request));
+            Err(why) => refuse(streams, why, request),
+        },
+        subjects::API_CAPACITY => {
+            let map = machine.capacity(now);
+            tokio::spawn(api::answer_large(streams, map, shorten_capacity, request));
+        }
+        subjects::API_FORECAST => {
+            let Some(node) = api::requested_node(&request) else {
+                return;
+            };
+            let view = machine.forecast(now, &node);
+            tokio::spawn(api::answer(streams, view, request));
+        }
+        subjects::API_ROLES => match machine.roles_view() {
+            Some(view) => {
+                tokio::spawn(api::answer_large(streams, view, shorten_roles, request));
             }
-            subjects::API_ROLES => match self.machine.roles_view() {
-                Some(view) => {
-                    tokio::spawn(api::answer_large(streams, view, shorten_roles, request));
-                }
-                None => {
-                    let why = "who holds which role is not known yet; ask again".to_owned();
-                    tokio::spawn(api::refuse(streams, why, request));
-                }
-            },
-            subjects::API_ROLE_ORDER => self.order(request),
-            subjects::API_EXPLAIN => match self.explain(&request) {
-                Ok(decision) => {
-                    tokio::spawn(api::answer(streams, decision, request));
-                }
-                Err(why) => {
-                    tokio::spawn(api::refuse(streams, why, request));
-                }
-            },
-            subjects::API_DECISION => match api::requested_id(&request) {
-                Ok(job) => {
-                    tokio::spawn(api::answer_decision(streams, job, request));
-                }
-                Err(why) => {
-                    tokio::spawn(api::refuse(streams, why, request));
-                }
-            },
-            _ => {}
+            None => {
+                let why = "who holds which role is not known yet; ask again".to_owned();
+                refuse(streams, why, request);
+            }
+        },
+        subjects::API_EXPLAIN => match explain(now, machine, &request) {
+            Ok(decision) => {
+                tokio::spawn(api::answer(streams, decision, request));
+            }
+            Err(why) => refuse(streams, why, request),
+        },
+        subjects::API_DECISION => match api::requested_id(&request) {
+            Ok(job) => {
+                tokio::spawn(api::answer_decision(streams, job, request));
+            }
+            Err(why) => refuse(streams, why, request),
+        },
+        _ => {}
+    }
+}
+
+/// Answers a question about the status. The desk may have ended with its lead.
+pub(super) fn answer_question(now: Now, machine: &Scheduler, leads: bool, question: Question) {
+    let begun = Instant::now();
+    match question {
+        Question::Overview(answer) => {
+            let mut status = machine.overview(now);
+            status.is_lapsed = !leads;
+            let _ = answer.send((status, begun.elapsed()));
+        }
+        Question::Nodes(after, answer) => {
+            let nodes = machine.node_statuses(now, after.as_ref(), NODES_MAX);
+            let _ = answer.send((nodes, begun.elapsed()));
         }
     }
+}
 
-    fn refuse_request(&mut self, request: &Message, why: String) {
-        self.tell(refused(&request.subject, why));
-    }
+fn known(now: Now, machine: &Scheduler, name: &JobName) -> Option<JobView> {
+    let job = match name {
+        JobName::Id(job) => job,
+        JobName::Sequence(sequence) => machine.job_at(*sequence)?,
+    };
+    machine.job(now, job)
+}
 
-    /// Sends the desk the machine's state. The desk may have ended with its lead.
-    pub(super) fn answer_desk(&self, question: Question) {
-        let begun = Instant::now();
-        match question {
-            Question::Overview(answer) => {
-                let mut status = self.machine.overview(self.now);
-                status.is_lapsed = !self.leads();
-                let _ = answer.send((status, begun.elapsed()));
-            }
-            Question::Nodes(after, answer) => {
-                let nodes = self
-                    .machine
-                    .node_statuses(self.now, after.as_ref(), NODES_MAX);
-                let _ = answer.send((nodes, begun.elapsed()));
-            }
-        }
-    }
-
-    fn known(&self, name: &JobName) -> Option<JobView> {
-        let job = match name {
-            JobName::Id(job) => job,
-            JobName::Sequence(sequence) => self.machine.job_at(*sequence)?,
-        };
-        self.machine.job(self.now, job)
-    }
-
-    fn explain(&mut self, request: &Message) -> Result<Decision, String> {
-        let job = api::imagined(request)?;
-        let key = job.key.as_ref().map(ShardKey::hash);
-        self.machine
-            .explain(self.now, &job.category, &job.requirement, key)
-            .ok_or_else(|| api::not_served(&job.category, self.machine.serves_undeclared()))
-    }
+fn explain(now: Now, machine: &mut Scheduler, request: &Message) -> Result<Decision, String> {
+    let job = api::imagined(request)?;
+    let key = job.key.as_ref().map(ShardKey::hash);
+    machine
+        .explain(now, &job.category, &job.requirement, key)
+        .ok_or_else(|| api::not_served(&job.category, machine.serves_undeclared()))
 }
 
 fn refused(subject: &str, why: String) -> Input {

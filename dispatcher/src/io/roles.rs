@@ -1,18 +1,17 @@
-//! Execution of the role coordinator's commands, and intake of operators' orders.
+//! Orders of operators that move roles, and the stored document of the roles.
 
 use anyhow::Context as _;
 use async_nats::Message;
 use foldhash::{HashMap, HashMapExt as _};
 use rolecast_common::id::NodeId;
 use rolecast_common::subjects::{self, BUCKET_ROLES, KEY_ASSIGNMENTS};
-use rolecast_common::wire::{
-    self, Done, Encoding, RoleAssignment, RoleDocument, RoleOrder, RoleOrderKind, VERSION,
-};
 use rolecast_nats::{Meaning, meaning_of};
+use rolecast_common::wire::{
+    self, Done, Encoding, RoleDocument, RoleOrder, RoleOrderKind, VERSION,
+};
 
 use super::bucket::Bucket;
-use super::leader::Leader;
-use super::{api, kv};
+use super::{Streams, api, kv};
 use crate::lease::Written;
 use crate::roles::{Answer, Input, Order, Output};
 use crate::scheduler;
@@ -21,96 +20,41 @@ use crate::scheduler;
 const ORDERS_MAX: usize = 1000;
 
 /// The requests that wait for an answer, by the number of the order.
-#[derive(Debug)]
-pub(super) struct Orders {
+#[derive(Debug, Default)]
+pub(super) struct WaitingOrders {
     waiting: HashMap<u64, Message>,
     next: u64,
 }
 
-impl Orders {
-    pub(super) fn new() -> Self {
-        Self {
-            waiting: HashMap::new(),
-            next: 0,
-        }
-    }
-}
-
-impl Leader {
-    pub(super) fn order(&mut self, request: Message) {
+impl WaitingOrders {
+    /// Accepts an order, and returns the input that it is; or refuses it.
+    pub(super) fn accept(&mut self, streams: &Streams, request: Message) -> Option<scheduler::Input> {
         let order = match read_order(&request) {
-            Ok(_) if self.orders.waiting.len() >= ORDERS_MAX => {
+            Ok(_) if self.waiting.len() >= ORDERS_MAX => {
                 Err("too many orders wait; ask again".to_owned())
             }
             read => read,
         };
         match order {
             Ok(order) => {
-                self.orders.next += 1;
-                let id = self.orders.next;
-                self.orders.waiting.insert(id, request);
-                self.tell(scheduler::Input::Roles(Input::Order { id, order }));
+                self.next += 1;
+                let id = self.next;
+                self.waiting.insert(id, request);
+                Some(scheduler::Input::Roles(Input::Order { id, order }))
             }
             Err(why) => {
-                tokio::spawn(api::refuse(self.streams.clone(), why, request));
+                tokio::spawn(api::refuse(streams.clone(), why, request));
+                None
             }
         }
     }
 
-    pub(super) async fn carry_out_roles(
-        &mut self,
-        output: Output,
-        may_send: bool,
-    ) -> anyhow::Result<()> {
-        match output {
-            Output::Read { request } if !may_send => {
-                self.report(scheduler::Input::Roles(Input::Unread { request }));
-            }
-            Output::Store { request, .. } if !may_send => {
-                let result = Written::Unknown;
-                self.report(scheduler::Input::Roles(Input::Stored { request, result }));
-            }
-            Output::Assign { .. } if !may_send => {}
-            Output::Read { request } => {
-                let (bucket, reports) = (self.roles.clone(), self.reports.clone());
-                tokio::spawn(async move {
-                    let input = scheduler::Input::Roles(read(&bucket, request).await);
-                    // The receiver is gone only when the program ends.
-                    let _ = reports.send(input).await;
-                });
-            }
-            Output::Store {
-                request,
-                revision,
-                document,
-            } => {
-                let (bucket, reports) = (self.roles.clone(), self.reports.clone());
-                tokio::spawn(async move {
-                    let result = write(&bucket, revision, &document).await;
-                    let input = scheduler::Input::Roles(Input::Stored { request, result });
-                    // The receiver is gone only when the program ends.
-                    let _ = reports.send(input).await;
-                });
-            }
-            Output::Assign { node, assignment } => self.assign(&node, &assignment).await?,
-            Output::Answer { id, result } => self.answer(id, result),
-            Output::Event(_) => {}
-        }
-        Ok(())
-    }
-
-    async fn assign(&self, node: &NodeId, assignment: &RoleAssignment) -> anyhow::Result<()> {
-        let payload = wire::encode(Encoding::MessagePack, assignment).into();
-        let client = &self.connection.client;
-        client.publish(subjects::node_roles(node), payload).await?;
-        Ok(())
-    }
-
-    fn answer(&mut self, id: u64, result: Answer) {
-        let Some(request) = self.orders.waiting.remove(&id) else {
+    /// Answers an order; once for each.
+    pub(super) fn answer(&mut self, streams: &Streams, id: u64, result: Answer) {
+        let Some(request) = self.waiting.remove(&id) else {
             return;
         };
-        let streams = self.streams.clone();
+        let streams = streams.clone();
         match result {
             Ok(()) => {
                 let done = Done { v: VERSION };
@@ -133,7 +77,8 @@ fn read_order(request: &Message) -> Result<Order, String> {
     })
 }
 
-async fn read(bucket: &Bucket, request: u64) -> Input {
+/// Reads the document.
+pub(super) async fn read(bucket: &Bucket, request: u64) -> Input {
     let entry = async {
         let bucket = bucket.open().await?;
         let Some((revision, value)) = kv::kept(bucket, KEY_ASSIGNMENTS).await? else {
@@ -155,7 +100,8 @@ async fn read(bucket: &Bucket, request: u64) -> Input {
     }
 }
 
-async fn write(bucket: &Bucket, revision: u64, document: &RoleDocument) -> Written {
+/// Writes the document if the key still has this revision.
+pub(super) async fn write(bucket: &Bucket, revision: u64, document: &RoleDocument) -> Written {
     let Ok(bucket) = bucket.open().await else {
         return Written::Unknown;
     };

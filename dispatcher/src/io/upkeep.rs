@@ -50,7 +50,7 @@ const LEASE: &str = "the dispatcher's lease";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Order {
     /// An asset seems to be missing: check soon.
-    Look,
+    Check,
     /// Have jobs redelivered that were delivered to a former leader; answered with
     /// [`Input::Recovered`].
     Recover,
@@ -132,10 +132,10 @@ impl Upkeep {
             let Some(mut order) = order else {
                 return;
             };
-            if order == Order::Look {
+            if order == Order::Check {
                 sleep(NUDGE_DELAY.mul_f32(0.3 + 0.7 * fastrand::f32())).await;
                 // One check serves all that was ordered meanwhile.
-                while order == Order::Look
+                while order == Order::Check
                     && let Ok(next) = orders.try_recv()
                 {
                     order = next;
