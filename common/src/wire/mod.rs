@@ -14,6 +14,7 @@ mod capacity;
 mod decision;
 mod forecast;
 mod heartbeat;
+mod lease_record;
 mod lenient;
 mod outcome;
 mod profile;
@@ -37,6 +38,7 @@ pub use forecast::{
     AccuracyAt, ForecastAt, ForecastMode, ForecastView, ResourceForecast, WeightsAt,
 };
 pub use heartbeat::{Heartbeat, Pressure, Share, Usage};
+pub use lease_record::{LeaseRecord, SealEra, SealKey};
 pub use outcome::{JobUsage, Outcome, OutcomeBatch, OutcomeStatus};
 pub use profile::{LearnedProfile, ProfileView};
 pub use record::{FailedAttempt, LostAttempt, Record, RecordStatus};

@@ -10,14 +10,15 @@ use rolecast_common::id::Epoch;
 use rolecast_common::subjects::{BUCKET_CONTROL, KEY_DISPATCHER};
 use rolecast_common::time::Time;
 use rolecast_nats::{Clock, Meaning, meaning_of};
+use rolecast_common::wire::{LeaseRecord, SealKey};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep_until, timeout};
 
 use super::kv::{self, Newest};
 use crate::lease::timing::{ANSWER_WAIT, JITTER_MAX};
-use crate::lease::{Entry, Input, Lease, Output, Record, Written};
-use crate::seal::{Key, Seals};
+use crate::lease::{Entry, Input, Lease, Output, Written};
+use crate::seal::Seals;
 
 /// Orders that may wait for the task; it takes them between two requests.
 const ORDERS_MAX: usize = 16;
@@ -36,7 +37,7 @@ pub(super) struct HeldLease {
 }
 
 enum Order {
-    Note(Epoch),
+    Observe(Epoch),
     Doubt,
     GiveBack(Duration),
     Resign,
@@ -122,9 +123,9 @@ impl Keeper {
     }
 
     /// Reports an epoch that was seen elsewhere.
-    pub(super) fn note(&self, epoch: Epoch) {
+    pub(super) fn observe(&self, epoch: Epoch) {
         // If there is no room, the next heartbeat reports it.
-        let _ = self.orders.try_send(Order::Note(epoch));
+        let _ = self.orders.try_send(Order::Observe(epoch));
     }
 
     /// Has the key read at once: a later epoch was reported.
@@ -203,8 +204,8 @@ impl Task {
                 Some(Order::Resign) => vec![Input::Resign],
                 Some(Order::Doubt) => vec![Input::Doubt],
                 Some(Order::GiveBack(pause)) => vec![Input::GiveBack { pause }],
-                Some(Order::Note(epoch)) => {
-                    self.lease.note(epoch);
+                Some(Order::Observe(epoch)) => {
+                    self.lease.observe(epoch);
                     Vec::new()
                 }
             };
@@ -273,7 +274,7 @@ impl Task {
         }
     }
 
-    async fn write(&mut self, revision: u64, record: &Record) -> Written {
+    async fn write(&mut self, revision: u64, record: &LeaseRecord) -> Written {
         let Ok(value) = serde_json::to_vec(record) else {
             return Written::Unknown;
         };
@@ -320,15 +321,15 @@ fn parse(newest: Newest) -> Entry {
 }
 
 /// Returns whether there is room for epochs above its own.
-fn is_possible(record: &Record) -> bool {
+fn is_possible(record: &LeaseRecord) -> bool {
     Epoch::default().may_reach(record.epoch)
 }
 
 /// Generates the key of this start's seals.
-fn new_key() -> anyhow::Result<Key> {
+fn new_key() -> anyhow::Result<SealKey> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).context("the system gives no random numbers")?;
-    Ok(Key::new(bytes))
+    Ok(SealKey::new(bytes))
 }
 
 /// Reports faults of the key.
@@ -366,7 +367,7 @@ fn unread(asked: Time, error: &anyhow::Error) -> Input {
 }
 
 /// Time for which a dispatcher stands by before it reports that.
-pub(super) const TELL_STANDBY: Duration = Duration::from_millis(700);
+pub(super) const STANDBY_REPORT_DELAY: Duration = Duration::from_millis(700);
 
 #[cfg(test)]
 mod tests {

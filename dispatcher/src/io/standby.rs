@@ -9,7 +9,7 @@ use rolecast_common::id::Epoch;
 use rolecast_nats::{Clock, Timer};
 use tokio::time::sleep;
 
-use super::lease::{HeldLease, Keeper, TELL_STANDBY};
+use super::lease::{HeldLease, Keeper, STANDBY_REPORT_DELAY};
 use super::links::Links;
 use super::{events, intake};
 use crate::scheduler::{Input, Output, Scheduler};
@@ -34,28 +34,28 @@ impl Standby {
     /// Waits until the lease is held.
     pub(super) async fn wait(&mut self) -> Result<HeldLease, Closed> {
         let mut timer = Timer::new();
-        let mut tell = pin!(sleep(TELL_STANDBY));
-        let mut is_told = false;
-        let mut noted = Epoch::default();
+        let mut report = pin!(sleep(STANDBY_REPORT_DELAY));
+        let mut is_reported = false;
+        let mut observed = Epoch::default();
         loop {
             timer.set(&self.clock, self.machine.next_deadline());
             tokio::select! {
                 held = self.lease.taken() => return held.map_err(|_| Closed),
                 message = self.heartbeats.next() => {
                     let message = message.ok_or(Closed)?;
-                    self.tell(intake::heartbeat(&message));
+                    self.pass(intake::heartbeat(&message));
                 }
-                input = self.links.changed() => self.tell(input),
-                () = timer.ring() => self.tell(Input::Turn),
-                () = tell.as_mut(), if !is_told => {
-                    is_told = true;
+                input = self.links.changed() => self.pass(input),
+                () = timer.ring() => self.pass(Input::Turn),
+                () = report.as_mut(), if !is_reported => {
+                    is_reported = true;
                     tracing::info!(event = "standing_by", "another dispatcher leads; standing by");
                 }
             }
             let known = self.machine.known_epoch();
-            if known > noted {
-                self.lease.note(known);
-                noted = known;
+            if known > observed {
+                self.lease.observe(known);
+                observed = known;
             }
         }
     }
@@ -70,15 +70,15 @@ impl Standby {
                 done = work.as_mut() => return Ok(done),
                 message = self.heartbeats.next() => {
                     let message = message.ok_or(Closed)?;
-                    self.tell(intake::heartbeat(&message));
+                    self.pass(intake::heartbeat(&message));
                 }
-                input = self.links.changed() => self.tell(input),
-                () = timer.ring() => self.tell(Input::Turn),
+                input = self.links.changed() => self.pass(input),
+                () = timer.ring() => self.pass(Input::Turn),
             }
         }
     }
 
-    fn tell(&mut self, input: Input) {
+    fn pass(&mut self, input: Input) {
         let mut outputs = Vec::new();
         let now = self.clock.now();
         self.machine.handle(now, input, &mut outputs);

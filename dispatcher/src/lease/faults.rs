@@ -14,8 +14,8 @@ impl Lease {
             Entry::Record { record, .. } => {
                 self.known = record.epoch;
                 // A dispatcher of an earlier version has none.
-                if record.seals != Seals::default() {
-                    self.seals = record.seals.clone();
+                if !record.seals.is_empty() {
+                    self.seals = Seals::new(record.seals.clone());
                 }
                 None
             }

@@ -1,14 +1,14 @@
 //! The holder's view: the end of its lease, and its knowledge of the key.
 
 use rolecast_common::time::Time;
+use rolecast_common::wire::LeaseRecord;
 
-use super::Record;
 use super::timing::TERM;
 
 /// The state of a holder.
 #[derive(Debug)]
 pub(super) struct Holding {
-    record: Record,
+    record: LeaseRecord,
     /// The key's newest known revision.
     revision: u64,
     until: Time,
@@ -21,7 +21,7 @@ pub(super) struct Holding {
 impl Holding {
     /// Returns the state after `record` was stored at this revision by a request of that
     /// time.
-    pub(super) fn new(record: Record, revision: u64, asked: Time) -> Self {
+    pub(super) fn new(record: LeaseRecord, revision: u64, asked: Time) -> Self {
         Self {
             record,
             revision,
@@ -47,21 +47,21 @@ impl Holding {
         self.is_doubtful = true;
     }
 
-    pub(super) fn owns(&self, record: &Record) -> bool {
+    pub(super) fn owns(&self, record: &LeaseRecord) -> bool {
         record.incarnation == self.record.incarnation && record.epoch == self.record.epoch
     }
 
     /// Returns the next renewal. Each has a number of its own, so that one that is found
     /// in the key shows when it was requested.
-    pub(super) fn renew(&mut self, now: Time) -> Record {
+    pub(super) fn renew(&mut self, now: Time) -> LeaseRecord {
         self.record.renewal += 1;
         self.asked = now;
         self.record.clone()
     }
 
     /// Returns the record by which the lease is given up.
-    pub(super) fn give_up(self) -> Record {
-        Record {
+    pub(super) fn give_up(self) -> LeaseRecord {
+        LeaseRecord {
             is_resigned: true,
             ..self.record
         }
@@ -76,7 +76,7 @@ impl Holding {
 
     /// Handles a key that holds one of its own renewals. If it is the last one, a lost
     /// answer does not matter: it was requested before it was written.
-    pub(super) fn recognize(&mut self, revision: u64, record: &Record) {
+    pub(super) fn recognize(&mut self, revision: u64, record: &LeaseRecord) {
         if record.renewal == self.record.renewal {
             self.until = self.asked + TERM;
         }

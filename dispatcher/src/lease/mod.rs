@@ -20,6 +20,8 @@
 mod claim;
 mod faults;
 mod holding;
+mod input;
+mod output;
 mod silence;
 pub mod timing;
 
@@ -27,127 +29,15 @@ use std::time::Duration;
 
 use rolecast_common::id::Epoch;
 use rolecast_common::time::Time;
-use serde::{Deserialize, Serialize};
+use rolecast_common::wire::{LeaseRecord, SealKey};
+
+pub use self::input::{Entry, Input, Written};
+pub use self::output::Output;
 
 use self::holding::Holding;
 use self::silence::Silence;
 use self::timing::{ANSWER_WAIT, RENEW_INTERVAL, RETRY_INTERVAL, TERM, WATCH_INTERVAL};
-use crate::seal::{Key, Seals};
-
-/// The content that a holder writes into the key. Fields may be added to it, and none is
-/// ever removed: dispatchers of two versions contend for one key.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Record {
-    pub epoch: Epoch,
-    /// The holder's name, for people.
-    pub name: String,
-    /// The id of one start of a dispatcher.
-    #[serde(default)]
-    pub incarnation: String,
-    /// Rises with each renewal.
-    #[serde(default)]
-    pub renewal: u64,
-    /// Whether the holder has given it up.
-    #[serde(default)]
-    pub is_resigned: bool,
-    /// The keys by which its holder makes seals, and recognizes those of its
-    /// predecessors.
-    #[serde(default)]
-    pub seals: Seals,
-}
-
-/// The content of the key as found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Entry {
-    /// The bucket never had the key.
-    Missing,
-    /// It was deleted; its deletion marker has this revision, 0 if no marker is left.
-    Deleted {
-        revision: u64,
-    },
-    /// It has a content that no dispatcher wrote.
-    Unreadable {
-        revision: u64,
-    },
-    Record {
-        revision: u64,
-        record: Record,
-    },
-}
-
-impl Entry {
-    /// Returns the revision that a write must name; 0 for a key without any.
-    pub fn revision(&self) -> u64 {
-        match self {
-            Self::Missing => 0,
-            Self::Deleted { revision }
-            | Self::Unreadable { revision }
-            | Self::Record { revision, .. } => *revision,
-        }
-    }
-}
-
-/// The result of a write.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Written {
-    /// It is the key's newest revision.
-    Done(u64),
-    /// The key has another revision than expected.
-    Conflict,
-    /// Unknown: it may be written or not.
-    Unknown,
-}
-
-#[derive(Clone, Debug)]
-pub enum Input {
-    /// Time has passed.
-    Tick,
-    /// The content of the key; `asked` is as in [`Output::Read`].
-    Read { asked: Time, entry: Entry },
-    /// The key could not be read.
-    Unread { asked: Time },
-    /// The result of a write; `asked` is as in [`Output::Write`].
-    Written { asked: Time, result: Written },
-    /// A later epoch was reported: look at the key at once, if it is held.
-    Doubt,
-    /// Give it up, and contend again after a pause.
-    GiveBack { pause: Duration },
-    /// Give it up, for good.
-    Resign,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Output {
-    Read {
-        asked: Time,
-    },
-    /// Write if the key still has this revision; 0 is a key that was never written.
-    Write {
-        asked: Time,
-        revision: u64,
-        record: Record,
-    },
-    /// This dispatcher holds the lease, under this epoch.
-    Lead {
-        epoch: Epoch,
-        seals: Seals,
-    },
-    /// It no longer holds the lease.
-    StepDown {
-        reason: String,
-    },
-    /// The key has an older content than it had.
-    RolledBack {
-        known: Epoch,
-        found: Epoch,
-    },
-    /// The key is gone or deleted, and was there before.
-    Lost,
-    /// The key holds a content that no dispatcher wrote.
-    Unreadable {
-        revision: u64,
-    },
-}
+use crate::seal::Seals;
 
 /// One dispatcher's view of the lease.
 #[derive(Debug)]
@@ -159,7 +49,7 @@ pub struct Lease {
     /// The seals that were last found in the key.
     seals: Seals,
     /// The seal key of its own epochs.
-    key: Key,
+    key: SealKey,
     jitter: Duration,
     state: State,
     /// The request in flight, by the time it was made.
@@ -177,7 +67,7 @@ enum State {
     },
     /// A first write, requested at that time, is in flight, or its result is unknown.
     Claiming {
-        record: Record,
+        record: LeaseRecord,
         asked: Time,
     },
     /// It was taken; whether it is still held depends on the time.
@@ -195,7 +85,7 @@ impl Lease {
         name: String,
         incarnation: String,
         known: Epoch,
-        key: Key,
+        key: SealKey,
         jitter: Duration,
     ) -> Self {
         Self {
@@ -233,7 +123,7 @@ impl Lease {
     }
 
     /// Records an epoch that was seen elsewhere; the next claim is above it.
-    pub fn note(&mut self, epoch: Epoch) {
+    pub fn observe(&mut self, epoch: Epoch) {
         self.known = self.known.max(epoch);
     }
 
@@ -309,7 +199,7 @@ impl Lease {
         out.push(Output::Read { asked: now });
     }
 
-    fn write(&mut self, now: Time, revision: u64, record: Record, out: &mut Vec<Output>) {
+    fn write(&mut self, now: Time, revision: u64, record: LeaseRecord, out: &mut Vec<Output>) {
         self.asked = Some(now);
         self.due = now + ANSWER_WAIT;
         out.push(Output::Write {
@@ -389,13 +279,13 @@ impl Lease {
     }
 
     fn claim(&mut self, now: Time, revision: u64, epoch: Epoch, out: &mut Vec<Output>) {
-        let record = Record {
+        let record = LeaseRecord {
             epoch,
             name: self.name.clone(),
             incarnation: self.incarnation.clone(),
             renewal: 0,
             is_resigned: false,
-            seals: self.seals.with(epoch, self.key),
+            seals: self.seals.with(epoch, self.key).into_eras(),
         };
         self.state = State::Claiming {
             record: record.clone(),
@@ -408,7 +298,7 @@ impl Lease {
     fn check_claim(
         &mut self,
         now: Time,
-        claimed: Record,
+        claimed: LeaseRecord,
         asked: Time,
         entry: Entry,
         out: &mut Vec<Output>,
@@ -428,10 +318,11 @@ impl Lease {
         }
     }
 
-    fn lead(&mut self, holding: Holding, record: Record, out: &mut Vec<Output>) {
-        let Record { epoch, seals, .. } = record;
+    fn lead(&mut self, holding: Holding, record: LeaseRecord, out: &mut Vec<Output>) {
+        let LeaseRecord { epoch, seals, .. } = record;
         self.known = self.known.max(epoch);
         self.state = State::Leading(holding);
+        let seals = Seals::new(seals);
         out.push(Output::Lead { epoch, seals });
     }
 
@@ -479,7 +370,7 @@ impl Lease {
     }
 }
 
-fn describe(record: &Record) -> String {
+fn describe(record: &LeaseRecord) -> String {
     format!(
         "{} holds the lease under epoch {}",
         record.name, record.epoch

@@ -51,7 +51,7 @@ impl Key {
         }
     }
 
-    fn write(&mut self, expected: u64, record: &Record) -> Written {
+    fn write(&mut self, expected: u64, record: &LeaseRecord) -> Written {
         if self.is_cut {
             return Written::Unknown;
         }
@@ -87,7 +87,7 @@ fn lease(name: &str) -> Lease {
         name.to_owned(),
         format!("{name}-1"),
         Epoch::default(),
-        crate::seal::Key::new([1; 16]),
+        SealKey::new([1; 16]),
         jitter,
     )
 }
@@ -406,14 +406,14 @@ fn a_holder_whose_term_is_over_does_not_write_a_deleted_key_again_at_once() {
 #[test]
 fn a_bucket_that_was_rolled_back_is_noticed_and_its_epochs_are_not_used_again() {
     let (mut leases, mut key) = ([lease("a")], Key::default());
-    leases[0].note(Epoch::new(7));
+    leases[0].observe(Epoch::new(7));
     key.entry = Entry::Record {
         revision: 3,
-        record: Record {
+        record: LeaseRecord {
             epoch: Epoch::new(5),
             name: "former".to_owned(),
             is_resigned: true,
-            ..Record::default()
+            ..LeaseRecord::default()
         },
     };
     let said = run(&mut leases, &mut key, 0, 1_000);
@@ -427,7 +427,7 @@ fn a_bucket_that_was_rolled_back_is_noticed_and_its_epochs_are_not_used_again() 
 
 #[test]
 fn each_holder_hands_the_keys_of_its_seals_to_the_next() {
-    let keys = [1, 2, 3].map(|key| crate::seal::Key::new([key; 16]));
+    let keys = [1, 2, 3].map(|key| SealKey::new([key; 16]));
     let mut stored = Key::default();
     let mut expected = Seals::default();
     for (number, key) in (1..).zip(keys) {

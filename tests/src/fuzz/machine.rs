@@ -10,7 +10,8 @@ use rolecast_common::subjects::Source;
 use rolecast_common::time::{Now, Time, WallTime};
 use rolecast_common::unit::{Bytes, Cores, Resources};
 use rolecast_common::wire::{
-    Admission, Encoding, Heartbeat, Outcome, RoleAssignment, RoleDocument, Usage, VERSION, encode,
+    Admission, Encoding, Heartbeat, Outcome, RoleAssignment, RoleDocument, SealKey, Usage, VERSION,
+    encode,
 };
 use rolecast_dispatcher::claim::Claimed;
 use rolecast_dispatcher::config;
@@ -42,7 +43,7 @@ fn node(name: &str) -> NodeId {
 }
 
 fn seals() -> Seals {
-    let key = |epoch: u64| Key::new(u128::from(epoch).to_be_bytes());
+    let key = |epoch: u64| SealKey::new(u128::from(epoch).to_be_bytes());
     let with = |seals: Seals, epoch| seals.with(Epoch::new(epoch), key(epoch));
     (1..=EPOCH).fold(Seals::default(), with)
 }

@@ -9,9 +9,9 @@ use rolecast_common::label::Labels;
 use rolecast_common::subjects;
 use rolecast_common::time::WallTime;
 use rolecast_common::wire::{
-    Admission, AdmissionVerdict, Blob, Encoding, Heartbeat, JobUsage, Message, Outcome,
-    OutcomeBatch, OutcomeStatus, RoleAssignment, RoleDocument, RoleFailure, RoleOrder,
-    RoleOrderKind, RoleVersion, StatusCursor, StatusRequest, VERSION, encode,
+    Admission, AdmissionVerdict, Blob, Encoding, Heartbeat, JobUsage, LeaseRecord, Message,
+    Outcome, OutcomeBatch, OutcomeStatus, RoleAssignment, RoleDocument, RoleFailure, RoleOrder,
+    RoleOrderKind, RoleVersion, SealKey, StatusCursor, StatusRequest, VERSION, encode,
 };
 use rolecast_dispatcher::lease;
 use rolecast_dispatcher::seal::{Key, Seals};
@@ -152,12 +152,12 @@ pub(super) fn roles() -> Vec<Vec<u8>> {
         },
         RoleOrderKind::Drain { node: web(2) },
     ];
-    let key = Key::new([7; 16]);
-    let record = lease::Record {
+    let key = SealKey::new([7; 16]);
+    let record = LeaseRecord {
         epoch: Epoch::new(5),
         name: "d".to_owned(),
-        seals: Seals::default().with(Epoch::new(5), key),
-        ..lease::Record::default()
+        seals: Seals::default().with(Epoch::new(5), key).into_eras(),
+        ..LeaseRecord::default()
     };
     let record = serde_json::to_vec(&record).expect("a record can be written");
     [

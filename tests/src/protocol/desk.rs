@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use rolecast_common::id::{Epoch, Sequence};
 use rolecast_common::time::{Now, Time};
+use rolecast_common::wire::SealKey;
 use rolecast_dispatcher::config::{self, Config};
 use rolecast_dispatcher::lease::{self, Lease};
 use rolecast_dispatcher::scheduler::{History, Input, Output, Params, Scheduler};
@@ -133,8 +134,8 @@ impl Desk {
 }
 
 /// Returns the key that a start with this seed draws.
-fn key(seed: u64) -> Key {
-    Key::new(u128::from(seed).to_be_bytes())
+fn key(seed: u64) -> SealKey {
+    SealKey::new(u128::from(seed).to_be_bytes())
 }
 
 fn new_machine(start: &Start, now: Now) -> Scheduler {
@@ -197,7 +198,7 @@ impl Mind {
 
     /// Starts anew, as one that only knows the largest epoch.
     fn stand_by(&mut self, now: Now) {
-        self.lease.note(self.machine.known_epoch());
+        self.lease.observe(self.machine.known_epoch());
         self.machine = new_machine(&self.start, now);
         self.stage = Stage::StandingBy;
         self.service += 1;
@@ -265,7 +266,7 @@ impl Mind {
                 .retain(|output| matches!(output, Output::Event(_)));
         }
         let known = self.machine.known_epoch();
-        self.lease.note(known);
+        self.lease.observe(known);
     }
 
     /// Returns whether its service runs: it receives outcomes and pulls jobs.

@@ -4,8 +4,8 @@
 //! written then may be lost, be stored unanswered, or be stored when the bucket is back.
 
 use fastrand::Rng;
-use rolecast_common::wire::RoleDocument;
-use rolecast_dispatcher::lease::{Entry, Record, Written};
+use rolecast_common::wire::{LeaseRecord, RoleDocument};
+use rolecast_dispatcher::lease::{Entry, Written};
 
 use super::clock::Instantaneous;
 use super::faults::{Bucket, Harm};
@@ -67,7 +67,7 @@ pub(super) enum Fate {
 /// The keys that dispatchers share, and the jobs.
 #[derive(Debug, Default)]
 pub(super) struct Store {
-    pub(super) lease: Key<Record>,
+    pub(super) lease: Key<LeaseRecord>,
     pub(super) roles: Key<RoleDocument>,
     pub(super) queue: Queue,
 }

@@ -14,9 +14,9 @@ use rolecast_common::assignment::Assignment;
 use rolecast_common::id::{Epoch, NodeId, Role, Sequence};
 use rolecast_common::subjects::Source;
 use rolecast_common::time::Time;
-use rolecast_common::wire::{Heartbeat, Outcome, RoleAssignment, RoleDocument};
+use rolecast_common::wire::{Heartbeat, LeaseRecord, Outcome, RoleAssignment, RoleDocument};
 use rolecast_dispatcher::config::Config;
-use rolecast_dispatcher::lease::{Entry, Record, Written};
+use rolecast_dispatcher::lease::{Entry, Written};
 use rolecast_dispatcher::scheduler::{self, History, Recorded};
 use rolecast_worker::agent::{self, Offer};
 
@@ -79,7 +79,7 @@ struct Asker {
 #[derive(Clone, Debug)]
 enum Question {
     ReadLease(Time),
-    WriteLease(Time, u64, Record),
+    WriteLease(Time, u64, LeaseRecord),
     ReadRoles(u64),
     WriteRoles(u64, u64, Box<RoleDocument>),
     Histories,

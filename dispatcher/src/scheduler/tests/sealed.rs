@@ -2,14 +2,14 @@
 
 use rolecast_common::assignment::{Ack, Assignment};
 use rolecast_common::id::Epoch;
-use rolecast_common::wire::OutcomeStatus;
+use rolecast_common::wire::{OutcomeStatus, SealKey};
 
 use super::{Output, heartbeat, node, report, running, turn};
-use crate::seal::{Key, Seals};
+use crate::seal::Seals;
 
 /// The seals of a dispatcher that leads under this epoch.
 pub(super) fn seals(epoch: u64) -> Seals {
-    let key = |epoch| Key::new(u128::from(epoch).to_be_bytes());
+    let key = |epoch| SealKey::new(u128::from(epoch).to_be_bytes());
     let with = |seals: Seals, epoch| seals.with(Epoch::new(epoch), key(epoch));
     (1..=epoch).fold(Seals::default(), with)
 }

@@ -6,11 +6,10 @@ use rolecast_common::assignment::Assignment;
 use rolecast_common::id::Role;
 use rolecast_common::label::LABELS_MAX;
 use rolecast_common::wire::{
-    Admission, CATEGORIES_MAX, Encoding, Heartbeat, JOBS_IN_HAND_MAX, Message, OUTCOMES_MAX,
-    Outcome, OutcomeBatch, REMARK_CHARS_MAX, ROLES_MAX, RoleAssignment, RoleDocument, RoleOrder,
-    StatusRequest, decode, encode,
+    Admission, CATEGORIES_MAX, Encoding, Heartbeat, JOBS_IN_HAND_MAX, LeaseRecord, Message,
+    OUTCOMES_MAX, Outcome, OutcomeBatch, REMARK_CHARS_MAX, ROLES_MAX, RoleAssignment, RoleDocument,
+    RoleOrder, StatusRequest, decode, encode,
 };
-use rolecast_dispatcher::lease;
 
 use super::super::machine::{Worker, World};
 use super::assert_token;
@@ -105,9 +104,9 @@ pub(in super::super) fn roles(input: &[u8]) -> bool {
         World::new().read_roles(&document);
         is_read = true;
     }
-    if let Ok(record) = serde_json::from_slice::<lease::Record>(input) {
+    if let Ok(record) = serde_json::from_slice::<LeaseRecord>(input) {
         let written = serde_json::to_vec(&record).expect("a record can be written");
-        let again = serde_json::from_slice::<lease::Record>(&written);
+        let again = serde_json::from_slice::<LeaseRecord>(&written);
         assert_eq!(
             again.ok(),
             Some(record),
