@@ -3,23 +3,25 @@
 
 use std::time::Duration;
 
-use rolecast_common::id::{NodeId, Role};
+use rolecast_common::id::{Group, NodeId, Role};
 use rolecast_common::time::Time;
-use rolecast_common::wire::{RoleDocument, RoleFailure, Why};
+use rolecast_common::wire::{RoleChange, RoleDocument, RoleFailure, RolePhase, Why};
 
-use super::{Coordinator, RoleSettings};
+use super::RoleSettings;
+use super::edit::Edit;
+use super::facts::Facts;
 
 /// Time within which a node must take a role on and confirm: a hook, and one that takes
 /// back what another one left, each of at most 4 s, and the way there and back.
 pub(super) const PROMOTION_WAIT: Duration = Duration::from_secs(12);
 /// Time after a dispatcher's start in which a node without a heartbeat may be well.
-const UNHEARD_WAIT: Duration = Duration::from_secs(5);
+const FIRST_HEARTBEAT_WAIT: Duration = Duration::from_secs(5);
 
-impl Coordinator {
+impl Facts {
     /// Returns the reason why the node cannot be given the role, if there is one.
     pub(super) fn objection(&self, now: Time, role: &Role, name: &NodeId) -> Option<String> {
         let Some(node) = self.nodes.get(name).filter(|node| node.is_alive(now)) else {
-            return Some("it is not heard".to_owned());
+            return Some("it sends no heartbeats".to_owned());
         };
         let is_drained = |document: &RoleDocument| document.drained.contains(name);
         if !node.last.offers.contains(role) {
@@ -98,7 +100,7 @@ impl Coordinator {
         }
         let is_granted = self.grants.has(role, name);
         let Some(node) = self.nodes.get(name) else {
-            let is_due = now.since(lead.since) >= UNHEARD_WAIT && !is_granted;
+            let is_due = now.since(lead.since) >= FIRST_HEARTBEAT_WAIT && !is_granted;
             return is_due.then_some(Why::HolderGone);
         };
         if node.last.is_draining {
@@ -144,5 +146,112 @@ impl Coordinator {
             return Some(failure.reason.clone());
         }
         self.objection(now, role, name)
+    }
+
+    pub(super) fn is_confirmed(&self, change: &RoleChange, node: &NodeId) -> bool {
+        let (Some(lead), Some(node)) = (self.lead, self.nodes.get(node)) else {
+            return false;
+        };
+        let assigned = node.last.assigned;
+        assigned.epoch == lead.epoch
+            && assigned.generation >= change.generation
+            && node.last.roles.contains(&change.role)
+    }
+
+    /// Returns the node that gets the role instead of one that failed: the former holder,
+    /// if it can, or else the best of the others.
+    pub(super) fn replacement(
+        &self,
+        now: Time,
+        change: &RoleChange,
+        failed: &NodeId,
+    ) -> Option<NodeId> {
+        let former = change.from.as_ref();
+        let former = former.filter(|former| {
+            *former != failed && self.objection(now, &change.role, former).is_none()
+        });
+        let former = former.cloned();
+        former.or_else(|| self.candidate(now, &change.role, Some(failed)))
+    }
+
+    pub(super) fn is_full(&self, role: &Role) -> bool {
+        let document = self.keeping.document();
+        let holders = document.and_then(|document| document.roles.get(role));
+        let settings = self.settings.managed.get(role);
+        let holders_max = settings.map_or(0, |settings| settings.holders.get() as usize);
+        holders.map_or(0, Vec::len) >= holders_max
+    }
+
+    pub(super) fn excuse(&self, now: Time, role: &Role, node: &NodeId) -> Option<String> {
+        let objection = self.objection(now, role, node)?;
+        Some(format!("{node}: {objection}"))
+    }
+
+    /// Returns the role that was given up in this change, and the node that takes it.
+    pub(super) fn follower(
+        &self,
+        now: Time,
+        change: &RoleChange,
+        to: &NodeId,
+    ) -> Option<(Role, NodeId)> {
+        let role = change.came_from.clone()?;
+        let document = self.keeping.document()?;
+        let is_undone = Some(to) == change.from.as_ref();
+        let follower = if is_undone {
+            &change.target
+        } else {
+            &change.from
+        };
+        let follower = follower.as_ref().filter(|follower| *follower != to)?;
+        let holders = document.roles.get(&role)?.len();
+        let settings = self.settings.managed.get(&role)?;
+        let is_free = holders < settings.holders.get() as usize
+            && self.objection(now, &role, follower).is_none()
+            && self.has_place(now, &role, follower);
+        is_free.then(|| (role, follower.clone()))
+    }
+
+    /// Returns the reason why no node can take a role.
+    pub(super) fn shortage(&self, now: Time, role: &Role) -> String {
+        let mut offering = self.nodes.iter().filter_map(|(name, node)| {
+            let is_offered = node.last.offers.contains(role);
+            let excuse = is_offered.then(|| self.excuse(now, role, name))?;
+            Some(excuse.unwrap_or_else(|| format!("{name}: it has another role of the group")))
+        });
+        match offering.next() {
+            Some(first) => first,
+            None => "no node offers it".to_owned(),
+        }
+    }
+
+    /// Begins to move the role from its holder to another node.
+    pub(super) fn hand_over(
+        &self,
+        now: Time,
+        group: &Group,
+        role: &Role,
+        from: &NodeId,
+        to: Option<NodeId>,
+        why: Why,
+    ) -> Option<Edit> {
+        let phase = match to {
+            Some(to) if !self.grants.has(role, from) => {
+                if !self.has_place(now, role, &to) {
+                    return None;
+                }
+                RolePhase::Promoting { node: to }
+            }
+            to => RolePhase::Demoting {
+                node: from.clone(),
+                to,
+            },
+        };
+        Some(Edit::Begin {
+            group: group.clone(),
+            role: role.clone(),
+            from: Some(from.clone()),
+            phase,
+            why,
+        })
     }
 }

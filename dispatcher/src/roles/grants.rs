@@ -13,7 +13,9 @@ use std::collections::BTreeMap;
 
 use rolecast_common::id::{BootId, Epoch, NodeId, Role};
 use rolecast_common::time::Time;
+use rolecast_common::wire::RoleDocument;
 
+use super::edit;
 use super::input::Heard;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +64,21 @@ impl Grants {
     pub(super) fn inherit(&mut self, role: &Role, node: &NodeId, generation: u64, until: Time) {
         let grant = self.entry(role, node, until);
         grant.generation = generation.max(grant.generation);
+    }
+
+    /// Records the nodes that a former dispatcher may have given roles.
+    pub(super) fn inherit_all(&mut self, found: &RoleDocument, until: Time) {
+        let changed = found.changes.values();
+        let changed = changed.flat_map(|change| {
+            let roles = [Some(&change.role), change.came_from.as_ref()];
+            let roles = roles.into_iter().flatten();
+            roles.flat_map(move |role| edit::names(change).into_iter().map(move |n| (role, n)))
+        });
+        let held = found.roles.iter();
+        let held = held.flat_map(|(role, nodes)| nodes.iter().map(move |node| (role, node)));
+        for (role, node) in held.chain(changed) {
+            self.inherit(role, node, found.generation, until);
+        }
     }
 
     fn entry(&mut self, role: &Role, node: &NodeId, until: Time) -> &mut Grant {

@@ -20,22 +20,22 @@ const FORGET_INTERVAL: Duration = Duration::from_secs(5);
 pub(super) struct Node {
     /// The last heartbeat.
     pub(super) last: Heard,
-    pub(super) heard: Time,
+    pub(super) received: Time,
     is_gone: bool,
     /// Times at which it failed to take on a role.
     failed: BTreeMap<Role, Time>,
     /// Claims that were reported already.
-    pub(super) claims_told: BTreeSet<Role>,
-    pub(super) ahead_told: Epoch,
+    pub(super) claims_reported: BTreeSet<Role>,
+    pub(super) ahead_reported: Epoch,
 }
 
 impl Node {
     /// Whether it recently sent heartbeats.
     pub(super) fn is_alive(&self, now: Time) -> bool {
-        !self.is_gone && now.since(self.heard) < SILENCE_MAX
+        !self.is_gone && now.since(self.received) < SILENCE_MAX
     }
 
-    pub(super) fn note_failed(&mut self, now: Time, role: &Role) {
+    pub(super) fn record_failure(&mut self, now: Time, role: &Role) {
         self.failed.insert(role.clone(), now);
     }
 
@@ -70,14 +70,14 @@ pub(super) struct Nodes {
 
 impl Nodes {
     /// Records a heartbeat; returns whether it is new.
-    pub(super) fn hear(&mut self, now: Time, heard: Heard) -> bool {
+    pub(super) fn observe(&mut self, now: Time, heard: Heard) -> bool {
         let Some(node) = self.by_name.get_mut(&heard.node) else {
             let node = Node {
-                heard: now,
+                received: now,
                 is_gone: false,
                 failed: BTreeMap::new(),
-                claims_told: BTreeSet::new(),
-                ahead_told: Epoch::default(),
+                claims_reported: BTreeSet::new(),
+                ahead_reported: Epoch::default(),
                 last: heard,
             };
             self.by_name.insert(node.last.node.clone(), node);
@@ -91,7 +91,7 @@ impl Nodes {
             self.idle.retain(|(name, _), _| *name != heard.node);
         }
         node.last = heard;
-        node.heard = now;
+        node.received = now;
         node.is_gone = false;
         true
     }
@@ -103,7 +103,7 @@ impl Nodes {
     }
 
     /// Records the nodes that are to have a role and do not act in it.
-    pub(super) fn note_due<'a>(
+    pub(super) fn record_due<'a>(
         &mut self,
         now: Time,
         due: impl Iterator<Item = (&'a Role, &'a NodeId)>,

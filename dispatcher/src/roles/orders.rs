@@ -7,8 +7,8 @@ use rolecast_common::id::{Group, NodeId, Role};
 use rolecast_common::time::Time;
 use rolecast_common::wire::{PastRoleChange, RoleChangeResult, RoleDocument, RolePhase, Why};
 
-use super::Coordinator;
 use super::edit::Edit;
+use super::facts::Facts;
 use super::input::{Move, Order};
 use super::output::{Output, Refusal};
 
@@ -25,12 +25,36 @@ pub(super) struct Orders {
     waiting: BTreeMap<Group, (u64, Order)>,
     /// The order that has begun there.
     running: BTreeMap<Group, u64>,
+    /// Moves of the judge that have not begun.
+    moves: BTreeMap<Role, Move>,
 }
 
 impl Orders {
+    /// Records a move that the judge wants.
+    pub(super) fn wish(&mut self, wanted: Move) {
+        self.moves.insert(wanted.role.clone(), wanted);
+    }
+
+    /// Keeps the moves of these roles only.
+    pub(super) fn retain_moves(&mut self, is_kept: impl Fn(&Role) -> bool) {
+        self.moves.retain(|role, _| is_kept(role));
+    }
+
+    /// Forgets all moves.
+    pub(super) fn forget_moves(&mut self) {
+        self.moves.clear();
+    }
+
     /// Refuses all orders, because this dispatcher will not carry them out.
     pub(super) fn refuse_all(&mut self, out: &mut Vec<Output>) {
-        let all = std::mem::take(self);
+        let moves = std::mem::take(&mut self.moves);
+        let all = std::mem::replace(
+            self,
+            Self {
+                moves,
+                ..Self::default()
+            },
+        );
         let drains = all.drains.into_iter().map(|(id, _)| id);
         let waiting = all.waiting.into_values().map(|(id, _)| id);
         for id in drains.chain(waiting).chain(all.running.into_values()) {
@@ -86,7 +110,7 @@ impl Orders {
     }
 
     /// Records that the waiting orders of these groups may have begun.
-    pub(super) fn note_begun(&mut self, document: &RoleDocument) {
+    pub(super) fn record_begun(&mut self, document: &RoleDocument) {
         let begun = document.changes.iter();
         let begun = begun.filter(|(_, change)| change.why == Why::Operator);
         for (group, _) in begun {
@@ -109,11 +133,17 @@ impl Orders {
         };
         out.push(Output::Answer { id, result });
     }
-}
 
-impl Coordinator {
-    pub(super) fn take_order(&mut self, now: Time, id: u64, order: Order, out: &mut Vec<Output>) {
-        match self.admit(now, id, order) {
+    /// Handles an order; one that does not wait is answered at once.
+    pub(super) fn take(
+        &mut self,
+        now: Time,
+        facts: &Facts,
+        id: u64,
+        order: Order,
+        out: &mut Vec<Output>,
+    ) {
+        match self.admit(now, facts, id, order) {
             Ok(Admitted::Waits) => {}
             Ok(Admitted::AsItIs) => out.push(Output::Answer { id, result: Ok(()) }),
             Err(refusal) => {
@@ -123,138 +153,91 @@ impl Coordinator {
         }
     }
 
-    fn admit(&mut self, now: Time, id: u64, order: Order) -> Result<Admitted, Refusal> {
-        let document = self.keeping.document();
+    fn admit(
+        &mut self,
+        now: Time,
+        facts: &Facts,
+        id: u64,
+        order: Order,
+    ) -> Result<Admitted, Refusal> {
+        let document = facts.keeping.document();
         let document = document
-            .filter(|_| self.is_at_work(now))
+            .filter(|_| facts.is_at_work(now))
             .ok_or(Refusal::NotLeading)?;
         // A step that is being stored may be about this very node.
-        if !self.keeping.is_pending() && self.orders.is_as_it_is(&order, document) {
+        if !facts.keeping.is_pending() && self.is_as_it_is(&order, document) {
             return Ok(Admitted::AsItIs);
         }
         let role = match &order {
             Order::Set { role, .. } | Order::Swap { role, .. } => role,
-            Order::Drain(node) if self.nodes.get(node).is_none() => {
+            Order::Drain(node) if facts.nodes.get(node).is_none() => {
                 return Err(Refusal::UnknownNode(node.clone()));
             }
             Order::Drain(_) | Order::Undrain(_) => {
-                if self.orders.drains.len() >= DRAINS_MAX {
+                if self.drains.len() >= DRAINS_MAX {
                     return Err(Refusal::NotLeading);
                 }
-                self.orders.drains.push_back((id, order));
+                self.drains.push_back((id, order));
                 return Ok(Admitted::Waits);
             }
         };
-        let settings = self.settings.managed.get(role);
+        let settings = facts.settings.managed.get(role);
         let settings = settings.ok_or_else(|| Refusal::NotManaged(role.clone()))?;
         let group = settings.group.clone();
         let changed = document.changes.get(&group).map(|change| &change.role);
-        if let Some(role) = changed.or(self.orders.role_ahead(&group)) {
+        if let Some(role) = changed.or(self.role_ahead(&group)) {
             let role = role.clone();
             return Err(Refusal::Busy { role });
         }
-        if let Plan::AsItIs = self.plan(now, &order)? {
+        if let Plan::AsItIs = plan(now, facts, &order)? {
             return Ok(Admitted::AsItIs);
         }
-        self.orders.waiting.insert(group, (id, order));
+        self.waiting.insert(group, (id, order));
         Ok(Admitted::Waits)
     }
 
-    /// Returns the node that gets the role, and the one that it replaces.
-    fn plan(&self, now: Time, order: &Order) -> Result<Plan, Refusal> {
-        let (role, from, to) = match order {
-            Order::Set { role, node } => (role, None, node),
-            Order::Swap { role, from, to } => (role, from.as_ref(), to),
-            Order::Drain(node) | Order::Undrain(node) => {
-                return Err(Refusal::UnknownNode(node.clone()));
-            }
-        };
-        let settings = self.settings.managed.get(role);
-        let settings = settings.ok_or_else(|| Refusal::NotManaged(role.clone()))?;
-        let document = self.keeping.document().ok_or(Refusal::NotLeading)?;
-        let holders = document.roles.get(role).map_or(&[][..], Vec::as_slice);
-        if holders.contains(to) {
-            return Ok(Plan::AsItIs);
-        }
-        if let Some(reason) = self.objection(now, role, to) {
-            let (node, role) = (to.clone(), role.clone());
-            return Err(Refusal::Unfit { node, role, reason });
-        }
-        if let Some(from) = from.filter(|from| !holders.contains(from)) {
-            let (node, role) = (from.clone(), role.clone());
-            return Err(Refusal::NotHolder { node, role });
-        }
-        let is_full = holders.len() >= settings.holders.get() as usize;
-        let from = match (from, holders) {
-            (Some(from), _) => Some(from.clone()),
-            (None, _) if !is_full => None,
-            (None, [only]) => Some(only.clone()),
-            (None, _) => return Err(Refusal::WhichHolder(role.clone())),
-        };
-        Ok(Plan::Give {
-            role: role.clone(),
-            from,
-            to: to.clone(),
-        })
-    }
-
     /// Begins the order of a group.
-    pub(super) fn begin_order(
+    pub(super) fn begin(
         &mut self,
         now: Time,
+        facts: &Facts,
         group: &Group,
         out: &mut Vec<Output>,
     ) -> Option<Edit> {
-        let (id, order) = self.orders.waiting.get(group)?;
+        let (id, order) = self.waiting.get(group)?;
         let id = *id;
-        let result = match self.plan(now, order) {
+        let result = match plan(now, facts, order) {
             Ok(Plan::Give { role, from, to }) => {
-                return self.give(now, group, role, from.as_ref(), to);
+                return give(now, facts, group, role, from.as_ref(), to);
             }
             Ok(Plan::AsItIs) => Ok(()),
             Err(refusal) => Err(refusal),
         };
-        self.orders.waiting.remove(group);
+        self.waiting.remove(group);
         out.push(Output::Answer { id, result });
         None
     }
 
-    fn give(
-        &self,
-        now: Time,
-        group: &Group,
-        role: Role,
-        from: Option<&NodeId>,
-        to: NodeId,
-    ) -> Option<Edit> {
-        match from {
-            Some(from) => self.begin_hand_over(now, &role, from, to, Why::Operator),
-            None => self.has_place(now, &role, &to).then(|| Edit::Begin {
-                group: group.clone(),
-                role,
-                from: None,
-                phase: RolePhase::Promoting { node: to },
-                why: Why::Operator,
-            }),
-        }
-    }
-
     /// Begins a move of the judge, if it still makes sense.
-    pub(super) fn begin_move(&mut self, now: Time, group: &Group, role: &Role) -> Option<Edit> {
+    pub(super) fn begin_move(
+        &mut self,
+        now: Time,
+        facts: &Facts,
+        group: &Group,
+        role: &Role,
+    ) -> Option<Edit> {
         let Move { from, to, why, .. } = self.moves.remove(role)?;
-        let settings = self.settings.managed.get(role)?;
-        let document = self.keeping.document()?;
+        let settings = facts.settings.managed.get(role)?;
+        let document = facts.keeping.document()?;
         let is_holder = document.roles.get(role)?.contains(&from);
-        let is_calm = now.since(self.lead?.since) >= CALM;
+        let is_calm = now.since(facts.lead?.since) >= CALM;
         let is_sensible = is_holder && is_calm && settings.group == *group;
-        if !is_sensible || self.objection(now, role, &to).is_some() {
+        if !is_sensible || facts.objection(now, role, &to).is_some() {
             return None;
         }
-        self.begin_hand_over(now, role, &from, to, why)
+        facts.hand_over(now, group, role, &from, Some(to), why)
     }
-}
 
-impl Orders {
     /// Returns the role of the order that waits in a group.
     fn role_ahead(&self, group: &Group) -> Option<&Role> {
         let (_, order) = self.waiting.get(group)?;
@@ -280,4 +263,62 @@ enum Plan {
         from: Option<NodeId>,
         to: NodeId,
     },
+}
+
+/// Returns the node that gets the role, and the one that it replaces.
+fn plan(now: Time, facts: &Facts, order: &Order) -> Result<Plan, Refusal> {
+    let (role, from, to) = match order {
+        Order::Set { role, node } => (role, None, node),
+        Order::Swap { role, from, to } => (role, from.as_ref(), to),
+        Order::Drain(node) | Order::Undrain(node) => {
+            return Err(Refusal::UnknownNode(node.clone()));
+        }
+    };
+    let settings = facts.settings.managed.get(role);
+    let settings = settings.ok_or_else(|| Refusal::NotManaged(role.clone()))?;
+    let document = facts.keeping.document().ok_or(Refusal::NotLeading)?;
+    let holders = document.roles.get(role).map_or(&[][..], Vec::as_slice);
+    if holders.contains(to) {
+        return Ok(Plan::AsItIs);
+    }
+    if let Some(reason) = facts.objection(now, role, to) {
+        let (node, role) = (to.clone(), role.clone());
+        return Err(Refusal::Unfit { node, role, reason });
+    }
+    if let Some(from) = from.filter(|from| !holders.contains(from)) {
+        let (node, role) = (from.clone(), role.clone());
+        return Err(Refusal::NotHolder { node, role });
+    }
+    let is_full = holders.len() >= settings.holders.get() as usize;
+    let from = match (from, holders) {
+        (Some(from), _) => Some(from.clone()),
+        (None, _) if !is_full => None,
+        (None, [only]) => Some(only.clone()),
+        (None, _) => return Err(Refusal::WhichHolder(role.clone())),
+    };
+    Ok(Plan::Give {
+        role: role.clone(),
+        from,
+        to: to.clone(),
+    })
+}
+
+fn give(
+    now: Time,
+    facts: &Facts,
+    group: &Group,
+    role: Role,
+    from: Option<&NodeId>,
+    to: NodeId,
+) -> Option<Edit> {
+    match from {
+        Some(from) => facts.hand_over(now, group, &role, from, Some(to), Why::Operator),
+        None => facts.has_place(now, &role, &to).then(|| Edit::Begin {
+            group: group.clone(),
+            role,
+            from: None,
+            phase: RolePhase::Promoting { node: to },
+            why: Why::Operator,
+        }),
+    }
 }

@@ -16,25 +16,33 @@ impl Coordinator {
 
     /// Returns whether a change is under way in the role's group.
     pub fn is_changing(&self, role: &Role) -> bool {
-        let group = self.settings.managed.get(role).map(|role| &role.group);
+        let group = self
+            .facts
+            .settings
+            .managed
+            .get(role)
+            .map(|role| &role.group);
         let document = self.document();
         document.is_none_or(|document| group.is_some_and(|g| document.changes.contains_key(g)))
     }
 
     /// Whether the node may be given the role, or acts in it.
     pub fn is_offered(&self, role: &Role, node: &NodeId) -> bool {
-        let known = self.nodes.get(node);
+        let known = self.facts.nodes.get(node);
         known.is_some_and(|node| node.last.offers.contains(role))
     }
 
     /// Returns the nodes that could take the role over now, the best first: those that
     /// hold the role it is taken from, if there are any.
     pub fn candidates(&self, now: Time, role: &Role) -> Vec<NodeId> {
-        let (Some(document), Some(settings)) = (self.document(), self.settings.managed.get(role))
+        let (Some(document), Some(settings)) =
+            (self.document(), self.facts.settings.managed.get(role))
         else {
             return Vec::new();
         };
-        let mut fit = self.fit(now, document, settings, role, self.sole_holder(role));
+        let mut fit = self
+            .facts
+            .fit(now, document, settings, role, self.sole_holder(role));
         let from = settings.from.as_ref();
         let from = from.and_then(|from| document.roles.get(from));
         let is_next = |node: &NodeId| from.is_some_and(|from| from.contains(node));
@@ -46,19 +54,23 @@ impl Coordinator {
 
     /// Returns the nodes that act in the role, by their own report.
     pub fn acting(&self, role: &Role) -> Vec<NodeId> {
-        let acting = self.nodes.iter().filter(|(name, _)| self.acts(role, name));
+        let acting = self
+            .facts
+            .nodes
+            .iter()
+            .filter(|(name, _)| self.acts(role, name));
         acting.map(|(name, _)| name.clone()).collect()
     }
 
     /// Returns the nodes that may be given the role.
     pub fn offered_by(&self, role: &Role) -> Vec<NodeId> {
-        let offering = self.nodes.iter();
+        let offering = self.facts.nodes.iter();
         let offering = offering.filter(|(name, _)| self.is_offered(role, name));
         offering.map(|(name, _)| name.clone()).collect()
     }
 
     fn acts(&self, role: &Role, node: &NodeId) -> bool {
-        let known = self.nodes.get(node);
+        let known = self.facts.nodes.get(node);
         known.is_some_and(|node| node.last.roles.contains(role))
     }
 }

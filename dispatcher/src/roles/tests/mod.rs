@@ -7,7 +7,7 @@
 
 pub(crate) mod bench;
 
-use rolecast_common::wire::{Figures, RolePhase, Why};
+use rolecast_common::wire::{Figures, RoleAssignment, RolePhase, Why};
 
 use super::*;
 use crate::lease::Written;
