@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 
 use rolecast_common::id::{Category, NodeId, Role};
 use rolecast_common::label::{Labels, Requirement};
+use rolecast_common::settings::Table;
 use rolecast_common::wire::Heartbeat;
 
 /// The entries of all nodes.
@@ -39,6 +40,45 @@ pub struct Pattern {
 pub struct Unlisted;
 
 impl Allowances {
+    /// Parses the sections `[nodes.<pattern>]`; `known` are the roles that may be named.
+    pub fn read(root: &mut Table<'_>, known: &BTreeSet<Role>) -> Self {
+        let entries = root.tables("nodes", |name, table| {
+            let roles: Option<Vec<Role>> = table.get("roles");
+            let unknown = roles.iter().flatten().find(|role| !known.contains(role));
+            if let Some(role) = unknown {
+                table.mistake("roles", format!("role \"{role}\" is not among the roles"));
+            }
+            let labels: Option<Vec<String>> = table.get("labels");
+            let terms = labels.map(|labels| {
+                let terms = labels.iter().map(|label| Requirement::parse(label));
+                terms.collect::<Option<Vec<Requirement>>>()
+            });
+            if terms == Some(None) {
+                table.mistake("labels", "must be labels such as \"gpu\" or \"zone=eu\"");
+            }
+            let jobs_max = table.get("max_jobs");
+            if jobs_max == Some(0) {
+                table.mistake("max_jobs", "must be at least 1");
+            }
+            let categories: Option<Vec<Category>> = table.get("categories");
+            let Some(pattern) = Pattern::parse(name) else {
+                table.mistake(
+                    "",
+                    format!("{name:?} is no node's name, with at most one * in it"),
+                );
+                return None;
+            };
+            Some(Allowance {
+                pattern,
+                roles: roles.map(|roles| roles.into_iter().collect()),
+                categories: categories.map(|categories| categories.into_iter().collect()),
+                jobs_max,
+                labels: terms.flatten(),
+            })
+        });
+        Self::new(entries.into_iter().flatten().collect())
+    }
+
     /// Sorts the entries; of two that match a name the longer one counts.
     pub fn new(mut entries: Vec<Allowance>) -> Self {
         entries.sort_by_key(|entry| std::cmp::Reverse(entry.pattern.rank()));

@@ -11,17 +11,18 @@ use std::time::Duration;
 
 use rolecast_common::id::{Category, Role};
 use rolecast_common::label::Requirement;
+use rolecast_nats::Settings;
 use rolecast_common::settings::{self, Mistakes, Table};
 use rolecast_common::subjects;
 use rolecast_common::unit::{Bytes, Cores, Resources};
 use rolecast_common::wire::{ForecastMode, Share};
 use rolecast_forecast::{Model, Params, Quantile};
-use rolecast_nats::Settings;
 
 use crate::allowance::{Allowance, Allowances, Pattern};
 use crate::category::{Backoff, Patience, Policy, Profile, Weights};
-
 use crate::roles;
+use crate::placement::{Patience, Weights};
+use crate::roles::{self, RoleDefaults};
 
 /// Default length of a step of the near future.
 const STEP: Duration = Duration::from_secs(10);
@@ -32,6 +33,12 @@ const STEP_MAX: Duration = Duration::from_secs(60);
 /// Smallest limit of the jobs stream: the largest message that a server takes by default.
 /// Less is a typing error.
 const JOBS_BYTES_MIN: u64 = 1024 * 1024;
+
+const ROLE_DEFAULTS: RoleDefaults = RoleDefaults {
+    change_cost: Duration::from_secs(10),
+    term: Duration::from_secs(600),
+    changes_per_hour: 6,
+};
 
 /// A commented configuration with every key.
 pub const SAMPLE: &str = include_str!("sample.toml");
@@ -95,7 +102,7 @@ impl Api {
 /// Parses a configuration and reports all its mistakes at once.
 pub fn parse(text: &str, host_name: &str) -> Result<Config, Mistakes> {
     settings::read(text, |root| {
-        let roles = roles::Settings::read(root);
+        let roles = roles::Settings::read(root, ROLE_DEFAULTS);
         let known = &roles.known;
         Config {
             name: root.get_or("name", host_name.to_owned()),
@@ -105,7 +112,7 @@ pub fn parse(text: &str, host_name: &str) -> Result<Config, Mistakes> {
             forecast: root.table("forecast", read_forecast),
             has_feedback: root.table("placement", |table| table.get_or("feedback", true)),
             policies: read_policies(root, known),
-            allowances: read_allowances(root, known),
+            allowances: Allowances::read(root, known),
             undeclared: root.table("undeclared", |table| read_undeclared(table, known)),
             roles,
         }
@@ -212,44 +219,6 @@ fn read_policies(root: &mut Table<'_>, known: &BTreeSet<Role>) -> Vec<Policy> {
         }
     });
     policies.into_iter().flatten().collect()
-}
-
-fn read_allowances(root: &mut Table<'_>, known: &BTreeSet<Role>) -> Allowances {
-    let entries = root.tables("nodes", |name, table| {
-        let roles: Option<Vec<Role>> = table.get("roles");
-        let unknown = roles.iter().flatten().find(|role| !known.contains(role));
-        if let Some(role) = unknown {
-            table.mistake("roles", format!("role \"{role}\" is not among the roles"));
-        }
-        let labels: Option<Vec<String>> = table.get("labels");
-        let terms = labels.map(|labels| {
-            let terms = labels.iter().map(|label| Requirement::parse(label));
-            terms.collect::<Option<Vec<Requirement>>>()
-        });
-        if terms == Some(None) {
-            table.mistake("labels", "must be labels such as \"gpu\" or \"zone=eu\"");
-        }
-        let jobs_max = table.get("max_jobs");
-        if jobs_max == Some(0) {
-            table.mistake("max_jobs", "must be at least 1");
-        }
-        let categories: Option<Vec<Category>> = table.get("categories");
-        let Some(pattern) = Pattern::parse(name) else {
-            table.mistake(
-                "",
-                format!("{name:?} is no node's name, with at most one * in it"),
-            );
-            return None;
-        };
-        Some(Allowance {
-            pattern,
-            roles: roles.map(|roles| roles.into_iter().collect()),
-            categories: categories.map(|categories| categories.into_iter().collect()),
-            jobs_max,
-            labels: terms.flatten(),
-        })
-    });
-    Allowances::new(entries.into_iter().flatten().collect())
 }
 
 fn read_undeclared(table: &mut Table<'_>, known: &BTreeSet<Role>) -> Option<Policy> {

@@ -18,7 +18,7 @@ use rolecast_common::time::{Now, Time};
 use rolecast_common::wire::{RoleChange, RoleDocument, RolePhase, Why};
 
 use super::choice::PROMOTION_WAIT;
-use super::edit::{self, Edit};
+use super::edit::{self, Begin, Edit};
 use super::output::{Event, Output};
 use super::{Coordinator, GATHER_WAIT};
 
@@ -222,12 +222,14 @@ impl Coordinator {
             }
             return None;
         };
-        self.facts.has_place(now, role, &node).then(|| Edit::Begin {
-            group: group.clone(),
-            role: role.clone(),
-            from: None,
-            phase: RolePhase::Promoting { node },
-            why: Why::Election,
+        self.facts.has_place(now, role, &node).then(|| {
+            Edit::Begin(Begin {
+                group: group.clone(),
+                role: role.clone(),
+                from: None,
+                phase: RolePhase::Promoting { node },
+                why: Why::Election,
+            })
         })
     }
 }

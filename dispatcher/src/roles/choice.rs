@@ -8,7 +8,7 @@ use rolecast_common::time::Time;
 use rolecast_common::wire::{RoleChange, RoleDocument, RoleFailure, RolePhase, Why};
 
 use super::RoleSettings;
-use super::edit::Edit;
+use super::edit::{Begin, Edit};
 use super::facts::Facts;
 
 /// Time within which a node must take a role on and confirm: a hook, and one that takes
@@ -246,12 +246,12 @@ impl Facts {
                 to,
             },
         };
-        Some(Edit::Begin {
+        Some(Edit::Begin(Begin {
             group: group.clone(),
             role: role.clone(),
             from: Some(from.clone()),
             phase,
             why,
-        })
+        }))
     }
 }

@@ -14,14 +14,7 @@ use super::settings::Settings;
 pub(super) enum Edit {
     Drain(NodeId),
     Undrain(NodeId),
-    /// A change begins.
-    Begin {
-        group: Group,
-        role: Role,
-        from: Option<NodeId>,
-        phase: RolePhase,
-        why: Why,
-    },
+    Begin(Begin),
     /// A change enters its next phase, or the same one with another node.
     Phase {
         group: Group,
@@ -36,6 +29,16 @@ pub(super) enum Edit {
         follower: Option<(Role, NodeId)>,
         trouble: Option<String>,
     },
+}
+
+/// A change begins.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Begin {
+    pub(super) group: Group,
+    pub(super) role: Role,
+    pub(super) from: Option<NodeId>,
+    pub(super) phase: RolePhase,
+    pub(super) why: Why,
 }
 
 /// Returns the first document ever.
@@ -127,13 +130,7 @@ pub(super) fn apply(
     match edit {
         Edit::Drain(node) => drop(next.drained.insert(node)),
         Edit::Undrain(node) => drop(next.drained.remove(&node)),
-        Edit::Begin {
-            group,
-            role,
-            from,
-            phase,
-            why,
-        } => begin(settings, wall, &mut next, group, role, from, phase, why),
+        Edit::Begin(change) => begin(settings, wall, &mut next, change),
         Edit::Phase {
             group,
             phase,
@@ -154,36 +151,28 @@ pub(super) fn apply(
             finish(wall, &mut next, &group, to, trouble);
             if let Some((role, node)) = follower {
                 let phase = RolePhase::Promoting { node };
-                begin(
-                    settings,
-                    wall,
-                    &mut next,
+                let follow = Begin {
                     group,
                     role,
-                    None,
+                    from: None,
                     phase,
-                    Why::Swap,
-                );
+                    why: Why::Swap,
+                };
+                begin(settings, wall, &mut next, follow);
             }
         }
     }
     next
 }
 
-#[allow(
-    clippy::too_many_arguments,
-    reason = "each is a part of what a change is"
-)]
-fn begin(
-    settings: &Settings,
-    wall: WallTime,
-    next: &mut RoleDocument,
-    group: Group,
-    role: Role,
-    from: Option<NodeId>,
-    phase: RolePhase,
-    why: Why,
-) {
+fn begin(settings: &Settings, wall: WallTime, next: &mut RoleDocument, change: Begin) {
+    let Begin {
+        group,
+        role,
+        from,
+        phase,
+        why,
+    } = change;
     if let Some(holders) = next.roles.get_mut(&role) {
         holders.retain(|holder| Some(holder) != from.as_ref());
     }

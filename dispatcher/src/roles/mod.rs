@@ -49,6 +49,7 @@ use rolecast_common::wire::RoleDocument;
 
 pub use input::{Heard, Input, Move, Order};
 pub use output::{Answer, Event, Output, Refusal};
+pub use reading::RoleDefaults;
 pub use settings::{RoleSettings, Settings};
 
 use facts::{Facts, Lead};

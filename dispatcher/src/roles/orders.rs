@@ -7,7 +7,7 @@ use rolecast_common::id::{Group, NodeId, Role};
 use rolecast_common::time::Time;
 use rolecast_common::wire::{PastRoleChange, RoleChangeResult, RoleDocument, RolePhase, Why};
 
-use super::edit::Edit;
+use super::edit::{Begin, Edit};
 use super::facts::Facts;
 use super::input::{Move, Order};
 use super::output::{Output, Refusal};
@@ -313,12 +313,14 @@ fn give(
 ) -> Option<Edit> {
     match from {
         Some(from) => facts.hand_over(now, group, &role, from, Some(to), Why::Operator),
-        None => facts.has_place(now, &role, &to).then(|| Edit::Begin {
-            group: group.clone(),
-            role,
-            from: None,
-            phase: RolePhase::Promoting { node: to },
-            why: Why::Operator,
+        None => facts.has_place(now, &role, &to).then(|| {
+            Edit::Begin(Begin {
+                group: group.clone(),
+                role,
+                from: None,
+                phase: RolePhase::Promoting { node: to },
+                why: Why::Operator,
+            })
         }),
     }
 }

@@ -10,21 +10,24 @@ use rolecast_common::unit::Cores;
 
 use super::{RoleSettings, Settings};
 
-/// Default cost of a change of holders.
-const CHANGE_COST: Duration = Duration::from_secs(10);
-const TERM: Duration = Duration::from_secs(600);
-const CHANGES_PER_HOUR: u32 = 6;
+/// Settings of a managed role whose configuration does not name them.
+#[derive(Clone, Copy, Debug)]
+pub struct RoleDefaults {
+    pub change_cost: Duration,
+    pub term: Duration,
+    pub changes_per_hour: u32,
+}
 
 impl Settings {
     /// Parses the sections `[roles.<name>]`. Without any there are the roles leader,
     /// backup and follower, and none is managed.
-    pub fn read(root: &mut Table<'_>) -> Self {
+    pub fn read(root: &mut Table<'_>, defaults: RoleDefaults) -> Self {
         let read = root.tables("roles", |name, table| {
             let role = Role::new(name);
             if let Err(error) = &role {
                 table.mistake("", error.to_string());
             }
-            (role.ok(), read_role(table))
+            (role.ok(), read_role(table, defaults))
         });
         let read: Vec<(Role, Option<RoleSettings>)> = read
             .into_iter()
@@ -81,7 +84,7 @@ impl Settings {
 }
 
 /// Parses one role; `None` if it has no holders and so is not managed.
-fn read_role(table: &mut Table<'_>) -> Option<RoleSettings> {
+fn read_role(table: &mut Table<'_>, defaults: RoleDefaults) -> Option<RoleSettings> {
     let keys = [
         "group",
         "from",
@@ -107,9 +110,9 @@ fn read_role(table: &mut Table<'_>) -> Option<RoleSettings> {
         from: table.get("from"),
         prefer: table.get_or("prefer", Vec::<NodeId>::new()),
         cost: table.table("cost", |table| table.get_or("cpu", Cores::ZERO)),
-        change_cost: table.get_or("change_cost", CHANGE_COST),
-        term: table.get_or("term", TERM),
-        changes_per_hour: table.get_or("changes_per_hour", CHANGES_PER_HOUR),
+        change_cost: table.get_or("change_cost", defaults.change_cost),
+        term: table.get_or("term", defaults.term),
+        changes_per_hour: table.get_or("changes_per_hour", defaults.changes_per_hour),
     };
     if holders == 0 {
         let text = "must be at least 1; leave it out for a role that is not managed";
@@ -127,6 +130,16 @@ mod tests {
 
     use super::*;
 
+    const DEFAULTS: RoleDefaults = RoleDefaults {
+        change_cost: Duration::from_secs(7),
+        term: Duration::from_secs(70),
+        changes_per_hour: 7,
+    };
+
+    fn read(text: &str) -> Result<Settings, settings::Mistakes> {
+        settings::read(text, |root| Settings::read(root, DEFAULTS))
+    }
+
     #[test]
     fn a_service_has_a_leader_that_comes_from_its_backups() {
         let text = "\
@@ -139,17 +152,17 @@ cost = { cpu = 0.3 }
 holders = 2
 [roles.follower]
 ";
-        let settings = settings::read(text, Settings::read).unwrap();
+        let settings = read(text).unwrap();
         assert_eq!(settings.known.len(), 3);
         let leader = &settings.managed[&Role::new("leader").unwrap()];
         assert_eq!(leader.from, Some(Role::new("backup").unwrap()));
-        assert_eq!(leader.change_cost, CHANGE_COST);
+        assert_eq!(leader.change_cost, DEFAULTS.change_cost);
         assert!((leader.cost.get() - 0.3).abs() < 1e-9);
         assert_eq!(settings.managed.len(), 2);
     }
 
     #[test]
-    fn what_cannot_be_filled_is_told_at_once() {
+    fn all_roles_that_cannot_be_filled_are_reported_at_once() {
         let text = "\
 [roles.a]
 holders = 1
@@ -167,9 +180,7 @@ holders = 1
 group = \"other\"
 from = \"a\"
 ";
-        let error = settings::read(text, Settings::read)
-            .unwrap_err()
-            .to_string();
+        let error = read(text).unwrap_err().to_string();
         for line in [
             "roles: a.from: the roles take their holders from each other",
             "line 8: roles.c.holders: must be at least 1",
