@@ -10,18 +10,15 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use rolecast_common::id::{Category, Role};
-use rolecast_common::label::Requirement;
-use rolecast_nats::Settings;
 use rolecast_common::settings::{self, Mistakes, Table};
 use rolecast_common::subjects;
 use rolecast_common::unit::{Bytes, Cores, Resources};
 use rolecast_common::wire::{ForecastMode, Share};
 use rolecast_forecast::{Model, Params, Quantile};
+use rolecast_nats::Settings;
 
-use crate::allowance::{Allowance, Allowances, Pattern};
+use crate::allowance::Allowances;
 use crate::category::{Backoff, Patience, Policy, Profile, Weights};
-use crate::roles;
-use crate::placement::{Patience, Weights};
 use crate::roles::{self, RoleDefaults};
 
 /// Default length of a step of the near future.

@@ -6,8 +6,8 @@ use rolecast_common::wire::{Encoding, Record, encode};
 
 use super::leader::Leader;
 use crate::lease::Written;
-use crate::scheduler::{Input, Output};
 use crate::roles;
+use crate::scheduler::{Input, Output};
 
 impl Leader {
     /// Carries a command out. One that must not be late is dropped unless `may_send`: the

@@ -3,9 +3,9 @@
 
 use async_nats::{Client, Message, SubscribeError, Subscriber};
 use futures_util::{FutureExt as _, StreamExt as _};
-use rolecast_nats::Timer;
 use rolecast_common::subjects;
 use rolecast_common::time::Time;
+use rolecast_nats::Timer;
 use tokio::sync::mpsc;
 
 use super::lease::Keeper;

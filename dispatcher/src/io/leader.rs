@@ -6,11 +6,9 @@ use std::time::Duration;
 
 use async_nats::{Message, StatusCode, Subscriber};
 use rolecast_common::id::{Epoch, Sequence};
-use rolecast_common::subjects::{self, STREAM_RESULTS};
-use rolecast_common::time::{Now, Time};
-use rolecast_forecast::Lesson;
-use rolecast_nats::{Clock, Connection, Meaning, ServerError, Timer};
 use rolecast_common::subjects;
+use rolecast_common::time::Now;
+use rolecast_nats::{Clock, Connection, Timer};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
@@ -25,8 +23,8 @@ use super::side_tasks::SideTasks;
 use super::standby::Closed;
 use super::{Buckets, Streams, events, intake, server_clock, upkeep};
 use crate::config;
-use crate::scheduler::{Input, Scheduler, Output};
 use crate::roles;
+use crate::scheduler::{Input, Output, Scheduler};
 
 /// Messages read from one subscription before the others get their turn.
 const DRAIN_MAX: usize = 256;

@@ -11,7 +11,6 @@ use bytes::Bytes;
 use foldhash::{HashMap, HashMapExt as _};
 use rolecast_common::assignment::Ack;
 use rolecast_common::id::{Attempt, NodeId, Sequence};
-use rolecast_nats::Clock;
 use rolecast_common::options::{
     HEADER_DEADLINE, HEADER_DEADLINE_IN, HEADER_ROLES, HEADER_TIME_LIMIT, format_roles,
 };
@@ -19,6 +18,7 @@ use rolecast_common::requests;
 use rolecast_common::subjects::{self, Source};
 use rolecast_common::time::Time;
 use rolecast_common::wire::{Decision, Encoding, Record, encode};
+use rolecast_nats::Clock;
 use serde_json::json;
 use tokio::time::timeout;
 

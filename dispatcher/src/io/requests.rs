@@ -12,8 +12,8 @@ use super::roles::WaitingOrders;
 use super::status_desk::{NODES_MAX, Question, StatusDesk};
 use super::{Streams, api};
 use crate::config;
-use crate::scheduler::{Input, Scheduler, Malformed};
 use crate::roles::Answer;
+use crate::scheduler::{Input, Malformed, Scheduler};
 use crate::shortening::{shorten_capacity, shorten_roles};
 
 /// The most requests handled in a second, and at once after a pause: people and their

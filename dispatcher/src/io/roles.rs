@@ -2,18 +2,17 @@
 
 use anyhow::Context as _;
 use async_nats::Message;
-use foldhash::{HashMap, HashMapExt as _};
-use rolecast_common::id::NodeId;
-use rolecast_common::subjects::{self, BUCKET_ROLES, KEY_ASSIGNMENTS};
-use rolecast_nats::{Meaning, meaning_of};
+use foldhash::HashMap;
+use rolecast_common::subjects::{BUCKET_ROLES, KEY_ASSIGNMENTS};
 use rolecast_common::wire::{
     self, Done, Encoding, RoleDocument, RoleOrder, RoleOrderKind, VERSION,
 };
+use rolecast_nats::{Meaning, meaning_of};
 
 use super::bucket::Bucket;
 use super::{Streams, api, kv};
 use crate::lease::Written;
-use crate::roles::{Answer, Input, Order, Output};
+use crate::roles::{Answer, Input, Order};
 use crate::scheduler;
 
 /// The most orders that may wait for their end; more are refused.
@@ -28,7 +27,11 @@ pub(super) struct WaitingOrders {
 
 impl WaitingOrders {
     /// Accepts an order, and returns the input that it is; or refuses it.
-    pub(super) fn accept(&mut self, streams: &Streams, request: Message) -> Option<scheduler::Input> {
+    pub(super) fn accept(
+        &mut self,
+        streams: &Streams,
+        request: Message,
+    ) -> Option<scheduler::Input> {
         let order = match read_order(&request) {
             Ok(_) if self.waiting.len() >= ORDERS_MAX => {
                 Err("too many orders wait; ask again".to_owned())

@@ -4,10 +4,10 @@
 use async_nats::jetstream;
 use rolecast_common::assignment::Ack;
 use rolecast_common::id::{NodeId, Sequence};
-use rolecast_nats::{Connection, Meaning, ServerError};
 use rolecast_common::subjects::{KEY_CAPACITY, STREAM_DEAD, STREAM_RESULTS};
 use rolecast_common::time::Time;
 use rolecast_common::wire::{CapacityMap, Encoding, Record, RoleDocument, encode};
+use rolecast_nats::{Connection, Meaning, ServerError};
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 
@@ -16,11 +16,11 @@ use super::dead_lettering::{self, JobMessage};
 use super::{
     Buckets, api, forecasts, histories, refusals, rights, roles, server_clock, training, upkeep,
 };
-use rolecast_forecast::{Lesson, Stack};
 use crate::lease::Written;
-use crate::scheduler::{History, Input, Trouble};
 use crate::roles::Input as RolesInput;
+use crate::scheduler::{History, Input, Trouble};
 use crate::shortening::shorten_capacity;
+use rolecast_forecast::{Lesson, Stack};
 
 /// The tasks, and the ways to give them work.
 pub(super) struct SideTasks {

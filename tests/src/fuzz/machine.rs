@@ -17,7 +17,7 @@ use rolecast_dispatcher::claim::Claimed;
 use rolecast_dispatcher::config;
 use rolecast_dispatcher::roles;
 use rolecast_dispatcher::scheduler::{Delivery, Input, Output, Params, Recorded, Scheduler};
-use rolecast_dispatcher::seal::{Key, Seals};
+use rolecast_dispatcher::seal::Seals;
 use rolecast_worker::agent::{self, Agent, Limits, RoleParams};
 
 const START_MS: u64 = 1_769_860_800_000;

@@ -13,8 +13,7 @@ use rolecast_common::wire::{
     Outcome, OutcomeBatch, OutcomeStatus, RoleAssignment, RoleDocument, RoleFailure, RoleOrder,
     RoleOrderKind, RoleVersion, SealKey, StatusCursor, StatusRequest, VERSION, encode,
 };
-use rolecast_dispatcher::lease;
-use rolecast_dispatcher::seal::{Key, Seals};
+use rolecast_dispatcher::seal::Seals;
 use rolecast_forecast::lstm::Weights;
 use rolecast_forecast::{NodeForecast, Stack};
 use serde_json::json;

@@ -9,7 +9,7 @@ use rolecast_common::wire::SealKey;
 use rolecast_dispatcher::config::{self, Config};
 use rolecast_dispatcher::lease::{self, Lease};
 use rolecast_dispatcher::scheduler::{History, Input, Output, Params, Scheduler};
-use rolecast_dispatcher::seal::{Key, Seals};
+use rolecast_dispatcher::seal::Seals;
 
 use super::clock::Clock;
 

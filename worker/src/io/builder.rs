@@ -13,8 +13,9 @@ use rolecast_common::wire::{CATEGORIES_MAX, JOBS_IN_HAND_MAX, ROLES_MAX};
 use rolecast_nats::Settings;
 
 use super::handler::launcher;
+use super::runner::{Program, Runner};
 use super::surroundings;
-use super::worker::{CONNECT_TIMEOUT_DEFAULT, Runner, Service, Worker};
+use super::worker::{CONNECT_TIMEOUT_DEFAULT, NodeSettings, Worker};
 use crate::agent::Limits;
 use crate::config::{Capacity, GRACE_DEFAULT, default_jobs_max, host_node};
 use crate::job::{Job, JobError};
@@ -36,37 +37,39 @@ impl fmt::Display for Mistakes {
 #[derive(Debug)]
 pub struct Builder {
     node: Option<NodeId>,
-    roles: Vec<Role>,
-    offers: Vec<Role>,
-    state_directory: Option<PathBuf>,
-    labels: Labels,
-    speed: Speed,
-    scope: Scope,
     jobs_max: Option<u32>,
-    grace: Duration,
-    heartbeat_on_change: bool,
-    capacity: Capacity,
-    services: BTreeMap<Category, Service>,
+    settings: NodeSettings,
+    runners: BTreeMap<Category, Runner>,
     nats: Settings,
     connect_timeout: Duration,
     mistakes: Vec<String>,
 }
 
+impl Worker {
+    /// Returns a builder of a worker whose jobs are run by functions.
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
+}
+
 impl Builder {
-    pub(super) fn new() -> Self {
+    fn new() -> Self {
         Self {
             node: None,
-            roles: Vec::new(),
-            offers: Vec::new(),
-            state_directory: None,
-            labels: Labels::default(),
-            speed: Speed::default(),
-            scope: Scope::Host,
             jobs_max: None,
-            grace: GRACE_DEFAULT,
-            heartbeat_on_change: true,
-            capacity: Capacity::default(),
-            services: BTreeMap::new(),
+            settings: NodeSettings {
+                roles: Vec::new(),
+                offers: Vec::new(),
+                state_directory: None,
+                labels: Labels::default(),
+                speed: Speed::default(),
+                scope: Scope::Host,
+                jobs_max: 0,
+                grace: GRACE_DEFAULT,
+                heartbeat_on_change: true,
+                capacity: Capacity::default(),
+            },
+            runners: BTreeMap::new(),
             nats: Settings::default(),
             connect_timeout: CONNECT_TIMEOUT_DEFAULT,
             mistakes: Vec::new(),
@@ -75,14 +78,14 @@ impl Builder {
 
     /// Names this worker; the default is made of the host name.
     pub fn node(mut self, name: &str) -> Self {
-        self.node = self.note(NodeId::new(name));
+        self.node = self.valid(NodeId::new(name));
         self
     }
 
     /// Adds a role that the node always holds.
     pub fn role(mut self, name: &str) -> Self {
         if let Some(role) = self.new_role(name) {
-            self.roles.push(role);
+            self.settings.roles.push(role);
         }
         self
     }
@@ -90,7 +93,7 @@ impl Builder {
     /// Adds a role that the dispatcher may assign to the node for a lease.
     pub fn offer(mut self, name: &str) -> Self {
         if let Some(role) = self.new_role(name) {
-            self.offers.push(role);
+            self.settings.offers.push(role);
         }
         self
     }
@@ -98,13 +101,13 @@ impl Builder {
     /// Sets the directory that keeps the largest epoch seen over restarts, if roles are
     /// offered [default: the system's place for such state].
     pub fn state_directory(mut self, directory: impl Into<PathBuf>) -> Self {
-        self.state_directory = Some(directory.into());
+        self.settings.state_directory = Some(directory.into());
         self
     }
 
     fn new_role(&mut self, name: &str) -> Option<Role> {
-        let role = self.note(Role::new(name))?;
-        if self.roles.contains(&role) || self.offers.contains(&role) {
+        let role = self.valid(Role::new(name))?;
+        if self.settings.roles.contains(&role) || self.settings.offers.contains(&role) {
             self.mistakes.push(format!("role {role} is given twice"));
         }
         Some(role)
@@ -112,15 +115,15 @@ impl Builder {
 
     /// Adds a label of the node, for jobs that require it.
     pub fn label(mut self, name: &str, value: &str) -> Self {
-        let inserted = self.labels.insert(name, value);
-        self.note(inserted);
+        let inserted = self.settings.labels.insert(name, value);
+        self.valid(inserted);
         self
     }
 
     /// Sets the speed of one core, relative to a usual one of the fleet.
     pub fn speed(mut self, speed: f64) -> Self {
-        if let Some(speed) = self.note(Speed::new(speed)) {
-            self.speed = speed;
+        if let Some(speed) = self.valid(Speed::new(speed)) {
+            self.settings.speed = speed;
         }
         self
     }
@@ -150,7 +153,7 @@ impl Builder {
         F: Future<Output = Result<T, JobError>> + Send + 'static,
         T: Into<Bytes>,
     {
-        let Some(category) = self.note(Category::new(category)) else {
+        let Some(category) = self.valid(Category::new(category)) else {
             return self;
         };
         let limits = Limits {
@@ -161,9 +164,9 @@ impl Builder {
             let text = format!("the limits of category {category} must be above 0");
             self.mistakes.push(text);
         }
-        let runner = Runner::Handler(launcher(handler));
-        let service = Service { limits, runner };
-        if self.services.insert(category.clone(), service).is_some() {
+        let program = Program::Handler(launcher(handler));
+        let runner = Runner { limits, program };
+        if self.runners.insert(category.clone(), runner).is_some() {
             self.mistakes
                 .push(format!("category {category} has two handlers"));
         }
@@ -182,26 +185,26 @@ impl Builder {
 
     /// Sets the time for running jobs to finish once the worker is to end.
     pub fn grace(mut self, grace: Duration) -> Self {
-        self.grace = grace;
+        self.settings.grace = grace;
         self
     }
 
     /// Sets whether a heartbeat is sent at once when the use by others changes much; by
     /// default it is.
     pub fn heartbeat_on_change(mut self, is_on: bool) -> Self {
-        self.heartbeat_on_change = is_on;
+        self.settings.heartbeat_on_change = is_on;
         self
     }
 
     /// Sets the capacity of the node, where it replaces the system's figures.
     pub fn capacity(mut self, capacity: Capacity) -> Self {
-        self.capacity = capacity;
+        self.settings.capacity = capacity;
         self
     }
 
     /// Sets the scope of the reported use; by default the host.
     pub fn usage_scope(mut self, scope: Scope) -> Self {
-        self.scope = scope;
+        self.settings.scope = scope;
         self
     }
 
@@ -223,14 +226,14 @@ impl Builder {
         if self.node.is_none() && self.mistakes.is_empty() {
             self.node = host_node();
         }
-        if self.services.is_empty() {
+        if self.runners.is_empty() {
             self.mistakes.push("there is no handler".to_owned());
         }
-        if self.services.len() > CATEGORIES_MAX {
+        if self.runners.len() > CATEGORIES_MAX {
             let text = format!("there are more than {CATEGORIES_MAX} handlers");
             self.mistakes.push(text);
         }
-        if self.roles.len() + self.offers.len() > ROLES_MAX {
+        if self.settings.roles.len() + self.settings.offers.len() > ROLES_MAX {
             let text = format!("there are more than {ROLES_MAX} roles and offers");
             self.mistakes.push(text);
         }
@@ -240,25 +243,21 @@ impl Builder {
             }
             return Err(Mistakes(self.mistakes));
         };
-        let default = || default_jobs_max(self.capacity.cpu);
+        let settings = &mut self.settings;
+        let default = || default_jobs_max(settings.capacity.cpu);
         let jobs_max = self.jobs_max.unwrap_or_else(default);
-        for service in self.services.values_mut() {
-            service.limits.jobs_max = service.limits.jobs_max.min(jobs_max);
+        settings.jobs_max = jobs_max;
+        if settings.state_directory.is_none() {
+            settings.state_directory = surroundings::state_directory();
+        }
+        for runner in self.runners.values_mut() {
+            runner.limits.jobs_max = runner.limits.jobs_max.min(jobs_max);
         }
         Ok(Worker {
             node,
-            roles: self.roles,
-            offers: self.offers,
+            settings: self.settings,
             hook: None,
-            state_directory: self.state_directory.or_else(surroundings::state_directory),
-            labels: self.labels,
-            speed: self.speed,
-            scope: self.scope,
-            jobs_max,
-            grace: self.grace,
-            heartbeat_on_change: self.heartbeat_on_change,
-            capacity: self.capacity,
-            services: self.services,
+            runners: self.runners,
             nats: self.nats,
             connect_timeout: self.connect_timeout,
             is_leashed: false,
@@ -266,7 +265,8 @@ impl Builder {
         })
     }
 
-    fn note<T>(&mut self, parsed: Result<T, impl fmt::Display>) -> Option<T> {
+    /// Returns a valid value, or records the mistake.
+    fn valid<T>(&mut self, parsed: Result<T, impl fmt::Display>) -> Option<T> {
         match parsed {
             Ok(value) => Some(value),
             Err(error) => {
@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_wrong_is_told_at_once() {
+    fn all_mistakes_are_reported_at_once() {
         let builder = Worker::builder()
             .node("A B")
             .role("follower")
@@ -320,11 +320,7 @@ mod tests {
             .max_jobs(3)
             .handle("ocr", nothing);
         let worker = worker.build().unwrap();
-        let limits: Vec<u32> = worker
-            .services
-            .values()
-            .map(|s| s.limits.jobs_max)
-            .collect();
+        let limits: Vec<u32> = worker.runners.values().map(|s| s.limits.jobs_max).collect();
         assert_eq!(limits, [3]);
     }
 }

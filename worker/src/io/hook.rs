@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use rolecast_common::id::Role;
 use rolecast_common::wire::OutcomeStatus;
-use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::child::{self, Stop, Task};
 use super::gauge::Gauge;
@@ -20,6 +20,30 @@ const OUTPUT_MAX: usize = 0;
 
 /// A run that is over; with the reason if it failed.
 pub(super) type Ended = (HookRun, Result<(), String>);
+
+/// The runs of the hook of a node.
+#[derive(Debug)]
+pub(super) struct Hooks {
+    hook: Option<Hook>,
+    leash: Arc<Leash>,
+    ended: UnboundedSender<Ended>,
+}
+
+impl Hooks {
+    /// Returns no runs yet, and the receiver of their ends.
+    pub(super) fn new(hook: Option<Hook>, leash: Arc<Leash>) -> (Self, UnboundedReceiver<Ended>) {
+        let (ended, ends) = unbounded_channel();
+        (Self { hook, leash, ended }, ends)
+    }
+
+    /// Runs the hook; its end is reported exactly once.
+    pub(super) fn start(&self, run: HookRun, old: &[Role], new: &[Role]) {
+        let hook = self.hook.as_ref();
+        let hook = hook.expect("the agent has a limit of the hook only if there is one");
+        tracing::info!(event = "role_hook", ?old, ?new, "running the hook");
+        hook.start(run, old, new, &self.leash, &self.ended);
+    }
+}
 
 #[derive(Clone, Debug)]
 pub(super) struct Hook {
@@ -46,7 +70,7 @@ impl Hook {
 
     /// Starts it on a thread of its own, and kills it with all its children at its limit.
     /// `ended` receives exactly one message.
-    pub(super) fn start(
+    fn start(
         &self,
         run: HookRun,
         old: &[Role],

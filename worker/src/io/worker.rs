@@ -1,7 +1,6 @@
 //! Life of a worker, from connecting to leaving.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
@@ -17,20 +16,19 @@ use rolecast_common::subjects;
 use rolecast_common::unit::Speed;
 use rolecast_nats::{Clock, Connection, Settings, connect};
 
-use super::builder::Builder;
 use super::epoch::EpochFile;
+use super::executions::Executions;
 use super::gauge::Gauge;
 use super::groups::Groups;
-use super::handler::Launch;
-use super::hook::Hook;
+use super::hook::{Hook, Hooks};
 use super::leash::Leash;
+use super::outbox::Outbox;
 use super::rehearsal::rehearse;
+use super::runner::{Program, Runner};
 use super::sampler::{Meter, Sampler};
-use super::shell::Shell;
-use crate::agent::{Agent, Limits, Params, RoleParams};
-use crate::command::Command;
+use super::shell::{Feeds, Shell};
+use crate::agent::{Agent, Params, RoleParams};
 use crate::config::{Capacity, Config};
-use crate::confinement::Confinement;
 use crate::usage::Scope;
 
 /// Long enough for a NATS server that starts together with the worker.
@@ -42,9 +40,21 @@ const FIRST_USAGE_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct Worker {
     pub(super) node: NodeId,
+    pub(super) settings: NodeSettings,
+    pub(super) hook: Option<Hook>,
+    pub(super) runners: BTreeMap<Category, Runner>,
+    pub(super) nats: Settings,
+    pub(super) connect_timeout: Duration,
+    pub(super) is_leashed: bool,
+    /// Files that jobs which run as another user must not be able to read.
+    pub(super) secrets: Vec<PathBuf>,
+}
+
+/// Settings of a node, from a configuration or a builder.
+#[derive(Debug)]
+pub(super) struct NodeSettings {
     pub(super) roles: Vec<Role>,
     pub(super) offers: Vec<Role>,
-    pub(super) hook: Option<Hook>,
     pub(super) state_directory: Option<PathBuf>,
     pub(super) labels: Labels,
     pub(super) speed: Speed,
@@ -53,76 +63,37 @@ pub struct Worker {
     pub(super) grace: Duration,
     pub(super) heartbeat_on_change: bool,
     pub(super) capacity: Capacity,
-    pub(super) services: BTreeMap<Category, Service>,
-    pub(super) nats: Settings,
-    pub(super) connect_timeout: Duration,
-    pub(super) is_leashed: bool,
-    /// Files that jobs which run as another user must not be able to read.
-    pub(super) secrets: Vec<PathBuf>,
-}
-
-/// Settings for the jobs of one category.
-#[derive(Debug)]
-pub(super) struct Service {
-    pub(super) limits: Limits,
-    pub(super) runner: Runner,
-}
-
-impl Service {
-    fn confinement(&self) -> Option<&Confinement> {
-        match &self.runner {
-            Runner::Command(command) => command.confinement.as_ref(),
-            Runner::Handler(_) => None,
-        }
-    }
-}
-
-pub(super) enum Runner {
-    Handler(Launch),
-    Command(Arc<Command>),
-}
-
-impl fmt::Debug for Runner {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Runner::Handler(_) => f.write_str("Handler"),
-            Runner::Command(command) => command.fmt(f),
-        }
-    }
 }
 
 impl Worker {
-    /// Returns a builder of a worker whose jobs are run by functions.
-    pub fn builder() -> Builder {
-        Builder::new()
-    }
-
     /// Returns the worker that a configuration describes, at the NATS of `nats`.
     ///
     /// The program must call [`crate::run_if_leashed`] first in its `main`.
     pub fn from_config(config: Config, nats: Settings, connect_timeout: Duration) -> Self {
-        let services = config.categories.into_iter();
-        let services = services.map(|(category, service)| {
-            let service = Service {
+        let runners = config.categories.into_iter();
+        let runners = runners.map(|(category, service)| {
+            let runner = Runner {
                 limits: service.limits,
-                runner: Runner::Command(Arc::new(service.command)),
+                program: Program::Command(Arc::new(service.command)),
             };
-            (category, service)
+            (category, runner)
         });
         Self {
             node: config.node,
-            roles: config.roles,
-            offers: config.offers,
+            settings: NodeSettings {
+                roles: config.roles,
+                offers: config.offers,
+                state_directory: config.state_directory,
+                labels: config.labels,
+                speed: config.speed,
+                scope: config.scope,
+                jobs_max: config.jobs_max,
+                grace: config.grace,
+                heartbeat_on_change: config.heartbeat_on_change,
+                capacity: config.capacity,
+            },
             hook: config.hook.map(Hook::new),
-            state_directory: config.state_directory,
-            labels: config.labels,
-            speed: config.speed,
-            scope: config.scope,
-            jobs_max: config.jobs_max,
-            grace: config.grace,
-            heartbeat_on_change: config.heartbeat_on_change,
-            capacity: config.capacity,
-            services: services.collect(),
+            runners: runners.collect(),
             secrets: nats.secret_files(),
             nats,
             connect_timeout,
@@ -138,8 +109,8 @@ impl Worker {
     /// Checks that jobs can be run as they are configured.
     fn prepare(&self) -> anyhow::Result<Leash> {
         let confined = || {
-            let services = self.services.iter();
-            services.filter_map(|(category, service)| Some((category, service.confinement()?)))
+            let runners = self.runners.iter();
+            runners.filter_map(|(category, runner)| Some((category, runner.confinement()?)))
         };
         let limits = confined().flat_map(|(_, confinement)| confinement.limits.controllers());
         let controllers: BTreeSet<&'static str> = limits.collect();
@@ -166,10 +137,10 @@ impl Worker {
     /// once.
     pub async fn run_until(self, mut drain: impl Stream<Item = ()> + Unpin) -> anyhow::Result<()> {
         let gauge = Arc::new(Gauge::default());
-        let runners = self.services.values().map(|service| &service.runner);
-        let has_handlers = runners.into_iter().any(|r| matches!(r, Runner::Handler(_)));
-        let meter = Meter::new(self.scope, has_handlers, Arc::clone(&gauge))?;
-        let mut sampler = Sampler::start(meter, self.capacity, self.heartbeat_on_change)?;
+        let has_handlers = self.runners.values().any(Runner::is_handler);
+        let settings = &self.settings;
+        let meter = Meter::new(settings.scope, has_handlers, Arc::clone(&gauge))?;
+        let mut sampler = Sampler::start(meter, settings.capacity, settings.heartbeat_on_change)?;
         // After the meter found the worker's group, which it may now leave for one below.
         let leash = Arc::new(self.prepare()?);
         let name = format!("rolecast-worker {}", self.node);
@@ -185,7 +156,7 @@ impl Worker {
             .await
             .is_err()
         {
-            tracing::warn!(event = "usage_slow", "the system is slow to tell its use");
+            tracing::warn!(event = "usage_slow", "the first reading of the use is late");
         }
         self.serve(connection, sampler, gauge, leash, drain).await
     }
@@ -202,7 +173,8 @@ impl Worker {
         let boot = connection.client.new_inbox();
         let boot = boot.rsplit('.').next().unwrap_or_default();
         let boot = BootId::new(boot).context("cannot name this start of the worker")?;
-        let (epoch_file, epoch) = match (&self.state_directory, self.offers.is_empty()) {
+        let settings = self.settings;
+        let (epoch_file, epoch) = match (&settings.state_directory, settings.offers.is_empty()) {
             (Some(directory), false) => {
                 let (file, epoch) = EpochFile::open(directory, &self.node)?;
                 (Some(file), epoch)
@@ -211,54 +183,53 @@ impl Worker {
             (_, true) => (None, Epoch::default()),
         };
         let messages = subscribe(&connection.client, &self.node).await?;
-        let categories = self.services.iter();
+        let categories = self.runners.iter();
         let params = Params {
             node: self.node.clone(),
             boot,
             roles: RoleParams {
-                fixed: self.roles,
-                offers: self.offers,
+                fixed: settings.roles,
+                offers: settings.offers,
                 hook_limit: self.hook.as_ref().map(|hook| hook.limit),
                 epoch,
             },
-            labels: self.labels,
-            speed: self.speed,
+            labels: settings.labels,
+            speed: settings.speed,
             capacity: sampler.capacity,
-            jobs_max: self.jobs_max,
+            jobs_max: settings.jobs_max,
             categories: categories
-                .map(|(c, service)| (c.clone(), service.limits))
+                .map(|(category, runner)| (category.clone(), runner.limits))
                 .collect(),
-            grace: self.grace,
-            heartbeat_on_change: self.heartbeat_on_change,
+            grace: settings.grace,
+            heartbeat_on_change: settings.heartbeat_on_change,
             max_payload: connection.client.max_payload(),
         };
-        let names: Vec<&str> = self.services.keys().map(Category::as_str).collect();
+        let names: Vec<&str> = self.runners.keys().map(Category::as_str).collect();
         tracing::info!(
             event = "worker_started",
             node = %self.node,
             boot = %params.boot,
             categories = names.join(","),
-            max_jobs = self.jobs_max,
+            max_jobs = params.jobs_max,
             cpu = params.capacity.cpu.get(),
             memory = %params.capacity.memory,
         );
         let agent = Agent::new(clock.now(), params);
-        let shell = Shell::new(
-            agent,
-            clock,
-            connection,
-            &self.node,
-            self.services,
-            gauge,
-            self.hook,
-            epoch_file,
-            leash,
-        );
-        shell.run(messages, sampler.usage.clone(), drain).await
+        let outbox = Outbox::new(connection, &self.node);
+        let (executions, ends) = Executions::new(self.node, self.runners, gauge, leash.clone());
+        let (hooks, hook_ends) = Hooks::new(self.hook, leash);
+        let shell = Shell::new(agent, clock, outbox, executions, hooks, epoch_file);
+        let feeds = Feeds {
+            messages,
+            usage: sampler.usage.clone(),
+            ends,
+            hook_ends,
+        };
+        shell.run(feeds, drain).await
     }
 }
 
-/// Listens to everything addressed to the node except its jobs and pings: a subscription
+/// Subscribes to everything addressed to the node except its jobs and pings: a subscription
 /// to these shows that the node is there, and until the worker is admitted another one
 /// may be.
 async fn subscribe(

@@ -16,7 +16,7 @@ impl Shell {
     pub(super) fn receive(&mut self, now: Now, message: Message) {
         let subject = message.subject.clone();
         let kind = subject
-            .strip_prefix(self.node_prefix.as_str())
+            .strip_prefix(self.outbox.node_prefix())
             .unwrap_or_default();
         let received = match kind {
             "jobs" => self.receive_job(now, message),
@@ -35,7 +35,7 @@ impl Shell {
             .reply
             .as_ref()
             .ok_or("a job without a reply subject")?;
-        let assignment = reply.strip_prefix(self.done_prefix.as_str());
+        let assignment = reply.strip_prefix(self.outbox.done_prefix());
         let assignment = assignment.ok_or("a reply subject of another node")?;
         let assignment = assignment
             .parse()
@@ -84,10 +84,10 @@ impl Shell {
     /// trip.
     fn receive_ping(&mut self, now: Now, message: Message) -> Result<(), String> {
         let reply = message.reply.ok_or("a ping without a reply subject")?;
-        if !reply.starts_with(self.done_prefix.as_str()) {
+        if !reply.starts_with(self.outbox.done_prefix()) {
             return Err("a reply subject of another node".to_owned());
         }
-        self.publish(reply, None, Bytes::new());
+        self.outbox.publish(reply, None, Bytes::new());
         if message.payload == PING_FOR_REPORT.as_bytes() {
             self.handle_at(now, Input::ReportAsked);
         }

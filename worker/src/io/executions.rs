@@ -1,0 +1,131 @@
+//! Executions: starts the jobs that the agent accepts, and stops them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use foldhash::{HashMap, HashMapExt as _};
+use rolecast_common::id::{Category, NodeId, Role};
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+
+use super::child::{self, Stop, Task};
+use super::gauge::Gauge;
+use super::leash::Leash;
+use super::report::Report;
+use super::runner::{Program, Runner};
+use crate::agent::{Ended, Run};
+use crate::command::job_environment;
+use crate::job::Job;
+
+/// Handle to stop a running execution.
+#[derive(Debug)]
+enum Stopper {
+    Handler(AbortHandle),
+    Command(Arc<Stop>),
+}
+
+/// The running executions of a node.
+#[derive(Debug)]
+pub(super) struct Executions {
+    node: NodeId,
+    runners: BTreeMap<Category, Runner>,
+    gauge: Arc<Gauge>,
+    leash: Arc<Leash>,
+    running: HashMap<Run, Stopper>,
+    ended: mpsc::UnboundedSender<Ended>,
+}
+
+impl Executions {
+    /// Returns no executions yet, and the receiver of their ends.
+    pub(super) fn new(
+        node: NodeId,
+        runners: BTreeMap<Category, Runner>,
+        gauge: Arc<Gauge>,
+        leash: Arc<Leash>,
+    ) -> (Self, mpsc::UnboundedReceiver<Ended>) {
+        let (ended, ends) = mpsc::unbounded_channel();
+        let executions = Self {
+            node,
+            runners,
+            gauge,
+            leash,
+            running: HashMap::new(),
+            ended,
+        };
+        (executions, ends)
+    }
+
+    /// Starts a job; its end is reported exactly once.
+    pub(super) fn start(&mut self, run: Run, job: Job, roles: &[Role]) {
+        tracing::debug!(event = "job_started", ?run, assignment = %job.assignment);
+        let report = Report::new(run, self.ended.clone());
+        let runner = self.runners.get(job.category());
+        let runner = runner.expect("the agent takes jobs of known categories only");
+        let stopper = match &runner.program {
+            Program::Handler(launch) => Stopper::Handler(launch(job, report)),
+            Program::Command(command) => {
+                let stop = Arc::new(Stop::default());
+                let task = Task {
+                    command: Arc::clone(command),
+                    variables: job_environment(&self.node, roles, &job.assignment, job.deadline),
+                    payload: job.payload,
+                    stop: Arc::clone(&stop),
+                    gauge: Arc::clone(&self.gauge),
+                    leash: Arc::clone(&self.leash),
+                };
+                child::start(task, report);
+                Stopper::Command(stop)
+            }
+        };
+        self.running.insert(run, stopper);
+        self.gauge.set_handlers(self.running.len());
+    }
+
+    /// Asks an execution to end.
+    pub(super) fn stop(&self, run: Run) {
+        match self.running.get(&run) {
+            Some(Stopper::Handler(task)) => task.abort(),
+            Some(Stopper::Command(stop)) => stop.ask(),
+            None => {}
+        }
+    }
+
+    /// Records executions that are over.
+    pub(super) fn remove(&mut self, ended: &[Ended]) {
+        for ended in ended {
+            self.running.remove(&ended.run);
+            if !ended.reason.is_empty() {
+                tracing::debug!(event = "job_failed", run = ?ended.run, reason = ended.reason);
+            }
+        }
+    }
+
+    /// Reports their number to the sampler.
+    pub(super) fn count(&self) {
+        self.gauge.set_handlers(self.running.len());
+    }
+
+    /// Kills all, and waits for their ends, for a limited time.
+    pub(super) async fn kill(
+        &mut self,
+        ends: &mut mpsc::UnboundedReceiver<Ended>,
+        limit: Duration,
+    ) {
+        for stopper in self.running.values() {
+            match stopper {
+                Stopper::Handler(task) => task.abort(),
+                Stopper::Command(stop) => stop.force(),
+            }
+        }
+        let all_ended = async {
+            while !self.running.is_empty() {
+                let Some(ended) = ends.recv().await else {
+                    return;
+                };
+                self.running.remove(&ended.run);
+            }
+        };
+        let _ = tokio::time::timeout(limit, all_ended).await;
+    }
+}
