@@ -6,6 +6,7 @@ use rolecast_common::wire;
 
 use super::host::Usage;
 use super::moment::Moment;
+use super::random::nearly_normal;
 use super::world::{self, Needs};
 
 /// The least change of others' CPU that is reported out of turn, as a share of the cores.
@@ -118,21 +119,13 @@ pub(crate) fn mean_load(host: &world::Host, from_s: f64, to_s: f64) -> Needs {
 }
 
 fn noisy(needs: Needs, noise: f64, rng: &mut Rng) -> Needs {
-    let mut vary = |amount: f64| (amount * (1.0 + noise * normal(rng))).max(0.0);
+    let mut vary = |amount: f64| (amount * (1.0 + noise * nearly_normal(rng))).max(0.0);
     Needs {
         cores: vary(needs.cores),
         memory: vary(needs.memory),
         network: vary(needs.network),
         disk: vary(needs.disk),
     }
-}
-
-/// Draws a number of mean 0 and standard deviation 1: the sum of four uniform
-/// ones, which is cheap and close to a normal distribution within two of them.
-fn normal(rng: &mut Rng) -> f64 {
-    let bits = rng.u64(..);
-    let sum: u64 = (0..4).map(|part| bits >> (16 * part) & 0xffff).sum();
-    (sum as f64 / 65536.0 - 2.0) * 3.0_f64.sqrt()
 }
 
 #[allow(

@@ -61,12 +61,14 @@ pub mod policy;
 mod rolecast;
 
 mod agenda;
+mod count;
 mod engine;
 mod fleet;
 mod heartbeat;
 mod host;
 mod moment;
 mod pressure;
+pub mod random;
 mod slots;
 
 pub mod metrics;

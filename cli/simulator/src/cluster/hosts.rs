@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use rolecast_common::id::NodeId;
 use rolecast_common::wire::{ForecastView, NodeHealth, NodeStatus};
 
-use super::{Recording, Span, whole};
+use super::{Recording, Span};
+use crate::count::whole;
 use crate::world::{Host, Load, Sample};
 
 /// Replaces an unknown capacity, so that it never limits: far above the capacity of any

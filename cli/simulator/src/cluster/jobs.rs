@@ -6,31 +6,23 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use fastrand::Rng;
 use rolecast_common::id::{Category, Priority};
 use rolecast_common::label::Requirement;
 use rolecast_common::wire::{CategoryStatus, NodeHealth, NodeStatus, ProfileView};
 
-use super::{JOBS_MIN, Recording, Span, Unusable, begin_ms, length, whole};
-use crate::scenario::value::{exponential, normal};
+use super::scales::Scales;
+use super::size::Size;
+use super::{JOBS_MIN, Recording, Span, Unusable, begin_ms, length};
+use crate::count::whole;
 use crate::world::{self, Arrival, Host, Needs};
 
-/// The time in which jobs are counted to find the share that is recorded.
-const RECENT: Duration = Duration::from_secs(600);
-/// So many decisions in a second mean that there were more: the dispatcher records
-/// twenty, and its seconds are not those of the clock.
-const FULL_SECOND: u32 = 15;
 /// Copies of a job arrive within this time after it. The first value is for copies of
 /// recorded jobs, in the second of which only the first jobs are recorded; the second one
 /// for additional jobs, late enough that the two seldom meet.
 const SAMPLED_WITHIN_S: f64 = 1.0;
 const ADDED_WITHIN_S: f64 = 10.0;
-/// The 95 % quantile of the standard normal distribution.
-const NORMAL_P95: f64 = 1.645;
-/// No size is further from the median than this many standard deviations.
-const DEVIATIONS_MAX: f64 = 3.0;
 /// The most kinds, more than anyone reads; the rarest are left out.
 const KINDS_MAX: usize = 100;
 /// The default of scenarios.
@@ -66,49 +58,6 @@ pub(super) struct Kind {
 struct Job {
     at_s: f64,
     key: Option<u32>,
-}
-
-/// Distribution of the sizes of jobs.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Size {
-    Fixed(f64),
-    /// With this mean.
-    Exponential(f64),
-    /// With this standard deviation of the logarithm.
-    Lognormal {
-        median: f64,
-        sigma: f64,
-    },
-}
-
-impl Size {
-    /// Finds the lognormal distribution with these quantiles, if they are known.
-    fn of_quantiles(p50: f64, p95: f64) -> Option<Self> {
-        let is_known = p50.is_finite() && p95.is_finite() && p50 > 0.0;
-        is_known.then(|| Size::Lognormal {
-            median: p50,
-            sigma: (p95.max(p50) / p50).ln() / NORMAL_P95,
-        })
-    }
-
-    fn draw(self, rng: &mut Rng) -> f64 {
-        match self {
-            Size::Fixed(size) => size,
-            Size::Exponential(mean) => mean * exponential(rng),
-            Size::Lognormal { median, sigma } => {
-                let deviations = normal(rng).clamp(-DEVIATIONS_MAX, DEVIATIONS_MAX);
-                median * (sigma * deviations).exp()
-            }
-        }
-    }
-
-    fn p95(self) -> f64 {
-        match self {
-            Size::Fixed(size) => size,
-            Size::Exponential(mean) => mean * 20.0_f64.ln(),
-            Size::Lognormal { median, sigma } => median * (sigma * NORMAL_P95).exp(),
-        }
-    }
 }
 
 impl Kind {
@@ -367,52 +316,6 @@ fn name(category: &Category, require: &str, taken: &mut BTreeSet<Category>) -> O
         category,
         require: parsed,
     })
-}
-
-/// Share of the jobs that is recorded.
-struct Scales<'a> {
-    /// Recent decisions a minute; empty if all are recorded.
-    per_minute: BTreeMap<&'a Category, f64>,
-}
-
-impl<'a> Scales<'a> {
-    fn new(recording: &'a Recording) -> Self {
-        let now = recording.status.at_ms;
-        let ages = recording.jobs.iter().map(|job| now.since(job.decided));
-        let counted = ages.max().unwrap_or_default().min(RECENT);
-        let minutes = (counted.as_secs_f64() / 60.0).max(1.0);
-        let mut seconds: BTreeMap<u64, u32> = BTreeMap::new();
-        let mut per_minute = BTreeMap::new();
-        for job in &recording.jobs {
-            if now.since(job.decided) <= counted {
-                let second = job.decided.as_millis() / 1000;
-                *seconds.entry(second).or_default() += 1;
-                *per_minute.entry(&job.category).or_default() += 1.0 / minutes;
-            }
-        }
-        if !seconds.values().any(|count| *count >= FULL_SECOND) {
-            per_minute.clear();
-        }
-        Self { per_minute }
-    }
-
-    /// Returns the number of jobs for each that is recorded, with a note if that is more
-    /// than one.
-    fn of(&self, status: &CategoryStatus) -> (f64, Option<String>) {
-        let category = &status.category;
-        let recorded = self.per_minute.get(category);
-        let (Some(recorded), Some(expected)) = (recorded, status.expected_per_minute) else {
-            return (1.0, None);
-        };
-        if expected <= *recorded {
-            return (1.0, None);
-        }
-        let note = format!(
-            "{category}: {recorded:.0} of {expected:.0} jobs a minute are written down; the \
-             others are put beside these"
-        );
-        (expected / recorded, Some(note))
-    }
 }
 
 /// Draws the jobs of all kinds, in the order of their times.

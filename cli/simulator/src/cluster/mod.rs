@@ -8,6 +8,8 @@
 
 mod hosts;
 mod jobs;
+mod scales;
+mod size;
 
 use std::time::Duration;
 
@@ -15,6 +17,7 @@ use rolecast_common::id::Category;
 use rolecast_common::time::{WallTime, format_duration};
 use rolecast_common::wire::{Decision, ForecastView, Status};
 
+use super::count::whole;
 use super::scenario::Scenario;
 use super::scenario::build::Cell;
 use super::world::{Heartbeats, Host, Sharing, World};
@@ -293,15 +296,6 @@ fn begin_ms(recording: &Recording, span: Span) -> u64 {
 
 fn length(seconds: f64) -> String {
     format_duration(Duration::from_secs_f64(seconds))
-}
-
-#[allow(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "the cast saturates"
-)]
-fn whole(value: f64) -> usize {
-    value as usize
 }
 
 #[cfg(test)]

@@ -307,7 +307,7 @@ fn remember(system: &mut Recording, node: usize, cpu: &[f64]) {
 }
 
 fn job(age_s: f64, require: &str) -> RecordedJob {
-    let at = WallTime::from_millis(NOW_MS - super::whole(age_s * 1000.0) as u64);
+    let at = WallTime::from_millis(NOW_MS - crate::count::whole(age_s * 1000.0) as u64);
     RecordedJob {
         category: Category::new("echo").unwrap(),
         require: require.to_owned(),

@@ -5,11 +5,12 @@ use rolecast_common::unit::{Bytes, BytesPerSecond, Cores, Resources, Speed};
 use rolecast_common::wire::{Heartbeat, Usage, VERSION};
 
 use super::SLOTS_PER_CORE;
+use crate::count::rounded;
 use crate::world::{Host, Needs, World};
 
 /// Returns the constant part of the host's heartbeats.
 pub(super) fn heartbeat(world: &World, host: &Host) -> Heartbeat {
-    let jobs_max = u32::try_from(whole(host.declared_cores * SLOTS_PER_CORE)).unwrap_or(u32::MAX);
+    let jobs_max = u32::try_from(rounded(host.declared_cores * SLOTS_PER_CORE)).unwrap_or(u32::MAX);
     let categories = world.kinds.iter().map(|kind| kind.category.clone());
     Heartbeat {
         v: VERSION,
@@ -19,7 +20,8 @@ pub(super) fn heartbeat(world: &World, host: &Host) -> Heartbeat {
         epoch: Epoch::new(1),
         sent_ms: None,
         joining: false,
-        interval_ms: u32::try_from(whole(world.heartbeats.interval_s * 1000.0)).unwrap_or(u32::MAX),
+        interval_ms: u32::try_from(rounded(world.heartbeats.interval_s * 1000.0))
+            .unwrap_or(u32::MAX),
         roles: host.roles.clone(),
         offers: Vec::new(),
         assigned: Default::default(),
@@ -43,17 +45,8 @@ pub(super) fn heartbeat(world: &World, host: &Host) -> Heartbeat {
 pub(super) fn resources(needs: &Needs) -> Resources {
     Resources {
         cpu: Cores::clamped(needs.cores),
-        memory: Bytes::new(whole(needs.memory)),
+        memory: Bytes::new(rounded(needs.memory)),
         network: BytesPerSecond::clamped(needs.network),
         disk: BytesPerSecond::clamped(needs.disk),
     }
-}
-
-#[allow(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "the cast saturates"
-)]
-pub(super) fn whole(amount: f64) -> u64 {
-    amount.round() as u64
 }

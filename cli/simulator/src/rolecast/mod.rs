@@ -4,20 +4,21 @@
 //! machine pulls them. Jobs that it forwards are sent; ends and reports become outcomes
 //! and heartbeats; jobs that it gives back are delivered again.
 
+mod clock;
 mod heartbeat;
+mod outcome;
+mod stream;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use rolecast_common::assignment::{Ack, Assignment};
-use rolecast_common::id::{Category, Epoch, JobId, NodeId, Sequence};
+use rolecast_common::assignment::Assignment;
+use rolecast_common::id::{Category, Epoch, NodeId};
 use rolecast_common::label::{Requirement, ShardKey};
 use rolecast_common::options::Options;
 use rolecast_common::subjects::Source;
-use rolecast_common::time::{Now, Time, WallTime};
-use rolecast_common::wire::{
-    Blob, ForecastMode, Heartbeat, JobUsage, Outcome, OutcomeStatus, VERSION,
-};
+use rolecast_common::time::{Now, Time};
+use rolecast_common::wire::{ForecastMode, Heartbeat};
 use rolecast_dispatcher::allowance::Allowances;
 use rolecast_dispatcher::category::{
     Backoff, Patience, Policy as CategoryPolicy, Profile, Weights,
@@ -30,9 +31,12 @@ use rolecast_dispatcher::scheduler::{
 use rolecast_dispatcher::seal::Seals;
 use rolecast_forecast::{Model, Quantile};
 
-use heartbeat::{heartbeat, resources, whole};
+use clock::Clock;
+use heartbeat::{heartbeat, resources};
+use outcome::Ended;
+use stream::{Stream, ack, index_of, job_id};
 
-use super::policy::{End, EndStatus, Event, HostIndex, JobIndex, Live, Policy, Report, Send};
+use super::policy::{Event, HostIndex, JobIndex, Live, Policy, Report, Send};
 use super::world::{Kind, World};
 
 /// Attempts that may fail before a job is dead.
@@ -110,40 +114,6 @@ pub(crate) struct Rolecast {
     outputs: Vec<Output>,
 }
 
-/// Jobs of one category and priority.
-#[derive(Default)]
-struct Stream {
-    stored: VecDeque<JobIndex>,
-    /// Open pulls: the time when each expires, and the jobs that it still wants.
-    pulls: VecDeque<(Time, u32)>,
-}
-
-/// Converts the simulation's time, which may be negative, into the machine's.
-#[derive(Clone, Copy)]
-struct Clock {
-    start_s: f64,
-    epoch_ms: f64,
-}
-
-impl Clock {
-    fn now(self, now_s: f64) -> Now {
-        let since_start = Duration::from_secs_f64((now_s - self.start_s).max(0.0));
-        let wall_ms = (self.epoch_ms + now_s * 1000.0).max(0.0);
-        #[allow(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "a date, at least 0"
-        )]
-        let wall = WallTime::from_millis(wall_ms as u64);
-        let time = Time::from_start(since_start);
-        Now { time, wall }
-    }
-
-    fn seconds(self, time: Time) -> f64 {
-        time.since(Time::ZERO).as_secs_f64() + self.start_s
-    }
-}
-
 impl Rolecast {
     pub(crate) fn new(world: &World, mode: ForecastMode, has_feedback: bool) -> Self {
         let clock = Clock {
@@ -178,10 +148,7 @@ impl Rolecast {
 
     /// Stores a job and delivers it if a pull is open.
     fn store(&mut self, now: Now, job: JobIndex, source: &Source, sends: &mut Vec<Send>) {
-        let stream = self.stream(source);
-        // A redelivered job has its former position.
-        let at = stream.stored.partition_point(|other| *other < job);
-        stream.stored.insert(at, job);
+        self.stream(source).store(job);
         self.deliver(now, source, sends);
     }
 
@@ -229,8 +196,8 @@ impl Rolecast {
     fn carry_out(&mut self, now: Now, output: Output, sends: &mut Vec<Send>) {
         match output {
             Output::Fetch { source, batch } => {
-                let pull = (now.time + PULL_EXPIRES, batch);
-                self.stream(&source).pulls.push_back(pull);
+                let expires = now.time + PULL_EXPIRES;
+                self.stream(&source).pull(expires, batch);
                 self.deliver(now, &source, sends);
             }
             Output::Forward {
@@ -324,13 +291,10 @@ impl Rolecast {
     fn expire_pulls(&mut self, now: Now, sends: &mut Vec<Send>) {
         let (mut ended, mut alive) = (Vec::new(), Vec::new());
         for (source, stream) in &mut self.streams {
-            while let Some((expires, undelivered)) = stream.pulls.front().copied()
-                && expires <= now.time
-            {
-                stream.pulls.pop_front();
+            for undelivered in stream.expire_pulls(now.time) {
                 ended.push((source.clone(), undelivered));
             }
-            if !stream.pulls.is_empty() {
+            if stream.next_expiry().is_some() {
                 alive.push(source.clone());
             }
         }
@@ -366,8 +330,7 @@ impl Policy for Rolecast {
     }
 
     fn next_deadline_s(&self) -> Option<f64> {
-        let pulls = self.streams.values();
-        let expiries = pulls.filter_map(|stream| stream.pulls.front().map(|pull| pull.0));
+        let expiries = self.streams.values().filter_map(Stream::next_expiry);
         let away = self.away.first().map(|(due, _)| *due);
         let first = expiries.chain(away).min();
         let machine = self.machine.next_deadline();
@@ -377,52 +340,6 @@ impl Policy for Rolecast {
 
     fn learns(&self) -> bool {
         self.learns
-    }
-}
-
-impl Stream {
-    /// Takes the oldest job, for the oldest pull.
-    fn take(&mut self) -> Option<JobIndex> {
-        let (_, wanted) = self.pulls.front_mut()?;
-        let job = self.stored.pop_front()?;
-        *wanted -= 1;
-        if *wanted == 0 {
-            self.pulls.pop_front();
-        }
-        Some(job)
-    }
-}
-
-/// The end of an execution, with its host and time.
-struct Ended {
-    host: HostIndex,
-    ended_s: f64,
-    end: End,
-}
-
-impl Ended {
-    fn outcome(&self, clock: Clock) -> Outcome {
-        let end = &self.end;
-        let (status, reason) = match end.status {
-            EndStatus::Completed => (OutcomeStatus::Completed, ""),
-            EndStatus::Killed => (OutcomeStatus::Retry, "killed for want of memory"),
-        };
-        Outcome {
-            v: VERSION,
-            job: None,
-            status,
-            reason: reason.to_owned(),
-            output: Blob::default(),
-            output_truncated: false,
-            started_ms: Some(clock.now(end.started_s).wall),
-            run_us: whole((self.ended_s - end.started_s) * 1e6),
-            usage: JobUsage {
-                cpu_us: whole(end.cpu_s * 1e6),
-                memory_max: whole(end.memory_max),
-                disk_bytes: whole(end.disk_bytes),
-                network_bytes: whole(end.network_bytes),
-            },
-        }
     }
 }
 
@@ -444,26 +361,4 @@ fn source(world: &World, job: JobIndex) -> Source {
         category: world.kinds[arrival.kind].category.clone(),
         priority: arrival.priority,
     }
-}
-
-/// Returns the sequence of a job; the stream counts from 1.
-fn sequence_of(job: JobIndex) -> u64 {
-    job as u64 + 1
-}
-
-fn index_of(sequence: Sequence) -> JobIndex {
-    let index = sequence.get().checked_sub(1);
-    let index = index.and_then(|index| JobIndex::try_from(index).ok());
-    index.expect("only jobs that were delivered come back")
-}
-
-fn job_id(job: JobIndex) -> JobId {
-    JobId::new(&format!("j{job}")).expect("it is a job id")
-}
-
-fn ack(job: JobIndex, stored: WallTime) -> Ack {
-    let (sequence, millis) = (sequence_of(job), stored.as_millis());
-    let subject =
-        format!("$JS.ACK.ROLECAST_JOBS.simulated.1.{sequence}.{sequence}.{millis}000000.0");
-    Ack::parse(&subject).expect("it is an ack subject")
 }

@@ -14,7 +14,7 @@ use rolecast_common::settings::Table;
 use rolecast_common::wire::Share;
 
 use super::kinds::{Burst, Kind};
-use super::value::exponential;
+use crate::random::exponential;
 use crate::world::{Arrival, Needs};
 
 /// Arrivals of jobs.

@@ -14,6 +14,7 @@ use super::Scenario;
 use super::arrivals::{self, Row};
 use super::others::{Component, Signal};
 use super::trace::{Common, Drawing, Recording, Timeline, scale};
+use crate::count::whole;
 use crate::pressure::interference;
 use crate::recording::Table;
 use crate::world::{Arrival, Host, Load, Sample, Sharing, World};
@@ -155,12 +156,7 @@ fn draw_loads(
 ) -> Result<(), Unbuildable> {
     let recordings = recordings(&scenario.others, files)?;
     let length_s = scenario.history_s + scenario.length_s + scenario.drain_s;
-    #[allow(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "lengths are checked to be at most three days"
-    )]
-    let count = (length_s / STEP_S).ceil() as usize;
+    let count = whole((length_s / STEP_S).ceil());
     let timeline = Timeline {
         start_s: -scenario.history_s,
         step_s: STEP_S,
@@ -210,12 +206,7 @@ fn chosen(component: &Component, hosts: &[Host], rng: &mut Rng) -> Vec<usize> {
     let all = 0..hosts.len();
     let mut places: Vec<usize> = all.filter(|index| has_role(&hosts[*index])).collect();
     rng.shuffle(&mut places);
-    #[allow(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a share of a fleet's size"
-    )]
-    places.truncate((places.len() as f64 * component.hosts).round() as usize);
+    places.truncate(whole((places.len() as f64 * component.hosts).round()));
     places
 }
 

@@ -7,7 +7,9 @@ use std::f64::consts::TAU;
 use fastrand::Rng;
 
 use super::others::{Amplitude, Component, Signal};
-use super::value::{Range, Span, exponential, normal};
+use super::value::{Range, Span};
+use crate::count::whole;
+use crate::random::{exponential, normal};
 use crate::recording::{Series, Table};
 use crate::world::{Host, Sample};
 
@@ -336,13 +338,4 @@ fn add(sample: &mut Sample, level: &Level, signal: f64) {
 )]
 fn narrow(value: f64) -> f32 {
     value as f32
-}
-
-#[allow(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "counts of steps and rows are small and not negative"
-)]
-fn whole(value: f64) -> usize {
-    value as usize
 }

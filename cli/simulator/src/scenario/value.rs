@@ -1,12 +1,13 @@
 //! Values of a scenario's keys: ranges, weighted choices, distributions.
 
-use std::f64::consts::TAU;
 use std::time::Duration;
 
 use fastrand::Rng;
 use rolecast_common::settings::{Setting, Table};
 use rolecast_common::unit::Bytes;
 use toml::de::DeValue;
+
+use crate::random::{exponential, normal};
 
 /// The standard normal distribution's 99 % quantile.
 const NORMAL_P99: f64 = 2.326;
@@ -277,16 +278,6 @@ fn pareto_mean(alpha: f64, least: f64, most: f64) -> f64 {
 fn pareto(alpha: f64, least: f64, most: f64, share: f64) -> f64 {
     let tail = 1.0 - share * (1.0 - (least / most).powf(alpha));
     least * tail.powf(-1.0 / alpha)
-}
-
-/// Draws from the exponential distribution of mean 1.
-pub(crate) fn exponential(rng: &mut Rng) -> f64 {
-    -(1.0 - rng.f64()).ln()
-}
-
-/// Draws from the standard normal distribution (Box and Muller).
-pub(crate) fn normal(rng: &mut Rng) -> f64 {
-    (2.0 * exponential(rng)).sqrt() * (TAU * rng.f64()).cos()
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Demand of others on each node: a calm base, and unforeseeable bottlenecks.
 
 use fastrand::Rng;
+use rolecast_simulator::random::normal;
 
 /// Steps in a second of the fluid world.
 pub(crate) const STEPS: usize = 4;
@@ -147,9 +148,4 @@ fn bottlenecks(
         }
         demand[first..last].iter_mut().for_each(|at| add(at, extra));
     }
-}
-
-pub(crate) fn normal(rng: &mut Rng) -> f64 {
-    let radius = (-2.0 * (1.0 - rng.f64()).ln()).sqrt();
-    radius * (std::f64::consts::TAU * rng.f64()).cos()
 }

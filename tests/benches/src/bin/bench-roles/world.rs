@@ -9,8 +9,9 @@
 //! bad seconds in all.
 
 use fastrand::Rng;
+use rolecast_simulator::random::normal;
 
-use super::trace::{NODES, STEPS, Trace, normal};
+use super::trace::{NODES, STEPS, Trace};
 
 /// Length of a step.
 const STEP_S: f64 = 1.0 / STEPS as f64;
