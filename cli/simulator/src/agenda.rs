@@ -45,17 +45,17 @@ pub(crate) enum Due {
 pub(crate) struct Agenda {
     at_once: VecDeque<Due>,
     later: BinaryHeap<Reverse<(Moment, u64, Due)>>,
-    noted: u64,
+    added: u64,
 }
 
 impl Agenda {
-    pub(crate) fn note(&mut self, now: Moment, at: Moment, due: Due) {
+    pub(crate) fn add(&mut self, now: Moment, at: Moment, due: Due) {
         if at <= now {
             self.at_once.push_back(due);
             return;
         }
-        self.noted += 1;
-        self.later.push(Reverse((at, self.noted, due)));
+        self.added += 1;
+        self.later.push(Reverse((at, self.added, due)));
     }
 
     /// Returns the time of the next event.

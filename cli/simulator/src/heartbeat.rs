@@ -1,4 +1,4 @@
-//! Heartbeats of a host: their contents, and the times of those out of turn.
+//! Heartbeats of a host: their contents, and the times of those on change.
 
 use fastrand::Rng;
 use rolecast_common::unit::{Bytes, BytesPerSecond, Cores, Resources};
@@ -12,7 +12,7 @@ use super::world::{self, Needs};
 /// The least change of others' CPU that is reported out of turn, as a share of the cores.
 const CHANGE_MIN: f64 = 0.1;
 /// The time for which a change is measured before it is reported, in seconds: a worker
-/// looks every 0.2 s, so half of that. It is also the least distance of a worker's report
+/// measures every 0.2 s, so half of that. It is also the least distance of a worker's report
 /// from the heartbeat before.
 const CHANGE_DELAY_S: f64 = 0.1;
 /// The least time between two reported changes, in seconds, as in a worker.
@@ -26,9 +26,9 @@ pub(crate) struct Pulse {
     cores: f64,
     sent: u64,
     /// Others' CPU as last reported.
-    told_cores: f64,
+    reported_cores: f64,
     is_change_due: bool,
-    change_told: Option<Moment>,
+    change_reported: Option<Moment>,
 }
 
 impl Pulse {
@@ -37,37 +37,37 @@ impl Pulse {
             phase_s,
             cores: host.cores,
             sent: 0,
-            told_cores: 0.0,
+            reported_cores: 0.0,
             is_change_due: false,
-            change_told: None,
+            change_reported: None,
         }
     }
 
     /// Takes the CPU demand of others and returns when it must be reported out of turn.
     pub(crate) fn changed(&mut self, now: Moment, others_cores: f64) -> Option<Moment> {
-        let moved = (others_cores - self.told_cores).abs();
+        let moved = (others_cores - self.reported_cores).abs();
         if self.is_change_due || moved <= CHANGE_MIN * self.cores {
             return None;
         }
         self.is_change_due = true;
         let soonest = now + CHANGE_DELAY_S;
         let at = self
-            .change_told
-            .map(|told| soonest.max(told + CHANGE_GAP_S));
+            .change_reported
+            .map(|reported| soonest.max(reported + CHANGE_GAP_S));
         Some(at.unwrap_or(soonest))
     }
 
-    /// Returns whether a change is still due; no other heartbeat reported it.
-    pub(crate) fn tells_change(&mut self, now: Moment) -> bool {
+    /// Returns whether a change is still to be reported, which then counts as reported now.
+    pub(crate) fn take_change(&mut self, now: Moment) -> bool {
         if self.is_change_due {
-            self.change_told = Some(now);
+            self.change_reported = Some(now);
         }
         self.is_change_due
     }
 
     /// Records that the CPU demand of others is reported.
-    pub(crate) fn told(&mut self, others_cores: f64) {
-        self.told_cores = others_cores;
+    pub(crate) fn reported(&mut self, others_cores: f64) {
+        self.reported_cores = others_cores;
         self.is_change_due = false;
     }
 

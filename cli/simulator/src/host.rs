@@ -35,7 +35,7 @@ pub(crate) struct Host {
     /// Served use at this moment; of memory, the part that is held.
     served: Usage,
     /// The time of the clocks and sums below.
-    reckoned: Moment,
+    advanced: Moment,
     window: Window,
     strain: Strain,
 }
@@ -114,7 +114,7 @@ impl Host {
             jobs: Slots::default(),
             classes: Default::default(),
             served: Usage::default(),
-            reckoned: Moment::default(),
+            advanced: Moment::default(),
             window: Window::default(),
             strain: Strain::default(),
         };
@@ -126,10 +126,10 @@ impl Host {
     pub(crate) fn set_load(&mut self, now: Moment, sample: Sample, ended: &mut Vec<Ended>) {
         let speed_left = f64::from(sample.speed_left);
         assert!(speed_left > 0.0, "jobs never end: {sample:?}");
-        self.reckon(now);
+        self.advance(now);
         self.others = sample.needs();
         self.speed_left = speed_left;
-        self.relieve(now, ended);
+        self.free_memory(now, ended);
         self.refresh();
     }
 
@@ -141,7 +141,7 @@ impl Host {
         arrival: &Arrival,
         ended: &mut Vec<Ended>,
     ) {
-        self.reckon(now);
+        self.advance(now);
         let needs = arrival.needs;
         let class = class_of(needs);
         let clock = &mut self.classes[class];
@@ -160,13 +160,13 @@ impl Host {
         let place = self.jobs.put(running);
         clock.ends.push(Reverse((end, place)));
         self.wanted.add(needs, 1.0);
-        self.relieve(now, ended);
+        self.free_memory(now, ended);
         self.refresh();
     }
 
     /// Ends the jobs that are done by now.
     pub(crate) fn finish(&mut self, now: Moment, ended: &mut Vec<Ended>) {
-        self.reckon(now);
+        self.advance(now);
         for class in 0..CLASSES {
             loop {
                 let clock = &mut self.classes[class];
@@ -192,7 +192,7 @@ impl Host {
         };
         let next = self.classes.iter().filter_map(left_s);
         let next_s = next.min_by(f64::total_cmp)?;
-        Some(self.reckoned + next_s.max(0.0))
+        Some(self.advanced + next_s.max(0.0))
     }
 
     /// Returns wanted CPU over cores.
@@ -215,7 +215,7 @@ impl Host {
 
     /// Visits each job with its work left, in seconds at speed 1.
     pub(crate) fn remaining(&self, now: Moment, visit: &mut dyn FnMut(JobIndex, f64)) {
-        let passed_s = now.since(self.reckoned);
+        let passed_s = now.since(self.advanced);
         for (_, running) in self.jobs.iter() {
             let class = &self.classes[running.class];
             let work_s = class.work_s + class.work_pace * passed_s;
@@ -231,7 +231,7 @@ impl Host {
     /// Returns the mean use since the window began, of memory the present use, and begins
     /// the next window.
     pub(crate) fn take_window(&mut self, now: Moment) -> Usage {
-        self.reckon(now);
+        self.advance(now);
         let Window { length_s, sum } = std::mem::take(&mut self.window);
         if length_s == 0.0 {
             return self.served;
@@ -250,17 +250,17 @@ impl Host {
 
     /// Returns the strain since it was last taken.
     pub(crate) fn take_strain(&mut self, now: Moment) -> Strain {
-        self.reckon(now);
+        self.advance(now);
         std::mem::take(&mut self.strain)
     }
 
     /// Updates clocks and sums to the present, all at the pace that held until now.
-    fn reckon(&mut self, now: Moment) {
-        let passed_s = now.since(self.reckoned);
+    fn advance(&mut self, now: Moment) {
+        let passed_s = now.since(self.advanced);
         if passed_s == 0.0 {
             return;
         }
-        self.reckoned = now;
+        self.advanced = now;
         for class in &mut self.classes {
             class.work_s += class.work_pace * passed_s;
             class.busy_s += class.busy_pace * passed_s;
@@ -278,7 +278,7 @@ impl Host {
     }
 
     /// Kills the largest jobs until the memory suffices.
-    fn relieve(&mut self, now: Moment, ended: &mut Vec<Ended>) {
+    fn free_memory(&mut self, now: Moment, ended: &mut Vec<Ended>) {
         while self.memory_share() > 1.0 {
             let largest = self.jobs.iter().max_by(|(_, a), (_, b)| {
                 let memory = a.needs.memory.total_cmp(&b.needs.memory);

@@ -184,7 +184,7 @@ pub(super) fn kinds(
         if kinds.len() == KINDS_MAX {
             left_out.add("there are too many kinds of jobs", kind.jobs.len());
         } else if hosts.iter().any(|host| kind.world.suits(host)) {
-            for note in [note, tell_offers(status, recording), tell_unlearned(status)] {
+            for note in [note, offers_note(status, recording), unlearned_note(status)] {
                 // Several kinds may be of one category.
                 let note = note.filter(|note| !notes.contains(note));
                 notes.extend(note);
@@ -194,7 +194,7 @@ pub(super) fn kinds(
             left_out.add("no host has the role and labels for it", kind.jobs.len());
         }
     }
-    let why = left_out.told();
+    let why = left_out.text();
     check_count(&kinds, span, &why)?;
     if !why.is_empty() {
         notes.push(format!("jobs left out: {why}"));
@@ -209,7 +209,7 @@ pub(super) fn kinds(
 
 /// Returns a note about nodes that could run the category by their roles and do not offer
 /// it.
-fn tell_offers(status: &CategoryStatus, recording: &Recording) -> Option<String> {
+fn offers_note(status: &CategoryStatus, recording: &Recording) -> Option<String> {
     let CategoryStatus {
         category,
         roles,
@@ -221,8 +221,8 @@ fn tell_offers(status: &CategoryStatus, recording: &Recording) -> Option<String>
     let has_role = |node: &&NodeStatus| node.roles.iter().any(|role| roles.contains(role));
     let suited = ready.filter(|node| roles.is_empty() || has_role(node));
     let suited = suited.count();
-    let is_told = usize::try_from(*nodes_eligible).is_ok_and(|eligible| eligible < suited);
-    is_told.then(|| {
+    let is_known = usize::try_from(*nodes_eligible).is_ok_and(|eligible| eligible < suited);
+    is_known.then(|| {
         format!(
             "{category}: {nodes_eligible} of {suited} nodes with its roles can run it, and it \
              is not recorded which; here all can"
@@ -230,9 +230,9 @@ fn tell_offers(status: &CategoryStatus, recording: &Recording) -> Option<String>
     })
 }
 
-fn tell_unlearned(status: &CategoryStatus) -> Option<String> {
-    let is_told = status.profile.learned.jobs == 0;
-    is_told.then(|| format!("{}: as declared, for no job has completed", status.category))
+fn unlearned_note(status: &CategoryStatus) -> Option<String> {
+    let is_known = status.profile.learned.jobs == 0;
+    is_known.then(|| format!("{}: as declared, for no job has completed", status.category))
 }
 
 fn check_count(kinds: &[Kind], span: Span, why: &str) -> Result<(), Unusable> {
@@ -262,7 +262,7 @@ impl LeftOut {
         *self.0.entry(why).or_default() += count;
     }
 
-    fn told(&self) -> String {
+    fn text(&self) -> String {
         let parts = self.0.iter().map(|(why, count)| format!("{count} ({why})"));
         parts.collect::<Vec<_>>().join(", ")
     }

@@ -194,7 +194,7 @@ impl Cluster {
         let span = Span::new(recording, wishes)?;
         hosts::lay_out(&mut hosts, span);
         hosts::resize(&mut hosts, wishes.hosts);
-        tell_span(span, recording, &mut notes);
+        add_span_notes(span, recording, &mut notes);
         let Jobs { kinds, longest_s } = jobs::kinds(recording, span, &hosts, &mut notes)?;
         let expected: f64 = kinds.iter().map(Kind::expected).sum();
         let expected = expected * wishes.jobs * span.length_s / span.period_s;
@@ -263,7 +263,7 @@ impl Cluster {
 }
 
 /// Adds notes on the parts of the time, and on what is unknown of any part.
-fn tell_span(span: Span, recording: &Recording, notes: &mut Vec<String>) {
+fn add_span_notes(span: Span, recording: &Recording, notes: &mut Vec<String>) {
     let recorded = hosts::recorded(&recording.forecasts).map_or(0, |(_, steps)| steps);
     let within = span.within();
     notes.push(if recorded < HALVED_MIN {

@@ -3,7 +3,8 @@
 use fastrand::Rng;
 use rolecast_common::wire::Usage;
 
-use super::{Engine, TURN_GAP_S};
+use super::Engine;
+use super::driver::TURN_GAP_S;
 use crate::heartbeat;
 use crate::host;
 use crate::policy::{Event, HostIndex, Report};
@@ -29,45 +30,45 @@ impl Engine<'_> {
                     continue;
                 }
                 let sequence = self.pulses[host].count();
-                if self.policy.learns() {
-                    let heard_s = (sent_s + self.world.heartbeats.delay_s).min(0.0);
-                    self.pass_deadlines(now_s, heard_s);
-                    now_s = heard_s;
+                if self.driver.learns() {
+                    let received_s = (sent_s + self.world.heartbeats.delay_s).min(0.0);
+                    self.pass_deadlines(now_s, received_s);
+                    now_s = received_s;
                     let usage = self.past_usage(host, sent_s, &mut rng);
                     let is_lost = rng.f64() < self.world.heartbeats.loss;
                     if !is_lost {
-                        self.tell_past_heartbeat(now_s, host, sequence, usage);
+                        self.pass_heartbeat(now_s, host, sequence, usage);
                     }
                 }
             }
         }
     }
 
-    fn tell_past_heartbeat(&mut self, now_s: f64, host: HostIndex, sequence: u64, usage: Usage) {
+    fn pass_heartbeat(&mut self, now_s: f64, host: HostIndex, sequence: u64, usage: Usage) {
         let report = Report {
             sequence,
             usage,
             jobs: &[],
         };
-        self.tell_past(now_s, Event::Heartbeat { host, report });
-        self.tell_past(now_s, Event::Turn);
+        self.pass_event(now_s, Event::Heartbeat { host, report });
+        self.pass_event(now_s, Event::Turn);
     }
 
     /// Takes the turns of the history that are due after `now_s` and before `until_s`.
     fn pass_deadlines(&mut self, mut now_s: f64, until_s: f64) {
-        while let Some(deadline_s) = self.policy.next_deadline_s() {
+        while let Some(deadline_s) = self.driver.next_deadline_s() {
             now_s = deadline_s.max(now_s + TURN_GAP_S);
             if now_s >= until_s {
                 return;
             }
-            self.tell_past(now_s, Event::Turn);
+            self.pass_event(now_s, Event::Turn);
         }
     }
 
-    fn tell_past(&mut self, now_s: f64, event: Event<'_>) {
-        self.policy
-            .handle(now_s, event, &self.fleet, &mut self.sends);
-        assert!(self.sends.is_empty(), "a job was sent before any arrived");
+    fn pass_event(&mut self, now_s: f64, event: Event<'_>) {
+        let mut sends = Vec::new();
+        self.driver.pass(now_s, event, &self.fleet, &mut sends);
+        assert!(sends.is_empty(), "a job was sent before any arrived");
     }
 
     /// Returns the use in the interval before `sent_s`, in the history.

@@ -7,7 +7,9 @@
 //! one world under one policy are the same to the last bit, and others' load and the
 //! heartbeats' chances do not depend on the policy.
 
+mod driver;
 mod history;
+mod jobs;
 
 use fastrand::Rng;
 use rolecast_common::wire::Usage;
@@ -18,16 +20,14 @@ use super::heartbeat::{self, Pulse};
 use super::host::{Ended, Host};
 use super::metrics::{Metrics, Tally};
 use super::moment::Moment;
-use super::policy::{End, EndStatus, Event, HostIndex, JobIndex, KILLS_MAX, Policy, Report, Send};
+use super::policy::{End, EndStatus, Event, HostIndex, JobIndex, Policy, Report, Send};
 use super::slots::Slots;
 use super::world::World;
+use driver::Driver;
+use jobs::Jobs;
 
 /// Heartbeats are delayed by up to this share of their interval, beside the delay itself.
 const DELAY_SPREAD: f64 = 0.1;
-/// The least time from one turn to the next deadline, in seconds: a policy whose deadline
-/// has passed makes progress nevertheless.
-const TURN_GAP_S: f64 = 1e-6;
-
 /// Runs the world to its end.
 pub fn run(world: &World, policy: &mut dyn Policy) -> Metrics {
     let mut engine = Engine::new(world, policy);
@@ -41,44 +41,18 @@ pub fn run(world: &World, policy: &mut dyn Policy) -> Metrics {
 
 struct Engine<'a> {
     world: &'a World,
-    policy: &'a mut dyn Policy,
-    /// Whether a kind may run on a host.
-    may_run: Vec<Vec<bool>>,
+    driver: Driver<'a>,
+    jobs: Jobs<'a>,
     fleet: Fleet<'a>,
     pulses: Vec<Pulse>,
     /// Counts the changes to the run times of a host's jobs.
     generations: Vec<u64>,
-    jobs: Vec<Job>,
-    /// The number of jobs that have arrived.
-    arrived: usize,
-    /// Arrivals that have neither completed nor failed.
-    open: usize,
     agenda: Agenda,
     letters: Slots<Letter>,
     are_arrivals_over: bool,
-    /// Whether the policy received an event of this moment.
-    has_news: bool,
-    /// The deadline of the policy, as of its last turn.
-    deadline: Option<Moment>,
     tally: Tally<'a>,
     rng: Rng,
-    sends: Vec<Send>,
     ended: Vec<Ended>,
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-struct Job {
-    place: Place,
-    kills: u8,
-}
-
-/// The place of a job.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Place {
-    #[default]
-    Policy,
-    Host,
-    Done,
 }
 
 /// A message to the policy.
@@ -109,14 +83,10 @@ impl<'a> Engine<'a> {
             hosts.push(host);
             pulses.push(Pulse::new(plan, rng.f64() * world.heartbeats.interval_s));
         }
-        let may_run = |kind| {
-            let hosts = 0..world.hosts.len();
-            hosts.map(|host| world.may_run(kind, host)).collect()
-        };
         Self {
             world,
-            policy,
-            may_run: (0..world.kinds.len()).map(may_run).collect(),
+            driver: Driver::new(policy),
+            jobs: Jobs::new(world),
             fleet: Fleet {
                 world,
                 now: Moment::default(),
@@ -124,17 +94,11 @@ impl<'a> Engine<'a> {
             },
             pulses,
             generations: vec![0; world.hosts.len()],
-            jobs: vec![Job::default(); world.arrivals.len()],
-            arrived: 0,
-            open: world.arrivals.len(),
             agenda: Agenda::default(),
             letters: Slots::default(),
             are_arrivals_over: false,
-            has_news: false,
-            deadline: None,
             tally: Tally::new(world),
             rng,
-            sends: Vec::new(),
             ended,
         }
     }
@@ -143,38 +107,37 @@ impl<'a> Engine<'a> {
     fn begin(&mut self) {
         for host in 0..self.pulses.len() {
             let plan = &self.world.hosts[host];
-            self.pulses[host].told(self.fleet.hosts[host].others_cores());
-            self.note(self.pulses[host].phase_s, Due::Heartbeat { host });
-            self.note_load(host, plan.load.index_at(0.0));
+            self.pulses[host].reported(self.fleet.hosts[host].others_cores());
+            self.schedule(self.pulses[host].phase_s, Due::Heartbeat { host });
+            self.schedule_load(host, plan.load.index_at(0.0));
         }
-        self.note(self.world.warm_up_s, Due::MeasuringBegins);
-        self.note(self.world.length_s, Due::ArrivalsEnd);
+        self.schedule(self.world.warm_up_s, Due::MeasuringBegins);
+        self.schedule(self.world.length_s, Due::ArrivalsEnd);
         self.take_turn();
     }
 
-    fn note(&mut self, at_s: f64, due: Due) {
-        self.agenda.note(self.fleet.now, Moment::at(at_s), due);
+    fn schedule(&mut self, at_s: f64, due: Due) {
+        self.agenda.add(self.fleet.now, Moment::at(at_s), due);
     }
 
     /// Schedules the next change of a load from this sample.
-    fn note_load(&mut self, host: HostIndex, sample: usize) {
+    fn schedule_load(&mut self, host: HostIndex, sample: usize) {
         let load = &self.world.hosts[host].load;
         if let Some(sample) = load.next_change(sample) {
-            self.note(load.begin_s(sample), Due::Load { host, sample });
+            self.schedule(load.begin_s(sample), Due::Load { host, sample });
         }
     }
 
     /// Returns the moment of the next event; `None` when the run is over.
     fn next_moment(&self) -> Option<Moment> {
-        if self.are_arrivals_over && self.open == 0 {
+        if self.are_arrivals_over && self.jobs.are_over() {
             return None;
         }
         let now = self.fleet.now;
-        let arrival = self.world.arrivals.get(self.arrived);
         let moments = [
             self.agenda.next(now),
-            arrival.map(|arrival| Moment::at(arrival.at_s)),
-            self.deadline,
+            self.jobs.next_arrival(),
+            self.driver.deadline(),
         ];
         let next = moments.into_iter().flatten().min()?;
         (next <= self.end()).then_some(next)
@@ -191,24 +154,17 @@ impl<'a> Engine<'a> {
         while let Some(due) = self.agenda.take(now) {
             self.carry_out(due);
         }
-        while let Some(arrival) = self.world.arrivals.get(self.arrived)
-            && Moment::at(arrival.at_s) <= now
-        {
-            let job = self.arrived;
-            self.arrived += 1;
-            self.tell(Event::Arrived { job, arrival });
+        while let Some((job, arrival)) = self.jobs.arrive(now) {
+            self.notify(Event::Arrived { job, arrival });
         }
-        if self.has_news || self.deadline.is_some_and(|deadline| deadline <= now) {
+        if self.driver.is_turn_due(now) {
             self.take_turn();
         }
     }
 
     fn take_turn(&mut self) {
-        self.tell(Event::Turn);
-        self.has_news = false;
-        let soonest = self.fleet.now + TURN_GAP_S;
-        let deadline_s = self.policy.next_deadline_s();
-        self.deadline = deadline_s.map(|at_s| Moment::at(at_s).max(soonest));
+        self.notify(Event::Turn);
+        self.driver.end_turn(self.fleet.now);
     }
 
     fn carry_out(&mut self, due: Due) {
@@ -223,7 +179,7 @@ impl<'a> Engine<'a> {
             }
             Due::JobReaches { job, host } => self.start(job, host),
             Due::LetterReaches { letter } => match self.letters.take(letter) {
-                Letter::Ended { job, host, end } => self.hear_end(job, host, end),
+                Letter::Ended { job, host, end } => self.receive_end(job, host, end),
                 Letter::Heartbeat {
                     host,
                     sequence,
@@ -235,16 +191,16 @@ impl<'a> Engine<'a> {
                         usage,
                         jobs: &jobs,
                     };
-                    self.tell(Event::Heartbeat { host, report });
+                    self.notify(Event::Heartbeat { host, report });
                 }
             },
             Due::Heartbeat { host } => {
                 let next = now + self.world.heartbeats.interval_s;
-                self.agenda.note(now, next, due);
+                self.agenda.add(now, next, due);
                 self.send_heartbeat(host);
             }
             Due::ChangeHeartbeat { host } => {
-                if self.pulses[host].tells_change(now) {
+                if self.pulses[host].take_change(now) {
                     self.send_heartbeat(host);
                 }
             }
@@ -262,7 +218,7 @@ impl<'a> Engine<'a> {
         let load = self.world.hosts[host].load.samples[sample];
         self.fleet.hosts[host].set_load(now, load, &mut self.ended);
         self.settle(host);
-        self.note_load(host, sample);
+        self.schedule_load(host, sample);
         if !self.world.heartbeats.on_change {
             return;
         }
@@ -270,52 +226,36 @@ impl<'a> Engine<'a> {
         if let Some(at) = self.pulses[host].changed(now, others_cores) {
             // The use in this heartbeat is measured from the change on.
             self.fleet.hosts[host].take_window(now);
-            self.agenda.note(now, at, Due::ChangeHeartbeat { host });
+            self.agenda.add(now, at, Due::ChangeHeartbeat { host });
         }
     }
 
     fn end_arrivals(&mut self) {
         let now = self.fleet.now;
         self.are_arrivals_over = true;
-        let arrived = &self.jobs[..self.arrived];
-        let is_queued = |job: &&Job| job.place == Place::Policy && job.kills < KILLS_MAX;
-        self.tally.queued(arrived.iter().filter(is_queued).count());
+        self.tally.queued(self.jobs.queued_count());
         for host in &mut self.fleet.hosts {
             self.tally.strained(host.take_strain(now));
         }
     }
 
-    fn tell(&mut self, event: Event<'_>) {
-        self.has_news = true;
+    /// Notifies the policy, and sends the jobs that it wants sent.
+    fn notify(&mut self, event: Event<'_>) {
         let now_s = self.fleet.now.seconds();
-        self.policy
-            .handle(now_s, event, &self.fleet, &mut self.sends);
-        let mut sends = std::mem::take(&mut self.sends);
-        for Send { job, host } in sends.drain(..) {
+        let mut sends = Vec::new();
+        self.driver.pass(now_s, event, &self.fleet, &mut sends);
+        for Send { job, host } in sends {
             self.send(job, host);
         }
-        self.sends = sends;
     }
 
     fn send(&mut self, job: JobIndex, host: HostIndex) {
-        let place = self.jobs[job].place;
-        let is_waiting = job < self.arrived && place == Place::Policy;
-        assert!(
-            is_waiting,
-            "job {job} is sent to host {host} from {place:?}"
-        );
-        let kind = self.world.arrivals[job].kind;
-        let may_run = self.may_run[kind][host];
-        assert!(
-            may_run,
-            "job {job} of kind {kind} may not run on host {host}"
-        );
-        self.jobs[job].place = Place::Host;
+        self.jobs.send(job, host);
         let latency_s = self.world.hosts[host].latency_s;
         if latency_s > 0.0 {
             let now = self.fleet.now;
             let due = Due::JobReaches { job, host };
-            self.agenda.note(now, now + latency_s, due);
+            self.agenda.add(now, now + latency_s, due);
         } else {
             self.start(job, host);
         }
@@ -334,33 +274,23 @@ impl<'a> Engine<'a> {
         for Ended { job, end } in self.ended.drain(..) {
             let letter = self.letters.put(Letter::Ended { job, host, end });
             let due = Due::LetterReaches { letter };
-            self.agenda.note(now, now + latency_s, due);
+            self.agenda.add(now, now + latency_s, due);
         }
         self.generations[host] += 1;
         if let Some(at) = self.fleet.hosts[host].next_end() {
             let generation = self.generations[host];
-            self.agenda.note(now, at, Due::JobEnds { host, generation });
+            self.agenda.add(now, at, Due::JobEnds { host, generation });
         }
     }
 
-    fn hear_end(&mut self, job: JobIndex, host: HostIndex, end: End) {
+    fn receive_end(&mut self, job: JobIndex, host: HostIndex, end: End) {
         let arrival = &self.world.arrivals[job];
-        let state = &mut self.jobs[job];
+        self.jobs.end(job, end.status);
         match end.status {
-            EndStatus::Completed => {
-                state.place = Place::Done;
-                // A job that was sent after it had failed is not open any more.
-                self.open -= usize::from(state.kills < KILLS_MAX);
-                self.tally.completed(self.fleet.now, arrival);
-            }
-            EndStatus::Killed => {
-                state.place = Place::Policy;
-                state.kills = state.kills.saturating_add(1);
-                self.open -= usize::from(state.kills == KILLS_MAX);
-                self.tally.killed(arrival);
-            }
+            EndStatus::Completed => self.tally.completed(self.fleet.now, arrival),
+            EndStatus::Killed => self.tally.killed(arrival),
         }
-        self.tell(Event::Ended { job, host, end });
+        self.notify(Event::Ended { job, host, end });
     }
 
     fn send_heartbeat(&mut self, host: HostIndex) {
@@ -369,7 +299,7 @@ impl<'a> Engine<'a> {
         let node = &mut self.fleet.hosts[host];
         let used = node.take_window(now);
         let sequence = self.pulses[host].count();
-        self.pulses[host].told(node.others_cores());
+        self.pulses[host].reported(node.others_cores());
         let jobs = node.jobs().collect();
         let memory = self.world.hosts[host].memory;
         let usage = heartbeat::measured(used, memory, plan.noise, &mut self.rng);
@@ -385,15 +315,13 @@ impl<'a> Engine<'a> {
             jobs,
         });
         let due = Due::LetterReaches { letter };
-        self.agenda.note(now, now + plan.delay_s + spread_s, due);
+        self.agenda.add(now, now + plan.delay_s + spread_s, due);
     }
 
     fn finish(mut self) -> Metrics {
         let end = self.end();
-        for (job, arrival) in self.jobs.iter().zip(&self.world.arrivals) {
-            if job.place != Place::Done {
-                self.tally.missing(end, arrival, job.kills >= KILLS_MAX);
-            }
+        for (arrival, is_failed) in self.jobs.missing() {
+            self.tally.missing(end, arrival, is_failed);
         }
         self.tally.finish()
     }

@@ -174,12 +174,12 @@ impl Rolecast {
                 job: id,
                 options,
             };
-            self.tell(now, Input::Delivered(delivery), sends);
+            self.feed(now, Input::Delivered(delivery), sends);
         }
     }
 
     /// Gives the machine an input that another turn must follow.
-    fn tell(&mut self, now: Now, input: Input, sends: &mut Vec<Send>) {
+    fn feed(&mut self, now: Now, input: Input, sends: &mut Vec<Send>) {
         self.is_stirred = true;
         self.handle_input(now, input, sends);
     }
@@ -219,12 +219,12 @@ impl Rolecast {
             Output::Record(record) => {
                 let sequence = record.sequence;
                 let result = Recorded::Stored;
-                self.tell(now, Input::Recorded { sequence, result }, sends);
+                self.feed(now, Input::Recorded { sequence, result }, sends);
             }
             Output::Bury { record, .. } => {
                 let sequence = record.sequence;
                 let is_done = true;
-                self.tell(now, Input::Buried { sequence, is_done }, sends);
+                self.feed(now, Input::Buried { sequence, is_done }, sends);
             }
             Output::StepDown { reason } => unreachable!("there is one dispatcher: {reason}"),
             Output::Drop(_)
@@ -247,7 +247,13 @@ impl Rolecast {
         }
     }
 
-    fn hear(&mut self, now: Now, host: HostIndex, report: &Report<'_>, sends: &mut Vec<Send>) {
+    fn receive_report(
+        &mut self,
+        now: Now,
+        host: HostIndex,
+        report: &Report<'_>,
+        sends: &mut Vec<Send>,
+    ) {
         let jobs = report.jobs.iter();
         let heartbeat = Heartbeat {
             sequence: report.sequence,
@@ -260,17 +266,17 @@ impl Rolecast {
         };
         let from = heartbeat.node.clone();
         let heartbeat = Box::new(heartbeat);
-        self.tell(now, Input::Heartbeat { from, heartbeat }, sends);
+        self.feed(now, Input::Heartbeat { from, heartbeat }, sends);
     }
 
-    fn end(&mut self, now: Now, job: JobIndex, ended: &Ended, sends: &mut Vec<Send>) {
+    fn report_end(&mut self, now: Now, job: JobIndex, ended: &Ended, sends: &mut Vec<Send>) {
         let assignment = self.in_hand.remove(&job).expect("only jobs sent end");
         let input = Input::Outcomes {
             from: self.heartbeats[ended.host].node.clone(),
             reply: None,
             outcomes: vec![(Claimed::new(assignment), ended.outcome(self.clock))],
         };
-        self.tell(now, input, sends);
+        self.feed(now, input, sends);
     }
 
     fn turn(&mut self, now: Now, live: &dyn Live, sends: &mut Vec<Send>) {
@@ -307,7 +313,7 @@ impl Rolecast {
                 source,
                 undelivered,
             };
-            self.tell(now, input, sends);
+            self.feed(now, input, sends);
         }
     }
 }
@@ -322,9 +328,9 @@ impl Policy for Rolecast {
             Event::Ended { job, host, end } => {
                 let ended_s = now_s - live.world().hosts[host].latency_s;
                 let ended = Ended { host, ended_s, end };
-                self.end(now, job, &ended, sends);
+                self.report_end(now, job, &ended, sends);
             }
-            Event::Heartbeat { host, report } => self.hear(now, host, &report, sends),
+            Event::Heartbeat { host, report } => self.receive_report(now, host, &report, sends),
             Event::Turn => self.turn(now, live, sends),
         }
     }

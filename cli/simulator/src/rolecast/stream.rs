@@ -65,7 +65,7 @@ fn sequence_of(job: JobIndex) -> u64 {
 pub(super) fn index_of(sequence: Sequence) -> JobIndex {
     let index = sequence.get().checked_sub(1);
     let index = index.and_then(|index| JobIndex::try_from(index).ok());
-    index.expect("only jobs that were delivered come back")
+    index.expect("only jobs that were delivered return")
 }
 
 pub(super) fn job_id(job: JobIndex) -> JobId {
