@@ -11,52 +11,52 @@ Examples:
   rolecast backtest monday.csv.gz
   rolecast backtest traces/ --model naive --json
 
-A recording is a table with commas, plain or compressed with gzip. Its first
-column is `time`, in seconds; each other column is a series, and a cell is empty
-where nothing was measured. Each series is forecast from the middle on, by a
-forecaster that has seen what its file says up to that moment and none after.";
+A recording is a file of comma-separated values, plain or compressed with gzip. Its
+first column is `time`, in seconds; each other column is a series, and a cell is empty
+where nothing was measured. Each series is forecast from its middle on, by a
+forecaster that has seen the rows of its file up to that time, and none after it.";
 
-/// Recordings to judge forecasts on.
+/// A backtest of forecasts.
 #[derive(Args, Debug)]
 pub(crate) struct Backtest {
     /// Recordings, or directories of them (.csv and .csv.gz)
     #[arg(value_name = "PATH", required = true)]
     pub(crate) paths: Vec<PathBuf>,
-    /// Which model forecasts
+    /// The model that forecasts
     #[arg(long, value_name = "NAME", default_value = Model::default().name(), value_parser = model)]
     pub(crate) model: Model,
-    /// Forecast at every so many rows
+    /// Rows from one forecast to the next
     #[arg(long, value_name = "ROWS", default_value_t = 7,
           value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) stride: u16,
-    /// How far ahead, in steps of the recording
+    /// Horizons in steps of the recording, 1 to 60
     #[arg(long, value_name = "STEPS", default_value = "1,5,15,60", value_delimiter = ',',
           value_parser = clap::value_parser!(u32).range(1..=60))]
     pub(crate) horizons: Vec<u32>,
-    /// Write every forecast into this file, as a table with commas
+    /// Write every forecast into this file, as comma-separated values
     #[arg(long, value_name = "FILE")]
     pub(crate) dump: Option<PathBuf>,
 }
 
 pub(super) const TRAIN_HELP: &str = "\
-Only the first half of each series teaches, so that `rolecast backtest` judges on
-what was not seen. Weights are built into the program: put the file at
+Only the first half of each series is used for training, so that `rolecast backtest`
+scores on unseen data. The weights are built into the program: put the file at
 dispatcher/forecast/src/experts/lstm.bin and build.";
 
-/// Recordings to learn from.
+/// A training of the LSTM.
 #[derive(Args, Debug)]
 pub(crate) struct TrainLstm {
     /// Recordings, or directories of them (.csv and .csv.gz)
     #[arg(value_name = "PATH", required = true)]
     pub(crate) paths: Vec<PathBuf>,
-    /// Write the best weights into this file, whenever there are better ones
+    /// Write the weights into this file, after each epoch that improved them
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,
-    /// Stop after so many thousand steps of learning
+    /// Epochs to train, of 1000 steps each
     #[arg(long, value_name = "EPOCHS", default_value_t = 30,
           value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) epochs: u16,
-    /// The same seed and recordings give the same weights
+    /// Seed of the random numbers; the same seed and recordings give the same weights
     #[arg(long, value_name = "SEED", default_value_t = 1)]
     pub(crate) seed: u64,
 }

@@ -3,12 +3,12 @@
 use clap::Subcommand;
 use rolecast_common::id::Category as Name;
 
-/// What to know about categories.
+/// Commands for categories.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Category {
-    /// List them: what their jobs need, as declared and as learned, and how many wait
+    /// List the categories: declared and learned needs, and waiting jobs
     Ls,
-    /// Show one
+    /// Show one category
     Show {
         /// The category
         name: Name,

@@ -3,45 +3,45 @@
 use clap::{Args, Subcommand};
 use rolecast_common::id::{Category, JobId};
 
-/// What to do with dead jobs.
+/// Commands for dead letters.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Dead {
-    /// List them, latest first
+    /// List dead jobs, the latest first
     Ls {
-        /// Only this category
+        /// Only jobs of this category
         #[arg(long)]
         category: Option<Category>,
-        /// The most jobs listed
+        /// The largest number of jobs to list
         #[arg(long, value_name = "N", default_value_t = 50)]
         limit: usize,
     },
-    /// Show one: why each attempt failed, its headers and payload
+    /// Show one dead job: the reason of each failed attempt, its headers and payload
     Show {
         /// The job's id
         id: JobId,
     },
-    /// Submit them again under the same id and take them out of the dead
+    /// Submit dead jobs again under the same id, and remove their dead letters
     Retry(Selection),
-    /// Delete them for good
+    /// Delete dead jobs for good
     Purge {
         #[command(flatten)]
         selection: Selection,
-        /// Do it; without this nothing is deleted
+        /// Confirm; without this nothing is deleted
         #[arg(long)]
         yes: bool,
     },
 }
 
-/// Which dead jobs.
+/// Selection of dead jobs.
 #[derive(Args, Debug)]
 pub(crate) struct Selection {
-    /// Ids of jobs
+    /// Ids of dead jobs
     #[arg(value_name = "ID", required_unless_present = "all")]
     pub(crate) ids: Vec<JobId>,
-    /// All of them, or all of --category
+    /// All dead jobs, or all of --category
     #[arg(long, conflicts_with = "ids")]
     pub(crate) all: bool,
-    /// Only this category
+    /// Only jobs of this category
     #[arg(long, requires = "all", conflicts_with = "ids")]
     pub(crate) category: Option<Category>,
 }

@@ -7,20 +7,20 @@ use clap::Args;
 /// The demonstration.
 #[derive(Args, Debug)]
 pub(crate) struct Demo {
-    /// Leave everything running afterwards and say how to talk to it
+    /// Leave everything running at the end, and print how to use it
     #[arg(long)]
     pub(crate) keep: bool,
-    /// How many jobs
+    /// Number of jobs, 4 to 2000
     #[arg(long, value_name = "N", default_value_t = 480,
           value_parser = clap::value_parser!(u32).range(4..=2000))]
     pub(crate) jobs: u32,
-    /// Take the jobs' input from the text files below this directory
+    /// Read the input of the jobs from the text files below this directory
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub(crate) input: PathBuf,
-    /// Do not kill a worker halfway
+    /// Kill no worker
     #[arg(long)]
     pub(crate) no_kill: bool,
-    /// Leave out the last act, in which a role moves
+    /// Omit the last part, in which a role moves
     #[arg(long)]
     pub(crate) no_roles: bool,
 }

@@ -1,4 +1,4 @@
-//! Arguments of `rolecast explain`: a job that was placed, or one to place on trial.
+//! Arguments of `rolecast explain`: a job that was placed, or a placement to try.
 
 use clap::Args;
 use rolecast_common::id::{Category, JobName};
@@ -9,8 +9,8 @@ Examples:
   rolecast explain --dry-run ocr --require gpu=a100
   rolecast explain order-17 --json
 
-A record is kept for a day. When there are many decisions in a second only the
-first of them are written down.";
+Decisions are kept for a day. Of many decisions in one second, only the first 20
+are recorded.";
 
 /// A decision to explain.
 #[derive(Args, Debug)]
@@ -19,13 +19,14 @@ pub(crate) struct Explain {
     #[arg(value_name = "ID|#SEQUENCE")]
     #[arg(required_unless_present = "dry_run", conflicts_with = "dry_run")]
     pub(crate) job: Option<JobName>,
-    /// Decide now where a job of this category would go, and send nothing
+    /// Show where a job of this category would be placed now; nothing is sent
     #[arg(long, value_name = "CATEGORY")]
     pub(crate) dry_run: Option<Category>,
-    /// Labels its node must have, such as gpu=a100,zone=eu; a name alone asks for any value
+    /// Labels that the node must have, such as gpu=a100,zone=eu; a name alone matches any
+    /// value
     #[arg(long, value_name = "LABELS", conflicts_with = "job")]
     pub(crate) require: Option<String>,
-    /// Its shard key, such as customer-17
+    /// The job's shard key, such as customer-17
     #[arg(long, conflicts_with = "job")]
     pub(crate) key: Option<String>,
 }

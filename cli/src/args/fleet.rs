@@ -6,10 +6,10 @@ use rolecast_common::id::NodeId;
 /// The state of everything.
 #[derive(Args, Debug)]
 pub(crate) struct Status {
-    /// Show it again every second until interrupted
+    /// Repeat every second until interrupted
     #[arg(long)]
     pub(crate) watch: bool,
-    /// List each node, also in a large fleet
+    /// List every node, also of a large fleet
     #[arg(long)]
     pub(crate) nodes: bool,
 }
@@ -17,7 +17,7 @@ pub(crate) struct Status {
 /// The role capacity map.
 #[derive(Args, Debug)]
 pub(crate) struct Capacity {
-    /// List each node as well
+    /// List every node as well
     #[arg(long)]
     pub(crate) nodes: bool,
 }
@@ -33,15 +33,15 @@ Examples:
 pub(crate) struct Forecast {
     /// The node's id
     pub(crate) node: NodeId,
-    /// Only this one, drawn larger
+    /// Show only this resource, in a larger chart
     #[arg(long, value_name = "NAME")]
     pub(crate) resource: Option<Resource>,
-    /// Print a table with commas: the past hour, then what is expected
+    /// Print comma-separated values: the past hour, then the forecasts
     #[arg(long, conflicts_with = "json")]
     pub(crate) csv: bool,
 }
 
-/// What a node has.
+/// A resource of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Resource {
     Cpu,

@@ -3,21 +3,21 @@
 use clap::Subcommand;
 use rolecast_common::id::JobName;
 
-/// Questions about one job.
+/// Commands for one job.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Job {
-    /// Show where a job is, or how it ended
+    /// Show the state of a job, or its outcome
     Get {
         /// The job's id, or '#' and its sequence in ROLECAST_JOBS, such as '#41'
         #[arg(value_name = "ID|#SEQUENCE")]
         job: JobName,
-        /// Print the job's output and nothing else
+        /// Print only the job's output
         ///
-        /// As it is to a file or a pipe. On a terminal, control characters are replaced:
-        /// what a job wrote does not drive it.
+        /// A file or a pipe receives it unchanged. On a terminal, control characters are
+        /// replaced, so that the output cannot control the terminal.
         #[arg(long)]
         output: bool,
-        /// Print the output byte by byte on a terminal too
+        /// Print the output unchanged on a terminal as well
         #[arg(long, requires = "output")]
         raw: bool,
     },

@@ -59,10 +59,10 @@ pub(crate) struct Arguments {
     pub(crate) command: Command,
 }
 
-/// What every command understands.
+/// Options of every command.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Global {
-    /// Print one JSON document (with --watch and job watch: one a line)
+    /// Print one JSON document (with --watch and job watch: one per line)
     #[arg(long, global = true, help_heading = "Output")]
     pub(crate) json: bool,
     /// When to use colours
@@ -74,8 +74,9 @@ pub(crate) struct Global {
         default_value = "auto"
     )]
     pub(crate) color: Color,
-    /// How long to wait: for NATS and for answers (5s without it, 30s for orders about
-    /// roles), and with submit --wait and job watch for the job's end (no limit without it)
+    /// The longest wait for NATS and for answers, such as 30s (default: 5s, and 30s for orders
+    /// that move roles); for submit --wait and job watch, for the end of the job (default:
+    /// no limit)
     #[arg(long, global = true, help_heading = "NATS", value_name = "LENGTH", value_parser = length)]
     pub(crate) timeout: Option<Duration>,
     #[command(flatten)]
@@ -87,54 +88,54 @@ pub(crate) struct Global {
 pub(crate) enum Color {
     /// On a terminal, unless NO_COLOR is set
     Auto,
-    /// Even into a file or pipe
+    /// Always, also into a file or a pipe
     Always,
-    /// Nowhere
+    /// Never
     Never,
 }
 
-/// What to do.
+/// The command to run.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Run real jobs on four workers on this machine, kill one, and show what happened
+    /// Run real jobs on four workers on this machine, kill one worker, and show the results
     Demo(Demo),
-    /// Replay recordings of hosts and judge the forecasts made on the way
+    /// Replay recordings of hosts and score the forecasts
     #[command(after_help = backtest::HELP)]
     Backtest(Backtest),
-    /// Compare policies that place jobs, on a fleet in virtual time
+    /// Compare placement policies on a simulated fleet
     Simulate(simulate::Simulate),
-    /// Learn the weights of the `lstm` model from recordings
+    /// Train the `lstm` model on recordings
     #[command(after_help = backtest::TRAIN_HELP)]
     TrainLstm(TrainLstm),
     /// Submit a job
     #[command(after_help = submit::EXAMPLES)]
     Submit(Submit),
-    /// Look at one job
+    /// Show one job, or watch it
     #[command(subcommand)]
     Job(Job),
-    /// Show why a job went where it went, or where one would go now
+    /// Show why a job was placed on its node, or where a job would be placed now
     #[command(after_help = explain::EXAMPLES)]
     Explain(Explain),
-    /// Show nodes and categories, and what needs attention
+    /// Show nodes, categories, and conditions that need attention
     Status(Status),
-    /// Show what jobs need: as declared, and as learned
+    /// Show the needs of each category's jobs, declared and learned
     #[command(subcommand)]
     Category(Category),
-    /// Show what the nodes of each role will have free, and what is expected of them
+    /// Show the forecast free capacity of each role, and the demand that is expected
     Capacity(Capacity),
-    /// Show what others are expected to use on a node
+    /// Show the forecast use of a node by others
     #[command(after_help = fleet::FORECAST_EXAMPLES)]
     Forecast(Forecast),
-    /// Show who holds which managed role and why, and move roles
+    /// Show the holders of managed roles and past changes, and move roles
     #[command(subcommand, after_help = role::EXAMPLES)]
     Role(Role),
-    /// Take a node out of service, and back
+    /// Take a node out of service, or return it to service
     #[command(subcommand, after_help = node::EXAMPLES)]
     Node(Node),
-    /// Look at jobs that failed for good, retry or delete them
+    /// List, show, retry or delete dead letters: jobs that failed for good
     #[command(subcommand)]
     Dead(Dead),
-    /// Print the rights in NATS that each party needs, and what each is for
+    /// Print the NATS permissions that each party needs, with the purpose of each
     #[command(after_help = permissions::HELP)]
     Permissions(Permissions),
     /// Print a commented worker.toml to start from

@@ -1,13 +1,13 @@
-//! Flags for the connection to NATS, as the nats command has them.
+//! Flags for the connection to NATS, with the names of the nats command.
 
 use clap::Args;
 use rolecast_nats::Settings;
 
-/// How to reach NATS.
+/// Connection to NATS.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "NATS")]
 pub(crate) struct Nats {
-    /// Server, or several separated by commas
+    /// URL of the server, or several separated by commas [default: nats://127.0.0.1:4222]
     #[arg(long, global = true, value_name = "URL")]
     nats_url: Option<String>,
     /// A context of the nats command
@@ -16,7 +16,7 @@ pub(crate) struct Nats {
     /// Credentials file
     #[arg(long, global = true, value_name = "FILE")]
     creds: Option<String>,
-    /// User name, or token
+    /// User name; a token if there is no --password
     #[arg(long, global = true, value_name = "NAME")]
     user: Option<String>,
     /// Password of --user
@@ -37,8 +37,8 @@ pub(crate) struct Nats {
 }
 
 impl Nats {
-    /// Returns the settings these flags make; a user without password is a
-    /// token, as in the nats command.
+    /// Returns the settings of these flags; a user without password is a token, as in the
+    /// nats command.
     pub(crate) fn settings(&self) -> Settings {
         let is_token = self.user.is_some() && self.password.is_none();
         Settings {

@@ -8,19 +8,19 @@ Examples:
   rolecast node drain n2 && rolecast status --watch   # until its jobs are done
   rolecast node undrain n2
 
-A drained node gets no jobs and holds no managed role; others take its roles over. That
-lasts over restarts of the node and of the dispatcher, until undrain. Jobs that run there
-go on, and so does its worker: to end that one, send it SIGTERM.";
+A drained node gets no jobs and holds no managed role; others take its roles over. This
+state survives restarts of the node and of the dispatcher, until undrain. Running jobs
+continue, and the worker keeps running: to stop it, send it SIGTERM.";
 
-/// What to do with a node.
+/// Commands for a node.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Node {
-    /// Send it no more jobs, and give its managed roles to others
+    /// Send the node no more jobs, and move its managed roles to others
     Drain {
         /// The node's id
         node: NodeId,
     },
-    /// Let it have jobs and managed roles again
+    /// Allow jobs and managed roles on the node again
     Undrain {
         /// The node's id
         node: NodeId,

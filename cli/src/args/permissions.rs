@@ -10,55 +10,56 @@ Examples:
   rolecast permissions --node n3
   rolecast permissions --producer thumbnail --login shop --nsc
 
-What is printed is what the programs use, and no more: their tests run under it. No login
-is contacted. Each right has a comment that says what it is for. Without --all the block
-`authorization` is printed, whose users go into yours; what is between < and > is for you.
+The programs need exactly these permissions: their tests run under them. No server is
+contacted. Each permission has a comment with its purpose. Without --all, only the block
+`authorization` is printed; copy its users into yours, and replace the text between < and >.
 
-Each login has inboxes of its own, _INBOX.<login>, so that none reads the answers of
-another. Who logs in with user and password uses these by itself; with an nkey,
-credentials or a certificate, set inbox_prefix in the configuration or NATS_INBOX_PREFIX.
+Each login has inboxes of its own, _INBOX.<login>, so that no login reads the answers of
+another. A login with user and password uses them by default; with an nkey, credentials or
+a certificate, set inbox_prefix in the configuration, or NATS_INBOX_PREFIX.
 
-NATS lets a requester choose where the answer goes, and does not check that. So a producer
-can have the server's short word that a job is stored, or a record it may read, sent to a
-subject on which it may not publish. Where producers are not trusted that far, give them
-an account of their own that imports these subjects. Records have no category in their
-subject: who reads outcomes reads those of others too; --submit-only leaves that out.";
+NATS lets a requester choose the subject of the answer, and does not check it. So a producer
+can have the server's confirmation of a stored job, or a record that it may read, sent to a
+subject on which it may not publish. If you do not trust producers that far, give them an
+account of their own that imports these subjects. The subjects of records contain no
+category: a producer that reads outcomes can read those of others; --submit-only omits this
+right.";
 
-/// Whose rights.
+/// Selection of parties.
 #[derive(Args, Debug)]
 pub(crate) struct Permissions {
-    /// The worker of this node; may be given more than once
+    /// The worker of this node; may be repeated
     #[arg(long, value_name = "NODE")]
     node: Vec<NodeId>,
-    /// A producer of jobs of these categories, who also waits for outcomes
+    /// A producer of jobs of these categories, which also reads outcomes
     #[arg(long, value_name = "CATEGORY", num_args = 1..)]
     producer: Vec<Category>,
-    /// The producer only submits, and reads no outcomes
+    /// The producer only submits jobs, and reads no outcomes
     #[arg(long)]
     submit_only: bool,
-    /// The dispatchers, which share a login
+    /// The dispatchers, which share one login
     #[arg(long)]
     dispatcher: bool,
-    /// Operators: whoever uses all of the command rolecast
+    /// Operators, who use all commands of rolecast
     #[arg(long)]
     operator: bool,
-    /// Viewers: they ask the dispatcher, and change nothing
+    /// Viewers, who query the dispatcher and change nothing
     #[arg(long)]
     viewer: bool,
-    /// A whole configuration of nats-server: all of these, and a login to look after NATS
+    /// A complete configuration of nats-server: all parties, and a login to administer NATS
     #[arg(long)]
     pub(crate) all: bool,
-    /// The name to log in with, if only one party is asked for [default: the node, or
-    /// dispatcher, producer, operator, viewer]
+    /// The login name, if there is only one party [default: the node, or dispatcher,
+    /// producer, operator, viewer]
     #[arg(long, value_name = "NAME")]
     pub(crate) login: Option<String>,
-    /// Print commands of nsc instead, for a server with operators and JWTs
+    /// Print commands of nsc instead, for a server in operator mode (JWTs)
     #[arg(long)]
     pub(crate) nsc: bool,
 }
 
 impl Permissions {
-    /// Returns the parties that are asked for.
+    /// Returns the selected parties.
     pub(crate) fn parties(&self) -> Vec<Party> {
         let mut parties = Vec::new();
         if self.dispatcher || self.all {
@@ -67,7 +68,7 @@ impl Permissions {
         let mut nodes = self.node.clone();
         let mut categories = self.producer.clone();
         if self.all {
-            // Something to copy.
+            // Examples to copy.
             if nodes.is_empty() {
                 nodes.extend(NodeId::new("node-1"));
             }

@@ -10,9 +10,10 @@ Examples:
   rolecast role swap leader n2
   rolecast role set backup n4
 
-A role is managed if the dispatcher's configuration gives it holders. It moves in steps:
-its holder gives it up and says so, or its lease runs out; then the other takes it on and
-says so. So at no moment do two nodes hold a role that is for one.";
+A role is managed if the dispatcher's configuration gives it holders. It moves in
+steps: its holder gives it up and confirms that, or its lease expires; then the next holder
+takes it on and confirms that. So two nodes never act at the same time in a role that is
+for one.";
 
 const SET_EXAMPLES: &str = "\
 Examples:
@@ -20,15 +21,15 @@ Examples:
   rolecast role set backup n4   # a free place, or that of its only holder
 
 The node must offer the role in its worker.toml. If it held another role of the group, the
-former holder takes that one over. The command waits until the change is over, at most 30s
-or as long as --timeout says.";
+former holder takes that one over. The command waits for the end of the change, at most
+--timeout (default: 30s).";
 
 const SWAP_EXAMPLES: &str = "\
 Examples:
   rolecast role swap leader n2             # instead of its only holder
   rolecast role swap backup --from n3 n4   # of several, instead of n3
 
-The command waits until the change is over, at most 30s or as long as --timeout says.";
+The command waits for the end of the change, at most --timeout (default: 30s).";
 
 const HISTORY_EXAMPLES: &str = "\
 Examples:
@@ -36,19 +37,19 @@ Examples:
   rolecast role history --group search
   rolecast role history --role leader --json
 
-The last 50 changes are kept. Below one that a bottleneck caused, or its end, stand the
-figures that decided it: what the change was expected to save and to cost, and more.";
+The last 50 changes are kept. A change that a bottleneck or its end caused is followed by
+the figures of the decision, such as the expected saving and cost of the change.";
 
-/// What to do with managed roles.
+/// Commands for managed roles.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Role {
-    /// List them: who holds each, who could, and what is under way
+    /// List the managed roles: holders, candidates, and changes in progress
     Ls {
-        /// Show all figures by which it is judged whether a holder should be relieved
+        /// Show all figures that decide whether a holder is relieved
         #[arg(long, short)]
         verbose: bool,
     },
-    /// List finished changes, the newest last: why, and what came of it
+    /// List finished changes with their causes and results, the newest last
     #[command(after_help = HISTORY_EXAMPLES)]
     History(History),
     /// Give a role to a node
@@ -56,7 +57,7 @@ pub(crate) enum Role {
     Set {
         /// The role
         role: Name,
-        /// The node that is to hold it
+        /// The next holder
         node: NodeId,
     },
     /// Move a role from one node to another
@@ -64,15 +65,15 @@ pub(crate) enum Role {
     Swap {
         /// The role
         role: Name,
-        /// The holder that gives it up; needed if there are several
+        /// The holder that gives the role up; required if there are several
         #[arg(long, value_name = "NODE")]
         from: Option<NodeId>,
-        /// The node that is to hold it
+        /// The next holder
         to: NodeId,
     },
 }
 
-/// Which finished changes.
+/// Selection of finished changes.
 #[derive(Args, Debug)]
 pub(crate) struct History {
     /// Only changes of this role

@@ -13,8 +13,8 @@ use rolecast_simulator::scenario::fleet::is_host_count;
 use rolecast_simulator::scenario::{LOAD_EXPECTED, is_load};
 use rolecast_simulator::world::Sharing;
 
-/// What is compared unless asked for otherwise: the strongest simple policy, ours
-/// without and with forecasts, and the best there could be.
+/// The default policies: the strongest simple one, ours without and with forecasts, and one
+/// that knows the future.
 const POLICIES: &str = "least-in-flight-weighted+memory,rolecast-last,rolecast,oracle";
 
 /// More or fewer jobs than that are another system.
@@ -26,46 +26,47 @@ const LENGTHS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::fro
 #[derive(Args, Debug)]
 #[command(after_help = help())]
 pub(crate) struct Simulate {
-    /// The scenario: a file as those in tests/scenarios
+    /// The scenario file; tests/scenarios has examples
     #[arg(value_name = "SCENARIO.toml", required_unless_present = "from_cluster")]
     pub(crate) scenario: Option<PathBuf>,
-    /// Instead of a scenario, the running system: its nodes, what others used on
-    /// them, and the jobs that came, as far as they are recorded
+    /// Simulate the running system instead of a scenario: its nodes, their recorded use by
+    /// others, and the recorded jobs
     #[arg(long, conflicts_with = "scenario")]
     pub(crate) from_cluster: bool,
-    /// Who places the jobs; several with commas, or `all`
+    /// Policies to compare, separated by commas, or `all`
     #[arg(long = "policy", value_name = "NAME", value_parser = policy,
           value_delimiter = ',', default_value = POLICIES)]
     pub(crate) policies: Vec<String>,
-    /// Wanted use over capacity, instead of the scenario's
+    /// Demand over capacity, such as 0.7 [default: the scenario's]
     #[arg(long = "load", value_name = "SHARE", value_parser = load, value_delimiter = ',',
           conflicts_with = "from_cluster")]
     pub(crate) loads: Vec<f64>,
-    /// Whether others share a CPU with jobs or come first: fair, priority or both
+    /// How others and jobs share a CPU: fair, priority (others first) or both
+    /// [default: the scenario's; both with --from-cluster]
     #[arg(long = "sharing", value_name = "WAY", value_parser = way, value_delimiter = ',')]
     pub(crate) sharings: Vec<Sharing>,
-    /// How many hosts, instead of the scenario's; with --from-cluster, those
-    /// beyond the nodes there are copies of them in turn
+    /// Number of hosts [default: the scenario's, or all nodes]. With --from-cluster, hosts
+    /// beyond the number of nodes are copies of them in turn
     #[arg(long, value_name = "N", value_parser = hosts)]
     pub(crate) hosts: Option<u32>,
-    /// How many jobs come for each that came, such as 2 or 0.5
+    /// Number of jobs for each recorded one, such as 2 or 0.5 [default: 1]
     #[arg(long, value_name = "TIMES", value_parser = times, default_value_t = 1.0,
           conflicts_with = "scenario", hide_default_value = true)]
     pub(crate) jobs: f64,
-    /// How long jobs come: of what was recorded the last part, or all of it again
-    /// and again
+    /// Time in which jobs arrive, 1s to 24h: the last part of the record, or the whole
+    /// record repeatedly [default: what is recorded]
     #[arg(long, value_name = "LENGTH", value_parser = length, conflicts_with = "scenario")]
     pub(crate) length: Option<Duration>,
-    /// How many worlds of each kind, instead of the scenario's
+    /// Number of seeds, one world each [default: the scenario's; 2 with --from-cluster]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) seeds: Option<u32>,
-    /// The first seed; the others count on from it
+    /// The first seed; the next ones follow it
     #[arg(long, value_name = "SEED", default_value_t = 1)]
     pub(crate) seed: u64,
-    /// Print a table with commas: a line for each run and kind of job
+    /// Print comma-separated values: a line for each run and kind of job
     #[arg(long, conflicts_with = "json")]
     pub(crate) csv: bool,
-    /// Draw the 99 % slow-downs into this file
+    /// Plot the 99 % slow-downs into this SVG file
     #[arg(long, value_name = "FILE.svg")]
     pub(crate) plot: Option<PathBuf>,
 }
@@ -104,12 +105,12 @@ Examples:
   rolecast simulate --from-cluster --policy rolecast,round-robin
   rolecast simulate --from-cluster --jobs 2 --hosts 12
 
-A fleet, what others do on its hosts, and the jobs that arrive are drawn from the
-scenario and a seed; then every policy meets the same. Nothing is run for real,
-and no NATS is needed: the dispatcher's own code places the jobs in virtual time.
-With --from-cluster they are as a running dispatcher recorded them in the last
-hour; it is asked and not disturbed.
-What a scenario can say, and what is simulated: docs/simulator.md.
+The hosts, their use by others and the arriving jobs are drawn from the scenario and
+a seed, and are the same for every policy. Nothing is run for real, and no NATS is
+needed: the dispatcher's own code places the jobs in virtual time.
+With --from-cluster, all are as a running dispatcher recorded them in the last hour;
+it is only queried, and not disturbed.
+docs/simulator.md describes scenarios and the simulation.
 
 Policies:
 "
@@ -175,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn the_policies_compared_without_being_asked_for_exist() {
+    fn the_default_policies_exist() {
         for name in POLICIES.split(',') {
             assert_eq!(policy(name).as_deref(), Ok(name));
         }

@@ -11,43 +11,44 @@ Examples:
   rolecast submit mail --data '{\"to\": \"ann\"}' --id order-17 --delay 30s
   tar c src | rolecast submit compress --stdin --wait > src.tar.gz
 
-With --wait stdout is the job's output, and the exit code tells how it ended: 6 if
-only the beginning of the output was kept.
-Of a category that does not record completed jobs neither can be told: the exit
-code is 1, soon after the job has left the queue.
-A second job with an --id used within the stream's duplicate window (two
-minutes by default) is not stored.";
+With --wait, stdout is the job's output, and the exit code shows its outcome: 6 if
+only the beginning of the output was kept. For a category that does not record
+completed jobs, neither is known: the exit code is 1, soon after the job left the
+queue.
+A second job with the same --id is not stored if it is submitted within the stream's
+duplicate window (2 minutes by default).";
 
 /// A job to submit.
 #[derive(Args, Debug)]
 pub(crate) struct Submit {
-    /// What kind of job: [a-z0-9_-]{1,32}
+    /// The category of the job: [a-z0-9_-]{1,32}
     pub(crate) category: Category,
     #[command(flatten)]
     pub(crate) payload: Payload,
-    /// Wait for the end and print the job's output
+    /// Wait for the end of the job and print its output
     #[arg(long)]
     pub(crate) wait: bool,
-    /// Print the output byte by byte on a terminal too, where control characters are
+    /// Print the output unchanged on a terminal as well, where control characters are
     /// replaced otherwise
     #[arg(long, requires = "wait")]
     pub(crate) raw: bool,
-    /// Before or after others of its category: high, normal or low
+    /// Priority within its category: high, normal or low [default: normal]
     #[arg(long, default_value_t = Priority::Normal, hide_default_value = true)]
     pub(crate) priority: Priority,
-    /// Start no earlier than this after submission, such as 30s
+    /// The shortest time from submission to start, such as 30s [default: none]
     #[arg(long, value_name = "LENGTH")]
     pub(crate) delay: Option<String>,
-    /// Not wanted after this: a length such as 5m, or an RFC 3339 time
+    /// The job expires after this: a length such as 5m, or an RFC 3339 time [default: never]
     #[arg(long, value_name = "LENGTH|TIME")]
     pub(crate) deadline: Option<String>,
-    /// The job's id, [A-Za-z0-9_-]{1,64}; without it a UUID is made
+    /// The job's id: [A-Za-z0-9_-]{1,64} [default: a new UUID]
     #[arg(long)]
     pub(crate) id: Option<JobId>,
-    /// Labels its node must have, such as gpu=a100,zone=eu; a name alone asks for any value
+    /// Labels that the node must have, such as gpu=a100,zone=eu; a name alone matches any
+    /// value
     #[arg(long, value_name = "LABELS")]
     pub(crate) require: Option<String>,
-    /// Jobs of one key are best run on one node, such as customer-17
+    /// Shard key, such as customer-17: jobs with one key prefer one node
     #[arg(long)]
     pub(crate) key: Option<String>,
     /// A header to pass to the worker; may be repeated
@@ -55,7 +56,7 @@ pub(crate) struct Submit {
     pub(crate) headers: Vec<(String, String)>,
 }
 
-/// Where the payload comes from; without any of these it is empty.
+/// The source of the payload; without any of these it is empty.
 #[derive(Args, Debug)]
 #[group(multiple = false)]
 pub(crate) struct Payload {
@@ -65,7 +66,7 @@ pub(crate) struct Payload {
     /// Read the payload from stdin
     #[arg(long)]
     pub(crate) stdin: bool,
-    /// The payload itself
+    /// Use this text as the payload
     #[arg(long, value_name = "TEXT")]
     pub(crate) data: Option<String>,
 }
