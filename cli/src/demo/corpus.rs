@@ -5,7 +5,7 @@ use bytes::Bytes;
 /// Some of this program's own source, used if there is no other text.
 const BUILT_IN: [&str; 3] = [
     include_str!("../args/mod.rs"),
-    include_str!("../view/job.rs"),
+    include_str!("../view/job/mod.rs"),
     include_str!("fleet.rs"),
 ];
 

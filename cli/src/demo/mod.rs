@@ -2,6 +2,7 @@
 //! records.
 
 pub(crate) mod comparison;
+pub(crate) mod configs;
 pub(crate) mod corpus;
 pub(crate) mod fate;
 pub(crate) mod fleet;

@@ -22,12 +22,13 @@ use super::cluster::Cluster;
 use super::cores::Cores;
 use super::own_load;
 use super::programs::Programs;
-use crate::demo::fleet::{COUNT, FLEET, dispatcher_toml, nats_conf, worker_toml};
+use crate::demo::configs::{dispatcher_toml, nats_conf, worker_toml};
+use crate::demo::fleet::{COUNT, FLEET};
 use crate::demo::logins::{AUDIENCE, DISPATCHER, OPERATOR, url_as};
 
 /// Long for a program that starts in half a second: the machine may be busy.
 const READY_MAX: Duration = Duration::from_secs(30);
-const LOOK_EVERY: Duration = Duration::from_millis(50);
+const CHECK_EVERY: Duration = Duration::from_millis(50);
 
 /// Connections of the demonstration.
 #[derive(Debug)]
@@ -98,7 +99,7 @@ async fn server_url(cluster: &mut Cluster) -> anyhow::Result<String> {
             return Ok(url);
         }
         cluster.check()?;
-        sleep(LOOK_EVERY).await;
+        sleep(CHECK_EVERY).await;
     }
     bail!(
         "nats-server does not listen\n{}",
@@ -133,7 +134,7 @@ async fn wait_until_ready(session: &Session, cluster: &mut Cluster) -> Result<()
         if Instant::now() > end {
             return Err(not_ready(ready, cluster).into());
         }
-        sleep(LOOK_EVERY).await;
+        sleep(CHECK_EVERY).await;
     }
 }
 

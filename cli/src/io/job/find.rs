@@ -4,13 +4,12 @@ use rolecast_common::id::{JobId, JobName, Sequence};
 use rolecast_common::options::Origin;
 use rolecast_common::requests;
 use rolecast_common::subjects::{self, STREAM_JOBS};
-use rolecast_common::time::WallTime;
 use rolecast_common::wire::{JobState, JobView, Record};
 use rolecast_nats::job_headers;
 
 use super::super::failure::Failure;
 use super::super::session::{Session, Stored, no_dispatcher};
-use super::queue::{Searched, search};
+use super::queue::{Searched, search, wall};
 
 /// The result of a search for a job.
 #[derive(Debug)]
@@ -91,7 +90,7 @@ async fn place(session: &Session, name: &JobName) -> Result<Place, Failure> {
 }
 
 /// Asks the dispatcher, as a login without access to the stream must.
-async fn told(session: &Session, sequence: Sequence) -> Result<Place, Failure> {
+async fn ask_dispatcher(session: &Session, sequence: Sequence) -> Result<Place, Failure> {
     let name = JobName::Sequence(sequence).to_string();
     let view: Option<JobView> = session.ask(subjects::API_JOB, name.into()).await?;
     let view = view.ok_or_else(no_dispatcher)?;
@@ -109,7 +108,7 @@ async fn at(session: &Session, sequence: Sequence) -> Result<Place, Failure> {
         stream = session.jetstream.get_stream(STREAM_JOBS) => stream,
         () = session.connection.refused(&request) => {
             session.connection.take_violation();
-            return told(session, sequence).await;
+            return ask_dispatcher(session, sequence).await;
         }
     };
     let stream = match stream {
@@ -132,9 +131,4 @@ async fn at(session: &Session, sequence: Sequence) -> Result<Place, Failure> {
         job: origin.job_id(&job_headers(Some(&message.headers))),
         is_queued: true,
     })
-}
-
-/// Converts the server's time.
-pub(in super::super) fn wall(nanos: i128) -> WallTime {
-    WallTime::from_millis(u64::try_from(nanos / 1_000_000).unwrap_or(0))
 }

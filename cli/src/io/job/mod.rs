@@ -1,11 +1,12 @@
-//! `rolecast job`: questions about one job.
+//! `rolecast job`: the state of one job.
 
 mod find;
 mod get;
 mod queue;
 mod watch;
 
-pub(super) use find::{resolve, wall};
+pub(super) use find::resolve;
+pub(super) use queue::wall;
 
 use super::failure::Failure;
 use super::session::Session;

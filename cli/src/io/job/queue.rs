@@ -8,10 +8,10 @@ use rolecast_common::id::{JobId, Sequence};
 use rolecast_common::options::Origin;
 use rolecast_common::subjects::STREAM_JOBS;
 use rolecast_nats::job_headers;
+use rolecast_common::time::WallTime;
 use tokio::time::timeout;
 
 use super::super::session::Session;
-use super::find::wall;
 
 /// The most jobs that are read, and the most bytes of payload, which are sent with each:
 /// below a second on one machine, and no harm to a network.
@@ -35,12 +35,12 @@ pub(super) enum Searched {
 /// Searches from the oldest job on, within the time limit of an answer.
 pub(super) async fn search(session: &Session, job: &JobId) -> Searched {
     let mut seen = 0;
-    let looking = look(session, job, &mut seen);
-    let found = timeout(session.answer_max, looking).await;
+    let scan = scan(session, job, &mut seen);
+    let found = timeout(session.answer_max, scan).await;
     found.unwrap_or(Searched::Unfinished { seen })
 }
 
-async fn look(session: &Session, job: &JobId, seen: &mut u64) -> Searched {
+async fn scan(session: &Session, job: &JobId, seen: &mut u64) -> Searched {
     let Ok(stream) = session.jetstream.get_stream(STREAM_JOBS).await else {
         return Searched::Unfinished { seen: 0 };
     };
@@ -66,4 +66,9 @@ async fn look(session: &Session, job: &JobId, seen: &mut u64) -> Searched {
         *seen += 1;
     }
     Searched::Unfinished { seen: *seen }
+}
+
+/// Converts the server's time.
+pub(in super::super) fn wall(nanos: i128) -> WallTime {
+    WallTime::from_millis(u64::try_from(nanos / 1_000_000).unwrap_or(0))
 }
