@@ -118,12 +118,12 @@ pub(super) fn run_on(world: &World) -> (Metrics, Recorder) {
 pub(super) struct Recorder {
     policy: Box<dyn Policy>,
     pub(super) learns: bool,
-    pub(super) ends: Vec<HeardEnd>,
-    pub(super) heartbeats: Vec<HeardHeartbeat>,
+    pub(super) ends: Vec<ReceivedEnd>,
+    pub(super) heartbeats: Vec<ReceivedHeartbeat>,
 }
 
 #[derive(Debug, PartialEq)]
-pub(super) struct HeardEnd {
+pub(super) struct ReceivedEnd {
     pub(super) now_s: f64,
     pub(super) job: JobIndex,
     pub(super) host: HostIndex,
@@ -131,7 +131,7 @@ pub(super) struct HeardEnd {
 }
 
 #[derive(Debug, PartialEq)]
-pub(super) struct HeardHeartbeat {
+pub(super) struct ReceivedHeartbeat {
     pub(super) now_s: f64,
     pub(super) host: HostIndex,
     pub(super) sequence: u64,
@@ -139,7 +139,7 @@ pub(super) struct HeardHeartbeat {
     pub(super) jobs: Vec<JobIndex>,
 }
 
-impl HeardHeartbeat {
+impl ReceivedHeartbeat {
     /// Returns when it was sent, up to a tenth of the interval before.
     pub(super) fn sent_s(&self, heartbeats: &Heartbeats) -> f64 {
         self.now_s - heartbeats.delay_s
@@ -161,13 +161,13 @@ impl Recorder {
 impl Policy for Recorder {
     fn handle(&mut self, now_s: f64, event: Event<'_>, live: &dyn Live, sends: &mut Vec<Send>) {
         match &event {
-            Event::Ended { job, host, end } => self.ends.push(HeardEnd {
+            Event::Ended { job, host, end } => self.ends.push(ReceivedEnd {
                 now_s,
                 job: *job,
                 host: *host,
                 end: *end,
             }),
-            Event::Heartbeat { host, report } => self.heartbeats.push(HeardHeartbeat {
+            Event::Heartbeat { host, report } => self.heartbeats.push(ReceivedHeartbeat {
                 now_s,
                 host: *host,
                 sequence: report.sequence,
