@@ -48,7 +48,7 @@ async fn exit_codes_say_how_a_job_ended() {
         ("job get bad", 1, "exit code 65"),
         ("job get never", 4, "is not known"),
         ("job get stuck", 0, "waiting"),
-        ("dead show never", 4, "not among the dead"),
+        ("dead show never", 4, "has no dead letter"),
         ("dead purge bad", 2, "--yes"),
         ("dead purge bad --yes --json", 0, "\"deleted\": 1"),
         (

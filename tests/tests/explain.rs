@@ -147,7 +147,7 @@ async fn what_is_recorded_is_run_again_under_other_policies() {
     ];
     let (output, code) = cluster.rolecast(&again).await;
     assert_eq!(code, 1, "{output}");
-    assert!(output.contains("no job came in the last 1h"), "{output}");
+    assert!(output.contains("no job arrived in the last 1h"), "{output}");
     let job = |i| (format!("job-{i}"), "hello".into());
     cluster.submit_many("echo", 30, job).await;
     cluster.wait_no_jobs(LIMIT).await;

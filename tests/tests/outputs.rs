@@ -51,7 +51,7 @@ async fn an_output_that_fits_no_message_is_cut_and_the_slot_is_free_again() {
         let line = ["submit", "zeros", "--id", job, "--data", length, "--wait"];
         let (output, code) = cluster.rolecast(&line).await;
         assert_eq!(code, 6, "{output}");
-        assert!(output.contains("the output is not whole"), "{output}");
+        assert!(output.contains("the output is truncated"), "{output}");
         let record = cluster.wait_record(job).await;
         assert_eq!(record.status, RecordStatus::Completed);
         assert_eq!(record.attempt.map(|attempt| attempt.get()), Some(1));
@@ -60,7 +60,7 @@ async fn an_output_that_fits_no_message_is_cut_and_the_slot_is_free_again() {
         assert!((60_000..65_300).contains(&kept), "{kept}");
         let (output, code) = cluster.rolecast(&["job", "get", job, "--output"]).await;
         assert_eq!(code, 6, "{}", output.len());
-        assert!(output.contains("the output is not whole"));
+        assert!(output.contains("the output is truncated"));
     }
     // There is one slot, so this job has got it.
     let line = ["submit", "zeros", "--data", "10", "--wait"];

@@ -16,7 +16,7 @@ impl Moment {
     #[allow(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
-        reason = "the cast saturates: a moment that never comes is the last one"
+        reason = "the cast saturates: a moment that is never reached is the last one"
     )]
     pub(crate) fn at(seconds: f64) -> Self {
         Self((seconds * NANOS_PER_SECOND).ceil() as u64)

@@ -73,6 +73,9 @@ pub enum Unreadable {
 
 impl Table {
     /// Reads the text of a file.
+    ///
+    /// # Errors
+    /// The first reason why the text is no recording, with its line.
     pub fn read(text: &[u8]) -> Result<Self, Unreadable> {
         let mut reader = ReaderBuilder::new()
             .flexible(true)

@@ -62,7 +62,8 @@ pub struct KindRow<'a> {
 }
 
 impl Report {
-    /// Sums up over the seeds, in the order of the runs.
+    /// Returns a row for each policy, load and way of sharing, over all seeds, in the order of
+    /// the runs.
     pub fn rows(&self) -> Vec<Row<'_>> {
         let mut groups: Vec<Vec<&Run>> = Vec::new();
         for run in &self.runs {
@@ -94,7 +95,7 @@ impl Report {
         }
     }
 
-    /// Returns every run for programs.
+    /// Returns every run as a document, with the names of the fields of `metrics` as keys.
     pub fn json(&self) -> Value {
         let cells: Vec<Value> = self.runs.iter().map(|run| self.run_json(run)).collect();
         json!({ "scenario": self.scenario, "notes": self.notes, "cells": cells })
@@ -129,7 +130,10 @@ impl Report {
         })
     }
 
-    /// Returns a line for each run and kind.
+    /// Returns a line of comma-separated values for each run and kind, below a header.
+    ///
+    /// # Errors
+    /// If the writer fails, which it does not on memory.
     pub fn csv(&self) -> Result<String, csv::Error> {
         let mut writer = csv::Writer::from_writer(Vec::new());
         writer.write_record(CSV_HEADER.split(','))?;

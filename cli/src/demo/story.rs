@@ -141,14 +141,14 @@ fn evidence(figures: &Figures) -> String {
         ("pressed", "processes stall"),
         ("slow", "jobs are slow"),
     ];
-    let said = all
+    let known = all
         .into_iter()
         .filter(|(name, _)| figures.get(name) == Some(1.0));
-    let said: Vec<&str> = said.map(|(_, text)| text).collect();
-    if said.is_empty() {
+    let known: Vec<&str> = known.map(|(_, text)| text).collect();
+    if known.is_empty() {
         return "none".to_owned();
     }
-    said.join(", ")
+    known.join(", ")
 }
 
 fn percent(share: f64) -> String {

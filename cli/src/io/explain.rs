@@ -60,18 +60,18 @@ async fn not_recorded(session: &Session, job: &JobId) -> Result<Failure, Failure
     let view = session.view(job).await?.ok_or_else(no_dispatcher)?;
     let text = match view.state {
         JobState::Unknown => {
-            let text = format!("job {job} is not known, and no decision about it is written down");
+            let text = format!("job {job} is not known, and no decision about it is recorded");
             return Ok(Failure::new(Exit::NoSuchJob, text));
         }
         JobState::Waiting | JobState::Delayed => format!(
-            "no decision about job {job} is written down yet; it is {}: {}",
+            "no decision about job {job} is recorded yet; it is {}: {}",
             view.state.as_str(),
             one_line(&view.reason, 300),
         ),
         JobState::Running | JobState::Completed | JobState::Dead | JobState::Expired => format!(
-            "no decision about job {job} is written down: there were too many in that second, \
-             it is older than a day, or the job was never sent; where one would go now, tells \
-             rolecast explain --dry-run CATEGORY"
+            "no decision about job {job} is recorded: there were too many in that second, it is \
+             older than a day, or the job was never sent; rolecast explain --dry-run CATEGORY \
+             shows where one would be placed now"
         ),
     };
     Ok(Failure::new(Exit::Failed, text))
@@ -88,7 +88,7 @@ async fn find(session: &Session, job: &JobId) -> Result<Option<Decision>, Failur
         found = stream.get_last_raw_message_by_subject(&subject) => found,
         () = session.connection.refused(&request) => {
             session.connection.take_violation();
-            return told(session, job).await;
+            return ask_dispatcher(session, job).await;
         }
     };
     let message = match found {
@@ -102,7 +102,7 @@ async fn find(session: &Session, job: &JobId) -> Result<Option<Decision>, Failur
 }
 
 /// Asks the dispatcher, as a login without access to the stream must.
-async fn told(session: &Session, job: &JobId) -> Result<Option<Decision>, Failure> {
+async fn ask_dispatcher(session: &Session, job: &JobId) -> Result<Option<Decision>, Failure> {
     let body = Bytes::copy_from_slice(job.as_str().as_bytes());
     let decision: Result<Option<Decision>, Failure> =
         session.ask(subjects::API_DECISION, body).await;

@@ -28,12 +28,12 @@ fn logins(asked: &Permissions) -> anyhow::Result<Vec<Login>> {
     let parties = asked.parties();
     if parties.is_empty() {
         return Err(anyhow!(
-            "say whose: --node, --producer, --dispatcher, --operator, --viewer, or --all"
+            "name a party: --node, --producer, --dispatcher, --operator, --viewer, or --all"
         ));
     }
     if let Some(name) = &asked.login {
         let [party] = parties.as_slice() else {
-            return Err(anyhow!("--login names one party; ask for one"));
+            return Err(anyhow!("--login is for one party; select one"));
         };
         if inbox(name).is_none() {
             return Err(anyhow!(

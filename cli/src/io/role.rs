@@ -103,10 +103,10 @@ pub(super) async fn carry_out(
     let done: Done = done.await.map_err(unsure)?.ok_or_else(no_dispatcher)?;
     match ask(session).await {
         Ok(after) if terminal.json => terminal.print_document(&after)?,
-        Ok(after) => terminal.print(&told(&order, &before, &after, terminal))?,
+        Ok(after) => terminal.print(&changed(&order, &before, &after, terminal))?,
         // The order is carried out all the same, which the exit code reports.
         Err(failure) => {
-            let text = format!("done, but what came of it is not known: {}", failure.text());
+            let text = format!("done, but the new state is not known: {}", failure.text());
             terminal.note(&terminal.notes.paint(Tone::Warning, &text));
             if terminal.json {
                 terminal.print_document(&done)?;
@@ -127,7 +127,7 @@ fn unsure(failure: Failure) -> Failure {
     ))
 }
 
-fn told(
+fn changed(
     order: &RoleOrderKind,
     before: &RolesView,
     after: &RolesView,

@@ -65,7 +65,7 @@ pub(super) fn show(
 fn change(scenario: &mut Scenario, simulate: &Simulate) -> anyhow::Result<()> {
     if !simulate.loads.is_empty() {
         if !scenario.has_loads() {
-            bail!("a file says when jobs arrive, and so how many: leave out --load");
+            bail!("a file has the arrivals, and so the load: leave out --load");
         }
         scenario.loads.clone_from(&simulate.loads);
     }

@@ -8,7 +8,7 @@ use futures_util::StreamExt as _;
 use rolecast_common::id::NodeId;
 use rolecast_common::subjects::{self, STREAM_DECISIONS};
 use rolecast_common::wire::{self, Encoding, ForecastView};
-use rolecast_simulator::cluster::{Cluster, RECORDED_MAX, RecordedJob, Recording, Wishes};
+use rolecast_simulator::cluster::{Changes, Cluster, RECORDED_MAX, RecordedJob, Recording};
 use rolecast_simulator::report::Report;
 use rolecast_simulator::scenario::Scenario;
 use rolecast_simulator::scenario::build::Cell;
@@ -30,12 +30,12 @@ pub(crate) async fn run(
     let recording = record(&session).await?;
     // A run may take minutes, in which there are no requests.
     drop(session);
-    let wishes = Wishes {
+    let changes = Changes {
         jobs: simulate.jobs,
         hosts: simulate.hosts,
         length_s: simulate.length.map(|length| length.as_secs_f64()),
     };
-    let cluster = Cluster::new(&recording, &wishes)?;
+    let cluster = Cluster::new(&recording, &changes)?;
     drop(recording);
     let usual = Scenario::default();
     let sharings = if simulate.sharings.is_empty() {
@@ -101,7 +101,7 @@ async fn jobs(session: &Session) -> Result<Vec<RecordedJob>, Failure> {
     let mut messages = consumer.messages().await?;
     loop {
         let next = timeout(session.answer_max, messages.next()).await;
-        let silent = |_| anyhow!("the list of decisions broke off; run the command again");
+        let silent = |_| anyhow!("the list of decisions ended early; run the command again");
         let Some(message) = next.map_err(silent)? else {
             return Ok(jobs);
         };

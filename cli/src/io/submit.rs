@@ -21,7 +21,7 @@ use uuid::Uuid;
 use super::failure::Failure;
 use super::session::{Session, no_stream, nothing_stores};
 use super::terminal::Terminal;
-use super::waiting::{Hints, ended_unrecorded, say_why_it_waits, wait_for_record};
+use super::waiting::{Hints, ended_unrecorded, print_reasons, wait_for_record};
 use crate::args::submit::{Payload, Submit};
 use crate::exit::Exit;
 use crate::style::Tone;
@@ -29,7 +29,7 @@ use crate::submission::{self, Submission, oversize};
 use crate::view::job::{summary, truncation};
 
 /// Age of an unanswered publish at which the stream is looked up.
-const LOOK_AFTER: Duration = Duration::from_millis(300);
+const CHECK_AFTER: Duration = Duration::from_millis(300);
 /// The most read from a file or stdin: the largest max_payload a server can have.
 const PAYLOAD_MAX: u64 = 64 * 1024 * 1024;
 
@@ -81,7 +81,7 @@ pub(crate) async fn run(
     let record = tokio::select! {
         record = wait_for_record(session, &submission.job, hints) => record?,
         failure = ended_unrecorded(session, &submission.job, ack.sequence) => return Err(failure),
-        never = say_why_it_waits(session, &submission.job, ack.sequence, terminal) => match never {},
+        never = print_reasons(session, &submission.job, ack.sequence, terminal) => match never {},
     };
     show(&submission, &ack, &record, submit.raw, terminal)?;
     Ok(Exit::of_output(&record))
@@ -104,7 +104,7 @@ async fn publish(
     };
     let publish = publish_noting(&session.jetstream, subject, headers, payload, note);
     let missing = async {
-        sleep(LOOK_AFTER).await;
+        sleep(CHECK_AFTER).await;
         if !session.is_missing(STREAM_JOBS).await {
             std::future::pending::<()>().await;
         }

@@ -20,15 +20,15 @@ use crate::style::Tone;
 use crate::view::job::why_not_started;
 
 /// Interval of reads without a hint: a hint may be lost while reconnecting.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
+const RECORD_CHECK_EVERY: Duration = Duration::from_secs(2);
 /// Delay of the next read after a hint that arrived before the record was stored.
-const LOOK_SOON: Duration = Duration::from_millis(50);
+const RECORD_CHECK_SOON: Duration = Duration::from_millis(50);
 /// The longest time between two checks whether a job is still queued: each check fetches
 /// its payload.
-const LOOK_AT_QUEUE_MAX: Duration = Duration::from_secs(30);
+const QUEUE_CHECK_MAX: Duration = Duration::from_secs(30);
 /// Time after which a job that has not started is reported, and interval of further
 /// checks.
-const SAY_EVERY: Duration = Duration::from_secs(3);
+const PRINT_EVERY: Duration = Duration::from_secs(3);
 /// The most different reasons reported of one job.
 const REASONS_MAX: usize = 10;
 /// Failed reads in a row before giving up: a server restart takes less.
@@ -72,7 +72,7 @@ pub(crate) async fn wait_for_record(
 ) -> Result<Record, Failure> {
     let end = session.limit.map(|limit| Instant::now() + limit);
     let mut errors = 0;
-    let mut look_after = LOOK_EVERY;
+    let mut check_after = RECORD_CHECK_EVERY;
     loop {
         match session.record(job).await {
             Ok(Some(record)) => return Ok(record),
@@ -84,31 +84,35 @@ pub(crate) async fn wait_for_record(
         if end.is_some_and(|end| now >= end) {
             return Err(timed_out(session, job));
         }
-        let next = now + look_after;
+        let next = now + check_after;
         let next = end.map_or(next, |end| next.min(end));
         let is_hinted = hints.wait_until(next).await;
-        look_after = if is_hinted { LOOK_SOON } else { LOOK_EVERY };
+        check_after = if is_hinted {
+            RECORD_CHECK_SOON
+        } else {
+            RECORD_CHECK_EVERY
+        };
     }
 }
 
 /// Returns once the job has left the queue without a record, as it does when its category
 /// does not record completed jobs; never if this login cannot observe that.
 pub(crate) async fn ended_unrecorded(session: &Session, job: &JobId, sequence: u64) -> Failure {
-    let mut look_after = LOOK_EVERY;
+    let mut check_after = RECORD_CHECK_EVERY;
     loop {
-        sleep(look_after).await;
-        look_after = (look_after * 2).min(LOOK_AT_QUEUE_MAX);
+        sleep(check_after).await;
+        check_after = (check_after * 2).min(QUEUE_CHECK_MAX);
         match session.is_queued(sequence).await {
             Some(true) => continue,
             Some(false) => {}
             None => pending().await,
         }
         // The record is stored before the job leaves; a replica may be a little behind.
-        sleep(LOOK_EVERY).await;
+        sleep(RECORD_CHECK_EVERY).await;
         if let Ok(None) = session.record(job).await {
             let text = format!(
-                "job {job} has left the queue without a recorded outcome, so neither its end nor \
-                 its output can be told: its category does not record completed jobs \
+                "job {job} has left the queue without a recorded outcome, so its end and its \
+                 output are not known: its category does not record completed jobs \
                  (record_outcomes = false), or its record was deleted"
             );
             return Failure::new(Exit::Failed, text);
@@ -120,15 +124,15 @@ pub(crate) async fn ended_unrecorded(session: &Session, job: &JobId, sequence: u
 ///
 /// A login that may only publish jobs and read records may not ask: then nothing is
 /// printed.
-pub(crate) async fn say_why_it_waits(
+pub(crate) async fn print_reasons(
     session: &Session,
     job: &JobId,
     sequence: u64,
     terminal: &Terminal,
 ) -> Infallible {
-    let mut said: Vec<String> = Vec::new();
+    let mut printed: Vec<String> = Vec::new();
     loop {
-        sleep(SAY_EVERY).await;
+        sleep(PRINT_EVERY).await;
         let text = match session.view(job).await {
             Ok(Some(view)) if view.state == JobState::Unknown => {
                 let is_queued = session.is_queued(sequence).await == Some(true);
@@ -139,12 +143,12 @@ pub(crate) async fn say_why_it_waits(
             Err(_) if session.connection.take_violation().is_some() => pending().await,
             Err(_) => None,
         };
-        let Some(text) = text.filter(|text| !said.contains(text)) else {
+        let Some(text) = text.filter(|text| !printed.contains(text)) else {
             continue;
         };
         terminal.note(&terminal.notes.paint(Tone::Warning, &text));
-        said.push(text);
-        if said.len() >= REASONS_MAX {
+        printed.push(text);
+        if printed.len() >= REASONS_MAX {
             pending::<()>().await;
         }
     }

@@ -32,7 +32,7 @@ const KIND_COLUMNS: [(&str, Align); 9] = [
 const LEGEND: &str = "\
 p50, p99, p99.9: slow-down, from arrival to end over the time alone on the fastest host
 gm99, gm99.9: geometric mean over the kinds that any role may run; misses: mean over these
-kills: executions killed for want of memory; lost: jobs that never completed
+kills: executions killed for lack of memory; lost: jobs that never completed
 squeeze: share of the CPU wanted by others that they did not get";
 /// The noise of a few seeds: this close to the best is as good. Guessed.
 const CLOSE: f64 = 1.02;

@@ -41,7 +41,7 @@ pub(super) fn ready(recording: &Recording, notes: &mut Vec<String>) -> Vec<Host>
     if !left_out.is_empty() {
         let names = left_out.join(", ");
         notes.push(format!(
-            "left out, for they take no jobs at present: {names}"
+            "left out, because they take no jobs at present: {names}"
         ));
     }
     hosts

@@ -172,11 +172,11 @@ pub(super) fn kinds(
     for ((category, require), jobs) in groups {
         let mut statuses = recording.status.categories.iter();
         let Some(status) = statuses.find(|status| status.category == *category) else {
-            left_out.add("its category is not served any more", jobs.len());
+            left_out.add("its category is no longer served", jobs.len());
             continue;
         };
         let Some(name) = name(category, require, &mut taken) else {
-            left_out.add("what it requires cannot be read", jobs.len());
+            left_out.add("its requirement cannot be read", jobs.len());
             continue;
         };
         let (scale, note) = scales.of(status);
@@ -232,7 +232,12 @@ fn offers_note(status: &CategoryStatus, recording: &Recording) -> Option<String>
 
 fn unlearned_note(status: &CategoryStatus) -> Option<String> {
     let is_known = status.profile.learned.jobs == 0;
-    is_known.then(|| format!("{}: as declared, for no job has completed", status.category))
+    is_known.then(|| {
+        format!(
+            "{}: as declared, because no job has completed",
+            status.category
+        )
+    })
 }
 
 fn check_count(kinds: &[Kind], span: Span, why: &str) -> Result<(), Unusable> {
@@ -240,7 +245,7 @@ fn check_count(kinds: &[Kind], span: Span, why: &str) -> Result<(), Unusable> {
     let within = span.within();
     if count == 0 {
         let why = why.to_owned();
-        return Err(Unusable::NobodyCan { within, why });
+        return Err(Unusable::NoneFits { within, why });
     }
     if count < JOBS_MIN {
         let lacking = (JOBS_MIN - count) as f64;

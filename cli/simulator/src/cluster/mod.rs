@@ -24,7 +24,7 @@ use super::world::{Heartbeats, Host, Sharing, World};
 use jobs::{Jobs, Kind};
 
 /// With this many steps the first half of the record is history. Guessed: with less, a
-/// half teaches nothing.
+/// half trains nothing.
 const HALVED_MIN: usize = 10;
 /// Distance of values if no history has it.
 const STEP_S: f64 = 60.0;
@@ -60,6 +60,7 @@ pub struct RecordedJob {
 }
 
 impl RecordedJob {
+    /// Takes a decision; the job arrived when its waiting time began.
     pub fn of(decision: Decision) -> Self {
         let arrived = decision.at_ms.as_millis();
         Self {
@@ -74,7 +75,7 @@ impl RecordedJob {
 
 /// Differences of the worlds from the records.
 #[derive(Clone, Copy, Debug)]
-pub struct Wishes {
+pub struct Changes {
     /// The number of jobs that arrive for each that arrived.
     pub jobs: f64,
     pub hosts: Option<u32>,
@@ -89,11 +90,11 @@ pub enum Unusable {
         "no node is ready, so there is nowhere to send jobs: start a worker; see rolecast status"
     )]
     NoNode,
-    #[error("no job came in the last {within}: submit some, or wait until some have come")]
+    #[error("no job arrived in the last {within}: submit some, or wait for some")]
     NoJob { within: String },
     #[error(
-        "only {jobs} of the jobs that came in the last {within} can be run, and fewer than \
-         {JOBS_MIN} say nothing: at this rate there are enough in {wait}"
+        "only {jobs} of the jobs that arrived in the last {within} can be run, and at least \
+         {JOBS_MIN} are needed: at this rate there are enough in {wait}"
     )]
     TooFew {
         jobs: usize,
@@ -101,9 +102,9 @@ pub enum Unusable {
         wait: String,
     },
     #[error(
-        "none of the jobs that came in the last {within} could run on a host that is ready: {why}"
+        "none of the jobs that arrived in the last {within} could run on a host that is ready: {why}"
     )]
-    NobodyCan { within: String, why: String },
+    NoneFits { within: String, why: String },
     #[error(
         "that is {jobs:.0} jobs, and {ARRIVALS_MAX:.0} are as many as can be run: choose \
          --length {length}, or a smaller --jobs"
@@ -143,7 +144,7 @@ struct Span {
 }
 
 impl Span {
-    fn new(recording: &Recording, wishes: &Wishes) -> Result<Self, Unusable> {
+    fn new(recording: &Recording, changes: &Changes) -> Result<Self, Unusable> {
         let (step_s, recorded) = hosts::recorded(&recording.forecasts).unwrap_or((STEP_S, 0));
         let recorded_s = match recorded {
             // The use by others is constant, so the jobs decide.
@@ -151,7 +152,7 @@ impl Span {
             2..HALVED_MIN => recorded as f64 * step_s,
             HALVED_MIN.. => (recorded - recorded / 2) as f64 * step_s,
         };
-        let length_s = wishes.length_s.unwrap_or(recorded_s);
+        let length_s = changes.length_s.unwrap_or(recorded_s);
         let period_s = recorded_s.min(length_s);
         // At least one step of heartbeats precedes the first job.
         let least = whole((period_s / step_s).ceil()) + 1;
@@ -185,19 +186,23 @@ fn since_first_job_s(recording: &Recording) -> Result<f64, Unusable> {
 }
 
 impl Cluster {
-    pub fn new(recording: &Recording, wishes: &Wishes) -> Result<Self, Unusable> {
+    /// Takes the records, and the changes to them.
+    ///
+    /// # Errors
+    /// If no host is ready, or if fewer than ten or more than five million jobs can be run.
+    pub fn new(recording: &Recording, changes: &Changes) -> Result<Self, Unusable> {
         let mut notes = Vec::new();
         let mut hosts = hosts::ready(recording, &mut notes);
         if hosts.is_empty() {
             return Err(Unusable::NoNode);
         }
-        let span = Span::new(recording, wishes)?;
+        let span = Span::new(recording, changes)?;
         hosts::lay_out(&mut hosts, span);
-        hosts::resize(&mut hosts, wishes.hosts);
+        hosts::resize(&mut hosts, changes.hosts);
         add_span_notes(span, recording, &mut notes);
         let Jobs { kinds, longest_s } = jobs::kinds(recording, span, &hosts, &mut notes)?;
         let expected: f64 = kinds.iter().map(Kind::expected).sum();
-        let expected = expected * wishes.jobs * span.length_s / span.period_s;
+        let expected = expected * changes.jobs * span.length_s / span.period_s;
         if expected > ARRIVALS_MAX {
             return Err(Unusable::TooMany {
                 jobs: expected,
@@ -214,15 +219,17 @@ impl Cluster {
             // The longest jobs may end, if nothing slows them much.
             drain_s: (4.0 * longest_s).clamp(300.0, 7_200.0),
             epoch_ms: begin_ms(recording, span),
-            factor: wishes.jobs,
+            factor: changes.jobs,
         })
     }
 
+    /// Returns the names of the kinds of jobs, in their order in the worlds.
     pub fn kinds(&self) -> Vec<String> {
         self.kinds.iter().map(|kind| kind.name.clone()).collect()
     }
 
-    /// Returns its worlds: the ways of sharing, and the seeds from this on.
+    /// Returns the cells of its worlds: each way of sharing with each of the seeds, in this
+    /// order. There are `seeds` of them, from `first_seed` on.
     pub fn cells(&self, sharings: &[Sharing], seeds: u32, first_seed: u64) -> Vec<Cell> {
         let hosts = u32::try_from(self.hosts.len()).unwrap_or(u32::MAX);
         let mut cells = Vec::new();
@@ -239,7 +246,7 @@ impl Cluster {
         cells
     }
 
-    /// Makes a world.
+    /// Makes the world of one of the [`cells`](Self::cells): the same cell, the same world.
     pub fn world(&self, cell: &Cell) -> World {
         let length_s = self.span.length_s;
         World {
@@ -267,10 +274,10 @@ fn add_span_notes(span: Span, recording: &Recording, notes: &mut Vec<String>) {
     let recorded = hosts::recorded(&recording.forecasts).map_or(0, |(_, steps)| steps);
     let within = span.within();
     notes.push(if recorded < HALVED_MIN {
-        format!("run: the last {within}; too little is recorded to teach forecasts before it")
+        format!("run: the last {within}; too little is recorded to train forecasts before it")
     } else {
         let history = length(span.history_s());
-        format!("run: the last {within}; the {history} before it teach the forecasts")
+        format!("run: the last {within}; the {history} before it train the forecasts")
     });
     notes.push(if recorded < 2 {
         "others use what they used by the last heartbeats: there is no history yet".to_owned()
@@ -279,7 +286,7 @@ fn add_span_notes(span: Span, recording: &Recording, notes: &mut Vec<String>) {
         format!("what others used is known in means of {step}: shorter bursts are not in it")
     });
     notes.push(
-        "how others and jobs share a CPU is not recorded: look at both ways of sharing".to_owned(),
+        "how others and jobs share a CPU is not recorded: compare both ways of sharing".to_owned(),
     );
     notes.push(
         "run times and memory are drawn: half and 95 of 100 jobs stay within what was \

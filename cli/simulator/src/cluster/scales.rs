@@ -53,8 +53,8 @@ impl<'a> Scales<'a> {
             return (1.0, None);
         }
         let note = format!(
-            "{category}: {recorded:.0} of {expected:.0} jobs a minute are written down; the \
-             others are put beside these"
+            "{category}: {recorded:.0} of {expected:.0} jobs a minute are recorded; the \
+             others are added to these"
         );
         (expected / recorded, Some(note))
     }

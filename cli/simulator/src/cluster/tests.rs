@@ -4,14 +4,14 @@ use rolecast_common::id::Category;
 use rolecast_common::time::WallTime;
 use serde_json::{Value, json};
 
-use super::{Cluster, RecordedJob, Recording, Unusable, Wishes};
+use super::{Changes, Cluster, RecordedJob, Recording, Unusable};
 use crate::engine;
 use crate::peers;
 use crate::scenario::build::Cell;
 use crate::world::{Sharing, World};
 
 const NOW_MS: u64 = 1_767_600_000_000;
-const AS_IT_WAS: Wishes = Wishes {
+const AS_IT_WAS: Changes = Changes {
     jobs: 1.0,
     hosts: None,
     length_s: None,
@@ -45,22 +45,22 @@ fn hosts_are_as_they_are_and_used_as_they_were() {
     // It appeared four minutes ago, and is assumed constant before.
     let at = [-600.0, 0.0, 479.0, 481.0, 599.0];
     assert_eq!(at.map(|at_s| cpu(n2, at_s)), [3.0, 3.0, 3.0, 2.0, 1.0]);
-    let told = Cluster::new(&system, &AS_IT_WAS).unwrap().notes.join("\n");
+    let notes = Cluster::new(&system, &AS_IT_WAS).unwrap().notes.join("\n");
     for part in [
         "present: n3",
         "the last 10m; the 10m before",
         "means of 1m",
         "echo: 1 of 2 nodes with its roles can run it",
     ] {
-        assert!(told.contains(part), "{part:?} not in {told}");
+        assert!(notes.contains(part), "{part:?} not in {notes}");
     }
     // A run twice as long repeats the records.
-    let wishes = Wishes {
+    let changes = Changes {
         length_s: Some(1_200.0),
         hosts: Some(5),
         ..AS_IT_WAS
     };
-    let world = self::world(&system, &wishes);
+    let world = self::world(&system, &changes);
     let at = [0.0, 599.0, 600.0, 1_199.0];
     assert_eq!(
         at.map(|at_s| cpu(&world.hosts[0], at_s)),
@@ -96,7 +96,7 @@ fn jobs_come_when_they_came() {
     let length_s = Some(360.0);
     let twice = self::world(
         &system,
-        &Wishes {
+        &Changes {
             length_s,
             ..AS_IT_WAS
         },
@@ -107,7 +107,7 @@ fn jobs_come_when_they_came() {
     );
     let more = self::world(
         &system,
-        &Wishes {
+        &Changes {
             jobs: 2.5,
             ..AS_IT_WAS
         },
@@ -118,7 +118,7 @@ fn jobs_come_when_they_came() {
         more.arrivals.len()
     );
     assert!(more.arrivals.is_sorted_by_key(|arrival| arrival.at_s));
-    let last = Wishes {
+    let last = Changes {
         length_s: Some(120.0),
         ..AS_IT_WAS
     };
@@ -128,7 +128,7 @@ fn jobs_come_when_they_came() {
 #[test]
 fn sizes_are_drawn_from_what_was_learned() {
     let mut system = system(100);
-    let many = Wishes {
+    let many = Changes {
         jobs: 100.0,
         ..AS_IT_WAS
     };
@@ -174,16 +174,16 @@ fn jobs_that_are_not_written_down_are_put_beside_those_that_are() {
         let cluster = Cluster::new(&system, &AS_IT_WAS).unwrap();
         let seconds = cluster.world(&CELL).arrivals.len() as f64 / 120.0;
         assert!((seconds / expected - 1.0).abs() < 0.03, "{seconds}");
-        let note = "of 6000 jobs a minute are written down";
-        let is_told = cluster.notes.iter().any(|told| told.contains(note));
-        assert_eq!(is_told, per_second == 20, "{:?}", cluster.notes);
+        let note = "of 6000 jobs a minute are recorded";
+        let is_noted = cluster.notes.iter().any(|found| found.contains(note));
+        assert_eq!(is_noted, per_second == 20, "{:?}", cluster.notes);
     }
 }
 
 #[test]
 fn what_cannot_be_run_is_left_out_or_told() {
-    let refused = |system: &Recording, wishes: Wishes| {
-        let refused = Cluster::new(system, &wishes).map(|_| ());
+    let refused = |system: &Recording, changes: Changes| {
+        let refused = Cluster::new(system, &changes).map(|_| ());
         refused.unwrap_err().to_string()
     };
     let mut some = system(30);
@@ -194,27 +194,30 @@ fn what_cannot_be_run_is_left_out_or_told() {
     });
     let cluster = Cluster::new(&some, &AS_IT_WAS).unwrap();
     assert_eq!(cluster.kinds(), ["echo"]);
-    let told = cluster.notes.last().unwrap();
+    let notes = cluster.notes.last().unwrap();
     assert!(
-        told.contains("1 (no host has the role and labels"),
-        "{told}"
+        notes.contains("1 (no host has the role and labels"),
+        "{notes}"
     );
-    assert!(told.contains("1 (its category is not served"), "{told}");
+    assert!(
+        notes.contains("1 (its category is no longer served"),
+        "{notes}"
+    );
 
     let none = system(0);
-    assert!(refused(&none, AS_IT_WAS).starts_with("no job came in the last 1h"));
+    assert!(refused(&none, AS_IT_WAS).starts_with("no job arrived in the last 1h"));
     let mut few = system(5);
     remember(&mut few, 0, &[0.0; 20]);
     let text = refused(&few, AS_IT_WAS);
     assert!(
-        text.starts_with("only 5 of the jobs that came in the last 10m"),
+        text.starts_with("only 5 of the jobs that arrived in the last 10m"),
         "{text}"
     );
     assert!(text.ends_with("enough in 10m"), "{text}");
     let mut wrong = system(30);
     wrong.status.categories[0].roles = vec!["other".parse().unwrap()];
     assert!(refused(&wrong, AS_IT_WAS).contains("30 (no host has the role"));
-    let many = Wishes {
+    let many = Changes {
         jobs: 1000.0,
         length_s: Some(86_400.0),
         ..AS_IT_WAS
@@ -249,8 +252,8 @@ fn policies_run_what_was_recorded_in_less_than_a_minute() {
     }
 }
 
-fn world(system: &Recording, wishes: &Wishes) -> World {
-    Cluster::new(system, wishes).unwrap().world(&CELL)
+fn world(system: &Recording, changes: &Changes) -> World {
+    Cluster::new(system, changes).unwrap().world(&CELL)
 }
 
 /// Two nodes that are ready and one that is gone, one category of jobs, and one

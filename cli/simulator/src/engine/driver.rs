@@ -1,4 +1,4 @@
-//! Driver of the policy: passes events to it, and knows when its next turn is due.
+//! Driver of the policy: passes events to it, and keeps the time of its next turn.
 
 use crate::fleet::Fleet;
 use crate::moment::Moment;
@@ -34,7 +34,7 @@ impl<'a> Driver<'a> {
         self.policy.next_deadline_s()
     }
 
-    /// Returns the time of the next turn that the policy asked for.
+    /// Returns the time of the next turn that the policy requested.
     pub(super) fn deadline(&self) -> Option<Moment> {
         self.deadline
     }

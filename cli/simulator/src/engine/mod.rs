@@ -28,7 +28,14 @@ use jobs::Jobs;
 
 /// Heartbeats are delayed by up to this share of their interval, beside the delay itself.
 const DELAY_SPREAD: f64 = 0.1;
-/// Runs the world to its end.
+/// Runs the world under the policy to its end, and returns what was measured.
+///
+/// Two runs of one world under policies with the same decisions return the same to the
+/// last bit.
+///
+/// # Panics
+/// If the policy sends a job that it does not have, or to a host that may not run it; if no
+/// host may run some kind of the world, or a host lacks a resource.
 pub fn run(world: &World, policy: &mut dyn Policy) -> Metrics {
     let mut engine = Engine::new(world, policy);
     engine.learn();

@@ -1,7 +1,7 @@
 //! Policies that placement is compared with, by the names of the field.
 //!
 //! [`mod@push`] carries those that choose a host for each job as it arrives, and
-//! [`mod@pull`] those whose hosts ask for jobs; each family has a file.
+//! [`mod@pull`] those whose hosts request jobs; each family has a file.
 
 mod fleet;
 mod oracle;
@@ -42,7 +42,7 @@ pub const NAMES: &[(&str, &str)] = &[
     ),
     (
         "rolecast-no-feedback",
-        "the dispatcher, deaf to how long jobs take on each host",
+        "the dispatcher, without feedback from run times",
     ),
     ("random", "any host"),
     ("round-robin", "each host in turn"),
@@ -56,10 +56,10 @@ pub const NAMES: &[(&str, &str)] = &[
         "least-in-flight-weighted+memory",
         "the same, where memory fits",
     ),
-    ("p2c", "the less filled of two random hosts"),
+    ("p2c", "the less loaded of two random hosts"),
     (
         "p2c-peak-ewma",
-        "of two random hosts, the one whose latency and jobs promise less",
+        "of two random hosts, the one with the lower latency times jobs in flight",
     ),
     ("p2c-peak-ewma+memory", "the same, where memory fits"),
     (
@@ -75,23 +75,23 @@ pub const NAMES: &[(&str, &str)] = &[
         "probes jobs in flight and latency: the fastest host that is not hot",
     ),
     ("prequal+memory", "the same, where memory fits"),
-    ("pull", "hosts ask for jobs, one slot a core"),
-    ("pull-2", "hosts ask for jobs, two slots a core"),
+    ("pull", "hosts request jobs, one slot a core"),
+    ("pull-2", "hosts request jobs, two slots a core"),
     (
         "pull-percat",
-        "hosts ask for jobs, with slots for each category",
+        "hosts request jobs, with slots for each category",
     ),
     (
         "pull-cpu",
-        "hosts ask for jobs while their own CPU and memory have room",
+        "hosts request jobs while their own CPU and memory have room",
     ),
     (
         "oracle",
-        "knows all that others will do and how long each job is",
+        "knows the future use by others and the length of each job",
     ),
 ];
 
-/// Makes the policy of this name.
+/// Makes the policy of this name for a world; `None` if [`NAMES`] lacks the name.
 pub fn create(name: &str, world: &World) -> Option<Box<dyn Policy>> {
     let (base, has_memory_check) = match name.strip_suffix(MEMORY) {
         Some(base) => (base, true),

@@ -1,5 +1,8 @@
 //! Prequal: asynchronous probes of jobs in flight and latency, hot hosts last.
 //!
+//! After Wydrowski and others, "Load is not what you should balance: Introducing Prequal"
+//! (NSDI 2024).
+//!
 //! Each job sends three probes, whose answers join a pool. Of the pool's hosts, those
 //! with more jobs in flight than most probes found are hot. The choice is the cold host
 //! with the least latency, or, if all are hot, the one with the fewest jobs. An answer is
@@ -144,7 +147,7 @@ impl Pool {
         *recent.select_nth_unstable_by(at, f64::total_cmp).1
     }
 
-    /// Keeps the pool from filling with hosts that nobody wants to choose.
+    /// Keeps the pool from filling with hosts that are never chosen.
     fn drop_one(&mut self, kind: usize, hot: f64) {
         self.drops_oldest = !self.drops_oldest;
         if self.answers.is_empty() {

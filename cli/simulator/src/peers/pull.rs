@@ -1,4 +1,4 @@
-//! Pull by slots: hosts ask for jobs when they have a free slot, as with a work queue.
+//! Pull by slots: hosts request jobs when they have a free slot, as with a work queue.
 //!
 //! Requests are served in the order of arrival, and so are jobs of one kind; where a slot
 //! suits several kinds, the oldest job is first. Asking takes no time, which favours this
@@ -35,12 +35,12 @@ fn per_core(kind: &Kind) -> f64 {
     }
 }
 
-/// A work queue with hosts that ask.
+/// A work queue from which hosts request jobs.
 pub(super) struct Pull {
     fleet: Fleet,
     /// The class of slots that each kind takes.
     class_of: Vec<usize>,
-    /// The hosts that ask, once for each free slot of the class.
+    /// The hosts that request jobs, once for each free slot of the class.
     requests: Vec<VecDeque<HostIndex>>,
     waiting: Queues,
     retries: Retries,
@@ -79,7 +79,7 @@ impl Pull {
         }
     }
 
-    /// Gives a slot that became free the oldest job, or lets it ask.
+    /// Gives a slot that became free the oldest job, or adds it to the requests.
     fn free(&mut self, class: usize, host: HostIndex, sends: &mut Vec<Send>) {
         let (class_of, fleet) = (&self.class_of, &self.fleet);
         let suits = |kind: usize| class_of[kind] == class && fleet.may_run(kind, host);

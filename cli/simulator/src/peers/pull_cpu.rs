@@ -1,4 +1,4 @@
-//! Pull by CPU: hosts ask for jobs while their own CPU and memory have room.
+//! Pull by CPU: hosts request jobs while their own CPU and memory have room.
 //!
 //! Each host measures itself ten times a second, and takes one job every ten milliseconds
 //! at most. Short jobs have fixed slots, because they end before a measurement could show
@@ -63,7 +63,7 @@ impl PullCpu {
         self.offer(now_s, sends);
     }
 
-    /// Gives waiting jobs to the hosts that may take one, in the order they asked.
+    /// Gives waiting jobs to the hosts that may take one, in the order of their requests.
     fn offer(&mut self, now_s: f64, sends: &mut Vec<Send>) {
         self.offer_due_s = now_s + RAMP_S;
         let mut at = 0;

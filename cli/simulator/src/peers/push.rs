@@ -27,7 +27,7 @@ pub(super) trait Choice {
 
     fn ended(&mut self, _query: &Query<'_>, _flight: &Flight, _end: &End) {}
 
-    fn heard(&mut self, _host: HostIndex, _report: &Report<'_>) {}
+    fn observe(&mut self, _host: HostIndex, _report: &Report<'_>) {}
 }
 
 /// A job, and the moment.
@@ -164,21 +164,21 @@ impl<C: Choice> Push<C> {
             return;
         }
         // For each kind, the last job that was considered, and how many did not fit.
-        let mut looked = vec![(0, 0); self.waiting.len()];
+        let mut visited = vec![(0, 0); self.waiting.len()];
         loop {
             let next = |(waiting, (from, refused)): (&BTreeSet<_>, &(_, _))| {
                 let has_more = *refused < C::LOOK_AHEAD;
                 has_more.then(|| waiting.range(*from..).next().copied())?
             };
-            let Some(job) = self.waiting.iter().zip(&looked).filter_map(next).min() else {
+            let Some(job) = self.waiting.iter().zip(&visited).filter_map(next).min() else {
                 return;
             };
             let kind = live.world().arrivals[job].kind;
-            looked[kind].0 = job + 1;
+            visited[kind].0 = job + 1;
             if self.send(now_s, job, Some(host), live, sends) {
                 self.waiting[kind].remove(&job);
             } else {
-                looked[kind].1 += 1;
+                visited[kind].1 += 1;
             }
         }
     }
@@ -194,9 +194,9 @@ impl<C: Choice> Policy for Push<C> {
             }
             Event::Heartbeat { host, report } => {
                 if let Some(memory) = &mut self.memory {
-                    memory.hear(host, &report);
+                    memory.observe(host, &report);
                 }
-                self.choice.heard(host, &report);
+                self.choice.observe(host, &report);
                 self.send_waiting(now_s, host, live, sends);
             }
             Event::Turn => {
@@ -242,7 +242,7 @@ impl Memory {
         }
     }
 
-    fn hear(&mut self, host: HostIndex, report: &Report<'_>) {
+    fn observe(&mut self, host: HostIndex, report: &Report<'_>) {
         let usage = &report.usage;
         let others = usage.total.memory.minus(usage.jobs.memory).get() as f64;
         self.free[host] = MEMORY_SHARE_MAX * self.capacity[host] - others;

@@ -31,7 +31,7 @@ impl Choice for LeastReportedCpu {
         })
     }
 
-    fn heard(&mut self, host: HostIndex, report: &Report<'_>) {
+    fn observe(&mut self, host: HostIndex, report: &Report<'_>) {
         self.used[host] = report.usage.total.cpu.get();
     }
 }
@@ -112,7 +112,7 @@ impl Choice for ThresholdScore {
         (free[best].cpu.min(free[best].memory) > FREE_MIN).then_some(best)
     }
 
-    fn heard(&mut self, host: HostIndex, report: &Report<'_>) {
+    fn observe(&mut self, host: HostIndex, report: &Report<'_>) {
         let Usage { total, .. } = &report.usage;
         self.free[host] = Shares::free(total, &self.capacity[host]);
     }

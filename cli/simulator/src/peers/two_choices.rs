@@ -1,4 +1,7 @@
 //! Two choices: the better of two random hosts, by jobs in flight or by latency as well.
+//!
+//! `p2c` is from Mitzenmacher, "The Power of Two Choices in Randomized Load Balancing"
+//! (2001); the moving average that keeps peaks is that of Finagle (Peak EWMA).
 
 use super::super::policy::{End, HostIndex};
 use super::super::world::World;

@@ -18,7 +18,7 @@ impl Ended {
         let end = &self.end;
         let (status, reason) = match end.status {
             EndStatus::Completed => (OutcomeStatus::Completed, ""),
-            EndStatus::Killed => (OutcomeStatus::Retry, "killed for want of memory"),
+            EndStatus::Killed => (OutcomeStatus::Retry, "killed for lack of memory"),
         };
         Outcome {
             v: VERSION,

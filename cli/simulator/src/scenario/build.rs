@@ -46,7 +46,7 @@ pub struct Files {
 pub enum Unbuildable {
     #[error("of {hosts} hosts none has a role for {kind}; choose more")]
     NoHostFor { kind: String, hosts: usize },
-    #[error("choose a load: no file says when jobs arrive")]
+    #[error("choose a load: the scenario has no file of arrivals")]
     NoLoad,
     #[error("others alone load the fleet with {others:.2}; choose a load above that")]
     OthersTakeAll { others: f64 },
@@ -58,7 +58,12 @@ pub enum Unbuildable {
     NoSuchFile { file: String },
 }
 
-/// Makes a world.
+/// Makes the world of a cell: the same scenario, cell and files, the same world.
+///
+/// # Errors
+/// If no host may run some kind, if others alone exceed the load of the cell, or if a file
+/// that the scenario names is missing in `files`, or lacks a column or has an unknown
+/// category.
 pub fn build(scenario: &Scenario, cell: &Cell, files: &Files) -> Result<World, Unbuildable> {
     let mut rng = Rng::with_seed(cell.seed);
     let mut fleet = scenario.fleet.clone();

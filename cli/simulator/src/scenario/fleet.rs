@@ -126,6 +126,7 @@ impl Fleet {
     }
 }
 
+/// Returns whether a fleet may have so many hosts.
 pub fn is_host_count(hosts: u32) -> bool {
     (1..=HOSTS_MAX).contains(&hosts)
 }

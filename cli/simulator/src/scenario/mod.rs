@@ -92,7 +92,10 @@ pub fn extends(text: &str) -> Option<String> {
 }
 
 impl Scenario {
-    /// Reads a file's text; keys that it omits are as in `base`.
+    /// Reads a file's text (TOML); keys that it omits are as in `base`.
+    ///
+    /// # Errors
+    /// All mistakes in the text, each with its line and key.
     pub fn read(text: &str, base: &Scenario) -> Result<Self, Mistakes> {
         read(text, |root| {
             root.get::<String>("extends");
@@ -123,7 +126,8 @@ impl Scenario {
         self.arrivals.file.is_none()
     }
 
-    /// Returns its worlds: the ways of sharing, the loads and the seeds from this on.
+    /// Returns the cells of its worlds: each way of sharing with each load and each seed, in
+    /// this order. There are `seeds` seeds, from `first_seed` on.
     pub fn cells(&self, first_seed: u64) -> Vec<Cell> {
         let loads = match self.arrivals.file {
             Some(_) => vec![None],
@@ -211,8 +215,10 @@ impl Scenario {
     }
 }
 
+/// Text for a load that [`is_load`] refuses.
 pub const LOAD_EXPECTED: &str = "numbers above 0, at most 3";
 
+/// Returns whether this can be the load of a fleet: demand over capacity.
 pub fn is_load(load: f64) -> bool {
     load > 0.0 && load <= LOAD_MAX
 }

@@ -55,7 +55,7 @@ pub(super) async fn list(
     loop {
         let next = timeout(session.answer_max, messages.next()).await;
         // Jobs removed while they are listed never arrive.
-        let silent = |_| anyhow!("the list of dead jobs broke off; run the command again");
+        let silent = |_| anyhow!("the list of dead jobs ended early; run the command again");
         let Some(message) = next.map_err(silent)? else {
             return Ok(());
         };
@@ -91,7 +91,7 @@ pub(super) async fn by_id(session: &Session, job: &JobId) -> Result<Whole, Failu
     let message = match found {
         Ok(message) => message,
         Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => {
-            let text = format!("job {job} is not among the dead; see rolecast dead ls");
+            let text = format!("job {job} has no dead letter; see rolecast dead ls");
             return Err(Failure::new(Exit::NoSuchJob, text));
         }
         Err(error) => return Err(session.diagnose(error.into(), STREAM_DEAD).await),

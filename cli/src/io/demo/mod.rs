@@ -155,7 +155,7 @@ struct Played {
 /// Prints how to use the programs that continue to run.
 fn keep(cluster: Cluster, url: Option<&str>, terminal: &Terminal) {
     let (processes, directory) = cluster.keep();
-    let mut text = format!("\nEverything goes on, in {}\n", directory.display());
+    let mut text = format!("\nEverything keeps running, in {}\n", directory.display());
     if let Some(url) = url {
         let (operator, admin) = (url_as(url, OPERATOR), url_as(url, ADMIN));
         text.push_str(&format!(

@@ -34,7 +34,7 @@ const DRAW_EVERY: Duration = Duration::from_millis(100);
 /// is started again after three.
 const SILENCE_MAX: Duration = Duration::from_secs(30);
 /// Silence after which the records are read, because announcements may be lost.
-const LOOK_AFTER: Duration = Duration::from_secs(2);
+const CHECK_AFTER: Duration = Duration::from_secs(2);
 /// The number of the longest jobs that a worker should have in hand to be a good example:
 /// few of them end between its heartbeat and its end.
 const IN_HAND_WANTED: usize = 2;
@@ -134,7 +134,7 @@ impl Show<'_> {
     /// Reads the records after a silence; gives up when no job ends at all.
     async fn look(self, scene: &mut Scene, cluster: &Cluster) -> Result<(), Failure> {
         let silence = scene.last_end.elapsed();
-        if silence < LOOK_AFTER {
+        if silence < CHECK_AFTER {
             return Ok(());
         }
         // A few are enough: if they have ended, the silence is over.

@@ -36,7 +36,7 @@ impl Programs {
 
 /// Finds a program in the directory of this one.
 fn sibling(name: &str) -> anyhow::Result<PathBuf> {
-    let own = std::env::current_exe().context("cannot tell where this program is")?;
+    let own = std::env::current_exe().context("cannot find the path of this program")?;
     let path = own.with_file_name(name);
     if !path.is_file() {
         bail!(

@@ -18,7 +18,7 @@ use crate::demo::logins::url_as;
 use crate::demo::story::Story;
 use crate::style::Tone;
 
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+const CHECK_EVERY: Duration = Duration::from_millis(100);
 /// A role's lease of 10 s, and an election after it.
 const SETTLE_MAX: Duration = Duration::from_secs(30);
 /// The time for which a node must be known before it is judged.
@@ -56,7 +56,7 @@ impl Act<'_> {
             return Ok(());
         };
         let text = format!(
-            "{leader} is leader; {} s of calm, to know what is usual",
+            "{leader} is leader; {} s of calm, to learn what is usual",
             CALM.as_secs()
         );
         self.say(Tone::Faint, &text);
@@ -69,7 +69,7 @@ impl Act<'_> {
         load.go_on();
         self.say(
             Tone::Plain,
-            &format!("a load that nobody announced begins on {leader}"),
+            &format!("an unannounced load begins on {leader}"),
         );
         let began = Instant::now();
         let other = self
@@ -124,7 +124,7 @@ impl Act<'_> {
     ) -> Option<String> {
         let end = Instant::now() + limit;
         while Instant::now() < end {
-            sleep(LOOK_EVERY).await;
+            sleep(CHECK_EVERY).await;
             let Some(view) = self.view().await else {
                 continue;
             };

@@ -66,7 +66,7 @@ fn not_known(name: &JobName, searched: Searched) -> String {
     );
     if let Searched::Unfinished { seen } = searched {
         text.push_str(&format!(
-            "; or it waits in the stream behind the first {seen} jobs, which were looked through"
+            "; or it waits in the stream behind the first {seen} jobs, which were searched"
         ));
     }
     match name {

@@ -159,7 +159,7 @@ fn attention(view: &RolesView) -> Vec<String> {
         let what_to_do = if offered <= count {
             format!("more nodes must offer it: offers = [\"{role}\"] in worker.toml")
         } else {
-            "the dispatcher's log says what is in the way".to_owned()
+            "the dispatcher's log has the reason".to_owned()
         };
         lines.push(format!("{role}: {count} of {wanted} holders; {what_to_do}"));
     }

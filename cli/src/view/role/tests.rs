@@ -67,7 +67,7 @@ fn holders_that_are_missing_or_not_as_told_are_marked() {
         "  5 nodes  ",
         "\n\nleader: regret 2.5 s\ndrained: n7, n8; rolecast node undrain ends it\n",
         "\n! leader: 1 of 2 holders; more nodes must offer it: offers = [\"leader\"] in worker.toml\n",
-        "\n! backup: 0 of 1 holders; the dispatcher's log says what is in the way\n",
+        "\n! backup: 0 of 1 holders; the dispatcher's log has the reason\n",
     ] {
         assert!(text.contains(part), "{part:?} not in {text}");
     }

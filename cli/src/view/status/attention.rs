@@ -121,7 +121,7 @@ fn waits(status: &Status, category: &CategoryStatus) -> Option<String> {
         });
     }
     category.late.then(|| {
-        format!("{name}: jobs wait long; rolecast explain --dry-run {name} tells for what")
+        format!("{name}: jobs wait long; rolecast explain --dry-run {name} shows the reason")
     })
 }
 
@@ -188,8 +188,8 @@ fn refused(status: &Status) -> Vec<String> {
         .clone()
         .map(|sender| of_sender(status, sender))
         .collect();
-    let told: u64 = shown.map(|sender| sender.count).sum();
-    let rest = total.saturating_sub(told);
+    let counted_shown: u64 = shown.map(|sender| sender.count).sum();
+    let rest = total.saturating_sub(counted_shown);
     if rest > 0 {
         let what = if lines.is_empty() {
             "message"
@@ -197,7 +197,9 @@ fn refused(status: &Status) -> Vec<String> {
             "more message"
         };
         let messages = counted(rest, what);
-        lines.push(format!("{messages} refused; the dispatcher's log says why"));
+        lines.push(format!(
+            "{messages} refused; the dispatcher's log has the reasons"
+        ));
     }
     lines
 }

@@ -356,11 +356,11 @@ ocr       leader        3        2        1   2.5/min      1   1.5 s         12 
             "elm: 1 heartbeat refused, the last 1.0 s ago: message ends too early",
             "rolecast.done.elm.batch: 2 outcomes refused, the last 1.0 s ago: message is not a \
              map",
-            "1 more message refused; the dispatcher's log says why",
+            "1 more message refused; the dispatcher's log has the reasons",
         ];
         assert_eq!(attention(&status, false), expected);
         status.refused.clear();
-        let expected = ["10 messages refused; the dispatcher's log says why"];
+        let expected = ["10 messages refused; the dispatcher's log has the reasons"];
         assert_eq!(attention(&status, false), expected);
     }
 

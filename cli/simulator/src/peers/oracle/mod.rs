@@ -30,7 +30,7 @@ impl Oracle {
         }
     }
 
-    fn look(&mut self, query: &Query<'_>, host: HostIndex) -> &mut Timeline {
+    fn timeline(&mut self, query: &Query<'_>, host: HostIndex) -> &mut Timeline {
         let sent = &self.sent[host];
         self.timelines[host].get_or_insert_with(|| timeline(query, host, sent))
     }
@@ -67,7 +67,7 @@ impl Choice for Oracle {
         let best = least(candidates, &mut rng, |index| {
             let host = &world.hosts[index];
             let way = 2.0 * host.latency_s;
-            let timeline = self.look(query, index);
+            let timeline = self.timeline(query, index);
             let cost = timeline.cost(host, world.sharing, query.now_s, arrival, least_cost - way);
             least_cost = least_cost.min(cost + way);
             cost + way

@@ -10,7 +10,7 @@ use super::super::super::pressure::Pressure;
 use super::super::super::world::{Arrival, Host, Needs, Sharing};
 
 /// The margin below full at which the cost of a host begins to rise, as a share of the
-/// host: more jobs may arrive, which nobody knows.
+/// host: later arrivals are unknown.
 const CAUTION: f64 = 0.15;
 /// The share of the memory that may be in use where jobs run: from 93 % on it thrashes.
 const MEMORY_SHARE_MAX: f64 = 0.92;
