@@ -178,7 +178,7 @@ impl Cluster {
             let message = message.expect("a message can be read");
             let info = message
                 .info()
-                .expect("a message of a stream says its place");
+                .expect("a message of a stream has its place in the reply");
             let (sequence, pending) = (info.stream_sequence, info.pending);
             found.push(DeadLetter {
                 subject: message.subject.to_string(),

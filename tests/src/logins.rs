@@ -91,7 +91,7 @@ pub(crate) fn assert_nothing_was_refused(server: &Process) {
         .collect();
     assert!(
         refused.is_empty(),
-        "a party lacks a right, or the test must say that it tries what it may not: {refused:#?}"
+        "a party lacks a right, or the test must declare that it tries what it may not: {refused:#?}"
     );
 }
 

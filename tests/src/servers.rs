@@ -308,7 +308,7 @@ fn config(
             format!("\"nats-route://127.0.0.1:{port}\"")
         })
         .collect();
-    // Servers tell each other the addresses of the others. Nobody listens at the address
+    // Servers send each other the addresses of all. Nobody listens at the address
     // here, so that all routes are those of `routes`.
     let advertise = if options.has_links {
         "advertise: \"127.0.0.1:9\""

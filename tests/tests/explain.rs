@@ -100,7 +100,7 @@ async fn what_is_learned_of_jobs_is_shown_beside_what_is_declared() {
 async fn a_job_that_no_node_can_ever_take_is_dead_after_a_while() {
     let cluster = Cluster::start(DISPATCHER, &[("n1", WORKER)]).await;
     submit(&cluster, "lost", (HEADER_REQUIRE, "gpu")).await;
-    wait_until("it is told why it waits", LIMIT, async || {
+    wait_until("the reason for its wait is shown", LIMIT, async || {
         let (output, _) = cluster.rolecast(&["explain", "lost"]).await;
         output.contains("had to wait: none of 1 node known could take it")
     })

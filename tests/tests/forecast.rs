@@ -165,7 +165,7 @@ async fn without_forecasts_jobs_run_and_nothing_is_told() {
     cluster.submit("echo", "job-1", "hello").await;
     cluster.wait_record("job-1").await;
     let beats = |status: &Status| status.counters.heartbeats >= 3;
-    cluster.wait_status("some heartbeats came", beats).await;
+    cluster.wait_status("some heartbeats arrived", beats).await;
     let view: ForecastView = ask(&cluster, API_FORECAST, "n1", Encoding::Json).await;
     assert_eq!((view.mode, view.resources.len()), (ForecastMode::Off, 0));
     let map: CapacityMap = ask(&cluster, API_CAPACITY, "", Encoding::Json).await;

@@ -254,11 +254,11 @@ async fn a_stream_that_is_deleted_is_made_anew_and_told_of() {
     assert!(taken < Duration::from_secs(5), "{taken:?}");
     cluster.submit("wait", "after", "0").await;
     cluster.wait_record("after").await;
-    let is_told = |status: &Status| {
+    let is_shown = |status: &Status| {
         let mut troubles = status.troubles.iter();
         troubles.any(|trouble| trouble.what.contains(subjects::STREAM_RESULTS))
     };
-    cluster.wait_status("it is told of", is_told).await;
+    cluster.wait_status("it is shown", is_shown).await;
     let (page, code) = cluster.rolecast(&["status"]).await;
     assert!(
         page.contains("stream ROLECAST_RESULTS: it vanished"),
@@ -325,12 +325,12 @@ async fn one_category_s_error_harms_no_other() {
         !cluster.records().await.is_empty()
     })
     .await;
-    let is_told = |status: &Status| {
+    let is_shown = |status: &Status| {
         let mut troubles = status.troubles.iter();
         troubles.any(|trouble| ["alpha", "beta"].iter().any(|c| trouble.what.contains(c)))
     };
     cluster
-        .wait_status("what is missing is reported", is_told)
+        .wait_status("what is missing is reported", is_shown)
         .await;
     // Declared categories continue.
     cluster.submit("wait", "declared", "0").await;

@@ -74,7 +74,10 @@ async fn a_status_of_thousands_of_nodes_is_read_page_by_page_and_whole() {
     ] {
         let answer = ask(&cluster, body).await;
         let headers = answer.headers.expect("it is refused");
-        let why = headers.get(HEADER_ERROR).expect("it is said why").as_str();
+        let why = headers
+            .get(HEADER_ERROR)
+            .expect("the reason is given")
+            .as_str();
         assert!(
             why.contains(part) && why.contains(r#""limit": 100"#),
             "{why}"

@@ -61,7 +61,7 @@ async fn a_flood_in_one_category_hardly_delays_another() {
     );
     let flood_end = flood.iter().map(|r| r.finished_ms).max();
     let last_beside = beside.iter().map(|r| r.submitted_ms).max();
-    assert!(flood_end > last_beside, "the flood ended too early to tell");
+    assert!(flood_end > last_beside, "the flood ended too early");
     let (alone, beside, flood) = (wait_p99(&alone), wait_p99(&beside), wait_p99(&flood));
     let _ = writeln!(
         std::io::stderr(),

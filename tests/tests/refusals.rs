@@ -206,7 +206,7 @@ async fn malformed_and_hostile_messages_are_counted_and_change_nothing() {
 async fn two_workers_with_one_node_id_are_noticed() {
     let mut cluster = Cluster::start("", &[("n1", WORKER)]).await;
     let double = cluster.double_worker("n1");
-    wait_until("the dispatcher tells", LIMIT, async || {
+    wait_until("the dispatcher logs it", LIMIT, async || {
         cluster
             .dispatcher()
             .log()

@@ -148,8 +148,8 @@ async fn one_leader_is_elected_and_only_it_gets_the_jobs_of_a_leader() {
         let output = String::from_utf8_lossy(&record.output.0).into_owned();
         assert_eq!(output.trim(), format!("{leader} follower,leader"));
     }
-    let told = format!("{leader} follower > follower,leader at");
-    assert!(hooks(&cluster).contains(&told), "{}", hooks(&cluster));
+    let run = format!("{leader} follower > follower,leader at");
+    assert!(hooks(&cluster).contains(&run), "{}", hooks(&cluster));
 }
 
 #[tokio::test]
@@ -169,9 +169,9 @@ async fn an_order_swaps_leader_and_backup_and_a_drained_node_holds_nothing() {
         .await
         .unwrap();
     wait_holder(&cluster, "leader", &leader).await;
-    let told = format!("{backup} follower,leader > follower at");
-    wait_until("the drained node was told", LIMIT, async || {
-        hooks(&cluster).contains(&told)
+    let run = format!("{backup} follower,leader > follower at");
+    wait_until("the drained node ran its hook", LIMIT, async || {
+        hooks(&cluster).contains(&run)
     })
     .await;
     let set = RoleOrderKind::Set {
@@ -217,7 +217,7 @@ async fn a_hook_that_fails_or_hangs_leaves_the_role_where_it_was() {
         cluster.dispatcher().log().contains("rebooted=true")
     })
     .await;
-    wait_until("the restarted node is heard", LIMIT, async || {
+    wait_until("the restarted node is known", LIMIT, async || {
         let view = view(&cluster).await;
         view.is_some_and(|view| {
             let managed = view.roles.values().next();
@@ -269,14 +269,14 @@ async fn a_leader_overloaded_by_others_is_relieved_and_later_has_the_role_back()
     }
     let change = last_change_of(&cluster, "leader").await;
     assert!(matches!(change.why, Why::Restored { .. }), "{change:?}");
-    for told in [
+    for run in [
         format!("{leader} follower,leader > follower at"),
         format!("{backup} backup,follower > follower,leader at")
             .replace("backup,follower", "follower,backup"),
     ] {
         assert!(
-            hooks(&cluster).contains(&told),
-            "{told:?} not in {}",
+            hooks(&cluster).contains(&run),
+            "{run:?} not in {}",
             hooks(&cluster)
         );
     }
@@ -329,16 +329,16 @@ async fn a_leader_that_is_cut_off_is_no_leader_before_another_one_is() {
             .is_some_and(|node| node != "n1")
     })
     .await;
-    let told = hooks(&cluster);
+    let run = hooks(&cluster);
     let at = |what: &str| {
-        let line = told.lines().rfind(|line| line.contains(what));
-        let line = line.unwrap_or_else(|| panic!("{what:?} not in {told}"));
+        let line = run.lines().rfind(|line| line.contains(what));
+        let line = line.unwrap_or_else(|| panic!("{what:?} not in {run}"));
         line.rsplit(' ').next().unwrap().parse::<u128>().unwrap()
     };
     let (leader, _) = settled(&cluster).await;
     let lost = at("n1 follower,leader > follower");
     let won = at(&format!("{leader} follower"));
-    assert!(lost < won, "{told}");
+    assert!(lost < won, "{run}");
 }
 
 /// Kills the dispatcher after each step that a change stores, and starts it again.

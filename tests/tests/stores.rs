@@ -148,13 +148,10 @@ async fn of_many_writers_in_flight_on_replicas_one_stores_and_all_learn_it() {
             let (headers, payload) = guarded(i);
             jetstream.publish_with_headers(subject.clone(), headers, payload)
         }));
-        let acks = join_all(
-            sent.await
-                .into_iter()
-                .map(|sent| sent.unwrap().into_future()),
-        );
+        let acks = sent.await.into_iter();
+        let acks = acks.map(|sent| sent.unwrap().into_future());
         let mut stored = 0;
-        for answer in acks.await {
+        for answer in join_all(acks).await {
             match answer {
                 Ok(_) => stored += 1,
                 Err(error) => first_answers.push(meaning_of(&error)),

@@ -178,7 +178,7 @@ async fn a_node_that_kept_a_false_epoch_is_told_so_and_the_leader_goes_on() {
     std::fs::create_dir_all(&state).unwrap();
     std::fs::write(state.join("n3.epoch"), "1000\n").unwrap();
     cluster.add_worker("n3", &format!("offers = [\"leader\"]\n{WORKER}"));
-    wait_until("it is told", LIMIT, async || {
+    wait_until("it is refuted", LIMIT, async || {
         cluster.worker("n3").log().contains("epoch_refuted")
     })
     .await;

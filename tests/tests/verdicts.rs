@@ -77,7 +77,7 @@ async fn a_host_that_fails_all_it_gets_spoils_nothing() {
     }
     let n1 = NodeId::new("n1").unwrap();
     cluster
-        .wait_status("n1 is told of", |status| {
+        .wait_status("n1 is distrusted", |status| {
             let node = status.nodes.iter().find(|node| node.node == n1);
             let doubts = node.map_or(&[][..], |node| &node.distrusted);
             doubts

@@ -20,7 +20,7 @@ use rolecast_tests::fuzz::{TARGETS, Target};
 /// Feeds every reader of what comes from outside with inputs that are almost right.
 ///
 /// Ends with status 1 when an input breaks a rule, and keeps that input. Put it into
-/// tests/fuzz/corpus/TARGET/ once the fault is mended: every run of the tests tries it.
+/// tests/fuzz/corpus/TARGET/ once the fault is fixed: every run of the tests tries it.
 #[derive(Debug, Parser)]
 struct Arguments {
     /// Try these targets only

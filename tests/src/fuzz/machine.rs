@@ -178,7 +178,7 @@ impl World {
             }
             assert!(
                 !matches!(output, Output::StepDown { .. }),
-                "{from} says {epoch}"
+                "{from} reports {epoch}"
             );
         }
         self.pass(3);

@@ -146,7 +146,7 @@ async fn tls_asked_of_a_server_without_it_is_named_and_no_login_is_sent_in_plain
     let site = Site::start(directory, "", &client).await;
     let nats = site.client("web-1");
     all_say(&site, &nats, "speaks plain text, and TLS is asked for here").await;
-    // A configured authority asks for TLS as well, whatever the URL says.
+    // A configured authority asks for TLS as well, whatever the URL is.
     let nats = nats.replace("tls://", "nats://");
     all_say(&site, &nats, "speaks plain text, and TLS is asked for here").await;
 }
@@ -175,7 +175,7 @@ async fn why_a_running_program_cannot_connect_again_is_told() {
     authority.issue_server(&site.directory, "server", "localhost");
     site.server.restart().await;
     for program in &programs {
-        wait_until("it tells of the authority", LIMIT, async || {
+        wait_until("it names the unknown authority", LIMIT, async || {
             let log = program.log();
             log.contains("nats_unreachable") && log.contains("UnknownIssuer")
         })

@@ -18,7 +18,7 @@ use clap::Parser;
 use rolecast_tests::chaos::{Report, Row, Settings, Verdict, rows, run, takeovers};
 use serde_json::json;
 
-/// Injects faults into real clusters, and checks what became of every job.
+/// Injects faults into real clusters, and checks the outcome of every job.
 #[derive(Debug, Parser)]
 struct Arguments {
     /// List the rows and end
