@@ -21,7 +21,7 @@ CHAOS_FLAGS ?=
 
 .PHONY: help tools build demo test check fmt-check lint deny docs fuzz \
 	test-nats-versions test-long chaos bench-dispatch bench-forecast \
-	bench-hostile bench-placement bench-policies bench-roles clean
+	bench-hostile bench-placement bench-policies bench-roles tidy clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-20s %s\n", $$1, $$2}' Makefile
@@ -92,6 +92,9 @@ bench-policies: ## compare placement policies in simulated fleets (BENCH_FLAGS=-
 bench-roles: tools ## measure what moving a role away from bottlenecks saves (BENCH_FLAGS=--quick: less)
 	$(CARGO) build --release --workspace --bins
 	$(TARGET)/release/bench-roles $(BENCH_FLAGS)
+
+tidy: ## measure the code's shape: long files and functions, cycles of modules, ...
+	$(CARGO) run -q -p rolecast-tests --bin tidy
 
 clean: ## remove what was built and fetched
 	$(CARGO) clean

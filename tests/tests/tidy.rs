@@ -2,6 +2,7 @@
 
 use rolecast_tests::directory::Directory;
 use rolecast_tests::process::repository;
+use rolecast_tests::tidy::measures::measure;
 use rolecast_tests::tidy::{OWN_LINES_MAX, offences};
 
 #[test]
@@ -106,4 +107,90 @@ fn only_unit_tests_at_the_end_are_no_own_lines() {
         .map(ToString::to_string)
         .collect();
     assert_eq!(found, ["declared.rs:503: 503 own lines, at most 500"]);
+}
+
+#[test]
+fn no_measure_is_above_its_limit() {
+    let measures = measure(repository()).measures;
+    let over = measures.iter().filter(|measure| measure.is_over());
+    let over: Vec<String> = over.map(ToString::to_string).collect();
+    assert!(over.is_empty(), "{}", over.join("\n"));
+}
+
+#[test]
+fn every_measure_finds_what_is_planted() {
+    let root = Directory::new();
+    for directory in ["src/b", "src/w"] {
+        std::fs::create_dir_all(root.path().join(directory)).unwrap();
+    }
+    for (name, text) in shapes() {
+        root.write(name, &text);
+    }
+    let measures = measure(root.path()).measures;
+    let found: Vec<String> = measures
+        .iter()
+        .flat_map(|measure| &measure.findings)
+        .map(|finding| format!("{} {}", finding.size, finding.text))
+        .collect();
+    let cycle = "2 src: a b\n    a uses b, src/a.rs: crate::b::B\n    \
+                 b uses a, src/b/c.rs: crate::a::A";
+    let expected = [
+        "401 src/longer.rs",
+        "13 src/e.rs:3: E",
+        "4 src/w/mod.rs: W, in mod x y z",
+        cycle,
+        "1 src/d.rs: What",
+        "71 src/long.rs:2: long",
+        "1 src/b/c.rs:2: `told`, better: report, notify, show",
+        "1 src/d.rs:1: `told`, better: report, notify, show",
+    ];
+    assert_eq!(found, expected);
+    let public = measures.last().unwrap();
+    assert_eq!(
+        (public.name.as_str(), public.count),
+        ("pub items of planted", 1)
+    );
+    assert!(public.is_over());
+}
+
+/// Returns files of a crate with one of each that is measured, and of each that is excused.
+fn shapes() -> [(&'static str, String); 15] {
+    let fields = |count: usize| "f: u8, ".repeat(count);
+    let (most, more) = (fields(12), fields(13));
+    let excused = "//! A.\nstruct F { MOST }\n#[derive(Debug, Serialize)]\nstruct G { MORE }\n";
+    let excused = excused.replace("MOST", &most).replace("MORE", &more);
+    let used_by_tests = "#[cfg(test)]\nmod tests { use crate::e::E; }\n";
+    let question = format!("//! What it was told.\n// `told` is free.\n{used_by_tests}");
+    let large = format!("//! A.\nuse crate::d;\nstruct E {{ {more} }}\n");
+    let long = format!("//! A.\nfn long() {{\n{}}}\n", "    f();\n".repeat(69));
+    let named = "//! A.\nfn f() { assert!(g(crate::a::A), \"it was told why\"); }\n";
+    [
+        ("Cargo.toml", "[package]\nname = \"planted\"\n".to_owned()),
+        ("src/lib.rs", "//! A.\npub mod a;\nmod b;\n".to_owned()),
+        (
+            "src/a.rs",
+            "//! A.\nuse crate::b::B;\nstruct A;\n".to_owned(),
+        ),
+        ("src/b/mod.rs", "//! A.\nmod c;\nstruct B;\n".to_owned()),
+        ("src/b/c.rs", named.to_owned()),
+        ("src/config.rs", format!("//! A.\nstruct C {{ {more} }}\n")),
+        ("src/d.rs", question),
+        ("src/e.rs", large),
+        ("src/excused.rs", excused),
+        ("src/long.rs", long),
+        (
+            "src/longer.rs",
+            format!("//! A.\n{}", "// line\n".repeat(400)),
+        ),
+        ("src/w/mod.rs", "//! A.\nstruct W;\nimpl W {}\n".to_owned()),
+        ("src/w/x.rs", "//! A.\nimpl super::W {}\n".to_owned()),
+        (
+            "src/w/y.rs",
+            "//! A.\nuse super::W;\nimpl W {}\n".to_owned(),
+        ),
+        (
+            "src/w/z.rs",
+            "//! A.\nuse super::W;\nimpl Clone for W {}\n".to_owned(),
+        ),
+    ]
 }

@@ -6,6 +6,10 @@
 //!   [`OWN_LINES_MAX`] own lines.
 //! - Nothing is left for later, and no test is switched off.
 //! - Crates depend on each other in one direction (`crates`).
+//!
+//! Of what grows slowly, such as long functions, it holds the count (`measures`).
+
+pub mod measures;
 
 mod crates;
 mod purity;
@@ -22,7 +26,7 @@ pub const OWN_LINES_MAX: usize = 500;
 
 /// Directories that are not checked.
 const SKIPPED: [&str; 3] = ["target", ".git", ".tools"];
-/// Words with which a file does not say what it is.
+/// Words with which a file does not name its duty.
 const QUESTIONS: [&str; 7] = ["What", "How", "Who", "Where", "When", "Which", "Why"];
 /// Words that mark work left for later, or a test switched off.
 const UNFINISHED: [&str; 5] = ["TODO", "FIXME", "todo!", "unimplemented!", "#[ignore"];
@@ -79,9 +83,8 @@ fn check_rust(path: &Path, text: &str, report: &mut dyn FnMut(usize, String)) {
             "does not begin with a line `//!` that names its duty".to_owned(),
         );
     }
-    let first_word = text.split_whitespace().nth(1).unwrap_or_default();
-    if QUESTIONS.contains(&first_word) {
-        report(1, format!("begins with `{first_word}`: name what it is"));
+    if let Some(word) = question(text) {
+        report(1, format!("begins with `{word}`: name what it is"));
     }
     let own_lines = source.own_lines();
     if own_lines > OWN_LINES_MAX {
@@ -92,6 +95,12 @@ fn check_rust(path: &Path, text: &str, report: &mut dyn FnMut(usize, String)) {
     if purity::is_pure(path) {
         purity::check(&source, report);
     }
+}
+
+/// Returns the first word of a file if it puts the duty as a question.
+fn question(text: &str) -> Option<&str> {
+    let word = text.split_whitespace().nth(1)?;
+    QUESTIONS.contains(&word).then_some(word)
 }
 
 fn check_finished(text: &str, report: &mut dyn FnMut(usize, String)) {

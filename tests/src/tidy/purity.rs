@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::source::Source;
+use super::source::{Source, has_word};
 
 /// Paths and calls with effects outside of a computation.
 const FORBIDDEN: [&str; 21] = [
@@ -70,15 +70,6 @@ pub(super) fn check(source: &Source<'_>, report: &mut dyn FnMut(usize, String)) 
             report(line, format!("pure code uses `std::{name}`"));
         }
     }
-}
-
-/// Returns whether the text has the word, and not as a part of a longer one.
-fn has_word(text: &str, word: &str) -> bool {
-    let is_part = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
-    text.match_indices(word).any(|(at, _)| {
-        let starts_word = word.starts_with('.') || !is_part(text[..at].chars().next_back());
-        starts_word && !is_part(text[at + word.len()..].chars().next())
-    })
 }
 
 #[cfg(test)]

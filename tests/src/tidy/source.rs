@@ -46,21 +46,57 @@ impl<'a> Source<'a> {
         self.blank(|kind| kind != Kind::Code)
     }
 
+    /// Returns comments and messages alone: code is blanked, and so are strings of one word,
+    /// which are names, and what is code within the rest: in backticks or braces.
+    pub(super) fn prose(&self) -> String {
+        let mut is_code = false;
+        let prose = self.blank_pieces(|kind, piece| match kind {
+            Kind::Code => true,
+            Kind::Comment => false,
+            Kind::Literal => !piece.trim().contains(' '),
+        });
+        let keep = |c: char| {
+            let is_mark = matches!(c, '`' | '{' | '}');
+            is_code = match c {
+                '`' => !is_code,
+                '{' => true,
+                '}' | '\n' => false,
+                _ => is_code,
+            };
+            if is_mark || is_code { ' ' } else { c }
+        };
+        prose.chars().map(keep).collect()
+    }
+
     fn blank(&self, is_blank: impl Fn(Kind) -> bool) -> String {
+        self.blank_pieces(|kind, _| is_blank(kind))
+    }
+
+    fn blank_pieces(&self, is_blank: impl Fn(Kind, &str) -> bool) -> String {
         let mut out = String::with_capacity(self.text.len());
         let mut rest = self.text;
         let mut before = ' ';
         while !rest.is_empty() {
             let (kind, len) = piece(rest, before);
             let (taken, left) = rest.split_at(len);
+            let is_blank = is_blank(kind, taken);
             for c in taken.chars() {
-                out.push(if is_blank(kind) && c != '\n' { ' ' } else { c });
+                out.push(if is_blank && c != '\n' { ' ' } else { c });
                 before = c;
             }
             rest = left;
         }
         out
     }
+}
+
+/// Returns whether the text has the word, and not as a part of a longer one.
+pub(super) fn has_word(text: &str, word: &str) -> bool {
+    let is_part = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
+    text.match_indices(word).any(|(at, _)| {
+        let starts_word = word.starts_with('.') || !is_part(text[..at].chars().next_back());
+        starts_word && !is_part(text[at + word.len()..].chars().next())
+    })
 }
 
 /// Returns the kind of the first piece of the text, and its length in bytes.
@@ -161,6 +197,19 @@ mod tests {
     #[test]
     fn comments_stay_where_strings_are_blanked() {
         assert_eq!(Source::new("\"a\" // b").without_strings(), "    // b");
+    }
+
+    #[test]
+    fn prose_is_comments_and_messages_without_the_code_in_them() {
+        for (text, prose) in [
+            ("told(\"told\"); // told", "// told"),
+            ("(\"was told {told}\")", "\"was told \""),
+            ("// `told` {told} told", "// told"),
+        ] {
+            let found = Source::new(text).prose();
+            let words: Vec<&str> = found.split_whitespace().collect();
+            assert_eq!(words.join(" "), prose, "{text}");
+        }
     }
 
     #[test]
