@@ -90,7 +90,7 @@ pub(crate) fn resubmission(
 ) -> Result<(String, HeaderMap), String> {
     let job = &letter.job;
     let subject = letter.subject.clone().ok_or_else(|| {
-        format!("job {job} does not say where it was published ({HEADER_SUBJECT} is missing)")
+        format!("job {job} does not contain the subject it was published on ({HEADER_SUBJECT} is missing)")
     })?;
     if Source::parse(&subject).is_err() {
         return Err(format!(

@@ -1,8 +1,8 @@
 //! The `rolecast` command: submits jobs, shows jobs and nodes, runs the demonstration.
 //!
 //! `args` is the command line; `view` formats the output; `demo` decides the steps of the
-//! demonstration; `backtest` scores forecasts; `simulate` compares policies in virtual
-//! time; `io` talks to NATS, files and processes.
+//! demonstration; `backtest` scores forecasts; `io` talks to NATS, files and processes. The
+//! simulator that `rolecast simulate` runs is a crate of its own, `rolecast-simulator`.
 
 mod args;
 mod backtest;
@@ -16,7 +16,7 @@ mod quantity;
 mod style;
 mod submission;
 mod table;
-mod teaching;
+mod training;
 mod view;
 
 pub use io::start;

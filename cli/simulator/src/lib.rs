@@ -43,7 +43,7 @@
 //! let report = Report { scenario: "four".to_owned(), kinds, runs, notes: vec![] };
 //! let rows = report.rows();
 //! assert_eq!(rows[0].policy, "random");
-//! // One in a hundred jobs takes more than so many times as long as alone.
+//! // Its 99 % quantile of the slow-down is larger than that of the second policy.
 //! assert!(rows[0].gm99 > rows[1].gm99);
 //! ```
 //!

@@ -36,7 +36,7 @@ impl Story {
     /// Returns the lines about new events.
     pub(crate) fn look(&mut self, view: &RolesView) -> Vec<String> {
         let mut lines = Vec::new();
-        self.tell_harm(view, &mut lines);
+        self.add_harm(view, &mut lines);
         let document = &view.document;
         let past = document.history.iter();
         let past = past.map(|past| (past.generation, past.began_ms, &past.why, finished(past)));
@@ -58,7 +58,7 @@ impl Story {
         lines
     }
 
-    fn tell_harm(&mut self, view: &RolesView, lines: &mut Vec<String>) {
+    fn add_harm(&mut self, view: &RolesView, lines: &mut Vec<String>) {
         let Some(managed) = view.roles.get(&self.role) else {
             return;
         };

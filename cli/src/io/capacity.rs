@@ -16,7 +16,9 @@ pub(crate) async fn run(
     capacity: &Capacity,
     terminal: &Terminal,
 ) -> Result<Exit, Failure> {
-    let map: Option<CapacityMap> = session.ask(subjects::API_CAPACITY, Bytes::new()).await?;
+    let map: Option<CapacityMap> = session
+        .request(subjects::API_CAPACITY, Bytes::new())
+        .await?;
     let map = map.ok_or_else(no_dispatcher)?;
     if terminal.json {
         terminal.print_document(&map)?;

@@ -13,7 +13,7 @@ pub(crate) async fn run(
     category: &Category,
     terminal: &Terminal,
 ) -> Result<Exit, Failure> {
-    let status = status::ask_categories(session)
+    let status = status::request_categories(session)
         .await?
         .ok_or_else(no_dispatcher)?;
     let categories = status.categories;

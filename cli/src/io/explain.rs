@@ -38,7 +38,7 @@ pub(crate) async fn run(
     }
     // The decision is valid without it, and older dispatchers do not send it.
     if explain.dry_run.is_some()
-        && let Ok(Some(status)) = status::ask_categories(session).await
+        && let Ok(Some(status)) = status::request_categories(session).await
         && let Some(note) = other_requirements(&decision, &status)
     {
         terminal.note(&terminal.notes.paint(Tone::Warning, &note));
@@ -88,7 +88,7 @@ async fn find(session: &Session, job: &JobId) -> Result<Option<Decision>, Failur
         found = stream.get_last_raw_message_by_subject(&subject) => found,
         () = session.connection.refused(&request) => {
             session.connection.take_violation();
-            return ask_dispatcher(session, job).await;
+            return request_from_dispatcher(session, job).await;
         }
     };
     let message = match found {
@@ -102,10 +102,13 @@ async fn find(session: &Session, job: &JobId) -> Result<Option<Decision>, Failur
 }
 
 /// Asks the dispatcher, as a login without access to the stream must.
-async fn ask_dispatcher(session: &Session, job: &JobId) -> Result<Option<Decision>, Failure> {
+async fn request_from_dispatcher(
+    session: &Session,
+    job: &JobId,
+) -> Result<Option<Decision>, Failure> {
     let body = Bytes::copy_from_slice(job.as_str().as_bytes());
     let decision: Result<Option<Decision>, Failure> =
-        session.ask(subjects::API_DECISION, body).await;
+        session.request(subjects::API_DECISION, body).await;
     match decision {
         Ok(Some(decision)) => Ok(Some(decision)),
         Ok(None) => Err(no_dispatcher()),
@@ -132,6 +135,6 @@ async fn decided_now(
     options::parse_wishes(&job_headers(Some(&headers)))
         .map_err(|error| Failure::usage(error.into()))?;
     let body = Bytes::copy_from_slice(category.as_str().as_bytes());
-    let decision = session.ask_with(subjects::API_EXPLAIN, headers, body);
+    let decision = session.request_with(subjects::API_EXPLAIN, headers, body);
     decision.await?.ok_or_else(no_dispatcher)
 }

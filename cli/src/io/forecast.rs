@@ -22,7 +22,7 @@ pub(crate) async fn run(
     forecast: &Forecast,
     terminal: &Terminal,
 ) -> Result<Exit, Failure> {
-    let mut view = ask(session, &forecast.node).await?;
+    let mut view = request(session, &forecast.node).await?;
     if let Some(resource) = forecast.resource {
         view.resources.retain(|name, _| name == resource.name());
     }
@@ -39,14 +39,14 @@ pub(crate) async fn run(
 }
 
 /// Asks the dispatcher; for an unknown node, the error lists the known ones.
-async fn ask(session: &Session, node: &NodeId) -> Result<ForecastView, Failure> {
+async fn request(session: &Session, node: &NodeId) -> Result<ForecastView, Failure> {
     let body = Bytes::copy_from_slice(node.as_str().as_bytes());
-    let view: Option<ForecastView> = session.ask(subjects::API_FORECAST, body).await?;
+    let view: Option<ForecastView> = session.request(subjects::API_FORECAST, body).await?;
     let view = view.ok_or_else(no_dispatcher)?;
     if view.health.is_some() {
         return Ok(view);
     }
-    let status = status::ask(session).await?.ok_or_else(no_dispatcher)?;
+    let status = status::request(session).await?.ok_or_else(no_dispatcher)?;
     let known: Vec<&str> = status
         .nodes
         .iter()

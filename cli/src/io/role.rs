@@ -30,7 +30,7 @@ pub(crate) async fn run(
 ) -> Result<Exit, Failure> {
     match role {
         Role::Ls { verbose } => {
-            let view = ask(session).await?;
+            let view = request(session).await?;
             if terminal.json {
                 terminal.print_document(&view)?;
             } else {
@@ -57,8 +57,8 @@ pub(crate) async fn run(
     }
 }
 
-async fn ask(session: &Session) -> Result<RolesView, Failure> {
-    let view = session.ask(subjects::API_ROLES, Bytes::new());
+async fn request(session: &Session) -> Result<RolesView, Failure> {
+    let view = session.request(subjects::API_ROLES, Bytes::new());
     view.await?.ok_or_else(no_dispatcher)
 }
 
@@ -67,7 +67,7 @@ async fn show_history(
     which: &History,
     terminal: &Terminal,
 ) -> Result<Exit, Failure> {
-    let view = ask(session).await?;
+    let view = request(session).await?;
     let is_wanted = |change: &&PastRoleChange| {
         which.role.as_ref().is_none_or(|role| change.role == *role)
             && which
@@ -91,7 +91,7 @@ pub(super) async fn carry_out(
     order: RoleOrderKind,
     terminal: &Terminal,
 ) -> Result<Exit, Failure> {
-    let before = ask(session).await?;
+    let before = request(session).await?;
     let message = RoleOrder {
         v: VERSION,
         order: order.clone(),
@@ -99,9 +99,9 @@ pub(super) async fn carry_out(
     let body = wire::encode(Encoding::MessagePack, &message).into();
     let limit = session.limit.unwrap_or(ORDER_MAX);
     let headers = HeaderMap::new();
-    let done = session.ask_within(limit, subjects::API_ROLE_ORDER, headers, body);
+    let done = session.request_within(limit, subjects::API_ROLE_ORDER, headers, body);
     let done: Done = done.await.map_err(unsure)?.ok_or_else(no_dispatcher)?;
-    match ask(session).await {
+    match request(session).await {
         Ok(after) if terminal.json => terminal.print_document(&after)?,
         Ok(after) => terminal.print(&changed(&order, &before, &after, terminal))?,
         // The order is carried out all the same, which the exit code reports.

@@ -79,27 +79,27 @@ impl Session {
     }
 
     /// Asks the dispatcher; `None` if there is none.
-    pub(crate) async fn ask<M: Message>(
+    pub(crate) async fn request<M: Message>(
         &self,
         subject: &'static str,
         body: Bytes,
     ) -> Result<Option<M>, Failure> {
-        self.ask_with(subject, HeaderMap::new(), body).await
+        self.request_with(subject, HeaderMap::new(), body).await
     }
 
-    /// As [`Session::ask`], with headers that belong to the request.
-    pub(crate) async fn ask_with<M: Message>(
+    /// As [`Session::request`], with headers that belong to the request.
+    pub(crate) async fn request_with<M: Message>(
         &self,
         subject: &'static str,
         headers: HeaderMap,
         body: Bytes,
     ) -> Result<Option<M>, Failure> {
-        self.ask_within(self.answer_max, subject, headers, body)
+        self.request_within(self.answer_max, subject, headers, body)
             .await
     }
 
-    /// As [`Session::ask_with`], with this time limit for the answer.
-    pub(crate) async fn ask_within<M: Message>(
+    /// As [`Session::request_with`], with this time limit for the answer.
+    pub(crate) async fn request_within<M: Message>(
         &self,
         limit: Duration,
         subject: &'static str,
@@ -146,7 +146,7 @@ impl Session {
     /// Asks the dispatcher for the state of a job; `None` if there is no dispatcher.
     pub(crate) async fn view(&self, job: &JobId) -> Result<Option<JobView>, Failure> {
         let body = Bytes::copy_from_slice(job.as_str().as_bytes());
-        self.ask(subjects::API_JOB, body).await
+        self.request(subjects::API_JOB, body).await
     }
 
     /// Returns the recorded outcome of a job, if it has one.

@@ -58,7 +58,7 @@ pub(crate) async fn run(
 
 /// Requests all records.
 async fn record(session: &Session) -> Result<Recording, Failure> {
-    let status = status::ask(session).await?.ok_or_else(no_dispatcher)?;
+    let status = status::request(session).await?.ok_or_else(no_dispatcher)?;
     let mut forecasts = Vec::new();
     for node in &status.nodes {
         forecasts.push(forecast(session, &node.node).await?);
@@ -73,7 +73,7 @@ async fn record(session: &Session) -> Result<Recording, Failure> {
 
 async fn forecast(session: &Session, node: &NodeId) -> Result<ForecastView, Failure> {
     let body = Bytes::copy_from_slice(node.as_str().as_bytes());
-    let view = session.ask(subjects::API_FORECAST, body).await?;
+    let view = session.request(subjects::API_FORECAST, body).await?;
     view.ok_or_else(no_dispatcher)
 }
 

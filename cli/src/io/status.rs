@@ -29,7 +29,7 @@ pub(crate) async fn run(
         return watch(session, status.nodes, terminal).await;
     }
     let is_all = status.nodes;
-    let status = ask(session).await?.ok_or_else(no_dispatcher)?;
+    let status = request(session).await?.ok_or_else(no_dispatcher)?;
     if terminal.json {
         terminal.print_document(&status)?;
     } else {
@@ -42,23 +42,23 @@ pub(crate) async fn run(
 }
 
 /// Asks the dispatcher for its view, page by page; `None` if there is no dispatcher.
-pub(crate) async fn ask(session: &Session) -> Result<Option<wire::Status>, Failure> {
-    ask_while(session, |_| true).await
+pub(crate) async fn request(session: &Session) -> Result<Option<wire::Status>, Failure> {
+    request_while(session, |_| true).await
 }
 
 /// Requests all but roles and nodes, except those on the same page.
-pub(crate) async fn ask_categories(session: &Session) -> Result<Option<wire::Status>, Failure> {
+pub(crate) async fn request_categories(session: &Session) -> Result<Option<wire::Status>, Failure> {
     let is_category = |next: &StatusCursor| matches!(next, StatusCursor::Category(_));
-    ask_while(session, is_category).await
+    request_while(session, is_category).await
 }
 
 /// Reads on while the entries of the next page are wanted.
-async fn ask_while(
+async fn request_while(
     session: &Session,
     is_wanted: impl Fn(&StatusCursor) -> bool,
 ) -> Result<Option<wire::Status>, Failure> {
     // Older dispatchers answer with all at once, and ignore the body.
-    let first = session.ask(subjects::API_STATUS, Bytes::new()).await?;
+    let first = session.request(subjects::API_STATUS, Bytes::new()).await?;
     let Some(mut whole): Option<wire::Status> = first else {
         return Ok(None);
     };
@@ -71,7 +71,7 @@ async fn ask_while(
             ..StatusRequest::first()
         };
         let body = wire::encode(Encoding::MessagePack, &request).into();
-        let page: Option<wire::Status> = session.ask(subjects::API_STATUS, body).await?;
+        let page: Option<wire::Status> = session.request(subjects::API_STATUS, body).await?;
         append(&mut whole, page.ok_or_else(no_dispatcher)?);
     }
     Err(Failure::new(
@@ -97,7 +97,7 @@ async fn watch(session: &Session, is_all: bool, terminal: &Terminal) -> Result<E
     }
     loop {
         ticks.tick().await;
-        let answer = match ask(session).await {
+        let answer = match request(session).await {
             Ok(Some(status)) => Ok(status),
             Ok(None) => Err(no_dispatcher()),
             Err(failure) => Err(failure),

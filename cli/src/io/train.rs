@@ -12,7 +12,7 @@ use super::failure::Failure;
 use super::terminal::Terminal;
 use crate::args::backtest::TrainLstm;
 use crate::exit::Exit;
-use crate::teaching::first_half;
+use crate::training::first_half;
 
 /// The horizons that a line reports, in steps.
 const SHOWN: [u32; 4] = [1, 5, 15, 60];
@@ -31,8 +31,8 @@ pub(crate) fn run(train: &TrainLstm, terminal: &Terminal) -> Result<Exit, Failur
         );
         return Err(Failure::new(Exit::Failed, text));
     };
-    let (teaching, all) = (trainer.series_count(), series.len());
-    terminal.note(&format!("learning from {teaching} of {all} series"));
+    let (used, all) = (trainer.series_count(), series.len());
+    terminal.note(&format!("learning from {used} of {all} series"));
     // A file that cannot be written should be reported before the run.
     write(train, &trainer)?;
     while let Some(progress) = trainer.epoch() {

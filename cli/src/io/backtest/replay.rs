@@ -99,7 +99,7 @@ fn play<'a>(
             bar.inc((end - start) as u64);
         });
         if has_stack {
-            teach(&mut trainer, &mut players);
+            train(&mut trainer, &mut players);
         }
     }
     on_all_cores(&mut players, Player::score);
@@ -119,7 +119,7 @@ fn on_all_cores<'a>(players: &mut [Player<'a>], act: impl Fn(&mut Player<'a>) + 
 
 /// Lets the stack learn from the latest rows, row by row, so that no series is always the
 /// last.
-fn teach(trainer: &mut Trainer, players: &mut [Player<'_>]) {
+fn train(trainer: &mut Trainer, players: &mut [Player<'_>]) {
     let rows = players.first().map_or(0, |player| player.lessons.len());
     for row in 0..rows {
         for lesson in players
@@ -172,12 +172,12 @@ impl<'a> Player<'a> {
             self.forecaster.observe(self.table.numbers[row], sample);
             if self.protocol.is_origin(row, row_count) {
                 for horizon in &self.protocol.horizons {
-                    let forecast = ask(&self.forecaster, row, *horizon);
+                    let forecast = forecast(&self.forecaster, row, *horizon);
                     self.forecasts.push(forecast);
                 }
             }
             self.spent += start.elapsed();
-            // A missing sample teaches nothing.
+            // A missing sample trains nothing.
             let lesson = sample.and_then(|_| self.forecaster.lesson());
             self.lessons.push(lesson);
         }
@@ -203,7 +203,7 @@ impl<'a> Player<'a> {
     }
 }
 
-fn ask(forecaster: &Forecaster, row: usize, horizon: u32) -> Forecast {
+fn forecast(forecaster: &Forecaster, row: usize, horizon: u32) -> Forecast {
     let expected = forecaster.predict(horizon);
     let peak = has_peak(horizon).then(|| forecaster.predict_peak(horizon));
     Forecast {

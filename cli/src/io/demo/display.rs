@@ -82,7 +82,7 @@ impl Display {
     }
 
     /// Prints a line above the bars.
-    pub(super) fn say(&self, tone: Tone, text: &str) {
+    pub(super) fn print_line(&self, tone: Tone, text: &str) {
         let text = self.terminal.notes.paint(tone, text);
         match &self.kind {
             Kind::Bars { all, .. } => {

@@ -92,7 +92,7 @@ impl Show<'_> {
                 Some(message) = heartbeats.next() => {
                     let killed = scene.heartbeat(&message, self.kills, cluster)?;
                     if let Some(text) = killed {
-                        display.say(Tone::Warning, &text);
+                        display.print_line(Tone::Warning, &text);
                     }
                 }
                 _ = ticks.tick() => {
@@ -101,7 +101,7 @@ impl Show<'_> {
                     for (node, is_on) in own_loads.turn() {
                         let verb = if is_on { "begins" } else { "ends" };
                         let text = format!("work of its own {verb} on {node}");
-                        display.say(Tone::Faint, &text);
+                        display.print_line(Tone::Faint, &text);
                     }
                 }
             }
@@ -110,7 +110,7 @@ impl Show<'_> {
         display.finish();
         if self.kills && scene.kill.is_none() {
             let text = "no worker had jobs in hand at the right moment, so none was killed";
-            display.say(Tone::Warning, text);
+            display.print_line(Tone::Warning, text);
         }
         Ok(Played {
             took: scene.last_end - start,

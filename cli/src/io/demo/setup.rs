@@ -119,7 +119,7 @@ async fn wait_until_ready(session: &Session, cluster: &mut Cluster) -> Result<()
     let end = Instant::now() + READY_MAX;
     loop {
         cluster.check()?;
-        let status = status::ask(session).await?;
+        let status = status::request(session).await?;
         let nodes = status.map(|status| status.nodes).unwrap_or_default();
         let is_ready = |node: &&NodeStatus| {
             let mut members = FLEET.iter();

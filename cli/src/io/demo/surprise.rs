@@ -45,11 +45,11 @@ impl Act<'_> {
         killed: Option<&str>,
     ) -> anyhow::Result<()> {
         if let Some(node) = killed {
-            self.say(Tone::Faint, &format!("{node} is started again"));
+            self.print_line(Tone::Faint, &format!("{node} is started again"));
             self.start_again(cluster, node)?;
         }
         let Some(leader) = self.wait_leader(None, SETTLE_MAX, &mut None).await else {
-            self.say(
+            self.print_line(
                 Tone::Warning,
                 "leader and backup are not there, so no role moves",
             );
@@ -59,7 +59,7 @@ impl Act<'_> {
             "{leader} is leader; {} s of calm, to learn what is usual",
             CALM.as_secs()
         );
-        self.say(Tone::Faint, &text);
+        self.print_line(Tone::Faint, &text);
         sleep(CALM).await;
         let mut story = self
             .view()
@@ -67,7 +67,7 @@ impl Act<'_> {
             .map(|view| Story::new(LEADER.parse().expect("it is a role"), &view));
         let load = OwnLoad::find(cluster, &leader)?;
         load.go_on();
-        self.say(
+        self.print_line(
             Tone::Plain,
             &format!("an unannounced load begins on {leader}"),
         );
@@ -76,14 +76,14 @@ impl Act<'_> {
             .wait_leader(Some((&leader, false)), PART_MAX, &mut story)
             .await;
         let Some(other) = other else {
-            self.say(
+            self.print_line(
                 Tone::Warning,
                 "no role has moved: is this machine busy with other things?",
             );
             return Ok(());
         };
         let after = began.elapsed().as_secs_f64();
-        self.say(
+        self.print_line(
             Tone::Good,
             &format!("{other} leads {after:.1} s after the load began"),
         );
@@ -93,13 +93,13 @@ impl Act<'_> {
              of {leader} is well for as long",
             TERM.as_secs()
         );
-        self.say(Tone::Plain, &text);
+        self.print_line(Tone::Plain, &text);
         let back = self
             .wait_leader(Some((&leader, true)), RESTORE_MAX, &mut story)
             .await;
         match &back {
-            Some(_) => self.say(Tone::Good, &format!("{leader} leads again")),
-            None => self.say(Tone::Warning, "the role did not return in time"),
+            Some(_) => self.print_line(Tone::Good, &format!("{leader} leads again")),
+            None => self.print_line(Tone::Warning, "the role did not return in time"),
         }
         Ok(())
     }
@@ -129,7 +129,7 @@ impl Act<'_> {
                 continue;
             };
             for line in story.iter_mut().flat_map(|story| story.look(&view)) {
-                self.say(Tone::Plain, &format!("  {line}"));
+                self.print_line(Tone::Plain, &format!("  {line}"));
             }
             let leader = settled_leader(&view);
             let is_wanted = |leader: &String| match wanted {
@@ -149,7 +149,7 @@ impl Act<'_> {
         wire::decode(Encoding::Json, &answer.payload).ok()
     }
 
-    fn say(&self, tone: Tone, text: &str) {
+    fn print_line(&self, tone: Tone, text: &str) {
         self.terminal.note(&self.terminal.notes.paint(tone, text));
     }
 }

@@ -90,9 +90,9 @@ async fn place(session: &Session, name: &JobName) -> Result<Place, Failure> {
 }
 
 /// Asks the dispatcher, as a login without access to the stream must.
-async fn ask_dispatcher(session: &Session, sequence: Sequence) -> Result<Place, Failure> {
+async fn request_from_dispatcher(session: &Session, sequence: Sequence) -> Result<Place, Failure> {
     let name = JobName::Sequence(sequence).to_string();
-    let view: Option<JobView> = session.ask(subjects::API_JOB, name.into()).await?;
+    let view: Option<JobView> = session.request(subjects::API_JOB, name.into()).await?;
     let view = view.ok_or_else(no_dispatcher)?;
     Ok(Place {
         job: view.job,
@@ -108,7 +108,7 @@ async fn at(session: &Session, sequence: Sequence) -> Result<Place, Failure> {
         stream = session.jetstream.get_stream(STREAM_JOBS) => stream,
         () = session.connection.refused(&request) => {
             session.connection.take_violation();
-            return ask_dispatcher(session, sequence).await;
+            return request_from_dispatcher(session, sequence).await;
         }
     };
     let stream = match stream {

@@ -87,17 +87,17 @@ mod tests {
 
     #[test]
     fn what_is_not_known_says_where_it_may_be() {
-        let say = |name: &str, searched| not_known(&name.parse().unwrap(), searched);
-        let text = say("order-7", Searched::Absent);
+        let unknown_text = |name: &str, searched| not_known(&name.parse().unwrap(), searched);
+        let text = unknown_text("order-7", Searched::Absent);
         assert!(
             text.contains("never accepted") && !text.contains("stream"),
             "{text}"
         );
-        let text = say("order-7", Searched::Unfinished { seen: 1000 });
+        let text = unknown_text("order-7", Searched::Unfinished { seen: 1000 });
         assert!(text.contains("behind the first 1000 jobs"), "{text}");
-        let text = say("7", Searched::Absent);
+        let text = unknown_text("7", Searched::Absent);
         assert!(text.ends_with("the job at sequence 7 is '#7'"), "{text}");
-        let text = say("#7", Searched::Absent);
+        let text = unknown_text("#7", Searched::Absent);
         assert!(text.ends_with("only if it got no id"), "{text}");
     }
 }

@@ -86,24 +86,24 @@ fn where_nothing_is_managed_it_is_told_how_to_begin() {
 #[test]
 fn an_order_tells_of_everybody_whose_roles_it_changed() {
     let (leader, before) = (role("leader"), view(&["n1"], &["n2"]));
-    let say =
+    let line =
         |to: &str, after: &RolesView| moved(&leader, &node(to), &before, after, Palette::PLAIN);
     assert_eq!(
-        say("n2", &view(&["n2"], &["n1"])),
+        line("n2", &view(&["n2"], &["n1"])),
         "backup n2 holds leader now, n1 holds backup\n"
     );
     let mut under_way = view(&["n2"], &[]);
     begin(&mut under_way, change("backup", None, promoting("n1")));
     assert_eq!(
-        say("n2", &under_way),
+        line("n2", &under_way),
         "backup n2 holds leader now, n1 is taking on backup\n"
     );
     assert_eq!(
-        say("n3", &view(&["n3"], &["n2"])),
+        line("n3", &view(&["n3"], &["n2"])),
         "n3 holds leader now, n1 holds no managed role\n"
     );
-    assert_eq!(say("n1", &before), "n1 holds leader, as before\n");
-    assert!(say("n3", &before).contains("has lost it since"));
+    assert_eq!(line("n1", &before), "n1 holds leader, as before\n");
+    assert!(line("n3", &before).contains("has lost it since"));
 }
 
 #[test]
