@@ -8,16 +8,10 @@
 //! not agree. The checksum detects damage, not malice: a party that may write the bucket
 //! may write any state, and gets forecasts that are finite and clamped.
 
-use std::time::Duration;
-
 use rolecast_common::fnv::fnv1a;
-
-use crate::{Forecaster, Model, Stack};
 
 /// Version of the format; changes whenever any field of any part does.
 const FORMAT: u32 = 1;
-/// The kind of a stack; forecasters have the index of their model.
-const STACK: u16 = 1000;
 
 /// A state that can be written and read back.
 pub(crate) trait State {
@@ -101,7 +95,7 @@ impl State for Option<u64> {
 }
 
 /// Appends a state with a header and a checksum; `kind` distinguishes states.
-fn seal(kind: u16, state: &impl State, out: &mut Vec<u8>) {
+pub(crate) fn seal(kind: u16, state: &impl State, out: &mut Vec<u8>) {
     let start = out.len();
     FORMAT.save(out);
     kind.save(out);
@@ -115,7 +109,7 @@ fn seal(kind: u16, state: &impl State, out: &mut Vec<u8>) {
 }
 
 /// Removes a sealed state from the front of `from`.
-fn unseal(kind: u16, state: &mut impl State, from: &mut &[u8]) -> Option<()> {
+pub(crate) fn unseal(kind: u16, state: &mut impl State, from: &mut &[u8]) -> Option<()> {
     let all = *from;
     let (mut format, mut found, mut len) = (0u32, 0u16, 0u32);
     format.load(from)?;
@@ -133,45 +127,12 @@ fn unseal(kind: u16, state: &mut impl State, from: &mut &[u8]) -> Option<()> {
     body.is_empty().then_some(())
 }
 
-impl Forecaster {
-    /// Appends the state to `out`, all but the global stack.
-    pub fn save(&self, out: &mut Vec<u8>) {
-        seal(kind(self.model), self, out);
-    }
-
-    /// Removes a state from the front of `from`; `None` if there is no whole one of this
-    /// model.
-    pub fn load(model: Model, step: Duration, capacity: f64, from: &mut &[u8]) -> Option<Self> {
-        let mut forecaster = Self::new(model, step, capacity);
-        unseal(kind(model), &mut forecaster, from)?;
-        forecaster.is_possible().then_some(forecaster)
-    }
-}
-
-impl Stack {
-    /// Appends the coefficients to `out`.
-    pub fn save(&self, out: &mut Vec<u8>) {
-        seal(STACK, self, out);
-    }
-
-    /// Removes coefficients from the front of `from`; `None` if there are no whole ones.
-    pub fn load(from: &mut &[u8]) -> Option<Self> {
-        let mut stack = Self::default();
-        unseal(STACK, &mut stack, from)?;
-        Some(stack)
-    }
-}
-
-fn kind(model: Model) -> u16 {
-    let mut kinds = (0u16..).zip(Model::ALL);
-    let kind = kinds.find(|(_, other)| *other == model);
-    kind.expect("every model is listed").0
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
-    use crate::Quantiles;
+    use crate::{Forecaster, Model, Quantiles};
 
     const MINUTE: Duration = Duration::from_secs(60);
 

@@ -59,10 +59,17 @@ impl Model {
         Self::ALL.into_iter().find(|model| model.name() == name)
     }
 
+    /// Returns its index among all models, by which a checkpoint names it.
+    pub(crate) fn index(self) -> u16 {
+        let mut indices = (0u16..).zip(Self::ALL);
+        let index = indices.find(|(_, model)| *model == self);
+        index.expect("every model is listed").0
+    }
+
     /// Returns the expert's index among those that vote.
     pub(crate) fn member(self) -> Option<usize> {
-        let place = Self::ALL.into_iter().position(|model| model == self);
-        place.filter(|place| *place < MEMBERS)
+        let index = usize::from(self.index());
+        (index < MEMBERS).then_some(index)
     }
 }
 

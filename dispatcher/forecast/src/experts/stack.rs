@@ -11,12 +11,14 @@ use smartcore::linalg::basic::matrix::DenseMatrix;
 use smartcore::linear::ridge_regression::{RidgeRegression, RidgeRegressionParameters};
 
 use crate::HORIZONS;
-use crate::checkpoint::state;
+use crate::checkpoint::{seal, state, unseal};
 use crate::series::window::Path;
 
 /// Number of experts that the stack uses, in the order of `Model::ALL`: all but the naive
 /// one, whose change is zero, and the stack itself.
 pub(super) const VOICES: usize = 6;
+/// The kind of its checkpoint; those of forecasters have the index of their model.
+const KIND: u16 = 1000;
 /// Lessons kept for each horizon; the oldest are dropped.
 const LESSONS_MAX: usize = 4096;
 /// Lessons below which the coefficients would be chance.
@@ -32,7 +34,7 @@ pub struct Lesson {
     pub(crate) horizon_index: u8,
     pub(crate) unit: f32,
     pub(crate) voices: [f32; VOICES],
-    pub(crate) came: f32,
+    pub(crate) actual: f32,
 }
 
 /// The coefficients; without any the stack repeats the last value.
@@ -50,6 +52,18 @@ impl Stack {
             pairs.map(|(weight, path)| weight * path[horizon]).sum()
         })
     }
+
+    /// Appends the coefficients to `out`.
+    pub fn save(&self, out: &mut Vec<u8>) {
+        seal(KIND, self, out);
+    }
+
+    /// Removes coefficients from the front of `from`; `None` if there are no whole ones.
+    pub fn load(from: &mut &[u8]) -> Option<Self> {
+        let mut stack = Self::default();
+        unseal(KIND, &mut stack, from)?;
+        Some(stack)
+    }
 }
 
 /// Collector of lessons, which fits the stack.
@@ -61,7 +75,7 @@ pub struct Trainer {
 #[derive(Clone, Debug, Default)]
 struct Lessons {
     rows: Vec<Vec<f32>>,
-    came: Vec<f32>,
+    actual: Vec<f32>,
     next: usize,
 }
 
@@ -70,18 +84,18 @@ impl Trainer {
     pub fn learn(&mut self, lesson: &Lesson) {
         let scaled = |change: f32| (change / lesson.unit).clamp(-CHANGE_MAX, CHANGE_MAX);
         let row: Vec<f32> = lesson.voices.iter().map(|voice| scaled(*voice)).collect();
-        let came = scaled(lesson.came);
-        if !came.is_finite() || row.iter().any(|voice| !voice.is_finite()) {
+        let actual = scaled(lesson.actual);
+        if !actual.is_finite() || row.iter().any(|voice| !voice.is_finite()) {
             return;
         }
         let lessons = &mut self.lessons[usize::from(lesson.horizon_index)];
         if lessons.rows.len() < LESSONS_MAX {
             lessons.rows.push(row);
-            lessons.came.push(came);
+            lessons.actual.push(actual);
             return;
         }
         lessons.rows[lessons.next] = row;
-        lessons.came[lessons.next] = came;
+        lessons.actual[lessons.next] = actual;
         lessons.next = (lessons.next + 1) % LESSONS_MAX;
     }
 
@@ -105,7 +119,7 @@ impl Lessons {
         let parameters = RidgeRegressionParameters::default()
             .with_alpha(PENALTY)
             .with_normalize(false);
-        let model = RidgeRegression::fit(&rows, &self.came, parameters).ok()?;
+        let model = RidgeRegression::fit(&rows, &self.actual, parameters).ok()?;
         let fitted = model.coefficients();
         let weights: [f32; VOICES] = from_fn(|voice| *fitted.get((voice, 0)));
         weights

@@ -9,14 +9,15 @@ use std::array::from_fn;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::checkpoint::state;
+use crate::checkpoint::{seal, state, unseal};
 use crate::experts::Experts;
 use crate::experts::stack::{Lesson, Stack};
 use crate::experts::vote::{Opinions, Vote};
 use crate::model::{HORIZON_MAX, HORIZONS, MEMBERS, Model, PEAK_HORIZONS, Quantiles};
-use crate::quantiles::band::{Band, Moment, Spread};
+use crate::quantiles::band::Moment;
+use crate::quantiles::fan::Fan;
 use crate::quantiles::origins::Origins;
-use crate::quantiles::pending::{Issued, IssuedPeak, PEAK_STRIDES, Pending, STRIDES};
+use crate::quantiles::pending::{Issued, IssuedPeak, Pending, STRIDES};
 use crate::quantiles::score::{Accuracy, Scores};
 use crate::series::history::History;
 use crate::series::profile::Profile;
@@ -42,7 +43,7 @@ const SPAN: usize = 15;
 /// Forecaster of one series of evenly spaced samples.
 #[derive(Clone, Debug)]
 pub struct Forecaster {
-    pub(super) model: Model,
+    model: Model,
     capacity: f64,
     /// The number of the last sample.
     number: Option<u64>,
@@ -53,11 +54,8 @@ pub struct Forecaster {
     experts: Experts,
     vote: Vote,
     scores: Scores,
-    band: Band<{ HORIZONS.len() }>,
-    peak_band: Band<{ PEAK_HORIZONS.len() }>,
-    /// The forecast.
-    path: [Spread; HORIZONS.len()],
-    peaks: [Spread; PEAK_HORIZONS.len()],
+    /// The forecast, and the quantiles that it is made with.
+    fan: Fan,
     lesson: Option<Lesson>,
 }
 
@@ -70,10 +68,7 @@ state!(Forecaster {
     experts,
     vote,
     scores,
-    band,
-    peak_band,
-    path,
-    peaks,
+    fan,
 });
 
 impl Forecaster {
@@ -91,17 +86,14 @@ impl Forecaster {
             experts: Experts::new(),
             vote: Vote::default(),
             scores: Scores::default(),
-            band: Band::new(&HORIZONS),
-            peak_band: Band::new(&PEAK_HORIZONS),
-            path: [Spread::default(); HORIZONS.len()],
-            peaks: [Spread::default(); PEAK_HORIZONS.len()],
+            fan: Fan::new(),
             lesson: None,
         }
     }
 
     /// Whether samples can have led to this state. Numbers are subtracted from each other
     /// and counted on from, so those of a checkpoint have to agree.
-    pub(super) fn is_possible(&self) -> bool {
+    fn is_possible(&self) -> bool {
         // Steps since the recent past was last forgotten.
         let steps = self.history.count();
         let first_lag = self.origins.first_lag();
@@ -119,6 +111,19 @@ impl Forecaster {
     /// Returns the number of the last sample.
     pub(super) fn number(&self) -> Option<u64> {
         self.number
+    }
+
+    /// Appends the state to `out`, all but the global stack.
+    pub fn save(&self, out: &mut Vec<u8>) {
+        seal(self.model.index(), self, out);
+    }
+
+    /// Removes a state from the front of `from`; `None` if there is no whole one of this
+    /// model.
+    pub fn load(model: Model, step: Duration, capacity: f64, from: &mut &[u8]) -> Option<Self> {
+        let mut forecaster = Self::new(model, step, capacity);
+        unseal(model.index(), &mut forecaster, from)?;
+        forecaster.is_possible().then_some(forecaster)
     }
 
     /// Replaces the global model over the experts.
@@ -159,17 +164,15 @@ impl Forecaster {
 
     /// Returns the expected value so many steps after the last sample.
     pub fn predict(&self, horizon: u32) -> Quantiles {
-        let changes = interpolate(&HORIZONS, &self.path, horizon);
-        self.bounded(changes)
+        self.bounded(self.fan.value(horizon))
     }
 
     /// Returns the expected largest value within so many steps: no less than that of any
     /// single step.
     pub fn predict_peak(&self, horizon: u32) -> Quantiles {
-        let changes = interpolate(&PEAK_HORIZONS, &self.peaks, horizon);
         let until = HORIZONS.into_iter().filter(|step| *step < horizon);
         until.chain([horizon]).map(|step| self.predict(step)).fold(
-            self.bounded(changes),
+            self.bounded(self.fan.peak(horizon)),
             |peak, value| Quantiles {
                 p50: peak.p50.max(value.p50),
                 p90: peak.p90.max(value.p90),
@@ -276,17 +279,17 @@ impl Forecaster {
             else {
                 continue;
             };
-            let came = -window.value(lag);
+            let actual = -window.value(lag);
             let misses: [f32; MEMBERS] = from_fn(|member| match member {
-                0 => came.abs(),
-                _ => (came - issued.members[member - 1]).abs(),
+                0 => actual.abs(),
+                _ => (actual - issued.members[member - 1]).abs(),
             });
             self.vote.score(index, f32::from(STRIDES[index]), &misses);
             let moment = Moment::new(window, lag, &origin, SPAN);
-            let said = (issued.base, issued.spread);
-            self.band.learn(index, STRIDES[index], &moment, said, came);
+            let forecast = (issued.base, issued.spread);
+            self.fan.learn(index, &moment, forecast, actual);
             self.scores
-                .score(index, came, issued.spread.p50, issued.spread.p90);
+                .score(index, actual, issued.spread.p50, issued.spread.p90);
             // One lesson a sample: of the long horizons whenever one is scored, of the
             // short ones in turn.
             if STRIDES[index] > 1 || number % SHORT_COUNT == index as u64 {
@@ -294,7 +297,7 @@ impl Forecaster {
                     horizon_index: u8::try_from(index).expect("there are few horizons"),
                     unit: origin.unit,
                     voices: from_fn(|voice| issued.members[voice]),
-                    came,
+                    actual,
                 });
             }
         }
@@ -309,11 +312,10 @@ impl Forecaster {
             else {
                 continue;
             };
-            let came = self.origins.peak(lag) - self.history.value(lag);
+            let actual = self.origins.peak(lag) - self.history.value(lag);
             let moment = Moment::new(window, lag, &origin, lag);
-            let said = (issued.base, issued.spread);
-            self.peak_band
-                .learn(index, PEAK_STRIDES[index], &moment, said, came);
+            let forecast = (issued.base, issued.spread);
+            self.fan.learn_peak(index, &moment, forecast, actual);
         }
     }
 
@@ -323,21 +325,16 @@ impl Forecaster {
             return;
         };
         let moment = Moment::new(window, 0, &origin, SPAN);
-        self.band.observe(&moment);
+        self.fan.observe(&moment);
         for index in 0..HORIZONS.len() {
-            let mut spread = self.band.predict(index, &moment, base[index]);
-            if self.model != Model::Ensemble {
-                spread.p50 = base[index];
-                spread.p90 = spread.p90.max(spread.p50);
-                spread.p99 = spread.p99.max(spread.p90);
-            }
+            let is_median = self.model != Model::Ensemble;
+            let spread = self.fan.issue(index, &moment, base[index], is_median);
             let issued = Issued {
                 members: from_fn(|member| opinions[index][member + 1]),
                 base: base[index],
                 spread,
             };
             self.pending.put(number, index, origin.unit, &issued);
-            self.path[index] = spread;
         }
         for (index, horizon) in PEAK_HORIZONS.into_iter().enumerate() {
             let within = HORIZONS
@@ -347,12 +344,11 @@ impl Forecaster {
             let base = within.map(|(_, change)| *change).fold(f32::MIN, f32::max);
             let moment = Moment::new(window, 0, &origin, horizon as usize);
             if index + 1 == PEAK_HORIZONS.len() {
-                self.peak_band.observe(&moment);
+                self.fan.observe_peak(&moment);
             }
-            let spread = self.peak_band.predict(index, &moment, base);
+            let spread = self.fan.issue_peak(index, &moment, base);
             let issued = IssuedPeak { base, spread };
             self.pending.put_peak(number, index, origin.unit, issued);
-            self.peaks[index] = spread;
         }
     }
 }
@@ -361,28 +357,6 @@ impl Forecaster {
 fn nearest(horizon: u32) -> usize {
     let index = HORIZONS.iter().position(|step| *step >= horizon);
     index.unwrap_or(HORIZONS.len() - 1)
-}
-
-/// Interpolates the forecasts at the horizons by lines.
-fn interpolate(horizons: &[u32], spreads: &[Spread], horizon: u32) -> Quantiles {
-    let horizon = horizon.clamp(1, HORIZON_MAX);
-    let above = horizons.iter().position(|step| *step >= horizon);
-    let above = above.unwrap_or(horizons.len() - 1);
-    let below = above.saturating_sub(1);
-    let span = f64::from(horizons[above] - horizons[below]).max(1.0);
-    let share = match above {
-        0 => 0.0,
-        _ => f64::from(horizon - horizons[below]) / span,
-    };
-    let between = |change: fn(&Spread) -> f32| {
-        let (near, far) = (change(&spreads[below]), change(&spreads[above]));
-        f64::from(near) + share * f64::from(far - near)
-    };
-    Quantiles {
-        p50: between(|spread| spread.p50),
-        p90: between(|spread| spread.p90),
-        p99: between(|spread| spread.p99),
-    }
 }
 
 #[cfg(test)]

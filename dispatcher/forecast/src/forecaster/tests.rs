@@ -12,7 +12,7 @@ fn fed(model: Model, samples: &[Option<f64>]) -> Forecaster {
 }
 
 /// The forecasts at every horizon, of values and peaks.
-fn said(forecaster: &Forecaster) -> Vec<Quantiles> {
+fn forecasts(forecaster: &Forecaster) -> Vec<Quantiles> {
     let values = (1..=HORIZON_MAX).map(|horizon| forecaster.predict(horizon));
     let peaks = (1..=HORIZON_MAX).map(|horizon| forecaster.predict_peak(horizon));
     values.chain(peaks).collect()
@@ -32,7 +32,11 @@ fn a_forecaster_fits_in_two_pages() {
 fn before_any_sample_nothing_is_expected() {
     for forecaster in [fed(Model::Ensemble, &[]), fed(Model::Ensemble, &[None; 70])] {
         let nothing = Quantiles::default();
-        assert!(said(&forecaster).iter().all(|said| *said == nothing));
+        assert!(
+            forecasts(&forecaster)
+                .iter()
+                .all(|forecast| *forecast == nothing)
+        );
         assert!(forecaster.recent(10).is_empty());
     }
 }
@@ -41,9 +45,9 @@ fn before_any_sample_nothing_is_expected() {
 fn after_one_sample_it_is_expected_to_stay() {
     for model in Model::ALL {
         let forecaster = fed(model, &[Some(7.0)]);
-        for said in said(&forecaster) {
-            assert!((said.p50 - 7.0).abs() < 1e-3, "{said:?}");
-            assert!(said.p90 >= said.p50, "{said:?}");
+        for forecast in forecasts(&forecaster) {
+            assert!((forecast.p50 - 7.0).abs() < 1e-3, "{forecast:?}");
+            assert!(forecast.p90 >= forecast.p50, "{forecast:?}");
         }
     }
 }
@@ -52,9 +56,9 @@ fn after_one_sample_it_is_expected_to_stay() {
 fn a_constant_is_expected_to_stay() {
     for model in Model::ALL {
         let forecaster = fed(model, &[Some(5.0); 2000]);
-        for said in said(&forecaster) {
-            assert!((said.p50 - 5.0).abs() < 1e-2, "{model:?}: {said:?}");
-            assert!(said.p99 < 5.1, "{model:?}: {said:?}");
+        for forecast in forecasts(&forecaster) {
+            assert!((forecast.p50 - 5.0).abs() < 1e-2, "{model:?}: {forecast:?}");
+            assert!(forecast.p99 < 5.1, "{model:?}: {forecast:?}");
         }
     }
 }
@@ -62,11 +66,11 @@ fn a_constant_is_expected_to_stay() {
 #[test]
 fn a_number_not_above_the_last_is_ignored() {
     let mut forecaster = fed(Model::Ensemble, &walk(300));
-    let before = said(&forecaster);
+    let before = forecasts(&forecaster);
     for number in [299, 298, 0] {
         forecaster.observe(number, Some(1e6));
     }
-    assert!(said(&forecaster) == before);
+    assert!(forecasts(&forecaster) == before);
 }
 
 #[test]
@@ -83,17 +87,17 @@ fn what_is_missing_is_missing_however_it_is_told() {
             skipped.observe(number, Some(sample));
         }
     }
-    assert!(said(&told) == said(&skipped));
+    assert!(forecasts(&told) == forecasts(&skipped));
     assert_eq!(told.recent(5), skipped.recent(5));
 }
 
 #[test]
 fn while_samples_are_missing_the_forecast_stays() {
     let mut forecaster = fed(Model::Ensemble, &walk(300));
-    let before = said(&forecaster);
+    let before = forecasts(&forecaster);
     for number in [300, 301, 400, 5000, 5001] {
         forecaster.observe(number, None);
-        assert!(said(&forecaster) == before, "at {number}");
+        assert!(forecasts(&forecaster) == before, "at {number}");
     }
 }
 
@@ -116,36 +120,12 @@ fn forecasts_are_within_the_capacity() {
     let mut forecaster = Forecaster::new(Model::Ensemble, Duration::from_secs(60), 4.0);
     for (number, sample) in (0..).zip(series::reverting(4, 500, 0.1)) {
         forecaster.observe(number, Some(sample - 98.0));
-        for said in said(&forecaster) {
-            assert!(said.p50 >= 0.0 && said.p99 <= 4.0, "{said:?}");
+        for forecast in forecasts(&forecaster) {
+            assert!(forecast.p50 >= 0.0 && forecast.p99 <= 4.0, "{forecast:?}");
         }
     }
     forecaster.set_capacity(f64::NAN);
     assert_eq!(forecaster.predict(1), Quantiles::default());
-}
-
-#[test]
-fn between_horizons_lines_are_drawn() {
-    let spread = |p50| Spread {
-        p50,
-        p90: p50 + 1.0,
-        p99: p50 + 2.0,
-    };
-    let spreads = [spread(10.0), spread(20.0), spread(130.0)];
-    for (horizon, expected) in [
-        (0, 10.0),
-        (1, 10.0),
-        (3, 15.0),
-        (5, 20.0),
-        (6, 22.0),
-        (60, 130.0),
-        (u32::MAX, 130.0),
-    ] {
-        let said = interpolate(&[1, 5, 60], &spreads, horizon);
-        let found = [said.p50, said.p90, said.p99];
-        let expected = [expected, expected + 1.0, expected + 2.0];
-        assert_eq!(found, expected, "at {horizon}");
-    }
 }
 
 #[test]
@@ -169,7 +149,7 @@ fn a_peak_that_is_no_number_is_missing() {
         for (number, sample) in (0..).zip(walk(200)) {
             forecaster.observe_with_peak(number, sample, peak);
         }
-        said(&forecaster)
+        forecasts(&forecaster)
     });
     assert!(plain == odd);
 }

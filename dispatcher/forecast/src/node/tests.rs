@@ -1,8 +1,10 @@
 //! Tests of a node's forecasts before, while and after they learn.
 
-use rolecast_common::unit::Resources;
+use rolecast_common::unit::{Bytes, Cores, Resources};
+use rolecast_common::wire::ForecastMode;
 
 use super::*;
+use crate::Model;
 
 const START_MS: u64 = 1_700_000_100_000;
 

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use rolecast_common::wire::{AccuracyAt, ForecastAt, ResourceForecast, WeightsAt};
 
-use super::{HORIZONS_S, NodeForecast, Series};
+use super::NodeForecast;
+use super::ahead::HORIZONS_S;
+use super::series::Series;
 use crate::{Accuracy, Forecaster};
 
 /// The names of the resources, in their order.
@@ -43,7 +45,7 @@ impl NodeForecast {
             capacity: if capacity.is_finite() { capacity } else { 0.0 },
             step_s: 60,
             history: far.recent(HISTORY_COUNT).into_iter().map(finite).collect(),
-            history_5m: self.shown(resource),
+            history_5m: self.hour.means(resource),
             horizons,
             weights: vec![
                 weights(near_s, near, 1),
