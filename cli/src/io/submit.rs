@@ -13,7 +13,7 @@ use rolecast_common::id::JobId;
 use rolecast_common::subjects::STREAM_JOBS;
 use rolecast_common::time::format_duration;
 use rolecast_common::wire::Record;
-use rolecast_nats::{Clock, Meaning, explain, meaning_of, publish_noting};
+use rolecast_nats::{Clock, Meaning, explain, meaning_of, publish_reporting};
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
@@ -102,7 +102,7 @@ async fn publish(
         let is_so = error.kind() == PublishErrorKind::StreamNotFound;
         is_unheard.set(Some(is_so && is_unheard.get() != Some(false)));
     };
-    let publish = publish_noting(&session.jetstream, subject, headers, payload, note);
+    let publish = publish_reporting(&session.jetstream, subject, headers, payload, note);
     let missing = async {
         sleep(CHECK_AFTER).await;
         if !session.is_missing(STREAM_JOBS).await {

@@ -181,8 +181,8 @@ fn watch_events(
     let party = party.to_owned();
     let (connected, link) = (Arc::new(connected), Arc::new(link));
     options.event_callback(move |event| {
-        note_link(&event, &link);
-        note_event(&event, &connected, &party, &violations);
+        record_link(&event, &link);
+        record_event(&event, &connected, &party, &violations);
         std::future::ready(())
     })
 }
@@ -190,23 +190,23 @@ fn watch_events(
 /// Logs why a server cannot be reached again, once for each reason: the client library
 /// shows it nowhere else.
 fn watch_failures(options: ConnectOptions) -> ConnectOptions {
-    let told = Mutex::new(BTreeMap::new());
+    let logged = Mutex::new(BTreeMap::new());
     options.reconnect_to_server_callback(move |servers, _| {
         let reason = |server: async_nats::Server| Some((server.to_string(), server.last_error?));
         let reasons: BTreeMap<String, String> = servers.into_iter().filter_map(reason).collect();
-        let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut logged = logged.lock().unwrap_or_else(PoisonError::into_inner);
         for (server, why) in &reasons {
-            if told.get(server) != Some(why) {
+            if logged.get(server) != Some(why) {
                 tracing::warn!(event = "nats_unreachable", server, "{why}");
             }
         }
-        *told = reasons;
+        *logged = reasons;
         // The library chooses which server is tried next.
         std::future::ready(None)
     })
 }
 
-fn note_link(event: &Event, link: &watch::Sender<Link>) {
+fn record_link(event: &Event, link: &watch::Sender<Link>) {
     match event {
         Event::Connected => link.send_modify(|link| {
             link.is_up = true;
@@ -222,7 +222,12 @@ fn note_link(event: &Event, link: &watch::Sender<Link>) {
     }
 }
 
-fn note_event(event: &Event, connected: &watch::Sender<u64>, party: &str, violations: &Violations) {
+fn record_event(
+    event: &Event,
+    connected: &watch::Sender<u64>,
+    party: &str,
+    violations: &Violations,
+) {
     match event {
         Event::Connected => {
             connected.send_modify(|count| *count += 1);
@@ -232,7 +237,7 @@ fn note_event(event: &Event, connected: &watch::Sender<u64>, party: &str, violat
             tracing::warn!(event = "nats_disconnected", "lost the connection to NATS");
         }
         Event::ServerError(ServerError::Other(text)) if text.contains("ermissions") => {
-            violations.note(party, text);
+            violations.record(party, text);
         }
         Event::SlowConsumer(_) => {
             tracing::error!(event = "nats_slow_consumer", "messages dropped: {event}");

@@ -1,15 +1,11 @@
-//! Diagnosis of a NATS server or account: names the fault and its remedy.
+//! Diagnosis of a NATS server: names the fault and its remedy.
 
 use std::error::Error as _;
 use std::{fmt, io};
 
-use anyhow::{anyhow, bail};
-use async_nats::client::RequestErrorKind;
+use anyhow::bail;
 use async_nats::{ConnectError, ConnectErrorKind};
-use serde::Deserialize;
 
-use super::codes::{Meaning, ServerError};
-use super::connect::Connection;
 use super::context::Settings;
 use super::tls;
 
@@ -138,45 +134,6 @@ fn parse_version(version: &str) -> Option<(u64, u64, u64)> {
     let mut parts = release.split('.').map(str::parse);
     let mut part = || parts.next()?.ok();
     Some((part()?, part()?, part()?))
-}
-
-/// Refuses a server or account without JetStream.
-pub async fn check_jetstream(connection: &Connection) -> anyhow::Result<()> {
-    let asked = connection.client.request("$JS.API.INFO", "".into()).await;
-    let answer = match asked {
-        Ok(answer) => answer,
-        Err(error) if error.kind() == RequestErrorKind::NoResponders => {
-            bail!(
-                "JetStream is off on this NATS server: start nats-server with -js or a jetstream block"
-            );
-        }
-        Err(error) => return Err(explain(connection, anyhow::Error::new(error))),
-    };
-    let answer: Answer = serde_json::from_slice(&answer.payload).unwrap_or_default();
-    let Some(error) = answer.error else {
-        return Ok(());
-    };
-    if error.meaning() == Meaning::NotEnabled {
-        bail!("JetStream is not enabled for this account: give the account JetStream limits");
-    }
-    bail!("JetStream answers: {}", error.description)
-}
-
-/// The part of any answer of the JetStream API that holds an error.
-#[derive(Default, Deserialize)]
-struct Answer {
-    error: Option<ServerError>,
-}
-
-/// Adds the server's permission violation, if there was one: the caller sees a missing
-/// permission as a time-out only.
-pub fn explain(connection: &Connection, error: anyhow::Error) -> anyhow::Error {
-    match connection.take_violation() {
-        Some(text) => {
-            anyhow!("this login lacks a permission: {text}").context(format!("{error:#}"))
-        }
-        None => error,
-    }
 }
 
 #[cfg(test)]

@@ -42,6 +42,7 @@
     reason = "this crate is a shell that reads clocks and the environment"
 )]
 
+mod account;
 mod clock;
 mod codes;
 mod connect;
@@ -55,15 +56,16 @@ mod timer;
 mod tls;
 mod violations;
 
+pub use account::{check_jetstream, explain};
 pub use clock::Clock;
 pub use codes::{Meaning, ServerError, meaning_of};
 pub use connect::{Connection, Link, connect, connect_once};
 pub use context::{Settings, has_secret, nats_settings, secret_variables};
-pub use diagnose::{SERVER_VERSION_MIN, check_jetstream, check_server, explain};
+pub use diagnose::{SERVER_VERSION_MIN, check_server};
 pub use hangup::is_hangup_ignored;
 pub use headers::{
     HEADERS_LEN_MAX, headers_len, is_for_the_store, job_headers, without_store_headers,
 };
-pub use publish::{publish_noting, publish_with_retry};
+pub use publish::{publish_reporting, publish_with_retry};
 pub use timer::Timer;
 pub use violations::Violation;

@@ -25,16 +25,16 @@ pub async fn publish_with_retry(
     headers: &HeaderMap,
     payload: &Bytes,
 ) -> Result<PublishAck, PublishError> {
-    publish_noting(jetstream, subject, headers, payload, |_| {}).await
+    publish_reporting(jetstream, subject, headers, payload, |_| {}).await
 }
 
-/// As [`publish_with_retry`]; `note` receives each error that causes another try.
-pub async fn publish_noting(
+/// As [`publish_with_retry`]; `report` receives each error that causes another try.
+pub async fn publish_reporting(
     jetstream: &Context,
     subject: &str,
     headers: &HeaderMap,
     payload: &Bytes,
-    mut note: impl FnMut(&PublishError),
+    mut report: impl FnMut(&PublishError),
 ) -> Result<PublishAck, PublishError> {
     let mut tries = 0;
     loop {
@@ -52,7 +52,7 @@ pub async fn publish_noting(
         if tries >= TRIES_MAX || !meaning_of(&error).is_some_and(Meaning::is_passing) {
             return Err(error);
         }
-        note(&error);
+        report(&error);
         tokio::time::sleep(RETRY_MIN * 2u32.pow(tries - 1)).await;
     }
 }

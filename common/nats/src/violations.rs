@@ -53,7 +53,7 @@ impl Violations {
     }
 
     /// Takes the server's text, and reports a new violation.
-    pub(super) fn note(&self, party: &str, text: &str) {
+    pub(super) fn record(&self, party: &str, text: &str) {
         let text: String = text.chars().take(LEN_MAX).collect();
         match Violation::parse(&text) {
             Some(violation) => self.report(party, violation),
@@ -136,14 +136,14 @@ mod tests {
     fn a_subject_is_reported_once_and_subjects_have_an_end() {
         let violations = Violations::new();
         for _ in 0..3 {
-            violations.note("test", PUBLISH);
+            violations.record("test", PUBLISH);
         }
         assert_eq!(violations.reported().borrow().len(), 1);
         assert_eq!(violations.take_last().as_deref(), Some(PUBLISH));
         assert_eq!(violations.take_last(), None);
         for i in 0..100 {
             let text = format!("Permissions Violation for Publish to \"a.{i}\"");
-            violations.note("test", &text);
+            violations.record("test", &text);
         }
         assert_eq!(violations.reported().borrow().len(), SUBJECTS_MAX);
     }
