@@ -149,23 +149,23 @@ impl<const N: usize> Band<N> {
         index: usize,
         stride: u16,
         moment: &Moment,
-        (base, said): (f32, Spread),
-        came: f32,
+        (base, forecast): (f32, Spread),
+        actual: f32,
     ) {
         let stride = f32::from(stride);
         let cues = moment.cues(base);
         let square = &mut self.base_squares[index];
         *square += cues[BASE] * cues[BASE] - decay_weight(20_000.0 / stride) * *square;
         let scale = self.scale.with(BASE, *square * stride);
-        let outcome = came / moment.unit;
+        let outcome = actual / moment.unit;
         let pace = stride.sqrt();
         self.p50[index].learn(0.5, &scale, &cues, outcome, pace);
         self.p90[index].learn(0.9, &scale, &cues, outcome, pace);
         self.scored[index] += 1.0;
         let weight = decay_weight(ERROR_HALF_LIFE / stride).max(1.0 / self.scored[index]);
-        self.errors[index] += weight * ((came - base).abs() - self.errors[index]);
-        self.corrections[index].learn(0.9, came > said.p90, stride);
-        let step = if came > said.p99 { 0.99 } else { -0.01 };
+        self.errors[index] += weight * ((actual - base).abs() - self.errors[index]);
+        self.corrections[index].learn(0.9, actual > forecast.p90, stride);
+        let step = if actual > forecast.p99 { 0.99 } else { -0.01 };
         let factor = self.factors[index] + FACTOR_RATE * pace * step;
         self.factors[index] = factor.clamp(1.0, FACTOR_MAX);
     }
@@ -194,14 +194,18 @@ mod tests {
         for (at, outcome) in outcomes.iter().enumerate() {
             let moment = moment(burst(at));
             band.observe(&moment);
-            let said = band.predict(0, &moment, 0.0);
-            let came = series::round(*outcome);
+            let forecast = band.predict(0, &moment, 0.0);
+            let actual = series::round(*outcome);
             if at >= 2000 {
-                for (within, bound) in within.iter_mut().zip([said.p50, said.p90, said.p99]) {
-                    *within += f64::from(u8::from(came <= bound));
+                for (within, bound) in
+                    within
+                        .iter_mut()
+                        .zip([forecast.p50, forecast.p90, forecast.p99])
+                {
+                    *within += f64::from(u8::from(actual <= bound));
                 }
             }
-            band.learn(0, 1, &moment, (0.0, said), came);
+            band.learn(0, 1, &moment, (0.0, forecast), actual);
         }
         let count = f64::from(u32::try_from(outcomes.len() - 2000).unwrap());
         within.map(|within| within / count)
@@ -244,12 +248,15 @@ mod tests {
     fn before_outcomes_it_is_wide_and_around_what_the_experts_say() {
         let band = Band::new(&HORIZONS);
         for (index, horizon) in HORIZONS.into_iter().enumerate() {
-            let said = band.predict(index, &moment(0.0), 3.0);
+            let forecast = band.predict(index, &moment(0.0), 3.0);
             let root = f64::from(horizon).sqrt();
             let width = series::round(2.0 * root) * UNIT;
-            assert!((said.p50 - 3.0).abs() < 1e-5, "{said:?}");
-            assert!((said.p90 - 3.0 - width).abs() < 1e-4, "{said:?}");
-            assert!((said.p99 - 3.0 - 2.0 * width).abs() < 1e-4, "{said:?}");
+            assert!((forecast.p50 - 3.0).abs() < 1e-5, "{forecast:?}");
+            assert!((forecast.p90 - 3.0 - width).abs() < 1e-4, "{forecast:?}");
+            assert!(
+                (forecast.p99 - 3.0 - 2.0 * width).abs() < 1e-4,
+                "{forecast:?}"
+            );
         }
     }
 
@@ -261,12 +268,12 @@ mod tests {
         for _ in 0..4 {
             for _ in 0..10 {
                 band.observe(&moment);
-                let said = band.predict(0, &moment, 0.0);
-                band.learn(0, 1, &moment, (0.0, said), 0.0);
+                let forecast = band.predict(0, &moment, 0.0);
+                band.learn(0, 1, &moment, (0.0, forecast), 0.0);
             }
-            let said = band.predict(0, &moment, 0.0);
-            assert!(said.p90 - said.p50 < width);
-            width = said.p90 - said.p50;
+            let forecast = band.predict(0, &moment, 0.0);
+            assert!(forecast.p90 - forecast.p50 < width);
+            width = forecast.p90 - forecast.p50;
         }
         assert!(width < 0.2 * WIDTH_START * UNIT, "{width}");
     }
@@ -279,10 +286,13 @@ mod tests {
             band.observe(&moment);
             for index in 0..HORIZONS.len() {
                 let base = 10.0 * series::round(noise);
-                let said = band.predict(index, &moment, base);
-                assert!(said.p50 <= said.p90 && said.p90 <= said.p99, "{said:?}");
-                let came = -1e6 * series::round(noise.powi(3));
-                band.learn(index, 1, &moment, (base, said), came);
+                let forecast = band.predict(index, &moment, base);
+                assert!(
+                    forecast.p50 <= forecast.p90 && forecast.p90 <= forecast.p99,
+                    "{forecast:?}"
+                );
+                let actual = -1e6 * series::round(noise.powi(3));
+                band.learn(index, 1, &moment, (base, forecast), actual);
             }
         }
     }

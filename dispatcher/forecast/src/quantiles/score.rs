@@ -46,8 +46,8 @@ state!(Scores { scores, miss });
 
 impl Scores {
     /// Scores a forecast by its outcome, as changes.
-    pub(crate) fn score(&mut self, index: usize, came: f32, p50: f32, p90: f32) {
-        let error = (came - p50).abs();
+    pub(crate) fn score(&mut self, index: usize, actual: f32, p50: f32, p90: f32) {
+        let error = (actual - p50).abs();
         if index == 0 {
             self.miss += decay_weight(10.0) * (error - self.miss);
         }
@@ -56,9 +56,9 @@ impl Scores {
         #[allow(clippy::cast_precision_loss, reason = "a weight only")]
         let share = 1.0 / score.scored as f32;
         let weight = decay_weight(HALF_LIFE / f32::from(STRIDES[index])).max(share);
-        let covered = if came <= p90 { 1.0 } else { 0.0 };
+        let covered = if actual <= p90 { 1.0 } else { 0.0 };
         score.error += weight * (error - score.error);
-        score.naive_error += weight * (came.abs() - score.naive_error);
+        score.naive_error += weight * (actual.abs() - score.naive_error);
         score.coverage += weight * (covered - score.coverage);
     }
 

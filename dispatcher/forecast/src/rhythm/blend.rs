@@ -169,8 +169,8 @@ impl Pending {
             return;
         }
         for (resource, regression) in regressions.iter_mut().enumerate() {
-            let came = self.sum[resource] / self.count - self.level[resource];
-            regression.learn(&self.cues[resource], came, &priors[resource]);
+            let actual = self.sum[resource] / self.count - self.level[resource];
+            regression.learn(&self.cues[resource], actual, &priors[resource]);
         }
     }
 }
@@ -185,11 +185,11 @@ impl Regression {
         }
     }
 
-    fn learn(&mut self, cues: &[f32; CUES], came: f32, prior: &[f32; CUES]) {
+    fn learn(&mut self, cues: &[f32; CUES], actual: f32, prior: &[f32; CUES]) {
         let keep = 1.0 - 1.0 / MEMORY;
         for (index, cue) in cues.iter().enumerate() {
             self.counts[index] = self.counts[index] * keep + 1.0;
-            self.outcomes[index] = self.outcomes[index] * keep + cue * came;
+            self.outcomes[index] = self.outcomes[index] * keep + cue * actual;
             for (product, other) in self.products[index].iter_mut().zip(cues) {
                 *product = *product * keep + cue * other;
             }

@@ -233,9 +233,9 @@ impl Grid {
             let offset = offsets.get(cycle).copied().unwrap_or(0.0);
             let phase = (1.0 - age).rem_euclid(1.0) * self.period * per_bin;
             let slot = (phase as f32 - offset).rem_euclid(self.slots as f32) as usize;
-            let told = &profile[slot.min(self.slots - 1)];
-            for (values, told) in past.values.iter_mut().zip(told) {
-                values[index] -= told;
+            let learned = &profile[slot.min(self.slots - 1)];
+            for (values, learned) in past.values.iter_mut().zip(learned) {
+                values[index] -= learned;
             }
         }
     }

@@ -126,10 +126,10 @@ impl Rhythm {
         }
         let now = at_ms as f64 / BIN_MS as f64;
         let span = span_s.clamp(0.5, SPAN_MAX_S) / BIN_S;
-        let rhythm = self.listen(now, span, &shares);
+        let rhythm = self.follow(now, span, &shares);
         self.average(span_s, &shares, &rhythm);
         self.search_when_due(at_ms / BIN_MS);
-        self.foretell(now, &shares, &rhythm, capacity);
+        self.predict(now, &shares, &rhythm, capacity);
     }
 
     /// Returns the expected mean use in each bucket from the last heartbeat on, in the
@@ -166,7 +166,7 @@ impl Rhythm {
     }
 
     /// Updates the phases by the observed load, and returns the rhythm at present.
-    fn listen(&mut self, now: f64, span: f64, shares: &[f32; RESOURCES]) -> [f32; RESOURCES] {
+    fn follow(&mut self, now: f64, span: f64, shares: &[f32; RESOURCES]) -> [f32; RESOURCES] {
         let from = now - span;
         let mut all = [0.0f32; RESOURCES];
         for (component, phase) in &self.parts {
@@ -216,7 +216,7 @@ impl Rhythm {
     }
 
     /// Computes the forecast of each bucket.
-    fn foretell(
+    fn predict(
         &mut self,
         now: f64,
         shares: &[f32; RESOURCES],
@@ -226,16 +226,16 @@ impl Rhythm {
         let moments = BUCKET_EDGES_S.map(|edge| now + edge / BIN_S);
         let mut integrals = [[0.0; RESOURCES]; BUCKETS + 1];
         for (component, phase) in &self.parts {
-            phase.foretell(component, now, &moments, &mut integrals);
+            phase.predict(component, now, &moments, &mut integrals);
         }
         for bucket in 0..BUCKETS {
             let length = ((BUCKET_EDGES_S[bucket + 1] - BUCKET_EDGES_S[bucket]) / BIN_S) as f32;
             let (before, after) = (integrals[bucket], integrals[bucket + 1]);
             let cues: Cues = from_fn(|index| {
                 let level = self.level[index] + rhythm[index];
-                let told = (after[index] - before[index]) / length;
+                let predicted = (after[index] - before[index]) / length;
                 let late = self.late[index] - self.level[index];
-                [told, shares[index] - level, late, rhythm[index]]
+                [predicted, shares[index] - level, late, rhythm[index]]
             });
             let at_s = now * BIN_S;
             let forecast = self.blend.forecast(bucket, at_s, &self.level, &cues);

@@ -72,7 +72,7 @@ impl Phase {
 
     /// Learns from the component's mean between two moments, in bins since the Unix
     /// epoch.
-    pub(super) fn learn(&mut self, component: &Component, from: f64, to: f64, came: f32) {
+    pub(super) fn learn(&mut self, component: &Component, from: f64, to: f64, actual: f32) {
         if component.next_start(from) <= to {
             self.likely = self.next(component);
         }
@@ -87,7 +87,7 @@ impl Phase {
         let (side, step) = (self.side(), self.step);
         for (index, likely) in self.likely.iter_mut().enumerate() {
             let offset = f64::from((index as f32 - side) * step);
-            let error = came - component.mean_cpu(from - offset, to - offset);
+            let error = actual - component.mean_cpu(from - offset, to - offset);
             *likely *= (-(trust * error * error).min(SURPRISE_MAX)).exp();
         }
         normalise(&mut self.likely);
@@ -113,7 +113,7 @@ impl Phase {
     }
 
     /// Adds the integrals expected from `now` until each of these moments.
-    pub(super) fn foretell<const N: usize>(
+    pub(super) fn predict<const N: usize>(
         &self,
         component: &Component,
         now: f64,

@@ -129,27 +129,27 @@ fn judge(series: &[f32], period: f64) -> Found {
     let level = levelled(series, period);
     let slots = (period.ceil() as usize).min(SLOTS_MAX);
     let mut profile = vec![(0.0f32, 0u16); slots];
-    let (mut square, mut told_square, mut product) = (0.0f32, 0.0f32, 0.0f32);
+    let (mut square, mut predicted_square, mut product) = (0.0f32, 0.0f32, 0.0f32);
     let (step, mut phase) = (1.0 / period, 0.0);
     for value in level {
-        let (told, count) = &mut profile[((phase * slots as f64) as usize).min(slots - 1)];
+        let (predicted, count) = &mut profile[((phase * slots as f64) as usize).min(slots - 1)];
         if *count >= 2 {
             square += value * value;
-            told_square += *told * *told;
-            product += *told * value;
+            predicted_square += *predicted * *predicted;
+            product += *predicted * value;
         }
         *count = count.saturating_add(1);
-        *told += (value - *told) * CYCLE_WEIGHT.max(1.0 / f32::from(*count));
+        *predicted += (value - *predicted) * CYCLE_WEIGHT.max(1.0 / f32::from(*count));
         phase += step;
         if phase >= 1.0 {
             phase -= 1.0;
         }
     }
-    let is_told = product > SLOPE_MIN * told_square && square > 0.0;
-    let share = product * product / (square * told_square).max(f32::MIN_POSITIVE);
+    let is_predictive = product > SLOPE_MIN * predicted_square && square > 0.0;
+    let share = product * product / (square * predicted_square).max(f32::MIN_POSITIVE);
     Found {
         period,
-        share: if is_told { share } else { 0.0 },
+        share: if is_predictive { share } else { 0.0 },
     }
 }
 

@@ -271,14 +271,14 @@ mod tests {
             let seasons = profile.seasons(number);
             let value = |step: u64| series::round(samples[(step % 1440) as usize]);
             for (found, horizon) in seasons.ahead.into_iter().zip(HORIZONS) {
-                let came = value(number + u64::from(horizon)) - value(number);
-                let error = found - seasons.past[0] - GAIN * came;
+                let actual = value(number + u64::from(horizon)) - value(number);
+                let error = found - seasons.past[0] - GAIN * actual;
                 // The swing is 40; bins and smoothing blur 0.1 of it.
                 assert!(error.abs() < 0.1, "{error} at {number} + {horizon}");
             }
             for lag in [1, 30, 127] {
-                let came = value(number - lag) - value(number);
-                let error = seasons.past[lag as usize] - seasons.past[0] - GAIN * came;
+                let actual = value(number - lag) - value(number);
+                let error = seasons.past[lag as usize] - seasons.past[0] - GAIN * actual;
                 assert!(error.abs() < 0.1, "{error} at {number} - {lag}");
             }
         }
@@ -361,10 +361,10 @@ mod tests {
             let Some(later) = later.filter(|_| is_looked_at) else {
                 continue;
             };
-            let came = series::round(later - sample);
+            let actual = series::round(later - sample);
             let error = |profile: &Profile| {
                 let seasons = profile.seasons(number);
-                (seasons.ahead[HORIZONS.len() - 1] - seasons.past[0] - came).abs()
+                (seasons.ahead[HORIZONS.len() - 1] - seasons.past[0] - actual).abs()
             };
             let mut weekless = profile.clone();
             weekless.week = [[0.0; 2]; HARMONICS];

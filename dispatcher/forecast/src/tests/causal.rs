@@ -4,17 +4,17 @@ use super::super::{HORIZON_MAX, Model, Quantiles};
 use super::series;
 
 /// The forecasts after each sample, at a few horizons.
-fn said(model: Model, samples: &[f64]) -> Vec<Quantiles> {
+fn forecasts(model: Model, samples: &[f64]) -> Vec<Quantiles> {
     let mut forecaster = series::forecaster(model);
-    let mut said = Vec::new();
+    let mut issued = Vec::new();
     for (number, sample) in (0..).zip(samples) {
         forecaster.observe(number, Some(*sample));
         for horizon in [1, 7, HORIZON_MAX] {
-            said.push(forecaster.predict(horizon));
-            said.push(forecaster.predict_peak(horizon));
+            issued.push(forecaster.predict(horizon));
+            issued.push(forecaster.predict_peak(horizon));
         }
     }
-    said
+    issued
 }
 
 #[test]
@@ -26,7 +26,7 @@ fn what_comes_later_changes_no_forecast() {
         .iter_mut()
         .for_each(|value| *value = 3.0 * *value + 100.0);
     for model in Model::ALL {
-        let (plain, other) = (said(model, &samples), said(model, &perturbed));
+        let (plain, other) = (forecasts(model, &samples), forecasts(model, &perturbed));
         let (before, after) = plain.split_at(6 * CHANGE);
         assert!(before == &other[..6 * CHANGE], "{model:?} looks ahead");
         let is_moved = after.iter().zip(&other[6 * CHANGE..]).all(|(a, b)| a != b);
@@ -38,6 +38,9 @@ fn what_comes_later_changes_no_forecast() {
 fn the_same_samples_give_the_same_forecasts() {
     let samples = series::reverting(2, 300, 0.2);
     for model in Model::ALL {
-        assert!(said(model, &samples) == said(model, &samples), "{model:?}");
+        assert!(
+            forecasts(model, &samples) == forecasts(model, &samples),
+            "{model:?}"
+        );
     }
 }

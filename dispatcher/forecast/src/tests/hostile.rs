@@ -115,17 +115,17 @@ fn feed(forecaster: &mut Forecaster, number: &mut u64, event: Event) {
 
 fn check(forecaster: &Forecaster, capacity: f64) -> Result<(), TestCaseError> {
     for horizon in [0, 1, 2, 4, 15, 20, 59, HORIZON_MAX, u32::MAX] {
-        for said in [
+        for forecast in [
             forecaster.predict(horizon),
             forecaster.predict_peak(horizon),
         ] {
-            let Quantiles { p50, p90, p99 } = said;
+            let Quantiles { p50, p90, p99 } = forecast;
             prop_assert!(
                 [p50, p90, p99].iter().all(|value| value.is_finite()),
-                "{said:?}"
+                "{forecast:?}"
             );
-            prop_assert!(0.0 <= p50 && p50 <= p90 && p90 <= p99, "{said:?}");
-            prop_assert!(p99 <= capacity, "{said:?}");
+            prop_assert!(0.0 <= p50 && p50 <= p90 && p90 <= p99, "{forecast:?}");
+            prop_assert!(p99 <= capacity, "{forecast:?}");
         }
         let (value, peak) = (
             forecaster.predict(horizon),

@@ -104,9 +104,9 @@ pub(crate) fn errors(model: Model, samples: &[f64], from: usize) -> [f64; HORIZO
     for (at, sample) in samples.iter().enumerate() {
         forecaster.observe(u64::try_from(at).unwrap(), Some(*sample));
         for (index, horizon) in HORIZONS.into_iter().enumerate() {
-            let came = samples.get(at + horizon as usize);
-            if let Some(came) = came.filter(|_| at >= from) {
-                sums[index] += (came - forecaster.predict(horizon).p50).abs();
+            let actual = samples.get(at + horizon as usize);
+            if let Some(actual) = actual.filter(|_| at >= from) {
+                sums[index] += (actual - forecaster.predict(horizon).p50).abs();
                 counts[index] += 1.0;
             }
         }

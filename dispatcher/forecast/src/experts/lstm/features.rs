@@ -45,7 +45,7 @@ pub(super) struct Features {
     /// Steps since the value last changed.
     held: f32,
     /// The prediction of each rule for the next change.
-    said: [f32; RULES],
+    opinions: [f32; RULES],
     /// Means of predicted times true and of predicted squared: their ratio is the slope.
     agreement: [f32; RULES],
     power: [f32; RULES],
@@ -55,7 +55,7 @@ state!(Features {
     averages,
     common,
     held,
-    said,
+    opinions,
     agreement,
     power
 });
@@ -77,7 +77,7 @@ impl Features {
         self.common = self.anchors_now(history, per_unit);
         let then = history.value(PERIOD - 1) - history.value(PERIOD);
         let [before, _, _, quick, _, middle, _, slow, ..] = self.common;
-        self.said = [before, quick, middle, slow, bounded(then * per_unit)];
+        self.opinions = [before, quick, middle, slow, bounded(then * per_unit)];
         self.inputs(history, per_unit)
     }
 
@@ -100,9 +100,9 @@ impl Features {
         let weight = decay_weight(RULE_HALF_LIFE);
         let change = within(change, RULE_MAX);
         for rule in 0..RULES {
-            let said = within(self.said[rule], RULE_MAX);
-            self.agreement[rule] += weight * (said * change - self.agreement[rule]);
-            self.power[rule] += weight * (said * said - self.power[rule]);
+            let opinion = within(self.opinions[rule], RULE_MAX);
+            self.agreement[rule] += weight * (opinion * change - self.agreement[rule]);
+            self.power[rule] += weight * (opinion * opinion - self.power[rule]);
         }
     }
 

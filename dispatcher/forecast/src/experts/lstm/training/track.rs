@@ -107,7 +107,7 @@ impl Track {
     }
 
     /// Adds the mean errors of a window to those of the series.
-    pub(super) fn note_errors(&mut self, errors: &[f32; HORIZON_COUNT]) {
+    pub(super) fn record_errors(&mut self, errors: &[f32; HORIZON_COUNT]) {
         for (mean, error) in self.errors.iter_mut().zip(errors) {
             *mean += ERROR_WEIGHT * (error - *mean);
         }

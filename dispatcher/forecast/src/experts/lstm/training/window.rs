@@ -64,7 +64,7 @@ pub(super) fn walk(
     }
     go_back(&steps, weights, gradient);
     if walker.age >= WARM_UP + WINDOW {
-        track.note_errors(&errors.map(|error| error / WINDOW_F32));
+        track.record_errors(&errors.map(|error| error / WINDOW_F32));
     }
     walker.position += WINDOW;
     loss / WINDOW_F32
