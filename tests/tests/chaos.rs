@@ -29,7 +29,7 @@ async fn verdict(name: &str) -> Verdict {
     };
     let verdict = run(&row, &settings).await.expect("every machine can");
     assert!(verdict.is_kept(), "{verdict:#?}");
-    assert!(verdict.longest_stall_s < STALL_MAX_S, "{verdict:#?}");
+    assert!(verdict.times.longest_stall_s < STALL_MAX_S, "{verdict:#?}");
     verdict
 }
 
@@ -41,7 +41,7 @@ async fn a_single_server_that_lost_its_store_is_set_up_again() {
 #[tokio::test]
 async fn a_single_server_is_killed_and_no_job_that_runs_is_run_again() {
     let verdict = verdict("r1-kill").await;
-    assert_eq!(verdict.duplicate_runs, 0, "{verdict:#?}");
+    assert_eq!(verdict.jobs.duplicate_runs, 0, "{verdict:#?}");
 }
 
 #[tokio::test]

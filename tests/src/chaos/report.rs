@@ -41,18 +41,20 @@ impl Report {
         let after = self
             .verdicts
             .iter()
-            .filter_map(|verdict| verdict.after_healthy_s);
+            .filter_map(|verdict| verdict.times.after_healthy_s);
         Summary {
-            lost: sum(|verdict| verdict.lost + verdict.unsettled),
+            lost: sum(|verdict| verdict.jobs.lost + verdict.jobs.unsettled),
             exits: sum(|verdict| verdict.exits),
-            false_dead: sum(|verdict| verdict.false_dead),
-            overwritten: sum(|verdict| verdict.overwritten),
+            false_dead: sum(|verdict| verdict.jobs.false_dead),
+            overwritten: sum(|verdict| verdict.jobs.overwritten),
             violations: sum(|verdict| verdict.violations),
             over_bounds: sum(|verdict| verdict.over_bounds().len()),
-            duplicate_runs: sum(|verdict| verdict.duplicate_runs),
-            running_at_fault: sum(|verdict| verdict.running_at_fault),
-            worst_start_s: worst(self.verdicts.iter().map(|verdict| verdict.start_s)),
-            worst_stall_one_server_s: worst(one_server.map(|verdict| verdict.longest_stall_s)),
+            duplicate_runs: sum(|verdict| verdict.jobs.duplicate_runs),
+            running_at_fault: sum(|verdict| verdict.jobs.running_at_fault),
+            worst_start_s: worst(self.verdicts.iter().map(|verdict| verdict.times.start_s)),
+            worst_stall_one_server_s: worst(
+                one_server.map(|verdict| verdict.times.longest_stall_s),
+            ),
             worst_after_healthy_s: worst(after),
         }
     }
@@ -89,7 +91,7 @@ impl Report {
 
     /// Returns the remarks beside the figures, one line each.
     pub fn remarks(&self) -> Vec<String> {
-        let noted = self.verdicts.iter().flat_map(|verdict| {
+        let remarks = self.verdicts.iter().flat_map(|verdict| {
             let name = verdict.row.name;
             let over = verdict.over_bounds();
             let remarks = verdict.remarks.iter().cloned();
@@ -100,7 +102,7 @@ impl Report {
             .skipped
             .iter()
             .map(|(name, why)| format!("{name}: skipped, {why}"));
-        noted.chain(skipped).collect()
+        remarks.chain(skipped).collect()
     }
 
     pub fn json(&self) -> Value {
@@ -134,19 +136,22 @@ fn cells(verdict: &Verdict) -> Vec<String> {
     let time = |seconds: f64| format!("{seconds:.1}");
     vec![
         verdict.row.name.to_owned(),
-        count(verdict.acked),
-        count(verdict.recorded),
-        count(verdict.lost),
-        count(verdict.unsettled),
-        count(verdict.false_dead),
-        count(verdict.overwritten),
-        count(verdict.duplicate_runs),
-        count(verdict.running_at_fault),
-        time(verdict.start_s),
-        time(verdict.longest_stall_s),
-        time(verdict.longest_lane_stall_s),
-        time(verdict.unhealthy_s),
-        verdict.after_healthy_s.map_or_else(|| "-".to_owned(), time),
+        count(verdict.jobs.acked),
+        count(verdict.jobs.recorded),
+        count(verdict.jobs.lost),
+        count(verdict.jobs.unsettled),
+        count(verdict.jobs.false_dead),
+        count(verdict.jobs.overwritten),
+        count(verdict.jobs.duplicate_runs),
+        count(verdict.jobs.running_at_fault),
+        time(verdict.times.start_s),
+        time(verdict.times.longest_stall_s),
+        time(verdict.times.longest_lane_stall_s),
+        time(verdict.times.unhealthy_s),
+        verdict
+            .times
+            .after_healthy_s
+            .map_or_else(|| "-".to_owned(), time),
         count(verdict.exits),
         count(verdict.violations),
     ]
@@ -155,19 +160,19 @@ fn cells(verdict: &Verdict) -> Vec<String> {
 fn row_json(verdict: &Verdict) -> Value {
     json!({
         "fault": verdict.row.name,
-        "acked": verdict.acked,
-        "recorded": verdict.recorded,
-        "lost": verdict.lost,
-        "unsettled": verdict.unsettled,
-        "overwritten": verdict.overwritten,
-        "false_dead": verdict.false_dead,
-        "duplicate_runs": verdict.duplicate_runs,
-        "running_at_fault": verdict.running_at_fault,
-        "start_s": rounded(verdict.start_s),
-        "longest_stall_s": rounded(verdict.longest_stall_s),
-        "longest_lane_stall_s": rounded(verdict.longest_lane_stall_s),
-        "unhealthy_s": rounded(verdict.unhealthy_s),
-        "after_healthy_s": verdict.after_healthy_s.map(rounded),
+        "acked": verdict.jobs.acked,
+        "recorded": verdict.jobs.recorded,
+        "lost": verdict.jobs.lost,
+        "unsettled": verdict.jobs.unsettled,
+        "overwritten": verdict.jobs.overwritten,
+        "false_dead": verdict.jobs.false_dead,
+        "duplicate_runs": verdict.jobs.duplicate_runs,
+        "running_at_fault": verdict.jobs.running_at_fault,
+        "start_s": rounded(verdict.times.start_s),
+        "longest_stall_s": rounded(verdict.times.longest_stall_s),
+        "longest_lane_stall_s": rounded(verdict.times.longest_lane_stall_s),
+        "unhealthy_s": rounded(verdict.times.unhealthy_s),
+        "after_healthy_s": verdict.times.after_healthy_s.map(rounded),
         "exits": verdict.exits,
         "violations": verdict.violations,
     })
@@ -180,25 +185,30 @@ fn worst(figures: impl Iterator<Item = f64>) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::super::row::{Row, rows};
+    use super::super::verdict::{JobCounts, Times};
     use super::*;
 
     fn verdict(name: &str) -> Verdict {
         let find = |row: &Row| row.name == name;
         Verdict {
             row: rows().into_iter().find(find).unwrap(),
-            acked: 10,
-            recorded: 9,
-            lost: 0,
-            unsettled: 1,
-            overwritten: 0,
-            false_dead: 0,
-            duplicate_runs: 2,
-            running_at_fault: 5,
-            start_s: 1.0,
-            longest_stall_s: 7.0,
-            longest_lane_stall_s: 7.5,
-            after_healthy_s: Some(1.5),
-            unhealthy_s: 5.0,
+            jobs: JobCounts {
+                acked: 10,
+                recorded: 9,
+                lost: 0,
+                unsettled: 1,
+                overwritten: 0,
+                false_dead: 0,
+                duplicate_runs: 2,
+                running_at_fault: 5,
+            },
+            times: Times {
+                start_s: 1.0,
+                longest_stall_s: 7.0,
+                longest_lane_stall_s: 7.5,
+                after_healthy_s: Some(1.5),
+                unhealthy_s: 5.0,
+            },
             exits: 0,
             remarks: vec!["odd".to_owned()],
             violations: 0,
@@ -208,8 +218,8 @@ mod tests {
     #[test]
     fn the_worst_stall_is_of_rows_in_which_one_server_of_several_goes_away() {
         let mut all = verdict("r3-all-kill");
-        all.longest_stall_s = 20.0;
-        all.after_healthy_s = Some(2.5);
+        all.times.longest_stall_s = 20.0;
+        all.times.after_healthy_s = Some(2.5);
         let report = Report {
             verdicts: vec![verdict("r3-jobs-kill"), all],
             skipped: vec![("r1-clock-worker", "no library".to_owned())],

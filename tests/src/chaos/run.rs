@@ -75,15 +75,13 @@ pub async fn run(row: &Row, settings: &Settings) -> Result<Verdict, String> {
     let is_up = running.pass_until(START_LIMIT, |running| {
         running.has_completed() || running.system.has_no_dispatcher()
     });
-    let mut evidence = Evidence {
-        started,
-        ..Evidence::default()
-    };
+    let mut evidence = Evidence::default();
+    evidence.moments.started = started;
     if is_up.await && running.has_completed() {
         running.load_and_fault(row, &plan, &mut evidence).await;
     } else {
         running.remark("no job was completed".to_owned());
-        evidence.fault = millis(now());
+        evidence.moments.fault = millis(now());
     }
     Ok(running.judge(row, settings, evidence).await)
 }
@@ -160,7 +158,7 @@ impl Running {
         }
         self.pass(plan.warm / 2).await;
         evidence.running_at_fault = running(&self.system.runs());
-        evidence.fault = millis(now());
+        evidence.moments.fault = millis(now());
         self.inject(row.fault, plan).await;
         self.pass(plan.calm).await;
     }
@@ -239,7 +237,7 @@ impl Running {
     }
 
     async fn judge(mut self, row: &Row, settings: &Settings, mut evidence: Evidence) -> Verdict {
-        evidence.load_end = millis(now());
+        evidence.moments.load_end = millis(now());
         let acked = self.stop_load().await;
         let start = Instant::now();
         let is_over =
@@ -248,7 +246,7 @@ impl Running {
             self.pass(4 * TICK).await;
         }
         evidence.acked = acked;
-        evidence.end = millis(now());
+        evidence.moments.end = millis(now());
         evidence.records = self.watch.records();
         evidence.left = self.watch.left().await.unwrap_or(0);
         evidence.results = self.watch.results().await.unwrap_or_default();
@@ -263,7 +261,7 @@ impl Running {
             // Epochs are kept in the store: they start anew.
             evidence.epochs.clear();
         }
-        evidence.healthy = std::mem::take(&mut self.healthy);
+        evidence.moments.healthy = std::mem::take(&mut self.healthy);
         let mut verdict = Verdict::of(*row, &evidence);
         verdict.remarks.append(&mut self.remarks);
         if let Some(logs) = &settings.logs {

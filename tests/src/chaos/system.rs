@@ -94,16 +94,16 @@ impl System {
         let servers = Servers::start(&plan.servers).await;
         let mut proxies = BTreeMap::new();
         if plan.has_proxies {
-            for (name, index) in
-                Name::all().flat_map(|name| (0..servers.count()).map(move |i| (name, i)))
-            {
-                let proxy = Proxy::start(servers.port_of(index)).await;
-                proxies.insert((name, index), proxy);
+            for name in Name::all() {
+                for index in 0..servers.count() {
+                    let proxy = Proxy::start(servers.port_of(index)).await;
+                    proxies.insert((name, index), proxy);
+                }
             }
         }
         for index in 0..DISPATCHERS {
-            let config = config(index, servers.count());
             let file = format!("d{}.toml", index + 1);
+            let config = config(index, servers.count());
             servers.directory().write(&file, &config);
         }
         System {
@@ -289,12 +289,8 @@ impl System {
             let Name::Dispatcher(_) = name else {
                 continue;
             };
-            for line in program
-                .process
-                .log()
-                .lines()
-                .filter(|line| line.contains("lease_taken"))
-            {
+            let log = program.process.log();
+            for line in log.lines().filter(|line| line.contains("lease_taken")) {
                 let time = line.split(' ').next().unwrap_or_default();
                 let epoch = line.split("epoch=").nth(1).and_then(|rest| {
                     let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();

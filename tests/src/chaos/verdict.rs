@@ -11,7 +11,7 @@ use super::timeline::Timeline;
 /// The beginnings of the ids of jobs that are submitted all the time: of each priority.
 pub(super) const LANES: [&str; 3] = ["high-", "normal-", "low-"];
 
-/// All observations of a row. Times are in milliseconds of the wall clock.
+/// All observations of a row.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Evidence {
     pub acked: Acked,
@@ -21,15 +21,7 @@ pub(super) struct Evidence {
     pub left: usize,
     /// Messages of the results, and the sequence of the last one.
     pub results: (u64, u64),
-    /// Start of the first dispatcher.
-    pub started: i64,
-    pub fault: i64,
-    /// Times when the servers were found healthy after the fault, and after its victims
-    /// returned.
-    pub healthy: Vec<i64>,
-    /// End of the submissions, and end of the wait.
-    pub load_end: i64,
-    pub end: i64,
+    pub moments: Moments,
     pub running_at_fault: usize,
     /// Programs that ended by themselves.
     pub exits: Vec<String>,
@@ -39,10 +31,36 @@ pub(super) struct Evidence {
     pub holders: Vec<(String, RoleVersion)>,
 }
 
+/// The moments of a row, in milliseconds of the wall clock.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Moments {
+    /// Start of the first dispatcher.
+    pub started: i64,
+    pub fault: i64,
+    /// Times when the servers were found healthy after the fault, and after its victims
+    /// returned.
+    pub healthy: Vec<i64>,
+    /// End of the submissions, and end of the wait.
+    pub load_end: i64,
+    pub end: i64,
+}
+
 /// The verdict on a row.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Verdict {
     pub row: Row,
+    pub jobs: JobCounts,
+    pub times: Times,
+    pub exits: usize,
+    /// Rules that were broken, and other remarks that an engineer wants to read first.
+    pub remarks: Vec<String>,
+    /// Rules of leases and roles that were broken, and whether jobs never flowed again.
+    pub violations: usize,
+}
+
+/// Counts of the jobs of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct JobCounts {
     pub acked: usize,
     pub recorded: usize,
     /// Acknowledged, not recorded, and no longer stored.
@@ -53,6 +71,11 @@ pub struct Verdict {
     pub false_dead: usize,
     pub duplicate_runs: usize,
     pub running_at_fault: usize,
+}
+
+/// Times of a row.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Times {
     /// From the start of the dispatchers to the first completed job.
     pub start_s: f64,
     pub longest_stall_s: f64,
@@ -62,11 +85,6 @@ pub struct Verdict {
     pub after_healthy_s: Option<f64>,
     /// Time in which the servers themselves were not healthy after the fault.
     pub unhealthy_s: f64,
-    pub exits: usize,
-    /// Rules that were broken, and other remarks that an engineer wants to read first.
-    pub remarks: Vec<String>,
-    /// Rules of leases and roles that were broken, and whether jobs never flowed again.
-    pub violations: usize,
 }
 
 impl Verdict {
@@ -86,22 +104,19 @@ impl Verdict {
             dead.map(|stored| format!("{} {}: {}", stored.job, stored.status, stored.reason)),
         );
         remarks.extend(unseen(evidence));
-        let times = Times::of(evidence);
         Verdict {
             row,
-            acked: evidence.acked.len(),
-            recorded: evidence.acked.len() - missing,
-            lost: missing - unsettled,
-            unsettled,
-            overwritten,
-            false_dead: false_dead.len(),
-            duplicate_runs: duplicate_runs(&evidence.runs),
-            running_at_fault: evidence.running_at_fault,
-            start_s: times.start_s,
-            longest_stall_s: times.stall_s,
-            longest_lane_stall_s: times.lane_stall_s,
-            after_healthy_s: times.after_healthy_s,
-            unhealthy_s: seconds(evidence.healthy.first().map_or(0, |at| at - evidence.fault)),
+            jobs: JobCounts {
+                acked: evidence.acked.len(),
+                recorded: evidence.acked.len() - missing,
+                lost: missing - unsettled,
+                unsettled,
+                overwritten,
+                false_dead: false_dead.len(),
+                duplicate_runs: duplicate_runs(&evidence.runs),
+                running_at_fault: evidence.running_at_fault,
+            },
+            times: Times::of(evidence),
             exits: evidence.exits.len(),
             remarks,
             violations: violations.len(),
@@ -112,11 +127,15 @@ impl Verdict {
     pub fn over_bounds(&self) -> Vec<String> {
         let bounds = self.row.bounds();
         let times = [
-            ("start", Some(self.start_s), Some(bounds.start_s)),
-            ("longest stall", Some(self.longest_stall_s), bounds.stall_s),
+            ("start", Some(self.times.start_s), Some(bounds.start_s)),
+            (
+                "longest stall",
+                Some(self.times.longest_stall_s),
+                bounds.stall_s,
+            ),
             (
                 "after healthy",
-                self.after_healthy_s,
+                self.times.after_healthy_s,
                 Some(bounds.after_healthy_s),
             ),
         ];
@@ -129,20 +148,15 @@ impl Verdict {
 
     /// Returns whether every promise without a figure of its own was kept.
     pub fn is_kept(&self) -> bool {
-        let broken = self.lost + self.unsettled + self.overwritten + self.false_dead;
+        let broken =
+            self.jobs.lost + self.jobs.unsettled + self.jobs.overwritten + self.jobs.false_dead;
         broken + self.exits + self.violations == 0
     }
 }
 
-struct Times {
-    start_s: f64,
-    stall_s: f64,
-    lane_stall_s: f64,
-    after_healthy_s: Option<f64>,
-}
-
 impl Times {
     fn of(evidence: &Evidence) -> Times {
+        let moments = &evidence.moments;
         let line = |lane: &str| {
             let of_lane = evidence
                 .records
@@ -157,18 +171,20 @@ impl Times {
         let recorded = evidence.records.jobs();
         let is_settled = evidence.acked.jobs().all(|job| recorded.contains(job));
         let end = if is_settled {
-            evidence.load_end
+            moments.load_end
         } else {
-            evidence.end
+            moments.end
         };
-        let after = |moment: &i64| all.next_after_ms(*moment, evidence.end);
-        let first = all.first().unwrap_or(evidence.end);
+        let after = |moment: &i64| all.next_after_ms(*moment, moments.end);
+        let first = all.first().unwrap_or(moments.end);
         let lane_stall = lanes.iter().map(|lane| lane.longest_gap_ms(end)).max();
+        let unhealthy = moments.healthy.first().map_or(0, |at| at - moments.fault);
         Times {
-            start_s: seconds(first - evidence.started),
-            stall_s: seconds(all.longest_gap_ms(end)),
-            lane_stall_s: seconds(lane_stall.unwrap_or(0)),
-            after_healthy_s: evidence.healthy.iter().map(after).max().map(seconds),
+            start_s: seconds(first - moments.started),
+            longest_stall_s: seconds(all.longest_gap_ms(end)),
+            longest_lane_stall_s: seconds(lane_stall.unwrap_or(0)),
+            after_healthy_s: moments.healthy.iter().map(after).max().map(seconds),
+            unhealthy_s: seconds(unhealthy),
         }
     }
 }
@@ -184,10 +200,11 @@ fn violations(evidence: &Evidence) -> Vec<String> {
         .unwrap_or(0);
     if last
         < evidence
+            .moments
             .healthy
             .iter()
             .copied()
-            .fold(evidence.fault, i64::max)
+            .fold(evidence.moments.fault, i64::max)
     {
         found.push("no job was recorded after the fault was over".to_owned());
     }
@@ -242,10 +259,13 @@ mod tests {
 
     fn evidence(records: &[(&str, &'static str, i64)]) -> Evidence {
         let mut evidence = Evidence {
-            fault: 1_000,
-            healthy: vec![3_000],
-            load_end: 5_000,
-            end: 9_000,
+            moments: Moments {
+                fault: 1_000,
+                healthy: vec![3_000],
+                load_end: 5_000,
+                end: 9_000,
+                ..Moments::default()
+            },
             ..Evidence::default()
         };
         for (sequence, (job, status, at)) in (1..).zip(records) {
@@ -276,9 +296,9 @@ mod tests {
             ("low-1", "completed", 4_900),
         ]));
         assert!(verdict.is_kept(), "{verdict:?}");
-        assert_eq!((verdict.acked, verdict.recorded), (3, 3));
-        assert!((verdict.longest_stall_s - 3.0).abs() < 1e-9);
-        assert_eq!(verdict.after_healthy_s, Some(0.5));
+        assert_eq!((verdict.jobs.acked, verdict.jobs.recorded), (3, 3));
+        assert!((verdict.times.longest_stall_s - 3.0).abs() < 1e-9);
+        assert_eq!(verdict.times.after_healthy_s, Some(0.5));
         assert!(verdict.remarks.is_empty());
     }
 
@@ -289,16 +309,16 @@ mod tests {
         missing.acked.add("high-3".to_owned(), 0);
         missing.left = 1;
         let verdict = judged(&missing);
-        assert_eq!((verdict.lost, verdict.unsettled), (1, 1));
+        assert_eq!((verdict.jobs.lost, verdict.jobs.unsettled), (1, 1));
         assert!(!verdict.is_kept());
         // It stood still until the end of the row, not of the load.
-        assert!((verdict.longest_stall_s - 8.5).abs() < 1e-9);
+        assert!((verdict.times.longest_stall_s - 8.5).abs() < 1e-9);
     }
 
     #[test]
     fn a_dead_job_an_exit_and_a_second_record_each_break_a_row() {
         let dead = judged(&evidence(&[("high-1", "dead", 3_500)]));
-        assert_eq!(dead.false_dead, 1);
+        assert_eq!(dead.jobs.false_dead, 1);
         let mut exit = evidence(&[("high-1", "completed", 3_500)]);
         exit.exits.push("d1 ended".to_owned());
         let twice = evidence(&[
@@ -313,7 +333,7 @@ mod tests {
     #[test]
     fn times_above_their_bounds_are_named() {
         let mut late = evidence(&[("high-1", "completed", 6_100)]);
-        late.load_end = 7_000;
+        late.moments.load_end = 7_000;
         let over = judged(&late).over_bounds();
         assert_eq!(
             over,
@@ -322,17 +342,17 @@ mod tests {
                 "after healthy 3.1 s, meant to be at most 3 s"
             ]
         );
-        late.started = 2_000;
-        late.healthy = vec![5_000];
+        late.moments.started = 2_000;
+        late.moments.healthy = vec![5_000];
         assert!(judged(&late).over_bounds().is_empty());
     }
 
     #[test]
     fn jobs_that_never_flow_again_are_found() {
         let mut still = evidence(&[("high-1", "completed", 2_500)]);
-        still.healthy = vec![2_400];
+        still.moments.healthy = vec![2_400];
         assert!(judged(&still).is_kept());
-        still.healthy.push(2_600);
+        still.moments.healthy.push(2_600);
         assert_eq!(judged(&still).violations, 1);
         // Nor may a row pass in which nothing was done at all.
         assert!(!judged(&evidence(&[])).is_kept());

@@ -46,7 +46,7 @@ impl Watch {
         let seen = Arc::new(Mutex::new(Seen::default()));
         let jetstream = jetstream::new(client.clone());
         let records = follow(jetstream.clone(), Arc::clone(&seen));
-        let heartbeats = hear(client.clone(), Arc::clone(&seen));
+        let heartbeats = observe_heartbeats(client.clone(), Arc::clone(&seen));
         Watch {
             seen,
             jetstream,
@@ -59,8 +59,8 @@ impl Watch {
     }
 
     /// Reads the records without copying them.
-    pub(crate) fn with_records<T>(&self, look: impl FnOnce(&Records) -> T) -> T {
-        look(&lock(&self.seen).records)
+    pub(crate) fn with_records<T>(&self, read: impl FnOnce(&Records) -> T) -> T {
+        read(&lock(&self.seen).records)
     }
 
     pub(crate) fn holders(&self) -> Vec<(String, RoleVersion)> {
@@ -176,7 +176,7 @@ fn stored(message: &jetstream::Message, place: &Place) -> anyhow::Result<Stored>
     })
 }
 
-async fn hear(client: Client, seen: Arc<Mutex<Seen>>) {
+async fn observe_heartbeats(client: Client, seen: Arc<Mutex<Seen>>) {
     let Ok(mut heartbeats) = client.subscribe(HEARTBEATS).await else {
         return;
     };

@@ -126,14 +126,15 @@ fn line(verdict: &Verdict) -> String {
         "{:<24} {} acked {} recorded {} lost {} left {} dead {} duplicates, stall {:.1} s, \
          after healthy {}, {} exits{}",
         verdict.row.name,
-        verdict.acked,
-        verdict.recorded,
-        verdict.lost,
-        verdict.unsettled,
-        verdict.false_dead,
-        verdict.duplicate_runs,
-        verdict.longest_stall_s,
+        verdict.jobs.acked,
+        verdict.jobs.recorded,
+        verdict.jobs.lost,
+        verdict.jobs.unsettled,
+        verdict.jobs.false_dead,
+        verdict.jobs.duplicate_runs,
+        verdict.times.longest_stall_s,
         verdict
+            .times
             .after_healthy_s
             .map_or_else(|| "-".to_owned(), |seconds| format!("{seconds:.1} s")),
         verdict.exits,
