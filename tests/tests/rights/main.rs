@@ -1,19 +1,19 @@
 //! Rights: each party does its work with those that `rolecast permissions` prints, and is
 //! refused what another party's rights would allow.
 
+mod document;
 mod intruder;
 
 use std::process::Command;
 use std::time::Duration;
 
-use rolecast_common::rights::{Login, Party, Place, authorization, own_rights_request, rights};
+use rolecast_common::rights::{Login, Party, authorization, own_rights_request};
 use rolecast_common::subjects::{self, STREAM_DEAD, STREAM_JOBS};
 use rolecast_common::wire::Status;
 use rolecast_tests::cluster::{Cluster, LIMIT};
-use rolecast_tests::document::blocks;
 use rolecast_tests::logins;
 use rolecast_tests::process::{Process, program};
-use rolecast_tests::server::{Server, binary};
+use rolecast_tests::server::Server;
 use rolecast_tests::wait::wait_until;
 
 use crate::intruder::Intruder;
@@ -45,7 +45,7 @@ async fn start(workers: &[(&str, &str)]) -> Cluster {
 }
 
 #[tokio::test]
-async fn a_worker_speaks_and_hears_for_its_own_node_only() {
+async fn a_worker_publishes_and_subscribes_for_its_own_node_only() {
     let mut cluster = start(&[("n1", WORKER)]).await;
     let mut intruder = Intruder::new(&mut cluster, "n2").await;
     for subject in [
@@ -175,7 +175,7 @@ async fn a_viewer_can_only_look() {
 }
 
 #[tokio::test]
-async fn a_producer_is_told_that_nothing_stores_its_jobs_and_what_it_may_not_submit() {
+async fn a_producer_is_notified_that_nothing_stores_its_jobs_and_what_it_may_not_submit() {
     let party = |category: &str| Party::Producer {
         categories: vec![category.parse().expect("it is a category")],
         reads_outcomes: false,
@@ -266,7 +266,7 @@ async fn a_dispatcher_that_lacks_rights_names_each_at_its_start() {
 }
 
 #[tokio::test]
-async fn a_dispatcher_that_may_not_use_its_inboxes_says_which_setting_does_it() {
+async fn a_dispatcher_that_may_not_use_its_inboxes_names_the_setting_that_does_it() {
     let mut login = Login::new(&Party::dispatcher(), "weak");
     for right in &mut login.rights {
         right.subject = right.subject.replace("_INBOX.weak.>", "_INBOX.strong.>");
@@ -339,76 +339,4 @@ async fn what_is_refused_at_run_time_is_logged_once_and_shown_as_a_trouble() {
         assert_eq!(log.matches(&subject).count(), 1, "{log}");
     }
     assert!(log.contains("party=\"rolecast-dispatcher"), "{log}");
-}
-
-/// Runs `rolecast permissions`.
-fn permissions(line: &str) -> String {
-    let output = Command::new(program("rolecast"))
-        .arg("permissions")
-        .args(line.split(' '))
-        .output()
-        .expect("it can be started");
-    let text = String::from_utf8(output.stdout).expect("it writes text");
-    assert!(output.status.success(), "{line}: {text}");
-    text
-}
-
-#[test]
-fn the_document_shows_what_the_command_prints() {
-    let shown = &blocks("docs/protocol.md", "nats")[0];
-    let line = "--dispatcher --node one --producer shout --operator --viewer";
-    assert_eq!(permissions(line).trim_end(), shown.as_str());
-    let text =
-        std::fs::read_to_string(rolecast_tests::process::repository().join("docs/protocol.md"));
-    assert!(
-        text.unwrap()
-            .contains(&format!("rolecast permissions {line}"))
-    );
-}
-
-#[tokio::test]
-async fn the_whole_configuration_is_one_that_a_server_takes() {
-    let directory = rolecast_tests::directory::Directory::new();
-    let text = permissions("--all --node n1 --node n2 --producer echo other");
-    for user in [
-        "dispatcher",
-        "n1",
-        "n2",
-        "producer",
-        "operator",
-        "viewer",
-        "admin",
-    ] {
-        assert!(text.contains(&format!("user: \"{user}\"")), "{user}");
-    }
-    // Without certificates the server does not start.
-    let (before, rest) = text.split_once("tls {\n").unwrap();
-    let (tls, after) = rest.split_once("}\n").unwrap();
-    for file in ["cert_file", "key_file", "ca_file"] {
-        assert!(tls.contains(file), "{tls}");
-    }
-    directory.write("nats.conf", &format!("{before}{}", logins::fill(after, "")));
-    let path = directory.path().join("nats.conf");
-    let output = Command::new(binary())
-        .arg("-t")
-        .arg("-c")
-        .arg(path)
-        .output()
-        .unwrap();
-    let log = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{log}");
-}
-
-#[test]
-fn the_command_prints_json_and_nsc_with_every_right() {
-    let text = permissions("--viewer --login eye --json");
-    let document: serde_json::Value = serde_json::from_str(&text).unwrap();
-    let place = Place::of("eye");
-    let expected = rights(&Party::Viewer, &place);
-    let shown = document["logins"][0]["publish"].as_array().unwrap();
-    assert_eq!(shown.len() + 1, expected.len());
-    let nsc = permissions("--dispatcher --nsc");
-    for right in rights(&Party::dispatcher(), &Place::of("dispatcher")) {
-        assert!(nsc.contains(&format!("'{}'", right.subject)), "{right}");
-    }
 }
