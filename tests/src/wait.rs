@@ -6,17 +6,17 @@ use std::time::{Duration, Instant};
 /// enough to leave the machine to the tested programs.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Waits until `look` finds something and returns it; panics after `limit`.
+/// Waits until `check` finds something and returns it; panics after `limit`.
 pub async fn wait_for<T>(
     what: &str,
     limit: Duration,
-    mut look: impl AsyncFnMut() -> Option<T>,
+    mut check: impl AsyncFnMut() -> Option<T>,
 ) -> T {
     let start = Instant::now();
     loop {
-        // A look that hangs, for example on a killed server, must not outlast the limit.
+        // A check that hangs, for example on a killed server, must not outlast the limit.
         let left = limit.saturating_sub(start.elapsed()).max(POLL_INTERVAL);
-        if let Ok(Some(found)) = tokio::time::timeout(left, look()).await {
+        if let Ok(Some(found)) = tokio::time::timeout(left, check()).await {
             return found;
         }
         let waited = start.elapsed();

@@ -113,7 +113,7 @@ fn a_gap_and_missing_samples_are_not_scored() {
 }
 
 #[test]
-fn series_of_a_directory_are_told_apart() {
+fn series_of_a_directory_are_kept_apart() {
     let directory = Directory::new();
     write(&directory, "oak.csv", &walk(300));
     write(&directory, "elm.csv", &walk(300));

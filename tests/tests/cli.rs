@@ -91,7 +91,7 @@ async fn what_is_expected_is_shown() {
 }
 
 #[tokio::test]
-async fn waiting_for_a_job_that_is_not_recorded_ends_and_says_why() {
+async fn waiting_for_a_job_that_is_not_recorded_ends_with_the_reason() {
     let cluster = Cluster::start(DISPATCHER, &[("n1", WORKER)]).await;
     let (output, code) = cluster.rolecast(&["submit", "quiet", "--wait"]).await;
     assert_eq!(code, 1, "{output}");
@@ -150,7 +150,7 @@ async fn a_job_that_only_the_stream_holds_waits() {
 }
 
 #[tokio::test]
-async fn waiting_for_a_job_that_nobody_runs_says_why() {
+async fn waiting_for_a_job_that_nobody_runs_shows_why() {
     let cluster = Cluster::start(DISPATCHER, &[("n1", WORKER)]).await;
     let line = "submit nowhere --wait --timeout 5s --id stuck";
     let arguments: Vec<&str> = line.split(' ').collect();

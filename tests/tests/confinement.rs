@@ -98,7 +98,7 @@ async fn a_worker_whose_jobs_could_read_its_login_does_not_start() {
 }
 
 #[tokio::test]
-async fn a_job_above_its_memory_has_failed_or_the_worker_says_that_it_cannot_hold_it() {
+async fn a_job_above_its_memory_has_failed_or_the_worker_reports_that_it_cannot_limit_it() {
     let worker = format!(
         "{HEAD}[categories.hog]\nmemory_max = \"32MiB\"\n\
          command = [\"sh\", \"-c\", \"head -c 200000000 /dev/zero | tail -c 150000000 | wc -c\"]\n"

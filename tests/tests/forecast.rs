@@ -40,9 +40,9 @@ async fn ask<M: wire::Message>(
         .client()
         .request_with_headers(subject, headers, payload.into());
     let answer = asked.await.expect("the dispatcher answers");
-    let told = answer.headers.expect("an answer names its encoding");
+    let headers = answer.headers.expect("an answer names its encoding");
     assert_eq!(
-        told.get(HEADER_CONTENT_TYPE).map(|value| value.as_str()),
+        headers.get(HEADER_CONTENT_TYPE).map(|value| value.as_str()),
         Some(encoding.content_type())
     );
     decode(encoding, &answer.payload).expect("the answer is of the encoding it names")
@@ -159,7 +159,7 @@ async fn a_restart_keeps_the_forecasts_and_drops_a_damaged_one() {
 }
 
 #[tokio::test]
-async fn without_forecasts_jobs_run_and_nothing_is_told() {
+async fn without_forecasts_jobs_run_and_nothing_is_reported() {
     let config = DISPATCHER.replace("step = \"1s\"", "mode = \"off\"");
     let cluster = Cluster::start(&config, &[("n1", WORKER)]).await;
     cluster.submit("echo", "job-1", "hello").await;

@@ -68,14 +68,14 @@ async fn three_servers_lead_by_turns_and_one_that_is_isolated_does_not() {
 async fn a_user_is_held_to_the_permissions_that_a_test_gave() {
     let users = r#"{ user: mute, password: pass, permissions: { publish: { deny: ">" } } }"#;
     let server = Server::start_with_users(users).await;
-    let mut heard = server.client().await.subscribe("a").await.unwrap();
+    let mut received = server.client().await.subscribe("a").await.unwrap();
     let login = ConnectOptions::with_user_and_password("mute".into(), "pass".into());
     let mute = login.connect(server.url()).await.unwrap();
     mute.publish("a", "from mute".into()).await.unwrap();
     mute.flush().await.unwrap();
     let admin = server.client().await;
     admin.publish("a", "from admin".into()).await.unwrap();
-    assert_eq!(heard.next().await.unwrap().payload, "from admin");
+    assert_eq!(received.next().await.unwrap().payload, "from admin");
 }
 
 #[tokio::test]

@@ -200,7 +200,7 @@ async fn urgent_jobs_overtake_waiting_ones() {
 }
 
 #[tokio::test]
-async fn an_undeclared_category_is_served_by_default_or_buried_by_policy() {
+async fn an_undeclared_category_is_served_by_default_or_dead_lettered_by_policy() {
     let cluster = Cluster::start("", &[("n1", WORKER)]).await;
     cluster.submit("echo", "undeclared", "x").await;
     assert_eq!(

@@ -238,7 +238,7 @@ async fn after_a_server_was_frozen_jobs_flow_within_two_seconds() {
 }
 
 #[tokio::test]
-async fn a_stream_that_is_deleted_is_made_anew_and_told_of() {
+async fn a_stream_that_is_deleted_is_created_again_and_reported() {
     let mut cluster = Cluster::start(ONE, &[("n1", WORKER)]).await;
     cluster.submit("wait", "before", "0").await;
     cluster.wait_record("before").await;

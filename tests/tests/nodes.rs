@@ -14,7 +14,7 @@ command = ["cat"]
 "#;
 
 #[tokio::test]
-async fn a_node_answers_pings_and_tells_what_it_is() {
+async fn a_node_answers_pings_and_describes_itself() {
     let cluster = Cluster::start("[categories.echo]\n", &[("n1", WORKER)]).await;
     let is_known = "the round trip is known";
     let status = cluster
@@ -31,7 +31,7 @@ async fn a_node_answers_pings_and_tells_what_it_is() {
 }
 
 #[tokio::test]
-async fn labels_that_nobody_can_read_are_told_and_others_are_taken() {
+async fn unreadable_labels_are_reported_and_others_are_taken() {
     let cluster = Cluster::start("[categories.echo]\n", &[("n1", WORKER)]).await;
     for (job, require) in [("fine", "zone=eu"), ("wrong", "zone=eu, GPU")] {
         let wishes = headers([

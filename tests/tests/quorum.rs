@@ -13,7 +13,7 @@ replicas = 3
 "#;
 
 #[tokio::test]
-async fn without_a_quorum_status_is_not_well_and_submit_tells_how_to_repeat() {
+async fn without_a_quorum_status_is_not_well_and_submit_shows_how_to_repeat() {
     let mut servers = Servers::start(&Options::replicas(3)).await;
     servers.directory().write("rolecast.toml", DISPATCHER);
     let url = servers.url_as(logins::DISPATCHER);

@@ -30,7 +30,7 @@ async fn fails(name: &str, directory: &Directory, arguments: &[&str]) -> (String
 }
 
 #[tokio::test]
-async fn every_mistake_in_a_config_is_told_at_once_with_its_line() {
+async fn every_mistake_in_a_config_is_reported_at_once_with_its_line() {
     let directory = Directory::new();
     directory.write(
         "rolecast.toml",
@@ -195,11 +195,11 @@ async fn malformed_and_hostile_messages_are_counted_and_change_nothing() {
     cluster.submit("echo", "unharmed", "x").await;
     cluster.wait_record("unharmed").await;
     let lines = cluster.dispatcher().log();
-    let told = lines
+    let reported = lines
         .lines()
         .filter(|line| line.contains("heartbeats_refused"))
         .count();
-    assert!((1..=4).contains(&told), "{told} lines: {lines}");
+    assert!((1..=4).contains(&reported), "{reported} lines: {lines}");
 }
 
 #[tokio::test]
@@ -217,7 +217,7 @@ async fn two_workers_with_one_node_id_are_noticed() {
 }
 
 #[tokio::test]
-async fn a_worker_whose_subject_nobody_hears_is_gone_at_once() {
+async fn a_worker_without_a_listener_on_its_subject_is_gone_at_once() {
     let mut cluster =
         Cluster::start("[categories.echo]\n", &[("n1", WORKER), ("n2", WORKER)]).await;
     // Killed between two heartbeats: the next job bounces off it.

@@ -107,7 +107,7 @@ async fn a_worker_whose_connection_breaks_keeps_its_jobs() {
 }
 
 #[tokio::test]
-async fn the_jobs_of_a_killed_worker_go_before_those_that_came_later() {
+async fn the_jobs_of_a_killed_worker_go_before_later_ones() {
     let worker = WORKER.replace("max_jobs = 4", "max_jobs = 2");
     let dispatcher = "[categories.wait]\nmax_attempts = 3\n";
     let nodes = [("n1", worker.as_str()), ("n2", worker.as_str())];

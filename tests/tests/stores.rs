@@ -42,7 +42,7 @@ async fn small_cluster() -> Cluster {
 }
 
 #[tokio::test]
-async fn a_job_that_grows_above_the_limit_on_its_way_is_buried_with_that_reason() {
+async fn a_job_that_grows_above_the_limit_on_its_way_is_dead_lettered_with_that_reason() {
     let cluster = small_cluster().await;
     // A length becomes a time, which is longer: the job fits the stream and no node.
     let headers = headers([(HEADER_MSG_ID, "grown"), (HEADER_DEADLINE, "5m")]);

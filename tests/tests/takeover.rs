@@ -171,7 +171,7 @@ async fn a_key_that_is_deleted_or_damaged_is_written_again_and_the_leader_goes_o
 }
 
 #[tokio::test]
-async fn a_node_that_kept_a_false_epoch_is_told_so_and_the_leader_goes_on() {
+async fn a_node_that_kept_a_false_epoch_is_notified_and_the_leader_goes_on() {
     let workers = [("n1", WORKER), ("n2", WORKER)];
     let mut cluster = Cluster::start(DISPATCHER, &workers).await;
     let state = cluster.directory().join("state");

@@ -160,7 +160,7 @@ impl World {
 
     /// Receives a heartbeat on its own subject; it hides no job, acknowledges nothing and
     /// unseats nobody.
-    pub(super) fn hear(&mut self, beat: Heartbeat) {
+    pub(super) fn receive(&mut self, beat: Heartbeat) {
         let from = beat.node.clone();
         let is_honest = |node: &NodeId| ["n1", "n2"].contains(&node.as_str());
         let epoch = beat.epoch;
@@ -192,16 +192,16 @@ impl World {
         let mut claims = Vec::new();
         for mut outcome in outcomes.drain(..) {
             let named = outcome.job.take();
-            let said = if is_batch {
+            let claimed = if is_batch {
                 named
             } else {
                 Some(self.running.clone())
             };
             // The shell refuses a batch with an outcome of no job.
-            let Some(said) = said else {
+            let Some(claimed) = claimed else {
                 return;
             };
-            claims.push((Claimed::new(said), outcome));
+            claims.push((Claimed::new(claimed), outcome));
         }
         let report = Input::Outcomes {
             from: node("n1"),
@@ -363,17 +363,17 @@ impl Worker {
             agent: Agent::new(now, params),
             now,
         };
-        worker.tell(agent::Input::Tick);
+        worker.handle(agent::Input::Tick);
         worker
     }
 
     pub(super) fn take_roles(&mut self, assignment: RoleAssignment) {
-        self.tell(agent::Input::Roles(assignment));
+        self.handle(agent::Input::Roles(assignment));
         self.pass();
     }
 
     pub(super) fn take_admission(&mut self, admission: Admission) {
-        self.tell(agent::Input::Admission(admission));
+        self.handle(agent::Input::Admission(admission));
         self.pass();
     }
 
@@ -381,22 +381,19 @@ impl Worker {
     fn pass(&mut self) {
         for _ in 0..12 {
             self.now.time = self.now.time + Duration::from_secs(1);
-            self.tell(agent::Input::Tick);
+            self.handle(agent::Input::Tick);
         }
     }
 
     /// Handles an input and checks that the worker acts in roles that it has or offers,
     /// and follows no epoch above which there is no room.
-    fn tell(&mut self, input: agent::Input) {
+    fn handle(&mut self, input: agent::Input) {
         let mut out = Vec::new();
         self.agent.handle(self.now, input, &mut out);
         for output in out {
             if let agent::Output::Heartbeat(beat) = output {
-                let mut roles = beat.roles.iter().map(Role::as_str);
-                assert!(
-                    roles.all(|role| ["follower", "leader"].contains(&role)),
-                    "{beat:?}"
-                );
+                let is_its_own = |role: &Role| ["follower", "leader"].contains(&role.as_str());
+                assert!(beat.roles.iter().all(is_its_own), "{beat:?}");
                 assert!(beat.epoch.get() <= EPOCH_MAX, "it follows {}", beat.epoch);
             }
         }

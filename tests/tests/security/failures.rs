@@ -168,7 +168,7 @@ async fn files_that_are_missing_or_hold_something_else_are_named() {
 }
 
 #[tokio::test]
-async fn why_a_running_program_cannot_connect_again_is_told() {
+async fn why_a_running_program_cannot_connect_again_is_logged() {
     let mut site = with_passwords().await;
     let programs = runs_a_job(&site).await;
     let authority = Authority::new("another");

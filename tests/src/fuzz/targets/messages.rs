@@ -61,7 +61,7 @@ pub(in super::super) fn heartbeat(input: &[u8]) -> bool {
             .as_object()
             .is_some_and(|labels| labels.len() <= LABELS_MAX)
     );
-    World::new().hear(beat);
+    World::new().receive(beat);
     true
 }
 
