@@ -7,6 +7,7 @@ use rolecast_common::wire::RoleDocument;
 
 use super::clock::Instantaneous;
 use super::host::Host;
+use super::message::Sender;
 
 /// A dispatcher receives the result of its claim within this time, or never.
 const CLAIM_MAX: Instantaneous = 2_000_000_000;
@@ -16,12 +17,12 @@ const CLAIM_MAX: Instantaneous = 2_000_000_000;
 pub(super) struct Checks {
     /// The sender of the commands that were taken under each epoch: dispatcher, and its
     /// start.
-    senders: BTreeMap<Epoch, (usize, u32)>,
+    senders: BTreeMap<Epoch, Sender>,
     /// The largest epoch of which each node took a command.
     taken: BTreeMap<usize, Epoch>,
     generation: u64,
     /// The leader under each epoch.
-    leaders: BTreeMap<Epoch, (usize, u32)>,
+    leaders: BTreeMap<Epoch, Sender>,
     /// The time of the last damage to the key: then a dispatcher that starts anew cannot
     /// know of epochs that no worker has seen.
     harmed: Option<Instantaneous>,
@@ -53,9 +54,9 @@ impl Checks {
 
     /// Checks an epoch that a heartbeat reports.
     pub(super) fn heartbeat(host: &Host, epoch: Epoch) -> Result<(), String> {
-        if epoch < host.epoch_told {
-            let (node, told) = (&host.node, host.epoch_told);
-            return Err(format!("{node} fell from epoch {told} to {epoch}"));
+        if epoch < host.epoch_reported {
+            let (node, former) = (&host.node, host.epoch_reported);
+            return Err(format!("{node} fell from epoch {former} to {epoch}"));
         }
         Ok(())
     }
@@ -65,7 +66,7 @@ impl Checks {
         &mut self,
         node: usize,
         epoch: Epoch,
-        sender: (usize, u32),
+        sender: Sender,
     ) -> Result<(), String> {
         let first = *self.senders.entry(epoch).or_insert(sender);
         if first != sender {
@@ -92,7 +93,7 @@ impl Checks {
         &mut self,
         now: Instantaneous,
         epoch: Epoch,
-        leader: (usize, u32),
+        leader: Sender,
         may_change: bool,
     ) -> Result<(), String> {
         if let Some(former) = self.leaders.get(&epoch) {

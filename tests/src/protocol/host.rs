@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use fastrand::Rng;
 use rolecast_common::id::{BootId, Category, Epoch, NodeId, Role};
 use rolecast_common::label::Labels;
 use rolecast_common::unit::{Bytes, Cores, Resources, Speed};
@@ -25,7 +26,7 @@ pub(super) struct Host {
     /// The epoch that is kept over restarts.
     pub(super) epoch_kept: Epoch,
     /// The largest epoch in a heartbeat of any boot.
-    pub(super) epoch_told: Epoch,
+    pub(super) epoch_reported: Epoch,
     pub(super) hook_limit: Option<Duration>,
     pub(super) service: Service,
     /// Its last heartbeat, of any boot.
@@ -44,7 +45,7 @@ pub(super) struct Service {
     /// be notified, so its belief is nobody's fault.
     is_excused: bool,
     /// The hook that ends the excuse.
-    telling: Option<HookRun>,
+    notifying: Option<HookRun>,
 }
 
 impl Service {
@@ -52,21 +53,21 @@ impl Service {
         self.believes.extend(new.iter().cloned());
         let (old, new) = (old.into_iter().collect(), new.into_iter().collect());
         self.hooks.insert(run, (old, new));
-        self.telling.get_or_insert(run);
+        self.notifying.get_or_insert(run);
     }
 
     /// Excuses the service, because its host is stopped.
     pub(super) fn excuse(&mut self) {
         self.is_excused = true;
-        self.telling = None;
+        self.notifying = None;
     }
 
-    /// Records the end of a hook. One that fails may have brought the roles it was to
-    /// bring. One that was to take something and fails is the user's own mistake, which
+    /// Records the end of a hook. One that fails may have given the roles that it was
+    /// to give. One that was to take something and fails is the user's own mistake, which
     /// nothing here can correct.
     pub(super) fn end_hook(&mut self, run: HookRun, has_succeeded: bool) {
         let (old, new) = self.hooks.remove(&run).unwrap_or_default();
-        if self.telling == Some(run) {
+        if self.notifying == Some(run) {
             self.is_excused = false;
         }
         if has_succeeded {
@@ -79,6 +80,45 @@ impl Service {
 }
 
 impl Host {
+    pub(super) fn new(rng: &mut Rng, index: usize) -> Self {
+        let hook_limit = rng
+            .bool()
+            .then(|| Duration::from_millis(rng.u64(1_000..4_001)));
+        Self {
+            node: NodeId::new(&format!("n{index}")).expect("it is a node id"),
+            agent: None,
+            clock: Clock::new(rng, 0),
+            life: 0,
+            epoch_kept: Epoch::default(),
+            epoch_reported: Epoch::default(),
+            hook_limit,
+            service: Service::default(),
+            last_heartbeat: None,
+            away: Duration::ZERO,
+        }
+    }
+
+    /// Returns the length of a run of its hook, in microseconds, and the result; some fail
+    /// with this chance, or hang, unless it is 0.
+    pub(super) fn draw_hook(&self, rng: &mut Rng, failure: f64) -> (u64, Result<(), String>) {
+        let limit = self.hook_limit;
+        let limit = limit.expect("only a host with a hook runs it");
+        // The limit is the shell's, on the host's own clock: that one may be slow.
+        let limit = u64::try_from(limit.as_micros()).unwrap_or(u64::MAX);
+        let slow = limit + limit / 50;
+        let (length, result) = match rng.u8(..6) {
+            0 => (slow, Err("killed at its limit".to_owned())),
+            1 => (limit * 19 / 20, Ok(())),
+            _ if rng.f64() < failure => (limit / 3, Err("it failed".to_owned())),
+            _ => (rng.u64(1_000..limit), Ok(())),
+        };
+        let has_faults = failure != 0.0;
+        match result {
+            Err(_) if !has_faults => (limit / 2, Ok(())),
+            result => (length, result),
+        }
+    }
+
     pub(super) fn start(&mut self, at: Instantaneous, clock: Clock, offers: &[Role]) {
         self.life += 1;
         self.clock = clock;

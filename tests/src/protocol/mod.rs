@@ -33,11 +33,16 @@
 
 mod checks;
 mod clock;
-mod desk;
+mod dispatcher;
+mod environment;
 mod faults;
+mod flaws;
 mod host;
+mod message;
 mod network;
 mod queue;
+mod results;
+mod schedule;
 mod store;
 mod world;
 

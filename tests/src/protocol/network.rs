@@ -56,7 +56,7 @@ impl Network {
         self.cuts.insert((from, to));
     }
 
-    pub(super) fn mend(&mut self, from: Place, to: Place) {
+    pub(super) fn reconnect(&mut self, from: Place, to: Place) {
         self.cuts.remove(&(from, to));
     }
 

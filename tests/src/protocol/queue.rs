@@ -14,16 +14,14 @@ use rolecast_common::id::{JobId, Sequence};
 use rolecast_common::label::Requirement;
 use rolecast_common::options::Options;
 use rolecast_common::subjects::Source;
-use rolecast_dispatcher::scheduler::{Delivery, History, PULL_BEAT, PULL_EXPIRES, Recorded};
+use rolecast_dispatcher::scheduler::{Delivery, History, Input, PULL_BEAT, PULL_EXPIRES, Recorded};
 
 use super::clock::{Instantaneous, WALL_START_MS, nanos};
-use super::desk::ACK_WAIT;
+use super::dispatcher::ACK_WAIT;
+use super::message::{AckKind, Requester};
 
 /// The time to acknowledge while it is lowered for a moment, as in the shell.
 const ACK_WAIT_LOWERED: Duration = Duration::from_millis(500);
-
-/// The owner of a pull: a dispatcher, its start, and the time it led.
-pub(super) type Reader = (usize, u32, u64);
 
 /// A job that is stored.
 #[derive(Debug)]
@@ -38,28 +36,12 @@ struct Stored {
 
 #[derive(Debug)]
 struct Pull {
-    reader: Reader,
+    requester: Requester,
     source: Source,
     left: u32,
     expires: Instantaneous,
     /// The time when it shows life, unless something is delivered before.
     beat: Instantaneous,
-}
-
-/// The result of a pull.
-#[derive(Clone, Debug)]
-pub(super) enum Pulled {
-    Job(Box<Delivery>),
-    Alive { source: Source },
-    End { source: Source, undelivered: u32 },
-}
-
-/// The answer to a delivery.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Word {
-    Done,
-    Working,
-    GiveBack(Duration),
 }
 
 #[derive(Debug, Default)]
@@ -90,9 +72,15 @@ impl Queue {
         self.jobs.insert(sequence, stored);
     }
 
-    pub(super) fn pull(&mut self, now: Instantaneous, reader: Reader, source: Source, batch: u32) {
+    pub(super) fn pull(
+        &mut self,
+        now: Instantaneous,
+        requester: Requester,
+        source: Source,
+        batch: u32,
+    ) {
         self.pulls.push(Pull {
-            reader,
+            requester,
             source,
             left: batch,
             expires: now + nanos(PULL_EXPIRES),
@@ -100,16 +88,16 @@ impl Queue {
         });
     }
 
-    /// Returns the results of pulls by now. Those of readers that are gone are dropped.
+    /// Returns the results of pulls by now. Those of requesters that are gone are dropped.
     pub(super) fn deliver(
         &mut self,
         now: Instantaneous,
-        is_there: impl Fn(&Reader) -> bool,
-    ) -> Vec<(Reader, Pulled)> {
-        let mut brought = Vec::new();
-        self.pulls.retain(|pull| is_there(&pull.reader));
+        is_there: impl Fn(&Requester) -> bool,
+    ) -> Vec<(Requester, Input)> {
+        let mut results = Vec::new();
+        self.pulls.retain(|pull| is_there(&pull.requester));
         if now < self.away_until {
-            return brought;
+            return results;
         }
         for (sequence, stored) in &mut self.jobs {
             if stored.due.is_some_and(|due| now < due) {
@@ -123,31 +111,31 @@ impl Queue {
                 pull.beat = now + nanos(PULL_BEAT);
                 stored.delivered += 1;
                 stored.due = Some(now + nanos(ACK_WAIT));
-                let delivery = Box::new(stored.delivery(*sequence));
-                brought.push((pull.reader, Pulled::Job(delivery)));
+                let delivery = stored.delivery(*sequence);
+                results.push((pull.requester, Input::Delivered(delivery)));
             }
         }
         for pull in self.pulls.iter_mut().filter(|pull| now >= pull.beat) {
             pull.beat = now + nanos(PULL_BEAT);
             let source = pull.source.clone();
-            brought.push((pull.reader, Pulled::Alive { source }));
+            results.push((pull.requester, Input::PullAlive { source }));
         }
         self.pulls.retain(|pull| {
             let is_over = now >= pull.expires;
             if is_over && pull.left > 0 {
                 let (source, undelivered) = (pull.source.clone(), pull.left);
-                let end = Pulled::End {
+                let end = Input::PullEnded {
                     source,
                     undelivered,
                 };
-                brought.push((pull.reader, end));
+                results.push((pull.requester, end));
             }
             !is_over && pull.left > 0
         });
-        brought
+        results
     }
 
-    /// Gives the queue another leader, which knows of no pull.
+    /// Gives the queue another leader, which has no pull.
     pub(super) fn send_away(&mut self, until: Instantaneous) {
         self.away_until = until.max(self.away_until);
         self.pulls.clear();
@@ -166,24 +154,28 @@ impl Queue {
     }
 
     /// Takes an answer to a delivery; a job leaves only when it is recorded.
-    pub(super) fn answer(
+    pub(super) fn acknowledge(
         &mut self,
         now: Instantaneous,
         sequence: Sequence,
-        word: Word,
+        kind: AckKind,
     ) -> Result<(), String> {
         let Some(stored) = self.jobs.get_mut(&sequence) else {
             return Ok(());
         };
-        match word {
-            Word::Done if self.records.contains_key(&sequence) => {
+        match kind {
+            AckKind::Done if self.records.contains_key(&sequence) => {
                 self.jobs.remove(&sequence);
             }
-            Word::Done => return Err(format!("job {sequence} is acknowledged and not recorded")),
-            Word::Working if stored.due.is_some() => stored.due = Some(now + nanos(ACK_WAIT)),
-            Word::GiveBack(delay) if stored.due.is_some() => stored.due = Some(now + nanos(delay)),
+            AckKind::Done => {
+                return Err(format!("job {sequence} is acknowledged and not recorded"));
+            }
+            AckKind::InProgress if stored.due.is_some() => stored.due = Some(now + nanos(ACK_WAIT)),
+            AckKind::GiveBack(delay) if stored.due.is_some() => {
+                stored.due = Some(now + nanos(delay));
+            }
             // It was never delivered.
-            Word::Working | Word::GiveBack(_) => {}
+            AckKind::InProgress | AckKind::GiveBack(_) => {}
         }
         Ok(())
     }

@@ -6,9 +6,12 @@
 use fastrand::Rng;
 use rolecast_common::wire::{LeaseRecord, RoleDocument};
 use rolecast_dispatcher::lease::{Entry, Written};
+use rolecast_dispatcher::scheduler::Input;
 
+use super::checks::Checks;
 use super::clock::Instantaneous;
 use super::faults::{Bucket, Harm};
+use super::message::{Request, RequestKind, Requester, Response};
 use super::queue::Queue;
 
 /// One key and its bucket.
@@ -119,14 +122,14 @@ impl Store {
         self.queue.away_until = 0;
     }
 
-    pub(super) fn fate(&self, rng: &mut Rng, now: Instantaneous, request: Request) -> Fate {
-        let (until, is_write) = match request {
-            Request::ReadLease => (self.lease.away_until, false),
-            Request::WriteLease => (self.lease.away_until, true),
-            Request::ReadRoles => (self.roles.away_until, false),
-            Request::WriteRoles => (self.roles.away_until, true),
-            Request::ReadJobs => (self.queue.away_until, false),
-            Request::WriteJobs => (self.queue.away_until, true),
+    pub(super) fn fate(&self, rng: &mut Rng, now: Instantaneous, kind: RequestKind) -> Fate {
+        let (until, is_write) = match kind {
+            RequestKind::ReadLease => (self.lease.away_until, false),
+            RequestKind::WriteLease => (self.lease.away_until, true),
+            RequestKind::ReadRoles => (self.roles.away_until, false),
+            RequestKind::WriteRoles => (self.roles.away_until, true),
+            RequestKind::ReadJobs => (self.queue.away_until, false),
+            RequestKind::WriteJobs => (self.queue.away_until, true),
         };
         if now >= until {
             return Fate::Answered;
@@ -137,15 +140,51 @@ impl Store {
             _ => Fate::Lost,
         }
     }
-}
 
-/// The kind of a request.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Request {
-    ReadLease,
-    WriteLease,
-    ReadRoles,
-    WriteRoles,
-    ReadJobs,
-    WriteJobs,
+    /// Carries out a request; each document of the roles is checked.
+    pub(super) fn apply(
+        &mut self,
+        now: Instantaneous,
+        from: Requester,
+        request: Request,
+        checks: &mut Checks,
+    ) -> Result<Response, String> {
+        let queue = &mut self.queue;
+        Ok(match request {
+            Request::ReadLease(asked) => Response::Lease(asked, self.lease()),
+            Request::WriteLease(asked, revision, record) => {
+                Response::LeaseWritten(asked, self.lease.write(revision, record))
+            }
+            Request::ReadRoles(request) => {
+                let entry = self.roles.read();
+                let entry = entry.map(|(revision, document)| (revision, Box::new(document)));
+                Response::Roles(request, entry)
+            }
+            Request::WriteRoles(request, revision, document) => {
+                let result = self.roles.write(revision, (*document).clone());
+                if let Written::Done(_) = result {
+                    checks.document(&document)?;
+                }
+                Response::RolesWritten(request, result)
+            }
+            Request::Histories => {
+                let histories = queue.histories.iter();
+                let histories = histories.map(|(sequence, history)| (*sequence, history.clone()));
+                Response::Histories(histories.collect())
+            }
+            Request::Pull(source, batch) => {
+                queue.pull(now, from, source, batch);
+                Response::None
+            }
+            Request::Acknowledge(sequence, kind) => {
+                queue.acknowledge(now, sequence, kind)?;
+                Response::None
+            }
+            Request::Recover => {
+                queue.recover(now);
+                Response::Pulled(Box::new(Input::Recovered))
+            }
+            Request::Record(sequence) => Response::Recorded(sequence, queue.record(now, sequence)),
+        })
+    }
 }

@@ -10,8 +10,10 @@ use rolecast_dispatcher::config::{self, Config};
 use rolecast_dispatcher::lease::{self, Lease};
 use rolecast_dispatcher::scheduler::{History, Input, Output, Params, Scheduler};
 use rolecast_dispatcher::seal::Seals;
+use rolecast_dispatcher::roles;
 
-use super::clock::Clock;
+use super::clock::{Clock, Instantaneous};
+use super::message::Response;
 
 /// Time after which every worker has reported its jobs in hand, as in the shell.
 const WARM_UP: Duration = Duration::from_millis(1300);
@@ -57,15 +59,15 @@ pub(super) fn config(backups: u32) -> Config {
 
 /// One dispatcher; its process may be down.
 #[derive(Debug)]
-pub(super) struct Desk {
-    pub(super) mind: Option<Mind>,
+pub(super) struct Dispatcher {
+    pub(super) running: Option<Running>,
     pub(super) clock: Clock,
     pub(super) life: u32,
 }
 
 /// State that a dispatcher loses when it is killed.
 #[derive(Debug)]
-pub(super) struct Mind {
+pub(super) struct Running {
     pub(super) lease: Lease,
     pub(super) machine: Scheduler,
     pub(super) epoch: Epoch,
@@ -102,20 +104,44 @@ pub(super) struct Start {
 
 /// Outputs of a dispatcher.
 #[derive(Debug, Default)]
-pub(super) struct Said {
+pub(super) struct Outputs {
     pub(super) lease: Vec<lease::Output>,
     pub(super) machine: Vec<Output>,
     /// It requests the failed attempts.
     pub(super) sets_up: bool,
 }
 
-impl Desk {
+impl Dispatcher {
+    pub(super) fn new(clock: Clock) -> Self {
+        Self {
+            running: None,
+            clock,
+            life: 0,
+        }
+    }
+
+    /// Returns whether it holds the lease, by its own clock.
+    pub(super) fn holds_lease(&self, at: Instantaneous) -> bool {
+        let running = self.running.as_ref();
+        running.is_some_and(|running| running.lease.is_held(self.clock.now(at).time))
+    }
+
+    /// Returns whether its lease has run out.
+    pub(super) fn has_lapsed(&self, at: Instantaneous) -> bool {
+        let until = self.held_until();
+        until.is_some_and(|until| until <= self.clock.now(at).time)
+    }
+
+    pub(super) fn held_until(&self) -> Option<Time> {
+        self.running.as_ref()?.lease.held_until()
+    }
+
     pub(super) fn start(&mut self, clock: Clock, now: Now, start: Start) {
         self.life += 1;
         self.clock = clock;
         let incarnation = format!("{}-{}", start.name, self.life);
         let name = start.name.clone();
-        self.mind = Some(Mind {
+        self.running = Some(Running {
             lease: Lease::new(
                 name,
                 incarnation,
@@ -155,18 +181,18 @@ fn new_machine(start: &Start, now: Now) -> Scheduler {
     Scheduler::new(params, now)
 }
 
-impl Mind {
-    pub(super) fn handle_lease(&mut self, now: Now, input: lease::Input, said: &mut Said) {
-        let mut out = Vec::new();
-        self.lease.handle(now.time, input, &mut out);
-        for output in out {
+impl Running {
+    pub(super) fn handle_lease(&mut self, now: Now, input: lease::Input, out: &mut Outputs) {
+        let mut outputs = Vec::new();
+        self.lease.handle(now.time, input, &mut outputs);
+        for output in outputs {
             match &output {
                 lease::Output::Lead { epoch, seals } => {
                     self.epoch = *epoch;
                     self.seals = seals.clone();
                     let (since, retry) = (now.time, now.time + SETUP_RETRY);
                     self.stage = Stage::SettingUp { since, retry };
-                    said.sets_up = true;
+                    out.sets_up = true;
                 }
                 lease::Output::StepDown { .. } => self.stand_by(now),
                 lease::Output::Read { .. }
@@ -175,24 +201,24 @@ impl Mind {
                 | lease::Output::Lost
                 | lease::Output::Unreadable { .. } => {}
             }
-            said.lease.push(output);
+            out.lease.push(output);
         }
-        self.renew(now, said);
+        self.renew(now, out);
     }
 
     /// Notifies the machine that the lease was renewed. After a lapse its pulls are void.
-    fn renew(&mut self, now: Now, said: &mut Said) {
-        let (Some(until), Stage::Leading { until: told }) = (self.lease.held_until(), self.stage)
+    fn renew(&mut self, now: Now, out: &mut Outputs) {
+        let (Some(until), Stage::Leading { until: former }) = (self.lease.held_until(), self.stage)
         else {
             return;
         };
-        if until == told {
+        if until == former {
             return;
         }
         self.stage = Stage::Leading { until };
-        self.handle(now, Input::Renewed { until }, said);
-        if told <= now.time {
-            self.handle(now, Input::Reconnected, said);
+        self.handle(now, Input::Renewed { until }, out);
+        if former <= now.time {
+            self.handle(now, Input::Reconnected, out);
         }
     }
 
@@ -218,7 +244,7 @@ impl Mind {
         &mut self,
         now: Now,
         histories: Vec<(Sequence, History)>,
-        said: &mut Said,
+        out: &mut Outputs,
     ) {
         let (Some(until), Stage::SettingUp { .. }) = (self.lease.held_until(), self.stage) else {
             return;
@@ -232,37 +258,69 @@ impl Mind {
             seals: self.seals.clone(),
             histories,
         };
-        self.handle(now, lead, said);
+        self.handle(now, lead, out);
     }
 
-    pub(super) fn tick(&mut self, now: Now, said: &mut Said) {
-        self.handle_lease(now, lease::Input::Tick, said);
+    /// Takes the store's answer; an input for a lead that is over is dropped.
+    pub(super) fn receive(
+        &mut self,
+        now: Now,
+        response: Response,
+        is_current: bool,
+        out: &mut Outputs,
+    ) {
+        let input = match response {
+            Response::Lease(asked, entry) => {
+                return self.handle_lease(now, lease::Input::Read { asked, entry }, out);
+            }
+            Response::LeaseWritten(asked, result) => {
+                return self.handle_lease(now, lease::Input::Written { asked, result }, out);
+            }
+            Response::Histories(histories) => return self.set_up(now, histories, out),
+            Response::Roles(request, entry) => {
+                let entry = entry.map(|(revision, document)| (revision, *document));
+                Input::Roles(roles::Input::Read { request, entry })
+            }
+            Response::RolesWritten(request, result) => {
+                Input::Roles(roles::Input::Stored { request, result })
+            }
+            Response::Pulled(input) => *input,
+            Response::Recorded(sequence, result) => Input::Recorded { sequence, result },
+            Response::None => return,
+        };
+        if is_current {
+            self.handle(now, input, out);
+        }
+    }
+
+    pub(super) fn tick(&mut self, now: Now, out: &mut Outputs) {
+        self.handle_lease(now, lease::Input::Tick, out);
         if let Stage::SettingUp { since, retry } = self.stage {
             if now.time.since(since) >= SETUP_LIMIT {
                 let pause = SETUP_PAUSE;
-                self.handle_lease(now, lease::Input::GiveBack { pause }, said);
+                self.handle_lease(now, lease::Input::GiveBack { pause }, out);
             } else if now.time >= retry {
                 let retry = now.time + SETUP_RETRY;
                 self.stage = Stage::SettingUp { since, retry };
-                said.sets_up = true;
+                out.sets_up = true;
             }
         }
         if self.machine.next_deadline() <= now.time {
-            self.end_turn(now, said);
+            self.end_turn(now, out);
         }
     }
 
     /// Lets the machine handle an input, and end its turn.
-    pub(super) fn handle(&mut self, now: Now, input: Input, said: &mut Said) {
-        self.machine.handle(now, input, &mut said.machine);
-        self.end_turn(now, said);
+    pub(super) fn handle(&mut self, now: Now, input: Input, out: &mut Outputs) {
+        self.machine.handle(now, input, &mut out.machine);
+        self.end_turn(now, out);
     }
 
-    fn end_turn(&mut self, now: Now, said: &mut Said) {
-        self.machine.handle(now, Input::Turn, &mut said.machine);
+    fn end_turn(&mut self, now: Now, out: &mut Outputs) {
+        self.machine.handle(now, Input::Turn, &mut out.machine);
         if !self.leads() {
             // The outputs are for the leader to carry out.
-            said.machine
+            out.machine
                 .retain(|output| matches!(output, Output::Event(_)));
         }
         let known = self.machine.known_epoch();
