@@ -20,17 +20,17 @@ type Find = fn(&Tree) -> Vec<Finding>;
 
 /// Measures that count findings: the name, the limit, and the way to find them.
 const FINDINGS_MAX: [(&str, usize, Find); 7] = [
-    ("files over 400 own lines", 35, items::long_files),
-    ("structs with more than 12 fields", 24, items::large_structs),
+    ("files over 400 own lines", 30, items::long_files),
+    ("structs with more than 12 fields", 21, items::large_structs),
     (
         "types with impl in more than 3 files",
-        6,
+        5,
         items::spread_types,
     ),
     ("cycles between modules", 13, cycles::cycles),
     ("first lines that are questions", 0, items::questions),
-    ("functions over 70 lines", 5, items::long_functions),
-    ("words with better ones", 99, words::old_words),
+    ("functions over 70 lines", 4, items::long_functions),
+    ("words with better ones", 91, words::old_words),
 ];
 /// Limits of the `pub` items of each package's library; without an entry it may have none.
 const PUBLIC_ITEMS_MAX: [(&str, usize); 5] = [
@@ -38,7 +38,7 @@ const PUBLIC_ITEMS_MAX: [(&str, usize); 5] = [
     ("rolecast-dispatcher", 510),
     ("rolecast-worker", 159),
     ("rolecast", 11),
-    ("rolecast-tests", 228),
+    ("rolecast-tests", 230),
 ];
 
 /// The measures of a repository.
