@@ -145,8 +145,8 @@ impl Summary {
             figures
         };
         let ratio = |ours: Option<f64>, last: Option<f64>| Some(ours? / last?);
-        let slow_down = |policy| geometric_mean(of(Self::gm999, policy).into_iter());
-        let misses = |policy| mean(of(Self::misses, policy).into_iter());
+        let slow_down = |policy| geometric_mean(of(Self::gm999, policy));
+        let misses = |policy| mean(of(Self::misses, policy));
         (
             ratio(slow_down(OURS), slow_down(LAST)),
             ratio(misses(OURS), misses(LAST)),
