@@ -31,7 +31,10 @@ impl Agent {
             return;
         }
         if let Some(refuted) = admission.refuted
-            && self.roles.note_refuted(admission.epoch, refuted)
+            && self
+                .roles
+                .epochs_mut()
+                .record_refuted(admission.epoch, refuted)
         {
             out.push(Output::Event(Event::EpochRefuted {
                 kept: refuted,
@@ -57,7 +60,7 @@ impl Agent {
     pub(super) fn serve(&mut self, now: Time, out: &mut Vec<Output>) {
         self.phase = Phase::Serving;
         out.push(Output::Listen);
-        self.heartbeat_due = now;
+        self.heartbeats.hasten(now);
     }
 
     fn turn_away(&mut self, now: Now, admission: &Admission, out: &mut Vec<Output>) {

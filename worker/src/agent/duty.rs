@@ -9,17 +9,12 @@ use rolecast_common::wire::{
 };
 
 use super::admission::JOIN_INTERVAL;
+use super::outcomes::empty_outcome;
 use super::output::{Event, Output};
-use super::{Agent, Phase, Verdict, empty_outcome};
-use crate::usage::has_moved;
+use super::{Agent, Phase};
 
 pub(super) const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(1);
 const HEARTBEAT_INTERVAL_MS: u32 = 1000;
-/// The least distance between heartbeats that report a change: load that swings all the
-/// time costs four messages a second and no more.
-pub(super) const CHANGE_INTERVAL: Duration = Duration::from_millis(250);
-/// The least distance of one of them from any heartbeat before it.
-pub(super) const CHANGE_DISTANCE: Duration = Duration::from_millis(100);
 /// Time for outcomes given back last to be confirmed before the program ends anyway: one
 /// loss of a message and its repetition.
 pub(super) const LEAVE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -37,7 +32,7 @@ const HEARTBEAT_ROOM: usize = 32 * 1024;
 impl Agent {
     /// Returns the latest time of the next `Tick`.
     pub fn next_deadline(&self) -> Time {
-        let limit = self.limits.first().map(|(at, _)| *at);
+        let limit = self.executions.next_limit();
         let phase = match self.phase {
             Phase::Draining { .. } | Phase::Leaving { .. } if self.is_empty() => {
                 Some(self.linger_until)
@@ -50,7 +45,8 @@ impl Agent {
         let roles = self.roles.next_deadline();
         let others = [limit, phase, roles, self.ledger.next_due()];
         let earliest = others.into_iter().flatten().min();
-        earliest.map_or(self.heartbeat_due, |at| at.min(self.heartbeat_due))
+        let heartbeat = self.heartbeats.due();
+        earliest.map_or(heartbeat, |at| at.min(heartbeat))
     }
 
     pub(super) fn drain(&mut self, now: Now, out: &mut Vec<Output>) {
@@ -66,8 +62,8 @@ impl Agent {
             Phase::Leaving { .. } | Phase::Gone => return,
         };
         self.phase = Phase::Draining { until };
-        self.heartbeat_due = now.time;
-        let running = self.running.len();
+        self.heartbeats.hasten(now.time);
+        let running = self.executions.len();
         out.push(Output::Event(Event::Draining { running }));
     }
 
@@ -93,18 +89,15 @@ impl Agent {
         }
         self.ledger.send(now.time, out);
         self.leave(now.time, out);
-        if self.heartbeat_due <= now.time {
-            self.heartbeat_due = now.time
-                + match self.phase {
-                    Phase::Joining { .. } => JOIN_INTERVAL,
-                    Phase::Serving
-                    | Phase::Draining { .. }
-                    | Phase::Leaving { .. }
-                    | Phase::Gone => HEARTBEAT_INTERVAL,
-                };
-            self.heartbeat_sent = (now.time, self.usage);
-            self.heartbeat_sequence += 1;
-            self.roles.note_sent(now.time, self.heartbeat_sequence);
+        let interval = match self.phase {
+            Phase::Joining { .. } => JOIN_INTERVAL,
+            Phase::Serving | Phase::Draining { .. } | Phase::Leaving { .. } | Phase::Gone => {
+                HEARTBEAT_INTERVAL
+            }
+        };
+        if self.heartbeats.take_due(now.time, interval) {
+            let sequence = self.heartbeats.sequence();
+            self.roles.record_sent(now.time, sequence);
             out.push(Output::Heartbeat(Box::new(self.heartbeat(now.wall))));
         }
     }
@@ -112,35 +105,14 @@ impl Agent {
     /// Records the use, and reports it early if others changed it much since the last
     /// heartbeat.
     pub(super) fn take_usage(&mut self, now: Time, usage: Usage) {
-        self.usage = usage;
-        let (sent, told) = self.heartbeat_sent;
-        let capacity = self.params.capacity;
-        if !self.params.heartbeat_on_change || !has_moved(&told, &usage, capacity) {
-            return;
-        }
-        let due = now
-            .max(sent + CHANGE_DISTANCE)
-            .max(self.change_due + CHANGE_INTERVAL);
-        if due < self.heartbeat_due {
-            self.heartbeat_due = due;
-            self.change_due = due;
+        self.heartbeats.set_usage(usage);
+        if self.params.heartbeat_on_change {
+            self.heartbeats.report_change(now, self.params.capacity);
         }
     }
 
     fn stop_overdue(&mut self, now: Time, out: &mut Vec<Output>) {
-        while let Some((at, run)) = self.limits.first().copied() {
-            if at > now {
-                return;
-            }
-            self.limits.remove(&(at, run));
-            let running = self.running.get_mut(&run);
-            let running = running.expect("limits are kept for running executions only");
-            let limit = running.limit.take();
-            let (_, reason) = limit.expect("what is listed by its limit has one");
-            if matches!(running.verdict, Verdict::HandedBack) {
-                continue;
-            }
-            running.verdict = Verdict::Overdue(reason.clone());
+        while let Some((run, reason)) = self.executions.take_overdue(now) {
             out.push(Output::Event(Event::Overdue { run, reason }));
             out.push(Output::Stop(run));
         }
@@ -151,17 +123,15 @@ impl Agent {
         self.phase = Phase::Leaving {
             until: now.time + LEAVE_TIMEOUT,
         };
-        self.by_execution.clear();
-        for (run, running) in &mut self.running {
-            running.verdict = Verdict::HandedBack;
-            out.push(Output::Stop(*run));
+        for (run, running) in self.executions.hand_back() {
+            out.push(Output::Stop(run));
             self.ledger.push(Outcome {
                 reason: "the worker left before it finished".to_owned(),
                 started_ms: Some(running.started),
                 ..empty_outcome(running.assignment.clone(), OutcomeStatus::HandedBack)
             });
         }
-        let count = self.running.len();
+        let count = self.executions.len();
         if count > 0 {
             out.push(Output::Event(Event::HandedBack { count }));
         }
@@ -173,7 +143,7 @@ impl Agent {
             Phase::Draining { .. } => false,
             Phase::Leaving { until } => until <= now,
         };
-        // A hook that tells the service to stop leading is never cut short.
+        // A hook by which the service stops leading is never cut short.
         let has_released = self.linger_until <= now;
         if !has_released || !self.is_empty() && !is_over {
             return;
@@ -189,7 +159,7 @@ impl Agent {
 
     /// Returns whether nothing is in hand.
     fn is_empty(&self) -> bool {
-        self.running.is_empty() && self.ledger.is_empty()
+        self.executions.is_empty() && self.ledger.is_empty()
     }
 
     pub(super) fn heartbeat(&self, wall: WallTime) -> Heartbeat {
@@ -199,8 +169,8 @@ impl Agent {
             v: VERSION,
             node: self.params.node.clone(),
             boot: self.params.boot.clone(),
-            sequence: self.heartbeat_sequence,
-            epoch: self.roles.epoch(),
+            sequence: self.heartbeats.sequence(),
+            epoch: self.roles.epochs().largest(),
             sent_ms: Some(wall),
             joining,
             interval_ms: HEARTBEAT_INTERVAL_MS,
@@ -212,7 +182,7 @@ impl Agent {
             labels: self.params.labels.clone(),
             speed: self.params.speed,
             capacity: self.params.capacity,
-            usage: self.usage,
+            usage: self.heartbeats.usage(),
             // Nobody listens for a job that is sent now.
             jobs_max: if joining { 0 } else { self.params.jobs_max },
             categories: categories
@@ -224,15 +194,12 @@ impl Agent {
 
     /// Returns what is running, then what is unconfirmed, as far as a heartbeat holds it.
     fn in_hand(&self) -> Vec<Assignment> {
-        let running = self.running.values();
-        let running = running.filter(|running| !matches!(running.verdict, Verdict::HandedBack));
-        let running = running.map(|running| &running.assignment);
         let message_len_max = HEARTBEAT_LEN_MAX.min(self.params.max_payload);
         let len_max = message_len_max.saturating_sub(HEARTBEAT_ROOM);
         let len_max = len_max.max(message_len_max / 2);
         let mut len = 0;
-        let mut jobs = Vec::with_capacity(self.running.len());
-        for assignment in running.chain(self.ledger.in_hand()) {
+        let mut jobs = Vec::with_capacity(self.executions.len());
+        for assignment in self.executions.in_hand().chain(self.ledger.in_hand()) {
             len += assignment_len(assignment);
             if jobs.len() >= JOBS_IN_HAND_MAX as usize || len > len_max {
                 break;

@@ -18,7 +18,7 @@ pub enum Input {
     /// The dispatcher has taken this batch of outcomes.
     Confirmed { batch: u64 },
     /// No dispatcher listened when this batch was sent.
-    Unheard { batch: u64 },
+    Unreceived { batch: u64 },
     /// A dispatcher reports whether a start of this node may use its name.
     Admission(Admission),
     /// A dispatcher assigns the managed roles that this node is to have.

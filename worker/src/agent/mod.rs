@@ -16,7 +16,11 @@
 
 mod admission;
 mod duty;
+mod epochs;
 mod execution;
+mod executions;
+mod heartbeats;
+mod hooks;
 mod input;
 mod outcomes;
 mod output;
@@ -25,19 +29,16 @@ mod settled;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use foldhash::{HashMap, HashMapExt as _};
 use rolecast_common::assignment::Assignment;
 use rolecast_common::id::{BootId, Category, NodeId, Role};
 use rolecast_common::label::Labels;
 use rolecast_common::time::{Now, Time, WallTime, format_duration};
 use rolecast_common::unit::{Resources, Speed};
-use rolecast_common::wire::{
-    Blob, JobUsage, Outcome, OutcomeStatus, RoleAssignment, Usage, VERSION,
-};
+use rolecast_common::wire::{Blob, Outcome, OutcomeStatus, RoleAssignment};
 
 pub use input::{Ended, HookRun, Input, Offer, Run};
 pub use output::{Event, Output, RoleObjection};
@@ -45,12 +46,11 @@ pub use roles::RoleParams;
 
 use admission::JOIN_PATIENCE;
 use execution::Execution;
-use outcomes::Ledger;
+use executions::{Executions, Verdict};
+use heartbeats::Heartbeats;
+use outcomes::{Ledger, empty_outcome};
 use roles::Roles;
 use settled::Settled;
-
-/// The least time between the last heartbeat and one on request.
-const REPORT_INTERVAL_MIN: Duration = Duration::from_millis(100);
 
 /// Unconfirmed outcomes kept; further jobs are dropped unanswered, and are redelivered
 /// when the dispatcher is back. Four times what may be in hand.
@@ -84,28 +84,6 @@ pub struct Limits {
     pub time_limit: Option<Duration>,
 }
 
-#[derive(Debug)]
-struct Running {
-    assignment: Assignment,
-    /// The category it was started for; later assignments do not change it.
-    category: Category,
-    started: WallTime,
-    /// The time when it is stopped, with the reason.
-    limit: Option<(Time, String)>,
-    verdict: Verdict,
-}
-
-/// Meaning of the end of a running execution.
-#[derive(Debug)]
-enum Verdict {
-    /// The result of the execution itself.
-    Its,
-    /// It ran too long and was stopped.
-    Overdue(String),
-    /// It was given back while it ran; its end has no effect.
-    HandedBack,
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     /// It waits for a dispatcher's answer whether its name is free. If none has arrived
@@ -135,21 +113,10 @@ pub struct Agent {
     /// The earliest time at which a drained worker leaves.
     linger_until: Time,
     roles: Roles,
-    usage: Usage,
-    run_next: Run,
-    running: BTreeMap<Run, Running>,
-    by_execution: HashMap<Execution, Run>,
-    by_category: BTreeMap<Category, u32>,
-    /// Times at which running executions are stopped, earliest first.
-    limits: BTreeSet<(Time, Run)>,
+    executions: Executions,
     ledger: Ledger,
     settled: Settled,
-    heartbeat_sequence: u64,
-    heartbeat_due: Time,
-    /// The time when the last one was sent, and the use in it.
-    heartbeat_sent: (Time, Usage),
-    /// The time when the last one that reports a change was due.
-    change_due: Time,
+    heartbeats: Heartbeats,
 }
 
 impl Agent {
@@ -164,18 +131,10 @@ impl Agent {
             turned_away: None,
             linger_until: now.time,
             roles: Roles::new(params.roles.clone(), params.boot.clone()),
-            usage: Usage::default(),
-            run_next: Run::FIRST,
-            running: BTreeMap::new(),
-            by_execution: HashMap::new(),
-            by_category: BTreeMap::new(),
-            limits: BTreeSet::new(),
+            executions: Executions::new(),
             ledger: Ledger::new(batch_first, params.max_payload),
             settled: Settled::default(),
-            heartbeat_sequence: 0,
-            heartbeat_due: now.time,
-            heartbeat_sent: (now.time, Usage::default()),
-            change_due: Time::ZERO,
+            heartbeats: Heartbeats::new(now.time),
             params,
         }
     }
@@ -187,7 +146,7 @@ impl Agent {
             Input::Job(offer) => self.consider(now, offer, out),
             Input::Ended(ended) => ended.into_iter().for_each(|ended| self.end(ended, out)),
             Input::Confirmed { batch } => self.confirm(batch, out),
-            Input::Unheard { batch } => self.ledger.unheard(now.time, batch),
+            Input::Unreceived { batch } => self.ledger.retry_later(now.time, batch),
             Input::Admission(admission) => self.admit(now, &admission, out),
             Input::Roles(roles) => self.take_roles(now, &roles, out),
             Input::HookEnded { run, result } => {
@@ -197,14 +156,9 @@ impl Agent {
             Input::Usage(usage) => self.take_usage(now.time, usage),
             Input::Connected => {
                 self.ledger.resend(now.time);
-                self.heartbeat_due = now.time;
+                self.heartbeats.hasten(now.time);
             }
-            Input::ReportAsked => {
-                // Requests without pause do not get more than this.
-                let soonest = self.heartbeat_sent.0 + REPORT_INTERVAL_MIN;
-                let due = soonest.max(now.time);
-                self.heartbeat_due = self.heartbeat_due.min(due);
-            }
+            Input::ReportAsked => self.heartbeats.request(now.time),
             Input::MaxPayload(max_payload) => {
                 self.params.max_payload = max_payload;
                 self.ledger.limit(max_payload);
@@ -222,8 +176,8 @@ impl Agent {
 
     fn consider(&mut self, now: Now, offer: Offer, out: &mut Vec<Output>) {
         let epoch = offer.assignment.epoch();
-        if !self.roles.see(epoch, out) {
-            let seen = self.roles.epoch();
+        if !self.roles.epochs_mut().see(epoch, out) {
+            let seen = self.roles.epochs().largest();
             let reason = format!(
                 "stale epoch {epoch}: this node has seen {seen}; if that was no dispatcher's, \
                  stop this worker and run rolecast-worker forget-epoch"
@@ -259,10 +213,7 @@ impl Agent {
     /// Returns whether the execution is running, unconfirmed or lately settled; its
     /// outcome then goes to the reply subject of the newest assignment.
     fn is_known(&mut self, execution: &Execution, newest: &Assignment) -> bool {
-        if let Some(run) = self.by_execution.get(execution) {
-            let running = self.running.get_mut(run);
-            let running = running.expect("the index by execution names running ones only");
-            running.assignment = newest.clone();
+        if self.executions.reassign(execution, newest) {
             return true;
         }
         if self.ledger.update(execution, newest) {
@@ -288,11 +239,11 @@ impl Agent {
             return Some("deadline passed".to_owned());
         }
         let jobs_max = self.params.jobs_max;
-        if self.running.len() >= jobs_max as usize {
+        if self.executions.len() >= jobs_max as usize {
             return Some(format!("{jobs_max} jobs run here, which is the limit"));
         }
         let jobs_max = limits.jobs_max;
-        if self.by_category.get(category).copied().unwrap_or(0) >= jobs_max {
+        if self.executions.count(category) >= jobs_max {
             return Some(format!(
                 "{jobs_max} {category} jobs run here, which is the limit"
             ));
@@ -340,25 +291,10 @@ impl Agent {
         if self.ledger.outcome_count() >= UNCONFIRMED_MAX {
             return out.push(Output::Event(Event::Dropped { assignment }));
         }
-        let run = self.run_next;
-        self.run_next = run.next();
         let limit = self.limit(now, assignment.category(), time_limit, deadline);
-        if let Some((at, _)) = &limit {
-            self.limits.insert((*at, run));
-        }
-        self.by_execution.insert(execution, run);
-        match self.by_category.get_mut(assignment.category()) {
-            Some(count) => *count += 1,
-            None => drop(self.by_category.insert(assignment.category().clone(), 1)),
-        }
-        let running = Running {
-            assignment: assignment.clone(),
-            category: assignment.category().clone(),
-            started: now.wall,
-            limit,
-            verdict: Verdict::Its,
-        };
-        self.running.insert(run, running);
+        let run = self
+            .executions
+            .start(execution, assignment.clone(), now.wall, limit);
         out.push(Output::Start {
             run,
             assignment,
@@ -392,23 +328,14 @@ impl Agent {
 
     fn end(&mut self, ended: Ended, out: &mut Vec<Output>) {
         // An execution ends once; a second report of its end is ignored.
-        let Some(running) = self.running.remove(&ended.run) else {
+        let Some(running) = self.executions.end(ended.run) else {
             return;
         };
-        if let Some((at, _)) = &running.limit {
-            self.limits.remove(&(*at, ended.run));
-        }
-        if let Some(count) = self.by_category.get_mut(&running.category) {
-            *count -= 1;
-        }
         let (status, reason) = match running.verdict {
-            // The index may name another execution by then.
             Verdict::HandedBack => return,
             Verdict::Overdue(reason) => (OutcomeStatus::Retry, reason),
             Verdict::Its => (ended.status, ended.reason),
         };
-        self.by_execution
-            .remove(&Execution::of(&running.assignment));
         if status == OutcomeStatus::Refused {
             // It could not be started here, so another offer of it is a new one.
             return self.push_refusal(status, running.assignment, reason, out);
@@ -456,22 +383,8 @@ impl Agent {
     /// Takes on and drops roles, and reports it at once.
     fn move_roles(&mut self, now: Time, out: &mut Vec<Output>) {
         if self.roles.advance(now, out) {
-            self.heartbeat_due = now;
+            self.heartbeats.hasten(now);
         }
         self.shorten_linger(now);
-    }
-}
-
-fn empty_outcome(assignment: Assignment, status: OutcomeStatus) -> Outcome {
-    Outcome {
-        v: VERSION,
-        job: Some(assignment),
-        status,
-        reason: String::new(),
-        output: Blob::default(),
-        output_truncated: false,
-        started_ms: None,
-        run_us: 0,
-        usage: JobUsage::default(),
     }
 }

@@ -17,7 +17,7 @@ use std::time::Duration;
 use foldhash::{HashSet, HashSetExt as _};
 use rolecast_common::assignment::Assignment;
 use rolecast_common::time::Time;
-use rolecast_common::wire::{Outcome, OutcomeBatch, OutcomeStatus, VERSION};
+use rolecast_common::wire::{Blob, JobUsage, Outcome, OutcomeBatch, OutcomeStatus, VERSION};
 
 use super::execution::Execution;
 use super::output::{Event, Output};
@@ -185,7 +185,8 @@ impl Ledger {
         Some(outcomes)
     }
 
-    pub(super) fn unheard(&mut self, now: Time, number: u64) {
+    /// Sends a batch that no dispatcher received again, after a delay.
+    pub(super) fn retry_later(&mut self, now: Time, number: u64) {
         if let Some(batch) = self.batches.get_mut(&number) {
             batch.due = now + retry_delay(batch.tries);
         }
@@ -297,6 +298,21 @@ fn outcome_len(outcome: &Outcome) -> usize {
         + outcome.reason.len()
         + assignment.ack().as_str().len()
         + ids
+}
+
+/// Returns an outcome with nothing but its status.
+pub(super) fn empty_outcome(assignment: Assignment, status: OutcomeStatus) -> Outcome {
+    Outcome {
+        v: VERSION,
+        job: Some(assignment),
+        status,
+        reason: String::new(),
+        output: Blob::default(),
+        output_truncated: false,
+        started_ms: None,
+        run_us: 0,
+        usage: JobUsage::default(),
+    }
 }
 
 pub(super) fn assignment(outcome: &Outcome) -> &Assignment {

@@ -12,7 +12,7 @@
 //!    is over by then.
 //! 4. To win a role: run the hook, act in it, then report it; only while the lease leaves
 //!    room for that hook and for another one that takes it back. If the hook fails, it is
-//!    run once more, to tell the service that the role is not held after all, and the
+//!    run once more, to report to the service that the role is not held after all, and the
 //!    version is reported as failed and not tried again.
 //! 5. One hook runs at a time; after it the newest wish counts. A role whose lease does
 //!    not leave room for two is lost with the first of them.
@@ -27,6 +27,8 @@ use rolecast_common::id::{BootId, Epoch, Role};
 use rolecast_common::time::Time;
 use rolecast_common::wire::{RoleAssignment, RoleFailure, RoleVersion};
 
+use super::epochs::Epochs;
+use super::hooks::{Hooks, with_fixed};
 use super::input::HookRun;
 use super::output::{Event, Output, RoleObjection};
 
@@ -35,8 +37,6 @@ const LEASE_MAX: Duration = Duration::from_secs(60);
 /// Heartbeats remembered, to date their answers: those of a lease of 10 s when use
 /// changes all the time, and more.
 const SENT_MAX: usize = 128;
-/// The longest text of a failed hook that is reported.
-const REASON_LEN_MAX: usize = 200;
 
 /// Constant settings of the roles of a node.
 #[derive(Clone, Debug, Default)]
@@ -56,23 +56,16 @@ pub struct RoleParams {
 pub(super) struct Roles {
     params: RoleParams,
     boot: BootId,
-    epoch: Epoch,
-    /// The epoch of the dispatcher that last reported that there was never such an epoch.
-    refuted_by: Option<Epoch>,
+    epochs: Epochs,
     /// The newest assignment taken.
     wish: Wish,
     /// The time until which each role of the wish is held.
     leases: BTreeMap<Role, Time>,
     /// Roles of the wish that this node could not take on.
     refused: BTreeSet<Role>,
-    /// Roles that a failed hook may have brought: the next one takes them back.
-    retract: BTreeSet<Role>,
-    /// Roles of the last hook; `None` before the first one.
-    told: Option<BTreeSet<Role>>,
-    /// Roles that it acts in; a part of `told`.
+    /// Roles that it acts in; some of those that the hook reported.
     acting: BTreeSet<Role>,
-    hook: Option<Hook>,
-    hook_next: HookRun,
+    hooks: Hooks,
     /// The reason of the last refusal to take on a role.
     refusal: String,
     failure: Option<RoleFailure>,
@@ -91,31 +84,16 @@ struct Wish {
     roles: BTreeSet<Role>,
 }
 
-/// A hook that runs.
-#[derive(Debug)]
-struct Hook {
-    run: HookRun,
-    old: BTreeSet<Role>,
-    new: BTreeSet<Role>,
-    /// The generation of the wish that it is for.
-    generation: u64,
-}
-
 impl Roles {
     pub(super) fn new(params: RoleParams, boot: BootId) -> Self {
-        let told = params.hook_limit.is_none().then(BTreeSet::new);
         Self {
             boot,
-            epoch: params.epoch,
-            refuted_by: None,
+            epochs: Epochs::new(params.epoch),
             wish: Wish::default(),
             leases: BTreeMap::new(),
             refused: BTreeSet::new(),
-            retract: BTreeSet::new(),
-            told,
             acting: BTreeSet::new(),
-            hook: None,
-            hook_next: HookRun::FIRST,
+            hooks: Hooks::new(params.hook_limit),
             refusal: String::new(),
             failure: None,
             assigned: RoleVersion::default(),
@@ -126,8 +104,12 @@ impl Roles {
         }
     }
 
-    pub(super) fn epoch(&self) -> Epoch {
-        self.epoch
+    pub(super) fn epochs(&self) -> &Epochs {
+        &self.epochs
+    }
+
+    pub(super) fn epochs_mut(&mut self) -> &mut Epochs {
+        &mut self.epochs
     }
 
     pub(super) fn offers(&self) -> &[Role] {
@@ -156,33 +138,14 @@ impl Roles {
 
     /// Returns whether no managed role is held or promised, and no hook is under way.
     pub(super) fn is_free(&self) -> bool {
-        let is_told = self.told.as_ref().is_some_and(|told| !told.is_empty());
-        self.hook.is_none() && !is_told && (self.wish.roles.is_empty() || self.leases.is_empty())
-    }
-
-    /// Records an epoch; returns whether it is not below the largest seen, and can be an
-    /// epoch of a dispatcher.
-    pub(super) fn see(&mut self, epoch: Epoch, out: &mut Vec<Output>) -> bool {
-        if epoch > self.epoch && self.epoch.may_reach(epoch) {
-            self.epoch = epoch;
-            out.push(Output::KeepEpoch(epoch));
-        }
-        epoch == self.epoch
-    }
-
-    /// Records a dispatcher's report that there was never the epoch `refuted`; returns
-    /// whether that is the one followed here, and the report is new. The epoch is
-    /// followed all the same.
-    pub(super) fn note_refuted(&mut self, by: Epoch, refuted: Epoch) -> bool {
-        let is_news = refuted == self.epoch && by < refuted && self.refuted_by != Some(by);
-        if is_news {
-            self.refuted_by = Some(by);
-        }
-        is_news
+        let has_reported = self.hooks.reported().is_some_and(|roles| !roles.is_empty());
+        !self.hooks.is_running()
+            && !has_reported
+            && (self.wish.roles.is_empty() || self.leases.is_empty())
     }
 
     /// Records that a heartbeat is sent.
-    pub(super) fn note_sent(&mut self, now: Time, sequence: u64) {
+    pub(super) fn record_sent(&mut self, now: Time, sequence: u64) {
         if self.params.offers.is_empty() {
             return;
         }
@@ -206,8 +169,8 @@ impl Roles {
         if assigned.boot != self.boot {
             return Err(RoleObjection::OtherBoot);
         }
-        let is_possible = self.epoch.may_reach(assigned.epoch);
-        if assigned.epoch < self.epoch || !is_possible || version < self.wish.version {
+        let is_possible = self.epochs.largest().may_reach(assigned.epoch);
+        if assigned.epoch < self.epochs.largest() || !is_possible || version < self.wish.version {
             return Err(RoleObjection::Stale);
         }
         let roles: BTreeSet<Role> = assigned.roles.iter().cloned().collect();
@@ -222,7 +185,7 @@ impl Roles {
         if until <= now {
             return Err(RoleObjection::TooLate);
         }
-        self.see(assigned.epoch, out);
+        self.epochs.see(assigned.epoch, out);
         if version > self.wish.version {
             self.wish = Wish { version, roles };
             self.refuse_unoffered();
@@ -256,35 +219,18 @@ impl Roles {
         result: Result<(), String>,
         out: &mut Vec<Output>,
     ) {
-        let Some(hook) = self.hook.take_if(|hook| hook.run == run) else {
+        let Some(failed) = self.hooks.end(run, result, out) else {
             return;
         };
-        self.retract.clear();
-        let Err(reason) = result else {
-            self.told = Some(hook.new);
-            return;
-        };
-        let reason: String = reason.chars().take(REASON_LEN_MAX).collect();
-        let generation = hook.generation;
-        out.push(Output::Event(Event::HookFailed {
-            generation,
-            reason: reason.clone(),
-        }));
-        self.retract = hook.new.difference(&hook.old).cloned().collect();
-        if self.retract.is_empty() {
-            self.told = Some(hook.new);
-            return;
+        if failed.generation == self.wish.version.generation {
+            self.refused.extend(failed.roles);
         }
-        if generation == self.wish.version.generation {
-            self.refused.extend(self.retract.iter().cloned());
-        }
-        self.refusal = reason;
-        self.told = Some(hook.old.union(&hook.new).cloned().collect());
+        self.refusal = failed.reason;
     }
 
     /// Returns when [`Roles::advance`] has something to do without an input.
     pub(super) fn next_deadline(&self) -> Option<Time> {
-        if self.told.is_none() && self.hook.is_none() {
+        if self.hooks.reported().is_none() && !self.hooks.is_running() {
             return Some(Time::ZERO);
         }
         let held = self.acting.iter().filter_map(|role| self.leases.get(role));
@@ -297,13 +243,16 @@ impl Roles {
         let before = (self.assigned, self.failure.clone());
         let wanted = self.wanted(now);
         self.acting.retain(|role| wanted.contains(role));
-        while self.hook.is_none() {
+        while !self.hooks.is_running() {
             let target = self.target(now, &wanted);
-            if self.told.as_ref() == Some(&target) {
+            if self.hooks.reported() == Some(&target) {
                 self.settle(target);
                 break;
             }
-            self.tell(target, out);
+            self.acting.retain(|role| target.contains(role));
+            let generation = self.wish.version.generation;
+            self.hooks
+                .report(target, generation, &self.params.fixed, out);
         }
         let is_shown = self.show(out);
         is_shown || before != (self.assigned, self.failure.clone())
@@ -323,18 +272,19 @@ impl Roles {
     /// Once a hook must run nothing else is kept either: a running hook delays the hook
     /// that takes a role back, and that one would be over after the lease.
     fn target(&self, now: Time, wanted: &BTreeSet<Role>) -> BTreeSet<Role> {
-        let Some(told) = &self.told else {
+        let Some(reported) = self.hooks.reported() else {
             return BTreeSet::new();
         };
-        let limit = self.params.hook_limit.unwrap_or_default();
+        let limit = self.hooks.limit();
         let is_long = |role: &Role| {
             let lease = self.leases.get(role);
             lease.is_some_and(|until| self.ends(*until).since(now) >= limit)
         };
-        let may_act =
-            |role: &&Role| !self.retract.contains(*role) && (told.contains(*role) || is_long(role));
+        let may_act = |role: &&Role| {
+            !self.hooks.retracts(role) && (reported.contains(*role) || is_long(role))
+        };
         let target: BTreeSet<Role> = wanted.iter().filter(may_act).cloned().collect();
-        if target == *told {
+        if target == *reported {
             return target;
         }
         target.into_iter().filter(is_long).collect()
@@ -342,37 +292,8 @@ impl Roles {
 
     /// Returns when acting in a role ends whose lease ends at `until`.
     fn ends(&self, until: Time) -> Time {
-        let limit = self.params.hook_limit.unwrap_or_default();
+        let limit = self.hooks.limit();
         Time::ZERO + until.since(Time::ZERO + limit)
-    }
-
-    fn tell(&mut self, new: BTreeSet<Role>, out: &mut Vec<Output>) {
-        let old = self.told.clone().unwrap_or_default();
-        self.acting.retain(|role| new.contains(role));
-        if self.params.hook_limit.is_none() {
-            self.told = Some(new);
-            return;
-        }
-        let run = self.hook_next;
-        self.hook_next = run.next();
-        // Before the first hook the service was not notified of any role, whatever it
-        // believes.
-        let before = if self.told.is_some() {
-            self.with_fixed(&old)
-        } else {
-            Vec::new()
-        };
-        out.push(Output::Hook {
-            run,
-            old: before,
-            new: self.with_fixed(&new),
-        });
-        self.hook = Some(Hook {
-            run,
-            old,
-            new,
-            generation: self.wish.version.generation,
-        });
     }
 
     /// Records that everything that can be done for the wish is done.
@@ -391,7 +312,7 @@ impl Roles {
     }
 
     fn show(&mut self, out: &mut Vec<Output>) -> bool {
-        let shown = self.with_fixed(&self.acting);
+        let shown = with_fixed(&self.params.fixed, &self.acting);
         if *shown == *self.shown {
             return false;
         }
@@ -402,13 +323,5 @@ impl Roles {
             roles: Arc::clone(&self.shown),
         }));
         true
-    }
-
-    fn with_fixed(&self, roles: &BTreeSet<Role>) -> Vec<Role> {
-        let fixed = self.params.fixed.iter();
-        let added = roles
-            .iter()
-            .filter(|role| !self.params.fixed.contains(role));
-        fixed.chain(added).cloned().collect()
     }
 }

@@ -3,7 +3,7 @@
 //! 1. The command is started in its own process group, with a pipe for each standard
 //!    stream.
 //! 2. The thread feeds stdin and reads the others as they become ready; it checks at
-//!    least every [`LOOK_INTERVAL`] whether the command ended or is to stop.
+//!    least every [`CHECK_INTERVAL`] whether the command ended or is to stop.
 //! 3. To stop: SIGTERM to the group, and to what left it (`escaped`), [`KILL_DELAY`]
 //!    later SIGKILL.
 //! 4. When the command itself has ended, what is left of its group is killed, and what it
@@ -11,19 +11,17 @@
 //!    the pipes open without end. Such a process is killed too if the command was
 //!    stopped, and left alone if the command ended by itself.
 
-use std::io::{ErrorKind, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
-use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, ExitStatus, Stdio};
+use std::process::{Child, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use bytes::{Buf as _, Bytes};
+use bytes::Bytes;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use rolecast_common::wire::{JobUsage, OutcomeStatus};
@@ -36,18 +34,17 @@ use super::leash::{self, Leash};
 use super::processes;
 use super::rehearsal::{own_oom_score, steps};
 use super::report::{Finished, Report};
-use crate::command::{Command, Exit, Tail, out_of_memory, verdict};
+use super::streams::Streams;
+use crate::command::{Command, Exit, out_of_memory, verdict};
 use crate::confinement::Steps;
 
-/// A stop is seen this late at most; ten looks a second cost next to nothing.
-const LOOK_INTERVAL: Duration = Duration::from_millis(100);
-/// The first look after the pipes closed: by then a command has mostly ended.
-const LOOK_INTERVAL_MIN: Duration = Duration::from_millis(1);
+/// A stop is seen this late at most; ten checks a second cost next to nothing.
+const CHECK_INTERVAL: Duration = Duration::from_millis(100);
+/// The first check after the pipes closed: by then a command has mostly ended.
+const CHECK_INTERVAL_MIN: Duration = Duration::from_millis(1);
 /// Time for a command to end in good order.
 const KILL_DELAY: Duration = Duration::from_secs(5);
 const DRAIN_TIMEOUT: Duration = Duration::from_millis(500);
-/// One read; as much as a pipe holds.
-const READ_LEN: usize = 64 * 1024;
 
 /// Requests to stop a running command.
 #[derive(Debug, Default)]
@@ -117,11 +114,11 @@ pub(super) fn run(task: Task) -> Finished {
     };
     let id = child.id();
     task.gauge.command_started(id);
-    let mut keeper = Keeper::new(child, &task.command, task.variables, task.payload);
-    let ended = keeper.keep(&task.stop);
+    let mut supervisor = Supervisor::new(child, &task.command, task.variables, task.payload);
+    let ended = supervisor.supervise(&task.stop);
     let cpu = ended.as_ref().map_or(Duration::ZERO, cpu);
     task.gauge.command_ended(id, cpu);
-    let finished = keeper.finish(ended);
+    let finished = supervisor.finish(ended);
     let is_out_of_memory = group.is_some_and(|group| group.is_out_of_memory());
     match task.command.memory_max() {
         Some(limit) if is_out_of_memory && finished.status != OutcomeStatus::Completed => {
@@ -204,21 +201,13 @@ fn cpu(ended: &ResUse) -> Duration {
     ended.rusage.utime + ended.rusage.stime
 }
 
-/// A running command and its streams; a stream that is `None` is closed.
-struct Keeper {
+/// A running command.
+struct Supervisor {
     child: Child,
     group: Pid,
     /// Variables that describe the job to the command and to those that it starts.
     variables: Vec<(&'static str, String)>,
-    stdin: Option<ChildStdin>,
-    unsent: Bytes,
-    stdout: Option<ChildStdout>,
-    output: Vec<u8>,
-    output_max: usize,
-    output_truncated: bool,
-    stderr: Option<ChildStderr>,
-    tail: Tail,
-    buffer: Vec<u8>,
+    streams: Streams,
     /// Bytes that it moved to and from disks, with those of its descendants that it
     /// waited for; zero if unknown.
     disk_bytes: u64,
@@ -227,28 +216,18 @@ struct Keeper {
     kill_at: Option<Instant>,
 }
 
-impl Keeper {
+impl Supervisor {
     fn new(
         mut child: Child,
         command: &Command,
         variables: Vec<(&'static str, String)>,
         payload: Bytes,
     ) -> Self {
-        // Without a payload stdin closes at once.
-        let stdin = child.stdin.take().filter(|_| !payload.is_empty());
         let id = i32::try_from(child.id()).expect("process ids are small positive numbers");
         Self {
             group: Pid::from_raw(id),
             variables,
-            stdin,
-            unsent: payload,
-            stdout: child.stdout.take(),
-            output: Vec::new(),
-            output_max: command.output_max,
-            output_truncated: false,
-            stderr: child.stderr.take(),
-            tail: Tail::default(),
-            buffer: vec![0; READ_LEN],
+            streams: Streams::of(&mut child, payload, command.output_max),
             disk_bytes: 0,
             signalled: STOP_NOT,
             kill_at: None,
@@ -257,8 +236,8 @@ impl Keeper {
     }
 
     /// Serves the command until it has ended, and ends its group.
-    fn keep(&mut self, stop: &Stop) -> std::io::Result<ResUse> {
-        let mut look_interval = LOOK_INTERVAL_MIN;
+    fn supervise(&mut self, stop: &Stop) -> std::io::Result<ResUse> {
+        let mut interval = CHECK_INTERVAL_MIN;
         let ended = loop {
             // The system reports it for a command that ended until it is waited for.
             if let Some(moved) = processes::disk_of_ended(self.group) {
@@ -268,12 +247,12 @@ impl Keeper {
                 break ended;
             }
             self.signal(stop.0.load(Ordering::Relaxed));
-            if self.stdout.is_some() || self.stderr.is_some() {
-                self.exchange(LOOK_INTERVAL);
+            if self.streams.is_open() {
+                self.streams.exchange(CHECK_INTERVAL);
                 continue;
             }
-            self.exchange(look_interval);
-            look_interval = (look_interval * 2).min(LOOK_INTERVAL);
+            self.streams.exchange(interval);
+            interval = (interval * 2).min(CHECK_INTERVAL);
         };
         // The group's number stays taken as long as one member is left. If none is,
         // nothing can have got it in the meantime: numbers are used in turn first.
@@ -281,14 +260,14 @@ impl Keeper {
         if self.signalled != STOP_NOT {
             escaped::end(self.group, &self.variables);
         }
-        self.stdin = None;
+        self.streams.close_stdin();
         let end = Instant::now() + DRAIN_TIMEOUT;
-        while self.stdout.is_some() || self.stderr.is_some() {
+        while self.streams.is_open() {
             let left = end.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 break;
             }
-            self.exchange(left);
+            self.streams.exchange(left);
         }
         Ok(ended)
     }
@@ -312,59 +291,6 @@ impl Keeper {
         let _ = killpg(self.group, signal);
     }
 
-    /// Waits until a stream is ready, `timeout` at most, and serves those that are.
-    fn exchange(&mut self, timeout: Duration) {
-        let streams = [
-            self.stdin.as_ref().map(|s| (s.as_fd(), PollFlags::POLLOUT)),
-            self.stdout.as_ref().map(|s| (s.as_fd(), PollFlags::POLLIN)),
-            self.stderr.as_ref().map(|s| (s.as_fd(), PollFlags::POLLIN)),
-        ];
-        let streams = streams.into_iter().flatten();
-        let mut waits: Vec<PollFd<'_>> =
-            streams.map(|(fd, flags)| PollFd::new(fd, flags)).collect();
-        // At least a whole millisecond, or the last one would be spent in a busy loop.
-        let timeout = timeout.max(Duration::from_millis(1));
-        let timeout = PollTimeout::try_from(timeout).unwrap_or(PollTimeout::MAX);
-        // A signal may interrupt the wait; then the caller checks once more.
-        let ready = poll(&mut waits, timeout).unwrap_or(0);
-        if ready > 0 {
-            self.feed();
-            self.read_output();
-            self.read_errors();
-        }
-    }
-
-    fn feed(&mut self) {
-        let Some(stdin) = &mut self.stdin else {
-            return;
-        };
-        match stdin.write(&self.unsent) {
-            Ok(written) => self.unsent.advance(written),
-            Err(error) if is_passing(error.kind()) => return,
-            // The command closed its stdin: it does not need the rest.
-            Err(_) => self.unsent.clear(),
-        }
-        if self.unsent.is_empty() {
-            self.stdin = None;
-        }
-    }
-
-    fn read_output(&mut self) {
-        let Some(read) = read(&mut self.stdout, &mut self.buffer) else {
-            return;
-        };
-        let room = self.output_max - self.output.len();
-        let kept = &self.buffer[..read.min(room)];
-        self.output.extend_from_slice(kept);
-        self.output_truncated |= read > room;
-    }
-
-    fn read_errors(&mut self) {
-        if let Some(read) = read(&mut self.stderr, &mut self.buffer) {
-            self.tail.push(&self.buffer[..read]);
-        }
-    }
-
     fn finish(self, ended: std::io::Result<ResUse>) -> Finished {
         let ended = match ended {
             Ok(ended) => ended,
@@ -373,12 +299,13 @@ impl Keeper {
                 return Finished::failed(OutcomeStatus::Retry, reason);
             }
         };
-        let (status, reason) = verdict(&exit(ended.status), self.tail.as_bytes());
+        let written = self.streams.finish();
+        let (status, reason) = verdict(&exit(ended.status), written.tail.as_bytes());
         Finished {
             status,
             reason,
-            output: self.output.into(),
-            output_truncated: self.output_truncated,
+            output: written.output.into(),
+            output_truncated: written.is_truncated,
             usage: JobUsage {
                 cpu_us: u64::try_from(cpu(&ended).as_micros()).unwrap_or(u64::MAX),
                 // Never below what the worker itself had when it started it.
@@ -388,26 +315,6 @@ impl Keeper {
             },
         }
     }
-}
-
-/// Reads once; `None` if there is nothing, and a stream that ended is closed.
-fn read<R: Read>(stream: &mut Option<R>, buffer: &mut [u8]) -> Option<usize> {
-    match stream.as_mut()?.read(buffer) {
-        Ok(0) => {
-            *stream = None;
-            None
-        }
-        Ok(read) => Some(read),
-        Err(error) if is_passing(error.kind()) => None,
-        Err(_) => {
-            *stream = None;
-            None
-        }
-    }
-}
-
-fn is_passing(kind: ErrorKind) -> bool {
-    matches!(kind, ErrorKind::WouldBlock | ErrorKind::Interrupted)
 }
 
 fn exit(status: ExitStatus) -> Exit {

@@ -26,6 +26,7 @@ mod runner;
 mod sampler;
 mod shell;
 mod signals;
+mod streams;
 pub(crate) mod surroundings;
 mod system;
 mod worker;

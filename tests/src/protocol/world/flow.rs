@@ -237,7 +237,7 @@ impl World {
         let life = self.hosts[node].life;
         let serves = |desk: &Desk| desk.mind.as_ref().is_some_and(Mind::leads);
         if !self.desks.iter().any(serves) {
-            let input = agent::Input::Unheard { batch };
+            let input = agent::Input::Unreceived { batch };
             return self.after(Duration::from_millis(2), Due::Node { node, life, input });
         }
         let outcomes = outcomes.outcomes.iter().cloned();

@@ -22,7 +22,7 @@ fn a_worker_that_starts_takes_no_jobs_until_it_is_admitted() {
     assert!(!bench.take().contains(&Output::Listen));
     bench.admission(AdmissionVerdict::Admitted);
     let [Output::Listen, Output::Heartbeat(beat)] = &bench.take()[..] else {
-        panic!("it listens, and then says that it takes jobs");
+        panic!("it listens, and then reports that it takes jobs");
     };
     assert!(!beat.joining && beat.jobs_max == 3);
     bench.admission(AdmissionVerdict::Wait);
@@ -43,7 +43,7 @@ fn a_worker_whose_name_is_in_use_gives_back_what_it_has_and_fails() {
     let run = bench.start("a", 1);
     bench.input(Input::Admission(Admission {
         boot: BootId::new("another").unwrap(),
-        ..bench.word(AdmissionVerdict::Refused)
+        ..bench.admission_of(AdmissionVerdict::Refused)
     }));
     assert!(bench.stopped.is_empty(), "it is not meant");
     bench.admission(AdmissionVerdict::Refused);
@@ -75,34 +75,34 @@ fn a_worker_that_joins_and_is_refused_ends_soon() {
 #[test]
 fn a_worker_whose_epoch_is_refuted_follows_it_all_the_same_and_says_so_once() {
     let mut bench = Bench::with_offers(None);
-    let said = |bench: &mut Bench| {
+    let refuted_epochs = |bench: &mut Bench| {
         let out = bench.take();
-        let said = out.into_iter().filter_map(|output| match output {
+        let refuted_epochs = out.into_iter().filter_map(|output| match output {
             Output::Event(Event::EpochRefuted { kept, led }) => Some((kept.get(), led.get())),
             _ => None,
         });
-        said.collect::<Vec<_>>()
+        refuted_epochs.collect::<Vec<_>>()
     };
     // It keeps epoch 5; a dispatcher leads under 3.
-    let word = |bench: &Bench, epoch, refuted| Admission {
+    let admission = |bench: &Bench, epoch, refuted| Admission {
         epoch: Epoch::new(epoch),
         refuted: Some(Epoch::new(refuted)),
-        ..bench.word(AdmissionVerdict::Admitted)
+        ..bench.admission_of(AdmissionVerdict::Admitted)
     };
     for _ in 0..3 {
-        let word = word(&bench, 3, 5);
-        bench.input(Input::Admission(word));
+        let admission = admission(&bench, 3, 5);
+        bench.input(Input::Admission(admission));
     }
-    assert_eq!(said(&mut bench), [(5, 3)]);
+    assert_eq!(refuted_epochs(&mut bench), [(5, 3)]);
     assert_eq!(bench.heartbeat().epoch, Epoch::new(5));
     // Of another epoch than it follows, or by a later dispatcher: no evidence.
     for (epoch, refuted) in [(3, 4), (6, 5), (3, 9)] {
-        let word = word(&bench, epoch, refuted);
-        bench.input(Input::Admission(word));
+        let admission = admission(&bench, epoch, refuted);
+        bench.input(Input::Admission(admission));
     }
-    assert_eq!(said(&mut bench), []);
-    let next = word(&bench, 4, 5);
+    assert_eq!(refuted_epochs(&mut bench), []);
+    let next = admission(&bench, 4, 5);
     bench.input(Input::Admission(next));
-    assert_eq!(said(&mut bench), [(5, 4)]);
+    assert_eq!(refuted_epochs(&mut bench), [(5, 4)]);
     assert_eq!(bench.heartbeat().epoch, Epoch::new(5));
 }

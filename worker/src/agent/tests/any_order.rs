@@ -21,7 +21,7 @@ enum Step {
     Confirm {
         which: usize,
     },
-    Unheard {
+    Unreceived {
         which: usize,
     },
     Pass {
@@ -38,7 +38,7 @@ fn step() -> impl Strategy<Value = Step> {
         ),
         4 => (0..4usize).prop_map(|which| Step::End { which }),
         3 => (0..4usize).prop_map(|which| Step::Confirm { which }),
-        1 => (0..4usize).prop_map(|which| Step::Unheard { which }),
+        1 => (0..4usize).prop_map(|which| Step::Unreceived { which }),
         2 => (0..4000u64).prop_map(|millis| Step::Pass { millis }),
         1 => Just(Step::Connected),
         1 => Just(Step::Drain),
@@ -105,9 +105,9 @@ impl Books {
                     self.bench.input(Input::Confirmed { batch });
                 }
             }
-            Step::Unheard { which } => {
+            Step::Unreceived { which } => {
                 if let Some(batch) = self.bench.unconfirmed.keys().nth(which).copied() {
-                    self.bench.input(Input::Unheard { batch });
+                    self.bench.input(Input::Unreceived { batch });
                 }
             }
             Step::Pass { millis } => self.bench.pass(Duration::from_millis(millis)),
@@ -128,7 +128,7 @@ impl Books {
     }
 
     fn check(&mut self) {
-        self.note();
+        self.record();
         let alive: Vec<_> = self.bench.alive.iter().map(|(_, a)| a).collect();
         let pairs = alive.iter().filter(|a| a.category().as_str() == "pair");
         assert!(alive.len() <= 3 && pairs.count() <= 2, "{alive:?}");
@@ -145,7 +145,7 @@ impl Books {
     }
 
     /// Records the outputs since the last call.
-    fn note(&mut self) {
+    fn record(&mut self) {
         for output in self.bench.take() {
             match output {
                 Output::Start { assignment, .. } => {

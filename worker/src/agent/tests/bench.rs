@@ -114,12 +114,12 @@ impl Bench {
     }
 
     pub(super) fn admission(&mut self, verdict: AdmissionVerdict) {
-        let word = self.word(verdict);
-        self.input(Input::Admission(word));
+        let admission = self.admission_of(verdict);
+        self.input(Input::Admission(admission));
     }
 
     /// Returns a dispatcher's answer to this start of the node.
-    pub(super) fn word(&self, verdict: AdmissionVerdict) -> Admission {
+    pub(super) fn admission_of(&self, verdict: AdmissionVerdict) -> Admission {
         Admission {
             v: VERSION,
             boot: self.agent.params.boot.clone(),

@@ -14,7 +14,7 @@ mod roles;
 use rolecast_common::assignment::Ack;
 use rolecast_common::id::Epoch;
 use rolecast_common::unit::Cores;
-use rolecast_common::wire::{Heartbeat, Message as _, encode};
+use rolecast_common::wire::{Heartbeat, JobUsage, Message as _, Usage, VERSION, encode};
 
 use super::*;
 use bench::{
@@ -285,7 +285,7 @@ fn what_nobody_hears_is_sent_again_ever_more_slowly() {
     let mut delays = Vec::new();
     for _ in 0..7 {
         let batch = bench.sent().pop().unwrap().0;
-        bench.input(Input::Unheard { batch });
+        bench.input(Input::Unreceived { batch });
         let start = bench.now.time;
         while !bench
             .out
@@ -344,9 +344,10 @@ fn draining_hands_new_jobs_back_and_ends_when_nothing_is_in_hand() {
     let run = bench.start("a", 1);
     bench.take();
     bench.input(Input::Drain);
-    let told = bench.take();
+    let emitted = bench.take();
     assert!(
-        told.iter()
+        emitted
+            .iter()
             .any(|o| matches!(o, Output::Heartbeat(h) if h.draining))
     );
     bench.offer(assignment("b", 1));

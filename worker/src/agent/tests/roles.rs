@@ -86,8 +86,11 @@ fn a_role_is_held_until_its_lease_counted_from_the_heartbeat_ends() {
     bench.input(Input::Roles(assignment));
     assert_eq!(acts(&bench), "follower,leader");
     assert_eq!(assigned(&bench).generation, 1);
-    let is_told = |output: &Output| matches!(output, Output::Heartbeat(_));
-    assert!(bench.take().iter().any(is_told), "it is said at once");
+    let is_reported = |output: &Output| matches!(output, Output::Heartbeat(_));
+    assert!(
+        bench.take().iter().any(is_reported),
+        "it is reported at once"
+    );
     bench.pass(6 * SECOND - Duration::from_millis(1));
     assert_eq!(acts(&bench), "follower,leader");
     bench.pass(Duration::from_millis(1));
@@ -349,7 +352,7 @@ fn a_worker_in_a_hurry_to_leave_still_waits_for_its_hook() {
     let (run, ..) = hook(&mut bench).unwrap();
     bench.input(Input::Drain);
     bench.pass(3 * SECOND);
-    assert!(!bench.has_left, "the service is still being told");
+    assert!(!bench.has_left, "the service is still being notified");
     end_hook(&mut bench, run, Ok(()));
     give(&mut bench, 7, 2, &[]);
     bench.pass(SECOND);

@@ -105,7 +105,7 @@ impl Shell {
             .and_then(|number| number.parse().ok());
         let batch = batch.ok_or("a subject that is none of a worker's")?;
         let input = match message.status {
-            Some(StatusCode::NO_RESPONDERS) => Input::Unheard { batch },
+            Some(StatusCode::NO_RESPONDERS) => Input::Unreceived { batch },
             Some(_) | None => Input::Confirmed { batch },
         };
         self.handle_at(now, input);
