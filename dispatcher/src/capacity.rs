@@ -16,18 +16,18 @@ use rolecast_forecast::{AHEAD_COUNT, Ahead};
 use crate::fleet::{Fleet, Node};
 
 /// The use of the jobs expected until each horizon.
-pub type Demands = [Resources; AHEAD_COUNT];
+pub(crate) type Demands = [Resources; AHEAD_COUNT];
 
 /// The most roles in the map that no category names: bounds the work that invented names
 /// of roles can cause. Those with the most nodes are kept.
 const OTHERS_MAX: usize = 64;
 
 /// The nodes of each role that take jobs.
-pub type Holders<'a> = BTreeMap<&'a Role, Vec<&'a Node>>;
+pub(crate) type Holders<'a> = BTreeMap<&'a Role, Vec<&'a Node>>;
 
 /// Returns the nodes that take jobs by role, for the roles named here and those that a
 /// node holds; and the number of roles left out.
-pub fn holders<'a>(
+pub(crate) fn holders<'a>(
     fleet: &'a Fleet,
     named: impl Iterator<Item = &'a Role>,
 ) -> (Holders<'a>, usize) {
@@ -54,7 +54,7 @@ pub fn holders<'a>(
 
 /// Returns the future room of a role's nodes; at most `listed_max` of them are listed one
 /// by one.
-pub fn of_role(
+pub(crate) fn of_role(
     fleet: &Fleet,
     nodes: &[&Node],
     demands: &Demands,
@@ -70,7 +70,7 @@ pub fn of_role(
 }
 
 /// Returns the status of a role with the first horizon at which something is short.
-pub fn status_of(role: &Role, capacity: &RoleCapacity) -> RoleStatus {
+pub(crate) fn status_of(role: &Role, capacity: &RoleCapacity) -> RoleStatus {
     let mut horizons = capacity.horizons.iter();
     let short = horizons.find(|at| at.shortage != Resources::default());
     RoleStatus {
@@ -141,7 +141,7 @@ fn limited(nodes: &[&Node], shortage: Resources) -> Resources {
     clippy::cast_precision_loss,
     reason = "a float to integer cast saturates"
 )]
-pub fn use_of(jobs: f64, profile: Resources) -> Resources {
+pub(crate) fn use_of(jobs: f64, profile: Resources) -> Resources {
     Resources {
         cpu: Cores::clamped(jobs * profile.cpu.get()),
         memory: Bytes::new((jobs * profile.memory.get() as f64) as u64),

@@ -15,7 +15,7 @@ const FAILURES_MAX: usize = 10;
 
 /// Returns the record as MessagePack of at most `limit` bytes: first its output is cut,
 /// then the reasons of its failed attempts, then all but the last of these.
-pub fn fit(record: &Record, limit: usize) -> Vec<u8> {
+pub(crate) fn fit(record: &Record, limit: usize) -> Vec<u8> {
     let whole = encode(Encoding::MessagePack, record);
     if whole.len() <= limit {
         return whole;
@@ -39,7 +39,7 @@ pub fn fit(record: &Record, limit: usize) -> Vec<u8> {
 /// Returns the record for an answer of at most `limit` bytes in this encoding, which may
 /// need more room than the stored form: without its output if that does not fit, then
 /// with the same cuts, and with the last losses only. The results stream has it whole.
-pub fn shortened(mut record: Record, encoding: Encoding, limit: usize) -> Record {
+pub(crate) fn shortened(mut record: Record, encoding: Encoding, limit: usize) -> Record {
     for cut in [drop_output, cut_reasons, cut_failures, cut_losses] {
         if encoded_len(encoding, &record) <= limit {
             break;

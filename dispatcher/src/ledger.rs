@@ -17,17 +17,17 @@ use crate::placement::{CategoryIndex, Prediction};
 
 /// A job on its way to a node or running there.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Entry {
+pub(crate) struct Entry {
     /// `None` if the needs of such jobs are unknown.
-    pub category: Option<CategoryIndex>,
-    pub sent: Time,
+    pub(crate) category: Option<CategoryIndex>,
+    pub(crate) sent: Time,
     /// The conditions predicted for it there; `None` if a former dispatcher sent it.
-    pub prediction: Option<Prediction>,
+    pub(crate) prediction: Option<Prediction>,
 }
 
 /// The reservations on one node.
 #[derive(Clone, Debug, Default)]
-pub struct Ledger {
+pub(crate) struct Ledger {
     jobs: HashMap<Sequence, Entry>,
     /// Keyed by attempt too: the next attempt may also be set aside here.
     set_aside: BTreeMap<(Sequence, Attempt), Entry>,
@@ -38,7 +38,7 @@ pub struct Ledger {
 
 impl Ledger {
     /// Reserves what a job needs; returns whether it was not reserved before.
-    pub fn reserve(&mut self, job: Sequence, entry: Entry) -> bool {
+    pub(crate) fn reserve(&mut self, job: Sequence, entry: Entry) -> bool {
         let mut is_new = false;
         self.jobs.entry(job).or_insert_with(|| {
             is_new = true;
@@ -48,21 +48,21 @@ impl Ledger {
     }
 
     /// Releases a job's reservation; an unknown job changes nothing.
-    pub fn release(&mut self, now: Time, job: Sequence) -> Option<Entry> {
+    pub(crate) fn release(&mut self, now: Time, job: Sequence) -> Option<Entry> {
         let entry = self.jobs.remove(&job)?;
         note_busy(&mut self.busy, now, self.counted, &entry);
         Some(entry)
     }
 
     /// Sets a job aside whose execution may go on; an unknown job changes nothing.
-    pub fn set_aside(&mut self, job: Sequence, attempt: Attempt) -> Option<Entry> {
+    pub(crate) fn set_aside(&mut self, job: Sequence, attempt: Attempt) -> Option<Entry> {
         let entry = self.jobs.remove(&job)?;
         self.set_aside.insert((job, attempt), entry);
         Some(entry)
     }
 
     /// Frees and returns the jobs that were set aside and have ended there.
-    pub fn free(
+    pub(crate) fn free(
         &mut self,
         now: Time,
         mut has_ended: impl FnMut(Sequence, Attempt) -> bool,
@@ -81,27 +81,31 @@ impl Ledger {
         freed
     }
 
-    pub fn has_set_aside(&self) -> bool {
+    pub(crate) fn has_set_aside(&self) -> bool {
         !self.set_aside.is_empty()
     }
 
-    pub fn get(&self, job: Sequence) -> Option<&Entry> {
+    pub(crate) fn get(&self, job: Sequence) -> Option<&Entry> {
         self.jobs.get(&job)
     }
 
     /// Returns the number of taken slots.
-    pub fn count(&self) -> u32 {
+    pub(crate) fn count(&self) -> u32 {
         u32::try_from(self.jobs.len() + self.set_aside.len()).unwrap_or(u32::MAX)
     }
 
     /// Returns the jobs in no particular order, without those set aside.
-    pub fn jobs(&self) -> impl Iterator<Item = Sequence> + '_ {
+    pub(crate) fn jobs(&self) -> impl Iterator<Item = Sequence> + '_ {
         self.jobs.keys().copied()
     }
 
     /// Passes the mean number of jobs of each category since the last call to `visit`,
     /// and returns the time since that call.
-    pub fn take_means(&mut self, now: Time, mut visit: impl FnMut(CategoryIndex, f32)) -> Duration {
+    pub(crate) fn take_means(
+        &mut self,
+        now: Time,
+        mut visit: impl FnMut(CategoryIndex, f32),
+    ) -> Duration {
         for entry in self.jobs.values().chain(self.set_aside.values()) {
             note_busy(&mut self.busy, now, self.counted, entry);
         }

@@ -23,14 +23,14 @@ struct Sample {
 }
 
 #[derive(Debug, Default)]
-pub struct ServerClock {
+pub(crate) struct ServerClock {
     samples: VecDeque<Sample>,
 }
 
 impl ServerClock {
     /// Adds an answer; returns the server's wall time, in milliseconds, at the start of
     /// this program's clock.
-    pub fn observe(&mut self, sent: Time, answered: Time, server: WallTime) -> i64 {
+    pub(crate) fn observe(&mut self, sent: Time, answered: Time, server: WallTime) -> i64 {
         let half = answered.since(sent) / 2;
         let middle = millis((sent + half).since(Time::ZERO));
         let server = i64::try_from(server.as_millis()).unwrap_or(i64::MAX);

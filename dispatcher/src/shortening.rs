@@ -12,7 +12,7 @@ use rolecast_common::wire::{CapacityMap, Encoding, RolesView, encoded_len};
 
 /// Shortens the map: leaves out the last nodes of each role, then the roles with the
 /// fewest nodes.
-pub fn shorten_capacity(map: &mut CapacityMap, encoding: Encoding, len_max: usize) {
+pub(crate) fn shorten_capacity(map: &mut CapacityMap, encoding: Encoding, len_max: usize) {
     let horizons = map.roles.values().flat_map(|role| &role.horizons);
     let mut nodes_max = horizons.map(|at| at.nodes.len()).max().unwrap_or_default();
     while nodes_max > 0 && encoded_len(encoding, map) > len_max {
@@ -42,7 +42,7 @@ fn keep_roles(map: &mut CapacityMap, count: usize) {
 
 /// Shortens the view: leaves out the last nodes that act in each role or could have it,
 /// holders excepted, and the last drained ones.
-pub fn shorten_roles(view: &mut RolesView, encoding: Encoding, len_max: usize) {
+pub(crate) fn shorten_roles(view: &mut RolesView, encoding: Encoding, len_max: usize) {
     let lists = view.roles.values();
     let lists = lists.flat_map(|role| [role.acting.len(), role.offered_by.len()]);
     let longest = lists.chain([view.document.drained.len()]).max();

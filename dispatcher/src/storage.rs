@@ -33,26 +33,26 @@ const HELD_PART: u64 = 2;
 
 /// The storage for everything but jobs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Reserve(u64);
+pub(crate) struct Reserve(u64);
 
 impl Reserve {
     /// Returns a stored reserve.
-    pub fn new(bytes: u64) -> Option<Self> {
+    pub(crate) fn new(bytes: u64) -> Option<Self> {
         (bytes >= MIB).then_some(Self(bytes))
     }
 
-    pub fn bytes(self) -> u64 {
+    pub(crate) fn bytes(self) -> u64 {
         self.0
     }
 
     /// Returns the size limit of the jobs stream, unless another size is configured.
-    pub fn jobs(self) -> u64 {
+    pub(crate) fn jobs(self) -> u64 {
         self.0 / 2 * 3
     }
 
     /// Returns the size limit of a stream other than the jobs stream; `None` for one
     /// without a limit in bytes.
-    pub fn share(self, stream: &str) -> Option<u64> {
+    pub(crate) fn share(self, stream: &str) -> Option<u64> {
         match stream {
             subjects::STREAM_RESULTS => Some(self.0 / 2),
             subjects::STREAM_DEAD => Some(self.0 / 4),
@@ -63,7 +63,7 @@ impl Reserve {
 }
 
 /// Returns the reserves to try, the largest first.
-pub fn ladder() -> impl Iterator<Item = Reserve> {
+pub(crate) fn ladder() -> impl Iterator<Item = Reserve> {
     let below = |rung: &u64| {
         let next = rung / RUNG_DENOMINATOR * RUNG_NUMERATOR / MIB * MIB;
         (*rung > RESERVE_MIN).then_some(next.max(RESERVE_MIN))
@@ -72,25 +72,25 @@ pub fn ladder() -> impl Iterator<Item = Reserve> {
 }
 
 /// Returns the least storage that is of use, if jobs are to have `jobs` bytes of it.
-pub fn need(jobs: Option<u64>) -> u64 {
+pub(crate) fn need(jobs: Option<u64>) -> u64 {
     let least = Reserve(RESERVE_MIN);
     jobs.unwrap_or_else(|| least.jobs()) + least.bytes()
 }
 
 /// The present state of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Existing {
+pub(crate) struct Existing {
     /// Its size limit, if it has one.
-    pub limit: Option<u64>,
+    pub(crate) limit: Option<u64>,
     /// The bytes that it holds.
-    pub held: u64,
+    pub(crate) held: u64,
     /// Whether this program set its limit before.
-    pub is_sized: bool,
+    pub(crate) is_sized: bool,
 }
 
 /// An action on a stream's limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Limit {
+pub(crate) enum Limit {
     Keep,
     Set(u64),
     /// To be set when the stream holds less.
@@ -100,7 +100,7 @@ pub enum Limit {
 impl Existing {
     /// Decides on the limit: what the configuration `asked` for counts, then what an
     /// operator has set or removed on the stream, then the `share`.
-    pub fn limit(self, asked: Option<u64>, share: Option<u64>) -> Limit {
+    pub(crate) fn limit(self, asked: Option<u64>, share: Option<u64>) -> Limit {
         let wanted = match (asked, self.limit) {
             (Some(asked), _) => asked,
             (None, Some(_)) => return Limit::Keep,
@@ -120,7 +120,7 @@ impl Existing {
 }
 
 /// Whether a stream that holds so much can be given the limit without losing anything.
-pub fn is_safe(held: u64, limit: u64) -> bool {
+pub(crate) fn is_safe(held: u64, limit: u64) -> bool {
     held <= limit / HELD_PART
 }
 

@@ -16,7 +16,7 @@ use rolecast_common::id::{NAME_LEN_MAX, NodeId};
 const HASH_LEN: usize = 9;
 
 /// Returns the node id of a host, if its name makes one.
-pub fn node_of_host(name: &str) -> Option<NodeId> {
+pub(crate) fn node_of_host(name: &str) -> Option<NodeId> {
     let name = name.to_ascii_lowercase();
     let is_allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_".contains(c);
     let is_plain = name.chars().all(|c| is_allowed(c) || c == '.');

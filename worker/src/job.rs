@@ -17,6 +17,7 @@ pub struct Job {
 }
 
 impl Job {
+    /// Returns the id of the job, which all its attempts share.
     pub fn id(&self) -> &JobId {
         self.assignment.job()
     }
@@ -26,17 +27,18 @@ impl Job {
         self.assignment.attempt()
     }
 
+    /// Returns the category that the producer submitted it to.
     pub fn category(&self) -> &Category {
         self.assignment.category()
     }
 
-    /// Returns the time after which the job is no longer wanted; the worker stops it
-    /// then.
+    /// Returns the time after which the job is no longer wanted, by this host's clock; the
+    /// worker stops it then. `None` if its producer set no deadline.
     pub fn deadline(&self) -> Option<WallTime> {
         self.deadline
     }
 
-    /// Returns the bytes the producer sent.
+    /// Returns the bytes that the producer sent; they may be empty.
     pub fn payload(&self) -> &Bytes {
         &self.payload
     }
@@ -63,7 +65,8 @@ pub struct JobError {
 }
 
 impl JobError {
-    /// Returns an error for a job that may succeed another time.
+    /// Returns an error for a job that may succeed another time: it gets another attempt
+    /// after a delay, up to the limit of its category.
     pub fn retry(reason: impl Into<String>) -> Self {
         Self {
             status: OutcomeStatus::Retry,
@@ -71,7 +74,7 @@ impl JobError {
         }
     }
 
-    /// Returns an error for a job that can never succeed.
+    /// Returns an error for a job that can never succeed: it becomes a dead letter at once.
     pub fn give_up(reason: impl Into<String>) -> Self {
         Self {
             status: OutcomeStatus::GiveUp,

@@ -1,10 +1,13 @@
 //! The agent that runs jobs on a host and reports its use, and the library for workers in
 //! Rust.
 //!
-//! The program `rolecast-worker` runs commands; a program of your own runs
-//! functions:
+//! The program `rolecast-worker` runs a command for each job ([`config`] describes it). A
+//! program of your own runs functions: it names a handler for each category of jobs, and
+//! enters by [`Worker::builder`] and [`Worker::run`]. The worker takes the jobs that a
+//! dispatcher sends to its node, reports each outcome until it is confirmed, and sends
+//! heartbeats with the use of the host.
 //!
-//! ```no_run
+//! ```
 //! use rolecast_nats::Settings;
 //! use rolecast_worker::{Job, JobError, Worker};
 //!
@@ -16,19 +19,29 @@
 //!     Ok(picture.into_bytes())
 //! }
 //!
-//! # async fn example(settings: Settings) -> anyhow::Result<()> {
-//! Worker::builder()
+//! let worker = Worker::builder()
 //!     .node("n1")
 //!     .role("follower")
 //!     .handle("thumbnail", thumbnail)
 //!     .handle("ping", |job: Job| async move { Ok(format!("pong {}", job.id())) })
 //!     .max_jobs(4)
-//!     .nats(settings)
-//!     .build()?
-//!     .run(async { tokio::signal::ctrl_c().await.unwrap_or_default() })
-//!     .await
-//! # }
+//!     .nats(Settings::default())
+//!     .build()?;
+//! // Nothing is connected before `run`; it ends after the future that it is given.
+//! let served = worker.run(async { tokio::signal::ctrl_c().await.unwrap_or_default() });
+//! # drop(served);
+//!
+//! // All mistakes of a worker are reported at once.
+//! let mistakes = Worker::builder().node("A B").max_jobs(0).build().unwrap_err();
+//! assert!(mistakes.to_string().contains("node id \"A B\" is not"));
+//! assert!(mistakes.to_string().contains("max_jobs is 0"));
+//! # Ok::<(), rolecast_worker::Mistakes>(())
 //! ```
+//!
+//! A handler returns the output of its job, at most 960 KiB, or a [`JobError`], which
+//! shows whether another attempt is useful. A handler that panics has failed its attempt.
+//! Jobs run at least once: a handler must tolerate that a job which it finished is run
+//! again elsewhere.
 //!
 //! Inside, [`agent`] decides, without a clock or a network, which jobs are taken
 //! and what is reported; `io` carries that out.
@@ -37,7 +50,7 @@ pub mod agent;
 pub mod command;
 pub mod config;
 pub mod confinement;
-pub mod host_name;
+mod host_name;
 mod io;
 pub mod job;
 mod record;

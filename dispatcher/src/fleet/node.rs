@@ -271,7 +271,7 @@ impl Node {
         self.ledger.count()
     }
 
-    pub fn ledger(&self) -> &Ledger {
+    pub(crate) fn ledger(&self) -> &Ledger {
         &self.ledger
     }
 

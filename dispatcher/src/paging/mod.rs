@@ -22,7 +22,12 @@ const FRAME_LEN: usize = 128;
 const SEPARATOR_LEN: usize = 1;
 
 /// Returns the requested page, of at most `len_max` bytes.
-pub fn page(whole: &Status, asked: &StatusRequest, encoding: Encoding, len_max: usize) -> Status {
+pub(crate) fn page(
+    whole: &Status,
+    asked: &StatusRequest,
+    encoding: Encoding,
+    len_max: usize,
+) -> Status {
     let mut page = overview(whole, encoding, len_max / 2);
     let room = len_max.saturating_sub(encoded_len(encoding, &page) + FRAME_LEN);
     let nodes_max = asked

@@ -77,6 +77,9 @@ impl Builder {
     }
 
     /// Names this worker; the default is made of the host name.
+    ///
+    /// A name has 1 to 32 of the characters a-z, 0-9, `-` and `_`; another one is a mistake
+    /// that [`Builder::build`] reports, as it does for all settings.
     pub fn node(mut self, name: &str) -> Self {
         self.node = self.valid(NodeId::new(name));
         self
@@ -113,14 +116,15 @@ impl Builder {
         Some(role)
     }
 
-    /// Adds a label of the node, for jobs that require it.
+    /// Adds a label of the node, for jobs that require it; one name has one value.
     pub fn label(mut self, name: &str, value: &str) -> Self {
         let inserted = self.settings.labels.insert(name, value);
         self.valid(inserted);
         self
     }
 
-    /// Sets the speed of one core, relative to a usual one of the fleet.
+    /// Sets the speed of one core, relative to a usual one of the fleet: 0.05 to 20, by
+    /// default 1.
     pub fn speed(mut self, speed: f64) -> Self {
         if let Some(speed) = self.valid(Speed::new(speed)) {
             self.settings.speed = speed;
@@ -128,8 +132,11 @@ impl Builder {
         self
     }
 
-    /// Runs the jobs of a category with a function. One that computes for long
-    /// or blocks belongs into `tokio::task::spawn_blocking`.
+    /// Runs the jobs of a category with a function, at most [`Builder::max_jobs`] of them at
+    /// once and without a time limit. One that computes for long or blocks belongs into
+    /// `tokio::task::spawn_blocking`.
+    ///
+    /// The function returns the job's output, at most 960 KiB, or a [`JobError`].
     pub fn handle<H, F, T>(self, category: &str, handler: H) -> Self
     where
         H: Fn(Job) -> F + Send + Sync + 'static,
@@ -173,7 +180,7 @@ impl Builder {
         self
     }
 
-    /// Sets the most jobs at once; by default two for each core.
+    /// Sets the most jobs at once, 1 to 1024; by default two for each core.
     pub fn max_jobs(mut self, max_jobs: u32) -> Self {
         if !(1..=JOBS_IN_HAND_MAX).contains(&max_jobs) {
             let text = format!("max_jobs is {max_jobs}; expected 1 to {JOBS_IN_HAND_MAX}");
@@ -183,7 +190,8 @@ impl Builder {
         self
     }
 
-    /// Sets the time for running jobs to finish once the worker is to end.
+    /// Sets the time for running jobs to finish once the worker is to end; by default 30 s.
+    /// Jobs that run longer are stopped and given back.
     pub fn grace(mut self, grace: Duration) -> Self {
         self.settings.grace = grace;
         self
@@ -221,7 +229,8 @@ impl Builder {
         self
     }
 
-    /// Checks everything and returns the worker, or all mistakes.
+    /// Checks everything and returns the worker, or all mistakes. It neither connects nor
+    /// reads the host's use; that is [`Worker::run`].
     pub fn build(mut self) -> Result<Worker, Mistakes> {
         if self.node.is_none() && self.mistakes.is_empty() {
             self.node = host_node();

@@ -32,6 +32,8 @@ pub struct Recording {
 
 /// Records the use of this host until the time is over or `stop` has an item;
 /// returns the number of lines.
+///
+/// The error is that of the file, or of a host whose use cannot be read.
 pub async fn record_host(
     recording: Recording,
     mut stop: impl Stream<Item = ()> + Unpin,

@@ -9,6 +9,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 /// Returns a stream with an item for each SIGTERM or SIGINT: the first drains, the second
 /// ends the grace time. A first SIGHUP drains too, unless the program was started to
 /// ignore it; further ones are from the same terminal.
+///
+/// The error is the system's, if no handler can be installed. Must be called within a
+/// tokio runtime.
 pub fn shutdown_signals() -> anyhow::Result<impl Stream<Item = ()> + Send + Unpin> {
     let listen = |kind| signal(kind).context("cannot listen for signals");
     let hangup = match is_hangup_ignored() {

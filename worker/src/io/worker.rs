@@ -127,7 +127,12 @@ impl Worker {
         })
     }
 
-    /// Runs jobs until `shutdown` completes, then drains and returns.
+    /// Runs jobs until `shutdown` completes, then drains and returns: running jobs may finish
+    /// within the grace time, others are given back.
+    ///
+    /// The error is one that the worker cannot mend: NATS was not reached in time, the login
+    /// lacks a permission, or another worker has the name of the node. A lost connection is
+    /// none; the worker reconnects.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
         self.run_until(pin!(once(shutdown))).await
     }
