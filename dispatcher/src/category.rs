@@ -97,7 +97,7 @@ pub struct Backoff {
 impl Backoff {
     /// Returns the delay after this many failures; `jitter` is from 0 to 1.
     ///
-    /// A part of the delay is random, so that jobs that failed together do not come back
+    /// A part of the delay is random, so that jobs that failed together do not return
     /// together; it is never below the least, nor above the most.
     pub fn delay(self, failures: u32, jitter: f64) -> Duration {
         let doublings = failures.saturating_sub(1).min(30);

@@ -1,7 +1,7 @@
 //! The dispatcher: assigns jobs to nodes and records one outcome for each job.
 //!
 //! A program enters by [`config::parse`] and [`io::run`], as `rolecast-dispatcher` does. A
-//! simulator drives a [`machine::Scheduler`]: it passes inputs with their time to `handle`,
+//! simulator drives a [`scheduler::Scheduler`]: it passes inputs with their time to `handle`,
 //! carries out the outputs, and calls again at `next_deadline`. Nothing outside `io/` and
 //! `config.rs` reads a clock, the network or the environment.
 //!

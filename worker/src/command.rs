@@ -94,9 +94,9 @@ pub fn verdict(exit: &Exit, stderr_tail: &[u8]) -> (OutcomeStatus, String) {
     let (status, what) = match exit {
         Exit::Code(0) => return (OutcomeStatus::Completed, String::new()),
         Exit::Code(EXIT_CANNOT_RUN) if stderr_tail.starts_with(CANNOT_RUN.as_bytes()) => {
-            let said = one_line(&String::from_utf8_lossy(stderr_tail));
-            let said = said.trim_start_matches("rolecast-worker: ");
-            return (OutcomeStatus::Refused, format!("{UNABLE}{said}"));
+            let message = one_line(&String::from_utf8_lossy(stderr_tail));
+            let message = message.trim_start_matches("rolecast-worker: ");
+            return (OutcomeStatus::Refused, format!("{UNABLE}{message}"));
         }
         Exit::Code(code) if EXIT_GIVE_UP.contains(code) => {
             (OutcomeStatus::GiveUp, format!("exit code {code}"))
@@ -108,11 +108,11 @@ pub fn verdict(exit: &Exit, stderr_tail: &[u8]) -> (OutcomeStatus, String) {
         Exit::Code(code) => (OutcomeStatus::Retry, format!("exit code {code}")),
         Exit::Signal(name) => (OutcomeStatus::Retry, format!("killed by {name}")),
     };
-    let said = one_line(&String::from_utf8_lossy(stderr_tail));
-    if said.is_empty() {
+    let message = one_line(&String::from_utf8_lossy(stderr_tail));
+    if message.is_empty() {
         return (status, what);
     }
-    (status, format!("{what}: {said}"))
+    (status, format!("{what}: {message}"))
 }
 
 /// Returns the reason of a failed command of which a process was killed at its limit of

@@ -116,7 +116,7 @@ pub(super) fn not_served(category: &Category, serves_undeclared: bool) -> String
     } else {
         "jobs of it are put to the dead letters"
     };
-    format!("category {category} is not declared and no job of it has come; {fate}")
+    format!("category {category} is not declared and no job of it has arrived; {fate}")
 }
 
 /// Answers with an error and its reason.

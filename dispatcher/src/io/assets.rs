@@ -117,7 +117,7 @@ pub(super) fn consumers(category: &Category) -> [Asset; 3] {
 /// Returns the creation time of the jobs stream.
 pub(super) async fn jobs_created(jetstream: &jetstream::Context) -> anyhow::Result<WallTime> {
     let jobs = jetstream.get_stream(subjects::STREAM_JOBS).await;
-    let jobs = jobs.context("cannot look up the jobs stream")?;
+    let jobs = jobs.context("cannot read the state of the jobs stream")?;
     let created = jobs.cached_info().created.unix_timestamp();
     let seconds = u64::try_from(created).unwrap_or(0);
     Ok(WallTime::from_millis(seconds * 1000))

@@ -16,20 +16,20 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::Streams;
-use super::upkeep::ask;
+use super::listing::ask;
 use crate::scheduler::{Input, Scheduler, Stray, Trouble};
 
 /// The most strays read per subject and round, so that a flood of them stays cheap.
 const STRAYS_MAX: usize = 100;
 /// The most undeclared categories that are served at once. Each has three consumers,
 /// which cost the server memory and an idle heartbeat each half second, and a room that
-/// is looked at in every turn; with 256 of them turns took tens of milliseconds
+/// is checked in every turn; with 256 of them turns took tens of milliseconds
 /// (`make bench-hostile`). Thousands of names are a mistake of a producer.
 const FOUND_MAX: usize = 64;
 /// Time without jobs after which an undeclared category loses its consumers; they are
 /// recreated with its next job, which then waits some 2 s more. Guessed.
 const IDLE_MAX: Duration = Duration::from_secs(3600);
-/// Time for which an error of one look is shown, until some looks went well.
+/// Time for which an error of one search is shown, until some searches went well.
 const TROUBLE_SHOWN: Duration = Duration::from_secs(10);
 
 #[derive(Deserialize)]
@@ -81,9 +81,9 @@ pub(super) struct Discovery {
     undeclared: Undeclared,
 }
 
-/// The results of one look.
+/// The results of one search.
 #[derive(Debug)]
-pub(super) struct Look {
+pub(super) struct Found {
     pub(super) inputs: Vec<Input>,
     /// Categories that need consumers.
     pub(super) found: Vec<Category>,
@@ -127,7 +127,7 @@ impl Discovery {
 
     /// Finds categories that are not served yet, and jobs that no consumer delivers. An
     /// error with one subject is reported and does not affect others.
-    pub(super) async fn look(&mut self, streams: &Streams, backlogs: Backlogs) -> Look {
+    pub(super) async fn search(&mut self, streams: &Streams, backlogs: Backlogs) -> Found {
         let now = Instant::now();
         let idle = self.take_idle(now, &backlogs.held);
         let mut inputs = vec![Input::Backlogs(by_category(&backlogs.held))];
@@ -153,7 +153,7 @@ impl Discovery {
             }
         }
         inputs.push(beyond_limit(beyond));
-        Look {
+        Found {
             inputs,
             found,
             idle,
@@ -220,7 +220,7 @@ fn unread(subject: &str, error: &anyhow::Error) -> Trouble {
     Trouble {
         what: format!("jobs on {subject}"),
         why: format!("{error:#}"),
-        remedy: "they are looked at again".to_owned(),
+        remedy: "they are checked again".to_owned(),
         lasts: Some(TROUBLE_SHOWN),
     }
 }

@@ -48,7 +48,7 @@ enum Order {
 pub(super) struct Keeper {
     held: watch::Receiver<Option<HeldLease>>,
     /// The epoch of the last lease that was returned. The lease may be lost and taken
-    /// again between two looks: then it counts as another one's for whoever took the
+    /// again between two readings: then it counts as another one's for whoever took the
     /// former.
     epoch: Epoch,
     orders: mpsc::Sender<Order>,
@@ -340,7 +340,7 @@ fn warn(output: &Output) {
             %known,
             %found,
             "the control bucket is older than it was: epoch {found}, after {known} was seen; \
-             leading under a later one. Look at the stores of nats-server"
+             leading under a later one. Check the stores of nats-server"
         ),
         Output::Lost => tracing::error!(
             event = "lease_key_lost",
@@ -351,7 +351,7 @@ fn warn(output: &Output) {
             event = "lease_key_unreadable",
             revision,
             "key {KEY_DISPATCHER} in bucket {BUCKET_CONTROL} holds what no dispatcher wrote; it \
-             is written over within seconds. Should this come again: nats kv del \
+             is written over within seconds. If it happens again: nats kv del \
              {BUCKET_CONTROL} {KEY_DISPATCHER} --force"
         ),
         Output::Read { .. }
@@ -387,7 +387,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_lease_that_was_lost_and_taken_again_between_two_looks_was_lost() {
+    async fn a_lease_that_was_lost_and_taken_again_between_two_readings_was_lost() {
         let (shown, held) = watch::channel(None);
         let (orders, _orders) = mpsc::channel(1);
         let epoch = Epoch::default();

@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_loss_that_nobody_saw_is_told_as_a_new_connection() {
+    async fn a_loss_that_nobody_saw_is_reported_as_a_new_connection() {
         let link = |is_up, number| Link { is_up, number };
         let (sender, state) = watch::channel(link(true, 1));
         let mut links = Links::new(state);

@@ -25,6 +25,7 @@ mod kv;
 mod leader;
 mod lease;
 mod links;
+mod listing;
 mod outbox;
 mod persist;
 mod pings;

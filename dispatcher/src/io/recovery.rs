@@ -22,14 +22,14 @@ use tokio::time::sleep;
 
 use super::ACK_WAIT;
 use super::assets::set_consumer;
-use super::upkeep::ask;
+use super::listing::ask;
 
 /// The lowered value: longer than extensions take to arrive. Later deliveries are
 /// recovered the second time, which the machine orders.
 const ACK_WAIT_LOWERED: Duration = Duration::from_millis(500);
 /// Time until the server has checked: 100 ms after the change, and as much again for a
 /// busy one.
-const LOOK_WAIT: Duration = Duration::from_millis(200);
+const CHECK_WAIT: Duration = Duration::from_millis(200);
 
 #[derive(Deserialize)]
 struct Info {
@@ -39,12 +39,12 @@ struct Info {
 
 /// Recovers the jobs of one source.
 pub(super) async fn recover(jetstream: &jetstream::Context, source: &Source) -> anyhow::Result<()> {
-    let info = look_up(jetstream, source).await?;
+    let info = info_of(jetstream, source).await?;
     if info.num_ack_pending == 0 {
         return Ok(());
     }
     set_consumer(jetstream, source, ACK_WAIT_LOWERED).await?;
-    sleep(LOOK_WAIT).await;
+    sleep(CHECK_WAIT).await;
     set_consumer(jetstream, source, ACK_WAIT).await?;
     tracing::info!(
         event = "jobs_recovered",
@@ -55,7 +55,7 @@ pub(super) async fn recover(jetstream: &jetstream::Context, source: &Source) -> 
     Ok(())
 }
 
-async fn look_up(jetstream: &jetstream::Context, source: &Source) -> anyhow::Result<Info> {
+async fn info_of(jetstream: &jetstream::Context, source: &Source) -> anyhow::Result<Info> {
     let subject = requests::consumer_info(STREAM_JOBS, &source.consumer());
     ask(jetstream, &subject, &json!({})).await
 }
@@ -65,7 +65,7 @@ pub(super) async fn remove_if_unused(
     jetstream: &jetstream::Context,
     source: &Source,
 ) -> anyhow::Result<()> {
-    let info = look_up(jetstream, source).await?;
+    let info = info_of(jetstream, source).await?;
     if info.num_ack_pending + info.num_pending > 0 {
         return Ok(());
     }

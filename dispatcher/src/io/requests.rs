@@ -203,7 +203,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_flood_of_requests_is_looked_at_up_to_a_bound() {
+    fn a_flood_of_requests_is_handled_up_to_a_limit() {
         let at = |millis| Time::from_start(Duration::from_millis(millis));
         let mut budget = Budget::new(at(0));
         let taken = |budget: &mut Budget, from: u64, to: u64| {

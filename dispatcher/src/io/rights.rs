@@ -62,7 +62,7 @@ fn unanswered(connection: &Connection, inbox: &str, error: RequestErrorKind) -> 
         );
     }
     unchecked(if error == RequestErrorKind::NoResponders {
-        "this server does not tell them"
+        "this server does not report them"
     } else if violation.is_empty() {
         "the server does not answer"
     } else {

@@ -34,10 +34,10 @@ struct Info {
 /// the server answers.
 pub(super) async fn keep(jetstream: Context, clock: Clock) -> Keeper {
     let mut server = ServerClock::default();
-    set_or_tell(&mut server, &jetstream, clock).await;
+    set_or_report(&mut server, &jetstream, clock).await;
     let task = tokio::spawn(async move {
         loop {
-            let is_set = set_or_tell(&mut server, &jetstream, clock).await;
+            let is_set = set_or_report(&mut server, &jetstream, clock).await;
             tokio::time::sleep(if is_set { INTERVAL } else { RETRY }).await;
         }
     });
@@ -54,7 +54,7 @@ impl Drop for Keeper {
     }
 }
 
-async fn set_or_tell(server: &mut ServerClock, jetstream: &Context, clock: Clock) -> bool {
+async fn set_or_report(server: &mut ServerClock, jetstream: &Context, clock: Clock) -> bool {
     let set = set(server, jetstream, clock).await;
     if let Err(error) = &set {
         tracing::debug!(event = "server_clock_unknown", "{error:#}");
@@ -73,7 +73,7 @@ async fn set(server: &mut ServerClock, jetstream: &Context, clock: Clock) -> any
         Response::Ok(info) => info,
         Response::Err { error } => return Err(error.into()),
     };
-    let time = WallTime::parse(&info.ts).context("the server tells no time")?;
+    let time = WallTime::parse(&info.ts).context("the server reports no time")?;
     clock.set_origin(server.observe(sent, answered, time));
     Ok(())
 }

@@ -39,7 +39,7 @@ pub(super) async fn ensure_stream(
     jetstream: &jetstream::Context,
     wanted: &Config,
 ) -> anyhow::Result<()> {
-    match look_up(jetstream, &wanted.name).await? {
+    match find(jetstream, &wanted.name).await? {
         None if wanted.name == STREAM_JOBS => create_jobs(jetstream, wanted).await,
         None => create(jetstream, wanted).await,
         Some(found) => bring_up_to_date(jetstream, wanted, found).await,
@@ -51,7 +51,7 @@ pub(super) async fn restore_stream(
     jetstream: &jetstream::Context,
     wanted: &Config,
 ) -> anyhow::Result<()> {
-    match look_up(jetstream, &wanted.name).await? {
+    match find(jetstream, &wanted.name).await? {
         None => Ok(()),
         Some(found) => bring_up_to_date(jetstream, wanted, found).await,
     }
@@ -73,7 +73,7 @@ async fn bring_up_to_date(
     update(jetstream, &found, upgraded).await
 }
 
-async fn look_up(jetstream: &jetstream::Context, name: &str) -> anyhow::Result<Option<Found>> {
+async fn find(jetstream: &jetstream::Context, name: &str) -> anyhow::Result<Option<Found>> {
     match jetstream.get_stream(name).await {
         Ok(stream) => {
             let info = stream.cached_info();
@@ -83,13 +83,13 @@ async fn look_up(jetstream: &jetstream::Context, name: &str) -> anyhow::Result<O
             }))
         }
         Err(error) if meaning_of(&error) == Some(Meaning::StreamMissing) => Ok(None),
-        Err(error) => Err(error).with_context(|| format!("cannot look up stream {name}")),
+        Err(error) => Err(error).with_context(|| format!("cannot read the state of stream {name}")),
     }
 }
 
 /// Returns the reserve in the metadata of the jobs stream; `None` if there is none yet.
 async fn reserve(jetstream: &jetstream::Context) -> anyhow::Result<Option<Reserve>> {
-    let jobs = look_up(jetstream, STREAM_JOBS).await?;
+    let jobs = find(jetstream, STREAM_JOBS).await?;
     Ok(jobs.and_then(|jobs| reserve_of(&jobs.config)))
 }
 

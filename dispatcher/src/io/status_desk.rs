@@ -1,9 +1,9 @@
-//! Answers to status requests: many from one look at the machine and the streams.
+//! Answers to status requests: many from one snapshot of the machine and the streams.
 //!
-//! A look costs the loop some microseconds a node, and the server some requests. So it is
+//! A snapshot costs the loop some microseconds a node, and the server some requests. So it is
 //! taken in parts, between which the loop continues, and pages are cut from it for as
-//! long as it is kept: a reader's next page does not cause another look. Pages are cut on
-//! another thread. However many requests there are, looks are few.
+//! long as it is kept: a reader's next page does not cause another snapshot. Pages are cut on
+//! another thread. However many requests there are, snapshots are few.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,19 +19,19 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::{Streams, api};
 use crate::paging::page;
 
-/// The least time between two looks: nobody sees the difference.
+/// The least time between two snapshots: nobody sees the difference.
 const INTERVAL: Duration = Duration::from_millis(100);
-/// Factor of the rest after a look that takes the loop longer than a hundredth of the
-/// interval: looks take a tenth of the loop's time at most.
+/// Factor of the rest after a snapshot that takes the loop longer than a hundredth of the
+/// interval: snapshots take a tenth of the loop's time at most.
 const REST: u32 = 10;
-/// Time for which a reader gets pages of the last look: its figures are as old as those
+/// Time for which a reader gets pages of the last snapshot: its figures are as old as those
 /// that the reader already has.
 const KEPT: Duration = Duration::from_secs(1);
-/// Requests that are answered by one look; more are refused.
+/// Requests that are answered by one snapshot; more are refused.
 const WAITING_MAX: usize = 64;
 /// Nodes that the loop reports at once: some hundred microseconds.
 pub(super) const NODES_MAX: usize = 250;
-/// Pages of a look that are kept for other requests for the same.
+/// Pages of a snapshot that are kept for other requests for the same.
 const PAGES_MAX: usize = 32;
 
 /// A question of the desk about the machine's state at this moment. The answer includes
@@ -55,7 +55,7 @@ impl StatusDesk {
         let desk = Desk {
             streams,
             questions: questions_out,
-            look: None,
+            snapshot: None,
             waiting: Vec::new(),
             next: Instant::now(),
         };
@@ -80,15 +80,15 @@ impl StatusDesk {
 struct Desk {
     streams: Streams,
     questions: mpsc::Sender<Question>,
-    look: Option<Look>,
-    /// Requests that the next look answers.
+    snapshot: Option<Snapshot>,
+    /// Requests that the next snapshot answers.
     waiting: Vec<(Message, StatusRequest)>,
-    /// The earliest time of the next look.
+    /// The earliest time of the next snapshot.
     next: Instant,
 }
 
 /// The state at one moment.
-struct Look {
+struct Snapshot {
     status: Arc<Status>,
     /// Pages that were cut from it.
     pages: BTreeMap<(&'static str, StatusRequest), Bytes>,
@@ -103,7 +103,7 @@ impl Desk {
     async fn serve(mut self, mut requests: mpsc::Receiver<Message>) {
         loop {
             let has_room = self.waiting.len() < WAITING_MAX;
-            let until = self.look.as_ref().map(|look| look.until);
+            let until = self.snapshot.as_ref().map(|snapshot| snapshot.until);
             tokio::select! {
                 request = requests.recv(), if has_room => match request {
                     Some(request) => self.take(request).await,
@@ -115,7 +115,7 @@ impl Desk {
                     }
                 }
                 () = sleep_until(until.unwrap_or(self.next)), if until.is_some() => {
-                    self.look = None;
+                    self.snapshot = None;
                 }
             }
         }
@@ -124,7 +124,7 @@ impl Desk {
     async fn take(&mut self, request: Message) {
         match api::requested_page(&request) {
             Err(why) => api::refuse(self.streams.clone(), why, request).await,
-            Ok(asked) if asked.after.is_some() && self.look.is_some() => {
+            Ok(asked) if asked.after.is_some() && self.snapshot.is_some() => {
                 self.answer(request, asked).await;
             }
             Ok(asked) => self.waiting.push((request, asked)),
@@ -132,14 +132,14 @@ impl Desk {
     }
 
     async fn answer_waiting(&mut self) -> Result<(), Closed> {
-        self.look = Some(self.look().await?);
+        self.snapshot = Some(self.snapshot().await?);
         for (request, asked) in std::mem::take(&mut self.waiting) {
             self.answer(request, asked).await;
         }
         Ok(())
     }
 
-    async fn look(&mut self) -> Result<Look, Closed> {
+    async fn snapshot(&mut self) -> Result<Snapshot, Closed> {
         let begun = Instant::now();
         let (mut status, mut taken) = self.ask(Question::Overview).await?;
         loop {
@@ -154,7 +154,7 @@ impl Desk {
         }
         self.next = begun + INTERVAL.max(taken * REST);
         api::add_stored(&self.streams, &mut status).await;
-        Ok(Look {
+        Ok(Snapshot {
             status: Arc::new(status),
             pages: BTreeMap::new(),
             until: Instant::now() + KEPT,
@@ -171,24 +171,25 @@ impl Desk {
         answer.await.map_err(|_| Closed)
     }
 
-    /// Answers with a page of the last look.
+    /// Answers with a page of the last snapshot.
     async fn answer(&mut self, request: Message, asked: StatusRequest) {
-        let Some(look) = &mut self.look else {
+        let Some(snapshot) = &mut self.snapshot else {
             return;
         };
         let client = self.streams.jetstream.client();
         let encoding = api::encoding(&request);
         let key = (encoding.content_type(), asked);
-        if let Some(payload) = look.pages.get(&key) {
+        if let Some(payload) = snapshot.pages.get(&key) {
             return api::send(&client, &request, encoding, payload.clone()).await;
         }
         let begun = Instant::now();
         let len_max = api::len_max(&client, encoding);
-        let Some(payload) = cut(look.status.clone(), key.1.clone(), encoding, len_max).await else {
+        let Some(payload) = cut(snapshot.status.clone(), key.1.clone(), encoding, len_max).await
+        else {
             return;
         };
-        if look.pages.len() < PAGES_MAX {
-            look.pages.insert(key, payload.clone());
+        if snapshot.pages.len() < PAGES_MAX {
+            snapshot.pages.insert(key, payload.clone());
         }
         api::send(&client, &request, encoding, payload).await;
         // A reader that always requests other pages gets half of a processor at most.

@@ -40,10 +40,10 @@ pub(super) fn among(consumers: &[Consumer]) -> Vec<Trouble> {
     let strangers = consumers
         .iter()
         .filter(|consumer| Source::from_consumer(&consumer.name).is_none());
-    strangers.take(STRANGERS_MAX).map(told).collect()
+    strangers.take(STRANGERS_MAX).map(trouble).collect()
 }
 
-fn told(consumer: &Consumer) -> Trouble {
+fn trouble(consumer: &Consumer) -> Trouble {
     let name = &consumer.name;
     let is_copy = COPIES.iter().any(|prefix| name.starts_with(prefix));
     let (why, remedy) = if is_copy {
@@ -59,7 +59,7 @@ fn told(consumer: &Consumer) -> Trouble {
     } else {
         (
             "no dispatcher made it: what it acknowledges is gone without an outcome".to_owned(),
-            "delete it (nats consumer rm ROLECAST_JOBS); to look at jobs use nats stream view",
+            "delete it (nats consumer rm ROLECAST_JOBS); to read jobs use nats stream view",
         )
     };
     Trouble {

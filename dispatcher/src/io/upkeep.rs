@@ -1,27 +1,22 @@
 //! Upkeep of the server's assets: ensures each stream, bucket and consumer by itself,
-//! notices within seconds those that vanished, and finds new categories.
+//! detects within seconds those that vanished, and finds new categories.
 //!
 //! Only the holder of the lease creates anything, except the bucket of the lease.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
-use async_nats::jetstream;
 use futures_util::stream::{self, StreamExt as _};
 use rolecast_common::id::Category;
-use rolecast_common::requests;
 use rolecast_common::subjects::STREAM_JOBS;
 use rolecast_common::time::WallTime;
 use rolecast_nats::{Clock, Meaning, meaning_of};
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
 use super::assets::{self, Asset};
-use super::discovery::{self, Discovery, Look};
+use super::discovery::{self, Discovery, Found};
 use super::lease::View;
+use super::listing::{consumer_names, stream_names};
 use super::{Streams, recovery, setup, watch};
 use crate::config;
 use crate::scheduler::{Input, Trouble};
@@ -34,8 +29,6 @@ const INTERVAL: Duration = Duration::from_secs(2);
 const NUDGE_DELAY: Duration = Duration::from_millis(300);
 /// Requests at once: enough to use the connection, few enough to be fair.
 const AT_ONCE_MAX: usize = 32;
-/// The most pages that are read of the server's answers with names.
-const PAGES_MAX: usize = 64;
 /// Time for which operators are shown that an asset had to be recreated.
 const RESTORED_SHOWN: Duration = Duration::from_secs(3600);
 /// Checks after which an asset that cannot be ensured is a trouble: an election takes
@@ -122,7 +115,7 @@ pub(super) fn start(start: Start) -> mpsc::Sender<Order> {
 impl Upkeep {
     async fn run(mut self, mut orders: mpsc::Receiver<Order>) {
         loop {
-            if self.look().await.is_err() {
+            if self.check().await.is_err() {
                 return;
             }
             let order = tokio::select! {
@@ -151,7 +144,8 @@ impl Upkeep {
         self.lease.is_held(self.clock.now().time)
     }
 
-    async fn look(&mut self) -> Result<(), Over> {
+    /// Checks all assets, and finds new categories.
+    async fn check(&mut self) -> Result<(), Over> {
         if !self.leads() {
             // Without its bucket there is no lease at all.
             self.report_lapse().await?;
@@ -159,7 +153,7 @@ impl Upkeep {
             return Ok(());
         }
         self.mended(LEASE).await?;
-        match self.look_at_streams().await {
+        match self.check_streams().await {
             Ok(()) => {}
             Err(error) => return self.report_trouble(JETSTREAM, &error).await,
         }
@@ -172,16 +166,16 @@ impl Upkeep {
         if backlogs.created != self.streams.jobs_created {
             self.renew(backlogs.created).await?;
         }
-        match self.look_at_consumers().await {
+        match self.check_consumers().await {
             Ok(()) => {}
             Err(error) => return self.report_trouble(JETSTREAM, &error).await,
         }
         self.ensure().await?;
-        let Look {
+        let Found {
             inputs,
             found,
             idle,
-        } = self.discovery.look(&self.streams, backlogs).await;
+        } = self.discovery.search(&self.streams, backlogs).await;
         for category in found {
             let consumers = assets::consumers(&category);
             self.unsure.extend(consumers.map(|asset| (asset, 0)));
@@ -212,8 +206,8 @@ impl Upkeep {
         self.send(Input::Deserted(category)).await
     }
 
-    /// Notices streams and buckets that vanished.
-    async fn look_at_streams(&mut self) -> anyhow::Result<()> {
+    /// Detects streams and buckets that vanished.
+    async fn check_streams(&mut self) -> anyhow::Result<()> {
         let names = stream_names(&self.streams.jetstream).await?;
         for asset in self.wanted.clone() {
             if !names.contains(&asset.stream()) {
@@ -223,7 +217,7 @@ impl Upkeep {
         Ok(())
     }
 
-    async fn look_at_consumers(&mut self) -> anyhow::Result<()> {
+    async fn check_consumers(&mut self) -> anyhow::Result<()> {
         let names = consumer_names(&self.streams.jetstream).await?;
         let wanted: Vec<Asset> = self
             .discovery
@@ -254,12 +248,12 @@ impl Upkeep {
         tracing::error!(
             event = "asset_missing",
             what,
-            "it vanished; it is made anew"
+            "it vanished; it is created again"
         );
         let trouble = Trouble {
             what,
             why: "it vanished, with what it held".to_owned(),
-            remedy: "it is made anew by itself; find out who deletes it, or whether a \
+            remedy: "it is created again by itself; find out who deletes it, or whether a \
                      nats-server lost its store"
                 .to_owned(),
             lasts: Some(RESTORED_SHOWN),
@@ -325,7 +319,7 @@ impl Upkeep {
         tracing::error!(
             event = "jobs_stream_renewed",
             %created,
-            "stream {STREAM_JOBS} was made anew; the jobs in it before are gone"
+            "stream {STREAM_JOBS} was created again; the jobs in it before are gone"
         );
         self.streams.jobs_created = created;
         self.send(Input::StreamRenewed { created }).await
@@ -337,7 +331,7 @@ impl Upkeep {
             why: "it cannot be renewed, so nothing is sent: its bucket does not answer, as \
                   without a quorum or in an election"
                 .to_owned(),
-            remedy: "it goes on by itself when NATS does; see nats server report jetstream"
+            remedy: "it continues by itself when NATS does; see nats server report jetstream"
                 .to_owned(),
             lasts: None,
         };
@@ -364,63 +358,7 @@ impl Upkeep {
     }
 }
 
-/// Whether an election may be the cause: no answer, or one that says to wait.
+/// Whether an election may be the cause: no answer, or one that asks to wait.
 fn is_passing(error: &anyhow::Error) -> bool {
     meaning_of(error.as_ref()).is_none_or(Meaning::is_passing)
-}
-
-#[derive(Deserialize)]
-struct Names {
-    #[serde(default)]
-    total: usize,
-    #[serde(default)]
-    streams: Option<Vec<String>>,
-    #[serde(default)]
-    consumers: Option<Vec<String>>,
-}
-
-async fn stream_names(jetstream: &jetstream::Context) -> anyhow::Result<BTreeSet<String>> {
-    names(jetstream, requests::STREAM_NAMES, |names: Names| {
-        names.streams
-    })
-    .await
-}
-
-async fn consumer_names(jetstream: &jetstream::Context) -> anyhow::Result<BTreeSet<String>> {
-    let subject = requests::consumer_names(STREAM_JOBS);
-    names(jetstream, &subject, |names| names.consumers).await
-}
-
-async fn names(
-    jetstream: &jetstream::Context,
-    subject: &str,
-    read: impl Fn(Names) -> Option<Vec<String>>,
-) -> anyhow::Result<BTreeSet<String>> {
-    let mut all = BTreeSet::new();
-    for _ in 0..PAGES_MAX {
-        let page: Names = ask(jetstream, subject, &json!({"offset": all.len()})).await?;
-        let total = page.total;
-        let found = read(page).unwrap_or_default();
-        let is_last = found.is_empty();
-        all.extend(found);
-        if is_last || all.len() >= total {
-            break;
-        }
-    }
-    Ok(all)
-}
-
-/// Sends JetStream a request and returns its answer.
-pub(super) async fn ask<T: DeserializeOwned>(
-    jetstream: &jetstream::Context,
-    subject: &str,
-    request: &Value,
-) -> anyhow::Result<T> {
-    use jetstream::response::Response;
-
-    let answer = jetstream.request(subject.to_owned(), request).await?;
-    match answer {
-        Response::Ok(answer) => Ok(answer),
-        Response::Err { error } => Err(error.into()),
-    }
 }

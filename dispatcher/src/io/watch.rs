@@ -50,7 +50,7 @@ pub(super) async fn run(start: Start) {
                 }
             }
             match consumers(jetstream).await {
-                Ok(consumers) => look(jetstream, &consumers, &start.reports).await,
+                Ok(consumers) => check(jetstream, &consumers, &start.reports).await,
                 Err(error) => {
                     tracing::warn!(event = "consumers_not_listed", "{error:#}");
                 }
@@ -60,7 +60,7 @@ pub(super) async fn run(start: Start) {
     }
 }
 
-async fn look(
+async fn check(
     jetstream: &jetstream::Context,
     consumers: &[Consumer],
     reports: &mpsc::Sender<Input>,

@@ -94,38 +94,38 @@ fn lease(name: &str) -> Lease {
 
 /// Lets one dispatcher do what is due, with immediate answers; returns its outputs.
 fn step(lease: &mut Lease, key: &mut Key, now: Time) -> Vec<Output> {
-    let mut said = Vec::new();
+    let mut emitted = Vec::new();
     let mut inputs = vec![Input::Tick];
     while let Some(input) = inputs.pop() {
         let mut out = Vec::new();
         lease.handle(now, input, &mut out);
         inputs.extend(out.iter().filter_map(|output| key.answer(output)));
-        said.extend(out);
+        emitted.extend(out);
     }
-    said.retain(|output| !matches!(output, Output::Read { .. } | Output::Write { .. }));
-    said
+    emitted.retain(|output| !matches!(output, Output::Read { .. } | Output::Write { .. }));
+    emitted
 }
 
 /// Runs them side by side, and checks that never two hold the lease.
 fn run(leases: &mut [Lease], key: &mut Key, from: u64, to: u64) -> Vec<(u64, usize, Output)> {
-    let mut said = Vec::new();
+    let mut emitted = Vec::new();
     for millis in (from..to).step_by(10) {
         for (index, lease) in leases.iter_mut().enumerate() {
             let out = step(lease, key, at(millis));
-            said.extend(out.into_iter().map(|output| (millis, index, output)));
+            emitted.extend(out.into_iter().map(|output| (millis, index, output)));
         }
         let held = leases.iter().filter(|lease| lease.is_held(at(millis)));
         assert!(held.count() <= 1, "at {millis} ms");
     }
-    said
+    emitted
 }
 
 #[test]
 fn the_first_leads_at_once_and_the_other_waits_for_as_long_as_it_renews() {
     let (mut leases, mut key) = ([lease("a"), lease("bb")], Key::default());
-    let said = run(&mut leases, &mut key, 0, 20_000);
-    let [(0, 0, Output::Lead { epoch, .. })] = &said[..] else {
-        panic!("{said:?}");
+    let emitted = run(&mut leases, &mut key, 0, 20_000);
+    let [(0, 0, Output::Lead { epoch, .. })] = &emitted[..] else {
+        panic!("{emitted:?}");
     };
     assert_eq!(*epoch, Epoch::new(1));
     assert!(leases[0].is_held(at(20_000)));
@@ -135,9 +135,9 @@ fn the_first_leads_at_once_and_the_other_waits_for_as_long_as_it_renews() {
 fn after_a_death_the_other_leads_within_a_second_and_a_half_under_a_later_epoch() {
     let (mut leases, mut key) = ([lease("a"), lease("bb")], Key::default());
     run(&mut leases, &mut key, 0, 5_000);
-    let said = run(&mut leases[1..], &mut key, 5_000, 8_000);
-    let [(when, _, Output::Lead { epoch, .. })] = &said[..] else {
-        panic!("{said:?}");
+    let emitted = run(&mut leases[1..], &mut key, 5_000, 8_000);
+    let [(when, _, Output::Lead { epoch, .. })] = &emitted[..] else {
+        panic!("{emitted:?}");
     };
     assert_eq!(*epoch, Epoch::new(2));
     // Not before the former holder's own lease was over: it renewed at 4.7 s at least.
@@ -150,10 +150,10 @@ fn a_paused_holder_that_wakes_up_finds_that_it_has_lost() {
     run(&mut leases, &mut key, 0, 5_000);
     run(&mut leases[1..], &mut key, 5_000, 9_000);
     assert!(!leases[0].is_held(at(9_000)));
-    let said = run(&mut leases, &mut key, 9_000, 20_000);
+    let emitted = run(&mut leases, &mut key, 9_000, 20_000);
     assert!(
-        matches!(&said[..], [(9_000, 0, Output::StepDown { .. })]),
-        "{said:?}"
+        matches!(&emitted[..], [(9_000, 0, Output::StepDown { .. })]),
+        "{emitted:?}"
     );
 }
 
@@ -244,10 +244,10 @@ fn who_resigns_is_followed_at_once() {
     leases[0].handle(at(5_000), Input::Resign, &mut out);
     key.answer(&out[0]);
     assert_eq!(leases[0].held_until(), None);
-    let said = run(&mut leases, &mut key, 5_000, 5_300);
+    let emitted = run(&mut leases, &mut key, 5_000, 5_300);
     assert!(
-        matches!(&said[..], [(_, 1, Output::Lead { .. })]),
-        "{said:?}"
+        matches!(&emitted[..], [(_, 1, Output::Lead { .. })]),
+        "{emitted:?}"
     );
 }
 
@@ -260,18 +260,18 @@ fn who_gives_it_back_is_followed_at_once_and_contends_again_after_the_pause() {
     leases[0].handle(at(5_000), Input::GiveBack { pause }, &mut out);
     key.answer(&out[0]);
     assert!(matches!(&out[1..], [Output::StepDown { .. }]), "{out:?}");
-    let said = run(&mut leases, &mut key, 5_000, 10_000);
+    let emitted = run(&mut leases, &mut key, 5_000, 10_000);
     assert!(
-        matches!(&said[..], [(5_000..5_300, 1, Output::Lead { .. })]),
-        "{said:?}"
+        matches!(&emitted[..], [(5_000..5_300, 1, Output::Lead { .. })]),
+        "{emitted:?}"
     );
     // A single one leads again after the pause, and not before.
     leases[1].handle(at(10_000), Input::GiveBack { pause }, &mut out);
     key.answer(&out[2]);
-    let said = run(&mut leases[1..], &mut key, 10_000, 20_000);
+    let emitted = run(&mut leases[1..], &mut key, 10_000, 20_000);
     assert!(
-        matches!(&said[..], [(12_000, 0, Output::Lead { epoch, .. })] if *epoch == Epoch::new(3)),
-        "{said:?}"
+        matches!(&emitted[..], [(12_000, 0, Output::Lead { epoch, .. })] if *epoch == Epoch::new(3)),
+        "{emitted:?}"
     );
 }
 
@@ -280,24 +280,24 @@ fn away(length: u64) -> Vec<(u64, usize, Output)> {
     let (mut leases, mut key) = ([lease("a"), lease("bb")], Key::default());
     run(&mut leases, &mut key, 0, 5_000);
     key.is_cut = true;
-    let mut said = run(&mut leases, &mut key, 5_000, 5_000 + length);
+    let mut emitted = run(&mut leases, &mut key, 5_000, 5_000 + length);
     key.is_cut = false;
     // The challenger is the first to be answered.
     leases.reverse();
-    said.extend(run(&mut leases, &mut key, 5_000 + length, 5_300 + length));
+    emitted.extend(run(&mut leases, &mut key, 5_000 + length, 5_300 + length));
     assert!(
         leases[1].is_held(at(5_300 + length)),
         "away for {length} ms"
     );
-    said.extend(run(&mut leases, &mut key, 5_300 + length, 30_000));
-    said
+    emitted.extend(run(&mut leases, &mut key, 5_300 + length, 30_000));
+    emitted
 }
 
 #[test]
 fn a_bucket_that_is_away_is_no_death_of_the_holder() {
     for length in (100..15_000).step_by(370) {
-        let said = away(length);
-        assert!(said.is_empty(), "away for {length} ms: {said:?}");
+        let emitted = away(length);
+        assert!(emitted.is_empty(), "away for {length} ms: {emitted:?}");
     }
 }
 
@@ -308,10 +308,10 @@ fn a_holder_that_died_while_the_bucket_was_away_is_followed() {
     key.is_cut = true;
     run(&mut leases[1..], &mut key, 5_000, 9_000);
     key.is_cut = false;
-    let said = run(&mut leases[1..], &mut key, 9_000, 12_000);
+    let emitted = run(&mut leases[1..], &mut key, 9_000, 12_000);
     assert!(
-        matches!(&said[..], [(10_200..10_500, 0, Output::Lead { .. })]),
-        "{said:?}"
+        matches!(&emitted[..], [(10_200..10_500, 0, Output::Lead { .. })]),
+        "{emitted:?}"
     );
 }
 
@@ -340,14 +340,14 @@ fn a_key_that_is_deleted_or_damaged_is_written_again_by_the_holder_under_its_epo
             false => key.damage(),
         }
         let revision = key.entry.revision();
-        let said = run(&mut leases, &mut key, 5_000, 10_000);
+        let emitted = run(&mut leases, &mut key, 5_000, 10_000);
         let expected = match is_deleted {
             true => Output::Lost,
             false => Output::Unreadable { revision },
         };
         // Each reports it once, and nobody else leads.
-        assert_eq!(said.len(), 2, "{said:?}");
-        assert!(said.iter().all(|(_, _, output)| *output == expected));
+        assert_eq!(emitted.len(), 2, "{emitted:?}");
+        assert!(emitted.iter().all(|(_, _, output)| *output == expected));
         assert!(leases[0].is_held(at(10_000)));
     }
 }
@@ -358,9 +358,9 @@ fn a_key_that_is_deleted_is_claimed_by_the_other_when_the_holder_is_dead() {
         let (mut leases, mut key) = ([lease("a"), lease("bb")], Key::default());
         run(&mut leases, &mut key, 0, 5_000);
         fault(&mut key);
-        let said = run(&mut leases[1..], &mut key, 5_000, 10_000);
-        let [(_, _, _), (when, _, Output::Lead { epoch, .. })] = &said[..] else {
-            panic!("{said:?}");
+        let emitted = run(&mut leases[1..], &mut key, 5_000, 10_000);
+        let [(_, _, _), (when, _, Output::Lead { epoch, .. })] = &emitted[..] else {
+            panic!("{emitted:?}");
         };
         assert!((6_260..6_500).contains(when), "{when}");
         assert!(epoch.get() > claim::LOST_EPOCHS, "{epoch}");
@@ -374,15 +374,15 @@ fn a_key_of_which_nothing_is_left_is_claimed_as_one_that_was_deleted() {
     key.entry = Entry::Deleted { revision: 0 };
     // The other one starts only then, and knows of no epoch.
     leases[1].due = at(5_000);
-    let said = run(&mut leases[1..], &mut key, 5_000, 6_200);
-    assert_eq!(said, [(5_000, 0, Output::Lost)]);
-    let said = run(&mut leases, &mut key, 6_200, 10_000);
+    let emitted = run(&mut leases[1..], &mut key, 5_000, 6_200);
+    assert_eq!(emitted, [(5_000, 0, Output::Lost)]);
+    let emitted = run(&mut leases, &mut key, 6_200, 10_000);
     assert!(
         matches!(
-            &said[..],
+            &emitted[..],
             [(_, 0, Output::Lost), (_, 0, Output::StepDown { .. }), ..]
         ),
-        "{said:?}"
+        "{emitted:?}"
     );
 }
 
@@ -394,11 +394,12 @@ fn a_holder_whose_term_is_over_does_not_write_a_deleted_key_again_at_once() {
     run(&mut leases[1..], &mut key, 5_000, 9_000);
     assert!(leases[1].is_held(at(9_000)));
     key.delete();
-    let said = run(&mut leases, &mut key, 9_000, 15_000);
+    let emitted = run(&mut leases, &mut key, 9_000, 15_000);
     assert!(
-        said.iter()
+        emitted
+            .iter()
             .any(|(_, index, output)| *index == 0 && matches!(output, Output::StepDown { .. })),
-        "{said:?}"
+        "{emitted:?}"
     );
     assert!(leases[1].is_held(at(15_000)));
 }
@@ -416,10 +417,10 @@ fn a_bucket_that_was_rolled_back_is_noticed_and_its_epochs_are_not_used_again() 
             ..LeaseRecord::default()
         },
     };
-    let said = run(&mut leases, &mut key, 0, 1_000);
+    let emitted = run(&mut leases, &mut key, 0, 1_000);
     let (known, found) = (Epoch::new(7), Epoch::new(5));
-    let [(0, 0, rolled_back), (0, 0, Output::Lead { epoch, .. })] = &said[..] else {
-        panic!("{said:?}");
+    let [(0, 0, rolled_back), (0, 0, Output::Lead { epoch, .. })] = &emitted[..] else {
+        panic!("{emitted:?}");
     };
     assert_eq!(*rolled_back, Output::RolledBack { known, found });
     assert_eq!(*epoch, known.next());
@@ -440,9 +441,9 @@ fn each_holder_hands_the_keys_of_its_seals_to_the_next() {
             key,
             jitter,
         )];
-        let said = run(&mut leases, &mut stored, 0, 1_000);
-        let [(_, _, Output::Lead { epoch, seals })] = &said[..] else {
-            panic!("{said:?}");
+        let emitted = run(&mut leases, &mut stored, 0, 1_000);
+        let [(_, _, Output::Lead { epoch, seals })] = &emitted[..] else {
+            panic!("{emitted:?}");
         };
         expected = expected.with(Epoch::new(number), key);
         assert_eq!((*epoch, seals), (Epoch::new(number), &expected));

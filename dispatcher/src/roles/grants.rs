@@ -98,27 +98,27 @@ impl Grants {
     }
 
     /// Ends the grants that a node no longer has by its own report.
-    pub(super) fn confirm(&mut self, ours: Epoch, heard: &Heard) {
+    pub(super) fn confirm(&mut self, ours: Epoch, report: &Heard) {
         for (role, grants) in &mut self.by_role {
-            let Some(grant) = grants.get(&heard.node) else {
+            let Some(grant) = grants.get(&report.node) else {
                 continue;
             };
-            if heard.roles.contains(role) {
+            if report.roles.contains(role) {
                 continue;
             }
-            let failure = heard.failure.as_ref();
+            let failure = report.failure.as_ref();
             let is_later =
                 |epoch: Epoch, generation: u64| epoch == ours && generation > grant.generation;
-            let is_later = is_later(heard.assigned.epoch, heard.assigned.generation)
+            let is_later = is_later(report.assigned.epoch, report.assigned.generation)
                 || failure.is_some_and(|failure| is_later(failure.epoch, failure.generation));
-            let is_failed = grant.boot.as_ref() == Some(&heard.boot)
+            let is_failed = grant.boot.as_ref() == Some(&report.boot)
                 && failure.is_some_and(|failure| {
                     failure.epoch == ours
                         && failure.generation >= grant.generation
                         && failure.roles.contains(role)
                 });
             if is_later || is_failed {
-                grants.remove(&heard.node);
+                grants.remove(&report.node);
             }
         }
     }
@@ -180,7 +180,7 @@ mod tests {
         NodeId::new(name).unwrap()
     }
 
-    fn heard(boot: &str, epoch: u64, generation: u64) -> Heard {
+    fn report(boot: &str, epoch: u64, generation: u64) -> Heard {
         Heard {
             node: node("a"),
             boot: BootId::new(boot).unwrap(),
@@ -204,18 +204,18 @@ mod tests {
         grants
     }
 
-    fn is_held_after(mut grants: Grants, heard: &Heard) -> bool {
-        grants.confirm(Epoch::new(3), heard);
+    fn is_held_after(mut grants: Grants, report: &Heard) -> bool {
+        grants.confirm(Epoch::new(3), report);
         grants.has(&leader(), &node("a"))
     }
 
     #[test]
     fn a_grant_ends_with_its_lease_or_with_a_later_assignment_without_it() {
-        assert!(is_held_after(granted(), &heard("a1", 3, 5)));
-        assert!(!is_held_after(granted(), &heard("a1", 3, 6)));
+        assert!(is_held_after(granted(), &report("a1", 3, 5)));
+        assert!(!is_held_after(granted(), &report("a1", 3, 6)));
         // An earlier dispatcher's numbers are no evidence about ours.
-        assert!(is_held_after(granted(), &heard("a1", 2, 6)));
-        let mut still = heard("a1", 3, 6);
+        assert!(is_held_after(granted(), &report("a1", 2, 6)));
+        let mut still = report("a1", 3, 6);
         still.roles = vec![leader()];
         assert!(is_held_after(granted(), &still));
         let mut grants = granted();
@@ -227,7 +227,7 @@ mod tests {
 
     #[test]
     fn a_failure_counts_of_the_boot_that_was_granted_and_not_of_another() {
-        let mut failed = heard("a1", 3, 4);
+        let mut failed = report("a1", 3, 4);
         failed.failure = Some(RoleFailure {
             epoch: Epoch::new(3),
             generation: 5,

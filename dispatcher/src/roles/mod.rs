@@ -102,7 +102,7 @@ impl Coordinator {
         match input {
             Input::Lead { epoch, until } => self.lead(now.time, epoch, until, out),
             Input::Unlead => self.unlead(out),
-            Input::Heard(heard) => return self.observe(now, heard, out),
+            Input::Heard(report) => return self.observe(now, report, out),
             Input::Gone(node) => self.facts.nodes.lose(&node),
             Input::Ranked(nodes) => self.facts.nodes.rank(nodes),
             Input::Read { request, entry } => {
@@ -270,12 +270,12 @@ impl Coordinator {
         self.facts.keeping.drive(now.time, out);
     }
 
-    fn observe(&mut self, now: Now, heard: Heard, out: &mut Vec<Output>) {
-        let name = heard.node.clone();
+    fn observe(&mut self, now: Now, report: Heard, out: &mut Vec<Output>) {
+        let name = report.node.clone();
         if let Some(lead) = self.facts.lead {
-            self.facts.grants.confirm(lead.epoch, &heard);
+            self.facts.grants.confirm(lead.epoch, &report);
         }
-        let is_news = self.facts.nodes.observe(now.time, heard);
+        let is_news = self.facts.nodes.observe(now.time, report);
         self.tidy_up(now.time);
         if !is_news || !self.facts.is_at_work(now.time) {
             return;

@@ -13,7 +13,7 @@ const SILENCE_MAX: Duration = Duration::from_millis(3500);
 /// Time after a node failed to take on a role until it is tried again: a service that is
 /// restarted in between may be up by then. A guess.
 const RETRY_WAIT: Duration = Duration::from_secs(15);
-/// Interval between searches for nodes that are gone: a look at all nodes takes a while.
+/// Interval between searches for nodes that are gone: a check of all nodes takes a while.
 const FORGET_INTERVAL: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
@@ -70,27 +70,27 @@ pub(super) struct Nodes {
 
 impl Nodes {
     /// Records a heartbeat; returns whether it is new.
-    pub(super) fn observe(&mut self, now: Time, heard: Heard) -> bool {
-        let Some(node) = self.by_name.get_mut(&heard.node) else {
+    pub(super) fn observe(&mut self, now: Time, report: Heard) -> bool {
+        let Some(node) = self.by_name.get_mut(&report.node) else {
             let node = Node {
                 received: now,
                 is_gone: false,
                 failed: BTreeMap::new(),
                 claims_reported: BTreeSet::new(),
                 ahead_reported: Epoch::default(),
-                last: heard,
+                last: report,
             };
             self.by_name.insert(node.last.node.clone(), node);
             return true;
         };
-        if node.last.boot == heard.boot && node.last.sequence >= heard.sequence {
+        if node.last.boot == report.boot && node.last.sequence >= report.sequence {
             return false;
         }
-        if node.last.boot != heard.boot {
+        if node.last.boot != report.boot {
             // Its idle time is counted anew: it begins without roles.
-            self.idle.retain(|(name, _), _| *name != heard.node);
+            self.idle.retain(|(name, _), _| *name != report.node);
         }
-        node.last = heard;
+        node.last = report;
         node.received = now;
         node.is_gone = false;
         true

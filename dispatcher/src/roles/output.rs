@@ -36,7 +36,7 @@ pub enum Refusal {
     NotLeading,
     #[error("role {0} is not managed; give it holders in the configuration")]
     NotManaged(Role),
-    #[error("{0} is not heard of")]
+    #[error("{0} is not known; no heartbeat of it was received")]
     UnknownNode(NodeId),
     #[error("{node} cannot hold {role}: {reason}")]
     Unfit {
@@ -44,7 +44,7 @@ pub enum Refusal {
         role: Role,
         reason: String,
     },
-    #[error("{0} has several holders; say which one is to be replaced")]
+    #[error("{0} has several holders; name the one to replace")]
     WhichHolder(Role),
     #[error("{node} does not hold {role}")]
     NotHolder { node: NodeId, role: Role },

@@ -43,7 +43,7 @@ impl Settings {
     }
 
     /// Returns the roles of a group in the order in which they are filled: one
-    /// that takes its holders from another comes before that one.
+    /// that takes its holders from another precedes that one.
     pub fn roles_of<'a>(&'a self, group: &'a Group) -> Vec<&'a Role> {
         let of_group = self.managed.iter();
         let of_group = of_group.filter(|(_, settings)| settings.group == *group);

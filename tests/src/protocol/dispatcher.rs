@@ -8,9 +8,9 @@ use rolecast_common::time::{Now, Time};
 use rolecast_common::wire::SealKey;
 use rolecast_dispatcher::config::{self, Config};
 use rolecast_dispatcher::lease::{self, Lease};
+use rolecast_dispatcher::roles;
 use rolecast_dispatcher::scheduler::{History, Input, Output, Params, Scheduler};
 use rolecast_dispatcher::seal::Seals;
-use rolecast_dispatcher::roles;
 
 use super::clock::{Clock, Instantaneous};
 use super::message::Response;

@@ -1,14 +1,14 @@
 //! Flaws that are planted in messages.
 
 use rolecast_common::wire::{RoleAssignment, RolePhase};
-use rolecast_dispatcher::scheduler::{Event, Output};
 use rolecast_dispatcher::roles::{self, Heard};
+use rolecast_dispatcher::scheduler::{Event, Output};
 
 use super::Flaw;
 use super::dispatcher::Outputs;
 use super::host::Host;
 
-/// The flaw that promotes early: the manager receives a forged confirmation.
+/// The flaw that promotes early: the coordinator receives a forged confirmation.
 pub(super) fn forge(flaw: Option<Flaw>, hosts: &[Host], out: &Outputs) -> Option<Heard> {
     if flaw != Some(Flaw::EarlyPromotion) {
         return None;

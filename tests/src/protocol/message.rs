@@ -6,8 +6,8 @@ use rolecast_common::assignment::Assignment;
 use rolecast_common::id::Sequence;
 use rolecast_common::subjects::Source;
 use rolecast_common::time::Time;
-use rolecast_common::wire::{Heartbeat, Outcome, RoleAssignment, RoleDocument};
-use rolecast_dispatcher::lease::{Entry, Record, Written};
+use rolecast_common::wire::{Heartbeat, LeaseRecord, Outcome, RoleAssignment, RoleDocument};
+use rolecast_dispatcher::lease::{Entry, Written};
 use rolecast_dispatcher::scheduler::{self, History, Recorded};
 use rolecast_worker::agent::Offer;
 
@@ -59,7 +59,7 @@ pub(super) struct Requester {
 #[derive(Clone, Debug)]
 pub(super) enum Request {
     ReadLease(Time),
-    WriteLease(Time, u64, Record),
+    WriteLease(Time, u64, LeaseRecord),
     ReadRoles(u64),
     WriteRoles(u64, u64, Box<RoleDocument>),
     Histories,

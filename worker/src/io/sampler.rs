@@ -23,7 +23,7 @@ use crate::usage::{Counters, Scope, Snapshot, between, has_moved};
 
 const INTERVAL: Duration = Duration::from_secs(1);
 /// Interval of readings of the CPU alone; sysinfo counts nothing shorter.
-const LOOK_INTERVAL: Duration = Duration::from_millis(200);
+const CHECK_INTERVAL: Duration = Duration::from_millis(200);
 /// The first reading is sooner, because the first heartbeat waits for it; a shorter
 /// interval would hold too few clock ticks (sysinfo asks for 200 ms).
 const FIRST_INTERVAL: Duration = Duration::from_millis(250);
@@ -38,12 +38,12 @@ pub(super) struct Sampler {
 }
 
 impl Sampler {
-    /// Determines the capacity and starts measuring; with `tells_changes` not only every
+    /// Determines the capacity and starts measuring; with `reports_changes` not only every
     /// second but also when the CPU that others use has changed.
     pub(super) fn start(
         meter: Meter,
         capacity: Capacity,
-        tells_changes: bool,
+        reports_changes: bool,
     ) -> anyhow::Result<Self> {
         let found = meter.capacity;
         let capacity = Resources {
@@ -54,7 +54,7 @@ impl Sampler {
         };
         // Within its own process a worker has no others.
         let interval = match meter.scope {
-            Scope::Host | Scope::Cgroup if tells_changes => LOOK_INTERVAL,
+            Scope::Host | Scope::Cgroup if reports_changes => CHECK_INTERVAL,
             Scope::Host | Scope::Cgroup | Scope::Process => INTERVAL,
         };
         let (sender, usage) = watch::channel(None);
@@ -79,33 +79,33 @@ fn measure(
     stopped: &mpsc::Receiver<()>,
     sender: &watch::Sender<Option<Usage>>,
 ) {
-    let mut told = Usage::default();
+    let mut reported = Usage::default();
     let mut earlier = Reading::new(meter.read());
-    let mut looked = earlier;
+    let mut checked = earlier;
     let (mut wait, mut due) = (FIRST_INTERVAL, FIRST_INTERVAL);
     while stopped.recv_timeout(wait) == Err(RecvTimeoutError::Timeout) {
         let is_due = earlier.at.elapsed() >= due;
         if !is_due {
-            let look = Reading::new(meter.look());
-            if !has_moved(&told, &look.since(&looked, capacity), capacity) {
-                looked = look;
+            let check = Reading::new(meter.read_cpu());
+            if !has_moved(&reported, &check.since(&checked, capacity), capacity) {
+                checked = check;
                 continue;
             }
-            // A look may count a new process of a job among others, so a change is
+            // A check may count a new process of a job among others, so a change is
             // reported from a whole reading.
         }
         let later = Reading::new(meter.read());
         let mut usage = later.since(&earlier, capacity);
         if !is_due {
             // A recent change must not be averaged with the use before it.
-            let recent = later.since(&looked, capacity);
+            let recent = later.since(&checked, capacity);
             usage.total.cpu = recent.total.cpu;
             usage.jobs.cpu = recent.jobs.cpu;
         }
         sender.send_replace(Some(usage));
-        told = usage;
+        reported = usage;
         earlier = later;
-        looked = later;
+        checked = later;
         (wait, due) = (interval, INTERVAL);
     }
 }
@@ -236,7 +236,7 @@ impl Meter {
     }
 
     /// Reads CPU time only, and for commands that of the known processes.
-    fn look(&mut self) -> Snapshot {
+    fn read_cpu(&mut self) -> Snapshot {
         let commands = self.gauge.take();
         let known = self.members.union(&commands.running);
         let processes: Vec<Process> = known.filter_map(|id| self.table.one(*id)).collect();
@@ -318,7 +318,7 @@ struct Part {
     host: Resources,
     limit: Resources,
     cpu: CpuTime,
-    looked: Instant,
+    checked: Instant,
 }
 
 impl Part {
@@ -329,7 +329,7 @@ impl Part {
             host,
             limit,
             cpu: CpuTime::new(host.cpu, limit.cpu),
-            looked: Instant::now(),
+            checked: Instant::now(),
         })
     }
 
@@ -338,7 +338,7 @@ impl Part {
             return host;
         }
         let now = Instant::now();
-        let length = now - std::mem::replace(&mut self.looked, now);
+        let length = now - std::mem::replace(&mut self.checked, now);
         self.cpu.advance(length, host, group())
     }
 
@@ -408,10 +408,10 @@ mod tests {
             }
         };
         let found = until_more(Meter::read, Duration::ZERO);
-        let looked = until_more(Meter::look, found);
+        let checked = until_more(Meter::read_cpu, found);
         let group = i32::try_from(child.id()).unwrap();
         killpg(Pid::from_raw(group), Signal::SIGKILL).unwrap();
         child.wait().unwrap();
-        assert!(looked > found && !found.is_zero(), "{found:?} {looked:?}");
+        assert!(checked > found && !found.is_zero(), "{found:?} {checked:?}");
     }
 }

@@ -7,8 +7,8 @@ use async_nats::jetstream::stream::DirectGetErrorKind;
 use rolecast_common::id::{JobId, Sequence};
 use rolecast_common::options::Origin;
 use rolecast_common::subjects::STREAM_JOBS;
-use rolecast_nats::job_headers;
 use rolecast_common::time::WallTime;
+use rolecast_nats::job_headers;
 use tokio::time::timeout;
 
 use super::super::session::Session;

@@ -132,7 +132,7 @@ fn one_that_dies_while_it_takes_a_role_on_is_not_waited_for() {
     let Err(Refusal::Undone(reason)) = &bench.answers[0].1 else {
         panic!("{:?}", bench.answers);
     };
-    assert_eq!(reason, "c: it is not heard");
+    assert_eq!(reason, "c: it sends no heartbeats");
 }
 
 #[test]

@@ -7,8 +7,8 @@ use rolecast_common::id::{Attempt, JobId};
 use rolecast_common::subjects::Source;
 use rolecast_common::wire::{Figures, Heartbeat, Why};
 use rolecast_dispatcher::claim::Claimed;
-use rolecast_dispatcher::scheduler::Input;
 use rolecast_dispatcher::roles::{self, Move, Order};
+use rolecast_dispatcher::scheduler::Input;
 use rolecast_worker::agent;
 
 use super::super::clock::nanos;

@@ -10,8 +10,8 @@ use rolecast_common::id::{Epoch, Role};
 use rolecast_common::time::Now;
 use rolecast_dispatcher::config::Config;
 use rolecast_dispatcher::lease::timing::JITTER_MAX;
-use rolecast_dispatcher::scheduler::Input;
 use rolecast_dispatcher::roles;
+use rolecast_dispatcher::scheduler::Input;
 use rolecast_worker::agent;
 
 use super::checks::Checks;

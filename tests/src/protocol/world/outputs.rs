@@ -7,8 +7,8 @@ use rolecast_common::id::{NodeId, Role, Sequence};
 use rolecast_common::time::Now;
 use rolecast_common::wire::{Outcome, OutcomeBatch, OutcomeStatus};
 use rolecast_dispatcher::lease::{self, Written};
-use rolecast_dispatcher::scheduler::{self, Input, Output};
 use rolecast_dispatcher::roles;
+use rolecast_dispatcher::scheduler::{self, Input, Output};
 use rolecast_worker::agent;
 
 use super::super::checks::Checks;
@@ -100,7 +100,7 @@ impl World {
             running.is_some_and(Running::leads)
         };
         if !self.dispatchers.iter().any(leads) {
-            let input = agent::Input::Unheard { batch };
+            let input = agent::Input::Unreceived { batch };
             return self.after(Duration::from_millis(2), Event::Node { node, life, input });
         }
         let outcomes = outcomes.outcomes.iter().cloned();
@@ -246,8 +246,8 @@ impl World {
         (index, self.dispatchers[index].life)
     }
 
-    fn record_event(&mut self, index: usize, event: &machine::Event) {
-        if let machine::Event::Roles(event) = event
+    fn record_event(&mut self, index: usize, event: &scheduler::Event) {
+        if let scheduler::Event::Roles(event) = event
             && let roles::Event::Finished(_) = **event
         {
             self.results.run.changes += 1;
