@@ -1,49 +1,12 @@
 //! Forecast of the use by others on a node, and the quality of earlier forecasts.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Message, NodeHealth};
+use super::{ForecastMode, Message, NodeHealth};
 use crate::id::NodeId;
 use crate::time::WallTime;
-
-/// Effect of forecasts on placement.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ForecastMode {
-    /// Jobs go where there will be room.
-    #[default]
-    On,
-    /// Jobs go where there is room; diversions by forecasts are counted.
-    Advisory,
-    /// Jobs go where there is room.
-    Off,
-}
-
-impl ForecastMode {
-    pub const ALL: [ForecastMode; 3] =
-        [ForecastMode::On, ForecastMode::Advisory, ForecastMode::Off];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            ForecastMode::On => "on",
-            ForecastMode::Advisory => "advisory",
-            ForecastMode::Off => "off",
-        }
-    }
-
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|mode| mode.name() == name)
-    }
-}
-
-impl fmt::Display for ForecastMode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
 
 /// The answer of `rolecast.api.forecast`: one node.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -13,6 +13,7 @@ pub(crate) mod bounds;
 mod capacity;
 mod decision;
 mod forecast;
+mod forecast_mode;
 mod heartbeat;
 mod lease_record;
 mod lenient;
@@ -34,9 +35,8 @@ pub use blob::Blob;
 pub use bounds::{CATEGORIES_MAX, OUTCOMES_MAX, REMARK_CHARS_MAX, ROLES_MAX};
 pub use capacity::{CapacityAt, CapacityMap, NodeCapacity, ResourceBand, RoleCapacity};
 pub use decision::{Decision, DecisionNeeds, DecisionNode, Verdict};
-pub use forecast::{
-    AccuracyAt, ForecastAt, ForecastMode, ForecastView, ResourceForecast, WeightsAt,
-};
+pub use forecast::{AccuracyAt, ForecastAt, ForecastView, ResourceForecast, WeightsAt};
+pub use forecast_mode::ForecastMode;
 pub use heartbeat::{Heartbeat, Pressure, Share, Usage};
 pub use lease_record::{LeaseRecord, SealEra, SealKey};
 pub use outcome::{JobUsage, Outcome, OutcomeBatch, OutcomeStatus};

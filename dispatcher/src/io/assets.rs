@@ -129,19 +129,19 @@ pub(super) fn streams(settings: &Streams) -> [Config; 5] {
         description: Some(description.to_owned()),
         num_replicas: settings.replicas as usize,
         allow_direct: true,
+        duplicate_window: settings.duplicate_window,
         metadata: metadata([("msgs-critical", max_messages)]),
         ..Config::default()
     };
+    let max_bytes = settings.max_bytes;
+    let max_bytes = max_bytes.map_or(-1, |bytes| i64::try_from(bytes).unwrap_or(i64::MAX));
     [
         Config {
             subjects: subjects::JOBS.map(str::to_owned).to_vec(),
             retention: RetentionPolicy::WorkQueue,
             // A full queue refuses its producer rather than losing the oldest job.
             discard: DiscardPolicy::New,
-            max_bytes: settings
-                .max_bytes
-                .map_or(-1, |bytes| i64::try_from(bytes).unwrap_or(i64::MAX)),
-            duplicate_window: settings.duplicate_window,
+            max_bytes,
             ..base(
                 subjects::STREAM_JOBS,
                 "Rolecast: jobs until their outcome is recorded",
@@ -152,7 +152,6 @@ pub(super) fn streams(settings: &Streams) -> [Config; 5] {
             subjects: vec![subjects::RESULTS.to_owned()],
             max_age: settings.results_max_age,
             max_messages_per_subject: 1,
-            duplicate_window: settings.duplicate_window,
             ..base(
                 subjects::STREAM_RESULTS,
                 "Rolecast: one recorded outcome a job",
@@ -164,7 +163,6 @@ pub(super) fn streams(settings: &Streams) -> [Config; 5] {
             max_age: settings.dead_max_age,
             // A full stream refuses the next dead job, which then stays in the queue.
             discard: DiscardPolicy::New,
-            duplicate_window: settings.duplicate_window,
             ..base(
                 subjects::STREAM_DEAD,
                 "Rolecast: jobs that failed for good or expired, with the reasons",
@@ -177,7 +175,6 @@ pub(super) fn streams(settings: &Streams) -> [Config; 5] {
             max_messages_per_subject: 1,
             max_messages: 200_000,
             max_bytes: DECISIONS_BYTES_MAX,
-            duplicate_window: settings.duplicate_window,
             ..base(
                 subjects::STREAM_DECISIONS,
                 "Rolecast: why jobs went where they went",
@@ -188,7 +185,6 @@ pub(super) fn streams(settings: &Streams) -> [Config; 5] {
             subjects: vec![subjects::ADVISORIES.to_owned()],
             max_age: 7 * DAY,
             max_messages: 10_000,
-            duplicate_window: settings.duplicate_window,
             ..base(
                 subjects::STREAM_ADVISORIES,
                 "Rolecast: advisories about jobs the server stopped delivering",

@@ -3,6 +3,7 @@
 use std::mem::{Discriminant, discriminant};
 
 use foldhash::HashMap;
+use rolecast_common::id::NodeId;
 use rolecast_common::lines::Limit;
 use rolecast_common::time::Time;
 
@@ -36,12 +37,7 @@ impl Log {
 #[allow(clippy::cognitive_complexity, reason = "one line for each event")]
 fn write(event: &Event) {
     match event {
-        Event::ClockSkewed { node, ahead_ms } => tracing::warn!(
-            event = "clock_skewed",
-            %node,
-            ahead_ms,
-            "its clock is wrong, or this dispatcher's is; set both by a time server"
-        ),
+        Event::ClockSkewed { node, ahead_ms } => log_skew(node, *ahead_ms),
         Event::NodeJoined { node, rebooted } => {
             tracing::info!(event = "node_joined", %node, rebooted, "node joined");
         }
@@ -101,9 +97,18 @@ fn write(event: &Event) {
             status,
             reason,
         } => {
-            tracing::warn!(event = "job_buried", %job, status, reason, "job buried");
+            tracing::warn!(event = "job_buried", %job, status, reason, "job dead-lettered");
         }
     }
+}
+
+fn log_skew(node: &NodeId, ahead_ms: i64) {
+    tracing::warn!(
+        event = "clock_skewed",
+        %node,
+        ahead_ms,
+        "its clock is wrong, or this dispatcher's is; set both by a time server"
+    );
 }
 
 fn log_wait(wait: &LongWait) {

@@ -22,7 +22,7 @@ use super::requests::{RequestDesk, answer_question};
 use super::side_tasks::SideTasks;
 use super::standby::Closed;
 use super::{Buckets, Streams, events, intake, server_clock, upkeep};
-use crate::config;
+use crate::config::Config;
 use crate::roles;
 use crate::scheduler::{Input, Output, Scheduler};
 
@@ -64,10 +64,9 @@ pub(super) enum Ended {
 }
 
 /// The initial parts of a leader.
-pub(super) struct Start {
+pub(super) struct Start<'a> {
     pub(super) connection: Connection,
-    pub(super) settings: config::Streams,
-    pub(super) api: config::Api,
+    pub(super) config: &'a Config,
     pub(super) streams: Streams,
     pub(super) buckets: Buckets,
     pub(super) clock: Clock,
@@ -84,11 +83,10 @@ pub(super) struct Start {
 }
 
 impl Leader {
-    pub(super) async fn open(start: Start) -> anyhow::Result<Result<Self, Closed>> {
+    pub(super) async fn open(start: Start<'_>) -> anyhow::Result<Result<Self, Closed>> {
         let Start {
             connection,
-            settings,
-            api,
+            config,
             streams,
             buckets,
             clock,
@@ -109,7 +107,7 @@ impl Leader {
         };
         let upkeep = upkeep::Start {
             streams: streams.clone(),
-            settings,
+            settings: config.streams,
             served: machine.served(),
             discovery: Discovery::of(&machine),
             clock,
@@ -124,7 +122,7 @@ impl Leader {
             now,
             machine,
             outputs,
-            requests: RequestDesk::start(api, &streams, now.time),
+            requests: RequestDesk::start(config.api.clone(), &streams, now.time),
             streams,
             inputs,
             outbox,

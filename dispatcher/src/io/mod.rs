@@ -54,7 +54,6 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow};
 use async_nats::jetstream;
 use rolecast_common::id::Epoch;
-use rolecast_common::requests::PREFIX;
 use rolecast_common::subjects;
 use rolecast_common::time::WallTime;
 use rolecast_common::wire::ForecastMode;
@@ -311,8 +310,7 @@ impl Dispatcher<'_> {
         );
         let start = leader::Start {
             connection: self.connection.clone(),
-            settings: self.config.streams,
-            api: self.config.api.clone(),
+            config: self.config,
             streams,
             buckets,
             clock: self.clock,
@@ -388,13 +386,5 @@ impl Dispatcher<'_> {
             has_stack,
             log: events::Log::default(),
         })
-    }
-}
-
-fn api_prefix(settings: &Settings) -> String {
-    match (&settings.jetstream_api_prefix, &settings.jetstream_domain) {
-        (Some(prefix), _) => prefix.clone(),
-        (None, Some(domain)) => format!("$JS.{domain}.API"),
-        (None, None) => PREFIX.to_owned(),
     }
 }

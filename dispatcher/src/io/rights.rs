@@ -12,7 +12,7 @@ use rolecast_common::rights::{
 use rolecast_nats::{Connection, Settings, Violation};
 use tokio::sync::mpsc;
 
-use super::api_prefix;
+use super::setup::api_prefix;
 use crate::config::Api;
 use crate::scheduler::{Input, Trouble};
 

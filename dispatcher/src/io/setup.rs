@@ -7,10 +7,11 @@ use std::time::Duration;
 use anyhow::Context as _;
 use async_nats::jetstream;
 use rolecast_common::id::Sequence;
-use rolecast_nats::{Connection, Meaning, meaning_of};
+use rolecast_nats::{Connection, Meaning, Settings, meaning_of};
+use rolecast_common::requests::PREFIX;
 
 use super::persist::persist;
-use super::{Buckets, Dispatcher, Streams, api_prefix, assets, histories};
+use super::{Buckets, Dispatcher, Streams, assets, histories};
 use crate::config;
 use crate::scheduler::History;
 
@@ -88,5 +89,14 @@ pub(super) async fn keep_control(
     loop {
         tokio::time::sleep(CONTROL_INTERVAL).await;
         ensure_control(jetstream, settings).await;
+    }
+}
+
+/// Returns the prefix of the JetStream API.
+pub(super) fn api_prefix(settings: &Settings) -> String {
+    match (&settings.jetstream_api_prefix, &settings.jetstream_domain) {
+        (Some(prefix), _) => prefix.clone(),
+        (None, Some(domain)) => format!("$JS.{domain}.API"),
+        (None, None) => PREFIX.to_owned(),
     }
 }

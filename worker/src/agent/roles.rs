@@ -61,13 +61,9 @@ pub(super) struct Roles {
     wish: Wish,
     /// The time until which each role of the wish is held.
     leases: BTreeMap<Role, Time>,
-    /// Roles of the wish that this node could not take on.
-    refused: BTreeSet<Role>,
     /// Roles that it acts in; some of those that the hook reported.
     acting: BTreeSet<Role>,
     hooks: Hooks,
-    /// The reason of the last refusal to take on a role.
-    refusal: String,
     failure: Option<RoleFailure>,
     assigned: RoleVersion,
     /// Heartbeats of this boot, oldest first: number and time of sending.
@@ -82,6 +78,10 @@ pub(super) struct Roles {
 struct Wish {
     version: RoleVersion,
     roles: BTreeSet<Role>,
+    /// Roles that this node could not take on.
+    refused: BTreeSet<Role>,
+    /// The reason of the last refusal to take on a role.
+    refusal: String,
 }
 
 impl Roles {
@@ -91,10 +91,8 @@ impl Roles {
             epochs: Epochs::new(params.epoch),
             wish: Wish::default(),
             leases: BTreeMap::new(),
-            refused: BTreeSet::new(),
             acting: BTreeSet::new(),
             hooks: Hooks::new(params.hook_limit),
-            refusal: String::new(),
             failure: None,
             assigned: RoleVersion::default(),
             sent: VecDeque::new(),
@@ -187,7 +185,11 @@ impl Roles {
         }
         self.epochs.see(assigned.epoch, out);
         if version > self.wish.version {
-            self.wish = Wish { version, roles };
+            self.wish = Wish {
+                version,
+                roles,
+                ..Wish::default()
+            };
             self.refuse_unoffered();
             self.leases.retain(|role, _| self.wish.roles.contains(role));
         }
@@ -201,9 +203,9 @@ impl Roles {
     fn refuse_unoffered(&mut self) {
         let is_offered = |role: &&Role| self.params.offers.contains(role);
         let refused = self.wish.roles.iter().filter(|role| !is_offered(role));
-        self.refused = refused.cloned().collect();
-        if let Some(role) = self.refused.first() {
-            self.refusal = format!("role {role} is not offered here");
+        self.wish.refused = refused.cloned().collect();
+        if let Some(role) = self.wish.refused.first() {
+            self.wish.refusal = format!("role {role} is not offered here");
         }
     }
 
@@ -223,9 +225,9 @@ impl Roles {
             return;
         };
         if failed.generation == self.wish.version.generation {
-            self.refused.extend(failed.roles);
+            self.wish.refused.extend(failed.roles);
         }
-        self.refusal = failed.reason;
+        self.wish.refusal = failed.reason;
     }
 
     /// Returns when [`Roles::advance`] has something to do without an input.
@@ -262,7 +264,7 @@ impl Roles {
     fn wanted(&self, now: Time) -> BTreeSet<Role> {
         let held = self.leases.iter();
         let held = held.filter(|(role, until)| {
-            !self.is_released && !self.refused.contains(*role) && self.ends(**until) > now
+            !self.is_released && !self.wish.refused.contains(*role) && self.ends(**until) > now
         });
         held.map(|(role, _)| role.clone()).collect()
     }
@@ -299,11 +301,11 @@ impl Roles {
     /// Records that everything that can be done for the wish is done.
     fn settle(&mut self, held: BTreeSet<Role>) {
         let RoleVersion { epoch, generation } = self.wish.version;
-        self.failure = (!self.refused.is_empty()).then(|| RoleFailure {
+        self.failure = (!self.wish.refused.is_empty()).then(|| RoleFailure {
             epoch,
             generation,
-            roles: self.refused.iter().cloned().collect(),
-            reason: self.refusal.clone(),
+            roles: self.wish.refused.iter().cloned().collect(),
+            reason: self.wish.refusal.clone(),
         });
         if held == self.wish.roles {
             self.assigned = self.wish.version;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use rolecast_common::id::Epoch;
 use rolecast_common::lines;
 use rolecast_common::time::Time;
 
@@ -152,19 +153,23 @@ fn write(event: &Event, suppressed: u64) {
         Event::HookFailed { generation, reason } => {
             tracing::error!(event = "role_hook_failed", generation, reason);
         }
-        Event::EpochRefuted { kept, led } => tracing::error!(
-            event = "epoch_refuted",
-            %kept,
-            %led,
-            "this worker follows epoch {kept}, and the dispatcher that holds the lease leads under \
-             {led}: its jobs and roles are refused here. Unless another dispatcher leads, stop this \
-             worker, run rolecast-worker forget-epoch with the same --config, and start it again"
-        ),
+        Event::EpochRefuted { kept, led } => log_refuted(*kept, *led),
         Event::TurnedAway { reason } => tracing::error!(event = "turned_away", "{reason}"),
         Event::Draining { running } => tracing::info!(event = "draining", running),
         Event::HandedBack { count } => tracing::warn!(event = "jobs_handed_back", count),
         Event::Leaving { unconfirmed } => tracing::info!(event = "leaving", unconfirmed),
     }
+}
+
+fn log_refuted(kept: Epoch, led: Epoch) {
+    tracing::error!(
+        event = "epoch_refuted",
+        %kept,
+        %led,
+        "this worker follows epoch {kept}, and the dispatcher that holds the lease leads under \
+         {led}: its jobs and roles are refused here. Unless another dispatcher leads, stop this \
+         worker, run rolecast-worker forget-epoch with the same --config, and start it again"
+    );
 }
 
 #[cfg(test)]
