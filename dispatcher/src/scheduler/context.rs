@@ -1,5 +1,6 @@
 //! The context of one input: its time, and the commands that follow from it.
 
+use rolecast_common::id::Epoch;
 use rolecast_common::time::Now;
 
 use super::{Event, Output};
@@ -7,12 +8,14 @@ use super::{Event, Output};
 #[derive(Debug)]
 pub(super) struct Context<'a> {
     pub(super) now: Now,
+    /// The epoch under which this dispatcher leads, or led last.
+    pub(super) epoch: Epoch,
     out: &'a mut Vec<Output>,
 }
 
 impl<'a> Context<'a> {
-    pub(super) fn new(now: Now, out: &'a mut Vec<Output>) -> Self {
-        Self { now, out }
+    pub(super) fn new(now: Now, epoch: Epoch, out: &'a mut Vec<Output>) -> Self {
+        Self { now, epoch, out }
     }
 
     pub(super) fn push(&mut self, output: Output) {

@@ -26,72 +26,53 @@
 //! forecast duties beside heartbeats. Whatever dies in between, an unacknowledged job is
 //! delivered again.
 
-mod absence;
+mod capacity_map;
 mod context;
-mod delivery;
-mod fetch;
-mod forecasting;
 mod input;
-mod job;
+mod jobs;
 mod judging;
 mod leadership;
-mod losses;
 mod nodes;
 mod outcomes;
 mod output;
 mod overdue;
-mod pulls;
-mod quarantine;
-mod renewal;
+mod queue;
 mod reporting;
-mod restriction;
 mod roles;
-mod room;
 mod sending;
-mod serving;
-mod settled;
-mod settling;
-mod status;
-mod suspects;
-mod sweep;
-mod unsendable;
 mod verdict;
-mod waiting;
+mod views;
 mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
-use foldhash::{HashMap, HashMapExt as _, HashSet, HashSetExt as _};
-use rolecast_common::assignment::Ack;
-use rolecast_common::id::{Category, Epoch, JobId, NodeId, Sequence};
-use rolecast_common::label::Requirement;
-use rolecast_common::subjects::Source;
-use rolecast_common::time::{Now, Time, WallTime};
-use rolecast_common::wire::{FailedAttempt, LostAttempt, Record};
+use rolecast_common::id::{Category, Epoch, NodeId, Sequence};
+use rolecast_common::time::{Now, Time};
+use rolecast_common::wire::ForecastMode;
 use rolecast_forecast::Demand;
 
 pub use input::{Delivery, Input, Malformed, Recorded, Stray};
+pub use jobs::Suspicion;
 pub use output::{Diversion, Event, History, JobsGone, KeptAway, LongWait, Output};
-pub use pulls::{PULL_BEAT, PULL_EXPIRES};
+pub use queue::{PULL_BEAT, PULL_EXPIRES};
 pub use reporting::Trouble;
-pub use suspects::Suspicion;
-
 pub use verdict::{DoubtedNode, LostJob, Verdict};
 
 use crate::allowance::Allowances;
 use crate::category::Policy;
 use crate::fleet::{self, Fleet};
-use crate::placement::{CategoryIndex, Shortfall};
 use crate::roles::{Coordinator, Settings as RoleSettings};
+use rolecast_forecast::{NodeForecast, Stack};
 use context::Context;
-use forecasting::Forecasting;
+use jobs::Jobs;
 use judging::Judging;
 use leadership::Leadership;
-use quarantine::Quarantine;
+use outcomes::Outcomes;
+use queue::Queue;
 use reporting::Reporting;
-use room::Room;
-use settled::Settled;
+use sending::Sending;
 use watch::Watch;
 
 /// Parameters of the machine, fixed at its start.
@@ -114,161 +95,65 @@ pub struct Params {
     pub seed: u64,
 }
 
-/// The dispatcher's state.
+/// The dispatcher's state, by owner.
 #[derive(Debug)]
 pub struct Scheduler {
     params: Params,
+    fleet: Fleet,
+    jobs: Jobs,
+    queue: Queue,
     leadership: Leadership,
     watch: Watch,
-    /// Creation time of the jobs stream; zero if that is not known.
-    stream_created: WallTime,
-    fleet: Fleet,
-    services: BTreeMap<Category, Service>,
-    rooms: BTreeMap<Source, Room>,
-    jobs: HashMap<Sequence, Job>,
-    /// Jobs given back, until they are delivered again.
-    away: HashMap<Sequence, Away>,
-    settled: Settled,
-    /// Jobs without a consumer that are being dead-lettered.
-    strays: HashSet<Sequence>,
-    confirmations: HashMap<u64, Confirmation>,
-    next_confirmation: u64,
-    reporting: Reporting,
     roles: Coordinator,
     judging: Judging,
     /// Time when the coordinator last received the nodes by room.
     ranked: Option<Time>,
-    forecasting: Forecasting,
-    quarantine: Quarantine,
-    rng: fastrand::Rng,
-    /// Rises with every turn in which a room was served; gives the fair order.
-    turn: u64,
-    is_stopping: bool,
-}
-
-/// A category that is served.
-#[derive(Debug)]
-struct Service {
-    policy: Policy,
-    /// Whether its jobs are only for nodes that act in a role that can be lost.
-    is_for_managed: bool,
-    /// Its index among the fleet's categories.
-    index: CategoryIndex,
-    demand: Demand,
-    /// Jobs that left the stream since the start.
-    settled: u64,
-    completed: u64,
-    retried: u64,
-    dead: u64,
-    expired: u64,
-}
-
-/// A job that is held here.
-#[derive(Debug)]
-struct Job {
-    source: Source,
-    job: JobId,
-    /// The acknowledgement of the latest delivery: an older one must not be given back.
-    ack: Ack,
-    deadline: Option<WallTime>,
-    /// The labels its node must have.
-    requirement: Requirement,
-    /// The hash of its shard key.
-    key: Option<u64>,
-    /// Time when it began to wait here.
-    since: Time,
-    /// Whether a record of its waiting was considered, and whether one was made.
-    is_noted: bool,
-    is_recorded: bool,
-    /// Time and result of the last look at all nodes for it.
-    judged: Option<(Time, Shortfall)>,
-    /// The number of the last attempt sent, or 0.
-    attempt: u32,
-    failures: Vec<FailedAttempt>,
-    losses: Vec<LostAttempt>,
-    /// The reason why it may have taken its node down.
-    suspicion: Option<Suspicion>,
-    kept_alive: Time,
-    state: State,
-}
-
-#[derive(Debug)]
-enum State {
-    Waiting,
-    Running {
-        node: NodeId,
-        sent: Time,
-    },
-    /// The outcome is being written to the results stream.
-    Recording {
-        record: Box<Record>,
-        asked: Time,
-        confirmation: Option<u64>,
-    },
-    /// The job is being written to the dead-letter stream.
-    Burying {
-        record: Box<Record>,
-        asked: Time,
-        is_running: bool,
-    },
-}
-
-/// A job that waits in the stream for another delivery.
-#[derive(Debug)]
-struct Away {
-    history: History,
-    /// Time when it should be back; long after that it is forgotten.
-    until: Time,
-    reason: String,
-}
-
-/// A worker's request that waits for its outcomes to be settled.
-#[derive(Debug)]
-struct Confirmation {
-    reply: String,
-    open: usize,
+    reporting: Reporting,
 }
 
 impl Scheduler {
-    /// Returns a machine that stands by until [`Input::Lead`].
+    /// Returns a scheduler that stands by until [`Input::Lead`].
     pub fn new(params: Params, now: Now) -> Self {
-        let mut machine = Self {
+        let mut scheduler = Self {
             fleet: Fleet::new(fleet::Settings {
                 forecast: params.forecast,
                 has_feedback: params.has_feedback,
                 seed: params.seed,
             }),
-            services: BTreeMap::new(),
-            rooms: BTreeMap::new(),
-            jobs: HashMap::new(),
-            away: HashMap::new(),
-            settled: Settled::default(),
-            strays: HashSet::new(),
-            confirmations: HashMap::new(),
-            next_confirmation: 0,
-            reporting: Reporting::default(),
+            jobs: Jobs::new(params.ack_wait, params.seed),
+            queue: Queue::new(params.forecast.model),
+            leadership: Leadership::new(now.time, params.warm_up),
+            watch: Watch::new(now),
             judging: Judging::new(&params.roles),
             ranked: None,
             roles: Coordinator::new(params.roles.clone()),
-            forecasting: Forecasting::new(now.time),
-            quarantine: Quarantine::default(),
-            rng: fastrand::Rng::with_seed(params.seed),
-            turn: 0,
-            leadership: Leadership::new(now.time, params.warm_up),
-            watch: Watch::new(now),
-            stream_created: WallTime::default(),
-            is_stopping: false,
+            reporting: Reporting::new(now.time, params.forecast),
             params,
         };
-        for policy in machine.params.policies.clone() {
-            machine.serve(policy);
+        for policy in scheduler.params.policies.clone() {
+            scheduler.serve(policy);
         }
-        machine
+        scheduler
+    }
+
+    /// Restores forecasts from before the start, and the stack over the experts.
+    pub fn remember_forecasts(
+        &mut self,
+        forecasts: Vec<(NodeId, NodeForecast)>,
+        stack: Option<&Arc<Stack>>,
+    ) {
+        self.fleet.remember(forecasts);
+        if let Some(stack) = stack {
+            self.set_stack(stack);
+        }
     }
 
     /// Returns the categories that need consumers from the start.
     pub fn served(&self) -> Vec<Category> {
-        self.services.keys().cloned().collect()
+        let served = self.queue.categories().iter();
+        served
+            .map(|state| state.policy().category.clone())
+            .collect()
     }
 
     /// Returns the largest epoch that it has led under or that most nodes have reported.
@@ -283,51 +168,77 @@ impl Scheduler {
 
     /// Handles one input and adds the resulting commands to `out`.
     pub fn handle(&mut self, now: Now, input: Input, out: &mut Vec<Output>) {
-        let cx = &mut Context::new(now, out);
+        let cx = &mut Context::new(now, self.leadership.epoch(), out);
         self.watch.check_stall(now.time);
         match input {
-            Input::Delivered(delivery) => self.deliver(cx, delivery),
+            Input::Delivered(delivery) => {
+                self.jobs
+                    .deliver(cx, &mut self.queue, &mut self.reporting, delivery);
+            }
             Input::PullEnded {
                 source,
                 undelivered,
-            } => self.end_pull(now.time, &source, undelivered),
-            Input::PullAlive { source } => self.keep_pulls(now.time, &source),
-            Input::PullFailed { source } => self.fail_pulls(now.time, &source),
+            } => self.queue.end_pull(now.time, &source, undelivered),
+            Input::PullAlive { source } => self.queue.keep_pulls(now.time, &source),
+            Input::PullFailed { source } => {
+                let jitter = self.jobs.jitter();
+                self.queue.fail_pulls(now.time, &source, jitter);
+            }
             Input::Disconnected => self.watch.reception_mut().disconnect(now.time),
             Input::Reconnected => {
                 self.watch.reception_mut().connect(now.time);
-                self.void_pulls();
-                self.revive_jobs(cx);
+                self.queue.void_pulls();
+                self.jobs.revive(cx);
             }
             Input::Behind => self.watch.reception_mut().fall_behind(now.time),
-            Input::Heartbeat { from, heartbeat } => self.hear(cx, &from, *heartbeat),
+            Input::Heartbeat { from, heartbeat } => {
+                self.receive_heartbeat(cx, &from, *heartbeat);
+            }
             Input::Latency { node, round_trip } => {
                 self.fleet.note_answer(now.time, &node);
                 self.fleet.note_latency(&node, round_trip);
             }
             Input::Absent { node } => self.watch.record_absence(cx, &mut self.fleet, &node),
-            Input::Unsent { sequence, attempt } => self.take_back(cx, sequence, attempt),
+            Input::Unsent { sequence, attempt } => {
+                let node = self.jobs.take_back(cx, &mut self.queue, sequence, attempt);
+                self.release(now.time, node, sequence);
+            }
             Input::Outcomes {
                 from,
                 reply,
                 outcomes,
-            } => self.take_outcomes(cx, &from, reply, outcomes),
+            } => self.outcomes().receive(cx, &from, reply, outcomes),
             Input::Bounced { node, assignment } => self.bounce(cx, &node, &assignment),
             Input::Unsendable {
                 sequence,
                 attempt,
                 why,
-            } => self.bury_unsendable(cx, sequence, attempt, why),
-            Input::Recorded { sequence, result } => self.finish_record(cx, sequence, result),
-            Input::Buried { sequence, is_done } => self.finish_burial(cx, sequence, is_done),
-            Input::StreamRenewed { created } => self.renew_stream(cx, created),
+            } => {
+                let queue = &mut self.queue;
+                let node = self.jobs.give_up_unsent(cx, queue, sequence, attempt, why);
+                self.release(now.time, node, sequence);
+            }
+            Input::Recorded { sequence, result } => {
+                let (queue, reporting) = (&mut self.queue, &mut self.reporting);
+                self.jobs
+                    .finish_record(cx, queue, reporting, sequence, result);
+            }
+            Input::Buried { sequence, is_done } => {
+                self.jobs
+                    .finish_dead_letter(cx, &mut self.queue, sequence, is_done);
+            }
+            Input::StreamRenewed { created } => {
+                for (node, sequence) in self.jobs.renew_stream(cx, &mut self.queue, created) {
+                    self.fleet.release(now.time, &node, sequence);
+                }
+            }
             Input::Recovered => self.leadership.record_recovered(now.time),
             Input::Found(category) => self.find(cx, category),
             Input::Deserted(category) => self.desert(&category),
-            Input::Backlogs(held) => self.count_arrivals(now, &held),
+            Input::Backlogs(held) => self.record_backlogs(now, &held),
             Input::StackFitted(stack) => self.set_stack(&stack),
-            Input::CheckpointsDue => self.begin_checkpoints(),
-            Input::Stray(stray) => self.bury_stray(cx, stray),
+            Input::CheckpointsDue => self.reporting.begin_checkpoints(&self.fleet),
+            Input::Stray(stray) => self.jobs.dead_letter_stray(cx, stray),
             Input::Troubled(trouble) => self.reporting.report_trouble(cx, trouble),
             Input::Mended { what } => self.reporting.end_trouble(cx, &what),
             Input::Malformed { what, from, why } => self.reporting.refuse(cx, what, &from, why),
@@ -339,7 +250,7 @@ impl Scheduler {
             } => {
                 self.watch.reception_mut().lead(until);
                 self.leadership.lead(now.time, epoch, seals);
-                self.restore(now, histories);
+                self.jobs.restore(now, histories);
                 self.begin_takeover(cx);
                 self.manage(cx, crate::roles::Input::Lead { epoch, until });
             }
@@ -363,9 +274,7 @@ impl Scheduler {
 
     /// Whether nothing is left to wait for after [`Input::Stop`].
     pub fn is_idle(&self) -> bool {
-        self.jobs
-            .values()
-            .all(|job| matches!(job.state, State::Running { .. }))
+        self.jobs.is_idle()
     }
 
     fn end_turn(&mut self, cx: &mut Context<'_>) {
@@ -374,15 +283,41 @@ impl Scheduler {
         if self.watch.take_sweep(cx.now.time) {
             self.sweep(cx);
         }
-        if self.is_stopping
+        if self.queue.is_stopping()
             || !self.leadership.leads()
             || !self.watch.reception().is_open(cx.now.time)
         {
             return;
         }
         self.recover(cx);
-        self.send_waiting(cx);
-        self.fetch(cx);
+        self.sending().send_waiting(cx);
+        if self.leadership.may_fetch(cx.now.time) && !self.waits_for_workers(cx.now.time) {
+            let is_sweep = self.watch.has_swept(cx.now.time);
+            self.queue.fetch(cx, &self.fleet, is_sweep);
+        }
+    }
+
+    /// Does the work that is due by time alone, a few times a second.
+    fn sweep(&mut self, cx: &mut Context<'_>) {
+        for node in self.fleet.forget(cx.now.time) {
+            self.judging.forget(&node);
+        }
+        self.fleet.refresh();
+        self.fleet.try_unheard();
+        self.sending().check_rooms(cx);
+        self.jobs.sweep(cx, &mut self.queue);
+        // Outcomes of the time in which nothing was received here may be on their way.
+        if let Some(since) = self.watch.reception().since(cx.now.time) {
+            let (jobs, queue) = (&mut self.jobs, &mut self.queue);
+            overdue::end(cx, since, jobs, queue, &mut self.fleet, &mut self.reporting);
+        }
+        self.jobs.check_kept(cx.now.time, &mut self.fleet);
+        self.sweep_roles(cx);
+        self.reporting
+            .publish(cx, &mut self.fleet, self.queue.categories());
+        self.watch.ping(cx, &self.fleet);
+        self.reporting.expire_troubles(cx.now.time);
+        self.jobs.forget_old(cx.now.time, &mut self.queue);
     }
 
     /// Asks all nodes for their jobs in hand.
@@ -401,70 +336,99 @@ impl Scheduler {
         let is_again = self.leadership.recovery_due().is_some();
         if self.leadership.may_recover(cx.now.time) {
             if is_again {
-                self.revive_jobs(cx);
+                self.jobs.revive(cx);
             }
             cx.push(Output::Recover);
-        }
-    }
-
-    /// Restores the histories that a former leader stored.
-    fn restore(&mut self, now: Now, histories: Vec<(Sequence, History)>) {
-        for (sequence, history) in histories {
-            // A take-over shortens a delay only if less than this is left of it.
-            let delay = history.not_before.unwrap_or_default().since(now.wall);
-            let delay = delay.min(self.params.ack_wait);
-            self.send_away(now.time, sequence, history, delay, String::new());
         }
     }
 
     fn renew(&mut self, cx: &mut Context<'_>, until: Time) {
         if self.watch.reception_mut().renew(cx.now.time, until) {
             self.leadership.record_break(cx.now.time);
-            self.void_pulls();
-            self.revive_jobs(cx);
+            self.queue.void_pulls();
+            self.jobs.revive(cx);
         }
         let epoch = self.leadership.epoch();
         self.manage(cx, crate::roles::Input::Lead { epoch, until });
     }
 
     fn stop(&mut self, cx: &mut Context<'_>) {
-        self.is_stopping = true;
-        self.end_checkpoints(cx);
-        let mut waiting: Vec<Sequence> = self
-            .jobs
-            .iter()
-            .filter(|(_, job)| matches!(job.state, State::Waiting))
-            .map(|(sequence, _)| *sequence)
-            .collect();
-        waiting.sort_unstable();
-        for sequence in waiting {
-            let job = self.jobs.remove(&sequence).expect("it was just listed");
-            cx.push(Output::GiveBack {
-                sequence,
-                ack: job.ack,
-                delay: Duration::ZERO,
-            });
-        }
-        self.rooms.clear();
+        self.queue.stop();
+        self.reporting.end_checkpoints(cx, &self.fleet);
+        self.jobs.stop(cx);
     }
 
-    fn send_away(
-        &mut self,
-        now: Time,
-        sequence: Sequence,
-        history: History,
-        delay: Duration,
-        reason: String,
-    ) {
-        let until = now + delay;
-        self.away.insert(
-            sequence,
-            Away {
-                history,
-                until,
-                reason,
-            },
-        );
+    fn serve(&mut self, policy: Policy) {
+        let managed = &self.params.roles.managed;
+        let is_for_managed = policy.roles.iter().any(|role| managed.contains_key(role));
+        let index = self.fleet.serve(policy.clone());
+        self.queue.serve(policy, index, is_for_managed);
+    }
+
+    /// Serves a category that was found in the stream, if that is permitted.
+    fn find(&mut self, cx: &mut Context<'_>, category: Category) {
+        let Some(default) = self.params.undeclared.clone() else {
+            return;
+        };
+        if self.queue.category(&category).is_some() {
+            return;
+        }
+        self.serve(Policy {
+            category: category.clone(),
+            declared: false,
+            ..default
+        });
+        cx.event(Event::CategoryFound { category });
+    }
+
+    /// Stops serving a category that was found and has no jobs.
+    fn desert(&mut self, category: &Category) {
+        let has_jobs = self
+            .jobs
+            .iter()
+            .any(|job| job.source().category == *category);
+        if !has_jobs {
+            self.queue.desert(category);
+        }
+    }
+
+    fn record_backlogs(&mut self, now: Now, held: &BTreeMap<Category, u64>) {
+        if self.params.forecast.mode != ForecastMode::Off {
+            self.queue.categories_mut().record_backlogs(now.wall, held);
+        }
+    }
+
+    fn set_stack(&mut self, stack: &Arc<Stack>) {
+        self.fleet.set_stack(stack);
+        self.queue.categories_mut().set_stack(stack);
+    }
+
+    /// Frees the place of a job that its node did not get.
+    fn release(&mut self, now: Time, node: Option<NodeId>, sequence: Sequence) {
+        if let Some(node) = node {
+            self.fleet.release(now, &node, sequence);
+        }
+    }
+
+    fn sending(&mut self) -> Sending<'_> {
+        Sending {
+            jobs: &mut self.jobs,
+            queue: &mut self.queue,
+            fleet: &mut self.fleet,
+            reporting: &mut self.reporting,
+            seals: self.leadership.seals(),
+            mode: self.params.forecast.mode,
+        }
+    }
+
+    fn outcomes(&mut self) -> Outcomes<'_> {
+        Outcomes {
+            jobs: &mut self.jobs,
+            queue: &mut self.queue,
+            fleet: &mut self.fleet,
+            reporting: &mut self.reporting,
+            seals: self.leadership.seals(),
+        }
     }
 }
 

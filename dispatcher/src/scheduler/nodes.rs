@@ -1,4 +1,4 @@
-//! Heartbeats of nodes, and the consequences when they stop.
+//! Nodes: their heartbeats, and the loss of those whose heartbeats stop.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -8,11 +8,15 @@ use rolecast_common::id::{Epoch, NodeId, Sequence};
 use rolecast_common::time::{Time, format_duration};
 use rolecast_common::wire::{Admission, AdmissionVerdict, Heartbeat, VERSION};
 
-use super::losses::Cause;
-use super::{Context, Event, Malformed, Output, Scheduler, State, Trouble};
+use super::Scheduler;
+use super::context::Context;
+use super::input::Malformed;
+use super::jobs::{Cause, Job, Loss};
+use super::output::{Event, Output};
+use super::reporting::Trouble;
 use crate::claim::Claimed;
-use crate::fleet::{Node, Refusal};
-use crate::roles::Heard;
+use crate::fleet::{Missed, Node, Presence, Refusal};
+use crate::roles::{self, Heard};
 
 /// Heartbeats after which a sent job that the node does not list never reached it.
 const UNLISTED_INTERVALS: u32 = 3;
@@ -22,8 +26,17 @@ const LIMITED_SHOWN: Duration = Duration::from_secs(10);
 /// as it may not listen to probes at all. Derived: admission takes up to three of them.
 const STARTING_BEATS: u64 = 6;
 
+const ABSENT: &str = "nobody listens on its subject";
+const SILENT: &str = "its heartbeats stopped";
+const DROPPED: &str = "it was sent a job and does not have it";
+
 impl Scheduler {
-    pub(super) fn hear(&mut self, cx: &mut Context<'_>, from: &NodeId, mut beat: Heartbeat) {
+    pub(super) fn receive_heartbeat(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: &NodeId,
+        mut beat: Heartbeat,
+    ) {
         self.reporting.count(|counters| &mut counters.heartbeats);
         if !self.leadership.known().may_reach(beat.epoch) {
             let why = format!("epoch {} is no dispatcher's", beat.epoch);
@@ -32,7 +45,7 @@ impl Scheduler {
                 .refuse(cx, Malformed::Heartbeat, from.as_str(), why);
         }
         match self.params.allowances.limit(&mut beat) {
-            Ok(taken) => self.tell_taken(cx, from, &taken),
+            Ok(taken) => self.report_excess(cx, from, &taken),
             Err(unlisted) => {
                 let why = unlisted.to_string();
                 return self
@@ -70,7 +83,7 @@ impl Scheduler {
         }
         self.fleet.free(cx.now.time, from, |job, attempt| {
             let is_it =
-                |said: &Assignment| said.ack().sequence() == job && said.attempt() == attempt;
+                |listed: &Assignment| listed.ack().sequence() == job && listed.attempt() == attempt;
             !beat.jobs.iter().any(is_it)
         });
         let listed: BTreeSet<Sequence> = beat.jobs.iter().map(|job| job.ack().sequence()).collect();
@@ -79,13 +92,13 @@ impl Scheduler {
         } else if self.knows_unlisted(cx.now.time, from) {
             self.lose_jobs(cx, from, &listed, Cause::Absence);
         }
-        for said in beat.jobs {
-            self.adopt(cx, from, &Claimed::new(said));
+        for listed in beat.jobs {
+            self.adopt(cx, from, &Claimed::new(listed));
         }
     }
 
     /// Reports the claims of a node beyond its allowance, for as long as it makes them.
-    fn tell_taken(&mut self, cx: &mut Context<'_>, node: &NodeId, taken: &[String]) {
+    fn report_excess(&mut self, cx: &mut Context<'_>, node: &NodeId, taken: &[String]) {
         let Some(first) = taken.first() else {
             return;
         };
@@ -189,95 +202,23 @@ impl Scheduler {
     }
 
     /// Adopts a job in hand that a former dispatcher sent, or one of a node that counted
-    /// as gone. No other claim of a node hides a job.
+    /// as gone.
     fn adopt(&mut self, cx: &mut Context<'_>, node: &NodeId, claimed: &Claimed<Assignment>) {
         let sequence = claimed.said().ack().sequence();
-        let held = self.jobs.get(&sequence);
+        let held = self.jobs.get(sequence);
         // The most frequent case by far: a listed job that was sent to the node.
         if held.is_some_and(|job| job.is_running_on(node)) {
             return;
         }
         let Some(assignment) = claimed.genuine(node, self.leadership.seals()) else {
-            self.refuse_forged(cx, node, claimed.said());
+            self.reporting.refuse_forged(cx, node, claimed.said());
             return;
         };
-        if self.is_waiting_here(node, assignment) {
-            self.recognize(cx, node, assignment);
-            return;
+        let adopted = self.jobs.adopt(cx, &mut self.queue, node, assignment);
+        if let Some(category) = adopted {
+            let category = self.fleet.category(&category);
+            self.fleet.adopt(cx.now.time, node, sequence, category);
         }
-        let is_known = self.jobs.contains_key(&sequence) || self.settled.contains(sequence);
-        let away = self.away.get(&sequence).map(|away| &away.history);
-        let is_back = away.is_some_and(|history| history.is_lost_to(node, assignment));
-        let is_revoked =
-            away.is_some_and(|history| history.attempt >= assignment.attempt().get()) && !is_back;
-        // A job of our own epoch that we do not know was settled long ago.
-        let is_settled = assignment.epoch() >= self.leadership.epoch() && !is_back;
-        if is_known || is_revoked || is_settled || self.is_orphan(assignment) {
-            return;
-        }
-        let mut job = self.inherited(cx.now, node, assignment);
-        job.absolve(cx, node, assignment);
-        let category = self.fleet.category(&job.source.category);
-        self.fleet.adopt(cx.now.time, node, sequence, category);
-        if job.suspicion.is_some() {
-            self.quarantine.note_suspect(sequence, node.clone());
-        }
-        cx.push(Output::KeepAlive(job.ack.clone()));
-        cx.event(Event::JobAdopted {
-            job: job.job.clone(),
-            node: node.clone(),
-            epoch: assignment.epoch(),
-        });
-        self.jobs.insert(sequence, job);
-    }
-
-    /// Refuses an assignment that no dispatcher sent to the node, or one from before the
-    /// last few take-overs.
-    pub(super) fn refuse_forged(&mut self, cx: &mut Context<'_>, node: &NodeId, said: &Assignment) {
-        let (job, attempt) = (said.job(), said.attempt());
-        let why = format!("job {job}, attempt {attempt}, was never sent to node {node}");
-        let from = format!("rolecast.done.{node}");
-        self.reporting.refuse(cx, Malformed::Outcome, &from, why);
-    }
-
-    /// Whether it is an execution of a job that was delivered again and waits to be sent:
-    /// ordered by a former dispatcher, or at a node that counted as gone.
-    pub(super) fn is_waiting_here(&self, node: &NodeId, assignment: &Assignment) -> bool {
-        let job = self.jobs.get(&assignment.ack().sequence());
-        job.is_some_and(|job| {
-            let is_later = job.attempt < assignment.attempt().get();
-            let is_former = assignment.epoch() < self.leadership.epoch() && is_later;
-            matches!(job.state, State::Waiting)
-                && job.job == *assignment.job()
-                && (is_former || job.is_lost_to(node, assignment))
-        })
-    }
-
-    /// Leaves a waiting job to the node that already has it in hand.
-    fn recognize(&mut self, cx: &mut Context<'_>, node: &NodeId, assignment: &Assignment) {
-        let sequence = assignment.ack().sequence();
-        let Some(job) = self.jobs.get_mut(&sequence) else {
-            return;
-        };
-        if let Some(room) = self.rooms.get_mut(&job.source) {
-            room.leave(sequence, job.is_choosy());
-        }
-        job.absolve(cx, node, assignment);
-        job.attempt = assignment.attempt().get();
-        job.kept_alive = cx.now.time;
-        job.state = State::Running {
-            node: node.clone(),
-            sent: cx.now.time,
-        };
-        let category = self.fleet.category(&job.source.category);
-        cx.push(Output::Drop(sequence));
-        cx.push(Output::KeepAlive(job.ack.clone()));
-        cx.event(Event::JobAdopted {
-            job: job.job.clone(),
-            node: node.clone(),
-            epoch: assignment.epoch(),
-        });
-        self.fleet.adopt(cx.now.time, node, sequence, category);
     }
 
     /// Handles a job that nobody received: it was not taken, and the node gets no more
@@ -288,34 +229,27 @@ impl Scheduler {
         if let Some(state) = self.fleet.get(node) {
             if !state.is_gone() {
                 let jobs = state.jobs().saturating_sub(1);
-                let why = "nobody listens on its subject";
+                let why = ABSENT;
                 let node = node.clone();
                 cx.event(Event::NodeGone { node, jobs, why });
             }
             self.fleet.bounce(node);
         }
         self.watch.record_absence(cx, &mut self.fleet, node);
-        let Some(job) = self.jobs.get(&sequence) else {
-            return;
-        };
-        let is_ours = match &job.state {
-            State::Running { node: at, .. } => {
-                at == node && job.attempt == assignment.attempt().get()
-            }
-            State::Waiting | State::Recording { .. } | State::Burying { .. } => false,
-        };
-        if !is_ours {
-            return;
+        let is_ours = self.jobs.get(sequence).is_some_and(|job| {
+            job.is_running_on(node) && job.attempt() == assignment.attempt().get()
+        });
+        if is_ours {
+            self.fleet.release(cx.now.time, node, sequence);
+            let reason = format!("nobody listened at node {node}");
+            self.jobs
+                .return_at_once(cx, &mut self.queue, sequence, reason);
         }
-        self.fleet.release(cx.now.time, node, sequence);
-        let job = self.jobs.remove(&sequence).expect("it was just found");
-        let reason = format!("nobody listened at node {node}");
-        self.give_back(cx, job, Duration::ZERO, reason);
     }
 
     /// Gives back the jobs sent to a node that it does not list as in hand: all of them,
     /// or those it should have listed by now.
-    pub(super) fn lose_jobs(
+    fn lose_jobs(
         &mut self,
         cx: &mut Context<'_>,
         node: &NodeId,
@@ -333,12 +267,96 @@ impl Scheduler {
         let mut unlisted: Vec<Sequence> = in_hand.filter(|job| !listed.contains(job)).collect();
         // The order of a hash map must not reach the outside.
         unlisted.sort_unstable();
-        unlisted.retain(|sequence| {
-            self.jobs.get(sequence).is_none_or(|job| match job.state {
-                State::Running { sent, .. } => cx.now.time.since(sent) >= min_age,
-                State::Waiting | State::Recording { .. } | State::Burying { .. } => true,
-            })
-        });
-        self.lose_all(cx, node, &unlisted, cause);
+        let mut lost = Vec::new();
+        for sequence in unlisted {
+            let job = self.jobs.get(sequence);
+            let sent = job.and_then(Job::sent);
+            if sent.is_some_and(|sent| cx.now.time.since(sent) < min_age) {
+                continue;
+            }
+            match job.map(|job| job.source().category.clone()) {
+                // A node that drops accepted jobs is no better than one that fails them.
+                Some(category) if sent.is_some() && cause == Cause::Absence => {
+                    let doubt = self.fleet.fail(cx.now, node, sequence, DROPPED);
+                    if let Some(doubt) = doubt {
+                        self.reporting.report_distrusted(cx, node, category, doubt);
+                    }
+                }
+                Some(_) | None => self.fleet.release(cx.now.time, node, sequence),
+            }
+            if sent.is_some() {
+                lost.push(sequence);
+            }
+        }
+        let loss = Loss {
+            node,
+            jobs: lost,
+            cause,
+        };
+        self.jobs
+            .lose(cx, &mut self.queue, &mut self.reporting, loss);
+    }
+
+    /// Judges the conduct of the node again, since its peers may have given more
+    /// evidence.
+    fn review(&mut self, cx: &mut Context<'_>, node: &NodeId) {
+        for (category, doubt) in self.fleet.review(cx.now, node) {
+            self.reporting.report_distrusted(cx, node, category, doubt);
+        }
+    }
+
+    /// Checks the nodes whose heartbeats are missing.
+    pub(super) fn check_nodes(&mut self, cx: &mut Context<'_>) {
+        let Some(missed) = self.watch.missed(cx.now.time, &mut self.fleet) else {
+            return;
+        };
+        for missed in missed {
+            let why = match missed.presence {
+                Presence::Expected => continue,
+                Presence::Late => {
+                    self.watch.probe(cx, &missed.node);
+                    continue;
+                }
+                Presence::Overdue => {
+                    self.report_gone(cx, &missed.node, SILENT);
+                    continue;
+                }
+                Presence::Absent => ABSENT,
+                Presence::Silent => SILENT,
+            };
+            self.lose_node(cx, missed, why);
+        }
+        self.watch
+            .check_suspicion(cx, &self.fleet, &mut self.reporting);
+    }
+
+    fn lose_node(&mut self, cx: &mut Context<'_>, missed: Missed, why: &'static str) {
+        let node = missed.node;
+        self.manage(cx, roles::Input::Gone(node.clone()));
+        self.leadership.record_gone(&node);
+        self.fleet.free(cx.now.time, &node, |_, _| true);
+        if !missed.was_gone {
+            self.report_gone(cx, &node, why);
+        }
+        self.lose_jobs(cx, &node, &BTreeSet::new(), Cause::Death);
+    }
+
+    fn report_gone(&self, cx: &mut Context<'_>, node: &NodeId, why: &'static str) {
+        let jobs = self.fleet.get(node).map_or(0, |node| node.jobs());
+        let node = node.clone();
+        cx.event(Event::NodeGone { node, jobs, why });
+    }
+
+    /// Whether a dispatcher that has just taken the lead, after an outage, waits for
+    /// workers that it knows: the server may redeliver jobs that they have in hand.
+    pub(super) fn waits_for_workers(&self, now: Time) -> bool {
+        let Some(led_since) = self.leadership.since() else {
+            return false;
+        };
+        self.watch.reception().is_recovering(now)
+            && self
+                .fleet
+                .nodes()
+                .any(|node| !node.is_gone() && node.age(now) > now.since(led_since))
     }
 }

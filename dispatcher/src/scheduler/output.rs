@@ -12,7 +12,7 @@ use rolecast_common::wire::{Admission, CapacityMap, Decision, FailedAttempt, Los
 use rolecast_forecast::Lesson;
 
 use super::Trouble;
-use super::suspects::Suspicion;
+use super::jobs::Suspicion;
 use super::verdict::Verdict;
 use crate::roles;
 

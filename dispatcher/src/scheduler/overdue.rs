@@ -8,10 +8,14 @@
 
 use std::time::Duration;
 
-use rolecast_common::id::{Attempt, Sequence};
+use rolecast_common::id::{Attempt, NodeId, Sequence};
 use rolecast_common::time::{Now, Time, format_duration};
 
-use super::{Context, Job, Scheduler, State};
+use super::context::Context;
+use super::jobs::{Job, Jobs};
+use super::queue::Queue;
+use super::reporting::Reporting;
+use crate::fleet::Fleet;
 
 /// Time after the limit within which an outcome may still arrive. Derived: a command has
 /// 5 s from SIGTERM to SIGKILL and half a second to be read, and an outcome that was lost
@@ -25,66 +29,61 @@ enum Outlived {
     Deadline,
 }
 
-impl Scheduler {
-    pub(super) fn end_overdue(&mut self, cx: &mut Context<'_>) {
-        // Outcomes of the time in which nothing was received here may be on their way.
-        let Some(since) = self.watch.reception().since(cx.now.time) else {
-            return;
-        };
-        let mut overdue: Vec<(Sequence, Outlived)> = Vec::new();
-        for (sequence, job) in &self.jobs {
-            let outlived = self.outlived(cx.now, since, job);
-            overdue.extend(outlived.map(|outlived| (*sequence, outlived)));
+/// Ends the overdue attempts. `since` is the time from which on silence counts.
+pub(super) fn end(
+    cx: &mut Context<'_>,
+    since: Time,
+    jobs: &mut Jobs,
+    queue: &mut Queue,
+    fleet: &mut Fleet,
+    reporting: &mut Reporting,
+) {
+    let overdue = jobs.iter().filter_map(|job| {
+        let state = queue.category(&job.source().category);
+        let limit = state.and_then(|state| state.policy().time_limit);
+        Some((job.sequence(), outlived(cx.now, since, job, limit)?))
+    });
+    let mut overdue: Vec<(Sequence, Outlived)> = overdue.collect();
+    // The order of a hash map must not reach the outside.
+    overdue.sort_unstable();
+    for (sequence, outlived) in overdue {
+        let job = jobs.get(sequence).expect("it was just listed");
+        let node = job.node().expect("only running jobs are listed").clone();
+        let reason = reason(&node, outlived);
+        let attempt = (sequence, Attempt::new(job.attempt()));
+        if let Some(doubt) = fleet.fail_unended(cx.now, &node, attempt, &reason) {
+            let category = job.source().category.clone();
+            reporting.report_distrusted(cx, &node, category, doubt);
         }
-        // The order of a hash map must not reach the outside.
-        overdue.sort_unstable();
-        for (sequence, outlived) in overdue {
-            self.take_overdue(cx, sequence, outlived);
-        }
+        jobs.fail_unreported(cx, queue, sequence, &node, reason);
     }
+}
 
-    /// Returns the limit that the running job has outlived, if an outcome could have
-    /// arrived. `since` is the time from which on silence counts.
-    fn outlived(&self, now: Now, since: Time, job: &Job) -> Option<Outlived> {
-        let State::Running { sent, .. } = &job.state else {
-            return None;
-        };
-        let service = self.services.get(&job.source.category);
-        let limit = service.and_then(|service| service.policy.time_limit);
-        let has_passed = |limit: &Duration| {
-            let due = (*sent + *limit).max(since) + TIME_LIMIT_GRACE;
-            now.time >= due
-        };
-        if let Some(limit) = limit.filter(has_passed) {
-            return Some(Outlived::TimeLimit(limit));
-        }
-        let deadline = job.deadline?;
-        // The deadline may have passed before the job arrived there.
-        let could_end = sent.max(&since);
-        let has_passed = now.wall >= deadline + TIME_LIMIT_GRACE
-            && now.time.since(*could_end) >= TIME_LIMIT_GRACE;
-        has_passed.then_some(Outlived::Deadline)
+/// Returns the limit that the running job has outlived, if an outcome could have arrived.
+fn outlived(now: Now, since: Time, job: &Job, limit: Option<Duration>) -> Option<Outlived> {
+    let sent = job.sent()?;
+    let has_passed = |limit: &Duration| {
+        let due = (sent + *limit).max(since) + TIME_LIMIT_GRACE;
+        now.time >= due
+    };
+    if let Some(limit) = limit.filter(has_passed) {
+        return Some(Outlived::TimeLimit(limit));
     }
+    let deadline = job.deadline()?;
+    // The deadline may have passed before the job arrived there.
+    let could_end = sent.max(since);
+    let has_passed =
+        now.wall >= deadline + TIME_LIMIT_GRACE && now.time.since(could_end) >= TIME_LIMIT_GRACE;
+    has_passed.then_some(Outlived::Deadline)
+}
 
-    fn take_overdue(&mut self, cx: &mut Context<'_>, sequence: Sequence, outlived: Outlived) {
-        let job = self.jobs.remove(&sequence).expect("it was just listed");
-        let State::Running { node, .. } = &job.state else {
-            unreachable!("only running jobs are listed");
-        };
-        let node = node.clone();
-        let what = match outlived {
-            Outlived::TimeLimit(limit) => {
-                format!("time limit of {} passed", format_duration(limit))
-            }
-            Outlived::Deadline => "deadline passed while it ran".to_owned(),
-        };
-        let grace = format_duration(TIME_LIMIT_GRACE);
-        let reason = format!("{what}, and {grace} later node {node} had reported no end");
-        let attempt = (sequence, Attempt::new(job.attempt));
-        if let Some(doubt) = self.fleet.fail_unended(cx.now, &node, attempt, &reason) {
-            self.reporting
-                .report_distrusted(cx, &node, job.source.category.clone(), doubt);
+fn reason(node: &NodeId, outlived: Outlived) -> String {
+    let what = match outlived {
+        Outlived::TimeLimit(limit) => {
+            format!("time limit of {} passed", format_duration(limit))
         }
-        self.fail_unreported(cx, &node, job, reason);
-    }
+        Outlived::Deadline => "deadline passed while it ran".to_owned(),
+    };
+    let grace = format_duration(TIME_LIMIT_GRACE);
+    format!("{what}, and {grace} later node {node} had reported no end")
 }

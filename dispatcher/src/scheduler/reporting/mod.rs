@@ -1,9 +1,10 @@
-//! Reports to operators: counters, refused messages, troubles, records of decisions, and
-//! the rates of events.
+//! Reports to operators and to other programs: counters, refused messages, troubles,
+//! records of decisions, rates of events, and publications of the forecasts.
 //!
 //! Nothing here decides about jobs or nodes.
 
 mod advice;
+mod publications;
 mod rates;
 mod recorder;
 mod refusals;
@@ -17,23 +18,38 @@ pub use troubles::Trouble;
 
 use super::context::Context;
 use super::output::{Event, Output};
+use super::queue::Categories;
 use super::verdict::{DoubtedNode, Verdict};
-use crate::fleet::Doubt;
+use crate::fleet::{Doubt, Fleet};
+use rolecast_forecast::Params;
+use publications::Publications;
 use rates::Rates;
 use recorder::Recorder;
 use refusals::Senders;
 use troubles::Troubles;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Reporting {
     counters: Counters,
     rates: Rates,
     senders: Senders,
     troubles: Troubles,
     recorder: Recorder,
+    publications: Publications,
 }
 
 impl Reporting {
+    pub(super) fn new(now: Time, params: Params) -> Self {
+        Self {
+            counters: Counters::default(),
+            rates: Rates::default(),
+            senders: Senders::default(),
+            troubles: Troubles::default(),
+            recorder: Recorder::default(),
+            publications: Publications::new(now, params),
+        }
+    }
+
     /// Adds one to a counter.
     pub(super) fn count(&mut self, counter: fn(&mut Counters) -> &mut u64) {
         *counter(&mut self.counters) += 1;
@@ -94,5 +110,24 @@ impl Reporting {
         self.count(|counters| &mut counters.nodes_distrusted);
         let doubted = DoubtedNode::new(node, category, doubt);
         cx.event(Event::Verdict(Verdict::NodeDistrusted(doubted)));
+    }
+
+    /// Schedules the checkpoints of the forecasts.
+    pub(super) fn begin_checkpoints(&mut self, fleet: &Fleet) {
+        self.publications.begin_checkpoints(fleet);
+    }
+
+    pub(super) fn end_checkpoints(&mut self, cx: &mut Context<'_>, fleet: &Fleet) {
+        self.publications.end_checkpoints(cx, fleet);
+    }
+
+    /// Publishes what is due.
+    pub(super) fn publish(
+        &mut self,
+        cx: &mut Context<'_>,
+        fleet: &mut Fleet,
+        categories: &Categories,
+    ) {
+        self.publications.sweep(cx, fleet, categories);
     }
 }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use rolecast_common::assignment::Assignment;
+use rolecast_common::id::NodeId;
 use rolecast_common::time::WallTime;
 use rolecast_common::wire::RefusedSender;
 
@@ -79,6 +81,20 @@ impl Reporting {
                 }
             }
         }
+    }
+
+    /// Refuses an assignment that no dispatcher sent to the node, or one from before the
+    /// last few take-overs.
+    pub(in crate::scheduler) fn refuse_forged(
+        &mut self,
+        cx: &mut Context<'_>,
+        node: &NodeId,
+        assignment: &Assignment,
+    ) {
+        let (job, attempt) = (assignment.job(), assignment.attempt());
+        let why = format!("job {job}, attempt {attempt}, was never sent to node {node}");
+        let from = format!("rolecast.done.{node}");
+        self.refuse(cx, Malformed::Outcome, &from, why);
     }
 }
 

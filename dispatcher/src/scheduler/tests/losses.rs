@@ -96,7 +96,8 @@ fn a_job_that_never_reached_its_node_is_lost_and_nobody_suspected() {
         let beat = heartbeat("n1", "a", u64::from(second) + 1, vec![]);
         turn(&mut machine, f64::from(second), [beat]);
     }
-    let history = &machine.away[&Sequence::new(1)].history;
+    let away = machine.jobs.given_back(Sequence::new(1)).unwrap();
+    let history = &away.history;
     assert_eq!(history.losses[0].companions, None);
     assert_eq!(history.suspicion, None);
 }

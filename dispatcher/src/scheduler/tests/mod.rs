@@ -270,12 +270,8 @@ fn an_unanswered_record_is_asked_for_again() {
 fn a_category_without_records_is_acknowledged_at_once() {
     let (mut machine, assignment) = running();
     let ocr = Category::new("ocr").unwrap();
-    machine
-        .services
-        .get_mut(&ocr)
-        .unwrap()
-        .policy
-        .records_completed = false;
+    let policy = machine.queue.categories_mut().policy_mut(&ocr);
+    policy.records_completed = false;
     let out = turn(
         &mut machine,
         1.0,

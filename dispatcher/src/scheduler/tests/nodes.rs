@@ -248,7 +248,8 @@ fn a_job_in_hand_is_kept_alive_and_not_sent_twice() {
     assert_eq!(kept, 2);
     let out = turn(&mut machine, 12.0, [delivery(1, 2)]);
     assert_eq!(out, [Output::Drop(Sequence::new(1))]);
-    assert_eq!(machine.jobs[&Sequence::new(1)].ack, ack(1, 2));
+    let job = machine.jobs.get(Sequence::new(1)).unwrap();
+    assert_eq!(*job.ack(), ack(1, 2));
 }
 
 #[test]

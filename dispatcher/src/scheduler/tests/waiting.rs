@@ -135,7 +135,7 @@ fn machine_of_large() -> Scheduler {
 /// Returns the node where memory is kept free for a job of the category.
 fn claimed(machine: &Scheduler) -> Option<String> {
     let source = Source::parse("rolecast.jobs.scan").unwrap();
-    let (_, slot) = machine.rooms[&source].claim?;
+    let (_, slot) = machine.queue.room(&source)?.claim()?;
     Some(machine.fleet.id_of(slot).to_string())
 }
 

@@ -8,8 +8,9 @@ use rolecast_common::assignment::Assignment;
 use rolecast_common::id::{NodeId, Sequence};
 use rolecast_common::wire::OutcomeStatus;
 
-use super::super::{Input, Output, Recorded, Scheduler, State};
+use super::super::{Input, Output, Recorded, Scheduler};
 use super::{delivery, heartbeat, machine, now, pass, report};
+use crate::scheduler::jobs::Job;
 
 /// The next event of the world in the property test.
 #[derive(Clone, Copy, Debug)]
@@ -131,10 +132,9 @@ impl World {
     fn beat(&mut self, at: usize) {
         let name = ["n0", "n1"][at];
         self.beats += 1;
-        let running = self.machine.jobs.values().filter(
-            |job| matches!(&job.state, State::Running { node, .. } if node.as_str() == name),
-        );
-        let listed: BTreeSet<Sequence> = running.map(|job| job.ack.sequence()).collect();
+        let jobs = self.machine.jobs.iter();
+        let running = jobs.filter(|job| job.node().is_some_and(|node| node.as_str() == name));
+        let listed: BTreeSet<Sequence> = running.map(Job::sequence).collect();
         let jobs = self
             .sent
             .iter()
@@ -183,7 +183,7 @@ impl World {
     /// stream, every ledger holds exactly what runs, and no job has two outcomes.
     fn check(&self) {
         for job in self.queue.keys() {
-            let is_held = self.machine.jobs.contains_key(&Sequence::new(*job));
+            let is_held = self.machine.jobs.get(Sequence::new(*job)).is_some();
             assert!(
                 is_held || self.returned.contains(job),
                 "job {job} is nowhere"
@@ -194,10 +194,9 @@ impl World {
         }
         for node in self.machine.fleet.nodes() {
             let reserved: BTreeSet<Sequence> = node.ledger().jobs().collect();
-            let running = self.machine.jobs.iter().filter(
-                |(_, job)| matches!(&job.state, State::Running { node: at, .. } if at == node.id()),
-            );
-            let running: BTreeSet<Sequence> = running.map(|(sequence, _)| *sequence).collect();
+            let jobs = self.machine.jobs.iter();
+            let running = jobs.filter(|job| job.is_running_on(node.id()));
+            let running: BTreeSet<Sequence> = running.map(Job::sequence).collect();
             assert_eq!(reserved, running, "ledger of {}", node.id());
         }
     }

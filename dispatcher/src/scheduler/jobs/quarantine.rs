@@ -7,12 +7,16 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use foldhash::HashMap;
 use rolecast_common::id::{JobId, NodeId, Sequence};
 use rolecast_common::time::Time;
 
-use super::{Context, Event, Job, Scheduler, State, Verdict};
-use crate::fleet::{Alone, Candidate};
+use super::job::Job;
+use crate::fleet::{Alone, Candidate, Fleet};
 use crate::placement::Slot;
+use crate::scheduler::context::Context;
+use crate::scheduler::output::Event;
+use crate::scheduler::verdict::Verdict;
 
 /// One of this many nodes may be kept, and one in any case. Guessed.
 const KEPT_SHARE: usize = 4;
@@ -26,7 +30,7 @@ pub(super) const MASS_WITHIN: Duration = Duration::from_secs(10);
 
 /// The jobs for which a node is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Key {
+pub(in crate::scheduler) enum Key {
     Batch(u64),
     Job(Sequence),
 }
@@ -35,6 +39,13 @@ pub(super) enum Key {
 struct Kept {
     node: NodeId,
     since: Time,
+}
+
+/// A job that must run alone.
+pub(super) struct Wanted<'a> {
+    pub(super) alone: Alone,
+    pub(super) key: Key,
+    pub(super) job: &'a JobId,
 }
 
 #[derive(Debug, Default)]
@@ -49,13 +60,13 @@ pub(super) struct Quarantine {
 }
 
 impl Quarantine {
-    pub(super) fn note_suspect(&mut self, sequence: Sequence, node: NodeId) {
+    pub(super) fn record_suspect(&mut self, sequence: Sequence, node: NodeId) {
         self.suspects.insert(sequence, node);
     }
 
     /// Records the death of a node without suspects; returns whether another one died
     /// shortly before.
-    pub(super) fn note_death(&mut self, now: Time, node: &NodeId) -> bool {
+    pub(super) fn record_death(&mut self, now: Time, node: &NodeId) -> bool {
         let before = self.died.replace((node.clone(), now));
         before.is_some_and(|(other, at)| other != *node && now.since(at) <= MASS_WITHIN)
     }
@@ -67,69 +78,61 @@ impl Quarantine {
     pub(super) fn node_of(&self, key: Key) -> Option<&NodeId> {
         self.kept.get(&key).map(|kept| &kept.node)
     }
-}
 
-impl Scheduler {
     /// Returns the node that is kept for the job once it is ready; begins to keep one if
     /// none is kept and that is allowed.
-    pub(super) fn keep_node(
+    pub(super) fn keep(
         &mut self,
         cx: &mut Context<'_>,
+        jobs: &HashMap<Sequence, Job>,
+        fleet: &mut Fleet,
         candidate: &Candidate<'_>,
-        (alone, key): (Alone, Key),
-        job: &JobId,
+        wanted: &Wanted<'_>,
     ) -> Option<Slot> {
-        if !self.quarantine.kept.contains_key(&key) {
-            let resting = self.quarantine.resting.get(&key);
-            let alive = self.fleet.nodes().filter(|node| !node.is_gone()).count();
-            let is_full = self.quarantine.kept.len() >= (alive / KEPT_SHARE).max(1);
-            if is_full || resting.is_some_and(|until| cx.now.time < *until) {
+        let (now, key) = (cx.now.time, wanted.key);
+        if !self.kept.contains_key(&key) {
+            let resting = self.resting.get(&key);
+            let alive = fleet.nodes().filter(|node| !node.is_gone()).count();
+            let is_full = self.kept.len() >= (alive / KEPT_SHARE).max(1);
+            if is_full || resting.is_some_and(|until| now < *until) {
                 return None;
             }
-            let slot = self.fleet.node_to_keep(candidate, alone)?;
-            let node = self.fleet.id_of(slot).clone();
-            self.fleet.set_kept(&node, true);
+            let slot = fleet.node_to_keep(candidate, wanted.alone)?;
+            let node = fleet.id_of(slot).clone();
+            fleet.set_kept(&node, true);
             cx.event(Event::Verdict(Verdict::TriedAlone {
-                job: job.clone(),
+                job: wanted.job.clone(),
                 node: node.clone(),
-                why: match alone {
+                why: match wanted.alone {
                     Alone::Suspect => "it may be what took its node down",
                     Alone::Outgrown => "what was learned of its memory fits nowhere",
                 },
             }));
-            self.quarantine.kept.insert(
-                key,
-                Kept {
-                    node,
-                    since: cx.now.time,
-                },
-            );
+            self.kept.insert(key, Kept { node, since: now });
         }
-        let node = self.quarantine.node_of(key)?;
-        let node = self.fleet.get(node)?;
-        let mut jobs = node.ledger().jobs();
+        let node = fleet.get(self.node_of(key)?)?;
+        let mut in_hand = node.ledger().jobs();
         let is_ready = !node.ledger().has_set_aside()
-            && jobs.all(|other| self.jobs.get(&other).is_some_and(|other| other.is_of(key)));
+            && in_hand.all(|other| jobs.get(&other).is_some_and(|other| is_of(other, key)));
         is_ready.then(|| node.slot())
     }
 
     /// Releases nodes that are kept for no job, or in vain.
-    pub(super) fn look_at_kept(&mut self, now: Time) {
-        self.quarantine.resting.retain(|_, until| now < *until);
-        let jobs = &self.jobs;
-        self.quarantine.suspects.retain(|sequence, node| {
+    pub(super) fn check(&mut self, now: Time, jobs: &HashMap<Sequence, Job>, fleet: &mut Fleet) {
+        self.resting.retain(|_, until| now < *until);
+        self.suspects.retain(|sequence, node| {
             let job = jobs.get(sequence);
             job.is_some_and(|job| job.suspicion.is_some() && job.is_running_on(node))
         });
         let mut given_up = Vec::new();
-        for (key, kept) in &self.quarantine.kept {
-            let users = self.jobs.values().filter(|job| job.is_of(*key));
+        for (key, kept) in &self.kept {
+            let users = jobs.values().filter(|job| is_of(job, *key));
             let (mut is_used, mut is_awaited) = (false, false);
             for job in users {
                 is_used |= job.is_running_on(&kept.node);
-                is_awaited |= matches!(job.state, State::Waiting);
+                is_awaited |= job.is_waiting();
             }
-            let node = self.fleet.get(&kept.node);
+            let node = fleet.get(&kept.node);
             let is_open = node.is_some_and(|node| !node.is_gone() && !node.is_draining());
             let is_in_vain = now.since(kept.since) > KEPT_MAX && !is_used;
             if !is_open || is_in_vain || !(is_used || is_awaited) {
@@ -137,28 +140,19 @@ impl Scheduler {
             }
         }
         for (key, is_in_vain) in given_up {
-            if let Some(kept) = self.quarantine.kept.remove(&key) {
-                self.fleet.set_kept(&kept.node, false);
+            if let Some(kept) = self.kept.remove(&key) {
+                fleet.set_kept(&kept.node, false);
             }
             if is_in_vain {
-                self.quarantine.resting.insert(key, now + KEPT_MAX);
+                self.resting.insert(key, now + KEPT_MAX);
             }
         }
     }
 }
 
-impl Job {
-    fn is_of(&self, key: Key) -> bool {
-        match key {
-            Key::Batch(batch) => self.suspicion.is_some_and(|own| own.batch == batch),
-            Key::Job(sequence) => self.ack.sequence() == sequence,
-        }
-    }
-
-    pub(super) fn is_running_on(&self, node: &NodeId) -> bool {
-        match &self.state {
-            State::Running { node: at, .. } => at == node,
-            State::Waiting | State::Recording { .. } | State::Burying { .. } => false,
-        }
+fn is_of(job: &Job, key: Key) -> bool {
+    match key {
+        Key::Batch(batch) => job.suspicion.is_some_and(|own| own.batch == batch),
+        Key::Job(sequence) => job.sequence() == sequence,
     }
 }

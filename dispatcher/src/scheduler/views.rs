@@ -1,4 +1,4 @@
-//! Answers about the machine's state.
+//! Answers about the state.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,13 +7,17 @@ use rolecast_common::id::{Category, JobId, NodeId, Sequence};
 use rolecast_common::label::Requirement;
 use rolecast_common::time::Now;
 use rolecast_common::wire::{
-    CategoryStatus, Decision, JobState, JobView, NodeHealth, NodeStatus, Status, Totals, VERSION,
+    CapacityMap, CategoryStatus, Decision, ForecastView, JobState, JobView, NodeHealth, NodeStatus,
+    Status, Totals, VERSION,
 };
 
-use super::waiting::MAX_RUNNING;
-use super::{Scheduler, Service, State};
+use super::jobs::{Job, State};
+use super::queue::CategoryState;
+use super::sending::why;
+use super::{Scheduler, capacity_map};
 use crate::capacity;
 use crate::fleet::{Author, Candidate};
+use rolecast_forecast::NodeForecast;
 use crate::placement::Shortfall;
 
 /// Horizon of the reported arrivals.
@@ -41,7 +45,8 @@ impl Scheduler {
 
     /// Returns the status without its nodes.
     pub fn overview(&self, now: Now) -> Status {
-        let (roles, left_out) = self.role_capacities(0);
+        let categories = self.queue.categories();
+        let (roles, left_out) = capacity_map::role_capacities(&self.fleet, categories, 0);
         Status {
             v: VERSION,
             dispatcher: self.params.name.clone(),
@@ -54,7 +59,10 @@ impl Scheduler {
                 .map(|(role, room)| capacity::status_of(role, room))
                 .collect(),
             nodes: Vec::new(),
-            categories: self.services.values().map(|s| self.category(s)).collect(),
+            categories: categories
+                .iter()
+                .map(|state| self.category(state))
+                .collect(),
             counters: self.reporting.counters(),
             troubles: self.reporting.troubles(),
             is_lapsed: false,
@@ -69,7 +77,7 @@ impl Scheduler {
         let count = |len: usize| u32::try_from(len).unwrap_or(u32::MAX);
         let mut totals = Totals {
             roles: count(role_count),
-            categories: count(self.services.len()),
+            categories: count(self.queue.categories().len()),
             ..Totals::default()
         };
         for node in self.fleet.nodes() {
@@ -84,35 +92,36 @@ impl Scheduler {
         totals
     }
 
-    fn category(&self, service: &Service) -> CategoryStatus {
-        let policy = &service.policy;
-        let count = |is_counted: fn(&State) -> bool| {
-            let jobs = self.jobs.values();
-            let of_category = jobs.filter(|job| job.source.category == policy.category);
-            let count = of_category.filter(|job| is_counted(&job.state)).count();
+    fn category(&self, state: &CategoryState) -> CategoryStatus {
+        let policy = state.policy();
+        let count = |is_counted: fn(&Job) -> bool| {
+            let jobs = self.jobs.iter();
+            let of_category = jobs.filter(|job| job.source().category == policy.category);
+            let count = of_category.filter(|job| is_counted(job)).count();
             u32::try_from(count).unwrap_or(u32::MAX)
         };
         let mut shortfall = Shortfall::default();
-        for obstacle in self.fleet.obstacles(service.index) {
+        for obstacle in self.fleet.obstacles(state.index()) {
             shortfall.count(obstacle.map_or(Ok(()), Err));
         }
         let obstacles = shortfall.parts();
+        let counts = state.counts();
         CategoryStatus {
             category: policy.category.clone(),
             declared: policy.declared,
             roles: policy.roles.clone(),
             backlog: 0,
-            waiting: count(|state| matches!(state, State::Waiting)),
-            running: count(|state| matches!(state, State::Running { .. })),
+            waiting: count(Job::is_waiting),
+            running: count(Job::is_running),
             nodes_eligible: shortfall.eligible(),
             oldest_ms: None,
             late: self.is_late(&policy.category),
-            completed: service.completed,
-            retried: service.retried,
-            dead: service.dead,
-            expired: service.expired,
-            profile: self.fleet.learner(service.index).view(),
-            expected_per_minute: service.demand.per_minute(EXPECTED_SECONDS),
+            completed: counts.completed,
+            retried: counts.retried,
+            dead: counts.dead,
+            expired: counts.expired,
+            profile: self.fleet.learner(state.index()).view(),
+            expected_per_minute: state.demand().per_minute(EXPECTED_SECONDS),
             obstacles: obstacles
                 .map(|(count, what)| (what.to_owned(), count))
                 .collect(),
@@ -124,14 +133,16 @@ impl Scheduler {
 
     /// Counts the requirements of the category's waiting jobs.
     fn required(&self, category: &Category) -> BTreeMap<String, u32> {
-        let rooms = self.rooms.iter();
-        let choosy = rooms.filter(|(source, room)| source.category == *category && room.choosy > 0);
-        let waiting = choosy.flat_map(|(_, room)| &room.waiting);
+        let rooms = self.queue.rooms();
+        let choosy =
+            rooms.filter(|(source, room)| source.category == *category && room.has_choosy());
+        let waiting = choosy.flat_map(|(_, room)| room.waiting());
         let mut required: BTreeMap<&Requirement, u32> = BTreeMap::new();
         for job in waiting.filter_map(|sequence| self.jobs.get(sequence)) {
-            let is_known = required.contains_key(&job.requirement);
-            if !job.requirement.is_empty() && (is_known || required.len() < REQUIRED_MAX) {
-                *required.entry(&job.requirement).or_default() += 1;
+            let requirement = job.requirement();
+            let is_known = required.contains_key(requirement);
+            if !requirement.is_empty() && (is_known || required.len() < REQUIRED_MAX) {
+                *required.entry(requirement).or_default() += 1;
             }
         }
         let named = required.into_iter();
@@ -139,15 +150,15 @@ impl Scheduler {
     }
 
     fn is_late(&self, category: &Category) -> bool {
-        let mut rooms = self.rooms.iter();
-        rooms.any(|(source, room)| source.category == *category && room.is_late)
+        let mut rooms = self.queue.rooms();
+        rooms.any(|(source, room)| source.category == *category && room.is_late())
     }
 
     /// Returns the id of the job with this sequence, if it is held here or was given back
     /// from here.
     pub fn job_at(&self, sequence: Sequence) -> Option<&JobId> {
-        let held = self.jobs.get(&sequence).map(|job| &job.job);
-        held.or_else(|| Some(&self.away.get(&sequence)?.history.job))
+        let held = self.jobs.get(sequence).map(Job::id);
+        held.or_else(|| Some(&self.jobs.given_back(sequence)?.history.job))
     }
 
     /// Returns the state of a job, if it is held here or was given back from here.
@@ -165,17 +176,17 @@ impl Scheduler {
             record: None,
         };
         let count = |len: usize| u32::try_from(len).unwrap_or(u32::MAX);
-        if let Some(job) = self.jobs.values().find(|job| job.job == *id) {
-            let last = job.failures.last().map(|failure| failure.reason.clone());
+        if let Some(job) = self.jobs.iter().find(|job| job.id() == id) {
+            let last = job.failures().last().map(|failure| failure.reason.clone());
             let last = last.unwrap_or_default();
-            let seen = match &job.state {
-                State::Waiting => view(JobState::Waiting, self.why_waiting(job, last)),
+            let seen = match job.state() {
+                State::Waiting => view(JobState::Waiting, self.why_waiting(job)),
                 State::Running { node, .. } => JobView {
                     node: Some(node.clone()),
                     attempt: job.last_attempt(),
                     ..view(JobState::Running, last)
                 },
-                State::Recording { record, .. } | State::Burying { record, .. } => JobView {
+                State::Recording { record, .. } | State::DeadLettering { record, .. } => JobView {
                     node: record.node.clone(),
                     attempt: record.attempt,
                     ..view(
@@ -185,12 +196,12 @@ impl Scheduler {
                 },
             };
             return Some(JobView {
-                failed: count(job.failures.len()),
-                lost: count(job.losses.len()),
+                failed: count(job.failures().len()),
+                lost: count(job.losses().len()),
                 ..seen
             });
         }
-        let away = self.away.values().find(|away| away.history.job == *id)?;
+        let away = self.jobs.find_given_back(id)?;
         Some(JobView {
             until_ms: Some(now.wall + away.until.since(now.time)),
             failed: count(away.history.failures.len()),
@@ -208,7 +219,7 @@ impl Scheduler {
         requirement: &Requirement,
         key: Option<u64>,
     ) -> Option<Decision> {
-        let index = self.services.get(category)?.index;
+        let index = self.queue.category(category)?.index();
         let candidate = Candidate {
             key,
             ..Candidate::new(index, requirement, Duration::ZERO)
@@ -221,24 +232,33 @@ impl Scheduler {
         Some(self.fleet.record(now, author, &candidate, &choice))
     }
 
-    fn why_waiting(&self, job: &super::Job, last: String) -> String {
-        let Some(service) = self.services.get(&job.source.category) else {
-            return last;
-        };
-        if let Some(why) = self.why_alone(job, service.index) {
-            return why;
+    fn why_waiting(&self, job: &Job) -> String {
+        why::of_job(&self.jobs, &self.queue, &self.fleet, job)
+    }
+
+    /// Returns the role capacity map.
+    pub fn capacity(&self, now: Now) -> CapacityMap {
+        let (epoch, params) = (self.leadership.epoch(), self.params.forecast);
+        capacity_map::of(
+            now.wall,
+            epoch,
+            params,
+            &self.fleet,
+            self.queue.categories(),
+        )
+    }
+
+    /// Returns the forecast of a node.
+    pub fn forecast(&self, now: Now, id: &NodeId) -> ForecastView {
+        let node = self.fleet.get(id);
+        let forecast = node.and_then(|node| node.forecast());
+        ForecastView {
+            v: VERSION,
+            node: id.clone(),
+            at_ms: now.wall,
+            mode: self.params.forecast.mode,
+            health: node.map(|node| node.health()),
+            resources: forecast.map(NodeForecast::view).unwrap_or_default(),
         }
-        let candidate = Candidate::new(service.index, &job.requirement, Duration::ZERO);
-        let shortfall = self.fleet.shortfall(&candidate);
-        if shortfall.able == 0 {
-            return format!("no node can take it: {shortfall}");
-        }
-        if self.fleet.room_for(service.index) == 0 {
-            return MAX_RUNNING.to_owned();
-        }
-        if last.is_empty() {
-            return "it waits its turn, or for a node that would slow it down less".to_owned();
-        }
-        last
     }
 }

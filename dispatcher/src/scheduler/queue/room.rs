@@ -10,10 +10,10 @@ use crate::placement::Slot;
 /// Jobs in the order in which the stream accepted them, and the number of further jobs
 /// requested.
 #[derive(Debug, Default)]
-pub(super) struct Room {
-    pub(super) waiting: VecDeque<Sequence>,
+pub(in crate::scheduler) struct Room {
+    waiting: VecDeque<Sequence>,
     /// Waiting jobs that others may pass.
-    pub(super) choosy: u32,
+    choosy: u32,
     /// Memory that is kept free on a node for a job that waits for it.
     pub(super) claim: Option<(Sequence, Slot)>,
     /// Whether operators were notified that no node can take its first job, and that it
@@ -29,11 +29,11 @@ pub(super) struct Room {
     /// The number of jobs here or requested above which no more are needed for now.
     pub(super) enough: u32,
     /// The turn in which a job was sent last; rooms served least recently go first.
-    pub(super) served: u64,
+    served: u64,
 }
 
 impl Room {
-    pub(super) fn len(&self) -> u32 {
+    pub(in crate::scheduler) fn len(&self) -> u32 {
         u32::try_from(self.waiting.len()).unwrap_or(u32::MAX)
     }
 
@@ -56,7 +56,49 @@ impl Room {
         }
     }
 
-    pub(super) fn is_first(&self, sequence: Sequence) -> bool {
+    pub(in crate::scheduler) fn is_first(&self, sequence: Sequence) -> bool {
         self.waiting.front() == Some(&sequence)
+    }
+
+    /// Removes a job that is sent in this turn. Returns whether the room was starved, and
+    /// the claim of the job.
+    pub(super) fn send(
+        &mut self,
+        sequence: Sequence,
+        is_choosy: bool,
+        turn: u64,
+    ) -> (bool, Option<Slot>) {
+        let was_starved = self.is_first(sequence) && std::mem::take(&mut self.is_starved);
+        self.leave(sequence, is_choosy);
+        self.served = turn;
+        let claim = self.claim.take_if(|(owner, _)| *owner == sequence);
+        (was_starved, claim.map(|(_, slot)| slot))
+    }
+
+    pub(in crate::scheduler) fn waiting(&self) -> impl Iterator<Item = Sequence> {
+        self.waiting.iter().copied()
+    }
+
+    pub(in crate::scheduler) fn at(&self, place: usize) -> Option<Sequence> {
+        self.waiting.get(place).copied()
+    }
+
+    /// Whether others may pass a job that waits here.
+    pub(in crate::scheduler) fn has_choosy(&self) -> bool {
+        self.choosy > 0
+    }
+
+    pub(in crate::scheduler) fn is_late(&self) -> bool {
+        self.is_late
+    }
+
+    pub(in crate::scheduler) fn claim(&self) -> Option<(Sequence, Slot)> {
+        self.claim
+    }
+
+    /// Returns the turn in which a job was sent last; rooms served least recently go
+    /// first.
+    pub(in crate::scheduler) fn served(&self) -> u64 {
+        self.served
     }
 }

@@ -1,9 +1,9 @@
 //! Number of jobs to fetch from the stream: those that can be placed, and a few to hold.
 
-use rolecast_common::subjects::Source;
-use rolecast_common::time::Time;
-
-use super::{Context, Output, Scheduler};
+use super::Queue;
+use crate::fleet::Fleet;
+use crate::scheduler::context::Context;
+use crate::scheduler::output::Output;
 
 /// Jobs held when no node has room, so that the oldest can expire, and start without a
 /// round trip when there is room.
@@ -11,55 +11,31 @@ const HELD_MIN: u32 = 16;
 /// The most jobs held for one category and priority: bounds their payloads.
 const HELD_MAX: u32 = 2048;
 
-impl Scheduler {
-    pub(super) fn end_pull(&mut self, now: Time, source: &Source, undelivered: u32) {
-        if let Some(room) = self.rooms.get_mut(source) {
-            room.pulls.end(now, undelivered);
-        }
-    }
-
-    pub(super) fn fail_pulls(&mut self, now: Time, source: &Source) {
-        let jitter = self.rng.f64();
-        if let Some(room) = self.rooms.get_mut(source) {
-            room.pulls.fail(now, jitter);
-        }
-    }
-
-    pub(super) fn keep_pulls(&mut self, now: Time, source: &Source) {
-        if let Some(room) = self.rooms.get_mut(source) {
-            room.pulls.show_life(now);
-        }
-    }
-
-    pub(super) fn void_pulls(&mut self) {
-        for room in self.rooms.values_mut() {
-            room.pulls.void();
-        }
-    }
-
-    pub(super) fn fetch(&mut self, cx: &mut Context<'_>) {
-        if !self.leadership.may_fetch(cx.now.time) || self.waits_for_workers(cx.now.time) {
-            return;
-        }
-        // New room on the nodes is noticed by the sweep at the latest; looking at every
-        // node for every message would cost more than all else.
-        let is_sweep = self.watch.has_swept(cx.now.time);
+impl Queue {
+    /// Requests jobs from the stream. New room on the nodes is noticed in a sweep at the
+    /// latest; checking every node for every message would cost more than all else.
+    pub(in crate::scheduler) fn fetch(
+        &mut self,
+        cx: &mut Context<'_>,
+        fleet: &Fleet,
+        is_sweep: bool,
+    ) {
         for (source, room) in &mut self.rooms {
             let returning = u32::try_from(room.returning.len()).unwrap_or(u32::MAX);
             let held = room.len().saturating_add(room.pulls.asked());
             if held > room.enough && returning == 0 && !is_sweep {
                 continue;
             }
-            let Some(service) = self.services.get(&source.category) else {
+            let Some(state) = self.categories.get(&source.category) else {
                 continue;
             };
             room.pulls.expire(cx.now.time);
             if room.pulls.is_paused(cx.now.time) {
                 continue;
             }
-            let free = self.fleet.free_jobs(service.index);
+            let free = fleet.free_jobs(state.index());
             let target = free
-                .min(self.fleet.room_for(service.index))
+                .min(fleet.room_for(state.index()))
                 .saturating_add(HELD_MIN)
                 .min(HELD_MAX);
             room.enough = target / 2;

@@ -7,12 +7,12 @@ use rolecast_common::id::Sequence;
 const SLOTS: usize = 1 << 17;
 
 #[derive(Debug)]
-pub(super) struct Settled {
+pub(super) struct Recent {
     /// The sequence settled last in each slot; the stream counts from 1.
     slots: Box<[u64]>,
 }
 
-impl Default for Settled {
+impl Default for Recent {
     fn default() -> Self {
         Self {
             slots: vec![0; SLOTS].into(),
@@ -20,7 +20,7 @@ impl Default for Settled {
     }
 }
 
-impl Settled {
+impl Recent {
     pub(super) fn insert(&mut self, sequence: Sequence) {
         self.slots[slot(sequence)] = sequence.get();
     }

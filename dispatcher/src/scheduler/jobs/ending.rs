@@ -1,0 +1,461 @@
+//! The end of an execution: the outcome is recorded and the job acknowledged, or the job
+//! is given back, or it is dead-lettered.
+
+use std::time::Duration;
+
+use rolecast_common::assignment::Assignment;
+use rolecast_common::id::{Attempt, NodeId, Sequence};
+use rolecast_common::wire::{Outcome, OutcomeStatus, Record, RecordStatus};
+
+use super::job::{Away, Job, State};
+use super::losses::{self, Loss};
+use super::standing::{self, Standing};
+use super::{Context, Event, Jobs, Output, Queue, Reporting, absolve, records};
+use crate::claim::Claimed;
+use crate::scheduler::input::Recorded;
+use crate::seal::Seals;
+
+/// The most characters kept of the reason of an attempt.
+const REASON_LEN_MAX: usize = 1000;
+/// Delay before a refused job is sent again: no earlier than another heartbeat from the
+/// node that refused it, but soon to another node.
+const REFUSED_DELAY: Duration = Duration::from_millis(20);
+
+/// The end of an attempt, as its worker reported it.
+#[derive(Debug)]
+pub(in crate::scheduler) struct Ended<'a> {
+    pub(in crate::scheduler) node: &'a NodeId,
+    pub(in crate::scheduler) outcome: Outcome,
+    /// Whether a job that the node gave up may be tried on another one.
+    pub(in crate::scheduler) may_retry: bool,
+    pub(in crate::scheduler) confirmation: Option<u64>,
+}
+
+impl Jobs {
+    /// Begins to confirm a worker's request with this many outcomes.
+    pub(in crate::scheduler) fn open_confirmation(
+        &mut self,
+        reply: String,
+        outcomes: usize,
+    ) -> u64 {
+        self.confirmations.open(reply, outcomes)
+    }
+
+    /// Counts one outcome of the worker's request as settled; answers when all are.
+    pub(in crate::scheduler) fn confirm(
+        &mut self,
+        cx: &mut Context<'_>,
+        confirmation: Option<u64>,
+    ) {
+        self.confirmations.settle(cx, confirmation);
+    }
+
+    pub(in crate::scheduler) fn standing(
+        &self,
+        cx: &Context<'_>,
+        from: &NodeId,
+        claimed: &Claimed<Assignment>,
+        seals: &Seals,
+    ) -> Standing {
+        standing::of(self, cx, from, claimed, seals)
+    }
+
+    /// Takes the job of an outcome out, for `settle`: from its room, or by its assignment
+    /// if it is not held here.
+    pub(in crate::scheduler) fn take(
+        &mut self,
+        cx: &mut Context<'_>,
+        queue: &mut Queue,
+        from: &NodeId,
+        assignment: &Assignment,
+    ) -> Job {
+        let sequence = assignment.ack().sequence();
+        let held = match self.held.get(&sequence) {
+            Some(job) if job.is_waiting() => self.unqueue(cx, queue, sequence),
+            Some(_) | None => self.held.remove(&sequence),
+        };
+        let mut job = held.unwrap_or_else(|| self.inherit(cx.now.time, from, assignment));
+        absolve(cx, &mut job, from, assignment);
+        job.attempt = job.attempt.max(assignment.attempt().get());
+        job
+    }
+
+    pub(in crate::scheduler) fn settle(
+        &mut self,
+        cx: &mut Context<'_>,
+        queue: &mut Queue,
+        job: Job,
+        ended: Ended<'_>,
+    ) {
+        let reason = clipped(&ended.outcome.reason);
+        match ended.outcome.status {
+            OutcomeStatus::Completed => return self.complete(cx, queue, job, ended),
+            OutcomeStatus::Retry => self.fail(cx, queue, job, &ended, true),
+            OutcomeStatus::GiveUp => self.fail(cx, queue, job, &ended, ended.may_retry),
+            OutcomeStatus::Refused => self.give_back(cx, queue, job, REFUSED_DELAY, reason),
+            OutcomeStatus::HandedBack => self.give_back(cx, queue, job, Duration::ZERO, reason),
+        }
+        self.confirm(cx, ended.confirmation);
+    }
+
+    fn complete(
+        &mut self,
+        cx: &mut Context<'_>,
+        queue: &mut Queue,
+        mut job: Job,
+        ended: Ended<'_>,
+    ) {
+        let category = &job.source.category;
+        let categories = queue.categories_mut();
+        categories.count(category, |counts| &mut counts.completed);
+        let state = categories.get(category);
+        if state.is_some_and(|state| !state.policy().records_completed) {
+            self.finish(cx, queue, job);
+            self.confirm(cx, ended.confirmation);
+            return;
+        }
+        let record = Box::new(records::completed(cx, ended.node, &job, ended.outcome));
+        cx.push(Output::Record(record.clone()));
+        job.state = State::Recording {
+            record,
+            asked: cx.now.time,
+            confirmation: ended.confirmation,
+        };
+        self.held.insert(job.sequence(), job);
+    }
+
+    fn fail(
+        &mut self,
+        cx: &mut Context<'_>,
+        queue: &mut Queue,
+        mut job: Job,
+        ended: &Ended<'_>,
+        may_retry: bool,
+    ) {
+        let reason = clipped(&ended.outcome.reason);
+        let gave_up = ended.outcome.status == OutcomeStatus::GiveUp;
+        job.record_failure(cx.now, ended.node, &reason, gave_up);
+        if may_retry {
+            self.retry(cx, queue, ended.node, job, reason);
+        } else {
+            self.give_up(cx, queue, job, RecordStatus::Dead, reason);
+        }
+    }
+
+    /// Counts a running attempt as failed that brought no outcome.
+    pub(in crate::scheduler) fn fail_unreported(
+        &mut self,
+        cx: &mut Context<'_>,
+        queue: &mut Queue,
+        sequence: Sequence,
+        node: &NodeId,
+        reason: String,
+    ) {
+        if let Some(mut job) = self.held.remove(&sequence) {
+            job.record_failure(cx.now, node, &reason, false);
+            self.retry(cx, queue, node, job, reason);
+        }
+    }
+
+    /// Gives back the running jobs that a node lost.
+    pub(in crate::scheduler) fn lose(
+        &mut self,
+        cx: &mut Context<'_>,
+        queue: &mut Queue,
+        reporting: &mut Reporting,
+        loss: Loss<'_>,
+    ) {
+        losses::lose(self, cx, queue, reporting, loss);
+    }
+
+    /// Gives a job another attempt later, if it has one left.
+    fn retry(
+        &mut self,
+        cx: &mut Context<'_>,
+        queue: &mut Queue,
+        node: &NodeId,
+        job: Job,
+        reason: String,
+    ) {
+        let failures = u32::try_from(job.failures.len()).unwrap_or(u32::MAX);
+        let jitter = self.jitter();
+        let category = &job.source.category;
+        let (delay, attempts_max) = match queue.category(category) {
+            Some(state) => {
+                let policy = state.policy();
+                (policy.backoff.delay(failures, jitter), policy.attempts_max)
+            }
+            None => (Duration::from_secs(1), u32::MAX),
+        };
+        if failures >= attempts_max {
+            let reason = match failures {
+                1 => format!("1 attempt failed: {reason}"),
+                _ => format!("{failures} attempts failed, the last: {reason}"),
+            };
+            self.give_up(cx, queue, job, RecordStatus::Dead, reason);
+            return;
+        }
+        if job.is_expired(cx.now) {
+            self.expire(cx, queue, job);
+            return;
+        }
+        let categories = queue.categories_mut();
+        categories.count(category, |counts| &mut counts.retried);
+        cx.push(Output::SaveHistory {
+            sequence: job.sequence(),
+            history: job.history(cx.now, delay),
+        });
+        cx.event(Event::JobRetried {
+            job: job.id.clone(),
+            node: node.clone(),
+            reason: reason.clone(),
+            delay,
+        });
+        self.give_back(cx, queue, job, delay, reason);
+    }
+
+    /// Gives back a running job that nobody received.
+    pub(in crate::scheduler) fn return_at_once(
+        &mut self,
+        cx: &mut Context<'_>,
+        queue: &mut Queue,
+        sequence: Sequence,
+        reason: String,
+    ) {
+        if let Some(job) = self.held.remove(&sequence) {
+            self.give_back(cx, queue, job, Duration::ZERO, reason);
+        }
+    }
+
+    pub(super) fn give_back(
+        &mut self,
+        cx: &mut Context<'_>,
+        queue: &mut Queue,
+        job: Job,
+        delay: Duration,
+        reason: String,
+    ) {
+        let sequence = job.sequence();
+        let away = Away {
+            history: job.history(cx.now, delay),
+            until: cx.now.time + delay,
+            reason,
+        };
+        self.away.insert(sequence, away);
+        if delay.is_zero() {
+            queue.expect(&job.source, sequence);
+        }
+        cx.push(Output::GiveBack {
+            sequence,
+            ack: job.ack,
+            delay,
+        });
+    }
+
+    pub(super) fn expire(&mut self, cx: &mut Context<'_>, queue: &mut Queue, job: Job) {
+        let late = job
+            .deadline
+            .map_or(Duration::ZERO, |at| cx.now.wall.since(at));
+        let reason = format!("its deadline passed {} ms ago", late.as_millis());
+        self.give_up(cx, queue, job, RecordStatus::Expired, reason);
+    }
+
+    /// Dead-letters a waiting job that no node can ever take.
+    pub(in crate::scheduler) fn give_up_waiting(
+        &mut self,
+        cx: &mut Context<'_>,
+        queue: &mut Queue,
+        sequence: Sequence,
+        reason: String,
+    ) {
+        if let Some(job) = self.held.remove(&sequence) {
+            queue.leave(&job.source, sequence, job.is_choosy());
+            self.give_up(cx, queue, job, RecordStatus::Dead, reason);
+        }
+    }
+
+    /// Dead-letters a job that cannot be sent to any node: with the headers added for the
+    /// node it is larger than the server takes. It never reached its node, which is not
+    /// to blame. Returns that node.
+    pub(in crate::scheduler) fn give_up_unsent(
+        &mut self,
+        cx: &mut Context<'_>,
+        queue: &mut Queue,
+        sequence: Sequence,
+        attempt: Attempt,
+        reason: String,
+    ) -> Option<NodeId> {
+        let job = self.held.get(&sequence)?;
+        let node = job.node()?.clone();
+        if job.attempt != attempt.get() {
+            return None;
+        }
+        let mut job = self.held.remove(&sequence)?;
+        job.attempt -= 1;
+        self.give_up(cx, queue, job, RecordStatus::Dead, reason);
+        Some(node)
+    }
+
+    pub(super) fn give_up(
+        &mut self,
+        cx: &mut Context<'_>,
+        queue: &mut Queue,
+        job: Job,
+        status: RecordStatus,
+        reason: String,
+    ) {
+        let record = records::of(cx, &job, status, reason);
+        self.dead_letter(cx, queue, job, record);
+    }
+
+    fn dead_letter(
+        &mut self,
+        cx: &mut Context<'_>,
+        queue: &mut Queue,
+        mut job: Job,
+        record: Record,
+    ) {
+        let categories = queue.categories_mut();
+        categories.count(
+            &job.source.category,
+            match record.status {
+                RecordStatus::Expired => |counts| &mut counts.expired,
+                RecordStatus::Dead | RecordStatus::Completed => |counts| &mut counts.dead,
+            },
+        );
+        cx.event(Event::JobBuried {
+            job: job.id.clone(),
+            status: record.status.as_str(),
+            reason: record.reason.clone(),
+        });
+        let record = Box::new(record);
+        cx.push(Output::Bury {
+            record: record.clone(),
+            ack: Some(job.ack.clone()),
+        });
+        job.state = State::DeadLettering {
+            record,
+            asked: cx.now.time,
+            is_running: true,
+        };
+        self.held.insert(job.sequence(), job);
+    }
+
+    /// Records the outcome of an orphan; nothing is acknowledged, as its delivery is gone.
+    pub(in crate::scheduler) fn record_orphan(
+        &self,
+        cx: &mut Context<'_>,
+        from: &NodeId,
+        assignment: &Assignment,
+        outcome: Outcome,
+    ) {
+        let record = records::of_orphan(cx, from, assignment, outcome);
+        cx.push(Output::Record(Box::new(record)));
+    }
+
+    pub(in crate::scheduler) fn finish_record(
+        &mut self,
+        cx: &mut Context<'_>,
+        queue: &mut Queue,
+        reporting: &mut Reporting,
+        sequence: Sequence,
+        result: Recorded,
+    ) {
+        let Some(State::Recording { confirmation, .. }) = self.held.get(&sequence).map(Job::state)
+        else {
+            return;
+        };
+        let confirmation = *confirmation;
+        match result {
+            // The sweep repeats the request.
+            Recorded::Failed => return,
+            Recorded::Already => reporting.count(|counters| &mut counters.duplicates),
+            Recorded::Stored => {}
+        }
+        if let Some(job) = self.held.remove(&sequence) {
+            self.finish(cx, queue, job);
+        }
+        self.confirm(cx, confirmation);
+    }
+
+    pub(in crate::scheduler) fn finish_dead_letter(
+        &mut self,
+        cx: &mut Context<'_>,
+        queue: &mut Queue,
+        sequence: Sequence,
+        is_done: bool,
+    ) {
+        if self.strays.remove(&sequence) {
+            if is_done {
+                self.recent.insert(sequence);
+            }
+            return;
+        }
+        let Some(job) = self.held.get_mut(&sequence) else {
+            return;
+        };
+        let State::DeadLettering { is_running, .. } = &mut job.state else {
+            return;
+        };
+        *is_running = false;
+        if is_done && let Some(job) = self.held.remove(&sequence) {
+            self.forget(cx, queue, &job);
+        }
+    }
+
+    fn finish(&mut self, cx: &mut Context<'_>, queue: &mut Queue, job: Job) {
+        self.forget(cx, queue, &job);
+        cx.push(Output::Ack {
+            sequence: job.sequence(),
+            ack: job.ack,
+        });
+    }
+
+    /// Remembers only that the job is settled.
+    fn forget(&mut self, cx: &mut Context<'_>, queue: &mut Queue, job: &Job) {
+        let sequence = job.sequence();
+        if job.has_history() {
+            cx.push(Output::ForgetHistory(sequence));
+        }
+        let categories = queue.categories_mut();
+        categories.count(&job.source.category, |counts| &mut counts.settled);
+        self.recent.insert(sequence);
+    }
+
+    /// Answers a repetition now if its job is settled; otherwise when it is.
+    pub(in crate::scheduler) fn repeat(
+        &mut self,
+        cx: &mut Context<'_>,
+        sequence: Sequence,
+        confirmation: Option<u64>,
+    ) {
+        let replaced = match self.held.get_mut(&sequence).map(|job| &mut job.state) {
+            Some(State::Recording {
+                confirmation: waiting,
+                ..
+            }) => std::mem::replace(waiting, confirmation),
+            // The worker repeats until the dead-lettering is done; nobody waits for this
+            // answer.
+            Some(State::DeadLettering { .. }) => return self.confirmations.forget(confirmation),
+            Some(State::Running { .. } | State::Waiting) | None => {
+                return self.confirm(cx, confirmation);
+            }
+        };
+        if replaced == confirmation {
+            // One batch has it twice; waiting for one of them is enough.
+            self.confirm(cx, confirmation);
+        } else {
+            // The worker has given up waiting for the former request's answer.
+            self.confirmations.forget(replaced);
+        }
+    }
+}
+
+/// Shortens a worker's reason to one line of bounded length.
+pub(in crate::scheduler) fn clipped(reason: &str) -> String {
+    reason
+        .chars()
+        .take(REASON_LEN_MAX)
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
+}

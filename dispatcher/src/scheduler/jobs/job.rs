@@ -1,0 +1,316 @@
+//! A job that is held here, with its attempts.
+
+use std::time::Duration;
+
+use rolecast_common::assignment::{Ack, Assignment, Seal};
+use rolecast_common::id::{Attempt, Epoch, JobId, NodeId, Sequence};
+use rolecast_common::label::Requirement;
+use rolecast_common::subjects::Source;
+use rolecast_common::time::{Now, Time, WallTime};
+use rolecast_common::wire::{FailedAttempt, LostAttempt, Record};
+
+use super::suspects::Suspicion;
+use crate::fleet::Candidate;
+use crate::placement::{CategoryIndex, Shortfall};
+use crate::scheduler::output::History;
+
+#[derive(Debug)]
+pub(in crate::scheduler) struct Job {
+    pub(super) source: Source,
+    pub(super) id: JobId,
+    /// The acknowledgement of the latest delivery: an older one must not be given back.
+    pub(super) ack: Ack,
+    pub(super) deadline: Option<WallTime>,
+    /// The labels its node must have.
+    pub(super) requirement: Requirement,
+    /// The hash of its shard key.
+    pub(super) key: Option<u64>,
+    /// Time when it began to wait here.
+    pub(super) since: Time,
+    /// Whether a record of its waiting was considered, and whether one was made.
+    pub(super) is_considered: bool,
+    pub(super) is_recorded: bool,
+    /// Time and result of the last check of all nodes for it.
+    pub(super) judged: Option<(Time, Shortfall)>,
+    /// The number of the last attempt sent, or 0.
+    pub(super) attempt: u32,
+    pub(super) failures: Vec<FailedAttempt>,
+    pub(super) losses: Vec<LostAttempt>,
+    /// The reason why it may have taken its node down.
+    pub(super) suspicion: Option<Suspicion>,
+    pub(super) kept_alive: Time,
+    pub(super) state: State,
+}
+
+#[derive(Debug)]
+pub(in crate::scheduler) enum State {
+    Waiting,
+    Running {
+        node: NodeId,
+        sent: Time,
+    },
+    /// The outcome is being written to the results stream.
+    Recording {
+        record: Box<Record>,
+        asked: Time,
+        confirmation: Option<u64>,
+    },
+    /// The job is being written to the dead-letter stream.
+    DeadLettering {
+        record: Box<Record>,
+        asked: Time,
+        is_running: bool,
+    },
+}
+
+/// A job that waits in the stream for another delivery.
+#[derive(Debug)]
+pub(in crate::scheduler) struct Away {
+    pub(in crate::scheduler) history: History,
+    /// Time when it should be back; long after that it is forgotten.
+    pub(in crate::scheduler) until: Time,
+    pub(in crate::scheduler) reason: String,
+}
+
+impl Job {
+    /// Returns a job that waits from now on, without options and former attempts.
+    pub(super) fn new(now: Time, source: Source, id: JobId, ack: Ack) -> Self {
+        Self {
+            source,
+            id,
+            ack,
+            deadline: None,
+            requirement: Requirement::default(),
+            key: None,
+            since: now,
+            is_considered: false,
+            is_recorded: false,
+            judged: None,
+            attempt: 0,
+            failures: Vec::new(),
+            losses: Vec::new(),
+            suspicion: None,
+            kept_alive: now,
+            state: State::Waiting,
+        }
+    }
+
+    pub(in crate::scheduler) fn source(&self) -> &Source {
+        &self.source
+    }
+
+    pub(in crate::scheduler) fn id(&self) -> &JobId {
+        &self.id
+    }
+
+    #[cfg(test)]
+    pub(in crate::scheduler) fn ack(&self) -> &Ack {
+        &self.ack
+    }
+
+    pub(in crate::scheduler) fn sequence(&self) -> Sequence {
+        self.ack.sequence()
+    }
+
+    pub(in crate::scheduler) fn deadline(&self) -> Option<WallTime> {
+        self.deadline
+    }
+
+    pub(in crate::scheduler) fn requirement(&self) -> &Requirement {
+        &self.requirement
+    }
+
+    pub(in crate::scheduler) fn key(&self) -> Option<u64> {
+        self.key
+    }
+
+    /// Returns the time for which it has waited here.
+    pub(in crate::scheduler) fn waited(&self, now: Time) -> Duration {
+        now.since(self.since)
+    }
+
+    pub(in crate::scheduler) fn judged(&self) -> Option<(Time, Shortfall)> {
+        self.judged
+    }
+
+    pub(in crate::scheduler) fn attempt(&self) -> u32 {
+        self.attempt
+    }
+
+    pub(in crate::scheduler) fn failures(&self) -> &[FailedAttempt] {
+        &self.failures
+    }
+
+    pub(in crate::scheduler) fn losses(&self) -> &[LostAttempt] {
+        &self.losses
+    }
+
+    pub(in crate::scheduler) fn suspicion(&self) -> Option<Suspicion> {
+        self.suspicion
+    }
+
+    pub(in crate::scheduler) fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Returns the job as placement needs it, without its key and claim.
+    pub(in crate::scheduler) fn candidate(
+        &self,
+        waited: Duration,
+        category: CategoryIndex,
+    ) -> Candidate<'_> {
+        Candidate::new(category, &self.requirement, waited)
+    }
+
+    /// Returns the assignment of its present attempt.
+    pub(in crate::scheduler) fn assignment(
+        &self,
+        epoch: Epoch,
+        seal: impl FnOnce([&str; 2]) -> Seal,
+    ) -> Assignment {
+        Assignment::sealed(
+            epoch,
+            self.source.category.clone(),
+            self.id.clone(),
+            Attempt::new(self.attempt),
+            self.ack.clone(),
+            seal,
+        )
+    }
+
+    /// Returns its history for the next delivery, which is due after `delay`.
+    pub(super) fn history(&self, now: Now, delay: Duration) -> History {
+        History {
+            job: self.id.clone(),
+            attempt: self.attempt,
+            failures: self.failures.clone(),
+            not_before: (!delay.is_zero()).then(|| now.wall + delay),
+            losses: self.losses.clone(),
+            suspicion: self.suspicion,
+        }
+    }
+
+    /// Restores the history of its former attempts.
+    pub(super) fn remember(&mut self, history: History) {
+        self.failures = history.failures;
+        self.losses = history.losses;
+        self.suspicion = history.suspicion;
+    }
+
+    /// Whether a part of it must survive a restart.
+    pub(in crate::scheduler) fn has_history(&self) -> bool {
+        !self.failures.is_empty() || !self.losses.is_empty()
+    }
+
+    /// Whether other jobs may pass it, because they may go where it cannot.
+    pub(super) fn is_choosy(&self) -> bool {
+        !self.requirement.is_empty() || self.has_history()
+    }
+
+    pub(super) fn is_expired(&self, now: Now) -> bool {
+        self.deadline.is_some_and(|deadline| deadline <= now.wall)
+    }
+
+    pub(in crate::scheduler) fn is_running(&self) -> bool {
+        matches!(self.state, State::Running { .. })
+    }
+
+    pub(in crate::scheduler) fn is_waiting(&self) -> bool {
+        matches!(self.state, State::Waiting)
+    }
+
+    /// Returns the node on which it runs.
+    pub(in crate::scheduler) fn node(&self) -> Option<&NodeId> {
+        match &self.state {
+            State::Running { node, .. } => Some(node),
+            State::Waiting | State::Recording { .. } | State::DeadLettering { .. } => None,
+        }
+    }
+
+    /// Returns the time at which it was sent, if it runs.
+    pub(in crate::scheduler) fn sent(&self) -> Option<Time> {
+        match self.state {
+            State::Running { sent, .. } => Some(sent),
+            State::Waiting | State::Recording { .. } | State::DeadLettering { .. } => None,
+        }
+    }
+
+    pub(in crate::scheduler) fn is_running_on(&self, node: &NodeId) -> bool {
+        self.node() == Some(node)
+    }
+
+    pub(super) fn run_on(&mut self, now: Time, node: &NodeId) {
+        self.kept_alive = now;
+        self.state = State::Running {
+            node: node.clone(),
+            sent: now,
+        };
+    }
+
+    /// Returns the number of the attempt that is running or ran last.
+    pub(in crate::scheduler) fn last_attempt(&self) -> Option<Attempt> {
+        (self.attempt > 0).then(|| Attempt::new(self.attempt))
+    }
+
+    /// Returns the node where it ended last.
+    pub(super) fn last_node(&self) -> Option<NodeId> {
+        let failed = self
+            .failures
+            .last()
+            .map(|failed| (failed.attempt, &failed.node));
+        let lost = self.losses.last().map(|lost| (lost.attempt, &lost.node));
+        failed.max(lost).map(|(_, node)| node.clone())
+    }
+
+    pub(super) fn record_failure(&mut self, now: Now, node: &NodeId, reason: &str, gave_up: bool) {
+        self.failures.push(FailedAttempt {
+            attempt: Attempt::new(self.attempt),
+            node: node.clone(),
+            reason: reason.to_owned(),
+            at_ms: now.wall,
+            gave_up,
+        });
+    }
+
+    pub(super) fn record_loss(&mut self, now: Now, node: &NodeId, companions: Option<u32>) {
+        let ran = self
+            .sent()
+            .map_or(Duration::ZERO, |sent| now.time.since(sent));
+        self.losses.push(LostAttempt {
+            attempt: Attempt::new(self.attempt),
+            node: node.clone(),
+            at_ms: now.wall,
+            ran_ms: u64::try_from(ran.as_millis()).unwrap_or(u64::MAX),
+            companions,
+        });
+    }
+
+    /// Whether it was given back because the node of this assignment counted as gone, and
+    /// was not sent to another since.
+    pub(super) fn is_lost_to(&self, node: &NodeId, assignment: &Assignment) -> bool {
+        self.attempt == assignment.attempt().get() && is_last_at(&self.losses, node, assignment)
+    }
+
+    /// Removes the last loss if it was of this execution: the node has the job, or had it
+    /// until its end. Returns whether it was.
+    pub(super) fn absolve(&mut self, node: &NodeId, assignment: &Assignment) -> bool {
+        let is_it = is_last_at(&self.losses, node, assignment);
+        if is_it {
+            self.losses.pop();
+            self.suspicion = None;
+        }
+        is_it
+    }
+}
+
+impl History {
+    pub(super) fn is_lost_to(&self, node: &NodeId, assignment: &Assignment) -> bool {
+        self.attempt == assignment.attempt().get() && is_last_at(&self.losses, node, assignment)
+    }
+}
+
+/// Whether the last loss was of this execution.
+fn is_last_at(losses: &[LostAttempt], node: &NodeId, assignment: &Assignment) -> bool {
+    let last = losses.last();
+    last.is_some_and(|last| last.attempt == assignment.attempt() && last.node == *node)
+}

@@ -1,0 +1,450 @@
+//! Jobs: those that are held here, those that were given back, and all transitions
+//! between their states.
+//!
+//! | From | To | By |
+//! |---|---|---|
+//! | delivered | waiting | `deliver` |
+//! | delivered | given back | `deliver`, when it is delayed |
+//! | delivered | dead-lettering | `deliver`, when it is expired or invalid |
+//! | waiting | running | `send`; `adopt`, when a node has it in hand |
+//! | running | waiting | `take_back`, when it could not be sent |
+//! | in hand at a node | running | `adopt`, after a take-over or an absence |
+//! | running | recording | `settle`, when it completed |
+//! | running | given back | `settle`, `fail_unreported`, `lose`, `return_at_once` |
+//! | running | dead-lettering | the same, after its last attempt; `give_up_unsent` |
+//! | waiting | dead-lettering | `give_up_waiting`; `sweep`, when it expired |
+//! | recording | settled | `finish_record` |
+//! | dead-lettering | settled | `finish_dead_letter` |
+//! | waiting | given back | `stop` |
+//! | given back | delivered | the stream; `standing` and `take`, by a late outcome |
+//! | any | forgotten | `renew_stream` |
+//!
+//! A settled job is remembered for a while (`recent`), so that a redelivery is not run
+//! again. An unacknowledged job is delivered again, whatever fails here.
+
+mod confirmations;
+mod ending;
+mod job;
+mod losses;
+mod quarantine;
+mod recent;
+mod records;
+mod standing;
+pub(super) mod suspects;
+mod upkeep;
+
+use std::time::Duration;
+
+use foldhash::{HashMap, HashSet};
+use rolecast_common::assignment::Assignment;
+use rolecast_common::id::{Attempt, Category, JobId, NodeId, Priority, Sequence};
+use rolecast_common::subjects::Source;
+use rolecast_common::time::{Now, Time, WallTime};
+use rolecast_common::wire::RecordStatus;
+
+pub(super) use ending::{Ended, clipped};
+pub(super) use job::{Away, Job, State};
+pub(super) use losses::{Cause, Loss};
+pub(super) use quarantine::Key;
+pub(super) use standing::Standing;
+pub use suspects::Suspicion;
+
+use super::context::Context;
+use super::input::{Delivery, Stray};
+use super::output::{Event, History, Output};
+use super::queue::Queue;
+use super::reporting::Reporting;
+use crate::fleet::{Alone, Candidate, Fleet};
+use crate::placement::{Shortfall, Slot};
+use confirmations::Confirmations;
+use quarantine::Quarantine;
+use recent::Recent;
+
+/// The shortest delay that is worth another delivery.
+const DELAY_MIN: Duration = Duration::from_millis(5);
+
+#[derive(Debug)]
+pub(super) struct Jobs {
+    held: HashMap<Sequence, Job>,
+    /// Jobs given back, until they are delivered again.
+    away: HashMap<Sequence, Away>,
+    recent: Recent,
+    /// Jobs without a consumer that are being dead-lettered.
+    strays: HashSet<Sequence>,
+    confirmations: Confirmations,
+    quarantine: Quarantine,
+    /// Creation time of the jobs stream; zero if that is not known.
+    stream_created: WallTime,
+    /// Time without a sign of life after which the server delivers a job again.
+    ack_wait: Duration,
+    rng: fastrand::Rng,
+}
+
+impl Jobs {
+    pub(super) fn new(ack_wait: Duration, seed: u64) -> Self {
+        Self {
+            held: HashMap::default(),
+            away: HashMap::default(),
+            recent: Recent::default(),
+            strays: HashSet::default(),
+            confirmations: Confirmations::default(),
+            quarantine: Quarantine::default(),
+            stream_created: WallTime::default(),
+            ack_wait,
+            rng: fastrand::Rng::with_seed(seed),
+        }
+    }
+
+    pub(super) fn get(&self, sequence: Sequence) -> Option<&Job> {
+        self.held.get(&sequence)
+    }
+
+    /// Returns the jobs that are held, in no order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Job> {
+        self.held.values()
+    }
+
+    pub(super) fn given_back(&self, sequence: Sequence) -> Option<&Away> {
+        self.away.get(&sequence)
+    }
+
+    /// Returns the job with this id if it was given back.
+    pub(super) fn find_given_back(&self, id: &JobId) -> Option<&Away> {
+        self.away.values().find(|away| away.history.job == *id)
+    }
+
+    /// Returns a random number from 0 to 1, for delays.
+    pub(super) fn jitter(&mut self) -> f64 {
+        self.rng.f64()
+    }
+
+    /// Restores the histories that a former leader stored.
+    pub(super) fn restore(&mut self, now: Now, histories: Vec<(Sequence, History)>) {
+        for (sequence, history) in histories {
+            // A take-over shortens a delay only if less than this is left of it.
+            let delay = history.not_before.unwrap_or_default().since(now.wall);
+            let until = now.time + delay.min(self.ack_wait);
+            let reason = String::new();
+            self.away.insert(
+                sequence,
+                Away {
+                    history,
+                    until,
+                    reason,
+                },
+            );
+        }
+    }
+
+    /// Receives a job from the stream, for the first time or again.
+    pub(super) fn deliver(
+        &mut self,
+        cx: &mut Context<'_>,
+        queue: &mut Queue,
+        reporting: &mut Reporting,
+        delivery: Delivery,
+    ) {
+        let sequence = delivery.ack.sequence();
+        queue.record_delivery(cx.now.time, &delivery.source, sequence);
+        if queue.is_stopping() {
+            cx.push(Output::GiveBack {
+                sequence,
+                ack: delivery.ack,
+                delay: Duration::ZERO,
+            });
+            return;
+        }
+        if self.recent.contains(sequence) {
+            // Its acknowledgement was lost; the outcome is recorded.
+            reporting.count(|counters| &mut counters.jobs_redelivered);
+            let ack = delivery.ack;
+            cx.push(Output::Ack { sequence, ack });
+            return;
+        }
+        if let Some(job) = self.held.get_mut(&sequence) {
+            reporting.count(|counters| &mut counters.jobs_redelivered);
+            job.ack = delivery.ack;
+            if !job.is_waiting() {
+                cx.push(Output::Drop(sequence));
+            }
+            return;
+        }
+        self.admit(cx, queue, delivery);
+    }
+
+    fn admit(&mut self, cx: &mut Context<'_>, queue: &mut Queue, delivery: Delivery) {
+        let sequence = delivery.ack.sequence();
+        let away = self.away.remove(&sequence);
+        // A recreated stream counts from 1 again: the id shows a different job.
+        let away = away.filter(|away| away.history.job == delivery.job);
+        let mut job = Job::new(cx.now.time, delivery.source, delivery.job, delivery.ack);
+        let mut early = Duration::ZERO;
+        if let Some(away) = away {
+            early = away.until.since(cx.now.time);
+            job.attempt = away.history.attempt;
+            job.remember(away.history);
+        }
+        let options = match delivery.options {
+            Ok(options) => options,
+            Err(invalid) => {
+                self.give_up(cx, queue, job, RecordStatus::Dead, invalid.to_string());
+                return;
+            }
+        };
+        job.deadline = options.deadline;
+        job.requirement = options.require;
+        job.key = options.key.map(|key| key.hash());
+        if job.is_expired(cx.now) {
+            self.expire(cx, queue, job);
+            return;
+        }
+        // After a take-over jobs are redelivered before their delay is over.
+        let wait = options.not_before.unwrap_or_default().since(cx.now.wall);
+        let wait = wait.max(early);
+        if wait > DELAY_MIN {
+            self.give_back(cx, queue, job, wait, "delayed".to_owned());
+            return;
+        }
+        queue.join(&job.source, sequence, job.is_choosy());
+        self.held.insert(sequence, job);
+    }
+
+    /// Dead-letters a job that no consumer delivers.
+    pub(super) fn dead_letter_stray(&mut self, cx: &mut Context<'_>, stray: Stray) {
+        if self.recent.contains(stray.sequence) || !self.strays.insert(stray.sequence) {
+            return;
+        }
+        let record = records::plain_of(cx, stray, RecordStatus::Dead);
+        cx.push(Output::Bury {
+            record: Box::new(record),
+            ack: None,
+        });
+    }
+
+    /// Records the next attempt of a waiting job: it is sent to the node. Returns the job,
+    /// and whether its room had no eligible node until now, and the node where memory was
+    /// claimed for it.
+    pub(super) fn send(
+        &mut self,
+        now: Time,
+        queue: &mut Queue,
+        sequence: Sequence,
+        node: &NodeId,
+    ) -> (&Job, bool, Option<Slot>) {
+        let job = self.held.get_mut(&sequence);
+        let job = job.expect("waiting jobs are held");
+        let (was_starved, claimed) = queue.send(&job.source, sequence, job.is_choosy());
+        if job.suspicion.is_some() {
+            self.quarantine.record_suspect(sequence, node.clone());
+        }
+        job.attempt += 1;
+        job.judged = None;
+        job.run_on(now, node);
+        (job, was_starved, claimed)
+    }
+
+    /// Takes a job back that could not be sent: it never left, and waits again at its
+    /// former place. Returns the node where it is not.
+    pub(super) fn take_back(
+        &mut self,
+        cx: &mut Context<'_>,
+        queue: &mut Queue,
+        sequence: Sequence,
+        attempt: Attempt,
+    ) -> Option<NodeId> {
+        let Some(job) = self.held.get_mut(&sequence) else {
+            cx.push(Output::Drop(sequence));
+            return None;
+        };
+        let node = job.node()?.clone();
+        if job.attempt != attempt.get() {
+            return None;
+        }
+        job.state = State::Waiting;
+        job.attempt = job.attempt.saturating_sub(1);
+        queue.join(&job.source, sequence, job.is_choosy());
+        Some(node)
+    }
+
+    /// Whether the decision about a waiting job is recorded: of one that is sent, or that
+    /// must wait.
+    pub(super) fn take_record(
+        &mut self,
+        now: Time,
+        reporting: &mut Reporting,
+        sequence: Sequence,
+        is_sent: bool,
+    ) -> bool {
+        let Some(job) = self.held.get_mut(&sequence) else {
+            return false;
+        };
+        let is_recorded = if is_sent {
+            // Otherwise the record would show for a day that it waits.
+            reporting.records_sent(now) || job.is_recorded
+        } else {
+            !std::mem::replace(&mut job.is_considered, true) && reporting.records_wait(now)
+        };
+        job.is_recorded |= is_recorded;
+        is_recorded
+    }
+
+    /// Records the result of a check of all nodes for the job.
+    pub(super) fn record_judgement(&mut self, now: Time, sequence: Sequence, found: Shortfall) {
+        if let Some(job) = self.held.get_mut(&sequence) {
+            job.judged = Some((now, found));
+        }
+    }
+
+    /// Adopts a job in hand that a former dispatcher sent, or one of a node that counted
+    /// as gone. No other claim of a node hides a job. Returns its category if it was
+    /// adopted.
+    pub(super) fn adopt(
+        &mut self,
+        cx: &mut Context<'_>,
+        queue: &mut Queue,
+        node: &NodeId,
+        assignment: &Assignment,
+    ) -> Option<Category> {
+        let sequence = assignment.ack().sequence();
+        let is_waiting = self.is_waiting_here(cx, node, assignment);
+        let mut job = if is_waiting {
+            let job = self.held.remove(&sequence)?;
+            queue.leave(&job.source, sequence, job.is_choosy());
+            job
+        } else if self.is_unknown(cx, node, assignment) {
+            self.inherit(cx.now.time, node, assignment)
+        } else {
+            return None;
+        };
+        absolve(cx, &mut job, node, assignment);
+        if is_waiting {
+            job.attempt = assignment.attempt().get();
+            job.run_on(cx.now.time, node);
+            cx.push(Output::Drop(sequence));
+        } else if job.suspicion.is_some() {
+            self.quarantine.record_suspect(sequence, node.clone());
+        }
+        cx.push(Output::KeepAlive(job.ack.clone()));
+        cx.event(Event::JobAdopted {
+            job: job.id.clone(),
+            node: node.clone(),
+            epoch: assignment.epoch(),
+        });
+        let category = job.source.category.clone();
+        self.held.insert(sequence, job);
+        Some(category)
+    }
+
+    /// Whether a job in hand at the node is one that nothing newer is known of.
+    fn is_unknown(&self, cx: &Context<'_>, node: &NodeId, assignment: &Assignment) -> bool {
+        let sequence = assignment.ack().sequence();
+        let is_known = self.held.contains_key(&sequence) || self.recent.contains(sequence);
+        let away = self.away.get(&sequence).map(|away| &away.history);
+        let is_back = away.is_some_and(|history| history.is_lost_to(node, assignment));
+        let is_revoked =
+            away.is_some_and(|history| history.attempt >= assignment.attempt().get()) && !is_back;
+        // A job of our own epoch that we do not know was settled long ago.
+        let is_settled = assignment.epoch() >= cx.epoch && !is_back;
+        !(is_known || is_revoked || is_settled || self.is_orphan(assignment))
+    }
+
+    /// Removes a waiting job from its room, and from here.
+    fn unqueue(
+        &mut self,
+        cx: &mut Context<'_>,
+        queue: &mut Queue,
+        sequence: Sequence,
+    ) -> Option<Job> {
+        let job = self.held.remove(&sequence)?;
+        queue.leave(&job.source, sequence, job.is_choosy());
+        cx.push(Output::Drop(sequence));
+        Some(job)
+    }
+
+    /// Returns a job that a former dispatcher sent; the assignment has all that is
+    /// needed.
+    fn inherit(&mut self, now: Time, node: &NodeId, assignment: &Assignment) -> Job {
+        let ack = assignment.ack().clone();
+        let source = Source::from_consumer(ack.consumer()).unwrap_or(Source {
+            category: assignment.category().clone(),
+            priority: Priority::Normal,
+        });
+        let away = self.away.remove(&ack.sequence());
+        let mut job = Job::new(now, source, assignment.job().clone(), ack);
+        job.attempt = assignment.attempt().get();
+        job.run_on(now, node);
+        job.kept_alive = Time::ZERO;
+        if let Some(away) = away {
+            job.remember(away.history);
+        }
+        job
+    }
+
+    /// Whether it is an execution of a job that was delivered again and waits to be sent:
+    /// ordered by a former dispatcher, or at a node that counted as gone.
+    fn is_waiting_here(&self, cx: &Context<'_>, node: &NodeId, assignment: &Assignment) -> bool {
+        let job = self.held.get(&assignment.ack().sequence());
+        job.is_some_and(|job| {
+            let is_later = job.attempt < assignment.attempt().get();
+            let is_former = assignment.epoch() < cx.epoch && is_later;
+            job.is_waiting()
+                && job.id == *assignment.job()
+                && (is_former || job.is_lost_to(node, assignment))
+        })
+    }
+
+    /// Whether the job was in a stream that is gone.
+    fn is_orphan(&self, assignment: &Assignment) -> bool {
+        let is_held = self.held.get(&assignment.ack().sequence());
+        let is_held = is_held.is_some_and(|job| job.id == *assignment.job());
+        assignment.ack().stored() < self.stream_created && !is_held
+    }
+
+    /// Returns the node that is kept for a job that must run alone, once it is ready.
+    pub(super) fn keep_node(
+        &mut self,
+        cx: &mut Context<'_>,
+        fleet: &mut Fleet,
+        candidate: &Candidate<'_>,
+        (alone, key): (Alone, Key),
+        job: &JobId,
+    ) -> Option<Slot> {
+        let kept = quarantine::Wanted { alone, key, job };
+        self.quarantine
+            .keep(cx, &self.held, fleet, candidate, &kept)
+    }
+
+    /// Returns the node that is kept for the jobs.
+    pub(super) fn kept_node(&self, key: Key) -> Option<&NodeId> {
+        self.quarantine.node_of(key)
+    }
+
+    /// Releases nodes that are kept for no job, or in vain.
+    pub(super) fn check_kept(&mut self, now: Time, fleet: &mut Fleet) {
+        self.quarantine.check(now, &self.held, fleet);
+    }
+
+    /// Returns the suspects that run, with their nodes.
+    pub(super) fn running_suspects(&self) -> impl Iterator<Item = (&NodeId, Suspicion)> {
+        self.quarantine.suspects().filter_map(|(sequence, node)| {
+            let other = self.held.get(sequence);
+            let other = other.filter(|other| other.is_running_on(node));
+            Some((node, other?.suspicion?))
+        })
+    }
+}
+
+/// Removes the last loss of a job if it was of this execution, and updates what is stored
+/// of it.
+fn absolve(cx: &mut Context<'_>, job: &mut Job, node: &NodeId, assignment: &Assignment) {
+    if !job.absolve(node, assignment) {
+        return;
+    }
+    let sequence = job.sequence();
+    cx.push(if job.has_history() {
+        let history = job.history(cx.now, Duration::ZERO);
+        Output::SaveHistory { sequence, history }
+    } else {
+        Output::ForgetHistory(sequence)
+    });
+}

@@ -1,0 +1,139 @@
+//! The categories that are served: declared ones from the start, others when they are
+//! found.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rolecast_common::id::Category;
+use rolecast_common::time::WallTime;
+
+use crate::category::Policy;
+use rolecast_forecast::{Demand, Model, Stack};
+use crate::placement::CategoryIndex;
+
+#[derive(Debug)]
+pub(in crate::scheduler) struct Categories {
+    /// The model by which demand is forecast.
+    model: Model,
+    by_name: BTreeMap<Category, CategoryState>,
+}
+
+/// A category that is served.
+#[derive(Debug)]
+pub(in crate::scheduler) struct CategoryState {
+    policy: Policy,
+    /// Whether its jobs are only for nodes that act in a role that can be lost.
+    is_for_managed: bool,
+    /// Its index among the fleet's categories.
+    index: CategoryIndex,
+    demand: Demand,
+    counts: Counts,
+}
+
+/// Jobs of a category since the start.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::scheduler) struct Counts {
+    /// Jobs that left the stream.
+    pub(in crate::scheduler) settled: u64,
+    pub(in crate::scheduler) completed: u64,
+    pub(in crate::scheduler) retried: u64,
+    pub(in crate::scheduler) dead: u64,
+    pub(in crate::scheduler) expired: u64,
+}
+
+impl Categories {
+    pub(super) fn new(model: Model) -> Self {
+        Self {
+            model,
+            by_name: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn add(&mut self, policy: Policy, index: CategoryIndex, is_for_managed: bool) {
+        let name = policy.category.clone();
+        let model = self.model;
+        self.by_name.entry(name).or_insert_with(|| CategoryState {
+            policy,
+            is_for_managed,
+            index,
+            demand: Demand::new(model),
+            counts: Counts::default(),
+        });
+    }
+
+    /// Removes a category unless it is declared; returns whether it was removed.
+    pub(super) fn remove_found(&mut self, category: &Category) -> bool {
+        let is_found = self
+            .get(category)
+            .is_some_and(|state| !state.policy.declared);
+        is_found && self.by_name.remove(category).is_some()
+    }
+
+    pub(in crate::scheduler) fn get(&self, category: &Category) -> Option<&CategoryState> {
+        self.by_name.get(category)
+    }
+
+    pub(in crate::scheduler) fn len(&self) -> usize {
+        self.by_name.len()
+    }
+
+    pub(in crate::scheduler) fn iter(&self) -> impl Iterator<Item = &CategoryState> {
+        self.by_name.values()
+    }
+
+    /// Adds one to a count of the category, if it is served.
+    pub(in crate::scheduler) fn count(
+        &mut self,
+        category: &Category,
+        count: fn(&mut Counts) -> &mut u64,
+    ) {
+        if let Some(state) = self.by_name.get_mut(category) {
+            *count(&mut state.counts) += 1;
+        }
+    }
+
+    /// Records the number of jobs of each category that the stream holds.
+    pub(in crate::scheduler) fn record_backlogs(
+        &mut self,
+        now: WallTime,
+        held: &BTreeMap<Category, u64>,
+    ) {
+        for (category, state) in &mut self.by_name {
+            let held = held.get(category).copied().unwrap_or(0);
+            state.demand.observe(now, held, state.counts.settled);
+        }
+    }
+
+    pub(in crate::scheduler) fn set_stack(&mut self, stack: &Arc<Stack>) {
+        for state in self.by_name.values_mut() {
+            state.demand.set_stack(stack);
+        }
+    }
+
+    #[cfg(test)]
+    pub(in crate::scheduler) fn policy_mut(&mut self, category: &Category) -> &mut Policy {
+        &mut self.by_name.get_mut(category).unwrap().policy
+    }
+}
+
+impl CategoryState {
+    pub(in crate::scheduler) fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    pub(in crate::scheduler) fn is_for_managed(&self) -> bool {
+        self.is_for_managed
+    }
+
+    pub(in crate::scheduler) fn index(&self) -> CategoryIndex {
+        self.index
+    }
+
+    pub(in crate::scheduler) fn demand(&self) -> &Demand {
+        &self.demand
+    }
+
+    pub(in crate::scheduler) fn counts(&self) -> Counts {
+        self.counts
+    }
+}
