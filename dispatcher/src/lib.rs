@@ -24,8 +24,8 @@
 //!   each;
 //! - [`profile`]: the needs of a category's jobs, declared and learned;
 //! - [`placement`]: the choice of a node;
-//! - [`roles`]: the holders of managed roles, how a role moves, and the judge of when it
-//!   should;
+//! - [`roles`]: the holders of managed roles, and how a role moves;
+//! - [`relocation`]: the decision when a role should move on account of load;
 //! - `capacity`: the role capacity map;
 //! - `storage`: the size limit of each stream;
 //! - `fitting`, `paging`, `shortening`: records and answers cut to the size that
@@ -49,6 +49,7 @@ mod ledger;
 mod paging;
 pub mod placement;
 pub mod profile;
+pub mod relocation;
 pub mod roles;
 pub mod scheduler;
 pub mod seal;

@@ -7,8 +7,8 @@ use std::time::Duration;
 use anyhow::Context as _;
 use async_nats::jetstream;
 use rolecast_common::id::Sequence;
-use rolecast_nats::{Connection, Meaning, Settings, meaning_of};
 use rolecast_common::requests::PREFIX;
+use rolecast_nats::{Connection, Meaning, Settings, meaning_of};
 
 use super::persist::persist;
 use super::{Buckets, Dispatcher, Streams, assets, histories};

@@ -8,8 +8,7 @@
 //! - `keeping`: the storage of the document, before any action upon it;
 //! - `choice`: the nodes that may hold a role, by the `facts`;
 //! - `assigning`: the roles that a node is sent;
-//! - `orders`: the wishes of operators and of the judge;
-//! - [`judge`]: the decision when a role should move.
+//! - `orders`: the wishes of operators and of the judge (`relocation`).
 //!
 //! Invariants:
 //!
@@ -29,7 +28,6 @@ mod edit;
 mod facts;
 mod grants;
 mod input;
-pub mod judge;
 mod keeping;
 mod nodes;
 mod orders;

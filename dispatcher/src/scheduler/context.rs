@@ -3,7 +3,7 @@
 use rolecast_common::id::Epoch;
 use rolecast_common::time::Now;
 
-use super::{Event, Output};
+use super::output::{Event, Output};
 
 #[derive(Debug)]
 pub(super) struct Context<'a> {

@@ -1,4 +1,4 @@
-//! Inputs of the machine.
+//! Inputs of the scheduler.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,13 +12,13 @@ use rolecast_common::time::{Time, WallTime};
 use rolecast_common::wire::{Heartbeat, Outcome};
 use rolecast_forecast::Stack;
 
-use super::{History, Trouble};
+use super::output::{History, Trouble};
 use crate::claim::Claimed;
 use crate::roles;
 use crate::seal::Seals;
 
-/// An event for the machine. The shell passes all inputs that arrived together and then
-/// [`Input::Turn`], on which the machine places and fetches.
+/// An event for the scheduler. The shell passes all inputs that arrived together and then
+/// [`Input::Turn`], on which the scheduler places and fetches.
 #[derive(Clone, Debug)]
 pub enum Input {
     /// A job was delivered by the stream; its payload stays with the shell.

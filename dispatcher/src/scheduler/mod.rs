@@ -1,99 +1,78 @@
-//! The decision core: one state machine over explicit time.
+//! The scheduler: one state machine over explicit time, whose state has owners.
 //!
-//! The life of a job, and the file that holds each step:
+//! Owners; the fields of each are private to it:
 //!
-//! 1. `fetch`: requests as many jobs from the stream as can be placed, and a few more.
-//! 2. `delivery`: a job arrives; it is checked (delayed, expired, invalid) and joins the
-//!    waiting `room` of its category and priority.
+//! - `jobs`: every job that is held, and all transitions between their states;
+//! - `queue`: the categories, and their jobs that wait;
+//! - [`crate::fleet`]: the nodes, with their reservations;
+//! - `leadership`: epochs, seals and the take-over; `watch`: reception and silent nodes;
+//! - [`crate::relocation`]: the managed roles;
+//! - `reporting`: counters, troubles, rates of events and publications.
+//!
+//! The life of a job:
+//!
+//! 1. `queue/fetch` requests as many jobs from the stream as can be placed, and a few more.
+//! 2. `jobs/delivery`: a job arrives, is checked, and joins its room of the queue.
 //! 3. `sending`: at the end of a turn, waiting jobs are placed in fair order, reserved in
 //!    the node's ledger, and forwarded.
-//! 4. `nodes`: heartbeats list the jobs in hand; a node that is gone loses its jobs,
-//!    which are given back to the stream at once.
+//! 4. `nodes`: heartbeats list the jobs in hand; a node that is gone loses its jobs, which
+//!    are given back to the stream at once. An attempt that runs too long is ended
+//!    (`overdue`).
 //! 5. `outcomes`: the worker reports; a report of a revoked attempt changes nothing.
-//! 6. `settling`: the outcome is recorded by compare-and-set, then the job is
+//! 6. `jobs/ending`: the outcome is recorded by compare-and-set, then the job is
 //!    acknowledged, then the worker is answered; or the job is given back for another
 //!    attempt; or it is dead-lettered with its reasons.
 //!
-//! `restriction` excludes nodes for one job by its earlier attempts, and `quarantine`
-//! keeps nodes free for jobs that must run alone.
-//!
-//! A job that goes down with its node is not blamed for it (`losses`), unless it was
-//! alone there again and again (`suspects`).
-//!
-//! `sweep` does what is due by time alone, `overdue` ends what runs too long, `hearing`
-//! knows since when silence counts, `absence` probes late nodes and takes the jobs of
-//! those that are gone, `pinging` selects the nodes to ping, and `forecasting` has the
-//! forecast duties beside heartbeats. Whatever dies in between, an unacknowledged job is
-//! delivered again.
+//! Calls go down only: from here to the flows (`sending`, `outcomes`, `overdue`), from
+//! these to `jobs`, and from `jobs` to `queue` and `reporting`. A flow names the owners
+//! that it touches.
 
 mod capacity_map;
 mod context;
 mod input;
 mod jobs;
-mod judging;
 mod leadership;
 mod nodes;
 mod outcomes;
 mod output;
 mod overdue;
+mod params;
 mod queue;
 mod reporting;
-mod roles;
 mod sending;
+mod suspects;
 mod verdict;
 mod views;
 mod watch;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
-use rolecast_common::id::{Category, Epoch, NodeId, Sequence};
-use rolecast_common::time::{Now, Time};
+use rolecast_common::id::{Category, Epoch, NodeId};
+use rolecast_common::subjects::Source;
+use rolecast_common::time::{Now, Time, WallTime};
 use rolecast_common::wire::ForecastMode;
-use rolecast_forecast::Demand;
+use rolecast_forecast::{NodeForecast, Stack};
 
 pub use input::{Delivery, Input, Malformed, Recorded, Stray};
-pub use jobs::Suspicion;
-pub use output::{Diversion, Event, History, JobsGone, KeptAway, LongWait, Output};
+pub use output::{Diversion, Event, History, JobsGone, KeptAway, LongWait, Output, Trouble};
+pub use params::Params;
 pub use queue::{PULL_BEAT, PULL_EXPIRES};
-pub use reporting::Trouble;
+pub use suspects::Suspicion;
 pub use verdict::{DoubtedNode, LostJob, Verdict};
 
-use crate::allowance::Allowances;
 use crate::category::Policy;
 use crate::fleet::{self, Fleet};
-use crate::roles::{Coordinator, Settings as RoleSettings};
-use rolecast_forecast::{NodeForecast, Stack};
+use crate::relocation::{self, Relocation};
+use crate::roles;
 use context::Context;
 use jobs::Jobs;
-use judging::Judging;
 use leadership::Leadership;
 use outcomes::Outcomes;
 use queue::Queue;
 use reporting::Reporting;
 use sending::Sending;
 use watch::Watch;
-
-/// Parameters of the machine, fixed at its start.
-#[derive(Clone, Debug)]
-pub struct Params {
-    pub name: String,
-    pub forecast: rolecast_forecast::Params,
-    pub policies: Vec<Policy>,
-    pub allowances: Allowances,
-    pub roles: RoleSettings,
-    /// Whether nodes whose jobs take longer than predicted are avoided.
-    pub has_feedback: bool,
-    /// The policy of undeclared categories; `None` dead-letters their jobs.
-    pub undeclared: Option<Policy>,
-    /// Delay between taking the lead and fetching, so that heartbeats can first report
-    /// the jobs that are already in hand.
-    pub warm_up: Duration,
-    /// Time without a sign of life after which the server delivers a job again.
-    pub ack_wait: Duration,
-    pub seed: u64,
-}
 
 /// The dispatcher's state, by owner.
 #[derive(Debug)]
@@ -104,10 +83,7 @@ pub struct Scheduler {
     queue: Queue,
     leadership: Leadership,
     watch: Watch,
-    roles: Coordinator,
-    judging: Judging,
-    /// Time when the coordinator last received the nodes by room.
-    ranked: Option<Time>,
+    relocation: Relocation,
     reporting: Reporting,
 }
 
@@ -124,9 +100,7 @@ impl Scheduler {
             queue: Queue::new(params.forecast.model),
             leadership: Leadership::new(now.time, params.warm_up),
             watch: Watch::new(now),
-            judging: Judging::new(&params.roles),
-            ranked: None,
-            roles: Coordinator::new(params.roles.clone()),
+            relocation: Relocation::new(params.roles.clone()),
             reporting: Reporting::new(now.time, params.forecast),
             params,
         };
@@ -171,25 +145,15 @@ impl Scheduler {
         let cx = &mut Context::new(now, self.leadership.epoch(), out);
         self.watch.check_stall(now.time);
         match input {
-            Input::Delivered(delivery) => {
-                self.jobs
-                    .deliver(cx, &mut self.queue, &mut self.reporting, delivery);
-            }
+            Input::Delivered(delivery) => self.deliver(cx, delivery),
             Input::PullEnded {
                 source,
                 undelivered,
             } => self.queue.end_pull(now.time, &source, undelivered),
             Input::PullAlive { source } => self.queue.keep_pulls(now.time, &source),
-            Input::PullFailed { source } => {
-                let jitter = self.jobs.jitter();
-                self.queue.fail_pulls(now.time, &source, jitter);
-            }
+            Input::PullFailed { source } => self.fail_pulls(now.time, &source),
             Input::Disconnected => self.watch.reception_mut().disconnect(now.time),
-            Input::Reconnected => {
-                self.watch.reception_mut().connect(now.time);
-                self.queue.void_pulls();
-                self.jobs.revive(cx);
-            }
+            Input::Reconnected => self.reconnect(cx),
             Input::Behind => self.watch.reception_mut().fall_behind(now.time),
             Input::Heartbeat { from, heartbeat } => {
                 self.receive_heartbeat(cx, &from, *heartbeat);
@@ -199,10 +163,7 @@ impl Scheduler {
                 self.fleet.note_latency(&node, round_trip);
             }
             Input::Absent { node } => self.watch.record_absence(cx, &mut self.fleet, &node),
-            Input::Unsent { sequence, attempt } => {
-                let node = self.jobs.take_back(cx, &mut self.queue, sequence, attempt);
-                self.release(now.time, node, sequence);
-            }
+            Input::Unsent { sequence, attempt } => self.outcomes().take_back(cx, sequence, attempt),
             Input::Outcomes {
                 from,
                 reply,
@@ -213,25 +174,13 @@ impl Scheduler {
                 sequence,
                 attempt,
                 why,
-            } => {
-                let queue = &mut self.queue;
-                let node = self.jobs.give_up_unsent(cx, queue, sequence, attempt, why);
-                self.release(now.time, node, sequence);
-            }
-            Input::Recorded { sequence, result } => {
-                let (queue, reporting) = (&mut self.queue, &mut self.reporting);
-                self.jobs
-                    .finish_record(cx, queue, reporting, sequence, result);
-            }
+            } => self.outcomes().give_up(cx, sequence, attempt, why),
+            Input::Recorded { sequence, result } => self.outcomes().finish(cx, sequence, result),
             Input::Buried { sequence, is_done } => {
                 self.jobs
                     .finish_dead_letter(cx, &mut self.queue, sequence, is_done);
             }
-            Input::StreamRenewed { created } => {
-                for (node, sequence) in self.jobs.renew_stream(cx, &mut self.queue, created) {
-                    self.fleet.release(now.time, &node, sequence);
-                }
-            }
+            Input::StreamRenewed { created } => self.renew_stream(cx, created),
             Input::Recovered => self.leadership.record_recovered(now.time),
             Input::Found(category) => self.find(cx, category),
             Input::Deserted(category) => self.desert(&category),
@@ -251,11 +200,14 @@ impl Scheduler {
                 self.watch.reception_mut().lead(until);
                 self.leadership.lead(now.time, epoch, seals);
                 self.jobs.restore(now, histories);
-                self.begin_takeover(cx);
-                self.manage(cx, crate::roles::Input::Lead { epoch, until });
+                self.leadership
+                    .begin_takeover(cx, &self.fleet, &mut self.watch);
+                self.relocate(cx, |relocation, now, _, out| {
+                    relocation.lead(now, epoch, until, out);
+                });
             }
             Input::Renewed { until } => self.renew(cx, until),
-            Input::Roles(input) => self.manage(cx, input),
+            Input::Roles(input) => self.coordinate(cx, input),
             Input::Stop => self.stop(cx),
             Input::Turn => self.end_turn(cx),
         }
@@ -264,7 +216,7 @@ impl Scheduler {
     /// Returns the time at which [`Input::Turn`] is due at the latest.
     pub fn next_deadline(&self) -> Time {
         let others = [
-            self.roles_deadline(),
+            self.relocation.next_deadline(),
             self.watch.check_due(&self.fleet),
             self.leadership.recovery_due(),
         ];
@@ -277,8 +229,30 @@ impl Scheduler {
         self.jobs.is_idle()
     }
 
+    fn deliver(&mut self, cx: &mut Context<'_>, delivery: Delivery) {
+        self.jobs
+            .deliver(cx, &mut self.queue, &mut self.reporting, delivery);
+    }
+
+    fn fail_pulls(&mut self, now: Time, source: &Source) {
+        let jitter = self.jobs.jitter();
+        self.queue.fail_pulls(now, source, jitter);
+    }
+
+    fn reconnect(&mut self, cx: &mut Context<'_>) {
+        self.watch.reception_mut().connect(cx.now.time);
+        self.queue.void_pulls();
+        self.jobs.revive(cx);
+    }
+
+    fn renew_stream(&mut self, cx: &mut Context<'_>, created: WallTime) {
+        for (node, sequence) in self.jobs.renew_stream(cx, &mut self.queue, created) {
+            self.fleet.release(cx.now.time, &node, sequence);
+        }
+    }
+
     fn end_turn(&mut self, cx: &mut Context<'_>) {
-        self.tick_roles(cx);
+        self.relocate(cx, |relocation, now, _, out| relocation.tick(now, out));
         self.check_nodes(cx);
         if self.watch.take_sweep(cx.now.time) {
             self.sweep(cx);
@@ -289,7 +263,7 @@ impl Scheduler {
         {
             return;
         }
-        self.recover(cx);
+        self.leadership.recover(cx, &mut self.jobs);
         self.sending().send_waiting(cx);
         if self.leadership.may_fetch(cx.now.time) && !self.waits_for_workers(cx.now.time) {
             let is_sweep = self.watch.has_swept(cx.now.time);
@@ -300,7 +274,7 @@ impl Scheduler {
     /// Does the work that is due by time alone, a few times a second.
     fn sweep(&mut self, cx: &mut Context<'_>) {
         for node in self.fleet.forget(cx.now.time) {
-            self.judging.forget(&node);
+            self.relocation.forget(&node);
         }
         self.fleet.refresh();
         self.fleet.try_unheard();
@@ -312,34 +286,12 @@ impl Scheduler {
             overdue::end(cx, since, jobs, queue, &mut self.fleet, &mut self.reporting);
         }
         self.jobs.check_kept(cx.now.time, &mut self.fleet);
-        self.sweep_roles(cx);
+        self.relocate(cx, Relocation::sweep);
         self.reporting
             .publish(cx, &mut self.fleet, self.queue.categories());
         self.watch.ping(cx, &self.fleet);
         self.reporting.expire_troubles(cx.now.time);
         self.jobs.forget_old(cx.now.time, &mut self.queue);
-    }
-
-    /// Asks all nodes for their jobs in hand.
-    fn begin_takeover(&mut self, cx: &mut Context<'_>) {
-        let alive = self.fleet.nodes().filter(|node| !node.is_gone());
-        let alive: BTreeSet<NodeId> = alive.map(|node| node.id().clone()).collect();
-        for node in &alive {
-            self.watch.request_report(cx, node);
-        }
-        self.leadership.begin_takeover(cx.now.time, alive);
-    }
-
-    /// Orders the redelivery of the jobs that nobody has in hand, once these are known.
-    /// The deliveries of those that are held or run are extended just before.
-    fn recover(&mut self, cx: &mut Context<'_>) {
-        let is_again = self.leadership.recovery_due().is_some();
-        if self.leadership.may_recover(cx.now.time) {
-            if is_again {
-                self.jobs.revive(cx);
-            }
-            cx.push(Output::Recover);
-        }
     }
 
     fn renew(&mut self, cx: &mut Context<'_>, until: Time) {
@@ -349,7 +301,7 @@ impl Scheduler {
             self.jobs.revive(cx);
         }
         let epoch = self.leadership.epoch();
-        self.manage(cx, crate::roles::Input::Lead { epoch, until });
+        self.coordinate(cx, roles::Input::Lead { epoch, until });
     }
 
     fn stop(&mut self, cx: &mut Context<'_>) {
@@ -359,8 +311,8 @@ impl Scheduler {
     }
 
     fn serve(&mut self, policy: Policy) {
-        let managed = &self.params.roles.managed;
-        let is_for_managed = policy.roles.iter().any(|role| managed.contains_key(role));
+        let mut roles = policy.roles.iter();
+        let is_for_managed = roles.any(|role| self.relocation.manages(role));
         let index = self.fleet.serve(policy.clone());
         self.queue.serve(policy, index, is_for_managed);
     }
@@ -403,11 +355,29 @@ impl Scheduler {
         self.queue.categories_mut().set_stack(stack);
     }
 
-    /// Frees the place of a job that its node did not get.
-    fn release(&mut self, now: Time, node: Option<NodeId>, sequence: Sequence) {
-        if let Some(node) = node {
-            self.fleet.release(now, &node, sequence);
+    /// Passes an input to the coordinator of the roles.
+    fn coordinate(&mut self, cx: &mut Context<'_>, input: roles::Input) {
+        self.relocate(cx, |relocation, now, _, out| {
+            relocation.handle(now, input, out);
+        });
+    }
+
+    /// Lets the roles act, and passes their commands on.
+    fn relocate(
+        &mut self,
+        cx: &mut Context<'_>,
+        act: impl FnOnce(&mut Relocation, Now, &Fleet, &mut Vec<relocation::Output>),
+    ) {
+        let mut outputs = Vec::new();
+        act(&mut self.relocation, cx.now, &self.fleet, &mut outputs);
+        for output in &outputs {
+            if let relocation::Output::Roles(roles::Output::Event(event)) = output
+                && let roles::Event::Overtaken { ours, found } = event
+            {
+                self.leadership.yield_to_document(cx, *ours, *found);
+            }
         }
+        cx.extend(outputs.into_iter().map(Output::from));
     }
 
     fn sending(&mut self) -> Sending<'_> {

@@ -12,8 +12,7 @@ use super::Scheduler;
 use super::context::Context;
 use super::input::Malformed;
 use super::jobs::{Cause, Job, Loss};
-use super::output::{Event, Output};
-use super::reporting::Trouble;
+use super::output::{Event, Output, Trouble};
 use crate::claim::Claimed;
 use crate::fleet::{Missed, Node, Presence, Refusal};
 use crate::roles::{self, Heard};
@@ -54,7 +53,7 @@ impl Scheduler {
             }
         }
         let heard = Heard::new(&beat);
-        self.strip_roles(&mut beat);
+        beat.roles = self.relocation.effective_roles(&beat.node, &beat.roles);
         let change = match self.fleet.take(cx.now, from, &beat) {
             Ok(change) => change,
             Err(refusal) => return self.refuse_heartbeat(cx, &beat, refusal),
@@ -67,8 +66,11 @@ impl Scheduler {
             let node = from.clone();
             cx.event(Event::ClockSkewed { node, ahead_ms });
         }
-        self.tell_roles(cx, heard);
-        self.judge_roles(cx, from);
+        self.relocate(cx, |relocation, now, fleet, out| {
+            relocation.receive(now, heard, fleet, out);
+        });
+        let is_drained = self.relocation.is_drained(from);
+        self.fleet.set_drained(from, is_drained);
         self.compare_epoch(cx, &beat);
         self.review(cx, from);
         if change.joined || change.rebooted {
@@ -332,7 +334,7 @@ impl Scheduler {
 
     fn lose_node(&mut self, cx: &mut Context<'_>, missed: Missed, why: &'static str) {
         let node = missed.node;
-        self.manage(cx, roles::Input::Gone(node.clone()));
+        self.coordinate(cx, roles::Input::Gone(node.clone()));
         self.leadership.record_gone(&node);
         self.fleet.free(cx.now.time, &node, |_, _| true);
         if !missed.was_gone {

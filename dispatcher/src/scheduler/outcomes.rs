@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use rolecast_common::assignment::Assignment;
-use rolecast_common::id::NodeId;
+use rolecast_common::id::{Attempt, NodeId, Sequence};
 use rolecast_common::wire::{Outcome, OutcomeStatus};
 
 use super::context::Context;
+use super::input::Recorded;
 use super::jobs::{Ended, Job, Jobs, Standing, clipped};
 use super::output::{Event, Output};
 use super::queue::Queue;
@@ -104,6 +105,38 @@ impl Outcomes<'_> {
             confirmation,
         };
         self.jobs.settle(cx, self.queue, job, ended);
+    }
+
+    /// Settles a job whose outcome was recorded.
+    pub(super) fn finish(&mut self, cx: &mut Context<'_>, sequence: Sequence, result: Recorded) {
+        self.jobs
+            .finish_record(cx, self.queue, self.reporting, sequence, result);
+    }
+
+    /// Takes a job back that could not be sent.
+    pub(super) fn take_back(&mut self, cx: &mut Context<'_>, sequence: Sequence, attempt: Attempt) {
+        let node = self.jobs.take_back(cx, self.queue, sequence, attempt);
+        self.release(cx, node, sequence);
+    }
+
+    /// Dead-letters a job that never can be sent.
+    pub(super) fn give_up(
+        &mut self,
+        cx: &mut Context<'_>,
+        sequence: Sequence,
+        attempt: Attempt,
+        why: String,
+    ) {
+        let jobs = &mut *self.jobs;
+        let node = jobs.give_up_unsent(cx, self.queue, sequence, attempt, why);
+        self.release(cx, node, sequence);
+    }
+
+    /// Frees the place of a job that its node did not get.
+    fn release(&mut self, cx: &Context<'_>, node: Option<NodeId>, sequence: Sequence) {
+        if let Some(node) = node {
+            self.fleet.release(cx.now.time, &node, sequence);
+        }
     }
 
     /// Frees the slot of an execution that was taken from the node before and has now

@@ -1,4 +1,4 @@
-//! Commands that the machine emits. Each is complete: the shell that carries it out
+//! Commands that the scheduler emits. Each is complete: the shell that carries it out
 //! decides nothing.
 
 use std::time::Duration;
@@ -11,9 +11,9 @@ use rolecast_common::unit::Cores;
 use rolecast_common::wire::{Admission, CapacityMap, Decision, FailedAttempt, LostAttempt, Record};
 use rolecast_forecast::Lesson;
 
-use super::Trouble;
-use super::jobs::Suspicion;
+use super::suspects::Suspicion;
 use super::verdict::Verdict;
+use crate::relocation;
 use crate::roles;
 
 /// A command.
@@ -107,6 +107,21 @@ pub enum Output {
         reason: String,
     },
     Event(Event),
+}
+
+impl From<relocation::Output> for Output {
+    fn from(output: relocation::Output) -> Self {
+        match output {
+            relocation::Output::Roles(roles::Output::Event(event)) => {
+                Self::Event(Event::Roles(Box::new(event)))
+            }
+            relocation::Output::Roles(output) => Self::Roles(output),
+            relocation::Output::Limited(role) => Self::Event(Event::RoleLimited { role }),
+            relocation::Output::GroupHot { role, hot, heard } => {
+                Self::Event(Event::GroupHot { role, hot, heard })
+            }
+        }
+    }
 }
 
 /// The history of a job's former attempts.
@@ -220,6 +235,19 @@ pub enum Event {
         status: &'static str,
         reason: String,
     },
+}
+
+/// A fault outside of this process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    /// The troubled thing, such as `stream ROLECAST_JOBS`; there is one trouble for each.
+    pub what: String,
+    pub why: String,
+    /// The action that an operator can take.
+    pub remedy: String,
+    /// Time after its last report at which it is over; `None` if only
+    /// [`super::Input::Mended`] ends it.
+    pub lasts: Option<Duration>,
 }
 
 /// In advisory mode, forecasts would have chosen the `better` node.

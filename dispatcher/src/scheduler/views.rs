@@ -8,7 +8,7 @@ use rolecast_common::label::Requirement;
 use rolecast_common::time::Now;
 use rolecast_common::wire::{
     CapacityMap, CategoryStatus, Decision, ForecastView, JobState, JobView, NodeHealth, NodeStatus,
-    Status, Totals, VERSION,
+    RolesView, Status, Totals, VERSION,
 };
 
 use super::jobs::{Job, State};
@@ -17,8 +17,8 @@ use super::sending::why;
 use super::{Scheduler, capacity_map};
 use crate::capacity;
 use crate::fleet::{Author, Candidate};
-use rolecast_forecast::NodeForecast;
 use crate::placement::Shortfall;
+use rolecast_forecast::NodeForecast;
 
 /// Horizon of the reported arrivals.
 const EXPECTED_SECONDS: u32 = 15 * 60;
@@ -246,6 +246,11 @@ impl Scheduler {
             &self.fleet,
             self.queue.categories(),
         )
+    }
+
+    /// Returns the holders of managed roles; `None` before they are known.
+    pub fn roles_view(&self) -> Option<RolesView> {
+        self.relocation.view(self.leadership.epoch())
     }
 
     /// Returns the forecast of a node.

@@ -7,10 +7,11 @@ use rolecast_common::assignment::Assignment;
 use rolecast_common::id::{Attempt, NodeId, Sequence};
 use rolecast_common::wire::{Outcome, OutcomeStatus, Record, RecordStatus};
 
+use super::adoption::{absolve, inherit};
 use super::job::{Away, Job, State};
 use super::losses::{self, Loss};
 use super::standing::{self, Standing};
-use super::{Context, Event, Jobs, Output, Queue, Reporting, absolve, records};
+use super::{Context, Event, Jobs, Output, Queue, Reporting, finishing, records};
 use crate::claim::Claimed;
 use crate::scheduler::input::Recorded;
 use crate::seal::Seals;
@@ -74,9 +75,9 @@ impl Jobs {
             Some(job) if job.is_waiting() => self.unqueue(cx, queue, sequence),
             Some(_) | None => self.held.remove(&sequence),
         };
-        let mut job = held.unwrap_or_else(|| self.inherit(cx.now.time, from, assignment));
+        let mut job = held.unwrap_or_else(|| inherit(self, cx.now.time, from, assignment));
         absolve(cx, &mut job, from, assignment);
-        job.attempt = job.attempt.max(assignment.attempt().get());
+        job.past.attempt = job.past.attempt.max(assignment.attempt().get());
         job
     }
 
@@ -110,7 +111,7 @@ impl Jobs {
         categories.count(category, |counts| &mut counts.completed);
         let state = categories.get(category);
         if state.is_some_and(|state| !state.policy().records_completed) {
-            self.finish(cx, queue, job);
+            finishing::finish(self, cx, queue, job);
             self.confirm(cx, ended.confirmation);
             return;
         }
@@ -177,7 +178,7 @@ impl Jobs {
         job: Job,
         reason: String,
     ) {
-        let failures = u32::try_from(job.failures.len()).unwrap_or(u32::MAX);
+        let failures = u32::try_from(job.past.failures.len()).unwrap_or(u32::MAX);
         let jitter = self.jitter();
         let category = &job.source.category;
         let (delay, attempts_max) = match queue.category(category) {
@@ -254,6 +255,7 @@ impl Jobs {
 
     pub(super) fn expire(&mut self, cx: &mut Context<'_>, queue: &mut Queue, job: Job) {
         let late = job
+            .wishes
             .deadline
             .map_or(Duration::ZERO, |at| cx.now.wall.since(at));
         let reason = format!("its deadline passed {} ms ago", late.as_millis());
@@ -287,11 +289,11 @@ impl Jobs {
     ) -> Option<NodeId> {
         let job = self.held.get(&sequence)?;
         let node = job.node()?.clone();
-        if job.attempt != attempt.get() {
+        if job.past.attempt != attempt.get() {
             return None;
         }
         let mut job = self.held.remove(&sequence)?;
-        job.attempt -= 1;
+        job.past.attempt -= 1;
         self.give_up(cx, queue, job, RecordStatus::Dead, reason);
         Some(node)
     }
@@ -353,6 +355,7 @@ impl Jobs {
         cx.push(Output::Record(Box::new(record)));
     }
 
+    /// Settles a job whose outcome is recorded.
     pub(in crate::scheduler) fn finish_record(
         &mut self,
         cx: &mut Context<'_>,
@@ -361,23 +364,10 @@ impl Jobs {
         sequence: Sequence,
         result: Recorded,
     ) {
-        let Some(State::Recording { confirmation, .. }) = self.held.get(&sequence).map(Job::state)
-        else {
-            return;
-        };
-        let confirmation = *confirmation;
-        match result {
-            // The sweep repeats the request.
-            Recorded::Failed => return,
-            Recorded::Already => reporting.count(|counters| &mut counters.duplicates),
-            Recorded::Stored => {}
-        }
-        if let Some(job) = self.held.remove(&sequence) {
-            self.finish(cx, queue, job);
-        }
-        self.confirm(cx, confirmation);
+        finishing::finish_record(self, cx, queue, reporting, sequence, result);
     }
 
+    /// Settles a job that was dead-lettered.
     pub(in crate::scheduler) fn finish_dead_letter(
         &mut self,
         cx: &mut Context<'_>,
@@ -385,69 +375,17 @@ impl Jobs {
         sequence: Sequence,
         is_done: bool,
     ) {
-        if self.strays.remove(&sequence) {
-            if is_done {
-                self.recent.insert(sequence);
-            }
-            return;
-        }
-        let Some(job) = self.held.get_mut(&sequence) else {
-            return;
-        };
-        let State::DeadLettering { is_running, .. } = &mut job.state else {
-            return;
-        };
-        *is_running = false;
-        if is_done && let Some(job) = self.held.remove(&sequence) {
-            self.forget(cx, queue, &job);
-        }
+        finishing::finish_dead_letter(self, cx, queue, sequence, is_done);
     }
 
-    fn finish(&mut self, cx: &mut Context<'_>, queue: &mut Queue, job: Job) {
-        self.forget(cx, queue, &job);
-        cx.push(Output::Ack {
-            sequence: job.sequence(),
-            ack: job.ack,
-        });
-    }
-
-    /// Remembers only that the job is settled.
-    fn forget(&mut self, cx: &mut Context<'_>, queue: &mut Queue, job: &Job) {
-        let sequence = job.sequence();
-        if job.has_history() {
-            cx.push(Output::ForgetHistory(sequence));
-        }
-        let categories = queue.categories_mut();
-        categories.count(&job.source.category, |counts| &mut counts.settled);
-        self.recent.insert(sequence);
-    }
-
-    /// Answers a repetition now if its job is settled; otherwise when it is.
+    /// Answers a repetition of an outcome.
     pub(in crate::scheduler) fn repeat(
         &mut self,
         cx: &mut Context<'_>,
         sequence: Sequence,
         confirmation: Option<u64>,
     ) {
-        let replaced = match self.held.get_mut(&sequence).map(|job| &mut job.state) {
-            Some(State::Recording {
-                confirmation: waiting,
-                ..
-            }) => std::mem::replace(waiting, confirmation),
-            // The worker repeats until the dead-lettering is done; nobody waits for this
-            // answer.
-            Some(State::DeadLettering { .. }) => return self.confirmations.forget(confirmation),
-            Some(State::Running { .. } | State::Waiting) | None => {
-                return self.confirm(cx, confirmation);
-            }
-        };
-        if replaced == confirmation {
-            // One batch has it twice; waiting for one of them is enough.
-            self.confirm(cx, confirmation);
-        } else {
-            // The worker has given up waiting for the former request's answer.
-            self.confirmations.forget(replaced);
-        }
+        finishing::repeat(self, cx, sequence, confirmation);
     }
 }
 

@@ -9,10 +9,10 @@ use rolecast_common::subjects::Source;
 use rolecast_common::time::{Now, Time, WallTime};
 use rolecast_common::wire::{FailedAttempt, LostAttempt, Record};
 
-use super::suspects::Suspicion;
 use crate::fleet::Candidate;
 use crate::placement::{CategoryIndex, Shortfall};
 use crate::scheduler::output::History;
+use crate::scheduler::suspects::Suspicion;
 
 #[derive(Debug)]
 pub(in crate::scheduler) struct Job {
@@ -20,11 +20,7 @@ pub(in crate::scheduler) struct Job {
     pub(super) id: JobId,
     /// The acknowledgement of the latest delivery: an older one must not be given back.
     pub(super) ack: Ack,
-    pub(super) deadline: Option<WallTime>,
-    /// The labels its node must have.
-    pub(super) requirement: Requirement,
-    /// The hash of its shard key.
-    pub(super) key: Option<u64>,
+    pub(super) wishes: Wishes,
     /// Time when it began to wait here.
     pub(super) since: Time,
     /// Whether a record of its waiting was considered, and whether one was made.
@@ -32,14 +28,30 @@ pub(in crate::scheduler) struct Job {
     pub(super) is_recorded: bool,
     /// Time and result of the last check of all nodes for it.
     pub(super) judged: Option<(Time, Shortfall)>,
+    pub(super) past: Past,
+    pub(super) kept_alive: Time,
+    pub(super) state: State,
+}
+
+/// The options of its producer.
+#[derive(Debug, Default)]
+pub(super) struct Wishes {
+    pub(super) deadline: Option<WallTime>,
+    /// The labels its node must have.
+    pub(super) requirement: Requirement,
+    /// The hash of its shard key.
+    pub(super) key: Option<u64>,
+}
+
+/// Its attempts so far.
+#[derive(Debug, Default)]
+pub(super) struct Past {
     /// The number of the last attempt sent, or 0.
     pub(super) attempt: u32,
     pub(super) failures: Vec<FailedAttempt>,
     pub(super) losses: Vec<LostAttempt>,
     /// The reason why it may have taken its node down.
     pub(super) suspicion: Option<Suspicion>,
-    pub(super) kept_alive: Time,
-    pub(super) state: State,
 }
 
 #[derive(Debug)]
@@ -79,17 +91,12 @@ impl Job {
             source,
             id,
             ack,
-            deadline: None,
-            requirement: Requirement::default(),
-            key: None,
+            wishes: Wishes::default(),
             since: now,
             is_considered: false,
             is_recorded: false,
             judged: None,
-            attempt: 0,
-            failures: Vec::new(),
-            losses: Vec::new(),
-            suspicion: None,
+            past: Past::default(),
             kept_alive: now,
             state: State::Waiting,
         }
@@ -113,15 +120,15 @@ impl Job {
     }
 
     pub(in crate::scheduler) fn deadline(&self) -> Option<WallTime> {
-        self.deadline
+        self.wishes.deadline
     }
 
     pub(in crate::scheduler) fn requirement(&self) -> &Requirement {
-        &self.requirement
+        &self.wishes.requirement
     }
 
     pub(in crate::scheduler) fn key(&self) -> Option<u64> {
-        self.key
+        self.wishes.key
     }
 
     /// Returns the time for which it has waited here.
@@ -134,19 +141,19 @@ impl Job {
     }
 
     pub(in crate::scheduler) fn attempt(&self) -> u32 {
-        self.attempt
+        self.past.attempt
     }
 
     pub(in crate::scheduler) fn failures(&self) -> &[FailedAttempt] {
-        &self.failures
+        &self.past.failures
     }
 
     pub(in crate::scheduler) fn losses(&self) -> &[LostAttempt] {
-        &self.losses
+        &self.past.losses
     }
 
     pub(in crate::scheduler) fn suspicion(&self) -> Option<Suspicion> {
-        self.suspicion
+        self.past.suspicion
     }
 
     pub(in crate::scheduler) fn state(&self) -> &State {
@@ -159,7 +166,7 @@ impl Job {
         waited: Duration,
         category: CategoryIndex,
     ) -> Candidate<'_> {
-        Candidate::new(category, &self.requirement, waited)
+        Candidate::new(category, &self.wishes.requirement, waited)
     }
 
     /// Returns the assignment of its present attempt.
@@ -172,7 +179,7 @@ impl Job {
             epoch,
             self.source.category.clone(),
             self.id.clone(),
-            Attempt::new(self.attempt),
+            Attempt::new(self.past.attempt),
             self.ack.clone(),
             seal,
         )
@@ -182,33 +189,35 @@ impl Job {
     pub(super) fn history(&self, now: Now, delay: Duration) -> History {
         History {
             job: self.id.clone(),
-            attempt: self.attempt,
-            failures: self.failures.clone(),
+            attempt: self.past.attempt,
+            failures: self.past.failures.clone(),
             not_before: (!delay.is_zero()).then(|| now.wall + delay),
-            losses: self.losses.clone(),
-            suspicion: self.suspicion,
+            losses: self.past.losses.clone(),
+            suspicion: self.past.suspicion,
         }
     }
 
     /// Restores the history of its former attempts.
     pub(super) fn remember(&mut self, history: History) {
-        self.failures = history.failures;
-        self.losses = history.losses;
-        self.suspicion = history.suspicion;
+        self.past.failures = history.failures;
+        self.past.losses = history.losses;
+        self.past.suspicion = history.suspicion;
     }
 
     /// Whether a part of it must survive a restart.
     pub(in crate::scheduler) fn has_history(&self) -> bool {
-        !self.failures.is_empty() || !self.losses.is_empty()
+        !self.past.failures.is_empty() || !self.past.losses.is_empty()
     }
 
     /// Whether other jobs may pass it, because they may go where it cannot.
     pub(super) fn is_choosy(&self) -> bool {
-        !self.requirement.is_empty() || self.has_history()
+        !self.wishes.requirement.is_empty() || self.has_history()
     }
 
     pub(super) fn is_expired(&self, now: Now) -> bool {
-        self.deadline.is_some_and(|deadline| deadline <= now.wall)
+        self.wishes
+            .deadline
+            .is_some_and(|deadline| deadline <= now.wall)
     }
 
     pub(in crate::scheduler) fn is_running(&self) -> bool {
@@ -249,22 +258,27 @@ impl Job {
 
     /// Returns the number of the attempt that is running or ran last.
     pub(in crate::scheduler) fn last_attempt(&self) -> Option<Attempt> {
-        (self.attempt > 0).then(|| Attempt::new(self.attempt))
+        (self.past.attempt > 0).then(|| Attempt::new(self.past.attempt))
     }
 
     /// Returns the node where it ended last.
     pub(super) fn last_node(&self) -> Option<NodeId> {
         let failed = self
+            .past
             .failures
             .last()
             .map(|failed| (failed.attempt, &failed.node));
-        let lost = self.losses.last().map(|lost| (lost.attempt, &lost.node));
+        let lost = self
+            .past
+            .losses
+            .last()
+            .map(|lost| (lost.attempt, &lost.node));
         failed.max(lost).map(|(_, node)| node.clone())
     }
 
     pub(super) fn record_failure(&mut self, now: Now, node: &NodeId, reason: &str, gave_up: bool) {
-        self.failures.push(FailedAttempt {
-            attempt: Attempt::new(self.attempt),
+        self.past.failures.push(FailedAttempt {
+            attempt: Attempt::new(self.past.attempt),
             node: node.clone(),
             reason: reason.to_owned(),
             at_ms: now.wall,
@@ -276,8 +290,8 @@ impl Job {
         let ran = self
             .sent()
             .map_or(Duration::ZERO, |sent| now.time.since(sent));
-        self.losses.push(LostAttempt {
-            attempt: Attempt::new(self.attempt),
+        self.past.losses.push(LostAttempt {
+            attempt: Attempt::new(self.past.attempt),
             node: node.clone(),
             at_ms: now.wall,
             ran_ms: u64::try_from(ran.as_millis()).unwrap_or(u64::MAX),
@@ -288,16 +302,17 @@ impl Job {
     /// Whether it was given back because the node of this assignment counted as gone, and
     /// was not sent to another since.
     pub(super) fn is_lost_to(&self, node: &NodeId, assignment: &Assignment) -> bool {
-        self.attempt == assignment.attempt().get() && is_last_at(&self.losses, node, assignment)
+        self.past.attempt == assignment.attempt().get()
+            && is_last_at(&self.past.losses, node, assignment)
     }
 
     /// Removes the last loss if it was of this execution: the node has the job, or had it
     /// until its end. Returns whether it was.
     pub(super) fn absolve(&mut self, node: &NodeId, assignment: &Assignment) -> bool {
-        let is_it = is_last_at(&self.losses, node, assignment);
+        let is_it = is_last_at(&self.past.losses, node, assignment);
         if is_it {
-            self.losses.pop();
-            self.suspicion = None;
+            self.past.losses.pop();
+            self.past.suspicion = None;
         }
         is_it
     }

@@ -9,13 +9,13 @@ use rolecast_common::id::{NodeId, Sequence};
 use rolecast_common::wire::{LostAttempt, RecordStatus};
 
 use super::quarantine::MASS_WITHIN;
-use super::suspects::{self, Suspicion};
 use super::{Job, Jobs};
 use crate::category::Backoff;
 use crate::scheduler::context::Context;
 use crate::scheduler::output::{Event, Output};
 use crate::scheduler::queue::Queue;
 use crate::scheduler::reporting::Reporting;
+use crate::scheduler::suspects::{self, Suspicion};
 use crate::scheduler::verdict::{LostJob, Verdict};
 
 /// The delay after the second loss, doubled with each that follows; the first has none,
@@ -68,19 +68,19 @@ pub(super) fn lose(
 
 /// Marks the jobs lost in one death that may have caused it.
 fn suspect(jobs: &mut Jobs, cx: &Context<'_>, node: &NodeId, lost: &mut [Job]) {
-    let before: Vec<Option<Suspicion>> = lost.iter().map(|job| job.suspicion).collect();
+    let before: Vec<Option<Suspicion>> = lost.iter().map(|job| job.past.suspicion).collect();
     let groups: BTreeSet<u64> = before.iter().flatten().map(|before| before.group).collect();
     let name = format!("{node} {} {}", cx.now.wall.as_millis(), cx.epoch);
     let after = suspects::suspect(&before, fnv1a(name.as_bytes()));
     for (job, suspicion) in lost.iter_mut().zip(after) {
-        job.suspicion = suspicion;
+        job.past.suspicion = suspicion;
     }
     if groups.is_empty() {
         clear_mass(jobs, cx, node, lost);
         return;
     }
     // They were on other nodes, so none of them caused it.
-    let others = jobs.held.values_mut().map(|job| &mut job.suspicion);
+    let others = jobs.held.values_mut().map(|job| &mut job.past.suspicion);
     let away = jobs.away.values_mut();
     let others = others.chain(away.map(|away| &mut away.history.suspicion));
     for suspicion in others {
@@ -95,15 +95,19 @@ fn clear_mass(jobs: &mut Jobs, cx: &Context<'_>, node: &NodeId, lost: &mut [Job]
     if !is_mass {
         return;
     }
-    for job in lost.iter_mut().filter(|job| job.losses.is_empty()) {
-        job.suspicion = None;
+    for job in lost.iter_mut().filter(|job| job.past.losses.is_empty()) {
+        job.past.suspicion = None;
     }
     let is_of_it = |losses: &[LostAttempt]| match losses {
         [only] => cx.now.wall.since(only.at_ms) <= MASS_WITHIN,
         [] | [_, ..] => false,
     };
-    for job in jobs.held.values_mut().filter(|job| is_of_it(&job.losses)) {
-        job.suspicion = None;
+    for job in jobs
+        .held
+        .values_mut()
+        .filter(|job| is_of_it(&job.past.losses))
+    {
+        job.past.suspicion = None;
     }
     let away = jobs.away.values_mut().map(|away| &mut away.history);
     for history in away.filter(|history| is_of_it(&history.losses)) {
@@ -112,7 +116,7 @@ fn clear_mass(jobs: &mut Jobs, cx: &Context<'_>, node: &NodeId, lost: &mut [Job]
 }
 
 fn lose_one(jobs: &mut Jobs, cx: &mut Context<'_>, queue: &mut Queue, node: &NodeId, job: Job) {
-    let losses = job.losses.len();
+    let losses = job.past.losses.len();
     let delay = match u32::try_from(losses).unwrap_or(u32::MAX) {
         0 | 1 => Duration::ZERO,
         count => BACKOFF.delay(count - 1, jobs.jitter()),
@@ -121,10 +125,10 @@ fn lose_one(jobs: &mut Jobs, cx: &mut Context<'_>, queue: &mut Queue, node: &Nod
         job: job.id.clone(),
         node: node.clone(),
         losses,
-        companions: job.losses.last().and_then(|lost| lost.companions),
+        companions: job.past.losses.last().and_then(|lost| lost.companions),
         delay,
     })));
-    if let Some(reason) = suspects::verdict(&job.losses) {
+    if let Some(reason) = suspects::verdict(&job.past.losses) {
         jobs.give_up(cx, queue, job, RecordStatus::Dead, reason);
         return;
     }

@@ -22,23 +22,24 @@
 //! A settled job is remembered for a while (`recent`), so that a redelivery is not run
 //! again. An unacknowledged job is delivered again, whatever fails here.
 
+mod adoption;
 mod confirmations;
+mod delivery;
 mod ending;
+mod finishing;
 mod job;
 mod losses;
 mod quarantine;
 mod recent;
 mod records;
 mod standing;
-pub(super) mod suspects;
 mod upkeep;
 
 use std::time::Duration;
 
 use foldhash::{HashMap, HashSet};
 use rolecast_common::assignment::Assignment;
-use rolecast_common::id::{Attempt, Category, JobId, NodeId, Priority, Sequence};
-use rolecast_common::subjects::Source;
+use rolecast_common::id::{Attempt, Category, JobId, NodeId, Sequence};
 use rolecast_common::time::{Now, Time, WallTime};
 use rolecast_common::wire::RecordStatus;
 
@@ -47,21 +48,18 @@ pub(super) use job::{Away, Job, State};
 pub(super) use losses::{Cause, Loss};
 pub(super) use quarantine::Key;
 pub(super) use standing::Standing;
-pub use suspects::Suspicion;
 
 use super::context::Context;
 use super::input::{Delivery, Stray};
 use super::output::{Event, History, Output};
 use super::queue::Queue;
 use super::reporting::Reporting;
+use super::suspects::Suspicion;
 use crate::fleet::{Alone, Candidate, Fleet};
 use crate::placement::{Shortfall, Slot};
 use confirmations::Confirmations;
 use quarantine::Quarantine;
 use recent::Recent;
-
-/// The shortest delay that is worth another delivery.
-const DELAY_MIN: Duration = Duration::from_millis(5);
 
 #[derive(Debug)]
 pub(super) struct Jobs {
@@ -144,69 +142,7 @@ impl Jobs {
         reporting: &mut Reporting,
         delivery: Delivery,
     ) {
-        let sequence = delivery.ack.sequence();
-        queue.record_delivery(cx.now.time, &delivery.source, sequence);
-        if queue.is_stopping() {
-            cx.push(Output::GiveBack {
-                sequence,
-                ack: delivery.ack,
-                delay: Duration::ZERO,
-            });
-            return;
-        }
-        if self.recent.contains(sequence) {
-            // Its acknowledgement was lost; the outcome is recorded.
-            reporting.count(|counters| &mut counters.jobs_redelivered);
-            let ack = delivery.ack;
-            cx.push(Output::Ack { sequence, ack });
-            return;
-        }
-        if let Some(job) = self.held.get_mut(&sequence) {
-            reporting.count(|counters| &mut counters.jobs_redelivered);
-            job.ack = delivery.ack;
-            if !job.is_waiting() {
-                cx.push(Output::Drop(sequence));
-            }
-            return;
-        }
-        self.admit(cx, queue, delivery);
-    }
-
-    fn admit(&mut self, cx: &mut Context<'_>, queue: &mut Queue, delivery: Delivery) {
-        let sequence = delivery.ack.sequence();
-        let away = self.away.remove(&sequence);
-        // A recreated stream counts from 1 again: the id shows a different job.
-        let away = away.filter(|away| away.history.job == delivery.job);
-        let mut job = Job::new(cx.now.time, delivery.source, delivery.job, delivery.ack);
-        let mut early = Duration::ZERO;
-        if let Some(away) = away {
-            early = away.until.since(cx.now.time);
-            job.attempt = away.history.attempt;
-            job.remember(away.history);
-        }
-        let options = match delivery.options {
-            Ok(options) => options,
-            Err(invalid) => {
-                self.give_up(cx, queue, job, RecordStatus::Dead, invalid.to_string());
-                return;
-            }
-        };
-        job.deadline = options.deadline;
-        job.requirement = options.require;
-        job.key = options.key.map(|key| key.hash());
-        if job.is_expired(cx.now) {
-            self.expire(cx, queue, job);
-            return;
-        }
-        // After a take-over jobs are redelivered before their delay is over.
-        let wait = options.not_before.unwrap_or_default().since(cx.now.wall);
-        let wait = wait.max(early);
-        if wait > DELAY_MIN {
-            self.give_back(cx, queue, job, wait, "delayed".to_owned());
-            return;
-        }
-        queue.join(&job.source, sequence, job.is_choosy());
-        self.held.insert(sequence, job);
+        delivery::deliver(self, cx, queue, reporting, delivery);
     }
 
     /// Dead-letters a job that no consumer delivers.
@@ -234,10 +170,10 @@ impl Jobs {
         let job = self.held.get_mut(&sequence);
         let job = job.expect("waiting jobs are held");
         let (was_starved, claimed) = queue.send(&job.source, sequence, job.is_choosy());
-        if job.suspicion.is_some() {
+        if job.past.suspicion.is_some() {
             self.quarantine.record_suspect(sequence, node.clone());
         }
-        job.attempt += 1;
+        job.past.attempt += 1;
         job.judged = None;
         job.run_on(now, node);
         (job, was_starved, claimed)
@@ -257,11 +193,11 @@ impl Jobs {
             return None;
         };
         let node = job.node()?.clone();
-        if job.attempt != attempt.get() {
+        if job.past.attempt != attempt.get() {
             return None;
         }
         job.state = State::Waiting;
-        job.attempt = job.attempt.saturating_sub(1);
+        job.past.attempt = job.past.attempt.saturating_sub(1);
         queue.join(&job.source, sequence, job.is_choosy());
         Some(node)
     }
@@ -305,47 +241,7 @@ impl Jobs {
         node: &NodeId,
         assignment: &Assignment,
     ) -> Option<Category> {
-        let sequence = assignment.ack().sequence();
-        let is_waiting = self.is_waiting_here(cx, node, assignment);
-        let mut job = if is_waiting {
-            let job = self.held.remove(&sequence)?;
-            queue.leave(&job.source, sequence, job.is_choosy());
-            job
-        } else if self.is_unknown(cx, node, assignment) {
-            self.inherit(cx.now.time, node, assignment)
-        } else {
-            return None;
-        };
-        absolve(cx, &mut job, node, assignment);
-        if is_waiting {
-            job.attempt = assignment.attempt().get();
-            job.run_on(cx.now.time, node);
-            cx.push(Output::Drop(sequence));
-        } else if job.suspicion.is_some() {
-            self.quarantine.record_suspect(sequence, node.clone());
-        }
-        cx.push(Output::KeepAlive(job.ack.clone()));
-        cx.event(Event::JobAdopted {
-            job: job.id.clone(),
-            node: node.clone(),
-            epoch: assignment.epoch(),
-        });
-        let category = job.source.category.clone();
-        self.held.insert(sequence, job);
-        Some(category)
-    }
-
-    /// Whether a job in hand at the node is one that nothing newer is known of.
-    fn is_unknown(&self, cx: &Context<'_>, node: &NodeId, assignment: &Assignment) -> bool {
-        let sequence = assignment.ack().sequence();
-        let is_known = self.held.contains_key(&sequence) || self.recent.contains(sequence);
-        let away = self.away.get(&sequence).map(|away| &away.history);
-        let is_back = away.is_some_and(|history| history.is_lost_to(node, assignment));
-        let is_revoked =
-            away.is_some_and(|history| history.attempt >= assignment.attempt().get()) && !is_back;
-        // A job of our own epoch that we do not know was settled long ago.
-        let is_settled = assignment.epoch() >= cx.epoch && !is_back;
-        !(is_known || is_revoked || is_settled || self.is_orphan(assignment))
+        adoption::adopt(self, cx, queue, node, assignment)
     }
 
     /// Removes a waiting job from its room, and from here.
@@ -361,31 +257,12 @@ impl Jobs {
         Some(job)
     }
 
-    /// Returns a job that a former dispatcher sent; the assignment has all that is
-    /// needed.
-    fn inherit(&mut self, now: Time, node: &NodeId, assignment: &Assignment) -> Job {
-        let ack = assignment.ack().clone();
-        let source = Source::from_consumer(ack.consumer()).unwrap_or(Source {
-            category: assignment.category().clone(),
-            priority: Priority::Normal,
-        });
-        let away = self.away.remove(&ack.sequence());
-        let mut job = Job::new(now, source, assignment.job().clone(), ack);
-        job.attempt = assignment.attempt().get();
-        job.run_on(now, node);
-        job.kept_alive = Time::ZERO;
-        if let Some(away) = away {
-            job.remember(away.history);
-        }
-        job
-    }
-
     /// Whether it is an execution of a job that was delivered again and waits to be sent:
     /// ordered by a former dispatcher, or at a node that counted as gone.
     fn is_waiting_here(&self, cx: &Context<'_>, node: &NodeId, assignment: &Assignment) -> bool {
         let job = self.held.get(&assignment.ack().sequence());
         job.is_some_and(|job| {
-            let is_later = job.attempt < assignment.attempt().get();
+            let is_later = job.past.attempt < assignment.attempt().get();
             let is_former = assignment.epoch() < cx.epoch && is_later;
             job.is_waiting()
                 && job.id == *assignment.job()
@@ -429,22 +306,7 @@ impl Jobs {
         self.quarantine.suspects().filter_map(|(sequence, node)| {
             let other = self.held.get(sequence);
             let other = other.filter(|other| other.is_running_on(node));
-            Some((node, other?.suspicion?))
+            Some((node, other?.past.suspicion?))
         })
     }
-}
-
-/// Removes the last loss of a job if it was of this execution, and updates what is stored
-/// of it.
-fn absolve(cx: &mut Context<'_>, job: &mut Job, node: &NodeId, assignment: &Assignment) {
-    if !job.absolve(node, assignment) {
-        return;
-    }
-    let sequence = job.sequence();
-    cx.push(if job.has_history() {
-        let history = job.history(cx.now, Duration::ZERO);
-        Output::SaveHistory { sequence, history }
-    } else {
-        Output::ForgetHistory(sequence)
-    });
 }

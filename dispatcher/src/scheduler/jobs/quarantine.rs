@@ -122,7 +122,7 @@ impl Quarantine {
         self.resting.retain(|_, until| now < *until);
         self.suspects.retain(|sequence, node| {
             let job = jobs.get(sequence);
-            job.is_some_and(|job| job.suspicion.is_some() && job.is_running_on(node))
+            job.is_some_and(|job| job.past.suspicion.is_some() && job.is_running_on(node))
         });
         let mut given_up = Vec::new();
         for (key, kept) in &self.kept {
@@ -152,7 +152,7 @@ impl Quarantine {
 
 fn is_of(job: &Job, key: Key) -> bool {
     match key {
-        Key::Batch(batch) => job.suspicion.is_some_and(|own| own.batch == batch),
+        Key::Batch(batch) => job.past.suspicion.is_some_and(|own| own.batch == batch),
         Key::Job(sequence) => job.sequence() == sequence,
     }
 }

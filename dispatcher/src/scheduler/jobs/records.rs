@@ -30,8 +30,8 @@ pub(super) fn of(cx: &Context<'_>, job: &Job, status: RecordStatus, reason: Stri
     Record {
         node: job.last_node(),
         attempt: job.last_attempt(),
-        failures: job.failures.clone(),
-        losses: job.losses.clone(),
+        failures: job.past.failures.clone(),
+        losses: job.past.losses.clone(),
         ..plain_of(cx, plain, status)
     }
 }

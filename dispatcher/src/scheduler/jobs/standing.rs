@@ -42,10 +42,12 @@ pub(super) fn of(
     let held = jobs.held.get(&sequence);
     if let Some(job) = held.filter(|job| job.id == *assignment.job()) {
         return match &job.state {
-            State::Running { node, .. } if node == from && job.attempt == attempt => {
+            State::Running { node, .. } if node == from && job.past.attempt == attempt => {
                 Standing::Current
             }
-            State::Recording { .. } | State::DeadLettering { .. } if job.attempt == attempt => {
+            State::Recording { .. } | State::DeadLettering { .. }
+                if job.past.attempt == attempt =>
+            {
                 Standing::Repeated
             }
             State::Waiting if jobs.is_waiting_here(cx, from, assignment) && is_genuine() => {

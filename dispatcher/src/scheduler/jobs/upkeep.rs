@@ -8,9 +8,9 @@ use rolecast_common::time::{Time, WallTime};
 
 use super::job::{Job, State};
 use super::recent::Recent;
-use super::suspects::has_outlived;
 use super::{Context, Event, Jobs, Output, Queue};
 use crate::scheduler::output::JobsGone;
+use crate::scheduler::suspects::has_outlived;
 
 /// Time that the streams may take to answer before a request is repeated. It is a
 /// compare-and-set, so repeating it does no harm.
@@ -37,8 +37,8 @@ impl Jobs {
                 State::Waiting => {}
                 State::Running { sent, .. } => {
                     let ran = cx.now.time.since(*sent);
-                    if job.suspicion.is_some() && has_outlived(&job.losses, ran) {
-                        job.suspicion = None;
+                    if job.past.suspicion.is_some() && has_outlived(&job.past.losses, ran) {
+                        job.past.suspicion = None;
                     }
                 }
                 State::Recording { record, asked, .. } => {

@@ -19,7 +19,7 @@ use std::time::Duration;
 use rolecast_common::id::{Epoch, NodeId};
 use rolecast_common::time::Time;
 
-use crate::scheduler::reporting::Trouble;
+use crate::scheduler::output::Trouble;
 
 /// Time for which the status shows that a node follows another epoch: some heartbeats.
 const SHOWN: Duration = Duration::from_secs(10);

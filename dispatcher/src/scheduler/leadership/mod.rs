@@ -13,9 +13,10 @@ use rolecast_common::time::Time;
 use rolecast_common::wire::Heartbeat;
 
 use super::context::Context;
+use super::jobs::Jobs;
 use super::output::Output;
 use super::reporting::Reporting;
-use super::watch::Reception;
+use super::watch::{Reception, Watch};
 use crate::fleet::Fleet;
 use crate::seal::Seals;
 use later::Later;
@@ -83,9 +84,31 @@ impl Leadership {
         self.later.record_break(now);
     }
 
-    /// Begins to wait for the heartbeats of the nodes that are alive.
-    pub(super) fn begin_takeover(&mut self, now: Time, alive: BTreeSet<NodeId>) {
-        self.takeover.begin(now, alive);
+    /// Asks all nodes that are alive for their jobs in hand.
+    pub(super) fn begin_takeover(
+        &mut self,
+        cx: &mut Context<'_>,
+        fleet: &Fleet,
+        watch: &mut Watch,
+    ) {
+        let alive = fleet.nodes().filter(|node| !node.is_gone());
+        let alive: BTreeSet<NodeId> = alive.map(|node| node.id().clone()).collect();
+        for node in &alive {
+            watch.request_report(cx, node);
+        }
+        self.takeover.begin(cx.now.time, alive);
+    }
+
+    /// Orders the redelivery of the jobs that nobody has in hand, once these are known.
+    /// The deliveries of those that are held or run are extended just before.
+    pub(super) fn recover(&mut self, cx: &mut Context<'_>, jobs: &mut Jobs) {
+        let is_again = self.recovery_due().is_some();
+        if self.takeover.may_recover(cx.now.time) {
+            if is_again {
+                jobs.revive(cx);
+            }
+            cx.push(Output::Recover);
+        }
     }
 
     /// Whether the jobs in hand are known, so that others may be fetched.
@@ -96,11 +119,6 @@ impl Leadership {
     /// Returns the time at which a recovery of deliveries is due.
     pub(super) fn recovery_due(&self) -> Option<Time> {
         self.takeover.due()
-    }
-
-    /// Whether deliveries are to be recovered; true once for each recovery.
-    pub(super) fn may_recover(&mut self, now: Time) -> bool {
-        self.takeover.may_recover(now)
     }
 
     pub(super) fn record_recovered(&mut self, now: Time) {

@@ -8,8 +8,8 @@ use rolecast_common::id::Category;
 use rolecast_common::time::WallTime;
 
 use crate::category::Policy;
-use rolecast_forecast::{Demand, Model, Stack};
 use crate::placement::CategoryIndex;
+use rolecast_forecast::{Demand, Model, Stack};
 
 #[derive(Debug)]
 pub(in crate::scheduler) struct Categories {

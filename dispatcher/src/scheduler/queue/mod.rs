@@ -18,8 +18,8 @@ pub use pulls::{PULL_BEAT, PULL_EXPIRES};
 pub(super) use room::Room;
 
 use crate::category::Policy;
-use rolecast_forecast::Model;
 use crate::placement::{CategoryIndex, Slot};
+use rolecast_forecast::Model;
 
 #[derive(Debug)]
 pub(super) struct Queue {

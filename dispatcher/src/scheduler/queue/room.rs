@@ -20,7 +20,7 @@ pub(in crate::scheduler) struct Room {
     /// waits long.
     pub(super) is_starved: bool,
     pub(super) is_late: bool,
-    /// Looks at all nodes since the last sweep, to find out why jobs cannot be placed.
+    /// Checks of all nodes since the last sweep, to find out why jobs cannot be placed.
     pub(super) judgements: usize,
     /// Jobs given back for redelivery at once, and not delivered yet. They go before
     /// later jobs, so room is made for them.

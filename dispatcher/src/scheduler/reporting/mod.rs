@@ -14,18 +14,16 @@ use rolecast_common::id::{Category, NodeId};
 use rolecast_common::time::Time;
 use rolecast_common::wire::{self, Counters, RefusedSender};
 
-pub use troubles::Trouble;
-
 use super::context::Context;
-use super::output::{Event, Output};
+use super::output::{Event, Output, Trouble};
 use super::queue::Categories;
 use super::verdict::{DoubtedNode, Verdict};
 use crate::fleet::{Doubt, Fleet};
-use rolecast_forecast::Params;
 use publications::Publications;
 use rates::Rates;
 use recorder::Recorder;
 use refusals::Senders;
+use rolecast_forecast::Params;
 use troubles::Troubles;
 
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 
 use rolecast_common::time::Time;
 
-/// Records of sent jobs per second; a record costs a look at every node.
+/// Records of sent jobs per second; a record costs a check of every node.
 const PER_SECOND: u32 = 20;
 /// Records of jobs that must wait per second, beside them.
 const WAITS_PER_SECOND: u32 = 20;

@@ -7,26 +7,13 @@ use std::time::Duration;
 use rolecast_common::time::{Now, Time, WallTime};
 use rolecast_common::wire;
 
-use crate::scheduler::output::Event;
+use crate::scheduler::output::{Event, Trouble};
 
 /// The most troubles kept at once; there are fewer kinds than that, and some name a
 /// category.
 const TROUBLES_MAX: usize = 64;
 /// Time after which a lasting trouble is logged again.
 const LOG_INTERVAL: Duration = Duration::from_secs(30);
-
-/// A fault outside of this process.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Trouble {
-    /// The troubled thing, such as `stream ROLECAST_JOBS`; there is one trouble for each.
-    pub what: String,
-    pub why: String,
-    /// The action that an operator can take.
-    pub remedy: String,
-    /// Time after its last report at which it is over; `None` if only
-    /// [`super::super::Input::Mended`] ends it.
-    pub lasts: Option<Duration>,
-}
 
 /// The present troubles, by the troubled thing.
 #[derive(Debug, Default)]

@@ -5,7 +5,7 @@ use rolecast_common::unit::Bytes;
 use rolecast_common::wire::{Heartbeat, Record};
 
 use super::*;
-use crate::scheduler::jobs::suspects;
+use crate::scheduler::suspects;
 
 const STEP: f64 = 0.05;
 /// Time that a node that died needs to be back.

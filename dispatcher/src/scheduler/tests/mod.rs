@@ -31,6 +31,7 @@ use rolecast_common::wire::{
 };
 
 use super::*;
+use crate::allowance::Allowances;
 use crate::claim::Claimed;
 use crate::fleet::tests::{beat, params};
 use sealed::{seals, sent_as};
@@ -58,7 +59,7 @@ fn machine_of(policies: Vec<Policy>) -> Scheduler {
     let params = Params {
         name: "d".to_owned(),
         forecast: params(),
-        roles: RoleSettings::default(),
+        roles: crate::roles::Settings::default(),
         policies,
         allowances: Allowances::default(),
         has_feedback: true,

@@ -8,7 +8,7 @@ use rolecast_common::id::NodeId;
 use rolecast_common::time::{Time, WallTime};
 use rolecast_common::unit::{Cores, Resources};
 use rolecast_common::wire::{ForecastMode, Share};
-use rolecast_dispatcher::roles::judge::{Change, Judge, Purpose, Reading, Settings, Verdict};
+use rolecast_dispatcher::relocation::judge::{Change, Judge, Purpose, Reading, Settings, Verdict};
 use rolecast_forecast::{Ahead, Model, NodeForecast, Params, Quantile, Stack};
 
 use super::trace::{NODES, STEPS};
@@ -169,7 +169,7 @@ impl Rule for Ours {
 
     fn changed(&mut self, step: usize) {
         if let Some(change) = self.asked.take() {
-            self.judge.note(time(step), &change);
+            self.judge.record(time(step), &change);
         }
     }
 }

@@ -18,7 +18,7 @@ use rolecast_common::wire::LostAttempt;
 
 /// Losses in a row alone on its node after which a job is blamed for them. Guessed: with
 /// two, hosts that fail by themselves would be blamed on their jobs too often.
-pub(in crate::scheduler) const ALONE_MAX: usize = 3;
+pub(super) const ALONE_MAX: usize = 3;
 /// Longest time of a job alone before its node died for which it is blamed; after a
 /// longer one it is as likely the victim of a host that dies for its own reasons.
 /// Guessed.

@@ -30,11 +30,13 @@
 mod assessment;
 mod changes;
 mod episodes;
+mod failback;
 mod harm;
-mod home;
 mod node;
+mod settings;
 mod target;
 mod usual;
+mod verdict;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -47,17 +49,14 @@ use rolecast_common::wire::Share;
 pub use assessment::{Assessment, Evidence, Obstacle};
 use changes::Changes;
 use episodes::Episodes;
+use failback::Failback;
+pub use failback::{Change, Purpose};
 use harm::{Load, missed};
-use home::Home;
-pub use home::{Change, Purpose};
 use node::Node;
+pub use settings::Settings;
 use target::Target;
+pub use verdict::Verdict;
 
-/// The longest horizon over which a node that is to have the role should be well. Peaks
-/// of a whole hour ahead keep it from nodes that are fit: with 3600 s mixed bottlenecks
-/// cost 30 instead of 27 bad seconds an hour where a change costs 2.5 s
-/// (`bench-roles --quick --hours 1 --kills 0`).
-const HORIZON_MAX: Duration = Duration::from_secs(900);
 /// Regret per second that counts as noise: from simulation.
 const SLACK: f64 = 0.03;
 /// The least improvement by a target: from simulation.
@@ -94,26 +93,6 @@ const DOUBLINGS_MAX: f64 = 16.0;
 /// Guessed.
 const MOVED_MIN: f64 = 0.05;
 
-/// Settings of the changes of one role.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Settings {
-    /// Bad seconds that one change costs: stall, drain, warm-up.
-    pub change_cost: Duration,
-    /// The load of the role itself on its holder.
-    pub role_load: Cores,
-    /// Time after which it is worth a change to have the former holder back: it is
-    /// restored then, if it is well.
-    pub term: Duration,
-    pub changes_per_hour: u32,
-}
-
-impl Settings {
-    /// Returns the horizon over which a node that is to have the role should be well.
-    pub fn horizon(&self) -> Duration {
-        self.term.min(HORIZON_MAX)
-    }
-}
-
 /// The figures of a node at a heartbeat.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Reading {
@@ -132,33 +111,6 @@ pub struct Reading {
     pub slow_down: f32,
 }
 
-/// The decision about the role.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Verdict {
-    Keep(Assessment),
-    /// Move away from a bottleneck.
-    Move {
-        to: NodeId,
-        assessment: Assessment,
-    },
-    /// Return to the former holder.
-    Restore {
-        to: NodeId,
-        assessment: Assessment,
-    },
-    /// Most of the group became hot, so that no move helps. Reported once.
-    Alert(Assessment),
-}
-
-impl Verdict {
-    pub fn assessment(&self) -> &Assessment {
-        match self {
-            Verdict::Keep(assessment) | Verdict::Alert(assessment) => assessment,
-            Verdict::Move { assessment, .. } | Verdict::Restore { assessment, .. } => assessment,
-        }
-    }
-}
-
 /// Judges one role that has a single holder.
 #[derive(Clone, Debug)]
 pub struct Judge {
@@ -167,7 +119,8 @@ pub struct Judge {
     episodes: Episodes,
     changes: Changes,
     holder: Option<NodeId>,
-    home: Option<Home>,
+    /// The former holder to which the role returns.
+    failback: Option<Failback>,
     /// Whether a change was requested and is not over: it counts already.
     has_asked: bool,
     regret_s: f64,
@@ -184,7 +137,7 @@ impl Judge {
             episodes: Episodes::default(),
             changes: Changes::default(),
             holder: None,
-            home: None,
+            failback: None,
             has_asked: false,
             regret_s: 0.0,
             decided: None,
@@ -195,16 +148,16 @@ impl Judge {
     /// Continues after a predecessor's changes, oldest first.
     pub fn resume(&mut self, now: Time, past: impl IntoIterator<Item = Change>) {
         self.changes = Changes::default();
-        self.home = None;
+        self.failback = None;
         self.has_asked = false;
         for change in past {
-            self.note(now, &change);
+            self.record(now, &change);
         }
     }
 
     /// Records a change that is over.
-    pub fn note(&mut self, now: Time, change: &Change) {
-        self.home = Home::after(self.home.take(), now, change);
+    pub fn record(&mut self, now: Time, change: &Change) {
+        self.failback = Failback::after(self.failback.take(), now, change);
         if change.purpose == Purpose::Other {
             return;
         }
@@ -307,7 +260,7 @@ impl Judge {
             ..Assessment::default()
         };
         for node in self.nodes.values().filter(|node| node.is_fresh(now)) {
-            figures.heard += 1;
+            figures.fresh += 1;
             figures.hot += u32::from(node.is_hot());
         }
         let known = self.nodes.get(holder).filter(|node| node.is_fresh(now));
@@ -345,7 +298,7 @@ impl Judge {
     }
 
     fn is_all_hot(&self, figures: &Assessment) -> bool {
-        f64::from(figures.hot) > HOT_SHARE * f64::from(figures.heard)
+        f64::from(figures.hot) > HOT_SHARE * f64::from(figures.fresh)
     }
 
     /// Whether most of the group was hot a moment ago.
@@ -425,46 +378,6 @@ impl Judge {
         let allowed = usize::try_from(self.settings.changes_per_hour).unwrap_or(usize::MAX);
         let is_spent = self.changes.within_hour(now) + spare >= allowed;
         is_spent.then_some(Obstacle::TooManyChanges)
-    }
-
-    /// Gives the role back to its former holder, if it is time.
-    fn restore(&mut self, now: Time, candidates: &[NodeId], figures: Assessment) -> Verdict {
-        let Some(to) = self.restorable(now, candidates, &figures) else {
-            return Verdict::Keep(figures);
-        };
-        self.ask(now);
-        let moved = self.settings.role_load.get().max(MOVED_MIN);
-        let away = self.nodes[&to].with_role();
-        let assessment = Assessment {
-            // A term away is worth what a change costs, by definition of the term.
-            benefit_core_s: moved * figures.change_s,
-            cost_core_s: moved * figures.change_s,
-            target_load: Some(away),
-            target_missed: Some(missed(away)),
-            obstacle: None,
-            ..figures
-        };
-        Verdict::Restore { to, assessment }
-    }
-
-    fn restorable(&self, now: Time, candidates: &[NodeId], figures: &Assessment) -> Option<NodeId> {
-        let home = self.home.as_ref()?;
-        let node = self.nodes.get(&home.node)?;
-        if !candidates.contains(&home.node) || !node.is_fresh(now) {
-            return None;
-        }
-        let mut away = home.away(now);
-        if let Some(bad_last) = node.bad_last {
-            away = away.min(now.since(bad_last));
-        }
-        let doublings = (figures.recent_changes - 1.0).clamp(0.0, DOUBLINGS_MAX);
-        let dearer = figures.change_s / self.settings.change_cost.as_secs_f64().max(1e-3);
-        let due_s = self.settings.term.as_secs_f64() * doublings.exp2() * dearer.max(1.0);
-        let is_due = away.as_secs_f64() >= due_s;
-        let load = node.sustained(now)?.max(node.ahead) + node.role;
-        let is_healthy = load <= target::ROOM;
-        let may = self.limited(now, SPARE).is_none();
-        (is_due && is_healthy && may).then(|| home.node.clone())
     }
 
     /// Records a requested change: it counts, made or not.

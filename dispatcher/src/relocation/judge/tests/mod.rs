@@ -1,7 +1,7 @@
 //! Tests of when a role moves, and above all of when it does not.
 
 mod any_readings;
-mod coming_home;
+mod failback;
 
 use super::*;
 
@@ -108,7 +108,7 @@ impl Group {
         self.second += 2;
         let change = self.change(purpose, from, self.holder, Duration::ZERO);
         let now = self.now();
-        self.judge.note(now, &change);
+        self.judge.record(now, &change);
         Some(self.holder)
     }
 
@@ -400,7 +400,7 @@ fn a_long_change_raises_what_the_next_one_must_be_worth() {
         length: Duration::from_secs(60),
         ..group.change(Purpose::Return, 1, 0, Duration::ZERO)
     };
-    group.judge.note(group.now(), &change);
+    group.judge.record(group.now(), &change);
     assert_eq!(group.tick().assessment().change_s, 60.0);
 }
 

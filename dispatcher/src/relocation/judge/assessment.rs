@@ -35,7 +35,7 @@ pub struct Assessment {
     pub target_missed: Option<f64>,
     /// The number of hot nodes of the group, and of those with recent heartbeats.
     pub hot: u32,
-    pub heard: u32,
+    pub fresh: u32,
     pub evidence: Evidence,
     /// The reason why the role stays; `None` with a move.
     pub obstacle: Option<Obstacle>,
@@ -57,7 +57,7 @@ impl Assessment {
             ("holder_load_share", self.holder_load),
             ("holder_missed_share", self.holder_missed),
             ("hot", f64::from(self.hot)),
-            ("heard", f64::from(self.heard)),
+            ("heard", f64::from(self.fresh)),
             ("unforeseen", of(evidence.is_unforeseen)),
             ("unusual", of(evidence.is_unusual)),
             ("above_peers", of(evidence.is_above_peers)),

@@ -33,7 +33,7 @@ const EPISODE_S: f64 = 60.0;
 const WINDOW_QUANTILE: f64 = 0.8;
 /// Time between a forecast and its target: one step of the forecaster, so that it knew
 /// nothing of the load that it is compared with.
-const FORETOLD: Duration = Duration::from_secs(10);
+const PREDICTED_AHEAD: Duration = Duration::from_secs(10);
 /// Readings kept of the last minute, and forecasts: heartbeats arrive every second, and
 /// up to ten a second when load moves.
 const KEPT_MAX: usize = 600;
@@ -46,7 +46,7 @@ const UNFORESEEN: f64 = 0.05;
 
 /// A forecast of the next seconds.
 #[derive(Clone, Copy, Debug)]
-struct Foretold {
+struct Prediction {
     at: Time,
     /// A share of the capacity.
     upper: f64,
@@ -82,7 +82,7 @@ pub(super) struct Node {
     is_holder: bool,
     /// Loads without the role, with their times.
     window: VecDeque<(Time, f64)>,
-    foretold: VecDeque<Foretold>,
+    predictions: VecDeque<Prediction>,
     usual: Usual,
     /// The loads of the present episode: while that lasts they are not usual.
     episode: Usual,
@@ -104,7 +104,7 @@ impl Node {
             ahead: 0.0,
             is_holder: false,
             window: VecDeque::new(),
-            foretold: VecDeque::new(),
+            predictions: VecDeque::new(),
             usual: Usual::default(),
             episode: Usual::default(),
             bad: None,
@@ -139,7 +139,7 @@ impl Node {
         };
         self.ahead = (reading.ahead_upper.get() / self.capacity).min(LOAD_MAX);
         self.remember(now);
-        self.note_usual(step_s);
+        self.record_usual(step_s);
         let ended = self.follow(now, step_s);
         if ended.is_some() {
             self.usual.absorb(&mut self.episode, EPISODE_S);
@@ -148,7 +148,7 @@ impl Node {
         ended
     }
 
-    fn note_usual(&mut self, step_s: f64) {
+    fn record_usual(&mut self, step_s: f64) {
         if self.bad.is_none() {
             return self.usual.add(self.alone, step_s);
         }
@@ -258,29 +258,29 @@ impl Node {
 
     /// Whether the load exceeds the forecast for this moment.
     fn is_unforeseen(&self, now: Time) -> bool {
-        let told = self.foretold.front();
-        let Some(told) = told.filter(|told| now.since(told.at) >= FORETOLD) else {
+        let first = self.predictions.front();
+        let Some(first) = first.filter(|first| now.since(first.at) >= PREDICTED_AHEAD) else {
             return false;
         };
-        let moved = match (told.is_holder, self.is_holder) {
+        let moved = match (first.is_holder, self.is_holder) {
             (false, true) => self.role,
             (true, false) => -self.role,
             (false, false) | (true, true) => 0.0,
         };
-        self.load.share > told.upper + moved + UNFORESEEN
+        self.load.share > first.upper + moved + UNFORESEEN
     }
 
     /// Keeps a forecast until its time has come: the first one is the newest that was
     /// made long enough ago.
     fn foretell(&mut self, now: Time, upper: f64) {
-        self.foretold.push_back(Foretold {
+        self.predictions.push_back(Prediction {
             at: now,
             upper,
             is_holder: self.is_holder,
         });
-        let is_over = |told: &Foretold| now.since(told.at) >= FORETOLD;
-        while self.foretold.len() > KEPT_MAX || self.foretold.get(1).is_some_and(is_over) {
-            self.foretold.pop_front();
+        let is_over = |first: &Prediction| now.since(first.at) >= PREDICTED_AHEAD;
+        while self.predictions.len() > KEPT_MAX || self.predictions.get(1).is_some_and(is_over) {
+            self.predictions.pop_front();
         }
     }
 }

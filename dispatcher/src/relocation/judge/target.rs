@@ -71,11 +71,12 @@ impl Judge {
     }
 
     fn rank(&self, place: usize, id: &NodeId, node: &Node, load: f64) -> Rank {
-        let is_home = self.home.as_ref().is_some_and(|home| home.node == *id);
+        let failback = self.failback.as_ref();
+        let is_former = failback.is_some_and(|former| former.node == *id);
         let ahead = (node.ahead + node.role).max(load);
         Rank {
             missed: whole(missed(load) / SAME),
-            is_elsewhere: !is_home,
+            is_elsewhere: !is_former,
             headroom: Reverse(whole((1.0 - ahead) * 1000.0)),
             place,
         }

@@ -104,7 +104,7 @@ proptest! {
                 prop_assert!(recent <= bound as usize, "{moves:?}");
                 if is_committed {
                     holder = node;
-                    judge.note(
+                    judge.record(
                         now,
                         &Change {
                             purpose: Purpose::Relief,

@@ -17,7 +17,7 @@ const LAST_SHARE: f64 = 0.5;
 /// A change: the time of its report to this judge, and how long before that it was made.
 #[derive(Clone, Copy, Debug)]
 struct Change {
-    told: Time,
+    recorded: Time,
     earlier: Duration,
 }
 
@@ -33,7 +33,10 @@ impl Changes {
         if self.made.len() == KNOWN_MAX {
             self.made.pop_front();
         }
-        self.made.push_back(Change { told: now, earlier });
+        self.made.push_back(Change {
+            recorded: now,
+            earlier,
+        });
     }
 
     /// Records the duration of a change.
@@ -68,7 +71,7 @@ impl Changes {
 
     fn ages(&self, now: Time) -> impl Iterator<Item = Duration> {
         let made = self.made.iter();
-        made.map(move |change| now.since(change.told).saturating_add(change.earlier))
+        made.map(move |change| now.since(change.recorded).saturating_add(change.earlier))
     }
 }
 
