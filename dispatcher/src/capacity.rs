@@ -33,7 +33,7 @@ pub(crate) fn holders<'a>(
 ) -> (Holders<'a>, usize) {
     let mut named: Holders<'a> = named.map(|role| (role, Vec::new())).collect();
     let mut others = Holders::new();
-    for node in fleet.nodes().filter(|node| !node.is_unheard()) {
+    for node in fleet.nodes().filter(|node| !node.lacks_listener()) {
         let is_ready = node.health() == NodeHealth::Ready;
         for role in node.roles() {
             let holders = match named.get_mut(role) {

@@ -65,7 +65,7 @@ fn the_messages_shown_are_accepted() {
     let decision: Decision = shown("decision");
     assert_eq!(decision.key, Some(fnv1a(b"customer-17")));
     assert_eq!(
-        placement::decision::choose(&decision),
+        placement::decision::replay(&decision),
         decision.node.as_ref()
     );
     assert!(forecast.health.is_some() && forecast.resources.contains_key("cpu"));

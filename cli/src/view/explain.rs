@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rolecast_common::unit::Bytes;
 use rolecast_common::wire::{Decision, DecisionNode, Status, Verdict};
-use rolecast_dispatcher::placement::{decision::choose, resources};
+use rolecast_dispatcher::placement::{decision::replay, resources};
 use rolecast_forecast::{BUCKET_EDGES_S, BUCKETS};
 
 use super::forecast::amounts;
@@ -123,7 +123,7 @@ fn reason(decision: &Decision, could: u32) -> String {
     if decision.is_alone {
         return "which was kept for it alone".to_owned();
     }
-    if choose(decision) != decision.node.as_ref() {
+    if replay(decision) != decision.node.as_ref() {
         return format!("one of {could} that could take it");
     }
     if decision.is_claimed {
@@ -234,7 +234,7 @@ fn weights(decision: &Decision) -> String {
 
 /// Repeats the choice from the record, and returns whether it differs.
 fn again(decision: &Decision, palette: Palette) -> String {
-    let chosen = choose(decision);
+    let chosen = replay(decision);
     if chosen == decision.node.as_ref() {
         return "these figures lead to the same choice".to_owned();
     }

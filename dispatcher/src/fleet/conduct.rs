@@ -146,7 +146,7 @@ impl Conduct {
     }
 
     /// Records that a job was sent to the node; returns whether it is to be the only one.
-    pub(super) fn note_sent(&mut self, now: Time) -> bool {
+    pub(super) fn record_sent(&mut self, now: Time) -> bool {
         if let Some(doubt) = &mut self.doubt {
             doubt.probed = Some(now);
         }
@@ -155,7 +155,7 @@ impl Conduct {
 
     /// Records that a job sent at that time left the node, with any outcome: another one
     /// may be tried.
-    pub(super) fn note_left(&mut self, now: Time, sent: Time) {
+    pub(super) fn record_left(&mut self, now: Time, sent: Time) {
         if let Some(doubt) = &mut self.doubt
             && doubt.probed.take_if(|probed| *probed <= sent).is_some()
         {
@@ -164,7 +164,7 @@ impl Conduct {
     }
 
     /// Records a completed job; returns whether it ended a doubt.
-    pub(super) fn note_completed(&mut self, peers: &mut Peers, is_probe: bool) -> bool {
+    pub(super) fn record_completed(&mut self, peers: &mut Peers, is_probe: bool) -> bool {
         let before = self.counted();
         self.failed_in_row = 0;
         self.completed_in_row = self.completed_in_row.saturating_add(1);
@@ -181,7 +181,7 @@ impl Conduct {
     }
 
     /// Records a failed job; returns whether the node is distrusted from then on.
-    pub(super) fn note_failed(
+    pub(super) fn record_failed(
         &mut self,
         now: Now,
         peers: &mut Peers,
@@ -217,7 +217,7 @@ impl Conduct {
     }
 
     /// Records a job that the node could not start; returns whether that begins a pause.
-    pub(super) fn note_unable(
+    pub(super) fn record_unable(
         &mut self,
         now: Now,
         peers: &mut Peers,
@@ -313,12 +313,12 @@ mod tests {
     impl Two {
         fn fail(&mut self, seconds: u64, is_probe: bool) -> bool {
             let Self { bad, peers, .. } = self;
-            bad.note_failed(at(seconds), peers, is_probe, "exit code 1")
+            bad.record_failed(at(seconds), peers, is_probe, "exit code 1")
         }
 
         fn succeed(&mut self, count: u32) {
             for _ in 0..count {
-                self.good.note_completed(&mut self.peers, false);
+                self.good.record_completed(&mut self.peers, false);
             }
         }
     }
@@ -335,19 +335,19 @@ mod tests {
     }
 
     #[test]
-    fn if_all_fail_alike_nobody_is_distrusted() {
+    fn if_all_fail_alike_no_node_is_distrusted() {
         let mut two = Two::default();
         for _ in 0..50 {
             let Two { good, bad, peers } = &mut two;
-            assert!(!good.note_failed(at(0), peers, false, "bad input"));
-            assert!(!bad.note_failed(at(0), peers, false, "bad input"));
-            good.note_completed(peers, false);
-            bad.note_completed(peers, false);
+            assert!(!good.record_failed(at(0), peers, false, "bad input"));
+            assert!(!bad.record_failed(at(0), peers, false, "bad input"));
+            good.record_completed(peers, false);
+            bad.record_completed(peers, false);
         }
         for _ in 0..50 {
             let Two { good, bad, peers } = &mut two;
-            assert!(!good.note_failed(at(0), peers, false, "bad input"));
-            assert!(!bad.note_failed(at(0), peers, false, "bad input"));
+            assert!(!good.record_failed(at(0), peers, false, "bad input"));
+            assert!(!bad.record_failed(at(0), peers, false, "bad input"));
         }
     }
 
@@ -364,7 +364,7 @@ mod tests {
         assert!(!good.review(at(1), peers));
         assert!(bad.review(at(1), peers), "it needs no more jobs for that");
         assert_eq!(bad.doubt().unwrap().reason, "its last 100 jobs failed");
-        assert!(!bad.review(at(2), peers), "it is told of once");
+        assert!(!bad.review(at(2), peers), "it is reported once");
     }
 
     #[test]
@@ -372,7 +372,7 @@ mod tests {
         let mut two = Two::default();
         two.succeed(1000);
         for _ in 0..1000 {
-            two.bad.note_completed(&mut two.peers, false);
+            two.bad.record_completed(&mut two.peers, false);
         }
         let failures = (1..=16).find(|_| two.fail(0, false));
         assert!(
@@ -393,16 +393,16 @@ mod tests {
             assert!(two.bad.obstacle(at(start + pause - 1).time).is_some());
             start += pause;
             assert_eq!(two.bad.obstacle(at(start).time), None);
-            assert!(two.bad.note_sent(at(start).time));
+            assert!(two.bad.record_sent(at(start).time));
             assert!(
                 two.bad.obstacle(at(start + 9).time).is_some(),
                 "one at a time"
             );
-            two.bad.note_left(at(start).time, at(start).time);
-            assert!(!two.fail(start, true), "it is told of once");
+            two.bad.record_left(at(start).time, at(start).time);
+            assert!(!two.fail(start, true), "it is reported once");
         }
         assert!(
-            two.bad.note_completed(&mut two.peers, true),
+            two.bad.record_completed(&mut two.peers, true),
             "it is restored"
         );
         assert_eq!(two.bad.obstacle(at(start).time), None);
@@ -416,11 +416,11 @@ mod tests {
             two.fail(0, false);
         }
         assert_eq!(two.bad.doubt().unwrap().pause, PAUSE_MIN);
-        assert!(!two.bad.note_completed(&mut two.peers, false));
+        assert!(!two.bad.record_completed(&mut two.peers, false));
         assert!(two.bad.doubt().is_some());
         for _ in 0..10 {
             let Two { good, peers, .. } = &mut two;
-            good.note_unable(at(0), peers, false, "unable: no such file");
+            good.record_unable(at(0), peers, false, "unable: no such file");
         }
         assert_eq!(two.good.doubt().unwrap().pause, PAUSE_MIN);
         assert_eq!(two.good.obstacle(at(0).time), Some(Obstacle::Unable));
@@ -434,14 +434,14 @@ mod tests {
             !two.bad.is_credible(two.peers),
             "nothing completed there yet"
         );
-        two.bad.note_completed(&mut two.peers, false);
+        two.bad.record_completed(&mut two.peers, false);
         two.fail(0, false);
         assert!(two.bad.is_credible(two.peers));
         two.fail(0, false);
         assert!(!two.bad.is_credible(two.peers), "two in a row");
         for _ in 0..3 {
             let Two { good, peers, .. } = &mut two;
-            good.note_failed(at(0), peers, false, "bad input");
+            good.record_failed(at(0), peers, false, "bad input");
         }
         assert!(two.bad.is_credible(two.peers), "the others do as well");
     }

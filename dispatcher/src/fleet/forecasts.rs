@@ -1,61 +1,84 @@
-//! The forecasts of nodes: which nodes have one, those restored from before the start,
-//! and the lessons of all of them.
+//! The forecasts of nodes: which nodes have one, and those restored from before the start.
 
-use std::ops::Bound;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rolecast_common::id::NodeId;
 use rolecast_common::wire::ForecastMode;
-use rolecast_forecast::{Lesson, NodeForecast, Stack};
+use rolecast_forecast::{NodeForecast, Stack};
 
-use super::Fleet;
+use super::Node;
+use rolecast_forecast::Params;
 
 /// The most nodes without a completed job that have a forecast: one takes some 80 KiB
 /// (`make bench-forecast`), and names cost nothing. Every other node gets its own with
 /// its first completed job. Guessed: as many as start at once in large fleets.
 pub(super) const UNPROVEN_FORECASTS_MAX: usize = 2_000;
 
-impl Fleet {
+/// The forecasts that nodes get when they join.
+#[derive(Debug)]
+pub(super) struct Forecasts {
+    params: Params,
+    /// The global model over the experts.
+    stack: Arc<Stack>,
+    /// Nodes with a forecast and without a completed job.
+    unproven: usize,
+    /// Forecasts from before the start, until heartbeats of their nodes arrive.
+    remembered: BTreeMap<NodeId, Box<NodeForecast>>,
+}
+
+impl Forecasts {
+    pub(super) fn new(params: Params) -> Self {
+        Self {
+            params,
+            stack: Arc::default(),
+            unproven: 0,
+            remembered: BTreeMap::new(),
+        }
+    }
+
     /// Returns the forecast of a new node, if it may have one yet.
-    pub(super) fn forecast_of(&mut self, id: &NodeId) -> Option<Box<NodeForecast>> {
+    pub(super) fn begin(&mut self, id: &NodeId) -> Option<Box<NodeForecast>> {
         let is_open = self.unproven < UNPROVEN_FORECASTS_MAX;
         if !is_open && !self.remembered.contains_key(id) {
             return None;
         }
-        let forecast = self.begin_forecast(id);
+        let forecast = self.make(id);
         self.unproven += usize::from(forecast.is_some());
         forecast
     }
 
-    fn begin_forecast(&mut self, node: &NodeId) -> Option<Box<NodeForecast>> {
-        if self.settings.forecast.mode == ForecastMode::Off {
+    fn make(&mut self, id: &NodeId) -> Option<Box<NodeForecast>> {
+        if self.params.mode == ForecastMode::Off {
             return None;
         }
-        let remembered = self.remembered.remove(node);
+        let remembered = self.remembered.remove(id);
         Some(remembered.unwrap_or_else(|| {
-            let forecast = NodeForecast::new(node, self.settings.forecast, &self.stack);
+            let forecast = NodeForecast::new(id, self.params, &self.stack);
             Box::new(forecast)
         }))
     }
 
-    /// Records the node's first completed job: its forecast is now worth its memory.
-    pub(super) fn prove(&mut self, id: &NodeId) {
-        let Some(node) = self.nodes.get(id) else {
-            return;
-        };
-        if node.forecast.is_some() {
+    /// Records the node's first completed job: its forecast is from then on worth its
+    /// memory.
+    pub(super) fn prove(&mut self, node: &mut Node) {
+        if node.forecast().is_some() {
             self.unproven -= 1;
             return;
         }
-        let forecast = self.begin_forecast(id);
-        if let Some(node) = self.nodes.get_mut(id) {
-            node.forecast = forecast;
-        }
+        let forecast = self.make(node.id());
+        node.load.set_forecast(forecast);
+    }
+
+    /// Records that the node is forgotten.
+    pub(super) fn end(&mut self, node: &Node) {
+        let is_unproven = node.counters.completed == 0 && node.forecast().is_some();
+        self.unproven -= usize::from(is_unproven);
     }
 
     /// Stores forecasts from before the start, for nodes whose heartbeats are still to
     /// arrive.
-    pub fn remember(&mut self, forecasts: Vec<(NodeId, NodeForecast)>) {
+    pub(super) fn remember(&mut self, forecasts: Vec<(NodeId, NodeForecast)>) {
         let boxed = forecasts
             .into_iter()
             .map(|(node, forecast)| (node, Box::new(forecast)));
@@ -63,39 +86,26 @@ impl Fleet {
     }
 
     /// Drops the stored forecasts of nodes that sent no heartbeat.
-    pub fn forget_remembered(&mut self) {
+    pub(super) fn forget_remembered(&mut self) {
         self.remembered.clear();
     }
 
     /// Replaces the global model over the experts, for all nodes.
-    pub fn set_stack(&mut self, stack: &Arc<Stack>) {
+    pub(super) fn set_stack<'a>(
+        &mut self,
+        stack: &Arc<Stack>,
+        nodes: impl Iterator<Item = &'a mut Node>,
+    ) {
         self.stack = Arc::clone(stack);
-        let nodes = self
-            .nodes
-            .values_mut()
-            .filter_map(|node| node.forecast.as_mut());
-        for forecast in nodes.chain(self.remembered.values_mut()) {
+        let forecasts = nodes.filter_map(|node| node.load.forecast_mut());
+        forecasts.for_each(|forecast| forecast.set_stack(stack));
+        for forecast in self.remembered.values_mut() {
             forecast.set_stack(stack);
         }
     }
 
-    /// Adds the lessons of the next `count` nodes after `last`; returns the last of these
-    /// nodes, or `None` at the end.
-    pub fn take_lessons(
-        &mut self,
-        last: Option<&NodeId>,
-        count: usize,
-        lessons: &mut Vec<Lesson>,
-    ) -> Option<NodeId> {
-        let start = last.map_or(Bound::Unbounded, Bound::Excluded);
-        let mut next = self.nodes.range_mut((start, Bound::Unbounded));
-        let mut seen = None;
-        for (id, node) in next.by_ref().take(count) {
-            if let Some(forecast) = &mut node.forecast {
-                forecast.take_lessons(lessons);
-            }
-            seen = Some(id.clone());
-        }
-        next.next().and(seen)
+    #[cfg(test)]
+    pub(super) fn unproven(&self) -> usize {
+        self.unproven
     }
 }

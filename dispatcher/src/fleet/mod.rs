@@ -1,25 +1,26 @@
-//! The fleet: all nodes, from their heartbeats, with the jobs sent to each; and all
-//! categories, with their learned profiles.
+//! The fleet: all nodes, from their heartbeats, with the jobs sent to each; and the learned
+//! profiles of all categories.
 //!
 //! Everything that affects placement passes through here, so that the board, the ledgers
-//! and the profiles agree.
+//! and the profiles agree. The choice itself is made by [`placement`](crate::placement).
 
-mod alone;
 mod boots;
-mod candidate;
 mod conduct;
+mod contention;
 mod forecasts;
+mod learning;
+mod listener;
+mod liveness;
+mod load;
 mod node;
+mod pace;
 mod placing;
 mod presence;
 mod pulse;
-mod recording;
 mod rounds;
-mod scan;
 mod sequence;
 mod skew;
 mod trust;
-mod unheard;
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -28,27 +29,26 @@ use std::time::Duration;
 
 use rolecast_common::id::{Category, NodeId};
 use rolecast_common::time::{Now, Time};
-use rolecast_common::unit::{Cores, Resources};
+use rolecast_common::unit::Resources;
 use rolecast_common::wire::{ForecastMode, Heartbeat, NodeStatus};
 use rolecast_forecast::{NodeForecast, Params, Stack};
 
-pub use candidate::{Alone, Candidate};
 pub use conduct::{Doubt, Fault};
 pub use node::Node;
-pub use placing::Choice;
 pub use presence::{Missed, ROLL_MAX};
 pub use pulse::Presence;
-pub use recording::Author;
 
 use crate::category::Policy;
 use crate::placement::{
-    Amounts, Board, CPU, CategoryIndex, Experience, Figures, Foreseen, Obstacle, Outlook, Slot,
-    Standing, amounts, resources,
+    CategoryIndex, Experience, Figures, Foreseen, Obstacle, Outlook, Placer, Slot, Standing,
+    amounts, resources,
 };
 use crate::profile::Learner;
 use conduct::Peers;
+use forecasts::Forecasts;
 use presence::Presences;
-use unheard::Unheard;
+use pulse::Suspicion;
+use rolecast_forecast::Lesson;
 
 /// The most nodes: bounds the memory that heartbeats with invented names can take.
 const NODES_MAX: usize = 20_000;
@@ -58,16 +58,6 @@ const FORGET_AFTER: Duration = Duration::from_secs(15 * 60);
 const FORGET_INTERVAL: Duration = Duration::from_secs(5);
 /// More cores than any machine has: a heartbeat that claims them is invalid.
 const CORES_MAX: f64 = 65_536.0;
-/// Use of the CPU above which a node does not show what its jobs need, only what they
-/// get.
-const CALIBRATION_USE_MAX: f64 = 0.9;
-/// Time until half of the use beyond the average of a node's jobs, when it was last
-/// visible, is assumed to have ended. Guessed: between seconds and minutes.
-const SURPLUS_HALF_LIFE: Duration = Duration::from_secs(7);
-/// Cores by which the use of jobs may be off for other reasons than being squeezed.
-const SQUEEZE_PRIOR: f32 = 0.1;
-/// The largest factor by which others are assumed to be squeezed.
-const SQUEEZE_MAX: f32 = 4.0;
 
 /// The reason why a heartbeat was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -114,33 +104,21 @@ pub struct Settings {
 /// All nodes, in the order of their ids, and all categories.
 #[derive(Debug)]
 pub struct Fleet {
-    settings: Settings,
     nodes: BTreeMap<NodeId, Node>,
-    /// The ids by slot; a free slot keeps its last one.
-    ids: Vec<NodeId>,
-    categories: Vec<Served>,
-    board: Board,
+    placer: Placer,
+    /// The profile of each category, and the conduct of its jobs on all nodes together.
+    learners: Vec<Learner>,
+    peers: Vec<Peers>,
     experience: Experience,
-    stack: Arc<Stack>,
+    /// Whether nodes whose jobs take longer than predicted are avoided.
+    has_feedback: bool,
+    forecasts: Forecasts,
     presences: Presences,
-    unheard: Unheard,
     /// The next time at which nodes that left nothing behind are forgotten.
     forget_due: Time,
-    /// Nodes with a forecast and without a completed job.
-    unproven: usize,
-    /// Forecasts from before the start, until heartbeats of their nodes arrive.
-    remembered: BTreeMap<NodeId, Box<NodeForecast>>,
 }
 
-/// A category that is served.
-#[derive(Debug)]
-struct Served {
-    policy: Policy,
-    learner: Learner,
-    /// The conduct of its jobs on all nodes together.
-    peers: Peers,
-}
-
+/// Membership of nodes, and their state.
 impl Fleet {
     pub fn new(settings: Settings) -> Self {
         let outlook = match settings.forecast.mode {
@@ -148,45 +126,27 @@ impl Fleet {
             ForecastMode::Advisory | ForecastMode::Off => Outlook::Present,
         };
         Self {
-            settings,
             nodes: BTreeMap::new(),
-            ids: Vec::new(),
-            categories: Vec::new(),
-            board: Board::new(outlook, settings.seed),
+            placer: Placer::new(outlook, settings.seed),
+            learners: Vec::new(),
+            peers: Vec::new(),
             experience: Experience::default(),
-            stack: Arc::default(),
+            has_feedback: settings.has_feedback,
+            forecasts: Forecasts::new(settings.forecast),
             presences: Presences::default(),
-            unheard: Unheard::default(),
             forget_due: Time::ZERO,
-            unproven: 0,
-            remembered: BTreeMap::new(),
         }
     }
 
     /// Starts to serve a category; the same name again changes nothing.
     pub fn serve(&mut self, policy: Policy) -> CategoryIndex {
         let learner = Learner::new(policy.profile, policy.weights);
-        let index = self.board.add_category(&policy.category, *learner.needs());
-        if index.index() == self.categories.len() {
-            self.categories.push(Served {
-                policy,
-                learner,
-                peers: Peers::default(),
-            });
+        let index = self.placer.add_category(policy, *learner.needs());
+        if index.index() == self.learners.len() {
+            self.learners.push(learner);
+            self.peers.push(Peers::default());
         }
         index
-    }
-
-    pub fn category(&self, name: &Category) -> Option<CategoryIndex> {
-        self.board.category(name)
-    }
-
-    pub fn policy(&self, category: CategoryIndex) -> &Policy {
-        &self.categories[category.index()].policy
-    }
-
-    pub fn learner(&self, category: CategoryIndex) -> &Learner {
-        &self.categories[category.index()].learner
     }
 
     pub fn nodes(&self) -> impl Iterator<Item = &Node> {
@@ -194,17 +154,13 @@ impl Fleet {
     }
 
     /// Returns every `step`-th node, beginning with the one in the slot `first`.
-    pub fn every(&self, step: usize, first: usize) -> impl Iterator<Item = &Node> {
-        let slots = (first..self.ids.len()).step_by(step);
-        slots.filter_map(|slot| {
-            self.nodes
-                .get(&self.ids[slot])
-                .filter(|node| node.slot == Slot::new(slot))
-        })
+    pub(crate) fn every(&self, step: usize, first: usize) -> impl Iterator<Item = &Node> {
+        let slots = (first..self.placer.slot_count()).step_by(step);
+        slots.filter_map(|slot| self.at(Slot::new(slot)))
     }
 
     /// Returns the nodes whose names follow this one.
-    pub fn nodes_after(&self, after: Option<&NodeId>) -> impl Iterator<Item = &Node> {
+    pub(crate) fn nodes_after(&self, after: Option<&NodeId>) -> impl Iterator<Item = &Node> {
         let start = after.map_or(Bound::Unbounded, Bound::Excluded);
         let nodes = self.nodes.range::<NodeId, _>((start, Bound::Unbounded));
         nodes.map(|(_, node)| node)
@@ -214,8 +170,9 @@ impl Fleet {
         self.nodes.get(id)
     }
 
-    pub fn get_mut(&mut self, id: &NodeId) -> Option<&mut Node> {
-        self.nodes.get_mut(id)
+    fn at(&self, slot: Slot) -> Option<&Node> {
+        let node = self.nodes.get(self.placer.id_of(slot));
+        node.filter(|node| node.slot() == slot)
     }
 
     /// Processes a heartbeat that arrived on the subject of node `from`.
@@ -231,9 +188,10 @@ impl Fleet {
             Some(node) => node.take(now, beat)?,
             None => self.join(now, from, beat)?,
         };
-        self.expect(from);
-        self.queue_unheard(from);
-        self.note(now, from, beat);
+        if let Some(node) = self.nodes.get_mut(from) {
+            self.presences.expect(node);
+        }
+        self.update(now, from, beat);
         Ok(change)
     }
 
@@ -241,14 +199,10 @@ impl Fleet {
         if self.nodes.len() >= NODES_MAX {
             return Err(Refusal::TooManyNodes);
         }
-        let forecast = self.forecast_of(id);
-        let slot = self.board.add_node(Figures::new(amounts(beat.capacity)));
-        if slot.index() == self.ids.len() {
-            self.ids.push(id.clone());
-        }
-        self.ids[slot.index()] = id.clone();
-        let mut node = Node::new(now.time, beat, slot, forecast);
-        node.update(now, beat);
+        let forecast = self.forecasts.begin(id);
+        let figures = Figures::new(amounts(beat.capacity));
+        let slot = self.placer.add_node(id.clone(), figures);
+        let node = Node::new(now.time, beat, slot, forecast);
         self.nodes.insert(id.clone(), node);
         Ok(Change {
             joined: true,
@@ -257,183 +211,251 @@ impl Fleet {
     }
 
     /// Updates the board from the heartbeat.
-    fn note(&mut self, now: Now, id: &NodeId, beat: &Heartbeat) {
+    fn update(&mut self, now: Now, id: &NodeId, beat: &Heartbeat) {
         let Some(node) = self.nodes.get_mut(id) else {
             return;
         };
-        let slot = node.slot;
-        if node.describe(beat) {
-            let categories = &self.categories;
-            self.board.refit(slot, |category, requirement| {
-                node.fit(&categories[category.index()].policy, requirement)
-            });
+        let slot = node.slot();
+        if let Some(description) = node.describe(beat) {
+            self.placer.describe(slot, description);
         }
+        let board = self.placer.board_mut();
         // Most often no node is doubted, and there are many categories.
-        let is_doubted = node.is_doubted();
-        for category in (0..self.categories.len()).map(CategoryIndex::new) {
+        let is_doubted = node.trust.is_doubted();
+        for category in (0..self.learners.len()).map(CategoryIndex::new) {
             let why = match is_doubted {
-                true => node.kept_out(now.time, category),
+                true => node.trust.obstacle(now.time, category),
                 false => None,
             };
-            self.board.set_refused(slot, category, why);
+            board.set_refused(slot, category, why);
         }
-        self.board.set_standing(slot, node.standing());
-        self.board.set_jobs_max(slot, node.jobs_max());
+        board.set_standing(slot, node.standing());
+        board.set_jobs_max(slot, node.jobs_max());
         self.learn_use(now, id);
         let Some(node) = self.nodes.get(id) else {
             return;
         };
-        let feedback = self.factor(now.time, node);
-        self.board.update(slot, |figures| {
-            figures.capacity = amounts(node.capacity());
-            figures.present = amounts(node.exogenous());
-            figures.ahead = Foreseen::new(&node.expected());
+        let (feedback, load) = (self.factor(now.time, node), &node.load);
+        let board = self.placer.board_mut();
+        board.update(slot, |figures| {
+            figures.capacity = amounts(load.capacity());
+            figures.present = amounts(load.exogenous());
+            figures.ahead = Foreseen::new(&load.expected());
             figures.speed = node.speed();
             figures.feedback = feedback;
         });
-        let (jobs, surplus) = (amounts(node.usage().jobs), node.surplus);
-        self.board.settle(slot, &jobs, surplus);
-    }
-
-    /// Learns from the joint use of the node's jobs: how far it is from the average, what
-    /// others would use if they had the CPU to themselves, and what jobs of their
-    /// categories need.
-    fn learn_use(&mut self, now: Now, id: &NodeId) {
-        let Some(node) = self.nodes.get_mut(id) else {
-            return;
-        };
-        let mut means: Vec<(CategoryIndex, f32)> = Vec::new();
-        let passed = node
-            .ledger
-            .take_means(now.time, |category, mean| means.push((category, mean)));
-        let usage = node.usage();
-        let jobs: Amounts = amounts(usage.jobs);
-        // A worker that cannot measure it leaves it out, which reads as zero.
-        let is_told = usage.jobs != Resources::default();
-        let is_busy = usage.total.cpu.get() > CALIBRATION_USE_MAX * node.capacity().cpu.get();
-        let mut error = jobs;
-        let mut squares = 0.0;
-        for (category, mean) in &means {
-            let average = self.categories[category.index()].learner.needs().average;
-            for (left, needed) in error.iter_mut().zip(average) {
-                *left -= mean * needed;
-            }
-            squares += mean * mean;
-        }
-        let mut others = usage.total.minus(usage.jobs);
-        if !is_told || means.is_empty() {
-            node.surplus = 0.0;
-        } else if is_busy {
-            // Jobs want at least what they get.
-            let halves = passed.as_secs_f32() / SURPLUS_HALF_LIFE.as_secs_f32();
-            node.surplus = error[CPU].max(node.surplus * (-halves).exp2());
-            let wanted = jobs[CPU] - error[CPU] + node.surplus;
-            let fair = 1.0 - self.experience.priority_share();
-            let squeeze = 1.0 + fair * (squeeze(wanted, jobs[CPU]) - 1.0);
-            others.cpu = Cores::clamped(others.cpu.get() * f64::from(squeeze));
-        } else {
-            node.surplus = error[CPU];
-            for (category, mean) in means {
-                let learner = &mut self.categories[category.index()].learner;
-                learner.calibrate(&error, mean, squares);
-            }
-        }
-        node.note_others(now, others);
-    }
-
-    /// Returns the recent factor by which jobs take longer there than predicted.
-    pub fn factor(&self, now: Time, node: &Node) -> f32 {
-        if self.settings.has_feedback {
-            self.experience.factor(now, &node.feedback)
-        } else {
-            1.0
-        }
+        board.settle(slot, &amounts(load.usage().jobs), load.surplus());
     }
 
     /// Records the node's statement that it follows no later dispatcher than this one.
-    pub fn note_followed(&mut self, now: Time, id: &NodeId) {
+    pub(crate) fn record_followed(&mut self, now: Time, id: &NodeId) {
         if let Some(node) = self.nodes.get_mut(id) {
-            node.note_followed(now);
+            node.liveness.record_followed(now);
         }
     }
 
     /// Sets whether an operator keeps jobs from the node.
-    pub fn set_drained(&mut self, id: &NodeId, is_drained: bool) {
-        if let Some(node) = self.nodes.get_mut(id)
-            && node.is_drained != is_drained
-        {
-            node.is_drained = is_drained;
-            self.board.set_standing(node.slot, node.standing());
-        }
-    }
-
-    /// Records the measured round trip of a ping to the node.
-    pub fn note_latency(&mut self, id: &NodeId, round_trip: Duration) {
-        let Some(node) = self.nodes.get_mut(id) else {
-            return;
-        };
-        node.note_round_trip(round_trip);
-        let known = node.round_trip().unwrap_or_default().as_secs_f32();
-        self.board
-            .update(node.slot, |figures| figures.round_trip_s = known);
-    }
-
-    /// Removes, at intervals, the nodes that have been gone for long and left nothing
-    /// behind, and returns them.
-    pub fn forget(&mut self, now: Time) -> Vec<NodeId> {
-        if now < self.forget_due {
-            return Vec::new();
-        }
-        self.forget_due = now + FORGET_INTERVAL;
-        let (board, categories) = (&mut self.board, &mut self.categories);
-        let (presences, unproven) = (&mut self.presences, &mut self.unproven);
-        let mut forgotten = Vec::new();
-        self.nodes.retain(|id, node| {
-            let is_old = node.age(now) > FORGET_AFTER;
-            let is_forgotten = node.is_gone && is_old && node.jobs() == 0;
-            if is_forgotten {
-                board.remove_node(node.slot);
-                *unproven -= usize::from(node.completed == 0 && node.forecast.is_some());
-                for (category, conduct) in &node.conduct {
-                    conduct.leave(&mut categories[category.index()].peers);
-                }
-                presences.end(node);
-                forgotten.push(id.clone());
-            }
-            !is_forgotten
-        });
-        forgotten
-    }
-
-    /// Marks the node as gone because nobody listens on its subject; only a heartbeat
-    /// brings it back.
-    pub fn bounce(&mut self, id: &NodeId) {
-        if let Some(node) = self.nodes.get_mut(id) {
-            node.is_gone = true;
-            self.board.set_standing(node.slot, Standing::Gone);
-        }
-        self.doubt_hearing(id);
+    pub(crate) fn set_drained(&mut self, id: &NodeId, is_drained: bool) {
+        self.change(id, |node| node.liveness.set_drained(is_drained));
     }
 
     /// Marks the node as draining because it hands jobs back; the next heartbeat confirms
     /// that.
-    pub fn drain(&mut self, id: &NodeId) {
+    pub(crate) fn drain(&mut self, id: &NodeId) {
+        self.change(id, |node| node.liveness.set_draining());
+    }
+
+    /// Marks the node as gone because nobody listens on its subject; only a heartbeat
+    /// brings it back.
+    pub(crate) fn bounce(&mut self, id: &NodeId) {
+        self.change(id, |node| node.liveness.set_gone());
+        self.doubt_listener(id);
+    }
+
+    /// Changes the state of a node, and whether it takes jobs with it.
+    fn change(&mut self, id: &NodeId, change: impl FnOnce(&mut Node)) {
         if let Some(node) = self.nodes.get_mut(id) {
-            node.is_draining = true;
-            self.board.set_standing(node.slot, node.standing());
+            change(node);
+            let board = self.placer.board_mut();
+            board.set_standing(node.slot(), node.standing());
         }
     }
 
     /// Keeps the category away from the node until its next heartbeat.
-    pub fn refuse(&mut self, id: &NodeId, category: &Category) {
-        let category = self.board.category(category);
+    pub(crate) fn refuse(&mut self, id: &NodeId, category: &Category) {
+        let category = self.placer.category(category);
         if let (Some(node), Some(category)) = (self.nodes.get(id), category) {
             let why = Some(Obstacle::Refused);
-            self.board.set_refused(node.slot, category, why);
+            let board = self.placer.board_mut();
+            board.set_refused(node.slot(), category, why);
         }
     }
 
-    pub fn status(&self, now: Time, node: &Node) -> NodeStatus {
+    /// Removes, at intervals, the nodes that have been gone for long and left nothing
+    /// behind, and returns them.
+    pub(crate) fn forget(&mut self, now: Time) -> Vec<NodeId> {
+        if now < self.forget_due {
+            return Vec::new();
+        }
+        self.forget_due = now + FORGET_INTERVAL;
+        let is_old =
+            |node: &mut Node| node.is_gone() && node.age(now) > FORGET_AFTER && node.jobs() == 0;
+        let forgotten = self.nodes.extract_if(.., |_, node| is_old(node));
+        let ids = forgotten.map(|(id, mut node)| {
+            self.placer.board_mut().remove_node(node.slot());
+            self.forecasts.end(&node);
+            node.trust.leave(&mut self.peers);
+            self.presences.end(&mut node);
+            id
+        });
+        ids.collect()
+    }
+
+    /// Returns the next time at which a node is checked.
+    pub(crate) fn next_check(&self) -> Option<Time> {
+        self.presences.next_check()
+    }
+
+    /// Returns the numbers of missing and of watched nodes, if so many are missing that
+    /// NATS or the network is suspected.
+    pub(crate) fn suspected(&self) -> Option<(usize, usize)> {
+        let presences = &self.presences;
+        let is_suspected = presences.suspicion() == Suspicion::Network;
+        is_suspected.then_some((presences.missing(), presences.watched()))
+    }
+
+    /// Returns the number of nodes that are there, as far as known, and listen.
+    pub(crate) fn watched(&self) -> usize {
+        self.presences.watched()
+    }
+
+    /// Records that the node answered a probe.
+    pub(crate) fn record_answer(&mut self, now: Time, id: &NodeId) {
+        if let Some(node) = self.nodes.get_mut(id) {
+            self.presences.record_answer(now, node);
+        }
+        self.find_listener(id);
+    }
+
+    /// Records the measured round trip of a ping to the node.
+    pub(crate) fn record_round_trip(&mut self, id: &NodeId, measured: Duration) {
+        let Some(node) = self.nodes.get_mut(id) else {
+            return;
+        };
+        let round_trip_s = node.pace.observe_round_trip(measured).as_secs_f32();
+        let board = self.placer.board_mut();
+        board.update(node.slot(), |figures| figures.round_trip_s = round_trip_s);
+    }
+
+    /// Records the server's report that nobody listens on the node's subject; returns
+    /// whether that is new.
+    pub(crate) fn record_absence(&mut self, now: Time, since: Time, id: &NodeId) -> bool {
+        self.doubt_listener(id);
+        let node = self.nodes.get_mut(id);
+        node.is_some_and(|node| self.presences.record_absence(now, since, node))
+    }
+
+    /// Checks the nodes that are due: a late one is to be probed, one that is gone gets
+    /// no more jobs. Heartbeats missed before `since` do not count, and no node is given
+    /// up before NATS has answered a later request.
+    pub(crate) fn check_presence(
+        &mut self,
+        now: Time,
+        since: Time,
+        is_answered_since: impl Fn(Time) -> bool,
+    ) -> Vec<Missed> {
+        let (presences, mut found) = (&mut self.presences, Vec::new());
+        while let Some((tick, slots)) = presences.take_due(now) {
+            for slot in slots {
+                let node = self.nodes.get_mut(self.placer.id_of(slot));
+                let Some(node) = node.filter(|node| node.slot() == slot) else {
+                    continue;
+                };
+                if presences.check(node, tick, now, since, &is_answered_since, &mut found) {
+                    let board = self.placer.board_mut();
+                    board.set_standing(slot, Standing::Gone);
+                }
+            }
+        }
+        found
+    }
+
+    /// Records the server's report that nobody listens there.
+    fn doubt_listener(&mut self, id: &NodeId) {
+        let node = self.nodes.get(id);
+        if node.is_some_and(|node| !node.has_listened() && !node.liveness.listener.is_closed()) {
+            self.set_listener_missing(id, true);
+        }
+    }
+
+    /// Records that somebody does listen there.
+    fn find_listener(&mut self, id: &NodeId) {
+        if self.nodes.get(id).is_some_and(Node::lacks_listener) {
+            self.set_listener_missing(id, false);
+        }
+    }
+
+    fn set_listener_missing(&mut self, id: &NodeId, is_missing: bool) {
+        if let Some(node) = self.nodes.get_mut(id) {
+            self.presences.set_listener_missing(node, is_missing);
+            let board = self.placer.board_mut();
+            board.set_standing(node.slot(), node.standing());
+        }
+    }
+
+    /// Gives the next node without a listener a job; the server's next report ends that.
+    pub(crate) fn try_missing_listener(&mut self) {
+        while let Some(id) = self.presences.next_untried() {
+            let Some(node) = self.nodes.get_mut(&id) else {
+                continue;
+            };
+            let is_there = !node.is_gone();
+            if node.liveness.listener.try_node(is_there) {
+                let board = self.placer.board_mut();
+                board.set_standing(node.slot(), node.standing());
+                return;
+            }
+        }
+    }
+
+    /// Stores forecasts from before the start, for nodes whose heartbeats are still to
+    /// arrive.
+    pub(crate) fn remember(&mut self, forecasts: Vec<(NodeId, NodeForecast)>) {
+        self.forecasts.remember(forecasts);
+    }
+
+    /// Drops the stored forecasts of nodes that sent no heartbeat.
+    pub(crate) fn forget_remembered(&mut self) {
+        self.forecasts.forget_remembered();
+    }
+
+    /// Replaces the global model over the experts, for all nodes.
+    pub(crate) fn set_stack(&mut self, stack: &Arc<Stack>) {
+        self.forecasts.set_stack(stack, self.nodes.values_mut());
+    }
+
+    /// Adds the lessons of the next `count` nodes after `last`; returns the last of these
+    /// nodes, or `None` at the end.
+    pub(crate) fn take_lessons(
+        &mut self,
+        last: Option<&NodeId>,
+        count: usize,
+        lessons: &mut Vec<Lesson>,
+    ) -> Option<NodeId> {
+        let start = last.map_or(Bound::Unbounded, Bound::Excluded);
+        let mut next = self.nodes.range_mut((start, Bound::Unbounded));
+        let mut seen = None;
+        for (id, node) in next.by_ref().take(count) {
+            if let Some(forecast) = node.load.forecast_mut() {
+                forecast.take_lessons(lessons);
+            }
+            seen = Some(id.clone());
+        }
+        next.next().and(seen)
+    }
+
+    pub(crate) fn status(&self, now: Time, node: &Node) -> NodeStatus {
+        let counters = &node.counters;
         NodeStatus {
             node: node.id().clone(),
             roles: node.roles().to_vec(),
@@ -442,36 +464,32 @@ impl Fleet {
             heartbeat_age_ms: u64::try_from(node.age(now).as_millis()).unwrap_or(u64::MAX),
             capacity: node.capacity(),
             usage: node.usage(),
-            reserved: resources(self.board.figures(node.slot).reserved),
+            reserved: self.reserved(node),
             jobs: node.jobs(),
             jobs_max: node.jobs_max(),
-            speed: node.declared(),
+            speed: node.pace.declared(),
             learned_speed: f64::from(node.speed()),
             feedback: f64::from(self.factor(now, node)),
             clock_skew_ms: node.clock_skew_ms(),
             round_trip_us: node
                 .round_trip()
                 .map(|trip| u64::try_from(trip.as_micros()).unwrap_or(u64::MAX)),
-            sent: node.sent,
-            advised: node.advised,
-            diverted: node.diverted,
-            completed: node.completed,
-            failed: node.failed,
-            distrusted: self.distrust(node),
+            sent: counters.sent,
+            advised: counters.advised,
+            diverted: counters.diverted,
+            completed: counters.completed,
+            failed: counters.failed,
+            distrusted: node
+                .trust
+                .distrust(|category| &self.policy(category).category),
             is_cut: false,
         }
     }
 
     /// Returns the sum of the reservations on the node.
-    pub fn reserved(&self, node: &Node) -> Resources {
-        resources(self.board.figures(node.slot).reserved)
+    pub(crate) fn reserved(&self, node: &Node) -> Resources {
+        resources(self.placer.board().figures(node.slot()).reserved)
     }
-}
-
-/// Returns the ratio of what jobs want to what they get. Others that share fairly with
-/// them get an equally small part of what they want.
-fn squeeze(wanted: f32, got: f32) -> f32 {
-    ((wanted + SQUEEZE_PRIOR) / (got + SQUEEZE_PRIOR)).clamp(1.0, SQUEEZE_MAX)
 }
 
 #[cfg(test)]

@@ -1,16 +1,16 @@
 //! Presence of nodes: late ones are probed, missing ones are counted, and those that are
 //! gone get no more jobs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use rolecast_common::id::NodeId;
 use rolecast_common::time::Time;
 
+use super::Node;
 use super::pulse::{Presence, Suspicion};
 use super::rounds::{Rounds, Tick};
-use super::{Fleet, Node};
-use crate::placement::{Slot, Standing};
+use crate::placement::Slot;
 
 /// Nodes missing at once from which on NATS is suspected: two, and a fifth of all. Of
 /// three servers one serves a third of the workers, more or less; that two workers die in
@@ -19,7 +19,7 @@ const SUSPECTED_MIN: usize = 2;
 const SUSPECTED_SHARE: usize = 5;
 /// The most nodes that are probed at once when one is missing; a fifth of them is enough.
 pub const ROLL_MAX: usize = 1000;
-/// Delay before a verdict that needs a later answer of NATS is looked at again: the lease
+/// Delay before a verdict that needs a later answer of NATS is checked again: the lease
 /// is renewed a few times a second.
 const RECHECK: Duration = Duration::from_millis(50);
 
@@ -47,12 +47,12 @@ impl Missed {
         Self {
             node: node.id().clone(),
             presence,
-            was_gone: node.is_gone,
+            was_gone: node.is_gone(),
         }
     }
 }
 
-/// The times at which nodes are looked at, and the missing ones.
+/// The times at which nodes are checked, and the missing ones.
 #[derive(Debug, Default)]
 pub(super) struct Presences {
     rounds: Rounds,
@@ -61,74 +61,33 @@ pub(super) struct Presences {
     /// The number of watched nodes: those not known to be gone, except names where nobody
     /// seems to listen, which are no evidence about the network.
     watched: usize,
+    /// Nodes without a listener that are to be tried, in turn.
+    untried: VecDeque<NodeId>,
 }
 
 impl Presences {
-    /// Sets the next time at which the node is looked at.
-    fn watch(&mut self, node: &mut Node, at: Tick) {
-        self.recount(node, |node| node.watched = Some(at));
-        self.rounds.add(at, node.slot);
+    /// Returns the next time at which a node is checked.
+    pub(super) fn next_check(&self) -> Option<Time> {
+        self.rounds.next()
     }
 
-    /// Forgets a node that is gone; an entry that remains of it is void.
-    pub(super) fn end(&mut self, node: &mut Node) {
-        self.recount(node, |node| node.watched = None);
-        self.missing.remove(&node.slot);
+    /// Removes and returns the nodes of the first tick that is due.
+    pub(super) fn take_due(&mut self, now: Time) -> Option<(Tick, Vec<Slot>)> {
+        self.rounds.take(now)
     }
 
-    /// Sets whether nobody seems to listen there.
-    pub(super) fn set_unheard(&mut self, node: &mut Node, is_unheard: bool) {
-        self.recount(node, |node| node.hearing.is_unheard = is_unheard);
-        self.missing.remove(&node.slot);
+    /// Returns the number of missing nodes.
+    pub(super) fn missing(&self) -> usize {
+        self.missing.len()
     }
 
-    fn recount(&mut self, node: &mut Node, change: impl FnOnce(&mut Node)) {
-        let counts = |node: &Node| usize::from(node.watched.is_some() && !node.is_unheard());
-        self.watched -= counts(node);
-        change(node);
-        self.watched += counts(node);
+    /// Returns the number of nodes that are there, as far as known, and listen.
+    pub(super) fn watched(&self) -> usize {
+        self.watched
     }
 
-    /// Looks at one node and adds the actions that are due; returns its presence.
-    fn look_at(
-        &mut self,
-        node: &mut Node,
-        now: Time,
-        since: Time,
-        is_answered_since: impl Fn(Time) -> bool,
-        found: &mut Vec<Missed>,
-    ) -> Presence {
-        let suspicion = self.suspicion();
-        let presence = node.pulse.presence(now, since, suspicion);
-        match presence {
-            Presence::Absent | Presence::Silent => {
-                if is_answered_since(node.pulse.doubted(since)) {
-                    found.push(Missed::new(node, presence));
-                    self.end(node);
-                    return presence;
-                }
-                self.watch(node, Tick::at(now + RECHECK));
-                return Presence::Expected;
-            }
-            // If nobody listens there, no probe is needed.
-            Presence::Late if node.is_unheard() => node.pulse.ask(now),
-            Presence::Late => {
-                found.push(Missed::new(node, presence));
-                node.pulse.ask(now);
-                self.missing.insert(node.slot);
-            }
-            Presence::Expected | Presence::Overdue => {}
-        }
-        let next = node.pulse.look_at(since, suspicion);
-        self.watch(node, Tick::at(next));
-        if node.is_gone || !node.pulse.is_overdue(now, since) {
-            return presence;
-        }
-        found.push(Missed::new(node, Presence::Overdue));
-        Presence::Overdue
-    }
-
-    fn suspicion(&self) -> Suspicion {
+    /// Whether so many nodes are missing that NATS or the network is suspected.
+    pub(super) fn suspicion(&self) -> Suspicion {
         let missing = self.missing.len();
         let is_many = missing * SUSPECTED_SHARE >= self.watched.min(ROLL_MAX);
         if missing >= SUSPECTED_MIN && is_many {
@@ -137,93 +96,137 @@ impl Presences {
             Suspicion::None
         }
     }
-}
-
-impl Fleet {
-    /// Returns the next time at which a node is looked at.
-    pub fn next_look(&self) -> Option<Time> {
-        self.presences.rounds.next()
-    }
-
-    /// Returns the numbers of missing and of watched nodes, if so many are missing that
-    /// NATS or the network is suspected.
-    pub fn suspected(&self) -> Option<(usize, usize)> {
-        let presences = &self.presences;
-        let is_suspected = presences.suspicion() == Suspicion::Network;
-        is_suspected.then_some((presences.missing.len(), presences.watched))
-    }
-
-    /// Returns the number of nodes that are there, as far as known, and listen.
-    pub fn watched(&self) -> usize {
-        self.presences.watched
-    }
 
     /// Records that a heartbeat of the node arrived.
-    pub(super) fn expect(&mut self, id: &NodeId) {
-        let Some(node) = self.nodes.get_mut(id) else {
-            return;
-        };
-        self.presences.missing.remove(&node.slot);
-        if node.watched.is_none() {
-            let at = node.pulse.look_at(Time::ZERO, Suspicion::None);
-            self.presences.watch(node, Tick::at(at));
+    pub(super) fn expect(&mut self, node: &mut Node) {
+        self.missing.remove(&node.slot());
+        if node.liveness.watched.is_none() {
+            let at = node.liveness.pulse.next_check(Time::ZERO, Suspicion::None);
+            self.watch(node, Tick::at(at));
         }
+        self.queue_untried(node);
     }
 
     /// Records that the node answered a probe.
-    pub fn note_answer(&mut self, now: Time, id: &NodeId) {
-        if let Some(node) = self.nodes.get_mut(id) {
-            node.pulse.answer(now);
-            self.presences.missing.remove(&node.slot);
-        }
-        self.note_hearing(id);
+    pub(super) fn record_answer(&mut self, now: Time, node: &mut Node) {
+        node.liveness.pulse.answer(now);
+        self.missing.remove(&node.slot());
     }
 
     /// Records the server's report that nobody listens on the node's subject; returns
     /// whether that is new.
-    pub fn note_absence(&mut self, now: Time, since: Time, id: &NodeId) -> bool {
-        self.doubt_hearing(id);
-        let Some(node) = self.nodes.get_mut(id) else {
-            return false;
-        };
-        if node.watched.is_none() {
+    pub(super) fn record_absence(&mut self, now: Time, since: Time, node: &mut Node) -> bool {
+        if node.liveness.watched.is_none() {
             return false;
         }
-        let is_news = node.pulse.miss(now, since);
-        if node.pulse.is_missing(since) && !node.is_unheard() {
-            self.presences.missing.insert(node.slot);
+        let pulse = &mut node.liveness.pulse;
+        let is_new = pulse.miss(now, since);
+        if pulse.is_missing(since) && !node.lacks_listener() {
+            self.missing.insert(node.slot());
         }
-        self.presences.watch(node, Tick::before(now));
-        is_news
+        self.watch(node, Tick::before(now));
+        is_new
     }
 
-    /// Looks at the nodes that are due: a late one is to be probed, one that is gone gets
-    /// no more jobs. Heartbeats missed before `since` do not count, and no node is given
-    /// up before NATS has answered a later request.
-    pub fn look(
+    /// Checks one node, if it is to be checked at that tick, and adds the actions that are
+    /// due. Returns whether it is gone from then on.
+    pub(super) fn check(
         &mut self,
+        node: &mut Node,
+        tick: Tick,
         now: Time,
         since: Time,
         is_answered_since: impl Fn(Time) -> bool,
-    ) -> Vec<Missed> {
-        let mut found = Vec::new();
-        while let Some((tick, slots)) = self.presences.rounds.take(now) {
-            for slot in slots {
-                let node = self.nodes.get_mut(&self.ids[slot.index()]);
-                let node = node.filter(|node| node.slot == slot && node.watched == Some(tick));
-                let Some(node) = node else {
-                    continue;
-                };
-                let was_gone = node.is_gone;
-                let presence =
-                    self.presences
-                        .look_at(node, now, since, &is_answered_since, &mut found);
-                node.is_gone |= presence.is_over();
-                if node.is_gone && !was_gone {
-                    self.board.set_standing(slot, Standing::Gone);
-                }
-            }
+        found: &mut Vec<Missed>,
+    ) -> bool {
+        if node.liveness.watched != Some(tick) {
+            return false;
         }
-        found
+        let was_gone = node.is_gone();
+        let presence = self.presence_of(node, now, since, is_answered_since, found);
+        let is_gone = presence.is_over() && !was_gone;
+        if is_gone {
+            node.liveness.set_gone();
+        }
+        is_gone
+    }
+
+    fn presence_of(
+        &mut self,
+        node: &mut Node,
+        now: Time,
+        since: Time,
+        is_answered_since: impl Fn(Time) -> bool,
+        found: &mut Vec<Missed>,
+    ) -> Presence {
+        let suspicion = self.suspicion();
+        let presence = node.liveness.pulse.presence(now, since, suspicion);
+        match presence {
+            Presence::Absent | Presence::Silent => {
+                if is_answered_since(node.liveness.pulse.doubted(since)) {
+                    found.push(Missed::new(node, presence));
+                    self.end(node);
+                    return presence;
+                }
+                self.watch(node, Tick::at(now + RECHECK));
+                return Presence::Expected;
+            }
+            // If nobody listens there, no probe is needed.
+            Presence::Late if node.lacks_listener() => node.liveness.pulse.record_probe(now),
+            Presence::Late => {
+                found.push(Missed::new(node, presence));
+                node.liveness.pulse.record_probe(now);
+                self.missing.insert(node.slot());
+            }
+            Presence::Expected | Presence::Overdue => {}
+        }
+        let next = node.liveness.pulse.next_check(since, suspicion);
+        self.watch(node, Tick::at(next));
+        if node.is_gone() || !node.liveness.pulse.is_overdue(now, since) {
+            return presence;
+        }
+        found.push(Missed::new(node, Presence::Overdue));
+        Presence::Overdue
+    }
+
+    /// Forgets a node that is gone; an entry that remains of it is void.
+    pub(super) fn end(&mut self, node: &mut Node) {
+        self.recount(node, |node| node.liveness.watched = None);
+        self.missing.remove(&node.slot());
+    }
+
+    /// Records whether nobody seems to listen on the node's subject.
+    pub(super) fn set_listener_missing(&mut self, node: &mut Node, is_missing: bool) {
+        self.recount(node, |node| node.liveness.listener.set_missing(is_missing));
+        self.missing.remove(&node.slot());
+        self.queue_untried(node);
+    }
+
+    /// Queues a node without a listener for its turn.
+    fn queue_untried(&mut self, node: &mut Node) {
+        if node.liveness.listener.queue() {
+            self.untried.push_back(node.id().clone());
+        }
+    }
+
+    /// Removes and returns the next node without a listener that is to be tried.
+    pub(super) fn next_untried(&mut self) -> Option<NodeId> {
+        self.untried.pop_front()
+    }
+
+    /// Sets the next time at which the node is checked.
+    fn watch(&mut self, node: &mut Node, at: Tick) {
+        self.recount(node, |node| node.liveness.watched = Some(at));
+        self.rounds.add(at, node.slot());
+    }
+
+    fn recount(&mut self, node: &mut Node, change: impl FnOnce(&mut Node)) {
+        let counts = |node: &Node| {
+            let is_watched = node.liveness.watched.is_some();
+            usize::from(is_watched && !node.lacks_listener())
+        };
+        self.watched -= counts(node);
+        change(node);
+        self.watched += counts(node);
     }
 }

@@ -17,7 +17,7 @@ const MISSED_MAX: u32 = 3;
 /// Heartbeats missed in a row before a node counts as gone although it answers probes:
 /// without heartbeats its jobs in hand are unknown. Derived: the longest outage assumed
 /// of a network that heals by itself, 10 s at one a second.
-const UNHEARD_MAX: u32 = 10;
+const UNREPORTED_MAX: u32 = 10;
 /// Bounds of a heartbeat interval; outside them a node could never or always be gone.
 const INTERVAL_MIN: Duration = Duration::from_millis(100);
 pub(super) const INTERVAL_MAX: Duration = Duration::from_secs(10);
@@ -62,7 +62,7 @@ pub enum Presence {
 
 /// The server's reports that nobody listens, since the last sign of life.
 #[derive(Clone, Copy, Debug)]
-struct Unheard {
+struct NoListener {
     first: Time,
     last: Time,
 }
@@ -75,11 +75,11 @@ pub(super) struct Pulse {
     interval: Duration,
     /// Time of its last heartbeat or answer to a probe.
     alive: Time,
-    unheard: Option<Unheard>,
+    no_listener: Option<NoListener>,
     /// Whether this boot of the worker has answered a probe.
     has_answered: bool,
     /// Time of the last probe because it was late.
-    asked: Time,
+    probed: Time,
 }
 
 impl Pulse {
@@ -88,9 +88,9 @@ impl Pulse {
             seen: now,
             interval: INTERVAL_MAX,
             alive: now,
-            unheard: None,
+            no_listener: None,
             has_answered: false,
-            asked: Time::ZERO,
+            probed: Time::ZERO,
         }
     }
 
@@ -115,7 +115,7 @@ impl Pulse {
 
     fn revive(&mut self, now: Time) {
         self.alive = now;
-        self.unheard = None;
+        self.no_listener = None;
     }
 
     /// Records the server's report that nobody listens; reports before `since` do not
@@ -124,14 +124,16 @@ impl Pulse {
         if now < since || !self.has_answered {
             return false;
         }
-        let known = self.unheard.filter(|unheard| unheard.first >= since);
-        let first = known.map_or(now, |unheard| unheard.first);
-        self.unheard = Some(Unheard { first, last: now });
+        let known = self
+            .no_listener
+            .filter(|no_listener| no_listener.first >= since);
+        let first = known.map_or(now, |no_listener| no_listener.first);
+        self.no_listener = Some(NoListener { first, last: now });
         known.is_none()
     }
 
-    pub(super) fn ask(&mut self, now: Time) {
-        self.asked = now;
+    pub(super) fn record_probe(&mut self, now: Time) {
+        self.probed = now;
     }
 
     pub(super) fn has_answered(&self) -> bool {
@@ -148,13 +150,13 @@ impl Pulse {
 
     /// Whether it was probed and has not answered, or is known not to listen.
     pub(super) fn is_missing(&self, since: Time) -> bool {
-        self.asked > self.alive.max(since) || self.unheard(since).is_some()
+        self.probed > self.alive.max(since) || self.no_listener(since).is_some()
     }
 
     /// Returns since when there is a reason to probe: earlier answers do not count
     /// against it.
     pub(super) fn doubted(&self, since: Time) -> Time {
-        let first = self.unheard(since).map(|unheard| unheard.first);
+        let first = self.no_listener(since).map(|no_listener| no_listener.first);
         first.unwrap_or_else(|| self.late_at(since))
     }
 
@@ -163,8 +165,8 @@ impl Pulse {
             Suspicion::None => CONFIRM,
             Suspicion::Network => CONFIRM_SUSPECTED,
         };
-        if let Some(unheard) = self.unheard(since)
-            && unheard.last.since(unheard.first) >= confirm
+        if let Some(no_listener) = self.no_listener(since)
+            && no_listener.last.since(no_listener.first) >= confirm
         {
             return Presence::Absent;
         }
@@ -182,15 +184,16 @@ impl Pulse {
         now > self.seen.max(since) + self.interval * MISSED_MAX
     }
 
-    /// Returns the next time at which it is to be looked at.
-    pub(super) fn look_at(&self, since: Time, suspicion: Suspicion) -> Time {
+    /// Returns the next time at which it is to be checked.
+    pub(super) fn next_check(&self, since: Time, suspicion: Suspicion) -> Time {
         // Silence is over only after its last moment.
         let silent = self.silent_at(since, suspicion) + Duration::from_nanos(1);
         self.probe_at(since).min(silent)
     }
 
-    fn unheard(&self, since: Time) -> Option<Unheard> {
-        self.unheard.filter(|unheard| unheard.first >= since)
+    fn no_listener(&self, since: Time) -> Option<NoListener> {
+        self.no_listener
+            .filter(|no_listener| no_listener.first >= since)
     }
 
     fn late_at(&self, since: Time) -> Time {
@@ -199,24 +202,25 @@ impl Pulse {
     }
 
     fn probe_at(&self, since: Time) -> Time {
-        let due = match self.unheard(since) {
-            Some(unheard) => unheard.last + CONFIRM,
+        let due = match self.no_listener(since) {
+            Some(no_listener) => no_listener.last + CONFIRM,
             None => self.late_at(since),
         };
-        if self.asked > self.alive {
-            return due.max(self.asked + CONFIRM);
+        if self.probed > self.alive {
+            return due.max(self.probed + CONFIRM);
         }
         due
     }
 
     fn silent_at(&self, since: Time, suspicion: Suspicion) -> Time {
-        let (mut silence, mut deafness) = (self.interval * MISSED_MAX, self.interval * UNHEARD_MAX);
+        let (mut silence, mut unreported) =
+            (self.interval * MISSED_MAX, self.interval * UNREPORTED_MAX);
         if suspicion == Suspicion::Network {
             silence = silence.max(SILENCE_SUSPECTED);
-            deafness = deafness.max(SILENCE_SUSPECTED);
+            unreported = unreported.max(SILENCE_SUSPECTED);
         }
         let mute = self.alive.max(since) + silence;
-        mute.min(self.seen.max(since) + deafness)
+        mute.min(self.seen.max(since) + unreported)
     }
 }
 
@@ -236,31 +240,31 @@ mod tests {
     }
 
     #[test]
-    fn a_late_heartbeat_is_a_reason_to_ask_and_an_answer_ends_it() {
+    fn a_late_heartbeat_is_a_reason_to_probe_and_an_answer_ends_it() {
         let mut pulse = beaten();
         let look = |pulse: &Pulse, now| pulse.presence(at(now), at(0), Suspicion::None);
         assert_eq!(look(&pulse, 1049), Presence::Expected);
         assert_eq!(look(&pulse, 1050), Presence::Late);
-        pulse.ask(at(1050));
+        pulse.record_probe(at(1050));
         assert!(pulse.is_missing(at(0)));
         assert_eq!(look(&pulse, 1449), Presence::Expected);
         assert_eq!(look(&pulse, 1450), Presence::Late);
         pulse.answer(at(1060));
         assert!(!pulse.is_missing(at(0)));
         assert_eq!(look(&pulse, 2100), Presence::Expected);
-        assert_eq!(pulse.look_at(at(0), Suspicion::None), at(2110));
+        assert_eq!(pulse.next_check(at(0), Suspicion::None), at(2110));
     }
 
     #[test]
-    fn two_words_that_nobody_listens_prove_it_and_one_does_not() {
+    fn two_reports_that_nobody_listens_prove_it_and_one_does_not() {
         let mut pulse = beaten();
-        pulse.ask(at(1050));
+        pulse.record_probe(at(1050));
         assert!(pulse.miss(at(1051), at(0)));
         let look = |pulse: &Pulse, now| pulse.presence(at(now), at(0), Suspicion::None);
-        assert_eq!(pulse.look_at(at(0), Suspicion::None), at(1451));
+        assert_eq!(pulse.next_check(at(0), Suspicion::None), at(1451));
         assert_eq!(look(&pulse, 1450), Presence::Expected);
         assert_eq!(look(&pulse, 1451), Presence::Late);
-        pulse.ask(at(1451));
+        pulse.record_probe(at(1451));
         assert!(!pulse.miss(at(1452), at(0)));
         assert_eq!(look(&pulse, 1452), Presence::Absent);
         // A worker that was connecting to another server.
@@ -285,7 +289,7 @@ mod tests {
     #[test]
     fn without_any_answer_it_takes_three_heartbeats() {
         let mut pulse = beaten();
-        pulse.ask(at(1050));
+        pulse.record_probe(at(1050));
         let look = |pulse: &Pulse, now| pulse.presence(at(now), at(0), Suspicion::None);
         assert_ne!(look(&pulse, 3000), Presence::Silent);
         assert_eq!(look(&pulse, 3001), Presence::Silent);
@@ -310,7 +314,7 @@ mod tests {
     #[test]
     fn what_was_missed_before_we_received_proves_nothing() {
         let mut pulse = beaten();
-        pulse.ask(at(1050));
+        pulse.record_probe(at(1050));
         assert!(pulse.miss(at(1051), at(0)));
         // From 5 s on the dispatcher is back.
         let look = |pulse: &Pulse, now| pulse.presence(at(now), at(5000), Suspicion::None);

@@ -1,4 +1,4 @@
-//! Times at which nodes are looked at next, cheap for many nodes.
+//! Times at which nodes are checked next, cheap for many nodes.
 //!
 //! Times are rounded up to ticks, so that ten thousand nodes do not cause ten thousand
 //! wake-ups a second. An entry is not moved when a heartbeat arrives: the caller that
@@ -41,7 +41,7 @@ impl Tick {
     }
 }
 
-/// The nodes to look at, by tick.
+/// The nodes to check, by tick.
 #[derive(Debug, Default)]
 pub(super) struct Rounds(BTreeMap<Tick, Vec<Slot>>);
 

@@ -25,14 +25,14 @@ const CAUGHT_UP_MS: i64 = 500;
 #[derive(Debug, Default)]
 pub(super) struct Skew {
     samples: VecDeque<i64>,
-    is_told: bool,
+    is_reported: bool,
 }
 
 impl Skew {
     /// Adds a heartbeat; returns the difference if the clock is newly found wrong.
-    pub(super) fn observe(&mut self, sent: WallTime, heard: WallTime) -> Option<i64> {
+    pub(super) fn observe(&mut self, sent: WallTime, received: WallTime) -> Option<i64> {
         let millis = |time: WallTime| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
-        let ahead = millis(sent).saturating_sub(millis(heard));
+        let ahead = millis(sent).saturating_sub(millis(received));
         let is_late = |former: &i64| ahead.saturating_sub(*former) > CAUGHT_UP_MS;
         while self.samples.back().is_some_and(is_late) {
             self.samples.pop_back();
@@ -43,10 +43,10 @@ impl Skew {
         }
         let skew = self.get()?;
         if skew.abs() < RIGHT_MS {
-            self.is_told = false;
+            self.is_reported = false;
         }
-        let is_news = skew.abs() > WRONG_MS && !self.is_told;
-        self.is_told |= is_news;
+        let is_news = skew.abs() > WRONG_MS && !self.is_reported;
+        self.is_reported |= is_news;
         is_news.then_some(skew)
     }
 
@@ -80,35 +80,35 @@ mod tests {
     fn what_was_held_up_by_an_outage_is_not_mistaken_for_a_wrong_clock() {
         for length in 1..30u64 {
             let mut skew = Skew::default();
-            let mut told = Vec::new();
+            let mut reported = Vec::new();
             for second in 0..60 {
                 let sent = 1_000_000 + 1000 * second;
                 // All messages of an outage arrive when it is over.
                 let is_held = (10..10 + length).contains(&second);
-                let heard = if is_held {
+                let received = if is_held {
                     1_010_000 + 1000 * length
                 } else {
                     sent
                 };
-                told.extend(skew.observe(wall(sent), wall(heard)));
+                reported.extend(skew.observe(wall(sent), wall(received)));
             }
-            assert!(told.is_empty(), "after {length} s: {told:?}");
+            assert!(reported.is_empty(), "after {length} s: {reported:?}");
         }
     }
 
     #[test]
-    fn a_wrong_clock_is_told_once_until_it_was_right_again() {
+    fn a_wrong_clock_is_reported_once_until_it_was_right_again() {
         for ahead in [600_000i64, -600_000] {
             let mut skew = Skew::default();
             let mut news = Vec::new();
             for n in 0..30i64 {
                 let error = if (10..20).contains(&n) { 0 } else { ahead };
-                let heard = 1_700_000_000_000 + 1000 * n;
-                let told = skew.observe(
-                    wall((heard + error).unsigned_abs()),
-                    wall(heard.unsigned_abs()),
+                let received = 1_700_000_000_000 + 1000 * n;
+                let reported = skew.observe(
+                    wall((received + error).unsigned_abs()),
+                    wall(received.unsigned_abs()),
                 );
-                news.extend(told.map(|skew| (n, skew)));
+                news.extend(reported.map(|skew| (n, skew)));
             }
             let again = if ahead > 0 { 22 } else { 27 };
             assert_eq!(news, [(2, ahead), (again, ahead)]);
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn one_heartbeat_tells_nothing() {
+    fn one_heartbeat_shows_nothing() {
         let mut skew = Skew::default();
         assert_eq!(skew.observe(wall(0), wall(u64::MAX)), None);
         assert_eq!(skew.get(), None);

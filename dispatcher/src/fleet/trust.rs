@@ -1,155 +1,150 @@
-//! Trust in nodes, by category of jobs.
+//! Trust in one node, by category of jobs.
 
-use rolecast_common::id::{Attempt, Category, NodeId, Sequence};
+use std::collections::BTreeMap;
+
+use rolecast_common::id::Category;
 use rolecast_common::time::{Now, Time};
 use rolecast_common::wire::{Distrust, DistrustKind};
 
-use super::conduct::{Doubt, Fault};
-use super::{Fleet, Node};
-use crate::placement::CategoryIndex;
+use super::conduct::{Conduct, Doubt, Fault, Peers};
+use crate::ledger::Entry;
+use crate::placement::{CategoryIndex, Obstacle};
 
-impl Fleet {
-    /// Records that a job of the category was sent to the node, which may be on trial.
-    pub(super) fn note_probe(&mut self, now: Time, id: &NodeId, category: CategoryIndex) {
-        let Some(node) = self.nodes.get_mut(id) else {
-            return;
-        };
-        let conduct = node.conduct.get_mut(&category);
-        if conduct.is_some_and(|conduct| conduct.note_sent(now)) {
-            self.keep_out(now, id, category);
-        }
+/// The conduct of jobs on one node, by category.
+#[derive(Debug, Default)]
+pub(super) struct Trust(BTreeMap<CategoryIndex, Conduct>);
+
+/// The evidence that one job gives about its node.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Trial {
+    category: CategoryIndex,
+    /// Whether the node is judged by it alone.
+    is_probe: bool,
+}
+
+impl Trial {
+    pub(super) fn category(self) -> CategoryIndex {
+        self.category
+    }
+}
+
+impl Trust {
+    /// Returns the evidence of a job, unless its category is unknown.
+    pub(super) fn trial(&self, job: &Entry) -> Option<Trial> {
+        let category = job.category?;
+        let conduct = self.0.get(&category);
+        Some(Trial {
+            category,
+            is_probe: conduct.is_some_and(|conduct| conduct.is_probe(job.sent)),
+        })
     }
 
-    /// Returns the category of the job, and whether the node is judged by it alone.
-    fn trial(&self, id: &NodeId, job: Sequence) -> Option<(CategoryIndex, bool)> {
-        let node = self.nodes.get(id)?;
-        let entry = node.ledger.get(job)?;
-        let category = entry.category?;
-        let conduct = node.conduct.get(&category);
-        Some((
-            category,
-            conduct.is_some_and(|conduct| conduct.is_probe(entry.sent)),
-        ))
+    /// Whether the node is kept out of any category for a while.
+    pub(super) fn is_doubted(&self) -> bool {
+        self.0.values().any(|conduct| conduct.doubt().is_some())
+    }
+
+    /// Returns the obstacle that keeps jobs of the category out of the node for a while.
+    pub(super) fn obstacle(&self, now: Time, category: CategoryIndex) -> Option<Obstacle> {
+        self.0.get(&category)?.obstacle(now)
+    }
+
+    /// Ends all pauses after a restart of the worker.
+    pub(super) fn restart(&mut self) {
+        self.0.values_mut().for_each(Conduct::restart);
+    }
+
+    /// Records that a job was sent to the node; returns whether it is to be the only one.
+    pub(super) fn record_sent(&mut self, now: Time, category: CategoryIndex) -> bool {
+        let conduct = self.0.get_mut(&category);
+        conduct.is_some_and(|conduct| conduct.record_sent(now))
+    }
+
+    /// Records that the job left the node, with any outcome.
+    pub(super) fn record_left(&mut self, now: Time, job: &Entry) {
+        let category = job.category;
+        if let Some(conduct) = category.and_then(|category| self.0.get_mut(&category)) {
+            conduct.record_left(now, job.sent);
+        }
     }
 
     /// Records a completed job; returns whether the node had been kept out until then.
-    pub(super) fn note_completed(&mut self, now: Time, id: &NodeId, job: Sequence) -> bool {
-        let Some((category, is_probe)) = self.trial(id, job) else {
-            return false;
-        };
-        let Some(node) = self.nodes.get_mut(id) else {
-            return false;
-        };
-        let conduct = node.conduct.entry(category).or_default();
-        let is_restored =
-            conduct.note_completed(&mut self.categories[category.index()].peers, is_probe);
-        if is_restored {
-            self.keep_out(now, id, category);
-        }
-        is_restored
+    pub(super) fn record_completed(&mut self, trial: Trial, peers: &mut [Peers]) -> bool {
+        let peers = &mut peers[trial.category.index()];
+        let conduct = self.0.entry(trial.category).or_default();
+        conduct.record_completed(peers, trial.is_probe)
     }
 
-    /// Records a failed job; returns the doubt if the node is distrusted from now on.
-    pub fn fail(&mut self, now: Now, id: &NodeId, job: Sequence, reason: &str) -> Option<Doubt> {
-        let trial = self.trial(id, job);
-        self.end(now.time, id, job);
-        self.note_failed(now, id, trial, reason)
-    }
-
-    /// Records a job that did not end there in time, and may still run.
-    pub fn fail_unended(
+    /// Records a failed job; returns the doubt if the node is distrusted from then on.
+    pub(super) fn record_failed(
         &mut self,
         now: Now,
-        id: &NodeId,
-        job: (Sequence, Attempt),
+        trial: Trial,
+        peers: &mut [Peers],
         reason: &str,
     ) -> Option<Doubt> {
-        let trial = self.trial(id, job.0);
-        self.set_aside(now.time, id, job.0, job.1);
-        self.note_failed(now, id, trial, reason)
+        let peers = &mut peers[trial.category.index()];
+        let conduct = self.0.entry(trial.category).or_default();
+        let is_new = conduct.record_failed(now, peers, trial.is_probe, reason);
+        conduct.doubt().filter(|_| is_new).cloned()
     }
 
-    fn note_failed(
+    /// Records a job that the node could not start; returns the doubt if that begins a
+    /// pause.
+    pub(super) fn record_unable(
         &mut self,
         now: Now,
-        id: &NodeId,
-        trial: Option<(CategoryIndex, bool)>,
+        trial: Trial,
+        peers: &mut [Peers],
         reason: &str,
     ) -> Option<Doubt> {
-        let node = self.nodes.get_mut(id)?;
-        node.failed += 1;
-        let (category, is_probe) = trial?;
-        let peers = &mut self.categories[category.index()].peers;
-        let conduct = node.conduct.entry(category).or_default();
-        let is_new = conduct.note_failed(now, peers, is_probe, reason);
-        let doubt = conduct.doubt().filter(|_| is_new).cloned();
-        self.keep_out(now.time, id, category);
-        doubt
+        let peers = &mut peers[trial.category.index()];
+        let conduct = self.0.entry(trial.category).or_default();
+        let begins = conduct.record_unable(now, peers, trial.is_probe, reason);
+        conduct.doubt().filter(|_| begins).cloned()
     }
 
-    /// Judges the conduct of a node again; returns the categories for which it is
-    /// distrusted from now on.
-    pub fn review(&mut self, now: Now, id: &NodeId) -> Vec<(Category, Doubt)> {
-        let Some(node) = self.nodes.get_mut(id) else {
-            return Vec::new();
-        };
+    /// Judges the node again; returns the categories for which it is distrusted from then
+    /// on.
+    pub(super) fn review(&mut self, now: Now, peers: &mut [Peers]) -> Vec<(CategoryIndex, Doubt)> {
         let mut found = Vec::new();
-        for (category, conduct) in &mut node.conduct {
-            if conduct.review(now, &mut self.categories[category.index()].peers) {
+        for (category, conduct) in &mut self.0 {
+            if conduct.review(now, &mut peers[category.index()]) {
                 found.extend(conduct.doubt().map(|doubt| (*category, doubt.clone())));
             }
         }
-        let named = found.into_iter().map(|(category, doubt)| {
-            self.keep_out(now.time, id, category);
-            (self.policy(category).category.clone(), doubt)
-        });
-        named.collect()
-    }
-
-    /// Records that the node could not start the job; returns the doubt if that begins a
-    /// pause.
-    pub fn fail_to_start(
-        &mut self,
-        now: Now,
-        id: &NodeId,
-        job: Sequence,
-        reason: &str,
-    ) -> Option<Doubt> {
-        let trial = self.trial(id, job);
-        self.end(now.time, id, job);
-        let (category, is_probe) = trial?;
-        let node = self.nodes.get_mut(id)?;
-        let peers = &mut self.categories[category.index()].peers;
-        let conduct = node.conduct.entry(category).or_default();
-        let begins = conduct.note_unable(now, peers, is_probe, reason);
-        let doubt = conduct.doubt().filter(|_| begins).cloned();
-        self.keep_out(now.time, id, category);
-        doubt
+        found
     }
 
     /// Whether the node's verdict that a job of the category is hopeless is credible.
-    pub fn is_credible(&self, id: &NodeId, category: CategoryIndex) -> bool {
-        let conduct = self
-            .nodes
-            .get(id)
-            .and_then(|node| node.conduct.get(&category));
-        conduct.is_some_and(|conduct| conduct.is_credible(self.categories[category.index()].peers))
+    pub(super) fn is_credible(&self, category: CategoryIndex, peers: &[Peers]) -> bool {
+        let conduct = self.0.get(&category);
+        conduct.is_some_and(|conduct| conduct.is_credible(peers[category.index()]))
     }
 
-    /// Takes back a failure there that others confirmed to be the job's own.
-    pub fn excuse(&mut self, id: &NodeId, category: CategoryIndex) {
-        let node = self.nodes.get_mut(id);
-        if let Some(conduct) = node.and_then(|node| node.conduct.get_mut(&category)) {
-            conduct.excuse(&mut self.categories[category.index()].peers);
+    /// Takes back a failure that others confirmed to be the job's own.
+    pub(super) fn excuse(&mut self, category: CategoryIndex, peers: &mut [Peers]) {
+        if let Some(conduct) = self.0.get_mut(&category) {
+            conduct.excuse(&mut peers[category.index()]);
+        }
+    }
+
+    /// Removes its counts from the sums of its peers, when the node is forgotten.
+    pub(super) fn leave(&self, peers: &mut [Peers]) {
+        for (category, conduct) in &self.0 {
+            conduct.leave(&mut peers[category.index()]);
         }
     }
 
     /// Returns the categories that the node is kept out of, with reasons.
-    pub(super) fn distrust(&self, node: &Node) -> Vec<Distrust> {
-        let doubted = node.conduct.iter();
+    pub(super) fn distrust<'a>(
+        &self,
+        name: impl Fn(CategoryIndex) -> &'a Category,
+    ) -> Vec<Distrust> {
+        let doubted = self.0.iter();
         let doubted = doubted.filter_map(|(at, conduct)| Some((*at, conduct, conduct.doubt()?)));
-        let told = doubted.map(|(category, conduct, doubt)| Distrust {
-            category: self.policy(category).category.clone(),
+        let reports = doubted.map(|(category, conduct, doubt)| Distrust {
+            category: name(category).clone(),
             kind: match doubt.fault {
                 Fault::Unable => DistrustKind::Unable,
                 Fault::Failing => DistrustKind::Failing,
@@ -159,13 +154,6 @@ impl Fleet {
             failed_in_row: conduct.failed_in_row(),
             pause_ms: u64::try_from(doubt.pause.as_millis()).unwrap_or(u64::MAX),
         });
-        told.collect()
-    }
-
-    fn keep_out(&mut self, now: Time, id: &NodeId, category: CategoryIndex) {
-        if let Some(node) = self.nodes.get(id) {
-            let why = node.kept_out(now, category);
-            self.board.set_refused(node.slot, category, why);
-        }
+        reports.collect()
     }
 }

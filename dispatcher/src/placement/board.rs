@@ -110,6 +110,16 @@ impl Board {
             .map(|(slot, _)| Slot::new(slot))
     }
 
+    /// Whether a node is in the slot.
+    pub(crate) fn is_used(&self, slot: Slot) -> bool {
+        self.row(slot).is_used()
+    }
+
+    /// Returns the number of nodes.
+    pub(crate) fn node_count(&self) -> usize {
+        self.rows.len() - self.free.len()
+    }
+
     pub(crate) fn figures(&self, slot: Slot) -> &Figures {
         self.row(slot).figures()
     }

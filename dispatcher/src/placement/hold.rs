@@ -21,7 +21,12 @@ const AGEING: f32 = 0.05;
 
 /// Whether a job that has waited for this long should wait on, if our own jobs would slow
 /// it down this much even on the best node.
-pub fn is_held(patience: Patience, duration_s: f32, slow_down: f32, waited: Duration) -> bool {
+pub(super) fn is_held(
+    patience: Patience,
+    duration_s: f32,
+    slow_down: f32,
+    waited: Duration,
+) -> bool {
     let limit = match patience {
         Patience::Never => return false,
         Patience::Above(limit) => limit,

@@ -7,6 +7,9 @@
 //! node with the best score, unless that would cost more than a bounded multiple of the
 //! best node (after Mirrokni, Thorup and Zadimoghaddam 2018): then to the next.
 
+use rolecast_common::fnv::fnv1a;
+use rolecast_common::id::NodeId;
+
 /// The largest cost of a keyed job, relative to the best node. Judged: warm caches are
 /// commonly worth a factor of two.
 const COST_MAX: f32 = 2.0;
@@ -17,15 +20,18 @@ const WEIGHT_STEP: f32 = 1.5;
 /// Returns the node that jobs with this key prefer, among those that they can go to at
 /// these costs. `weight` returns the share of keys of a node, relative to others, and
 /// `hash` a hash of its id.
-pub fn preferred<P: Copy>(
+pub(super) fn preferred<'a, P: Copy>(
     key: u64,
     costs: &[(P, f32)],
     weight: impl Fn(P) -> f32,
-    hash: impl Fn(P) -> u64,
+    id: impl Fn(P) -> &'a NodeId,
 ) -> Option<P> {
     let least = costs.iter().map(|(_, cost)| *cost).fold(f32::MAX, f32::min);
     let near = costs.iter().filter(|(_, cost)| *cost <= COST_MAX * least);
-    let score = |place: P| score(key, hash(place), weight(place));
+    let score = |place: P| {
+        let hash = fnv1a(id(place).as_str().as_bytes());
+        score(key, hash, weight(place))
+    };
     let scored = near.map(|(place, _)| (score(*place), *place));
     let best = scored.max_by(|a, b| a.0.total_cmp(&b.0));
     best.map(|(_, place)| place)

@@ -159,8 +159,8 @@ impl Scheduler {
                 self.receive_heartbeat(cx, &from, *heartbeat);
             }
             Input::Latency { node, round_trip } => {
-                self.fleet.note_answer(now.time, &node);
-                self.fleet.note_latency(&node, round_trip);
+                self.fleet.record_answer(now.time, &node);
+                self.fleet.record_round_trip(&node, round_trip);
             }
             Input::Absent { node } => self.watch.record_absence(cx, &mut self.fleet, &node),
             Input::Unsent { sequence, attempt } => self.outcomes().take_back(cx, sequence, attempt),
@@ -277,7 +277,7 @@ impl Scheduler {
             self.relocation.forget(&node);
         }
         self.fleet.refresh();
-        self.fleet.try_unheard();
+        self.fleet.try_missing_listener();
         self.sending().check_rooms(cx);
         self.jobs.sweep(cx, &mut self.queue);
         // Outcomes of the time in which nothing was received here may be on their way.

@@ -15,8 +15,9 @@ use super::reporting::Reporting;
 use super::sending::slots_of;
 use super::verdict::{DoubtedNode, Verdict};
 use crate::claim::Claimed;
-use crate::fleet::{Candidate, Fleet};
+use crate::fleet::Fleet;
 use crate::placement::Obstacle;
+use crate::placement::Request;
 use crate::seal::Seals;
 
 /// Prefix of the reason of a refusal that is the host's fault.
@@ -201,7 +202,7 @@ impl Outcomes<'_> {
         }
         let failed = job.failures().iter().map(|failed| &failed.node);
         let barred = slots_of(self.fleet, failed.chain([node]), Obstacle::FailedBefore);
-        let candidate = Candidate {
+        let candidate = Request {
             barred: &barred,
             ..job.candidate(Duration::ZERO, category)
         };

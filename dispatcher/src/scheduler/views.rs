@@ -16,8 +16,9 @@ use super::queue::CategoryState;
 use super::sending::why;
 use super::{Scheduler, capacity_map};
 use crate::capacity;
-use crate::fleet::{Author, Candidate};
+use crate::placement::Request;
 use crate::placement::Shortfall;
+use crate::placement::decision::Author;
 use rolecast_forecast::NodeForecast;
 
 /// Horizon of the reported arrivals.
@@ -220,9 +221,9 @@ impl Scheduler {
         key: Option<u64>,
     ) -> Option<Decision> {
         let index = self.queue.category(category)?.index();
-        let candidate = Candidate {
+        let candidate = Request {
             key,
-            ..Candidate::new(index, requirement, Duration::ZERO)
+            ..Request::new(index, requirement, Duration::ZERO)
         };
         let choice = self.fleet.choose(&candidate);
         let author = Author {

@@ -163,7 +163,7 @@ fn one_heartbeat_far_ahead_locks_no_node_out() {
     take(&mut fleet, 9.5, &beat("n1", "a", u64::MAX)).unwrap();
     let mut refused = 0;
     for second in 10..30u32 {
-        fleet.note_answer(at(f64::from(second)), &id);
+        fleet.record_answer(at(f64::from(second)), &id);
         let beat = beat("n1", "a", u64::from(second) + 1);
         refused += u32::from(take(&mut fleet, f64::from(second), &beat).is_err());
         assert!(gone(&mut fleet, f64::from(second) + 0.5).is_empty());
@@ -172,7 +172,7 @@ fn one_heartbeat_far_ahead_locks_no_node_out() {
 }
 
 #[test]
-fn a_restarted_worker_is_told_from_a_replay_of_its_former_boot() {
+fn a_restarted_worker_is_distinguished_from_a_replay_of_its_former_boot() {
     let mut fleet = fleet();
     take(&mut fleet, 0.0, &beat("n1", "a", 9)).unwrap();
     assert!(take(&mut fleet, 2.4, &beat("n1", "b", 1)).unwrap().rebooted);
@@ -213,7 +213,7 @@ fn three_missed_heartbeats_and_the_node_is_gone_until_the_next() {
 }
 
 fn gone(fleet: &mut Fleet, seconds: f64) -> Vec<NodeId> {
-    let missed = fleet.look(at(seconds), Time::ZERO, |_| true);
+    let missed = fleet.check_presence(at(seconds), Time::ZERO, |_| true);
     let gone = missed
         .into_iter()
         .filter(|missed| missed.presence != Presence::Late);
@@ -244,7 +244,7 @@ proptest! {
         beat.usage.jobs.cpu = Cores::clamped(jobs);
         take(&mut fleet, 0.0, &beat).unwrap();
         let node = fleet.nodes().next().unwrap();
-        let figures = fleet.board.figures(node.slot());
+        let figures = fleet.placer.board().figures(node.slot());
         prop_assert!(figures.present[0] <= figures.capacity[0]);
         for expected in figures.ahead.buckets() {
             prop_assert!((0.0..=figures.capacity[0]).contains(&expected[0]));

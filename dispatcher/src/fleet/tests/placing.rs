@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::fleet::forecasts::UNPROVEN_FORECASTS_MAX;
-use crate::placement::Slot;
+use crate::placement::decision::{Author, replay};
+use crate::placement::{CPU, Choice, Fit, Request, Slot};
 
 /// Three nodes, of which the second is busy.
 fn three() -> Fleet {
@@ -18,14 +19,14 @@ fn three() -> Fleet {
     fleet
 }
 
-fn candidate<'a>(requirement: &'a Requirement, key: Option<u64>) -> Candidate<'a> {
-    Candidate {
+fn request<'a>(requirement: &'a Requirement, key: Option<u64>) -> Request<'a> {
+    Request {
         key,
-        ..Candidate::new(OCR, requirement, Duration::ZERO)
+        ..Request::new(OCR, requirement, Duration::ZERO)
     }
 }
 
-fn chosen(fleet: &mut Fleet, job: &Candidate<'_>) -> Option<String> {
+fn chosen(fleet: &mut Fleet, job: &Request<'_>) -> Option<String> {
     match fleet.choose(job) {
         Choice::Node(slot) => Some(fleet.id_of(slot).to_string()),
         Choice::Held { .. } | Choice::Nowhere => None,
@@ -37,12 +38,12 @@ fn a_job_goes_where_its_labels_are_or_nowhere() {
     let mut fleet = three();
     let gpu = Requirement::parse("gpu=a100").unwrap();
     assert_eq!(
-        chosen(&mut fleet, &candidate(&gpu, None)).as_deref(),
+        chosen(&mut fleet, &request(&gpu, None)).as_deref(),
         Some("n3")
     );
     let other = Requirement::parse("gpu=h100").unwrap();
-    assert_eq!(chosen(&mut fleet, &candidate(&other, None)), None);
-    let shortfall = fleet.shortfall(&candidate(&other, None));
+    assert_eq!(chosen(&mut fleet, &request(&other, None)), None);
+    let shortfall = fleet.shortfall(&request(&other, None));
     assert_eq!(shortfall.to_string(), "3 without the labels");
     assert!(shortfall.is_hopeless());
     // The label arrives with a heartbeat, and the index notices.
@@ -50,7 +51,7 @@ fn a_job_goes_where_its_labels_are_or_nowhere() {
     labelled.labels.insert("gpu", "h100").unwrap();
     take(&mut fleet, 1.0, &labelled).unwrap();
     assert_eq!(
-        chosen(&mut fleet, &candidate(&other, None)).as_deref(),
+        chosen(&mut fleet, &request(&other, None)).as_deref(),
         Some("n1")
     );
 }
@@ -59,21 +60,21 @@ fn a_job_goes_where_its_labels_are_or_nowhere() {
 fn a_key_keeps_its_node_until_that_costs_too_much() {
     let mut fleet = three();
     let any = Requirement::default();
-    let mut homes = std::collections::BTreeSet::new();
+    let mut preferred = std::collections::BTreeSet::new();
     for key in 0..50 {
-        let job = candidate(&any, Some(key * 7919));
-        let home = chosen(&mut fleet, &job).unwrap();
-        assert_eq!(chosen(&mut fleet, &job), Some(home.clone()));
-        homes.insert(home);
+        let job = request(&any, Some(key * 7919));
+        let node = chosen(&mut fleet, &job).unwrap();
+        assert_eq!(chosen(&mut fleet, &job), Some(node.clone()));
+        preferred.insert(node);
     }
-    assert!(homes.len() >= 2);
-    let job = candidate(&any, Some(7919));
-    let home = chosen(&mut fleet, &job).unwrap();
-    let slot = fleet.get(&NodeId::new(&home).unwrap()).unwrap().slot();
+    assert!(preferred.len() >= 2);
+    let job = request(&any, Some(7919));
+    let node = chosen(&mut fleet, &job).unwrap();
+    let slot = fleet.get(&NodeId::new(&node).unwrap()).unwrap().slot();
     for sequence in 0..4 {
         fleet.send(at(1.0), slot, Sequence::new(sequence), OCR);
     }
-    assert_ne!(chosen(&mut fleet, &job), Some(home), "it is full");
+    assert_ne!(chosen(&mut fleet, &job), Some(node), "it is full");
 }
 
 #[test]
@@ -83,7 +84,7 @@ fn a_recorded_decision_made_again_is_the_same() {
     let id = JobId::new("j").unwrap();
     for key in [None, Some(5), Some(77)] {
         for sequence in 0..4 {
-            let job = candidate(&any, key);
+            let job = request(&any, key);
             let choice = fleet.choose(&job);
             let author = Author {
                 epoch: Epoch::default(),
@@ -91,7 +92,7 @@ fn a_recorded_decision_made_again_is_the_same() {
                 ..Author::default()
             };
             let record = fleet.record(now(1.0), author, &job, &choice);
-            let made_again = crate::placement::decision::choose(&record);
+            let made_again = replay(&record);
             let Choice::Node(slot) = choice else {
                 panic!("{choice:?}");
             };
@@ -160,7 +161,7 @@ fn memory_is_kept_free_for_a_job_that_waits_for_it() {
         full.usage.total.memory = Bytes::from_mib(900);
         take(&mut fleet, 1.0, &full).unwrap();
     }
-    let job = candidate(&any, None);
+    let job = request(&any, None);
     assert_eq!(chosen(&mut fleet, &job), None);
     let slot = fleet.claim(&job).unwrap();
     let owner = fleet.id_of(slot).clone();
@@ -168,7 +169,7 @@ fn memory_is_kept_free_for_a_job_that_waits_for_it() {
     freed.usage.total.memory = Bytes::from_mib(860);
     take(&mut fleet, 2.0, &freed).unwrap();
     assert_eq!(chosen(&mut fleet, &job), None, "others may not take it");
-    let claimer = Candidate {
+    let claimer = Request {
         claim: Some(slot),
         ..job
     };
@@ -191,16 +192,16 @@ fn an_outcome_that_no_run_can_have_teaches_nothing() {
     for _ in 0..100 {
         run(&mut fleet, 1.0, &outcome(1_000_000));
     }
-    let told = |fleet: &Fleet| {
+    let learned = |fleet: &Fleet| {
         let node = fleet.get(&id).unwrap();
         (node.feedback, node.speed(), fleet.experience)
     };
-    let before = told(&fleet);
+    let before = learned(&fleet);
     for run_us in [0, u64::MAX, u64::MAX / 2] {
         run(&mut fleet, 1.0, &outcome(run_us));
     }
-    assert_eq!(told(&fleet), before);
-    assert_eq!(fleet.get(&id).unwrap().completed, 103);
+    assert_eq!(learned(&fleet), before);
+    assert_eq!(fleet.get(&id).unwrap().counters.completed, 103);
     // A CPU time beyond the node's is limited before it teaches.
     let mut absurd = outcome(1_000_000);
     absurd.usage.cpu_us = u64::MAX;
@@ -223,7 +224,7 @@ fn an_outcome_that_no_run_can_have_teaches_nothing() {
 }
 
 #[test]
-fn a_worker_that_does_not_tell_what_its_jobs_use_corrects_nothing() {
+fn a_worker_that_does_not_report_the_use_of_its_jobs_corrects_nothing() {
     let mut fleet = three();
     let id = NodeId::new("n1").unwrap();
     let slot = fleet.get(&id).unwrap().slot();
@@ -252,9 +253,9 @@ fn a_key_gives_way_where_its_job_would_be_held() {
         take(&mut fleet, 0.0, &beat(name, "a", 1)).unwrap();
     }
     let any = Requirement::default();
-    let job = candidate(&any, Some(7919));
-    let home = chosen(&mut fleet, &job).unwrap();
-    let id = NodeId::new(&home).unwrap();
+    let job = request(&any, Some(7919));
+    let node = chosen(&mut fleet, &job).unwrap();
+    let id = NodeId::new(&node).unwrap();
     let slot = fleet.get(&id).unwrap().slot();
     // Jobs are known to use 1.5 cores.
     for sequence in 0..200 {
@@ -264,21 +265,22 @@ fn a_key_gives_way_where_its_job_would_be_held() {
         fleet.complete(at(1.0), &id, Sequence::new(sequence), &seen);
     }
     fleet.refresh();
-    assert_eq!(chosen(&mut fleet, &job), Some(home));
+    assert_eq!(chosen(&mut fleet, &job), Some(node));
     for sequence in 300..302 {
         fleet.send(at(1.0), slot, Sequence::new(sequence), OCR);
     }
     let estimate = |fleet: &Fleet, slot| {
         fleet
-            .board
+            .placer
+            .board()
             .estimate(
                 slot,
                 OCR,
-                crate::placement::Fit {
+                Fit {
                     rank: 0,
                     jobs_max: 4,
                 },
-                fleet.board.outlook(),
+                fleet.placer.board().outlook(),
             )
             .unwrap()
     };
@@ -298,7 +300,7 @@ fn a_key_gives_way_where_its_job_would_be_held() {
         ..Author::default()
     };
     let record = fleet.record(now(1.0), author, &job, &choice);
-    let made_again = crate::placement::decision::choose(&record);
+    let made_again = replay(&record);
     assert_eq!(made_again, record.node.as_ref(), "{record:?}");
 }
 
@@ -314,7 +316,7 @@ fn the_record_of_a_job_sent_to_its_claimed_node_leads_there_again() {
     let mut full = beat("n3", "a", 2);
     full.usage.total.memory = Bytes::from_mib(900);
     take(&mut fleet, 1.0, &full).unwrap();
-    let job = candidate(&any, None);
+    let job = request(&any, None);
     let slot = fleet.claim(&job).unwrap();
     // All have room by then, and its own is the busiest.
     for name in ["n1", "n2", "n3"] {
@@ -324,7 +326,7 @@ fn the_record_of_a_job_sent_to_its_claimed_node_leads_there_again() {
         }
         take(&mut fleet, 2.0, &freed).unwrap();
     }
-    let job = Candidate {
+    let job = Request {
         claim: Some(slot),
         ..job
     };
@@ -341,7 +343,7 @@ fn the_record_of_a_job_sent_to_its_claimed_node_leads_there_again() {
         |node: &rolecast_common::wire::DecisionNode| Some(&node.node) == record.node.as_ref();
     assert!(record.best.iter().any(is_chosen), "{record:?}");
     assert!(record.refusals.is_empty(), "{record:?}");
-    let made_again = crate::placement::decision::choose(&record);
+    let made_again = replay(&record);
     assert_eq!(made_again, record.node.as_ref());
 }
 
@@ -366,7 +368,7 @@ fn after(jobs: u64, beats: &[(f64, f64, f64)]) -> (Fleet, Slot) {
 #[test]
 fn a_job_that_uses_more_than_others_of_its_kind_counts_for_more() {
     let (mut fleet, slot) = after(1, &[(1.0, 2.0, 2.0)]);
-    let reserved = |fleet: &Fleet| fleet.board.figures(slot).reserved[CPU];
+    let reserved = |fleet: &Fleet| fleet.placer.board().figures(slot).reserved[CPU];
     assert!(
         (reserved(&fleet) - 2.0).abs() < 0.01,
         "{}",
@@ -387,7 +389,7 @@ fn a_job_that_uses_more_than_others_of_its_kind_counts_for_more() {
 fn others_on_a_full_node_want_more_than_they_get() {
     let others = |beats| {
         let (fleet, slot) = after(4, beats);
-        fleet.board.figures(slot).present[CPU]
+        fleet.placer.board().figures(slot).present[CPU]
     };
     assert!((others(&[(1.0, 3.0, 1.5)]) - 1.5).abs() < 0.01);
     // Jobs want 2.0, and others share fairly or come first.
@@ -411,7 +413,7 @@ fn names_alone_take_no_memory_for_forecasts_and_a_completed_job_is_worth_it() {
     }
     let has_forecast = |fleet: &Fleet, number: usize| {
         let id = NodeId::new(&format!("n{number}")).unwrap();
-        fleet.get(&id).unwrap().forecast.is_some()
+        fleet.get(&id).unwrap().forecast().is_some()
     };
     assert!(has_forecast(&fleet, UNPROVEN_FORECASTS_MAX - 1));
     assert!(!has_forecast(&fleet, UNPROVEN_FORECASTS_MAX));
@@ -423,11 +425,11 @@ fn names_alone_take_no_memory_for_forecasts_and_a_completed_job_is_worth_it() {
         let done = outcome(1_000_000);
         fleet.complete(at(1.0), &id, Sequence::new(1), &done);
         assert!(has_forecast(&fleet, number));
-        assert_eq!(fleet.unproven, unproven);
+        assert_eq!(fleet.forecasts.unproven(), unproven);
     }
     for number in 1..UNPROVEN_FORECASTS_MAX {
         fleet.bounce(&NodeId::new(&format!("n{number}")).unwrap());
     }
     fleet.forget(at(3600.0));
-    assert_eq!(fleet.unproven, 0);
+    assert_eq!(fleet.forecasts.unproven(), 0);
 }

@@ -9,7 +9,7 @@ use rolecast_common::subjects::Source;
 use rolecast_common::time::{Now, Time, WallTime};
 use rolecast_common::wire::{FailedAttempt, LostAttempt, Record};
 
-use crate::fleet::Candidate;
+use crate::placement::Request;
 use crate::placement::{CategoryIndex, Shortfall};
 use crate::scheduler::output::History;
 use crate::scheduler::suspects::Suspicion;
@@ -165,8 +165,8 @@ impl Job {
         &self,
         waited: Duration,
         category: CategoryIndex,
-    ) -> Candidate<'_> {
-        Candidate::new(category, &self.wishes.requirement, waited)
+    ) -> Request<'_> {
+        Request::new(category, &self.wishes.requirement, waited)
     }
 
     /// Returns the assignment of its present attempt.

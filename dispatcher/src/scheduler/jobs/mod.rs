@@ -55,7 +55,8 @@ use super::output::{Event, History, Output};
 use super::queue::Queue;
 use super::reporting::Reporting;
 use super::suspects::Suspicion;
-use crate::fleet::{Alone, Candidate, Fleet};
+use crate::fleet::Fleet;
+use crate::placement::{Alone, Request};
 use crate::placement::{Shortfall, Slot};
 use confirmations::Confirmations;
 use quarantine::Quarantine;
@@ -282,7 +283,7 @@ impl Jobs {
         &mut self,
         cx: &mut Context<'_>,
         fleet: &mut Fleet,
-        candidate: &Candidate<'_>,
+        candidate: &Request<'_>,
         (alone, key): (Alone, Key),
         job: &JobId,
     ) -> Option<Slot> {

@@ -12,8 +12,9 @@ use rolecast_common::id::{JobId, NodeId, Sequence};
 use rolecast_common::time::Time;
 
 use super::job::Job;
-use crate::fleet::{Alone, Candidate, Fleet};
+use crate::fleet::Fleet;
 use crate::placement::Slot;
+use crate::placement::{Alone, Request};
 use crate::scheduler::context::Context;
 use crate::scheduler::output::Event;
 use crate::scheduler::verdict::Verdict;
@@ -86,7 +87,7 @@ impl Quarantine {
         cx: &mut Context<'_>,
         jobs: &HashMap<Sequence, Job>,
         fleet: &mut Fleet,
-        candidate: &Candidate<'_>,
+        candidate: &Request<'_>,
         wanted: &Wanted<'_>,
     ) -> Option<Slot> {
         let (now, key) = (cx.now.time, wanted.key);

@@ -151,12 +151,12 @@ impl Leadership {
         if theirs <= ours {
             self.later.forget(node);
             if leads {
-                fleet.note_followed(cx.now.time, node);
+                fleet.record_followed(cx.now.time, node);
             }
             return false;
         }
         let known = fleet.get(node);
-        if known.is_some_and(|node| node.is_unheard()) {
+        if known.is_some_and(|node| node.lacks_listener()) {
             // An invented name costs nothing, and so it counts for nothing.
             self.later.forget(node);
             return false;

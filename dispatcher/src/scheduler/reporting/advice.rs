@@ -6,7 +6,8 @@ use std::time::Duration;
 use rolecast_common::id::Category;
 
 use super::Reporting;
-use crate::fleet::{Candidate, Fleet};
+use crate::fleet::Fleet;
+use crate::placement::Request;
 use crate::placement::Slot;
 use crate::scheduler::context::Context;
 use crate::scheduler::output::{Diversion, Event, KeptAway};
@@ -23,7 +24,7 @@ impl Reporting {
         cx: &mut Context<'_>,
         fleet: &mut Fleet,
         category: &Category,
-        candidate: &Candidate<'_>,
+        candidate: &Request<'_>,
         slot: Slot,
     ) {
         self.count(|counters| &mut counters.compared);
@@ -32,10 +33,10 @@ impl Reporting {
             return;
         };
         self.count(|counters| &mut counters.diverted);
-        let Some(node) = fleet.get_mut(&from) else {
+        fleet.count_diverted(&from);
+        let Some(node) = fleet.get(&from) else {
             return;
         };
-        node.diverted += 1;
         let (cpu_now, cpu_expected) = (
             node.usage().total.cpu,
             node.likely_exogenous(Ahead::covering(NEXT)).cpu,
@@ -58,7 +59,7 @@ impl Reporting {
         cx: &mut Context<'_>,
         fleet: &mut Fleet,
         category: &Category,
-        candidate: &Candidate<'_>,
+        candidate: &Request<'_>,
         slot: Slot,
     ) {
         let Some(advice) = fleet.advise(candidate) else {
@@ -66,9 +67,7 @@ impl Reporting {
         };
         self.count(|counters| &mut counters.advisory_decisions);
         let better = fleet.id_of(advice).clone();
-        if let Some(advised) = fleet.get_mut(&better) {
-            advised.advised += 1;
-        }
+        fleet.count_advised(&better);
         if advice == slot {
             return;
         }

@@ -17,8 +17,10 @@ use super::jobs::{Job, Jobs};
 use super::output::{Event, Output};
 use super::queue::{Queue, Room};
 use super::reporting::Reporting;
-use crate::fleet::{Author, Candidate, Choice, Fleet};
+use crate::fleet::Fleet;
+use crate::placement::decision::Author;
 use crate::placement::{CategoryIndex, Shortfall, Slot};
+use crate::placement::{Choice, Request};
 use crate::seal::Seals;
 pub(super) use restriction::slots_of;
 
@@ -140,7 +142,7 @@ impl Sending<'_> {
         let requirement = job.requirement().clone();
         let claim = self.queue.room(source).and_then(Room::claim);
         let claim = claim.filter(|(owner, _)| *owner == sequence);
-        let candidate = Candidate {
+        let candidate = Request {
             key: job.key(),
             claim: match restriction.alone {
                 Some(_) => restriction.kept,
@@ -148,7 +150,7 @@ impl Sending<'_> {
             },
             alone: restriction.alone,
             barred: &restriction.barred,
-            ..Candidate::new(category, &requirement, job.waited(cx.now.time))
+            ..Request::new(category, &requirement, job.waited(cx.now.time))
         };
         let choice = self.fleet.choose(&candidate);
         let slot = match choice {
@@ -171,7 +173,7 @@ impl Sending<'_> {
         &mut self,
         cx: &mut Context<'_>,
         sequence: Sequence,
-        candidate: &Candidate<'_>,
+        candidate: &Request<'_>,
         choice: &Choice,
         is_sent: bool,
     ) -> bool {
@@ -198,7 +200,7 @@ impl Sending<'_> {
         &mut self,
         cx: &mut Context<'_>,
         source: &Source,
-        candidate: &Candidate<'_>,
+        candidate: &Request<'_>,
         slot: Slot,
         is_recorded: bool,
     ) {
@@ -222,9 +224,9 @@ impl Sending<'_> {
         cx: &mut Context<'_>,
         source: &Source,
         sequence: Sequence,
-        candidate: &Candidate<'_>,
+        candidate: &Request<'_>,
     ) {
-        let plain = Candidate {
+        let plain = Request {
             claim: candidate.claim.filter(|_| candidate.alone.is_none()),
             alone: None,
             ..*candidate

@@ -5,7 +5,8 @@ use std::time::Duration;
 use rolecast_common::id::{NodeId, Sequence};
 
 use super::{Sending, patience};
-use crate::fleet::{Alone, Candidate, Fleet};
+use crate::fleet::Fleet;
+use crate::placement::{Alone, Request};
 use crate::placement::{CategoryIndex, Obstacle, Slot};
 use crate::scheduler::context::Context;
 use crate::scheduler::jobs::{Job, Key};
@@ -59,9 +60,9 @@ impl Sending<'_> {
             };
         };
         let (requirement, id) = (job.requirement().clone(), job.id().clone());
-        let candidate = Candidate {
+        let candidate = Request {
             barred: &barred,
-            ..Candidate::new(category, &requirement, waited)
+            ..Request::new(category, &requirement, waited)
         };
         let kept = self
             .jobs
@@ -83,7 +84,7 @@ impl Sending<'_> {
         let failed = job.failures().iter().map(|failed| &failed.node);
         let lost = job.losses().iter().map(|lost| &lost.node);
         let barred = slots_of(self.fleet, failed.chain(lost), Obstacle::FailedBefore);
-        let candidate = Candidate {
+        let candidate = Request {
             barred: &barred,
             ..job.candidate(waited, category)
         };
@@ -108,7 +109,7 @@ impl Sending<'_> {
         let suspects = self.jobs.running_suspects();
         let others = suspects.filter(|(_, other)| other.batch != own.batch);
         let barred = slots_of(self.fleet, others.map(|(node, _)| node), Obstacle::Apart);
-        let candidate = Candidate {
+        let candidate = Request {
             barred: &barred,
             ..job.candidate(waited, category)
         };

@@ -9,7 +9,7 @@ use rolecast_common::time::Time;
 
 use super::why::Why;
 use super::{PASSED_MAX, Sending};
-use crate::fleet::Candidate;
+use crate::placement::Request;
 use crate::placement::{CategoryIndex, Shortfall};
 use crate::scheduler::context::Context;
 use crate::scheduler::output::{Event, LongWait};
@@ -133,7 +133,7 @@ impl Sending<'_> {
         cx: &Context<'_>,
         source: &Source,
         sequence: Sequence,
-        candidate: &Candidate<'_>,
+        candidate: &Request<'_>,
     ) -> Option<Shortfall> {
         let now = cx.now.time;
         let job = self.jobs.get(sequence)?;

@@ -5,7 +5,8 @@ use std::time::Duration;
 use rolecast_common::id::NodeId;
 use rolecast_common::unit::Bytes;
 
-use crate::fleet::{Candidate, Fleet};
+use crate::fleet::Fleet;
+use crate::placement::Request;
 use crate::placement::{CategoryIndex, MEMORY, Shortfall};
 use crate::scheduler::jobs::{Job, Jobs, Key};
 use crate::scheduler::queue::Queue;
@@ -25,7 +26,7 @@ pub(super) enum Why {
 }
 
 impl Why {
-    pub(super) fn of(fleet: &Fleet, candidate: &Candidate<'_>) -> Self {
+    pub(super) fn of(fleet: &Fleet, candidate: &Request<'_>) -> Self {
         let shortfall = fleet.shortfall(candidate);
         if shortfall.able == 0 {
             Self::NoNode(shortfall)

@@ -55,8 +55,9 @@ fn a_job_that_outlives_its_limit_and_the_grace_has_failed_and_its_late_outcome_i
     assert_eq!(history.failures[0].reason, reason);
     assert!(!history.failures[0].gave_up && history.losses.is_empty());
     assert!(!delay.is_zero());
-    let failed = machine.fleet.get(&node("n1")).unwrap().failed;
-    assert_eq!(failed, 1, "it counts as a failure of its node");
+    let fleet = &machine.fleet;
+    let status = fleet.status(Time::ZERO, fleet.get(&node("n1")).unwrap());
+    assert_eq!(status.failed, 1, "it counts as a failure of its node");
 
     // The node still lists it, and reports it completed in the end.
     let out = list(&mut machine, 72..73, &assignment);

@@ -83,7 +83,7 @@ impl Watch {
     /// Returns the next time at which a node is checked; `None` while no node may be
     /// judged.
     pub(super) fn check_due(&self, fleet: &Fleet) -> Option<Time> {
-        fleet.next_look().filter(|_| !self.is_deaf)
+        fleet.next_check().filter(|_| !self.is_deaf)
     }
 
     /// Returns the nodes whose heartbeats are missing; `None` while no node may be judged.
@@ -92,7 +92,7 @@ impl Watch {
         self.is_deaf = since.is_none();
         let since = since?;
         let reception = &self.reception;
-        Some(fleet.look(now, since, |at| reception.is_confirmed_since(at)))
+        Some(fleet.check_presence(now, since, |at| reception.is_confirmed_since(at)))
     }
 
     /// Reports once that many nodes are missing at the same time.
@@ -122,7 +122,7 @@ impl Watch {
         let Some(since) = self.reception.since(cx.now.time) else {
             return;
         };
-        if !fleet.note_absence(cx.now.time, since, node) {
+        if !fleet.record_absence(cx.now.time, since, node) {
             return;
         }
         let is_due = self

@@ -39,7 +39,7 @@ impl Pings {
         let (round, turn) = (self.turn / TURNS, self.turn % TURNS);
         let nodes = fleet.every(TURNS, turn);
         let nodes = nodes.filter(|node| !node.is_gone());
-        let (unheard, heard): (Vec<_>, Vec<_>) = nodes.partition(|node| node.is_unheard());
+        let (unheard, heard): (Vec<_>, Vec<_>) = nodes.partition(|node| node.lacks_listener());
         let shares = unheard.len().div_ceil(UNHEARD_MAX).max(1);
         let unheard = unheard.into_iter().skip(round % shares).step_by(shares);
         for node in heard.into_iter().chain(unheard) {

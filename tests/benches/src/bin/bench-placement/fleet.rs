@@ -10,8 +10,8 @@ use rolecast_common::id::Sequence;
 use rolecast_common::label::Requirement;
 use rolecast_common::time::{Now, Time, WallTime};
 use rolecast_common::wire::{ForecastMode, Outcome};
-use rolecast_dispatcher::fleet::{Candidate, Choice, Fleet, Settings};
-use rolecast_dispatcher::placement::{CategoryIndex, Slot};
+use rolecast_dispatcher::fleet::{Fleet, Settings};
+use rolecast_dispatcher::placement::{CategoryIndex, Choice, Request, Slot};
 use rolecast_forecast::{Model, Params, Quantile};
 use rolecast_tests::cpu;
 
@@ -192,7 +192,7 @@ impl Measured {
     }
 
     fn choose(&mut self, category: usize) -> Option<Slot> {
-        let job = Candidate::new(CategoryIndex::new(category), &self.any, Duration::ZERO);
+        let job = Request::new(CategoryIndex::new(category), &self.any, Duration::ZERO);
         match self.fleet.choose(&job) {
             Choice::Node(slot) => Some(slot),
             Choice::Held { .. } | Choice::Nowhere => None,

@@ -1,14 +1,15 @@
-//! A job to be placed, as the fleet needs it.
+//! A job to be placed, as placement needs it.
 
 use std::time::Duration;
 
 use rolecast_common::label::Requirement;
 
-use crate::placement::{CategoryIndex, Claim, Obstacle, Slot};
+use super::fit::{Claim, Obstacle};
+use super::index::{CategoryIndex, Slot};
 
 /// A job to be placed.
 #[derive(Clone, Copy, Debug)]
-pub struct Candidate<'a> {
+pub struct Request<'a> {
     pub category: CategoryIndex,
     pub requirement: &'a Requirement,
     /// The hash of its shard key.
@@ -31,7 +32,7 @@ pub enum Alone {
     Outgrown,
 }
 
-impl<'a> Candidate<'a> {
+impl<'a> Request<'a> {
     /// Returns a job without any other conditions.
     pub fn new(category: CategoryIndex, requirement: &'a Requirement, waited: Duration) -> Self {
         Self {
