@@ -34,6 +34,7 @@ pub mod label;
 pub mod lines;
 pub mod options;
 pub mod requests;
+pub mod resource;
 pub mod rights;
 pub mod settings;
 pub mod subjects;

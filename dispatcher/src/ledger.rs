@@ -50,7 +50,7 @@ impl Ledger {
     /// Releases a job's reservation; an unknown job changes nothing.
     pub(crate) fn release(&mut self, now: Time, job: Sequence) -> Option<Entry> {
         let entry = self.jobs.remove(&job)?;
-        note_busy(&mut self.busy, now, self.counted, &entry);
+        count_busy(&mut self.busy, now, self.counted, &entry);
         Some(entry)
     }
 
@@ -76,7 +76,7 @@ impl Ledger {
             !has_ended
         });
         for entry in &freed {
-            note_busy(&mut self.busy, now, self.counted, entry);
+            count_busy(&mut self.busy, now, self.counted, entry);
         }
         freed
     }
@@ -107,7 +107,7 @@ impl Ledger {
         mut visit: impl FnMut(CategoryIndex, f32),
     ) -> Duration {
         for entry in self.jobs.values().chain(self.set_aside.values()) {
-            note_busy(&mut self.busy, now, self.counted, entry);
+            count_busy(&mut self.busy, now, self.counted, entry);
         }
         let passed = now.since(self.counted);
         let span = passed.as_secs_f32();
@@ -122,7 +122,7 @@ impl Ledger {
     }
 }
 
-fn note_busy(busy: &mut Vec<Duration>, now: Time, counted: Time, entry: &Entry) {
+fn count_busy(busy: &mut Vec<Duration>, now: Time, counted: Time, entry: &Entry) {
     let Some(category) = entry.category else {
         return;
     };

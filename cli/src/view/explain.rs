@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use rolecast_common::resource::ByResource;
 use rolecast_common::unit::Bytes;
 use rolecast_common::wire::{Decision, DecisionNode, Status, Verdict};
 use rolecast_dispatcher::placement::{decision::replay, resources};
@@ -204,8 +205,8 @@ fn refusals(decision: &Decision) -> String {
 
 fn needs(decision: &Decision) -> String {
     let needs = &decision.needs;
-    let mut text = amounts(&resources(needs.average));
-    let peak = resources([0.0, needs.memory_peak, 0.0, 0.0]).memory;
+    let mut text = amounts(&resources(ByResource::new(needs.average)));
+    let peak = resources(ByResource::new([0.0, needs.memory_peak, 0.0, 0.0])).memory;
     if peak > Bytes::ZERO {
         text.push_str(&format!(", and {peak} at its peak"));
     }

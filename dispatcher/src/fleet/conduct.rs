@@ -85,7 +85,7 @@ impl Peers {
 
 /// The reason why a node is kept out of a category.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub(crate) enum Fault {
     /// It cannot start its jobs.
     Unable,
     /// It fails them where others do not.
@@ -94,13 +94,13 @@ pub enum Fault {
 
 /// The state of a node that is kept out.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Doubt {
-    pub fault: Fault,
-    pub since: WallTime,
+pub(crate) struct Doubt {
+    pub(crate) fault: Fault,
+    pub(crate) since: WallTime,
     /// The node's reason for the last failure.
-    pub reason: String,
+    pub(crate) reason: String,
     /// The present or last pause.
-    pub pause: Duration,
+    pub(crate) pause: Duration,
     until: Time,
     /// Start of the trial of one job.
     probed: Option<Time>,

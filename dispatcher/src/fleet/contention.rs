@@ -7,10 +7,11 @@
 
 use std::time::Duration;
 
+use rolecast_common::resource::Resource;
 use rolecast_common::unit::{Cores, Resources};
 use rolecast_common::wire::Usage;
 
-use crate::placement::{Amounts, CPU, amounts};
+use crate::placement::{Amounts, amounts};
 
 /// Use of the CPU above which a node does not show what its jobs need, only what they
 /// get.
@@ -67,22 +68,22 @@ impl JointUse {
 
     /// Returns the cores that jobs use beyond average.
     pub(super) fn surplus(&self) -> f32 {
-        self.error[CPU]
+        self.error[Resource::Cpu]
     }
 
     /// Returns the cores that jobs want beyond average on a full node, which they wanted
     /// `before` when it was visible, so long ago.
     pub(super) fn hidden_surplus(&self, before: f32, passed: Duration) -> f32 {
         let halves = passed.as_secs_f32() / SURPLUS_HALF_LIFE.as_secs_f32();
-        self.error[CPU].max(before * (-halves).exp2())
+        self.error[Resource::Cpu].max(before * (-halves).exp2())
     }
 
     /// Returns the cores that others want on a full node, who get so many. They share
     /// fairly, except for the share by which they have priority.
     pub(super) fn wanted_by_others(&self, got: Cores, surplus: f32, priority_share: f32) -> Cores {
-        let wanted = self.jobs[CPU] - self.error[CPU] + surplus;
+        let wanted = self.jobs[Resource::Cpu] - self.error[Resource::Cpu] + surplus;
         let fair = 1.0 - priority_share;
-        let squeeze = 1.0 + fair * (squeeze(wanted, self.jobs[CPU]) - 1.0);
+        let squeeze = 1.0 + fair * (squeeze(wanted, self.jobs[Resource::Cpu]) - 1.0);
         Cores::clamped(got.get() * f64::from(squeeze))
     }
 }

@@ -1,5 +1,8 @@
-//! Lessons of heartbeats and outcomes: the needs of jobs, the pace of nodes, and the trust in
-//! them.
+//! Lessons of heartbeats and outcomes: the needs of jobs, the pace of nodes, forecasts, and
+//! the trust in nodes.
+
+use std::ops::Bound;
+use std::sync::Arc;
 
 use rolecast_common::id::{Attempt, Category, NodeId, Sequence};
 use rolecast_common::time::{Now, Time};
@@ -13,6 +16,7 @@ use super::{Fleet, Node};
 use crate::ledger::Entry;
 use crate::placement::{CategoryIndex, Needs};
 use crate::profile::Observation;
+use rolecast_forecast::{Lesson, NodeForecast, Stack};
 
 /// Relative change of a profile below which the costs are kept.
 const NEEDS_CHANGE_MIN: f32 = 0.01;
@@ -135,6 +139,45 @@ impl Fleet {
         if (share - board.priority_share()).abs() > SHARE_CHANGE_MIN {
             board.set_priority_share(share);
         }
+    }
+}
+
+/// Forecasts of the use by others.
+impl Fleet {
+    /// Stores forecasts from before the start, for nodes whose heartbeats are still to
+    /// arrive.
+    pub(crate) fn remember(&mut self, forecasts: Vec<(NodeId, NodeForecast)>) {
+        self.forecasts.remember(forecasts);
+    }
+
+    /// Drops the stored forecasts of nodes that sent no heartbeat.
+    pub(crate) fn forget_remembered(&mut self) {
+        self.forecasts.forget_remembered();
+    }
+
+    /// Replaces the global model over the experts, for all nodes.
+    pub(crate) fn set_stack(&mut self, stack: &Arc<Stack>) {
+        self.forecasts.set_stack(stack, self.nodes.values_mut());
+    }
+
+    /// Adds the lessons of the next `count` nodes after `last`; returns the last of these
+    /// nodes, or `None` at the end.
+    pub(crate) fn take_lessons(
+        &mut self,
+        last: Option<&NodeId>,
+        count: usize,
+        lessons: &mut Vec<Lesson>,
+    ) -> Option<NodeId> {
+        let start = last.map_or(Bound::Unbounded, Bound::Excluded);
+        let mut next = self.nodes.range_mut((start, Bound::Unbounded));
+        let mut seen = None;
+        for (id, node) in next.by_ref().take(count) {
+            if let Some(forecast) = node.load.forecast_mut() {
+                forecast.take_lessons(lessons);
+            }
+            seen = Some(id.clone());
+        }
+        next.next().and(seen)
     }
 }
 

@@ -20,7 +20,7 @@ use crate::placement::{Description, Feedback, Slot, Standing};
 
 /// One node.
 #[derive(Debug)]
-pub struct Node {
+pub(crate) struct Node {
     id: NodeId,
     slot: Slot,
     description: Arc<Description>,
@@ -95,55 +95,55 @@ impl Node {
         self.liveness.standing()
     }
 
-    pub fn id(&self) -> &NodeId {
+    pub(crate) fn id(&self) -> &NodeId {
         &self.id
     }
 
     /// Returns the boot of its worker.
-    pub fn boot(&self) -> &BootId {
+    pub(crate) fn boot(&self) -> &BootId {
         self.liveness.boot()
     }
 
     /// Returns the milliseconds by which its clock is ahead of ours, if it reports its
     /// time.
-    pub fn clock_skew_ms(&self) -> Option<i64> {
+    pub(crate) fn clock_skew_ms(&self) -> Option<i64> {
         self.liveness.clock_skew_ms()
     }
 
-    pub fn slot(&self) -> Slot {
+    pub(crate) fn slot(&self) -> Slot {
         self.slot
     }
 
-    pub fn roles(&self) -> &[Role] {
+    pub(crate) fn roles(&self) -> &[Role] {
         self.description.roles()
     }
 
-    pub fn labels(&self) -> &Labels {
+    pub(crate) fn labels(&self) -> &Labels {
         self.description.labels()
     }
 
-    pub fn capacity(&self) -> Resources {
+    pub(crate) fn capacity(&self) -> Resources {
         self.load.capacity()
     }
 
-    pub fn usage(&self) -> Usage {
+    pub(crate) fn usage(&self) -> Usage {
         self.load.usage()
     }
 
-    pub fn is_gone(&self) -> bool {
+    pub(crate) fn is_gone(&self) -> bool {
         self.liveness.is_gone()
     }
 
-    pub fn is_draining(&self) -> bool {
+    pub(crate) fn is_draining(&self) -> bool {
         self.liveness.is_draining()
     }
 
     /// Whether nobody seems to listen on its subject.
-    pub fn lacks_listener(&self) -> bool {
+    pub(crate) fn lacks_listener(&self) -> bool {
         self.liveness.listener.is_missing()
     }
 
-    pub fn jobs(&self) -> u32 {
+    pub(crate) fn jobs(&self) -> u32 {
         self.ledger.count()
     }
 
@@ -151,31 +151,31 @@ impl Node {
         &self.ledger
     }
 
-    pub fn jobs_max(&self) -> u32 {
+    pub(crate) fn jobs_max(&self) -> u32 {
         self.load.jobs_max()
     }
 
     /// Returns the last time at which it reported that it follows no later dispatcher
     /// than this one, since this one leads.
-    pub fn followed(&self) -> Option<Time> {
+    pub(crate) fn followed(&self) -> Option<Time> {
         self.liveness.followed()
     }
 
     /// Returns the largest use by others until then, in half of all cases.
-    pub fn likely_exogenous(&self, ahead: Ahead) -> Resources {
+    pub(crate) fn likely_exogenous(&self, ahead: Ahead) -> Resources {
         self.load.likely_exogenous(ahead)
     }
 
     /// Returns the largest use by others until then, at the configured quantile.
-    pub fn safe_exogenous(&self, ahead: Ahead) -> Resources {
+    pub(crate) fn safe_exogenous(&self, ahead: Ahead) -> Resources {
         self.load.safe_exogenous(ahead)
     }
 
-    pub fn forecast(&self) -> Option<&NodeForecast> {
+    pub(crate) fn forecast(&self) -> Option<&NodeForecast> {
         self.load.forecast()
     }
 
-    pub fn health(&self) -> NodeHealth {
+    pub(crate) fn health(&self) -> NodeHealth {
         match self.standing() {
             Standing::Gone => NodeHealth::Gone,
             Standing::Draining => NodeHealth::Draining,
@@ -184,27 +184,27 @@ impl Node {
     }
 
     /// Returns the interval of its heartbeats.
-    pub fn interval(&self) -> Duration {
+    pub(crate) fn interval(&self) -> Duration {
         self.liveness.pulse.interval()
     }
 
     /// Whether this boot of the worker has answered a probe.
-    pub fn has_answered(&self) -> bool {
+    pub(crate) fn has_answered(&self) -> bool {
         self.liveness.pulse.has_answered()
     }
 
     /// Returns the age of its last heartbeat.
-    pub fn age(&self, now: Time) -> Duration {
+    pub(crate) fn age(&self, now: Time) -> Duration {
         self.liveness.age(now)
     }
 
     /// Returns the speed of one of its cores: as declared, corrected by its runs.
-    pub fn speed(&self) -> f32 {
+    pub(crate) fn speed(&self) -> f32 {
         self.pace.speed()
     }
 
     /// Returns the round trip of a message to it; `None` until a ping was answered.
-    pub fn round_trip(&self) -> Option<Duration> {
+    pub(crate) fn round_trip(&self) -> Option<Duration> {
         self.pace.round_trip()
     }
 }

@@ -129,12 +129,12 @@ impl Fleet {
         self.placer.policy(category)
     }
 
-    pub fn learner(&self, category: CategoryIndex) -> &Learner {
+    pub(crate) fn learner(&self, category: CategoryIndex) -> &Learner {
         &self.learners[category.index()]
     }
 
     /// Returns the id of the node in this slot.
-    pub fn id_of(&self, slot: Slot) -> &NodeId {
+    pub(crate) fn id_of(&self, slot: Slot) -> &NodeId {
         self.placer.id_of(slot)
     }
 }

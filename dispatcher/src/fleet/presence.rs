@@ -18,18 +18,18 @@ use crate::placement::Slot;
 const SUSPECTED_MIN: usize = 2;
 const SUSPECTED_SHARE: usize = 5;
 /// The most nodes that are probed at once when one is missing; a fifth of them is enough.
-pub const ROLL_MAX: usize = 1000;
+pub(crate) const ROLL_MAX: usize = 1000;
 /// Delay before a verdict that needs a later answer of NATS is checked again: the lease
 /// is renewed a few times a second.
 const RECHECK: Duration = Duration::from_millis(50);
 
 /// A node that is late or gone.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Missed {
-    pub node: NodeId,
-    pub presence: Presence,
+pub(crate) struct Missed {
+    pub(crate) node: NodeId,
+    pub(crate) presence: Presence,
     /// Whether it already got no jobs before.
-    pub was_gone: bool,
+    pub(crate) was_gone: bool,
 }
 
 impl Presence {

@@ -46,7 +46,7 @@ pub(super) enum Suspicion {
 
 /// The presence of a node at a moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Presence {
+pub(crate) enum Presence {
     /// No heartbeat is missing.
     Expected,
     /// It is to be probed.
@@ -242,16 +242,16 @@ mod tests {
     #[test]
     fn a_late_heartbeat_is_a_reason_to_probe_and_an_answer_ends_it() {
         let mut pulse = beaten();
-        let look = |pulse: &Pulse, now| pulse.presence(at(now), at(0), Suspicion::None);
-        assert_eq!(look(&pulse, 1049), Presence::Expected);
-        assert_eq!(look(&pulse, 1050), Presence::Late);
+        let check = |pulse: &Pulse, now| pulse.presence(at(now), at(0), Suspicion::None);
+        assert_eq!(check(&pulse, 1049), Presence::Expected);
+        assert_eq!(check(&pulse, 1050), Presence::Late);
         pulse.record_probe(at(1050));
         assert!(pulse.is_missing(at(0)));
-        assert_eq!(look(&pulse, 1449), Presence::Expected);
-        assert_eq!(look(&pulse, 1450), Presence::Late);
+        assert_eq!(check(&pulse, 1449), Presence::Expected);
+        assert_eq!(check(&pulse, 1450), Presence::Late);
         pulse.answer(at(1060));
         assert!(!pulse.is_missing(at(0)));
-        assert_eq!(look(&pulse, 2100), Presence::Expected);
+        assert_eq!(check(&pulse, 2100), Presence::Expected);
         assert_eq!(pulse.next_check(at(0), Suspicion::None), at(2110));
     }
 
@@ -260,19 +260,19 @@ mod tests {
         let mut pulse = beaten();
         pulse.record_probe(at(1050));
         assert!(pulse.miss(at(1051), at(0)));
-        let look = |pulse: &Pulse, now| pulse.presence(at(now), at(0), Suspicion::None);
+        let check = |pulse: &Pulse, now| pulse.presence(at(now), at(0), Suspicion::None);
         assert_eq!(pulse.next_check(at(0), Suspicion::None), at(1451));
-        assert_eq!(look(&pulse, 1450), Presence::Expected);
-        assert_eq!(look(&pulse, 1451), Presence::Late);
+        assert_eq!(check(&pulse, 1450), Presence::Expected);
+        assert_eq!(check(&pulse, 1451), Presence::Late);
         pulse.record_probe(at(1451));
         assert!(!pulse.miss(at(1452), at(0)));
-        assert_eq!(look(&pulse, 1452), Presence::Absent);
+        assert_eq!(check(&pulse, 1452), Presence::Absent);
         // A worker that was connecting to another server.
         let mut back = beaten();
         back.miss(at(1051), at(0));
         back.answer(at(1200));
         back.miss(at(1500), at(0));
-        assert_ne!(look(&back, 1501), Presence::Absent);
+        assert_ne!(check(&back, 1501), Presence::Absent);
     }
 
     #[test]
@@ -290,9 +290,9 @@ mod tests {
     fn without_any_answer_it_takes_three_heartbeats() {
         let mut pulse = beaten();
         pulse.record_probe(at(1050));
-        let look = |pulse: &Pulse, now| pulse.presence(at(now), at(0), Suspicion::None);
-        assert_ne!(look(&pulse, 3000), Presence::Silent);
-        assert_eq!(look(&pulse, 3001), Presence::Silent);
+        let check = |pulse: &Pulse, now| pulse.presence(at(now), at(0), Suspicion::None);
+        assert_ne!(check(&pulse, 3000), Presence::Silent);
+        assert_eq!(check(&pulse, 3001), Presence::Silent);
     }
 
     #[test]
@@ -307,8 +307,8 @@ mod tests {
             );
             assert_eq!(pulse.is_overdue(later, at(0)), second > 2);
         }
-        let look = pulse.presence(at(10_001), at(0), Suspicion::None);
-        assert_eq!(look, Presence::Silent);
+        let check = pulse.presence(at(10_001), at(0), Suspicion::None);
+        assert_eq!(check, Presence::Silent);
     }
 
     #[test]
@@ -317,14 +317,14 @@ mod tests {
         pulse.record_probe(at(1050));
         assert!(pulse.miss(at(1051), at(0)));
         // From 5 s on the dispatcher is back.
-        let look = |pulse: &Pulse, now| pulse.presence(at(now), at(5000), Suspicion::None);
-        assert_eq!(look(&pulse, 6049), Presence::Expected);
-        assert_eq!(look(&pulse, 6050), Presence::Late);
+        let check = |pulse: &Pulse, now| pulse.presence(at(now), at(5000), Suspicion::None);
+        assert_eq!(check(&pulse, 6049), Presence::Expected);
+        assert_eq!(check(&pulse, 6050), Presence::Late);
         assert!(!pulse.miss(at(4900), at(5000)), "it is too early to count");
         assert!(pulse.miss(at(6051), at(5000)));
-        assert_eq!(look(&pulse, 6052), Presence::Expected);
-        assert_ne!(look(&pulse, 8000), Presence::Silent);
-        assert_eq!(look(&pulse, 8001), Presence::Silent);
+        assert_eq!(check(&pulse, 6052), Presence::Expected);
+        assert_ne!(check(&pulse, 8000), Presence::Silent);
+        assert_eq!(check(&pulse, 8001), Presence::Silent);
     }
 
     #[test]
@@ -332,11 +332,11 @@ mod tests {
         let mut pulse = beaten();
         pulse.miss(at(1051), at(0));
         pulse.miss(at(1500), at(0));
-        let look = |pulse: &Pulse, now| pulse.presence(at(now), at(0), Suspicion::Network);
-        assert_ne!(look(&pulse, 1500), Presence::Absent);
-        assert_ne!(look(&pulse, 9999), Presence::Silent);
-        assert_eq!(look(&pulse, 10_001), Presence::Silent);
+        let check = |pulse: &Pulse, now| pulse.presence(at(now), at(0), Suspicion::Network);
+        assert_ne!(check(&pulse, 1500), Presence::Absent);
+        assert_ne!(check(&pulse, 9999), Presence::Silent);
+        assert_eq!(check(&pulse, 10_001), Presence::Silent);
         pulse.miss(at(3551), at(0));
-        assert_eq!(look(&pulse, 3551), Presence::Absent);
+        assert_eq!(check(&pulse, 3551), Presence::Absent);
     }
 }

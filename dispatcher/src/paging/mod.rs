@@ -24,18 +24,18 @@ const SEPARATOR_LEN: usize = 1;
 /// Returns the requested page, of at most `len_max` bytes.
 pub(crate) fn page(
     whole: &Status,
-    asked: &StatusRequest,
+    request: &StatusRequest,
     encoding: Encoding,
     len_max: usize,
 ) -> Status {
     let mut page = overview(whole, encoding, len_max / 2);
     let room = len_max.saturating_sub(encoded_len(encoding, &page) + FRAME_LEN);
-    let nodes_max = asked
+    let nodes_max = request
         .limit
         .map_or(NODES_DEFAULT, |limit| limit.get() as usize);
     let mut cut = Cut {
         encoding,
-        after: asked.after.as_ref(),
+        after: request.after.as_ref(),
         room,
         left: room,
         last: None,

@@ -11,7 +11,7 @@ use rolecast_common::id::Category;
 use rolecast_common::label::Requirement;
 
 use super::class::{Class, Classes, State, key};
-use super::cost::{self, Amounts, Estimate, Figures, Needs, Outlook, RESOURCES};
+use super::cost::{self, Amounts, Estimate, Figures, Needs, Outlook};
 use super::fit::{Claim, Fit, Obstacle, Standing};
 use super::index::{CategoryIndex, ClassIndex, Slot};
 use super::jobs::Jobs;
@@ -305,7 +305,7 @@ impl Board {
 
     /// Returns the same for the job for which memory, or the whole node, is kept free
     /// there.
-    pub(crate) fn estimate_claimed(
+    pub(super) fn estimate_claimed(
         &self,
         slot: Slot,
         category: CategoryIndex,
@@ -326,7 +326,7 @@ impl Board {
     /// Returns the same without any other Rolecast job on it.
     pub(crate) fn slow_down_alone(&self, slot: Slot, category: CategoryIndex) -> f32 {
         let figures = Figures {
-            reserved: [0.0; RESOURCES],
+            reserved: Amounts::default(),
             ..*self.figures(slot)
         };
         let (needs, share) = (self.needs(category), self.priority_share);

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use rolecast_common::id::{Epoch, JobId, NodeId};
+use rolecast_common::resource::ByResource;
 use rolecast_common::time::WallTime;
 use rolecast_common::wire::{Decision, DecisionNeeds, DecisionNode, VERSION, Verdict};
 
@@ -22,13 +23,13 @@ const BEST_COUNT: usize = 5;
 
 /// The origin of a decision.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Author<'a> {
-    pub epoch: Epoch,
+pub(crate) struct Author<'a> {
+    pub(crate) epoch: Epoch,
     /// `None` for a dry run.
-    pub job: Option<&'a JobId>,
+    pub(crate) job: Option<&'a JobId>,
     /// The numbers of its failed attempts, and of those lost with a node.
-    pub failed: usize,
-    pub lost: usize,
+    pub(crate) failed: usize,
+    pub(crate) lost: usize,
 }
 
 /// Records the choice and its reasons, before the job is counted anywhere. `age` returns
@@ -140,10 +141,10 @@ fn write_node(
         chance: *key as u32,
         role_rank: u8::try_from(rank.unwrap_or_default()).unwrap_or(u8::MAX),
         heartbeat_age_ms: millis(age(id)),
-        capacity: figures.capacity,
-        present: figures.present,
-        ahead: figures.ahead.buckets(),
-        reserved: figures.reserved,
+        capacity: figures.capacity.into_array(),
+        present: figures.present.into_array(),
+        ahead: figures.ahead.buckets().map(ByResource::into_array),
+        reserved: figures.reserved.into_array(),
         speed: figures.speed,
         feedback: figures.feedback,
         round_trip_s: figures.round_trip_s,
@@ -152,19 +153,19 @@ fn write_node(
 
 fn read_figures(node: &DecisionNode) -> Figures {
     Figures {
-        present: node.present,
-        ahead: Foreseen::new(&node.ahead),
-        reserved: node.reserved,
+        present: ByResource::new(node.present),
+        ahead: Foreseen::new(&node.ahead.map(ByResource::new)),
+        reserved: ByResource::new(node.reserved),
         speed: node.speed,
         feedback: node.feedback,
         round_trip_s: node.round_trip_s,
-        ..Figures::new(node.capacity)
+        ..Figures::new(ByResource::new(node.capacity))
     }
 }
 
 fn write_needs(needs: &Needs) -> DecisionNeeds {
     DecisionNeeds {
-        average: needs.average,
+        average: needs.average.into_array(),
         memory_peak: needs.memory_peak,
         duration_s: needs.duration_s,
         stay: needs.stay,
@@ -176,7 +177,7 @@ fn write_needs(needs: &Needs) -> DecisionNeeds {
 
 fn read_needs(written: &DecisionNeeds) -> Needs {
     Needs {
-        average: written.average,
+        average: ByResource::new(written.average),
         memory_peak: written.memory_peak,
         memory_declared: 0.0,
         duration_s: written.duration_s,

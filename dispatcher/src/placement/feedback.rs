@@ -35,29 +35,29 @@ const VARIANCE: f32 = 1.0;
 
 /// The predictions for a job when it was sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Prediction {
+pub(crate) struct Prediction {
     /// The slow-down if others share the CPU fairly, and if they come first.
-    pub fair: f32,
-    pub priority: f32,
+    pub(crate) fair: f32,
+    pub(crate) priority: f32,
 }
 
 impl Prediction {
     /// Returns the slow-down by the belief about sharing.
-    pub fn slow_down(&self, priority_share: f32) -> f32 {
+    pub(crate) fn slow_down(&self, priority_share: f32) -> f32 {
         self.fair + priority_share * (self.priority - self.fair)
     }
 }
 
 /// The feedback of one node.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Feedback {
+pub(crate) struct Feedback {
     log: f32,
     at: Time,
 }
 
 /// The evidence from completions on all nodes together.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Experience {
+pub(crate) struct Experience {
     log_mean: f32,
     /// The logarithm of the ratio of likelihoods, priority over fair.
     evidence: f32,
@@ -66,7 +66,7 @@ pub struct Experience {
 impl Experience {
     /// Learns from the run time of a job, as the logarithm of its ratio to the
     /// undisturbed run time at the node's speed.
-    pub fn observe(
+    pub(crate) fn observe(
         &mut self,
         now: Time,
         node: &mut Feedback,
@@ -99,12 +99,12 @@ impl Experience {
     }
 
     /// Returns the degree to which others are believed to come first on the CPU: 0 to 1.
-    pub fn priority_share(&self) -> f32 {
+    pub(crate) fn priority_share(&self) -> f32 {
         1.0 / (1.0 + (-self.evidence).exp())
     }
 
     /// Returns the factor by which jobs take longer on the node than predicted.
-    pub fn factor(&self, now: Time, node: &Feedback) -> f32 {
+    pub(crate) fn factor(&self, now: Time, node: &Feedback) -> f32 {
         let beyond = node.faded(now, self.log_mean) - self.log_mean - DEAD_BAND;
         beyond.clamp(0.0, LOG_MAX).exp()
     }

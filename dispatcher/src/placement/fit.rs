@@ -46,7 +46,7 @@ pub enum Obstacle {
 
 impl Obstacle {
     /// Whether the node takes such jobs, if not at this moment.
-    pub fn is_busy(self) -> bool {
+    pub(crate) fn is_busy(self) -> bool {
         match self {
             Self::Kept | Self::Full | Self::Memory => true,
             Self::Gone
@@ -65,7 +65,7 @@ impl Obstacle {
     }
 
     /// Whether it passes by itself as jobs end or with time.
-    pub fn is_passing(self) -> bool {
+    pub(crate) fn is_passing(self) -> bool {
         match self {
             Self::Outgrown
             | Self::FailedBefore
@@ -88,7 +88,7 @@ impl Obstacle {
 
 /// The state of a node beside its figures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub(crate) enum Standing {
     Open,
     Gone,
     Draining,
@@ -96,7 +96,7 @@ pub enum Standing {
 
 /// The thing that is kept free for a job on a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Claim {
+pub(super) enum Claim {
     /// Its memory.
     Memory,
     /// The node, for it and others like it.

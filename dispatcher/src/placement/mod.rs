@@ -34,17 +34,15 @@ mod tree;
 
 pub use board::Board;
 pub use choice::Choice;
-pub use cost::{
-    Amounts, CPU, Estimate, Figures, Foreseen, MEMORY, Needs, Outlook, RESOURCES, amounts,
-    estimate, resources,
-};
+pub use cost::{Amounts, Figures, Foreseen, Needs, Outlook, amounts, resources};
 pub(crate) use description::Description;
-pub use feedback::{Experience, Feedback, Prediction};
-pub use fit::{Claim, Fit, Obstacle, Standing};
+pub(crate) use feedback::{Experience, Feedback, Prediction};
+pub(crate) use fit::Standing;
+pub use fit::{Fit, Obstacle};
 pub use index::{CategoryIndex, ClassIndex, Slot};
 pub(crate) use placer::Placer;
 pub use request::{Alone, Request};
-pub use shortfall::Shortfall;
+pub(crate) use shortfall::Shortfall;
 
 #[cfg(test)]
 mod tests;

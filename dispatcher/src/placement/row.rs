@@ -1,7 +1,9 @@
 //! The figures of one node on the board, and the check whether it can take a job of a
 //! category.
 
-use super::cost::{self, Amounts, CPU, Estimate, Figures, MEMORY, Needs, Outlook, RESOURCES};
+use rolecast_common::resource::Resource;
+
+use super::cost::{self, Amounts, Estimate, Figures, Needs, Outlook};
 use super::fit::{Claim, Fit, Obstacle, Standing};
 use super::index::Slot;
 use super::jobs::Jobs;
@@ -81,7 +83,7 @@ impl Row {
         measured: &Amounts,
         surplus: f32,
     ) {
-        let mut reserved: Amounts = [0.0; RESOURCES];
+        let mut reserved = Amounts::default();
         let mut variance = 0.0;
         for jobs in categories {
             let count = number(jobs.count(slot));
@@ -92,10 +94,11 @@ impl Row {
             variance += count * needs.memory_peak * needs.memory_peak;
         }
         if self.jobs > 0 {
-            reserved[CPU] = (reserved[CPU] + surplus).max(0.0);
+            reserved[Resource::Cpu] = (reserved[Resource::Cpu] + surplus).max(0.0);
         }
         self.figures.reserved = reserved;
-        self.figures.memory_excess = (measured[MEMORY] - reserved[MEMORY]).max(0.0);
+        self.figures.memory_excess =
+            (measured[Resource::Memory] - reserved[Resource::Memory]).max(0.0);
         self.memory_variance = variance;
         self.figures.memory_spread = variance.sqrt();
     }
@@ -120,12 +123,12 @@ impl Row {
         self.memory_variance = self.memory_variance.max(0.0);
         if self.jobs == 0 {
             // Rounding must leave nothing behind on an idle node.
-            self.figures.reserved = [0.0; RESOURCES];
+            self.figures.reserved = Amounts::default();
             self.memory_variance = 0.0;
         }
         self.figures.memory_spread = self.memory_variance.sqrt();
         if lingers {
-            self.figures.memory_excess += needs.average[MEMORY];
+            self.figures.memory_excess += needs.average[Resource::Memory];
         }
     }
 

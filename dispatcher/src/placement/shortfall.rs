@@ -4,28 +4,28 @@ use super::fit::Obstacle;
 
 /// The number of nodes that can take a job, and of those that cannot, by obstacle.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Shortfall {
-    pub able: u32,
-    pub gone: u32,
-    pub draining: u32,
-    pub role: u32,
-    pub not_offered: u32,
-    pub label: u32,
-    pub too_small: u32,
-    pub outgrown: u32,
-    pub failed_before: u32,
-    pub apart: u32,
-    pub unable: u32,
-    pub distrusted: u32,
-    pub kept: u32,
-    pub refused: u32,
-    pub full: u32,
-    pub memory: u32,
+pub(crate) struct Shortfall {
+    pub(crate) able: u32,
+    pub(crate) gone: u32,
+    pub(crate) draining: u32,
+    pub(crate) role: u32,
+    pub(crate) not_offered: u32,
+    pub(crate) label: u32,
+    pub(crate) too_small: u32,
+    pub(crate) outgrown: u32,
+    pub(crate) failed_before: u32,
+    pub(crate) apart: u32,
+    pub(crate) unable: u32,
+    pub(crate) distrusted: u32,
+    pub(crate) kept: u32,
+    pub(crate) refused: u32,
+    pub(crate) full: u32,
+    pub(crate) memory: u32,
 }
 
 impl Shortfall {
     /// Counts a node that can take the job, or the obstacle.
-    pub fn count(&mut self, found: Result<(), Obstacle>) {
+    pub(crate) fn count(&mut self, found: Result<(), Obstacle>) {
         let Err(obstacle) = found else {
             self.able += 1;
             return;
@@ -51,7 +51,7 @@ impl Shortfall {
 
     /// Returns the number of nodes that could take the job, now or when others have
     /// ended.
-    pub fn eligible(&self) -> u32 {
+    pub(crate) fn eligible(&self) -> u32 {
         let others = self.outgrown + self.failed_before + self.apart;
         let kept_out = self.unable + self.distrusted + self.kept;
         self.able + self.full + self.memory + self.refused + others + kept_out
@@ -59,26 +59,26 @@ impl Shortfall {
 
     /// Whether the shortfall passes by itself as jobs end, rather than needing another
     /// node or another configuration.
-    pub fn is_passing(&self) -> bool {
+    pub(crate) fn is_passing(&self) -> bool {
         self.eligible() > 0
     }
 
     /// Whether the job's learned memory keeps it from all nodes that are there and would
     /// take it.
-    pub fn is_outgrown(&self) -> bool {
+    pub(crate) fn is_outgrown(&self) -> bool {
         let busy = self.full + self.memory + self.kept + self.refused;
         self.outgrown > 0 && self.able + busy == 0
     }
 
     /// Whether nodes are known and not one of them could ever take the job, whatever else
     /// it does.
-    pub fn is_hopeless(&self) -> bool {
+    pub(crate) fn is_hopeless(&self) -> bool {
         let never = self.role + self.not_offered + self.label + self.too_small;
         never > 0 && !self.is_passing() && self.gone + self.draining == 0
     }
 
     /// Returns the counts that are not zero, with their names.
-    pub fn parts(&self) -> impl Iterator<Item = (u32, &'static str)> {
+    pub(crate) fn parts(&self) -> impl Iterator<Item = (u32, &'static str)> {
         let parts = [
             (self.gone, "gone"),
             (self.draining, "draining"),

@@ -2,8 +2,9 @@
 //! keep free for it.
 
 use rolecast_common::label::Requirement;
+use rolecast_common::resource::Resource;
 
-use super::cost::{Estimate, MEMORY, Outlook};
+use super::cost::{Estimate, Outlook};
 use super::fit::{Fit, Obstacle};
 use super::index::{CategoryIndex, Slot};
 use super::placer::Placer;
@@ -134,8 +135,7 @@ impl Placer {
             }
         });
         let (_, slot) = least?;
-        let needs = board.needs(job.category);
-        let claimed = needs.average[MEMORY] + needs.memory_peak;
+        let claimed = board.needs(job.category).memory_most();
         self.board_mut()
             .update(slot, |figures| figures.memory_claimed = claimed);
         Some(slot)
@@ -160,7 +160,7 @@ impl Placer {
             };
             let size = match alone {
                 Alone::Suspect => 0,
-                Alone::Outgrown => whole(board.figures(slot).capacity[MEMORY]),
+                Alone::Outgrown => whole(board.figures(slot).capacity[Resource::Memory]),
             };
             // The largest first, then the one with the fewest jobs.
             let order = (u64::MAX - size, board.jobs(slot));

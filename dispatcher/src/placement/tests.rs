@@ -3,8 +3,10 @@
 use proptest::prelude::*;
 use rolecast_common::id::Category;
 use rolecast_common::label::Requirement;
+use rolecast_common::resource::Resource;
 use rolecast_forecast::BUCKETS;
 
+use super::cost::estimate;
 use super::*;
 use crate::category::Weights;
 
@@ -18,7 +20,7 @@ fn needs() -> Needs {
     let mut stay = [0.0; BUCKETS];
     stay[0] = 1.0;
     Needs {
-        average: [1.0, 0.1 * GIB, 0.0, 0.0],
+        average: Amounts::new([1.0, 0.1 * GIB, 0.0, 0.0]),
         memory_peak: 0.0,
         memory_declared: 0.0,
         duration_s: 0.02,
@@ -29,7 +31,7 @@ fn needs() -> Needs {
 }
 
 fn figures(cores: f32) -> Figures {
-    Figures::new([cores, 8.0 * GIB, 0.0, 0.0])
+    Figures::new(Amounts::new([cores, 8.0 * GIB, 0.0, 0.0]))
 }
 
 fn cost(node: &Figures, job: &Needs) -> f32 {
@@ -37,7 +39,7 @@ fn cost(node: &Figures, job: &Needs) -> f32 {
 }
 
 fn using(figures: Figures, cores: f32) -> Figures {
-    let used = [cores, 0.0, 0.0, 0.0];
+    let used = Amounts::new([cores, 0.0, 0.0, 0.0]);
     Figures {
         present: used,
         ahead: Foreseen::new(&[used; BUCKETS]),
@@ -47,7 +49,7 @@ fn using(figures: Figures, cores: f32) -> Figures {
 
 /// Returns a forecast of so much use in one bucket, and none in the others.
 fn only_in(bucket: usize, used: Amounts) -> Foreseen {
-    let mut buckets = [[0.0; RESOURCES]; BUCKETS];
+    let mut buckets = [Amounts::default(); BUCKETS];
     buckets[bucket] = used;
     Foreseen::new(&buckets)
 }
@@ -67,7 +69,7 @@ fn what_makes_a_node_worse_makes_it_cost_more() {
     let idle = figures(4.0);
     let base = cost(&idle, &needs());
     let mut sent = idle;
-    sent.reserved[0] = 3.0;
+    sent.reserved[Resource::Cpu] = 3.0;
     for worse in [
         using(idle, 3.0),
         sent,
@@ -90,7 +92,7 @@ fn what_makes_a_node_worse_makes_it_cost_more() {
 #[test]
 fn a_long_job_avoids_what_a_short_one_does_not_live_to_see() {
     let mut later = figures(4.0);
-    later.ahead = only_in(4, [4.0, 0.0, 0.0, 0.0]);
+    later.ahead = only_in(4, Amounts::new([4.0, 0.0, 0.0, 0.0]));
     let busy = using(figures(4.0), 1.5);
     let mut long = needs();
     long.stay = [0.01, 0.02, 0.07, 0.3, 0.4, 0.2];
@@ -102,22 +104,22 @@ fn a_long_job_avoids_what_a_short_one_does_not_live_to_see() {
 
 #[test]
 fn only_resources_that_the_job_uses_slow_it_down() {
-    let mut node = Figures::new([4.0, 8.0 * GIB, 0.0, 1e8]);
-    node.present[3] = 2e8;
+    let mut node = Figures::new(Amounts::new([4.0, 8.0 * GIB, 0.0, 1e8]));
+    node.present[Resource::Disk] = 2e8;
     let writes = Needs {
-        average: [1.0, 0.1 * GIB, 0.0, 1e7],
+        average: Amounts::new([1.0, 0.1 * GIB, 0.0, 1e7]),
         ..needs()
     };
     assert!(cost(&node, &writes) > 1.5 * cost(&node, &needs()));
     // An unknown capacity is no limit.
-    node.capacity[3] = 0.0;
+    node.capacity[Resource::Disk] = 0.0;
     assert!((cost(&node, &writes) - cost(&node, &needs())).abs() < 1e-3);
 }
 
 #[test]
 fn memory_is_a_hard_limit_on_the_peak_that_is_predicted() {
     let job = Needs {
-        average: [1.0, 2.0 * GIB, 0.0, 0.0],
+        average: Amounts::new([1.0, 2.0 * GIB, 0.0, 0.0]),
         memory_peak: 1.0 * GIB,
         memory_declared: 3.0 * GIB,
         reach: 4,
@@ -135,10 +137,10 @@ fn memory_is_a_hard_limit_on_the_peak_that_is_predicted() {
     let node = figures(4.0);
     assert!(admitted(node).is_ok());
     let mut soon = node;
-    soon.ahead = only_in(3, [0.0, 5.0 * GIB, 0.0, 0.0]);
+    soon.ahead = only_in(3, Amounts::new([0.0, 5.0 * GIB, 0.0, 0.0]));
     assert_eq!(admitted(soon), Err(Obstacle::Memory));
     let mut late = node;
-    late.ahead = only_in(5, [0.0, 5.0 * GIB, 0.0, 0.0]);
+    late.ahead = only_in(5, Amounts::new([0.0, 5.0 * GIB, 0.0, 0.0]));
     assert!(admitted(late).is_ok(), "it ends before that");
     let beside = Figures {
         memory_excess: 5.0 * GIB,
@@ -150,7 +152,7 @@ fn memory_is_a_hard_limit_on_the_peak_that_is_predicted() {
         ..node
     };
     assert_eq!(admitted(claimed), Err(Obstacle::Memory));
-    let small = Figures::new([4.0, 3.0 * GIB, 0.0, 0.0]);
+    let small = Figures::new(Amounts::new([4.0, 3.0 * GIB, 0.0, 0.0]));
     assert_eq!(admitted(small), Err(Obstacle::TooSmall));
     let learned = Needs {
         memory_declared: 0.1 * GIB,
@@ -279,7 +281,7 @@ impl Model {
             Step::Join(node) => self.join(node),
             Step::Need(class, cores) => {
                 let mut needs = needs();
-                needs.average[0] = f32::from(cores);
+                needs.average[Resource::Cpu] = f32::from(cores);
                 self.board.set_needs(CategoryIndex::new(class), needs);
             }
             Step::Share(quarters) => self.board.set_priority_share(f32::from(quarters) / 4.0),
@@ -322,7 +324,7 @@ impl Model {
                 };
                 board.set_standing(slot, standing);
             }
-            Step::Settle(_) => board.settle(slot, &[0.0, GIB, 0.0, 0.0], 0.5),
+            Step::Settle(_) => board.settle(slot, &Amounts::new([0.0, GIB, 0.0, 0.0]), 0.5),
             Step::Refuse(_, class, is_refused) => {
                 let why = is_refused.then_some(Obstacle::Refused);
                 board.set_refused(slot, CategoryIndex::new(class), why);
@@ -370,7 +372,7 @@ impl Model {
             assert!(figures.reserved.iter().all(|amount| *amount >= 0.0));
             assert!(figures.memory_spread >= 0.0 && figures.memory_excess >= 0.0);
             if count == 0 {
-                assert_eq!(figures.reserved, [0.0; RESOURCES]);
+                assert_eq!(figures.reserved, Amounts::default());
             }
         }
     }

@@ -1,8 +1,9 @@
-//! Tests of what is learned from jobs whose needs are known.
+//! Tests of learning the needs of jobs.
 
 use std::time::Duration;
 
-use rolecast_common::unit::{Bytes, Cores};
+use rolecast_common::resource::Resource;
+use rolecast_common::unit::{Bytes, Cores, Resources};
 
 use super::*;
 
@@ -47,16 +48,22 @@ fn is_near(found: f32, expected: f64) -> bool {
 #[test]
 fn what_is_declared_holds_until_jobs_tell_better() {
     let mut learner = learner();
-    assert_eq!(learner.needs().average[0], 1.0);
+    assert_eq!(learner.needs().average[Resource::Cpu], 1.0);
     learner.observe(&seen());
-    assert!(learner.needs().average[0] < 1.5, "one job is not believed");
+    assert!(
+        learner.needs().average[Resource::Cpu] < 1.5,
+        "one job is not believed"
+    );
     for _ in 0..300 {
         learner.observe(&seen());
     }
     let needs = learner.needs();
-    assert!(is_near(needs.average[0], 2.0), "{needs:?}");
-    assert!(is_near(needs.average[1], 256.0 * MIB), "{needs:?}");
-    assert!(is_near(needs.average[2], 1e6), "{needs:?}");
+    assert!(is_near(needs.average[Resource::Cpu], 2.0), "{needs:?}");
+    assert!(
+        is_near(needs.average[Resource::Memory], 256.0 * MIB),
+        "{needs:?}"
+    );
+    assert!(is_near(needs.average[Resource::Network], 1e6), "{needs:?}");
     assert!(is_near(needs.duration_s, 4.0), "{needs:?}");
 }
 
@@ -79,7 +86,7 @@ fn the_node_and_its_load_are_factored_out() {
         learner.needs()
     );
     assert!(
-        is_near(learner.needs().average[0], 2.0),
+        is_near(learner.needs().average[Resource::Cpu], 2.0),
         "{:?}",
         learner.needs()
     );
@@ -113,7 +120,7 @@ fn a_rare_peak_of_memory_is_reserved_for() {
         learner.observe(&Observation { memory, ..seen() });
     }
     let needs = learner.needs();
-    let peak = f64::from(needs.average[1] + needs.memory_peak);
+    let peak = f64::from(needs.average[Resource::Memory] + needs.memory_peak);
     assert!((1024.0 * MIB..1150.0 * MIB).contains(&peak), "{peak}");
 }
 
@@ -151,7 +158,7 @@ fn nonsense_is_limited_or_left_out_and_counted() {
     }
     let view = learner.view();
     assert_eq!((view.learned.jobs, view.learned.clamped), (100, 104));
-    assert!(learner.needs().average[0] <= 8.1);
+    assert!(learner.needs().average[Resource::Cpu] <= 8.1);
     assert!(view.learned.memory_p95 <= 1.1 * 4096.0 * MIB);
 }
 
@@ -160,18 +167,22 @@ fn heartbeats_correct_an_average_that_is_wrong_by_half() {
     let mut learner = learner();
     for _ in 0..400 {
         // Six jobs that use two cores each were expected to use one.
-        let expected = 6.0 * learner.needs().average[0];
-        learner.calibrate(&[12.0 - expected, 0.0, 0.0, 0.0], 6.0, 36.0);
+        let expected = 6.0 * learner.needs().average[Resource::Cpu];
+        learner.calibrate(&Amounts::new([12.0 - expected, 0.0, 0.0, 0.0]), 6.0, 36.0);
     }
     assert!(
-        is_near(learner.needs().average[0], 2.0),
+        is_near(learner.needs().average[Resource::Cpu], 2.0),
         "{:?}",
         learner.needs()
     );
     // A heartbeat may be nonsense.
-    learner.calibrate(&[f32::NAN, f32::INFINITY, 0.0, 0.0], 6.0, 36.0);
+    learner.calibrate(
+        &Amounts::new([f32::NAN, f32::INFINITY, 0.0, 0.0]),
+        6.0,
+        36.0,
+    );
     assert!(
-        is_near(learner.needs().average[0], 2.0),
+        is_near(learner.needs().average[Resource::Cpu], 2.0),
         "{:?}",
         learner.needs()
     );
@@ -181,11 +192,14 @@ fn heartbeats_correct_an_average_that_is_wrong_by_half() {
 fn memory_that_jobs_have_not_filled_yet_is_not_promised_to_others() {
     let mut learner = learner();
     for _ in 0..100 {
-        learner.calibrate(&[0.0, -1e8, 0.0, 0.0], 2.0, 4.0);
+        learner.calibrate(&Amounts::new([0.0, -1e8, 0.0, 0.0]), 2.0, 4.0);
     }
-    assert!(is_near(learner.needs().average[1], 64.0 * MIB));
-    learner.calibrate(&[0.0, 1e9, 0.0, 0.0], 2.0, 4.0);
-    assert!(f64::from(learner.needs().average[1]) > 64.0 * MIB);
+    assert!(is_near(
+        learner.needs().average[Resource::Memory],
+        64.0 * MIB
+    ));
+    learner.calibrate(&Amounts::new([0.0, 1e9, 0.0, 0.0]), 2.0, 4.0);
+    assert!(f64::from(learner.needs().average[Resource::Memory]) > 64.0 * MIB);
 }
 
 #[test]
@@ -204,8 +218,8 @@ fn bytes_that_no_device_moves_are_limited() {
     }
     let needs = learner.needs();
     // The capacity of its network is unknown: the limit is that of any machine.
-    assert!(needs.average[2] <= 1.1e11, "{needs:?}");
-    assert!(needs.average[3] <= 1.05e8, "{needs:?}");
+    assert!(needs.average[Resource::Network] <= 1.1e11, "{needs:?}");
+    assert!(needs.average[Resource::Disk] <= 1.05e8, "{needs:?}");
     assert_eq!(learner.view().learned.clamped, 300);
 }
 
@@ -217,7 +231,10 @@ fn memory_is_learned_from_the_outcomes_that_tell_it() {
         learner.observe(&Observation { memory, ..seen() });
     }
     let needs = learner.needs();
-    assert!(is_near(needs.average[1], 256.0 * MIB), "{needs:?}");
+    assert!(
+        is_near(needs.average[Resource::Memory], 256.0 * MIB),
+        "{needs:?}"
+    );
     // Hundreds of outcomes, but few that report it: the declared peak stands.
     let mut learner = self::learner();
     learner.declared.peak.memory = Bytes::from_mib(1024);
@@ -226,7 +243,7 @@ fn memory_is_learned_from_the_outcomes_that_tell_it() {
         learner.observe(&Observation { memory, ..seen() });
     }
     let needs = learner.needs();
-    let peak = needs.average[1] + needs.memory_peak;
+    let peak = needs.average[Resource::Memory] + needs.memory_peak;
     assert!(is_near(peak, 1024.0 * MIB), "{needs:?}");
 }
 
@@ -237,16 +254,18 @@ fn heartbeats_raise_the_peak_of_memory_only_once_the_average_exceeds_it() {
     learner.refresh();
     let mut last = 0.0;
     for _ in 0..400 {
-        learner.calibrate(&[0.0, 1e9, 0.0, 0.0], 2.0, 4.0);
+        learner.calibrate(&Amounts::new([0.0, 1e9, 0.0, 0.0]), 2.0, 4.0);
         let needs = *learner.needs();
-        let peak = needs.average[1] + needs.memory_peak;
-        let expected = (128.0 * MIB).max(f64::from(needs.average[1]));
+        let peak = needs.average[Resource::Memory] + needs.memory_peak;
+        let expected = (128.0 * MIB).max(f64::from(needs.average[Resource::Memory]));
         assert!((f64::from(peak) / expected - 1.0).abs() < 1e-5, "{needs:?}");
-        assert!(needs.average[1] >= last);
-        last = needs.average[1];
+        assert!(needs.average[Resource::Memory] >= last);
+        last = needs.average[Resource::Memory];
         learner.refresh();
         let again = learner.needs();
-        assert!((again.average[1] / needs.average[1] - 1.0).abs() < 1e-4);
+        assert!(
+            (again.average[Resource::Memory] / needs.average[Resource::Memory] - 1.0).abs() < 1e-4
+        );
         assert!((again.memory_peak - needs.memory_peak).abs() < 1e-3 * peak);
     }
     assert!(is_near(last, 8.0 * 64.0 * MIB), "{last}");

@@ -1,5 +1,6 @@
 //! Tests of heartbeats that must be refused, and of nodes that join and leave.
 
+mod learning;
 mod placing;
 
 use std::collections::BTreeMap;
@@ -8,13 +9,18 @@ use std::time::Duration;
 use proptest::prelude::*;
 use rolecast_common::id::{BootId, Category, Epoch, JobId, NodeId, Role, Sequence};
 use rolecast_common::label::{Labels, Requirement};
+use rolecast_common::resource::Resource;
 use rolecast_common::time::{Now, Time, WallTime};
 use rolecast_common::unit::{Bytes, Cores, Resources, Speed};
-use rolecast_common::wire::{Heartbeat, JobUsage, Outcome, OutcomeStatus, Usage, VERSION};
+use rolecast_common::wire::{
+    ForecastMode, Heartbeat, JobUsage, Outcome, OutcomeStatus, Usage, VERSION,
+};
 use rolecast_forecast::{Model, Quantile};
 
+use super::members::NODES_MAX;
 use super::*;
-use crate::category::{Backoff, Patience, Profile, Weights};
+use crate::category::{Backoff, Patience, Policy, Profile, Weights};
+use crate::placement::CategoryIndex;
 
 pub(crate) fn beat(node: &str, boot: &str, sequence: u64) -> Heartbeat {
     Heartbeat {
@@ -99,6 +105,38 @@ pub(crate) fn policy(category: &str, average: Resources) -> Policy {
             max: Duration::from_secs(8),
         },
         records_completed: true,
+    }
+}
+
+/// Three nodes, of which the second is busy.
+fn three() -> Fleet {
+    let mut fleet = fleet();
+    for (name, used) in [("n1", 0.5), ("n2", 3.5), ("n3", 0.5)] {
+        let mut beat = beat(name, "a", 1);
+        beat.usage.total.cpu = Cores::clamped(used);
+        if name == "n3" {
+            beat.labels.insert("gpu", "a100").unwrap();
+        }
+        take(&mut fleet, 0.0, &beat).unwrap();
+    }
+    fleet
+}
+
+fn outcome(run_us: u64) -> Outcome {
+    Outcome {
+        v: VERSION,
+        job: None,
+        status: OutcomeStatus::Completed,
+        reason: String::new(),
+        output: rolecast_common::wire::Blob::default(),
+        output_truncated: false,
+        started_ms: None,
+        run_us,
+        usage: JobUsage {
+            cpu_us: 50_000,
+            memory_max: 1 << 26,
+            ..JobUsage::default()
+        },
     }
 }
 
@@ -245,9 +283,9 @@ proptest! {
         take(&mut fleet, 0.0, &beat).unwrap();
         let node = fleet.nodes().next().unwrap();
         let figures = fleet.placer.board().figures(node.slot());
-        prop_assert!(figures.present[0] <= figures.capacity[0]);
+        prop_assert!(figures.present[Resource::Cpu] <= figures.capacity[Resource::Cpu]);
         for expected in figures.ahead.buckets() {
-            prop_assert!((0.0..=figures.capacity[0]).contains(&expected[0]));
+            prop_assert!((0.0..=figures.capacity[Resource::Cpu]).contains(&expected[Resource::Cpu]));
         }
     }
 }

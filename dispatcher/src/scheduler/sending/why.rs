@@ -7,7 +7,7 @@ use rolecast_common::unit::Bytes;
 
 use crate::fleet::Fleet;
 use crate::placement::Request;
-use crate::placement::{CategoryIndex, MEMORY, Shortfall};
+use crate::placement::{CategoryIndex, Shortfall};
 use crate::scheduler::jobs::{Job, Jobs, Key};
 use crate::scheduler::queue::Queue;
 
@@ -84,7 +84,7 @@ fn why_alone(jobs: &Jobs, fleet: &Fleet, job: &Job, category: CategoryIndex) -> 
         clippy::cast_sign_loss,
         reason = "the conversion saturates, and no amount is negative"
     )]
-    let learned = Bytes::new((needs.average[MEMORY] + needs.memory_peak) as u64);
+    let learned = Bytes::new(needs.memory_most() as u64);
     let node = named(jobs.kept_node(Key::Job(job.sequence())));
     Some(format!(
         "what was learned of its memory, {learned}, fits on no node; it is tried alone on {node}"
