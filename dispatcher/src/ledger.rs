@@ -181,13 +181,13 @@ mod tests {
         ledger.release(at(8), Sequence::new(2));
         let mut means = Vec::new();
         ledger.take_means(at(10), |category, mean| {
-            means.push((category.index(), mean))
+            means.push((category.index(), mean));
         });
         assert_eq!(means, [(0, 1.0), (2, 0.3)]);
         means.clear();
         ledger.release(at(15), Sequence::new(1));
         ledger.take_means(at(20), |category, mean| {
-            means.push((category.index(), mean))
+            means.push((category.index(), mean));
         });
         assert_eq!(means, [(0, 0.5)]);
     }

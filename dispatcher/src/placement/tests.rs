@@ -125,10 +125,9 @@ fn memory_is_a_hard_limit_on_the_peak_that_is_predicted() {
         reach: 4,
         ..needs()
     };
-    let name = Category::new("c").unwrap();
     let admitted_as = |figures: Figures, job: Needs| {
         let mut board = Board::new(Outlook::Ahead, 0);
-        let category = board.add_category(&name, job);
+        let category = board.add_category(&Category::new("c").unwrap(), job);
         let slot = board.add_node(figures);
         board.set_jobs_max(slot, 10);
         board.admit(slot, category, FIT)
@@ -353,9 +352,8 @@ impl Model {
             let board = &mut self.board;
             let best = board.best(self.classes[class]);
             let cost = |known: &Known| {
-                let fit = known.fits[class];
-                let found =
-                    fit.and_then(|fit| board.estimate(known.slot, category, fit, Outlook::Ahead));
+                let found = known.fits[class]
+                    .and_then(|fit| board.estimate(known.slot, category, fit, Outlook::Ahead));
                 found.ok().map(|found| found.cost)
             };
             let least = known.iter().filter_map(cost).reduce(f32::min);
