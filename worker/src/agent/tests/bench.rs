@@ -6,7 +6,7 @@ use bytes::Bytes;
 use rolecast_common::assignment::{Ack, Seal};
 use rolecast_common::id::{Attempt, Epoch, JobId};
 use rolecast_common::unit::Cores;
-use rolecast_common::wire::{Admission, AdmissionVerdict, Heartbeat};
+use rolecast_common::wire::{Admission, AdmissionVerdict, Heartbeat, JobUsage, VERSION};
 
 use super::super::*;
 

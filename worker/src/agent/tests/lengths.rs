@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use rolecast_common::wire::{Encoding, OutcomeBatch, encode};
+use rolecast_common::wire::{Encoding, OutcomeBatch, VERSION, encode};
 
 use super::super::*;
 use super::bench::{Bench, MAX_PAYLOAD, SECOND, assignment, ended};

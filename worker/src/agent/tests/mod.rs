@@ -14,7 +14,7 @@ mod roles;
 use rolecast_common::assignment::Ack;
 use rolecast_common::id::Epoch;
 use rolecast_common::unit::Cores;
-use rolecast_common::wire::{Heartbeat, JobUsage, Message as _, Usage, VERSION, encode};
+use rolecast_common::wire::{Heartbeat, Message as _, Usage, encode};
 
 use super::*;
 use bench::{

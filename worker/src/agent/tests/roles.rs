@@ -1,6 +1,6 @@
 //! Tests of roles that are assigned for a lease, one situation at a time.
 
-use rolecast_common::wire::{RoleAssignment, RoleVersion};
+use rolecast_common::wire::{RoleAssignment, RoleVersion, VERSION};
 
 use super::*;
 
