@@ -258,9 +258,11 @@ fn a_later_epoch_in_the_document_of_the_roles_ends_the_lead_and_a_wild_one_does_
             histories: Vec::new(),
         };
         let out = all(&mut machine, 0.1, [lead]);
-        let request = out.iter().find_map(|output| match output {
-            Output::Roles(roles::Output::Read { request }) => Some(*request),
-            _ => None,
+        let request = out.iter().find_map(|output| {
+            let Output::Roles(roles::Output::Read { request }) = output else {
+                return None;
+            };
+            Some(*request)
         });
         let document = RoleDocument {
             v: VERSION,
