@@ -38,7 +38,7 @@ const RANK_INTERVAL: Duration = Duration::from_secs(2);
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Output {
     /// One of the coordinator.
-    Roles(roles::Output),
+    Roles(Box<roles::Output>),
     /// A role would move, had it not moved as often within the hour as it may.
     Limited(Role),
     /// So many of the nodes that may hold the role are overloaded that no change helps.
@@ -140,7 +140,8 @@ impl Relocation {
                 | roles::Output::Answer { .. } => {}
             }
         }
-        out.extend(outputs.into_iter().map(Output::Roles));
+        let outputs = outputs.into_iter().map(Box::new);
+        out.extend(outputs.map(Output::Roles));
     }
 
     /// Does what is due.

@@ -371,8 +371,8 @@ impl Scheduler {
         let mut outputs = Vec::new();
         act(&mut self.relocation, cx.now, &self.fleet, &mut outputs);
         for output in &outputs {
-            if let relocation::Output::Roles(roles::Output::Event(event)) = output
-                && let roles::Event::Overtaken { ours, found } = event
+            if let relocation::Output::Roles(output) = output
+                && let roles::Output::Event(roles::Event::Overtaken { ours, found }) = &**output
             {
                 self.leadership.yield_to_document(cx, *ours, *found);
             }

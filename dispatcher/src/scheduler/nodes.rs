@@ -296,7 +296,7 @@ impl Scheduler {
             cause,
         };
         self.jobs
-            .lose(cx, &mut self.queue, &mut self.reporting, loss);
+            .lose(cx, &mut self.queue, &mut self.reporting, &loss);
     }
 
     /// Judges the conduct of the node again, since its peers may have given more

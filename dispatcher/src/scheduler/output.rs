@@ -112,10 +112,13 @@ pub enum Output {
 impl From<relocation::Output> for Output {
     fn from(output: relocation::Output) -> Self {
         match output {
-            relocation::Output::Roles(roles::Output::Event(event)) => {
-                Self::Event(Event::Roles(Box::new(event)))
-            }
-            relocation::Output::Roles(output) => Self::Roles(output),
+            relocation::Output::Roles(output) => match *output {
+                roles::Output::Event(event) => Self::Event(Event::Roles(Box::new(event))),
+                output @ (roles::Output::Read { .. }
+                | roles::Output::Store { .. }
+                | roles::Output::Assign { .. }
+                | roles::Output::Answer { .. }) => Self::Roles(output),
+            },
             relocation::Output::Limited(role) => Self::Event(Event::RoleLimited { role }),
             relocation::Output::GroupHot { role, hot, heard } => {
                 Self::Event(Event::GroupHot { role, hot, heard })

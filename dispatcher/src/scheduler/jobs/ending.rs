@@ -164,7 +164,7 @@ impl Jobs {
         cx: &mut Context<'_>,
         queue: &mut Queue,
         reporting: &mut Reporting,
-        loss: Loss<'_>,
+        loss: &Loss<'_>,
     ) {
         losses::lose(self, cx, queue, reporting, loss);
     }

@@ -48,7 +48,7 @@ pub(super) fn lose(
     cx: &mut Context<'_>,
     queue: &mut Queue,
     reporting: &mut Reporting,
-    loss: Loss<'_>,
+    loss: &Loss<'_>,
 ) {
     let lost = loss.jobs.iter();
     let mut lost: Vec<Job> = lost.filter_map(|job| jobs.held.remove(job)).collect();

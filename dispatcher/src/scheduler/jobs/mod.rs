@@ -52,7 +52,7 @@ pub(super) use standing::Standing;
 use super::context::Context;
 use super::input::{Delivery, Stray};
 use super::output::{Event, History, Output};
-use super::queue::Queue;
+use super::queue::{Departure, Queue};
 use super::reporting::Reporting;
 use super::suspects::Suspicion;
 use crate::fleet::Fleet;
@@ -158,26 +158,24 @@ impl Jobs {
         });
     }
 
-    /// Records the next attempt of a waiting job: it is sent to the node. Returns the job,
-    /// and whether its room had no eligible node until now, and the node where memory was
-    /// claimed for it.
+    /// Records the next attempt of a waiting job: it is sent to the node.
     pub(super) fn send(
         &mut self,
         now: Time,
         queue: &mut Queue,
         sequence: Sequence,
         node: &NodeId,
-    ) -> (&Job, bool, Option<Slot>) {
+    ) -> (&Job, Departure) {
         let job = self.held.get_mut(&sequence);
         let job = job.expect("waiting jobs are held");
-        let (was_starved, claimed) = queue.send(&job.source, sequence, job.is_choosy());
+        let departure = queue.send(&job.source, sequence, job.is_choosy());
         if job.past.suspicion.is_some() {
             self.quarantine.record_suspect(sequence, node.clone());
         }
         job.past.attempt += 1;
         job.judged = None;
         job.run_on(now, node);
-        (job, was_starved, claimed)
+        (job, departure)
     }
 
     /// Takes a job back that could not be sent: it never left, and waits again at its

@@ -9,13 +9,13 @@ mod room;
 
 use std::collections::BTreeMap;
 
-use rolecast_common::id::{Category, Sequence};
+use rolecast_common::id::{Category, Priority, Sequence};
 use rolecast_common::subjects::Source;
 use rolecast_common::time::Time;
 
 pub(super) use categories::{Categories, CategoryState};
 pub use pulls::{PULL_BEAT, PULL_EXPIRES};
-pub(super) use room::Room;
+pub(super) use room::{Departure, Room};
 
 use crate::category::Policy;
 use crate::placement::{CategoryIndex, Slot};
@@ -54,8 +54,9 @@ impl Queue {
 
     /// Starts to serve a category: a room for each priority.
     pub(super) fn serve(&mut self, policy: Policy, index: CategoryIndex, is_for_managed: bool) {
-        for source in sources(&policy.category) {
-            self.rooms.entry(source).or_default();
+        for priority in Priority::ALL {
+            let category = policy.category.clone();
+            self.rooms.entry(Source { category, priority }).or_default();
         }
         self.categories.add(policy, index, is_for_managed);
     }
@@ -98,14 +99,13 @@ impl Queue {
         }
     }
 
-    /// Removes a job that is sent. Returns whether its room had no eligible node until
-    /// now, and the node where memory was claimed for it.
+    /// Removes a job that is sent.
     pub(super) fn send(
         &mut self,
         source: &Source,
         sequence: Sequence,
         is_choosy: bool,
-    ) -> (bool, Option<Slot>) {
+    ) -> Departure {
         let room = self.rooms.get_mut(source).expect("the job waited in it");
         self.turn += 1;
         room.send(sequence, is_choosy, self.turn)
@@ -200,14 +200,4 @@ impl Queue {
             room.pulls.void();
         }
     }
-}
-
-fn sources(category: &Category) -> impl Iterator<Item = Source> {
-    let category = category.clone();
-    rolecast_common::id::Priority::ALL
-        .into_iter()
-        .map(move |priority| Source {
-            category: category.clone(),
-            priority,
-        })
 }

@@ -32,6 +32,15 @@ pub(in crate::scheduler) struct Room {
     served: u64,
 }
 
+/// The state that a sent job leaves behind.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::scheduler) struct Departure {
+    /// Whether the room had no eligible node until now.
+    pub(in crate::scheduler) was_starved: bool,
+    /// The node where memory was claimed for the job.
+    pub(in crate::scheduler) claim: Option<Slot>,
+}
+
 impl Room {
     pub(in crate::scheduler) fn len(&self) -> u32 {
         u32::try_from(self.waiting.len()).unwrap_or(u32::MAX)
@@ -60,19 +69,16 @@ impl Room {
         self.waiting.front() == Some(&sequence)
     }
 
-    /// Removes a job that is sent in this turn. Returns whether the room was starved, and
-    /// the claim of the job.
-    pub(super) fn send(
-        &mut self,
-        sequence: Sequence,
-        is_choosy: bool,
-        turn: u64,
-    ) -> (bool, Option<Slot>) {
+    /// Removes a job that is sent in this turn.
+    pub(super) fn send(&mut self, sequence: Sequence, is_choosy: bool, turn: u64) -> Departure {
         let was_starved = self.is_first(sequence) && std::mem::take(&mut self.is_starved);
         self.leave(sequence, is_choosy);
         self.served = turn;
         let claim = self.claim.take_if(|(owner, _)| *owner == sequence);
-        (was_starved, claim.map(|(_, slot)| slot))
+        Departure {
+            was_starved,
+            claim: claim.map(|(_, slot)| slot),
+        }
     }
 
     pub(in crate::scheduler) fn waiting(&self) -> impl Iterator<Item = Sequence> {

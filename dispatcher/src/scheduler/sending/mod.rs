@@ -263,12 +263,12 @@ impl Sending<'_> {
             false => Vec::new(),
         };
         let node: NodeId = self.fleet.id_of(slot).clone();
-        let (job, was_starved, claimed) = self.jobs.send(cx.now.time, self.queue, sequence, &node);
-        if was_starved {
+        let (job, departure) = self.jobs.send(cx.now.time, self.queue, sequence, &node);
+        if departure.was_starved {
             let category = source.category.clone();
             cx.event(Event::EligibleAgain { category });
         }
-        if let Some(claimed) = claimed {
+        if let Some(claimed) = departure.claim {
             self.fleet.unclaim(claimed);
         }
         self.fleet.send(cx.now.time, slot, sequence, category);
