@@ -202,9 +202,7 @@ impl Scheduler {
                 self.jobs.restore(now, histories);
                 self.leadership
                     .begin_takeover(cx, &self.fleet, &mut self.watch);
-                self.relocate(cx, |relocation, now, _, out| {
-                    relocation.lead(now, epoch, until, out);
-                });
+                self.relocate(cx, |roles, now, _, out| roles.lead(now, epoch, until, out));
             }
             Input::Renewed { until } => self.renew(cx, until),
             Input::Roles(input) => self.coordinate(cx, input),
