@@ -11,13 +11,13 @@ use crate::seal::Seals;
 pub struct Claimed<T>(T);
 
 impl<T> Claimed<T> {
-    pub fn new(said: T) -> Self {
-        Self(said)
+    pub fn new(value: T) -> Self {
+        Self(value)
     }
 
     /// Returns the unchecked value: for looking up what is known of it, and for showing
     /// it to people.
-    pub fn said(&self) -> &T {
+    pub fn unchecked(&self) -> &T {
         &self.0
     }
 }

@@ -20,16 +20,18 @@ impl Leader {
             Output::Drop(sequence) => drop(self.outbox.release(sequence)),
             // Another dispatcher may lead: the results of these jobs are its to report.
             Output::SaveHistory { .. } | Output::ForgetHistory(_) if !self.leads() => {}
-            Output::Bury { record, .. } if !self.leads() => self.tasks.report(Input::Buried {
-                sequence: record.sequence,
-                is_done: false,
-            }),
+            Output::DeadLetter { record, .. } if !self.leads() => {
+                self.tasks.report(Input::DeadLettered {
+                    sequence: record.sequence,
+                    is_done: false,
+                });
+            }
             Output::SaveHistory { sequence, history } => {
                 self.tasks.save_history(sequence, Some(history));
             }
             Output::ForgetHistory(sequence) => self.tasks.save_history(sequence, None),
             Output::Learn(lessons) => self.tasks.learn(lessons),
-            Output::Bury { record, ack } => self.dead_letter(record, ack),
+            Output::DeadLetter { record, ack } => self.dead_letter(record, ack),
             Output::Roles(output) => self.carry_out_roles(output, may_send).await?,
             Output::Forward { .. } if !may_send => self.report_unsent(&output),
             Output::Ack { sequence, .. } | Output::GiveBack { sequence, .. } if !may_send => {

@@ -92,7 +92,7 @@ fn write(event: &Event) {
             tracing::info!(event = "job_retried", %job, %node, reason, ?delay, "job tried again");
         }
         Event::Verdict(verdict) => verdict_events::log(verdict),
-        Event::JobBuried {
+        Event::JobDeadLettered {
             job,
             status,
             reason,

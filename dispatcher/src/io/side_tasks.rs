@@ -160,7 +160,7 @@ impl SideTasks {
                 }
             }
             let is_done = result.is_ok();
-            Input::Buried { sequence, is_done }
+            Input::DeadLettered { sequence, is_done }
         });
     }
 

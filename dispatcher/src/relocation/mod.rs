@@ -19,7 +19,7 @@ use rolecast_common::time::{Now, Time};
 use rolecast_common::wire::{ManagedRole, RolesView, VERSION, Why};
 
 use crate::fleet::Fleet;
-use crate::roles::{self, Coordinator, Heard, Input, Move, RoleSettings, Settings};
+use crate::roles::{self, Coordinator, Input, Move, Report, RoleSettings, Settings};
 use judge::{Obstacle, Reading, Verdict};
 use judges::Judges;
 use rolecast_forecast::Ahead;
@@ -104,9 +104,15 @@ impl Relocation {
 
     /// Handles a heartbeat that the fleet has taken: the coordinator receives it as it was
     /// sent, and the judges the figures of the node.
-    pub(crate) fn receive(&mut self, now: Now, heard: Heard, fleet: &Fleet, out: &mut Vec<Output>) {
+    pub(crate) fn receive(
+        &mut self,
+        now: Now,
+        heard: Report,
+        fleet: &Fleet,
+        out: &mut Vec<Output>,
+    ) {
         let node = heard.node.clone();
-        self.handle(now, Input::Heard(heard), out);
+        self.handle(now, Input::Heartbeat(heard), out);
         for role in self.judges.roles() {
             if self.coordinator.is_offered(&role, &node)
                 && let Some(reading) = self.reading(now.time, &node, &role, fleet)

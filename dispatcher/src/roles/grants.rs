@@ -16,7 +16,7 @@ use rolecast_common::time::Time;
 use rolecast_common::wire::RoleDocument;
 
 use super::edit;
-use super::input::Heard;
+use super::input::Report;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Grant {
@@ -98,7 +98,7 @@ impl Grants {
     }
 
     /// Ends the grants that a node no longer has by its own report.
-    pub(super) fn confirm(&mut self, ours: Epoch, report: &Heard) {
+    pub(super) fn confirm(&mut self, ours: Epoch, report: &Report) {
         for (role, grants) in &mut self.by_role {
             let Some(grant) = grants.get(&report.node) else {
                 continue;
@@ -180,8 +180,8 @@ mod tests {
         NodeId::new(name).unwrap()
     }
 
-    fn report(boot: &str, epoch: u64, generation: u64) -> Heard {
-        Heard {
+    fn report(boot: &str, epoch: u64, generation: u64) -> Report {
+        Report {
             node: node("a"),
             boot: BootId::new(boot).unwrap(),
             sequence: 1,
@@ -204,7 +204,7 @@ mod tests {
         grants
     }
 
-    fn is_held_after(mut grants: Grants, report: &Heard) -> bool {
+    fn is_held_after(mut grants: Grants, report: &Report) -> bool {
         grants.confirm(Epoch::new(3), report);
         grants.has(&leader(), &node("a"))
     }

@@ -18,7 +18,7 @@ pub enum Input {
     /// It no longer holds the lease.
     Unlead,
     /// A heartbeat; all of them, also when another dispatcher leads.
-    Heard(Heard),
+    Heartbeat(Report),
     /// The node missed its heartbeats.
     Gone(NodeId),
     /// The nodes by the room they have, most room first; others count as last.
@@ -49,7 +49,7 @@ pub enum Input {
 
 /// The part of a heartbeat that the coordinator needs.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Heard {
+pub struct Report {
     pub node: NodeId,
     pub boot: BootId,
     pub sequence: u64,
@@ -62,7 +62,7 @@ pub struct Heard {
     pub is_draining: bool,
 }
 
-impl Heard {
+impl Report {
     pub fn new(heartbeat: &Heartbeat) -> Self {
         Self {
             node: heartbeat.node.clone(),

@@ -45,7 +45,7 @@ use rolecast_common::id::{Epoch, Group, NodeId, Role};
 use rolecast_common::time::{Now, Time};
 use rolecast_common::wire::RoleDocument;
 
-pub use input::{Heard, Input, Move, Order};
+pub use input::{Input, Move, Order, Report};
 pub use output::{Answer, Event, Output, Refusal};
 pub use reading::RoleDefaults;
 pub use settings::{RoleSettings, Settings};
@@ -100,7 +100,7 @@ impl Coordinator {
         match input {
             Input::Lead { epoch, until } => self.lead(now.time, epoch, until, out),
             Input::Unlead => self.unlead(out),
-            Input::Heard(report) => return self.observe(now, report, out),
+            Input::Heartbeat(report) => return self.observe(now, report, out),
             Input::Gone(node) => self.facts.nodes.lose(&node),
             Input::Ranked(nodes) => self.facts.nodes.rank(nodes),
             Input::Read { request, entry } => {
@@ -268,7 +268,7 @@ impl Coordinator {
         self.facts.keeping.drive(now.time, out);
     }
 
-    fn observe(&mut self, now: Now, report: Heard, out: &mut Vec<Output>) {
+    fn observe(&mut self, now: Now, report: Report, out: &mut Vec<Output>) {
         let name = report.node.clone();
         if let Some(lead) = self.facts.lead {
             self.facts.grants.confirm(lead.epoch, &report);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rolecast_common::id::{Epoch, NodeId, Role};
 use rolecast_common::time::Time;
 
-use super::input::Heard;
+use super::input::Report;
 
 /// Three heartbeats and a little: a node that is silent for longer is not given a role.
 const SILENCE_MAX: Duration = Duration::from_millis(3500);
@@ -19,7 +19,7 @@ const FORGET_INTERVAL: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(super) struct Node {
     /// The last heartbeat.
-    pub(super) last: Heard,
+    pub(super) last: Report,
     pub(super) received: Time,
     is_gone: bool,
     /// Times at which it failed to take on a role.
@@ -70,7 +70,7 @@ pub(super) struct Nodes {
 
 impl Nodes {
     /// Records a heartbeat; returns whether it is new.
-    pub(super) fn observe(&mut self, now: Time, report: Heard) -> bool {
+    pub(super) fn observe(&mut self, now: Time, report: Report) -> bool {
         let Some(node) = self.by_name.get_mut(&report.node) else {
             let node = Node {
                 received: now,

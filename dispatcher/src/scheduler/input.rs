@@ -83,8 +83,8 @@ pub enum Input {
         sequence: Sequence,
         result: Recorded,
     },
-    /// A [`super::Output::Bury`] ended, with or without success.
-    Buried {
+    /// A [`super::Output::DeadLetter`] ended, with or without success.
+    DeadLettered {
         sequence: Sequence,
         is_done: bool,
     },

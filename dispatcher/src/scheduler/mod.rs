@@ -176,7 +176,7 @@ impl Scheduler {
                 why,
             } => self.outcomes().give_up(cx, sequence, attempt, why),
             Input::Recorded { sequence, result } => self.outcomes().finish(cx, sequence, result),
-            Input::Buried { sequence, is_done } => {
+            Input::DeadLettered { sequence, is_done } => {
                 self.jobs
                     .finish_dead_letter(cx, &mut self.queue, sequence, is_done);
             }

@@ -15,7 +15,7 @@ use super::jobs::{Cause, Job, Loss};
 use super::output::{Event, Output, Trouble};
 use crate::claim::Claimed;
 use crate::fleet::{Missed, Node, Presence, Refusal};
-use crate::roles::{self, Heard};
+use crate::roles::{self, Report};
 
 /// Heartbeats after which a sent job that the node does not list never reached it.
 const UNLISTED_INTERVALS: u32 = 3;
@@ -52,7 +52,7 @@ impl Scheduler {
                     .refuse(cx, Malformed::Heartbeat, from.as_str(), why);
             }
         }
-        let heard = Heard::new(&beat);
+        let heard = Report::new(&beat);
         beat.roles = self.relocation.effective_roles(&beat.node, &beat.roles);
         let change = match self.fleet.take(cx.now, from, &beat) {
             Ok(change) => change,
@@ -206,14 +206,14 @@ impl Scheduler {
     /// Adopts a job in hand that a former dispatcher sent, or one of a node that counted
     /// as gone.
     fn adopt(&mut self, cx: &mut Context<'_>, node: &NodeId, claimed: &Claimed<Assignment>) {
-        let sequence = claimed.said().ack().sequence();
+        let sequence = claimed.unchecked().ack().sequence();
         let held = self.jobs.get(sequence);
         // The most frequent case by far: a listed job that was sent to the node.
         if held.is_some_and(|job| job.is_running_on(node)) {
             return;
         }
         let Some(assignment) = claimed.genuine(node, self.leadership.seals()) else {
-            self.reporting.refuse_forged(cx, node, claimed.said());
+            self.reporting.refuse_forged(cx, node, claimed.unchecked());
             return;
         };
         let adopted = self.jobs.adopt(cx, &mut self.queue, node, assignment);

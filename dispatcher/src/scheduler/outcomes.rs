@@ -60,7 +60,7 @@ impl Outcomes<'_> {
         outcome: Outcome,
         confirmation: Option<u64>,
     ) {
-        let assignment = claimed.said();
+        let assignment = claimed.unchecked();
         match self.jobs.standing(cx, from, claimed, self.seals) {
             Standing::Current | Standing::Returned => {
                 self.settle(cx, from, assignment, outcome, confirmation);

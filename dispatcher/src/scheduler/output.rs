@@ -69,7 +69,7 @@ pub enum Output {
     Record(Box<Record>),
     /// Store the job in the dead-letter stream, record its outcome, then take it
     /// off the queue: by its ack, or by its sequence if it was never delivered.
-    Bury {
+    DeadLetter {
         record: Box<Record>,
         ack: Option<Ack>,
     },
@@ -233,7 +233,7 @@ pub enum Event {
     },
     /// A verdict on a job or a node.
     Verdict(Verdict),
-    JobBuried {
+    JobDeadLettered {
         job: JobId,
         status: &'static str,
         reason: String,

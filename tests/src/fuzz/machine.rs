@@ -246,8 +246,8 @@ impl World {
                         sequence: record.sequence,
                         result: Recorded::Stored,
                     });
-                } else if let Output::Bury { record, .. } = output {
-                    inputs.push(Input::Buried {
+                } else if let Output::DeadLetter { record, .. } = output {
+                    inputs.push(Input::DeadLettered {
                         sequence: record.sequence,
                         is_done: true,
                     });
@@ -290,13 +290,13 @@ impl World {
             | Output::KeepAlive(ack) = output
             {
                 Some(ack)
-            } else if let Output::Bury { ack, .. } = output {
+            } else if let Output::DeadLetter { ack, .. } = output {
                 ack.as_ref()
             } else {
                 None
             };
             assert!(ack.is_none_or(|ack| genuine.contains(ack)), "{output:?}");
-            if let Output::Record(record) | Output::Bury { record, .. } = output {
+            if let Output::Record(record) | Output::DeadLetter { record, .. } = output {
                 let jobs = [self.running.job().clone(), inherited().job().clone()];
                 assert!(jobs.contains(&record.job), "{record:?}");
             }

@@ -1,7 +1,7 @@
 //! Flaws that are planted in messages.
 
 use rolecast_common::wire::{RoleAssignment, RolePhase};
-use rolecast_dispatcher::roles::{self, Heard};
+use rolecast_dispatcher::roles::{self, Report};
 use rolecast_dispatcher::scheduler::{Event, Output};
 
 use super::Flaw;
@@ -9,7 +9,7 @@ use super::dispatcher::Outputs;
 use super::host::Host;
 
 /// The flaw that promotes early: the coordinator receives a forged confirmation.
-pub(super) fn forge(flaw: Option<Flaw>, hosts: &[Host], out: &Outputs) -> Option<Heard> {
+pub(super) fn forge(flaw: Option<Flaw>, hosts: &[Host], out: &Outputs) -> Option<Report> {
     if flaw != Some(Flaw::EarlyPromotion) {
         return None;
     }
@@ -26,7 +26,7 @@ pub(super) fn forge(flaw: Option<Flaw>, hosts: &[Host], out: &Outputs) -> Option
         return None;
     };
     let host = hosts.iter().find(|host| host.node == *node)?;
-    let mut forged = Heard::new(&host.last_heartbeat.clone()?);
+    let mut forged = Report::new(&host.last_heartbeat.clone()?);
     forged.roles.retain(|role| *role != step.role);
     forged.sequence += 1;
     forged.assigned.generation = step.generation;

@@ -221,10 +221,10 @@ impl Rolecast {
                 let result = Recorded::Stored;
                 self.feed(now, Input::Recorded { sequence, result }, sends);
             }
-            Output::Bury { record, .. } => {
+            Output::DeadLetter { record, .. } => {
                 let sequence = record.sequence;
                 let is_done = true;
-                self.feed(now, Input::Buried { sequence, is_done }, sends);
+                self.feed(now, Input::DeadLettered { sequence, is_done }, sends);
             }
             Output::StepDown { reason } => unreachable!("there is one dispatcher: {reason}"),
             Output::Drop(_)

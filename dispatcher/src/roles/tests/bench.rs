@@ -25,7 +25,7 @@ pub(super) fn node(name: &str) -> NodeId {
 /// A node that carries out each assignment at once.
 #[derive(Debug)]
 pub(super) struct Puppet {
-    pub(super) heard: Heard,
+    pub(super) heard: Report,
     /// Whether it sends heartbeats.
     pub(super) speaks: bool,
     /// Whether it receives assignments.
@@ -191,7 +191,7 @@ impl Bench {
                 puppet.heard.clone()
             });
             for heard in heard.collect::<Vec<_>>() {
-                self.input(Input::Heard(heard));
+                self.input(Input::Heartbeat(heard));
             }
             self.input(Input::Tick);
         }
@@ -243,7 +243,7 @@ impl Puppet {
 
 fn puppet(name: &str) -> Puppet {
     Puppet {
-        heard: Heard {
+        heard: Report {
             node: node(name),
             boot: BootId::new(name).unwrap(),
             sequence: 0,

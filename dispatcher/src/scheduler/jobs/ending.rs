@@ -325,13 +325,13 @@ impl Jobs {
                 RecordStatus::Dead | RecordStatus::Completed => |counts| &mut counts.dead,
             },
         );
-        cx.event(Event::JobBuried {
+        cx.event(Event::JobDeadLettered {
             job: job.id.clone(),
             status: record.status.as_str(),
             reason: record.reason.clone(),
         });
         let record = Box::new(record);
-        cx.push(Output::Bury {
+        cx.push(Output::DeadLetter {
             record: record.clone(),
             ack: Some(job.ack.clone()),
         });

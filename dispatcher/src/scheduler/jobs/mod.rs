@@ -152,7 +152,7 @@ impl Jobs {
             return;
         }
         let record = records::plain_of(cx, stray, RecordStatus::Dead);
-        cx.push(Output::Bury {
+        cx.push(Output::DeadLetter {
             record: Box::new(record),
             ack: None,
         });

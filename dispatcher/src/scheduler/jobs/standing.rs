@@ -35,7 +35,7 @@ pub(super) fn of(
     claimed: &Claimed<Assignment>,
     seals: &Seals,
 ) -> Standing {
-    let assignment = claimed.said();
+    let assignment = claimed.unchecked();
     let sequence = assignment.ack().sequence();
     let attempt = assignment.attempt().get();
     let is_genuine = || claimed.genuine(from, seals).is_some();

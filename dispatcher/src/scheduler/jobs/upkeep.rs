@@ -57,7 +57,7 @@ impl Jobs {
                         *is_running = true;
                         let ack = Some(job.ack.clone());
                         let record = record.clone();
-                        again.push((*sequence, Output::Bury { record, ack }));
+                        again.push((*sequence, Output::DeadLetter { record, ack }));
                     }
                 }
             }

@@ -205,11 +205,11 @@ impl<'a> World<'a> {
                 let result = Recorded::Stored;
                 self.tell(Input::Recorded { sequence, result });
             }
-            Output::Bury { record, .. } => {
+            Output::DeadLetter { record, .. } => {
                 let sequence = record.sequence;
                 self.end(*record);
                 let is_done = true;
-                self.tell(Input::Buried { sequence, is_done });
+                self.tell(Input::DeadLettered { sequence, is_done });
             }
             Output::Event(event) => self.events.push(event),
             Output::StepDown { reason } => panic!("{reason}"),

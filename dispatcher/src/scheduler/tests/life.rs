@@ -94,7 +94,7 @@ fn a_failed_job_goes_back_with_a_delay_until_its_attempts_are_used_up() {
         [report("n1", &second, OutcomeStatus::Retry)],
     );
     let [
-        Output::Bury {
+        Output::DeadLetter {
             record,
             ack: Some(_),
         },
@@ -107,29 +107,29 @@ fn a_failed_job_goes_back_with_a_delay_until_its_attempts_are_used_up() {
         (record.status, record.failures.len()),
         (RecordStatus::Dead, 2)
     );
-    let buried = Input::Buried {
+    let dead_lettered = Input::DeadLettered {
         sequence: Sequence::new(1),
         is_done: true,
     };
-    let out = turn(&mut machine, 3.0, [buried]);
+    let out = turn(&mut machine, 3.0, [dead_lettered]);
     assert_eq!(out, [Output::ForgetHistory(Sequence::new(1))]);
 }
 
 #[test]
-fn a_failed_burial_is_tried_again() {
+fn a_failed_dead_letter_is_tried_again() {
     let (mut machine, assignment) = running();
     turn(
         &mut machine,
         1.0,
         [report("n1", &assignment, OutcomeStatus::GiveUp)],
     );
-    let failed = Input::Buried {
+    let failed = Input::DeadLettered {
         sequence: Sequence::new(1),
         is_done: false,
     };
     assert!(turn(&mut machine, 1.1, [failed, heartbeat("n1", "a", 2, vec![])]).is_empty());
     let out = turn(&mut machine, 3.5, []);
-    assert!(matches!(out[..], [Output::Bury { .. }]), "{out:?}");
+    assert!(matches!(out[..], [Output::DeadLetter { .. }]), "{out:?}");
 }
 
 #[test]
@@ -198,8 +198,8 @@ fn delays_deadlines_and_bad_options_are_judged_on_arrival_and_while_waiting() {
     let out = turn(&mut machine, 2.0, inputs);
     let [
         Output::GiveBack { delay, .. },
-        Output::Bury { record: late, .. },
-        Output::Bury { record: bad, .. },
+        Output::DeadLetter { record: late, .. },
+        Output::DeadLetter { record: bad, .. },
     ] = &out[..]
     else {
         panic!("{out:?}");
@@ -209,7 +209,7 @@ fn delays_deadlines_and_bad_options_are_judged_on_arrival_and_while_waiting() {
     assert!(bad.reason.contains("soon"), "{}", bad.reason);
     let out = turn(&mut machine, 5.1, []);
     assert!(
-        matches!(&out[..], [Output::Bury { record, .. }] if record.status == RecordStatus::Expired),
+        matches!(&out[..], [Output::DeadLetter { record, .. }] if record.status == RecordStatus::Expired),
         "{out:?}"
     );
 }

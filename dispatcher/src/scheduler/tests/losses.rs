@@ -72,7 +72,7 @@ fn a_job_that_is_alone_on_each_node_it_takes_down_is_dead_with_that_reason() {
         let out = turn(&mut machine, seconds + 20.0, []);
         let job = JobId::new("job-1").unwrap();
         for output in out {
-            if let Output::Bury { record, .. } = output {
+            if let Output::DeadLetter { record, .. } = output {
                 died = Some(record);
             }
         }
@@ -82,7 +82,7 @@ fn a_job_that_is_alone_on_each_node_it_takes_down_is_dead_with_that_reason() {
             assert_eq!(u64::from(view.lost), round);
         }
     }
-    let record = died.expect("it is buried after its third loss");
+    let record = died.expect("it is dead-lettered after its third loss");
     assert_eq!(record.status, RecordStatus::Dead);
     let reason = "took its node down 3 times, alone on it the last 3 times";
     assert_eq!(record.reason, reason);

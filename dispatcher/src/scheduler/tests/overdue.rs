@@ -141,7 +141,7 @@ fn a_job_that_a_node_does_not_end_at_its_deadline_expires() {
     let out = list(&mut machine, 1..40, &assignment);
     assert_eq!(out, [], "it may be on its way");
     let out = list(&mut machine, 40..42, &assignment);
-    let Some(Output::Bury { record, .. }) = out.first() else {
+    let Some(Output::DeadLetter { record, .. }) = out.first() else {
         panic!("{out:?}");
     };
     assert_eq!((out.len(), record.status), (1, RecordStatus::Expired));
@@ -151,11 +151,11 @@ fn a_job_that_a_node_does_not_end_at_its_deadline_expires() {
         "deadline passed while it ran, and 10s later node n1 had reported no end"
     );
     assert_eq!(slots(&machine), 1);
-    let buried = Input::Buried {
+    let dead_lettered = Input::DeadLettered {
         sequence: Sequence::new(1),
         is_done: true,
     };
-    turn(&mut machine, 42.0, [buried]);
+    turn(&mut machine, 42.0, [dead_lettered]);
     // A later report of it changes nothing.
     let late = report("n1", &assignment, OutcomeStatus::Completed);
     let out = turn(&mut machine, 43.0, [late]);
@@ -170,7 +170,7 @@ fn a_node_that_ends_a_job_at_its_deadline_is_heard() {
     // As from a worker that stops it then.
     let stopped = report("n1", &assignment, OutcomeStatus::Retry);
     let out = turn(&mut machine, 31.0, [stopped]);
-    let Some(Output::Bury { record, .. }) = out.first() else {
+    let Some(Output::DeadLetter { record, .. }) = out.first() else {
         panic!("{out:?}");
     };
     assert_eq!(record.status, RecordStatus::Expired);
@@ -186,7 +186,7 @@ fn the_last_attempt_that_hangs_makes_the_job_dead_with_that_reason() {
     let (_, second) = forwarded(&out).remove(0);
     assert_eq!(second.attempt().get(), 2);
     let out = list(&mut machine, 81..152, &second);
-    let [Output::Bury { record, .. }] = &out[..] else {
+    let [Output::DeadLetter { record, .. }] = &out[..] else {
         panic!("{out:?}");
     };
     assert_eq!(record.status, RecordStatus::Dead);

@@ -105,7 +105,7 @@ fn one_failed_attempt_is_not_several() {
                 [report("n1", &sent, OutcomeStatus::Retry)],
             );
             reason = out.into_iter().find_map(|output| {
-                let Output::Bury { record, .. } = output else {
+                let Output::DeadLetter { record, .. } = output else {
                     return None;
                 };
                 Some(record.reason)

@@ -7,7 +7,7 @@ use super::super::{Input, Output};
 use super::{node, running, turn};
 
 #[test]
-fn a_job_that_cannot_be_sent_is_buried_and_its_node_not_blamed() {
+fn a_job_that_cannot_be_sent_is_dead_lettered_and_its_node_not_blamed() {
     let (mut machine, assignment) = running();
     let unsendable = |attempt| Input::Unsendable {
         sequence: Sequence::new(1),
@@ -18,7 +18,7 @@ fn a_job_that_cannot_be_sent_is_buried_and_its_node_not_blamed() {
     // A report on another attempt is ignored.
     assert!(turn(&mut machine, 0.1, [unsendable(2)]).is_empty());
     let out = turn(&mut machine, 0.1, [unsendable(1)]);
-    let [Output::Bury { record, ack }] = &out[..] else {
+    let [Output::DeadLetter { record, ack }] = &out[..] else {
         panic!("{out:?}");
     };
     assert!(ack.is_some());

@@ -80,11 +80,11 @@ impl World {
                     let result = Recorded::Stored;
                     self.tell(Input::Recorded { sequence, result });
                 }
-                Output::Bury { record, .. } => {
+                Output::DeadLetter { record, .. } => {
                     let sequence = record.sequence;
                     *self.results.entry(sequence.get()).or_default() += 1;
                     self.queue.remove(&sequence.get());
-                    self.tell(Input::Buried {
+                    self.tell(Input::DeadLettered {
                         sequence,
                         is_done: true,
                     });

@@ -280,7 +280,7 @@ impl World {
         let mut out = Outputs::default();
         act(running, now, &mut out);
         if let Some(forged) = forge(self.scenario.flaw, &self.hosts, &out) {
-            running.handle(now, Input::Roles(roles::Input::Heard(forged)), &mut out);
+            running.handle(now, Input::Roles(roles::Input::Heartbeat(forged)), &mut out);
         }
         self.carry_out_dispatcher(index, now, out)?;
         let dispatcher = &self.dispatchers[index];

@@ -171,7 +171,7 @@ impl World {
             Output::StepDown { reason } => self.step_down(index, now, &reason),
             Output::DoubtLease => return self.doubt_lease(index),
             Output::Roles(output) => self.carry_out_roles(index, output, is_held),
-            Output::Bury { record, .. } => {
+            Output::DeadLetter { record, .. } => {
                 return self.dead_letter(index, record.sequence, is_held);
             }
             Output::Drop(_)
@@ -285,7 +285,7 @@ impl World {
             self.store.queue.acknowledge(now, sequence, AckKind::Done)?;
         }
         let delay = if is_done { Duration::ZERO } else { GIVEN_UP };
-        self.report_later(index, delay, Input::Buried { sequence, is_done });
+        self.report_later(index, delay, Input::DeadLettered { sequence, is_done });
         Ok(())
     }
 
