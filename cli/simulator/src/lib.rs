@@ -47,8 +47,8 @@
 //! assert!(rows[0].gm99 > rows[1].gm99);
 //! ```
 //!
-//! Inside, [`engine`] passes the events of a run in their order, [`host`] has the progress
-//! of jobs on a host, and [`pressure`] the formulas of their slow-down.
+//! Inside, `engine` passes the events of a run in their order, `host` has the progress
+//! of jobs on a host, and `pressure` the formulas of their slow-down.
 
 pub mod world;
 

@@ -14,7 +14,7 @@ use crate::placement::{
 };
 use crate::profile::Learner;
 
-/// The choice of a node; see [`Placer`](crate::placement::Placer).
+/// The choice of a node; see `Placer`.
 impl Fleet {
     /// Returns the best node for the job at this moment.
     pub fn choose(&mut self, job: &Request<'_>) -> Choice {

@@ -51,11 +51,11 @@ pub enum Written {
 pub enum Input {
     /// Time has passed.
     Tick,
-    /// The content of the key; `asked` is as in [`Output::Read`].
+    /// The content of the key; `asked` is as in [`Output::Read`](super::Output::Read).
     Read { asked: Time, entry: Entry },
     /// The key could not be read.
     Unread { asked: Time },
-    /// The result of a write; `asked` is as in [`Output::Write`].
+    /// The result of a write; `asked` is as in [`Output::Write`](super::Output::Write).
     Written { asked: Time, result: Written },
     /// A later epoch was reported: read the key at once, if it is held.
     Doubt,

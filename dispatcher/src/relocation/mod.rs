@@ -5,7 +5,7 @@
 //! - [`judge`]: the decision when a role with a single holder should move;
 //! - `judges`: the judges of all such roles, with their last results.
 //!
-//! One heartbeat is one call, [`Relocation::receive`], which returns commands. The judges
+//! One heartbeat is one call, `Relocation::receive`, which returns commands. The judges
 //! also observe while another dispatcher leads, so that a successor knows the usual load;
 //! they decide only some seconds after it took the lead.
 

@@ -4,7 +4,7 @@
 //! [`Cluster::new`] takes the dispatcher's answers and its records of decisions. The last
 //! part of the records, up to the present, is run; what lies before it is history.
 //! [`Cluster::world`] draws what is not recorded: the same seed, the same world.
-//! [`hosts`] has the hosts and [`jobs`] the jobs.
+//! `hosts` has the hosts and `jobs` the jobs.
 
 mod hosts;
 mod jobs;

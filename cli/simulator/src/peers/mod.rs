@@ -1,7 +1,7 @@
 //! Policies that placement is compared with, by the names of the field.
 //!
-//! [`mod@push`] carries those that choose a host for each job as it arrives, and
-//! [`mod@pull`] those whose hosts request jobs; each family has a file.
+//! `push` carries those that choose a host for each job as it arrives, and
+//! `pull` those whose hosts request jobs; each family has a file.
 
 mod fleet;
 mod oracle;

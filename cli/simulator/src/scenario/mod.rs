@@ -2,9 +2,9 @@
 //! from them.
 //!
 //! [`Scenario::read`] reads the text on top of another scenario, which `extends` names.
-//! [`build`] makes a world from it: the same seed, the same world. Read on in [`fleet`],
-//! [`kinds`], [`arrivals`], [`others`] (the use by others) and [`trace`] (its samples);
-//! [`value`] has the types of values that a key can have.
+//! `build` makes a world from it: the same seed, the same world. Read on in `fleet`,
+//! `kinds`, `arrivals`, `others` (the use by others) and `trace` (its samples);
+//! `value` has the types of values that a key can have.
 
 pub(crate) mod arrivals;
 pub mod build;
