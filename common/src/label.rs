@@ -7,8 +7,8 @@ use std::sync::Arc;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::bounds;
 use crate::fnv::fnv1a;
-use crate::wire::bounds;
 
 /// The longest name of a label, in bytes.
 pub const LABEL_NAME_LEN_MAX: usize = 32;

@@ -28,6 +28,7 @@
 //! Everything here is pure; the crate `rolecast-nats` connects.
 
 pub mod assignment;
+mod bounds;
 pub mod fnv;
 pub mod id;
 pub mod label;

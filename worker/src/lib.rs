@@ -50,6 +50,7 @@ pub mod agent;
 pub mod command;
 pub mod config;
 pub mod confinement;
+mod host;
 mod host_name;
 mod io;
 pub mod job;

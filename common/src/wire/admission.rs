@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Message, bounds};
+use super::Message;
+use crate::bounds;
 use crate::id::{BootId, Epoch};
 
 /// The answer to a heartbeat that is `joining`, or of a boot that is refused, sent on

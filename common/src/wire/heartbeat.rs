@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{HEARTBEAT_LEN_MAX, Message, RoleFailure, RoleVersion, bounds};
+use super::{HEARTBEAT_LEN_MAX, Message, RoleFailure, RoleVersion};
 use crate::assignment::Assignment;
+use crate::bounds;
 use crate::id::{BootId, Category, Epoch, NodeId, Role};
 use crate::label::Labels;
 use crate::time::WallTime;

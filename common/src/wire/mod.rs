@@ -9,7 +9,6 @@
 
 mod admission;
 mod blob;
-pub(crate) mod bounds;
 mod capacity;
 mod decision;
 mod forecast;
@@ -30,9 +29,11 @@ mod status_page;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+pub use crate::bounds::{
+    CATEGORIES_MAX, JOBS_IN_HAND_MAX, OUTCOMES_MAX, REMARK_CHARS_MAX, ROLES_MAX,
+};
 pub use admission::{Admission, AdmissionVerdict};
 pub use blob::Blob;
-pub use bounds::{CATEGORIES_MAX, OUTCOMES_MAX, REMARK_CHARS_MAX, ROLES_MAX};
 pub use capacity::{CapacityAt, CapacityMap, NodeCapacity, ResourceBand, RoleCapacity};
 pub use decision::{Decision, DecisionNeeds, DecisionNode, Verdict};
 pub use forecast::{AccuracyAt, ForecastAt, ForecastView, ResourceForecast, WeightsAt};
@@ -60,8 +61,6 @@ pub const VERSION: u8 = 1;
 pub const HEARTBEAT_LEN_MAX: usize = 256 * 1024;
 /// The largest of all other messages: NATS's own default limit.
 pub const MESSAGE_LEN_MAX: usize = 1024 * 1024;
-/// The most jobs a worker may have in hand, so that its heartbeat stays small.
-pub const JOBS_IN_HAND_MAX: u32 = 1024;
 
 const CONTENT_TYPE_JSON: &str = "application/json";
 

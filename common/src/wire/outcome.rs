@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Blob, Message, bounds};
+use super::{Blob, Message};
 use crate::assignment::Assignment;
+use crate::bounds;
 use crate::time::WallTime;
 
 /// The end of one execution.

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Message, bounds};
+use super::Message;
+use crate::bounds;
 use crate::id::{Epoch, Group, NodeId, Role};
 use crate::time::WallTime;
 

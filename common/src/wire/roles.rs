@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Message, bounds};
+use super::Message;
+use crate::bounds;
 use crate::id::{BootId, Epoch, Role};
 
 /// The managed roles a node is to have, all of them, sent on `rolecast.node.<node>.roles`

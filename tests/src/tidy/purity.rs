@@ -43,6 +43,7 @@ pub(super) fn is_pure(path: &Path) -> bool {
     let is_bench = is_in("benches");
     let is_shell = is_in("io")
         || path.starts_with("common/nats")
+        || path.starts_with("worker/src/host")
         || SHELL_FILES.iter().any(|name| path.ends_with(name));
     !is_test && !is_bench && !is_shell
 }
@@ -89,6 +90,7 @@ mod tests {
         for path in [
             "worker/src/io/job.rs",
             "worker/src/config.rs",
+            "worker/src/host/system.rs",
             "cli/src/main.rs",
             "common/nats/src/connect.rs",
             "common/src/wire/tests.rs",

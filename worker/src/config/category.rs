@@ -10,7 +10,7 @@ use super::{CategorySettings, read_jobs_max};
 use crate::agent::Limits;
 use crate::command::{Command, OUTPUT_MAX, OUTPUT_MAX_DEFAULT};
 use crate::confinement::{CPU_MAX_MIN, Confinement, GroupLimits, NICE_MAX, User};
-use crate::io::surroundings;
+use crate::host::surroundings;
 
 /// Variables that a command gets from the worker's environment by default.
 pub(super) const ENVIRONMENT_DEFAULT: [&str; 4] = ["PATH", "HOME", "LANG", "TZ"];

@@ -16,8 +16,8 @@ use rolecast_nats::Settings;
 use self::category::{ENVIRONMENT_DEFAULT, read_command, read_user};
 use crate::agent::Limits;
 use crate::command::Command;
+use crate::host::{surroundings, usable_cores};
 use crate::host_name::node_of_host;
-use crate::io::{surroundings, usable_cores};
 use crate::usage::Scope;
 
 /// A commented configuration to start from.

@@ -14,10 +14,10 @@ use rolecast_nats::Settings;
 
 use super::handler::launcher;
 use super::runner::{Program, Runner};
-use super::surroundings;
 use super::worker::{CONNECT_TIMEOUT_DEFAULT, NodeSettings, Worker};
 use crate::agent::Limits;
 use crate::config::{Capacity, GRACE_DEFAULT, default_jobs_max, host_node};
+use crate::host::surroundings;
 use crate::job::{Job, JobError};
 use crate::usage::Scope;
 

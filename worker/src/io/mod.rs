@@ -27,8 +27,6 @@ mod sampler;
 mod shell;
 mod signals;
 mod streams;
-pub(crate) mod surroundings;
-mod system;
 mod worker;
 
 pub use builder::{Builder, Mistakes};
@@ -36,5 +34,4 @@ pub use epoch::forget_epoch;
 pub use leash::run_if_leashed;
 pub use record::{Recording, record_host};
 pub use signals::shutdown_signals;
-pub(crate) use system::usable_cores;
 pub use worker::Worker;

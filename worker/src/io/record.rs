@@ -12,7 +12,7 @@ use futures_util::{Stream, StreamExt as _};
 use rolecast_common::time::WallTime;
 use tokio::time::{MissedTickBehavior, interval_at};
 
-use super::system::Host;
+use crate::host::Host;
 use crate::record::{Grid, HEADER, line};
 use crate::usage::{Snapshot, between};
 

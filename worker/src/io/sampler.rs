@@ -14,8 +14,8 @@ use tokio::sync::watch;
 
 use super::gauge::Gauge;
 use super::processes::Table;
-use super::system::{Cgroup, Host, host_pressure};
 use crate::config::Capacity;
+use crate::host::{Cgroup, Host, host_pressure};
 use crate::usage::jobs::{Spent, Tracker};
 use crate::usage::part::{self, CpuTime, Level};
 use crate::usage::process::{Process, trees};

@@ -121,8 +121,8 @@ mod tests {
         let mut scenario = read_scenario(&scenarios().join("spikes.toml")).unwrap();
         scenario.loads = vec![0.5];
         scenario.fleet.hosts = 4;
-        scenario.length_s = 200.0;
-        scenario.history_s = 0.0;
+        scenario.times.length_s = 200.0;
+        scenario.times.history_s = 0.0;
         let make = |cell: &Cell| Ok(build(&scenario, cell, &Files::default())?);
         let run = || {
             let cells = scenario.cells(1);

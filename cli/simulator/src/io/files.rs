@@ -106,8 +106,8 @@ pub(super) mod tests {
         for entry in fs::read_dir(&directory).unwrap() {
             let path = entry.unwrap().path();
             let mut scenario = read_scenario(&path).unwrap();
-            scenario.history_s = 60.0;
-            scenario.length_s = 125.0;
+            scenario.times.history_s = 60.0;
+            scenario.times.length_s = 125.0;
             scenario.fleet.hosts = 10;
             let files = read_files(&scenario, &directory).unwrap();
             for cell in scenario.cells(1) {

@@ -152,8 +152,8 @@ fn job(kind: &Kind, index: usize, at_s: f64, rng: &mut Rng) -> Arrival {
         needs: Needs {
             cores: kind.cores.draw(rng),
             memory: kind.memory.draw(rng),
-            network: kind.network.get(),
-            disk: kind.disk.get(),
+            network: kind.rates.network.get(),
+            disk: kind.rates.disk.get(),
         },
         key: (kind.keys > 0).then(|| rng.u32(0..kind.keys)),
         priority: kind.priority,

@@ -75,7 +75,7 @@ pub fn build(scenario: &Scenario, cell: &Cell, files: &Files) -> Result<World, U
         None => {
             let load = cell.load.ok_or(Unbuildable::NoLoad)?;
             let work = work(scenario, load, &hosts)?;
-            let times = (scenario.length_s, scenario.day_s);
+            let times = (scenario.times.length_s, scenario.times.day_s);
             let kinds = &scenario.kinds;
             arrivals::draw(&scenario.arrivals, kinds, work, times, &mut rng.fork())
         }
@@ -90,10 +90,10 @@ pub fn build(scenario: &Scenario, cell: &Cell, files: &Files) -> Result<World, U
         arrivals,
         sharing: cell.sharing,
         heartbeats: scenario.heartbeats,
-        history_s: scenario.history_s,
-        warm_up_s: scenario.warm_up_s,
-        length_s: scenario.length_s,
-        drain_s: scenario.drain_s,
+        history_s: scenario.times.history_s,
+        warm_up_s: scenario.times.warm_up_s,
+        length_s: scenario.times.length_s,
+        drain_s: scenario.times.drain_s,
         epoch_ms: EPOCH_MS,
         seed: cell.seed,
     })
@@ -117,7 +117,7 @@ fn replay(
     rng: &mut Rng,
 ) -> Result<Vec<Arrival>, Unbuildable> {
     let rows = files.arrivals.get(file).ok_or_else(|| no_such_file(file))?;
-    let length_s = scenario.length_s;
+    let length_s = scenario.times.length_s;
     arrivals::replay(&scenario.arrivals, &scenario.kinds, rows, length_s, rng).map_err(|category| {
         Unbuildable::NoSuchKind {
             file: file.to_owned(),
@@ -131,7 +131,7 @@ fn work(scenario: &Scenario, load: f64, hosts: &[Host]) -> Result<f64, Unbuildab
     let capacity: f64 = hosts.iter().map(|host| host.cores * host.speed).sum();
     let others: f64 = hosts
         .iter()
-        .map(|host| mean_cpu(host, scenario.length_s) * host.speed)
+        .map(|host| mean_cpu(host, scenario.times.length_s) * host.speed)
         .sum();
     if others >= load * capacity {
         let others = others / capacity;
@@ -160,13 +160,13 @@ fn draw_loads(
     rng: &mut Rng,
 ) -> Result<(), Unbuildable> {
     let recordings = recordings(&scenario.others, files)?;
-    let length_s = scenario.history_s + scenario.length_s + scenario.drain_s;
+    let length_s = scenario.times.history_s + scenario.times.length_s + scenario.times.drain_s;
     let count = whole((length_s / STEP_S).ceil());
     let timeline = Timeline {
-        start_s: -scenario.history_s,
+        start_s: -scenario.times.history_s,
         step_s: STEP_S,
         count,
-        day_s: scenario.day_s,
+        day_s: scenario.times.day_s,
         phase_shift: scenario.phase_shift,
     };
     let idle = Sample {
@@ -250,7 +250,7 @@ mod tests {
     fn the_load_is_what_was_asked_for() {
         let text = include_str!("../../../../tests/scenarios/calm.toml");
         let mut scenario = parse(&format!("{text}\n[others.spikes]\n{SPIKES}"));
-        scenario.history_s = 0.0;
+        scenario.times.history_s = 0.0;
         // There would be millions of them.
         scenario.kinds.get_mut("api").unwrap().share = 0.001;
         for load in [0.5, 0.95] {
@@ -287,7 +287,7 @@ mod tests {
     fn the_same_seed_makes_the_same_world() {
         let text = include_str!("../../../../tests/scenarios/calm.toml");
         let mut scenario = parse(text);
-        scenario.history_s = 60.0;
+        scenario.times.history_s = 60.0;
         let worlds = [1, 1, 2].map(|seed| {
             let cell = Cell {
                 seed,

@@ -22,8 +22,7 @@ pub(crate) struct Kind {
     pub(crate) cores: Weighted,
     /// Bytes.
     pub(crate) memory: Distribution,
-    pub(crate) network: BytesPerSecond,
-    pub(crate) disk: BytesPerSecond,
+    pub(crate) rates: Rates,
     /// The slow-down above which a job misses its objective.
     objective: f64,
     pub(crate) roles: Vec<Role>,
@@ -33,6 +32,13 @@ pub(crate) struct Kind {
     /// The number of different keys of its jobs; zero is no key at all.
     pub(crate) keys: u32,
     pub(crate) burst: Burst,
+}
+
+/// Bytes per second of a job while it runs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rates {
+    pub(crate) network: BytesPerSecond,
+    pub(crate) disk: BytesPerSecond,
 }
 
 /// Bursts, in which many jobs of a kind arrive together: a Markov-modulated Poisson
@@ -100,8 +106,10 @@ impl Kind {
             share,
             objective,
             cores: table.get_or("cores", cores),
-            network: rate(table, "network", base.map(|base| base.network)),
-            disk: rate(table, "disk", base.map(|base| base.disk)),
+            rates: Rates {
+                network: rate(table, "network", base.map(|base| base.rates.network)),
+                disk: rate(table, "disk", base.map(|base| base.rates.disk)),
+            },
             roles: table.get_or("roles", roles),
             require: read_require(table, base),
             priority: read_priority(table, base.map_or(Priority::Normal, |base| base.priority)),
@@ -118,8 +126,8 @@ impl Kind {
         let average = Needs {
             cores: self.cores.mean(),
             memory: self.memory.mean,
-            network: self.network.get(),
-            disk: self.disk.get(),
+            network: self.rates.network.get(),
+            disk: self.rates.disk.get(),
         };
         let peak = Needs {
             memory: self.memory.p99(),

@@ -45,16 +45,26 @@ pub struct Scenario {
     pub loads: Vec<f64>,
     pub sharings: Vec<Sharing>,
     pub seeds: u32,
-    pub history_s: f64,
-    pub length_s: f64,
-    pub warm_up_s: f64,
-    pub drain_s: f64,
-    /// Length of a day.
-    pub(crate) day_s: f64,
+    pub times: Times,
     /// Delay of everything periodic from second 0 on, as a share of its period.
     pub(crate) phase_shift: f64,
     /// Declared needs and lengths over the true ones.
     pub(crate) declared_factor: f64,
+}
+
+/// Lengths of the parts of a run, in seconds of virtual time.
+#[derive(Clone, Copy, Debug)]
+pub struct Times {
+    /// The use by others before the run, for forecasts to learn from.
+    pub history_s: f64,
+    /// The time in which jobs arrive.
+    pub length_s: f64,
+    /// Its beginning, whose jobs do not count.
+    pub warm_up_s: f64,
+    /// Time after it for the last jobs to end.
+    pub drain_s: f64,
+    /// Length of a day.
+    pub(crate) day_s: f64,
 }
 
 impl Default for Scenario {
@@ -74,11 +84,13 @@ impl Default for Scenario {
             loads: vec![0.7],
             sharings: vec![Sharing::Fair, Sharing::Priority],
             seeds: 2,
-            history_s: 9_000.0,
-            length_s: 1_800.0,
-            warm_up_s: 120.0,
-            drain_s: 300.0,
-            day_s: 1_800.0,
+            times: Times {
+                history_s: 9_000.0,
+                length_s: 1_800.0,
+                warm_up_s: 120.0,
+                drain_s: 300.0,
+                day_s: 1_800.0,
+            },
             phase_shift: 0.0,
             declared_factor: 1.0,
         }
@@ -151,11 +163,11 @@ impl Scenario {
 
     fn read_times(&mut self, root: &mut Table<'_>) {
         for (key, value, is_needed) in [
-            ("history", &mut self.history_s, false),
-            ("length", &mut self.length_s, true),
-            ("warm_up", &mut self.warm_up_s, false),
-            ("drain", &mut self.drain_s, false),
-            ("day", &mut self.day_s, true),
+            ("history", &mut self.times.history_s, false),
+            ("length", &mut self.times.length_s, true),
+            ("warm_up", &mut self.times.warm_up_s, false),
+            ("drain", &mut self.times.drain_s, false),
+            ("day", &mut self.times.day_s, true),
         ] {
             seconds(root, key, value);
             if is_needed && *value <= 0.0 {
@@ -165,7 +177,7 @@ impl Scenario {
                 root.mistake(key, "at most one day");
             }
         }
-        if self.warm_up_s >= self.length_s {
+        if self.times.warm_up_s >= self.times.length_s {
             root.mistake("warm_up", "must be below length");
         }
         let shift = root.get::<Share>("phase_shift");

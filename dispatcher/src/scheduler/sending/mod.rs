@@ -19,8 +19,7 @@ use super::queue::{Queue, Room};
 use super::reporting::Reporting;
 use crate::fleet::Fleet;
 use crate::placement::decision::Author;
-use crate::placement::{CategoryIndex, Shortfall, Slot};
-use crate::placement::{Choice, Request};
+use crate::placement::{CategoryIndex, Choice, Obstacle, Request, Shortfall, Slot};
 use crate::seal::Seals;
 pub(super) use restriction::slots_of;
 
@@ -244,7 +243,7 @@ impl Sending<'_> {
             let was_starved = self.queue.set_starved(source, is_starved);
             report_starved(cx, source, was_starved, is_starved, &shortfall);
         }
-        if shortfall.memory > 0
+        if shortfall.of(Obstacle::Memory) > 0
             && !is_patient
             && !has_claim
             && let Some(slot) = self.fleet.claim(candidate)

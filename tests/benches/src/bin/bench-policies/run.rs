@@ -59,8 +59,8 @@ fn read(comparison: &Comparison, directory: &Path) -> anyhow::Result<Scenario> {
         length_s,
     }) = comparison.times
     {
-        scenario.history_s = history_s;
-        scenario.length_s = length_s;
+        scenario.times.history_s = history_s;
+        scenario.times.length_s = length_s;
     }
     Ok(scenario)
 }

@@ -16,7 +16,7 @@ use crate::usage::{Counters, pressure};
 /// The host as sysinfo sees it, with only those CPUs that this program may run on. Within
 /// a container, networks are the container's.
 #[derive(Debug)]
-pub(super) struct Host {
+pub(crate) struct Host {
     system: System,
     /// The names of the CPUs that this program may run on, if not on all.
     allowed: Option<BTreeSet<String>>,
@@ -29,7 +29,7 @@ pub(super) struct Host {
 
 impl Host {
     /// Returns the host with those CPUs that this program may run on.
-    pub(super) fn usable() -> anyhow::Result<Self> {
+    pub(crate) fn usable() -> anyhow::Result<Self> {
         let host = Self::new()?;
         Ok(Self {
             allowed: allowed_cpus(),
@@ -38,7 +38,7 @@ impl Host {
     }
 
     /// Returns the whole host.
-    pub(super) fn new() -> anyhow::Result<Self> {
+    pub(crate) fn new() -> anyhow::Result<Self> {
         let what = DiskRefreshKind::nothing().with_io_usage();
         let mut host = Self {
             system: System::new().context("cannot read the state of this system")?,
@@ -60,7 +60,7 @@ impl Host {
         self.system.refresh_memory_specifics(what);
     }
 
-    pub(super) fn capacity(&self) -> Resources {
+    pub(crate) fn capacity(&self) -> Resources {
         let cores = self.system.cpus().iter().filter(|cpu| self.is_allowed(cpu));
         let cores = u32::try_from(cores.count()).unwrap_or(u32::MAX);
         Resources {
@@ -71,7 +71,7 @@ impl Host {
     }
 
     /// Returns the CPU time used since the start.
-    pub(super) fn cpu(&mut self) -> Duration {
+    pub(crate) fn cpu(&mut self) -> Duration {
         self.system.refresh_cpu_usage();
         let now = Instant::now();
         let percent = match &self.allowed {
@@ -97,13 +97,13 @@ impl Host {
     }
 
     /// Returns the memory in use.
-    pub(super) fn memory(&mut self) -> Bytes {
+    pub(crate) fn memory(&mut self) -> Bytes {
         self.refresh_memory();
         let total = Bytes::new(self.system.total_memory());
         total.minus(Bytes::new(self.system.available_memory()))
     }
 
-    pub(super) fn read(&mut self) -> Counters {
+    pub(crate) fn read(&mut self) -> Counters {
         Counters {
             cpu: self.cpu(),
             memory: self.memory(),
@@ -113,7 +113,7 @@ impl Host {
     }
 
     /// Returns the bytes received and sent on all interfaces except the loopback.
-    pub(super) fn network(&mut self) -> Bytes {
+    pub(crate) fn network(&mut self) -> Bytes {
         self.networks.refresh(true);
         let real = self
             .networks
@@ -126,7 +126,7 @@ impl Host {
     }
 
     /// Returns the bytes read and written; a disk mounted twice counts once.
-    pub(super) fn disk(&mut self) -> Bytes {
+    pub(crate) fn disk(&mut self) -> Bytes {
         let what = DiskRefreshKind::nothing().with_io_usage();
         self.disks.refresh_specifics(true, what);
         let by_name: BTreeMap<_, _> = self.disks.iter().map(|disk| (disk.name(), disk)).collect();
@@ -164,7 +164,7 @@ pub(crate) fn usable_cores() -> Option<Cores> {
 }
 
 /// Returns the host's pressure, where the kernel reports it.
-pub(super) fn host_pressure() -> Option<Pressure> {
+pub(crate) fn host_pressure() -> Option<Pressure> {
     let read = |name: &str| read_pressure(&Path::new("/proc/pressure").join(name));
     Some(Pressure {
         cpu: read("cpu")?,
@@ -179,12 +179,12 @@ fn read_pressure(path: &Path) -> Option<rolecast_common::wire::Share> {
 
 /// The control group that the worker runs in.
 #[derive(Debug)]
-pub(super) struct Cgroup {
+pub(crate) struct Cgroup {
     locations: Locations,
 }
 
 impl Cgroup {
-    pub(super) fn find() -> anyhow::Result<Self> {
+    pub(crate) fn find() -> anyhow::Result<Self> {
         let advice =
             "usage_scope = \"cgroup\" needs Linux control groups; use \"host\" or \"process\"";
         let own = fs::read_to_string("/proc/self/cgroup").context(advice)?;
@@ -204,7 +204,7 @@ impl Cgroup {
     }
 
     /// Returns the smallest limits of the group and of those above it.
-    pub(super) fn limit(&self, host: Resources) -> Resources {
+    pub(crate) fn limit(&self, host: Resources) -> Resources {
         Resources {
             memory: self.memory_limit(host.memory).0,
             cpu: self.cpu_limit(host.cpu).0,
@@ -237,7 +237,7 @@ impl Cgroup {
 
     /// Counts the use of the groups whose limits are the smallest: others in them, beside
     /// or above this program's own, share these limits.
-    pub(super) fn measure_at_limits(&mut self, host: Resources) {
+    pub(crate) fn measure_at_limits(&mut self, host: Resources) {
         let locations = &self.locations;
         let memory = match (self.memory_limit(host.memory).1, &locations.memory) {
             (Some(directory), Some(own)) => own.with_path_of(&directory, own),
@@ -259,7 +259,7 @@ impl Cgroup {
         }
     }
 
-    pub(super) fn read(&self, network: Bytes) -> Counters {
+    pub(crate) fn read(&self, network: Bytes) -> Counters {
         Counters {
             cpu: self.cpu().unwrap_or_default(),
             memory: self.memory().unwrap_or_default(),
@@ -268,7 +268,7 @@ impl Cgroup {
         }
     }
 
-    pub(super) fn cpu(&self) -> Option<Duration> {
+    pub(crate) fn cpu(&self) -> Option<Duration> {
         let place = self.locations.cpu.as_ref()?;
         match place.version {
             Version::V1 => cgroup::parse_cpu_v1(&read(&place.directory, "cpuacct.usage")?),
@@ -276,7 +276,7 @@ impl Cgroup {
         }
     }
 
-    pub(super) fn memory(&self) -> Option<Bytes> {
+    pub(crate) fn memory(&self) -> Option<Bytes> {
         let place = self.locations.memory.as_ref()?;
         let name = match place.version {
             Version::V1 => "memory.usage_in_bytes",
@@ -299,7 +299,7 @@ impl Cgroup {
     }
 
     /// Returns the group's own pressure (version 2), otherwise the host's.
-    pub(super) fn pressure(&self) -> Option<Pressure> {
+    pub(crate) fn pressure(&self) -> Option<Pressure> {
         let own = self.locations.cpu.as_ref().and_then(|place| {
             let read = |name: &str| read_pressure(&place.directory.join(name));
             Some(Pressure {

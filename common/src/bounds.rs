@@ -13,8 +13,8 @@ use std::marker::PhantomData;
 use serde::de::{Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::JOBS_IN_HAND_MAX;
-
+/// The most jobs a worker may have in hand, so that its heartbeat stays small.
+pub const JOBS_IN_HAND_MAX: u32 = 1024;
 /// The most roles of a node, and the most it offers: services on one host have fewer.
 pub const ROLES_MAX: usize = 64;
 /// The most categories of a node. With the most roles and labels, and names of full
@@ -189,12 +189,12 @@ impl Visitor<'_> for Remark {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::super::{
+    use super::*;
+    use crate::label::LABELS_MAX;
+    use crate::wire::{
         Encoding, Heartbeat, JobUsage, Malformed, Message, Outcome, OutcomeBatch, RoleAssignment,
         RoleDocument, decode,
     };
-    use super::*;
-    use crate::label::LABELS_MAX;
 
     const JOB: &str = "1.ocr.j1.1.$JS.ACK.ROLECAST_JOBS.normal-ocr.1.2.3.4.5";
 
