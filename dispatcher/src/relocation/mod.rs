@@ -229,7 +229,8 @@ impl Relocation {
         let (to, why) = match verdict {
             Verdict::Keep(_) => return,
             Verdict::Alert(assessment) => {
-                let (role, hot, heard) = (role.clone(), assessment.hot, assessment.fresh);
+                let (role, hot, heard) =
+                    (role.clone(), assessment.group.hot, assessment.group.fresh);
                 out.push(Output::GroupHot { role, hot, heard });
                 return;
             }

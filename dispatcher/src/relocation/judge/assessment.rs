@@ -21,24 +21,41 @@ pub struct Assessment {
     pub needed_s: f64,
     /// The bad seconds that a change costs by itself.
     pub change_s: f64,
-    /// Duration of the bad episode so far.
-    pub elapsed_s: f64,
-    /// Its expected further duration, by past episodes.
-    pub remaining_s: f64,
+    pub episode: Episode,
     /// Recent changes, each counting less with time.
     pub recent_changes: f64,
-    pub holder_load: f64,
-    /// The share of the role's operations that miss on the holder.
-    pub holder_missed: f64,
-    /// The load of the best target, with the whole role on top.
-    pub target_load: Option<f64>,
-    pub target_missed: Option<f64>,
-    /// The number of hot nodes of the group, and of those with recent heartbeats.
-    pub hot: u32,
-    pub fresh: u32,
+    pub holder: Burden,
+    /// The best target, with the whole role on top.
+    pub target: Option<Burden>,
+    pub group: Group,
     pub evidence: Evidence,
     /// The reason why the role stays; `None` with a move.
     pub obstacle: Option<Obstacle>,
+}
+
+/// The bad episode of the holder.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Episode {
+    /// Its duration so far.
+    pub elapsed_s: f64,
+    /// Its expected further duration, by past episodes.
+    pub remaining_s: f64,
+}
+
+/// The load of a node that has the role, or would have it.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Burden {
+    pub load: f64,
+    /// The share of the role's operations that miss there.
+    pub missed: f64,
+}
+
+/// The number of nodes of the group.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Group {
+    pub hot: u32,
+    /// Those with recent heartbeats.
+    pub fresh: u32,
 }
 
 impl Assessment {
@@ -51,13 +68,13 @@ impl Assessment {
             ("cost_core_s", self.cost_core_s),
             ("regret_s", self.regret_s),
             ("needed_s", self.needed_s),
-            ("elapsed_s", self.elapsed_s),
-            ("remaining_s", self.remaining_s),
+            ("elapsed_s", self.episode.elapsed_s),
+            ("remaining_s", self.episode.remaining_s),
             ("recent_changes", self.recent_changes),
-            ("holder_load_share", self.holder_load),
-            ("holder_missed_share", self.holder_missed),
-            ("hot", f64::from(self.hot)),
-            ("heard", f64::from(self.fresh)),
+            ("holder_load_share", self.holder.load),
+            ("holder_missed_share", self.holder.missed),
+            ("hot", f64::from(self.group.hot)),
+            ("heard", f64::from(self.group.fresh)),
             ("unforeseen", of(evidence.is_unforeseen)),
             ("unusual", of(evidence.is_unusual)),
             ("above_peers", of(evidence.is_above_peers)),
@@ -66,8 +83,11 @@ impl Assessment {
             ("slow", of(evidence.is_slow)),
         ];
         let target = [
-            ("target_load_share", self.target_load),
-            ("target_missed_share", self.target_missed),
+            ("target_load_share", self.target.map(|target| target.load)),
+            (
+                "target_missed_share",
+                self.target.map(|target| target.missed),
+            ),
         ];
         let target = target
             .into_iter()

@@ -6,7 +6,7 @@ use rolecast_common::id::NodeId;
 use rolecast_common::time::Time;
 
 use super::harm::missed;
-use super::{Assessment, DOUBLINGS_MAX, Judge, MOVED_MIN, SPARE, Verdict, target};
+use super::{Assessment, Burden, DOUBLINGS_MAX, Judge, MOVED_MIN, SPARE, Verdict, target};
 
 /// The purpose of a change of holders.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,8 +85,10 @@ impl Judge {
             // A term away is worth what a change costs, by definition of the term.
             benefit_core_s: moved * figures.change_s,
             cost_core_s: moved * figures.change_s,
-            target_load: Some(away),
-            target_missed: Some(missed(away)),
+            target: Some(Burden {
+                load: away,
+                missed: missed(away),
+            }),
             obstacle: None,
             ..figures
         };

@@ -46,7 +46,7 @@ use rolecast_common::time::Time;
 use rolecast_common::unit::Cores;
 use rolecast_common::wire::Share;
 
-pub use assessment::{Assessment, Evidence, Obstacle};
+pub use assessment::{Assessment, Burden, Evidence, Obstacle};
 use changes::Changes;
 use episodes::Episodes;
 use failback::Failback;
@@ -213,7 +213,7 @@ impl Judge {
                 false => Verdict::Keep(figures),
             };
         }
-        if figures.holder_missed < BETTER_MIN {
+        if figures.holder.missed < BETTER_MIN {
             self.regret_s = (self.regret_s - SLACK * step_s).max(0.0);
             figures.regret_s = self.regret_s;
             return self.restore(now, candidates, figures);
@@ -260,19 +260,19 @@ impl Judge {
             ..Assessment::default()
         };
         for node in self.nodes.values().filter(|node| node.is_fresh(now)) {
-            figures.fresh += 1;
-            figures.hot += u32::from(node.is_hot());
+            figures.group.fresh += 1;
+            figures.group.hot += u32::from(node.is_hot());
         }
         let known = self.nodes.get(holder).filter(|node| node.is_fresh(now));
         let Some(node) = known else {
             return figures;
         };
         figures.obstacle = Some(Obstacle::Healthy);
-        figures.holder_load = node.load.share;
-        figures.holder_missed = missed(node.load.share);
+        figures.holder.load = node.load.share;
+        figures.holder.missed = missed(node.load.share);
         if let Some(bad) = node.bad {
-            figures.elapsed_s = now.since(bad.since).as_secs_f64();
-            figures.remaining_s = self.episodes.remaining_s(figures.elapsed_s);
+            figures.episode.elapsed_s = now.since(bad.since).as_secs_f64();
+            figures.episode.remaining_s = self.episodes.remaining_s(figures.episode.elapsed_s);
         }
         figures.evidence = self.evidence(now, holder, node);
         figures
@@ -298,7 +298,7 @@ impl Judge {
     }
 
     fn is_all_hot(&self, figures: &Assessment) -> bool {
-        f64::from(figures.hot) > HOT_SHARE * f64::from(figures.fresh)
+        f64::from(figures.group.hot) > HOT_SHARE * f64::from(figures.group.fresh)
     }
 
     /// Whether most of the group was hot a moment ago.
@@ -310,9 +310,11 @@ impl Judge {
     /// Weighs the saving of a move to the target against its cost.
     fn weigh(&mut self, now: Time, figures: &mut Assessment, target: Option<&Target>, step_s: f64) {
         let better = target.map_or(0.0, |target| {
-            figures.target_load = Some(target.load);
-            figures.target_missed = Some(target.missed);
-            figures.holder_missed - target.missed - target.harm
+            figures.target = Some(Burden {
+                load: target.load,
+                missed: target.missed,
+            });
+            figures.holder.missed - target.missed - target.harm
         });
         let gain = if better > BETTER_MIN { better } else { 0.0 };
         self.regret_s = (self.regret_s + (gain - SLACK) * step_s).max(0.0);
@@ -322,9 +324,12 @@ impl Judge {
         let cost_s = figures.change_s * doublings.exp2() * scarcity;
         // Time that it must last for a move to be worth it.
         let worth_s = cost_s / better.max(BETTER_MIN);
-        let is_lasting = figures.remaining_s > worth_s
-            && self.episodes.best_wait_s(figures.elapsed_s, worth_s) >= worth_s;
-        let doubt = self.episodes.doubt(figures.elapsed_s);
+        let is_lasting = figures.episode.remaining_s > worth_s
+            && self
+                .episodes
+                .best_wait_s(figures.episode.elapsed_s, worth_s)
+                >= worth_s;
+        let doubt = self.episodes.doubt(figures.episode.elapsed_s);
         // Squared, by simulation: long bottlenecks cost a twelfth less, mixed ones the same.
         let share = if is_lasting {
             doubt * doubt
@@ -334,8 +339,8 @@ impl Judge {
         figures.needed_s = (cost_s * share).min(figures.change_s * REGRET_MAX * scarcity);
         let moved = self.settings.role_load.get().max(MOVED_MIN);
         let harm = target.map_or(0.0, |target| target.harm);
-        figures.benefit_core_s = moved * gain * figures.remaining_s;
-        figures.cost_core_s = moved * (cost_s + harm * figures.remaining_s);
+        figures.benefit_core_s = moved * gain * figures.episode.remaining_s;
+        figures.cost_core_s = moved * (cost_s + harm * figures.episode.remaining_s);
     }
 
     /// Returns the factor by which a change is dearer because few are left in the hour.

@@ -65,6 +65,17 @@ pub(super) struct Bad {
     pub(super) excess_s: f64,
 }
 
+/// Loads and forecasts of a node in the past.
+#[derive(Clone, Debug, Default)]
+struct Past {
+    /// Loads without the role in the last minute, with their times.
+    window: VecDeque<(Time, f64)>,
+    predictions: VecDeque<Prediction>,
+    usual: Usual,
+    /// The loads of the present episode: while that lasts they are not usual.
+    episode: Usual,
+}
+
 #[derive(Clone, Debug)]
 pub(super) struct Node {
     pub(super) at: Time,
@@ -80,12 +91,7 @@ pub(super) struct Node {
     /// role if the node holds it.
     pub(super) ahead: f64,
     is_holder: bool,
-    /// Loads without the role, with their times.
-    window: VecDeque<(Time, f64)>,
-    predictions: VecDeque<Prediction>,
-    usual: Usual,
-    /// The loads of the present episode: while that lasts they are not usual.
-    episode: Usual,
+    past: Past,
     pub(super) bad: Option<Bad>,
     /// The last time at which it was hot or bad.
     pub(super) bad_last: Option<Time>,
@@ -103,10 +109,7 @@ impl Node {
             role: 0.0,
             ahead: 0.0,
             is_holder: false,
-            window: VecDeque::new(),
-            predictions: VecDeque::new(),
-            usual: Usual::default(),
-            episode: Usual::default(),
+            past: Past::default(),
             bad: None,
             bad_last: None,
         }
@@ -142,7 +145,7 @@ impl Node {
         self.record_usual(step_s);
         let ended = self.follow(now, step_s);
         if ended.is_some() {
-            self.usual.absorb(&mut self.episode, EPISODE_S);
+            self.past.usual.absorb(&mut self.past.episode, EPISODE_S);
         }
         self.foretell(now, reading.upper.get() / self.capacity);
         ended
@@ -150,11 +153,11 @@ impl Node {
 
     fn record_usual(&mut self, step_s: f64) {
         if self.bad.is_none() {
-            return self.usual.add(self.alone, step_s);
+            return self.past.usual.add(self.alone, step_s);
         }
-        self.episode.add(self.alone, step_s);
-        if self.episode.total_s() >= LASTING_S {
-            self.usual.absorb(&mut self.episode, LASTING_S);
+        self.past.episode.add(self.alone, step_s);
+        if self.past.episode.total_s() >= LASTING_S {
+            self.past.usual.absorb(&mut self.past.episode, LASTING_S);
         }
     }
 
@@ -179,18 +182,25 @@ impl Node {
     /// Returns the usual height of the load without the role; `None` if too little is
     /// known.
     pub(super) fn usual(&self) -> Option<f64> {
-        self.usual.high()
+        self.past.usual.high()
     }
 
     /// Returns the load without the role in most of the last minute, or the present one
     /// if that is higher; `None` if too little of it is known.
     pub(super) fn sustained(&self, now: Time) -> Option<f64> {
-        let (first, _) = self.window.front()?;
+        let (first, _) = self.past.window.front()?;
         if now.since(*first) < WINDOW_MIN {
             return None;
         }
-        let next = self.window.iter().skip(1).map(|(at, _)| *at).chain([now]);
+        let next = self
+            .past
+            .window
+            .iter()
+            .skip(1)
+            .map(|(at, _)| *at)
+            .chain([now]);
         let mut spans: Vec<(f64, f64)> = self
+            .past
             .window
             .iter()
             .zip(next)
@@ -218,14 +228,15 @@ impl Node {
     }
 
     fn remember(&mut self, now: Time) {
-        self.window.push_back((now, self.alone));
-        while self.window.len() > KEPT_MAX
+        self.past.window.push_back((now, self.alone));
+        while self.past.window.len() > KEPT_MAX
             || self
+                .past
                 .window
                 .front()
                 .is_some_and(|(at, _)| now.since(*at) > WINDOW)
         {
-            self.window.pop_front();
+            self.past.window.pop_front();
         }
     }
 
@@ -258,7 +269,7 @@ impl Node {
 
     /// Whether the load exceeds the forecast for this moment.
     fn is_unforeseen(&self, now: Time) -> bool {
-        let first = self.predictions.front();
+        let first = self.past.predictions.front();
         let Some(first) = first.filter(|first| now.since(first.at) >= PREDICTED_AHEAD) else {
             return false;
         };
@@ -273,14 +284,16 @@ impl Node {
     /// Keeps a forecast until its time has come: the first one is the newest that was
     /// made long enough ago.
     fn foretell(&mut self, now: Time, upper: f64) {
-        self.predictions.push_back(Prediction {
+        self.past.predictions.push_back(Prediction {
             at: now,
             upper,
             is_holder: self.is_holder,
         });
         let is_over = |first: &Prediction| now.since(first.at) >= PREDICTED_AHEAD;
-        while self.predictions.len() > KEPT_MAX || self.predictions.get(1).is_some_and(is_over) {
-            self.predictions.pop_front();
+        while self.past.predictions.len() > KEPT_MAX
+            || self.past.predictions.get(1).is_some_and(is_over)
+        {
+            self.past.predictions.pop_front();
         }
     }
 }

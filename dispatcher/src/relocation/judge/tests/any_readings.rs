@@ -41,13 +41,13 @@ fn all_finite(assessment: &Assessment) -> bool {
         assessment.regret_s,
         assessment.needed_s,
         assessment.change_s,
-        assessment.elapsed_s,
-        assessment.remaining_s,
+        assessment.episode.elapsed_s,
+        assessment.episode.remaining_s,
         assessment.recent_changes,
-        assessment.holder_load,
-        assessment.holder_missed,
-        assessment.target_load.unwrap_or(0.0),
-        assessment.target_missed.unwrap_or(0.0),
+        assessment.holder.load,
+        assessment.holder.missed,
+        assessment.target.map_or(0.0, |target| target.load),
+        assessment.target.map_or(0.0, |target| target.missed),
     ];
     figures.into_iter().all(f64::is_finite)
 }

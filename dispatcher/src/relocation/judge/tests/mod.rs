@@ -238,7 +238,7 @@ fn pressure_tells_how_far_over_the_limit_a_full_node_is() {
         group.loads[0] = 1.0;
         group.pressure = pressure;
         group.tick();
-        group.tick().assessment().holder_missed
+        group.tick().assessment().holder.missed
     };
     assert!(harm(Some(0.4)) > harm(None) + 0.3);
 }
