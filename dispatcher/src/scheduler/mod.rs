@@ -19,13 +19,11 @@
 //!    are given back to the stream at once. An attempt that runs too long is ended
 //!    (`overdue`).
 //! 5. `outcomes`: the worker reports; a report of a revoked attempt changes nothing.
-//! 6. `jobs/ending`: the outcome is recorded by compare-and-set, then the job is
-//!    acknowledged, then the worker is answered; or the job is given back for another
-//!    attempt; or it is dead-lettered with its reasons.
+//! 6. `jobs/ending`: the outcome is recorded by compare-and-set, the job acknowledged, and
+//!    the worker answered; or the job is given back, or dead-lettered with its reasons.
 //!
-//! Calls go down only: from here to the flows (`sending`, `outcomes`, `overdue`), from
-//! these to `jobs`, and from `jobs` to `queue` and `reporting`. A flow names the owners
-//! that it touches.
+//! Calls go down only: from here to the flows (`sending`, `outcomes`, `overdue`), then to
+//! `jobs`, then to `queue` and `reporting`. A flow names the owners that it touches.
 
 mod capacity_map;
 mod context;
