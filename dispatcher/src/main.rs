@@ -75,7 +75,7 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Marks an error that the operator must mend in the configuration.
+/// Marks an error that the operator must correct in the configuration.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot use the configuration {0}")]
 struct BadConfig(String);

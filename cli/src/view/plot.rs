@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use rolecast_simulator::report::{Report, Row};
 use rolecast_simulator::world::Sharing;
 
-/// Colours that people with colour blindness can tell apart (Okabe and Ito).
+/// Colours that people with colour blindness can distinguish (Okabe and Ito).
 const COLOURS: [&str; 8] = [
     "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#8c8c00",
 ];

@@ -94,7 +94,7 @@ async fn silence(settings: &Settings, addresses: &[&str], error: ConnectError) -
         None => error.kind() == ConnectErrorKind::Io,
     };
     let advice = match is_closed {
-        true => "what is there closes the connection; if it is nats-server, its log says why",
+        true => "what is there closes the connection; if it is nats-server, its log shows why",
         false => "nothing answers there; start nats-server, or set NATS_URL or a nats context",
     };
     no_connection(settings, error, advice, false)
@@ -117,7 +117,7 @@ fn no_connection(
 pub fn check_server(version: &str) -> anyhow::Result<()> {
     let oldest = SERVER_VERSION_MIN;
     let Some(found) = parse_version(version) else {
-        bail!("NATS server says version {version:?}, which is not a version");
+        bail!("NATS server reports version {version:?}, which is not a version");
     };
     if found < oldest {
         let (major, minor, patch) = oldest;

@@ -83,7 +83,7 @@ pub(super) fn advice(error: &(dyn Error + 'static), settings: &Settings) -> Opti
             "the server speaks plain text, and TLS is asked for here; give it a tls block, or \
              leave out ca, cert and tls:// here"
         }
-        (false, _) => "the TLS handshake broke off; the server's log may say more",
+        (false, _) => "the TLS handshake broke off; the server's log may show more",
     };
     Some(advice.to_owned())
 }
@@ -162,7 +162,7 @@ fn alert_advice(alert: AlertDescription, settings: &Settings) -> &'static str {
         (_, false) if is_about_certificate => {
             "the server wants a client certificate; set cert and key"
         }
-        _ => "the server ended the TLS handshake; its log may say more",
+        _ => "the server ended the TLS handshake; its log may show more",
     }
 }
 

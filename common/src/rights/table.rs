@@ -127,11 +127,11 @@ impl Table<'_> {
         );
         self.ask(
             requests::direct_get_last(STREAM_RESULTS, RESULTS),
-            "tells what became of a job",
+            "reports the outcome of a job",
         );
         self.ask(
             requests::message_get(STREAM_DECISIONS),
-            "tells why a job went where it went",
+            "explains the choice of a job's node",
         );
     }
 
@@ -187,7 +187,7 @@ impl Table<'_> {
             requests::direct_get_last(STREAM_RESULTS, RESULTS),
             "reads the record of a job",
         );
-        self.subscribe(RESULTS, "hears that a record is there");
+        self.subscribe(RESULTS, "is notified of records");
     }
 
     fn operator(&mut self) {
@@ -197,7 +197,7 @@ impl Table<'_> {
             self.publish(subject, "submits jobs, and dead ones again");
         }
         self.read_outcomes();
-        self.ask(requests::INFO, "says what is wrong with the server");
+        self.ask(requests::INFO, "shows what is wrong with the server");
         for stream in [STREAM_JOBS, STREAM_RESULTS, STREAM_DEAD, STREAM_DECISIONS] {
             self.ask(requests::stream_info(stream), "finds streams");
         }

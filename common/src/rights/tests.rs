@@ -192,7 +192,7 @@ fn a_list_that_is_empty_denies_all() {
     let listener = Login {
         user: "ear".to_owned(),
         password: "ear".to_owned(),
-        about: "hears heartbeats".to_owned(),
+        about: "receives heartbeats".to_owned(),
         rights: vec![Right {
             action: Action::Subscribe,
             subject: "rolecast.heartbeat.*".to_owned(),

@@ -1,7 +1,7 @@
 //! Messages: their fields and their encoding.
 //!
 //! A message is a MessagePack map with field names; where its `Content-Type`
-//! header says `application/json` it is the same object in JSON, and is
+//! header is `application/json` it is the same object in JSON, and is
 //! answered in JSON. Unknown fields are ignored, so newer programs can add
 //! some; `v` names the version, and another one is refused. Size and depth are
 //! limited before decoding, trailing bytes are refused, and every number is

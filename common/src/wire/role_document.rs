@@ -108,7 +108,7 @@ pub enum Why {
     Operator,
     /// Its holder was drained by an operator, or leaves.
     Drain,
-    /// Its holder is not heard any more.
+    /// Its holder sends no heartbeats any more.
     HolderGone,
     /// Its holder is there and does not act in it, or may not have it.
     HolderUnfit { reason: String },

@@ -242,7 +242,7 @@ impl Conduct {
         peers.replace(before, self.counted());
     }
 
-    /// Ends the pause after a restart: its faults may be mended, so it is tried at once.
+    /// Ends the pause after a restart: its faults may be corrected, so it is tried at once.
     pub(super) fn restart(&mut self) {
         if let Some(doubt) = &mut self.doubt {
             doubt.until = Time::ZERO;

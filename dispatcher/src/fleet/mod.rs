@@ -60,7 +60,7 @@ pub enum Refusal {
     TooManyNodes,
 }
 
-/// The changes that a heartbeat brought, beyond the figures.
+/// The changes by a heartbeat, beyond the figures.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Change {
     /// The node is new, or back after it was gone.

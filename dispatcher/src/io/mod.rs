@@ -119,7 +119,7 @@ impl Buckets {
 
 /// Runs a dispatcher until `shutdown` ends: it stands by until it holds the lease, leads,
 /// and stands by again if it loses the lease. It ends earlier only for faults that no
-/// retry can mend.
+/// retry can correct.
 pub async fn run(
     config: Config,
     nats: Settings,
@@ -361,7 +361,7 @@ impl Dispatcher<'_> {
         (machine, has_stack)
     }
 
-    /// Begins to contend for the lease. The error is one that no retry can mend.
+    /// Begins to contend for the lease. The error is one that no retry can correct.
     async fn stand_by(&self) -> anyhow::Result<Standby> {
         let jetstream = self.jetstream();
         let connection = &self.connection;

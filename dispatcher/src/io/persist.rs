@@ -21,7 +21,7 @@ const LOG_INTERVAL: Duration = Duration::from_secs(5);
 /// setting.
 const HOPELESS: [u64; 4] = [10_074, 10_065, 10_052, 10_025];
 
-/// Tries until it works. The error is one that no retry can mend.
+/// Tries until it works. The error is one that no retry can correct.
 pub(super) async fn persist<T>(
     connection: &Connection,
     what: &str,
@@ -66,7 +66,7 @@ pub(super) fn delay(tries: u32, jitter: f64) -> Duration {
     longest.mul_f64(0.5 + 0.5 * jitter)
 }
 
-/// Whether no retry can mend it: the login lacks a right, or the server refuses for good.
+/// Whether no retry can correct it: the login lacks a right, or the server refuses for good.
 fn is_hopeless(code: Option<u64>, violation: Option<&str>) -> bool {
     violation.is_some() || code.is_some_and(|code| HOPELESS.contains(&code))
 }

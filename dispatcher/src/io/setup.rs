@@ -28,7 +28,7 @@ pub(super) struct Ready {
 
 impl Dispatcher<'_> {
     /// Retries until the work queue and the failed attempts exist and were read. The
-    /// error is one that no retry can mend.
+    /// error is one that no retry can correct.
     pub(super) async fn set_up(&self) -> anyhow::Result<Ready> {
         let jetstream = self.jetstream();
         let buckets = Buckets::new(&jetstream);
@@ -57,7 +57,7 @@ impl Dispatcher<'_> {
     }
 }
 
-/// Retries until the asset exists. The error is one that no retry can mend.
+/// Retries until the asset exists. The error is one that no retry can correct.
 pub(super) async fn ensure(
     connection: &Connection,
     jetstream: &jetstream::Context,

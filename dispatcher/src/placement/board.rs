@@ -333,7 +333,7 @@ impl Board {
         cost::estimate(&figures, needs, 0, self.outlook, share).slow_down
     }
 
-    /// Returns the same if others came first on the CPU by this share.
+    /// Returns the same if others had priority on the CPU by this share.
     pub(crate) fn slow_down_if(
         &self,
         slot: Slot,

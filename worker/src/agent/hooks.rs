@@ -17,7 +17,7 @@ pub(super) struct Hooks {
     limit: Option<Duration>,
     /// Roles that the last run reported; `None` before the first one.
     reported: Option<BTreeSet<Role>>,
-    /// Roles that a failed run may have brought: the next one takes them back.
+    /// Roles that a failed run may have given: the next one takes them back.
     retract: BTreeSet<Role>,
     running: Option<Hook>,
     next: HookRun,

@@ -194,11 +194,11 @@ impl Cgroup {
         };
         cgroup
             .cpu()
-            .context("the control group tells no CPU time")
+            .context("the control group reports no CPU time")
             .context(advice)?;
         cgroup
             .memory()
-            .context("the control group tells no memory")
+            .context("the control group reports no memory")
             .context(advice)?;
         Ok(cgroup)
     }

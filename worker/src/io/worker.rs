@@ -130,7 +130,7 @@ impl Worker {
     /// Runs jobs until `shutdown` completes, then drains and returns: running jobs may finish
     /// within the grace time, others are given back.
     ///
-    /// The error is one that the worker cannot mend: NATS was not reached in time, the login
+    /// The error is one that the worker cannot correct: NATS was not reached in time, the login
     /// lacks a permission, or another worker has the name of the node. A lost connection is
     /// none; the worker reconnects.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {

@@ -51,7 +51,7 @@ pub(crate) enum Signal {
         length: Span,
         /// Standard deviation of a start, as a share of the period.
         jitter: f64,
-        /// Whether the gaps are exponential and thus without any period.
+        /// Whether the gaps are exponential, without any period.
         random_gaps: bool,
         /// Whether all hosts have one period and begin together.
         is_common: bool,

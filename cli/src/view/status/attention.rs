@@ -108,7 +108,7 @@ fn waits(status: &Status, category: &CategoryStatus) -> Option<String> {
             _ if status.nodes.is_empty() => format!("{name}: {jobs} and no node is known"),
             Some(Nowhere::NotOffered) => format!(
                 "{name}: {jobs} and no node runs {name}; a worker runs what \
-                 [categories.{name}] in its worker.toml says"
+                 [categories.{name}] in its worker.toml shows"
             ),
             Some(Nowhere::Mixed(why)) => format!(
                 "{name}: {jobs} and no ready node that may run them (roles: {}): {why}",

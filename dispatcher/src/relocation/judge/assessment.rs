@@ -144,7 +144,7 @@ impl fmt::Display for Obstacle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Obstacle::Healthy => "the holder is well",
-            Obstacle::HolderUnknown => "the holder is not heard of",
+            Obstacle::HolderUnknown => "the holder sends no heartbeats",
             Obstacle::AllHot => "most of the group is hot",
             Obstacle::Unproven => "the evidence does not agree",
             Obstacle::NoTarget => "no candidate has room for the role",

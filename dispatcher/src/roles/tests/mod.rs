@@ -30,7 +30,7 @@ fn empty_places_are_filled_by_preference_the_leader_first() {
     assert_eq!(
         bench.holders(),
         (String::new(), String::new()),
-        "not all were heard"
+        "not all have sent heartbeats"
     );
     bench.pass(7 * SECOND);
     assert_eq!(bench.holders(), ("b".to_owned(), "a".to_owned()));

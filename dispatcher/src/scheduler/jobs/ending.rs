@@ -143,7 +143,7 @@ impl Jobs {
         }
     }
 
-    /// Counts a running attempt as failed that brought no outcome.
+    /// Counts a running attempt without an outcome as failed.
     pub(in crate::scheduler) fn fail_unreported(
         &mut self,
         cx: &mut Context<'_>,

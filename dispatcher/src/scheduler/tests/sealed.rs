@@ -37,7 +37,7 @@ fn only_the_node_that_has_a_job_ends_it_and_only_the_attempt_that_runs() {
         let done = report(from, said, OutcomeStatus::Completed);
         let out = turn(&mut machine, 0.2, [done]);
         let answer = Output::Confirm("confirm".to_owned());
-        assert_eq!(out, [answer], "{from} says {said}");
+        assert_eq!(out, [answer], "{from} reports {said}");
     }
     assert_eq!(machine.reporting.counters().outcomes_stale, 3);
     let done = report("n1", &assignment, OutcomeStatus::Completed);

@@ -38,7 +38,7 @@ pub struct Weights {
 pub enum InvalidWeights {
     #[error("not a file of weights of this version")]
     Header,
-    #[error("{0} bytes long, not as the sizes say")]
+    #[error("{0} bytes long, not as the sizes require")]
     Length(usize),
     #[error("damaged: the hash differs")]
     Hash,

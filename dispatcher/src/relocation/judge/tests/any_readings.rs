@@ -95,7 +95,7 @@ proptest! {
                 };
                 let node = names.iter().position(|name| *name == to).unwrap();
                 prop_assert_ne!(node, holder);
-                let (at, reading) = heard[node].expect("the target was heard of");
+                let (at, reading) = heard[node].expect("the target sent readings");
                 prop_assert!(second - at < 3, "stale");
                 let own = (reading.used.get() - reading.jobs.get()).max(0.0) / 10.0;
                 prop_assert!(own < node::LIMIT, "hot: {own}");

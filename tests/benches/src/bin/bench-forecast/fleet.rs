@@ -206,7 +206,7 @@ impl World {
         let counters = self.machine.status(self.now).counters;
         ensure!(
             counters.heartbeats == self.sent && counters.heartbeats_refused == 0,
-            "of {} heartbeats {} came and {} were refused",
+            "of {} heartbeats {} arrived and {} were refused",
             self.sent,
             counters.heartbeats,
             counters.heartbeats_refused,

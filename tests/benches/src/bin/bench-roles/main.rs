@@ -143,7 +143,7 @@ fn misjudged() -> Vec<Cell> {
         ),
         cell("cost taken fourfold", TRUTH, Handicap { cost: 4.0, ..none }),
         cell(
-            "no pressure told",
+            "no pressure reported",
             TRUTH,
             Handicap {
                 has_pressure: false,

@@ -31,7 +31,7 @@ const BATCH: u16 = 10;
 const UPDATES: u16 = 1_000;
 /// Steps before which the state is worth little.
 const WARM_UP: usize = 64;
-/// Chance of a walker to start afresh, so that young series are trained on too.
+/// Chance of a walker to start again, so that young series are trained on too.
 const RESTART_CHANCE: f32 = 0.03;
 /// Standard deviation of the noise on the inputs (measured: 0.1 to 0.4 serve).
 const NOISE: f32 = 0.4;
