@@ -9,11 +9,11 @@ use syn::{Block, Field, Fields, ImplItemFn, ItemFn, ItemImpl, ItemStruct, Signat
 use syn::{Meta, Type, Visibility};
 
 use super::super::question;
+use super::super::OWN_LINES_MAX;
 use super::Finding;
 use super::paths::Names;
 use super::tree::{File, Tree};
 
-const OWN_LINES_MAX: usize = 400;
 const FUNCTION_LINES_MAX: usize = 70;
 const FIELDS_MAX: usize = 12;
 const IMPL_FILES_MAX: usize = 3;
