@@ -13,6 +13,7 @@ pub mod mutate;
 pub mod run;
 mod seeds;
 mod targets;
+mod worker;
 
 use std::fs;
 

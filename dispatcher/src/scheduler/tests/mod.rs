@@ -1,14 +1,17 @@
 //! Tests of the scheduler, one situation at a time.
 
 mod absence;
+mod admission;
 mod epochs;
 mod explaining;
 mod fates;
 mod forecasting;
+mod hosts;
 mod life;
 mod liveness;
 mod losses;
 mod nodes;
+mod outages;
 mod overdue;
 mod pinging;
 mod sealed;

@@ -11,7 +11,8 @@ use rolecast_common::wire::{
     RoleOrder, StatusRequest, decode, encode,
 };
 
-use super::super::machine::{Worker, World};
+use super::super::machine::World;
+use super::super::worker::Worker;
 use super::assert_token;
 
 /// Reads a message in either encoding; if it can be read, it is the same after it was

@@ -8,7 +8,9 @@
 mod admission;
 mod any_order;
 mod bench;
+mod draining;
 mod lengths;
+mod outcomes;
 mod roles;
 
 use rolecast_common::assignment::Ack;
@@ -17,9 +19,7 @@ use rolecast_common::unit::Cores;
 use rolecast_common::wire::{Heartbeat, Message as _, Usage, encode};
 
 use super::*;
-use bench::{
-    BATCH_LEN_MAX, Bench, SECOND, ack, assignment, assignment_of, ended, with_ack, with_epoch,
-};
+use bench::{Bench, SECOND, ack, assignment, assignment_of, ended, with_ack, with_epoch};
 
 #[test]
 fn a_job_is_started_and_its_outcome_sent_until_it_is_confirmed() {
@@ -241,75 +241,6 @@ fn a_refused_job_may_come_again_and_its_refusal_is_forgotten() {
 }
 
 #[test]
-fn outcomes_gather_while_four_batches_are_unconfirmed() {
-    let mut bench = Bench::with_jobs_max(200);
-    let runs: Vec<Run> = (0..150).map(|n| bench.start(&n.to_string(), 1)).collect();
-    for run in &runs[..4] {
-        bench.end(*run, OutcomeStatus::Completed);
-    }
-    let first: Vec<u64> = bench.sent().into_iter().map(|(batch, _)| batch).collect();
-    assert_eq!(first.len(), 4);
-    for run in &runs[4..] {
-        bench.end(*run, OutcomeStatus::Completed);
-    }
-    assert!(bench.sent().is_empty());
-    let sizes: Vec<usize> = first
-        .iter()
-        .flat_map(|batch| {
-            bench.input(Input::Confirmed { batch: *batch });
-            bench.sent()
-        })
-        .map(|(_, outcomes)| outcomes.len())
-        .collect();
-    assert_eq!(sizes, [64, 64, 18]);
-}
-
-#[test]
-fn a_batch_of_several_outcomes_stays_below_its_size() {
-    let mut bench = Bench::with_jobs_max(10);
-    let runs: Vec<Run> = (0..6).map(|n| bench.start(&n.to_string(), 1)).collect();
-    let ended = runs.iter().map(|run| Ended {
-        output: vec![0; BATCH_LEN_MAX * 2 / 5].into(),
-        ..ended(*run, OutcomeStatus::Completed)
-    });
-    bench.input(Input::Ended(ended.collect()));
-    let sizes: Vec<usize> = bench.sent().iter().map(|(_, o)| o.len()).collect();
-    assert_eq!(sizes, [2, 2, 2]);
-}
-
-#[test]
-fn what_nobody_hears_is_sent_again_ever_more_slowly() {
-    let mut bench = Bench::new();
-    let run = bench.start("a", 1);
-    bench.end(run, OutcomeStatus::Completed);
-    let mut delays = Vec::new();
-    for _ in 0..7 {
-        let batch = bench.sent().pop().unwrap().0;
-        bench.input(Input::Unreceived { batch });
-        let start = bench.now.time;
-        while !bench
-            .out
-            .iter()
-            .any(|o| matches!(o, Output::SendOutcomes { .. }))
-        {
-            bench.pass(Duration::from_millis(100));
-        }
-        delays.push(bench.now.time.since(start).as_millis());
-    }
-    assert_eq!(delays, [500, 1000, 2000, 4000, 5000, 5000, 5000]);
-}
-
-#[test]
-fn a_new_connection_sends_everything_unconfirmed_at_once() {
-    let mut bench = Bench::new();
-    let run = bench.start("a", 1);
-    bench.end(run, OutcomeStatus::Completed);
-    let first = bench.sent();
-    bench.input(Input::Connected);
-    assert_eq!(bench.sent(), first);
-}
-
-#[test]
 fn a_job_is_stopped_at_its_time_limit_or_deadline_whichever_is_first() {
     let mut bench = Bench::new();
     for (job, deadline, offered, stop_after, reason) in [
@@ -336,77 +267,6 @@ fn a_job_is_stopped_at_its_time_limit_or_deadline_whichever_is_first() {
         assert_eq!(outcome.reason, reason);
         bench.confirm_newest();
     }
-}
-
-#[test]
-fn draining_hands_new_jobs_back_and_ends_when_nothing_is_in_hand() {
-    let mut bench = Bench::new();
-    let run = bench.start("a", 1);
-    bench.take();
-    bench.input(Input::Drain);
-    let emitted = bench.take();
-    assert!(
-        emitted
-            .iter()
-            .any(|o| matches!(o, Output::Heartbeat(h) if h.draining))
-    );
-    bench.offer(assignment("b", 1));
-    let reason = "the worker is draining".to_owned();
-    assert_eq!(bench.refusal(), Some((OutcomeStatus::HandedBack, reason)));
-    bench.end(run, OutcomeStatus::Completed);
-    bench.pass(SECOND);
-    assert!(!bench.has_left);
-    bench.confirm_all();
-    assert!(bench.has_left);
-}
-
-#[test]
-fn a_drained_worker_stays_for_the_jobs_that_are_on_their_way() {
-    let mut bench = Bench::new();
-    bench.input(Input::Drain);
-    bench.offer(assignment("a", 1));
-    assert_eq!(bench.refusal().unwrap().0, OutcomeStatus::HandedBack);
-    bench.confirm_all();
-    assert!(!bench.has_left);
-    bench.pass(duty::LINGER);
-    assert!(bench.has_left);
-}
-
-#[test]
-fn what_outlives_the_grace_time_is_stopped_and_handed_back_at_once() {
-    let mut bench = Bench::new();
-    let run = bench.start("a", 1);
-    bench.input(Input::Drain);
-    bench.take();
-    bench.pass(5 * SECOND);
-    let out = bench.take();
-    assert!(out.contains(&Output::Stop(run)));
-    let handed_back = out.iter().any(|output| match output {
-        Output::SendOutcomes { outcomes, .. } => {
-            outcomes.outcomes[0].status == OutcomeStatus::HandedBack
-        }
-        _ => false,
-    });
-    assert!(handed_back);
-    bench.end(run, OutcomeStatus::Completed);
-    assert!(
-        !bench
-            .sent()
-            .iter()
-            .any(|(_, o)| o[0].status == OutcomeStatus::Completed)
-    );
-    assert!(!bench.has_left);
-    bench.pass(2 * SECOND);
-    assert!(bench.has_left, "it leaves though nobody confirmed");
-}
-
-#[test]
-fn a_second_drain_ends_the_grace_time() {
-    let mut bench = Bench::new();
-    let run = bench.start("a", 1);
-    bench.input(Input::Drain);
-    bench.input(Input::Drain);
-    assert!(bench.take().contains(&Output::Stop(run)));
 }
 
 #[test]

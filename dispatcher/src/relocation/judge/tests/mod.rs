@@ -1,7 +1,9 @@
 //! Tests of when a role moves, and above all of when it does not.
 
 mod any_readings;
+mod changes;
 mod failback;
+mod targets;
 
 use super::*;
 
@@ -270,49 +272,6 @@ fn a_holder_that_is_not_heard_of_is_not_judged() {
 }
 
 #[test]
-fn a_node_that_is_silent_is_no_target() {
-    let mut group = Group::calm();
-    group.loads[0] = 1.0;
-    group.silent = [false, true, true, true, false];
-    group.second += 3;
-    assert_eq!(group.moved(120), Some(4));
-}
-
-#[test]
-fn a_target_needs_room_for_the_whole_role_over_its_last_minute() {
-    let mut group = Group::calm();
-    // The first is full, the second was until now, the third has too little.
-    group.loads = [0.2, 0.2, 0.8, 0.45, 0.2];
-    assert_eq!(group.go_on(40), None);
-    group.loads = [1.0, 0.8, 0.1, 0.45, 0.2];
-    assert_eq!(group.moved(8).or_else(|| group.moved(60)), Some(4));
-}
-
-#[test]
-fn equals_are_told_apart_by_the_room_that_is_forecast() {
-    let mut group = Group::calm();
-    group.ahead = [0.3, 0.6, 0.5, 0.2, 0.6];
-    group.loads[0] = 1.0;
-    assert_eq!(group.moved(120), Some(3));
-}
-
-#[test]
-fn with_no_candidate_nothing_moves() {
-    let mut group = Group::calm();
-    group.loads[0] = 1.0;
-    for _ in 0..120 {
-        group.tick();
-        let (now, holder) = (group.now(), group.names[0].clone());
-        for candidates in [vec![], vec![holder.clone()]] {
-            let verdict = group.judge.decide(now, &holder, &candidates);
-            assert!(matches!(verdict, Verdict::Keep(_)), "{verdict:?}");
-        }
-        // Only requested, never done.
-        group.judge.changes = Changes::default();
-    }
-}
-
-#[test]
 fn a_short_past_keeps_a_role_and_a_long_one_moves_it_early() {
     let moved_after = |lengths_s: f64| {
         let mut group = Group::calm();
@@ -323,45 +282,6 @@ fn a_short_past_keeps_a_role_and_a_long_one_moves_it_early() {
     };
     let (early, late) = (moved_after(600.0).unwrap(), moved_after(8.0).unwrap());
     assert!(early < 10 && late > 10, "{early} {late}");
-}
-
-#[test]
-fn each_recent_change_makes_the_next_one_dearer() {
-    let mut group = Group::calm();
-    group.loads[0] = 1.0;
-    group
-        .judge
-        .changes
-        .add(group.now(), Duration::from_secs(40));
-    group
-        .judge
-        .changes
-        .add(group.now(), Duration::from_secs(40));
-    group
-        .judge
-        .changes
-        .add(group.now(), Duration::from_secs(40));
-    for _ in 0..12 {
-        group.tick();
-    }
-    let verdict = group.tick();
-    let assessment = verdict.assessment();
-    assert!(assessment.recent_changes > 2.0);
-    assert!(assessment.needed_s > 10.0 && assessment.needed_s <= 40.0);
-}
-
-#[test]
-fn the_last_changes_of_an_hour_are_kept_for_what_lasts() {
-    let needed_s = |made: usize| {
-        let mut group = Group::calm();
-        group.resume(made, Duration::from_secs(3000));
-        group.loads[0] = 1.0;
-        group.tick();
-        group.tick().assessment().needed_s
-    };
-    assert_eq!(needed_s(3), needed_s(0));
-    assert!(needed_s(4) > 1.9 * needed_s(3));
-    assert!(needed_s(5) > 1.9 * needed_s(4));
 }
 
 #[test]
@@ -391,29 +311,6 @@ fn long_trouble_now_and_then_is_not_usual() {
     group.loads[0] = 1.0;
     group.tick();
     assert!(group.tick().assessment().evidence.is_unusual);
-}
-
-#[test]
-fn a_long_change_raises_what_the_next_one_must_be_worth() {
-    let mut group = Group::calm();
-    let change = Change {
-        length: Duration::from_secs(60),
-        ..group.change(Purpose::Return, 1, 0, Duration::ZERO)
-    };
-    group.judge.record(group.now(), &change);
-    assert_eq!(group.tick().assessment().change_s, 60.0);
-}
-
-#[test]
-fn nothing_moves_within_the_cool_down_or_beyond_the_bound() {
-    let mut group = Group::calm();
-    group.loads[0] = 1.0;
-    group.resume(1, Duration::ZERO);
-    assert_eq!(group.go_on(6), None);
-    assert_eq!(obstacle(&group.tick()), Some(Obstacle::CoolDown));
-    group.resume(6, Duration::from_secs(1000));
-    assert_eq!(group.go_on(600), None);
-    assert_eq!(obstacle(&group.tick()), Some(Obstacle::TooManyChanges));
 }
 
 #[test]
