@@ -8,8 +8,8 @@ use syn::visit::{self, Visit};
 use syn::{Block, Field, Fields, ImplItemFn, ItemFn, ItemImpl, ItemStruct, Signature, TraitItemFn};
 use syn::{Meta, Type, Visibility};
 
-use super::super::question;
 use super::super::OWN_LINES_MAX;
+use super::super::question;
 use super::Finding;
 use super::paths::Names;
 use super::tree::{File, Tree};
