@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_payload_above_the_servers_limit_is_told_before_it_is_sent() {
+    fn a_payload_above_the_servers_limit_is_reported_before_it_is_sent() {
         assert_eq!(oversize(1024, 1024), None);
         let text = oversize(2 * 1024 * 1024, 1024 * 1024).unwrap();
         assert!(

@@ -311,7 +311,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_a_node_may_say_a_job_can_ask_for(name in "[a-z.]{1,4}", value in "\\PC{0,8}") {
+        fn what_a_node_may_report_a_job_can_require(name in "[a-z.]{1,4}", value in "\\PC{0,8}") {
             let mut labels = Labels::default();
             if labels.insert(&name, &value).is_ok() {
                 let requirement = Requirement::parse(&format!("{name}={value}")).unwrap();

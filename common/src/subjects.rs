@@ -340,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn the_answer_of_a_ping_is_told_from_an_outcome() {
+    fn the_answer_of_a_ping_is_distinguished_from_an_outcome() {
         let node = NodeId::new("n1").unwrap();
         let subject = pong(&node, 7);
         assert_eq!(parse_pong(&subject), Some((node, 7)));

@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_node_is_held_to_its_entry_and_what_is_beyond_is_told() {
+    fn a_node_is_held_to_its_entry_and_what_is_beyond_is_reported() {
         let entry = Allowance {
             roles: Some(roles(&["follower"]).into_iter().collect()),
             categories: Some(BTreeSet::from([Category::new("ocr").unwrap()])),

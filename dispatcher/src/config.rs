@@ -383,7 +383,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nodes_may_claim_is_read_and_mistakes_in_it_are_told() {
+    fn what_nodes_may_claim_is_read_and_mistakes_in_it_are_reported() {
         let text = "\
 [nodes.\"web-*\"]
 roles = [\"follower\"]

@@ -131,7 +131,7 @@ fn series_of_a_directory_are_kept_apart() {
 }
 
 #[test]
-fn what_cannot_be_judged_is_said_with_a_remedy() {
+fn what_cannot_be_judged_is_shown_with_a_remedy() {
     let directory = Directory::new();
     let good = table(&walk(300));
     let late = good.replace("\n600,", "\n540,");

@@ -29,7 +29,7 @@ roles = ["leader"]
 "#;
 
 #[tokio::test]
-async fn exit_codes_say_how_a_job_ended() {
+async fn exit_codes_show_how_a_job_ended() {
     let cluster = Cluster::start(DISPATCHER, &[("n1", WORKER)]).await;
     for (line, code, part) in [
         ("submit echo --data hello --wait", 0, "hello"),
@@ -185,7 +185,7 @@ async fn orders_that_change_nothing_are_answered_at_once() {
 }
 
 #[tokio::test]
-async fn dead_letters_are_counted_in_the_stream_and_large_ones_tell_why() {
+async fn dead_letters_are_counted_in_the_stream_and_large_ones_report_why() {
     let mut cluster = Cluster::start(DISPATCHER, &[("n1", WORKER)]).await;
     // As large as the server takes: the letter has no room for the reason.
     let frame = "NATS/1.0\r\nNats-Msg-Id: large\r\n\r\n".len();

@@ -24,7 +24,7 @@ fn a_valid_configuration_passes_the_check() {
 }
 
 #[test]
-fn a_bad_configuration_is_told_in_full_with_exit_code_2() {
+fn a_bad_configuration_is_reported_in_full_with_exit_code_2() {
     let output = check("max_jobs = 0\n[categories.a]\ncommand = [\"no-such-program\"]\n");
     assert_eq!(output.status.code(), Some(2));
     for line in [
@@ -47,7 +47,7 @@ fn a_bad_configuration_is_told_in_full_with_exit_code_2() {
 }
 
 #[test]
-fn without_nats_it_gives_up_after_its_time_and_says_what_to_do() {
+fn without_nats_it_gives_up_after_its_time_and_shows_what_to_do() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("worker.toml");
     fs::write(

@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said_with_its_place() {
+    fn what_is_wrong_is_shown_with_its_place() {
         for (line, by, part) in [
             (0, "date,cpu", "the first column is \"date\""),
             (0, "time,", ""),

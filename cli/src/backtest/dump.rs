@@ -1,10 +1,10 @@
 //! Every forecast of a backtest as comma-separated values, for other tools.
 
 use csv::WriterBuilder;
+use rolecast_simulator::recording::{Series, Table};
 
 use super::Forecast;
 use super::score::actual;
-use rolecast_simulator::recording::{Series, Table};
 
 /// The names of the columns; `origin` is the time of the last row that was known.
 pub(crate) const HEADER: &str = "series,origin,horizon,p50,p90,peak_p90,actual\n";

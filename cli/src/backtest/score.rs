@@ -6,9 +6,10 @@
 
 use std::collections::BTreeMap;
 
+use rolecast_simulator::recording::Series;
+
 use super::naive::Naive;
 use super::{Forecast, QUANTILE};
-use rolecast_simulator::recording::Series;
 
 /// Addition to both errors of a ratio, as a share of the series' mean size: negligible
 /// against any real error, but the ratio is 1 where both are zero, and finite where only

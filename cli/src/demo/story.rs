@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn trouble_and_steps_are_told_once_each() {
+    fn trouble_and_steps_are_reported_once_each() {
         let mut story = Story::new("leader".parse().unwrap(), &view(3, 0.0));
         assert!(story.look(&view(3, 0.0)).is_empty());
         let lines = story.look(&view(3, 0.5));

@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cause_is_told_once() {
+    fn a_cause_is_reported_once() {
         let error = anyhow!("refused").context("io: refused").context("a");
         assert_eq!(Failure::unreachable(error).text(), "a: io: refused");
     }

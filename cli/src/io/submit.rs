@@ -240,7 +240,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_that_did_not_come_is_told_from_a_refusal() {
+    fn an_answer_that_did_not_come_is_distinguished_from_a_refusal() {
         for (kind, is_expected) in [
             (PublishErrorKind::TimedOut, true),
             (PublishErrorKind::BrokenPipe, true),

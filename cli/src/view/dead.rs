@@ -144,7 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_list_says_when_there_is_more() {
+    fn a_list_shows_when_there_is_more() {
         assert_eq!(list(&[], 0, Palette::PLAIN), "no dead jobs\n");
         let text = list(&[dead()], 7, Palette::PLAIN);
         assert!(text.starts_with("JOB  CATEGORY  DIED"), "{text}");

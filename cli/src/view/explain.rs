@@ -278,7 +278,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_decision_is_told_with_its_figures() {
+    fn a_decision_is_reported_with_its_figures() {
         let text = page(&decision(), Palette::PLAIN);
         let expected = "\
 job j1 of ocr that requires zone=eu was sent to oak, the cheapest of 2 that could take it; \
@@ -298,7 +298,7 @@ again     these figures lead to the same choice
     }
 
     #[test]
-    fn a_choice_that_its_figures_do_not_lead_to_is_told() {
+    fn a_choice_that_its_figures_do_not_lead_to_is_reported() {
         let mut odd = decision();
         odd.node = Some(NodeId::new("elm").unwrap());
         let text = page(&odd, Palette::PLAIN);
@@ -307,7 +307,7 @@ again     these figures lead to the same choice
     }
 
     #[test]
-    fn a_job_that_must_wait_says_for_what() {
+    fn a_job_that_must_wait_shows_for_what() {
         let mut held = decision();
         held.verdict = Verdict::Held;
         held.job = None;
@@ -330,7 +330,7 @@ again     these figures lead to the same choice
     }
 
     #[test]
-    fn what_waiting_jobs_require_is_told_beside_a_job_that_requires_nothing() {
+    fn what_waiting_jobs_require_is_reported_beside_a_job_that_requires_nothing() {
         let json = serde_json::json!({"v": 1, "dispatcher": "main", "epoch": 1, "at_ms": 5,
             "nodes": [], "counters": {}, "categories": [{"category": "ocr", "declared": true,
             "roles": [], "backlog": 1, "waiting": 1, "running": 0, "nodes_eligible": 1,

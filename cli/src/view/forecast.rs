@@ -264,7 +264,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_page_tells_what_is_expected_and_how_good_that_was() {
+    fn the_page_shows_what_is_expected_and_how_good_that_was() {
         let page = page(&view(), 60, Palette::PLAIN);
         let start = "\
 node oak, ready, forecasts on, 1970-01-01T00:00:09.000Z: what others than jobs use

@@ -1,9 +1,10 @@
 //! Comparison of policies as tables.
 
+use rolecast_simulator::report::{KindRow, Report, Row};
+
 use crate::quantity::counted;
 use crate::style::{Palette, Tone};
 use crate::table::{Align, Text, plain, table};
-use rolecast_simulator::report::{KindRow, Report, Row};
 
 const COLUMNS: [(&str, Align); 11] = [
     ("sharing", Align::Left),
@@ -214,7 +215,7 @@ fair      0.5  bad     16.00     4.00   32.00     4.00     0.500      6     4   
     }
 
     #[test]
-    fn what_there_is_to_know_is_told_at_the_end() {
+    fn what_there_is_to_know_is_reported_at_the_end() {
         let mut report = report(&[0.5]);
         report.notes = vec!["drawn".to_owned(), "not known".to_owned()];
         let page = page(&report, Palette::PLAIN);

@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_for_a_moment_is_told_from_what_is_wrong() {
+    fn what_is_wrong_for_a_moment_is_distinguished_from_what_is_wrong() {
         for (code, err_code, meaning) in [
             (503, 10_008, Meaning::Unavailable),
             (500, 10_009, Meaning::Unavailable),
@@ -334,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cluster_without_room_is_told_from_one_that_is_not_whole() {
+    fn a_cluster_without_room_is_distinguished_from_one_that_is_not_whole() {
         let text = "no suitable peers for placement, insufficient storage";
         assert_eq!(
             meaning_of(&read(400, 10_005, text)),

@@ -118,7 +118,7 @@ mod tests {
     const PUBLISH: &str = "Permissions Violation for Publish to \"$JS.API.INFO\"";
 
     #[test]
-    fn a_refusal_says_what_was_to_be_done_to_which_subject() {
+    fn a_refusal_shows_what_was_to_be_done_to_which_subject() {
         let read = |text: &str| Violation::parse(text).map(|found| (found.action, found.subject));
         let subject = |text: &str| text.to_owned();
         assert_eq!(

@@ -65,7 +65,7 @@ fn streams_are_named_and_none_can_be_deleted() {
 }
 
 #[test]
-fn a_right_is_given_once_and_says_what_for() {
+fn a_right_is_given_once_and_shows_what_for() {
     for party in all() {
         let rights = rights(&party, &Place::of(party.user()));
         for (i, right) in rights.iter().enumerate() {

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use rolecast_common::id::NodeId;
 use rolecast_common::wire::ForecastMode;
+use rolecast_forecast::Params;
 use rolecast_forecast::{NodeForecast, Stack};
 
 use super::Node;
-use rolecast_forecast::Params;
 
 /// The most nodes without a completed job that have a forecast: one takes some 80 KiB
 /// (`make bench-forecast`), and names cost nothing. Every other node gets its own with

@@ -8,6 +8,7 @@ use rolecast_common::id::{Attempt, Category, NodeId, Sequence};
 use rolecast_common::time::{Now, Time};
 use rolecast_common::unit::Resources;
 use rolecast_common::wire::Outcome;
+use rolecast_forecast::{Lesson, NodeForecast, Stack};
 
 use super::conduct::Doubt;
 use super::contention::{self, JointUse};
@@ -16,7 +17,6 @@ use super::{Fleet, Node};
 use crate::ledger::Entry;
 use crate::placement::{CategoryIndex, Needs};
 use crate::profile::Observation;
-use rolecast_forecast::{Lesson, NodeForecast, Stack};
 
 /// Relative change of a profile below which the costs are kept.
 const NEEDS_CHANGE_MIN: f32 = 0.01;

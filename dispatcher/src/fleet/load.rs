@@ -5,9 +5,9 @@ use rolecast_common::resource::ByResource;
 use rolecast_common::time::Now;
 use rolecast_common::unit::{BytesPerSecond, Cores, Resources};
 use rolecast_common::wire::{Heartbeat, Usage};
+use rolecast_forecast::{Ahead, BUCKETS, NodeForecast};
 
 use crate::placement::{Amounts, amounts};
-use rolecast_forecast::{Ahead, BUCKETS, NodeForecast};
 
 /// The figures of one node in its last heartbeat.
 #[derive(Debug)]

@@ -7,6 +7,7 @@ use rolecast_common::id::{NodeId, Sequence};
 use rolecast_common::subjects::{KEY_CAPACITY, STREAM_DEAD, STREAM_RESULTS};
 use rolecast_common::time::Time;
 use rolecast_common::wire::{CapacityMap, Encoding, Record, RoleDocument, encode};
+use rolecast_forecast::{Lesson, Stack};
 use rolecast_nats::{Connection, Meaning, ServerError};
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
@@ -20,7 +21,6 @@ use crate::lease::Written;
 use crate::roles::Input as RolesInput;
 use crate::scheduler::{History, Input, Trouble};
 use crate::shortening::shorten_capacity;
-use rolecast_forecast::{Lesson, Stack};
 
 /// The tasks, and the ways to give them work.
 pub(super) struct SideTasks {

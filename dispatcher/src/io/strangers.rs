@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn a_copy_of_the_queue_and_a_foreign_consumer_are_told_of() {
+    fn a_copy_of_the_queue_and_a_foreign_consumer_are_reported() {
         // The form in which nats-server 2.15.1 reports a mirror.
         let mirror = r#"{"name": "JS_MIRROR_9ubHERDx", "config": {"ack_policy": "flow_control",
             "max_deliver": -1, "metadata": {"_nats.mirror.acc": "$G",

@@ -262,7 +262,7 @@ fn a_node_that_is_larger_than_a_page_loses_its_lists_and_nothing_else() {
 }
 
 #[test]
-fn what_is_said_on_each_page_takes_half_of_it_at_most() {
+fn what_is_shown_on_each_page_takes_half_of_it_at_most() {
     let mut whole = status(&["a", "b"]);
     let trouble = Trouble {
         what: "stream ROLECAST_JOBS".to_owned(),

@@ -18,11 +18,12 @@
 
 use std::array;
 
-use crate::category::Weights;
 use rolecast_common::resource::ByResource;
 use rolecast_common::resource::Resource::{self, Cpu, Disk, Memory, Network};
 use rolecast_common::unit::Resources;
 use rolecast_forecast::BUCKETS;
+
+use crate::category::Weights;
 
 /// Amounts of the resources, with seven digits.
 pub type Amounts = ByResource<f32>;

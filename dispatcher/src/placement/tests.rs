@@ -389,7 +389,7 @@ proptest! {
     }
 
     #[test]
-    fn whatever_a_node_says_its_cost_is_a_number(
+    fn whatever_a_node_reports_its_cost_is_a_number(
         cores in prop_oneof![Just(0.0f32), Just(f32::NAN), Just(f32::INFINITY), 0.1f32..1e6],
         used in prop_oneof![Just(-1.0f32), Just(f32::NAN), Just(f32::INFINITY), 0.0f32..1e6],
         speed in prop_oneof![Just(0.0f32), Just(f32::NAN), 0.1f32..10.0],

@@ -1,7 +1,8 @@
 //! Decaying sums over executions.
 
-use super::observation::Observation;
 use rolecast_forecast::{BUCKET_EDGES_S, BUCKETS};
+
+use super::observation::Observation;
 
 /// The share that is kept with each outcome, once there are many: the last thousand or so
 /// count.

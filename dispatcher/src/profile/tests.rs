@@ -46,7 +46,7 @@ fn is_near(found: f32, expected: f64) -> bool {
 }
 
 #[test]
-fn what_is_declared_holds_until_jobs_tell_better() {
+fn what_is_declared_holds_until_jobs_report_better() {
     let mut learner = learner();
     assert_eq!(learner.needs().average[Resource::Cpu], 1.0);
     learner.observe(&seen());
@@ -224,7 +224,7 @@ fn bytes_that_no_device_moves_are_limited() {
 }
 
 #[test]
-fn memory_is_learned_from_the_outcomes_that_tell_it() {
+fn memory_is_learned_from_the_outcomes_that_report_it() {
     let mut learner = learner();
     for job in 0..400 {
         let memory = if job % 4 == 0 { 256.0 * MIB } else { 0.0 };

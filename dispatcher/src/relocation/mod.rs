@@ -17,12 +17,12 @@ use std::time::Duration;
 use rolecast_common::id::{Epoch, NodeId, Role};
 use rolecast_common::time::{Now, Time};
 use rolecast_common::wire::{ManagedRole, RolesView, VERSION, Why};
+use rolecast_forecast::Ahead;
 
 use crate::fleet::Fleet;
 use crate::roles::{self, Coordinator, Input, Move, Report, RoleSettings, Settings};
 use judge::{Obstacle, Reading, Verdict};
 use judges::Judges;
-use rolecast_forecast::Ahead;
 
 /// Time after taking the lead without judgements: nodes may still be catching up.
 const SETTLE: Duration = Duration::from_secs(5);

@@ -6,12 +6,12 @@ use std::collections::BTreeMap;
 use rolecast_common::id::{Epoch, Role};
 use rolecast_common::time::WallTime;
 use rolecast_common::wire::{CapacityMap, RoleCapacity, VERSION};
+use rolecast_forecast::{AHEAD_COUNT, Ahead, Params};
 
 use super::queue::{Categories, CategoryState};
 use crate::capacity::{self, Demands, Holders};
 use crate::category::Policy;
 use crate::fleet::{Fleet, Node};
-use rolecast_forecast::{AHEAD_COUNT, Ahead, Params};
 
 /// Node entries in one map, over all roles and horizons: in JSON they take
 /// about 110 bytes each, and a message has at most a mebibyte.

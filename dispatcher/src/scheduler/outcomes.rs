@@ -16,8 +16,7 @@ use super::sending::slots_of;
 use super::verdict::{DoubtedNode, Verdict};
 use crate::claim::Claimed;
 use crate::fleet::Fleet;
-use crate::placement::Obstacle;
-use crate::placement::Request;
+use crate::placement::{Obstacle, Request};
 use crate::seal::Seals;
 
 /// Prefix of the reason of a refusal that is the host's fault.
@@ -202,10 +201,10 @@ impl Outcomes<'_> {
         }
         let failed = job.failures().iter().map(|failed| &failed.node);
         let barred = slots_of(self.fleet, failed.chain([node]), Obstacle::FailedBefore);
-        let candidate = Request {
+        let request = Request {
             barred: &barred,
-            ..job.candidate(Duration::ZERO, category)
+            ..job.request(Duration::ZERO, category)
         };
-        self.fleet.has_other(&candidate)
+        self.fleet.has_other(&request)
     }
 }

@@ -10,16 +10,15 @@ use rolecast_common::wire::{
     CapacityMap, CategoryStatus, Decision, ForecastView, JobState, JobView, NodeHealth, NodeStatus,
     RolesView, Status, Totals, VERSION,
 };
+use rolecast_forecast::NodeForecast;
 
 use super::jobs::{Job, State};
 use super::queue::CategoryState;
 use super::sending::why;
 use super::{Scheduler, capacity_map};
 use crate::capacity;
-use crate::placement::Request;
-use crate::placement::Shortfall;
 use crate::placement::decision::Author;
-use rolecast_forecast::NodeForecast;
+use crate::placement::{Request, Shortfall};
 
 /// Horizon of the reported arrivals.
 const EXPECTED_SECONDS: u32 = 15 * 60;
@@ -221,16 +220,16 @@ impl Scheduler {
         key: Option<u64>,
     ) -> Option<Decision> {
         let index = self.queue.category(category)?.index();
-        let candidate = Request {
+        let request = Request {
             key,
             ..Request::new(index, requirement, Duration::ZERO)
         };
-        let choice = self.fleet.choose(&candidate);
+        let choice = self.fleet.choose(&request);
         let author = Author {
             epoch: self.leadership.epoch(),
             ..Author::default()
         };
-        Some(self.fleet.record(now, author, &candidate, &choice))
+        Some(self.fleet.record(now, author, &request, &choice))
     }
 
     fn why_waiting(&self, job: &Job) -> String {

@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_kept_is_there_after_a_restart_and_damage_is_told() {
+    fn what_is_kept_is_there_after_a_restart_and_damage_is_reported() {
         let directory = std::env::temp_dir().join(format!("rolecast-epoch-{}", std::process::id()));
         let node = NodeId::new("n1").unwrap();
         let (file, epoch) = EpochFile::open(&directory, &node).unwrap();

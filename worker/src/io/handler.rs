@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn errors_say_whether_another_try_makes_sense() {
+    async fn errors_show_whether_another_try_makes_sense() {
         let ended = run(|_| async { Err::<Bytes, _>(JobError::give_up("bad\ninput")) }).await;
         assert_eq!(ended.status, OutcomeStatus::GiveUp);
         assert_eq!(ended.reason, "bad | input");

@@ -181,7 +181,7 @@ fn jobs_that_are_not_written_down_are_put_beside_those_that_are() {
 }
 
 #[test]
-fn what_cannot_be_run_is_left_out_or_told() {
+fn what_cannot_be_run_is_left_out_or_reported() {
     let refused = |system: &Recording, changes: Changes| {
         let refused = Cluster::new(system, &changes).map(|_| ());
         refused.unwrap_err().to_string()

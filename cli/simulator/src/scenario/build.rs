@@ -323,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn random_gaps_tell_nothing_of_the_next() {
+    fn random_gaps_report_nothing_of_the_next() {
         let world = alone(&format!("{SPIKES}random_gaps = true"), 20);
         let gaps: Vec<f64> = world.hosts.iter().flat_map(gaps).collect();
         let average = gaps.iter().sum::<f64>() / gaps.len() as f64;

@@ -271,7 +271,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_says_only_what_differs_from_the_one_it_extends() {
+    fn a_file_states_only_what_differs_from_the_one_it_extends() {
         let calm = include_str!("../../../../tests/scenarios/calm.toml");
         let mixed = include_str!("../../../../tests/scenarios/mixed.toml");
         let small = include_str!("../../../../tests/scenarios/small.toml");
@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn all_mistakes_are_told_at_once_by_name() {
+    fn all_mistakes_are_reported_at_once_by_name() {
         let text = "\
 loads = [0]
 sharing = [\"fare\"]

@@ -34,7 +34,7 @@ const HEARTBEATS: Heartbeats = Heartbeats {
 };
 
 #[test]
-fn a_heartbeat_tells_the_mean_since_the_last_one() {
+fn a_heartbeat_shows_the_mean_since_the_last_one() {
     let mut world = stepping(HEARTBEATS);
     world.hosts[0].load.start_s = 0.0;
     world.arrivals = vec![arrival(50.0, 10.0)];
@@ -65,7 +65,7 @@ fn a_heartbeat_tells_the_mean_since_the_last_one() {
 }
 
 #[test]
-fn a_change_is_told_at_once() {
+fn a_change_is_reported_at_once() {
     let mut world = stepping(Heartbeats {
         on_change: true,
         interval_s: 20.0,
@@ -109,7 +109,7 @@ fn heartbeats_are_lost_and_noisy_as_often_as_planned() {
 }
 
 #[test]
-fn the_history_is_told_to_those_who_learn() {
+fn the_history_is_given_to_those_who_learn() {
     let mut world = stepping(HEARTBEATS);
     world.hosts[0].load.start_s = -15.0;
     for learns in [false, true] {

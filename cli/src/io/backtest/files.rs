@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use rolecast_simulator::io::files::read_recording;
+use rolecast_simulator::recording::Table;
 
 use crate::backtest::names::{Origin, unique_names};
-use rolecast_simulator::recording::Table;
 
 /// One file and the names under which its series are reported.
 #[derive(Debug)]

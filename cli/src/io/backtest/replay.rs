@@ -12,12 +12,12 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use rolecast_forecast::{Forecaster, Lesson, Model, Trainer};
+use rolecast_simulator::recording::{Series, Table};
 
 use super::super::terminal::Terminal;
 use super::files::Recording;
 use crate::backtest::score::{Scores, score};
 use crate::backtest::{Forecast, Protocol, dump, has_peak};
-use rolecast_simulator::recording::{Series, Table};
 
 /// The most updates of the bar in a second.
 const BARS_PER_SECOND: u8 = 10;

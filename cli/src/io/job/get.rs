@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_known_says_where_it_may_be() {
+    fn what_is_not_known_shows_where_it_may_be() {
         let unknown_text = |name: &str, searched| not_known(&name.parse().unwrap(), searched);
         let text = unknown_text("order-7", Searched::Absent);
         assert!(

@@ -6,7 +6,7 @@ use rolecast_common::wire::{Blob, JobUsage, VERSION};
 use super::*;
 
 #[test]
-fn a_completed_job_tells_its_times_its_use_and_its_output() {
+fn a_completed_job_shows_its_times_its_use_and_its_output() {
     let text = record(&completed(), Palette::PLAIN);
     let expected = "\
 job       j1  completed
@@ -24,7 +24,7 @@ output    6 B
 }
 
 #[test]
-fn long_output_is_cut_and_says_how_to_get_it() {
+fn long_output_is_cut_and_shows_how_to_get_it() {
     let mut long = completed();
     long.output = Blob("line\n".repeat(50).into());
     let text = record(&long, Palette::PLAIN);
@@ -45,7 +45,7 @@ fn output_that_is_no_text_is_not_written_to_the_terminal() {
 }
 
 #[test]
-fn output_that_is_not_whole_is_told_with_how_much_there_is() {
+fn output_that_is_not_whole_is_reported_with_how_much_there_is() {
     let mut cut = completed();
     assert_eq!(truncation(&cut), None);
     cut.output_truncated = true;
@@ -67,7 +67,7 @@ fn the_summary_of_a_dead_job_has_its_reason() {
 }
 
 #[test]
-fn a_waiting_job_says_why() {
+fn a_waiting_job_shows_why() {
     let waiting = JobView {
         v: VERSION,
         job: JobId::new("j1").unwrap(),
@@ -93,7 +93,7 @@ fn a_waiting_job_says_why() {
 }
 
 #[test]
-fn a_delayed_job_says_until_when() {
+fn a_delayed_job_shows_until_when() {
     let delayed = JobView {
         v: VERSION,
         job: JobId::new("j1").unwrap(),
@@ -124,7 +124,7 @@ fn a_delayed_job_says_until_when() {
 }
 
 #[test]
-fn losses_are_told_apart_from_failures() {
+fn losses_are_distinguished_from_failures() {
     let lost = |companions| LostAttempt {
         attempt: Attempt::FIRST,
         node: NodeId::new("elm").unwrap(),

@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn known_figures_come_first_and_units_are_told_by_names() {
+    fn known_figures_come_first_and_units_are_known_by_names() {
         let figures = Figures::new([
             ("a_stranger", 7.0),
             ("cost_core_s", 12.04),

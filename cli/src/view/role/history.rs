@@ -118,7 +118,7 @@ WHEN                      ROLE    CHANGE           WHY          RESULT     TOOK 
     }
 
     #[test]
-    fn no_history_is_told_from_nothing_to_have_one() {
+    fn no_history_is_distinguished_from_nothing_to_have_one() {
         assert_eq!(list(&[], true, Palette::PLAIN), "no finished changes\n");
         let text = list(&[], false, Palette::PLAIN);
         assert!(text.contains("[roles.leader] holders = 1"), "{text}");

@@ -21,7 +21,7 @@ leader  default  n1            1  n1, n2          -       -      -
 }
 
 #[test]
-fn a_change_under_way_is_told_with_who_still_acts() {
+fn a_change_under_way_is_reported_with_who_still_acts() {
     let mut view = view(&[], &["n2"]);
     acting(&mut view, "leader", &["n1"]);
     let mut change = change("leader", Some("n1"), demoting("n1", "n2"));
@@ -50,7 +50,7 @@ fn a_change_under_way_is_told_with_who_still_acts() {
 }
 
 #[test]
-fn holders_that_are_missing_or_not_as_told_are_marked() {
+fn holders_that_are_missing_or_not_as_assigned_are_marked() {
     let mut view = view(&["n1"], &[]);
     acting(&mut view, "leader", &["n9"]);
     view.document.drained = BTreeSet::from([node("n7"), node("n8")]);
@@ -75,7 +75,7 @@ fn holders_that_are_missing_or_not_as_told_are_marked() {
 }
 
 #[test]
-fn where_nothing_is_managed_it_is_told_how_to_begin() {
+fn where_nothing_is_managed_it_is_shown_how_to_begin() {
     let mut view = view(&[], &[]);
     view.roles.clear();
     let text = list(&view, false, Palette::PLAIN);
@@ -84,7 +84,7 @@ fn where_nothing_is_managed_it_is_told_how_to_begin() {
 }
 
 #[test]
-fn an_order_tells_of_everybody_whose_roles_it_changed() {
+fn an_order_reports_everybody_whose_roles_it_changed() {
     let (leader, before) = (role("leader"), view(&["n1"], &["n2"]));
     let line =
         |to: &str, after: &RolesView| moved(&leader, &node(to), &before, after, Palette::PLAIN);
@@ -131,7 +131,7 @@ fn roles_of_another_group_do_not_take_part_in_an_order() {
 }
 
 #[test]
-fn a_drained_node_is_told_with_the_roles_it_has_left() {
+fn a_drained_node_is_reported_with_the_roles_it_has_left() {
     let mut view = view(&["n1"], &["n2"]);
     assert_eq!(
         drained(&node("n1"), &view, &view, Palette::PLAIN),

@@ -320,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn what_never_varied_says_nothing() {
+    fn what_never_varied_shows_nothing() {
         let mut ridge = Ridge::<f32, 2, 3, 1>::new(100.0, 0.1);
         assert_eq!(ridge.predict(&ridge.factor(), &[1.0, 1.0]), [0.0]);
         for _ in 0..10 {

@@ -74,7 +74,7 @@ fn a_number_not_above_the_last_is_ignored() {
 }
 
 #[test]
-fn what_is_missing_is_missing_however_it_is_told() {
+fn what_is_missing_is_missing_however_it_is_reported() {
     let mut samples = walk(400);
     samples[100..130].fill(None);
     samples[200] = Some(f64::NAN);
@@ -155,7 +155,7 @@ fn a_peak_that_is_no_number_is_missing() {
 }
 
 #[test]
-fn the_share_of_each_expert_is_told() {
+fn the_share_of_each_expert_is_reported() {
     let forecaster = fed(Model::Ensemble, &walk(500));
     for horizon in [0, 1, 4, 60, 1000] {
         let weights = forecaster.weights(horizon);

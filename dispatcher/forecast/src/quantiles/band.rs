@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn bursts_that_the_cues_tell_are_covered() {
+    fn bursts_that_the_cues_report_are_covered() {
         let burst = |at: usize| {
             if (at / 50).is_multiple_of(4) {
                 4.0
@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_learned_at_one_horizon_is_not_said_at_another() {
+    fn what_is_learned_at_one_horizon_is_not_shown_at_another() {
         let mut band = Band::new(&HORIZONS);
         let moment = moment(1.0);
         let before = band.predict(3, &moment, 0.0);

@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn it_follows_the_cue_that_tells_the_spread() {
+    fn it_follows_the_cue_that_shows_the_spread() {
         let quantile = learned(0.9, |step| if step / 7 % 2 == 0 { 0.5 } else { 3.0 });
         for spread in [0.5, 3.0] {
             let found = quantile.predict(&cues(spread)) / spread;

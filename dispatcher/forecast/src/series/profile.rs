@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn a_season_seen_is_the_season_said() {
+    fn a_season_seen_is_the_season_shown() {
         let samples = days(3);
         let profile = learned(0, &samples);
         for number in [3 * 1440 - 1, 3 * 1440 + 400, 3 * 1440 + 1000] {

@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn pressure_tells_what_a_full_cpu_hides() {
+    fn pressure_shows_what_a_full_cpu_hides() {
         let mut full = reading(10.0, 0.0);
         assert!((Load::of(&full).unwrap().share - 1.0).abs() < 1e-9);
         full.pressure = Some(Share::clamped(0.5));

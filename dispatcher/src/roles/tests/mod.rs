@@ -82,7 +82,7 @@ fn a_holder_that_comes_back_within_its_lease_stays() {
 }
 
 #[test]
-fn a_failed_promotion_is_undone_and_says_why() {
+fn a_failed_promotion_is_undone_and_shows_why() {
     let mut bench = Bench::led();
     bench.puppet("c").fails.insert(role("leader"));
     bench.order(1, set("leader", "c"));
@@ -244,7 +244,7 @@ fn a_later_dispatchers_document_ends_the_work() {
 }
 
 #[test]
-fn after_the_own_lease_nobody_is_told_anything() {
+fn after_the_own_lease_nobody_is_notified_of_anything() {
     let mut bench = Bench::new();
     let until = bench.now.time + SECOND;
     let epoch = Epoch::new(1);
@@ -259,7 +259,7 @@ fn after_the_own_lease_nobody_is_told_anything() {
 }
 
 #[test]
-fn a_role_that_was_not_given_is_stripped_and_told_once() {
+fn a_role_that_was_not_given_is_stripped_and_reported_once() {
     let mut bench = Bench::led();
     let c = bench.puppet("c");
     c.heard.roles = vec![role("leader"), role("own")];

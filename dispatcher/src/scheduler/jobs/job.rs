@@ -9,8 +9,7 @@ use rolecast_common::subjects::Source;
 use rolecast_common::time::{Now, Time, WallTime};
 use rolecast_common::wire::{FailedAttempt, LostAttempt, Record};
 
-use crate::placement::Request;
-use crate::placement::{CategoryIndex, Shortfall};
+use crate::placement::{CategoryIndex, Request, Shortfall};
 use crate::scheduler::output::History;
 use crate::scheduler::suspects::Suspicion;
 
@@ -161,7 +160,7 @@ impl Job {
     }
 
     /// Returns the job as placement needs it, without its key and claim.
-    pub(in crate::scheduler) fn candidate(
+    pub(in crate::scheduler) fn request(
         &self,
         waited: Duration,
         category: CategoryIndex,

@@ -56,8 +56,7 @@ use super::queue::{Departure, Queue};
 use super::reporting::Reporting;
 use super::suspects::Suspicion;
 use crate::fleet::Fleet;
-use crate::placement::{Alone, Request};
-use crate::placement::{Shortfall, Slot};
+use crate::placement::{Alone, Request, Shortfall, Slot};
 use confirmations::Confirmations;
 use quarantine::Quarantine;
 use recent::Recent;
@@ -281,13 +280,12 @@ impl Jobs {
         &mut self,
         cx: &mut Context<'_>,
         fleet: &mut Fleet,
-        candidate: &Request<'_>,
+        request: &Request<'_>,
         (alone, key): (Alone, Key),
         job: &JobId,
     ) -> Option<Slot> {
         let kept = quarantine::Wanted { alone, key, job };
-        self.quarantine
-            .keep(cx, &self.held, fleet, candidate, &kept)
+        self.quarantine.keep(cx, &self.held, fleet, request, &kept)
     }
 
     /// Returns the node that is kept for the jobs.

@@ -13,8 +13,7 @@ use rolecast_common::time::Time;
 
 use super::job::Job;
 use crate::fleet::Fleet;
-use crate::placement::Slot;
-use crate::placement::{Alone, Request};
+use crate::placement::{Alone, Request, Slot};
 use crate::scheduler::context::Context;
 use crate::scheduler::output::Event;
 use crate::scheduler::verdict::Verdict;
@@ -87,7 +86,7 @@ impl Quarantine {
         cx: &mut Context<'_>,
         jobs: &HashMap<Sequence, Job>,
         fleet: &mut Fleet,
-        candidate: &Request<'_>,
+        request: &Request<'_>,
         wanted: &Wanted<'_>,
     ) -> Option<Slot> {
         let (now, key) = (cx.now.time, wanted.key);
@@ -98,7 +97,7 @@ impl Quarantine {
             if is_full || resting.is_some_and(|until| now < *until) {
                 return None;
             }
-            let slot = fleet.node_to_keep(candidate, wanted.alone)?;
+            let slot = fleet.node_to_keep(request, wanted.alone)?;
             let node = fleet.id_of(slot).clone();
             fleet.set_kept(&node, true);
             cx.event(Event::Verdict(Verdict::TriedAlone {

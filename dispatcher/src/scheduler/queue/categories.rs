@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use rolecast_common::id::Category;
 use rolecast_common::time::WallTime;
+use rolecast_forecast::{Demand, Model, Stack};
 
 use crate::category::Policy;
 use crate::placement::CategoryIndex;
-use rolecast_forecast::{Demand, Model, Stack};
 
 #[derive(Debug)]
 pub(in crate::scheduler) struct Categories {

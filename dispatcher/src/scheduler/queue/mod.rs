@@ -17,9 +17,10 @@ pub(super) use categories::{Categories, CategoryState};
 pub use pulls::{PULL_BEAT, PULL_EXPIRES};
 pub(super) use room::{Departure, Room};
 
+use rolecast_forecast::Model;
+
 use crate::category::Policy;
 use crate::placement::{CategoryIndex, Slot};
-use rolecast_forecast::Model;
 
 #[derive(Debug)]
 pub(super) struct Queue {

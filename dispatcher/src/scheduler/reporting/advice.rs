@@ -4,14 +4,13 @@
 use std::time::Duration;
 
 use rolecast_common::id::Category;
+use rolecast_forecast::Ahead;
 
 use super::Reporting;
 use crate::fleet::Fleet;
-use crate::placement::Request;
-use crate::placement::Slot;
+use crate::placement::{Request, Slot};
 use crate::scheduler::context::Context;
 use crate::scheduler::output::{Diversion, Event, KeptAway};
-use rolecast_forecast::Ahead;
 
 /// Horizon of the expected use by others that is reported where jobs are kept away.
 const NEXT: Duration = Duration::from_secs(60);
@@ -24,11 +23,11 @@ impl Reporting {
         cx: &mut Context<'_>,
         fleet: &mut Fleet,
         category: &Category,
-        candidate: &Request<'_>,
+        request: &Request<'_>,
         slot: Slot,
     ) {
         self.count(|counters| &mut counters.compared);
-        let from = fleet.diverted_from(candidate, slot);
+        let from = fleet.diverted_from(request, slot);
         let Some(from) = from.map(|from| fleet.id_of(from).clone()) else {
             return;
         };
@@ -59,10 +58,10 @@ impl Reporting {
         cx: &mut Context<'_>,
         fleet: &mut Fleet,
         category: &Category,
-        candidate: &Request<'_>,
+        request: &Request<'_>,
         slot: Slot,
     ) {
-        let Some(advice) = fleet.advise(candidate) else {
+        let Some(advice) = fleet.advise(request) else {
             return;
         };
         self.count(|counters| &mut counters.advisory_decisions);

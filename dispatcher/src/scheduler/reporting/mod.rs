@@ -13,6 +13,7 @@ mod troubles;
 use rolecast_common::id::{Category, NodeId};
 use rolecast_common::time::Time;
 use rolecast_common::wire::{self, Counters, RefusedSender};
+use rolecast_forecast::Params;
 
 use super::context::Context;
 use super::output::{Event, Output, Trouble};
@@ -23,7 +24,6 @@ use publications::Publications;
 use rates::Rates;
 use recorder::Recorder;
 use refusals::Senders;
-use rolecast_forecast::Params;
 use troubles::Troubles;
 
 #[derive(Debug)]

@@ -7,13 +7,13 @@ use std::time::Duration;
 use rolecast_common::id::NodeId;
 use rolecast_common::time::Time;
 use rolecast_common::wire::ForecastMode;
+use rolecast_forecast::{Model, NodeForecast, Params};
 
 use crate::fleet::Fleet;
 use crate::scheduler::capacity_map;
 use crate::scheduler::context::Context;
 use crate::scheduler::output::Output;
 use crate::scheduler::queue::Categories;
-use rolecast_forecast::{Model, NodeForecast, Params};
 
 /// Interval at which the capacity map is published.
 const PUBLISH_INTERVAL: Duration = Duration::from_secs(10);

@@ -114,7 +114,7 @@ impl Sending<'_> {
             if own > urgent {
                 return Sent::Later(own);
             }
-            if let Some(slot) = self.choose(cx, source, sequence, category) {
+            if let Some(slot) = self.place(cx, source, sequence, category) {
                 self.forward(cx, source, sequence, slot);
                 return Sent::Yes;
             }
@@ -129,7 +129,7 @@ impl Sending<'_> {
     }
 
     /// Returns the node for the job; records the decision, also if the job must wait.
-    fn choose(
+    fn place(
         &mut self,
         cx: &mut Context<'_>,
         source: &Source,
@@ -141,7 +141,7 @@ impl Sending<'_> {
         let requirement = job.requirement().clone();
         let claim = self.queue.room(source).and_then(Room::claim);
         let claim = claim.filter(|(owner, _)| *owner == sequence);
-        let candidate = Request {
+        let request = Request {
             key: job.key(),
             claim: match restriction.alone {
                 Some(_) => restriction.kept,
@@ -151,16 +151,16 @@ impl Sending<'_> {
             barred: &restriction.barred,
             ..Request::new(category, &requirement, job.waited(cx.now.time))
         };
-        let choice = self.fleet.choose(&candidate);
+        let choice = self.fleet.choose(&request);
         let slot = match choice {
             Choice::Node(slot) => Some(slot),
             Choice::Held { .. } | Choice::Nowhere => None,
         };
-        let is_recorded = self.record(cx, sequence, &candidate, &choice, slot.is_some());
+        let is_recorded = self.record(cx, sequence, &request, &choice, slot.is_some());
         match slot {
-            Some(slot) => self.compare(cx, source, &candidate, slot, is_recorded),
+            Some(slot) => self.compare(cx, source, &request, slot, is_recorded),
             None if choice == Choice::Nowhere => {
-                self.find_no_node(cx, source, sequence, &candidate);
+                self.find_no_node(cx, source, sequence, &request);
             }
             None => {}
         }
@@ -172,7 +172,7 @@ impl Sending<'_> {
         &mut self,
         cx: &mut Context<'_>,
         sequence: Sequence,
-        candidate: &Request<'_>,
+        request: &Request<'_>,
         choice: &Choice,
         is_sent: bool,
     ) -> bool {
@@ -187,7 +187,7 @@ impl Sending<'_> {
                 failed: job.failures().len(),
                 lost: job.losses().len(),
             };
-            let decision = self.fleet.record(cx.now, author, candidate, choice);
+            let decision = self.fleet.record(cx.now, author, request, choice);
             cx.push(Output::RecordDecision(Box::new(decision)));
         }
         is_recorded
@@ -199,18 +199,18 @@ impl Sending<'_> {
         &mut self,
         cx: &mut Context<'_>,
         source: &Source,
-        candidate: &Request<'_>,
+        request: &Request<'_>,
         slot: Slot,
         is_recorded: bool,
     ) {
-        let by_cost = candidate.key.is_none() && candidate.claim.is_none();
+        let by_cost = request.key.is_none() && request.claim.is_none();
         let (fleet, category) = (&mut *self.fleet, &source.category);
         match self.mode {
             ForecastMode::On if is_recorded && by_cost => {
-                self.reporting.compare(cx, fleet, category, candidate, slot);
+                self.reporting.compare(cx, fleet, category, request, slot);
             }
             ForecastMode::Advisory => {
-                self.reporting.advise(cx, fleet, category, candidate, slot);
+                self.reporting.advise(cx, fleet, category, request, slot);
             }
             ForecastMode::On | ForecastMode::Off => {}
         }
@@ -223,17 +223,17 @@ impl Sending<'_> {
         cx: &mut Context<'_>,
         source: &Source,
         sequence: Sequence,
-        candidate: &Request<'_>,
+        request: &Request<'_>,
     ) {
         let plain = Request {
-            claim: candidate.claim.filter(|_| candidate.alone.is_none()),
+            claim: request.claim.filter(|_| request.alone.is_none()),
             alone: None,
-            ..*candidate
+            ..*request
         };
         let Some(shortfall) = self.judge(cx, source, sequence, &plain) else {
             return;
         };
-        let is_patient = candidate.waited <= patience(self.fleet, candidate.category);
+        let is_patient = request.waited <= patience(self.fleet, request.category);
         let Some(room) = self.queue.room(source) else {
             return;
         };
@@ -246,7 +246,7 @@ impl Sending<'_> {
         if shortfall.of(Obstacle::Memory) > 0
             && !is_patient
             && !has_claim
-            && let Some(slot) = self.fleet.claim(candidate)
+            && let Some(slot) = self.fleet.claim(request)
         {
             self.queue.claim(source, sequence, slot);
         }

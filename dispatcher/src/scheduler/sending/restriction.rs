@@ -6,8 +6,7 @@ use rolecast_common::id::{NodeId, Sequence};
 
 use super::{Sending, patience};
 use crate::fleet::Fleet;
-use crate::placement::{Alone, Request};
-use crate::placement::{CategoryIndex, Obstacle, Slot};
+use crate::placement::{Alone, CategoryIndex, Obstacle, Request, Slot};
 use crate::scheduler::context::Context;
 use crate::scheduler::jobs::{Job, Key};
 
@@ -60,13 +59,13 @@ impl Sending<'_> {
             };
         };
         let (requirement, id) = (job.requirement().clone(), job.id().clone());
-        let candidate = Request {
+        let request = Request {
             barred: &barred,
             ..Request::new(category, &requirement, waited)
         };
         let kept = self
             .jobs
-            .keep_node(cx, self.fleet, &candidate, (alone, key), &id);
+            .keep_node(cx, self.fleet, &request, (alone, key), &id);
         Restriction {
             alone: Some(alone),
             kept,
@@ -84,11 +83,11 @@ impl Sending<'_> {
         let failed = job.failures().iter().map(|failed| &failed.node);
         let lost = job.losses().iter().map(|lost| &lost.node);
         let barred = slots_of(self.fleet, failed.chain(lost), Obstacle::FailedBefore);
-        let candidate = Request {
+        let request = Request {
             barred: &barred,
-            ..job.candidate(waited, category)
+            ..job.request(waited, category)
         };
-        if waited > AVOID_MAX || barred.is_empty() || !self.fleet.has_other(&candidate) {
+        if waited > AVOID_MAX || barred.is_empty() || !self.fleet.has_other(&request) {
             return Vec::new();
         }
         barred
@@ -109,11 +108,11 @@ impl Sending<'_> {
         let suspects = self.jobs.running_suspects();
         let others = suspects.filter(|(_, other)| other.batch != own.batch);
         let barred = slots_of(self.fleet, others.map(|(node, _)| node), Obstacle::Apart);
-        let candidate = Request {
+        let request = Request {
             barred: &barred,
-            ..job.candidate(waited, category)
+            ..job.request(waited, category)
         };
-        if own.is_exclusive() || barred.is_empty() || self.fleet.has_other(&candidate) {
+        if own.is_exclusive() || barred.is_empty() || self.fleet.has_other(&request) {
             return barred;
         }
         Vec::new()

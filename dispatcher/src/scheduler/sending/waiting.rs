@@ -9,8 +9,7 @@ use rolecast_common::time::Time;
 
 use super::why::Why;
 use super::{PASSED_MAX, Sending};
-use crate::placement::Request;
-use crate::placement::{CategoryIndex, Shortfall};
+use crate::placement::{CategoryIndex, Request, Shortfall};
 use crate::scheduler::context::Context;
 use crate::scheduler::output::{Event, LongWait};
 
@@ -54,8 +53,8 @@ impl Sending<'_> {
         let job = job.filter(|_| room.waiting().any(|waiting| waiting == owner));
         let is_useful = self.fleet.room_for(category) > 0
             && job.is_some_and(|job| {
-                let candidate = job.candidate(job.waited(now), category);
-                self.fleet.is_claim_useful(&candidate, slot)
+                let request = job.request(job.waited(now), category);
+                self.fleet.is_claim_useful(&request, slot)
             });
         if !is_useful {
             self.queue.drop_claim(source);
@@ -84,7 +83,7 @@ impl Sending<'_> {
         if waited <= late_after || self.queue.set_late(source, true) {
             return;
         }
-        let why = Why::of(self.fleet, &job.candidate(waited, category));
+        let why = Why::of(self.fleet, &job.request(waited, category));
         cx.event(Event::JobsWait(LongWait {
             category: source.category.clone(),
             waited,
@@ -115,7 +114,7 @@ impl Sending<'_> {
             if waited <= wait_max || job.judged().is_some_and(is_judged) {
                 continue;
             }
-            let shortfall = self.fleet.shortfall(&job.candidate(waited, category));
+            let shortfall = self.fleet.shortfall(&job.request(waited, category));
             self.jobs.record_judgement(cx.now.time, sequence, shortfall);
             if shortfall.is_hopeless() {
                 let waited = waited.as_secs();
@@ -133,7 +132,7 @@ impl Sending<'_> {
         cx: &Context<'_>,
         source: &Source,
         sequence: Sequence,
-        candidate: &Request<'_>,
+        request: &Request<'_>,
     ) -> Option<Shortfall> {
         let now = cx.now.time;
         let job = self.jobs.get(sequence)?;
@@ -141,7 +140,7 @@ impl Sending<'_> {
         if job.judged().is_some_and(is_lately) || !self.queue.take_judgement(source, JUDGED_MAX) {
             return None;
         }
-        let shortfall = self.fleet.shortfall(candidate);
+        let shortfall = self.fleet.shortfall(request);
         self.jobs.record_judgement(now, sequence, shortfall);
         Some(shortfall)
     }

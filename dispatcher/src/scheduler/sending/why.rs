@@ -6,8 +6,7 @@ use rolecast_common::id::NodeId;
 use rolecast_common::unit::Bytes;
 
 use crate::fleet::Fleet;
-use crate::placement::Request;
-use crate::placement::{CategoryIndex, Shortfall};
+use crate::placement::{CategoryIndex, Request, Shortfall};
 use crate::scheduler::jobs::{Job, Jobs, Key};
 use crate::scheduler::queue::Queue;
 
@@ -26,11 +25,11 @@ pub(super) enum Why {
 }
 
 impl Why {
-    pub(super) fn of(fleet: &Fleet, candidate: &Request<'_>) -> Self {
-        let shortfall = fleet.shortfall(candidate);
+    pub(super) fn of(fleet: &Fleet, request: &Request<'_>) -> Self {
+        let shortfall = fleet.shortfall(request);
         if shortfall.able == 0 {
             Self::NoNode(shortfall)
-        } else if fleet.room_for(candidate.category) == 0 {
+        } else if fleet.room_for(request.category) == 0 {
             Self::MaxRunning
         } else {
             Self::Held
@@ -57,7 +56,7 @@ pub(in crate::scheduler) fn of_job(jobs: &Jobs, queue: &Queue, fleet: &Fleet, jo
     if let Some(why) = why_alone(jobs, fleet, job, state.index()) {
         return why;
     }
-    match Why::of(fleet, &job.candidate(Duration::ZERO, state.index())) {
+    match Why::of(fleet, &job.request(Duration::ZERO, state.index())) {
         Why::NoNode(shortfall) => format!("no node can take it: {shortfall}"),
         Why::MaxRunning => MAX_RUNNING.to_owned(),
         Why::Held if last.is_empty() => {

@@ -183,7 +183,7 @@ fn lost_jobs_go_before_those_that_came_after_them() {
 }
 
 #[test]
-fn a_node_that_nobody_hears_gets_no_jobs_until_it_answers_or_has_completed_one() {
+fn a_node_without_a_listener_gets_no_jobs_until_it_answers_or_has_completed_one() {
     let mut machine = machine();
     all(&mut machine, 0.0, [heartbeat("n1", "a", 1, vec![])]);
     // The server's report arrives before any job.
@@ -240,7 +240,7 @@ fn bounce(machine: &mut Scheduler, seconds: f64, out: &[Output]) -> usize {
 }
 
 #[test]
-fn names_where_nobody_listens_say_nothing_of_the_network_and_are_seldom_pinged() {
+fn names_where_nobody_listens_show_nothing_of_the_network_and_are_seldom_pinged() {
     let mut machine = machine();
     let beats = |seq| {
         let fakes = (0..2000).map(move |n| heartbeat(&format!("fake-{n}"), "a", seq, vec![]));

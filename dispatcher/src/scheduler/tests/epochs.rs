@@ -79,7 +79,7 @@ fn names_where_nobody_listens_have_no_word_about_epochs() {
 }
 
 #[test]
-fn nodes_that_tell_of_a_later_epoch_unseat_nobody_whom_they_followed_and_are_shown() {
+fn nodes_that_report_a_later_epoch_unseat_nobody_whom_they_followed_and_are_shown() {
     let mut machine = machine();
     for second in 0..10u32 {
         let (seconds, sequence) = (f64::from(second), u64::from(second) + 1);
@@ -146,7 +146,7 @@ fn what_nodes_followed_before_the_lease_lapsed_excuses_nobody() {
 }
 
 #[test]
-fn the_lease_is_looked_at_once_a_second_whatever_number_of_nodes_says_so() {
+fn the_lease_is_read_once_a_second_whatever_number_of_nodes_reports_it() {
     let mut machine = machine();
     let names: Vec<String> = (0..50).map(|n| format!("n{n}")).collect();
     let beats = |sequence: u64, epoch| {
@@ -168,7 +168,7 @@ fn the_lease_is_looked_at_once_a_second_whatever_number_of_nodes_says_so() {
 }
 
 #[test]
-fn a_node_is_told_that_the_bucket_does_not_know_its_epoch_once_that_has_answered() {
+fn a_node_is_notified_that_the_bucket_does_not_know_its_epoch_once_that_has_answered() {
     let mut machine = renewed();
     let honest = |sequence| follower("n2", sequence, 5);
     all(&mut machine, 0.0, [honest(1), follower("n1", 1, 5)]);
@@ -198,7 +198,7 @@ fn a_node_is_told_that_the_bucket_does_not_know_its_epoch_once_that_has_answered
 }
 
 #[test]
-fn a_later_epoch_that_was_heard_of_while_the_lease_was_taken_is_not_forgotten() {
+fn a_later_epoch_that_was_seen_while_the_lease_was_taken_is_not_forgotten() {
     let mut machine = Scheduler::new(machine().params, now(0.0));
     all(&mut machine, 0.1, [follower("n1", 1, 9)]);
     assert_eq!(machine.known_epoch(), Epoch::new(9));

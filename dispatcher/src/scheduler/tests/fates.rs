@@ -153,7 +153,7 @@ fn a_host_that_cannot_start_a_command_costs_no_attempts() {
 }
 
 #[test]
-fn where_no_host_can_start_a_command_jobs_wait_and_that_is_told() {
+fn where_no_host_can_start_a_command_jobs_wait_and_that_is_reported() {
     let run = |_: &str, _: u64| Run::CannotStart;
     let mut world = World::new(attempts(1), 2, 3, &run);
     world.submit(1..=10);

@@ -120,7 +120,7 @@ fn a_bounced_job_goes_back_at_once_and_the_node_gets_no_more() {
 }
 
 #[test]
-fn a_clock_that_is_wrong_is_told_of_once_and_shown() {
+fn a_clock_that_is_wrong_is_reported_once_and_shown() {
     let mut machine = machine();
     let mut events = 0;
     for second in 0..20u32 {
@@ -201,7 +201,7 @@ fn a_successor_adopts_jobs_in_hand_and_settles_what_it_never_sent() {
 }
 
 #[test]
-fn what_was_never_sent_to_a_node_counts_for_nothing_that_it_says_of_it() {
+fn what_was_never_sent_to_a_node_counts_for_nothing_that_it_reports_of_it() {
     let (_, theirs) = running();
     let text = theirs.as_str();
     let unsealed: String = theirs.sealed_text().concat();
@@ -315,7 +315,7 @@ fn a_node_gets_no_jobs_beyond_what_it_may_claim() {
 }
 
 #[test]
-fn refused_heartbeats_are_counted_and_told_at_most_once_a_second() {
+fn refused_heartbeats_are_counted_and_reported_at_most_once_a_second() {
     let mut machine = machine();
     let mut out = Vec::new();
     for _ in 0..100 {

@@ -164,7 +164,7 @@ fn a_job_that_a_node_does_not_end_at_its_deadline_expires() {
 }
 
 #[test]
-fn a_node_that_ends_a_job_at_its_deadline_is_heard() {
+fn a_node_that_ends_a_job_at_its_deadline_is_believed() {
     let (mut machine, assignment) = wanted_for_a_while(3);
     list(&mut machine, 1..31, &assignment);
     // As from a worker that stops it then.

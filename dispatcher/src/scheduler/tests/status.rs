@@ -9,7 +9,7 @@ fn requiring(sequence: u64, require: &str) -> Input {
 }
 
 #[test]
-fn what_keeps_a_category_from_each_node_and_what_its_jobs_require_is_told() {
+fn what_keeps_a_category_from_each_node_and_what_its_jobs_require_is_reported() {
     let mut machine = machine();
     let Input::Heartbeat {
         from,
@@ -40,7 +40,7 @@ fn what_keeps_a_category_from_each_node_and_what_its_jobs_require_is_told() {
 }
 
 #[test]
-fn a_job_that_is_delayed_says_until_when_and_is_found_by_its_place() {
+fn a_job_that_is_delayed_shows_until_when_and_is_found_by_its_place() {
     let mut machine = machine();
     let mut delivery = delivery_of("rolecast.jobs.ocr", 7, 1);
     let until = now(0.0).wall + Duration::from_secs(30);
@@ -60,7 +60,7 @@ fn a_job_that_is_delayed_says_until_when_and_is_found_by_its_place() {
 }
 
 #[test]
-fn whose_messages_are_refused_is_told_with_the_reason() {
+fn whose_messages_are_refused_is_reported_with_the_reason() {
     let mut machine = machine();
     let replayed = || heartbeat("n1", "a", 5, vec![]);
     let malformed = Input::Malformed {

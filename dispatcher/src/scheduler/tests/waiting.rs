@@ -52,7 +52,7 @@ fn is_late(machine: &Scheduler, seconds: f64) -> bool {
 }
 
 #[test]
-fn a_job_without_a_node_is_told_of_once_while_others_pass_it() {
+fn a_job_without_a_node_is_reported_once_while_others_pass_it() {
     for source in ["rolecast.jobs.ocr", "rolecast.jobs.ocr.high"] {
         let mut machine = machine();
         let mut told = [0; 3];
@@ -85,7 +85,7 @@ fn a_job_without_a_node_is_told_of_once_while_others_pass_it() {
 }
 
 #[test]
-fn jobs_that_all_wait_long_are_told_of_once() {
+fn jobs_that_all_wait_long_are_reported_once() {
     let mut machine = machine();
     let jobs = (1..40).map(|sequence| job("rolecast.jobs.ocr", sequence, ""));
     all(&mut machine, 0.0, jobs);
@@ -197,7 +197,7 @@ fn memory_is_kept_free_for_a_job_behind_one_that_no_node_can_take() {
 }
 
 #[test]
-fn jobs_held_back_by_their_number_are_told_so_and_keep_no_memory() {
+fn jobs_held_back_by_their_number_are_reported_as_such_and_keep_no_memory() {
     let mut scan = fleet::tests::policy(
         "scan",
         Resources {

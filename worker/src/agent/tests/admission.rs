@@ -73,7 +73,7 @@ fn a_worker_that_joins_and_is_refused_ends_soon() {
 }
 
 #[test]
-fn a_worker_whose_epoch_is_refuted_follows_it_all_the_same_and_says_so_once() {
+fn a_worker_whose_epoch_is_refuted_follows_it_all_the_same_and_reports_it_once() {
     let mut bench = Bench::with_offers(None);
     let refuted_epochs = |bench: &mut Bench| {
         let out = bench.take();

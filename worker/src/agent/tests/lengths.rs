@@ -8,7 +8,7 @@ use super::super::*;
 use super::bench::{Bench, MAX_PAYLOAD, SECOND, assignment, ended};
 
 #[test]
-fn an_outcome_longer_than_any_message_is_cut_and_says_so() {
+fn an_outcome_longer_than_any_message_is_cut_and_reports_it() {
     let mut bench = Bench::new();
     let run = bench.start("a", 1);
     let (output, reason) = (vec![7; 2 * MAX_PAYLOAD], "ü".repeat(4000));

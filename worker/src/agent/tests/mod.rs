@@ -153,7 +153,7 @@ fn an_execution_counts_for_the_category_it_was_started_for() {
 }
 
 #[test]
-fn a_heartbeat_tells_at_once_that_the_use_of_others_moved() {
+fn a_heartbeat_shows_at_once_that_the_use_of_others_moved() {
     let mut bench = Bench::new();
     bench.pass(SECOND);
     assert_eq!(

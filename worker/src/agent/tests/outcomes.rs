@@ -41,7 +41,7 @@ fn a_batch_of_several_outcomes_stays_below_its_size() {
 }
 
 #[test]
-fn what_nobody_hears_is_sent_again_ever_more_slowly() {
+fn what_lacks_a_listener_is_sent_again_ever_more_slowly() {
     let mut bench = Bench::new();
     let run = bench.start("a", 1);
     bench.end(run, OutcomeStatus::Completed);

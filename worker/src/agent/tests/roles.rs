@@ -174,7 +174,7 @@ fn an_epoch_that_no_dispatcher_can_have_come_to_is_neither_followed_nor_kept() {
 }
 
 #[test]
-fn the_first_hook_says_that_nothing_is_held() {
+fn the_first_hook_shows_that_nothing_is_held() {
     let mut bench = Bench::with_offers(Some(LIMIT));
     give(&mut bench, 7, 1, &["leader"]);
     assert_eq!(hook(&mut bench), None, "one hook at a time");

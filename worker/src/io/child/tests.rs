@@ -45,7 +45,7 @@ fn exit_codes_are_mapped_and_stderr_is_the_reason() {
 }
 
 #[test]
-fn output_beyond_the_limit_is_dropped_and_said_so() {
+fn output_beyond_the_limit_is_dropped_and_marked() {
     let finished = shell("head -c 3000000 /dev/zero");
     assert_eq!(finished.status, OutcomeStatus::Completed);
     assert_eq!(finished.output.len(), OUTPUT_MAX);
@@ -197,7 +197,7 @@ fn a_process_that_left_the_group_does_not_hold_the_job_up() {
 }
 
 #[test]
-fn cpu_time_is_measured_and_told_to_the_gauge() {
+fn cpu_time_is_measured_and_reported_to_the_gauge() {
     let task = task(
         "/bin/sh",
         &["-c", "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done"],

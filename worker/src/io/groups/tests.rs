@@ -48,7 +48,7 @@ fn the_worker_moves_below_its_group_and_hands_the_controllers_down() {
 }
 
 #[test]
-fn a_limit_that_cannot_be_held_is_an_error_that_says_why() {
+fn a_limit_that_cannot_be_held_is_an_error_that_shows_why() {
     let base = group("cpu pids\n");
     let needed = BTreeSet::from(["cpu", "memory"]);
     let error = Groups::take_over(base.path(), &needed).unwrap_err();

@@ -234,7 +234,7 @@ fn slow_jobs_stand_in_for_use_when_they_stay_slow() {
 }
 
 #[test]
-fn pressure_tells_how_far_over_the_limit_a_full_node_is() {
+fn pressure_shows_how_far_over_the_limit_a_full_node_is() {
     let harm = |pressure| {
         let mut group = Group::calm();
         group.loads[0] = 1.0;
@@ -246,7 +246,7 @@ fn pressure_tells_how_far_over_the_limit_a_full_node_is() {
 }
 
 #[test]
-fn if_most_nodes_are_hot_it_is_said_once_and_nothing_moves() {
+fn if_most_nodes_are_hot_it_is_shown_once_and_nothing_moves() {
     let mut group = Group::calm();
     group.loads = [1.0, 1.0, 1.0, 1.0, 0.1];
     assert!(matches!(group.tick(), Verdict::Alert(_)));
@@ -259,7 +259,7 @@ fn if_most_nodes_are_hot_it_is_said_once_and_nothing_moves() {
 }
 
 #[test]
-fn a_holder_that_is_not_heard_of_is_not_judged() {
+fn a_holder_that_is_not_seen_is_not_judged() {
     let mut group = Group::calm();
     group.loads[0] = 1.0;
     assert_eq!(group.go_on(2), None);

@@ -22,7 +22,7 @@ fn a_target_needs_room_for_the_whole_role_over_its_last_minute() {
 }
 
 #[test]
-fn equals_are_told_apart_by_the_room_that_is_forecast() {
+fn equals_are_distinguished_by_the_room_that_is_forecast() {
     let mut group = Group::calm();
     group.ahead = [0.3, 0.6, 0.5, 0.2, 0.6];
     group.loads[0] = 1.0;
