@@ -122,6 +122,15 @@ impl Cluster {
         .await
     }
 
+    /// Waits until this many decisions are recorded, which is a little later than the job
+    /// is sent, and may be later than its outcome.
+    pub async fn wait_decisions(&self, count: u64) {
+        wait_until("the decisions are recorded", LIMIT, async || {
+            self.message_count(subjects::STREAM_DECISIONS).await >= Some(count)
+        })
+        .await;
+    }
+
     /// Returns every recorded outcome, oldest first.
     pub async fn records(&self) -> Vec<Record> {
         let messages = self.messages(subjects::STREAM_RESULTS).await;

@@ -39,6 +39,7 @@ async fn a_choice_is_explained_and_one_that_would_be_made() {
     let cluster = Cluster::start(DISPATCHER, &[("n1", WORKER), ("n2", &gpu)]).await;
     submit(&cluster, "choosy", (HEADER_REQUIRE, "gpu=a100")).await;
     let record = cluster.wait_record("choosy").await;
+    cluster.wait_decisions(1).await;
     assert_eq!(record.node.unwrap().as_str(), "n2");
     let sent = "job choosy of echo that requires gpu=a100 was sent to n2, the only one";
     for (line, code, part) in [

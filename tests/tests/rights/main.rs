@@ -120,6 +120,7 @@ async fn a_viewer_can_only_look() {
         cluster.records().await.len() == 2
     })
     .await;
+    cluster.wait_decisions(2).await;
     for (line, shown) in [
         ("status", "n1"),
         ("job get job-1", "completed"),
@@ -217,6 +218,14 @@ async fn an_operator_does_all_that_the_command_can() {
         cluster.message_count(STREAM_DEAD).await == Some(2)
     })
     .await;
+    // Decisions are recorded a little later than jobs are sent.
+    let simulate = ["simulate", "--from-cluster", "--jobs", "10", "--seeds", "1"];
+    wait_until("enough is recorded for a simulation", LIMIT, async || {
+        let (output, code) = cluster.rolecast(&simulate).await;
+        assert!(!output.contains("ermission"), "{output}");
+        code == 0
+    })
+    .await;
     for line in [
         "status",
         "job get job-1",
@@ -229,7 +238,6 @@ async fn an_operator_does_all_that_the_command_can() {
         "role ls",
         "dead ls",
         "dead show job-1",
-        "simulate --from-cluster --jobs 10 --seeds 1",
         "dead retry job-1",
         "dead purge job-2 --yes",
         "dead purge --all --yes",

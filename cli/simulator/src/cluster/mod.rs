@@ -17,7 +17,7 @@ use rolecast_common::id::Category;
 use rolecast_common::time::{WallTime, format_duration};
 use rolecast_common::wire::{Decision, ForecastView, Status};
 
-use super::count::whole;
+use super::count::{rounded, whole};
 use super::scenario::Scenario;
 use super::scenario::build::Cell;
 use super::world::{Heartbeats, Host, Sharing, World};
@@ -298,7 +298,7 @@ fn add_span_notes(span: Span, recording: &Recording, notes: &mut Vec<String>) {
 /// Returns the time of second 0.
 fn begin_ms(recording: &Recording, span: Span) -> u64 {
     let now_ms = recording.status.at_ms.as_millis();
-    now_ms.saturating_sub(whole(span.period_s * 1000.0) as u64)
+    now_ms.saturating_sub(rounded(span.period_s * 1000.0))
 }
 
 fn length(seconds: f64) -> String {

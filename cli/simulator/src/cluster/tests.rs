@@ -126,6 +126,15 @@ fn jobs_come_when_they_came() {
 }
 
 #[test]
+fn the_oldest_job_is_run_whatever_its_age() {
+    for age_ms in 1_001..3_000 {
+        let mut system = system(0);
+        system.jobs = vec![job(f64::from(age_ms) / 1000.0, ""); 10];
+        assert!(Cluster::new(&system, &AS_IT_WAS).is_ok(), "{age_ms} ms");
+    }
+}
+
+#[test]
 fn sizes_are_drawn_from_what_was_learned() {
     let mut system = system(100);
     let many = Changes {
