@@ -7,6 +7,7 @@ use async_nats::HeaderMap;
 use async_nats::jetstream::consumer::pull::OrderedConfig;
 use async_nats::jetstream::context::PublishAckFuture;
 use async_nats::jetstream::publish::PublishAck;
+use async_nats::jetstream::stream::Stream;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use rolecast_common::id::{JobId, Sequence};
@@ -165,12 +166,17 @@ impl Cluster {
         Some(stream.cached_info().state.last_sequence)
     }
 
+    /// Returns a stream and its state, once it exists: the dispatcher answers as soon as the
+    /// queue does, and creates the others then.
+    pub async fn stream(&self, name: &str) -> Stream {
+        wait_for(&format!("stream {name}"), LIMIT, async || {
+            self.jetstream().get_stream(name).await.ok()
+        })
+        .await
+    }
+
     async fn messages(&self, stream: &str) -> Vec<DeadLetter> {
-        let jetstream = self.jetstream();
-        let stream = jetstream
-            .get_stream(stream)
-            .await
-            .expect("the stream exists");
+        let stream = self.stream(stream).await;
         let count = usize::try_from(stream.cached_info().state.messages).unwrap_or(usize::MAX);
         let mut found = Vec::with_capacity(count);
         if count == 0 {

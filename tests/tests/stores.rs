@@ -216,8 +216,7 @@ async fn fill(
 async fn limits(cluster: &Cluster) -> Vec<i64> {
     let mut limits = Vec::new();
     for name in [STREAM_JOBS, STREAM_RESULTS, STREAM_DEAD, STREAM_DECISIONS] {
-        let stream = cluster.jetstream().get_stream(name).await;
-        let stream = stream.expect("the dispatcher made it");
+        let stream = cluster.stream(name).await;
         limits.push(stream.cached_info().config.max_bytes);
     }
     limits
@@ -281,12 +280,7 @@ async fn wait_trouble(cluster: &Cluster, what: &str) -> Trouble {
 }
 
 async fn change(cluster: &Cluster, name: &str, change: impl Fn(&mut Config)) {
-    let stream = cluster.jetstream().get_stream(name).await;
-    let mut config = stream
-        .expect("the stream exists")
-        .cached_info()
-        .config
-        .clone();
+    let mut config = cluster.stream(name).await.cached_info().config.clone();
     change(&mut config);
     let changed = cluster.jetstream().update_stream(config).await;
     changed.expect("an operator may change it");

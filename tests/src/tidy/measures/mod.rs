@@ -41,7 +41,7 @@ const PUBLIC_ITEMS_MAX: [(&str, usize); 9] = [
     ("rolecast-worker", 157),
     ("rolecast-simulator", 97),
     ("rolecast", 2),
-    ("rolecast-tests", 227),
+    ("rolecast-tests", 228),
     ("rolecast-benches", 4),
 ];
 
