@@ -93,6 +93,11 @@ pub(super) async fn read(bucket: &Bucket, request: u64) -> Input {
     };
     match entry.await {
         Ok(entry) => Input::Read { request, entry },
+        // At the first start the bucket is created while it is read; it is read again.
+        Err(error) if meaning_of(&*error) == Some(Meaning::StreamMissing) => {
+            tracing::debug!(event = "roles_unread", "{error:#}");
+            Input::Unread { request }
+        }
         Err(error) => {
             tracing::error!(
                 event = "roles_unread",
