@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use crate::checkpoint::state;
 use crate::series::history::History;
-use crate::series::profile::Seasons;
+use crate::series::seasons::SeasonalParts;
 use crate::series::window::{Path, Window};
 use arima::Arima;
 use ets::Ets;
@@ -76,7 +76,7 @@ impl Experts {
         &mut self,
         history: &History,
         window: &Window,
-        seasons: &Seasons,
+        seasons: &SeasonalParts,
         unit: &impl Fn(usize) -> Option<f32>,
     ) -> Opinions {
         let change = -window.value(1);

@@ -9,7 +9,7 @@ use crate::checkpoint::state;
 use std::array::from_fn;
 
 use super::arima::Arima;
-use crate::series::profile::Seasons;
+use crate::series::seasons::SeasonalParts;
 use crate::series::window::{Path, Window};
 
 /// Errors that count as noise, and the limit of the sum of what is above, to either side,
@@ -51,7 +51,7 @@ impl Prophet {
     pub(crate) fn step(
         &mut self,
         raw: &Window,
-        seasons: &Seasons,
+        seasons: &SeasonalParts,
         unit: impl Fn(usize) -> Option<f32>,
         unit_now: f32,
     ) -> Path {
@@ -81,7 +81,7 @@ impl Prophet {
 }
 
 /// Returns the window without its seasons.
-fn rest(raw: &Window, seasons: &Seasons) -> Window {
+fn rest(raw: &Window, seasons: &SeasonalParts) -> Window {
     let change = |lag| seasons.past[lag] - seasons.past[0];
     Window::new(from_fn(|lag| raw.value(lag) - change(lag)))
 }
@@ -144,7 +144,7 @@ mod tests {
 
     /// Returns the summed errors of one step, from ten after the change on.
     fn error_after(samples: &[f64], change: usize, notice: impl Fn(&mut Prophet)) -> f32 {
-        let seasons = Seasons {
+        let seasons = SeasonalParts {
             past: [0.0; HISTORY_LEN],
             ahead: Path::default(),
         };

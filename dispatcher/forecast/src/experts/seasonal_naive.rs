@@ -1,9 +1,9 @@
 //! The seasonal naive forecast: the usual change at this time of the day and week.
 
-use crate::series::profile::Seasons;
+use crate::series::seasons::SeasonalParts;
 use crate::series::window::Path;
 
-pub(crate) fn predict(seasons: &Seasons) -> Path {
+pub(crate) fn predict(seasons: &SeasonalParts) -> Path {
     seasons.ahead.map(|season| season - seasons.past[0])
 }
 

@@ -20,7 +20,7 @@ use crate::quantiles::origins::Origins;
 use crate::quantiles::pending::{Issued, IssuedPeak, Pending, STRIDES};
 use crate::quantiles::score::{Accuracy, Scores};
 use crate::series::history::History;
-use crate::series::profile::Profile;
+use crate::series::seasons::Seasons;
 use crate::series::window::{Path, Window};
 
 /// Samples missing in a row after which the recent past is forgotten.
@@ -48,7 +48,7 @@ pub struct Forecaster {
     /// The number of the last sample.
     number: Option<u64>,
     history: History,
-    profile: Profile,
+    seasons: Seasons,
     origins: Origins,
     pending: Pending,
     experts: Experts,
@@ -62,7 +62,7 @@ pub struct Forecaster {
 state!(Forecaster {
     number,
     history,
-    profile,
+    seasons,
     origins,
     pending,
     experts,
@@ -80,7 +80,7 @@ impl Forecaster {
             capacity: capacity.max(0.0),
             number: None,
             history: History::default(),
-            profile: Profile::new(step.as_secs()),
+            seasons: Seasons::new(step.as_secs()),
             origins: Origins::default(),
             pending: Pending::default(),
             experts: Experts::new(),
@@ -105,7 +105,7 @@ impl Forecaster {
                 number <= NUMBER_MAX && is_counted && is_known
             }
         };
-        is_recent_possible && self.profile.is_possible(self.number)
+        is_recent_possible && self.seasons.is_possible(self.number)
     }
 
     /// Returns the number of the last sample.
@@ -239,7 +239,7 @@ impl Forecaster {
     fn take(&mut self, number: u64, sample: f64, peak: f64) {
         let cut = |value: f64| value.clamp(-VALUE_MAX, VALUE_MAX) as f32;
         let (sample, peak) = (cut(sample), cut(peak));
-        self.profile.observe(number, sample);
+        self.seasons.observe(number, sample);
         self.history.push(sample);
         self.step(number, true, peak.max(sample));
     }
@@ -253,7 +253,7 @@ impl Forecaster {
         if is_known {
             self.score(number, &window);
         }
-        let seasons = self.profile.seasons(number);
+        let seasons = self.seasons.around(number);
         let unit = |lag: usize| {
             let origin = self.origins.get(lag)?;
             is_known.then_some(origin.unit)

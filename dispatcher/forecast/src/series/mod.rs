@@ -3,5 +3,5 @@
 pub(crate) mod bins;
 pub(crate) mod history;
 pub(crate) mod place;
-pub(crate) mod profile;
+pub(crate) mod seasons;
 pub(crate) mod window;

@@ -37,7 +37,7 @@ const GAIN: f32 = 0.7;
 
 /// The seasonal parts around one moment; only differences mean anything.
 #[derive(Clone, Debug)]
-pub(crate) struct Seasons {
+pub(crate) struct SeasonalParts {
     /// Of the last samples, newest first.
     pub(crate) past: [f32; HISTORY_LEN],
     /// At each horizon.
@@ -46,7 +46,7 @@ pub(crate) struct Seasons {
 
 /// The seasons of one series.
 #[derive(Clone, Debug)]
-pub(crate) struct Profile {
+pub(crate) struct Seasons {
     day_steps: u64,
     bins: [f32; BINS],
     week: [[f32; 2]; HARMONICS],
@@ -58,7 +58,7 @@ pub(crate) struct Profile {
     first: u64,
 }
 
-state!(Profile {
+state!(Seasons {
     bins,
     week,
     open,
@@ -67,7 +67,7 @@ state!(Profile {
     first
 });
 
-impl Profile {
+impl Seasons {
     pub(crate) fn new(step_seconds: u64) -> Self {
         Self {
             day_steps: (DAY_SECONDS / step_seconds.max(1)).max(1),
@@ -138,9 +138,9 @@ impl Profile {
 
     /// Returns the seasonal parts around the sample with this number; all zero
     /// before a whole day is known.
-    pub(crate) fn seasons(&self, number: u64) -> Seasons {
+    pub(crate) fn around(&self, number: u64) -> SeasonalParts {
         if !self.is_known() {
-            return Seasons {
+            return SeasonalParts {
                 past: [0.0; HISTORY_LEN],
                 ahead: Path::default(),
             };
@@ -161,7 +161,7 @@ impl Profile {
             let step = step as f32;
             GAIN * (self.day_at(position + step * per_step) + step * rise)
         });
-        Seasons { past, ahead }
+        SeasonalParts { past, ahead }
     }
 
     /// Returns the day's bins around a position, smoothed and interpolated by lines.
@@ -212,12 +212,12 @@ mod tests {
     use crate::tests::series::{self, DAY};
 
     /// Observes minutes, from this number on.
-    fn learned(start: u64, samples: &[f64]) -> Profile {
-        let mut profile = Profile::new(60);
+    fn learned(start: u64, samples: &[f64]) -> Seasons {
+        let mut seasons = Seasons::new(60);
         for (number, sample) in (start..).zip(samples) {
-            profile.observe(number, series::round(*sample));
+            seasons.observe(number, series::round(*sample));
         }
-        profile
+        seasons
     }
 
     fn days(count: u64) -> Vec<f64> {
@@ -226,26 +226,26 @@ mod tests {
 
     #[test]
     fn a_day_is_known_when_it_is_over() {
-        let mut profile = learned(0, &days(1));
-        assert!(!profile.is_known());
-        let before = profile.seasons(1439);
+        let mut seasons = learned(0, &days(1));
+        assert!(!seasons.is_known());
+        let before = seasons.around(1439);
         assert_eq!(before.ahead, Path::default());
-        profile.observe(1440, 0.0);
-        assert!(profile.is_known());
-        assert_ne!(profile.seasons(1440).ahead, Path::default());
+        seasons.observe(1440, 0.0);
+        assert!(seasons.is_known());
+        assert_ne!(seasons.around(1440).ahead, Path::default());
     }
 
     #[test]
     fn a_bin_is_the_mean_of_its_ten_minutes() {
-        let mut profile = Profile::new(60);
-        (0..30).for_each(|number| profile.observe(number, if number < 10 { 4.0 } else { 0.0 }));
-        assert_eq!(profile.bins[..3], [4.0, 0.0, 0.0]);
+        let mut seasons = Seasons::new(60);
+        (0..30).for_each(|number| seasons.observe(number, if number < 10 { 4.0 } else { 0.0 }));
+        assert_eq!(seasons.bins[..3], [4.0, 0.0, 0.0]);
     }
 
     #[test]
     fn a_position_is_between_bins_and_smoothed_over_three() {
-        let mut profile = Profile::new(60);
-        (profile.bins[0], profile.bins[1], profile.bins[143]) = (3.0, 6.0, 9.0);
+        let mut seasons = Seasons::new(60);
+        (seasons.bins[0], seasons.bins[1], seasons.bins[143]) = (3.0, 6.0, 9.0);
         // Bins 142 to 3 are 0, 9, 3, 6, 0, 0: their means of three begin with 4.
         for (position, expected) in [
             (0.0, 6.0),
@@ -258,7 +258,7 @@ mod tests {
             (144.0, 6.0),
             (-145.0, 4.0),
         ] {
-            let found = profile.day_at(position);
+            let found = seasons.day_at(position);
             assert!((found - expected).abs() < 1e-5, "{found} at {position}");
         }
     }
@@ -266,19 +266,19 @@ mod tests {
     #[test]
     fn a_season_seen_is_the_season_shown() {
         let samples = days(3);
-        let profile = learned(0, &samples);
+        let seasons = learned(0, &samples);
         for number in [3 * 1440 - 1, 3 * 1440 + 400, 3 * 1440 + 1000] {
-            let seasons = profile.seasons(number);
+            let parts = seasons.around(number);
             let value = |step: u64| series::round(samples[(step % 1440) as usize]);
-            for (found, horizon) in seasons.ahead.into_iter().zip(HORIZONS) {
+            for (found, horizon) in parts.ahead.into_iter().zip(HORIZONS) {
                 let actual = value(number + u64::from(horizon)) - value(number);
-                let error = found - seasons.past[0] - GAIN * actual;
+                let error = found - parts.past[0] - GAIN * actual;
                 // The swing is 40; bins and smoothing blur 0.1 of it.
                 assert!(error.abs() < 0.1, "{error} at {number} + {horizon}");
             }
             for lag in [1, 30, 127] {
                 let actual = value(number - lag) - value(number);
-                let error = seasons.past[lag as usize] - seasons.past[0] - GAIN * actual;
+                let error = parts.past[lag as usize] - parts.past[0] - GAIN * actual;
                 assert!(error.abs() < 0.1, "{error} at {number} - {lag}");
             }
         }
@@ -286,35 +286,35 @@ mod tests {
 
     #[test]
     fn a_gap_in_the_first_day_repeats_the_value_before() {
-        let mut profile = Profile::new(60);
+        let mut seasons = Seasons::new(60);
         for number in (0..20).chain(60..80) {
-            profile.observe(number, number as f32);
+            seasons.observe(number, number as f32);
         }
         // Bins 0 and 1 are seen, 2 to 5 are not, 6 is.
-        assert_eq!(profile.bins[..7], [4.5, 14.5, 14.5, 14.5, 14.5, 14.5, 64.5]);
+        assert_eq!(seasons.bins[..7], [4.5, 14.5, 14.5, 14.5, 14.5, 14.5, 64.5]);
     }
 
     #[test]
     fn days_without_samples_change_nothing() {
         let samples = days(3);
-        let mut profile = learned(0, &samples);
-        profile.observe(3 * 1440, 50.0);
-        let before = profile.bins;
-        profile.observe(9 * 1440 + 700, 80.0);
-        let changed = before.iter().zip(&profile.bins).filter(|(a, b)| a != b);
+        let mut seasons = learned(0, &samples);
+        seasons.observe(3 * 1440, 50.0);
+        let before = seasons.bins;
+        seasons.observe(9 * 1440 + 700, 80.0);
+        let changed = before.iter().zip(&seasons.bins).filter(|(a, b)| a != b);
         // Only the bin that was open.
         assert!(changed.count() <= 1);
-        assert!(profile.is_known());
+        assert!(seasons.is_known());
     }
 
     #[test]
     fn a_jump_of_any_size_is_a_gap() {
         for step_seconds in [1, 60, 3600, 86_400, 1_000_000] {
-            let mut profile = Profile::new(step_seconds);
+            let mut seasons = Seasons::new(step_seconds);
             for number in [0, 1, 5000, 5001, u64::MAX / 2, u64::MAX - 1, u64::MAX] {
-                profile.observe(number, 3.0);
-                let seasons = profile.seasons(number);
-                let all = seasons.past.iter().chain(&seasons.ahead);
+                seasons.observe(number, 3.0);
+                let parts = seasons.around(number);
+                let all = parts.past.iter().chain(&parts.ahead);
                 assert!(all.clone().all(|value| value.is_finite()));
             }
         }
@@ -322,21 +322,21 @@ mod tests {
 
     #[test]
     fn a_newer_day_counts_more() {
-        let mut profile = Profile::new(60);
+        let mut seasons = Seasons::new(60);
         for day in 0..3u64 {
             let level = if day < 2 { 0.0 } else { 10.0 };
-            (day * 1440..(day + 1) * 1440).for_each(|number| profile.observe(number, level));
+            (day * 1440..(day + 1) * 1440).for_each(|number| seasons.observe(number, level));
         }
-        assert!((profile.bins[50] - DAY_WEIGHT * 10.0).abs() < 1e-5);
+        assert!((seasons.bins[50] - DAY_WEIGHT * 10.0).abs() < 1e-5);
     }
 
     #[test]
     fn the_week_is_learned_from_what_the_days_leave() {
         let samples = series::week(28 * DAY);
-        let profile = learned(0, &samples);
-        let sine = profile.week[0][0];
+        let seasons = learned(0, &samples);
+        let sine = seasons.week[0][0];
         // The truth is a sine of 20; the bins follow a part of it.
-        assert!((6.0..20.0).contains(&sine), "{:?}", profile.week);
+        assert!((6.0..20.0).contains(&sine), "{:?}", seasons.week);
     }
 
     #[test]
@@ -352,23 +352,23 @@ mod tests {
     #[test]
     fn the_week_makes_the_longest_forecast_a_little_better() {
         let samples = series::sum(&series::week(25 * DAY), &series::noise(1, 25 * DAY));
-        let mut profile = Profile::new(60);
+        let mut seasons = Seasons::new(60);
         let (mut with, mut without) = (0.0, 0.0);
         for (number, sample) in (0u64..).zip(&samples) {
-            profile.observe(number, series::round(*sample));
+            seasons.observe(number, series::round(*sample));
             let is_looked_at = number >= 18 * 1440 && number.is_multiple_of(37);
             let later = samples.get(usize::try_from(number).unwrap() + 60);
             let Some(later) = later.filter(|_| is_looked_at) else {
                 continue;
             };
             let actual = series::round(later - sample);
-            let error = |profile: &Profile| {
-                let seasons = profile.seasons(number);
-                (seasons.ahead[HORIZONS.len() - 1] - seasons.past[0] - actual).abs()
+            let error = |seasons: &Seasons| {
+                let parts = seasons.around(number);
+                (parts.ahead[HORIZONS.len() - 1] - parts.past[0] - actual).abs()
             };
-            let mut weekless = profile.clone();
+            let mut weekless = seasons.clone();
             weekless.week = [[0.0; 2]; HARMONICS];
-            with += error(&profile);
+            with += error(&seasons);
             without += error(&weekless);
         }
         assert!(with < 0.99 * without, "{with} against {without}");
