@@ -1,7 +1,6 @@
 //! Load of one node: its capacity, its use, and the use by others, measured and forecast.
 
 use rolecast_common::id::NodeId;
-use rolecast_common::resource::ByResource;
 use rolecast_common::time::Now;
 use rolecast_common::unit::{BytesPerSecond, Cores, Resources};
 use rolecast_common::wire::{Heartbeat, Usage};
@@ -84,7 +83,7 @@ impl Load {
     /// Returns the expected use by others, on average over each bucket.
     pub(super) fn expected(&self) -> [Amounts; BUCKETS] {
         match &self.forecast {
-            Some(forecast) => forecast.expected().map(ByResource::new),
+            Some(forecast) => forecast.expected(),
             None => [amounts(self.exogenous); BUCKETS],
         }
     }

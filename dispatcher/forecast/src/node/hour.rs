@@ -1,8 +1,9 @@
 //! Means of the last hour in steps of five minutes, for display.
 
+use rolecast_common::resource::{ByResource, Resource};
 use rolecast_common::time::WallTime;
 
-use crate::series::bins::{Bins, RESOURCES};
+use crate::series::bins::Bins;
 
 pub(super) const STEP_S: u32 = 300;
 /// Means that are kept: an hour.
@@ -12,7 +13,7 @@ const COUNT: usize = 12;
 #[derive(Clone, Debug)]
 pub(super) struct Hour {
     bins: Bins,
-    ring: [[f64; RESOURCES]; COUNT],
+    ring: [ByResource<f64>; COUNT],
     /// Means so far.
     count: usize,
 }
@@ -22,13 +23,13 @@ impl Hour {
     pub(super) fn new(shift_ms: u64) -> Self {
         Self {
             bins: Bins::new(STEP_S, shift_ms),
-            ring: [[0.0; RESOURCES]; COUNT],
+            ring: [ByResource::all(0.0); COUNT],
             count: 0,
         }
     }
 
     /// Adds the values of one moment.
-    pub(super) fn add(&mut self, at: WallTime, values: &[f64; RESOURCES]) {
+    pub(super) fn add(&mut self, at: WallTime, values: &ByResource<f64>) {
         if let Some(bin) = self.bins.add(at, values) {
             self.ring[self.count % COUNT] = bin.means;
             self.count += 1;
@@ -36,7 +37,7 @@ impl Hour {
     }
 
     /// Returns the means of a resource, oldest first.
-    pub(super) fn means(&self, resource: usize) -> Vec<f64> {
+    pub(super) fn means(&self, resource: Resource) -> Vec<f64> {
         let first = self.count.saturating_sub(COUNT);
         let places = (first..self.count).map(|count| count % COUNT);
         places.map(|place| self.ring[place][resource]).collect()

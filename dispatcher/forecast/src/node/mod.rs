@@ -15,17 +15,17 @@ mod peaks;
 mod series;
 mod view;
 
-use std::array::from_fn;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rolecast_common::fnv::fnv1a;
 use rolecast_common::id::NodeId;
+use rolecast_common::resource::{ByResource, Resource};
 use rolecast_common::time::WallTime;
 use rolecast_common::unit::Resources;
 
 use crate::rhythm::{BUCKETS, Rhythm};
-use crate::series::bins::{Bin, RESOURCES};
+use crate::series::bins::Bin;
 use crate::{Forecaster, HORIZON_MAX, Lesson, Quantiles, Stack};
 use hour::Hour;
 use peaks::Peaks;
@@ -35,8 +35,6 @@ pub use ahead::{AHEAD_COUNT, Ahead};
 pub use params::{Params, Quantile};
 
 const FAR_STEP_S: u32 = 60;
-/// The index of memory among the resources.
-const MEMORY: usize = 1;
 /// The largest step back of a clock; after a larger one it was wrong before, and
 /// everything restarts.
 const BACK_MAX: Duration = Duration::from_secs(3600);
@@ -51,8 +49,8 @@ pub struct NodeForecast {
     /// The forecast of the next seconds; a restart relearns it in a few cycles.
     rhythm: Box<Rhythm>,
     /// The largest means of ten seconds in the present minute.
-    minute_peaks: [f64; RESOURCES],
-    capacity: [f64; RESOURCES],
+    minute_peaks: ByResource<f64>,
+    capacity: ByResource<f64>,
     stack: Arc<Stack>,
     last: Option<WallTime>,
     /// Peaks in half of all cases, and at the configured quantile.
@@ -71,8 +69,8 @@ impl NodeForecast {
             far: Series::new(FAR_STEP_S, params.model, shift_ms),
             hour: Hour::new(shift_ms),
             rhythm: Box::new(Rhythm::new()),
-            minute_peaks: [0.0; RESOURCES],
-            capacity: [f64::INFINITY; RESOURCES],
+            minute_peaks: ByResource::all(0.0),
+            capacity: ByResource::all(f64::INFINITY),
             stack: Arc::clone(stack),
             last: None,
             likely: Peaks::default(),
@@ -89,9 +87,10 @@ impl NodeForecast {
             self.reset(node);
         }
         self.last = Some(at);
-        let is_limit_new = self.limit(values(capacity));
-        let used = values(used);
-        self.rhythm.observe(at, &used, &self.capacity);
+        let is_limit_new = self.limit(ByResource::from(capacity));
+        let used = ByResource::from(used);
+        let capacity = self.capacity.into_array();
+        self.rhythm.observe(at, &used.into_array(), &capacity);
         let near = self.near.bins.add(at, &used);
         if let Some(bin) = near {
             let peaks = peaks_of(&bin, &bin.means);
@@ -119,7 +118,7 @@ impl NodeForecast {
     pub fn set_stack(&mut self, stack: &Arc<Stack>) {
         self.stack = Arc::clone(stack);
         for series in [&mut self.near, &mut self.far] {
-            for forecaster in &mut series.forecasters {
+            for forecaster in series.forecasters.iter_mut() {
                 forecaster.set_stack(Arc::clone(stack));
             }
         }
@@ -135,16 +134,19 @@ impl NodeForecast {
         self.likely.until(ahead)
     }
 
-    /// Returns the mean use expected in each bucket from the last heartbeat on; resources
-    /// as CPU, memory, network, disk.
-    pub fn expected(&self) -> &[[f32; RESOURCES]; BUCKETS] {
-        self.rhythm.expected()
+    /// Returns the mean use expected in each bucket from the last heartbeat on.
+    pub fn expected(&self) -> [ByResource<f32>; BUCKETS] {
+        self.rhythm.expected().map(ByResource::new)
     }
 
     /// Adds the lessons from the newest samples, each once.
     pub fn take_lessons(&mut self, lessons: &mut Vec<Lesson>) {
         let due = std::mem::take(&mut self.lessons);
-        let all = self.near.forecasters.iter().chain(&self.far.forecasters);
+        let all = self
+            .near
+            .forecasters
+            .iter()
+            .chain(self.far.forecasters.iter());
         for (index, forecaster) in all.enumerate() {
             if due >> index & 1 == 1 {
                 lessons.extend(forecaster.lesson());
@@ -161,7 +163,12 @@ impl NodeForecast {
         let mut bytes = Vec::new();
         bytes.extend(self.near.step_s.to_le_bytes());
         bytes.extend(last.to_le_bytes());
-        for forecaster in self.near.forecasters.iter().chain(&self.far.forecasters) {
+        for forecaster in self
+            .near
+            .forecasters
+            .iter()
+            .chain(self.far.forecasters.iter())
+        {
             forecaster.save(&mut bytes);
         }
         Some(bytes)
@@ -182,7 +189,7 @@ impl NodeForecast {
         forecast.last = Some(last);
         for series in [&mut forecast.near, &mut forecast.far] {
             let step = Duration::from_secs(u64::from(series.step_s));
-            for forecaster in &mut series.forecasters {
+            for forecaster in series.forecasters.iter_mut() {
                 let loaded = Forecaster::load(params.model, step, f64::INFINITY, &mut bytes)?;
                 // A number in the future would have everything ignored until then.
                 let latest = series.bins.number(last + BACK_MAX);
@@ -206,8 +213,8 @@ impl NodeForecast {
         self.far.reset(self.params.model, shift_ms);
         self.hour = Hour::new(shift_ms);
         *self.rhythm = Rhythm::new();
-        self.minute_peaks = [0.0; RESOURCES];
-        self.capacity = [f64::INFINITY; RESOURCES];
+        self.minute_peaks = ByResource::all(0.0);
+        self.capacity = ByResource::all(f64::INFINITY);
         self.likely.forget();
         self.safe.forget();
         self.set_stack(&Arc::clone(&self.stack));
@@ -215,7 +222,7 @@ impl NodeForecast {
 
     /// Bounds the forecasts by the node's capacity, where that is known; returns whether
     /// that changed.
-    fn limit(&mut self, capacity: [f64; RESOURCES]) -> bool {
+    fn limit(&mut self, capacity: ByResource<f64>) -> bool {
         let capacity = capacity.map(|has| if has > 0.0 { has } else { f64::INFINITY });
         if capacity == self.capacity {
             return false;
@@ -235,8 +242,8 @@ impl NodeForecast {
         for ahead in Ahead::all() {
             let series = self.series(ahead.seconds());
             let steps = series.steps(ahead.seconds());
-            let peaks: [Quantiles; RESOURCES] =
-                from_fn(|resource| series.forecasters[resource].predict_peak(steps));
+            let peaks: ByResource<Quantiles> =
+                ByResource::from_fn(|resource| series.forecasters[resource].predict_peak(steps));
             self.likely.set(ahead, peaks.map(|peak| peak.p50));
             self.safe.set(ahead, peaks.map(|peak| quantile.of(peak)));
         }
@@ -252,33 +259,16 @@ impl NodeForecast {
 }
 
 /// Returns the peaks of memory from single heartbeats, and those of rates from `rates`.
-fn peaks_of(bin: &Bin, rates: &[f64; RESOURCES]) -> [f64; RESOURCES] {
-    from_fn(|index| {
-        if index == MEMORY {
-            bin.peaks[index]
-        } else {
-            rates[index]
-        }
-    })
+fn peaks_of(bin: &Bin, rates: &ByResource<f64>) -> ByResource<f64> {
+    let mut peaks = *rates;
+    peaks[Resource::Memory] = bin.peaks[Resource::Memory];
+    peaks
 }
 
 /// Returns the time by which the node's spans end earlier: it depends on its id, so that
 /// the forecasts of all nodes are not made at once.
 fn shift(node: &NodeId) -> u64 {
     fnv1a(node.as_str().as_bytes()) % (u64::from(hour::STEP_S) * 1000)
-}
-
-#[allow(
-    clippy::cast_precision_loss,
-    reason = "no host has 2^53 bytes of memory"
-)]
-fn values(resources: Resources) -> [f64; RESOURCES] {
-    [
-        resources.cpu.get(),
-        resources.memory.get() as f64,
-        resources.network.get(),
-        resources.disk.get(),
-    ]
 }
 
 #[cfg(test)]

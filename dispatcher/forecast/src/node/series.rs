@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::series::bins::{Bin, Bins, RESOURCES};
+use rolecast_common::resource::{ByResource, Resource};
+
+use crate::series::bins::{Bin, Bins};
 use crate::{Forecaster, HORIZON_MAX, Model};
 
 /// The series of one step, one for each resource.
@@ -10,18 +12,18 @@ use crate::{Forecaster, HORIZON_MAX, Model};
 pub(super) struct Series {
     pub(super) step_s: u32,
     pub(super) bins: Bins,
-    pub(super) forecasters: Box<[Forecaster]>,
+    pub(super) forecasters: Box<ByResource<Forecaster>>,
     pub(super) is_known: bool,
 }
 
 impl Series {
     pub(super) fn new(step_s: u32, model: Model, shift_ms: u64) -> Self {
         let step = Duration::from_secs(u64::from(step_s));
-        let forecasters = (0..RESOURCES).map(|_| Forecaster::new(model, step, f64::INFINITY));
+        let forecaster = |_| Forecaster::new(model, step, f64::INFINITY);
         Self {
             step_s,
             bins: Bins::new(step_s, shift_ms),
-            forecasters: forecasters.collect(),
+            forecasters: Box::new(ByResource::from_fn(forecaster)),
             is_known: false,
         }
     }
@@ -29,17 +31,17 @@ impl Series {
     /// Restarts in place.
     pub(super) fn reset(&mut self, model: Model, shift_ms: u64) {
         let step = Duration::from_secs(u64::from(self.step_s));
-        for forecaster in &mut self.forecasters {
+        for forecaster in self.forecasters.iter_mut() {
             *forecaster = Forecaster::new(model, step, f64::INFINITY);
         }
         self.bins = Bins::new(self.step_s, shift_ms);
         self.is_known = false;
     }
 
-    pub(super) fn learn(&mut self, bin: &Bin, peaks: &[f64; RESOURCES]) {
-        for (index, forecaster) in self.forecasters.iter_mut().enumerate() {
-            let (mean, peak) = (bin.means[index], peaks[index]);
-            forecaster.observe_with_peak(bin.number, Some(mean), Some(peak));
+    pub(super) fn learn(&mut self, bin: &Bin, peaks: &ByResource<f64>) {
+        for resource in Resource::ALL {
+            let (mean, peak) = (bin.means[resource], peaks[resource]);
+            self.forecasters[resource].observe_with_peak(bin.number, Some(mean), Some(peak));
         }
         self.is_known = true;
     }

@@ -58,7 +58,7 @@ fn before_a_span_is_over_the_last_heartbeat_stands() {
         assert_eq!(forecast.safe(ahead).cpu.get(), 2.0);
         assert_eq!(forecast.safe(ahead).memory, Bytes::from_mib(512));
     }
-    let [cpu, memory, ..] = forecast.expected()[0];
+    let [cpu, memory, ..] = forecast.expected()[0].into_array();
     assert!((cpu - 2.0).abs() < 1e-4, "{cpu} cores");
     assert!(
         (memory / 1024.0 / 1024.0 - 512.0).abs() < 0.1,
@@ -172,7 +172,7 @@ fn a_restart_forgets_no_more_than_the_open_spans() {
 
 #[test]
 fn the_forecasters_of_a_node_take_less_than_70_kib() {
-    let forecasters = 2 * RESOURCES * size_of::<Forecaster>();
+    let forecasters = 2 * Resource::COUNT * size_of::<Forecaster>();
     let size = size_of::<NodeForecast>() + forecasters;
     assert!(size < 70 * 1024, "{size} bytes");
 }

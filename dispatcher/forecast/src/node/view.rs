@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use rolecast_common::resource::Resource;
 use rolecast_common::wire::{AccuracyAt, ForecastAt, ResourceForecast, WeightsAt};
 
 use super::NodeForecast;
@@ -10,19 +11,20 @@ use super::series::Series;
 use crate::{Accuracy, Forecaster};
 
 /// The names of the resources, in their order.
-const NAMES: [&str; 4] = ["cpu", "memory", "network", "disk"];
+const NAMES: [&str; Resource::COUNT] = ["cpu", "memory", "network", "disk"];
 /// Samples shown: an hour of minutes.
 const HISTORY_COUNT: usize = 60;
 
 impl NodeForecast {
     /// Returns the forecasts of each resource, by its name.
     pub fn view(&self) -> BTreeMap<String, ResourceForecast> {
-        let resources = NAMES.into_iter().enumerate();
-        let view = |(index, name): (usize, &str)| (name.to_owned(), self.view_of(index));
-        resources.map(view).collect()
+        let resources = Resource::ALL.into_iter().zip(NAMES);
+        resources
+            .map(|(resource, name)| (name.to_owned(), self.view_of(resource)))
+            .collect()
     }
 
-    fn view_of(&self, resource: usize) -> ResourceForecast {
+    fn view_of(&self, resource: Resource) -> ResourceForecast {
         let (near, far) = (
             &self.near.forecasters[resource],
             &self.far.forecasters[resource],
@@ -59,7 +61,7 @@ impl NodeForecast {
     }
 }
 
-fn horizon(series: &Series, resource: usize, seconds: u32) -> ForecastAt {
+fn horizon(series: &Series, resource: Resource, seconds: u32) -> ForecastAt {
     let forecaster = &series.forecasters[resource];
     let steps = series.steps(seconds);
     let at = forecaster.predict(steps);

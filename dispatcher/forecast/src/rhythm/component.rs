@@ -12,12 +12,14 @@
     reason = "positions within a few thousand bins"
 )]
 
+use rolecast_common::resource::Resource;
+
 use super::RESOURCES;
 use super::ring::Past;
 use super::search::{Found, levelled};
 
 /// The resource by which cycles are aligned: CPU.
-const CPU: usize = 0;
+const CPU: usize = Resource::Cpu as usize;
 /// Points of a profile: a second apart for short periods, four for half an hour.
 const SLOTS_MIN: usize = 16;
 const SLOTS_MAX: usize = 256;

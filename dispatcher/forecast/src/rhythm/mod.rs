@@ -23,14 +23,16 @@ mod search;
 
 use std::array::from_fn;
 
+use rolecast_common::resource::Resource;
 use rolecast_common::time::WallTime;
 
-use crate::series::bins::RESOURCES;
 use blend::{Blend, Cues};
 use component::Component;
 use phase::Phase;
 use ring::{BIN_MS, Past, Ring};
 
+/// Number of resources: the order is that of `ByResource`.
+const RESOURCES: usize = Resource::COUNT;
 /// Number of buckets of the future.
 pub const BUCKETS: usize = 6;
 /// Edges of the buckets, in seconds from the last heartbeat.

@@ -5,18 +5,16 @@
 //! arrives, however much later that is. Values of a span that is over are ignored: a
 //! clock went back.
 
+use rolecast_common::resource::{ByResource, Resource};
 use rolecast_common::time::WallTime;
-
-/// The resources measured: CPU, memory, network, disk.
-pub(crate) const RESOURCES: usize = 4;
 
 /// A span that is over.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Bin {
     /// Counts spans since the Unix epoch.
     pub(crate) number: u64,
-    pub(crate) means: [f64; RESOURCES],
-    pub(crate) peaks: [f64; RESOURCES],
+    pub(crate) means: ByResource<f64>,
+    pub(crate) peaks: ByResource<f64>,
 }
 
 /// The span that is being measured.
@@ -25,8 +23,8 @@ pub(crate) struct Bins {
     span_ms: u64,
     shift_ms: u64,
     open: Option<u64>,
-    sums: [f64; RESOURCES],
-    peaks: [f64; RESOURCES],
+    sums: ByResource<f64>,
+    peaks: ByResource<f64>,
     count: u32,
 }
 
@@ -39,15 +37,15 @@ impl Bins {
             span_ms,
             shift_ms: shift_ms % span_ms,
             open: None,
-            sums: [0.0; RESOURCES],
-            peaks: [0.0; RESOURCES],
+            sums: ByResource::all(0.0),
+            peaks: ByResource::all(0.0),
             count: 0,
         }
     }
 
     /// Adds the values of one moment, and returns the span that ends by it, if one does.
     /// Values that are not all finite are refused.
-    pub(crate) fn add(&mut self, at: WallTime, values: &[f64; RESOURCES]) -> Option<Bin> {
+    pub(crate) fn add(&mut self, at: WallTime, values: &ByResource<f64>) -> Option<Bin> {
         if values.iter().any(|value| !value.is_finite()) {
             return None;
         }
@@ -63,9 +61,10 @@ impl Bins {
             self.peaks = *values;
         }
         self.count += 1;
-        for (index, value) in values.iter().enumerate() {
-            self.sums[index] += value;
-            self.peaks[index] = self.peaks[index].max(*value);
+        for resource in Resource::ALL {
+            let value = values[resource];
+            self.sums[resource] += value;
+            self.peaks[resource] = self.peaks[resource].max(value);
         }
         closed
     }
@@ -82,7 +81,7 @@ impl Bins {
             means: self.sums.map(|sum| sum / count),
             peaks: self.peaks,
         };
-        self.sums = [0.0; RESOURCES];
+        self.sums = ByResource::all(0.0);
         self.count = 0;
         bin
     }
@@ -99,11 +98,12 @@ mod tests {
         for (seconds, value) in samples {
             #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
             let at = WallTime::from_millis((seconds * 1000.0) as u64);
-            let bin = bins.add(at, &[*value, 0.0, 2.0 * value, 1.0]);
+            let bin = bins.add(at, &ByResource::new([*value, 0.0, 2.0 * value, 1.0]));
             closed.extend(bin.map(|bin| {
-                assert_eq!(bin.means[2], 2.0 * bin.means[0]);
-                assert_eq!((bin.means[3], bin.peaks[3]), (1.0, 1.0));
-                (bin.number, bin.means[0], bin.peaks[0])
+                let (means, peaks) = (bin.means, bin.peaks);
+                assert_eq!(means[Resource::Network], 2.0 * means[Resource::Cpu]);
+                assert_eq!((means[Resource::Disk], peaks[Resource::Disk]), (1.0, 1.0));
+                (bin.number, means[Resource::Cpu], peaks[Resource::Cpu])
             }));
         }
         closed
