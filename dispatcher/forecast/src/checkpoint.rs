@@ -14,23 +14,23 @@ use rolecast_common::fnv::fnv1a;
 const FORMAT: u32 = 1;
 
 /// A state that can be written and read back.
-pub(crate) trait State {
+pub(crate) trait Stored {
     fn save(&self, out: &mut Vec<u8>);
 
     /// Reads a state into this one; `None` if the bytes are not one.
     fn load(&mut self, from: &mut &[u8]) -> Option<()>;
 }
 
-/// Implements [`State`] field by field.
+/// Implements [`Stored`] field by field.
 macro_rules! state {
     ($type:ty { $($field:ident),+ $(,)? } $(for $($generic:tt)+)?) => {
-        impl $(<$($generic)+>)? crate::checkpoint::State for $type {
+        impl $(<$($generic)+>)? crate::checkpoint::Stored for $type {
             fn save(&self, out: &mut Vec<u8>) {
-                $(crate::checkpoint::State::save(&self.$field, out);)+
+                $(crate::checkpoint::Stored::save(&self.$field, out);)+
             }
 
             fn load(&mut self, from: &mut &[u8]) -> Option<()> {
-                $(crate::checkpoint::State::load(&mut self.$field, from)?;)+
+                $(crate::checkpoint::Stored::load(&mut self.$field, from)?;)+
                 Some(())
             }
         }
@@ -40,7 +40,7 @@ pub(crate) use state;
 
 macro_rules! number {
     ($($type:ty),+) => {$(
-        impl State for $type {
+        impl Stored for $type {
             fn save(&self, out: &mut Vec<u8>) {
                 out.extend_from_slice(&self.to_le_bytes());
             }
@@ -56,7 +56,7 @@ macro_rules! number {
 }
 number!(u8, u16, u32, u64, i16);
 
-impl State for f32 {
+impl Stored for f32 {
     fn save(&self, out: &mut Vec<u8>) {
         self.to_bits().save(out);
     }
@@ -69,7 +69,7 @@ impl State for f32 {
     }
 }
 
-impl<T: State, const N: usize> State for [T; N] {
+impl<T: Stored, const N: usize> Stored for [T; N] {
     fn save(&self, out: &mut Vec<u8>) {
         self.iter().for_each(|item| item.save(out));
     }
@@ -79,7 +79,7 @@ impl<T: State, const N: usize> State for [T; N] {
     }
 }
 
-impl State for Option<u64> {
+impl Stored for Option<u64> {
     fn save(&self, out: &mut Vec<u8>) {
         u8::from(self.is_some()).save(out);
         self.unwrap_or_default().save(out);
@@ -95,7 +95,7 @@ impl State for Option<u64> {
 }
 
 /// Appends a state with a header and a checksum; `kind` distinguishes states.
-pub(crate) fn seal(kind: u16, state: &impl State, out: &mut Vec<u8>) {
+pub(crate) fn seal(kind: u16, state: &impl Stored, out: &mut Vec<u8>) {
     let start = out.len();
     FORMAT.save(out);
     kind.save(out);
@@ -109,7 +109,7 @@ pub(crate) fn seal(kind: u16, state: &impl State, out: &mut Vec<u8>) {
 }
 
 /// Removes a sealed state from the front of `from`.
-pub(crate) fn unseal(kind: u16, state: &mut impl State, from: &mut &[u8]) -> Option<()> {
+pub(crate) fn unseal(kind: u16, state: &mut impl Stored, from: &mut &[u8]) -> Option<()> {
     let all = *from;
     let (mut format, mut found, mut len) = (0u32, 0u16, 0u32);
     format.load(from)?;

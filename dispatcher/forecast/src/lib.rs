@@ -36,7 +36,7 @@
 //! ```
 //!
 //! The folders: `series` (samples, the recent past, the usual day and week), `experts`
-//! (the models, their vote, and the [`Stack`] over them, which a [`Trainer`] fits to the
+//! (the models, their vote, and the [`Stack`] over them, which a [`StackTrainer`] fits to the
 //! [`Lesson`]s of all series), `quantiles` (the band and the scores), `rhythm` (pulses of an
 //! unknown period), `node`, `checkpoint` (the state as bytes).
 
@@ -53,7 +53,7 @@ mod checkpoint;
 
 pub use demand::Demand;
 pub use experts::lstm;
-pub use experts::stack::{Lesson, Stack, Trainer};
+pub use experts::stack::{Lesson, Stack, StackTrainer};
 pub use forecaster::Forecaster;
 pub use model::{HORIZON_MAX, HORIZONS, Model, PEAK_HORIZONS, Quantiles};
 pub use node::{AHEAD_COUNT, Ahead, NodeForecast, Params, Quantile};

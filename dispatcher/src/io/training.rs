@@ -9,7 +9,7 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use rolecast_forecast::{Lesson, Stack, Trainer};
+use rolecast_forecast::{Lesson, Stack, StackTrainer};
 use tokio::sync::mpsc;
 use tokio_cron_scheduler::{Job, JobScheduler};
 
@@ -82,7 +82,7 @@ async fn train(
     mut due: mpsc::Receiver<()>,
     has_stack: bool,
 ) {
-    let mut trainer = Trainer::default();
+    let mut trainer = StackTrainer::default();
     let mut learned = 0;
     let enough = if has_stack {
         LESSONS_ENOUGH
@@ -109,7 +109,7 @@ async fn train(
     }
 }
 
-async fn report_fit(trainer: &Trainer, learned: usize, reports: &mpsc::Sender<Input>) {
+async fn report_fit(trainer: &StackTrainer, learned: usize, reports: &mpsc::Sender<Input>) {
     let stack = trainer.fit();
     if stack == Stack::default() {
         return;

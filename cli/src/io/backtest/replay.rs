@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use rolecast_forecast::{Forecaster, Lesson, Model, Trainer};
+use rolecast_forecast::{Forecaster, Lesson, Model, StackTrainer};
 use rolecast_simulator::recording::{Series, Table};
 
 use super::super::terminal::Terminal;
@@ -90,7 +90,7 @@ fn play<'a>(
         .map(|series| Player::new(table, series, replay))
         .collect();
     let has_stack = matches!(replay.model, Model::Stack | Model::Ensemble);
-    let mut trainer = Trainer::default();
+    let mut trainer = StackTrainer::default();
     let rows = table.numbers.len();
     for start in (0..rows).step_by(ROWS_PER_FIT) {
         let end = rows.min(start + ROWS_PER_FIT);
@@ -119,7 +119,7 @@ fn on_all_cores<'a>(players: &mut [Player<'a>], act: impl Fn(&mut Player<'a>) + 
 
 /// Lets the stack learn from the latest rows, row by row, so that no series is always the
 /// last.
-fn train(trainer: &mut Trainer, players: &mut [Player<'_>]) {
+fn train(trainer: &mut StackTrainer, players: &mut [Player<'_>]) {
     let rows = players.first().map_or(0, |player| player.lessons.len());
     for row in 0..rows {
         for lesson in players

@@ -68,7 +68,7 @@ impl Stack {
 
 /// Collector of lessons, which fits the stack.
 #[derive(Clone, Debug, Default)]
-pub struct Trainer {
+pub struct StackTrainer {
     lessons: [Lessons; HORIZONS.len()],
 }
 
@@ -79,7 +79,7 @@ struct Lessons {
     next: usize,
 }
 
-impl Trainer {
+impl StackTrainer {
     /// Adds a lesson; one that is not finite is ignored.
     pub fn learn(&mut self, lesson: &Lesson) {
         let scaled = |change: f32| (change / lesson.unit).clamp(-CHANGE_MAX, CHANGE_MAX);

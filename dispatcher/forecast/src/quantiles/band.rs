@@ -7,7 +7,7 @@
 use std::array::from_fn;
 
 use super::origins::Origin;
-use super::quantile::{CUES, Correction, Cues, Quantile, Scale};
+use super::quantile::{CUES, Correction, Cues, QuantileRegression, Scale};
 use crate::checkpoint::state;
 use crate::series::history::decay_weight;
 use crate::series::window::Window;
@@ -85,8 +85,8 @@ pub(crate) struct Band<const N: usize> {
     horizons: [u32; N],
     scale: Scale,
     base_squares: [f32; N],
-    p50: [Quantile; N],
-    p90: [Quantile; N],
+    p50: [QuantileRegression; N],
+    p90: [QuantileRegression; N],
     corrections: [Correction; N],
     factors: [f32; N],
     /// The usual distances of outcomes from the path.
@@ -105,8 +105,8 @@ impl<const N: usize> Band<N> {
         Self {
             scale: Scale::default(),
             base_squares: [0.0; N],
-            p50: from_fn(|_| Quantile::new(weights)),
-            p90: from_fn(|_| Quantile::new(weights)),
+            p50: from_fn(|_| QuantileRegression::new(weights)),
+            p90: from_fn(|_| QuantileRegression::new(weights)),
             horizons: *horizons,
             corrections: [Correction::default(); N],
             factors: [FACTOR_START; N],

@@ -7,7 +7,7 @@
 //! the horizon, to 1/512.
 
 use super::band::Spread;
-use crate::checkpoint::{State, state};
+use crate::checkpoint::{Stored, state};
 use crate::model::{HORIZONS, MEMBERS, PEAK_HORIZONS};
 
 /// Steps between two scored forecasts, by horizon.
@@ -34,7 +34,7 @@ const fn slots(horizons: &[u32], strides: &[u16]) -> usize {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Packed(i16);
 
-impl State for Packed {
+impl Stored for Packed {
     fn save(&self, out: &mut Vec<u8>) {
         self.0.save(out);
     }

@@ -49,13 +49,13 @@ impl Scale {
 
 /// A quantile's coefficients.
 #[derive(Clone, Debug)]
-pub(crate) struct Quantile {
+pub(crate) struct QuantileRegression {
     weights: Cues,
 }
 
-state!(Quantile { weights });
+state!(QuantileRegression { weights });
 
-impl Quantile {
+impl QuantileRegression {
     pub(crate) fn new(weights: Cues) -> Self {
         Self { weights }
     }
@@ -119,9 +119,9 @@ mod tests {
     }
 
     /// Learns outcomes that are normal, times a spread that is the second cue.
-    fn learned(tau: f32, spread: impl Fn(usize) -> f32) -> Quantile {
+    fn learned(tau: f32, spread: impl Fn(usize) -> f32) -> QuantileRegression {
         let mut scale = Scale::default();
-        let mut quantile = Quantile::new([0.0; CUES]);
+        let mut quantile = QuantileRegression::new([0.0; CUES]);
         for (step, noise) in series::noise(4, 20_000).into_iter().enumerate() {
             let cues = cues(spread(step));
             scale.observe(&cues);
@@ -192,7 +192,7 @@ mod tests {
 
     #[test]
     fn the_first_outcome_with_a_new_cue_is_one_step_too() {
-        let mut quantile = Quantile::new([0.0; CUES]);
+        let mut quantile = QuantileRegression::new([0.0; CUES]);
         let mut cues = [0.0; CUES];
         cues[7] = 8.0;
         quantile.learn(0.9, &Scale::default(), &cues, 5.0, 1.0);

@@ -1,6 +1,6 @@
 //! A place in a ring: within it by construction, even when read from a checkpoint.
 
-use crate::checkpoint::State;
+use crate::checkpoint::Stored;
 
 /// The place of the newest of `N` entries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,7 +31,7 @@ impl<const N: usize> Place<N> {
     }
 }
 
-impl<const N: usize> State for Place<N> {
+impl<const N: usize> Stored for Place<N> {
     fn save(&self, out: &mut Vec<u8>) {
         self.0.save(out);
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::ensure;
 use rolecast_benches::usage::Usage;
-use rolecast_forecast::{Forecaster, HORIZONS, Model, PEAK_HORIZONS, Stack, Trainer};
+use rolecast_forecast::{Forecaster, HORIZONS, Model, PEAK_HORIZONS, Stack, StackTrainer};
 use rolecast_tests::cpu;
 use rolecast_tests::figures::median;
 
@@ -182,7 +182,7 @@ pub(crate) fn memory(seed: u64) -> anyhow::Result<Memory> {
 
 /// Returns a stack that has learned from some series.
 fn taught(seed: u64) -> Stack {
-    let mut trainer = Trainer::default();
+    let mut trainer = StackTrainer::default();
     let mut group = Group::new(Model::Ensemble, seed, &Arc::default());
     for _ in 0..ROUND {
         let samples = group.samples();
