@@ -1,6 +1,6 @@
 //! State of the hosts at one moment.
 
-use super::host::Host;
+use super::host::LiveHost;
 use super::moment::Moment;
 use super::policy::{HostIndex, JobIndex, Live};
 use super::world::World;
@@ -10,7 +10,7 @@ use super::world::World;
 pub(crate) struct Fleet<'a> {
     pub(crate) world: &'a World,
     pub(crate) now: Moment,
-    pub(crate) hosts: Vec<Host>,
+    pub(crate) hosts: Vec<LiveHost>,
 }
 
 impl Live for Fleet<'_> {

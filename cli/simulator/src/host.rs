@@ -20,9 +20,9 @@ pub(super) const CLASSES: usize = 4;
 const USES_DISK: usize = 1;
 const USES_NETWORK: usize = 2;
 
-/// A host and the jobs on it.
+/// A host of the world while it runs, with the jobs on it.
 #[derive(Debug)]
-pub(crate) struct Host {
+pub(crate) struct LiveHost {
     capacity: Needs,
     speed: f64,
     sharing: Sharing,
@@ -98,7 +98,7 @@ pub(crate) struct Strain {
     pub(crate) thrash_s: f64,
 }
 
-impl Host {
+impl LiveHost {
     pub(crate) fn new(host: &world::Host, sharing: Sharing) -> Self {
         let capacity = host.capacity();
         for amount in [host.cores, host.memory, host.network, host.disk, host.speed] {

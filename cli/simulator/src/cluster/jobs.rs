@@ -35,14 +35,14 @@ const STEM_LEN_MAX: usize = 24;
 /// The jobs of the system.
 #[derive(Debug)]
 pub(super) struct Jobs {
-    pub(super) kinds: Vec<Kind>,
+    pub(super) kinds: Vec<RecordedKind>,
     /// 95 of 100 jobs of any kind run no longer, alone on a core of speed 1.
     pub(super) longest_s: f64,
 }
 
 /// The jobs of one category that require the same labels.
 #[derive(Clone, Debug)]
-pub(super) struct Kind {
+pub(super) struct RecordedKind {
     pub(super) name: String,
     pub(super) world: world::Kind,
     needs: Needs,
@@ -60,7 +60,7 @@ struct Job {
     key: Option<u32>,
 }
 
-impl Kind {
+impl RecordedKind {
     /// Returns the number of jobs that arrived while the run part was recorded.
     pub(super) fn expected(&self) -> f64 {
         self.scale * self.jobs.len() as f64
@@ -180,7 +180,7 @@ pub(super) fn kinds(
             continue;
         };
         let (scale, note) = scales.of(status);
-        let kind = Kind::new(name, status, scale, jobs);
+        let kind = RecordedKind::new(name, status, scale, jobs);
         if kinds.len() == KINDS_MAX {
             left_out.add("there are too many kinds of jobs", kind.jobs.len());
         } else if hosts.iter().any(|host| kind.world.suits(host)) {
@@ -240,7 +240,7 @@ fn unlearned_note(status: &CategoryStatus) -> Option<String> {
     })
 }
 
-fn check_count(kinds: &[Kind], span: Span, why: &str) -> Result<(), Unusable> {
+fn check_count(kinds: &[RecordedKind], span: Span, why: &str) -> Result<(), Unusable> {
     let count: usize = kinds.iter().map(|kind| kind.jobs.len()).sum();
     let within = span.within();
     if count == 0 {
@@ -324,7 +324,7 @@ fn name(category: &Category, require: &str, taken: &mut BTreeSet<Category>) -> O
 }
 
 /// Draws the jobs of all kinds, in the order of their times.
-pub(super) fn arrivals(kinds: &[Kind], span: Span, factor: f64, seed: u64) -> Vec<Arrival> {
+pub(super) fn arrivals(kinds: &[RecordedKind], span: Span, factor: f64, seed: u64) -> Vec<Arrival> {
     let mut rng = Rng::with_seed(seed);
     let turns = whole((span.length_s / span.period_s).ceil());
     let mut all = Vec::new();

@@ -21,7 +21,7 @@ use super::count::{rounded, whole};
 use super::scenario::Scenario;
 use super::scenario::build::Cell;
 use super::world::{Heartbeats, Host, Sharing, World};
-use jobs::{Jobs, Kind};
+use jobs::{Jobs, RecordedKind};
 
 /// With this many steps the first half of the record is history. Guessed: with less, a
 /// half trains nothing.
@@ -121,7 +121,7 @@ pub struct Cluster {
     pub notes: Vec<String>,
     span: Span,
     hosts: Vec<Host>,
-    kinds: Vec<Kind>,
+    kinds: Vec<RecordedKind>,
     heartbeats: Heartbeats,
     drain_s: f64,
     epoch_ms: u64,
@@ -201,7 +201,7 @@ impl Cluster {
         hosts::resize(&mut hosts, changes.hosts);
         add_span_notes(span, recording, &mut notes);
         let Jobs { kinds, longest_s } = jobs::kinds(recording, span, &hosts, &mut notes)?;
-        let expected: f64 = kinds.iter().map(Kind::expected).sum();
+        let expected: f64 = kinds.iter().map(RecordedKind::expected).sum();
         let expected = expected * changes.jobs * span.length_s / span.period_s;
         if expected > ARRIVALS_MAX {
             return Err(Unusable::TooMany {

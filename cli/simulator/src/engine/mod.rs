@@ -17,7 +17,7 @@ use rolecast_common::wire::Usage;
 use super::agenda::{Agenda, Due};
 use super::fleet::Fleet;
 use super::heartbeat::{self, Pulse};
-use super::host::{Ended, Host};
+use super::host::{Ended, LiveHost};
 use super::metrics::{Metrics, Tally};
 use super::moment::Moment;
 use super::policy::{End, EndStatus, Event, HostIndex, JobIndex, Policy, Report, Send};
@@ -84,7 +84,7 @@ impl<'a> Engine<'a> {
         let mut pulses = Vec::new();
         let mut ended = Vec::new();
         for plan in &world.hosts {
-            let mut host = Host::new(plan, world.sharing);
+            let mut host = LiveHost::new(plan, world.sharing);
             let sample = plan.load.samples[plan.load.index_at(0.0)];
             host.set_load(Moment::default(), sample, &mut ended);
             hosts.push(host);

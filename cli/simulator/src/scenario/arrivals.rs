@@ -13,7 +13,7 @@ use fastrand::Rng;
 use rolecast_common::settings::Table;
 use rolecast_common::wire::Share;
 
-use super::kinds::{Burst, Kind};
+use super::kinds::{Burst, KindModel};
 use crate::random::exponential;
 use crate::world::{Arrival, Needs};
 
@@ -54,7 +54,7 @@ impl Arrivals {
 
 /// A line of a file: so many jobs of a category from a time on.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Row {
+pub(crate) struct ArrivalRow {
     pub(crate) time_s: f64,
     pub(crate) category: String,
     pub(crate) count: u32,
@@ -62,7 +62,7 @@ pub(crate) struct Row {
 
 /// Reads a table with the columns `time` (seconds from the start), `category`
 /// and, if one line stands for several jobs, `count`.
-pub(crate) fn read_rows(text: &[u8]) -> Result<Vec<Row>, String> {
+pub(crate) fn read_rows(text: &[u8]) -> Result<Vec<ArrivalRow>, String> {
     let mut reader = ReaderBuilder::new().trim(Trim::All).from_reader(text);
     let header = reader.headers().map_err(|error| error.to_string())?.clone();
     let place = |name: &str| header.iter().position(|column| column == name);
@@ -76,7 +76,7 @@ pub(crate) fn read_rows(text: &[u8]) -> Result<Vec<Row>, String> {
             Some(count) => record.get(count)?.parse().ok()?,
             None => 1,
         };
-        (time_s.is_finite() && time_s >= 0.0).then(|| Row {
+        (time_s.is_finite() && time_s >= 0.0).then(|| ArrivalRow {
             time_s,
             category: record.get(category).unwrap_or_default().to_owned(),
             count,
@@ -96,7 +96,7 @@ pub(crate) fn read_rows(text: &[u8]) -> Result<Vec<Row>, String> {
 /// a second in the mean.
 pub(super) fn draw(
     arrivals: &Arrivals,
-    kinds: &BTreeMap<String, Kind>,
+    kinds: &BTreeMap<String, KindModel>,
     work: f64,
     (length_s, day_s): (f64, f64),
     rng: &mut Rng,
@@ -124,8 +124,8 @@ pub(super) fn draw(
 /// category that is not a kind.
 pub(super) fn replay<'a>(
     arrivals: &Arrivals,
-    kinds: &BTreeMap<String, Kind>,
-    rows: &'a [Row],
+    kinds: &BTreeMap<String, KindModel>,
+    rows: &'a [ArrivalRow],
     length_s: f64,
     rng: &mut Rng,
 ) -> Result<Vec<Arrival>, &'a str> {
@@ -144,7 +144,7 @@ pub(super) fn replay<'a>(
     Ok(all)
 }
 
-fn job(kind: &Kind, index: usize, at_s: f64, rng: &mut Rng) -> Arrival {
+fn job(kind: &KindModel, index: usize, at_s: f64, rng: &mut Rng) -> Arrival {
     Arrival {
         at_s,
         kind: index,

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use fastrand::Rng;
 
 use super::Scenario;
-use super::arrivals::{self, Row};
+use super::arrivals::{self, ArrivalRow};
 use super::others::{Component, Signal};
 use super::trace::{Common, Drawing, Recording, Timeline, scale};
 use crate::count::whole;
@@ -38,7 +38,7 @@ pub struct Cell {
 #[derive(Debug, Default)]
 pub struct Files {
     pub(crate) series: BTreeMap<String, Table>,
-    pub(crate) arrivals: BTreeMap<String, Vec<Row>>,
+    pub(crate) arrivals: BTreeMap<String, Vec<ArrivalRow>>,
 }
 
 /// The reason why there is no such world.

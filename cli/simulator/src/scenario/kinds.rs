@@ -11,9 +11,9 @@ use rolecast_common::unit::{Bytes, BytesPerSecond};
 use super::value::{Distribution, Weighted};
 use crate::world::{self, Needs};
 
-/// A category of jobs.
+/// A category of jobs, with the distributions that its jobs are drawn from.
 #[derive(Clone, Debug)]
-pub(crate) struct Kind {
+pub(crate) struct KindModel {
     pub(crate) category: Category,
     /// Its weight in the work of all jobs, in core-seconds.
     pub(crate) share: f64,
@@ -60,15 +60,18 @@ const NO_BURST: Burst = Burst {
 };
 
 /// Reads `[kinds.<name>]`; keys that one omits are as in the base of that name.
-pub(super) fn read(root: &mut Table<'_>, base: &BTreeMap<String, Kind>) -> Vec<(String, Kind)> {
+pub(super) fn read(
+    root: &mut Table<'_>,
+    base: &BTreeMap<String, KindModel>,
+) -> Vec<(String, KindModel)> {
     let kinds = root.tables("kinds", |name, table| {
-        let kind = Kind::read(name, table, base.get(name));
+        let kind = KindModel::read(name, table, base.get(name));
         kind.map(|kind| (name.to_owned(), kind))
     });
     kinds.into_iter().flatten().collect()
 }
 
-fn read_require(table: &mut Table<'_>, base: Option<&Kind>) -> Requirement {
+fn read_require(table: &mut Table<'_>, base: Option<&KindModel>) -> Requirement {
     let Some(text) = table.get::<String>("require") else {
         return base.map_or_else(Requirement::default, |base| base.require.clone());
     };
@@ -78,8 +81,8 @@ fn read_require(table: &mut Table<'_>, base: Option<&Kind>) -> Requirement {
     })
 }
 
-impl Kind {
-    fn read(name: &str, table: &mut Table<'_>, base: Option<&Kind>) -> Option<Self> {
+impl KindModel {
+    fn read(name: &str, table: &mut Table<'_>, base: Option<&KindModel>) -> Option<Self> {
         let category = Category::new(name);
         if let Err(error) = &category {
             table.mistake(name, error.to_string());

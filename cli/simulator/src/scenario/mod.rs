@@ -24,7 +24,7 @@ use super::world::{Heartbeats, Sharing};
 use arrivals::Arrivals;
 use build::Cell;
 use fleet::Fleet;
-use kinds::Kind;
+use kinds::KindModel;
 use others::Component;
 
 /// The largest load of a fleet: above it waiting jobs would only accumulate.
@@ -36,7 +36,7 @@ const LENGTH_MAX_S: f64 = 86_400.0;
 #[derive(Clone, Debug)]
 pub struct Scenario {
     pub fleet: Fleet,
-    pub(crate) kinds: BTreeMap<String, Kind>,
+    pub(crate) kinds: BTreeMap<String, KindModel>,
     pub(crate) arrivals: Arrivals,
     /// The use by others, by name.
     pub(crate) others: BTreeMap<String, Component>,
