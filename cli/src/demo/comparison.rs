@@ -42,7 +42,7 @@ impl Comparison {
         let mut comparison = Self::default();
         for planned in plan {
             if let (Some(way), Some(record)) = (planned.way, records.get(&planned.job)) {
-                comparison.add(planned.kind.category, way, record);
+                comparison.add(planned.tool.category, way, record);
             }
         }
         comparison

@@ -1,6 +1,6 @@
 //! Config files of the demonstration's server, dispatcher and workers.
 
-use super::fleet::{KINDS, LABEL_NAME, Member, TERM};
+use super::fleet::{LABEL_NAME, Member, TERM, TOOLS};
 use super::logins;
 
 /// Returns the text of nats.conf; paths are relative to the directory the server runs in.
@@ -26,14 +26,14 @@ pub(crate) fn dispatcher_toml() -> String {
          [forecast]\nstep = \"1s\"\n",
         TERM.as_secs()
     );
-    for kind in KINDS {
+    for tool in TOOLS {
         text.push_str(&format!(
             "\n[categories.{}]\nroles = [{}]\ncpu = {}\nmemory = \"16MiB\"\nduration = \"{}\"\n\
              max_attempts = 5\nretry_min = \"200ms\"\nretry_max = \"2s\"\n",
-            kind.category,
-            quoted(kind.roles),
-            kind.cpu,
-            kind.duration,
+            tool.category,
+            quoted(tool.roles),
+            tool.cpu,
+            tool.duration,
         ));
     }
     text
@@ -55,13 +55,13 @@ pub(crate) fn worker_toml(member: &Member) -> String {
          [labels]\n{LABEL_NAME} = \"{node}\"\n\n\
          [capacity]\ncpu = 1\nmemory = \"512MiB\"\n"
     );
-    for kind in KINDS {
+    for tool in TOOLS {
         // Without a locale, because a piece of text may end within a character.
         text.push_str(&format!(
             "\n[categories.{}]\ncommand = [{}]\nenv = [\"PATH\"]\n\
              time_limit = \"30s\"\noutput_max = \"512KiB\"\n",
-            kind.category,
-            quoted(kind.command),
+            tool.category,
+            quoted(tool.command),
         ));
     }
     text

@@ -54,7 +54,7 @@ pub(crate) const FLEET: [Member; 4] = [
 
 /// A category of the demonstration: a tool every system has.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Kind {
+pub(crate) struct Tool {
     pub(crate) category: &'static str,
     /// Its action, for the introduction.
     pub(crate) does: &'static str,
@@ -67,7 +67,7 @@ pub(crate) struct Kind {
     pub(crate) payload_len: usize,
 }
 
-pub(crate) const COMPRESS: Kind = Kind {
+pub(crate) const COMPRESS: Tool = Tool {
     category: "compress",
     does: "gzip -9",
     command: &["gzip", "-9", "-c"],
@@ -77,7 +77,7 @@ pub(crate) const COMPRESS: Kind = Kind {
     payload_len: 768 * 1024,
 };
 
-pub(crate) const COUNT: Kind = Kind {
+pub(crate) const COUNT: Tool = Tool {
     category: "count",
     does: "count distinct words",
     command: &[
@@ -91,7 +91,7 @@ pub(crate) const COUNT: Kind = Kind {
     payload_len: 512 * 1024,
 };
 
-pub(crate) const HASH: Kind = Kind {
+pub(crate) const HASH: Tool = Tool {
     category: "hash",
     does: "cksum",
     command: &["cksum"],
@@ -101,17 +101,17 @@ pub(crate) const HASH: Kind = Kind {
     payload_len: 256 * 1024,
 };
 
-pub(crate) const KINDS: [Kind; 3] = [COMPRESS, COUNT, HASH];
+pub(crate) const TOOLS: [Tool; 3] = [COMPRESS, COUNT, HASH];
 
 /// The label by which a producer can require a node.
 pub(crate) const LABEL_NAME: &str = "name";
 
 /// Returns whether the roles let a category run on a node.
 pub(crate) fn is_eligible(category: &str, node: &str) -> bool {
-    let kind = KINDS.iter().find(|kind| kind.category == category);
+    let tool = TOOLS.iter().find(|tool| tool.category == category);
     let member = FLEET.iter().find(|member| member.node == node);
-    match (kind, member) {
-        (Some(kind), Some(member)) => kind.roles.contains(&member.role),
+    match (tool, member) {
+        (Some(tool), Some(member)) => tool.roles.contains(&member.role),
         (Some(_) | None, _) => false,
     }
 }
@@ -122,11 +122,11 @@ mod tests {
 
     #[test]
     fn any_node_may_die_without_leaving_a_category_alone() {
-        for kind in KINDS {
+        for tool in TOOLS {
             let eligible = FLEET
                 .iter()
-                .filter(|member| is_eligible(kind.category, member.node));
-            assert!(eligible.count() >= 2, "{}", kind.category);
+                .filter(|member| is_eligible(tool.category, member.node));
+            assert!(eligible.count() >= 2, "{}", tool.category);
         }
         assert!(!is_eligible("hash", "oak"));
         assert!(!is_eligible("unknown", "oak"));
@@ -134,8 +134,8 @@ mod tests {
 
     #[test]
     fn a_payload_fits_into_a_message() {
-        for kind in KINDS {
-            assert!(kind.payload_len < rolecast_common::wire::MESSAGE_LEN_MAX);
+        for tool in TOOLS {
+            assert!(tool.payload_len < rolecast_common::wire::MESSAGE_LEN_MAX);
         }
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rolecast_common::id::JobId;
 
-use super::fleet::{COMPRESS, COUNT, FLEET, HASH, Kind, Load, is_eligible};
+use super::fleet::{COMPRESS, COUNT, FLEET, HASH, Load, Tool, is_eligible};
 
 /// The way the nodes of the compared jobs are chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,12 +42,12 @@ const COMPARED_JOBS_PER_SECOND: u32 = 12;
 /// The pace of the busy part: about two thirds of what two cores can do.
 const JOBS_PER_SECOND: u32 = 25;
 /// Half of the jobs compress, which takes longest.
-const TURN: [Kind; 4] = [COMPRESS, COUNT, COMPRESS, HASH];
+const TURN: [Tool; 4] = [COMPRESS, COUNT, COMPRESS, HASH];
 
 /// One job to submit.
 #[derive(Clone, Debug)]
 pub(crate) struct Planned {
-    pub(crate) kind: Kind,
+    pub(crate) tool: Tool,
     pub(crate) job: JobId,
     /// The time of submission, counted from the start; the same for all of the last part.
     pub(crate) at: Duration,
@@ -96,9 +96,9 @@ pub(crate) fn plan(count: u32) -> Vec<Planned> {
         for index in 0..block_count(count) {
             let at = block_length(count) * start
                 + Duration::from_secs(1) * index / COMPARED_JOBS_PER_SECOND;
-            let kind = kind(index);
+            let tool = tool(index);
             let node = match way {
-                Way::RoundRobin => Some(next_node(kind, &mut turns)),
+                Way::RoundRobin => Some(next_node(tool, &mut turns)),
                 Way::Rolecast => None,
             };
             let number = plan.len() + 1;
@@ -121,10 +121,10 @@ pub(crate) fn plan(count: u32) -> Vec<Planned> {
 }
 
 fn planned(index: u32, number: usize, at: Duration) -> Planned {
-    let kind = kind(index);
-    let name = format!("{}-{number:04}", kind.category);
+    let tool = tool(index);
+    let name = format!("{}-{number:04}", tool.category);
     Planned {
-        kind,
+        tool,
         job: JobId::new(&name).expect("a category and a number are an id"),
         at,
         piece: place(index),
@@ -133,7 +133,7 @@ fn planned(index: u32, number: usize, at: Duration) -> Planned {
     }
 }
 
-fn kind(index: u32) -> Kind {
+fn tool(index: u32) -> Tool {
     TURN[place(index) % TURN.len()]
 }
 
@@ -142,12 +142,12 @@ fn place(index: u32) -> usize {
 }
 
 /// Returns the node whose turn it is, of those that may run the job.
-fn next_node(kind: Kind, turns: &mut BTreeMap<&'static str, usize>) -> &'static str {
+fn next_node(tool: Tool, turns: &mut BTreeMap<&'static str, usize>) -> &'static str {
     let nodes = FLEET.iter().map(|member| member.node);
     let eligible: Vec<_> = nodes
-        .filter(|node| is_eligible(kind.category, node))
+        .filter(|node| is_eligible(tool.category, node))
         .collect();
-    let turn = turns.entry(kind.category).or_default();
+    let turn = turns.entry(tool.category).or_default();
     *turn += 1;
     eligible[*turn % eligible.len()]
 }
@@ -167,7 +167,7 @@ mod tests {
                 .map(|job| {
                     let within = job.at.as_micros() % block_length(480).as_micros();
                     let is_loaded = is_loaded(Load::Periodic, job.at, 480);
-                    (within, job.kind.category, job.piece, is_loaded)
+                    (within, job.tool.category, job.piece, is_loaded)
                 })
                 .collect();
             jobs.sort_unstable();
@@ -186,8 +186,8 @@ mod tests {
         for job in plan(480) {
             assert_eq!(job.node.is_some(), job.way == Some(Way::RoundRobin));
             if let Some(node) = job.node {
-                assert!(is_eligible(job.kind.category, node));
-                *counts.entry((job.kind.category, node)).or_default() += 1;
+                assert!(is_eligible(job.tool.category, node));
+                *counts.entry((job.tool.category, node)).or_default() += 1;
             }
         }
         assert_eq!(counts[&("compress", "oak")], counts[&("compress", "elm")]);
@@ -210,7 +210,7 @@ mod tests {
             let plan = plan(count);
             let ids: BTreeSet<&JobId> = plan.iter().map(|job| &job.job).collect();
             assert_eq!(ids.len(), plan.len());
-            let categories: BTreeSet<&str> = plan.iter().map(|job| job.kind.category).collect();
+            let categories: BTreeSet<&str> = plan.iter().map(|job| job.tool.category).collect();
             assert_eq!(categories.len(), 3);
         }
     }

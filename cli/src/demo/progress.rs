@@ -28,7 +28,7 @@ impl Progress {
     pub(crate) fn new(plan: &[Planned]) -> Self {
         let mut progress = Self::default();
         for planned in plan {
-            let category = planned.kind.category;
+            let category = planned.tool.category;
             progress.categories.entry(category).or_default().planned += 1;
             progress.open.insert(planned.job.clone(), category);
         }
@@ -106,7 +106,7 @@ mod tests {
         assert_eq!(progress.open().count(), 3);
         assert!(!progress.is_done());
         for planned in &plan {
-            progress.submitted(planned.kind.category);
+            progress.submitted(planned.tool.category);
             progress.ended(&planned.job);
         }
         assert!(progress.is_done());

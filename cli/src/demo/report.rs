@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::comparison::{Comparison, Toll, quantile};
 use super::fate::{Fate, Kill, fates};
-use super::fleet::{FLEET, KINDS, Load, is_eligible};
+use super::fleet::{FLEET, Load, TOOLS, is_eligible};
 use super::plan::Way;
 use super::tally::Tally;
 use crate::quantity::{counted, length};
@@ -52,7 +52,7 @@ impl Report<'_> {
 
     fn places(&self, palette: Palette) -> String {
         let mut columns = vec![("node", Align::Left), ("role", Align::Left)];
-        columns.extend(KINDS.map(|kind| (kind.category, Align::Right)));
+        columns.extend(TOOLS.map(|tool| (tool.category, Align::Right)));
         columns.push(("all", Align::Right));
         let rows = FLEET.iter().map(|member| {
             let killed = self
@@ -63,9 +63,9 @@ impl Report<'_> {
                 role.push_str(" (killed)");
             }
             let mut row = vec![(member.node.to_owned(), Tone::Strong), plain(role)];
-            let counts = KINDS.map(|kind| self.count(kind.category, member.node));
-            for (kind, count) in KINDS.iter().zip(counts) {
-                row.push(place(count, is_eligible(kind.category, member.node)));
+            let counts = TOOLS.map(|tool| self.count(tool.category, member.node));
+            for (tool, count) in TOOLS.iter().zip(counts) {
+                row.push(place(count, is_eligible(tool.category, member.node)));
             }
             row.push(plain(counts.iter().sum::<u64>()));
             row
@@ -75,7 +75,7 @@ impl Report<'_> {
             let nodes = FLEET.iter();
             nodes.map(|member| self.count(category, member.node)).sum()
         };
-        let sums = KINDS.map(|kind| sum(kind.category));
+        let sums = TOOLS.map(|tool| sum(tool.category));
         let mut last = vec![("all".to_owned(), Tone::Strong), plain("")];
         last.extend(sums.map(plain));
         last.push(plain(sums.iter().sum::<u64>()));
@@ -96,14 +96,14 @@ impl Report<'_> {
             columns.extend([("p90", Align::Right), ("p99", Align::Right)]);
         }
         let mut rows = Vec::new();
-        for kind in KINDS {
-            let of = |way| self.comparison.lengths.get(&(kind.category, way));
+        for tool in TOOLS {
+            let of = |way| self.comparison.lengths.get(&(tool.category, way));
             let [Some(before), Some(after)] = Way::ALL.map(of) else {
                 continue;
             };
             let titles = [
-                kind.category.to_owned(),
-                format!("  {}", kind.does),
+                tool.category.to_owned(),
+                format!("  {}", tool.does),
                 String::new(),
             ];
             let parts = before.parts().into_iter().zip(after.parts());
@@ -230,14 +230,14 @@ impl Report<'_> {
     fn way_json(&self, way: Way) -> Value {
         let Toll { jobs, loaded } = self.toll(way);
         let mut categories = serde_json::Map::new();
-        for kind in KINDS {
-            if let Some(lengths) = self.comparison.lengths.get(&(kind.category, way)) {
+        for tool in TOOLS {
+            if let Some(lengths) = self.comparison.lengths.get(&(tool.category, way)) {
                 let micros = |histogram| QUANTILES.map(|q| quantile(histogram, q).as_micros());
                 let parts = lengths
                     .parts()
                     .map(|(name, part)| (format!("{name}_us"), micros(part)));
                 let parts: BTreeMap<_, _> = parts.into_iter().collect();
-                categories.insert(kind.category.to_owned(), json!(parts));
+                categories.insert(tool.category.to_owned(), json!(parts));
             }
         }
         json!({

@@ -18,11 +18,11 @@ const LINE_EVERY: Duration = Duration::from_secs(1);
 pub(super) struct Display {
     terminal: Terminal,
     start: Instant,
-    kind: Kind,
+    form: Form,
 }
 
 #[derive(Debug)]
-enum Kind {
+enum Form {
     Bars {
         all: MultiProgress,
         categories: BTreeMap<&'static str, ProgressBar>,
@@ -36,23 +36,23 @@ enum Kind {
 impl Display {
     pub(super) fn new(terminal: &Terminal, progress: &Progress) -> Self {
         let start = Instant::now();
-        let kind = if terminal.has_live_notes {
+        let form = if terminal.has_live_notes {
             bars(progress)
         } else {
             let next = start + LINE_EVERY;
-            Kind::Lines { next }
+            Form::Lines { next }
         };
         Self {
             terminal: terminal.clone(),
             start,
-            kind,
+            form,
         }
     }
 
     pub(super) fn update(&mut self, progress: &Progress) {
         let elapsed = self.start.elapsed().as_secs();
-        match &mut self.kind {
-            Kind::Bars {
+        match &mut self.form {
+            Form::Bars {
                 categories, nodes, ..
             } => {
                 for (category, counts) in &progress.categories {
@@ -63,7 +63,7 @@ impl Display {
                 }
                 nodes.set_message(format!("{elapsed} s; in hand: {}", progress.nodes()));
             }
-            Kind::Lines { next } => {
+            Form::Lines { next } => {
                 let now = Instant::now();
                 if now < *next {
                     return;
@@ -84,20 +84,20 @@ impl Display {
     /// Prints a line above the bars.
     pub(super) fn print_line(&self, tone: Tone, text: &str) {
         let text = self.terminal.notes.paint(tone, text);
-        match &self.kind {
-            Kind::Bars { all, .. } => {
+        match &self.form {
+            Form::Bars { all, .. } => {
                 // Nobody reads this when stderr is closed.
                 let _ = all.println(&text);
             }
-            Kind::Lines { .. } => self.terminal.note(&text),
+            Form::Lines { .. } => self.terminal.note(&text),
         }
     }
 
     /// Leaves the final display on the screen.
     pub(super) fn finish(&self) {
-        if let Kind::Bars {
+        if let Form::Bars {
             categories, nodes, ..
-        } = &self.kind
+        } = &self.form
         {
             for bar in categories.values() {
                 bar.abandon();
@@ -107,7 +107,7 @@ impl Display {
     }
 }
 
-fn bars(progress: &Progress) -> Kind {
+fn bars(progress: &Progress) -> Form {
     let target = ProgressDrawTarget::stderr_with_hz(BARS_PER_SECOND);
     let all = MultiProgress::with_draw_target(target);
     let style = ProgressStyle::with_template("{prefix:<9} {bar:32} {pos:>5}/{len:<5} {msg}")
@@ -122,7 +122,7 @@ fn bars(progress: &Progress) -> Kind {
     let categories = categories.collect();
     let nodes = all.add(ProgressBar::new_spinner());
     nodes.set_style(line);
-    Kind::Bars {
+    Form::Bars {
         all,
         categories,
         nodes,

@@ -35,7 +35,7 @@ pub(super) async fn submit_all(
             planned
         })
         .map(|planned| async move {
-            let category = planned.kind.category;
+            let category = planned.tool.category;
             submit(jetstream, corpus, &planned).await?;
             // Nobody receives this when the demonstration is being ended.
             let _ = stored.send(category);
@@ -48,7 +48,7 @@ pub(super) async fn submit_all(
 
 async fn submit(jetstream: &Context, corpus: &Corpus, planned: &Planned) -> anyhow::Result<()> {
     let source = Source {
-        category: planned.kind.category.parse()?,
+        category: planned.tool.category.parse()?,
         priority: Priority::Normal,
     };
     let mut headers = HeaderMap::new();
@@ -56,7 +56,7 @@ async fn submit(jetstream: &Context, corpus: &Corpus, planned: &Planned) -> anyh
     if let Some(node) = planned.node {
         headers.insert(HEADER_REQUIRE, format!("{LABEL_NAME}={node}"));
     }
-    let payload = corpus.piece(planned.piece, planned.kind.payload_len);
+    let payload = corpus.piece(planned.piece, planned.tool.payload_len);
     let ack = publish_with_retry(jetstream, &source.subject(), &headers, &payload)
         .await
         .with_context(|| format!("cannot submit {}", planned.job))?;

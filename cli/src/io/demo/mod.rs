@@ -29,7 +29,7 @@ use crate::config::Environment;
 use crate::demo::comparison::Comparison;
 use crate::demo::corpus::Corpus;
 use crate::demo::fate::Kill;
-use crate::demo::fleet::KINDS;
+use crate::demo::fleet::TOOLS;
 use crate::demo::logins::{ADMIN, OPERATOR, url_as};
 use crate::demo::plan::plan;
 use crate::demo::report::Report;
@@ -77,7 +77,7 @@ struct Stage {
 
 fn corpus(demo: &Demo, terminal: &Terminal) -> anyhow::Result<Corpus> {
     let text = input::read(&demo.input)?;
-    let largest = KINDS.iter().map(|kind| kind.payload_len).max();
+    let largest = TOOLS.iter().map(|tool| tool.payload_len).max();
     let corpus = Corpus::new(text, largest.unwrap_or_default());
     let source = if corpus.is_built_in() {
         "the program's own source".to_owned()
