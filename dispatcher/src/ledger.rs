@@ -17,7 +17,7 @@ use crate::placement::{CategoryIndex, Prediction};
 
 /// A job on its way to a node or running there.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Entry {
+pub(crate) struct Reservation {
     /// `None` if the needs of such jobs are unknown.
     pub(crate) category: Option<CategoryIndex>,
     pub(crate) sent: Time,
@@ -28,9 +28,9 @@ pub(crate) struct Entry {
 /// The reservations on one node.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Ledger {
-    jobs: HashMap<Sequence, Entry>,
+    jobs: HashMap<Sequence, Reservation>,
     /// Keyed by attempt too: the next attempt may also be set aside here.
-    set_aside: BTreeMap<(Sequence, Attempt), Entry>,
+    set_aside: BTreeMap<(Sequence, Attempt), Reservation>,
     /// Total time that jobs of each category were in hand since `counted`.
     busy: Vec<Duration>,
     counted: Time,
@@ -38,27 +38,27 @@ pub(crate) struct Ledger {
 
 impl Ledger {
     /// Reserves what a job needs; returns whether it was not reserved before.
-    pub(crate) fn reserve(&mut self, job: Sequence, entry: Entry) -> bool {
+    pub(crate) fn reserve(&mut self, job: Sequence, reservation: Reservation) -> bool {
         let mut is_new = false;
         self.jobs.entry(job).or_insert_with(|| {
             is_new = true;
-            entry
+            reservation
         });
         is_new
     }
 
     /// Releases a job's reservation; an unknown job changes nothing.
-    pub(crate) fn release(&mut self, now: Time, job: Sequence) -> Option<Entry> {
-        let entry = self.jobs.remove(&job)?;
-        count_busy(&mut self.busy, now, self.counted, &entry);
-        Some(entry)
+    pub(crate) fn release(&mut self, now: Time, job: Sequence) -> Option<Reservation> {
+        let reservation = self.jobs.remove(&job)?;
+        count_busy(&mut self.busy, now, self.counted, &reservation);
+        Some(reservation)
     }
 
     /// Sets a job aside whose execution may go on; an unknown job changes nothing.
-    pub(crate) fn set_aside(&mut self, job: Sequence, attempt: Attempt) -> Option<Entry> {
-        let entry = self.jobs.remove(&job)?;
-        self.set_aside.insert((job, attempt), entry);
-        Some(entry)
+    pub(crate) fn set_aside(&mut self, job: Sequence, attempt: Attempt) -> Option<Reservation> {
+        let reservation = self.jobs.remove(&job)?;
+        self.set_aside.insert((job, attempt), reservation);
+        Some(reservation)
     }
 
     /// Frees and returns the jobs that were set aside and have ended there.
@@ -66,17 +66,17 @@ impl Ledger {
         &mut self,
         now: Time,
         mut has_ended: impl FnMut(Sequence, Attempt) -> bool,
-    ) -> Vec<Entry> {
+    ) -> Vec<Reservation> {
         let mut freed = Vec::new();
-        self.set_aside.retain(|(job, attempt), entry| {
+        self.set_aside.retain(|(job, attempt), reservation| {
             let has_ended = has_ended(*job, *attempt);
             if has_ended {
-                freed.push(*entry);
+                freed.push(*reservation);
             }
             !has_ended
         });
-        for entry in &freed {
-            count_busy(&mut self.busy, now, self.counted, entry);
+        for reservation in &freed {
+            count_busy(&mut self.busy, now, self.counted, reservation);
         }
         freed
     }
@@ -85,7 +85,7 @@ impl Ledger {
         !self.set_aside.is_empty()
     }
 
-    pub(crate) fn get(&self, job: Sequence) -> Option<&Entry> {
+    pub(crate) fn get(&self, job: Sequence) -> Option<&Reservation> {
         self.jobs.get(&job)
     }
 
@@ -106,8 +106,8 @@ impl Ledger {
         now: Time,
         mut visit: impl FnMut(CategoryIndex, f32),
     ) -> Duration {
-        for entry in self.jobs.values().chain(self.set_aside.values()) {
-            count_busy(&mut self.busy, now, self.counted, entry);
+        for reservation in self.jobs.values().chain(self.set_aside.values()) {
+            count_busy(&mut self.busy, now, self.counted, reservation);
         }
         let passed = now.since(self.counted);
         let span = passed.as_secs_f32();
@@ -122,15 +122,15 @@ impl Ledger {
     }
 }
 
-fn count_busy(busy: &mut Vec<Duration>, now: Time, counted: Time, entry: &Entry) {
-    let Some(category) = entry.category else {
+fn count_busy(busy: &mut Vec<Duration>, now: Time, counted: Time, reservation: &Reservation) {
+    let Some(category) = reservation.category else {
         return;
     };
     let at = category.index();
     if busy.len() <= at {
         busy.resize(at + 1, Duration::ZERO);
     }
-    busy[at] += now.since(entry.sent.max(counted));
+    busy[at] += now.since(reservation.sent.max(counted));
 }
 
 #[cfg(test)]
@@ -151,14 +151,14 @@ mod tests {
             events in proptest::collection::vec((any::<bool>(), 0u64..4, 0usize..3), 0..60),
         ) {
             let mut ledger = Ledger::default();
-            let mut held: BTreeMap<u64, Entry> = BTreeMap::new();
+            let mut held: BTreeMap<u64, Reservation> = BTreeMap::new();
             for (step, (is_reserve, job, category)) in events.into_iter().enumerate() {
                 let now = at(u64::try_from(step).unwrap());
-                let entry = Entry { category: Some(CategoryIndex::new(category)), sent: now, prediction: None };
+                let reservation = Reservation { category: Some(CategoryIndex::new(category)), sent: now, prediction: None };
                 let name = Sequence::new(job);
                 if is_reserve {
-                    prop_assert_eq!(ledger.reserve(name, entry), !held.contains_key(&job));
-                    held.entry(job).or_insert(entry);
+                    prop_assert_eq!(ledger.reserve(name, reservation), !held.contains_key(&job));
+                    held.entry(job).or_insert(reservation);
                 } else {
                     prop_assert_eq!(ledger.release(now, name), held.remove(&job));
                 }
@@ -171,13 +171,13 @@ mod tests {
     fn means_count_every_job_for_the_time_it_was_in_hand() {
         let mut ledger = Ledger::default();
         ledger.take_means(at(0), |_, _| {});
-        let entry = |category, tenths| Entry {
+        let reservation = |category, tenths| Reservation {
             category: Some(CategoryIndex::new(category)),
             sent: at(tenths),
             prediction: None,
         };
-        ledger.reserve(Sequence::new(1), entry(0, 0));
-        ledger.reserve(Sequence::new(2), entry(2, 5));
+        ledger.reserve(Sequence::new(1), reservation(0, 0));
+        ledger.reserve(Sequence::new(2), reservation(2, 5));
         ledger.release(at(8), Sequence::new(2));
         let mut means = Vec::new();
         ledger.take_means(at(10), |category, mean| {

@@ -14,7 +14,7 @@ use super::conduct::Doubt;
 use super::contention::{self, JointUse};
 use super::trust::Trial;
 use super::{Fleet, Node};
-use crate::ledger::Entry;
+use crate::ledger::Reservation;
 use crate::placement::{CategoryIndex, Needs};
 use crate::profile::Observation;
 
@@ -75,7 +75,7 @@ impl Fleet {
     /// the node had been kept out of its category until then.
     pub fn complete(&mut self, now: Time, id: &NodeId, job: Sequence, outcome: &Outcome) -> bool {
         let is_restored = self.record_completed(now, id, job);
-        let entry = self.end(now, id, job);
+        let reservation = self.end(now, id, job);
         self.find_listener(id);
         let Some(node) = self.nodes.get_mut(id) else {
             return is_restored;
@@ -84,17 +84,17 @@ impl Fleet {
         if node.counters.completed == 1 {
             self.forecasts.prove(node);
         }
-        if let Some(entry) = entry {
-            self.learn_run(now, id, &entry, outcome);
+        if let Some(reservation) = reservation {
+            self.learn_run(now, id, &reservation, outcome);
         }
         is_restored
     }
 
-    fn learn_run(&mut self, now: Time, id: &NodeId, entry: &Entry, outcome: &Outcome) {
-        let (Some(node), Some(category)) = (self.nodes.get_mut(id), entry.category) else {
+    fn learn_run(&mut self, now: Time, id: &NodeId, reservation: &Reservation, outcome: &Outcome) {
+        let (Some(node), Some(category)) = (self.nodes.get_mut(id), reservation.category) else {
             return;
         };
-        let prediction = entry.prediction.unwrap_or_default();
+        let prediction = reservation.prediction.unwrap_or_default();
         let slow_down = prediction.slow_down(self.experience.priority_share());
         let speed = node.speed();
         let learner = &mut self.learners[category.index()];
@@ -102,7 +102,7 @@ impl Fleet {
         let Some(seen) = learner.observe(&seen) else {
             return;
         };
-        if !learner.is_known() || entry.prediction.is_none() {
+        if !learner.is_known() || reservation.prediction.is_none() {
             return;
         }
         let log_ratio = to_f32((seen.run_s * f64::from(speed)).ln() - learner.log_duration());

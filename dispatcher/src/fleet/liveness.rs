@@ -13,7 +13,7 @@ use super::rounds::Tick;
 use super::sequence::Sequence;
 use super::skew::Skew;
 use super::{Change, Refusal};
-use crate::placement::Standing;
+use crate::placement::Availability;
 
 /// The state of one node beside its figures.
 #[derive(Debug)]
@@ -117,12 +117,12 @@ impl Liveness {
         self.is_drained = is_drained;
     }
 
-    pub(super) fn standing(&self) -> Standing {
+    pub(super) fn availability(&self) -> Availability {
         let is_gone = self.is_gone || self.listener.is_closed();
         match (is_gone, self.is_draining || self.is_drained) {
-            (true, _) => Standing::Gone,
-            (false, true) => Standing::Draining,
-            (false, false) => Standing::Open,
+            (true, _) => Availability::Gone,
+            (false, true) => Availability::Draining,
+            (false, false) => Availability::Open,
         }
     }
 

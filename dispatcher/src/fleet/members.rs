@@ -16,8 +16,8 @@ use super::pulse::Suspicion;
 use super::{Change, Fleet, Node, Refusal, Settings};
 use crate::category::Policy;
 use crate::placement::{
-    CategoryIndex, Experience, Figures, Foreseen, Obstacle, Outlook, Placer, Slot, Standing,
-    amounts, resources,
+    Availability, CategoryIndex, Experience, Foreseen, NodeFigures, Obstacle, Outlook, Placer,
+    Slot, amounts, resources,
 };
 use crate::profile::Learner;
 
@@ -111,7 +111,7 @@ impl Fleet {
             return Err(Refusal::TooManyNodes);
         }
         let forecast = self.forecasts.begin(id);
-        let figures = Figures::new(amounts(beat.capacity));
+        let figures = NodeFigures::new(amounts(beat.capacity));
         let slot = self.placer.add_node(id.clone(), figures);
         let node = Node::new(now.time, beat, slot, forecast);
         self.nodes.insert(id.clone(), node);
@@ -140,7 +140,7 @@ impl Fleet {
             };
             board.set_refused(slot, category, why);
         }
-        board.set_standing(slot, node.standing());
+        board.set_availability(slot, node.availability());
         board.set_jobs_max(slot, node.jobs_max());
         self.learn_use(now, id);
         let Some(node) = self.nodes.get(id) else {
@@ -188,7 +188,7 @@ impl Fleet {
         if let Some(node) = self.nodes.get_mut(id) {
             change(node);
             let board = self.placer.board_mut();
-            board.set_standing(node.slot(), node.standing());
+            board.set_availability(node.slot(), node.availability());
         }
     }
 
@@ -284,7 +284,7 @@ impl Fleet {
                 };
                 if presences.check(node, tick, now, since, &is_answered_since, &mut found) {
                     let board = self.placer.board_mut();
-                    board.set_standing(slot, Standing::Gone);
+                    board.set_availability(slot, Availability::Gone);
                 }
             }
         }
@@ -310,7 +310,7 @@ impl Fleet {
         if let Some(node) = self.nodes.get_mut(id) {
             self.presences.set_listener_missing(node, is_missing);
             let board = self.placer.board_mut();
-            board.set_standing(node.slot(), node.standing());
+            board.set_availability(node.slot(), node.availability());
         }
     }
 
@@ -323,7 +323,7 @@ impl Fleet {
             let is_there = !node.is_gone();
             if node.liveness.listener.try_node(is_there) {
                 let board = self.placer.board_mut();
-                board.set_standing(node.slot(), node.standing());
+                board.set_availability(node.slot(), node.availability());
                 return;
             }
         }

@@ -16,7 +16,7 @@ use super::pace::Pace;
 use super::trust::Trust;
 use super::{Change, Refusal};
 use crate::ledger::Ledger;
-use crate::placement::{Description, Feedback, Slot, Standing};
+use crate::placement::{Availability, Description, Feedback, Slot};
 
 /// One node.
 #[derive(Debug)]
@@ -91,8 +91,8 @@ impl Node {
         self.has_answered() || self.counters.completed > 0
     }
 
-    pub(super) fn standing(&self) -> Standing {
-        self.liveness.standing()
+    pub(super) fn availability(&self) -> Availability {
+        self.liveness.availability()
     }
 
     pub(crate) fn id(&self) -> &NodeId {
@@ -176,10 +176,10 @@ impl Node {
     }
 
     pub(crate) fn health(&self) -> NodeHealth {
-        match self.standing() {
-            Standing::Gone => NodeHealth::Gone,
-            Standing::Draining => NodeHealth::Draining,
-            Standing::Open => NodeHealth::Ready,
+        match self.availability() {
+            Availability::Gone => NodeHealth::Gone,
+            Availability::Draining => NodeHealth::Draining,
+            Availability::Open => NodeHealth::Ready,
         }
     }
 

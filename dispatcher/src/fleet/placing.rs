@@ -7,7 +7,7 @@ use rolecast_common::wire::Decision;
 
 use super::Fleet;
 use crate::category::Policy;
-use crate::ledger::Entry;
+use crate::ledger::Reservation;
 use crate::placement::decision::{self, Author};
 use crate::placement::{
     Alone, CategoryIndex, Choice, Obstacle, Prediction, Request, Shortfall, Slot,
@@ -148,13 +148,13 @@ impl Fleet {
             fair: board.slow_down_if(slot, category, 0.0),
             priority: board.slow_down_if(slot, category, 1.0),
         };
-        let entry = Entry {
+        let reservation = Reservation {
             category: Some(category),
             sent: now,
             prediction: Some(prediction),
         };
         let id = self.placer.id_of(slot).clone();
-        self.reserve(&id, job, entry);
+        self.reserve(&id, job, reservation);
         let Some(node) = self.nodes.get_mut(&id) else {
             return;
         };
@@ -172,20 +172,20 @@ impl Fleet {
         job: Sequence,
         category: Option<CategoryIndex>,
     ) {
-        let entry = Entry {
+        let reservation = Reservation {
             category,
             sent: now,
             prediction: None,
         };
-        self.reserve(id, job, entry);
+        self.reserve(id, job, reservation);
     }
 
-    fn reserve(&mut self, id: &NodeId, job: Sequence, entry: Entry) {
+    fn reserve(&mut self, id: &NodeId, job: Sequence, reservation: Reservation) {
         let Some(node) = self.nodes.get_mut(id) else {
             return;
         };
-        if node.ledger.reserve(job, entry)
-            && let Some(category) = entry.category
+        if node.ledger.reserve(job, reservation)
+            && let Some(category) = reservation.category
         {
             self.placer.board_mut().reserve(node.slot(), category);
         }
@@ -201,11 +201,11 @@ impl Fleet {
         let Some(node) = self.nodes.get_mut(id) else {
             return;
         };
-        let Some(entry) = node.ledger.set_aside(job, attempt) else {
+        let Some(reservation) = node.ledger.set_aside(job, attempt) else {
             return;
         };
-        node.trust.record_left(now, &entry);
-        if let Some(category) = entry.category {
+        node.trust.record_left(now, &reservation);
+        if let Some(category) = reservation.category {
             self.placer.board_mut().set_aside(category);
         }
     }
@@ -226,23 +226,26 @@ impl Fleet {
         }
         let freed = node.ledger.free(now, has_ended);
         let board = self.placer.board_mut();
-        for category in freed.into_iter().filter_map(|entry| entry.category) {
+        for category in freed
+            .into_iter()
+            .filter_map(|reservation| reservation.category)
+        {
             board.release_set_aside(node.slot(), category);
         }
     }
 
     /// Releases a job that has ended on the node, and returns its reservation.
-    pub(super) fn end(&mut self, now: Time, id: &NodeId, job: Sequence) -> Option<Entry> {
+    pub(super) fn end(&mut self, now: Time, id: &NodeId, job: Sequence) -> Option<Reservation> {
         let node = self.nodes.get_mut(id)?;
-        let entry = node.ledger.release(now, job)?;
-        node.trust.record_left(now, &entry);
+        let reservation = node.ledger.release(now, job)?;
+        node.trust.record_left(now, &reservation);
         // A heartbeat on its way still counts the memory of a job that ran longer than an
         // interval; that of shorter ones is hardly in it.
-        let lingers = now.since(entry.sent) >= node.interval();
-        if let Some(category) = entry.category {
+        let lingers = now.since(reservation.sent) >= node.interval();
+        if let Some(category) = reservation.category {
             let board = self.placer.board_mut();
             board.release(node.slot(), category, lingers);
         }
-        Some(entry)
+        Some(reservation)
     }
 }

@@ -7,7 +7,7 @@ use rolecast_common::time::{Now, Time};
 use rolecast_common::wire::{Distrust, DistrustKind};
 
 use super::conduct::{Conduct, Doubt, Fault, Peers};
-use crate::ledger::Entry;
+use crate::ledger::Reservation;
 use crate::placement::{CategoryIndex, Obstacle};
 
 /// The conduct of jobs on one node, by category.
@@ -30,7 +30,7 @@ impl Trial {
 
 impl Trust {
     /// Returns the evidence of a job, unless its category is unknown.
-    pub(super) fn trial(&self, job: &Entry) -> Option<Trial> {
+    pub(super) fn trial(&self, job: &Reservation) -> Option<Trial> {
         let category = job.category?;
         let conduct = self.0.get(&category);
         Some(Trial {
@@ -61,7 +61,7 @@ impl Trust {
     }
 
     /// Records that the job left the node, with any outcome.
-    pub(super) fn record_left(&mut self, now: Time, job: &Entry) {
+    pub(super) fn record_left(&mut self, now: Time, job: &Reservation) {
         let category = job.category;
         if let Some(conduct) = category.and_then(|category| self.0.get_mut(&category)) {
             conduct.record_left(now, job.sent);

@@ -96,12 +96,12 @@ impl Kept {
 /// Writer of states in the background.
 #[derive(Debug)]
 pub(super) struct Keeper {
-    states: mpsc::UnboundedSender<State>,
+    states: mpsc::UnboundedSender<Put>,
     writer: JoinHandle<()>,
 }
 
 /// A key and its new content.
-type State = (String, Vec<u8>);
+type Put = (String, Vec<u8>);
 
 impl Keeper {
     pub(super) fn start(bucket: Bucket) -> Self {
@@ -137,7 +137,7 @@ impl Keeper {
     }
 }
 
-async fn write(bucket: Bucket, mut states: mpsc::UnboundedReceiver<State>) {
+async fn write(bucket: Bucket, mut states: mpsc::UnboundedReceiver<Put>) {
     while let Some(first) = states.recv().await {
         let mut latest = BTreeMap::from([first]);
         while latest.len() < AT_ONCE_MAX

@@ -93,7 +93,7 @@ struct Cut<'a> {
 
 impl Cut<'_> {
     /// Takes the requested entries, which are sorted, as far as they fit.
-    fn take<T: Entry>(&mut self, entries: &[T], count_max: usize) -> Vec<T> {
+    fn take<T: StatusEntry>(&mut self, entries: &[T], count_max: usize) -> Vec<T> {
         let is_before = |entry: &T| self.after.is_some_and(|after| entry.cursor() <= *after);
         let first = entries.partition_point(is_before);
         let mut taken = Vec::new();
@@ -119,20 +119,20 @@ impl Cut<'_> {
         taken
     }
 
-    fn len<T: Entry>(&self, entry: &T) -> usize {
+    fn len<T: StatusEntry>(&self, entry: &T) -> usize {
         encoded_len(self.encoding, entry) + SEPARATOR_LEN
     }
 }
 
 /// An entry of a status.
-trait Entry: Clone + Serialize {
+trait StatusEntry: Clone + Serialize {
     fn cursor(&self) -> StatusCursor;
 
     /// Removes the lists that have no small bound.
     fn drop_lists(&mut self);
 }
 
-impl Entry for CategoryStatus {
+impl StatusEntry for CategoryStatus {
     fn cursor(&self) -> StatusCursor {
         StatusCursor::Category(self.category.clone())
     }
@@ -145,7 +145,7 @@ impl Entry for CategoryStatus {
     }
 }
 
-impl Entry for RoleStatus {
+impl StatusEntry for RoleStatus {
     fn cursor(&self) -> StatusCursor {
         StatusCursor::Role(self.role.clone())
     }
@@ -153,7 +153,7 @@ impl Entry for RoleStatus {
     fn drop_lists(&mut self) {}
 }
 
-impl Entry for NodeStatus {
+impl StatusEntry for NodeStatus {
     fn cursor(&self) -> StatusCursor {
         StatusCursor::Node(self.node.clone())
     }

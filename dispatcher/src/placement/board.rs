@@ -10,9 +10,9 @@
 use rolecast_common::id::Category;
 use rolecast_common::label::Requirement;
 
-use super::class::{Class, Classes, State, key};
-use super::cost::{self, Amounts, Estimate, Figures, Needs, Outlook};
-use super::fit::{Claim, Fit, Obstacle, Standing};
+use super::class::{Class, Classes, KeyState, key};
+use super::cost::{self, Amounts, Estimate, Needs, NodeFigures, Outlook};
+use super::fit::{Availability, Claim, Fit, Obstacle};
 use super::index::{CategoryIndex, ClassIndex, Slot};
 use super::jobs::Jobs;
 use super::row::Row;
@@ -80,7 +80,7 @@ impl Board {
     }
 
     /// Adds a node.
-    pub fn add_node(&mut self, figures: Figures) -> Slot {
+    pub fn add_node(&mut self, figures: NodeFigures) -> Slot {
         let row = Row::new(figures);
         let slot = self.free.pop().unwrap_or(Slot::new(self.rows.len()));
         if slot.index() == self.rows.len() {
@@ -120,7 +120,7 @@ impl Board {
         self.rows.len() - self.free.len()
     }
 
-    pub(crate) fn figures(&self, slot: Slot) -> &Figures {
+    pub(crate) fn figures(&self, slot: Slot) -> &NodeFigures {
         self.row(slot).figures()
     }
 
@@ -134,13 +134,13 @@ impl Board {
     }
 
     /// Applies the changes of a heartbeat or a completion to the node.
-    pub fn update(&mut self, slot: Slot, change: impl FnOnce(&mut Figures)) {
+    pub fn update(&mut self, slot: Slot, change: impl FnOnce(&mut NodeFigures)) {
         change(self.rows[slot.index()].figures_mut());
         self.classes.touch(slot);
     }
 
-    pub(crate) fn set_standing(&mut self, slot: Slot, standing: Standing) {
-        if self.rows[slot.index()].set_standing(standing) {
+    pub(crate) fn set_availability(&mut self, slot: Slot, availability: Availability) {
+        if self.rows[slot.index()].set_availability(availability) {
             self.classes.touch(slot);
         }
     }
@@ -253,8 +253,8 @@ impl Board {
         loop {
             let (slot, state) = self.classes.get(class).winner()?;
             match state {
-                State::Current => return Some(slot),
-                State::Risen | State::Listed => self.rate(class, slot),
+                KeyState::Current => return Some(slot),
+                KeyState::Risen | KeyState::Listed => self.rate(class, slot),
             }
         }
     }
@@ -325,7 +325,7 @@ impl Board {
 
     /// Returns the same without any other Rolecast job on it.
     pub(crate) fn slow_down_alone(&self, slot: Slot, category: CategoryIndex) -> f32 {
-        let figures = Figures {
+        let figures = NodeFigures {
             reserved: Amounts::default(),
             ..*self.figures(slot)
         };

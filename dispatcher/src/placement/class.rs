@@ -13,7 +13,7 @@ const CLASSES_MAX: usize = 256;
 
 /// The relation of a node's key to its cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum State {
+pub(super) enum KeyState {
     Current,
     /// The cost may be above it.
     Risen,
@@ -28,10 +28,10 @@ pub(super) struct Class {
     requirement: Requirement,
     fits: Vec<Result<Fit, Obstacle>>,
     tree: Tree,
-    states: Vec<State>,
+    states: Vec<KeyState>,
     /// The number of the last request for its best node.
     used: u64,
-    /// The slots in [`State::Listed`].
+    /// The slots in [`KeyState::Listed`].
     listed: Vec<u32>,
 }
 
@@ -75,7 +75,7 @@ impl Class {
 
     fn grow(&mut self, node_count: usize) {
         self.fits.resize(node_count, Err(Obstacle::NotOffered));
-        self.states.resize(node_count, State::Current);
+        self.states.resize(node_count, KeyState::Current);
         let more = node_count.saturating_sub(self.listed.len());
         self.listed.reserve(more);
         self.tree.grow(node_count);
@@ -92,7 +92,7 @@ impl Class {
     )]
     pub(super) fn touch(&mut self, slot: Slot) {
         let state = &mut self.states[slot.index()];
-        if std::mem::replace(state, State::Listed) != State::Listed {
+        if std::mem::replace(state, KeyState::Listed) != KeyState::Listed {
             self.listed.push(slot.index() as u32);
         }
     }
@@ -100,8 +100,8 @@ impl Class {
     /// Marks a node whose cost cannot have fallen.
     fn raise(&mut self, slot: Slot) {
         let state = &mut self.states[slot.index()];
-        if *state == State::Current {
-            *state = State::Risen;
+        if *state == KeyState::Current {
+            *state = KeyState::Risen;
         }
     }
 
@@ -112,7 +112,7 @@ impl Class {
 
     /// Updates a key; `None` keeps the node from winning.
     pub(super) fn set(&mut self, slot: Slot, key: Option<u64>) {
-        self.states[slot.index()] = State::Current;
+        self.states[slot.index()] = KeyState::Current;
         self.tree.set(slot.index(), key.unwrap_or(NEVER));
     }
 
@@ -121,7 +121,7 @@ impl Class {
     }
 
     /// Returns the node with the smallest key.
-    pub(super) fn winner(&self) -> Option<(Slot, State)> {
+    pub(super) fn winner(&self) -> Option<(Slot, KeyState)> {
         let slot = self.tree.winner()?;
         Some((Slot::new(slot), self.states[slot]))
     }

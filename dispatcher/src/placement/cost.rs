@@ -72,7 +72,7 @@ impl Foreseen {
 
 /// The figures of a node for a decision.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Figures {
+pub struct NodeFigures {
     /// Its capacity; a rate of 0 is unknown and counts as endless.
     pub capacity: Amounts,
     /// The use by others in the last heartbeat.
@@ -97,7 +97,7 @@ pub struct Figures {
     pub round_trip_s: f32,
 }
 
-impl Figures {
+impl NodeFigures {
     /// Returns a node with this capacity and no other known figures.
     pub fn new(capacity: Amounts) -> Self {
         Self {
@@ -167,7 +167,7 @@ pub(crate) struct Estimate {
 /// category's. `priority_share` is the degree to which others come first on the CPU: 0 is
 /// fair sharing, 1 strict priority.
 pub(crate) fn estimate(
-    node: &Figures,
+    node: &NodeFigures,
     job: &Needs,
     rank: u8,
     outlook: Outlook,
@@ -196,23 +196,23 @@ pub(crate) fn estimate(
 
 /// Returns the number of bytes by which the job's memory does not fit, now and while it
 /// runs; it fits if that is not above 0.
-pub(super) fn memory_lack(node: &Figures, job: &Needs, outlook: Outlook) -> f32 {
+pub(super) fn memory_lack(node: &NodeFigures, job: &Needs, outlook: Outlook) -> f32 {
     memory_use(node, job, outlook) - MEMORY_SHARE_MAX * node.capacity[Memory]
 }
 
 /// Whether the job's memory would fit if nothing else ran there.
-pub(super) fn could_have_memory(node: &Figures, job: &Needs) -> bool {
+pub(super) fn could_have_memory(node: &NodeFigures, job: &Needs) -> bool {
     job.memory_most() <= MEMORY_SHARE_MAX * node.capacity[Memory]
 }
 
 /// Returns the same for the declared memory, since the learned one may be wrong.
-pub(super) fn could_have_declared(node: &Figures, job: &Needs) -> bool {
+pub(super) fn could_have_declared(node: &NodeFigures, job: &Needs) -> bool {
     job.memory_declared <= MEMORY_SHARE_MAX * node.capacity[Memory]
 }
 
 /// Returns the memory in use with one more job: averages add up, while the peaks of
 /// independent jobs beyond them add up by their squares.
-fn memory_use(node: &Figures, job: &Needs, outlook: Outlook) -> f32 {
+fn memory_use(node: &NodeFigures, job: &Needs, outlook: Outlook) -> f32 {
     let ahead = node.ahead.0[Memory].iter().take(job.reach);
     let others = match outlook {
         Outlook::Present => node.present[Memory],
@@ -226,7 +226,7 @@ fn memory_use(node: &Figures, job: &Needs, outlook: Outlook) -> f32 {
 }
 
 /// Returns the use of the resource by others in the buckets from the `first` on.
-fn exogenous(node: &Figures, resource: Resource, first: usize, outlook: Outlook) -> Block {
+fn exogenous(node: &NodeFigures, resource: Resource, first: usize, outlook: Outlook) -> Block {
     let present = node.present[resource];
     match outlook {
         Outlook::Present => [present; WIDTH],
@@ -245,7 +245,7 @@ struct Utilization {
 }
 
 fn utilization(
-    node: &Figures,
+    node: &NodeFigures,
     job: &Needs,
     first: usize,
     outlook: Outlook,

@@ -10,7 +10,7 @@ use rolecast_common::wire::{Decision, DecisionNeeds, DecisionNode, VERSION, Verd
 
 use super::choice::Choice;
 use super::class::key;
-use super::cost::{self, Estimate, Figures, Foreseen, Needs, Outlook};
+use super::cost::{self, Estimate, Foreseen, Needs, NodeFigures, Outlook};
 use super::index::Slot;
 use super::keyed::preferred;
 use super::placer::Placer;
@@ -151,15 +151,15 @@ fn write_node(
     }
 }
 
-fn read_figures(node: &DecisionNode) -> Figures {
-    Figures {
+fn read_figures(node: &DecisionNode) -> NodeFigures {
+    NodeFigures {
         present: ByResource::new(node.present),
         ahead: Foreseen::new(&node.ahead.map(ByResource::new)),
         reserved: ByResource::new(node.reserved),
         speed: node.speed,
         feedback: node.feedback,
         round_trip_s: node.round_trip_s,
-        ..Figures::new(ByResource::new(node.capacity))
+        ..NodeFigures::new(ByResource::new(node.capacity))
     }
 }
 

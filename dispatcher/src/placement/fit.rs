@@ -88,7 +88,7 @@ impl Obstacle {
 
 /// The state of a node beside its figures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Standing {
+pub(crate) enum Availability {
     Open,
     Gone,
     Draining,

@@ -34,10 +34,10 @@ mod tree;
 
 pub use board::Board;
 pub use choice::Choice;
-pub use cost::{Amounts, Figures, Foreseen, Needs, Outlook, amounts, resources};
+pub use cost::{Amounts, Foreseen, Needs, NodeFigures, Outlook, amounts, resources};
 pub(crate) use description::Description;
 pub(crate) use feedback::{Experience, Feedback, Prediction};
-pub(crate) use fit::Standing;
+pub(crate) use fit::Availability;
 pub use fit::{Fit, Obstacle};
 pub use index::{CategoryIndex, ClassIndex, Slot};
 pub(crate) use placer::Placer;

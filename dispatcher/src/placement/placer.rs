@@ -7,7 +7,7 @@ use rolecast_common::id::{Category, NodeId};
 use rolecast_common::label::Requirement;
 
 use super::board::Board;
-use super::cost::{Figures, Needs, Outlook};
+use super::cost::{Needs, NodeFigures, Outlook};
 use super::description::Description;
 use super::fit::{Fit, Obstacle};
 use super::index::{CategoryIndex, ClassIndex, Slot};
@@ -48,7 +48,7 @@ impl Placer {
     }
 
     /// Adds a node, which suits no job until it is described.
-    pub(crate) fn add_node(&mut self, id: NodeId, figures: Figures) -> Slot {
+    pub(crate) fn add_node(&mut self, id: NodeId, figures: NodeFigures) -> Slot {
         let slot = self.board.add_node(figures);
         let known = Known {
             id,

@@ -3,16 +3,16 @@
 
 use rolecast_common::resource::Resource;
 
-use super::cost::{self, Amounts, Estimate, Figures, Needs, Outlook};
-use super::fit::{Claim, Fit, Obstacle, Standing};
+use super::cost::{self, Amounts, Estimate, Needs, NodeFigures, Outlook};
+use super::fit::{Availability, Claim, Fit, Obstacle};
 use super::index::Slot;
 use super::jobs::Jobs;
 
 /// One node, or a free place for one.
 #[derive(Clone, Debug)]
 pub(super) struct Row {
-    figures: Figures,
-    standing: Standing,
+    figures: NodeFigures,
+    availability: Availability,
     /// Whether a node is there: its slot may be free.
     is_used: bool,
     jobs: u32,
@@ -24,10 +24,10 @@ pub(super) struct Row {
 }
 
 impl Row {
-    pub(super) fn new(figures: Figures) -> Self {
+    pub(super) fn new(figures: NodeFigures) -> Self {
         Self {
             figures,
-            standing: Standing::Open,
+            availability: Availability::Open,
             is_used: true,
             jobs: 0,
             jobs_max: 0,
@@ -38,7 +38,7 @@ impl Row {
 
     /// Removes the node; its place is free.
     pub(super) fn clear(&mut self) {
-        self.standing = Standing::Gone;
+        self.availability = Availability::Gone;
         self.is_used = false;
         self.figures.memory_claimed = 0.0;
         self.is_kept = false;
@@ -48,11 +48,11 @@ impl Row {
         self.is_used
     }
 
-    pub(super) fn figures(&self) -> &Figures {
+    pub(super) fn figures(&self) -> &NodeFigures {
         &self.figures
     }
 
-    pub(super) fn figures_mut(&mut self) -> &mut Figures {
+    pub(super) fn figures_mut(&mut self) -> &mut NodeFigures {
         &mut self.figures
     }
 
@@ -61,8 +61,8 @@ impl Row {
     }
 
     /// Sets the state of the node; returns whether it changed.
-    pub(super) fn set_standing(&mut self, standing: Standing) -> bool {
-        std::mem::replace(&mut self.standing, standing) != standing
+    pub(super) fn set_availability(&mut self, availability: Availability) -> bool {
+        std::mem::replace(&mut self.availability, availability) != availability
     }
 
     /// Sets the most jobs that it runs at a time; returns whether that changed.
@@ -197,7 +197,7 @@ impl Row {
         jobs: &Jobs,
         outlook: Outlook,
     ) -> Result<Fit, Obstacle> {
-        self.check_standing()?;
+        self.check_availability()?;
         if !cost::could_have_memory(&self.figures, jobs.needs()) {
             return Err(self.too_small(jobs));
         }
@@ -219,7 +219,7 @@ impl Row {
     /// Admits a job that has the empty node for itself, whatever memory it needs as
     /// learned.
     fn admit_alone(&self, slot: Slot, fit: Fit, jobs: &Jobs) -> Result<Fit, Obstacle> {
-        self.check_standing()?;
+        self.check_availability()?;
         if !cost::could_have_declared(&self.figures, jobs.needs()) {
             return Err(Obstacle::TooSmall);
         }
@@ -232,11 +232,11 @@ impl Row {
         Ok(fit)
     }
 
-    fn check_standing(&self) -> Result<(), Obstacle> {
-        match self.standing {
-            Standing::Gone => Err(Obstacle::Gone),
-            Standing::Draining => Err(Obstacle::Draining),
-            Standing::Open => Ok(()),
+    fn check_availability(&self) -> Result<(), Obstacle> {
+        match self.availability {
+            Availability::Gone => Err(Obstacle::Gone),
+            Availability::Draining => Err(Obstacle::Draining),
+            Availability::Open => Ok(()),
         }
     }
 

@@ -30,17 +30,17 @@ fn needs() -> Needs {
     }
 }
 
-fn figures(cores: f32) -> Figures {
-    Figures::new(Amounts::new([cores, 8.0 * GIB, 0.0, 0.0]))
+fn figures(cores: f32) -> NodeFigures {
+    NodeFigures::new(Amounts::new([cores, 8.0 * GIB, 0.0, 0.0]))
 }
 
-fn cost(node: &Figures, job: &Needs) -> f32 {
+fn cost(node: &NodeFigures, job: &Needs) -> f32 {
     estimate(node, job, 0, Outlook::Ahead, 0.0).cost
 }
 
-fn using(figures: Figures, cores: f32) -> Figures {
+fn using(figures: NodeFigures, cores: f32) -> NodeFigures {
     let used = Amounts::new([cores, 0.0, 0.0, 0.0]);
-    Figures {
+    NodeFigures {
         present: used,
         ahead: Foreseen::new(&[used; BUCKETS]),
         ..figures
@@ -73,12 +73,12 @@ fn what_makes_a_node_worse_makes_it_cost_more() {
     for worse in [
         using(idle, 3.0),
         sent,
-        Figures { speed: 0.5, ..idle },
-        Figures {
+        NodeFigures { speed: 0.5, ..idle },
+        NodeFigures {
             feedback: 2.0,
             ..idle
         },
-        Figures {
+        NodeFigures {
             round_trip_s: 0.1,
             ..idle
         },
@@ -104,7 +104,7 @@ fn a_long_job_avoids_what_a_short_one_does_not_live_to_see() {
 
 #[test]
 fn only_resources_that_the_job_uses_slow_it_down() {
-    let mut node = Figures::new(Amounts::new([4.0, 8.0 * GIB, 0.0, 1e8]));
+    let mut node = NodeFigures::new(Amounts::new([4.0, 8.0 * GIB, 0.0, 1e8]));
     node.present[Resource::Disk] = 2e8;
     let writes = Needs {
         average: Amounts::new([1.0, 0.1 * GIB, 0.0, 1e7]),
@@ -125,14 +125,14 @@ fn memory_is_a_hard_limit_on_the_peak_that_is_predicted() {
         reach: 4,
         ..needs()
     };
-    let admitted_as = |figures: Figures, job: Needs| {
+    let admitted_as = |figures: NodeFigures, job: Needs| {
         let mut board = Board::new(Outlook::Ahead, 0);
         let category = board.add_category(&Category::new("c").unwrap(), job);
         let slot = board.add_node(figures);
         board.set_jobs_max(slot, 10);
         board.admit(slot, category, FIT)
     };
-    let admitted = |figures: Figures| admitted_as(figures, job);
+    let admitted = |figures: NodeFigures| admitted_as(figures, job);
     let node = figures(4.0);
     assert!(admitted(node).is_ok());
     let mut soon = node;
@@ -141,17 +141,17 @@ fn memory_is_a_hard_limit_on_the_peak_that_is_predicted() {
     let mut late = node;
     late.ahead = only_in(5, Amounts::new([0.0, 5.0 * GIB, 0.0, 0.0]));
     assert!(admitted(late).is_ok(), "it ends before that");
-    let beside = Figures {
+    let beside = NodeFigures {
         memory_excess: 5.0 * GIB,
         ..node
     };
     assert_eq!(admitted(beside), Err(Obstacle::Memory));
-    let claimed = Figures {
+    let claimed = NodeFigures {
         memory_claimed: 5.0 * GIB,
         ..node
     };
     assert_eq!(admitted(claimed), Err(Obstacle::Memory));
-    let small = Figures::new(Amounts::new([4.0, 3.0 * GIB, 0.0, 0.0]));
+    let small = NodeFigures::new(Amounts::new([4.0, 3.0 * GIB, 0.0, 0.0]));
     assert_eq!(admitted(small), Err(Obstacle::TooSmall));
     let learned = Needs {
         memory_declared: 0.1 * GIB,
@@ -316,12 +316,12 @@ impl Model {
                 board.update(slot, |figures| figures.ahead = used.ahead);
             }
             Step::Stand(_, is_open) => {
-                let standing = if is_open {
-                    Standing::Open
+                let availability = if is_open {
+                    Availability::Open
                 } else {
-                    Standing::Gone
+                    Availability::Gone
                 };
-                board.set_standing(slot, standing);
+                board.set_availability(slot, availability);
             }
             Step::Settle(_) => board.settle(slot, &Amounts::new([0.0, GIB, 0.0, 0.0]), 0.5),
             Step::Refuse(_, class, is_refused) => {
@@ -394,7 +394,7 @@ proptest! {
         used in prop_oneof![Just(-1.0f32), Just(f32::NAN), Just(f32::INFINITY), 0.0f32..1e6],
         speed in prop_oneof![Just(0.0f32), Just(f32::NAN), 0.1f32..10.0],
     ) {
-        let node = Figures { speed, ..using(figures(cores), used) };
+        let node = NodeFigures { speed, ..using(figures(cores), used) };
         prop_assert!(cost(&node, &needs()).is_finite());
     }
 }

@@ -21,7 +21,7 @@ use rolecast_forecast::Ahead;
 
 use crate::fleet::Fleet;
 use crate::roles::{self, Coordinator, Input, Move, Report, RoleSettings, Settings};
-use judge::{Obstacle, Reading, Verdict};
+use judge::{Objection, Reading, Verdict};
 use judges::Judges;
 
 /// Time after taking the lead without judgements: nodes may still be catching up.
@@ -221,7 +221,7 @@ impl Relocation {
         let candidates = self.coordinator.candidates(now.time, role);
         let verdict = self.judges.decide(now.time, role, holder, &candidates);
         let assessment = verdict.assessment();
-        let is_limited = assessment.obstacle == Some(Obstacle::TooManyChanges);
+        let is_limited = assessment.objection == Some(Objection::TooManyChanges);
         if self.judges.set_limited(role, is_limited) {
             out.push(Output::Limited(role.clone()));
         }

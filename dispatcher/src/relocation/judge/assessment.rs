@@ -30,7 +30,7 @@ pub struct Assessment {
     pub group: Group,
     pub evidence: Evidence,
     /// The reason why the role stays; `None` with a move.
-    pub obstacle: Option<Obstacle>,
+    pub objection: Option<Objection>,
 }
 
 /// The bad episode of the holder.
@@ -121,7 +121,7 @@ impl Evidence {
 
 /// The reason why a role stays with its holder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Obstacle {
+pub enum Objection {
     /// Nothing is wrong with the holder.
     Healthy,
     /// The holder has not sent a heartbeat recently, or has no CPU.
@@ -140,17 +140,17 @@ pub enum Obstacle {
     TooDear,
 }
 
-impl fmt::Display for Obstacle {
+impl fmt::Display for Objection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
-            Obstacle::Healthy => "the holder is well",
-            Obstacle::HolderUnknown => "the holder sends no heartbeats",
-            Obstacle::AllHot => "most of the group is hot",
-            Obstacle::Unproven => "the evidence does not agree",
-            Obstacle::NoTarget => "no candidate has room for the role",
-            Obstacle::CoolDown => "the last change is too recent",
-            Obstacle::TooManyChanges => "too many changes in the last hour",
-            Obstacle::TooDear => "a change costs more than was lost so far",
+            Objection::Healthy => "the holder is well",
+            Objection::HolderUnknown => "the holder sends no heartbeats",
+            Objection::AllHot => "most of the group is hot",
+            Objection::Unproven => "the evidence does not agree",
+            Objection::NoTarget => "no candidate has room for the role",
+            Objection::CoolDown => "the last change is too recent",
+            Objection::TooManyChanges => "too many changes in the last hour",
+            Objection::TooDear => "a change costs more than was lost so far",
         })
     }
 }

@@ -89,7 +89,7 @@ impl Judge {
                 load: away,
                 missed: missed(away),
             }),
-            obstacle: None,
+            objection: None,
             ..figures
         };
         Verdict::Restore { to, assessment }

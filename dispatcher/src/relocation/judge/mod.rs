@@ -46,7 +46,7 @@ use rolecast_common::time::Time;
 use rolecast_common::unit::Cores;
 use rolecast_common::wire::Share;
 
-pub use assessment::{Assessment, Burden, Evidence, Obstacle};
+pub use assessment::{Assessment, Burden, Evidence, Objection};
 use changes::Changes;
 use episodes::Episodes;
 use failback::Failback;
@@ -201,11 +201,11 @@ impl Judge {
         let step_s = self.step_s(now);
         self.take_holder(holder);
         let mut figures = self.assess(now, holder);
-        if figures.obstacle == Some(Obstacle::HolderUnknown) {
+        if figures.objection == Some(Objection::HolderUnknown) {
             return Verdict::Keep(figures);
         }
         if self.is_all_hot(&figures) {
-            figures.obstacle = Some(Obstacle::AllHot);
+            figures.objection = Some(Objection::AllHot);
             let is_news = !self.was_hot(now);
             self.hot_last = Some(now);
             return match is_news {
@@ -220,9 +220,9 @@ impl Judge {
         }
         let target = self.target(now, holder, candidates);
         self.weigh(now, &mut figures, target.as_ref(), step_s);
-        figures.obstacle = self.obstacle(now, &figures, target.as_ref());
+        figures.objection = self.objection(now, &figures, target.as_ref());
         match target {
-            Some(target) if figures.obstacle.is_none() => {
+            Some(target) if figures.objection.is_none() => {
                 self.ask(now);
                 Verdict::Move {
                     to: target.node,
@@ -256,7 +256,7 @@ impl Judge {
             regret_s: self.regret_s,
             change_s: self.changes.cost_s(self.settings.change_cost),
             recent_changes,
-            obstacle: Some(Obstacle::HolderUnknown),
+            objection: Some(Objection::HolderUnknown),
             ..Assessment::default()
         };
         for node in self.nodes.values().filter(|node| node.is_fresh(now)) {
@@ -267,7 +267,7 @@ impl Judge {
         let Some(node) = known else {
             return figures;
         };
-        figures.obstacle = Some(Obstacle::Healthy);
+        figures.objection = Some(Objection::Healthy);
         figures.holder.load = node.load.share;
         figures.holder.missed = missed(node.load.share);
         if let Some(bad) = node.bad {
@@ -352,37 +352,37 @@ impl Judge {
     }
 
     /// Returns the reason why the role does not move.
-    fn obstacle(
+    fn objection(
         &self,
         now: Time,
         figures: &Assessment,
         target: Option<&Target>,
-    ) -> Option<Obstacle> {
+    ) -> Option<Objection> {
         if !figures.evidence.is_complete() {
-            return Some(Obstacle::Unproven);
+            return Some(Objection::Unproven);
         }
         // An overload of most nodes ends for each at its own heartbeat.
         if self.was_hot(now) {
-            return Some(Obstacle::AllHot);
+            return Some(Objection::AllHot);
         }
         if target.is_none() {
-            return Some(Obstacle::NoTarget);
+            return Some(Objection::NoTarget);
         }
-        if let Some(obstacle) = self.limited(now, 0) {
-            return Some(obstacle);
+        if let Some(objection) = self.limited(now, 0) {
+            return Some(objection);
         }
-        (figures.regret_s < figures.needed_s).then_some(Obstacle::TooDear)
+        (figures.regret_s < figures.needed_s).then_some(Objection::TooDear)
     }
 
-    /// Returns the obstacle by the bounds on changes, if `spare` of them must be left.
-    fn limited(&self, now: Time, spare: usize) -> Option<Obstacle> {
+    /// Returns the objection by the bounds on changes, if `spare` of them must be left.
+    fn limited(&self, now: Time, spare: usize) -> Option<Objection> {
         let last = self.changes.last(now);
         if last.is_some_and(|age| age < COOL_DOWN.min(self.settings.term)) {
-            return Some(Obstacle::CoolDown);
+            return Some(Objection::CoolDown);
         }
         let allowed = usize::try_from(self.settings.changes_per_hour).unwrap_or(usize::MAX);
         let is_spent = self.changes.within_hour(now) + spare >= allowed;
-        is_spent.then_some(Obstacle::TooManyChanges)
+        is_spent.then_some(Objection::TooManyChanges)
     }
 
     /// Records a requested change: it counts, made or not.

@@ -58,8 +58,8 @@ fn nothing_moves_within_the_cool_down_or_beyond_the_bound() {
     group.loads[0] = 1.0;
     group.resume(1, Duration::ZERO);
     assert_eq!(group.go_on(6), None);
-    assert_eq!(obstacle(&group.tick()), Some(Obstacle::CoolDown));
+    assert_eq!(objection(&group.tick()), Some(Objection::CoolDown));
     group.resume(6, Duration::from_secs(1000));
     assert_eq!(group.go_on(600), None);
-    assert_eq!(obstacle(&group.tick()), Some(Obstacle::TooManyChanges));
+    assert_eq!(objection(&group.tick()), Some(Objection::TooManyChanges));
 }

@@ -135,8 +135,8 @@ impl Group {
 }
 
 /// Returns the reason of a judge to keep a role.
-fn obstacle(verdict: &Verdict) -> Option<Obstacle> {
-    verdict.assessment().obstacle
+fn objection(verdict: &Verdict) -> Option<Objection> {
+    verdict.assessment().objection
 }
 
 #[test]
@@ -171,7 +171,7 @@ fn what_was_foreseen_is_left_to_placement() {
     assert_eq!(group.go_on(60), None);
     group.loads[0] = 1.0;
     assert_eq!(group.go_on(300), None);
-    assert_eq!(obstacle(&group.tick()), Some(Obstacle::Unproven));
+    assert_eq!(objection(&group.tick()), Some(Objection::Unproven));
 }
 
 #[test]
@@ -184,7 +184,7 @@ fn what_is_usual_for_the_node_is_no_reason() {
     assert_eq!(group.go_on(300), None);
     let verdict = group.tick();
     assert!(!verdict.assessment().evidence.is_unusual);
-    assert_eq!(obstacle(&verdict), Some(Obstacle::Unproven));
+    assert_eq!(objection(&verdict), Some(Objection::Unproven));
 }
 
 #[test]
@@ -200,7 +200,7 @@ fn a_high_load_below_the_limit_is_no_reason() {
     let mut group = Group::calm();
     group.loads[0] = 0.55;
     assert_eq!(group.go_on(3600), None);
-    assert_eq!(obstacle(&group.tick()), Some(Obstacle::Healthy));
+    assert_eq!(objection(&group.tick()), Some(Objection::Healthy));
 }
 
 #[test]
@@ -251,7 +251,7 @@ fn if_most_nodes_are_hot_it_is_shown_once_and_nothing_moves() {
     group.loads = [1.0, 1.0, 1.0, 1.0, 0.1];
     assert!(matches!(group.tick(), Verdict::Alert(_)));
     assert_eq!(group.go_on(300), None);
-    assert_eq!(obstacle(&group.tick()), Some(Obstacle::AllHot));
+    assert_eq!(objection(&group.tick()), Some(Objection::AllHot));
     group.loads = [0.2; 5];
     assert_eq!(group.go_on(60), None);
     group.loads = [1.0; 5];
@@ -267,7 +267,7 @@ fn a_holder_that_is_not_seen_is_not_judged() {
     assert_eq!(group.go_on(2), None);
     let regret_s = group.judge.regret_s;
     assert_eq!(group.go_on(300), None);
-    assert_eq!(obstacle(&group.tick()), Some(Obstacle::HolderUnknown));
+    assert_eq!(objection(&group.tick()), Some(Objection::HolderUnknown));
     assert!(group.judge.regret_s <= regret_s + 2.0);
 }
 
@@ -293,7 +293,7 @@ fn who_is_last_to_recover_from_what_befell_most_is_no_bottleneck() {
     assert_eq!(group.go_on(5), None);
     group.loads = [1.0, 0.2, 0.2, 0.2, 0.2];
     assert_eq!(group.go_on(1), None);
-    assert_eq!(obstacle(&group.tick()), Some(Obstacle::AllHot));
+    assert_eq!(objection(&group.tick()), Some(Objection::AllHot));
     assert!(group.moved(60).is_some());
 }
 
@@ -345,6 +345,6 @@ fn clocks_that_jump_and_nodes_without_a_cpu_do_no_harm() {
     let (now, names) = (group.now(), group.names.clone());
     group.judge.observe(now, &names[0], &nothing);
     let verdict = group.judge.decide(now, &names[0], &names);
-    assert_eq!(obstacle(&verdict), Some(Obstacle::HolderUnknown));
+    assert_eq!(objection(&verdict), Some(Objection::HolderUnknown));
     group.judge.forget(&names[1]);
 }

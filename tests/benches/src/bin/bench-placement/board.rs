@@ -4,7 +4,7 @@ use anyhow::{Context as _, ensure};
 use fastrand::Rng;
 use rolecast_common::label::Requirement;
 use rolecast_dispatcher::placement::{
-    Board, CategoryIndex, ClassIndex, Figures, Fit, Foreseen, Obstacle, Outlook, Slot, amounts,
+    Board, CategoryIndex, ClassIndex, Fit, Foreseen, NodeFigures, Obstacle, Outlook, Slot, amounts,
 };
 use rolecast_dispatcher::profile::Learner;
 use rolecast_forecast::BUCKETS;
@@ -44,7 +44,7 @@ impl Measured {
         for host in &measured.hosts {
             let slot = measured
                 .board
-                .add_node(Figures::new(amounts(host.beat.capacity)));
+                .add_node(NodeFigures::new(amounts(host.beat.capacity)));
             measured.board.set_jobs_max(slot, host.beat.jobs_max);
         }
         measured.add_classes()?;
