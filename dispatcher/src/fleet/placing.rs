@@ -9,14 +9,18 @@ use super::Fleet;
 use crate::category::Policy;
 use crate::ledger::Reservation;
 use crate::placement::decision::{self, Author};
-use crate::placement::{
-    Alone, CategoryIndex, Choice, Obstacle, Prediction, Request, Shortfall, Slot,
-};
+use crate::placement::{CategoryIndex, Choice, Placer, Prediction, Request, Slot};
 use crate::profile::Learner;
 
-/// The choice of a node; see `Placer`.
+/// The choice of a node.
 impl Fleet {
-    /// Returns the best node for the job at this moment.
+    /// Returns the placement of jobs on the nodes, for questions.
+    pub(crate) fn placer(&self) -> &Placer {
+        &self.placer
+    }
+
+    /// Returns the best node for the job at this moment, by the learned run time of such
+    /// jobs.
     pub fn choose(&mut self, job: &Request<'_>) -> Choice {
         let learner = self.learner(job.category);
         let run_s = learner.is_known().then(|| learner.needs().duration_s);
@@ -39,17 +43,6 @@ impl Fleet {
         decision::record(&mut self.placer, now.wall, author, job, choice, age)
     }
 
-    /// Returns the node that forecasts would choose for the job, without the index.
-    pub(crate) fn advise(&self, job: &Request<'_>) -> Option<Slot> {
-        self.placer.advise(job)
-    }
-
-    /// Returns the node that would have been clearly better for the job by the last
-    /// heartbeats alone, if there is one.
-    pub(crate) fn diverted_from(&self, job: &Request<'_>, chosen: Slot) -> Option<Slot> {
-        self.placer.diverted_from(job, chosen)
-    }
-
     /// Counts a job that forecasts would have sent to the node.
     pub(crate) fn count_advised(&mut self, id: &NodeId) {
         if let Some(node) = self.nodes.get_mut(id) {
@@ -64,54 +57,14 @@ impl Fleet {
         }
     }
 
-    /// Returns which nodes can take the job, and what keeps it from the others.
-    pub(crate) fn shortfall(&self, job: &Request<'_>) -> Shortfall {
-        self.placer.shortfall(job)
-    }
-
-    /// Returns the obstacle that keeps jobs of the category from each node, if there is
-    /// one.
-    pub(crate) fn obstacles(
-        &self,
-        category: CategoryIndex,
-    ) -> impl Iterator<Item = Option<Obstacle>> {
-        self.placer.obstacles(category)
-    }
-
-    /// Returns the number of jobs of the category that the nodes could start at once.
-    pub(crate) fn free_jobs(&self, category: CategoryIndex) -> u32 {
-        self.placer.free_jobs(category)
-    }
-
-    /// Returns the number of further jobs of the category that may run, on all nodes
-    /// together.
-    pub(crate) fn room_for(&self, category: CategoryIndex) -> u32 {
-        self.placer.room_for(category)
-    }
-
-    /// Whether a node that is not barred takes such jobs, now or once it has room.
-    pub(crate) fn has_other(&self, job: &Request<'_>) -> bool {
-        self.placer.has_other(job)
-    }
-
     /// Keeps memory free for a waiting job, on the node that lacks the least.
     pub(crate) fn claim(&mut self, job: &Request<'_>) -> Option<Slot> {
         self.placer.claim(job)
     }
 
-    /// Whether the job may still fit, later, on the node where memory is kept free for it.
-    pub(crate) fn is_claim_useful(&self, job: &Request<'_>, slot: Slot) -> bool {
-        self.placer.is_claim_useful(job, slot)
-    }
-
     /// Releases the memory kept free on the node.
     pub(crate) fn unclaim(&mut self, slot: Slot) {
         self.placer.unclaim(slot);
-    }
-
-    /// Returns the node to keep for a job that must run alone.
-    pub(crate) fn node_to_keep(&self, job: &Request<'_>, alone: Alone) -> Option<Slot> {
-        self.placer.node_to_keep(job, alone)
     }
 
     /// Sets whether the node is kept for jobs that must run alone.

@@ -205,6 +205,6 @@ impl Outcomes<'_> {
             barred: &barred,
             ..job.request(Duration::ZERO, category)
         };
-        self.fleet.has_other(&request)
+        self.fleet.placer().has_other(&request)
     }
 }

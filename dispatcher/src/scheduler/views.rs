@@ -101,7 +101,7 @@ impl Scheduler {
             u32::try_from(count).unwrap_or(u32::MAX)
         };
         let mut shortfall = Shortfall::default();
-        for obstacle in self.fleet.obstacles(state.index()) {
+        for obstacle in self.fleet.placer().obstacles(state.index()) {
             shortfall.count(obstacle.map_or(Ok(()), Err));
         }
         let obstacles = shortfall.parts();

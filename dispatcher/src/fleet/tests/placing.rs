@@ -28,7 +28,7 @@ fn a_job_goes_where_its_labels_are_or_nowhere() {
     );
     let other = Requirement::parse("gpu=h100").unwrap();
     assert_eq!(chosen(&mut fleet, &request(&other, None)), None);
-    let shortfall = fleet.shortfall(&request(&other, None));
+    let shortfall = fleet.placer().shortfall(&request(&other, None));
     assert_eq!(shortfall.to_string(), "3 without the labels");
     assert!(shortfall.is_hopeless());
     // The label arrives with a heartbeat, and the index notices.

@@ -97,7 +97,7 @@ impl Quarantine {
             if is_full || resting.is_some_and(|until| now < *until) {
                 return None;
             }
-            let slot = fleet.node_to_keep(request, wanted.alone)?;
+            let slot = fleet.placer().node_to_keep(request, wanted.alone)?;
             let node = fleet.id_of(slot).clone();
             fleet.set_kept(&node, true);
             cx.event(Event::Verdict(Verdict::TriedAlone {

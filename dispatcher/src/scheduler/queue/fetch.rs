@@ -33,9 +33,9 @@ impl Queue {
             if room.pulls.is_paused(cx.now.time) {
                 continue;
             }
-            let free = fleet.free_jobs(state.index());
+            let free = fleet.placer().free_jobs(state.index());
             let target = free
-                .min(fleet.room_for(state.index()))
+                .min(fleet.placer().room_for(state.index()))
                 .saturating_add(HELD_MIN)
                 .min(HELD_MAX);
             room.enough = target / 2;

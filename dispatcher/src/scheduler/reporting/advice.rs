@@ -27,7 +27,7 @@ impl Reporting {
         slot: Slot,
     ) {
         self.count(|counters| &mut counters.compared);
-        let from = fleet.diverted_from(request, slot);
+        let from = fleet.placer().diverted_from(request, slot);
         let Some(from) = from.map(|from| fleet.id_of(from).clone()) else {
             return;
         };
@@ -61,7 +61,7 @@ impl Reporting {
         request: &Request<'_>,
         slot: Slot,
     ) {
-        let Some(advice) = fleet.advise(request) else {
+        let Some(advice) = fleet.placer().advise(request) else {
             return;
         };
         self.count(|counters| &mut counters.advisory_decisions);

@@ -91,7 +91,7 @@ impl Sending<'_> {
             return Sent::No;
         };
         let category = state.index();
-        if self.fleet.room_for(category) == 0 {
+        if self.fleet.placer().room_for(category) == 0 {
             return Sent::No;
         }
         let places = if room.has_choosy() { PASSED_MAX } else { 1 };

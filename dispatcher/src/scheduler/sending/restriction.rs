@@ -87,7 +87,7 @@ impl Sending<'_> {
             barred: &barred,
             ..job.request(waited, category)
         };
-        if waited > AVOID_MAX || barred.is_empty() || !self.fleet.has_other(&request) {
+        if waited > AVOID_MAX || barred.is_empty() || !self.fleet.placer().has_other(&request) {
             return Vec::new();
         }
         barred
@@ -112,7 +112,7 @@ impl Sending<'_> {
             barred: &barred,
             ..job.request(waited, category)
         };
-        if own.is_exclusive() || barred.is_empty() || self.fleet.has_other(&request) {
+        if own.is_exclusive() || barred.is_empty() || self.fleet.placer().has_other(&request) {
             return barred;
         }
         Vec::new()

@@ -51,10 +51,10 @@ impl Sending<'_> {
         };
         let job = self.jobs.get(owner);
         let job = job.filter(|_| room.waiting().any(|waiting| waiting == owner));
-        let is_useful = self.fleet.room_for(category) > 0
+        let is_useful = self.fleet.placer().room_for(category) > 0
             && job.is_some_and(|job| {
                 let request = job.request(job.waited(now), category);
-                self.fleet.is_claim_useful(&request, slot)
+                self.fleet.placer().is_claim_useful(&request, slot)
             });
         if !is_useful {
             self.queue.drop_claim(source);
@@ -114,7 +114,10 @@ impl Sending<'_> {
             if waited <= wait_max || job.judged().is_some_and(is_judged) {
                 continue;
             }
-            let shortfall = self.fleet.shortfall(&job.request(waited, category));
+            let shortfall = self
+                .fleet
+                .placer()
+                .shortfall(&job.request(waited, category));
             self.jobs.record_judgement(cx.now.time, sequence, shortfall);
             if shortfall.is_hopeless() {
                 let waited = waited.as_secs();
@@ -140,7 +143,7 @@ impl Sending<'_> {
         if job.judged().is_some_and(is_lately) || !self.queue.take_judgement(source, JUDGED_MAX) {
             return None;
         }
-        let shortfall = self.fleet.shortfall(request);
+        let shortfall = self.fleet.placer().shortfall(request);
         self.jobs.record_judgement(now, sequence, shortfall);
         Some(shortfall)
     }

@@ -26,10 +26,10 @@ pub(super) enum Why {
 
 impl Why {
     pub(super) fn of(fleet: &Fleet, request: &Request<'_>) -> Self {
-        let shortfall = fleet.shortfall(request);
+        let shortfall = fleet.placer().shortfall(request);
         if shortfall.able == 0 {
             Self::NoNode(shortfall)
-        } else if fleet.room_for(request.category) == 0 {
+        } else if fleet.placer().room_for(request.category) == 0 {
             Self::MaxRunning
         } else {
             Self::Held
