@@ -120,17 +120,12 @@ impl From<Resources> for ByResource<f64> {
 }
 
 /// Clamps each value to what its unit holds; NaN counts as zero.
-#[allow(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a float to integer cast saturates, and NaN becomes 0"
-)]
 impl From<ByResource<f64>> for Resources {
     fn from(values: ByResource<f64>) -> Self {
         let [cpu, memory, network, disk] = values.0;
         Self {
             cpu: Cores::clamped(cpu),
-            memory: Bytes::new(memory as u64),
+            memory: Bytes::clamped(memory),
             network: BytesPerSecond::clamped(network),
             disk: BytesPerSecond::clamped(disk),
         }

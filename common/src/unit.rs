@@ -162,6 +162,17 @@ impl Bytes {
         Self(mib * 1024 * 1024)
     }
 
+    /// Returns the whole bytes of an amount, or the nearest number that there is; NaN
+    /// becomes zero.
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a float to integer cast saturates, and NaN becomes 0"
+    )]
+    pub const fn clamped(bytes: f64) -> Self {
+        Self(bytes as u64)
+    }
+
     pub const fn get(self) -> u64 {
         self.0
     }

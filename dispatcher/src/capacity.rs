@@ -7,7 +7,8 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use rolecast_common::id::Role;
-use rolecast_common::unit::{Bytes, BytesPerSecond, Cores, Resources};
+use rolecast_common::resource::ByResource;
+use rolecast_common::unit::{BytesPerSecond, Resources};
 use rolecast_common::wire::{
     CapacityAt, NodeCapacity, NodeHealth, ResourceBand, RoleCapacity, RoleStatus,
 };
@@ -135,19 +136,8 @@ fn limited(nodes: &[&Node], shortage: Resources) -> Resources {
 }
 
 /// Returns the use of so many jobs at a time.
-#[allow(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    clippy::cast_precision_loss,
-    reason = "a float to integer cast saturates"
-)]
 pub(crate) fn use_of(jobs: f64, profile: Resources) -> Resources {
-    Resources {
-        cpu: Cores::clamped(jobs * profile.cpu.get()),
-        memory: Bytes::new((jobs * profile.memory.get() as f64) as u64),
-        network: BytesPerSecond::clamped(jobs * profile.network.get()),
-        disk: BytesPerSecond::clamped(jobs * profile.disk.get()),
-    }
+    ByResource::from(profile).map(|each| jobs * each).into()
 }
 
 #[cfg(test)]
@@ -156,6 +146,7 @@ mod tests {
 
     use rolecast_common::id::{NodeId, Sequence};
     use rolecast_common::time::{Now, Time};
+    use rolecast_common::unit::{Bytes, Cores};
 
     use super::*;
     use crate::fleet::tests::{OCR, beat};

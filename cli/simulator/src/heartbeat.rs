@@ -128,15 +128,10 @@ fn noisy(needs: Needs, noise: f64, rng: &mut Rng) -> Needs {
     }
 }
 
-#[allow(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "memory is positive and far below 2^64 bytes"
-)]
 fn resources(needs: Needs) -> Resources {
     Resources {
         cpu: Cores::clamped(needs.cores),
-        memory: Bytes::new(needs.memory as u64),
+        memory: Bytes::clamped(needs.memory),
         network: BytesPerSecond::clamped(needs.network),
         disk: BytesPerSecond::clamped(needs.disk),
     }

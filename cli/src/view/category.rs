@@ -189,14 +189,9 @@ fn run(seconds: f64) -> String {
 }
 
 /// Writes an amount of memory; 0 is unknown.
-#[allow(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "the conversion saturates"
-)]
 fn memory(bytes: f64) -> String {
     if bytes > 0.0 {
-        return Bytes::new(bytes as u64).to_string();
+        return Bytes::clamped(bytes).to_string();
     }
     "-".to_owned()
 }

@@ -243,13 +243,8 @@ fn amount(resource: &str, value: f64) -> String {
     }
 }
 
-#[allow(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a float to integer cast saturates, and NaN becomes 0"
-)]
 fn bytes(value: f64) -> String {
-    Bytes::new(value.round() as u64).to_string()
+    Bytes::clamped(value.round()).to_string()
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 
 use rolecast_common::label::Requirement;
 use rolecast_common::resource::Resource;
+use rolecast_common::unit::Bytes;
 
 use super::cost::{Estimate, Outlook};
 use super::fit::{Fit, Obstacle};
@@ -151,6 +152,7 @@ impl Placer {
     /// the fewest jobs, for a job that outgrew its memory the largest one.
     pub(crate) fn node_to_keep(&self, job: &Request<'_>, alone: Alone) -> Option<Slot> {
         let board = self.board();
+        let memory = |slot| f64::from(board.figures(slot).capacity[Resource::Memory]);
         let mut best: Option<((u64, u32), Slot)> = None;
         self.scan(job, board.outlook(), |slot, estimate| {
             let suits = match (estimate, alone) {
@@ -160,7 +162,7 @@ impl Placer {
             };
             let size = match alone {
                 Alone::Suspect => 0,
-                Alone::Outgrown => whole(board.figures(slot).capacity[Resource::Memory]),
+                Alone::Outgrown => Bytes::clamped(memory(slot)).get(),
             };
             // The largest first, then the one with the fewest jobs.
             let order = (u64::MAX - size, board.jobs(slot));
@@ -170,13 +172,4 @@ impl Placer {
         });
         best.map(|(_, slot)| slot)
     }
-}
-
-#[allow(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "bytes are whole, and the conversion saturates"
-)]
-fn whole(bytes: f32) -> u64 {
-    bytes as u64
 }

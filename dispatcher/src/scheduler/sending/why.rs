@@ -78,12 +78,7 @@ fn why_alone(jobs: &Jobs, fleet: &Fleet, job: &Job, category: CategoryIndex) -> 
     }
     job.judged().filter(|(_, found)| found.is_outgrown())?;
     let needs = fleet.learner(category).needs();
-    #[allow(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "the conversion saturates, and no amount is negative"
-    )]
-    let learned = Bytes::new(needs.memory_most() as u64);
+    let learned = Bytes::clamped(f64::from(needs.memory_most()));
     let node = named(jobs.kept_node(Key::Job(job.sequence())));
     Some(format!(
         "what was learned of its memory, {learned}, fits on no node; it is tried alone on {node}"

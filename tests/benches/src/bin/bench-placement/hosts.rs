@@ -8,6 +8,7 @@ use fastrand::Rng;
 use rolecast_benches::usage::Usage;
 use rolecast_common::id::{BootId, Category, Epoch, InvalidId, NodeId, Role};
 use rolecast_common::label::Labels;
+use rolecast_common::resource::ByResource;
 use rolecast_common::unit::{Bytes, BytesPerSecond, Cores, Resources, Speed};
 use rolecast_common::wire::{
     self, Blob, Heartbeat, JobUsage, Outcome, OutcomeStatus, Pressure, Share, VERSION,
@@ -253,13 +254,8 @@ impl Host {
 }
 
 fn part(of: Resources, shares: [f64; 4]) -> Resources {
-    let [cpu, memory, network, disk] = shares;
-    Resources {
-        cpu: Cores::clamped(of.cpu.get() * cpu),
-        memory: Bytes::new(whole(of.memory.get() as f64 * memory)),
-        network: BytesPerSecond::clamped(of.network.get() * network),
-        disk: BytesPerSecond::clamped(of.disk.get() * disk),
-    }
+    let (of, shares) = (ByResource::from(of), ByResource::new(shares));
+    ByResource::from_fn(|resource| of[resource] * shares[resource]).into()
 }
 
 #[allow(
