@@ -202,9 +202,6 @@ fn rate(rate: BytesPerSecond) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
-    use rolecast_common::id::{Category, Role};
     use rolecast_common::unit::{Cores, Resources};
     use rolecast_common::wire::{LearnedProfile, ProfileView};
 
@@ -259,19 +256,7 @@ disk           0 B/s     0 B/s     0 B/s            -            -
             ..Resources::default()
         };
         CategoryStatus {
-            category: Category::new("ocr").unwrap(),
-            declared: true,
-            roles: vec![Role::new("leader").unwrap()],
-            backlog: 3,
-            waiting: 2,
-            running: 1,
-            nodes_eligible: 1,
-            oldest_ms: Some(1500),
-            late: false,
-            completed: 12,
             retried: 1,
-            dead: 0,
-            expired: 0,
             profile: ProfileView {
                 average: resources(1.0, 64),
                 peak: resources(1.0, 64),
@@ -287,11 +272,7 @@ disk           0 B/s     0 B/s     0 B/s            -            -
                     memory_p95: 8.0 * 1024.0 * 1024.0,
                 },
             },
-            expected_per_minute: Some(2.5),
-            obstacles: BTreeMap::new(),
-            required: BTreeMap::new(),
-            is_cut: false,
-            dead_letters: Some(0),
+            ..crate::view::status::tests::category()
         }
     }
 }

@@ -210,4 +210,4 @@ fn is_stuck(category: &CategoryStatus) -> bool {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

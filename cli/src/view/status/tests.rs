@@ -278,7 +278,7 @@ fn status() -> Status {
     }
 }
 
-fn category() -> CategoryStatus {
+pub(in crate::view) fn category() -> CategoryStatus {
     CategoryStatus {
         category: Category::new("ocr").unwrap(),
         declared: true,
