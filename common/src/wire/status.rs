@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ForecastMode, Message, ProfileView, Record, StatusCursor, Totals, Usage, is_zero};
+use super::{
+    ForecastMode, Message, ProfileView, Record, StatusCursor, Totals, Usage, VERSION, is_zero,
+};
 use crate::id::{Attempt, Category, Epoch, JobId, NodeId, Role};
 use crate::label::Labels;
 use crate::time::WallTime;
@@ -285,6 +287,24 @@ pub struct JobView {
     /// The recorded outcome, when it has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub record: Option<Record>,
+}
+
+impl JobView {
+    /// Returns the view of a job that has run nowhere.
+    pub fn new(job: JobId, state: JobState, reason: String) -> Self {
+        Self {
+            v: VERSION,
+            job,
+            state,
+            node: None,
+            attempt: None,
+            until_ms: None,
+            reason,
+            failed: 0,
+            lost: 0,
+            record: None,
+        }
+    }
 }
 
 impl Message for JobView {

@@ -245,12 +245,12 @@ pub(super) async fn answer_job(
         (None, Some(view)) => view,
         (None, None) if is_stored => {
             let reason = "it waits in the stream, behind others".to_owned();
-            plain_view(job, JobState::Waiting, reason)
+            JobView::new(job, JobState::Waiting, reason)
         }
         (None, None) => {
             let reason = "not held here and not recorded: it waits in the stream behind others, \
                           was never accepted, or ended without a record";
-            plain_view(job, JobState::Unknown, reason.to_owned())
+            JobView::new(job, JobState::Unknown, reason.to_owned())
         }
     };
     respond(&streams.jetstream.client(), &request, &view).await;
@@ -268,22 +268,7 @@ fn ended(record: Record) -> JobView {
         failed: u32::try_from(record.failures.len()).unwrap_or(u32::MAX),
         lost: u32::try_from(record.losses.len()).unwrap_or(u32::MAX),
         record: Some(record.clone()),
-        ..plain_view(record.job, state, record.reason)
-    }
-}
-
-fn plain_view(job: JobId, state: JobState, reason: String) -> JobView {
-    JobView {
-        v: wire::VERSION,
-        job,
-        state,
-        node: None,
-        attempt: None,
-        until_ms: None,
-        reason,
-        failed: 0,
-        lost: 0,
-        record: None,
+        ..JobView::new(record.job, state, record.reason)
     }
 }
 

@@ -163,18 +163,7 @@ impl Scheduler {
 
     /// Returns the state of a job, if it is held here or was given back from here.
     pub fn job(&self, now: Now, id: &JobId) -> Option<JobView> {
-        let view = |state, reason: String| JobView {
-            v: VERSION,
-            job: id.clone(),
-            state,
-            node: None,
-            attempt: None,
-            until_ms: None,
-            reason,
-            failed: 0,
-            lost: 0,
-            record: None,
-        };
+        let view = |state, reason| JobView::new(id.clone(), state, reason);
         let count = |len: usize| u32::try_from(len).unwrap_or(u32::MAX);
         if let Some(job) = self.jobs.iter().find(|job| job.id() == id) {
             let last = job.failures().last().map(|failure| failure.reason.clone());

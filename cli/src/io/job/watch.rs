@@ -164,17 +164,10 @@ mod tests {
 
     #[test]
     fn an_end_of_a_delay_that_trembles_is_no_change() {
+        let job = JobId::new("j1").expect("it is an id");
         let delayed = |until: u64| JobView {
-            v: 1,
-            job: JobId::new("j1").expect("it is an id"),
-            state: JobState::Delayed,
-            node: None,
-            attempt: None,
             until_ms: Some(WallTime::from_millis(until)),
-            reason: "delayed".to_owned(),
-            failed: 0,
-            lost: 0,
-            record: None,
+            ..JobView::new(job.clone(), JobState::Delayed, "delayed".to_owned())
         };
         assert!(is_same(&delayed(5000), &delayed(5001)));
         assert!(!is_same(&delayed(5000), &delayed(9000)));

@@ -68,18 +68,7 @@ fn the_summary_of_a_dead_job_has_its_reason() {
 
 #[test]
 fn a_waiting_job_shows_why() {
-    let waiting = JobView {
-        v: VERSION,
-        job: JobId::new("j1").unwrap(),
-        state: JobState::Waiting,
-        node: None,
-        attempt: None,
-        until_ms: None,
-        reason: "no node has the role leader".to_owned(),
-        failed: 0,
-        lost: 0,
-        record: None,
-    };
+    let waiting = unplaced(JobState::Waiting, "no node has the role leader");
     let text = view(&waiting, Palette::PLAIN);
     assert_eq!(
         text,
@@ -95,16 +84,8 @@ fn a_waiting_job_shows_why() {
 #[test]
 fn a_delayed_job_shows_until_when() {
     let delayed = JobView {
-        v: VERSION,
-        job: JobId::new("j1").unwrap(),
-        state: JobState::Delayed,
-        node: None,
-        attempt: None,
         until_ms: Some(WallTime::from_millis(9000)),
-        reason: "delayed".to_owned(),
-        failed: 0,
-        lost: 0,
-        record: None,
+        ..unplaced(JobState::Delayed, "delayed")
     };
     let text = view(&delayed, Palette::PLAIN);
     let expected = "job       j1  delayed\nuntil     1970-01-01T00:00:09.000Z\n";
@@ -143,16 +124,8 @@ losses    1970-01-01T00:00:01.060Z  attempt 1 on elm: went down with it and 3 ot
 ";
     assert!(text.contains(expected), "{text}");
     let waiting = JobView {
-        v: VERSION,
-        job: JobId::new("j1").unwrap(),
-        state: JobState::Delayed,
-        node: None,
-        attempt: None,
-        until_ms: None,
-        reason: "lost with node elm".to_owned(),
-        failed: 0,
         lost: 2,
-        record: None,
+        ..unplaced(JobState::Delayed, "lost with node elm")
     };
     let text = view(&waiting, Palette::PLAIN);
     let expected = "before    0 attempts failed, 2 attempts lost with a node\n";
@@ -190,4 +163,8 @@ pub(crate) fn completed() -> Record {
         output: Blob("hello\n".into()),
         output_truncated: false,
     }
+}
+
+fn unplaced(state: JobState, reason: &str) -> JobView {
+    JobView::new(JobId::new("j1").unwrap(), state, reason.to_owned())
 }
