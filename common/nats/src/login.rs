@@ -1,6 +1,8 @@
 //! Removes the login from a server's URL, where the client library ignores it and logs
 //! would show it.
 
+use percent_encoding::percent_decode_str;
+
 /// The part before the `@` of a URL.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Login {
@@ -43,18 +45,7 @@ fn split(url: &str) -> (String, Option<Login>) {
 
 /// Decodes `%40` and the like; other text stays as it is.
 fn decode(text: &str) -> String {
-    let mut decoded = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, tail @ ..] = rest {
-        let code = tail
-            .get(..2)
-            .filter(|code| *first == b'%' && code.iter().all(u8::is_ascii_hexdigit));
-        let code = code.and_then(|code| std::str::from_utf8(code).ok());
-        let byte = code.and_then(|code| u8::from_str_radix(code, 16).ok());
-        decoded.push(byte.unwrap_or(*first));
-        rest = if byte.is_some() { &tail[2..] } else { tail };
-    }
-    String::from_utf8_lossy(&decoded).into_owned()
+    percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
 #[cfg(test)]
