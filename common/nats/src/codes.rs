@@ -9,13 +9,9 @@ use std::error::Error;
 use async_nats::client::RequestErrorKind;
 use async_nats::jetstream;
 use async_nats::jetstream::context::{
-    CreateStreamError, CreateStreamErrorKind, GetStreamError, GetStreamErrorKind, PublishError,
-    PublishErrorKind, RequestError,
+    CreateStreamErrorKind, GetStreamErrorKind, PublishError, PublishErrorKind, RequestError,
 };
-use async_nats::jetstream::stream::{
-    ConsumerError, ConsumerErrorKind, LastRawMessageError, LastRawMessageErrorKind, PurgeError,
-    PurgeErrorKind,
-};
+use async_nats::jetstream::stream::{ConsumerErrorKind, LastRawMessageErrorKind, PurgeErrorKind};
 use serde::Deserialize;
 
 /// Meaning of an error of JetStream for the program that asked.
@@ -195,31 +191,22 @@ fn server_error(error: &(dyn Error + 'static)) -> Option<jetstream::Error> {
     if let Some(error) = error.downcast_ref::<jetstream::Error>() {
         return Some(error.clone());
     }
-    if let Some(error) = error.downcast_ref::<GetStreamError>()
-        && let GetStreamErrorKind::JetStream(error) = error.kind()
-    {
-        return Some(error);
+    macro_rules! of_kinds {
+        ($($kind:ident),+) => {$(
+            if let Some(error) = error.downcast_ref::<async_nats::error::Error<$kind>>()
+                && let $kind::JetStream(error) = error.kind()
+            {
+                return Some(error);
+            }
+        )+};
     }
-    if let Some(error) = error.downcast_ref::<CreateStreamError>()
-        && let CreateStreamErrorKind::JetStream(error) = error.kind()
-    {
-        return Some(error);
-    }
-    if let Some(error) = error.downcast_ref::<ConsumerError>()
-        && let ConsumerErrorKind::JetStream(error) = error.kind()
-    {
-        return Some(error);
-    }
-    if let Some(error) = error.downcast_ref::<LastRawMessageError>()
-        && let LastRawMessageErrorKind::JetStream(error) = error.kind()
-    {
-        return Some(error);
-    }
-    if let Some(error) = error.downcast_ref::<PurgeError>()
-        && let PurgeErrorKind::JetStream(error) = error.kind()
-    {
-        return Some(error);
-    }
+    of_kinds!(
+        GetStreamErrorKind,
+        CreateStreamErrorKind,
+        ConsumerErrorKind,
+        LastRawMessageErrorKind,
+        PurgeErrorKind
+    );
     None
 }
 
@@ -242,6 +229,8 @@ fn publish_kind(kind: PublishErrorKind) -> Option<Meaning> {
 
 #[cfg(test)]
 mod tests {
+    use async_nats::jetstream::context::{CreateStreamError, GetStreamError};
+    use async_nats::jetstream::stream::{ConsumerError, LastRawMessageError};
     use serde_json::json;
 
     use super::*;
