@@ -140,22 +140,7 @@ async fn publish(
 
 /// Returns whether the message may have been stored although no confirmation arrived.
 fn is_unsure(error: &PublishError) -> bool {
-    match meaning_of(error) {
-        Some(Meaning::Unavailable | Meaning::InFlight) | None => true,
-        Some(
-            Meaning::Conflict
-            | Meaning::StreamFull
-            | Meaning::NoResources
-            | Meaning::LimitReached
-            | Meaning::StreamMissing
-            | Meaning::ConsumerMissing
-            | Meaning::MessageMissing
-            | Meaning::NameTaken
-            | Meaning::NotEnabled
-            | Meaning::TooLarge
-            | Meaning::Refused,
-        ) => false,
-    }
+    meaning_of(error).is_none_or(Meaning::is_passing)
 }
 
 /// Returns the advice for another submission of a job that may have been stored.
