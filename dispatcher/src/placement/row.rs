@@ -148,14 +148,7 @@ impl Row {
         priority_share: f32,
     ) -> Result<Estimate, Obstacle> {
         let fit = self.admit(slot, fit, jobs, outlook)?;
-        let (figures, needs) = (&self.figures, jobs.needs());
-        Ok(cost::estimate(
-            figures,
-            needs,
-            fit.rank,
-            outlook,
-            priority_share,
-        ))
+        Ok(self.estimate_admitted(fit, jobs, outlook, priority_share))
     }
 
     /// Returns the same for the job for which memory, or the whole node, is kept free
@@ -179,14 +172,18 @@ impl Row {
             }
             Claim::EmptyNode => row.admit_alone(slot, fit, jobs),
         }?;
-        let (figures, needs) = (&row.figures, jobs.needs());
-        Ok(cost::estimate(
-            figures,
-            needs,
-            fit.rank,
-            outlook,
-            priority_share,
-        ))
+        Ok(row.estimate_admitted(fit, jobs, outlook, priority_share))
+    }
+
+    fn estimate_admitted(
+        &self,
+        fit: Fit,
+        jobs: &Jobs,
+        outlook: Outlook,
+        priority_share: f32,
+    ) -> Estimate {
+        let needs = jobs.needs();
+        cost::estimate(&self.figures, needs, fit.rank, outlook, priority_share)
     }
 
     /// Returns the obstacle that keeps one more job of the category away.
