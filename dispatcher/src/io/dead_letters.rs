@@ -9,6 +9,8 @@ use rolecast_common::wire::Status;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::listing::ask;
+
 /// The most dead letters that are counted by category; above, only the total is reported.
 /// The server lists each of them for that, 80 bytes or so each, and a status is requested
 /// every second. Guessed: nobody wants the count of so many by category.
@@ -49,11 +51,8 @@ pub(super) async fn add(jetstream: &jetstream::Context, status: &mut Status) -> 
 
 async fn info(jetstream: &jetstream::Context, request: Value) -> anyhow::Result<State> {
     let subject = requests::stream_info(STREAM_DEAD);
-    let answer: jetstream::response::Response<Info> = jetstream.request(subject, &request).await?;
-    match answer {
-        jetstream::response::Response::Ok(info) => Ok(info.state),
-        jetstream::response::Response::Err { error } => Err(error.into()),
-    }
+    let info: Info = ask(jetstream, &subject, &request).await?;
+    Ok(info.state)
 }
 
 /// Sums `rolecast.dead.<category>.<job>` by category.
