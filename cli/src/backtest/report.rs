@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use rolecast_simulator::metrics::{geometric_mean, mean};
 use serde_json::{Map, Value, json};
 
 use super::QUANTILE;
-use super::score::{Score, Scores, mean};
+use super::score::{Score, Scores};
 
 /// All results of a backtest.
 #[derive(Clone, Debug)]
@@ -105,10 +106,6 @@ fn sum_up(scores: &[&Score]) -> Option<Overall> {
 /// Returns the distance of the coverage from its target.
 fn deviation(score: &Score) -> f64 {
     (score.cov90 - QUANTILE).abs()
-}
-
-fn geometric_mean(values: impl Iterator<Item = f64>) -> Option<f64> {
-    mean(values.map(f64::ln)).map(f64::exp)
 }
 
 fn overall_json(overall: &Overall) -> Value {

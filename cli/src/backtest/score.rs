@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use rolecast_simulator::metrics::mean;
 use rolecast_simulator::recording::Series;
 
 use super::naive::Naive;
@@ -166,16 +167,6 @@ fn pinball(quantile: f64, actual: f64) -> f64 {
 
 fn share(is_counted: bool) -> f64 {
     if is_counted { 1.0 } else { 0.0 }
-}
-
-/// Returns the arithmetic mean; `None` without values.
-pub(crate) fn mean(values: impl IntoIterator<Item = f64>) -> Option<f64> {
-    let (mut sum, mut count) = (0.0, 0_usize);
-    for value in values {
-        sum += value;
-        count += 1;
-    }
-    (count > 0).then(|| sum / count as f64)
 }
 
 #[cfg(test)]
