@@ -306,6 +306,14 @@ impl Cluster {
         self.rolecast_as(OPERATOR, arguments).await
     }
 
+    /// Runs the command `rolecast` as an operator, and checks its exit code and a part of
+    /// its output.
+    pub async fn assert_output(&self, arguments: &[&str], code: i32, part: &str) {
+        let (output, found) = self.rolecast(arguments).await;
+        assert_eq!(found, code, "{arguments:?}: {output}");
+        assert!(output.contains(part), "{arguments:?}: {output}");
+    }
+
     /// Runs the command `rolecast` as a user; returns its output and its exit code.
     pub async fn rolecast_as(&self, user: &str, arguments: &[&str]) -> (String, i32) {
         use std::sync::atomic::{AtomicU32, Ordering};

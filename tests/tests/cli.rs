@@ -58,9 +58,7 @@ async fn exit_codes_show_how_a_job_ended() {
         ),
     ] {
         let arguments: Vec<&str> = line.split(' ').collect();
-        let (output, found) = cluster.rolecast(&arguments).await;
-        assert_eq!(found, code, "{line}: {output}");
-        assert!(output.contains(part), "{line}: {output}");
+        cluster.assert_output(&arguments, code, part).await;
     }
 }
 
@@ -84,21 +82,16 @@ async fn what_is_expected_is_shown() {
         ("status", 0, "forecasts on"),
     ] {
         let arguments: Vec<&str> = line.split(' ').collect();
-        let (output, found) = cluster.rolecast(&arguments).await;
-        assert_eq!(found, code, "{line}: {output}");
-        assert!(output.contains(part), "{line}: {output}");
+        cluster.assert_output(&arguments, code, part).await;
     }
 }
 
 #[tokio::test]
 async fn waiting_for_a_job_that_is_not_recorded_ends_with_the_reason() {
     let cluster = Cluster::start(DISPATCHER, &[("n1", WORKER)]).await;
-    let (output, code) = cluster.rolecast(&["submit", "quiet", "--wait"]).await;
-    assert_eq!(code, 1, "{output}");
-    assert!(
-        output.contains("does not record completed jobs"),
-        "{output}"
-    );
+    let part = "does not record completed jobs";
+    let submit = ["submit", "quiet", "--wait"];
+    cluster.assert_output(&submit, 1, part).await;
 }
 
 #[tokio::test]
@@ -116,9 +109,8 @@ async fn a_number_is_an_id_and_one_behind_a_sign_a_sequence() {
         ("2", 4, "the job at sequence 2 is '#2'"),
         ("#2", 4, "only if it got no id"),
     ] {
-        let (output, found) = cluster.rolecast(&["job", "get", name]).await;
-        assert_eq!(found, code, "{name}: {output}");
-        assert!(output.contains(part), "{name}: {output}");
+        let arguments = ["job", "get", name];
+        cluster.assert_output(&arguments, code, part).await;
     }
     for (name, state) in [("7", JobState::Waiting), ("#1", JobState::Waiting)] {
         let asked = cluster.client().request("rolecast.api.job", name.into());

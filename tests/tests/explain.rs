@@ -66,9 +66,7 @@ async fn a_choice_is_explained_and_one_that_would_be_made() {
         ("category show other", 1, "known are echo"),
     ] {
         let arguments: Vec<&str> = line.split(' ').collect();
-        let (output, found) = cluster.rolecast(&arguments).await;
-        assert_eq!(found, code, "{line}: {output}");
-        assert!(output.contains(part), "{line}: {output}");
+        cluster.assert_output(&arguments, code, part).await;
     }
     let (json, _) = cluster.rolecast(&["explain", "choosy", "--json"]).await;
     let decision: Decision = decode(Encoding::Json, json.as_bytes()).unwrap();
