@@ -33,5 +33,6 @@ pub mod protocol;
 pub mod proxy;
 pub mod skew;
 pub mod slot;
+pub mod starts;
 pub mod tidy;
 pub mod wait;

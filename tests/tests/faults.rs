@@ -9,36 +9,10 @@ use rolecast_common::id::NodeId;
 use rolecast_common::subjects::STREAM_RESULTS;
 use rolecast_common::wire::{self, Encoding, Heartbeat, NodeHealth, RecordStatus};
 use rolecast_tests::cluster::{Cluster, LIMIT};
+use rolecast_tests::starts::{WORKER, starts, submit_waits};
 use rolecast_tests::wait::wait_until;
 
-const WORKER: &str = r#"
-roles = ["follower"]
-usage_scope = "process"
-max_jobs = 4
-[capacity]
-cpu = 4
-memory = "4GiB"
-[categories.wait]
-command = ["sh", "-c", "echo $ROLECAST_JOB_ID $ROLECAST_NODE >> starts.txt; exec xargs sleep"]
-"#;
-
 const DISPATCHER: &str = "[categories.wait]\n";
-
-fn starts(cluster: &Cluster) -> Vec<(String, String)> {
-    let path = cluster.directory().join("starts.txt");
-    let text = std::fs::read_to_string(path).unwrap_or_default();
-    let line = |line: &str| {
-        let (job, node) = line.split_once(' ').unwrap_or_default();
-        (job.to_owned(), node.to_owned())
-    };
-    text.lines().map(line).collect()
-}
-
-async fn submit_waits(cluster: &Cluster, count: usize, seconds: &'static str) {
-    cluster
-        .submit_many("wait", count, |i| (format!("job-{i}"), seconds.into()))
-        .await;
-}
 
 /// Waits for all jobs and checks that each has one outcome: completed.
 async fn all_complete(cluster: &Cluster, count: usize, limit: Duration) {
@@ -72,7 +46,7 @@ async fn the_jobs_of_a_killed_worker_restart_elsewhere_within_two_seconds() {
     cluster.wait_ready(&["n2"]).await;
     cluster.worker("n1").kill();
     let taken = wait_until("all jobs run on n2", LIMIT, async || {
-        starts(&cluster)
+        starts(cluster.directory())
             .iter()
             .filter(|(_, node)| node == "n2")
             .count()
@@ -118,7 +92,7 @@ async fn a_job_that_outlives_its_dispatcher_is_adopted_and_not_run_again() {
     assert!(cluster.dispatcher().log().contains("job_adopted"));
     // Longer than the server waits for a sign of life.
     all_complete(&cluster, 2, Duration::from_secs(40)).await;
-    assert_eq!(starts(&cluster).len(), 2);
+    assert_eq!(starts(cluster.directory()).len(), 2);
 }
 
 #[tokio::test]

@@ -12,40 +12,15 @@ use rolecast_tests::cluster::{Cluster, LIMIT};
 use rolecast_tests::process::{Process, program};
 use rolecast_tests::proxy::Proxy;
 use rolecast_tests::servers::{Options, Servers};
+use rolecast_tests::starts::{WORKER, starts, submit_waits};
 use rolecast_tests::wait::wait_until;
 use tokio::time::sleep;
-
-const WORKER: &str = r#"
-roles = ["follower"]
-usage_scope = "process"
-max_jobs = 4
-[capacity]
-cpu = 4
-memory = "4GiB"
-[categories.wait]
-command = ["sh", "-c", "echo $ROLECAST_JOB_ID $ROLECAST_NODE >> starts.txt; exec xargs sleep"]
-"#;
 
 /// A job that is lost once is dead, so a false judgement shows.
 const DISPATCHER: &str = "[categories.wait]\nmax_attempts = 1\n";
 
 /// The length of the outage in which finished jobs were once dead-lettered.
 const OUTAGE: Duration = Duration::from_secs(4);
-
-fn starts(directory: &Path) -> Vec<(String, String)> {
-    let text = std::fs::read_to_string(directory.join("starts.txt")).unwrap_or_default();
-    let line = |line: &str| {
-        let (job, node) = line.split_once(' ').unwrap_or_default();
-        (job.to_owned(), node.to_owned())
-    };
-    text.lines().map(line).collect()
-}
-
-async fn submit_waits(cluster: &Cluster, count: usize, seconds: &'static str) {
-    cluster
-        .submit_many("wait", count, |i| (format!("job-{i}"), seconds.into()))
-        .await;
-}
 
 /// Waits for all jobs, and checks that each ran once and is completed, and that no node
 /// was considered gone.
