@@ -69,6 +69,21 @@ pub(crate) struct Issued {
     pub(crate) spread: Spread,
 }
 
+impl Issued {
+    /// Takes the members, then the base, then the quantiles.
+    fn from_fn(value: impl Fn(usize) -> f32) -> Self {
+        Self {
+            members: std::array::from_fn(&value),
+            base: value(MEMBERS - 1),
+            spread: Spread {
+                p50: value(MEMBERS),
+                p90: value(MEMBERS + 1),
+                p99: value(MEMBERS + 2),
+            },
+        }
+    }
+}
+
 /// The forecast for one window's peak, as changes.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct IssuedPeak {
@@ -134,16 +149,7 @@ impl Pending {
     pub(crate) fn get(&self, origin: u64, index: usize, unit: f32) -> Option<Issued> {
         let packed = &self.paths[slot(origin, index, &HORIZONS, &STRIDES)?];
         let unit = scale(unit, HORIZONS[index]);
-        let value = |at: usize| packed[at].unpack(unit);
-        Some(Issued {
-            members: std::array::from_fn(value),
-            base: value(MEMBERS - 1),
-            spread: Spread {
-                p50: value(MEMBERS),
-                p90: value(MEMBERS + 1),
-                p99: value(MEMBERS + 2),
-            },
-        })
+        Some(Issued::from_fn(|at| packed[at].unpack(unit)))
     }
 
     pub(crate) fn put_peak(&mut self, origin: u64, index: usize, unit: f32, issued: IssuedPeak) {
@@ -175,16 +181,7 @@ mod tests {
     /// A forecast with values made from its step, horizon and field.
     fn issued(seed: u64) -> Issued {
         let values = series::noise(seed, MEMBERS + 3);
-        let value = |at: usize| 5.0 * series::round(values[at]);
-        Issued {
-            members: std::array::from_fn(value),
-            base: value(MEMBERS - 1),
-            spread: Spread {
-                p50: value(MEMBERS),
-                p90: value(MEMBERS + 1),
-                p99: value(MEMBERS + 2),
-            },
-        }
+        Issued::from_fn(|at| 5.0 * series::round(values[at]))
     }
 
     fn changes(issued: &Issued) -> Vec<f32> {
