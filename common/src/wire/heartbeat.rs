@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{HEARTBEAT_LEN_MAX, Message, RoleFailure, RoleVersion};
+use super::{HEARTBEAT_LEN_MAX, Message, RoleFailure, RoleVersion, VERSION};
 use crate::assignment::Assignment;
 use crate::bounds;
 use crate::id::{BootId, Category, Epoch, NodeId, Role};
@@ -78,6 +78,34 @@ pub struct Heartbeat {
 )]
 fn is_false(is_so: &bool) -> bool {
     !is_so
+}
+
+impl Heartbeat {
+    /// Returns the heartbeat of a node without roles, capacity and jobs, one each second.
+    pub fn new(node: NodeId, boot: BootId, sequence: u64) -> Self {
+        Self {
+            v: VERSION,
+            node,
+            boot,
+            sequence,
+            epoch: Epoch::default(),
+            sent_ms: None,
+            joining: false,
+            interval_ms: 1000,
+            roles: Vec::new(),
+            offers: Vec::new(),
+            assigned: RoleVersion::default(),
+            role_failure: None,
+            draining: false,
+            labels: Labels::default(),
+            speed: Speed::default(),
+            capacity: Resources::default(),
+            usage: Usage::default(),
+            jobs_max: 0,
+            categories: BTreeMap::new(),
+            jobs: Vec::new(),
+        }
+    }
 }
 
 impl Message for Heartbeat {

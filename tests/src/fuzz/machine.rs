@@ -9,9 +9,7 @@ use rolecast_common::options::Options;
 use rolecast_common::subjects::Source;
 use rolecast_common::time::{Now, Time, WallTime};
 use rolecast_common::unit::{Bytes, Cores, Resources};
-use rolecast_common::wire::{
-    Encoding, Heartbeat, Outcome, RoleDocument, SealKey, Usage, VERSION, encode,
-};
+use rolecast_common::wire::{Encoding, Heartbeat, Outcome, RoleDocument, SealKey, encode};
 use rolecast_dispatcher::claim::Claimed;
 use rolecast_dispatcher::config;
 use rolecast_dispatcher::roles;
@@ -69,27 +67,14 @@ pub(super) fn beat(name: &str, sequence: u64) -> Heartbeat {
         memory: Bytes::from_mib(1024),
         ..Resources::default()
     };
+    let boot = BootId::new("boot").expect("it is a boot id");
     Heartbeat {
-        v: VERSION,
-        node: node(name),
-        boot: BootId::new("boot").expect("it is a boot id"),
-        sequence,
         epoch: Epoch::new(EPOCH),
-        sent_ms: None,
-        joining: false,
-        interval_ms: 1000,
         roles: vec![Role::new("follower").expect("it is a role")],
-        offers: Vec::new(),
-        assigned: Default::default(),
-        role_failure: None,
-        draining: false,
-        labels: Default::default(),
-        speed: Default::default(),
         capacity,
-        usage: Usage::default(),
         jobs_max: 4,
         categories: [(Category::new("ocr").expect("it is a category"), 4)].into(),
-        jobs: Vec::new(),
+        ..Heartbeat::new(node(name), boot, sequence)
     }
 }
 

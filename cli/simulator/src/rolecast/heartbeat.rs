@@ -2,7 +2,7 @@
 
 use rolecast_common::id::{BootId, Epoch};
 use rolecast_common::unit::{Bytes, BytesPerSecond, Cores, Resources, Speed};
-use rolecast_common::wire::{Heartbeat, Usage, VERSION};
+use rolecast_common::wire::Heartbeat;
 
 use super::SLOTS_PER_CORE;
 use crate::count::rounded;
@@ -12,33 +12,23 @@ use crate::world::{Host, Needs, World};
 pub(super) fn heartbeat(world: &World, host: &Host) -> Heartbeat {
     let jobs_max = u32::try_from(rounded(host.declared_cores * SLOTS_PER_CORE)).unwrap_or(u32::MAX);
     let categories = world.kinds.iter().map(|kind| kind.category.clone());
+    let boot = BootId::new("simulated").expect("it is a boot id");
     Heartbeat {
-        v: VERSION,
-        node: host.id.clone(),
-        boot: BootId::new("simulated").expect("it is a boot id"),
-        sequence: 0,
         epoch: Epoch::new(1),
-        sent_ms: None,
-        joining: false,
         interval_ms: u32::try_from(rounded(world.heartbeats.interval_s * 1000.0))
             .unwrap_or(u32::MAX),
         roles: host.roles.clone(),
-        offers: Vec::new(),
-        assigned: Default::default(),
-        role_failure: None,
         labels: host.labels.clone(),
         speed: Speed::new(host.declared_speed).unwrap_or_default(),
-        draining: false,
         capacity: resources(&Needs {
             cores: host.declared_cores,
             memory: host.memory,
             network: host.network,
             disk: host.disk,
         }),
-        usage: Usage::default(),
         jobs_max,
         categories: categories.map(|category| (category, jobs_max)).collect(),
-        jobs: Vec::new(),
+        ..Heartbeat::new(host.id.clone(), boot, 0)
     }
 }
 

@@ -8,13 +8,11 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use rolecast_common::id::{BootId, Category, Epoch, JobId, NodeId, Role, Sequence};
-use rolecast_common::label::{Labels, Requirement};
+use rolecast_common::label::Requirement;
 use rolecast_common::resource::Resource;
 use rolecast_common::time::{Now, Time, WallTime};
-use rolecast_common::unit::{Bytes, Cores, Resources, Speed};
-use rolecast_common::wire::{
-    ForecastMode, Heartbeat, JobUsage, Outcome, OutcomeStatus, Usage, VERSION,
-};
+use rolecast_common::unit::{Bytes, Cores, Resources};
+use rolecast_common::wire::{ForecastMode, Heartbeat, JobUsage, Outcome, OutcomeStatus, VERSION};
 use rolecast_forecast::{Model, Quantile};
 
 use super::members::NODES_MAX;
@@ -23,31 +21,17 @@ use crate::category::{Backoff, Patience, Policy, Profile, Weights};
 use crate::placement::CategoryIndex;
 
 pub(crate) fn beat(node: &str, boot: &str, sequence: u64) -> Heartbeat {
+    let (node, boot) = (NodeId::new(node).unwrap(), BootId::new(boot).unwrap());
     Heartbeat {
-        v: VERSION,
-        node: NodeId::new(node).unwrap(),
-        boot: BootId::new(boot).unwrap(),
-        sequence,
-        epoch: Epoch::default(),
-        sent_ms: None,
-        joining: false,
-        interval_ms: 1000,
         roles: vec![Role::new("follower").unwrap()],
-        offers: Vec::new(),
-        assigned: Default::default(),
-        role_failure: None,
-        draining: false,
-        labels: Labels::default(),
-        speed: Speed::default(),
         capacity: Resources {
             cpu: Cores::clamped(4.0),
             memory: Bytes::from_mib(1024),
             ..Resources::default()
         },
-        usage: Usage::default(),
         jobs_max: 4,
         categories: BTreeMap::from([(Category::new("ocr").unwrap(), 4)]),
-        jobs: Vec::new(),
+        ..Heartbeat::new(node, boot, sequence)
     }
 }
 

@@ -6,10 +6,9 @@ use anyhow::Context as _;
 use rolecast_benches::usage::Usage;
 use rolecast_common::assignment::Assignment;
 use rolecast_common::id::{BootId, Category, Epoch, NodeId, Role};
-use rolecast_common::label::Labels;
 use rolecast_common::subjects;
-use rolecast_common::unit::{Bytes, BytesPerSecond, Cores, Resources, Speed};
-use rolecast_common::wire::{self, Encoding, Heartbeat, Pressure, Share, VERSION};
+use rolecast_common::unit::{Bytes, BytesPerSecond, Cores, Resources};
+use rolecast_common::wire::{self, Encoding, Heartbeat, Pressure, Share};
 
 const CORES: f64 = 16.0;
 const MEMORY: Bytes = Bytes::from_mib(64 * 1024);
@@ -43,30 +42,18 @@ impl Host {
             .collect();
         let categories: Result<_, rolecast_common::id::InvalidId> = categories;
         let resource = |index: u64| Usage::new(seed ^ (u64::from(number) * 4 + index));
+        let boot = BootId::new(&format!("boot-{number}"))?;
         Ok(Self {
             subject: subjects::heartbeat(&node),
             usages: [resource(0), resource(1), resource(2), resource(3)],
             beat: Heartbeat {
-                v: VERSION,
-                node,
-                boot: BootId::new(&format!("boot-{number}"))?,
-                sequence: 0,
                 epoch,
-                sent_ms: None,
-                joining: false,
-                interval_ms: 1000,
                 roles: roles?,
-                offers: Vec::new(),
-                assigned: Default::default(),
-                role_failure: None,
-                draining: false,
-                labels: Labels::default(),
-                speed: Speed::default(),
                 capacity: resources([1.0; 4]),
-                usage: wire::Usage::default(),
                 jobs_max: 8,
                 categories: categories?,
                 jobs: in_hand(number, epoch)?,
+                ..Heartbeat::new(node, boot, 0)
             },
         })
     }

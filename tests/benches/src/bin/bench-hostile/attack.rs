@@ -162,31 +162,14 @@ fn outcome(job: Option<Assignment>) -> Outcome {
 }
 
 fn heartbeat(node: &NodeId, sequence: u64) -> Heartbeat {
+    let boot = BootId::new(node.as_str()).expect("it may be a boot's name, too");
     Heartbeat {
-        v: VERSION,
-        node: node.clone(),
-        boot: BootId::new(node.as_str()).expect("it may be a boot's name, too"),
-        sequence,
-        epoch: Epoch::default(),
-        sent_ms: None,
-        joining: false,
-        interval_ms: 1000,
-        roles: Vec::new(),
-        offers: Vec::new(),
-        assigned: Default::default(),
-        role_failure: None,
-        draining: false,
-        labels: Default::default(),
-        speed: Default::default(),
         capacity: Resources {
             cpu: Cores::clamped(64.0),
             memory: Amount::from_mib(1 << 20),
             ..Resources::default()
         },
-        usage: Default::default(),
-        jobs_max: 0,
-        categories: Default::default(),
-        jobs: Vec::new(),
+        ..Heartbeat::new(node.clone(), boot, sequence)
     }
 }
 

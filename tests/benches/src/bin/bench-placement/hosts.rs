@@ -7,7 +7,6 @@ use std::time::Duration;
 use fastrand::Rng;
 use rolecast_benches::usage::Usage;
 use rolecast_common::id::{BootId, Category, Epoch, InvalidId, NodeId, Role};
-use rolecast_common::label::Labels;
 use rolecast_common::resource::ByResource;
 use rolecast_common::unit::{Bytes, BytesPerSecond, Cores, Resources, Speed};
 use rolecast_common::wire::{
@@ -202,23 +201,13 @@ impl Host {
             .iter()
             .map(|kind| Ok((Category::new(kind.name)?, jobs_max)))
             .collect();
+        let node = NodeId::new(&format!("node-{number:05}"))?;
+        let boot = BootId::new(&format!("boot-{number}"))?;
         Ok(Self {
             usages: std::array::from_fn(|_| Usage::new(rng.u64(..))),
             beat: Heartbeat {
-                v: VERSION,
-                node: NodeId::new(&format!("node-{number:05}"))?,
-                boot: BootId::new(&format!("boot-{number}"))?,
-                sequence: 0,
                 epoch: Epoch::new(1),
-                sent_ms: None,
-                joining: false,
-                interval_ms: 1000,
                 roles: vec![Role::new(ROLES[number as usize % ROLES.len()])?],
-                offers: Vec::new(),
-                assigned: Default::default(),
-                role_failure: None,
-                draining: false,
-                labels: Labels::default(),
                 speed: Speed::new(speeds[rng.usize(..4)]).unwrap_or_default(),
                 capacity: Resources {
                     cpu: Cores::clamped(f64::from(cores)),
@@ -226,10 +215,9 @@ impl Host {
                     network: BytesPerSecond::clamped(62.5e6 * io),
                     disk: BytesPerSecond::clamped(60e6 * io),
                 },
-                usage: wire::Usage::default(),
                 jobs_max,
                 categories: categories?,
-                jobs: Vec::new(),
+                ..Heartbeat::new(node, boot, 0)
             },
         })
     }
