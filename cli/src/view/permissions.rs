@@ -37,7 +37,10 @@ mod tests {
         let document = to_json(&[Login::new(&Party::Viewer, "eye"), Login::admin()]);
         let viewer = &document["logins"][0];
         assert_eq!(viewer["subscribe"][0]["subject"], "_INBOX.eye.>");
-        assert_eq!(viewer["publish"][0]["purpose"], "asks the dispatcher");
+        assert_eq!(
+            viewer["publish"][0]["purpose"],
+            "requests to the dispatcher"
+        );
         assert!(document["logins"][1].get("publish").is_none());
     }
 }

@@ -45,7 +45,7 @@ impl Login {
         Self {
             user: "admin".to_owned(),
             password: placeholder("admin"),
-            about: "whoever looks after NATS itself; no program logs in as this".to_owned(),
+            about: "an administrator of NATS; no program logs in as this".to_owned(),
             rights: Vec::new(),
         }
     }
@@ -69,7 +69,7 @@ fn placeholder(user: &str) -> String {
 pub fn server(logins: &[Login]) -> String {
     format!(
         "# nats-server for Rolecast: each party has a login of its own, with the rights it needs.\n\
-         # Fill in what stands between < and >; nkeys or credentials are better than passwords.\n\
+         # Replace the text between < and >; nkeys or credentials are safer than passwords.\n\
          \n\
          server_name: \"<server-name>\"\n\
          listen: \"0.0.0.0:4222\"\n\

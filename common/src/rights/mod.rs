@@ -80,8 +80,8 @@ impl fmt::Display for Party {
                 let names: Vec<&str> = categories.iter().map(Category::as_str).collect();
                 write!(f, "a producer of {}", names.join(", "))
             }
-            Party::Operator => f.write_str("operators: all that the command rolecast does"),
-            Party::Viewer => f.write_str("viewers: they look, and change nothing"),
+            Party::Operator => f.write_str("operators: all commands of rolecast"),
+            Party::Viewer => f.write_str("viewers: they read, and change nothing"),
         }
     }
 }

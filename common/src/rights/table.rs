@@ -73,57 +73,61 @@ impl Table<'_> {
             "jobs, pings, roles and answers to nodes",
         );
         for prefix in inbox_prefixes {
-            self.publish(format!("{prefix}.>"), "answers to who asks it");
+            self.publish(format!("{prefix}.>"), "answers to requests");
         }
         self.publish(RESULTS, "records of outcomes");
         self.publish(subjects::DEAD, "dead letters");
-        self.publish(subjects::DECISIONS, "why jobs went where they went");
+        self.publish(subjects::DECISIONS, "decisions on placements");
         self.dispatcher_keys();
         for form in acks("ACK", STREAM_JOBS) {
             self.publish(form, "acknowledges jobs; the server has two forms");
         }
         self.publish(own_rights_request(), "checks these rights at its start");
-        self.ask(requests::INFO, "whether there is JetStream, and its limits");
+        self.ask(requests::INFO, "checks JetStream and its limits");
         self.dispatcher_streams();
         self.dispatcher_consumers();
         self.subscribe(subjects::HEARTBEATS, "heartbeats of all nodes");
         self.subscribe(subjects::DONE, "outcomes, and answers to pings");
-        self.subscribe(subjects::API, "questions and orders");
+        self.subscribe(subjects::API, "requests and orders");
         self.inbox("jobs, and answers of the server");
     }
 
     fn dispatcher_keys(&mut self) {
         self.write_key(BUCKET_CONTROL, KEY_DISPATCHER, "the lease");
-        self.write_key(BUCKET_ROLES, KEY_ASSIGNMENTS, "who holds which role");
+        self.write_key(BUCKET_ROLES, KEY_ASSIGNMENTS, "the holders of roles");
         self.write_key(BUCKET_CAPACITY, KEY_CAPACITY, "the role capacity map");
-        self.write_key(BUCKET_ATTEMPTS, "*", "failed attempts of living jobs");
-        self.write_key(BUCKET_FORECASTS, ">", "what forecasts have learned");
+        self.write_key(
+            BUCKET_ATTEMPTS,
+            "*",
+            "failed attempts of jobs that have not ended",
+        );
+        self.write_key(BUCKET_FORECASTS, ">", "the state of forecasts");
     }
 
     fn dispatcher_streams(&mut self) {
-        self.ask(requests::STREAM_NAMES, "notices what vanished");
+        self.ask(requests::STREAM_NAMES, "detects streams that were deleted");
         let buckets = BUCKETS.map(bucket_stream);
         let streams = STREAMS.into_iter().map(str::to_owned).chain(buckets);
         for stream in streams {
-            let purpose = "makes its streams and buckets, and keeps them as they should be";
+            let purpose = "creates its streams and buckets, and restores their settings";
             self.ask(requests::stream_info(&stream), purpose);
             self.ask(requests::stream_create(&stream), purpose);
             self.ask(requests::stream_update(&stream), purpose);
         }
-        let purpose = "frees room that outcomes need, and forgets attempts of ended jobs";
+        let purpose = "frees room for outcomes, and deletes attempts of ended jobs";
         self.ask(requests::stream_purge(STREAM_DECISIONS), purpose);
         self.ask(
             requests::stream_purge(&bucket_stream(BUCKET_ATTEMPTS)),
             purpose,
         );
         for bucket in [BUCKET_CONTROL, BUCKET_ROLES] {
-            let purpose = "reads the lease and the roles as the stream's leader has them";
+            let purpose = "reads the lease and the roles from the leader of their stream";
             self.ask(requests::message_get(&bucket_stream(bucket)), purpose);
         }
-        self.ask(requests::direct_get(STREAM_JOBS), "reads jobs that wait");
+        self.ask(requests::direct_get(STREAM_JOBS), "reads waiting jobs");
         self.ask(
             requests::message_delete(STREAM_JOBS),
-            "takes jobs off the queue that cannot be delivered",
+            "removes jobs from the queue that cannot be delivered",
         );
         self.ask(
             requests::direct_get_last(STREAM_RESULTS, RESULTS),
@@ -139,10 +143,10 @@ impl Table<'_> {
         for filter in subjects::JOBS {
             self.ask(
                 requests::consumer_create(STREAM_JOBS, "*", filter),
-                "a consumer of each category and priority",
+                "creates a consumer for each category and priority",
             );
         }
-        let purpose = "looks at these consumers, and removes unused ones";
+        let purpose = "checks these consumers, and removes unused ones";
         self.ask(requests::consumer_names(STREAM_JOBS), purpose);
         self.ask(requests::consumer_list(STREAM_JOBS), purpose);
         self.ask(requests::consumer_info(STREAM_JOBS, "*"), purpose);
@@ -165,7 +169,10 @@ impl Table<'_> {
     fn worker(&mut self, node: &NodeId) {
         self.publish(subjects::heartbeat(node), "its heartbeats");
         self.publish(subjects::done_all(node), "outcomes, and answers to pings");
-        self.subscribe(subjects::node_all(node), "jobs, and all else meant for it");
+        self.subscribe(
+            subjects::node_all(node),
+            "jobs, and all other messages to it",
+        );
     }
 
     fn producer(&mut self, categories: &[Category], reads_outcomes: bool) {
@@ -194,10 +201,10 @@ impl Table<'_> {
         self.questions();
         self.publish(subjects::API_ROLE_ORDER, "moves roles, drains nodes");
         for subject in subjects::JOBS {
-            self.publish(subject, "submits jobs, and dead ones again");
+            self.publish(subject, "submits jobs, and dead jobs again");
         }
         self.read_outcomes();
-        self.ask(requests::INFO, "shows what is wrong with the server");
+        self.ask(requests::INFO, "reports faults of the server");
         for stream in [STREAM_JOBS, STREAM_RESULTS, STREAM_DEAD, STREAM_DECISIONS] {
             self.ask(requests::stream_info(stream), "finds streams");
         }
@@ -205,11 +212,11 @@ impl Table<'_> {
             requests::message_get(STREAM_JOBS),
             requests::direct_get(STREAM_JOBS),
         ] {
-            self.ask(request, "finds jobs that wait");
+            self.ask(request, "finds waiting jobs");
         }
         self.ask(
             requests::message_get(STREAM_DECISIONS),
-            "explains where a job went",
+            "explains the choice of a job's node",
         );
         // A consumer that has to be made again has a name.
         let again = [
@@ -232,7 +239,7 @@ impl Table<'_> {
         self.ask(requests::stream_purge(STREAM_DEAD), "purges dead jobs");
         self.ask(
             requests::stream_purge(STREAM_RESULTS),
-            "forgets the record of a dead job that is retried",
+            "deletes the record of a dead job that is retried",
         );
     }
 
@@ -242,7 +249,7 @@ impl Table<'_> {
 
     fn questions(&mut self) {
         for subject in QUESTIONS {
-            self.publish(subject, "asks the dispatcher");
+            self.publish(subject, "requests to the dispatcher");
         }
         self.inbox("answers");
     }
