@@ -23,7 +23,7 @@ def arguments():
 
 
 async def submit(js, job):
-    """Stores the job; trying again is safe, for the stream drops a second one of the same id."""
+    """Stores the job. A repetition is safe: the stream drops a second job with the same id."""
     subject = f"rolecast.jobs.{job.category}" + (f".{job.priority}" if job.priority else "")
     headers = {"Nats-Msg-Id": job.id}
     if job.deadline:
@@ -40,7 +40,7 @@ async def submit(js, job):
 
 
 async def outcome(js, hints, subject):
-    """Returns the record. The stream holds the truth; a message to subscribers is only a hint."""
+    """Returns the record. Only the stream is authoritative; the message is a hint."""
     while True:
         try:
             stored = await js.get_last_msg("ROLECAST_RESULTS", subject, direct=True)
@@ -50,7 +50,7 @@ async def outcome(js, hints, subject):
         try:
             await hints.next_msg(timeout=5)
         except nats.errors.TimeoutError:
-            pass  # hints can be lost: look anyway
+            pass  # hints can be lost, so read the stream again
 
 
 async def main(job):

@@ -7,10 +7,10 @@ CAPACITY = {"cpu": 2.0, "memory": 2**30}  # what this process may use: cores, by
 
 
 async def attempt(payload):
-    """Does the work, and says how it ended."""
+    """Does the work and returns its outcome."""
     try:
         return {"status": "completed", "output": payload.decode().upper().encode()}
-    except ValueError as error:  # it always will; "retry" if it may succeed another time
+    except ValueError as error:  # it would always fail; "retry" if it may succeed another time
         return {"status": "give_up", "reason": str(error)}
     except asyncio.CancelledError:
         return {"status": "handed_back", "reason": "the worker left before it finished"}
@@ -18,7 +18,7 @@ async def attempt(payload):
 
 async def main(node):
     url, own = os.environ.get("NATS_URL", "nats://127.0.0.1:4222"), f"rolecast.node.{node}"
-    # Answers come below our own subject too, so it is all we need to subscribe to.
+    # Answers arrive below our own subject too: the worker needs no other subscription.
     nc = await nats.connect(url, inbox_prefix=f"{own}.inbox", max_reconnect_attempts=-1)
     stop, tasks, slots, epoch = asyncio.Event(), set(), asyncio.Semaphore(AT_ONCE), 0
     in_hand = {}  # (job, attempt): its assignment, until its outcome is confirmed
@@ -30,7 +30,7 @@ async def main(node):
         if int(sender) < epoch:
             key, outcome["reason"] = None, f"stale epoch {sender}"
         elif key in in_hand:
-            return  # sent again, after a restart perhaps: one execution, one outcome
+            return  # sent again, perhaps after a restart: one execution, one outcome
         elif stop.is_set() or category != CATEGORY or slots.locked():
             outcome["reason"] = f"no room for a {category} job here"
         else:
@@ -58,7 +58,7 @@ async def main(node):
             state.update(interval_ms=1000, roles=["follower"], draining=stop.is_set())
             state.update(capacity=CAPACITY, usage={"total": used, "jobs": used}, jobs_max=AT_ONCE)
             state.update(categories={CATEGORY: AT_ONCE}, jobs=list(in_hand.values()))
-            if nc.is_connected:  # else it would be sent late
+            if nc.is_connected:  # otherwise it would be sent late
                 await nc.publish(f"rolecast.heartbeat.{node}", msgpack.packb(state))
             await asyncio.sleep(1)
 
@@ -67,8 +67,8 @@ async def main(node):
     jobs = await nc.subscribe(f"{own}.jobs", cb=take)
     _beats = asyncio.ensure_future(beat())
     await stop.wait()
-    await jobs.drain()  # what is sent from here on bounces, and goes elsewhere at once
-    for limit in (GRACE_SECONDS, 2):  # what runs may end; then the rest is handed back
+    await jobs.drain()  # jobs sent after this have no listener, and go to other nodes
+    for limit in (GRACE_SECONDS, 2):  # running jobs may end; then the rest is handed back
         if tasks:
             await asyncio.wait(tasks, timeout=limit)
         for task in tasks:
