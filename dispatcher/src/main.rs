@@ -19,30 +19,33 @@ use tracing_subscriber::EnvFilter;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Dispatches jobs to workers on NATS: role-aware, by predicted room.
+/// Dispatches jobs over NATS to workers, by their roles and their predicted load.
 ///
-/// Print a commented configuration with `rolecast dispatcher-init`. Logs go to
-/// stderr; RUST_LOG filters them (default: info). Ends with status 0 after
-/// SIGTERM, SIGINT or SIGHUP, 2 if the configuration has mistakes, 1 otherwise.
+/// `rolecast dispatcher-init` prints a commented configuration. Logs go to stderr;
+/// RUST_LOG filters them (default: info).
+///
+/// Exit codes: 0 after SIGTERM, SIGINT or SIGHUP, 2 if the configuration has mistakes,
+/// 1 otherwise.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Arguments {
     /// The configuration file
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
-    /// Check the configuration and end
+    /// Check the configuration and exit
     #[arg(long)]
     check: bool,
-    /// The NATS server, such as nats://host:4222 [default: as the nats command]
+    /// NATS servers, separated by commas, such as nats://host:4222; takes precedence over
+    /// NATS_URL and the configuration
     #[arg(long, value_name = "URL")]
     nats_url: Option<String>,
     /// The nats context to use
     #[arg(long, value_name = "NAME")]
     nats_context: Option<String>,
-    /// How long to try to reach NATS at the start
-    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
+    /// The longest time until the first connection to NATS
+    #[arg(long, value_name = "LENGTH", default_value = "60s", value_parser = duration)]
     connect_timeout: Duration,
-    /// How to write the log
+    /// The format of the log
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     log_format: LogFormat,
 }
@@ -54,7 +57,7 @@ enum LogFormat {
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
-    parse_duration(text).ok_or_else(|| "write a length of time such as 60s".to_owned())
+    parse_duration(text).ok_or_else(|| "expected a length of time, such as 60s".to_owned())
 }
 
 // One thread: the loop and the connection take turns without waking each other across

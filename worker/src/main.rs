@@ -20,15 +20,15 @@ use tracing_subscriber::EnvFilter;
 const EXIT_FAILED: u8 = 1;
 const EXIT_BAD_CONFIG: u8 = 2;
 
-/// Runs jobs on this host and reports how busy it is.
+/// Runs jobs on this host, and reports the use of its resources.
 ///
-/// The configuration names a command for each category of jobs; the dispatcher
-/// decides which jobs come here. SIGTERM, SIGINT or SIGHUP drains: no new jobs, running
-/// ones may finish within the grace time, the rest is given back; a second
-/// signal ends the grace time. `rolecast worker-init` prints a configuration.
+/// The configuration has a command for each category of jobs; the dispatcher decides which
+/// jobs are sent here. `rolecast worker-init` prints a commented configuration. After
+/// SIGTERM, SIGINT or SIGHUP the worker drains: it takes no new jobs, waits for running
+/// jobs until the grace time has passed, and hands the rest back. A second SIGTERM or
+/// SIGINT ends the grace time. Logs go to stderr; RUST_LOG filters them (default: info).
 ///
-/// Exit codes: 0 after a graceful end, 2 for a bad configuration, 1 otherwise.
-/// Logs go to stderr; RUST_LOG filters them (such as RUST_LOG=debug).
+/// Exit codes: 0 after a graceful end, 2 if the configuration has mistakes, 1 otherwise.
 #[derive(Debug, Parser)]
 #[command(name = "rolecast-worker", version)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
@@ -41,35 +41,37 @@ struct Arguments {
     /// Check the configuration and exit
     #[arg(long)]
     check: bool,
-    /// NATS servers, separated by commas; beats NATS_URL and the configuration
+    /// NATS servers, separated by commas, such as nats://host:4222; takes precedence over
+    /// NATS_URL and the configuration
     #[arg(long, value_name = "URL")]
     nats_url: Option<String>,
-    /// The nats context to log in with
+    /// The nats context to use
     #[arg(long, value_name = "NAME")]
     nats_context: Option<String>,
-    /// How long the first connection to NATS may take
+    /// The longest time until the first connection to NATS
     #[arg(long, value_name = "LENGTH", default_value = "60s", value_parser = length)]
     connect_timeout: Duration,
-    /// How log lines are written
+    /// The format of the log
     #[arg(long, value_enum, default_value = "text")]
     log_format: LogFormat,
 }
 
-/// What to do instead of running jobs.
+/// A command that replaces running jobs.
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Record the use of this host, for `rolecast backtest`
     ///
-    /// Each line has the time in seconds since the Unix epoch, and since the line
-    /// before the mean of cores kept busy and of bytes per second over network and
-    /// disks, and the bytes of memory in use. SIGTERM or SIGINT ends it early.
+    /// Each line has the time in seconds since 1970, the means since the previous line
+    /// (cores in use, bytes per second over network and disks), and the bytes of memory in
+    /// use. SIGTERM or SIGINT ends the recording early.
     Record(Record),
     /// Forget the largest epoch that this node has seen
     ///
-    /// A worker that offers roles refuses every dispatcher older than the latest it has
-    /// seen, and keeps that over restarts. If what it keeps is no dispatcher's (its file
-    /// was copied or damaged, or NATS lost its store), it refuses all there are. Stop the
-    /// worker, run this, and start it again, while no other dispatcher is at work.
+    /// A worker that offers roles refuses every dispatcher with an older epoch than the
+    /// largest one that it has seen, also after a restart. If its file was copied or damaged,
+    /// or NATS lost its store, this epoch is wrong, and the worker refuses all dispatchers.
+    /// Then stop the worker, run this command, and start the worker again, while only the
+    /// dispatchers of this system run.
     ForgetEpoch(ForgetEpoch),
 }
 
@@ -82,13 +84,13 @@ struct ForgetEpoch {
 
 #[derive(Args, Debug)]
 struct Record {
-    /// The file to write, replaced if it exists; compressed if it ends in .gz
+    /// The file to write; an existing file is replaced. A name in .gz means compression
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// How long
+    /// The length of the recording
     #[arg(long = "for", value_name = "LENGTH", value_parser = length)]
     length: Duration,
-    /// From line to line, in whole seconds
+    /// The time from line to line, in whole seconds
     #[arg(long, value_name = "LENGTH", default_value = "1s", value_parser = whole_seconds)]
     every: u64,
 }
@@ -100,7 +102,7 @@ enum LogFormat {
 }
 
 fn length(text: &str) -> Result<Duration, &'static str> {
-    parse_duration(text).ok_or("expected a length of time such as 60s")
+    parse_duration(text).ok_or("expected a length of time, such as 60s")
 }
 
 fn whole_seconds(text: &str) -> Result<u64, &'static str> {

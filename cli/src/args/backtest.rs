@@ -12,9 +12,9 @@ Examples:
   rolecast backtest traces/ --model naive --json
 
 A recording is a file of comma-separated values, plain or compressed with gzip. Its
-first column is `time`, in seconds; each other column is a series, and a cell is empty
-where nothing was measured. Each series is forecast from its middle on, by a
-forecaster that has seen the rows of its file up to that time, and none after it.";
+first column is `time`, in seconds; each other column is a series. An empty cell means
+that nothing was measured. Forecasts begin in the middle of each series, and each uses
+only the rows of its file before it.";
 
 /// A backtest of forecasts.
 #[derive(Args, Debug)]
@@ -64,7 +64,7 @@ pub(crate) struct TrainLstm {
 fn model(text: &str) -> Result<Model, String> {
     Model::parse(text).ok_or_else(|| {
         let names = Model::ALL.map(Model::name).join(", ");
-        format!("there is no such model; there are {names}")
+        format!("there is no such model; use one of {names}")
     })
 }
 

@@ -44,11 +44,12 @@ Examples:
   rolecast explain order-17
   rolecast dead retry --all --category thumbnail
 
-NATS is found as the nats command finds it: flags, then NATS_URL, NATS_CREDS
-and so on, then the context named by --nats-context or NATS_CONTEXT or chosen
-with `nats context select`, then nats://127.0.0.1:4222.";
+The connection to NATS is configured as for the nats command: by flags, then by
+NATS_URL, NATS_CREDS and similar variables, then by the context in --nats-context or
+NATS_CONTEXT or selected with `nats context select`. The default is
+nats://127.0.0.1:4222.";
 
-/// Runs jobs on the node whose role suits them, over NATS.
+/// Submits jobs over NATS, and shows and controls the nodes and roles of Rolecast.
 #[derive(Debug, Parser)]
 #[command(name = "rolecast", version, max_term_width = 100)]
 #[command(after_help = exit::HELP, after_long_help = format!("{EXAMPLES}\n\n{}", exit::HELP))]
@@ -146,7 +147,7 @@ pub(crate) enum Command {
 
 fn length(text: &str) -> Result<Duration, String> {
     let length = parse_duration(text).filter(|length| !length.is_zero());
-    length.ok_or_else(|| "expected a length of time such as 30s or 5m".to_owned())
+    length.ok_or_else(|| "expected a length of time, such as 30s or 5m".to_owned())
 }
 
 #[cfg(test)]

@@ -8,9 +8,9 @@ Examples:
   rolecast node drain n2 && rolecast status --watch   # until its jobs are done
   rolecast node undrain n2
 
-A drained node gets no jobs and holds no managed role; others take its roles over. This
-state survives restarts of the node and of the dispatcher, until undrain. Running jobs
-continue, and the worker keeps running: to stop it, send it SIGTERM.";
+A drained node gets no jobs and holds no managed role; other nodes get its roles. It stays
+drained until undrain, even if the node or the dispatcher restarts. Running jobs continue,
+and so does the worker: to stop it, send it SIGTERM.";
 
 /// Commands for a node.
 #[derive(Debug, Subcommand)]

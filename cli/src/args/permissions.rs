@@ -18,12 +18,12 @@ Each login has inboxes of its own, _INBOX.<login>, so that no login reads the an
 another. A login with user and password uses them by default; with an nkey, credentials or
 a certificate, set inbox_prefix in the configuration, or NATS_INBOX_PREFIX.
 
-NATS lets a requester choose the subject of the answer, and does not check it. So a producer
-can have the server's confirmation of a stored job, or a record that it may read, sent to a
-subject on which it may not publish. If you do not trust producers that far, give them an
-account of their own that imports these subjects. The subjects of records contain no
-category: a producer that reads outcomes can read those of others; --submit-only omits this
-right.";
+A request in NATS contains the subject for its answer, and NATS does not check it. So a
+producer can have the server's confirmation of a stored job, or a record that it may read,
+sent to a subject on which it may not publish. If you do not trust producers that far, give
+them an account of their own that imports these subjects. The subjects of records contain no
+category, so a producer that reads outcomes can read those of others; --submit-only omits
+this right.";
 
 /// Selection of parties.
 #[derive(Args, Debug)]

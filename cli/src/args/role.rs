@@ -10,14 +10,14 @@ Examples:
   rolecast role swap leader n2
   rolecast role set backup n4
 
-A role is managed if the dispatcher's configuration gives it holders. It moves in
-steps: its holder gives it up and confirms that, or its lease expires; then the next holder
-takes it on and confirms that. So two nodes never act at the same time in a role that is
-for one.";
+A role is managed if it has `holders` in the dispatcher's configuration. It moves in two
+steps: first its holder gives it up and confirms this, or its lease expires; then the next
+holder takes it on and confirms this. So two nodes never act at the same time in a role
+with one holder.";
 
 const SET_EXAMPLES: &str = "\
 Examples:
-  rolecast role set leader n2   # n1, which held it, gives it up
+  rolecast role set leader n2   # the present holder gives it up
   rolecast role set backup n4   # a free place, or that of its only holder
 
 The node must offer the role in its worker.toml. If it held another role of the group, the
@@ -26,8 +26,8 @@ former holder takes that one over. The command waits for the end of the change, 
 
 const SWAP_EXAMPLES: &str = "\
 Examples:
-  rolecast role swap leader n2             # instead of its only holder
-  rolecast role swap backup --from n3 n4   # of several, instead of n3
+  rolecast role swap leader n2             # n2 replaces the only holder
+  rolecast role swap backup --from n3 n4   # n4 replaces n3, one of several holders
 
 The command waits for the end of the change, at most --timeout (default: 30s).";
 
@@ -37,8 +37,8 @@ Examples:
   rolecast role history --group search
   rolecast role history --role leader --json
 
-The last 50 changes are kept. A change that a bottleneck or its end caused is followed by
-the figures of the decision, such as the expected saving and cost of the change.";
+The last 50 changes are kept. Below a change because of load are the figures of the
+decision, such as the expected saving and cost of the change.";
 
 /// Commands for managed roles.
 #[derive(Debug, Subcommand)]

@@ -45,11 +45,11 @@ pub(crate) struct Simulate {
     /// [default: the scenario's; both with --from-cluster]
     #[arg(long = "sharing", value_name = "WAY", value_parser = way, value_delimiter = ',')]
     pub(crate) sharings: Vec<Sharing>,
-    /// Number of hosts [default: the scenario's, or all nodes]. With --from-cluster, hosts
-    /// beyond the number of nodes are copies of them in turn
+    /// Number of hosts [default: the scenario's, or all nodes]. With --from-cluster, further
+    /// hosts are copies of the nodes
     #[arg(long, value_name = "N", value_parser = hosts)]
     pub(crate) hosts: Option<u32>,
-    /// Number of jobs for each recorded one, such as 2 or 0.5 [default: 1]
+    /// Factor for the number of jobs, such as 2 or 0.5 [default: 1]
     #[arg(long, value_name = "TIMES", value_parser = times, default_value_t = 1.0,
           conflicts_with = "scenario", hide_default_value = true)]
     pub(crate) jobs: f64,
@@ -105,11 +105,11 @@ Examples:
   rolecast simulate --from-cluster --policy rolecast,round-robin
   rolecast simulate --from-cluster --jobs 2 --hosts 12
 
-The hosts, their use by others and the arriving jobs are drawn from the scenario and
-a seed, and are the same for every policy. Nothing is run for real, and no NATS is
-needed: the dispatcher's own code places the jobs in virtual time.
-With --from-cluster, all are as a running dispatcher recorded them in the last hour;
-it is only queried, and not disturbed.
+The hosts, their use by others and the jobs are drawn from the scenario and a seed, and
+are the same for every policy. No job really runs, and NATS is not needed: the
+dispatcher's own code places the jobs in virtual time.
+With --from-cluster, hosts and jobs are those that a running dispatcher recorded in the
+last hour; the command only reads, and changes nothing.
 docs/simulator.md describes scenarios and the simulation.
 
 Policies:
@@ -129,9 +129,7 @@ fn policy(name: &str) -> Result<String, String> {
     }
     let names: Vec<&str> = peers::NAMES.iter().map(|(name, _)| *name).collect();
     let names = names.join(", ");
-    Err(format!(
-        "there is no such policy; there are {names}, and {ALL}"
-    ))
+    Err(format!("there is no such policy; use {names}, or {ALL}"))
 }
 
 fn load(text: &str) -> Result<f64, String> {

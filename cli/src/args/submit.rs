@@ -12,9 +12,9 @@ Examples:
   tar c src | rolecast submit compress --stdin --wait > src.tar.gz
 
 With --wait, stdout is the job's output, and the exit code shows its outcome: 6 if
-only the beginning of the output was kept. For a category that does not record
-completed jobs, neither is known: the exit code is 1, soon after the job left the
-queue.
+only the beginning of the output was kept. If the category does not record completed
+jobs, output and outcome are not known: the exit code is 1, soon after the job has left
+the queue.
 A second job with the same --id is not stored if it is submitted within the stream's
 duplicate window (2 minutes by default).";
 
@@ -32,7 +32,7 @@ pub(crate) struct Submit {
     /// replaced otherwise
     #[arg(long, requires = "wait")]
     pub(crate) raw: bool,
-    /// Priority within its category: high, normal or low [default: normal]
+    /// Priority among all waiting jobs: high, normal or low [default: normal]
     #[arg(long, default_value_t = Priority::Normal, hide_default_value = true)]
     pub(crate) priority: Priority,
     /// The shortest time from submission to start, such as 30s [default: none]
@@ -48,7 +48,7 @@ pub(crate) struct Submit {
     /// value
     #[arg(long, value_name = "LABELS")]
     pub(crate) require: Option<String>,
-    /// Shard key, such as customer-17: jobs with one key prefer one node
+    /// Shard key, such as customer-17: jobs with the same key prefer the same node
     #[arg(long)]
     pub(crate) key: Option<String>,
     /// A header to pass to the worker; may be repeated
@@ -76,14 +76,17 @@ fn header(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once(':').ok_or("expected NAME:VALUE")?;
     let is_token = |b: u8| b.is_ascii_graphic() && b != b':';
     if name.is_empty() || !name.bytes().all(is_token) {
-        return Err("a header's name is visible ASCII without spaces".to_owned());
+        return Err("a header's name must be visible ASCII without spaces".to_owned());
     }
     if value.contains(['\r', '\n']) {
-        return Err("a header's value is one line".to_owned());
+        return Err("a header's value must be one line".to_owned());
     }
     let lower = name.to_ascii_lowercase();
     if lower.starts_with("nats-") || lower.starts_with("rolecast-") {
-        return Err("use --id, --delay and --deadline for these".to_owned());
+        return Err(
+            "use the flags for these headers: --id, --delay, --deadline, --require or --key"
+                .to_owned(),
+        );
     }
     Ok((name.to_owned(), value.trim().to_owned()))
 }
