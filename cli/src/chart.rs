@@ -250,7 +250,7 @@ impl Cell {
     }
 }
 
-/// Returns the middle of one of so many equal parts, from 0 to 1.
+/// Returns the middle of one of this many equal parts, from 0 to 1.
 #[allow(clippy::cast_precision_loss, reason = "a terminal has few columns")]
 fn centre(part: usize, parts: usize) -> f64 {
     (part as f64 + 0.5) / parts as f64

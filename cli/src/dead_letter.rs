@@ -14,7 +14,7 @@ use rolecast_nats::is_for_the_store;
 const PREFIX: &str = "rolecast.dead.";
 
 /// Headers of a dead letter that its next submission does not have: those written when it
-/// died, the id, which is set anew, those that applied to the first submission only, and
+/// died, the id, which is set again, those that applied to the first submission only, and
 /// those that the server adds to a message.
 const HEADERS_DROPPED: [&str; 7] = [
     HEADER_JOB_ID,
@@ -94,8 +94,8 @@ pub(crate) fn resubmission(
     })?;
     if Source::parse(&subject).is_err() {
         return Err(format!(
-            "job {job} was published on {subject:?}, where no job is taken; \
-             submit it again by hand"
+            "job {job} was published on {subject:?}, which is no subject for jobs; submit it \
+            again by hand"
         ));
     }
     let mut fresh = HeaderMap::new();

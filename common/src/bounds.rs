@@ -3,7 +3,7 @@
 //! The length of a message limits its size, but not its cost: a mebibyte holds 60,000
 //! outcomes, and each takes more room and work here than it took its sender. So a list or
 //! a map is refused at the first entry above its limit, before the rest of it is read. A
-//! remark for people is cut instead: no node or outcome is to be lost because of a long
+//! remark for people is cut instead: no node or outcome must be lost because of a long
 //! remark.
 
 use std::collections::BTreeMap;

@@ -190,7 +190,7 @@ impl fmt::Display for Requirement {
     }
 }
 
-/// Shard key: jobs with one key run best on one node, whose caches know the key.
+/// Shard key: jobs with the same key run best on the same node, whose caches know the key.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ShardKey(Arc<str>);
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::time::Time;
 
-/// Span of time in which so many lines may be written.
+/// Span of time in which this many lines may be written.
 const INTERVAL: Duration = Duration::from_secs(10);
 
 /// Lets `MAX` lines pass in ten seconds and counts the others.

@@ -22,7 +22,7 @@ pub const HEADER_DELAY: &str = "Rolecast-Delay";
 /// The labels that the node must have: `gpu=a100, zone=eu`; a name alone matches any
 /// value.
 pub const HEADER_REQUIRE: &str = "Rolecast-Require";
-/// The shard key: jobs with one key run best on one node.
+/// The shard key: jobs with the same key run best on the same node.
 pub const HEADER_KEY: &str = "Rolecast-Key";
 /// Set by the dispatcher on a job with a deadline: the length until then, which does not
 /// depend on the worker's clock.
@@ -61,7 +61,7 @@ pub struct Options {
     pub not_before: Option<WallTime>,
     /// Labels that its node must have.
     pub require: Requirement,
-    /// Jobs of one key are best run on one node.
+    /// Jobs with the same key run best on the same node.
     pub key: Option<ShardKey>,
 }
 

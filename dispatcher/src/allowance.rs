@@ -64,7 +64,7 @@ impl Allowances {
             let Some(pattern) = Pattern::parse(name) else {
                 table.mistake(
                     "",
-                    format!("{name:?} is no node's name, with at most one * in it"),
+                    format!("{name:?} is not the name of a node, with at most one * in it"),
                 );
                 return None;
             };

@@ -135,7 +135,7 @@ fn limited(nodes: &[&Node], shortage: Resources) -> Resources {
     }
 }
 
-/// Returns the use of so many jobs at a time.
+/// Returns the use of this many jobs at a time.
 pub(crate) fn use_of(jobs: f64, profile: Resources) -> Resources {
     ByResource::from(profile).map(|each| jobs * each).into()
 }

@@ -403,7 +403,7 @@ labels = [\"=\"]
 ";
         let error = parse(text, "host").unwrap_err().to_string();
         for part in [
-            "line 1: nodes.a*b*: \"a*b*\" is no node's name",
+            "line 1: nodes.a*b*: \"a*b*\" is not the name of a node",
             "line 3: nodes.a.roles: role \"boss\"",
             "line 4: nodes.a.max_jobs: must be at least 1",
             "line 5: nodes.a.labels: must be labels such as",

@@ -24,16 +24,16 @@
 //!   each;
 //! - [`profile`]: the needs of a category's jobs, declared and learned;
 //! - [`placement`]: the choice of a node;
-//! - [`roles`]: the holders of managed roles, and how a role moves;
-//! - [`relocation`]: the decision when a role should move on account of load;
+//! - [`roles`]: the holders of managed roles, and the steps by which a role moves;
+//! - [`relocation`]: the decision when a role should move because of load;
 //! - `capacity`: the role capacity map;
 //! - `storage`: the size limit of each stream;
 //! - `fitting`, `paging`, `shortening`: records and answers cut to the size that
 //!   the server takes;
-//! - [`scheduler`]: the decision core, one state machine over explicit time;
+//! - [`scheduler`]: the state machine that takes all decisions, over explicit time;
 //! - [`seal`], [`claim`], [`allowance`]: checks of what messages and nodes claim;
 //! - [`lease`]: the lease that decides which of several dispatchers leads;
-//! - [`io`]: the shell that feeds the machine from NATS and carries out its commands;
+//! - [`io`]: the shell that feeds the scheduler from NATS and carries out its commands;
 //! - [`config`]: the configuration file.
 
 pub mod allowance;

@@ -16,7 +16,7 @@ use rolecast_common::id::{Epoch, NodeId};
 use rolecast_common::wire::{SealEra, SealKey};
 use siphasher::sip::SipHasher24;
 
-/// Number of keys that are kept: an assignment that is older than so many take-overs
+/// Number of keys that are kept: an assignment that is older than this many take-overs
 /// counts as forged, and its job runs again.
 const KEYS_MAX: usize = 8;
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use rolecast_common::time::{Time, WallTime};
 
-/// Requests that are remembered: one in so many is fast.
+/// Requests that are remembered: one in this many is fast.
 const SAMPLES_MAX: usize = 6;
 
 /// The result of one request.

@@ -130,7 +130,7 @@ impl Cluster {
         self.workers.insert(node.to_owned(), process);
     }
 
-    /// Starts a worker whose clock is ahead by so many seconds; returns at once.
+    /// Starts a worker whose clock is ahead by this many seconds; returns at once.
     pub fn add_skewed_worker(&mut self, node: &str, config: &str, ahead_s: i32) {
         let file = self.write_worker(node, config);
         let url = self.server.url_as(node);
@@ -144,7 +144,7 @@ impl Cluster {
         self.workers.insert(node.to_owned(), process);
     }
 
-    /// Starts the dispatcher again with a clock that is ahead by so many seconds,
+    /// Starts the dispatcher again with a clock that is ahead by this many seconds,
     /// killing it first; returns at once.
     pub fn restart_skewed_dispatcher(&mut self, ahead_s: i32) {
         self.dispatcher.kill();

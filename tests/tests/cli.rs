@@ -76,7 +76,7 @@ async fn what_is_expected_is_shown() {
         ("forecast n1 --resource memory --json", 0, "\"memory\": {"),
         ("forecast n1 --resource gpu", 2, "possible values: cpu"),
         ("forecast nobody", 1, "no node nobody; known are n1"),
-        ("capacity", 0, "in 90 of 100 cases"),
+        ("capacity", 0, "with a probability of 90 %"),
         ("capacity --nodes", 0, "follower      1s  n1"),
         ("capacity --json", 0, "\"safe\": {"),
         ("status", 0, "forecasts on"),
@@ -199,7 +199,7 @@ async fn dead_letters_are_counted_in_the_stream_and_large_ones_report_why() {
     let counted = "poison: 1 dead letter; see rolecast dead ls --category poison";
     let (output, _) = cluster.rolecast(&["status"]).await;
     assert!(output.contains(counted), "{output}");
-    // A dispatcher that has dead-lettered none counts it all the same.
+    // A dispatcher that has dead-lettered none counts it anyway.
     cluster.restart_dispatcher();
     wait_until("the next dispatcher counts it", LIMIT, async || {
         let (output, code) = cluster.rolecast(&["status"]).await;

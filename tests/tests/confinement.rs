@@ -115,7 +115,10 @@ async fn a_job_above_its_memory_has_failed_or_the_worker_reports_that_it_cannot_
     .await;
     if is_refused {
         let log = cluster.worker("n1").log();
-        assert!(log.contains("memory_max and cpu_max need a group"), "{log}");
+        assert!(
+            log.contains("memory_max and cpu_max need a control group"),
+            "{log}"
+        );
         return;
     }
     cluster.submit("hog", "hog", "").await;

@@ -55,7 +55,7 @@ async fn a_choice_is_explained_and_one_that_would_be_made() {
         (
             "explain --dry-run other",
             1,
-            "category other is not declared and no job of it has arrived; the first",
+            "category other is not declared and no job of it has arrived; its first",
         ),
         (
             "explain --dry-run echo --require GPU",

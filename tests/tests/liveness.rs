@@ -261,7 +261,7 @@ async fn a_stream_that_is_deleted_is_created_again_and_reported() {
     cluster.wait_status("it is shown", is_shown).await;
     let (page, code) = cluster.rolecast(&["status"]).await;
     assert!(
-        page.contains("stream ROLECAST_RESULTS: it vanished"),
+        page.contains("stream ROLECAST_RESULTS: it is missing"),
         "{page}"
     );
     assert_eq!(code, 0);

@@ -1,4 +1,4 @@
-//! Two workers with one name: the first continues, the second ends and gives the reason.
+//! Two workers with the same name: the first continues, the second ends with the reason.
 
 #![allow(
     clippy::disallowed_methods,

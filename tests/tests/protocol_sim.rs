@@ -1,4 +1,4 @@
-//! Role protocol in a bad world: it holds, and the simulator detects when it does not.
+//! Role protocol under faults: it holds, and the simulator detects when it does not.
 
 #![allow(
     clippy::disallowed_methods,
@@ -15,7 +15,7 @@ use rolecast_tests::protocol::{
 const SEEDS_DEFAULT: u64 = 500;
 /// Few, because other tests run beside this one.
 const THREADS: usize = 2;
-/// Planted flaws must be detected within so many seeds: the rarest shows in one of 60 or
+/// Planted flaws must be detected within this many seeds: the rarest shows in one of 60 or
 /// so.
 const FLAW_SEEDS: u64 = 500;
 /// Seeds that are run twice: before the order of a hash map was kept from the outside,

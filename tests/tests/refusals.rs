@@ -220,7 +220,7 @@ async fn two_workers_with_one_node_id_are_noticed() {
 async fn a_worker_without_a_listener_on_its_subject_is_gone_at_once() {
     let mut cluster =
         Cluster::start("[categories.echo]\n", &[("n1", WORKER), ("n2", WORKER)]).await;
-    // Killed between two heartbeats: the next job bounces off it.
+    // Killed between two heartbeats: the next job has no listener.
     cluster.worker("n1").kill();
     cluster
         .submit_many("echo", 50, |i| (format!("job-{i}"), "x".into()))

@@ -36,7 +36,7 @@ impl Moment {
 impl Add<f64> for Moment {
     type Output = Self;
 
-    /// Returns the first moment not before so many seconds later.
+    /// Returns the first moment not before this many seconds later.
     fn add(self, seconds: f64) -> Self {
         Self(self.0.saturating_add(Self::at(seconds).0))
     }

@@ -190,7 +190,7 @@ pub struct Needs {
 }
 
 impl Needs {
-    /// Adds so many times `needs`.
+    /// Adds this many times `needs`.
     pub fn add(&mut self, needs: Needs, times: f64) {
         self.cores += times * needs.cores;
         self.memory += times * needs.memory;
@@ -208,7 +208,7 @@ pub struct Arrival {
     /// Run time alone on a host of speed 1.
     pub work_s: f64,
     pub needs: Needs,
-    /// Jobs with one key prefer one node.
+    /// Jobs with the same key prefer the same node.
     pub key: Option<u32>,
     pub priority: rolecast_common::id::Priority,
 }

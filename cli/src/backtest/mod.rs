@@ -35,7 +35,7 @@ impl Protocol {
         Self { stride, horizons }
     }
 
-    /// Returns whether forecasts are taken after this row of so many.
+    /// Returns whether forecasts are taken after this row of this many.
     pub(crate) fn is_origin(&self, row: usize, rows: usize) -> bool {
         let middle = rows / 2;
         row >= middle && (row - middle).is_multiple_of(self.stride)

@@ -123,7 +123,7 @@ fn reason(why: &Why) -> String {
             core_seconds(figures, "cost_core_s"),
             evidence(figures)
         ),
-        Why::Restored { .. } => "the former holder is well again".to_owned(),
+        Why::Restored { .. } => "the former holder is not overloaded any more".to_owned(),
     }
 }
 

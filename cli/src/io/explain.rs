@@ -29,7 +29,7 @@ pub(crate) async fn run(
     let decision = match (&explain.job, &explain.dry_run) {
         (Some(job), _) => recorded(session, job).await?,
         (None, Some(category)) => decided_now(session, category, explain).await?,
-        (None, None) => return Err(Failure::new(Exit::Usage, "name a job, or use --dry-run")),
+        (None, None) => return Err(Failure::new(Exit::Usage, "give a job, or use --dry-run")),
     };
     if terminal.json {
         terminal.print_document(&decision)?;

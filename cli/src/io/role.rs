@@ -104,7 +104,7 @@ pub(super) async fn carry_out(
     match request(session).await {
         Ok(after) if terminal.json => terminal.print_document(&after)?,
         Ok(after) => terminal.print(&changed(&order, &before, &after, terminal))?,
-        // The order is carried out all the same, which the exit code reports.
+        // The order is carried out anyway, which the exit code reports.
         Err(failure) => {
             let text = format!("done, but the new state is not known: {}", failure.text());
             terminal.note(&terminal.notes.paint(Tone::Warning, &text));

@@ -24,7 +24,7 @@ const BARS_PER_SECOND: u8 = 10;
 
 pub(crate) fn run(simulate: &Simulate, terminal: &Terminal) -> Result<Exit, Failure> {
     let Some(path) = &simulate.scenario else {
-        let text = "name a scenario, or use --from-cluster";
+        let text = "give a scenario, or use --from-cluster";
         return Err(Failure::new(Exit::Usage, text));
     };
     let mut scenario = read_scenario(path).map_err(Failure::usage)?;
@@ -65,7 +65,7 @@ pub(super) fn show(
 fn change(scenario: &mut Scenario, simulate: &Simulate) -> anyhow::Result<()> {
     if !simulate.loads.is_empty() {
         if !scenario.has_loads() {
-            bail!("a file has the arrivals, and so the load: leave out --load");
+            bail!("a file determines the arrivals, and so the load: leave out --load");
         }
         scenario.loads.clone_from(&simulate.loads);
     }

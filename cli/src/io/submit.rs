@@ -164,7 +164,7 @@ async fn unsure(
 
 fn advice(job: &JobId) -> String {
     format!(
-        "the job may have been stored all the same: submit it again with --id {job}, which \
+        "the job may have been stored anyway: submit it again with --id {job}, which \
          stores it once within the stream's duplicate window (2 minutes by default), or look \
          with rolecast job get {job}"
     )

@@ -26,7 +26,7 @@ pub(crate) fn run(train: &TrainLstm, terminal: &Terminal) -> Result<Exit, Failur
         .collect();
     let Some(mut trainer) = Trainer::new(&series, train.epochs, train.seed) else {
         let text = format!(
-            "nothing to learn from: no series moves and has {SAMPLES_MIN} samples \
+            "nothing to learn from: no series changes and has {SAMPLES_MIN} samples \
              in the first half of its rows"
         );
         return Err(Failure::new(Exit::Failed, text));

@@ -50,8 +50,8 @@ pub(crate) fn page(map: &CapacityMap, palette: Palette) -> String {
     text.push_str(&table(palette, &ROLE_COLUMNS, rows.collect()));
     let percent = map.quantile * 100.0;
     let legend = format!(
-        "free all the time until then, in {percent:.0} of 100 cases (cpu likely: in 50); \
-         -: nothing, or capacity unknown"
+        "free at all times until then, with a probability of {percent:.0} % (cpu likely: \
+         50 %); -: nothing, or capacity unknown"
     );
     text.push_str(&format!("\n{}\n", palette.paint(Tone::Faint, &legend)));
     if map.roles_left_out > 0 {
@@ -187,7 +187,7 @@ forecasts on, epoch 3, 1970-01-01T00:00:09.000Z
 ROLE    NODES  WITHIN   CPU  CPU LIKELY   MEMORY     NETWORK  DISK  DEMAND                SHORTAGE
 leader      2     10s  3.50        4.00  1.0 GiB  10.0 KiB/s     -  0.50 cores, 64.0 MiB  -
                    1h  1.00        2.00  1.0 GiB  10.0 KiB/s     -  1.50 cores, 64.0 MiB  0.50 cores
-free all the time until then, in 90 of 100 cases (cpu likely: in 50); -: nothing, or capacity unknown
+free at all times until then, with a probability of 90 % (cpu likely: 50 %); -: nothing, or capacity unknown
 
 ! leader: 0.50 cores short within 1h
 ";

@@ -91,7 +91,7 @@ pub(crate) fn page(category: &CategoryStatus, palette: Palette) -> String {
     let odd = match learned.clamped {
         0 => String::new(),
         count => format!(
-            "; {} limited, for no machine can do that",
+            "; {} limited, because no machine can do that",
             counted(count, "figure")
         ),
     };
@@ -217,7 +217,7 @@ nodes     1 node can run it, when there is room
 jobs      3 in the queue, 2 waiting here, 1 running; the oldest since 1.5 s
 ended     12 completed, 0 dead, 0 expired; 1 retry since the dispatcher started
 expected  2.5/min
-learned   from 40 jobs; 2 figures limited, for no machine can do that
+learned   from 40 jobs; 2 figures limited, because no machine can do that
 
 ONE JOB     DECLARED   AT MOST   LEARNED  HALF WITHIN  95 % WITHIN
 run, alone    1.00 s         -     12 ms        10 ms        30 ms

@@ -33,15 +33,15 @@ const EXPECTED_COLUMNS: [(&str, Align); 11] = [
     ("scored", Align::Right),
 ];
 const EXPECTED_LEGEND: &str = "\
-peak p90: of the largest value until then; error: mean error of p50, naive: had the
-last value been the forecast; covered: share of values not above p90, ideally 0.90";
+peak p90: of the largest value until then; error: mean error of p50, naive: the same if
+the last value were the forecast; covered: share of values not above p90, ideally 0.90";
 const CSV_HEADER: [&str; 7] = [
     "resource", "offset_s", "p50", "p90", "p99", "peak_p90", "actual",
 ];
 /// A ratio this close to 1 is neither better nor worse; guessed.
 const CLOSE: f64 = 0.005;
 
-/// Shows everything on a page of so many columns.
+/// Shows everything on a page of this many columns.
 pub(crate) fn page(view: &ForecastView, columns: usize, palette: Palette) -> String {
     let resources = ordered(view);
     let rows = match resources.len() {
@@ -138,7 +138,7 @@ fn title(view: &ForecastView, palette: Palette) -> String {
         None => ("unknown", Tone::Bad),
     };
     format!(
-        "node {}, {}, forecasts {}, {}: what others than jobs use",
+        "node {}, {}, forecasts {}, {}: use by others than jobs",
         palette.paint(Tone::Strong, view.node.as_str()),
         palette.paint(tone, health),
         view.mode,
@@ -170,7 +170,7 @@ fn expected_table(resources: &[(&str, &ResourceForecast)], palette: Palette) -> 
         }
     }
     if rows.is_empty() {
-        return "no forecasts yet: they begin when the first ten seconds are over".to_owned();
+        return "no forecasts yet: they begin after the first ten seconds".to_owned();
     }
     table(palette, &EXPECTED_COLUMNS, rows)
 }
@@ -262,7 +262,7 @@ mod tests {
     fn the_page_shows_what_is_expected_and_how_good_that_was() {
         let page = page(&view(), 60, Palette::PLAIN);
         let start = "\
-node oak, ready, forecasts on, 1970-01-01T00:00:09.000Z: what others than jobs use
+node oak, ready, forecasts on, 1970-01-01T00:00:09.000Z: use by others than jobs
 
 cpu  1.50 in the last minute, of 4.00
 ";

@@ -153,8 +153,8 @@ pub fn has_secret(urls: &str) -> bool {
     }
 }
 
-/// Returns the variables by which this program was given a secret: whoever may read its
-/// environment sees it.
+/// Returns the environment variables that contain a secret of this program: any process
+/// that may read its environment sees it.
 pub fn secret_variables() -> Vec<&'static str> {
     let is_set = |name: &&str| env::var(name).is_ok_and(|value| !value.is_empty());
     let mut found: Vec<&str> = ["NATS_PASSWORD", "NATS_TOKEN"].into();

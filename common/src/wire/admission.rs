@@ -44,6 +44,6 @@ pub enum AdmissionVerdict {
     Admitted,
     /// Another start of the node was alive a moment ago, or drains.
     Wait,
-    /// Another start of the node is alive: this one is to end.
+    /// Another start of the node is alive: this one must end.
     Refused,
 }

@@ -71,7 +71,7 @@ pub struct AccuracyAt {
     pub seconds: u32,
     /// The mean error of the median.
     pub error: f64,
-    /// The same, had the last value been the forecast.
+    /// The same if the last value were the forecast.
     pub naive_error: f64,
     /// The share of values that were not above `p90`.
     pub coverage: f64,

@@ -32,7 +32,7 @@ pub struct RoleDocument {
     /// The last finished changes, oldest first.
     #[serde(default)]
     pub history: Vec<PastRoleChange>,
-    /// Nodes that are to hold no managed role.
+    /// Nodes that must not hold a managed role.
     #[serde(default)]
     pub drained: BTreeSet<NodeId>,
 }
@@ -44,14 +44,14 @@ impl Message for RoleDocument {
 }
 
 impl RoleDocument {
-    /// Returns the managed roles this node is to have.
+    /// Returns the managed roles this node should have.
     pub fn roles_of(&self, node: &NodeId) -> Vec<Role> {
         let of_node = self.assigned().filter(|(_, holder)| *holder == node);
         let roles: BTreeSet<Role> = of_node.map(|(role, _)| role.clone()).collect();
         roles.into_iter().collect()
     }
 
-    /// Returns each managed role with each node that is to have it.
+    /// Returns each managed role with each node that should have it.
     pub fn assigned(&self) -> impl Iterator<Item = (&Role, &NodeId)> {
         let held = self.roles.iter();
         let held = held.flat_map(|(role, nodes)| nodes.iter().map(move |node| (role, node)));
@@ -75,7 +75,7 @@ pub struct RoleChange {
     /// The holder when the change began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<NodeId>,
-    /// The node that was to get it first.
+    /// The node that should get it first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<NodeId>,
     /// The role of the same group that its next holder gave up for it, which the former

@@ -26,7 +26,7 @@ pub struct RolesView {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ManagedRole {
     pub group: Group,
-    /// The number of nodes that are to hold it.
+    /// The number of nodes that should hold it.
     pub holders_wanted: u32,
     /// The nodes that report to act in it.
     pub acting: Vec<NodeId>,

@@ -6,7 +6,7 @@ use super::Message;
 use crate::bounds;
 use crate::id::{BootId, Epoch, Role};
 
-/// The managed roles a node is to have, all of them, sent on `rolecast.node.<node>.roles`
+/// The managed roles a node should have, all of them, sent on `rolecast.node.<node>.roles`
 /// in answer to one of its heartbeats.
 ///
 /// 1. A worker refuses it if it is of another boot, answers a heartbeat that it does not

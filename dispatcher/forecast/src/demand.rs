@@ -1,10 +1,9 @@
 //! Demand: arrivals of a category's jobs, past and expected.
 //!
-//! Jobs arrive in the stream, not here. Arrivals are the increase of what the stream
-//! would hold had nothing been settled: the number it holds plus the number settled. The
-//! two are read at moments a little apart, so the sum may dip; it counts where it rises
-//! above all former values. Arrivals are counted in minutes of wall time, and forecast as
-//! any series is.
+//! Jobs arrive in the stream, not here. Arrivals are the increase of the number of jobs
+//! that the stream holds plus the number of settled jobs. The two are read at moments a
+//! little apart, so the sum may dip; it counts where it rises above all former values.
+//! Arrivals are counted in minutes of wall time, and forecast as any series is.
 
 use std::sync::Arc;
 use std::time::Duration;

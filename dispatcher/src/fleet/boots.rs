@@ -1,7 +1,7 @@
 //! The boots of one node's worker, and the choice of the one that counts as the node.
 //!
-//! Two workers may use one name by mistake, and a worker that was killed may be started
-//! again within a moment. Only time distinguishes these cases:
+//! Two workers may use the same name by mistake, and a worker that was killed may be
+//! started again within a moment. Only time distinguishes these cases:
 //!
 //! 1. A boot that is not known yet contends. It becomes the node as soon as the present
 //!    one has missed two heartbeats, with a margin, or is gone. A killed worker is found

@@ -145,7 +145,7 @@ impl Conduct {
         probed.is_some_and(|probed| probed <= sent)
     }
 
-    /// Records that a job was sent to the node; returns whether it is to be the only one.
+    /// Records that a job was sent to the node; returns whether it must be the only one.
     pub(super) fn record_sent(&mut self, now: Time) -> bool {
         if let Some(doubt) = &mut self.doubt {
             doubt.probed = Some(now);

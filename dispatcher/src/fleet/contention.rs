@@ -78,7 +78,7 @@ impl JointUse {
         self.error[Resource::Cpu].max(before * (-halves).exp2())
     }
 
-    /// Returns the cores that others want on a full node, who get so many. They share
+    /// Returns the cores that others want on a full node, who get this many. They share
     /// fairly, except for the share by which they have priority.
     pub(super) fn wanted_by_others(&self, got: Cores, surplus: f32, priority_share: f32) -> Cores {
         let wanted = self.jobs[Resource::Cpu] - self.error[Resource::Cpu] + surplus;

@@ -11,7 +11,7 @@
 pub(super) struct Listener {
     /// The server reported that nobody listens, and nothing has shown that somebody does.
     is_missing: bool,
-    /// The node may get jobs all the same, until the server reports that again.
+    /// The node may get jobs anyway, until the server reports that again.
     is_tried: bool,
     is_queued: bool,
 }

@@ -266,7 +266,7 @@ impl Fleet {
         node.is_some_and(|node| self.presences.record_absence(now, since, node))
     }
 
-    /// Checks the nodes that are due: a late one is to be probed, one that is gone gets
+    /// Checks the nodes that are due: a late one must be probed, one that is gone gets
     /// no more jobs. Heartbeats missed before `since` do not count, and no node is given
     /// up before NATS has answered a later request.
     pub(crate) fn check_presence(

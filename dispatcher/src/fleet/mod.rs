@@ -43,9 +43,9 @@ use presence::Presences;
 /// The reason why a heartbeat was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    #[error("its node is not the one its subject names")]
+    #[error("its node is not the one in its subject")]
     ForeignNode,
-    #[error("it repeats or precedes one already taken")]
+    #[error("its sequence is not above the last accepted one")]
     Replayed,
     #[error("its boot was superseded by a later one; do two workers share this node id?")]
     SupersededBoot,
@@ -54,7 +54,7 @@ pub enum Refusal {
     /// It is too early to decide whether it replaces another boot.
     #[error("another worker had its name a moment ago")]
     Contends,
-    #[error("its capacity is not one a machine can have")]
+    #[error("its capacity is impossible for a machine")]
     Implausible,
     #[error("too many nodes are known already")]
     TooManyNodes,

@@ -61,7 +61,7 @@ pub(super) struct Presences {
     /// The number of watched nodes: those not known to be gone, except names where nobody
     /// seems to listen, which are no evidence about the network.
     watched: usize,
-    /// Nodes without a listener that are to be tried, in turn.
+    /// Nodes without a listener that must be tried, in turn.
     untried: VecDeque<NodeId>,
 }
 
@@ -128,7 +128,7 @@ impl Presences {
         is_new
     }
 
-    /// Checks one node, if it is to be checked at that tick, and adds the actions that are
+    /// Checks one node, if it must be checked at that tick, and adds the actions that are
     /// due. Returns whether it is gone from then on.
     pub(super) fn check(
         &mut self,
@@ -209,7 +209,7 @@ impl Presences {
         }
     }
 
-    /// Removes and returns the next node without a listener that is to be tried.
+    /// Removes and returns the next node without a listener that must be tried.
     pub(super) fn next_untried(&mut self) -> Option<NodeId> {
         self.untried.pop_front()
     }

@@ -49,7 +49,7 @@ pub(super) enum Suspicion {
 pub(crate) enum Presence {
     /// No heartbeat is missing.
     Expected,
-    /// It is to be probed.
+    /// It must be probed.
     Late,
     /// So many heartbeats are missing that it gets no more jobs; it keeps those it has,
     /// because it may still be there.
@@ -184,7 +184,7 @@ impl Pulse {
         now > self.seen.max(since) + self.interval * MISSED_MAX
     }
 
-    /// Returns the next time at which it is to be checked.
+    /// Returns the next time at which it must be checked.
     pub(super) fn next_check(&self, since: Time, suspicion: Suspicion) -> Time {
         // Silence is over only after its last moment.
         let silent = self.silent_at(since, suspicion) + Duration::from_nanos(1);

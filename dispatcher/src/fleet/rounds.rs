@@ -1,9 +1,9 @@
 //! Times at which nodes are checked next, cheap for many nodes.
 //!
 //! Times are rounded up to ticks, so that ten thousand nodes do not cause ten thousand
-//! wake-ups a second. An entry is not moved when a heartbeat arrives: the caller that
-//! takes it checks whether the time has come, and enters it anew. So a node costs one
-//! entry an interval.
+//! wake-ups a second. An entry is not moved when a heartbeat arrives: the caller that takes
+//! it checks whether the time has come, and if not enters it again. So a node costs one
+//! entry in an interval.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

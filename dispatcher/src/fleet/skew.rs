@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 
 use rolecast_common::time::WallTime;
 
-/// Heartbeats that are remembered. One of so many was surely not delayed.
+/// Heartbeats that are remembered. One of this many was surely not delayed.
 const SAMPLES_MAX: usize = 8;
 /// Heartbeats from which on the difference is reported.
 const SAMPLES_MIN: usize = 3;

@@ -54,7 +54,7 @@ impl Trust {
         self.0.values_mut().for_each(Conduct::restart);
     }
 
-    /// Records that a job was sent to the node; returns whether it is to be the only one.
+    /// Records that a job was sent to the node; returns whether it must be the only one.
     pub(super) fn record_sent(&mut self, now: Time, category: CategoryIndex) -> bool {
         let conduct = self.0.get_mut(&category);
         conduct.is_some_and(|conduct| conduct.record_sent(now))

@@ -1,4 +1,4 @@
-//! Answers to `rolecast.api.*`: the machine's state, completed by the content of the
+//! Answers to `rolecast.api.*`: the scheduler's state, completed by the content of the
 //! streams.
 
 use std::collections::BTreeMap;
@@ -84,7 +84,7 @@ pub(super) fn requested_page(request: &Message) -> Result<StatusRequest, String>
         return Ok(StatusRequest::first());
     }
     body(request).map_err(|error| {
-        format!("{error}; a status is asked for with no body, or with one such as {PAGE_EXAMPLE}")
+        format!("{error}; request a status without a body, or with one such as {PAGE_EXAMPLE}")
     })
 }
 
@@ -112,9 +112,9 @@ pub(super) fn imagined(request: &Message) -> Result<Imagined, String> {
 /// Returns what happens to jobs of a category that is not served.
 pub(super) fn not_served(category: &Category, serves_undeclared: bool) -> String {
     let fate = if serves_undeclared {
-        "the first job of it gets the profile under [undeclared]"
+        "its first job will get the profile under [undeclared]"
     } else {
-        "jobs of it are put to the dead letters"
+        "its jobs are dead-lettered"
     };
     format!("category {category} is not declared and no job of it has arrived; {fate}")
 }
@@ -135,7 +135,7 @@ async fn send_error(streams: &Streams, request: Message, why: &str, code: &str) 
     }
 }
 
-/// Answers with the machine's state alone.
+/// Answers with the scheduler's state alone.
 pub(super) async fn answer<M: wire::Message>(streams: Streams, answer: M, request: Message) {
     respond(&streams.jetstream.client(), &request, &answer).await;
 }
@@ -211,7 +211,7 @@ async fn oldest(jetstream: &jetstream::Context, subject: &str) -> Option<WallTim
         .map(WallTime::from_millis)
 }
 
-/// Answers with the recorded outcome if there is one, otherwise with the machine's state,
+/// Answers with the recorded outcome if there is one, otherwise with the scheduler's state,
 /// otherwise with whether the stream holds the job.
 pub(super) async fn answer_job(
     streams: Streams,
@@ -310,7 +310,7 @@ pub(super) async fn answer_decision(streams: Streams, job: JobId, request: Messa
             return respond(&streams.jetstream.client(), &request, &decision).await;
         }
         Ok(None) => {
-            let why = format!("no decision about job {job} is written down");
+            let why = format!("no decision about job {job} is recorded");
             return send_error(&streams, request, &why, ERROR_MISSING).await;
         }
         Err(error) => format!("cannot read the decision about job {job}: {error:#}"),

@@ -222,7 +222,7 @@ fn buckets(settings: &Streams) -> [kv::Config; 5] {
             subjects::BUCKET_ROLES,
             "Rolecast: which node holds which role; changed by compare-and-set only",
         ),
-        // A node that was away for longer is learned anew.
+        // A node that was away for longer is learned again.
         kv::Config {
             max_age: 30 * DAY,
             ..base(

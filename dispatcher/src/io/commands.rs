@@ -1,4 +1,4 @@
-//! Execution of the machine's commands.
+//! Execution of the scheduler's commands.
 
 use rolecast_common::assignment::Ack;
 use rolecast_common::subjects;
@@ -11,7 +11,7 @@ use crate::scheduler::{Input, Output};
 
 impl Leader {
     /// Carries a command out. One that must not be late is dropped unless `may_send`: the
-    /// machine repeats it.
+    /// scheduler repeats it.
     pub(super) async fn carry_out(&mut self, output: Output, may_send: bool) -> anyhow::Result<()> {
         match output {
             Output::Event(event) => self.log.event(self.now.time, &event),

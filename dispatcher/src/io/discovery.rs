@@ -92,7 +92,7 @@ pub(super) struct Found {
 }
 
 impl Discovery {
-    /// Begins with the categories that the machine serves.
+    /// Begins with the categories that the scheduler serves.
     pub(super) fn of(machine: &Scheduler) -> Self {
         let undeclared = match machine.serves_undeclared() {
             true => Undeclared::Serve,
@@ -236,7 +236,7 @@ fn beyond_limit(subjects: usize) -> Input {
         why: format!(
             "more than {FOUND_MAX}; the jobs on {subjects} more subjects wait in the stream"
         ),
-        remedy: "declare the categories, or find the producer that makes up their names".to_owned(),
+        remedy: "declare the categories, or find the producer that invents their names".to_owned(),
         lasts: None,
     })
 }

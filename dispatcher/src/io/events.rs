@@ -1,4 +1,4 @@
-//! Log lines of the machine's events, with one event name each to search for.
+//! Log lines of the scheduler's events, with one event name each to search for.
 
 use std::mem::{Discriminant, discriminant};
 
@@ -13,7 +13,7 @@ use crate::scheduler::{Diversion, Event, JobsGone, KeptAway, LongWait, Trouble};
 /// The most lines of one kind in ten seconds: more than in normal operation.
 const LINES_MAX: u32 = 100;
 
-/// The log: lets so many lines of each kind pass, and counts the others.
+/// The log: lets this many lines of each kind pass, and counts the others.
 #[derive(Debug, Default)]
 pub(super) struct Log(HashMap<Discriminant<Event>, Limit<LINES_MAX>>);
 
@@ -107,7 +107,7 @@ fn log_skew(node: &NodeId, ahead_ms: i64) {
         event = "clock_skewed",
         %node,
         ahead_ms,
-        "its clock is wrong, or this dispatcher's is; set both by a time server"
+        "its clock or the clock of this dispatcher is wrong; synchronize both with a time server"
     );
 }
 
@@ -134,7 +134,7 @@ fn log_gone(gone: JobsGone) {
         waiting = gone.waiting,
         running = gone.running,
         given_back = gone.given_back,
-        "the jobs stream was made anew: jobs that waited in it are gone"
+        "the jobs stream was created again: jobs that waited in it are gone"
     );
 }
 

@@ -32,7 +32,7 @@ pub(super) struct Kept {
     pub(super) stack: Option<Arc<Stack>>,
 }
 
-/// Reads all that can be read soon: without it, forecasts are learned anew, and nothing
+/// Reads all that can be read soon: without it, forecasts are learned again, and nothing
 /// else waits for them.
 pub(super) async fn load_or_none(bucket: &Bucket, params: Params) -> Kept {
     let loaded = async { load(bucket.open().await?, params).await };
@@ -68,7 +68,7 @@ async fn load(bucket: &Store, params: Params) -> anyhow::Result<Kept> {
             tracing::warn!(
                 event = "forecast_dropped",
                 key,
-                "forecast is damaged, or of another model or version; it is learned anew"
+                "forecast is damaged, or of another model or version; it is learned again"
             );
         }
     }
@@ -131,7 +131,7 @@ impl Keeper {
         {
             tracing::warn!(
                 event = "forecasts_not_kept",
-                "no time to keep all forecasts"
+                "no time to store all forecasts"
             );
         }
     }

@@ -71,8 +71,8 @@ pub(super) async fn kept(bucket: &Store, key: &str) -> anyhow::Result<Option<(u6
             let (prefix, stream) = (&bucket.prefix, &bucket.stream_name);
             let bucket = &bucket.name;
             bail!(
-                "key {key} in bucket {bucket} was deleted; to begin anew, remove what is left of \
-                 it: nats stream purge {stream} --subject '{prefix}{key}'"
+                "key {key} in bucket {bucket} was deleted; to start without it, remove the \
+                rest of it: nats stream purge {stream} --subject '{prefix}{key}'"
             );
         }
     }

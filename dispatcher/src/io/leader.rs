@@ -1,4 +1,4 @@
-//! Loop of the leading dispatcher: it waits for messages, passes them to the machine and
+//! Loop of the leading dispatcher: it waits for messages, passes them to the scheduler and
 //! carries its commands out.
 
 use std::pin::Pin;
@@ -70,7 +70,7 @@ pub(super) struct Start<'a> {
     pub(super) streams: Streams,
     pub(super) buckets: Buckets,
     pub(super) clock: Clock,
-    /// The machine, which leads already.
+    /// The scheduler, which leads already.
     pub(super) machine: Scheduler,
     /// Its outputs so far.
     pub(super) outputs: Vec<Output>,
@@ -228,7 +228,7 @@ impl Leader {
         self.pass(Input::Behind);
     }
 
-    /// Passes an input to the machine.
+    /// Passes an input to the scheduler.
     fn pass(&mut self, input: Input) {
         self.machine.handle(self.now, input, &mut self.outputs);
     }
@@ -320,7 +320,7 @@ impl Leader {
         self.pass(Input::Turn);
         let mut outputs = std::mem::take(&mut self.outputs);
         // While there is no connection, or another dispatcher may lead, nothing is sent
-        // late: every output is safe to lose, because the machine repeats it.
+        // late: every output is safe to lose, because the scheduler repeats it.
         let may_send = self.outbox.is_connected() && self.leads();
         for output in outputs.drain(..) {
             if let Err(error) = self.carry_out(output, may_send).await {

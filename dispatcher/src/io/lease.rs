@@ -47,9 +47,8 @@ enum Order {
 #[derive(Debug)]
 pub(super) struct Keeper {
     held: watch::Receiver<Option<HeldLease>>,
-    /// The epoch of the last lease that was returned. The lease may be lost and taken
-    /// again between two readings: then it counts as another one's for whoever took the
-    /// former.
+    /// The epoch of the last lease that was returned. The lease may be lost and taken again
+    /// between two readings: then a reader of the former lease must not use it.
     epoch: Epoch,
     orders: mpsc::Sender<Order>,
     task: JoinHandle<()>,
@@ -339,8 +338,8 @@ fn warn(output: &Output) {
             event = "bucket_rolled_back",
             %known,
             %found,
-            "the control bucket is older than it was: epoch {found}, after {known} was seen; \
-             leading under a later one. Check the stores of nats-server"
+            "the control bucket was set back: it has epoch {found}, and {known} was seen \
+            before; this dispatcher leads under a later epoch. Check the stores of nats-server"
         ),
         Output::Lost => tracing::error!(
             event = "lease_key_lost",
@@ -350,8 +349,8 @@ fn warn(output: &Output) {
         Output::Unreadable { revision } => tracing::error!(
             event = "lease_key_unreadable",
             revision,
-            "key {KEY_DISPATCHER} in bucket {BUCKET_CONTROL} holds what no dispatcher wrote; it \
-             is written over within seconds. If it happens again: nats kv del \
+            "key {KEY_DISPATCHER} in bucket {BUCKET_CONTROL} has a value that no dispatcher \
+            wrote; it is overwritten within seconds. If this happens again: nats kv del \
              {BUCKET_CONTROL} {KEY_DISPATCHER} --force"
         ),
         Output::Read { .. }

@@ -1,15 +1,15 @@
-//! State of the connection to NATS, as inputs of the machine.
+//! State of the connection to NATS, as inputs of the scheduler.
 
 use rolecast_nats::Link;
 use tokio::sync::watch;
 
 use crate::scheduler::Input;
 
-/// The state of the connection, and the machine's view of it.
+/// The state of the connection, and the scheduler's view of it.
 #[derive(Clone, Debug)]
 pub(super) struct Links {
     state: watch::Receiver<Link>,
-    /// The number of the connection that was last reported to the machine.
+    /// The number of the connection that was last reported to the scheduler.
     number: u64,
 }
 

@@ -1,6 +1,6 @@
-//! The shell: feeds the machine from NATS and carries out its commands.
+//! The shell: feeds the scheduler from NATS and carries out its commands.
 //!
-//! One task owns the machine and the subscriptions. Work that needs an answer from
+//! One task owns the scheduler and the subscriptions. Work that needs an answer from
 //! JetStream (dead-lettering, histories, new consumers) runs in tasks of its own and
 //! reports back as an input.
 
@@ -331,7 +331,7 @@ impl Dispatcher<'_> {
         jetstream
     }
 
-    /// Returns a machine with the stored forecasts, if they can be read, and whether a
+    /// Returns a scheduler with the stored forecasts, if they can be read, and whether a
     /// stack was among them.
     async fn machine(&self, jetstream: &jetstream::Context) -> (Scheduler, bool) {
         let config = self.config;

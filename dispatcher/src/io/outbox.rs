@@ -1,4 +1,4 @@
-//! Outbox: publishes what the machine orders, and holds jobs until they are sent.
+//! Outbox: publishes what the scheduler orders, and holds jobs until they are sent.
 
 use std::time::Duration;
 

@@ -60,7 +60,7 @@ pub(super) async fn persist<T>(
     }
 }
 
-/// Returns the delay after so many failed tries; `jitter` is from 0 to 1.
+/// Returns the delay after this many failed tries; `jitter` is from 0 to 1.
 pub(super) fn delay(tries: u32, jitter: f64) -> Duration {
     let longest = (DELAY_MIN * 2u32.pow(tries.min(10))).min(DELAY_MAX);
     longest.mul_f64(0.5 + 0.5 * jitter)

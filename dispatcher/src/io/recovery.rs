@@ -7,7 +7,7 @@
 //! it is lowered for a moment. Deliveries of jobs in hand were extended just before.
 //!
 //! A negative acknowledgement with a delay is stored relative to `ack_wait`: delays of
-//! which less than that is left end early, and the machine gives these jobs back again.
+//! which less than that is left end early, and the scheduler gives these jobs back again.
 //! None may be sent in this moment, or it would last longer (see `outbox`). Should this
 //! process die in between, its successor ensures its consumers first.
 
@@ -25,7 +25,7 @@ use super::assets::set_consumer;
 use super::listing::ask;
 
 /// The lowered value: longer than extensions take to arrive. Later deliveries are
-/// recovered the second time, which the machine orders.
+/// recovered the second time, which the scheduler orders.
 const ACK_WAIT_LOWERED: Duration = Duration::from_millis(500);
 /// Time until the server has checked: 100 ms after the change, and as much again for a
 /// busy one.

@@ -40,7 +40,9 @@ fn of_meaning(what: &str, why: String, meaning: Meaning) -> Option<Trouble> {
              account's limit, or delete streams and messages that are not needed"
         }
         Meaning::TooLarge => "raise max_payload of nats-server",
-        Meaning::Unavailable => "it is tried again; if it lasts, see nats server report jetstream",
+        Meaning::Unavailable => {
+            "it is tried again; if this lasts, see nats server report jetstream"
+        }
         Meaning::StreamMissing
         | Meaning::ConsumerMissing
         | Meaning::MessageMissing

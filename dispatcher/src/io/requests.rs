@@ -90,14 +90,14 @@ impl RequestDesk {
         }
         let reply = request.reply.as_deref();
         if let Some(reply) = reply.filter(|reply| !self.api.may_answer(reply)) {
-            let why = format!("it is to be answered to {reply:?}, which is not an inbox");
+            let why = format!("its reply subject {reply:?} is not an inbox");
             return Some(refused(&request.subject, why));
         }
         match request.subject.as_str() {
             subjects::API_STATUS => {
                 let subject = request.subject.clone();
                 if !self.status.take(request) {
-                    return Some(refused(&subject, "too many ask at once".to_owned()));
+                    return Some(refused(&subject, "too many requests at once".to_owned()));
                 }
             }
             subjects::API_ROLE_ORDER => return self.orders.accept(streams, request),
@@ -107,7 +107,7 @@ impl RequestDesk {
     }
 }
 
-/// Answers a request for which the machine and the streams have everything.
+/// Answers a request for which the scheduler and the streams have everything.
 fn answer(now: Now, machine: &mut Scheduler, streams: Streams, request: Message) {
     let refuse = |streams, why, request| {
         tokio::spawn(api::refuse(streams, why, request));
@@ -136,7 +136,7 @@ fn answer(now: Now, machine: &mut Scheduler, streams: Streams, request: Message)
                 tokio::spawn(api::answer_large(streams, view, shorten_roles, request));
             }
             None => {
-                let why = "who holds which role is not known yet; ask again".to_owned();
+                let why = "the holders of roles are not known yet; try again".to_owned();
                 refuse(streams, why, request);
             }
         },

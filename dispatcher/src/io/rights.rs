@@ -57,8 +57,8 @@ fn unanswered(connection: &Connection, inbox: &str, error: RequestErrorKind) -> 
     let violation = connection.take_violation().unwrap_or_default();
     if violation.contains(inbox) {
         bail!(
-            "this login lacks a permission: it may not subscribe to {inbox}.>, where answers to \
-             it go; grant that, or set inbox_prefix in [nats] to the inboxes that it may use"
+            "this login lacks a permission: it may not subscribe to {inbox}.>, where it gets \
+            answers; grant this, or set inbox_prefix in [nats] to inboxes that it may use"
         );
     }
     unchecked(if error == RequestErrorKind::NoResponders {

@@ -20,7 +20,7 @@ pub(super) fn log(event: &Event) {
             tracing::error!(event = "role_vacant", %role, missing, reason, "role has too few holders");
         }
         Event::Filled { role } => {
-            tracing::info!(event = "role_filled", %role, "role has its holders again");
+            tracing::info!(event = "role_filled", %role, "role has all its holders again");
         }
         Event::Claimed { node, role } => {
             tracing::warn!(
@@ -29,10 +29,10 @@ pub(super) fn log(event: &Event) {
             );
         }
         Event::EpochAhead { node, seen, ours } => {
-            tracing::warn!(event = "epoch_ahead", %node, %seen, %ours, "node obeys a later epoch");
+            tracing::warn!(event = "epoch_ahead", %node, %seen, %ours, "node follows a later epoch");
         }
         Event::Overtaken { ours, found } => {
-            tracing::warn!(event = "roles_overtaken", %ours, %found, "a later dispatcher gives roles");
+            tracing::warn!(event = "roles_overtaken", %ours, %found, "a later dispatcher assigns roles");
         }
     }
 }
@@ -40,7 +40,7 @@ pub(super) fn log(event: &Event) {
 pub(super) fn log_limited(role: &Role) {
     tracing::warn!(
         event = "role_changes_limited", %role,
-        "a change is wanted, but there were as many within the hour as may be"
+        "a role should move, but the limit of changes within the hour is reached"
     );
 }
 
@@ -89,7 +89,7 @@ fn log_finished(past: &PastRoleChange) {
     let (generation, trouble) = (past.generation, past.trouble.as_deref().unwrap_or_default());
     tracing::info!(
         event = "role_changed", %group, %role, from, to, ?result, why, took_ms, generation, trouble,
-        "a change of roles is over"
+        "a change of a role has ended"
     );
 }
 

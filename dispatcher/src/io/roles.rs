@@ -101,7 +101,7 @@ pub(super) async fn read(bucket: &Bucket, request: u64) -> Input {
         Err(error) => {
             tracing::error!(
                 event = "roles_unread",
-                "cannot read who holds which role: {error:#}"
+                "cannot read the holders of roles: {error:#}"
             );
             Input::Unread { request }
         }

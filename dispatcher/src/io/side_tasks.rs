@@ -71,7 +71,7 @@ impl SideTasks {
         tokio::spawn(rights::watch(connection.clone(), self.reports.clone()));
     }
 
-    /// Passes an input to the machine in its next turn.
+    /// Passes an input to the scheduler in its next turn.
     pub(super) fn report(&self, input: Input) {
         let reports = self.reports.clone();
         tokio::spawn(async move {

@@ -46,7 +46,8 @@ pub(super) async fn ensure_stream(
     }
 }
 
-/// Upgrades the stream if it is there. One that is missing is left to whoever reports it.
+/// Upgrades the stream if it exists. A missing stream is not created here: another check
+/// reports it.
 pub(super) async fn restore_stream(
     jetstream: &jetstream::Context,
     wanted: &Config,
@@ -214,8 +215,8 @@ async fn bound_jobs(
     tracing::warn!(
         event = "limit_postponed",
         held = %Bytes::new(found.held),
-        "stream ROLECAST_JOBS has no limit that leaves room for outcomes, and holds too \
-         much to be given one, or the server has no room; it gets one when there is less in it"
+        "stream ROLECAST_JOBS has no limit that leaves room for outcomes, and none can be set, \
+        because it holds too much or the server has no room; the limit is set when it holds less"
     );
     let upgraded = upgraded(&found, wanted, None);
     update(jetstream, &found, upgraded).await
@@ -250,7 +251,7 @@ fn upgraded(found: &Found, wanted: &Config, reserve: Option<Reserve>) -> Config 
                 event = "limit_postponed",
                 stream = wanted.name,
                 held = %Bytes::new(found.held),
-                "the stream holds too much to be given its limit yet"
+                "the stream holds too much for its limit, which is set later"
             );
         }
     }

@@ -1,4 +1,4 @@
-//! Answers to status requests: many from one snapshot of the machine and the streams.
+//! Answers to status requests: many from one snapshot of the scheduler and the streams.
 //!
 //! A snapshot costs the loop some microseconds a node, and the server some requests. So it is
 //! taken in parts, between which the loop continues, and pages are cut from it for as
@@ -34,7 +34,7 @@ pub(super) const NODES_MAX: usize = 250;
 /// Pages of a snapshot that are kept for other requests for the same.
 const PAGES_MAX: usize = 32;
 
-/// A question of the desk about the machine's state at this moment. The answer includes
+/// A question of the desk about the scheduler's state at this moment. The answer includes
 /// the time that it took.
 pub(super) enum Question {
     Overview(oneshot::Sender<(Status, Duration)>),

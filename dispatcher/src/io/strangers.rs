@@ -58,7 +58,8 @@ fn trouble(consumer: &Consumer) -> Trouble {
         )
     } else {
         (
-            "no dispatcher made it: what it acknowledges is gone without an outcome".to_owned(),
+            "no dispatcher created it: jobs that it acknowledges are gone without outcome"
+                .to_owned(),
             "delete it (nats consumer rm ROLECAST_JOBS); to read jobs use nats stream view",
         )
     };
@@ -134,7 +135,7 @@ mod tests {
         );
         assert!(troubles[0].why.starts_with("BACKUP mirrors"));
         assert!(troubles[0].remedy.contains("nats stream backup"));
-        assert!(troubles[1].why.contains("no dispatcher made it"));
+        assert!(troubles[1].why.contains("no dispatcher created it"));
         let many: Vec<Consumer> = (0..100).map(|n| named(&format!("JS_SRC_{n}"))).collect();
         assert_eq!(among(&many).len(), STRANGERS_MAX);
     }

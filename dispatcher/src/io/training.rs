@@ -1,5 +1,5 @@
-//! Periodic training, every five minutes and away from the loop: the stack over the
-//! experts is fitted anew, and checkpoints fall due.
+//! Periodic training, every five minutes and away from the loop: the stack over the experts
+//! is fitted again, and checkpoints are stored.
 //!
 //! A thread of its own owns the lessons, so that neither fitting nor copying them costs
 //! the loop anything. The scheduler needs a runtime with threads, which the loop's is
@@ -37,7 +37,7 @@ pub(super) fn start(
         if let Err(error) = run(&reports, batches, has_stack) {
             tracing::warn!(
                 event = "training_failed",
-                "forecasts learn no more: {error:#}"
+                "forecasts no longer learn: {error:#}"
             );
         }
     };

@@ -248,13 +248,13 @@ impl Upkeep {
         tracing::error!(
             event = "asset_missing",
             what,
-            "it vanished; it is created again"
+            "it is missing; it is created again"
         );
         let trouble = Trouble {
             what,
-            why: "it vanished, with what it held".to_owned(),
-            remedy: "it is created again by itself; find out who deletes it, or whether a \
-                     nats-server lost its store"
+            why: "it is missing, with all that it held".to_owned(),
+            remedy: "it is created again automatically; find out who deletes it, or whether a \
+            nats-server lost its store"
                 .to_owned(),
             lasts: Some(RESTORED_SHOWN),
         };
@@ -314,7 +314,7 @@ impl Upkeep {
     }
 
     /// Handles another jobs stream than before. Nothing is delivered from it before the
-    /// machine is notified: it has no consumers yet.
+    /// scheduler is notified: it has no consumers yet.
     async fn renew(&mut self, created: WallTime) -> Result<(), Over> {
         tracing::error!(
             event = "jobs_stream_renewed",
@@ -331,7 +331,8 @@ impl Upkeep {
             why: "it cannot be renewed, so nothing is sent: its bucket does not answer, as \
                   without a quorum or in an election"
                 .to_owned(),
-            remedy: "it continues by itself when NATS does; see nats server report jetstream"
+            remedy: "it continues automatically when the bucket answers; see nats server \
+            report jetstream"
                 .to_owned(),
             lasts: None,
         };

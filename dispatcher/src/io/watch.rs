@@ -76,7 +76,7 @@ async fn check(
         let restored = assets::set_consumer(jetstream, &source, ACK_WAIT).await;
         let remedy = match &restored {
             Ok(()) => "it was restored; jobs in hand may have run twice",
-            Err(_) => "delete the consumer; the dispatcher makes it anew",
+            Err(_) => "delete the consumer; the dispatcher creates it again",
         };
         tracing::warn!(event = "consumer_changed", %source, why, ok = restored.is_ok());
         let trouble = Trouble {

@@ -40,7 +40,7 @@ const _: () = {
     assert!(millis(RENEW_INTERVAL) + 2 * millis(ANSWER_WAIT) < millis(TERM));
     assert!(20 * millis(PATIENCE) >= 21 * millis(TERM));
     assert!(millis(GAP_MAX) > millis(ANSWER_WAIT) + millis(WATCH_INTERVAL));
-    // The old holder renews before a challenger that waits anew may claim.
+    // The old holder renews before a challenger, which begins to wait again, may claim.
     assert!(
         millis(ANSWER_WAIT) + millis(RETRY_INTERVAL) + millis(JITTER_MAX) + 200
             <= millis(RETURN_MAX)

@@ -36,7 +36,7 @@ pub(super) struct Class {
 }
 
 impl Class {
-    /// Returns the class with the fitness of so many nodes for it.
+    /// Returns the class with the fitness of this many nodes for it.
     pub(super) fn new(
         category: CategoryIndex,
         requirement: Requirement,
@@ -172,7 +172,7 @@ impl Classes {
         self.all[class.index()].used = self.requests;
     }
 
-    /// Adds a node, which is one of so many; its fitness is still to be set.
+    /// Adds a node, which is one of this many; its fitness is still to be set.
     pub(super) fn add_node(&mut self, slot: Slot, node_count: usize) {
         for class in &mut self.all {
             class.grow(node_count);

@@ -2,10 +2,9 @@
 //! node, and how others share the CPU.
 //!
 //! Measured over predicted run time is the only evidence of faults that no metric shows:
-//! throttling, a noisy neighbour, a disk that fails. It is compared with the fleet's
-//! mean, because a category whose profile is wrong is wrong everywhere, and small
-//! deviations are noise. A node that is avoided gives no more evidence, so belief fades
-//! with time.
+//! throttling, a noisy neighbour, a disk that fails. It is compared with the fleet's mean,
+//! because a category whose profile is wrong is wrong everywhere, and small deviations are
+//! noise. An avoided node gives no further evidence, so the factor fades with time.
 //!
 //! It is not known either whether others come first on the CPU (pinned, other weights) or
 //! share fairly: both are predicted, and the one nearer to the measured run times is
@@ -111,7 +110,7 @@ impl Experience {
 }
 
 impl Feedback {
-    /// Returns the remaining belief: it fades towards the fleet's mean.
+    /// Returns the remaining factor: it fades towards the fleet's mean.
     fn faded(&self, now: Time, log_mean: f32) -> f32 {
         let halves = now.since(self.at).as_secs_f32() / HALF_LIFE.as_secs_f32();
         log_mean + (self.log - log_mean) * (-halves).exp2()

@@ -19,7 +19,7 @@ pub(super) struct Jobs {
 }
 
 impl Jobs {
-    /// Returns a category without jobs, on so many nodes.
+    /// Returns a category without jobs, on this many nodes.
     pub(super) fn new(name: Category, needs: Needs, node_count: usize) -> Self {
         Self {
             name,
@@ -30,7 +30,7 @@ impl Jobs {
         }
     }
 
-    /// Adds a node, which is one of so many.
+    /// Adds a node, which is one of this many.
     pub(super) fn add_node(&mut self, slot: Slot, node_count: usize) {
         self.counts.resize(node_count, 0);
         self.refused.resize(node_count, None);

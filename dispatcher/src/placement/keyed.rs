@@ -1,5 +1,5 @@
-//! Shard keys: jobs with one key prefer one node, by weighted rendezvous hashing with
-//! bounded load.
+//! Shard keys: jobs with the same key prefer the same node, by weighted rendezvous hashing
+//! with bounded load.
 //!
 //! Each node's score for a key is a hash of both, raised so that nodes get keys in
 //! proportion to their weight (Thaler and Ravishankar 1998, with the logarithmic weights

@@ -1,5 +1,4 @@
-//! Questions that take a look at every node: the nodes that a job could go to, and those to
-//! keep free for it.
+//! Queries over all nodes: the nodes that can take a job, and those to keep free for it.
 
 use rolecast_common::label::Requirement;
 use rolecast_common::resource::Resource;

@@ -175,7 +175,7 @@ fn jobs_sent_between_two_heartbeats_spread() {
     );
 }
 
-/// Returns so many idle nodes.
+/// Returns this many idle nodes.
 fn board(count: usize) -> (Board, CategoryIndex, ClassIndex) {
     let mut board = Board::new(Outlook::Ahead, 7);
     let category = board.add_category(&Category::new("c").unwrap(), needs());

@@ -64,7 +64,7 @@ impl Quantiles {
         self.after(rank.min(self.total - 1.0))
     }
 
-    /// Returns the number that so many of the samples do not exceed.
+    /// Returns the number that this many of the samples do not exceed.
     fn after(&self, rank: f32) -> Option<f64> {
         if self.total <= 0.0 {
             return None;

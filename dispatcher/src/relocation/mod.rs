@@ -1,5 +1,5 @@
-//! Relocation of managed roles: the coordinator moves a role when an operator wishes it or
-//! its holder is gone, and on account of load when its judge decides so.
+//! Relocation of managed roles: the coordinator moves a role when an operator orders it or
+//! its holder is gone, and because of load when its judge decides so.
 //!
 //! - [`crate::roles`]: the coordinator;
 //! - [`judge`]: the decision when a role with a single holder should move;
@@ -28,7 +28,7 @@ use judges::Judges;
 const SETTLE: Duration = Duration::from_secs(5);
 /// Horizon of the forecast that a load is compared with: the next ten seconds.
 const SOON: Duration = Duration::from_secs(10);
-/// Horizon within which a node that is to hold a role should have room.
+/// Horizon within which a node that gets a role should have room.
 const HORIZON: Duration = Duration::from_secs(600);
 /// Interval between comparisons of all nodes for that: forecasts so far ahead change
 /// slowly.
@@ -39,7 +39,7 @@ const RANK_INTERVAL: Duration = Duration::from_secs(2);
 pub(crate) enum Output {
     /// One of the coordinator.
     Roles(Box<roles::Output>),
-    /// A role would move, had it not moved as often within the hour as it may.
+    /// A role should move, but the limit of changes within the hour is reached.
     Limited(Role),
     /// So many of the nodes that may hold the role are overloaded that no change helps.
     GroupHot { role: Role, hot: u32, heard: u32 },

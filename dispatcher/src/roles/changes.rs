@@ -10,7 +10,7 @@
 //!
 //! If the next one fails, is gone or does not answer, the former holder gets the role
 //! back if it can have it, or else the next candidate. The one that failed is demoted
-//! first, because it may be acting all the same. Places without a holder are filled in
+//! first, because it may be acting anyway. Places without a holder are filled in
 //! the same way, without the first phase.
 
 use rolecast_common::id::{Group, NodeId, Role};

@@ -7,14 +7,14 @@
 //! - `edit`: the effect of a step on the document;
 //! - `keeping`: the storage of the document, before any action upon it;
 //! - `choice`: the nodes that may hold a role, by the `facts`;
-//! - `assigning`: the roles that a node is sent;
-//! - `orders`: the wishes of operators and of the judge (`relocation`).
+//! - `assigning`: the roles that are sent to a node; - `orders`: the orders of operators
+//!   and of the judge (`relocation`).
 //!
 //! Invariants:
 //!
 //! 1. A node receives a role only if the stored document names it, and it was named only
 //!    when, beside it, fewer than the role's holders could be acting. While a document is
-//!    being stored no node receives a role anew.
+//!    being stored no node receives a further role.
 //! 2. Every node that may be acting is named in the document, so a successor knows which
 //!    nodes to wait for; it stores the document under its own epoch before anything else.
 //! 3. Nothing is sent after the end of this dispatcher's own lease.
@@ -60,7 +60,7 @@ use orders::Orders;
 pub const ROLE_LEASE: Duration = Duration::from_secs(10);
 /// Time waited beyond it: a twentieth is far more than clocks differ in their rates.
 pub const ROLE_LEASE_MARGIN: Duration = Duration::from_millis(500);
-/// Time before a role is given anew, for heartbeats of all nodes: two intervals.
+/// Time before a role is given to another node, for heartbeats of all nodes: two intervals.
 const GATHER_WAIT: Duration = Duration::from_secs(2);
 /// Interval at which open changes are checked.
 const TICK_INTERVAL: Duration = Duration::from_millis(250);

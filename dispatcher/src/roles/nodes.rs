@@ -62,7 +62,7 @@ pub(super) struct Nodes {
     by_name: BTreeMap<NodeId, Node>,
     /// The place of a node among those with room, most room first.
     ranks: BTreeMap<NodeId, usize>,
-    /// Start of the time in which a node does not act in a role that it is to have.
+    /// Start of the time in which a node does not act in a role that it should have.
     idle: BTreeMap<(NodeId, Role), Time>,
     /// The next time at which nodes that are gone are forgotten.
     forget_due: Time,
@@ -87,7 +87,7 @@ impl Nodes {
             return false;
         }
         if node.last.boot != report.boot {
-            // Its idle time is counted anew: it begins without roles.
+            // Its idle time begins again: it starts without roles.
             self.idle.retain(|(name, _), _| *name != report.node);
         }
         node.last = report;
@@ -102,7 +102,7 @@ impl Nodes {
         }
     }
 
-    /// Records the nodes that are to have a role and do not act in it.
+    /// Records the nodes that should have a role and do not act in it.
     pub(super) fn record_due<'a>(
         &mut self,
         now: Time,
@@ -119,7 +119,7 @@ impl Nodes {
         }
     }
 
-    /// Returns the time for which a node has not acted in a role that it is to have.
+    /// Returns the time for which a node has not acted in a role that it should have.
     pub(super) fn idle_for(&self, now: Time, role: &Role, name: &NodeId) -> Duration {
         let since = self.idle.get(&(name.clone(), role.clone()));
         since.map_or(Duration::ZERO, |since| now.since(*since))

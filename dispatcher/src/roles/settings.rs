@@ -19,7 +19,7 @@ pub struct Settings {
 #[derive(Clone, Debug, PartialEq)]
 pub struct RoleSettings {
     pub group: Group,
-    /// The number of nodes that are to hold it.
+    /// The number of nodes that should hold it.
     pub holders: NonZeroU32,
     /// The role of the same group whose holders get it first.
     pub from: Option<Role>,
@@ -55,7 +55,7 @@ impl Settings {
 
     fn depth(&self, role: &Role) -> usize {
         let from = |role: &Role| self.managed.get(role)?.from.clone();
-        // A circle is a mistake of the configuration; it ends here all the same.
+        // A circle is a mistake of the configuration; it ends here anyway.
         std::iter::successors(from(role), from)
             .take(self.managed.len())
             .count()

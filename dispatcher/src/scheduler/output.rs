@@ -210,7 +210,7 @@ pub enum Event {
     AdvisoryDiverted(Diversion),
     Diverted(KeptAway),
     Roles(Box<roles::Event>),
-    /// A role would move, had it not moved as often within the hour as it may.
+    /// A role should move, but the limit of changes within the hour is reached.
     RoleLimited {
         role: Role,
     },

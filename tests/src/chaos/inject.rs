@@ -132,7 +132,7 @@ impl Running {
         self.remark(format!("{acked} jobs of {BULK_LEN} B filled the store"));
         self.pass(plan.hold).await;
         for index in 0..WORKERS {
-            // Each starts anew: its jobs in hand run again.
+            // Each starts without state: its jobs in hand run again.
             self.system.kill(Name::Worker(index));
             self.system.start(Name::Worker(index));
         }

@@ -258,7 +258,7 @@ impl Running {
             self.remark("the servers were not found healthy again".to_owned());
         }
         if self.is_store_lost {
-            // Epochs are kept in the store: they start anew.
+            // Epochs are kept in the store: they start again from the beginning.
             evidence.epochs.clear();
         }
         evidence.moments.healthy = std::mem::take(&mut self.healthy);

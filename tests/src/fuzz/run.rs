@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// End of a run.
 #[derive(Clone, Copy, Debug)]
 pub enum Until {
-    /// After so many mutations: every run does the same.
+    /// After this many mutations: every run does the same.
     Runs(u64),
     /// When this time has passed.
     Passed(Duration),

@@ -23,8 +23,8 @@ pub(super) struct Checks {
     generation: u64,
     /// The leader under each epoch.
     leaders: BTreeMap<Epoch, Sender>,
-    /// The time of the last damage to the key: then a dispatcher that starts anew cannot
-    /// know of epochs that no worker has seen.
+    /// The time of the last damage to the key: then a dispatcher that restarts cannot know
+    /// of epochs that no worker has seen.
     harmed: Option<Instantaneous>,
 }
 

@@ -1,5 +1,5 @@
-//! Process of a dispatcher: the real lease and machine, with a model of its shell
-//! between.
+//! Process of a dispatcher: the real lease and scheduler, with a model of the shell between
+//! them.
 
 use std::time::Duration;
 
@@ -206,7 +206,7 @@ impl Running {
         self.renew(now, out);
     }
 
-    /// Notifies the machine that the lease was renewed. After a lapse its pulls are void.
+    /// Notifies the scheduler that the lease was renewed. After a lapse its pulls are void.
     fn renew(&mut self, now: Now, out: &mut Outputs) {
         let (Some(until), Stage::Leading { until: former }) = (self.lease.held_until(), self.stage)
         else {
@@ -222,7 +222,7 @@ impl Running {
         }
     }
 
-    /// Starts anew, as one that only knows the largest epoch.
+    /// Restarts as a dispatcher that only knows the largest epoch.
     fn stand_by(&mut self, now: Now) {
         self.lease.observe(self.machine.known_epoch());
         self.machine = new_machine(&self.start, now);
@@ -230,7 +230,7 @@ impl Running {
         self.service += 1;
     }
 
-    /// Ends the lead of the machine: nodes follow another epoch. The key is still its
+    /// Ends the lead of the scheduler: nodes follow another epoch. The key is still its
     /// own.
     pub(super) fn step_down(&mut self, now: Now, incarnation: String) {
         let known = self.machine.known_epoch().max(self.epoch);
@@ -310,7 +310,7 @@ impl Running {
         }
     }
 
-    /// Lets the machine handle an input, and end its turn.
+    /// Lets the scheduler handle an input, and end its turn.
     pub(super) fn handle(&mut self, now: Now, input: Input, out: &mut Outputs) {
         self.machine.handle(now, input, &mut out.machine);
         self.end_turn(now, out);

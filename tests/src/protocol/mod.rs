@@ -1,4 +1,4 @@
-//! Protocol simulator: the real leases, machines and agents in a bad world.
+//! Protocol simulator: the real leases, schedulers and agents under faults.
 //!
 //! Several dispatchers ([`Lease`] and [`Scheduler`], in it the coordinator of roles) and
 //! workers ([`Agent`]) share a store with compare-and-set, a queue of jobs, and a network
@@ -23,7 +23,7 @@
 //! 8. from then on a new job is recorded within [`FLOW_MAX`], and all jobs from before
 //!    are recorded within [`BACKLOG_MAX`];
 //! 9. a job leaves the queue only when it is recorded;
-//! 10. when elections are the only faults, nobody but the first ever leads.
+//! 10. when elections are the only faults, only the first dispatcher ever leads.
 //!
 //! [`Flaw`]s are planted by tampering with messages, outside the code under test.
 //!
@@ -67,9 +67,9 @@ pub const FLOW_MAX: Duration = Duration::from_secs(7);
 /// need its holder, [`RECOVERY_MAX`], and those that a dead dispatcher had fetched are
 /// redelivered after 15 s, which is within that.
 pub const BACKLOG_MAX: Duration = Duration::from_secs(44);
-/// Time limit until everything is well after the last fault: a new dispatcher's lease, 5
-/// s; the lease of its predecessor's roles, 10.5 s; a node that failed lately is asked
-/// again after 15 s; two changes of a hook each, in one group.
+/// Time limit until everything is well after the last fault: a new dispatcher's lease, 5 s;
+/// the lease of its predecessor's roles, 10.5 s; a node that failed recently is tried again
+/// after 15 s; two changes of a hook each, in one group.
 pub const RECOVERY_MAX: Duration = Duration::from_secs(40);
 
 /// A mistake that is planted.

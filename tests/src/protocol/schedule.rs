@@ -42,11 +42,11 @@ pub(super) enum Event {
     Resume(Place),
     Start(Place),
     Reconnect(Place, Place),
-    /// An active dispatcher sends a job past its machine.
+    /// An active dispatcher sends a job past its scheduler.
     Jobs,
     /// A producer publishes a job.
     Publish,
-    /// The queue checks whether something is to be delivered.
+    /// The queue checks whether something must be delivered.
     Deliver,
     /// The shell of a dispatcher received a result.
     Report {

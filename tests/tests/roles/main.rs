@@ -307,7 +307,7 @@ async fn a_standby_finishes_or_undoes_the_change_of_a_leader_that_dies() {
     }
 }
 
-/// Orders that leader and backup swap, and returns when so many steps are stored.
+/// Orders that leader and backup swap, and returns when this many steps are stored.
 async fn swap(cluster: &Cluster, steps: usize) {
     let (_, backup) = settled(cluster).await;
     let client = cluster.client();

@@ -106,7 +106,7 @@ async fn an_account_reaches_what_is_exported_to_it_whatever_its_rights() {
     let (directory, _) = directory();
     let server = server_lines(&["tls", "accounts"]);
     let rights = Rights::of("operator").block();
-    // The inbox is the login's own all the same.
+    // The inbox is the login's own anyway.
     let rights = rights.replace("_INBOX.operator", "_INBOX.producer");
     let server = server.replace("<rights of producer>", &rights);
     let client = client_lines(&["tls", "passwords"]);

@@ -35,7 +35,7 @@ impl Epochs {
 
     /// Records a dispatcher's report that there was never the epoch `refuted`; returns
     /// whether that is the one followed here, and the report is new. The epoch is
-    /// followed all the same.
+    /// followed anyway.
     pub(super) fn record_refuted(&mut self, by: Epoch, refuted: Epoch) -> bool {
         let is_news = refuted == self.largest && by < refuted && self.refuted_by != Some(by);
         if is_news {

@@ -131,7 +131,7 @@ impl Executions {
         Some(running)
     }
 
-    /// Returns the time at which the next one is to be stopped.
+    /// Returns the time at which the next one must be stopped.
     pub(super) fn next_limit(&self) -> Option<Time> {
         self.limits.first().map(|(at, _)| *at)
     }

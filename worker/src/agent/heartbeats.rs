@@ -84,7 +84,7 @@ impl Heartbeats {
         }
     }
 
-    /// Returns whether one is to be sent now; the next one is due after `interval`.
+    /// Returns whether one must be sent now; the next one is due after `interval`.
     pub(super) fn take_due(&mut self, now: Time, interval: Duration) -> bool {
         if self.due > now {
             return false;

@@ -21,7 +21,7 @@ pub enum Input {
     Unreceived { batch: u64 },
     /// A dispatcher reports whether a start of this node may use its name.
     Admission(Admission),
-    /// A dispatcher assigns the managed roles that this node is to have.
+    /// A dispatcher assigns the managed roles that this node should have.
     Roles(RoleAssignment),
     /// The hook is over; with the reason if it failed or was killed.
     HookEnded {
@@ -32,7 +32,7 @@ pub enum Input {
     Usage(Usage),
     /// A dispatcher that takes the lead asks for the jobs in hand at once.
     ReportAsked,
-    /// The connection was made anew; messages sent before it may be lost.
+    /// There is a new connection; messages sent before it may be lost.
     Connected,
     /// The longest message that the server takes has changed.
     MaxPayload(usize),

@@ -1,16 +1,15 @@
 //! The agent: decides which jobs this node takes, and reports their outcomes.
 //!
-//! 0. A worker that starts takes no jobs until a dispatcher admits it: another one may
-//!    use its name. One that is refused gives back what it has, and ends
-//!    (`Agent::admit`).
+//! 0. A worker that starts takes no jobs until a dispatcher admits it: another one may use
+//!    its name. A worker that is refused hands back its jobs, and ends (`Agent::admit`).
 //! 1. A job is refused if it cannot be run here and now; the refusal gives the reason.
-//! 2. An execution that is in hand, or was until lately, is not run a second time.
+//! 2. An execution that is in hand, or was until recently, is not run a second time.
 //! 3. Every accepted job gets exactly one outcome, which is repeated until a dispatcher
 //!    confirms it.
 //! 4. A heartbeat every second lists what is in hand: running or unconfirmed. One more is
-//!    sent at once when the CPU that others use has moved much.
-//! 5. Drain: take nothing new, let the running jobs finish within the grace time, give
-//!    the rest back, leave.
+//!    sent at once when the CPU use by others has changed much.
+//! 5. Drain: take nothing new, let the running jobs finish within the grace time, hand the
+//!    rest back, leave.
 //! 6. A job that is for certain roles starts only while the node acts in one of them
 //!    ([`RoleParams`] and what follows it).
 
@@ -210,7 +209,7 @@ impl Agent {
         }
     }
 
-    /// Returns whether the execution is running, unconfirmed or lately settled; its
+    /// Returns whether the execution is running, unconfirmed or recently settled; its
     /// outcome then goes to the reply subject of the newest assignment.
     fn is_known(&mut self, execution: &Execution, newest: &Assignment) -> bool {
         if self.executions.reassign(execution, newest) {

@@ -5,9 +5,9 @@
 //!    once: under light load each alone, under heavy load many together.
 //! 3. A batch that is not confirmed in time, or that no dispatcher received, is sent
 //!    again under the same number, at growing intervals, without end.
-//! 4. No message is longer than the server takes: several outcomes go in several
-//!    messages, and of one that is too long the output is cut and marked as cut. If the
-//!    server takes less than before, what was not confirmed is batched anew.
+//! 4. No message is longer than the server takes: several outcomes go in several messages,
+//!    and if a single one is too long, its output is cut and marked as cut. If the server
+//!    takes less than before, the unconfirmed outcomes are put into new batches.
 //! 5. A confirmation returns the batch's outcomes to the caller and frees its place.
 
 use std::collections::{BTreeMap, VecDeque};

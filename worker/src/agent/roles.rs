@@ -1,23 +1,23 @@
 //! Roles that this node acts in: those of its configuration, and assigned ones for a
 //! lease.
 //!
-//! 1. An assignment answers a heartbeat of ours, and holds for its lease counted from
-//!    when that heartbeat was *sent*: whoever waits out the lease from when it received
-//!    the heartbeat is sure that the lease is over here. What answers no remembered
-//!    heartbeat of this boot extends nothing and promotes nothing.
+//! 1. An assignment answers a heartbeat of ours, and is valid for its lease, counted from
+//!    when that heartbeat was *sent*. So when a dispatcher has waited for the length of the
+//!    lease since it *received* the heartbeat, the lease is over here. An assignment that
+//!    answers no known heartbeat of this boot changes nothing.
 //! 2. Epochs below the largest ever seen are refused, over restarts too; so is a version
-//!    older than the newest one taken.
-//! 3. To lose a role: stop acting in it, then run the hook, then report it. The role is
-//!    lost without an assignment one hook's limit before its lease ends, so that the hook
-//!    is over by then.
-//! 4. To win a role: run the hook, act in it, then report it; only while the lease leaves
-//!    room for that hook and for another one that takes it back. If the hook fails, it is
-//!    run once more, to report to the service that the role is not held after all, and the
-//!    version is reported as failed and not tried again.
-//! 5. One hook runs at a time; after it the newest wish counts. A role whose lease does
-//!    not leave room for two is lost with the first of them.
-//! 6. The first hook of a boot reports that no managed role is held: the service was not
-//!    notified of that when the boot before ended.
+//!    older than the newest accepted one.
+//! 3. To give up a role: stop acting in it, then run the hook, then report it. Without a
+//!    new assignment the role is given up one `hook_limit` before its lease ends, so that
+//!    the hook has ended by then.
+//! 4. To take on a role: run the hook, act in the role, then report it; only while the
+//!    lease leaves time for this hook and for another one that undoes it. If the hook
+//!    fails, it is run once more, to report to the service that the role is not held after
+//!    all, and the version is reported as failed and not tried again.
+//! 5. One hook runs at a time; after it the newest assignment counts. If the lease of a
+//!    role does not leave time for two hooks, the role is given up with the first of them.
+//! 6. The first hook of a boot reports that no managed role is held: the service may not
+//!    have been notified of this when the previous boot ended.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;

@@ -86,7 +86,7 @@ fn read_environment(
         if name.starts_with("NATS_") {
             let text = format!(
                 "{name} is this worker's login and is never passed on; a job that uses NATS \
-                 itself needs a login of its own, such as a file that its command names"
+                itself needs a login of its own, such as a credentials file"
             );
             table.mistake("env", text);
         }

@@ -150,7 +150,7 @@ fn read_node(root: &mut Table<'_>) -> Option<NodeId> {
     }
     let node = host_node();
     if node.is_none() {
-        root.mistake("node", "missing, and the host name does not make one");
+        root.mistake("node", "missing, and the host name cannot be used for it");
     }
     node
 }
@@ -183,7 +183,7 @@ fn read_offers(root: &mut Table<'_>, roles: &[Role]) -> Vec<Role> {
             root.mistake("offers", format!("{role} is there twice"));
         }
         if roles.contains(role) {
-            let text = format!("{role} is in roles too; a role is either held always or given");
+            let text = format!("{role} is in roles too; a role is either in roles or in offers");
             root.mistake("offers", text);
         }
     }
@@ -218,7 +218,7 @@ fn read_state_directory(root: &mut Table<'_>, is_needed: bool) -> Option<PathBuf
         None => surroundings::state_directory(),
     };
     if is_needed && directory.is_none() {
-        let text = "missing; a worker that offers roles keeps the epoch it has seen there";
+        let text = "missing; a worker that offers roles stores the largest epoch there";
         root.mistake("state_directory", text);
     }
     directory

@@ -190,7 +190,7 @@ impl Builder {
         self
     }
 
-    /// Sets the time for running jobs to finish once the worker is to end; by default 30 s.
+    /// Sets the time for running jobs to finish when the worker has to end; by default 30 s.
     /// Jobs that run longer are stopped and given back.
     pub fn grace(mut self, grace: Duration) -> Self {
         self.settings.grace = grace;

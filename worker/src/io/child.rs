@@ -38,7 +38,7 @@ use super::streams::Streams;
 use crate::command::{Command, Exit, out_of_memory, verdict};
 use crate::confinement::Steps;
 
-/// A stop is seen this late at most; ten checks a second cost next to nothing.
+/// A stop is seen this late at most; ten checks a second cost almost nothing.
 const CHECK_INTERVAL: Duration = Duration::from_millis(100);
 /// The first check after the pipes closed: by then a command has mostly ended.
 const CHECK_INTERVAL_MIN: Duration = Duration::from_millis(1);

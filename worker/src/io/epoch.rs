@@ -40,11 +40,12 @@ impl EpochFile {
         };
         anyhow::ensure!(
             Epoch::default().may_reach(epoch),
-            "{}: epoch {epoch} is no dispatcher's; remove it with rolecast-worker forget-epoch",
+            "{}: no dispatcher can have epoch {epoch}; remove it with rolecast-worker \
+            forget-epoch",
             path.display()
         );
         let file = Self { path };
-        // An error is reported here rather than when a role is to be taken on.
+        // An error is reported here rather than when the node takes on a role.
         file.keep(epoch)?;
         Ok((file, epoch))
     }

@@ -32,8 +32,8 @@ const JOB: &str = "job-";
 const REMOVALS_MAX: usize = 20;
 const REMOVAL_WAIT_MS: u8 = 50;
 
-const ADVICE: &str = "memory_max and cpu_max need a group of version 2 that this worker may \
-     write (systemd: Delegate=yes in its unit), or remove them from the configuration";
+const ADVICE: &str = "memory_max and cpu_max need a control group of version 2 that this \
+worker may write (systemd: Delegate=yes in its unit); or remove them from the configuration";
 
 /// The group below which jobs have theirs.
 #[derive(Debug)]
@@ -67,8 +67,8 @@ impl Groups {
         let is_offered = |name: &&&str| offers.split_ascii_whitespace().any(|o| o == **name);
         if let Some(missing) = controllers.iter().find(|name| !is_offered(name)) {
             bail!(
-                "{} offers no {missing} controller: the groups above hand it not down, or it \
-                 is used in version 1",
+                "{} has no {missing} controller: the groups above do not delegate it, or \
+                control groups of version 1 use it",
                 base.display()
             );
         }
@@ -80,7 +80,7 @@ impl Groups {
         remove_left(base);
         let names: Vec<String> = controllers.iter().map(|name| format!("+{name}")).collect();
         write(&base.join("cgroup.subtree_control"), &names.join(" "))
-            .context("controllers cannot be handed down; no other process may be in the group")?;
+            .context("controllers cannot be delegated; no other process may be in the group")?;
         Ok(Self {
             base: base.to_owned(),
             next: AtomicU64::new(1),

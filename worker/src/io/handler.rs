@@ -37,7 +37,7 @@ fn finished(answer: Result<Result<Bytes, JobError>, Box<dyn Any + Send>>) -> Fin
     match answer {
         Ok(Ok(output)) if output.len() as u64 > OUTPUT_MAX.get() => {
             let reason = format!(
-                "output of {} bytes is above {}; store it elsewhere and return where",
+                "output of {} bytes is above {}; store it elsewhere and return its location",
                 output.len(),
                 OUTPUT_MAX.get()
             );

@@ -152,7 +152,7 @@ mod linux {
             fs::write(file, "0").map_err(because("it cannot join its control group"))?;
         }
         if let Some(score) = steps.oom_score {
-            // If the kernel refuses it, the job runs all the same.
+            // If the kernel refuses it, the job runs anyway.
             let _ = fs::write("/proc/self/oom_score_adj", score.to_string());
         }
         if steps.nice > 0 {

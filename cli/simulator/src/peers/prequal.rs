@@ -206,7 +206,7 @@ fn worst(answers: &[Answer], kind: usize, hot: f64) -> usize {
         .unwrap_or(0)
 }
 
-/// Returns the median latency of the samples nearest to so many jobs in flight.
+/// Returns the median latency of the samples nearest to this many jobs in flight.
 fn median_nearest(known: &VecDeque<(f64, f64)>, in_flight: f64) -> Option<f64> {
     if known.is_empty() {
         return None;

@@ -6,7 +6,7 @@ use crate::policy::{JobIndex, KILLS_MAX};
 
 const DELAY_S: f64 = 1.0;
 
-/// Killed jobs that are to be sent again.
+/// Killed jobs that must be sent again.
 #[derive(Debug, Default)]
 pub(crate) struct Retries {
     counts: BTreeMap<JobIndex, u8>,

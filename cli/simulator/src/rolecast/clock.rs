@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rolecast_common::time::{Now, Time, WallTime};
 
-/// Converts the simulation's time, which may be negative, into the machine's.
+/// Converts the simulation's time, which may be negative, into the scheduler's.
 #[derive(Clone, Copy)]
 pub(super) struct Clock {
     pub(super) start_s: f64,

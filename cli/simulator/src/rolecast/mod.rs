@@ -1,7 +1,7 @@
-//! The dispatcher's machine as a policy; the simulation is its stream, workers and clock.
+//! The dispatcher's scheduler as a policy; the simulation is its stream, workers and clock.
 //!
 //! Jobs are stored in a queue for each category and priority, and delivered as the
-//! machine pulls them. Jobs that it forwards are sent; ends and reports become outcomes
+//! scheduler pulls them. Jobs that it forwards are sent; ends and reports become outcomes
 //! and heartbeats; jobs that it gives back are delivered again.
 
 mod clock;
@@ -47,7 +47,7 @@ const BACKOFF: Duration = Duration::from_millis(1333);
 /// Slots a core: more than it can ever use, so that the placement decides.
 const SLOTS_PER_CORE: f64 = 64.0;
 
-/// Returns the parameters of the machine for the world, as a config would set them.
+/// Returns the parameters of the scheduler for the world, as a config would set them.
 fn params(world: &World, mode: ForecastMode, has_feedback: bool) -> Params {
     Params {
         name: "simulation".to_owned(),
@@ -108,7 +108,7 @@ pub(crate) struct Rolecast {
     in_hand: BTreeMap<JobIndex, Assignment>,
     /// Jobs given back, with the times of their redelivery.
     away: BTreeSet<(Time, JobIndex)>,
-    /// Whether the machine received an input since its last turn.
+    /// Whether the scheduler received an input since its last turn.
     is_stirred: bool,
     /// Reused for each input.
     outputs: Vec<Output>,
@@ -178,7 +178,7 @@ impl Rolecast {
         }
     }
 
-    /// Gives the machine an input that another turn must follow.
+    /// Gives the scheduler an input that another turn must follow.
     fn feed(&mut self, now: Now, input: Input, sends: &mut Vec<Send>) {
         self.is_stirred = true;
         self.handle_input(now, input, sends);
@@ -349,7 +349,7 @@ impl Policy for Rolecast {
     }
 }
 
-/// Gives the machine the lead.
+/// Gives the scheduler the lead.
 fn leading(mut machine: Scheduler, now: Now) -> Scheduler {
     let lead = Input::Lead {
         epoch: Epoch::new(1),

@@ -34,7 +34,7 @@ impl Stream {
         self.stored.insert(at, job);
     }
 
-    /// Opens a pull that wants so many jobs until it expires.
+    /// Opens a pull that wants this many jobs until it expires.
     pub(super) fn pull(&mut self, expires: Time, batch: u32) {
         self.pulls.push_back((expires, batch));
     }

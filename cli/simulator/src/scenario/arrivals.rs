@@ -52,7 +52,7 @@ impl Arrivals {
     }
 }
 
-/// A line of a file: so many jobs of a category from a time on.
+/// A line of a file: this many jobs of a category from a time on.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct ArrivalRow {
     pub(crate) time_s: f64,

@@ -23,7 +23,7 @@ pub struct Fleet {
     memory_per_core: Vec<Bytes>,
     disk_per_core: BytesPerSecond,
     network_per_core: BytesPerSecond,
-    /// A host with fewer cores has the disk and network of one with so many.
+    /// A host with fewer cores has the disk and network of one with this many.
     io_cores_min: u32,
     /// Host i has the one at i modulo the length.
     pub(crate) roles: Vec<Role>,
@@ -126,7 +126,7 @@ impl Fleet {
     }
 }
 
-/// Returns whether a fleet may have so many hosts.
+/// Returns whether a fleet may have this many hosts.
 pub fn is_host_count(hosts: u32) -> bool {
     (1..=HOSTS_MAX).contains(&hosts)
 }

@@ -225,7 +225,7 @@ impl Distribution {
         }
     }
 
-    /// Returns the value that is so many standard deviations above the median.
+    /// Returns the value that is this many standard deviations above the median.
     fn lognormal(&self, sigma: f64, deviations: f64) -> f64 {
         self.mean * (sigma * deviations - sigma * sigma / 2.0).exp()
     }

@@ -37,7 +37,7 @@ pub(crate) fn run(backtest: &Backtest, terminal: &Terminal) -> Result<Exit, Fail
     }
     let report = report(backtest.model.name(), outcomes);
     if report.overall().is_empty() {
-        let text = "nothing to score: no sample was measured at a moment that was forecast";
+        let text = "nothing to score: no sample was measured at the time of a forecast";
         return Err(Failure::new(Exit::Failed, text));
     }
     if terminal.json {

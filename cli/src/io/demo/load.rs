@@ -61,7 +61,7 @@ async fn submit(jetstream: &Context, corpus: &Corpus, planned: &Planned) -> anyh
         .await
         .with_context(|| format!("cannot submit {}", planned.job))?;
     if ack.duplicate {
-        return Err(anyhow!("job {} was there before", planned.job));
+        return Err(anyhow!("job {} was submitted before", planned.job));
     }
     Ok(())
 }

@@ -40,7 +40,7 @@ fn sibling(name: &str) -> anyhow::Result<PathBuf> {
     let path = own.with_file_name(name);
     if !path.is_file() {
         bail!(
-            "{} is not there: the demo starts it; cargo build --workspace makes it",
+            "{} is missing, and the demo needs it: build it with cargo build --workspace",
             path.display()
         );
     }

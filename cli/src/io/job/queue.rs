@@ -21,12 +21,12 @@ const BYTES_MAX: usize = 32 * 1024 * 1024;
 /// The result of a search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Searched {
-    /// It is there, behind so many others.
+    /// It is there, behind this many others.
     Found {
         ahead: u64,
     },
     Absent,
-    /// It is not among so many of the first; there are more.
+    /// It is not among this many of the first; there are more.
     Unfinished {
         seen: u64,
     },

@@ -49,7 +49,7 @@ pub(super) fn line(figures: &Figures) -> String {
     write_all(figures.iter())
 }
 
-/// Writes the figures that matter: next to nothing as long as the holder is well.
+/// Writes the figures that matter: almost nothing as long as the holder is not overloaded.
 pub(super) fn brief(figures: &Figures) -> String {
     let is_well = figures
         .iter()
@@ -60,8 +60,8 @@ pub(super) fn brief(figures: &Figures) -> String {
     };
     let text = write_all(figures.iter().filter(|(name, _)| is_wanted(name)));
     match (is_well, text.is_empty()) {
-        (true, true) => "the holder is well".to_owned(),
-        (true, false) => format!("the holder is well, {text}"),
+        (true, true) => "the holder is not overloaded".to_owned(),
+        (true, false) => format!("the holder is not overloaded, {text}"),
         (false, _) => text,
     }
 }
@@ -148,11 +148,11 @@ mod tests {
             ("unusual", 0.0),
         ];
         let calm = brief(&Figures::new(figures.clone()));
-        assert_eq!(calm, "the holder is well, holder load 12.5 %");
+        assert_eq!(calm, "the holder is not overloaded, holder load 12.5 %");
         figures[2].1 = 2.5;
         let expected = "benefit 0 core-s, cost 12 core-s, regret 2.5 s, needed 60 s, \
                         holder load 12.5 %";
         assert_eq!(brief(&Figures::new(figures)), expected);
-        assert_eq!(brief(&Figures::default()), "the holder is well");
+        assert_eq!(brief(&Figures::default()), "the holder is not overloaded");
     }
 }

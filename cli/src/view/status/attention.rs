@@ -63,8 +63,7 @@ fn of_nodes(status: &Status, is_all: bool) -> Vec<String> {
         if node.is_cut {
             let node = &node.node;
             lines.push(format!(
-                "{node}: its roles, labels and the categories it is kept out of are more than \
-                 one message takes"
+                "{node}: its roles, labels and blocked categories do not fit one message"
             ));
         }
     }
@@ -107,8 +106,7 @@ fn waits(status: &Status, category: &CategoryStatus) -> Option<String> {
         return Some(match why_nowhere(&category.obstacles) {
             _ if status.nodes.is_empty() => format!("{name}: {jobs} and no node is known"),
             Some(Nowhere::NotOffered) => format!(
-                "{name}: {jobs} and no node runs {name}; a worker runs what \
-                 [categories.{name}] in its worker.toml shows"
+                "{name}: {jobs} and no node runs {name}; add [categories.{name}] to a worker.toml"
             ),
             Some(Nowhere::Mixed(why)) => format!(
                 "{name}: {jobs} and no ready node that may run them (roles: {}): {why}",

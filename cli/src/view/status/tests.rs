@@ -133,15 +133,15 @@ fn whose_messages_were_refused_is_shown_with_the_reason() {
         at_ms: WallTime::from_millis(8000),
     };
     status.refused = vec![
-        sender("oak", 6, "it repeats\nor precedes one already taken"),
+        sender("oak", 6, "its sequence is\nnot above the last accepted one"),
         sender("rolecast.heartbeat.elm", 1, "message ends too early"),
         sender("rolecast.done.elm.batch", 2, "message is not a map"),
     ];
     status.counters.heartbeats_refused = 7;
     status.counters.outcomes_malformed = 3;
     let expected = [
-        "oak: 6 heartbeats refused, the last 1.0 s ago: it repeats or precedes one already \
-             taken",
+        "oak: 6 heartbeats refused, the last 1.0 s ago: its sequence is not above the last \
+             accepted one",
         "elm: 1 heartbeat refused, the last 1.0 s ago: message ends too early",
         "rolecast.done.elm.batch: 2 outcomes refused, the last 1.0 s ago: message is not a \
              map",

@@ -90,7 +90,7 @@ mod tests {
         arima
     }
 
-    /// Returns the expected path after a single change of one, so many steps ago.
+    /// Returns the expected path after a single change of one, this many steps ago.
     fn response(arima: &Arima, ago: usize) -> Path {
         let mut values = [0.0; HISTORY_LEN];
         values[ago + 1..].fill(-1.0);

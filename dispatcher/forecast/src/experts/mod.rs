@@ -1,4 +1,4 @@
-//! The experts of one series: each learns from every sample and forecasts anew.
+//! The experts of one series: each learns from every sample and renews its forecast.
 
 mod arima;
 mod ets;
@@ -71,7 +71,7 @@ impl Experts {
     }
 
     /// Lets every expert learn from the newest sample and forecast. `unit` returns the
-    /// unit of the moment so many steps ago, if it is learned from.
+    /// unit of the moment this many steps ago, if it is learned from.
     pub(super) fn ask(
         &mut self,
         history: &History,

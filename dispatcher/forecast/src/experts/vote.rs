@@ -70,7 +70,7 @@ mod tests {
     use super::*;
     use crate::tests::series;
 
-    /// Scores each expert's misses, so many times, at the first horizon.
+    /// Scores each expert's misses, this many times, at the first horizon.
     fn voted(count: usize, misses: impl Fn(f32) -> [f32; MEMBERS]) -> [f32; MEMBERS] {
         let mut vote = Vote::default();
         for noise in series::noise(3, count) {

@@ -1,9 +1,9 @@
 //! The forecaster of one series: experts, their vote, and its quantiles.
 //!
 //! With each sample: 1. the forecasts for this moment are scored, and the experts, their
-//! weights and the quantiles learn from it; 2. every expert forecasts anew; 3. the vote
-//! makes one path of these, the quantiles a band, and both are kept until they are read.
-//! Nothing is allocated, and nothing but the samples is used.
+//! weights and the quantiles learn from it; 2. every expert renews its forecast; 3. the
+//! vote makes one path of these, the quantiles a band, and both are kept until they are
+//! read. Nothing is allocated, and nothing but the samples is used.
 
 use std::array::from_fn;
 use std::sync::Arc;
@@ -162,7 +162,7 @@ impl Forecaster {
         self.take(number, sample, peak.unwrap_or(sample));
     }
 
-    /// Returns the expected value so many steps after the last sample.
+    /// Returns the expected value this many steps after the last sample.
     pub fn predict(&self, horizon: u32) -> Quantiles {
         self.bounded(self.fan.value(horizon))
     }

@@ -32,12 +32,12 @@ impl Fan {
         }
     }
 
-    /// Returns the change expected so many steps after the last sample.
+    /// Returns the change expected this many steps after the last sample.
     pub(crate) fn value(&self, horizon: u32) -> Quantiles {
         interpolate(&HORIZONS, &self.values, horizon)
     }
 
-    /// Returns the largest change expected within so many steps.
+    /// Returns the largest change expected within this many steps.
     pub(crate) fn peak(&self, horizon: u32) -> Quantiles {
         interpolate(&PEAK_HORIZONS, &self.peaks, horizon)
     }

@@ -1,8 +1,8 @@
 //! Phase of a periodic component: the lateness of its present cycle.
 //!
-//! A Bayesian filter over a few possible offsets. Each heartbeat raises the probability
-//! of those with which the profile would have shown the observed load. When a cycle ends,
-//! the next one's offset is drawn anew, or near the last if lateness accumulates. So a
+//! A Bayesian filter over a few possible offsets. Each heartbeat raises the probability of
+//! those with which the profile would have shown the observed load. When a cycle ends, the
+//! offset of the next one is independent of it, or near it if lateness accumulates. So a
 //! pulse that has begun late is expected to end late, and one that is overdue is still
 //! expected.
 

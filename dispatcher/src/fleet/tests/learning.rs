@@ -89,7 +89,7 @@ fn a_worker_that_does_not_report_the_use_of_its_jobs_corrects_nothing() {
     assert_eq!(*fleet.learner(OCR).needs(), before);
 }
 
-/// Sends so many jobs to a node at first, and takes heartbeats after so many seconds with
+/// Sends this many jobs to a node at first, and takes heartbeats after this many seconds with
 /// the use of all and of jobs.
 fn after(jobs: u64, beats: &[(f64, f64, f64)]) -> (Fleet, Slot) {
     let mut fleet = fleet();

@@ -15,7 +15,7 @@ pub struct Assessment {
     /// The expected cost of a change: stall, drain and warm-up, more for each recent
     /// change, and the delay of the target's own work; in core-seconds.
     pub cost_core_s: f64,
-    /// The bad seconds since this began that a change would have spared.
+    /// The bad seconds of this episode that a change would have avoided.
     pub regret_s: f64,
     /// The regret at which the role moves.
     pub needed_s: f64,
@@ -143,14 +143,14 @@ pub enum Objection {
 impl fmt::Display for Objection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
-            Objection::Healthy => "the holder is well",
+            Objection::Healthy => "the holder is not overloaded",
             Objection::HolderUnknown => "the holder sends no heartbeats",
-            Objection::AllHot => "most of the group is hot",
-            Objection::Unproven => "the evidence does not agree",
+            Objection::AllHot => "most of the group is overloaded",
+            Objection::Unproven => "not all conditions of an overload hold",
             Objection::NoTarget => "no candidate has room for the role",
             Objection::CoolDown => "the last change is too recent",
             Objection::TooManyChanges => "too many changes in the last hour",
-            Objection::TooDear => "a change costs more than was lost so far",
+            Objection::TooDear => "a change costs more than the loss so far",
         })
     }
 }

@@ -1,29 +1,29 @@
 //! The judge: when a role with one holder should move to another node, and when back.
 //!
-//! Placement sheds jobs from a holder that is expected to be loaded. The judge weighs
-//! what cannot be shed, the load by others and by the role itself, against the cost of a
-//! change of holders. In this order:
+//! Placement sends jobs to other nodes if a holder is expected to be loaded. The judge
+//! weighs the load that cannot be sent elsewhere, that of others and of the role itself,
+//! against the cost of a change of holders. In this order:
 //!
 //! 1. *Load* (`harm`): use, or more where pressure or slow jobs show it. The harm
 //!    `p(load)` is the share of the role's operations that miss.
-//! 2. *Suspicion* (`node`, `usual`): the load is beyond the upper quantile of its
-//!    forecast, unusual for the node, above the median of the group, and over the limit,
-//!    a little for long or far for a short time. All must agree.
-//! 3. No role moves if most of the group is hot: one alert. Readings older than three
+//! 2. *Suspicion* (`node`, `usual`): the load is beyond the upper quantile of its forecast,
+//!    unusual for the node, above the median of the group, and over the limit, a little for
+//!    a long time or far for a short time. All four must hold.
+//! 3. No role moves if most of the group is overloaded: one alert. Readings older than three
 //!    heartbeats do not count.
 //! 4. *Target*: the candidate with the least harm, by the worse of its present and of
 //!    most of its last minute, with the whole role on top. Among equals the former
 //!    holder, then the one with the most headroom.
 //! 5. *Regret* accumulates while the target would be better by a fifth: the bad seconds
-//!    that a change would have spared (ski-rental). The role moves when regret reaches
-//!    the cost of a change; sooner if past episodes (`episodes`) show that this one will
-//!    outlast the cost and that waiting gains nothing, later otherwise, the more so the
-//!    more of them are known. Each recent change (`changes`) doubles the cost, but beyond
-//!    four times the plain cost a good target is taken anyway. Each change beyond half of
-//!    those that an hour may have doubles both.
-//! 6. *Temporary*: the former holder gets the role back after a term, longer for dear or
-//!    recent changes, if its forecast has room for the role over the whole horizon.
-//!    Cool-down and a bound on changes an hour hold for all changes.
+//!    that a change would have avoided (ski-rental). The role moves when regret reaches the
+//!    cost of a change; sooner if past episodes (`episodes`) show that this one will
+//!    outlast the cost and that waiting gains nothing, and later otherwise; the more
+//!    episodes are known, the larger is their effect. Each recent change (`changes`)
+//!    doubles the cost, but beyond four times the plain cost a good target is taken in any
+//!    case. Each change beyond half of the limit for an hour doubles both.
+//! 6. *Temporary*: the former holder gets the role back after a term, longer for expensive
+//!    or recent changes, if its forecast has room for the role over the whole horizon. A
+//!    pause after each change, and a limit of changes in an hour, hold for all changes.
 //!
 //! `make bench-roles` measures the rule.
 
@@ -343,7 +343,7 @@ impl Judge {
         figures.cost_core_s = moved * (cost_s + harm * figures.episode.remaining_s);
     }
 
-    /// Returns the factor by which a change is dearer because few are left in the hour.
+    /// Returns the factor by which a change costs more because few are left in the hour.
     fn scarcity(&self, now: Time) -> f64 {
         #[allow(clippy::cast_precision_loss, reason = "they are few")]
         let made = self.changes.within_hour(now) as f64;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rolecast_common::unit::Cores;
 
-/// The longest horizon over which a node that is to have the role should be well. Peaks
+/// The longest horizon over which a node that gets the role should be well. Peaks
 /// of a whole hour ahead keep it from nodes that are fit: with 3600 s mixed bottlenecks
 /// cost 30 instead of 27 bad seconds an hour where a change costs 2.5 s
 /// (`bench-roles --quick --hours 1 --kills 0`).
@@ -16,14 +16,13 @@ pub struct Settings {
     pub change_cost: Duration,
     /// The load of the role itself on its holder.
     pub role_load: Cores,
-    /// Time after which it is worth a change to have the former holder back: it is
-    /// restored then, if it is well.
+    /// Time after which the former holder gets the role back, if it is not overloaded.
     pub term: Duration,
     pub changes_per_hour: u32,
 }
 
 impl Settings {
-    /// Returns the horizon over which a node that is to have the role should be well.
+    /// Returns the horizon over which a node that gets the role should be well.
     pub fn horizon(&self) -> Duration {
         self.term.min(HORIZON_MAX)
     }

@@ -196,7 +196,7 @@ fn a_document_that_was_set_back_makes_no_second_leader() {
     bench.order(1, set("leader", "c"));
     bench.pass(Duration::from_secs(4));
     assert_eq!(bench.holders().0, "c");
-    // The key is as it was when b led; c leads all the same, and receives nothing.
+    // The key is as it was when b led; c leads anyway, and receives nothing.
     bench.key = old;
     bench.puppet("c").listens = false;
     bench.take_over(2);

@@ -1,10 +1,11 @@
 //! Nodes that report a later epoch than any that is known here.
 //!
-//! A node refuses dispatchers older than the latest that it has seen, and anybody with
+//! A node refuses dispatchers older than the latest that it has seen, and any party with
 //! its rights can report any epoch. So its report causes a read of the lease, and the
 //! bucket decides:
 //!
-//! 1. Another dispatcher holds the lease: this one stands by, as it always does then.
+//! 1. Another dispatcher holds the lease: this one becomes a standby, as always in this
+//!    case.
 //! 2. The lease is this one's. The node is notified, and its report changes nothing.
 //! 3. But the bucket may have been rolled back, or be a new one. Then the nodes know of
 //!    dispatchers that the bucket does not know, and would refuse this one for ever. If
@@ -56,7 +57,7 @@ pub(super) struct Report {
 }
 
 impl Later {
-    /// Starts anew with the lease held without a break since `unbroken`.
+    /// Starts again with the lease held without a break since `unbroken`.
     pub(super) fn since(unbroken: Time) -> Self {
         Self {
             unbroken,
@@ -141,7 +142,7 @@ impl Later {
         }
     }
 
-    /// Whether the lease is to be read, at most once per interval.
+    /// Whether the lease must be read, at most once per interval.
     pub(super) fn may_doubt(&mut self, now: Time) -> bool {
         is_due(&mut self.doubted, now, DOUBT_INTERVAL)
     }

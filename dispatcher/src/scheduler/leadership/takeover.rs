@@ -1,11 +1,11 @@
 //! Take-over: a new leader asks every node at once for its jobs in hand, and fetches when
 //! all have answered.
 //!
-//! Jobs that were delivered to its predecessor and not sent to a node are redelivered
-//! only when their acknowledgement is overdue. Once the jobs in hand are known, the
-//! leader has the stream redeliver all the others ([`super::Output::Recover`]): twice,
-//! because jobs delivered a moment ago are not overdue yet the first time. A dispatcher
-//! that lost the lease to this one may have gone on to receive jobs until then.
+//! Jobs that were delivered to its predecessor and not sent to a node are redelivered only
+//! when their acknowledgement is overdue. Once the jobs in hand are known, the leader has
+//! the stream redeliver all the others ([`super::Output::Recover`]): twice, because jobs
+//! delivered a moment ago are not overdue yet the first time. A dispatcher that lost the
+//! lease to this one may have received jobs until then.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -13,8 +13,8 @@ use std::time::Duration;
 use rolecast_common::id::NodeId;
 use rolecast_common::time::Time;
 
-/// Time from the first recovery to the second: longer than young deliveries are spared,
-/// see `io/recovery`.
+/// Time from the first recovery to the second: longer than the time for which new
+/// deliveries are not overdue, see `io/recovery`.
 const YOUNG_MAX: Duration = Duration::from_millis(700);
 
 #[derive(Debug)]
@@ -76,7 +76,7 @@ impl Takeover {
             .is_some_and(|since| is_answered || now.since(since) >= self.warm_up)
     }
 
-    /// Whether jobs are to be recovered, as all in hand are known; true once for each
+    /// Whether jobs must be recovered, as all in hand are known; true once for each
     /// recovery.
     pub(super) fn may_recover(&mut self, now: Time) -> bool {
         let next = match self.recovery {

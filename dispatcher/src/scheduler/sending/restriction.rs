@@ -95,7 +95,7 @@ impl Sending<'_> {
 
     /// Returns the nodes where jobs run that went down together with this one, and are to
     /// be tried apart from it. After a first loss they share a node if there is no other:
-    /// most nodes die for reasons of their own, and lost jobs are to start soon.
+    /// most nodes die for reasons of their own, and lost jobs should start soon.
     fn apart_from(
         &self,
         job: &Job,

@@ -129,7 +129,7 @@ impl Sending<'_> {
     }
 
     /// Checks all nodes to find out why the job cannot be placed; `None` if that was done
-    /// lately: doing it for every message would cost more than all else.
+    /// recently: a check for every message would cost more than everything else.
     pub(super) fn judge(
         &mut self,
         cx: &Context<'_>,

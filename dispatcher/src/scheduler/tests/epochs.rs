@@ -40,7 +40,7 @@ fn refuted(out: &[Output]) -> Vec<(&NodeId, &Admission)> {
     told.collect()
 }
 
-/// A machine that leads under epoch 5 by a lease that is renewed by inputs.
+/// A scheduler that leads under epoch 5 by a lease that is renewed by inputs.
 fn renewed() -> Scheduler {
     let mut machine = Scheduler::new(machine().params, now(0.0));
     let lead = Input::Lead {

@@ -7,7 +7,7 @@ use super::hosts::{Run, World};
 use super::*;
 use crate::scheduler::suspects;
 
-/// A category whose jobs have so many attempts.
+/// A category whose jobs have this many attempts.
 fn attempts(attempts_max: u32) -> Policy {
     Policy {
         attempts_max,

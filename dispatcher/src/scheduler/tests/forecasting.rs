@@ -1,4 +1,4 @@
-//! Tests of the machine's forecast duties beside placement.
+//! Tests of the scheduler's forecast duties beside placement.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! A machine and a few workers whose jobs complete, fail, or take their node down.
+//! A scheduler and a few workers whose jobs complete, fail, or take their node down.
 
 use rolecast_common::unit::Bytes;
 use rolecast_common::wire::{Heartbeat, Record};

@@ -56,7 +56,7 @@ fn a_found_category_is_served_until_it_is_deserted_and_again_when_it_is_found() 
     assert!(machine.served().contains(&declared));
 }
 
-/// A machine that has observed two nodes for two seconds, and then leads.
+/// A scheduler that has observed two nodes for two seconds, and then leads.
 fn successor() -> (Scheduler, Vec<Output>) {
     let params = Params {
         warm_up: Duration::from_millis(1300),

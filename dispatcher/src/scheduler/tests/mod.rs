@@ -75,7 +75,7 @@ fn machine_of(policies: Vec<Policy>) -> Scheduler {
     led(Scheduler::new(params, now(0.0)), 5)
 }
 
-/// Gives the machine the lead at its start.
+/// Gives the scheduler the lead at its start.
 fn led(mut machine: Scheduler, epoch: u64) -> Scheduler {
     let lead = Input::Lead {
         epoch: Epoch::new(epoch),

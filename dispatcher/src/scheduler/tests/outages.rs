@@ -145,7 +145,7 @@ fn a_dispatcher_that_stood_still_judges_nobody_by_what_it_missed() {
     }
     out.extend(all(&mut machine, 5.3, []));
     assert!(is_calm(&out), "{out:?}");
-    // A node that is really missing is found all the same.
+    // A node that is really missing is found anyway.
     for second in 6..9u32 {
         let beat = heartbeat("n1", "a", u64::from(second), vec![]);
         out.extend(all(&mut machine, f64::from(second), [beat]));

@@ -33,7 +33,7 @@ fn each_live_node_is_pinged_about_every_five_seconds_and_not_all_at_once() {
         pinged.values().all(|count| (3..=4).contains(count)),
         "{pinged:?}"
     );
-    // Late ones are probed more often; at 30 s all are gone, for so many at once get more
+    // Late ones are probed more often; at 30 s all are gone, because this many at once get more
     // time.
     assert!(!tell(&mut machine, 28.0, Input::Turn).is_empty());
     tell(&mut machine, 30.0, Input::Turn);

@@ -78,7 +78,7 @@ fn whose_messages_are_refused_is_reported_with_the_reason() {
         .collect();
     let expected = [
         ("rolecast.done.n2.batch", 1, "message is not a map"),
-        ("n1", 2, "it repeats or precedes one already taken"),
+        ("n1", 2, "its sequence is not above the last accepted one"),
     ];
     assert_eq!(found, expected);
     assert_eq!(refused[1].at_ms, now(1.0).wall);

@@ -122,7 +122,7 @@ fn a_job_passes_others_by_its_own_wait_and_not_by_that_of_a_stuck_one() {
     assert_eq!(order, [3, 2]);
 }
 
-/// A machine whose category `scan` needs half of a node's memory.
+/// A scheduler whose category `scan` needs half of a node's memory.
 fn machine_of_large() -> Scheduler {
     let large = Resources {
         memory: Bytes::from_mib(512),

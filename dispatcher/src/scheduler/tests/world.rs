@@ -1,4 +1,4 @@
-//! Property test of the machine in a small world: nodes that join and leave, and a stream
+//! Property test of the scheduler in a small world: nodes that join and leave, and a stream
 //! that redelivers what is not acknowledged.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -43,7 +43,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// The stream, the nodes and the results around a machine.
+/// The stream, the nodes and the results around a scheduler.
 struct World {
     machine: Scheduler,
     seconds: f64,
@@ -179,7 +179,7 @@ impl World {
         }
     }
 
-    /// Every job of the queue is held by the machine or given back to the
+    /// Every job of the queue is held by the scheduler or given back to the
     /// stream, every ledger holds exactly what runs, and no job has two outcomes.
     fn check(&self) {
         for job in self.queue.keys() {

@@ -37,7 +37,7 @@ pub(in super::super) fn node() -> NodeId {
     NodeId::new("n1").expect("it is a node's name")
 }
 
-/// Observes a heartbeat so many seconds after `start`.
+/// Observes a heartbeat this many seconds after `start`.
 pub(in super::super) fn observe(forecast: &mut NodeForecast, start: WallTime, second: u64) {
     let capacity = Resources {
         cpu: Cores::clamped(4.0),

@@ -21,7 +21,7 @@ use super::super::schedule::Event;
 use super::super::store::Fate;
 use super::{Flaw, World};
 
-/// First sequence of the jobs that are sent past the machine.
+/// First sequence of the jobs that are sent past the scheduler.
 const STRAY_SEQUENCES: u64 = 1_000_000;
 
 impl World {

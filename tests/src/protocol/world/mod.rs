@@ -201,7 +201,7 @@ impl World {
         self.environment.schedule.forget_wake(at);
         self.wake(at)?;
         if let Place::Node(index) = at {
-            // The name is its own: here no two workers have one name.
+            // The name is its own: here no two workers have the same name.
             let admission = self.hosts[index].admission();
             self.drive_node(index, agent::Input::Admission(admission), None)?;
         }

@@ -61,7 +61,8 @@ impl World {
                     self.post(Place::Node(node), Place::Dispatcher(dispatcher), message);
                 }
             }
-            // Here no two workers have one name, and jobs are for those that hold roles.
+            // Here no two workers have the same name, and jobs are for those that hold
+            // roles.
             agent::Output::Listen => {}
             agent::Output::Exit | agent::Output::Fail(_) => {
                 host.agent = None;
@@ -159,7 +160,7 @@ impl World {
         Ok(())
     }
 
-    /// Carries out the outputs of a dispatcher's machine. While it is not sure to hold
+    /// Carries out the outputs of a dispatcher's scheduler. While it is not sure to hold
     /// the lease nothing leaves it.
     fn carry_out_machine(&mut self, index: usize, now: Now, output: Output) -> Result<(), String> {
         let Some(running) = &self.dispatchers[index].running else {
@@ -289,7 +290,7 @@ impl World {
         Ok(())
     }
 
-    /// Sends a machine a result of its shell later, unless it has ended by then.
+    /// Sends a scheduler a result of its shell later, unless it has ended by then.
     fn report_later(&mut self, index: usize, delay: Duration, input: Input) {
         let Some(to) = self.requester(index) else {
             return;

@@ -1,6 +1,6 @@
 //! Measures of the code's shape, each with a limit that it may not exceed.
 //!
-//! The limits are what is true: a change may lower a count, and then lowers its limit too.
+//! The limits are the present counts: a change that lowers a count lowers its limit too.
 
 mod cycles;
 mod items;

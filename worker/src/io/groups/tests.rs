@@ -53,7 +53,7 @@ fn a_limit_that_cannot_be_held_is_an_error_that_shows_why() {
     let needed = BTreeSet::from(["cpu", "memory"]);
     let error = Groups::take_over(base.path(), &needed).unwrap_err();
     assert!(
-        error.to_string().contains("offers no memory controller"),
+        error.to_string().contains("has no memory controller"),
         "{error}"
     );
     assert!(!base.path().join(OWN).exists(), "it was not touched");
@@ -64,7 +64,7 @@ fn a_limit_that_cannot_be_held_is_an_error_that_shows_why() {
     fs::create_dir(base.path().join("cgroup.subtree_control")).unwrap();
     let error = Groups::take_over(base.path(), &BTreeSet::from(["memory"])).unwrap_err();
     let text = format!("{error:#}");
-    assert!(text.contains("cannot be handed down"), "{text}");
+    assert!(text.contains("cannot be delegated"), "{text}");
     assert!(text.contains("cgroup.subtree_control"), "{text}");
 }
 

@@ -46,11 +46,11 @@ impl Shell {
             header(&message, HEADER_DEADLINE_IN),
         )?;
         let time_limit = match header(&message, HEADER_TIME_LIMIT) {
-            Some(text) => Some(parse_duration(text).ok_or("a time limit that is no length")?),
+            Some(text) => Some(parse_duration(text).ok_or("a time limit that is not a length")?),
             None => None,
         };
         let roles = match header(&message, HEADER_ROLES) {
-            Some(text) => parse_roles(text).ok_or("roles that are none")?,
+            Some(text) => parse_roles(text).ok_or("roles that are not valid")?,
             None => Vec::new(),
         };
         let offer = Offer {
@@ -103,7 +103,7 @@ impl Shell {
         let batch = kind
             .strip_prefix("confirm.")
             .and_then(|number| number.parse().ok());
-        let batch = batch.ok_or("a subject that is none of a worker's")?;
+        let batch = batch.ok_or("a subject that no worker has")?;
         let input = match message.status {
             Some(StatusCode::NO_RESPONDERS) => Input::Unreceived { batch },
             Some(_) | None => Input::Confirmed { batch },
@@ -127,7 +127,7 @@ fn deadline(
         Some(left) => parse_duration(left).map(|left| now.wall + left),
         None => WallTime::parse(at),
     };
-    deadline.map(Some).ok_or("a deadline that is no time")
+    deadline.map(Some).ok_or("a deadline that is not a time")
 }
 
 fn header<'a>(message: &'a Message, name: &str) -> Option<&'a str> {

@@ -49,7 +49,7 @@ pub(super) fn host(cores: f64) -> Host {
     }
 }
 
-/// A load of so many cores, and from each of the times on, of so many.
+/// A load of this many cores, and from each of the times on, of this many.
 pub(super) fn busy(cpu: f32, changes: &[(f64, f32)]) -> Load {
     let mut load = Load {
         start_s: -2.0,

@@ -3,7 +3,6 @@
 //! An anchor is a value that the series may reach, as a distance from the last sample in
 //! units of change: an average, a median, an earlier sample. Inputs are the compressed
 //! anchors, the calmness of the series, and the past success of simple rules on it.
-//! worked on it.
 
 use super::{HORIZON_COUNT, horizons};
 use crate::checkpoint::state;

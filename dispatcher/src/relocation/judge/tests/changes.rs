@@ -1,4 +1,4 @@
-//! Tests of recent changes of a role, which make the next one dearer or forbid it.
+//! Tests of recent changes of a role, which make the next one more expensive or forbid it.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Fleet benchmark: heartbeats of many nodes, into the dispatcher's machine.
+//! Fleet benchmark: heartbeats of many nodes, into the dispatcher's scheduler.
 
 use std::time::Duration;
 
@@ -95,7 +95,7 @@ impl Fleet {
     }
 }
 
-/// The machine, the hosts around it, and the CPU time of the machine.
+/// The scheduler, the hosts around it, and the CPU time of the scheduler.
 struct World {
     machine: Scheduler,
     hosts: Vec<Host>,
@@ -142,7 +142,7 @@ impl World {
         })
     }
 
-    /// Lets every host send a heartbeat, and the machine take them.
+    /// Lets every host send a heartbeat, and the scheduler take them.
     fn second(&mut self, second: u32) -> anyhow::Result<()> {
         if second > 0 && second.is_multiple_of(CHECKPOINTS_EVERY_S) {
             self.handle(Input::CheckpointsDue);

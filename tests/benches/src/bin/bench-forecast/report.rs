@@ -119,7 +119,7 @@ impl Report {
         cost.map_or(f64::NAN, |cost| cost.update_us + cost.read_us)
     }
 
-    /// Returns the number of cores that were busy, had the simulated time passed.
+    /// Returns the number of cores that would be busy in the simulated time.
     fn cores(&self, time: Duration) -> f64 {
         time.as_secs_f64() / f64::from(self.fleet.seconds)
     }

@@ -24,7 +24,7 @@ const ROUND: u64 = 200;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cost {
     pub(crate) model: Model,
-    /// Learning from a sample, and forecasting anew.
+    /// Learning from a sample, and a new forecast.
     pub(crate) update_us: f64,
     /// Reading the forecasts of all horizons.
     pub(crate) read_us: f64,

@@ -130,7 +130,7 @@ impl Measured {
             std::hint::black_box(self.choose(category));
         }
         let spent = cpu::time() - begun;
-        // As the machine does each second.
+        // As the scheduler does each second.
         self.fleet.refresh();
         Ok(spent.as_secs_f64() * 1e9 / self.hosts.len() as f64)
     }

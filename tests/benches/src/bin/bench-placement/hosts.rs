@@ -119,7 +119,7 @@ impl Kind {
         })
     }
 
-    /// Returns the number of its jobs in hand on so many nodes.
+    /// Returns the number of its jobs in hand on this many nodes.
     pub(crate) fn in_hand(&self, nodes: u32) -> u64 {
         let of = |kind: &Kind| kind.share / kind.cores;
         let part = of(self) / KINDS.iter().map(of).sum::<f64>();

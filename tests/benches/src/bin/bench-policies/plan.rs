@@ -98,7 +98,7 @@ const QUICK: Times = Times {
     length_s: 360.0,
 };
 
-/// Returns all comparisons, with so many seeds each.
+/// Returns all comparisons, with this many seeds each.
 pub(crate) fn full(seeds: u32) -> Vec<Comparison> {
     let comparison = |scenario, loads: &[f64], policies: &[&'static str]| Comparison {
         scenario,

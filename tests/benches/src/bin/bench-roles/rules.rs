@@ -1,4 +1,5 @@
-//! Rules that are compared with ours: none, a naive one, and two that know the future.
+//! Rules that are compared with ours: no moves, a naive rule, and rules that know the
+//! future.
 
 use super::trace::{NODES, STEPS, Trace};
 use super::world::{Beat, DUTY, Rule, Truth, jobs_beside};
@@ -43,11 +44,10 @@ impl Rule for Naive {
     fn changed(&mut self, _step: usize) {}
 }
 
-/// Knows how long each bottleneck lasts, and the load of the other nodes until it is
-/// over: once the role's operations miss, moves it if that spares more than a change
-/// costs until then. It looks no further, because a rule that learned everything possible
-/// could not either. It needs no evidence: it acts when the first quarter of a second in
-/// which operations miss is over.
+/// Knows how long each bottleneck lasts, and the load of the other nodes until it is over:
+/// when the role's operations miss, it moves the role if this saves more until then than a
+/// change costs. It does not know what follows, because no rule could learn that. It needs
+/// no evidence: it acts after the first quarter of a second in which operations miss.
 pub(crate) struct Clairvoyant {
     missed: Vec<[f64; NODES]>,
     cost_s: f64,

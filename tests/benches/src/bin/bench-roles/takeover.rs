@@ -26,7 +26,7 @@ command = [\"true\"]
 /// Time between two submitted jobs.
 const PACE: Duration = Duration::from_millis(250);
 
-/// Kills so many dispatchers, one after the other, and prints the times; returns the
+/// Kills this many dispatchers, one after the other, and prints the times; returns the
 /// median and the largest time in seconds.
 pub(crate) fn seconds(kills: u32) -> anyhow::Result<Value> {
     if kills == 0 {

@@ -75,7 +75,7 @@ pub(crate) struct Trace {
 }
 
 impl Trace {
-    /// Draws so many seconds.
+    /// Draws this many seconds.
     pub(crate) fn draw(kind: Kind, seed: u64, seconds: usize) -> Self {
         let mut rng = Rng::with_seed(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ kind as u64);
         let mut demand = vec![[0.0; NODES]; seconds * STEPS];

@@ -5,7 +5,7 @@
 //! it is there, and jobs; jobs go where the last heartbeats left room. A share of the
 //! role's operations misses that depends on the whole demand: it is the world's own, and
 //! no rule knows it. A change leaves the role nowhere for half of its cost, and
-//! afterwards at least half of its operations miss for as long again as it costs: so many
+//! afterwards at least half of its operations miss for as long again as it costs: this many
 //! bad seconds in all.
 
 use fastrand::Rng;
