@@ -20,6 +20,19 @@ const DIP_MAX: u64 = 100;
 const RARE: f64 = 1.0;
 
 /// The arrivals of one category.
+///
+/// ```
+/// use rolecast_common::time::WallTime;
+/// use rolecast_forecast::{Demand, Model};
+///
+/// let mut demand = Demand::new(Model::Ensemble);
+/// for second in (0..600).step_by(2) {
+///     // 30 jobs a minute arrive, and each is settled at once.
+///     demand.observe(WallTime::from_millis(second * 1000), 0, second / 2);
+/// }
+/// let expected = demand.per_minute(60).unwrap();
+/// assert!((29.0..=31.0).contains(&expected));
+/// ```
 #[derive(Clone, Debug)]
 pub struct Demand {
     model: Model,
@@ -40,6 +53,7 @@ struct Minute {
 }
 
 impl Demand {
+    /// Creates the demand of a category of which nothing is known; `model` forecasts it.
     pub fn new(model: Model) -> Self {
         Self {
             model,
@@ -51,11 +65,17 @@ impl Demand {
         }
     }
 
+    /// Replaces the global model over the experts.
     pub fn set_stack(&mut self, stack: &Arc<Stack>) {
         self.forecaster.set_stack(Arc::clone(stack));
     }
 
-    /// Records the number of jobs in the stream, and of those settled since the start.
+    /// Records the number of jobs in the stream at a moment, and of those settled so far: a
+    /// count that only rises, whatever it began with.
+    ///
+    /// A few calls a minute are enough. Jobs that are there at the first one are no arrivals,
+    /// and the minute of it is not counted. If `at` is in an earlier minute than before, the
+    /// past is forgotten.
     pub fn observe(&mut self, at: WallTime, held: u64, settled: u64) {
         let arrived = self.arrived(held, settled);
         let number = at.as_millis() / (u64::from(STEP_S) * 1000);
@@ -91,7 +111,11 @@ impl Demand {
         }
     }
 
-    /// Returns the number of jobs a minute that are expected to arrive until then.
+    /// Returns the number of jobs a minute that are expected to arrive in the next
+    /// `seconds`, in the mean.
+    ///
+    /// They are rounded up to minutes, from 1 to 60. `None` until a whole minute has been
+    /// counted. Where less than one job a minute arrives, it is the mean of the last hour.
     pub fn per_minute(&self, seconds: u32) -> Option<f64> {
         if !self.is_known {
             return None;

@@ -16,7 +16,8 @@
 //!
 //! A horizon is a number of steps, at most [`HORIZON_MAX`]. Everything is pure: the caller
 //! passes the time. Nothing is refused: samples that are missing or not finite are skipped,
-//! and forecasts are finite and between zero and the capacity.
+//! and forecasts are finite and between zero and the capacity. All types are plain data
+//! without locks or threads; a call takes microseconds, unless it is one of training.
 //!
 //! ```
 //! use std::time::Duration;
@@ -39,6 +40,8 @@
 //! (the models, their vote, and the [`Stack`] over them, which a [`StackTrainer`] fits to the
 //! [`Lesson`]s of all series), `quantiles` (the band and the scores), `rhythm` (pulses of an
 //! unknown period), `node`, `checkpoint` (the state as bytes).
+
+#![warn(missing_docs)]
 
 mod demand;
 mod experts;

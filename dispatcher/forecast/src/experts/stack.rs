@@ -28,7 +28,10 @@ const PENALTY: f32 = 20.0;
 /// The largest change, in units; larger ones are cut, as least squares needs.
 const CHANGE_MAX: f32 = 10.0;
 
-/// The expected changes of the experts at one horizon, and the true one.
+/// The changes that the experts expected at one horizon, and the true one.
+///
+/// [`Forecaster::lesson`](crate::Forecaster::lesson) makes one, and [`Trainer::learn`]
+/// takes it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Lesson {
     pub(crate) horizon_index: u8,
@@ -37,7 +40,10 @@ pub struct Lesson {
     pub(crate) actual: f32,
 }
 
-/// The coefficients; without any the stack repeats the last value.
+/// The coefficients of the stack: six for each of [`HORIZONS`].
+///
+/// The default has none, and repeats the last value. One stack is shared by all series;
+/// [`Forecaster::set_stack`](crate::Forecaster::set_stack) takes it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Stack {
     weights: [[f32; VOICES]; HORIZONS.len()],
@@ -53,12 +59,13 @@ impl Stack {
         })
     }
 
-    /// Appends the coefficients to `out`.
+    /// Appends the coefficients to `out`, as [`Stack::load`] reads them.
     pub fn save(&self, out: &mut Vec<u8>) {
         seal(KIND, self, out);
     }
 
-    /// Removes coefficients from the front of `from`; `None` if there are no whole ones.
+    /// Removes coefficients from the front of `from`. `None` if they are not whole, damaged,
+    /// or of another version of the format; `from` is then anywhere.
     pub fn load(from: &mut &[u8]) -> Option<Self> {
         let mut stack = Self::default();
         unseal(KIND, &mut stack, from)?;
@@ -66,7 +73,23 @@ impl Stack {
     }
 }
 
-/// Collector of lessons, which fits the stack.
+/// Collector of lessons, which fits the stack: a ridge regression for each horizon
+/// (Wolpert, *Stacked Generalization*, 1992).
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::time::Duration;
+///
+/// use rolecast_forecast::{Forecaster, Model, StackTrainer};
+///
+/// let mut forecaster = Forecaster::new(Model::Ensemble, Duration::from_secs(60), 1.0);
+/// let mut trainer = StackTrainer::default();
+/// for minute in 0..2000 {
+///     forecaster.observe(minute, Some(if minute % 7 == 0 { 0.9 } else { 0.2 }));
+///     forecaster.lesson().iter().for_each(|lesson| trainer.learn(lesson));
+/// }
+/// forecaster.set_stack(Arc::new(trainer.fit()));
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct StackTrainer {
     lessons: [Lessons; HORIZONS.len()],
@@ -80,7 +103,8 @@ struct Lessons {
 }
 
 impl StackTrainer {
-    /// Adds a lesson; one that is not finite is ignored.
+    /// Adds a lesson; one that is not finite is ignored. The newest 4,096 of each horizon
+    /// are kept.
     pub fn learn(&mut self, lesson: &Lesson) {
         let scaled = |change: f32| (change / lesson.unit).clamp(-CHANGE_MAX, CHANGE_MAX);
         let row: Vec<f32> = lesson.voices.iter().map(|voice| scaled(*voice)).collect();
@@ -99,7 +123,9 @@ impl StackTrainer {
         lessons.next = (lessons.next + 1) % LESSONS_MAX;
     }
 
-    /// Fits the stack to the lessons; a horizon with too few gets no coefficients.
+    /// Fits the stack to the lessons; a horizon with fewer than 200 gets no coefficients.
+    ///
+    /// It copies and solves, and so belongs on a thread of its own.
     pub fn fit(&self) -> Stack {
         Stack {
             weights: from_fn(|horizon| self.lessons[horizon].fit().unwrap_or_default()),

@@ -41,6 +41,14 @@ const SHORT_COUNT: u64 = {
 const SPAN: usize = 15;
 
 /// Forecaster of one series of evenly spaced samples.
+///
+/// Samples may have any unit, and forecasts have the same. They are kept as `f32`, so with
+/// seven digits, and cut at 1e15. Times are numbers of steps; a missing sample is a number
+/// that is skipped. A sample costs a few microseconds and allocates nothing; the state is
+/// a few kilobytes, whatever the number of samples.
+///
+/// A horizon is a number of steps after the last sample: 0 counts as 1, more than
+/// [`HORIZON_MAX`] as that.
 #[derive(Clone, Debug)]
 pub struct Forecaster {
     model: Model,
@@ -72,8 +80,11 @@ state!(Forecaster {
 });
 
 impl Forecaster {
-    /// Creates a forecaster of samples that are `step` apart; `capacity` bounds
-    /// its forecasts and may be infinite.
+    /// Creates a forecaster of samples that are `step` apart.
+    ///
+    /// The step decides only where a day ends: it is cut to whole seconds, at least one, and
+    /// a day should be a whole number of steps. `capacity`, in the unit of the samples,
+    /// bounds the forecasts from above and may be infinite; a negative one or NaN is zero.
     pub fn new(model: Model, step: Duration, capacity: f64) -> Self {
         Self {
             model,
@@ -113,37 +124,48 @@ impl Forecaster {
         self.number
     }
 
-    /// Appends the state to `out`, all but the global stack.
+    /// Appends the state to `out`: all but the global stack, the capacity and the last
+    /// lesson.
     pub fn save(&self, out: &mut Vec<u8>) {
         seal(self.model.index(), self, out);
     }
 
-    /// Removes a state from the front of `from`; `None` if there is no whole one of this
-    /// model.
+    /// Removes a state from the front of `from`, and continues from it: forecasts are equal
+    /// to the last bit. Samples must be as far apart as they were when it was saved.
+    ///
+    /// `None` if the front is no whole, undamaged state of this model and this version of
+    /// the format, or one that no samples can have led to; `from` is then anywhere. The
+    /// stack is not part of it: see [`Forecaster::set_stack`].
     pub fn load(model: Model, step: Duration, capacity: f64, from: &mut &[u8]) -> Option<Self> {
         let mut forecaster = Self::new(model, step, capacity);
         unseal(model.index(), &mut forecaster, from)?;
         forecaster.is_possible().then_some(forecaster)
     }
 
-    /// Replaces the global model over the experts.
+    /// Replaces the global model over the experts, from the next sample on.
     pub fn set_stack(&mut self, stack: Arc<Stack>) {
         self.experts.set_stack(stack);
     }
 
-    /// Replaces the upper bound of the forecasts.
+    /// Replaces the upper bound of the forecasts at once, as [`Forecaster::new`] takes it.
     pub fn set_capacity(&mut self, capacity: f64) {
         self.capacity = capacity.max(0.0);
     }
 
     /// Learns from the sample with this number: its time divided by the step, counted
-    /// from a midnight. `None` and values that are not finite are missing, and so are
-    /// skipped numbers; a number not above the last one is ignored.
+    /// from a midnight, such as the Unix epoch.
+    ///
+    /// `None` and values that are not finite are missing, and so are skipped numbers: the
+    /// last sample then stands for them, and nothing is learned. After more than 60 missing
+    /// in a row the recent past is forgotten, and everything learned is kept. A number not
+    /// above the last one is ignored.
     pub fn observe(&mut self, number: u64, sample: Option<f64>) {
         self.observe_with_peak(number, sample, sample);
     }
 
-    /// Learns from a sample that is the mean of a span, with the span's largest value.
+    /// Learns from a sample that is the mean of a span, with the span's largest value, which
+    /// [`Forecaster::predict_peak`] then forecasts. A peak that is missing, not finite or
+    /// below the mean counts as the mean; the rest is as in [`Forecaster::observe`].
     pub fn observe_with_peak(&mut self, number: u64, mean: Option<f64>, peak: Option<f64>) {
         if self.number.is_some_and(|last| number <= last) {
             return;
@@ -162,13 +184,16 @@ impl Forecaster {
         self.take(number, sample, peak.unwrap_or(sample));
     }
 
-    /// Returns the expected value this many steps after the last sample.
+    /// Returns the value expected `horizon` steps after the last sample.
+    ///
+    /// It is finite, between zero and the capacity, and all zero before the first sample.
+    /// Reading it costs an interpolation: the forecast was made with the last sample.
     pub fn predict(&self, horizon: u32) -> Quantiles {
         self.bounded(self.fan.value(horizon))
     }
 
-    /// Returns the expected largest value within so many steps: no less than that of any
-    /// single step.
+    /// Returns the largest value expected within `horizon` steps after the last sample: no
+    /// less than [`Forecaster::predict`] of each of [`HORIZONS`] until then.
     pub fn predict_peak(&self, horizon: u32) -> Quantiles {
         let until = HORIZONS.into_iter().filter(|step| *step < horizon);
         until.chain([horizon]).map(|step| self.predict(step)).fold(
@@ -181,7 +206,11 @@ impl Forecaster {
         )
     }
 
-    /// Returns the share of each model in the forecast at this horizon.
+    /// Returns the share of each model in the forecast at the nearest of [`HORIZONS`] that
+    /// is not shorter.
+    ///
+    /// There is one pair for each of the eight experts, in the order of [`Model::ALL`], and
+    /// the shares sum to 1. A forecaster that is no ensemble has one pair: itself, and 1.
     pub fn weights(&self, horizon: u32) -> Vec<(Model, f64)> {
         if self.model != Model::Ensemble {
             return vec![(self.model, 1.0)];
@@ -191,12 +220,14 @@ impl Forecaster {
         Model::ALL.into_iter().zip(weights).collect()
     }
 
-    /// Returns the recent accuracy of the forecasts at this horizon.
+    /// Returns the recent accuracy of the forecasts at the nearest of [`HORIZONS`] that is
+    /// not shorter.
     pub fn accuracy(&self, horizon: u32) -> Accuracy {
         self.scores.accuracy(nearest(horizon))
     }
 
-    /// Returns at most `count` of the last samples, oldest first.
+    /// Returns the last samples, oldest first: `count` of them, or as many as there are
+    /// since the last long gap, at most 128. In place of a missing one is the one before it.
     pub fn recent(&self, count: usize) -> Vec<f64> {
         let known = usize::try_from(self.history.count()).unwrap_or(usize::MAX);
         let count = count.min(known).min(crate::series::history::HISTORY_LEN);
@@ -206,7 +237,8 @@ impl Forecaster {
             .collect()
     }
 
-    /// Returns the lesson for the stack from the last sample.
+    /// Returns the lesson for the stack from the last sample, the same until the next one;
+    /// `None` if no forecast of that moment could be scored.
     pub fn lesson(&self) -> Option<Lesson> {
         self.lesson
     }

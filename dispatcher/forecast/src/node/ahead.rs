@@ -4,15 +4,17 @@ use std::time::Duration;
 
 /// Horizons until which peaks are kept ready, in seconds.
 pub(super) const HORIZONS_S: [u32; AHEAD_COUNT] = [1, 10, 60, 300, 900, 3600];
-/// Number of these horizons.
+/// Number of the horizons until which peaks are kept ready.
 pub const AHEAD_COUNT: usize = 6;
 
-/// One of the horizons until which peaks are kept ready.
+/// One of the horizons until which peaks are kept ready: 1, 10, 60, 300, 900 and 3,600 s
+/// after the last heartbeat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ahead(usize);
 
 impl Ahead {
-    /// Returns the nearest horizon that is not shorter, or the longest.
+    /// Returns the nearest horizon that is not shorter than `stay`; the longest, an hour, for
+    /// more than that.
     pub fn covering(stay: Duration) -> Self {
         let covers = |seconds: &u32| Duration::from_secs(u64::from(*seconds)) >= stay;
         let index = HORIZONS_S.iter().position(covers);
@@ -24,7 +26,7 @@ impl Ahead {
         (0..AHEAD_COUNT).map(Self)
     }
 
-    /// Returns its index among all horizons.
+    /// Returns its index among all horizons, below [`AHEAD_COUNT`].
     pub fn index(self) -> usize {
         self.0
     }

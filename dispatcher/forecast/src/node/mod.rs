@@ -39,7 +39,40 @@ const FAR_STEP_S: u32 = 60;
 /// everything restarts.
 const BACK_MAX: Duration = Duration::from_secs(3600);
 
-/// The forecasts of one node.
+/// The forecasts of one node: of the use by others, for each resource.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use rolecast_common::id::NodeId;
+/// use rolecast_common::time::WallTime;
+/// use rolecast_common::unit::{Bytes, BytesPerSecond, Cores, Resources};
+/// use rolecast_common::wire::ForecastMode;
+/// use rolecast_forecast::{Ahead, Model, NodeForecast, Params, Quantile, Stack};
+///
+/// let of = |cores: f64, mib: u64| Resources {
+///     cpu: Cores::clamped(cores),
+///     memory: Bytes::from_mib(mib),
+///     network: BytesPerSecond::ZERO,
+///     disk: BytesPerSecond::ZERO,
+/// };
+/// let params = Params {
+///     mode: ForecastMode::On,
+///     model: Model::Ensemble,
+///     step_s: 10,
+///     quantile: Quantile::P90,
+/// };
+/// let node = NodeId::new("n1")?;
+/// let mut forecast = NodeForecast::new(&node, params, &Arc::new(Stack::default()));
+/// for second in 0..600 {
+///     let cores = if second % 60 < 20 { 3.0 } else { 1.0 };
+///     let at = WallTime::from_millis(second * 1000);
+///     forecast.observe(&node, at, of(cores, 500), of(4.0, 8000));
+/// }
+/// let soon = forecast.safe(Ahead::covering(std::time::Duration::from_secs(60)));
+/// assert!((1.0..=4.0).contains(&soon.cpu.get()));
+/// # Ok::<(), rolecast_common::id::InvalidId>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct NodeForecast {
     params: Params,
@@ -61,6 +94,9 @@ pub struct NodeForecast {
 }
 
 impl NodeForecast {
+    /// Creates the forecasts of a node of which nothing is known. Its id decides when within
+    /// a minute its spans end, so that those of many nodes do not end at once; later calls
+    /// must pass the same one.
     pub fn new(node: &NodeId, params: Params, stack: &Arc<Stack>) -> Self {
         let shift_ms = shift(node);
         let mut forecast = Self {
@@ -82,6 +118,16 @@ impl NodeForecast {
     }
 
     /// Learns the use by others from a heartbeat that arrived at this moment.
+    ///
+    /// `capacity` bounds the forecasts, from this heartbeat on; a resource of which it is
+    /// zero has no bound. Of a span in which no heartbeat arrives nothing is learned. A
+    /// heartbeat of a span that is over is ignored by the series; after a step back of the
+    /// clock by more than an hour everything restarts.
+    ///
+    /// It takes some microseconds when a span ends, and less otherwise.
+    ///
+    /// # Panics
+    /// When the first span ends, if [`Params::step_s`] is zero.
     pub fn observe(&mut self, node: &NodeId, at: WallTime, used: Resources, capacity: Resources) {
         if self.last.is_some_and(|last| last.since(at) > BACK_MAX) {
             self.reset(node);
@@ -114,7 +160,7 @@ impl NodeForecast {
         self.safe.join(&used);
     }
 
-    /// Replaces the global model over the experts.
+    /// Replaces the global model over the experts of all its series.
     pub fn set_stack(&mut self, stack: &Arc<Stack>) {
         self.stack = Arc::clone(stack);
         for series in [&mut self.near, &mut self.far] {
@@ -124,22 +170,33 @@ impl NodeForecast {
         }
     }
 
-    /// Returns the largest use expected until then, at the configured quantile.
+    /// Returns the largest use expected until then, at [`Params::quantile`].
+    ///
+    /// It is at most the capacity, but never below the use in the last heartbeat, nor below
+    /// the peak until a nearer horizon. Until the first span is over it is the last use, and
+    /// zero before the first heartbeat. The peak of memory is one of a single heartbeat, that
+    /// of a rate is one of a mean of [`Params::step_s`].
     pub fn safe(&self, ahead: Ahead) -> Resources {
         self.safe.until(ahead)
     }
 
-    /// Returns the largest use expected until then in half of all cases.
+    /// Returns the largest use expected until then in half of all cases; otherwise as
+    /// [`NodeForecast::safe`].
     pub fn likely(&self, ahead: Ahead) -> Resources {
         self.likely.until(ahead)
     }
 
-    /// Returns the mean use expected in each bucket from the last heartbeat on.
+    /// Returns the mean use expected in each bucket from the last heartbeat on, bounded by
+    /// the capacity; all zero before the first one.
+    ///
+    /// An entry for each bucket of [`BUCKET_EDGES_S`](crate::BUCKET_EDGES_S), the nearest first,
+    /// with CPU (cores), memory (bytes), network and disk (bytes per second).
     pub fn expected(&self) -> [ByResource<f32>; BUCKETS] {
         self.rhythm.expected().map(ByResource::new)
     }
 
-    /// Adds the lessons from the newest samples, each once.
+    /// Appends the lessons from the newest samples, each once: at most one for each of four
+    /// resources and two steps.
     pub fn take_lessons(&mut self, lessons: &mut Vec<Lesson>) {
         let due = std::mem::take(&mut self.lessons);
         let all = self
@@ -154,7 +211,9 @@ impl NodeForecast {
         }
     }
 
-    /// Returns the learned state as bytes; `None` before there is any.
+    /// Returns the learned state as bytes; `None` before the first span is over. The stack
+    /// and what was learned of periods are not in it: the first is saved by itself, the
+    /// second is learned again in a few cycles.
     pub fn save(&self) -> Option<Vec<u8>> {
         if !self.near.is_known {
             return None;
@@ -174,8 +233,13 @@ impl NodeForecast {
         Some(bytes)
     }
 
-    /// Returns the saved state of a node; `None` if it is damaged, or of another model,
-    /// step or format.
+    /// Returns the saved state of a node, all of `bytes`; it has no stack yet.
+    ///
+    /// `None` if it is damaged, of another model, step or format, or has samples of more than
+    /// an hour after its last heartbeat.
+    ///
+    /// # Panics
+    /// If [`Params::step_s`] is zero, and the state was saved with that.
     pub fn load(node: &NodeId, params: Params, mut bytes: &[u8]) -> Option<Self> {
         let mut forecast = Self::new(node, params, &Arc::default());
         let (step_s, rest) = bytes.split_first_chunk()?;

@@ -16,7 +16,11 @@ const NAMES: [&str; Resource::COUNT] = ["cpu", "memory", "network", "disk"];
 const HISTORY_COUNT: usize = 60;
 
 impl NodeForecast {
-    /// Returns the forecasts of each resource, by its name.
+    /// Returns the forecasts of each resource, by its name: `cpu` (cores), `memory` (bytes),
+    /// `network` and `disk` (bytes per second), as the dispatcher answers with them.
+    ///
+    /// Horizons and histories are empty before the first samples. It allocates, and is meant
+    /// for answers to people.
     pub fn view(&self) -> BTreeMap<String, ResourceForecast> {
         let resources = Resource::ALL.into_iter().zip(NAMES);
         resources

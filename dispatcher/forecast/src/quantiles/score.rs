@@ -8,15 +8,19 @@ use crate::series::history::decay_weight;
 /// The half-life of a score, in steps.
 const HALF_LIFE: f32 = 1440.0;
 
-/// The recent accuracy at one horizon.
+/// The recent accuracy at one horizon: averages whose weights halve in 1,440 steps.
+///
+/// All are zero before a forecast was scored.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Accuracy {
-    /// Mean absolute errors of the median and of the naive forecast.
+    /// Mean absolute error of the median, in the unit of the samples.
     pub error: f64,
+    /// The same of the naive forecast, that nothing changes.
     pub naive_error: f64,
-    /// The share of outcomes that were at most the 90 % quantile.
+    /// The share of actual values that were at most the 90 % quantile, from 0 to 1.
     pub coverage: f64,
-    /// Forecasts scored.
+    /// Number of forecasts scored. Of the three longest horizons only every seventh or
+    /// eleventh step is.
     pub scored: u64,
 }
 

@@ -33,9 +33,10 @@ use ring::{BIN_MS, Past, Ring};
 
 /// Number of resources: the order is that of `ByResource`.
 const RESOURCES: usize = Resource::COUNT;
-/// Number of buckets of the future.
+/// Number of buckets of the future, for which [`crate::NodeForecast::expected`] has means.
 pub const BUCKETS: usize = 6;
-/// Edges of the buckets, in seconds from the last heartbeat.
+/// Edges of the buckets, in seconds from the last heartbeat: bucket `i` lies between edges
+/// `i` and `i + 1`.
 pub const BUCKET_EDGES_S: [f64; BUCKETS + 1] = [0.0, 0.5, 2.0, 8.0, 32.0, 128.0, 512.0];
 
 /// The gap or step back of the clock after which everything restarts.

@@ -22,8 +22,8 @@ const SIZES: [usize; 4] = [INPUTS, HIDDEN, ANCHORS, HORIZON_COUNT];
 const HEADER_LEN: usize = 4 + 4 + 4 * SIZES.len();
 const HASH_LEN: usize = 8;
 
-/// Every weight of the network; each row has the contributions of one source to all
-/// targets.
+/// Every weight of the network, finite; each row has the contributions of one source to
+/// all targets.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Weights {
     pub(super) from_input: [[f32; GATES]; INPUTS],
@@ -36,18 +36,23 @@ pub struct Weights {
 /// The reason why bytes are not weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidWeights {
+    /// They begin otherwise: another format, version, or size of the network.
     #[error("not a file of weights of this version")]
     Header,
+    /// They are so many bytes, more or fewer than the sizes in the header require.
     #[error("{0} bytes long, not as the sizes require")]
     Length(usize),
+    /// The hash at the end is not that of the bytes before it.
     #[error("damaged: the hash differs")]
     Hash,
+    /// A weight is infinite or NaN.
     #[error("a weight is not finite")]
     NotFinite,
 }
 
 impl Weights {
-    /// Returns the weights shipped with the program.
+    /// Returns the weights shipped with the program, which every forecaster uses. The first
+    /// call parses them.
     pub fn builtin() -> &'static Weights {
         static BUILTIN: LazyLock<Box<Weights>> = LazyLock::new(|| {
             let bytes = include_bytes!("../lstm.bin");
@@ -56,6 +61,10 @@ impl Weights {
         &BUILTIN
     }
 
+    /// Reads the bytes of a file of weights, all of them.
+    ///
+    /// # Errors
+    /// The first reason found why they are none.
     pub fn parse(bytes: &[u8]) -> Result<Weights, InvalidWeights> {
         let mut weights = Weights::zero();
         let expected = header();
