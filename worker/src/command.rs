@@ -15,12 +15,12 @@ use crate::confinement::Confinement;
 /// NATS message of default size. Output that is cut is of no use to its requester, and
 /// memory is taken only by output that exists. An object store would hold more, but needs
 /// rights to streams and inboxes that a worker need not have.
-pub const OUTPUT_MAX_DEFAULT: Bytes = Bytes::from_kib(768);
+pub(crate) const OUTPUT_MAX_DEFAULT: Bytes = Bytes::from_kib(768);
 /// The most output a category may keep: an outcome and its record must fit a message of
 /// 1 MiB with the reasons of failed attempts and everything else.
-pub const OUTPUT_MAX: Bytes = Bytes::from_kib(960);
+pub(crate) const OUTPUT_MAX: Bytes = Bytes::from_kib(960);
 /// Bytes of the end of stderr that become part of the reason.
-pub const STDERR_TAIL: usize = 2048;
+pub(crate) const STDERR_TAIL: usize = 2048;
 
 /// Exit code that asks the worker to try the job again (`EX_TEMPFAIL` of sysexits.h).
 const EXIT_RETRY: i32 = 75;
@@ -30,29 +30,29 @@ const EXIT_GIVE_UP: [i32; 2] = [64, 65];
 
 /// A program and its settings, all from the worker's own configuration.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Command {
+pub(crate) struct Command {
     /// An absolute path.
-    pub program: PathBuf,
-    pub arguments: Vec<String>,
+    pub(crate) program: PathBuf,
+    pub(crate) arguments: Vec<String>,
     /// Its whole environment, except for the variables that describe the job.
-    pub environment: Vec<(String, OsString)>,
-    pub directory: Option<PathBuf>,
+    pub(crate) environment: Vec<(String, OsString)>,
+    pub(crate) directory: Option<PathBuf>,
     /// Output beyond this is read and dropped.
-    pub output_max: usize,
+    pub(crate) output_max: usize,
     /// The user and limits of a job's command; `None` leaves it those of the worker
     /// itself.
-    pub confinement: Option<Confinement>,
+    pub(crate) confinement: Option<Confinement>,
 }
 
 impl Command {
     /// Returns the most memory that it may use.
-    pub fn memory_max(&self) -> Option<Bytes> {
+    pub(crate) fn memory_max(&self) -> Option<Bytes> {
         self.confinement.as_ref()?.limits.memory_max
     }
 }
 
 /// Returns the variables that describe its job to a command.
-pub fn job_environment(
+pub(crate) fn job_environment(
     node: &NodeId,
     roles: &[Role],
     assignment: &Assignment,
@@ -75,7 +75,7 @@ pub fn job_environment(
 /// Beginning of the reason of a job that this host is unable to run: its program cannot
 /// be started, or there are no threads, processes or files left for it. The dispatcher
 /// counts that against the host, not against the job.
-pub const UNABLE: &str = "unable: ";
+pub(crate) const UNABLE: &str = "unable: ";
 /// Text on stderr, with [`EXIT_CANNOT_RUN`], if the program could not be started.
 pub(crate) const CANNOT_RUN: &str = "rolecast-worker: cannot run ";
 /// Exit code of shells for a command that cannot be run.
@@ -83,14 +83,14 @@ pub(crate) const EXIT_CANNOT_RUN: i32 = 127;
 
 /// The end of a process.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Exit {
+pub(crate) enum Exit {
     Code(i32),
     /// Killed by the signal of this name.
     Signal(String),
 }
 
 /// Returns the outcome of a job from the end of its command, with the reason.
-pub fn verdict(exit: &Exit, stderr_tail: &[u8]) -> (OutcomeStatus, String) {
+pub(crate) fn verdict(exit: &Exit, stderr_tail: &[u8]) -> (OutcomeStatus, String) {
     let (status, what) = match exit {
         Exit::Code(0) => return (OutcomeStatus::Completed, String::new()),
         Exit::Code(EXIT_CANNOT_RUN) if stderr_tail.starts_with(CANNOT_RUN.as_bytes()) => {
@@ -117,12 +117,12 @@ pub fn verdict(exit: &Exit, stderr_tail: &[u8]) -> (OutcomeStatus, String) {
 
 /// Returns the reason of a failed command of which a process was killed at its limit of
 /// memory.
-pub fn out_of_memory(limit: Bytes, reason: &str) -> String {
+pub(crate) fn out_of_memory(limit: Bytes, reason: &str) -> String {
     format!("memory_max of {limit} reached: {reason}")
 }
 
 /// Joins the lines of a text and drops characters that would disturb a log or a header.
-pub fn one_line(text: &str) -> String {
+pub(crate) fn one_line(text: &str) -> String {
     let lines: Vec<&str> = text
         .lines()
         .map(str::trim)
@@ -137,12 +137,12 @@ pub fn one_line(text: &str) -> String {
 
 /// The last bytes of a stream.
 #[derive(Debug, Default)]
-pub struct Tail {
+pub(crate) struct Tail {
     bytes: Vec<u8>,
 }
 
 impl Tail {
-    pub fn push(&mut self, bytes: &[u8]) {
+    pub(crate) fn push(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
         // Trimmed at twice the size, so that each byte is moved once at most.
         if self.bytes.len() > 2 * STDERR_TAIL {
@@ -150,7 +150,7 @@ impl Tail {
         }
     }
 
-    pub fn as_bytes(&self) -> &[u8] {
+    pub(crate) fn as_bytes(&self) -> &[u8] {
         let start = self.bytes.len().saturating_sub(STDERR_TAIL);
         &self.bytes[start..]
     }

@@ -15,55 +15,55 @@ const OOM_SCORE_MAX: i32 = 1000;
 /// Length of a period of `cpu.max`: the kernel's default.
 const CPU_PERIOD_US: f64 = 100_000.0;
 /// The smallest share of a core: the kernel takes no quota below a millisecond.
-pub const CPU_MAX_MIN: f64 = 0.01;
+pub(crate) const CPU_MAX_MIN: f64 = 0.01;
 /// The largest nice value of a process.
-pub const NICE_MAX: u8 = 19;
+pub(crate) const NICE_MAX: u8 = 19;
 
 /// A user of this host.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct User {
-    pub name: String,
-    pub uid: u32,
-    pub gid: u32,
+pub(crate) struct User {
+    pub(crate) name: String,
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
     /// All groups it is a member of, its own included.
-    pub groups: Vec<u32>,
-    pub home: PathBuf,
-    pub shell: PathBuf,
+    pub(crate) groups: Vec<u32>,
+    pub(crate) home: PathBuf,
+    pub(crate) shell: PathBuf,
 }
 
 /// User and limits of a command.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Confinement {
+pub(crate) struct Confinement {
     /// Without one it runs as the worker's own user.
-    pub user: Option<User>,
+    pub(crate) user: Option<User>,
     /// Its nice value relative to the worker's; 0 is the same.
-    pub nice: u8,
-    pub limits: GroupLimits,
+    pub(crate) nice: u8,
+    pub(crate) limits: GroupLimits,
 }
 
 /// Limits of a control group.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct GroupLimits {
+pub(crate) struct GroupLimits {
     /// The most memory that all its processes use together.
-    pub memory_max: Option<Bytes>,
+    pub(crate) memory_max: Option<Bytes>,
     /// The most cores that they keep busy.
-    pub cpu_max: Option<Cores>,
+    pub(crate) cpu_max: Option<Cores>,
 }
 
 impl GroupLimits {
-    pub fn is_none(&self) -> bool {
+    pub(crate) fn is_none(&self) -> bool {
         self.memory_max.is_none() && self.cpu_max.is_none()
     }
 
     /// Returns the controllers of version 2 that these limits need.
-    pub fn controllers(&self) -> impl Iterator<Item = &'static str> {
+    pub(crate) fn controllers(&self) -> impl Iterator<Item = &'static str> {
         let memory = self.memory_max.map(|_| "memory");
         let cpu = self.cpu_max.map(|_| "cpu");
         memory.into_iter().chain(cpu)
     }
 
     /// Returns the settings of the group's files, and whether each file must be there.
-    pub fn settings(&self) -> Vec<Setting> {
+    pub(crate) fn settings(&self) -> Vec<Setting> {
         let mut settings = Vec::new();
         if let Some(memory) = self.memory_max {
             settings.push(Setting::required("memory.max", memory.get().to_string()));
@@ -83,11 +83,11 @@ impl GroupLimits {
 
 /// One file of a control group and the text that is written to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Setting {
-    pub file: &'static str,
-    pub value: String,
+pub(crate) struct Setting {
+    pub(crate) file: &'static str,
+    pub(crate) value: String,
     /// Whether the file must be there; kernels lack some of them.
-    pub is_required: bool,
+    pub(crate) is_required: bool,
 }
 
 impl Setting {
@@ -109,12 +109,12 @@ impl Setting {
 
 /// Returns the `oom_score_adj` of jobs whose worker has this one: special protection of a
 /// worker is not for its jobs.
-pub fn oom_score(own: i32) -> i32 {
+pub(crate) fn oom_score(own: i32) -> i32 {
     (own.max(0) + OOM_SCORE_MORE).min(OOM_SCORE_MAX)
 }
 
 /// Reads from `memory.events` how many processes were killed at the limit of a group.
-pub fn parse_oom_kills(text: &str) -> u64 {
+pub(crate) fn parse_oom_kills(text: &str) -> u64 {
     let count = text.lines().find_map(|line| line.strip_prefix("oom_kill "));
     count
         .and_then(|count| count.trim().parse().ok())
@@ -123,22 +123,22 @@ pub fn parse_oom_kills(text: &str) -> u64 {
 
 /// Steps of a process before it becomes a command, in this order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Steps {
+pub(crate) struct Steps {
     /// The file that the process writes itself to, to be in a control group.
-    pub group: Option<PathBuf>,
-    pub oom_score: Option<i32>,
-    pub nice: u8,
-    pub user: Option<Ids>,
+    pub(crate) group: Option<PathBuf>,
+    pub(crate) oom_score: Option<i32>,
+    pub(crate) nice: u8,
+    pub(crate) user: Option<Ids>,
     /// Files that the user must not be able to read.
-    pub secrets: Vec<PathBuf>,
+    pub(crate) secrets: Vec<PathBuf>,
 }
 
 /// The numbers of a user, by which the system knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ids {
-    pub uid: u32,
-    pub gid: u32,
-    pub groups: Vec<u32>,
+pub(crate) struct Ids {
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+    pub(crate) groups: Vec<u32>,
 }
 
 impl From<&User> for Ids {
@@ -161,6 +161,7 @@ impl fmt::Display for Ids {
 }
 
 impl Ids {
+    #[cfg(any(target_os = "linux", test))]
     fn parse(text: &str) -> Option<Self> {
         let mut numbers = text.split(':').map(|number| number.parse().ok());
         Some(Self {
@@ -173,7 +174,7 @@ impl Ids {
 
 impl Steps {
     /// Returns the words that these steps are read from.
-    pub fn words(&self) -> Vec<String> {
+    pub(crate) fn words(&self) -> Vec<String> {
         let mut words = Vec::new();
         if let Some(group) = &self.group {
             words.push(format!("group={}", group.display()));
@@ -193,7 +194,8 @@ impl Steps {
     }
 
     /// Takes one word; returns whether it is one.
-    pub fn take(&mut self, word: &str) -> bool {
+    #[cfg(any(target_os = "linux", test))]
+    pub(crate) fn take(&mut self, word: &str) -> bool {
         let Some((name, value)) = word.split_once('=') else {
             return false;
         };

@@ -47,18 +47,19 @@
 //! and what is reported; `io` carries that out.
 
 pub mod agent;
-pub mod command;
+mod command;
 pub mod config;
-pub mod confinement;
+mod confinement;
 mod host;
 mod host_name;
 mod io;
-pub mod job;
+mod job;
 mod record;
-pub mod usage;
+mod usage;
 
 pub use io::{
     Builder, Mistakes, Recording, Worker, forget_epoch, record_host, run_if_leashed,
     shutdown_signals,
 };
 pub use job::{Job, JobError};
+pub use usage::Scope;

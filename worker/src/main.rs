@@ -149,7 +149,7 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
     let path = arguments.config.as_deref();
     let config = read_config(path.expect("required where there is no command"))?;
     if arguments.check {
-        tracing::info!(event = "config_valid", categories = config.categories.len());
+        tracing::info!(event = "config_valid", categories = config.category_count());
         return Ok(());
     }
     warn_of_visible_login(&config, arguments.nats_url.as_deref());

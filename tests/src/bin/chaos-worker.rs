@@ -16,8 +16,8 @@ use bytes::Bytes;
 use clap::Parser;
 use rolecast_common::unit::{Bytes as Memory, Cores};
 use rolecast_nats::{Settings, nats_settings};
+use rolecast_worker::Scope;
 use rolecast_worker::config::Capacity;
-use rolecast_worker::usage::Scope;
 use rolecast_worker::{Job, JobError, Worker};
 
 /// What the fault matrix starts each of its workers with.

@@ -20,7 +20,7 @@ use crate::host::{surroundings, usable_cores};
 use crate::host_name::node_of_host;
 use crate::usage::Scope;
 
-/// A commented configuration to start from.
+/// A commented configuration to start from, which [`Config::read`] takes.
 pub const SAMPLE: &str = include_str!("../sample.toml");
 
 /// Long enough for most jobs, shorter than service managers wait (systemd: 90 s).
@@ -30,58 +30,76 @@ const HOOK_LIMIT_DEFAULT: Duration = Duration::from_secs(3);
 /// interval must fit into a role's lease of 10 s.
 const HOOK_LIMIT_MAX: Duration = Duration::from_secs(4);
 
+/// The contents of a configuration, complete and checked. [`Worker::from_config`] takes it.
+///
+/// [`Worker::from_config`]: crate::Worker::from_config
 #[derive(Clone, Debug)]
 pub struct Config {
-    pub node: NodeId,
-    pub roles: Vec<Role>,
+    pub(crate) node: NodeId,
+    pub(crate) roles: Vec<Role>,
     /// The managed roles that may be given to this node.
-    pub offers: Vec<Role>,
-    pub hook: Option<Hook>,
+    pub(crate) offers: Vec<Role>,
+    pub(crate) hook: Option<Hook>,
     /// Directory in which the epoch is kept over restarts, if roles are offered.
-    pub state_directory: Option<PathBuf>,
-    pub labels: Labels,
-    pub speed: Speed,
-    pub scope: Scope,
-    pub jobs_max: u32,
-    pub grace: Duration,
+    pub(crate) state_directory: Option<PathBuf>,
+    pub(crate) labels: Labels,
+    pub(crate) speed: Speed,
+    pub(crate) scope: Scope,
+    pub(crate) jobs_max: u32,
+    pub(crate) grace: Duration,
     /// Whether a heartbeat is sent at once when the use by others changes much.
-    pub heartbeat_on_change: bool,
-    pub capacity: Capacity,
-    pub categories: BTreeMap<Category, CategorySettings>,
+    pub(crate) heartbeat_on_change: bool,
+    pub(crate) capacity: Capacity,
+    pub(crate) categories: BTreeMap<Category, CategorySettings>,
+    /// The address of NATS and the login, as far as the configuration has them.
     pub nats: Settings,
 }
 
 /// The program that is run when the roles of the node change.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Hook {
-    pub program: PathBuf,
-    pub arguments: Vec<String>,
-    pub environment: Vec<(String, std::ffi::OsString)>,
+pub(crate) struct Hook {
+    pub(crate) program: PathBuf,
+    pub(crate) arguments: Vec<String>,
+    pub(crate) environment: Vec<(String, std::ffi::OsString)>,
     /// Time limit, after which it is killed.
-    pub limit: Duration,
+    pub(crate) limit: Duration,
 }
 
-/// Capacity of a node, where it replaces the system's own figures.
+/// Capacity of a node, where it replaces the system's own figures. `None` keeps those of
+/// the host, within the limits of the control group that the worker runs in.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Capacity {
+    /// Cores, above zero.
     pub cpu: Option<Cores>,
+    /// Memory in bytes, above zero.
     pub memory: Option<Bytes>,
+    /// Network in bytes per second, received and sent together; zero is unknown.
     pub network: Option<BytesPerSecond>,
+    /// Disk in bytes per second, read and written together; zero is unknown.
     pub disk: Option<BytesPerSecond>,
 }
 
 /// Settings for the jobs of one category.
 #[derive(Clone, Debug, PartialEq)]
-pub struct CategorySettings {
-    pub limits: Limits,
-    pub command: Command,
+pub(crate) struct CategorySettings {
+    pub(crate) limits: Limits,
+    pub(crate) command: Command,
 }
 
 impl Config {
-    /// Reads a configuration, or returns all mistakes in it.
+    /// Reads a configuration (TOML), and fills in what it omits from the host: its name, its
+    /// cores, the environment. Programs, directories and users that it names are looked up.
+    ///
+    /// # Errors
+    /// All mistakes in it, each with its line and key.
     pub fn read(text: &str) -> Result<Self, Mistakes> {
         let config = settings::read(text, read_root)?;
         Ok(config.expect("what is missing is a mistake"))
+    }
+
+    /// Returns the number of categories that the worker runs, at least one.
+    pub fn category_count(&self) -> usize {
+        self.categories.len()
     }
 
     /// Returns whether jobs of some category run as the worker's own user.

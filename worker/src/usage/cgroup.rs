@@ -9,37 +9,37 @@ use rolecast_common::unit::{Bytes, Cores};
 
 /// Directories of the files of each resource.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Locations {
-    pub cpu: Option<Place>,
+pub(crate) struct Locations {
+    pub(crate) cpu: Option<Place>,
     /// CPU limits; in version 1 another controller than the one that counts.
-    pub cpu_limit: Option<Place>,
-    pub memory: Option<Place>,
-    pub disk: Option<Place>,
+    pub(crate) cpu_limit: Option<Place>,
+    pub(crate) memory: Option<Place>,
+    pub(crate) disk: Option<Place>,
 }
 
 /// The directory of a control group in one hierarchy.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
-    pub version: Version,
-    pub directory: PathBuf,
+pub(crate) struct Place {
+    pub(crate) version: Version,
+    pub(crate) directory: PathBuf,
     /// Mount point of the hierarchy; limits of the directories between hold too.
-    pub mount: PathBuf,
+    pub(crate) mount: PathBuf,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Version {
+pub(crate) enum Version {
     V1,
     V2,
 }
 
 /// The files that hold a group's limit of memory: above the second the kernel makes its
 /// processes wait, above the others it kills them.
-pub const MEMORY_LIMITS: [&str; 3] = ["memory.max", "memory.high", "memory.limit_in_bytes"];
+pub(crate) const MEMORY_LIMITS: [&str; 3] = ["memory.max", "memory.high", "memory.limit_in_bytes"];
 
 impl Place {
     /// Returns the place of a directory's group in another hierarchy, in which groups have
     /// the same paths.
-    pub fn with_path_of(&self, directory: &Path, of: &Place) -> Option<Place> {
+    pub(crate) fn with_path_of(&self, directory: &Path, of: &Place) -> Option<Place> {
         let path = directory.strip_prefix(&of.mount).ok()?;
         Some(Place {
             directory: self.mount.join(path),
@@ -48,7 +48,7 @@ impl Place {
     }
 
     /// Returns the group's directory and those above it, up to the mount.
-    pub fn directories(&self) -> impl Iterator<Item = &Path> {
+    pub(crate) fn directories(&self) -> impl Iterator<Item = &Path> {
         let mount = self.mount.as_path();
         self.directory
             .ancestors()
@@ -57,7 +57,7 @@ impl Place {
 }
 
 /// Finds the group from `/proc/self/cgroup` and `/proc/self/mountinfo`.
-pub fn locate(cgroup: &str, mountinfo: &str) -> Locations {
+pub(crate) fn locate(cgroup: &str, mountinfo: &str) -> Locations {
     let mounts: Vec<Mount<'_>> = mountinfo.lines().filter_map(Mount::parse).collect();
     let find = |controller: &str| {
         let v1 = path_of(cgroup, controller).and_then(|path| {
@@ -78,7 +78,7 @@ pub fn locate(cgroup: &str, mountinfo: &str) -> Locations {
 }
 
 /// Finds the group in the hierarchy of version 2 alone.
-pub fn locate_v2(cgroup: &str, mountinfo: &str) -> Option<Place> {
+pub(crate) fn locate_v2(cgroup: &str, mountinfo: &str) -> Option<Place> {
     let mut mounts = mountinfo.lines().filter_map(Mount::parse);
     let mount = mounts.find(|mount| mount.kind == "cgroup2")?;
     mount.place(Version::V2, path_of(cgroup, "")?)
@@ -135,23 +135,23 @@ impl<'a> Mount<'a> {
 }
 
 /// Reads `cpuacct.usage`, in nanoseconds.
-pub fn parse_cpu_v1(text: &str) -> Option<Duration> {
+pub(crate) fn parse_cpu_v1(text: &str) -> Option<Duration> {
     text.trim().parse().ok().map(Duration::from_nanos)
 }
 
 /// Reads `cpu.stat`.
-pub fn parse_cpu_v2(text: &str) -> Option<Duration> {
+pub(crate) fn parse_cpu_v2(text: &str) -> Option<Duration> {
     value(text, "usage_usec").map(Duration::from_micros)
 }
 
 /// Reads `cpu.max`; `None` without a limit.
-pub fn parse_cpu_max(text: &str) -> Option<Cores> {
+pub(crate) fn parse_cpu_max(text: &str) -> Option<Cores> {
     let (quota, period) = text.trim().split_once(' ')?;
     cores(quota.parse().ok()?, period.parse().ok()?)
 }
 
 /// Reads `cpu.cfs_quota_us` and `cpu.cfs_period_us`; `None` without a limit.
-pub fn parse_cpu_quota(quota: &str, period: &str) -> Option<Cores> {
+pub(crate) fn parse_cpu_quota(quota: &str, period: &str) -> Option<Cores> {
     cores(quota.trim().parse().ok()?, period.trim().parse().ok()?)
 }
 
@@ -161,7 +161,7 @@ fn cores(quota: f64, period: f64) -> Option<Cores> {
 }
 
 /// Reads a limit such as `memory.max`; `None` for `max`.
-pub fn parse_bytes(text: &str) -> Option<Bytes> {
+pub(crate) fn parse_bytes(text: &str) -> Option<Bytes> {
     text.trim().parse().ok().map(Bytes::new)
 }
 
@@ -169,7 +169,7 @@ pub fn parse_bytes(text: &str) -> Option<Bytes> {
 /// in version 1 with the groups below it: files that are not mapped (a file read twice is
 /// on the active list, and can be reclaimed as well as one read once), and slab that the
 /// kernel calls reclaimable.
-pub fn parse_reclaimable(text: &str) -> Option<Bytes> {
+pub(crate) fn parse_reclaimable(text: &str) -> Option<Bytes> {
     let find = |name: &str| value(text, &format!("total_{name}")).or_else(|| value(text, name));
     let inactive = find("inactive_file")?;
     let mapped = find("file_mapped").or_else(|| find("mapped_file"));
@@ -183,7 +183,7 @@ pub fn parse_reclaimable(text: &str) -> Option<Bytes> {
 }
 
 /// Reads `io.stat`: bytes read and written of all devices.
-pub fn parse_disk_v2(text: &str) -> Bytes {
+pub(crate) fn parse_disk_v2(text: &str) -> Bytes {
     let fields = text.split_ascii_whitespace();
     let bytes = fields.filter_map(|field| {
         let number = field
@@ -195,7 +195,7 @@ pub fn parse_disk_v2(text: &str) -> Bytes {
 }
 
 /// Reads `blkio.throttle.io_service_bytes`: bytes read and written of all devices.
-pub fn parse_disk_v1(text: &str) -> Bytes {
+pub(crate) fn parse_disk_v1(text: &str) -> Bytes {
     let bytes = text.lines().filter_map(|line| {
         let mut fields = line.split_ascii_whitespace().skip(1);
         let is_counted = matches!(fields.next()?, "Read" | "Write");

@@ -9,16 +9,16 @@ use super::Counters;
 
 /// Use of one command's processes up to a moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Spent {
-    pub cpu: Duration,
-    pub disk: Bytes,
+pub(crate) struct Spent {
+    pub(crate) cpu: Duration,
+    pub(crate) disk: Bytes,
     /// In use at that moment.
-    pub memory: Bytes,
+    pub(crate) memory: Bytes,
 }
 
 /// The use of all commands so far, as counters that only rise.
 #[derive(Debug, Default)]
-pub struct Tracker {
+pub(crate) struct Tracker {
     /// Last reading of each running command, by process id.
     last: BTreeMap<u32, Spent>,
     total: Counters,
@@ -27,7 +27,7 @@ pub struct Tracker {
 impl Tracker {
     /// Adds the commands that ended since the last call, with the CPU time that the
     /// system charged them for, and those that run.
-    pub fn update(&mut self, ended: &[(u32, Duration)], running: &BTreeMap<u32, Spent>) {
+    pub(crate) fn update(&mut self, ended: &[(u32, Duration)], running: &BTreeMap<u32, Spent>) {
         // The ended ones are first, because a new command may have got an old id.
         for (id, cpu) in ended {
             let last = self.last.remove(id).unwrap_or_default();
@@ -41,7 +41,7 @@ impl Tracker {
         self.total.memory = running.values().map(|spent| spent.memory).sum();
     }
 
-    pub fn counters(&self) -> Counters {
+    pub(crate) fn counters(&self) -> Counters {
         self.total
     }
 }

@@ -2,11 +2,11 @@
 //!
 //! The shell reads two [`Snapshot`]s a second apart; the difference is the use.
 
-pub mod cgroup;
-pub mod jobs;
-pub mod part;
-pub mod pressure;
-pub mod process;
+pub(crate) mod cgroup;
+pub(crate) mod jobs;
+pub(crate) mod part;
+pub(crate) mod pressure;
+pub(crate) mod process;
 
 use std::time::Duration;
 
@@ -17,20 +17,23 @@ use rolecast_common::wire::{Pressure, Usage};
 /// clock ticks of 10 ms in a reading of 200 ms; guessed otherwise.
 const MOVED_SHARE: f64 = 0.1;
 
-/// The scope of a worker's `usage`.
+/// The part of the host whose use a worker reports, and by which its jobs are placed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Scope {
     /// Everything on the host.
     #[default]
     Host,
-    /// The control group that the worker runs in, as in a container.
+    /// The control group that the worker runs in, as in a container. [`Worker::run`] fails
+    /// where there is none.
+    ///
+    /// [`Worker::run`]: crate::Worker::run
     Cgroup,
-    /// The worker's own process and its descendants.
+    /// The worker's own process and its descendants; their network use is not known.
     Process,
 }
 
 impl Scope {
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         match text {
             "host" => Some(Scope::Host),
             "cgroup" => Some(Scope::Cgroup),
@@ -42,27 +45,32 @@ impl Scope {
 
 /// Counters that only rise, and levels, at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counters {
+pub(crate) struct Counters {
     /// CPU time used since some start.
-    pub cpu: Duration,
+    pub(crate) cpu: Duration,
     /// Memory in use.
-    pub memory: Bytes,
+    pub(crate) memory: Bytes,
     /// Bytes moved since some start.
-    pub network: Bytes,
+    pub(crate) network: Bytes,
     /// Bytes moved since some start.
-    pub disk: Bytes,
+    pub(crate) disk: Bytes,
 }
 
 /// The scope's counters and the jobs', read at the same moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Snapshot {
-    pub total: Counters,
-    pub jobs: Counters,
-    pub pressure: Option<Pressure>,
+pub(crate) struct Snapshot {
+    pub(crate) total: Counters,
+    pub(crate) jobs: Counters,
+    pub(crate) pressure: Option<Pressure>,
 }
 
 /// Returns the use between two snapshots that lie `length` apart.
-pub fn between(earlier: &Snapshot, later: &Snapshot, length: Duration, limit: Resources) -> Usage {
+pub(crate) fn between(
+    earlier: &Snapshot,
+    later: &Snapshot,
+    length: Duration,
+    limit: Resources,
+) -> Usage {
     let total = rates(&earlier.total, &later.total, length, limit);
     let jobs = rates(&earlier.jobs, &later.jobs, length, limit);
     Usage {
@@ -79,7 +87,7 @@ pub fn between(earlier: &Snapshot, later: &Snapshot, length: Duration, limit: Re
 
 /// Returns whether the CPU used by others than the jobs has changed by more than a tenth
 /// of the capacity.
-pub fn has_moved(before: &Usage, after: &Usage, capacity: Resources) -> bool {
+pub(crate) fn has_moved(before: &Usage, after: &Usage, capacity: Resources) -> bool {
     let exogenous = |usage: &Usage| usage.total.cpu.minus(usage.jobs.cpu).get();
     let moved = exogenous(after) - exogenous(before);
     moved.abs() > capacity.cpu.get() * MOVED_SHARE

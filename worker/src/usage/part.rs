@@ -8,21 +8,21 @@ use std::time::Duration;
 use rolecast_common::unit::{Bytes, Cores};
 
 /// Returns the memory that is in use within `part`, from the use of both.
-pub fn memory(host: Level, part: Level) -> Bytes {
+pub(crate) fn memory(host: Level, part: Level) -> Bytes {
     let free = |level: Level| level.capacity.minus(level.used);
     part.capacity.minus(free(host).min(free(part)))
 }
 
 /// Memory capacity, and the part of it in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Level {
-    pub capacity: Bytes,
-    pub used: Bytes,
+pub(crate) struct Level {
+    pub(crate) capacity: Bytes,
+    pub(crate) used: Bytes,
 }
 
 /// Sums the CPU time that is in use within a part of a host.
 #[derive(Clone, Copy, Debug)]
-pub struct CpuTime {
+pub(crate) struct CpuTime {
     host: Cores,
     part: Cores,
     /// The counters of host and part at the last call.
@@ -31,7 +31,7 @@ pub struct CpuTime {
 }
 
 impl CpuTime {
-    pub fn new(host: Cores, part: Cores) -> Self {
+    pub(crate) fn new(host: Cores, part: Cores) -> Self {
         Self {
             host,
             part,
@@ -42,7 +42,7 @@ impl CpuTime {
 
     /// Takes the counters of host and part, `length` after the last ones, that of the
     /// part if it could be read; returns the CPU time that is in use within the part.
-    pub fn advance(
+    pub(crate) fn advance(
         &mut self,
         length: Duration,
         host: Duration,

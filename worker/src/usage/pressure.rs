@@ -3,7 +3,7 @@
 use rolecast_common::wire::Share;
 
 /// Returns the share of the last ten seconds in which some task stalled.
-pub fn parse(text: &str) -> Option<Share> {
+pub(crate) fn parse(text: &str) -> Option<Share> {
     let some = text.lines().find_map(|line| line.strip_prefix("some "))?;
     let average = some
         .split_whitespace()

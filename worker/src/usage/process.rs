@@ -7,25 +7,27 @@ use rolecast_common::unit::Bytes;
 
 /// One process at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Process {
-    pub id: u32,
-    pub parent: u32,
+pub(crate) struct Process {
+    pub(crate) id: u32,
+    pub(crate) parent: u32,
     /// Its process group.
-    pub group: u32,
+    pub(crate) group: u32,
     /// Of itself and of those children that it has waited for.
-    pub cpu: Duration,
-    pub memory: Bytes,
+    pub(crate) cpu: Duration,
+    pub(crate) memory: Bytes,
 }
 
 /// The units of the numbers in `/proc/<pid>/stat`.
+#[cfg(any(target_os = "linux", test))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StatUnits {
-    pub ticks_per_second: u64,
-    pub page_bytes: u64,
+pub(crate) struct StatUnits {
+    pub(crate) ticks_per_second: u64,
+    pub(crate) page_bytes: u64,
 }
 
 /// Reads `/proc/<pid>/stat`; `None` if it is not one.
-pub fn parse_stat(text: &str, units: StatUnits) -> Option<Process> {
+#[cfg(any(target_os = "linux", test))]
+pub(crate) fn parse_stat(text: &str, units: StatUnits) -> Option<Process> {
     // The name in brackets may itself hold brackets and spaces.
     let (id, rest) = text.split_once(" (")?;
     let (_, rest) = rest.rsplit_once(") ")?;
@@ -46,7 +48,8 @@ pub fn parse_stat(text: &str, units: StatUnits) -> Option<Process> {
 }
 
 /// Returns the bytes read from and written to disks, out of `/proc/<pid>/io`.
-pub fn parse_io(text: &str) -> Option<Bytes> {
+#[cfg(any(target_os = "linux", test))]
+pub(crate) fn parse_io(text: &str) -> Option<Bytes> {
     let value = |name: &str| -> Option<u64> {
         let line = text.lines().find_map(|line| line.strip_prefix(name))?;
         line.trim().parse().ok()
@@ -57,7 +60,7 @@ pub fn parse_io(text: &str) -> Option<Bytes> {
 
 /// Returns, for each root that exists, the ids of itself, its descendants and the members
 /// of its process group.
-pub fn trees(processes: &[Process], roots: &BTreeSet<u32>) -> BTreeMap<u32, Vec<u32>> {
+pub(crate) fn trees(processes: &[Process], roots: &BTreeSet<u32>) -> BTreeMap<u32, Vec<u32>> {
     let by_id: BTreeMap<u32, &Process> = processes.iter().map(|p| (p.id, p)).collect();
     let mut trees = BTreeMap::<u32, Vec<u32>>::new();
     for process in processes {
