@@ -7,7 +7,7 @@ use rolecast_common::id::{Attempt, Category, JobId};
 use rolecast_common::time::WallTime;
 use rolecast_common::wire::OutcomeStatus;
 
-/// One execution of a job.
+/// One execution of a job. A clone shares its payload.
 #[derive(Clone, Debug)]
 pub struct Job {
     pub(crate) assignment: Assignment,
@@ -32,8 +32,8 @@ impl Job {
         self.assignment.category()
     }
 
-    /// Returns the time after which the job is no longer wanted, by this host's clock; the
-    /// worker stops it then. `None` if its producer set no deadline.
+    /// Returns the time after which the job is no longer wanted, by this host's wall
+    /// clock; the worker stops it then. `None` if its producer set no deadline.
     pub fn deadline(&self) -> Option<WallTime> {
         self.deadline
     }
@@ -43,21 +43,24 @@ impl Job {
         &self.payload
     }
 
-    /// Returns the value of one of the producer's headers.
+    /// Returns the value of a header, the first if it has several. Names are compared with
+    /// their case.
     pub fn header(&self, name: &str) -> Option<&str> {
         let value = self.headers.as_ref()?.get(name)?;
         Some(value.as_str())
     }
 
-    /// Returns the producer's headers, if it set any.
+    /// Returns the headers, if there are any: the producer's, and those that the dispatcher
+    /// adds, such as `Rolecast-Deadline-In`.
     pub fn headers(&self) -> Option<&HeaderMap> {
         self.headers.as_ref()
     }
 }
 
-/// The reason why a handler could not do its job, and whether another try is useful.
+/// The reason why a handler could not do its job, and whether another attempt is useful.
 ///
-/// Any standard error becomes one by `?` and means: try again.
+/// Any standard error becomes one by `?` and means: try again. The reason is joined into
+/// one line, and the status of the job shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JobError {
     pub(crate) status: OutcomeStatus,
@@ -66,7 +69,8 @@ pub struct JobError {
 
 impl JobError {
     /// Returns an error for a job that may succeed another time: it gets another attempt
-    /// after a delay, up to the limit of its category.
+    /// after a delay that grows, up to `max_attempts` of its category; after the last one it
+    /// becomes a dead letter.
     pub fn retry(reason: impl Into<String>) -> Self {
         Self {
             status: OutcomeStatus::Retry,

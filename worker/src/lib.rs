@@ -46,6 +46,8 @@
 //! Inside, [`agent`] decides, without a clock or a network, which jobs are taken
 //! and what is reported; `io` carries that out.
 
+#![warn(missing_docs)]
+
 pub mod agent;
 mod command;
 pub mod config;

@@ -30,7 +30,7 @@ pub(super) const RELEASE_WAIT: Duration = Duration::from_secs(6);
 const HEARTBEAT_ROOM: usize = 32 * 1024;
 
 impl Agent {
-    /// Returns the latest time of the next `Tick`.
+    /// Returns the latest time of the next [`Input::Tick`](super::Input::Tick).
     pub fn next_deadline(&self) -> Time {
         let limit = self.executions.next_limit();
         let phase = match self.phase {

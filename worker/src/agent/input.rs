@@ -8,7 +8,7 @@ use rolecast_common::id::Role;
 use rolecast_common::time::WallTime;
 use rolecast_common::wire::{Admission, JobUsage, OutcomeStatus, RoleAssignment, Usage};
 
-/// An event from outside.
+/// An event from outside. What a message claims is checked by the agent.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Input {
     /// A job arrived.
@@ -16,16 +16,24 @@ pub enum Input {
     /// Executions ended; those that end together are reported together.
     Ended(Vec<Ended>),
     /// The dispatcher has taken this batch of outcomes.
-    Confirmed { batch: u64 },
+    Confirmed {
+        /// The number in [`Output::SendOutcomes`](super::Output::SendOutcomes).
+        batch: u64,
+    },
     /// No dispatcher listened when this batch was sent.
-    Unreceived { batch: u64 },
+    Unreceived {
+        /// The number in [`Output::SendOutcomes`](super::Output::SendOutcomes).
+        batch: u64,
+    },
     /// A dispatcher reports whether a start of this node may use its name.
     Admission(Admission),
     /// A dispatcher assigns the managed roles that this node should have.
     Roles(RoleAssignment),
     /// The hook is over; with the reason if it failed or was killed.
     HookEnded {
+        /// The run in [`Output::Hook`](super::Output::Hook).
         run: HookRun,
+        /// The reason of a failure, in one line.
         result: Result<(), String>,
     },
     /// The use of the node was measured.
@@ -34,7 +42,7 @@ pub enum Input {
     ReportAsked,
     /// There is a new connection; messages sent before it may be lost.
     Connected,
-    /// The longest message that the server takes has changed.
+    /// The longest message that the server takes, in bytes, has changed.
     MaxPayload(usize),
     /// Take no more jobs and leave; a second one ends the grace time at once.
     Drain,
@@ -45,7 +53,9 @@ pub enum Input {
 /// A job that the dispatcher sends here to run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Offer {
+    /// The attempt that it is, and where its outcome goes.
     pub assignment: Assignment,
+    /// The time after which the job is not wanted, by this host's wall clock.
     pub deadline: Option<WallTime>,
     /// The time limit of its category in the dispatcher's configuration.
     pub time_limit: Option<Duration>,
@@ -58,8 +68,10 @@ pub struct Offer {
 pub struct Run(u64);
 
 impl Run {
+    /// The first one of a process.
     pub const FIRST: Run = Run(1);
 
+    /// Returns the one after this.
     pub fn next(self) -> Self {
         Self(self.0 + 1)
     }
@@ -70,8 +82,10 @@ impl Run {
 pub struct HookRun(u64);
 
 impl HookRun {
+    /// The first one of a process.
     pub const FIRST: HookRun = HookRun(1);
 
+    /// Returns the one after this.
     pub fn next(self) -> Self {
         Self(self.0 + 1)
     }
@@ -80,11 +94,18 @@ impl HookRun {
 /// The end of an execution.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ended {
+    /// The execution in [`Output::Start`](super::Output::Start).
     pub run: Run,
+    /// Its result, unless the agent had it stopped.
     pub status: OutcomeStatus,
+    /// The reason of a failure, in one line; empty if it completed.
     pub reason: String,
+    /// Its output, of at most 960 KiB.
     pub output: Bytes,
+    /// Whether there was more output, which was dropped.
     pub output_truncated: bool,
+    /// The time from its start to its end.
     pub length: Duration,
+    /// The resources that it used.
     pub usage: JobUsage,
 }

@@ -58,20 +58,27 @@ const UNCONFIRMED_MAX: usize = 4096;
 /// Constant settings of the agent.
 #[derive(Clone, Debug)]
 pub struct Params {
+    /// The name of the node.
     pub node: NodeId,
+    /// The id of this start of the worker, another one at each start.
     pub boot: BootId,
+    /// The roles of the node.
     pub roles: RoleParams,
+    /// The labels that heartbeats report.
     pub labels: Labels,
+    /// The speed of one core that heartbeats report.
     pub speed: Speed,
+    /// The capacity that heartbeats report.
     pub capacity: Resources,
-    /// The most jobs at once.
+    /// The most jobs at once, from 1 to 1024.
     pub jobs_max: u32,
+    /// The categories whose jobs are run, with the limits of each.
     pub categories: BTreeMap<Category, Limits>,
     /// Time for running jobs to finish once the worker drains.
     pub grace: Duration,
     /// Whether a heartbeat is sent at once when the use by others changes much.
     pub heartbeat_on_change: bool,
-    /// The longest message that the server takes.
+    /// The longest message that the server takes, in bytes.
     pub max_payload: usize,
 }
 
@@ -80,6 +87,7 @@ pub struct Params {
 pub struct Limits {
     /// The most jobs of the category at once.
     pub jobs_max: u32,
+    /// The longest that a job may run; the one that comes with the job applies too.
     pub time_limit: Option<Duration>,
 }
 
@@ -102,7 +110,35 @@ enum Phase {
     Gone,
 }
 
-/// The state machine of a worker.
+/// The state machine of a worker: inputs with their time in, commands out.
+///
+/// ```
+/// use rolecast_common::id::{BootId, NodeId};
+/// use rolecast_common::time::Now;
+/// use rolecast_worker::agent::{Agent, Input, Output, Params, RoleParams};
+///
+/// let now = Now::default();
+/// let params = Params {
+///     node: NodeId::new("n1")?,
+///     boot: BootId::new("boot-1")?,
+///     roles: RoleParams::default(),
+///     labels: Default::default(),
+///     speed: Default::default(),
+///     capacity: Default::default(),
+///     jobs_max: 1,
+///     categories: Default::default(),
+///     grace: std::time::Duration::from_secs(30),
+///     heartbeat_on_change: true,
+///     max_payload: 1 << 20,
+/// };
+/// let mut agent = Agent::new(now, params);
+/// let mut out = Vec::new();
+/// agent.handle(now, Input::Tick, &mut out);
+/// assert!(matches!(out[..], [Output::Heartbeat(_)]));
+/// // Without an input it is to be called again at this time.
+/// assert!(agent.next_deadline() > now.time);
+/// # Ok::<(), rolecast_common::id::InvalidId>(())
+/// ```
 #[derive(Debug)]
 pub struct Agent {
     params: Params,
@@ -119,6 +155,7 @@ pub struct Agent {
 }
 
 impl Agent {
+    /// Creates the agent of a worker that starts `now`: it waits to be admitted.
     pub fn new(now: Now, params: Params) -> Self {
         // Batches of an earlier boot must not be mistaken for ours: a millisecond is
         // worth more numbers than a worker can use in it.
@@ -138,7 +175,8 @@ impl Agent {
         }
     }
 
-    /// Takes an input and adds the resulting commands to `out`.
+    /// Takes an input and appends the resulting commands to `out`, to be carried out in
+    /// their order. Times must not go back from call to call.
     pub fn handle(&mut self, now: Now, input: Input, out: &mut Vec<Output>) {
         self.advance_roles(now.time, out);
         match input {

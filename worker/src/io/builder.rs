@@ -21,7 +21,7 @@ use crate::host::surroundings;
 use crate::job::{Job, JobError};
 use crate::usage::Scope;
 
-/// All mistakes in the construction of a worker.
+/// All mistakes in the construction of a worker; as a text they are on one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mistakes(Vec<String>);
 
@@ -34,6 +34,9 @@ impl fmt::Display for Mistakes {
 }
 
 /// Collects the settings of a worker; [`Builder::build`] checks all of them.
+///
+/// Names of nodes, roles and categories have 1 to 32 of the characters a-z, 0-9, `-` and
+/// `_`. A value that is not allowed is a mistake that [`Builder::build`] reports.
 #[derive(Debug)]
 pub struct Builder {
     node: Option<NodeId>,
@@ -76,16 +79,14 @@ impl Builder {
         }
     }
 
-    /// Names this worker; the default is made of the host name.
-    ///
-    /// A name has 1 to 32 of the characters a-z, 0-9, `-` and `_`; another one is a mistake
-    /// that [`Builder::build`] reports, as it does for all settings.
+    /// Names this worker; the default is made of the host name. No other worker that runs
+    /// may have the name.
     pub fn node(mut self, name: &str) -> Self {
         self.node = self.valid(NodeId::new(name));
         self
     }
 
-    /// Adds a role that the node always holds.
+    /// Adds a role that the node always holds; with the offers there are at most 64.
     pub fn role(mut self, name: &str) -> Self {
         if let Some(role) = self.new_role(name) {
             self.settings.roles.push(role);
@@ -93,7 +94,8 @@ impl Builder {
         self
     }
 
-    /// Adds a role that the dispatcher may assign to the node for a lease.
+    /// Adds a managed role, which the dispatcher may assign to the node for a lease. The node
+    /// acts in it as soon as it is assigned: a builder has no hook.
     pub fn offer(mut self, name: &str) -> Self {
         if let Some(role) = self.new_role(name) {
             self.settings.offers.push(role);
@@ -102,7 +104,8 @@ impl Builder {
     }
 
     /// Sets the directory that keeps the largest epoch seen over restarts, if roles are
-    /// offered [default: the system's place for such state].
+    /// offered; it is made if it is missing. By default it is `STATE_DIRECTORY`, or
+    /// `rolecast` below `XDG_STATE_HOME`, or below `~/.local/state`.
     pub fn state_directory(mut self, directory: impl Into<PathBuf>) -> Self {
         self.settings.state_directory = Some(directory.into());
         self
@@ -116,7 +119,10 @@ impl Builder {
         Some(role)
     }
 
-    /// Adds a label of the node, for jobs that require it; one name has one value.
+    /// Adds a label of the node, for jobs that require it; one name has one value, the last.
+    ///
+    /// There are at most 32. A name has 1 to 32 of the characters a-z, 0-9, `_`, `.` and `-`;
+    /// a value has up to 64 printable characters, none of them `,` or `=`.
     pub fn label(mut self, name: &str, value: &str) -> Self {
         let inserted = self.settings.labels.insert(name, value);
         self.valid(inserted);
@@ -133,10 +139,15 @@ impl Builder {
     }
 
     /// Runs the jobs of a category with a function, at most [`Builder::max_jobs`] of them at
-    /// once and without a time limit. One that computes for long or blocks belongs into
-    /// `tokio::task::spawn_blocking`.
+    /// once and without a time limit of this worker. Each job is a task of the runtime; one
+    /// that computes for long or blocks belongs into `tokio::task::spawn_blocking`.
     ///
-    /// The function returns the job's output, at most 960 KiB, or a [`JobError`].
+    /// The function returns the job's output, at most 960 KiB, or a [`JobError`]. A job with
+    /// more output has failed for good; where the server takes shorter messages only, the
+    /// output is cut to them. A panic fails the attempt, as [`JobError::retry`] does.
+    ///
+    /// A job that ran into its deadline or a time limit, or whose worker leaves, is dropped
+    /// at its next `await`.
     pub fn handle<H, F, T>(self, category: &str, handler: H) -> Self
     where
         H: Fn(Job) -> F + Send + Sync + 'static,
@@ -146,8 +157,25 @@ impl Builder {
         self.handle_within(category, None, None, handler)
     }
 
-    /// Like [`Builder::handle`], with at most `max_jobs` jobs of the category at once
-    /// and, if given, a time limit at which a job is stopped and has failed.
+    /// Like [`Builder::handle`], with at most `max_jobs` jobs of the category at once (`None`
+    /// is no limit of its own) and, if given, a time limit at which a job is stopped and its
+    /// attempt has failed. Both are above zero. The category's time limit at the dispatcher
+    /// applies too.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use rolecast_worker::{Job, JobError, Worker};
+    ///
+    /// async fn wait(_: Job) -> Result<&'static [u8], JobError> {
+    ///     tokio::time::sleep(Duration::from_secs(1)).await;
+    ///     Ok(b"done")
+    /// }
+    ///
+    /// let builder = Worker::builder().node("n1");
+    /// let builder = builder.handle_within("wait", 2, Duration::from_secs(60), wait);
+    /// assert!(builder.build().is_ok());
+    /// ```
     pub fn handle_within<H, F, T>(
         mut self,
         category: &str,
@@ -191,14 +219,14 @@ impl Builder {
     }
 
     /// Sets the time for running jobs to finish when the worker has to end; by default 30 s.
-    /// Jobs that run longer are stopped and given back.
+    /// Jobs that run longer are stopped and given back; that is no failed attempt.
     pub fn grace(mut self, grace: Duration) -> Self {
         self.settings.grace = grace;
         self
     }
 
-    /// Sets whether a heartbeat is sent at once when the use by others changes much; by
-    /// default it is.
+    /// Sets whether a heartbeat is sent at once when the CPU that others use changes by more
+    /// than a tenth of the node's, or only every second; by default it is.
     pub fn heartbeat_on_change(mut self, is_on: bool) -> Self {
         self.settings.heartbeat_on_change = is_on;
         self
@@ -216,21 +244,27 @@ impl Builder {
         self
     }
 
-    /// Sets the address of NATS; without it the worker connects to localhost. See
-    /// `rolecast_nats::nats_settings` for the places the `nats` command reads.
+    /// Sets the address of NATS and the login; without it the worker connects to localhost.
+    /// [`rolecast_nats::nats_settings`] reads them where the `nats` command does.
     pub fn nats(mut self, settings: Settings) -> Self {
         self.nats = settings;
         self
     }
 
-    /// Sets the time limit of the first connection; by default a minute.
+    /// Sets the time limit of the first connection; by default a minute. Later ones are
+    /// tried without end.
     pub fn connect_timeout(mut self, limit: Duration) -> Self {
         self.connect_timeout = limit;
         self
     }
 
-    /// Checks everything and returns the worker, or all mistakes. It neither connects nor
-    /// reads the host's use; that is [`Worker::run`].
+    /// Checks everything and returns the worker. It neither connects nor reads the host's
+    /// use; that is [`Worker::run`].
+    ///
+    /// # Errors
+    /// All mistakes at once: values that are not allowed, a role or category given twice, no
+    /// handler or more than 256, more than 64 roles and offers, or no name where the
+    /// host's makes none.
     pub fn build(mut self) -> Result<Worker, Mistakes> {
         if self.node.is_none() && self.mistakes.is_empty() {
             self.node = host_node();

@@ -65,7 +65,11 @@ impl EpochFile {
 }
 
 /// Forgets the largest epoch that the node of this configuration has seen; returns the
-/// path of its file, and the contents.
+/// path of the removed file, and its contents. The worker must not run.
+///
+/// # Errors
+/// If the configuration has no directory for the file, or there is none, or it cannot be
+/// read and removed.
 pub fn forget_epoch(config: &Config) -> anyhow::Result<(PathBuf, String)> {
     let directory = config.state_directory.as_deref();
     let directory = directory.context("without a state_directory no epoch is kept")?;

@@ -81,9 +81,14 @@ mod linux {
     use crate::command::{CANNOT_RUN, EXIT_CANNOT_RUN};
     use crate::confinement::{Ids, Steps};
 
-    /// Becomes the command that the arguments name, if they name one.
+    /// Becomes the command that the arguments of this process name, if they name one: it
+    /// then does not return.
     ///
-    /// A program that wants its commands leashed calls this first in `main`.
+    /// A program that runs commands by [`Worker::from_config`] calls this first in `main`:
+    /// the worker starts its own program once more for each command, which so ends with the
+    /// worker and takes on its user and limits.
+    ///
+    /// [`Worker::from_config`]: crate::Worker::from_config
     pub fn run_if_leashed() {
         let mut arguments = std::env::args_os().skip(1);
         if arguments.next().is_some_and(|first| first == MARK) {

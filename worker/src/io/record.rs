@@ -23,17 +23,24 @@ const LINES_PER_FLUSH: u64 = 60;
 /// Settings of a recording.
 #[derive(Clone, Debug)]
 pub struct Recording {
-    /// Replaced if it exists; compressed if the name ends in `.gz`.
+    /// The file, replaced if it exists; compressed with gzip if the name ends in `.gz`.
     pub out: PathBuf,
+    /// The time after which it ends.
     pub length: Duration,
-    /// Seconds between lines, at least one.
+    /// Seconds between lines; 0 counts as 1.
     pub every: u64,
 }
 
 /// Records the use of this host until the time is over or `stop` has an item;
 /// returns the number of lines.
 ///
-/// The error is that of the file, or of a host whose use cannot be read.
+/// A line of comma-separated values has the time in seconds since the Unix epoch, and since
+/// the line before the mean of cores kept busy and of bytes per second over network and
+/// disks, and the bytes of memory in use. Lines reach the file 60 at a time. It needs a tokio
+/// runtime with time.
+///
+/// # Errors
+/// That of the file, or of a host whose use cannot be read.
 pub async fn record_host(
     recording: Recording,
     mut stop: impl Stream<Item = ()> + Unpin,

@@ -10,8 +10,14 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 /// ends the grace time. A first SIGHUP drains too, unless the program was started to
 /// ignore it; further ones are from the same terminal.
 ///
-/// The error is the system's, if no handler can be installed. Must be called within a
-/// tokio runtime.
+/// [`Worker::run_until`](crate::Worker::run_until) takes it. Signals no longer end the
+/// process by themselves after this call.
+///
+/// # Errors
+/// The system's, if no handler can be installed.
+///
+/// # Panics
+/// Outside of a tokio runtime with IO.
 pub fn shutdown_signals() -> anyhow::Result<impl Stream<Item = ()> + Send + Unpin> {
     let listen = |kind| signal(kind).context("cannot listen for signals");
     let hangup = match is_hangup_ignored() {

@@ -37,6 +37,9 @@ pub(super) const CONNECT_TIMEOUT_DEFAULT: Duration = Duration::from_secs(60);
 const FIRST_USAGE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A node that is ready to run jobs.
+///
+/// What it reports as the use by its jobs is that of their processes, and with handlers
+/// that of this process.
 #[derive(Debug)]
 pub struct Worker {
     pub(super) node: NodeId,
@@ -66,9 +69,11 @@ pub(super) struct NodeSettings {
 }
 
 impl Worker {
-    /// Returns the worker that a configuration describes, at the NATS of `nats`.
+    /// Returns the worker that a configuration describes, at the NATS of `nats`, which it
+    /// must reach within `connect_timeout` at first.
     ///
-    /// The program must call [`crate::run_if_leashed`] first in its `main`.
+    /// The program must call [`crate::run_if_leashed`] first in its `main`: commands do not
+    /// start otherwise.
     pub fn from_config(config: Config, nats: Settings, connect_timeout: Duration) -> Self {
         let runners = config.categories.into_iter();
         let runners = runners.map(|(category, service)| {
@@ -101,7 +106,8 @@ impl Worker {
         }
     }
 
-    /// Also keeps this file from jobs that run as another user: it holds a login.
+    /// Also keeps this file from jobs that run as another user: it holds a login. If such a
+    /// user may read it, [`Worker::run`] fails.
     pub fn guard(&mut self, file: PathBuf) {
         self.secrets.push(file);
     }
@@ -130,16 +136,24 @@ impl Worker {
     /// Runs jobs until `shutdown` completes, then drains and returns: running jobs may finish
     /// within the grace time, others are given back.
     ///
-    /// The error is one that the worker cannot correct: NATS was not reached in time, the login
-    /// lacks a permission, or another worker has the name of the node. A lost connection is
-    /// none; the worker reconnects.
+    /// It needs a tokio runtime with IO and time; handlers are tasks of it. Once the grace time
+    /// is over, what a handler does is dropped at its next `await`.
+    ///
+    /// # Errors
+    /// One that the worker cannot correct: NATS was not reached in time, the login lacks a
+    /// permission, another worker has the name of the node, the use of the host cannot be
+    /// read, a command cannot run as its category requires, or the epoch cannot be kept while
+    /// roles are offered. A lost connection is none; the worker reconnects.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
         self.run_until(pin!(once(shutdown))).await
     }
 
     /// Runs jobs until `drain` yields, then drains; when it yields again, the grace time
-    /// is over. Before it has reached NATS there is nothing to drain, and it returns at
-    /// once.
+    /// is over. A stream that ends without an item never drains. Before the worker has
+    /// reached NATS there is nothing to drain, and it returns at once.
+    ///
+    /// # Errors
+    /// As [`Worker::run`].
     pub async fn run_until(self, mut drain: impl Stream<Item = ()> + Unpin) -> anyhow::Result<()> {
         let gauge = Arc::new(Gauge::default());
         let has_handlers = self.runners.values().any(Runner::is_handler);

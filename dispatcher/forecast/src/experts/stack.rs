@@ -30,7 +30,7 @@ const CHANGE_MAX: f32 = 10.0;
 
 /// The changes that the experts expected at one horizon, and the true one.
 ///
-/// [`Forecaster::lesson`](crate::Forecaster::lesson) makes one, and [`Trainer::learn`]
+/// [`Forecaster::lesson`](crate::Forecaster::lesson) makes one, and [`StackTrainer::learn`]
 /// takes it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Lesson {
