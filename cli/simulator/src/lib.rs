@@ -50,6 +50,8 @@
 //! Inside, `engine` passes the events of a run in their order, `host` has the progress
 //! of jobs on a host, and `pressure` the formulas of their slow-down.
 
+#![warn(missing_docs)]
+
 pub mod world;
 
 pub mod cluster;

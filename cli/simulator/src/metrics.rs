@@ -19,16 +19,17 @@ const PER_SECOND: f64 = 1e6;
 /// Far above the count of any run, and well within a histogram.
 const COUNT_MAX: f64 = 1e15;
 
-/// The measured part of one run.
+/// The measured part of one run: the jobs that arrive after the warm-up.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Metrics {
-    /// In the order of the world's kinds.
+    /// One for each of the world's kinds, in their order.
     pub kinds: Vec<KindMetrics>,
-    /// The geometric means of the kinds' `p99` and `p999` slow-downs, and the
-    /// mean of their `misses`: of kinds that any role may run, with at least 100
-    /// measured jobs. `None` without such kinds.
+    /// The geometric mean of the kinds' `p99` slow-downs: of kinds that any role may run,
+    /// with at least 100 measured jobs. `None` without such kinds.
     pub gm99: Option<f64>,
+    /// The same of their `p999` slow-downs.
     pub gm999: Option<f64>,
+    /// The mean of the same kinds' `misses`.
     pub misses: Option<f64>,
     /// Executions killed for lack of memory.
     pub kills: u64,
@@ -38,30 +39,38 @@ pub struct Metrics {
     pub unfinished: u64,
     /// Jobs that the policy held back when arrivals ended.
     pub queued: usize,
-    /// Host-seconds above 93 % of the memory.
+    /// Host-seconds above 93 % of the memory, from the warm-up to the end of arrivals.
     pub thrash_s: f64,
-    /// The share of others' CPU that jobs took from them.
+    /// The share, from 0 to 1, of the CPU that others wanted and jobs took from them, in the
+    /// same time.
     pub squeeze: f64,
 }
 
 /// The measured jobs of one kind.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct KindMetrics {
+    /// Their number.
     pub jobs: u64,
+    /// Their slow-downs, as multiples of the time alone on the fastest host.
     pub slowdown: Spread,
-    /// Seconds.
+    /// Their times from arrival to reported end, in seconds.
     pub response: Spread,
-    /// The share of jobs slower than their objective.
+    /// The share of jobs, from 0 to 1, whose slow-down is above their objective.
     pub misses: f64,
 }
 
-/// Distribution of a quantity; all zero without jobs.
+/// Distribution of a quantity; all zero without jobs. Quantiles have three digits.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Spread {
+    /// The arithmetic mean.
     pub mean: f64,
+    /// The median.
     pub p50: f64,
+    /// The 90 % quantile.
     pub p90: f64,
+    /// The 99 % quantile.
     pub p99: f64,
+    /// The 99.9 % quantile.
     pub p999: f64,
 }
 
@@ -241,7 +250,8 @@ pub fn mean(values: impl IntoIterator<Item = f64>) -> Option<f64> {
     (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
 }
 
-/// Returns the geometric mean of positive values; `None` without values.
+/// Returns the geometric mean of positive values; `None` without values. It is 0 if one is
+/// zero, and NaN if one is negative.
 pub fn geometric_mean(values: impl IntoIterator<Item = f64>) -> Option<f64> {
     mean(values.into_iter().map(f64::ln)).map(f64::exp)
 }

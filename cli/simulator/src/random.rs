@@ -5,11 +5,12 @@ use std::f64::consts::TAU;
 use fastrand::Rng;
 
 /// Draws from the exponential distribution of mean 1.
-pub fn exponential(rng: &mut Rng) -> f64 {
+pub(crate) fn exponential(rng: &mut Rng) -> f64 {
     -(1.0 - rng.f64()).ln()
 }
 
-/// Draws from the standard normal distribution, by the method of Box and Muller.
+/// Draws from the standard normal distribution (Box & Muller, *A Note on the Generation of
+/// Random Normal Deviates*, 1958). It takes two numbers from `rng`.
 pub fn normal(rng: &mut Rng) -> f64 {
     (2.0 * exponential(rng)).sqrt() * (TAU * rng.f64()).cos()
 }

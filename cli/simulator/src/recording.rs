@@ -14,65 +14,94 @@ use csv::{ReaderBuilder, StringRecord, Trim};
 const ROWS_MIN: usize = 200;
 const TIME: &str = "time";
 
-/// A recording, ready to be replayed.
+/// A recording, ready to be replayed: at least 200 rows, unless many share a step.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Table {
+    /// The most common distance between two rows, at least a millisecond.
     pub step: Duration,
     /// The number of each row: its time in steps, rising.
     pub numbers: Vec<u64>,
-    /// The time of each row, in milliseconds.
+    /// The time of each row, in milliseconds since the Unix epoch, rising.
     pub times: Vec<u64>,
+    /// The columns but the time, at least one.
     pub series: Vec<Series>,
 }
 
-/// One column: a sample for each row, `None` where it is missing.
+/// One column.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Series {
+    /// The name in the header.
     pub name: String,
+    /// A sample for each row, finite and of any unit; `None` where it is missing.
     pub samples: Vec<Option<f64>>,
 }
 
 /// The reason why a text is not a recording.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unreadable {
+    /// The text is no table with commas, for this reason.
     #[error("is not a table with commas: {0}")]
     Malformed(String),
+    /// The text is empty.
     #[error("has no rows and no header; the first line names the columns, `time` first")]
     Empty,
+    /// The first column is not `time`, but this.
     #[error("the first column is {0:?}; put the time in seconds there and name it `time`")]
     NoTime(String),
+    /// `time` is the only column.
     #[error("has no column beside `time`; add one for each series")]
     NoSeries,
+    /// Two columns have this name.
     #[error("two columns are named {0:?}; rename one")]
     SameName(String),
+    /// A line has more or fewer cells than the header.
     #[error("line {line} has {found} cells, the header {expected}; give every line as many")]
     Ragged {
+        /// The line, counted from 1.
         line: u64,
+        /// The number of its cells.
         found: usize,
+        /// The number of columns in the header.
         expected: usize,
     },
+    /// A cell is neither empty nor a number.
     #[error(
         "line {line}, column {column:?}: {text:?} is no number; \
          leave a cell empty where nothing was measured"
     )]
     NoNumber {
+        /// The line, counted from 1.
         line: u64,
+        /// The name of the column.
         column: String,
+        /// The cell.
         text: String,
     },
+    /// A time is no number, negative or far too large.
     #[error("line {line}: {text:?} is no time; write seconds since the Unix epoch")]
-    BadTime { line: u64, text: String },
+    BadTime {
+        /// The line, counted from 1.
+        line: u64,
+        /// The cell.
+        text: String,
+    },
+    /// Two lines are not in the order of their times, or of the same millisecond.
     #[error(
         "line {line}: its time is not later than that of the line before; \
          sort the lines by time and keep one of each"
     )]
-    NotLater { line: u64 },
+    NotLater {
+        /// The second one, counted from 1.
+        line: u64,
+    },
+    /// There are only so many rows.
     #[error("has {0} rows, and {ROWS_MIN} are the least that can be judged; record for longer")]
     TooFewRows(usize),
 }
 
 impl Table {
-    /// Reads the text of a file.
+    /// Reads the text of a file, as the [module](self) describes it. Of rows that fall into
+    /// one step the first one is kept.
     ///
     /// # Errors
     /// The first reason why the text is no recording, with its line.

@@ -13,10 +13,11 @@ response_p50_s,response_p99_s";
 /// All runs of a comparison.
 #[derive(Debug)]
 pub struct Report {
+    /// The name of the scenario, or of the system that was recorded.
     pub scenario: String,
     /// The names of the kinds, in the order of the metrics'.
     pub kinds: Vec<String>,
-    /// Runs; those of one cell are adjacent.
+    /// Runs of one scenario; those of one cell are adjacent.
     pub runs: Vec<Run>,
     /// Notes about the worlds, a sentence each.
     pub notes: Vec<String>,
@@ -25,45 +26,61 @@ pub struct Report {
 /// One world under one policy.
 #[derive(Debug)]
 pub struct Run {
+    /// The name of the policy.
     pub policy: String,
+    /// The cell whose world it is.
     pub cell: Cell,
+    /// The measurements.
     pub metrics: Metrics,
 }
 
 /// A policy at a load and a way of sharing, over all seeds.
 #[derive(Clone, Debug)]
 pub struct Row<'a> {
+    /// The name of the policy.
     pub policy: &'a str,
-    /// Of the first seed.
+    /// The cell of the first seed.
     pub cell: Cell,
-    /// Geometric means over the seeds.
+    /// Geometric mean of [`Metrics::gm99`] over the seeds that have it.
     pub gm99: Option<f64>,
+    /// The same of [`Metrics::gm999`].
     pub gm999: Option<f64>,
-    /// Means over the seeds.
+    /// Mean of [`Metrics::misses`] over the seeds that have it.
     pub misses: Option<f64>,
+    /// Mean of [`Metrics::squeeze`] over the seeds.
     pub squeeze: f64,
-    /// Sums over the seeds.
+    /// Sum of [`Metrics::kills`] over the seeds.
     pub kills: u64,
+    /// Sum over the seeds of the jobs that never completed, failed or not.
     pub lost: u64,
+    /// One for each of [`Report::kinds`], in their order.
     pub kinds: Vec<KindRow<'a>>,
 }
 
 /// A kind of jobs in a [`Row`].
 #[derive(Clone, Debug)]
 pub struct KindRow<'a> {
+    /// The name of the kind.
     pub kind: &'a str,
+    /// Number of measured jobs, over all seeds.
     pub jobs: u64,
-    /// Geometric means over the seeds.
+    /// Median of the slow-down: the geometric mean over the seeds that have such jobs; zero
+    /// without jobs.
     pub p50: f64,
+    /// The same of the 99 % quantile.
     pub p99: f64,
+    /// The same of the 99.9 % quantile.
     pub p999: f64,
-    /// The share of all jobs.
+    /// The share of all measured jobs, from 0 to 1, that missed their objective.
     pub misses: f64,
 }
 
 impl Report {
     /// Returns a row for each policy, load and way of sharing, over all seeds, in the order of
     /// the runs.
+    ///
+    /// # Panics
+    /// If a run has metrics of fewer kinds than [`Report::kinds`].
     pub fn rows(&self) -> Vec<Row<'_>> {
         let mut groups: Vec<Vec<&Run>> = Vec::new();
         for run in &self.runs {
@@ -95,7 +112,8 @@ impl Report {
         }
     }
 
-    /// Returns every run as a document, with the names of the fields of `metrics` as keys.
+    /// Returns every run as a document, `{ scenario, notes, cells }`, with the names of the
+    /// fields of [`Metrics`] as keys of each of the cells.
     pub fn json(&self) -> Value {
         let cells: Vec<Value> = self.runs.iter().map(|run| self.run_json(run)).collect();
         json!({ "scenario": self.scenario, "notes": self.notes, "cells": cells })
@@ -133,7 +151,7 @@ impl Report {
     /// Returns a line of comma-separated values for each run and kind, below a header.
     ///
     /// # Errors
-    /// If the writer fails, which it does not on memory.
+    /// That of a writer, which does not occur in memory.
     pub fn csv(&self) -> Result<String, csv::Error> {
         let mut writer = csv::Writer::from_writer(Vec::new());
         writer.write_record(CSV_HEADER.split(','))?;
@@ -189,7 +207,8 @@ impl Report {
 }
 
 impl Row<'_> {
-    /// Returns whether the two are of policies in the same worlds.
+    /// Returns whether the two are of policies in the same worlds: in cells that differ in
+    /// the seed at most.
     pub fn is_of_same_worlds(&self, other: &Row<'_>) -> bool {
         same_worlds(self.cell, other.cell)
     }

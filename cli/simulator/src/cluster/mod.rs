@@ -41,22 +41,24 @@ const WARM_UP_S: f64 = 120.0;
 /// Records of a running system.
 #[derive(Clone, Debug)]
 pub struct Recording {
+    /// The dispatcher's answer on its state: nodes, categories and what was learned of them.
     pub status: Status,
     /// Forecasts of the nodes, in any order; one may be missing.
     pub forecasts: Vec<ForecastView>,
+    /// The decisions of the last [`RECORDED_MAX`], in any order; older ones are ignored.
     pub jobs: Vec<RecordedJob>,
 }
 
 /// A job with a recorded decision.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RecordedJob {
-    pub category: Category,
+    pub(crate) category: Category,
     /// The labels it requires.
-    pub require: String,
+    pub(crate) require: String,
     /// The hash of its shard key.
-    pub key: Option<u64>,
-    pub arrived: WallTime,
-    pub decided: WallTime,
+    pub(crate) key: Option<u64>,
+    pub(crate) arrived: WallTime,
+    pub(crate) decided: WallTime,
 }
 
 impl RecordedJob {
@@ -76,40 +78,64 @@ impl RecordedJob {
 /// Differences of the worlds from the records.
 #[derive(Clone, Copy, Debug)]
 pub struct Changes {
-    /// The number of jobs that arrive for each that arrived.
+    /// The number of jobs that arrive for each that arrived, above zero.
     pub jobs: f64,
+    /// The number of hosts, above zero: the first ones only, or copies of them too. `None`
+    /// keeps those that are ready.
     pub hosts: Option<u32>,
-    /// The time in which jobs arrive; the records are repeated.
+    /// The time in which jobs arrive, in seconds, above zero; the records are repeated.
+    /// `None` is the recorded part that is run.
     pub length_s: Option<f64>,
 }
 
 /// The reason why there is no such world.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum Unusable {
+    /// No node is ready and has a CPU.
     #[error(
         "no node is ready, so there is nowhere to send jobs: start a worker; see rolecast status"
     )]
     NoNode,
+    /// No job arrived in the part that is run.
     #[error("no job arrived in the last {within}: submit some, or wait for some")]
-    NoJob { within: String },
+    NoJob {
+        /// The length of that part, such as `30m`.
+        within: String,
+    },
+    /// Fewer jobs can be run than a meaningful run needs.
     #[error(
         "only {jobs} of the jobs that arrived in the last {within} can be run, and at least \
          {JOBS_MIN} are needed: at this rate there are enough in {wait}"
     )]
     TooFew {
+        /// The number of those that can be run.
         jobs: usize,
+        /// The length of the part that is run, such as `30m`.
         within: String,
+        /// The time after which there are enough, at this rate.
         wait: String,
     },
+    /// No job that arrived can be run.
     #[error(
         "none of the jobs that arrived in the last {within} could run on a host that is ready: {why}"
     )]
-    NoneFits { within: String, why: String },
+    NoneFits {
+        /// The length of the part that is run, such as `30m`.
+        within: String,
+        /// The reasons, with the number of jobs for each.
+        why: String,
+    },
+    /// With the changes more jobs arrive than can be run.
     #[error(
         "that is {jobs:.0} jobs, and {ARRIVALS_MAX:.0} are as many as can be run: choose \
          --length {length}, or a smaller --jobs"
     )]
-    TooMany { jobs: f64, length: String },
+    TooMany {
+        /// The number of jobs that are expected.
+        jobs: f64,
+        /// The longest run with a number that can be run.
+        length: String,
+    },
 }
 
 /// The records of a running system, from which worlds are made.
@@ -189,7 +215,8 @@ impl Cluster {
     /// Takes the records, and the changes to them.
     ///
     /// # Errors
-    /// If no host is ready, or if fewer than ten or more than five million jobs can be run.
+    /// If no host is ready, no job arrived or none can be run, or if those that can be run
+    /// are fewer than ten or more than five million.
     pub fn new(recording: &Recording, changes: &Changes) -> Result<Self, Unusable> {
         let mut notes = Vec::new();
         let mut hosts = hosts::ready(recording, &mut notes);

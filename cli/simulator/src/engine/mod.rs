@@ -30,12 +30,14 @@ use jobs::Jobs;
 const DELAY_SPREAD: f64 = 0.1;
 /// Runs the world under the policy to its end, and returns what was measured.
 ///
-/// Two runs of one world under policies with the same decisions return the same to the
-/// last bit.
+/// It blocks, on one core and without a clock or input, until all jobs have ended or
+/// virtual time is over. Two runs of one world under policies with the same decisions
+/// return the same to the last bit.
 ///
 /// # Panics
 /// If the policy sends a job that it does not have, or to a host that may not run it; if no
-/// host may run some kind of the world, or a host lacks a resource.
+/// host may run some kind of the world, or a host has none of a resource, no speed or no
+/// samples of its load.
 pub fn run(world: &World, policy: &mut dyn Policy) -> Metrics {
     let mut engine = Engine::new(world, policy);
     engine.learn();

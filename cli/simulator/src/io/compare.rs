@@ -13,16 +13,21 @@ use crate::scenario::build::Cell;
 use crate::world::World;
 use crate::{engine, peers};
 
-/// Makes the world of a cell.
+/// Makes the world of a cell; it is called from several threads, once for each cell.
 pub type Make<'a> = dyn Fn(&Cell) -> anyhow::Result<World> + Sync + 'a;
 
 /// Runs the world of each cell under each policy, and calls `on_end` after each run.
 ///
-/// The runs are in the order of the cells, and within a cell in that of the policies,
-/// whichever core was faster. A world is kept only while runs need it.
+/// It blocks, with as many threads as there are cores; each calls `on_end`. The runs are in
+/// the order of the cells, and within a cell in that of the policies, whichever core was
+/// faster. A world is kept only while runs need it.
 ///
 /// # Errors
-/// The first error of `make`, or that [`peers::NAMES`] lacks one of the policies.
+/// An error of `make`, or that [`peers::NAMES`] lacks one of the policies; no runs are
+/// returned then.
+///
+/// # Panics
+/// As [`run`](crate::run), for a world that is not valid.
 pub fn compare(
     cells: &[Cell],
     policies: &[&str],

@@ -19,10 +19,12 @@ const CHAIN_MAX: usize = 8;
 const BYTES_MAX: u64 = 4 << 30;
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
-/// Reads a scenario and those that it extends.
+/// Reads a scenario and those that it extends, at most eight in all; each names the one that
+/// it extends relative to its own directory.
 ///
 /// # Errors
-/// A file that cannot be read, all mistakes in a file with their lines, or a cycle.
+/// A file that cannot be read, all mistakes in a file with their lines, or a longer chain,
+/// which is a cycle.
 pub fn read_scenario(path: &Path) -> anyhow::Result<Scenario> {
     let mut chain: Vec<(PathBuf, String)> = Vec::new();
     let mut next = Some(path.to_owned());
@@ -43,7 +45,8 @@ pub fn read_scenario(path: &Path) -> anyhow::Result<Scenario> {
     Ok(scenario)
 }
 
-/// Reads the files that the scenario names, relative to this directory.
+/// Reads the files that the scenario names, relative to this directory: recordings of the
+/// use by others, and a table of arrivals.
 ///
 /// # Errors
 /// A file that cannot be read, or is not a table as required.

@@ -33,7 +33,13 @@ use two_choices::{PeakEwma, TwoChoices};
 /// Suffix that makes a policy that chooses for each job check memory first.
 const MEMORY: &str = "+memory";
 
-/// The policies by name, with descriptions.
+/// The policies, each with its name and a description.
+///
+/// Several are known from others: `p2c` (Mitzenmacher, *The Power of Two Choices in
+/// Randomized Load Balancing*, 2001), `p2c-peak-ewma` (as in Finagle), `prequal` (Wydrowski
+/// et al., *Load is not what you should balance: Introducing Prequal*, 2024). With `+memory`
+/// a policy first leaves out the hosts without enough memory; [`create`] also takes the
+/// suffix behind some names that are not listed with it.
 pub const NAMES: &[(&str, &str)] = &[
     ("rolecast", "the dispatcher, with forecasts"),
     (
@@ -91,7 +97,8 @@ pub const NAMES: &[(&str, &str)] = &[
     ),
 ];
 
-/// Makes the policy of this name for a world; `None` if [`NAMES`] lacks the name.
+/// Makes the policy of this name for a world, with its random choices from the world's seed;
+/// `None` if there is none of the name. A policy serves one run.
 pub fn create(name: &str, world: &World) -> Option<Box<dyn Policy>> {
     let (base, has_memory_check) = match name.strip_suffix(MEMORY) {
         Some(base) => (base, true),

@@ -24,17 +24,21 @@ const STEP_S: f64 = 0.5;
 /// Monday, 5 January 2026: calendars begin with a week.
 const EPOCH_MS: u64 = 1_767_571_200_000;
 
-/// One of a scenario's worlds.
+/// One of a scenario's worlds. [`Scenario::cells`] lists them.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Cell {
-    /// Wanted use over capacity; `None` if a file has the arrivals.
+    /// Wanted use over capacity; `None` if a file or a recording has the arrivals.
     pub load: Option<f64>,
+    /// The way in which others and jobs share a CPU.
     pub sharing: Sharing,
+    /// Number of hosts.
     pub hosts: u32,
+    /// Seed of everything that is drawn, and of the policy.
     pub seed: u64,
 }
 
-/// The files that a scenario names, by these names.
+/// The files that a scenario names, by these names. The default has none, which suffices for
+/// a scenario that names none; [`read_files`](crate::io::files::read_files) reads them.
 #[derive(Debug, Default)]
 pub struct Files {
     pub(crate) series: BTreeMap<String, Table>,
@@ -44,18 +48,45 @@ pub struct Files {
 /// The reason why there is no such world.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum Unbuildable {
+    /// No host has a role and the labels for a kind.
     #[error("of {hosts} hosts none has a role for {kind}; choose more")]
-    NoHostFor { kind: String, hosts: usize },
+    NoHostFor {
+        /// The name of the kind.
+        kind: String,
+        /// The number of hosts.
+        hosts: usize,
+    },
+    /// The cell has no load, and the scenario no file of arrivals.
     #[error("choose a load: the scenario has no file of arrivals")]
     NoLoad,
+    /// Others alone want as much as the load of the cell, or more.
     #[error("others alone load the fleet with {others:.2}; choose a load above that")]
-    OthersTakeAll { others: f64 },
+    OthersTakeAll {
+        /// What they want, over the capacity.
+        others: f64,
+    },
+    /// A recording has no column that the scenario names.
     #[error("{file} has no column {column:?}")]
-    NoSuchColumn { file: String, column: String },
+    NoSuchColumn {
+        /// The file, as the scenario names it.
+        file: String,
+        /// The missing column.
+        column: String,
+    },
+    /// A file of arrivals has a category that is no kind.
     #[error("{file} has jobs of {category:?}, which is no kind of the scenario")]
-    NoSuchKind { file: String, category: String },
+    NoSuchKind {
+        /// The file, as the scenario names it.
+        file: String,
+        /// The unknown category.
+        category: String,
+    },
+    /// A file that the scenario names is not among the [`Files`].
     #[error("{file} was not read")]
-    NoSuchFile { file: String },
+    NoSuchFile {
+        /// The file, as the scenario names it.
+        file: String,
+    },
 }
 
 /// Makes the world of a cell: the same scenario, cell and files, the same world.

@@ -16,6 +16,7 @@ const HOSTS_MAX: u32 = 20_000;
 /// Description of the hosts.
 #[derive(Clone, Debug)]
 pub struct Fleet {
+    /// Number of hosts, from 1 to 20,000.
     pub hosts: u32,
     cores: Weighted,
     speed: Weighted,
@@ -126,7 +127,7 @@ impl Fleet {
     }
 }
 
-/// Returns whether a fleet may have this many hosts.
+/// Returns whether a fleet may have this many hosts: from 1 to 20,000.
 pub fn is_host_count(hosts: u32) -> bool {
     (1..=HOSTS_MAX).contains(&hosts)
 }

@@ -32,19 +32,24 @@ const LOAD_MAX: f64 = 3.0;
 /// The longest run, a day of virtual time; more is a mistake in the unit.
 const LENGTH_MAX_S: f64 = 86_400.0;
 
-/// Contents of a scenario file.
+/// Contents of a scenario file. The default has the defaults of all keys, and no kind of
+/// jobs yet.
 #[derive(Clone, Debug)]
 pub struct Scenario {
+    /// The hosts.
     pub fleet: Fleet,
     pub(crate) kinds: BTreeMap<String, KindModel>,
     pub(crate) arrivals: Arrivals,
     /// The use by others, by name.
     pub(crate) others: BTreeMap<String, Component>,
     pub(crate) heartbeats: Heartbeats,
-    /// Wanted use over capacity, one world each.
+    /// Wanted use over capacity, above 0 and at most 3; one world each.
     pub loads: Vec<f64>,
+    /// The ways of sharing a CPU, one world each.
     pub sharings: Vec<Sharing>,
+    /// Number of worlds of each load and way of sharing, above zero.
     pub seeds: u32,
+    /// The parts of a run.
     pub times: Times,
     /// Delay of everything periodic from second 0 on, as a share of its period.
     pub(crate) phase_shift: f64,
@@ -57,9 +62,9 @@ pub struct Scenario {
 pub struct Times {
     /// The use by others before the run, for forecasts to learn from.
     pub history_s: f64,
-    /// The time in which jobs arrive.
+    /// The time in which jobs arrive, above zero.
     pub length_s: f64,
-    /// Its beginning, whose jobs do not count.
+    /// Its beginning, whose jobs do not count; below `length_s`.
     pub warm_up_s: f64,
     /// Time after it for the last jobs to end.
     pub drain_s: f64,
@@ -97,14 +102,16 @@ impl Default for Scenario {
     }
 }
 
-/// Returns the file that a scenario extends, if its text can be read and names one.
+/// Returns the file that a scenario extends, as it is written there; `None` if the text is no
+/// TOML or names none.
 pub fn extends(text: &str) -> Option<String> {
     let table: toml::Table = text.parse().ok()?;
     Some(table.get("extends")?.as_str()?.to_owned())
 }
 
 impl Scenario {
-    /// Reads a file's text (TOML); keys that it omits are as in `base`.
+    /// Reads a file's text (TOML); keys that it omits are as in `base`. The file that it
+    /// extends is not read: see [`read_scenario`](crate::io::files::read_scenario).
     ///
     /// # Errors
     /// All mistakes in the text, each with its line and key.
@@ -230,7 +237,7 @@ impl Scenario {
 /// Text for a load that [`is_load`] refuses.
 pub const LOAD_EXPECTED: &str = "numbers above 0, at most 3";
 
-/// Returns whether this can be the load of a fleet: demand over capacity.
+/// Returns whether this can be the load of a fleet, demand over capacity: above 0, at most 3.
 pub fn is_load(load: f64) -> bool {
     load > 0.0 && load <= LOAD_MAX
 }
