@@ -1,8 +1,25 @@
 //! The `rolecast` command: submits jobs, shows jobs and nodes, runs the demonstration.
 //!
+//! A program enters by [`start`]; `rolecast --help` and `rolecast help <command>` describe
+//! the rest:
+//!
+//! ```no_run
+//! use std::process::ExitCode;
+//!
+//! #[tokio::main]
+//! async fn main() -> ExitCode {
+//!     rolecast_cli::start().await
+//! }
+//! ```
+//!
+//! ```text
+//! $ rolecast submit thumbnail --file photo.jpg --wait > small.jpg
+//! $ rolecast status
+//! ```
+//!
 //! `args` is the command line; `view` formats the output; `demo` decides the steps of the
 //! demonstration; `backtest` scores forecasts; `io` talks to NATS, files and processes. The
-//! simulator that `rolecast simulate` runs is a crate of its own, `rolecast-simulator`.
+//! simulator that `rolecast simulate` runs is a crate of its own, `rolecast_simulator`.
 
 mod args;
 mod backtest;

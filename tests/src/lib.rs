@@ -9,6 +9,18 @@
 //!
 //! Tests wait for conditions with [`wait`], and never sleep for a guessed time. The
 //! programs are those of `cargo build --workspace --bins`; `make test` builds them first.
+//!
+//! Other tests need no server: [`protocol`] runs the state machines of dispatchers and
+//! workers in a bad world, from a seed; [`fuzz`] feeds all readers with odd input; [`tidy`]
+//! holds the rules of the repository. [`chaos`] injects faults into real clusters.
+//!
+//! ```
+//! use rolecast_tests::protocol::{Faults, run};
+//!
+//! // A minute of faults; all rules held after every step.
+//! let figures = run(7, Faults::All, None).unwrap();
+//! assert!(figures.steps > 0 && figures.recorded > 0);
+//! ```
 
 #![allow(
     clippy::disallowed_methods,

@@ -14,7 +14,8 @@ use csv::{ReaderBuilder, StringRecord, Trim};
 const ROWS_MIN: usize = 200;
 const TIME: &str = "time";
 
-/// A recording, ready to be replayed: at least 200 rows, unless many share a step.
+/// A recording, ready to be replayed. It had at least 200 rows, of which those that share a
+/// step with the row before are left out.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Table {
     /// The most common distance between two rows, at least a millisecond.

@@ -38,7 +38,11 @@ use failure::Failure;
 use session::Session;
 use terminal::Terminal;
 
-/// Carries out the command of the command line.
+/// Carries out the command of the command line and returns its exit code, which `--help`
+/// explains.
+///
+/// Results go to standard output, failures with their remedy to standard error. Wrong
+/// arguments end the process at once, with code 2. It needs a tokio runtime with IO and time.
 pub async fn start() -> ExitCode {
     let arguments = Arguments::parse();
     let environment = Environment::read();

@@ -28,6 +28,7 @@ pub struct Clock {
 }
 
 impl Clock {
+    /// Starts a clock now. It takes a few bytes that are never freed.
     #[allow(clippy::new_without_default, reason = "making one reads the clock")]
     pub fn new() -> Self {
         Self {
@@ -42,6 +43,7 @@ impl Clock {
         self.origin.store(millis.max(0), Ordering::Relaxed);
     }
 
+    /// Reads the clock.
     pub fn now(&self) -> Now {
         let time = Time::from_start(steady().saturating_sub(self.start));
         let wall = match u64::try_from(self.origin.load(Ordering::Relaxed)) {

@@ -30,8 +30,11 @@ pub enum Meaning {
     LimitReached,
     /// No leader, no quorum, or too busy at the moment: it passes by itself.
     Unavailable,
+    /// There is no such stream or bucket.
     StreamMissing,
+    /// There is no such consumer.
     ConsumerMissing,
+    /// There is no such message or key.
     MessageMissing,
     /// Something with this name exists and is different.
     NameTaken,
@@ -46,15 +49,19 @@ pub enum Meaning {
 /// An error as JetStream writes it into its answers.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct ServerError {
+    /// A status like HTTP's, such as 400.
     #[serde(default)]
     pub code: u64,
+    /// The server's own code, such as 10071.
     #[serde(default)]
     pub err_code: u64,
+    /// The server's text.
     #[serde(default)]
     pub description: String,
 }
 
 impl ServerError {
+    /// Returns its meaning.
     pub fn meaning(&self) -> Meaning {
         meaning(self.code, self.err_code, &self.description)
     }

@@ -29,6 +29,7 @@ const SUBSCRIPTION_CAPACITY: usize = 128 * 1024;
 /// Whether there is a connection, and its number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Link {
+    /// Whether there is a connection at present.
     pub is_up: bool,
     /// Rises each time the connection is made, from 1.
     pub number: u64,
@@ -37,9 +38,11 @@ pub struct Link {
 /// A connection, with the events on it.
 #[derive(Clone, Debug)]
 pub struct Connection {
+    /// The client, which reconnects by itself.
     pub client: Client,
     /// Rises each time the connection is made, from 1.
     pub connected: watch::Receiver<u64>,
+    /// Follows the connection as it is lost and made.
     pub link: watch::Receiver<Link>,
     violations: Violations,
 }

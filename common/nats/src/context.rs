@@ -23,8 +23,11 @@ pub struct Settings {
     /// The name of a `nats` context to start from.
     #[serde(skip)]
     pub context: Option<String>,
+    /// The user of a login with a password.
     pub user: Option<String>,
+    /// The password of the user.
     pub password: Option<String>,
+    /// The token of a login without a user.
     pub token: Option<String>,
     /// A credentials file.
     pub creds: Option<String>,
@@ -36,9 +39,13 @@ pub struct Settings {
     pub key: Option<String>,
     /// A file with the certificate authority to trust.
     pub ca: Option<String>,
+    /// Whether TLS begins before the server's greeting.
     pub tls_first: Option<bool>,
+    /// The first part of the subjects of replies, in place of `_INBOX`.
     pub inbox_prefix: Option<String>,
+    /// The domain of JetStream.
     pub jetstream_domain: Option<String>,
+    /// The first part of the subjects of requests to JetStream; it replaces the domain.
     pub jetstream_api_prefix: Option<String>,
 }
 

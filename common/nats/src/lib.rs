@@ -34,9 +34,24 @@
 //! # }
 //! ```
 //!
+//! The meaning of an error can be read without a server:
+//!
+//! ```
+//! use rolecast_nats::{Meaning, ServerError};
+//!
+//! let error = ServerError {
+//!     code: 400,
+//!     err_code: 10071, // Wrong last sequence.
+//!     description: String::new(),
+//! };
+//! assert_eq!(error.meaning(), Meaning::Conflict);
+//! assert!(!error.meaning().is_passing());
+//! ```
+//!
 //! This crate is a shell: it reads clocks, files and the environment, so pure code gets
 //! from it only data and functions over data.
 
+#![warn(missing_docs)]
 #![allow(
     clippy::disallowed_methods,
     reason = "this crate is a shell that reads clocks and the environment"

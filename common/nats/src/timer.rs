@@ -16,6 +16,7 @@ pub struct Timer {
 }
 
 impl Timer {
+    /// Returns a timer that has elapsed, until it is set. It needs a tokio runtime with time.
     #[allow(clippy::new_without_default, reason = "making one reads the clock")]
     pub fn new() -> Self {
         Self {

@@ -14,7 +14,9 @@ const LEN_MAX: usize = 300;
 /// A refusal of one action on a subject.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
+    /// Whether a publication or a subscription was refused.
     pub action: Action,
+    /// The subject, at most 300 characters of it.
     pub subject: String,
 }
 

@@ -1,4 +1,4 @@
-//! The last two hours of use, in bins of two seconds, a byte a resource.
+//! The last two hours and a quarter of use, in bins of two seconds, a byte a resource.
 
 #![allow(
     clippy::cast_possible_truncation,
