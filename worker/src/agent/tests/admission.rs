@@ -1,6 +1,6 @@
 //! Tests of the admission of a worker, and of one whose name is in use.
 
-use rolecast_common::id::Epoch;
+use rolecast_common::id::{BootId, Epoch};
 use rolecast_common::wire::{Admission, AdmissionVerdict};
 
 use super::super::*;

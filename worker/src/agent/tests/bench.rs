@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use rolecast_common::assignment::{Ack, Seal};
-use rolecast_common::id::{Attempt, Epoch, JobId};
-use rolecast_common::unit::Cores;
+use rolecast_common::id::{Attempt, BootId, Epoch, JobId, NodeId};
+use rolecast_common::label::Labels;
+use rolecast_common::unit::{Cores, Resources, Speed};
 use rolecast_common::wire::{Admission, AdmissionVerdict, Heartbeat, JobUsage, VERSION};
 
 use super::super::*;

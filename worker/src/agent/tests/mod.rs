@@ -15,7 +15,7 @@ mod roles;
 
 use rolecast_common::assignment::Ack;
 use rolecast_common::id::Epoch;
-use rolecast_common::unit::Cores;
+use rolecast_common::unit::{Cores, Resources};
 use rolecast_common::wire::{Heartbeat, Message as _, Usage, encode};
 
 use super::*;

@@ -1,5 +1,6 @@
 //! Tests of roles that are assigned for a lease, one situation at a time.
 
+use rolecast_common::id::BootId;
 use rolecast_common::wire::{RoleAssignment, RoleVersion, VERSION};
 
 use super::*;
