@@ -40,11 +40,14 @@ pub enum Obstacle {
     Refused,
     /// It has no free slot, in total or for the category.
     Full,
-    /// The job's memory does not fit at present.
+    /// The job's memory does not fit at present. The last one: see [`Obstacle::COUNT`].
     Memory,
 }
 
 impl Obstacle {
+    /// The number of different obstacles.
+    pub(super) const COUNT: usize = Self::Memory as usize + 1;
+
     /// Whether the node takes such jobs, if not at this moment.
     pub(crate) fn is_busy(self) -> bool {
         match self {

@@ -3,7 +3,7 @@
 use super::fit::Obstacle;
 
 /// The obstacles in the order in which they are reported, with their texts.
-const TEXTS: [(Obstacle, &str); 15] = [
+const TEXTS: [(Obstacle, &str); Obstacle::COUNT] = [
     (Obstacle::Gone, "gone"),
     (Obstacle::Draining, "draining"),
     (Obstacle::Role, "without a role for it"),
@@ -29,7 +29,7 @@ const TEXTS: [(Obstacle, &str); 15] = [
 pub(crate) struct Shortfall {
     pub(crate) able: u32,
     /// The number of nodes by obstacle, in the order of its variants.
-    unable: [u32; TEXTS.len()],
+    unable: [u32; Obstacle::COUNT],
 }
 
 impl Shortfall {
@@ -53,22 +53,9 @@ impl Shortfall {
     /// Returns the number of nodes that could take the job, now or when others have
     /// ended.
     pub(crate) fn eligible(&self) -> u32 {
-        use Obstacle::{
-            Apart, Distrusted, FailedBefore, Full, Kept, Memory, Outgrown, Refused, Unable,
-        };
-        let others = [
-            Outgrown,
-            FailedBefore,
-            Apart,
-            Unable,
-            Distrusted,
-            Kept,
-            Refused,
-            Full,
-            Memory,
-        ];
-        let others = others.map(|obstacle| self.of(obstacle));
-        self.able + others.iter().sum::<u32>()
+        let obstacles = TEXTS.into_iter().map(|(obstacle, _)| obstacle);
+        let passing = obstacles.filter(|obstacle| obstacle.is_passing());
+        self.able + passing.map(|obstacle| self.of(obstacle)).sum::<u32>()
     }
 
     /// Whether the shortfall passes by itself as jobs end, rather than needing another
@@ -87,9 +74,9 @@ impl Shortfall {
     /// Whether nodes are known and not one of them could ever take the job, whatever else
     /// it does.
     pub(crate) fn is_hopeless(&self) -> bool {
-        use Obstacle::{Draining, Gone, Label, NotOffered, Role, TooSmall};
-        let is_refused_for_good = self.any([Role, NotOffered, Label, TooSmall]);
-        is_refused_for_good && !self.is_passing() && !self.any([Gone, Draining])
+        use Obstacle::{Draining, Gone};
+        let is_known = self.parts().next().is_some();
+        is_known && !self.is_passing() && !self.any([Gone, Draining])
     }
 
     /// Returns the counts that are not zero, with their texts.
