@@ -8,8 +8,8 @@ pub const HORIZONS: [u32; 9] = [1, 2, 3, 5, 8, 15, 25, 40, 60];
 pub const PEAK_HORIZONS: [u32; 4] = [1, 5, 15, 60];
 /// The longest horizon, in steps: the last of [`HORIZONS`]. A longer one counts as this.
 pub const HORIZON_MAX: u32 = 60;
-/// Number of experts that vote.
-pub(crate) const MEMBERS: usize = 8;
+/// Number of experts that vote: all models but the ensemble.
+pub(crate) const MEMBERS: usize = Model::ALL.len() - 1;
 
 /// A forecasting model.
 ///

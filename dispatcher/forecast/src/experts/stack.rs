@@ -12,11 +12,12 @@ use smartcore::linear::ridge_regression::{RidgeRegression, RidgeRegressionParame
 
 use crate::HORIZONS;
 use crate::checkpoint::{seal, state, unseal};
+use crate::model::MEMBERS;
 use crate::series::window::Path;
 
 /// Number of experts that the stack uses, in the order of `Model::ALL`: all but the naive
 /// one, whose change is zero, and the stack itself.
-pub(super) const VOICES: usize = 6;
+pub(super) const VOICES: usize = MEMBERS - 2;
 /// The kind of its checkpoint; those of forecasters have the index of their model.
 const KIND: u16 = 1000;
 /// Lessons kept for each horizon; the oldest are dropped.
