@@ -65,6 +65,19 @@ pub struct Options {
     pub key: Option<ShardKey>,
 }
 
+impl Options {
+    /// Returns the options of a job without headers.
+    pub fn new(job: JobId) -> Self {
+        Self {
+            job,
+            deadline: None,
+            not_before: None,
+            require: Requirement::default(),
+            key: None,
+        }
+    }
+}
+
 /// A header that cannot be used, with the reason.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidOption {

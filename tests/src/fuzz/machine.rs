@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use rolecast_common::assignment::{Ack, Assignment};
 use rolecast_common::id::{Attempt, BootId, Category, Epoch, JobId, NodeId, Role};
-use rolecast_common::label::Requirement;
 use rolecast_common::options::Options;
 use rolecast_common::subjects::Source;
 use rolecast_common::time::{Now, Time, WallTime};
@@ -294,13 +293,7 @@ fn delivered(sequence: u64) -> Input {
     Input::Delivered(Delivery {
         source: Source::parse("rolecast.jobs.ocr").expect("it is a source"),
         ack: ack(sequence),
-        options: Ok(Options {
-            job: job.clone(),
-            deadline: None,
-            not_before: None,
-            require: Requirement::default(),
-            key: None,
-        }),
+        options: Ok(Options::new(job.clone())),
         job,
     })
 }

@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use rolecast_common::assignment::Ack;
 use rolecast_common::id::{JobId, Sequence};
-use rolecast_common::label::Requirement;
 use rolecast_common::options::Options;
 use rolecast_common::subjects::Source;
 use rolecast_dispatcher::scheduler::{Delivery, History, Input, PULL_BEAT, PULL_EXPIRES, Recorded};
@@ -217,18 +216,11 @@ impl Stored {
         let stored = WALL_START_MS * 1_000_000 + self.at;
         let delivered = self.delivered;
         let ack = format!("$JS.ACK.ROLECAST_JOBS.{consumer}.{delivered}.{sequence}.1.{stored}.0");
-        let options = Options {
-            job: self.job.clone(),
-            deadline: None,
-            not_before: None,
-            require: Requirement::default(),
-            key: None,
-        };
         Delivery {
             source: self.source.clone(),
             ack: Ack::parse(&ack).expect("it is an ack subject"),
             job: self.job.clone(),
-            options: Ok(options),
+            options: Ok(Options::new(self.job.clone())),
         }
     }
 }

@@ -162,11 +162,9 @@ impl Rolecast {
             let ack = ack(job, now.wall);
             let id = job_id(job);
             let options = Ok(Options {
-                job: id.clone(),
-                deadline: None,
-                not_before: None,
                 require: self.requirements[&source.category].clone(),
                 key: self.keys[job].and_then(|key| ShardKey::parse(&format!("k{key}"))),
+                ..Options::new(id.clone())
             });
             let delivery = Delivery {
                 source: source.clone(),

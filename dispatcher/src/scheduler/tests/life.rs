@@ -174,11 +174,9 @@ fn delays_deadlines_and_bad_options_are_judged_on_arrival_and_while_waiting() {
     };
     let options = |deadline: Option<u64>, not_before: Option<u64>| {
         Ok(Options {
-            job: JobId::new("j").unwrap(),
             deadline: deadline.map(|s| now(0.0).wall + Duration::from_secs(s)),
             not_before: not_before.map(|s| now(0.0).wall + Duration::from_secs(s)),
-            require: Requirement::default(),
-            key: None,
+            ..Options::new(JobId::new("j").unwrap())
         })
     };
     let bad = options::parse(

@@ -102,13 +102,7 @@ fn delivery_of(source: &str, sequence: u64, delivered: u64) -> Delivery {
     Delivery {
         source: Source::parse(source).unwrap(),
         ack: ack(sequence, delivered),
-        options: Ok(Options {
-            job: job.clone(),
-            deadline: None,
-            not_before: None,
-            require: Requirement::default(),
-            key: None,
-        }),
+        options: Ok(Options::new(job.clone())),
         job,
     }
 }
