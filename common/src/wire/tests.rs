@@ -187,7 +187,10 @@ proptest! {
 
 #[test]
 fn a_status_of_an_older_dispatcher_is_read() {
-    let older = json!({"v": 1, "dispatcher": "main", "epoch": 1, "at_ms": 5, "nodes": [],
+    let older = json!({"v": 1, "dispatcher": "main", "epoch": 1, "at_ms": 5,
+        "nodes": [{"node": "n1", "roles": [], "health": "ready", "heartbeat_age_ms": 1,
+            "capacity": {}, "usage": {"total": {}}, "reserved": {}, "jobs": 0, "jobs_max": 1,
+            "completed": 0, "failed": 0}],
         "categories": [{"category": "ocr", "declared": true, "roles": [], "backlog": 0,
             "waiting": 0, "running": 0, "nodes_eligible": 0, "oldest_ms": null, "completed": 0,
             "retried": 0, "dead": 0, "expired": 0}],
@@ -195,6 +198,7 @@ fn a_status_of_an_older_dispatcher_is_read() {
     let bytes = serde_json::to_vec(&older).unwrap();
     let status: Status = decode(Encoding::Json, &bytes).unwrap();
     assert_eq!(status.forecast_mode, ForecastMode::On);
+    assert_eq!(status.nodes[0].clock_skew_ms, None);
     assert_eq!(status.categories[0].expected_per_minute, None);
     assert_eq!(status.counters.heartbeats, 3);
 }
