@@ -40,7 +40,7 @@ pub enum Obstacle {
     Refused,
     /// It has no free slot, in total or for the category.
     Full,
-    /// The job's memory does not fit at present. The last one: see [`Obstacle::COUNT`].
+    /// The job's memory does not fit at present. The last one: see `COUNT`.
     Memory,
 }
 
