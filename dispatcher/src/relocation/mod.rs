@@ -107,12 +107,12 @@ impl Relocation {
     pub(crate) fn receive(
         &mut self,
         now: Now,
-        heard: Report,
+        report: Report,
         fleet: &Fleet,
         out: &mut Vec<Output>,
     ) {
-        let node = heard.node.clone();
-        self.handle(now, Input::Heartbeat(heard), out);
+        let node = report.node.clone();
+        self.handle(now, Input::Heartbeat(report), out);
         for role in self.judges.roles() {
             if self.coordinator.is_offered(&role, &node)
                 && let Some(reading) = self.reading(now.time, &node, &role, fleet)

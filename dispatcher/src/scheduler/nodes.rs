@@ -38,7 +38,7 @@ impl Scheduler {
     ) {
         self.reporting.count(|counters| &mut counters.heartbeats);
         if !self.leadership.known().may_reach(beat.epoch) {
-            let why = format!("epoch {} is no dispatcher's", beat.epoch);
+            let why = format!("no dispatcher had epoch {}", beat.epoch);
             return self
                 .reporting
                 .refuse(cx, Malformed::Heartbeat, from.as_str(), why);
@@ -52,7 +52,7 @@ impl Scheduler {
                     .refuse(cx, Malformed::Heartbeat, from.as_str(), why);
             }
         }
-        let heard = Report::new(&beat);
+        let report = Report::new(&beat);
         beat.roles = self.relocation.effective_roles(&beat.node, &beat.roles);
         let change = match self.fleet.take(cx.now, from, &beat) {
             Ok(change) => change,
@@ -67,7 +67,7 @@ impl Scheduler {
             cx.event(Event::ClockSkewed { node, ahead_ms });
         }
         self.relocate(cx, |relocation, now, fleet, out| {
-            relocation.receive(now, heard, fleet, out);
+            relocation.receive(now, report, fleet, out);
         });
         let is_drained = self.relocation.is_drained(from);
         self.fleet.set_drained(from, is_drained);

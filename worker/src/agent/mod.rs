@@ -179,7 +179,7 @@ impl Agent {
         if !self.roles.epochs_mut().see(epoch, out) {
             let seen = self.roles.epochs().largest();
             let reason = format!(
-                "stale epoch {epoch}: this node has seen {seen}; if that was no dispatcher's, \
+                "stale epoch {epoch}: this node has seen {seen}; if no dispatcher had that epoch, \
                  stop this worker and run rolecast-worker forget-epoch"
             );
             return self.refuse(OutcomeStatus::Refused, offer.assignment, reason, out);

@@ -60,14 +60,14 @@ fn what_needs_attention_is_shown() {
     status.troubles.push(Trouble {
         what: "stream ROLECAST_RESULTS".to_owned(),
         why: "it is missing".to_owned(),
-        remedy: "it is made anew".to_owned(),
+        remedy: "it is created again".to_owned(),
         since_ms: WallTime::from_millis(8000),
         count: 2,
     });
     let lines = attention(&status, false);
     assert_eq!(
         lines[0],
-        "stream ROLECAST_RESULTS: it is missing (since 1970-01-01T00:00:08.000Z); it is made anew"
+        "stream ROLECAST_RESULTS: it is missing (since 1970-01-01T00:00:08.000Z); it is created again"
     );
     status.categories[0].nodes_eligible = 1;
     status.categories[0].late = true;

@@ -25,7 +25,7 @@ pub(super) fn node(name: &str) -> NodeId {
 /// A node that carries out each assignment at once.
 #[derive(Debug)]
 pub(super) struct Puppet {
-    pub(super) heard: Report,
+    pub(super) report: Report,
     /// Whether it sends heartbeats.
     pub(super) speaks: bool,
     /// Whether it receives assignments.
@@ -186,12 +186,12 @@ impl Bench {
             self.now.time = self.now.time + STEP;
             self.now.wall = self.now.wall + STEP;
             let speaking = self.nodes.values_mut().filter(|puppet| puppet.speaks);
-            let heard = speaking.map(|puppet| {
-                puppet.heard.sequence += 1;
-                puppet.heard.clone()
+            let report = speaking.map(|puppet| {
+                puppet.report.sequence += 1;
+                puppet.report.clone()
             });
-            for heard in heard.collect::<Vec<_>>() {
-                self.input(Input::Heartbeat(heard));
+            for report in report.collect::<Vec<_>>() {
+                self.input(Input::Heartbeat(report));
             }
             self.input(Input::Tick);
         }
@@ -219,20 +219,20 @@ impl Puppet {
     fn obey(&mut self, assignment: &RoleAssignment) {
         let (epoch, generation) = (assignment.epoch, assignment.generation);
         let version = RoleVersion { epoch, generation };
-        if version < self.heard.assigned || epoch < self.heard.epoch {
+        if version < self.report.assigned || epoch < self.report.epoch {
             return;
         }
-        self.heard.epoch = epoch;
+        self.report.epoch = epoch;
         let wanted = assignment.roles.iter();
         let (failed, taken): (Vec<Role>, Vec<Role>) =
             wanted.cloned().partition(|role| self.fails.contains(role));
-        self.heard.roles = taken;
+        self.report.roles = taken;
         if failed.is_empty() {
-            self.heard.assigned = version;
-            self.heard.failure = None;
+            self.report.assigned = version;
+            self.report.failure = None;
             return;
         }
-        self.heard.failure = Some(RoleFailure {
+        self.report.failure = Some(RoleFailure {
             epoch,
             generation,
             roles: failed,
@@ -243,7 +243,7 @@ impl Puppet {
 
 fn puppet(name: &str) -> Puppet {
     Puppet {
-        heard: Report {
+        report: Report {
             node: node(name),
             boot: BootId::new(name).unwrap(),
             sequence: 0,

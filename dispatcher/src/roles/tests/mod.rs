@@ -135,7 +135,7 @@ fn generations_go_on_where_the_key_was_set_back_under_the_same_dispatcher() {
 fn a_holder_that_fails_under_its_role_is_replaced() {
     let mut bench = Bench::led();
     let b = bench.puppet("b");
-    b.heard.roles.clear();
+    b.report.roles.clear();
     b.listens = false;
     bench.pass(30 * SECOND);
     assert_eq!(bench.holders().0, "a");
@@ -262,7 +262,7 @@ fn after_the_own_lease_nobody_is_notified_of_anything() {
 fn a_role_that_was_not_given_is_stripped_and_reported_once() {
     let mut bench = Bench::led();
     let c = bench.puppet("c");
-    c.heard.roles = vec![role("leader"), role("own")];
+    c.report.roles = vec![role("leader"), role("own")];
     c.listens = false;
     bench.pass(5 * SECOND);
     let reported = [role("leader"), role("own")];
@@ -283,13 +283,13 @@ fn a_role_that_was_not_given_is_stripped_and_reported_once() {
 #[test]
 fn a_node_that_has_seen_a_later_epoch_gets_no_command() {
     let mut bench = Bench::led();
-    bench.puppet("c").heard.epoch = Epoch::new(9);
+    bench.puppet("c").report.epoch = Epoch::new(9);
     bench.pass(SECOND);
     let ahead = |event: &Event| matches!(event, Event::EpochAhead { seen, .. } if seen.get() == 9);
     assert_eq!(bench.events.iter().filter(|event| ahead(event)).count(), 1);
     bench.order(1, set("leader", "c"));
     assert!(matches!(bench.answers[0].1, Err(Refusal::Unfit { .. })));
-    bench.puppet("b").heard.epoch = Epoch::new(9);
+    bench.puppet("b").report.epoch = Epoch::new(9);
     bench.pass(SECOND);
     bench.told.clear();
     bench.pass(5 * SECOND);

@@ -111,7 +111,7 @@ fn the_judges_moves_bring_their_figures_and_lapse_with_another_change() {
 #[test]
 fn orders_that_cannot_be_carried_out_are_refused_with_the_reason() {
     let mut bench = Bench::led();
-    bench.puppet("c").heard.offers = vec![role("backup")];
+    bench.puppet("c").report.offers = vec![role("backup")];
     bench.pass(SECOND);
     bench.order(1, set("boss", "a"));
     bench.order(2, set("leader", "c"));

@@ -50,7 +50,7 @@ pub(super) fn of_orphan(
         | OutcomeStatus::Refused
         | OutcomeStatus::HandedBack => (
             RecordStatus::Dead,
-            "the jobs stream was made anew meanwhile".to_owned(),
+            "the jobs stream was deleted and created again".to_owned(),
         ),
     };
     let plain = Stray {

@@ -113,8 +113,8 @@ fn an_older_dispatcher_is_refused_and_a_newer_one_is_remembered() {
     newer = with_epoch(&newer, 9);
     bench.offer(newer);
     bench.offer(assignment("b", 1));
-    let reason = "stale epoch 7: this node has seen 9; if that was no dispatcher's, stop this \
-                  worker and run rolecast-worker forget-epoch"
+    let reason = "stale epoch 7: this node has seen 9; if no dispatcher had that epoch, stop \
+                  this worker and run rolecast-worker forget-epoch"
         .to_owned();
     assert_eq!(bench.refusal(), Some((OutcomeStatus::Refused, reason)));
     assert_eq!(bench.heartbeat().epoch, Epoch::new(9));
