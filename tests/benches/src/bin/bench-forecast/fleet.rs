@@ -1,5 +1,6 @@
 //! Fleet benchmark: heartbeats of many nodes, into the dispatcher's scheduler.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::ensure;
@@ -12,6 +13,7 @@ use rolecast_dispatcher::config;
 use rolecast_dispatcher::roles::Settings as RoleSettings;
 use rolecast_dispatcher::scheduler::{Input, Output, Params, Scheduler};
 use rolecast_dispatcher::seal::Seals;
+use rolecast_forecast::NodeForecast;
 use rolecast_tests::cpu;
 
 use super::ALLOCATOR;
@@ -123,7 +125,17 @@ impl World {
         };
         let now = at(0, 0);
         let hosts = (0..fleet.nodes).map(|number| Host::new(number, epoch, fleet.seed));
+        let hosts: Vec<Host> = hosts.collect::<anyhow::Result<_>>()?;
+        // Of nodes that have completed no job, only some get a forecast; these have one from
+        // before the start.
+        let stack = Arc::default();
+        let forecasts = hosts.iter().map(|host| {
+            let forecast = NodeForecast::new(host.node(), params.forecast, &stack);
+            (host.node().clone(), forecast)
+        });
+        let forecasts = forecasts.collect();
         let mut machine = Scheduler::new(params, now);
+        machine.remember_forecasts(forecasts, None);
         let lead = Input::Lead {
             epoch,
             until: Time::from_start(Duration::MAX),
@@ -133,7 +145,7 @@ impl World {
         machine.handle(now, lead, &mut Vec::new());
         Ok(Self {
             machine,
-            hosts: hosts.collect::<anyhow::Result<_>>()?,
+            hosts,
             outputs: Vec::new(),
             sent: 0,
             heartbeat_len: 0,
