@@ -1,0 +1,1 @@
+//! Read-only HTTP of Rolecast's programs.

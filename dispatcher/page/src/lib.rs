@@ -1,0 +1,1 @@
+//! The dispatcher's page, rendered from what it knows.
