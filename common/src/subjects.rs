@@ -73,6 +73,12 @@ pub const API_ROLES: &str = "rolecast.api.roles";
 /// Orders about roles, as [`crate::wire::RoleOrder`].
 pub const API_ROLE_ORDER: &str = "rolecast.api.roles.order";
 
+/// Name of the service that dispatchers are for NATS.
+pub const SERVICE: &str = "rolecast";
+/// Requests that find services and read their figures: those to all services, to all
+/// services of this name, and to one instance.
+pub const SERVICE_REQUESTS: [&str; 3] = ["$SRV.*", "$SRV.*.rolecast", "$SRV.*.rolecast.*"];
+
 const DONE_PREFIX: &str = "rolecast.done.";
 const HEARTBEAT_PREFIX: &str = "rolecast.heartbeat.";
 const JOBS_PREFIX: &str = "rolecast.jobs.";

@@ -89,6 +89,9 @@ impl Table<'_> {
         self.subscribe(subjects::HEARTBEATS, "heartbeats of all nodes");
         self.subscribe(subjects::DONE, "outcomes, and answers to pings");
         self.subscribe(subjects::API, "requests and orders");
+        for requests in subjects::SERVICE_REQUESTS {
+            self.subscribe(requests, "requests that find services");
+        }
         self.inbox("jobs, and answers of the server");
     }
 
@@ -199,6 +202,8 @@ impl Table<'_> {
 
     fn operator(&mut self) {
         self.questions();
+        let [all, ..] = subjects::SERVICE_REQUESTS;
+        self.publish(all, "nats service ls and ping");
         self.publish(subjects::API_ROLE_ORDER, "moves roles, drains nodes");
         for subject in subjects::JOBS {
             self.publish(subject, "submits jobs, and dead jobs again");
@@ -250,6 +255,11 @@ impl Table<'_> {
     fn questions(&mut self) {
         for subject in QUESTIONS {
             self.publish(subject, "requests to the dispatcher");
+        }
+        // A request to all services would reach others, which may answer to any subject.
+        let [_, of_name, of_instance] = subjects::SERVICE_REQUESTS;
+        for subject in [of_name, of_instance] {
+            self.publish(subject, "nats service info, stats, ls and ping rolecast");
         }
         self.inbox("answers");
     }

@@ -25,7 +25,8 @@ use rolecast_common::wire::{
 use rolecast_nats::{headers_len, job_headers};
 use tokio::task::spawn_blocking;
 
-use super::{Streams, dead_letters, discovery};
+use super::request::Request;
+use super::{Streams, dead_letters, discovery, endpoints};
 use crate::fitting::shortened;
 
 /// Time that reading the streams may take for a status: less than anybody waits for the
@@ -37,6 +38,8 @@ const VIEW_LEN_MAX: usize = 8 * 1024;
 const PAGE_EXAMPLE: &str = r#"{"v": 1, "after": {"node": "web-1"}, "limit": 100}"#;
 /// Characters of a reason that are kept: it is on each page of a status.
 const WHY_CHARS_MAX: usize = 500;
+/// Characters of an unknown subject that are sent back.
+const SUBJECT_CHARS_MAX: usize = 200;
 
 /// Returns the encoding of the answer: JSON, for a person at a terminal, unless the
 /// request asks otherwise.
@@ -64,9 +67,9 @@ pub(super) fn requested_id(request: &Message) -> Result<JobId, String> {
 }
 
 /// Reads the id of a node.
-pub(super) fn requested_node(request: &Message) -> Option<NodeId> {
-    let text = std::str::from_utf8(&request.payload).ok()?;
-    NodeId::new(text.trim()).ok()
+pub(super) fn requested_node(request: &Message) -> Result<NodeId, String> {
+    let text = std::str::from_utf8(&request.payload).unwrap_or_default();
+    NodeId::new(text.trim()).map_err(|error| error.to_string())
 }
 
 /// Decodes the message in the body of a question or an order.
@@ -120,23 +123,37 @@ pub(super) fn not_served(category: &Category, serves_undeclared: bool) -> String
 }
 
 /// Answers with an error and its reason.
-pub(super) async fn refuse(streams: Streams, why: String, request: Message) {
+pub(super) async fn refuse(streams: Streams, why: String, request: Request) {
     send_error(&streams, request, &why, ERROR_REQUEST).await;
 }
 
-async fn send_error(streams: &Streams, request: Message, why: &str, code: &str) {
-    let Some(reply) = request.reply else {
+async fn send_error(streams: &Streams, request: Request, why: &str, code: &str) {
+    request.count_error(code, why);
+    publish_error(&streams.jetstream.client(), &request, why, code).await;
+}
+
+async fn publish_error(client: &Client, request: &Message, why: &str, code: &str) {
+    let Some(reply) = request.reply.clone() else {
         return;
     };
-    let client = streams.jetstream.client();
     let sent = client.publish_with_headers(reply, error_headers(why, code), Bytes::new());
     if let Err(error) = sent.await {
         tracing::warn!(event = "answer_not_sent", "answer not sent: {error}");
     }
 }
 
+/// Answers a request for which there is no endpoint.
+pub(super) async fn refuse_unknown(streams: Streams, request: Message) {
+    let subject: String = request.subject.chars().take(SUBJECT_CHARS_MAX).collect();
+    let why = format!(
+        "there is no endpoint {subject}; there are {}",
+        endpoints::listed()
+    );
+    publish_error(&streams.jetstream.client(), &request, &why, ERROR_MISSING).await;
+}
+
 /// Answers with the scheduler's state alone.
-pub(super) async fn answer<M: wire::Message>(streams: Streams, answer: M, request: Message) {
+pub(super) async fn answer<M: wire::Message>(streams: Streams, answer: M, request: Request) {
     respond(&streams.jetstream.client(), &request, &answer).await;
 }
 
@@ -145,7 +162,7 @@ pub(super) async fn answer_large<M: wire::Message + Send + 'static>(
     streams: Streams,
     mut answer: M,
     shorten: fn(&mut M, Encoding, usize),
-    request: Message,
+    request: Request,
 ) {
     let client = streams.jetstream.client();
     let encoding = encoding(&request);
@@ -217,7 +234,7 @@ pub(super) async fn answer_job(
     streams: Streams,
     name: JobName,
     known: Option<JobView>,
-    request: Message,
+    request: Request,
 ) {
     let (job, is_stored) = match (&known, name) {
         (Some(view), _) => (view.job.clone(), true),
@@ -304,7 +321,7 @@ async fn recorded(jetstream: &jetstream::Context, job: &JobId) -> anyhow::Result
 }
 
 /// Answers with the record of the decision by which the job was sent, or had to wait.
-pub(super) async fn answer_decision(streams: Streams, job: JobId, request: Message) {
+pub(super) async fn answer_decision(streams: Streams, job: JobId, request: Request) {
     let why = match decided(&streams.jetstream, &job).await {
         Ok(Some(decision)) => {
             return respond(&streams.jetstream.client(), &request, &decision).await;
@@ -328,7 +345,7 @@ async fn decided(jetstream: &jetstream::Context, job: &JobId) -> anyhow::Result<
     }
 }
 
-async fn respond<M: wire::Message>(client: &Client, request: &Message, answer: &M) {
+async fn respond<M: wire::Message>(client: &Client, request: &Request, answer: &M) {
     let encoding = encoding(request);
     let payload = Bytes::from(wire::encode(encoding, answer));
     send(client, request, encoding, payload).await;
@@ -349,23 +366,19 @@ fn headers(encoding: Encoding) -> HeaderMap {
 }
 
 /// Sends the answer, or an error if it is larger than the server takes.
-pub(super) async fn send(
-    client: &Client,
-    request: &Message,
-    encoding: Encoding,
-    mut payload: Bytes,
-) {
-    let Some(reply) = request.reply.clone() else {
-        return;
-    };
-    let mut headers = headers(encoding);
+pub(super) async fn send(client: &Client, request: &Request, encoding: Encoding, payload: Bytes) {
+    let headers = headers(encoding);
     let limit = client.max_payload();
     if headers_len(&headers) + payload.len() > limit {
         let len = payload.len();
         let why = format!("the answer has {len} bytes and max_payload of this server is {limit}");
-        headers = error_headers(&why, ERROR_REQUEST);
-        payload = Bytes::new();
+        request.count_error(ERROR_REQUEST, &why);
+        return publish_error(client, request, &why, ERROR_REQUEST).await;
     }
+    request.count();
+    let Some(reply) = request.reply.clone() else {
+        return;
+    };
     if let Err(error) = client.publish_with_headers(reply, headers, payload).await {
         tracing::warn!(event = "answer_not_sent", "answer not sent: {error}");
     }

@@ -9,9 +9,9 @@ use std::fmt;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use async_nats::jetstream;
 use async_nats::jetstream::consumer::{AckPolicy, pull};
 use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy};
-use async_nats::jetstream::{self, kv};
 use rolecast_common::id::{Category, Priority};
 use rolecast_common::subjects::{self, Source};
 use rolecast_common::time::WallTime;
@@ -27,13 +27,15 @@ const ACK_PENDING_MAX: i64 = 100_000;
 const PULLS_MAX: i64 = 512;
 /// Limit of the decisions while no share of the storage is known; see [`super::sizing`].
 const DECISIONS_BYTES_MAX: i64 = 512 * 1024 * 1024;
+/// The server's own choice for a bucket: another value here would change it at each check.
+const BUCKET_DUPLICATE_WINDOW: Duration = Duration::from_secs(120);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// A stream, bucket or consumer that a dispatcher needs on the server.
 #[derive(Clone, Debug)]
 pub(super) enum Asset {
     Stream(Box<Config>),
-    Bucket(Box<kv::Config>),
+    Bucket(Box<Config>),
     Consumer(Source),
 }
 
@@ -41,8 +43,7 @@ impl Asset {
     /// Returns the name of the stream that it is, or that holds it.
     pub(super) fn stream(&self) -> String {
         match self {
-            Asset::Stream(config) => config.name.clone(),
-            Asset::Bucket(config) => subjects::bucket_stream(&config.bucket),
+            Asset::Stream(config) | Asset::Bucket(config) => config.name.clone(),
             Asset::Consumer(_) => subjects::STREAM_JOBS.to_owned(),
         }
     }
@@ -54,14 +55,7 @@ impl Asset {
     /// Creates it if it is missing, and upgrades it if it is old.
     pub(super) async fn ensure(&self, jetstream: &jetstream::Context) -> anyhow::Result<()> {
         match self {
-            Asset::Stream(wanted) => ensure_stream(jetstream, wanted).await,
-            Asset::Bucket(wanted) => {
-                let name = wanted.bucket.clone();
-                let bucket = jetstream.create_or_update_key_value((**wanted).clone());
-                let bucket = bucket.await;
-                bucket.with_context(|| format!("cannot create or upgrade bucket {name}"))?;
-                Ok(())
-            }
+            Asset::Stream(wanted) | Asset::Bucket(wanted) => ensure_stream(jetstream, wanted).await,
             Asset::Consumer(source) => set_consumer(jetstream, source, ACK_WAIT).await,
         }
     }
@@ -71,7 +65,10 @@ impl fmt::Display for Asset {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Asset::Stream(config) => write!(f, "stream {}", config.name),
-            Asset::Bucket(config) => write!(f, "bucket {}", config.bucket),
+            Asset::Bucket(config) => {
+                let name = config.name.trim_start_matches("KV_");
+                write!(f, "bucket {name}")
+            }
             Asset::Consumer(source) => write!(f, "consumer {}", source.consumer()),
         }
     }
@@ -194,40 +191,54 @@ pub(super) fn streams(settings: &Streams) -> [Config; 5] {
     ]
 }
 
-fn buckets(settings: &Streams) -> [kv::Config; 5] {
-    let base = |bucket: &str, description: &str| kv::Config {
-        bucket: bucket.to_owned(),
-        description: description.to_owned(),
-        history: 1,
+/// Returns the streams that hold the buckets. The library's own requests for buckets know
+/// no metadata, and would remove those, and other settings, of an existing bucket.
+fn buckets(settings: &Streams) -> [Config; 5] {
+    let base = |bucket: &str, description: &str, max_messages: &str| Config {
+        name: subjects::bucket_stream(bucket),
+        description: Some(description.to_owned()),
+        subjects: vec![subjects::bucket_key(bucket, ">")],
+        max_messages_per_subject: 1,
+        discard: DiscardPolicy::New,
+        allow_rollup: true,
+        deny_delete: true,
+        allow_direct: true,
         num_replicas: settings.replicas as usize,
-        ..kv::Config::default()
+        duplicate_window: BUCKET_DUPLICATE_WINDOW,
+        metadata: metadata([("msgs-critical", max_messages)]),
+        ..Config::default()
     };
     [
         base(
             subjects::BUCKET_CONTROL,
             "Rolecast: the dispatcher's epoch; changed by compare-and-set only",
+            "10",
         ),
-        kv::Config {
+        Config {
             max_age: 30 * DAY,
             ..base(
                 subjects::BUCKET_ATTEMPTS,
                 "Rolecast: failed attempts of jobs that are still alive",
+                "1000000",
             )
         },
         base(
             subjects::BUCKET_CAPACITY,
             "Rolecast: how much room the nodes of each role will have",
+            "10",
         ),
         base(
             subjects::BUCKET_ROLES,
             "Rolecast: which node holds which role; changed by compare-and-set only",
+            "10",
         ),
         // A node that was away for longer is learned again.
-        kv::Config {
+        Config {
             max_age: 30 * DAY,
             ..base(
                 subjects::BUCKET_FORECASTS,
                 "Rolecast: what forecasts have learned, over a restart",
+                "100000",
             )
         },
     ]

@@ -2,6 +2,7 @@
 //! state of the connection.
 
 use async_nats::{Client, Message, SubscribeError, Subscriber};
+use futures_util::stream::SelectAll;
 use futures_util::{FutureExt as _, StreamExt as _};
 use rolecast_common::subjects;
 use rolecast_common::time::Time;
@@ -11,7 +12,7 @@ use tokio::sync::mpsc;
 use super::lease::Keeper;
 use super::links::Links;
 use super::requests::RequestDesk;
-use super::standby::Closed;
+use super::standby::{Closed, Feeds};
 use super::status_desk::Question;
 use crate::scheduler::Input;
 
@@ -25,6 +26,7 @@ pub(super) enum Feed {
     /// Results of recorded outcomes, on `<inbox>.record.<sequence>`.
     Records,
     Heartbeats,
+    /// Requests to endpoints, and those that find services.
     Requests,
 }
 
@@ -46,7 +48,7 @@ pub(super) struct Inputs {
     records: Subscriber,
     done: Subscriber,
     heartbeats: Subscriber,
-    requests: Subscriber,
+    requests: SelectAll<Subscriber>,
     reports: mpsc::Receiver<Input>,
     links: Links,
 }
@@ -55,16 +57,21 @@ impl Inputs {
     pub(super) async fn open(
         client: &Client,
         inbox: &str,
-        heartbeats: Subscriber,
+        feeds: Feeds,
         reports: mpsc::Receiver<Input>,
         links: Links,
     ) -> Result<Self, SubscribeError> {
+        let Feeds {
+            heartbeats,
+            mut requests,
+        } = feeds;
+        requests.push(client.subscribe(subjects::API).await?);
         Ok(Self {
             pulls: client.subscribe(format!("{inbox}.pull.*")).await?,
             records: client.subscribe(format!("{inbox}.record.*")).await?,
             done: client.subscribe(subjects::DONE).await?,
             heartbeats,
-            requests: client.subscribe(subjects::API).await?,
+            requests,
             reports,
             links,
         })
@@ -102,7 +109,7 @@ impl Inputs {
             Feed::Done => &mut self.done,
             Feed::Records => &mut self.records,
             Feed::Heartbeats => &mut self.heartbeats,
-            Feed::Requests => &mut self.requests,
+            Feed::Requests => return self.requests.next().now_or_never().flatten(),
         };
         subscription.next().now_or_never().flatten()
     }

@@ -4,7 +4,7 @@
 use std::pin::Pin;
 use std::time::Duration;
 
-use async_nats::{Message, StatusCode, Subscriber};
+use async_nats::{Message, StatusCode};
 use rolecast_common::id::{Epoch, Sequence};
 use rolecast_common::subjects;
 use rolecast_common::time::Now;
@@ -19,8 +19,9 @@ use super::links::Links;
 use super::outbox::Outbox;
 use super::pulls::{self, Pulled};
 use super::requests::{RequestDesk, answer_question};
+use super::service::Service;
 use super::side_tasks::SideTasks;
-use super::standby::Closed;
+use super::standby::{Closed, Feeds};
 use super::{Buckets, Streams, events, intake, server_clock, upkeep};
 use crate::config::Config;
 use crate::roles;
@@ -77,7 +78,7 @@ pub(super) struct Start<'a> {
     /// Whether there is a stack from before the start.
     pub(super) has_stack: bool,
     pub(super) links: Links,
-    pub(super) heartbeats: Subscriber,
+    pub(super) feeds: Feeds,
     pub(super) lease: Keeper,
     pub(super) timekeeper: server_clock::Keeper,
 }
@@ -94,14 +95,14 @@ impl Leader {
             outputs,
             has_stack,
             links,
-            heartbeats,
+            feeds,
             lease,
             timekeeper,
         } = start;
         let client = &connection.client;
         let outbox = Outbox::new(client.clone(), clock, streams.api_prefix.clone());
         let (reports, reports_in) = mpsc::channel(REPORTS_MAX);
-        let inputs = Inputs::open(client, outbox.inbox(), heartbeats, reports_in, links);
+        let inputs = Inputs::open(client, outbox.inbox(), feeds, reports_in, links);
         let Ok(inputs) = inputs.await else {
             return Ok(Err(Closed));
         };
@@ -117,12 +118,14 @@ impl Leader {
         let tasks = SideTasks::start(buckets, upkeep, has_stack, timekeeper)?;
         tasks.watch_rights(&connection);
         let now = clock.now();
+        let epoch = machine.known_epoch();
+        let service = Service::new(client.clone(), config, Some(epoch), now.time);
         Ok(Ok(Self {
             clock,
             now,
             machine,
             outputs,
-            requests: RequestDesk::start(config.api.clone(), &streams, now.time),
+            requests: RequestDesk::start(config.api.clone(), service, &streams, now.time),
             streams,
             inputs,
             outbox,

@@ -12,10 +12,12 @@
 mod api;
 mod assets;
 mod bucket;
+mod budget;
 mod commands;
 mod dead_lettering;
 mod dead_letters;
 mod discovery;
+mod endpoints;
 mod events;
 mod forecasts;
 mod histories;
@@ -32,11 +34,13 @@ mod pings;
 mod pulls;
 mod recovery;
 mod refusals;
+mod request;
 mod requests;
 mod rights;
 mod role_events;
 mod roles;
 mod server_clock;
+mod service;
 mod setup;
 mod side_tasks;
 mod sizing;
@@ -51,7 +55,7 @@ mod watch;
 use std::pin::{Pin, pin};
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::anyhow;
 use async_nats::jetstream;
 use rolecast_common::id::Epoch;
 use rolecast_common::subjects;
@@ -63,9 +67,7 @@ use uuid::Uuid;
 
 use self::bucket::Bucket;
 use self::leader::{Ended, Leader};
-use self::lease::{HeldLease, Keeper};
-use self::links::Links;
-use self::persist::persist;
+use self::lease::HeldLease;
 use self::setup::Ready;
 use self::standby::{Closed, Standby};
 use crate::config::Config;
@@ -278,7 +280,7 @@ impl Dispatcher<'_> {
         let Standby {
             mut machine,
             links,
-            heartbeats,
+            feeds,
             lease,
             has_stack,
             ..
@@ -318,7 +320,7 @@ impl Dispatcher<'_> {
             outputs,
             has_stack,
             links,
-            heartbeats,
+            feeds,
             lease,
             timekeeper,
         };
@@ -359,32 +361,5 @@ impl Dispatcher<'_> {
         let has_stack = kept.stack.is_some();
         machine.remember_forecasts(kept.nodes, kept.stack.as_ref());
         (machine, has_stack)
-    }
-
-    /// Begins to contend for the lease. The error is one that no retry can correct.
-    async fn stand_by(&self) -> anyhow::Result<Standby> {
-        let jetstream = self.jetstream();
-        let connection = &self.connection;
-        let control = assets::control(&self.config.streams);
-        setup::ensure(connection, &jetstream, control).await?;
-        let (machine, has_stack) = self.machine(&jetstream).await;
-        let heartbeats = persist(connection, "heartbeats", async || {
-            let heartbeats = connection.client.subscribe(subjects::HEARTBEATS).await;
-            heartbeats.context("cannot subscribe to heartbeats")
-        });
-        let heartbeats = heartbeats.await?;
-        let (name, incarnation) = (&self.config.name, self.incarnation);
-        let lease = persist(connection, "the lease", async || {
-            Keeper::start(&jetstream, self.clock, name, incarnation, self.known).await
-        });
-        Ok(Standby {
-            clock: self.clock,
-            links: Links::new(self.connection.link.clone()),
-            machine,
-            heartbeats,
-            lease: lease.await?,
-            has_stack,
-            log: events::Log::default(),
-        })
     }
 }

@@ -3,12 +3,15 @@
 use async_nats::Message;
 use rolecast_common::id::JobName;
 use rolecast_common::label::ShardKey;
-use rolecast_common::subjects;
 use rolecast_common::time::{Now, Time};
 use rolecast_common::wire::{Decision, JobView};
 use tokio::time::Instant;
 
+use super::budget::Budget;
+use super::endpoints::Endpoint;
+use super::request::Request;
 use super::roles::WaitingOrders;
+use super::service::{Service, is_discovery};
 use super::status_desk::{NODES_MAX, Question, StatusDesk};
 use super::{Streams, api};
 use crate::config;
@@ -21,46 +24,21 @@ use crate::shortening::{shorten_capacity, shorten_roles};
 const PER_SECOND: f64 = 1_000.0;
 const BURST: f64 = 500.0;
 
-/// Limit of the number of handled requests.
-#[derive(Debug)]
-struct Budget {
-    left: f64,
-    at: Time,
-}
-
-impl Budget {
-    fn new(now: Time) -> Self {
-        Self {
-            left: BURST,
-            at: now,
-        }
-    }
-
-    fn take(&mut self, now: Time) -> bool {
-        let earned = now.since(self.at).as_secs_f64() * PER_SECOND;
-        self.left = (self.left + earned).min(BURST);
-        self.at = now;
-        let is_there = self.left >= 1.0;
-        if is_there {
-            self.left -= 1.0;
-        }
-        is_there
-    }
-}
-
 /// The desk that answers requests, and holds those that are answered later.
 pub(super) struct RequestDesk {
     api: config::Api,
+    service: Service,
     budget: Budget,
     status: StatusDesk,
     orders: WaitingOrders,
 }
 
 impl RequestDesk {
-    pub(super) fn start(api: config::Api, streams: &Streams, now: Time) -> Self {
+    pub(super) fn start(api: config::Api, service: Service, streams: &Streams, now: Time) -> Self {
         Self {
             api,
-            budget: Budget::new(now),
+            service,
+            budget: Budget::new(PER_SECOND, BURST, now),
             status: StatusDesk::start(streams.clone()),
             orders: WaitingOrders::default(),
         }
@@ -84,76 +62,96 @@ impl RequestDesk {
         streams: &Streams,
         request: Message,
     ) -> Option<Input> {
-        if !self.budget.take(now.time) {
-            let why = format!("more than {PER_SECOND} in a second");
+        if is_discovery(&request.subject) {
+            return self.service.handle(now.time, machine, request);
+        }
+        let endpoint = Endpoint::of(&request.subject);
+        if let Some(why) = self.objection(now, &request) {
+            if let Some(endpoint) = endpoint {
+                self.service.tallies().refuse(endpoint);
+            }
             return Some(refused(&request.subject, why));
+        }
+        let Some(endpoint) = endpoint else {
+            tokio::spawn(api::refuse_unknown(streams.clone(), request));
+            return None;
+        };
+        let request = self.service.tallies().accept(endpoint, request);
+        self.answer(now, machine, streams.clone(), (endpoint, request))
+    }
+
+    /// Returns the reason why a request gets no answer.
+    fn objection(&mut self, now: Now, request: &Message) -> Option<String> {
+        if !self.budget.take(now.time) {
+            return Some(format!("more than {PER_SECOND} in a second"));
         }
         let reply = request.reply.as_deref();
-        if let Some(reply) = reply.filter(|reply| !self.api.may_answer(reply)) {
-            let why = format!("its reply subject {reply:?} is not an inbox");
-            return Some(refused(&request.subject, why));
-        }
-        match request.subject.as_str() {
-            subjects::API_STATUS => {
-                let subject = request.subject.clone();
+        let reply = reply.filter(|reply| !self.api.may_answer(reply))?;
+        Some(format!("its reply subject {reply:?} is not an inbox"))
+    }
+
+    fn answer(
+        &mut self,
+        now: Now,
+        machine: &mut Scheduler,
+        streams: Streams,
+        (endpoint, request): (Endpoint, Request),
+    ) -> Option<Input> {
+        match endpoint {
+            Endpoint::Status => {
                 if !self.status.take(request) {
-                    return Some(refused(&subject, "too many requests at once".to_owned()));
+                    self.service.tallies().refuse(endpoint);
+                    let why = "too many requests at once".to_owned();
+                    return Some(refused(endpoint.subject(), why));
                 }
             }
-            subjects::API_ROLE_ORDER => return self.orders.accept(streams, request),
-            _ => answer(now, machine, streams.clone(), request),
+            Endpoint::RoleOrder => return self.orders.accept(&streams, request),
+            Endpoint::Job => match api::requested_job(&request) {
+                Ok(name) => {
+                    let known = known(now, machine, &name);
+                    tokio::spawn(api::answer_job(streams, name, known, request));
+                }
+                Err(why) => refuse(streams, why, request),
+            },
+            Endpoint::Capacity => {
+                let map = machine.capacity(now);
+                tokio::spawn(api::answer_large(streams, map, shorten_capacity, request));
+            }
+            Endpoint::Forecast => match api::requested_node(&request) {
+                Ok(node) => {
+                    let view = machine.forecast(now, &node);
+                    tokio::spawn(api::answer(streams, view, request));
+                }
+                Err(why) => refuse(streams, why, request),
+            },
+            Endpoint::Roles => match machine.roles_view() {
+                Some(view) => {
+                    tokio::spawn(api::answer_large(streams, view, shorten_roles, request));
+                }
+                None => {
+                    let why = "the holders of roles are not known yet; try again".to_owned();
+                    refuse(streams, why, request);
+                }
+            },
+            Endpoint::Explain => match explain(now, machine, &request) {
+                Ok(decision) => {
+                    tokio::spawn(api::answer(streams, decision, request));
+                }
+                Err(why) => refuse(streams, why, request),
+            },
+            Endpoint::Decision => match api::requested_id(&request) {
+                Ok(job) => {
+                    tokio::spawn(api::answer_decision(streams, job, request));
+                }
+                Err(why) => refuse(streams, why, request),
+            },
         }
         None
     }
 }
 
-/// Answers a request for which the scheduler and the streams have everything.
-fn answer(now: Now, machine: &mut Scheduler, streams: Streams, request: Message) {
-    let refuse = |streams, why, request| {
-        tokio::spawn(api::refuse(streams, why, request));
-    };
-    match request.subject.as_str() {
-        subjects::API_JOB => match api::requested_job(&request) {
-            Ok(name) => {
-                let known = known(now, machine, &name);
-                tokio::spawn(api::answer_job(streams, name, known, request));
-            }
-            Err(why) => refuse(streams, why, request),
-        },
-        subjects::API_CAPACITY => {
-            let map = machine.capacity(now);
-            tokio::spawn(api::answer_large(streams, map, shorten_capacity, request));
-        }
-        subjects::API_FORECAST => {
-            let Some(node) = api::requested_node(&request) else {
-                return;
-            };
-            let view = machine.forecast(now, &node);
-            tokio::spawn(api::answer(streams, view, request));
-        }
-        subjects::API_ROLES => match machine.roles_view() {
-            Some(view) => {
-                tokio::spawn(api::answer_large(streams, view, shorten_roles, request));
-            }
-            None => {
-                let why = "the holders of roles are not known yet; try again".to_owned();
-                refuse(streams, why, request);
-            }
-        },
-        subjects::API_EXPLAIN => match explain(now, machine, &request) {
-            Ok(decision) => {
-                tokio::spawn(api::answer(streams, decision, request));
-            }
-            Err(why) => refuse(streams, why, request),
-        },
-        subjects::API_DECISION => match api::requested_id(&request) {
-            Ok(job) => {
-                tokio::spawn(api::answer_decision(streams, job, request));
-            }
-            Err(why) => refuse(streams, why, request),
-        },
-        _ => {}
-    }
+fn refuse(streams: Streams, why: String, request: Request) {
+    tokio::spawn(api::refuse(streams, why, request));
 }
 
 /// Answers a question about the status. The desk may have ended with its lead.
@@ -193,26 +191,5 @@ fn refused(subject: &str, why: String) -> Input {
         what: Malformed::Request,
         from: subject.to_owned(),
         why,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-
-    #[test]
-    fn a_flood_of_requests_is_handled_up_to_a_limit() {
-        let at = |millis| Time::from_start(Duration::from_millis(millis));
-        let mut budget = Budget::new(at(0));
-        let taken = |budget: &mut Budget, from: u64, to: u64| {
-            let times = (from..to).flat_map(|millis| [millis; 5]);
-            times.filter(|millis| budget.take(at(*millis))).count()
-        };
-        // Five in each millisecond for ten seconds.
-        let count = taken(&mut budget, 0, 10_000);
-        assert!((10_400..=10_500).contains(&count), "{count}");
-        assert!(budget.take(at(20_000)));
     }
 }

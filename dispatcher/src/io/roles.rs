@@ -1,7 +1,6 @@
 //! Orders of operators that move roles, and the stored document of the roles.
 
 use anyhow::Context as _;
-use async_nats::Message;
 use foldhash::HashMap;
 use rolecast_common::subjects::{BUCKET_ROLES, KEY_ASSIGNMENTS};
 use rolecast_common::wire::{
@@ -10,6 +9,7 @@ use rolecast_common::wire::{
 use rolecast_nats::{Meaning, meaning_of};
 
 use super::bucket::Bucket;
+use super::request::Request;
 use super::{Streams, api, kv};
 use crate::lease::Written;
 use crate::roles::{Answer, Input, Order};
@@ -21,7 +21,7 @@ const ORDERS_MAX: usize = 1000;
 /// The requests that wait for an answer, by the number of the order.
 #[derive(Debug, Default)]
 pub(super) struct WaitingOrders {
-    waiting: HashMap<u64, Message>,
+    waiting: HashMap<u64, Request>,
     next: u64,
 }
 
@@ -30,7 +30,7 @@ impl WaitingOrders {
     pub(super) fn accept(
         &mut self,
         streams: &Streams,
-        request: Message,
+        request: Request,
     ) -> Option<scheduler::Input> {
         let order = match read_order(&request) {
             Ok(_) if self.waiting.len() >= ORDERS_MAX => {
@@ -70,7 +70,7 @@ impl WaitingOrders {
     }
 }
 
-fn read_order(request: &Message) -> Result<Order, String> {
+fn read_order(request: &Request) -> Result<Order, String> {
     let order: RoleOrder = api::body(request).map_err(|error| error.to_string())?;
     Ok(match order.order {
         RoleOrderKind::Set { role, node } => Order::Set { role, node },

@@ -3,31 +3,84 @@
 
 use std::pin::pin;
 
-use async_nats::Subscriber;
+use anyhow::Context as _;
+use async_nats::{Client, Message, SubscribeError, Subscriber};
 use futures_util::StreamExt as _;
+use futures_util::stream::SelectAll;
 use rolecast_common::id::Epoch;
+use rolecast_common::subjects;
 use rolecast_nats::{Clock, Timer};
 use tokio::time::sleep;
 
 use super::lease::{HeldLease, Keeper, STANDBY_REPORT_DELAY};
 use super::links::Links;
-use super::{events, intake};
+use super::persist::persist;
+use super::service::{self, Service};
+use super::{Dispatcher, assets, events, intake, setup};
 use crate::scheduler::{Input, Output, Scheduler};
 
 /// The client has given the connection up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Closed;
 
+/// Subscriptions of a standby, which it keeps when it leads.
+pub(super) struct Feeds {
+    pub(super) heartbeats: Subscriber,
+    /// Requests that find services.
+    pub(super) requests: SelectAll<Subscriber>,
+}
+
+impl Feeds {
+    async fn open(client: &Client) -> Result<Self, SubscribeError> {
+        Ok(Self {
+            heartbeats: client.subscribe(subjects::HEARTBEATS).await?,
+            requests: service::subscribe(client).await?,
+        })
+    }
+}
+
 /// A dispatcher that waits for the lease.
 pub(super) struct Standby {
     pub(super) clock: Clock,
     pub(super) links: Links,
     pub(super) machine: Scheduler,
-    pub(super) heartbeats: Subscriber,
+    pub(super) feeds: Feeds,
+    pub(super) service: Service,
     pub(super) lease: Keeper,
     /// Whether there is a stack from before the start.
     pub(super) has_stack: bool,
     pub(super) log: events::Log,
+}
+
+impl Dispatcher<'_> {
+    /// Begins to contend for the lease. The error is one that no retry can correct.
+    pub(super) async fn stand_by(&self) -> anyhow::Result<Standby> {
+        let jetstream = self.jetstream();
+        let connection = &self.connection;
+        let control = assets::control(&self.config.streams);
+        setup::ensure(connection, &jetstream, control).await?;
+        let (machine, has_stack) = self.machine(&jetstream).await;
+        let feeds = persist(connection, "heartbeats", async || {
+            let feeds = Feeds::open(&connection.client).await;
+            feeds.context("cannot subscribe to heartbeats and to requests that find services")
+        });
+        let feeds = feeds.await?;
+        let (name, incarnation) = (&self.config.name, self.incarnation);
+        let lease = persist(connection, "the lease", async || {
+            Keeper::start(&jetstream, self.clock, name, incarnation, self.known).await
+        });
+        let now = self.clock.now().time;
+        Ok(Standby {
+            clock: self.clock,
+            links: Links::new(self.connection.link.clone()),
+            machine,
+            feeds,
+            service: Service::new(connection.client.clone(), self.config, None, now),
+            lease: lease.await?,
+            has_stack,
+            log: events::Log::default(),
+        })
+    }
 }
 
 impl Standby {
@@ -41,10 +94,11 @@ impl Standby {
             timer.set(&self.clock, self.machine.next_deadline());
             tokio::select! {
                 held = self.lease.taken() => return held.map_err(|_| Closed),
-                message = self.heartbeats.next() => {
+                message = self.feeds.heartbeats.next() => {
                     let message = message.ok_or(Closed)?;
                     self.pass(intake::heartbeat(&message));
                 }
+                request = self.feeds.requests.next() => self.answer(request.ok_or(Closed)?),
                 input = self.links.changed() => self.pass(input),
                 () = timer.ring() => self.pass(Input::Turn),
                 () = report.as_mut(), if !is_reported => {
@@ -68,13 +122,22 @@ impl Standby {
             timer.set(&self.clock, self.machine.next_deadline());
             tokio::select! {
                 done = work.as_mut() => return Ok(done),
-                message = self.heartbeats.next() => {
+                message = self.feeds.heartbeats.next() => {
                     let message = message.ok_or(Closed)?;
                     self.pass(intake::heartbeat(&message));
                 }
+                request = self.feeds.requests.next() => self.answer(request.ok_or(Closed)?),
                 input = self.links.changed() => self.pass(input),
                 () = timer.ring() => self.pass(Input::Turn),
             }
+        }
+    }
+
+    fn answer(&mut self, request: Message) {
+        let now = self.clock.now().time;
+        let refusal = self.service.handle(now, &self.machine, request);
+        if let Some(refusal) = refusal {
+            self.pass(refusal);
         }
     }
 

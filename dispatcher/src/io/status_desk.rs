@@ -9,13 +9,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_nats::Message;
 use bytes::Bytes;
 use rolecast_common::id::NodeId;
 use rolecast_common::wire::{self, Encoding, NodeStatus, Status, StatusRequest};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, sleep_until};
 
+use super::request::Request;
 use super::{Streams, api};
 use crate::paging::page;
 
@@ -44,7 +44,7 @@ pub(super) enum Question {
 
 #[derive(Debug)]
 pub(super) struct StatusDesk {
-    requests: mpsc::Sender<Message>,
+    requests: mpsc::Sender<Request>,
     questions: mpsc::Receiver<Question>,
 }
 
@@ -67,7 +67,7 @@ impl StatusDesk {
     }
 
     /// Accepts a request; returns whether it will be answered.
-    pub(super) fn take(&self, request: Message) -> bool {
+    pub(super) fn take(&self, request: Request) -> bool {
         self.requests.try_send(request).is_ok()
     }
 
@@ -82,7 +82,7 @@ struct Desk {
     questions: mpsc::Sender<Question>,
     snapshot: Option<Snapshot>,
     /// Requests that the next snapshot answers.
-    waiting: Vec<(Message, StatusRequest)>,
+    waiting: Vec<(Request, StatusRequest)>,
     /// The earliest time of the next snapshot.
     next: Instant,
 }
@@ -100,7 +100,7 @@ struct Closed;
 
 impl Desk {
     /// Serves for as long as the lead lasts.
-    async fn serve(mut self, mut requests: mpsc::Receiver<Message>) {
+    async fn serve(mut self, mut requests: mpsc::Receiver<Request>) {
         loop {
             let has_room = self.waiting.len() < WAITING_MAX;
             let until = self.snapshot.as_ref().map(|snapshot| snapshot.until);
@@ -121,7 +121,7 @@ impl Desk {
         }
     }
 
-    async fn take(&mut self, request: Message) {
+    async fn take(&mut self, request: Request) {
         match api::requested_page(&request) {
             Err(why) => api::refuse(self.streams.clone(), why, request).await,
             Ok(asked) if asked.after.is_some() && self.snapshot.is_some() => {
@@ -172,7 +172,7 @@ impl Desk {
     }
 
     /// Answers with a page of the last snapshot.
-    async fn answer(&mut self, request: Message, asked: StatusRequest) {
+    async fn answer(&mut self, request: Request, asked: StatusRequest) {
         let Some(snapshot) = &mut self.snapshot else {
             return;
         };

@@ -73,7 +73,8 @@ impl Scheduler {
         }
     }
 
-    fn totals(&self, role_count: usize) -> Totals {
+    /// Returns the totals of the fleet, with this number of roles.
+    pub(crate) fn totals(&self, role_count: usize) -> Totals {
         let count = |len: usize| u32::try_from(len).unwrap_or(u32::MAX);
         let mut totals = Totals {
             roles: count(role_count),

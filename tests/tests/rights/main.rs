@@ -56,6 +56,7 @@ async fn a_worker_publishes_and_subscribes_for_its_own_node_only() {
         "rolecast.jobs.echo",
         "rolecast.node.n2.jobs",
         "rolecast.api.status",
+        "$SRV.PING.rolecast",
         "$JS.API.INFO",
         "$JS.ACK.ROLECAST_JOBS.normal-echo.1.1.1.1.0",
         "$KV.ROLECAST_CONTROL.dispatcher",
@@ -91,6 +92,7 @@ async fn a_producer_submits_its_category_and_reads_records_by_job_only() {
         "rolecast.results.mine",
         "rolecast.api.roles.order",
         "rolecast.api.job",
+        "$SRV.INFO.rolecast",
     ] {
         intruder.may_not_publish(subject).await;
     }
@@ -157,6 +159,7 @@ async fn a_viewer_can_only_look() {
         "rolecast.jobs.echo",
         "rolecast.api.roles.order",
         "rolecast.heartbeat.n1",
+        "$SRV.PING",
     ] {
         intruder.may_not_publish(subject).await;
     }
