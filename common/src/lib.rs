@@ -30,6 +30,7 @@
 pub mod assignment;
 mod bounds;
 pub mod fnv;
+pub mod histogram;
 pub mod id;
 pub mod label;
 pub mod lines;
