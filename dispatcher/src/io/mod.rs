@@ -60,7 +60,6 @@ use async_nats::jetstream;
 use rolecast_common::id::Epoch;
 use rolecast_common::subjects;
 use rolecast_common::time::WallTime;
-use rolecast_common::wire::ForecastMode;
 use rolecast_nats::{Clock, Connection, Settings, check_jetstream, connect, explain};
 
 use uuid::Uuid;
@@ -71,14 +70,11 @@ use self::lease::HeldLease;
 use self::setup::Ready;
 use self::standby::{Closed, Standby};
 use crate::config::Config;
-use crate::scheduler::{Input, Params, Scheduler};
+use crate::scheduler::Input;
 
 /// Time without a sign of life after which the server delivers a job again. Deliveries
 /// are extended at a third of it, so two signs may be lost.
 const ACK_WAIT: Duration = Duration::from_secs(15);
-/// A heartbeat interval and a little: by then every worker has reported its jobs in hand,
-/// to a dispatcher that knows its epoch.
-const WARM_UP: Duration = Duration::from_millis(1300);
 /// Time limit of one request to JetStream. An answer takes milliseconds; a stream that
 /// elects its leader gives none, and the request is repeated.
 const REQUEST_LIMIT: Duration = Duration::from_secs(2);
@@ -331,35 +327,5 @@ impl Dispatcher<'_> {
         let mut jetstream = self.connection.jetstream(self.nats);
         jetstream.set_timeout(REQUEST_LIMIT);
         jetstream
-    }
-
-    /// Returns a scheduler with the stored forecasts, if they can be read, and whether a
-    /// stack was among them.
-    async fn machine(&self, jetstream: &jetstream::Context) -> (Scheduler, bool) {
-        let config = self.config;
-        let kept = match config.forecast.mode {
-            ForecastMode::Off => forecasts::Kept::default(),
-            ForecastMode::On | ForecastMode::Advisory => {
-                let bucket = Bucket::new(jetstream, subjects::BUCKET_FORECASTS);
-                forecasts::load_or_none(&bucket, config.forecast).await
-            }
-        };
-        let params = Params {
-            name: config.name.clone(),
-            forecast: config.forecast,
-            policies: config.policies.clone(),
-            allowances: config.allowances.clone(),
-            roles: config.roles.clone(),
-            has_feedback: config.has_feedback,
-            undeclared: config.undeclared.clone(),
-            warm_up: WARM_UP,
-            ack_wait: ACK_WAIT,
-            seed: fastrand::u64(..),
-        };
-        let mut machine = Scheduler::new(params, self.clock.now());
-        tracing::info!(event = "forecasts_loaded", nodes = kept.nodes.len());
-        let has_stack = kept.stack.is_some();
-        machine.remember_forecasts(kept.nodes, kept.stack.as_ref());
-        (machine, has_stack)
     }
 }

@@ -2,23 +2,29 @@
 //! are as good as the leader's, and does nothing else.
 
 use std::pin::pin;
+use std::time::Duration;
 
 use anyhow::Context as _;
-use async_nats::{Client, Message, SubscribeError, Subscriber};
+use async_nats::{Client, Message, SubscribeError, Subscriber, jetstream};
 use futures_util::StreamExt as _;
 use futures_util::stream::SelectAll;
 use rolecast_common::id::Epoch;
 use rolecast_common::subjects;
+use rolecast_common::wire::ForecastMode;
 use rolecast_nats::{Clock, Timer};
 use tokio::time::sleep;
 
+use super::bucket::Bucket;
 use super::lease::{HeldLease, Keeper, STANDBY_REPORT_DELAY};
 use super::links::Links;
 use super::persist::persist;
 use super::service::{self, Service};
-use super::{Dispatcher, assets, events, intake, setup};
-use crate::scheduler::{Input, Output, Scheduler};
+use super::{ACK_WAIT, Dispatcher, assets, events, forecasts, intake, setup};
+use crate::scheduler::{Input, Output, Params, Scheduler};
 
+/// A heartbeat interval and a little: by then every worker has reported its jobs in hand,
+/// to a dispatcher that knows its epoch.
+const WARM_UP: Duration = Duration::from_millis(1300);
 /// The client has given the connection up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Closed;
@@ -53,6 +59,36 @@ pub(super) struct Standby {
 }
 
 impl Dispatcher<'_> {
+    /// Returns a scheduler with the stored forecasts, if they can be read, and whether a
+    /// stack was among them.
+    async fn machine(&self, jetstream: &jetstream::Context) -> (Scheduler, bool) {
+        let config = self.config;
+        let kept = match config.forecast.mode {
+            ForecastMode::Off => forecasts::Kept::default(),
+            ForecastMode::On | ForecastMode::Advisory => {
+                let bucket = Bucket::new(jetstream, subjects::BUCKET_FORECASTS);
+                forecasts::load_or_none(&bucket, config.forecast).await
+            }
+        };
+        let params = Params {
+            name: config.name.clone(),
+            forecast: config.forecast,
+            policies: config.policies.clone(),
+            allowances: config.allowances.clone(),
+            roles: config.roles.clone(),
+            has_feedback: config.has_feedback,
+            undeclared: config.undeclared.clone(),
+            warm_up: WARM_UP,
+            ack_wait: ACK_WAIT,
+            seed: fastrand::u64(..),
+        };
+        let mut machine = Scheduler::new(params, self.clock.now());
+        tracing::info!(event = "forecasts_loaded", nodes = kept.nodes.len());
+        let has_stack = kept.stack.is_some();
+        machine.remember_forecasts(kept.nodes, kept.stack.as_ref());
+        (machine, has_stack)
+    }
+
     /// Begins to contend for the lease. The error is one that no retry can correct.
     pub(super) async fn stand_by(&self) -> anyhow::Result<Standby> {
         let jetstream = self.jetstream();
