@@ -7,6 +7,7 @@
 )]
 
 use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use rolecast_common::id::{Category, Role};
@@ -15,6 +16,7 @@ use rolecast_common::subjects;
 use rolecast_common::unit::{Bytes, Cores, Resources};
 use rolecast_common::wire::{ForecastMode, Share};
 use rolecast_forecast::{Model, Params, Quantile};
+use rolecast_http as http;
 use rolecast_nats::Settings;
 
 use crate::allowance::Allowances;
@@ -27,6 +29,8 @@ const STEP: Duration = Duration::from_secs(10);
 /// steps of a minute.
 const STEP_MIN: Duration = Duration::from_secs(1);
 const STEP_MAX: Duration = Duration::from_secs(60);
+/// Default address of HTTP: the second and further dispatchers of a machine need others.
+const HTTP: (Ipv4Addr, u16) = (Ipv4Addr::LOCALHOST, 8640);
 /// Smallest limit of the jobs stream: the largest message that a server takes by default.
 /// Less is a typing error.
 const JOBS_BYTES_MIN: u64 = 1024 * 1024;
@@ -49,6 +53,7 @@ pub struct Config {
     pub nats: Settings,
     pub streams: Streams,
     pub api: Api,
+    pub http: http::Settings,
     pub forecast: Params,
     /// Whether nodes whose jobs take longer than predicted are avoided.
     pub has_feedback: bool,
@@ -106,6 +111,9 @@ pub fn parse(text: &str, host_name: &str) -> Result<Config, Mistakes> {
             nats: root.table("nats", Settings::from_table),
             streams: root.table("streams", read_streams),
             api: root.table("api", read_api),
+            http: root.table("http", |table| {
+                http::Settings::read(table, http::Listen::Default(HTTP.into()))
+            }),
             forecast: root.table("forecast", read_forecast),
             has_feedback: root.table("placement", |table| table.get_or("feedback", true)),
             policies: read_policies(root, known),

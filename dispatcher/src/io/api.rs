@@ -335,7 +335,10 @@ pub(super) async fn answer_decision(streams: Streams, job: JobId, request: Reque
     refuse(streams, why, request).await;
 }
 
-async fn decided(jetstream: &jetstream::Context, job: &JobId) -> anyhow::Result<Option<Decision>> {
+pub(super) async fn decided(
+    jetstream: &jetstream::Context,
+    job: &JobId,
+) -> anyhow::Result<Option<Decision>> {
     let stream = jetstream.get_stream_no_info(STREAM_DECISIONS).await?;
     let subject = decision_any(job);
     match stream.get_last_raw_message_by_subject(&subject).await {

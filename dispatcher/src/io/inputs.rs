@@ -11,9 +11,8 @@ use tokio::sync::mpsc;
 
 use super::lease::Keeper;
 use super::links::Links;
-use super::requests::RequestDesk;
+use super::questions::{Asker, Inbox, Question};
 use super::standby::{Closed, Feeds};
-use super::status_desk::Question;
 use crate::scheduler::Input;
 
 /// A subscription of the leader.
@@ -33,7 +32,6 @@ pub(super) enum Feed {
 /// The first input of a turn.
 pub(super) enum Arrived {
     Message(Feed, Message),
-    /// The desk wants the status.
     Question(Question),
     Report(Input),
     /// The connection was lost or restored.
@@ -50,6 +48,7 @@ pub(super) struct Inputs {
     heartbeats: Subscriber,
     requests: SelectAll<Subscriber>,
     reports: mpsc::Receiver<Input>,
+    questions: Inbox,
     links: Links,
 }
 
@@ -59,6 +58,7 @@ impl Inputs {
         inbox: &str,
         feeds: Feeds,
         reports: mpsc::Receiver<Input>,
+        questions: Inbox,
         links: Links,
     ) -> Result<Self, SubscribeError> {
         let Feeds {
@@ -73,14 +73,19 @@ impl Inputs {
             heartbeats,
             requests,
             reports,
+            questions,
             links,
         })
+    }
+
+    /// Returns an end for those who ask the loop.
+    pub(super) fn asker(&self) -> Asker {
+        self.questions.asker()
     }
 
     /// Waits for the next input of any kind.
     pub(super) async fn next(
         &mut self,
-        desk: &mut RequestDesk,
         lease: &mut Keeper,
         timer: &mut Timer,
     ) -> Result<Arrived, Closed> {
@@ -94,7 +99,7 @@ impl Inputs {
             message = self.records.next() => of(Feed::Records, message),
             message = self.heartbeats.next() => of(Feed::Heartbeats, message),
             message = self.requests.next() => of(Feed::Requests, message),
-            Some(question) = desk.question() => Ok(Arrived::Question(question)),
+            question = self.questions.next() => Ok(Arrived::Question(question)),
             Some(input) = self.reports.recv() => Ok(Arrived::Report(input)),
             input = self.links.changed() => Ok(Arrived::Link(input)),
             until = lease.changed() => Ok(Arrived::Lease(until)),

@@ -18,7 +18,8 @@ use super::lease::Keeper;
 use super::links::Links;
 use super::outbox::Outbox;
 use super::pulls::{self, Pulled};
-use super::requests::{RequestDesk, answer_question};
+use super::questions::{self, Inbox, Lead};
+use super::requests::RequestDesk;
 use super::service::Service;
 use super::side_tasks::SideTasks;
 use super::standby::{Closed, Feeds};
@@ -78,6 +79,7 @@ pub(super) struct Start<'a> {
     /// Whether there is a stack from before the start.
     pub(super) has_stack: bool,
     pub(super) links: Links,
+    pub(super) questions: Inbox,
     pub(super) feeds: Feeds,
     pub(super) lease: Keeper,
     pub(super) timekeeper: server_clock::Keeper,
@@ -95,6 +97,7 @@ impl Leader {
             outputs,
             has_stack,
             links,
+            questions,
             feeds,
             lease,
             timekeeper,
@@ -102,7 +105,8 @@ impl Leader {
         let client = &connection.client;
         let outbox = Outbox::new(client.clone(), clock, streams.api_prefix.clone());
         let (reports, reports_in) = mpsc::channel(REPORTS_MAX);
-        let inputs = Inputs::open(client, outbox.inbox(), feeds, reports_in, links);
+        let inbox = outbox.inbox();
+        let inputs = Inputs::open(client, inbox, feeds, reports_in, questions, links);
         let Ok(inputs) = inputs.await else {
             return Ok(Err(Closed));
         };
@@ -125,7 +129,13 @@ impl Leader {
             now,
             machine,
             outputs,
-            requests: RequestDesk::start(config.api.clone(), service, &streams, now.time),
+            requests: RequestDesk::start(
+                config.api.clone(),
+                service,
+                &streams,
+                now.time,
+                inputs.asker(),
+            ),
             streams,
             inputs,
             outbox,
@@ -186,14 +196,14 @@ impl Leader {
 
     /// Waits for a message, then reads others that have already arrived.
     async fn receive(&mut self, timer: &mut Timer) -> Result<(), Closed> {
-        let next = self.inputs.next(&mut self.requests, &mut self.lease, timer);
+        let next = self.inputs.next(&mut self.lease, timer);
         let arrived = next.await?;
         // One reading of the clocks serves all that arrived together.
         self.now = self.clock.now();
         match arrived {
             Arrived::Message(feed, message) => self.on_message(feed, message),
             Arrived::Question(question) => {
-                answer_question(self.now, &self.machine, self.leads(), question);
+                questions::answer(self.now, &self.machine, self.lead(), question);
             }
             Arrived::Report(input) => self.on_report(input).await,
             Arrived::Link(input) => {
@@ -331,6 +341,12 @@ impl Leader {
             }
         }
         self.outputs = outputs;
+    }
+
+    fn lead(&self) -> Lead {
+        let until = self.lease.until();
+        let held = until.filter(|until| self.clock.now().time < *until);
+        held.map_or(Lead::Lapsed, Lead::Held)
     }
 
     /// Whether no other dispatcher can lead.

@@ -25,7 +25,16 @@ const ORDERS_MAX: usize = 16;
 /// Interval of reports that the lease cannot be stored: it is tried several times a
 /// second.
 const REPORT_INTERVAL: Duration = Duration::from_secs(20);
+/// Characters of another dispatcher's name that are shown.
+const NAME_CHARS_MAX: usize = 100;
 const NOT_CONTENDED: &str = "the lease is not contended for any more";
+
+/// The dispatcher that the key names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Holder {
+    pub(super) name: String,
+    pub(super) epoch: Epoch,
+}
 
 /// The lease as held by this dispatcher.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +59,7 @@ pub(super) struct Keeper {
     /// The epoch of the last lease that was returned. The lease may be lost and taken again
     /// between two readings: then a reader of the former lease must not use it.
     epoch: Epoch,
+    holder: watch::Receiver<Option<Holder>>,
     orders: mpsc::Sender<Order>,
     task: JoinHandle<()>,
 }
@@ -70,17 +80,20 @@ impl Keeper {
         let (name, incarnation) = (name.to_owned(), incarnation.to_owned());
         let lease = Lease::new(name, incarnation, known, new_key()?, jitter);
         let (shown, held) = watch::channel(None);
+        let (named, holder) = watch::channel(None);
         let (orders, orders_in) = mpsc::channel(ORDERS_MAX);
         let task = Task {
             lease,
             bucket,
             clock,
             shown,
+            named,
             reported: None,
         };
         Ok(Self {
             held,
             epoch: Epoch::default(),
+            holder,
             orders,
             task: tokio::spawn(task.run(orders_in)),
         })
@@ -94,6 +107,11 @@ impl Keeper {
     /// Returns the end of the lease, if it is held.
     pub(super) fn until(&self) -> Option<Time> {
         until(self.held.borrow().as_ref(), self.epoch)
+    }
+
+    /// Returns the dispatcher that the key named last.
+    pub(super) fn holder(&self) -> watch::Receiver<Option<Holder>> {
+        self.holder.clone()
     }
 
     /// Returns a view by which another task sees whether the lease is held.
@@ -181,6 +199,7 @@ struct Task {
     bucket: Store,
     clock: Clock,
     shown: watch::Sender<Option<HeldLease>>,
+    named: watch::Sender<Option<Holder>>,
     /// Time of the last report that the bucket has no room.
     reported: Option<Time>,
 }
@@ -264,10 +283,11 @@ impl Task {
     async fn read(&self, asked: Time) -> Input {
         let read = timeout(ANSWER_WAIT, kv::newest(&self.bucket, KEY_DISPATCHER)).await;
         match read.map_err(anyhow::Error::from) {
-            Ok(Ok(newest)) => Input::Read {
-                asked,
-                entry: parse(newest),
-            },
+            Ok(Ok(newest)) => {
+                let entry = parse(newest);
+                self.named.send_replace(holder_of(&entry));
+                Input::Read { asked, entry }
+            }
             Ok(Err(error)) => unread(asked, &error),
             Err(error) => unread(asked, &error),
         }
@@ -317,6 +337,17 @@ fn parse(newest: Newest) -> Entry {
             Ok(_) | Err(_) => Entry::Unreadable { revision },
         },
     }
+}
+
+/// Returns the dispatcher that the entry names, its name cut to a line.
+fn holder_of(entry: &Entry) -> Option<Holder> {
+    let Entry::Record { record, .. } = entry else {
+        return None;
+    };
+    (!record.is_resigned).then(|| Holder {
+        name: record.name.chars().take(NAME_CHARS_MAX).collect(),
+        epoch: record.epoch,
+    })
 }
 
 /// Returns whether there is room for epochs above its own.
@@ -394,6 +425,7 @@ mod tests {
         let mut keeper = Keeper {
             held,
             epoch,
+            holder: watch::channel(None).1,
             orders,
             task,
         };

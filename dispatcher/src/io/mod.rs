@@ -21,6 +21,7 @@ mod endpoints;
 mod events;
 mod forecasts;
 mod histories;
+mod http;
 mod inputs;
 mod intake;
 mod kv;
@@ -32,6 +33,7 @@ mod outbox;
 mod persist;
 mod pings;
 mod pulls;
+mod questions;
 mod recovery;
 mod refusals;
 mod request;
@@ -60,11 +62,13 @@ use async_nats::jetstream;
 use rolecast_common::id::Epoch;
 use rolecast_common::subjects;
 use rolecast_common::time::WallTime;
+use rolecast_http::Door;
 use rolecast_nats::{Clock, Connection, Settings, check_jetstream, connect, explain};
 
 use uuid::Uuid;
 
 use self::bucket::Bucket;
+use self::http::{Observatory, Phase};
 use self::leader::{Ended, Leader};
 use self::lease::HeldLease;
 use self::setup::Ready;
@@ -128,8 +132,14 @@ pub async fn run(
     let name = format!("rolecast-dispatcher {}", config.name);
     let incarnation = Uuid::now_v7().simple().to_string();
     let clock = Clock::new();
+    let observatory = Observatory::new(clock);
+    let door = Door::open(&config.http)?;
+    let _server = door
+        .map(|door| door.serve(http::routes(&observatory)))
+        .transpose()?;
     let mut known = Epoch::default();
     loop {
+        observatory.enter(Phase::Connecting);
         let connection = tokio::select! {
             connection = connect_to_jetstream(&config, &nats, &name, connect_limit) => connection?,
             () = &mut shutdown => return Ok(()),
@@ -140,6 +150,7 @@ pub async fn run(
             connection,
             clock,
             incarnation: &incarnation,
+            observatory: &observatory,
             known,
         };
         match dispatcher.run(shutdown.as_mut()).await {
@@ -205,6 +216,7 @@ struct Dispatcher<'a> {
     connection: Connection,
     clock: Clock,
     incarnation: &'a str,
+    observatory: &'a Observatory,
     /// The largest epoch known from any source.
     known: Epoch,
 }
@@ -236,9 +248,11 @@ impl Dispatcher<'_> {
     /// Stands by until this dispatcher leads and is set up. If it cannot set up in time
     /// it gives the lease back: another one may fare better.
     async fn lead(&self) -> anyhow::Result<Result<Leader, Closed>> {
+        self.observatory.enter(Phase::Preparing);
         let mut standby = self.stand_by().await?;
         let jetstream = self.jetstream();
         loop {
+            self.observatory.enter(Phase::StandingBy);
             let held = tokio::select! {
                 held = standby.wait() => held,
                 never = setup::keep_control(&jetstream, &self.config.streams) => match never {},
@@ -246,6 +260,7 @@ impl Dispatcher<'_> {
             let Ok(held) = held else {
                 return Ok(Err(Closed));
             };
+            self.observatory.enter(Phase::SettingUp);
             let set_up = tokio::time::timeout(SETUP_LIMIT, self.set_up());
             let Ok(set_up) = standby.during(set_up).await else {
                 return Ok(Err(Closed));
@@ -276,6 +291,7 @@ impl Dispatcher<'_> {
         let Standby {
             mut machine,
             links,
+            questions,
             feeds,
             lease,
             has_stack,
@@ -316,11 +332,14 @@ impl Dispatcher<'_> {
             outputs,
             has_stack,
             links,
+            questions,
             feeds,
             lease,
             timekeeper,
         };
-        Leader::open(start).await
+        let leader = Leader::open(start).await;
+        self.observatory.enter(Phase::Leading(held.epoch));
+        leader
     }
 
     fn jetstream(&self) -> jetstream::Context {

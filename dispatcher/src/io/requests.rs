@@ -5,14 +5,14 @@ use rolecast_common::id::JobName;
 use rolecast_common::label::ShardKey;
 use rolecast_common::time::{Now, Time};
 use rolecast_common::wire::{Decision, JobView};
-use tokio::time::Instant;
 
 use super::budget::Budget;
 use super::endpoints::Endpoint;
+use super::questions::Asker;
 use super::request::Request;
 use super::roles::WaitingOrders;
 use super::service::{Service, is_discovery};
-use super::status_desk::{NODES_MAX, Question, StatusDesk};
+use super::status_desk::StatusDesk;
 use super::{Streams, api};
 use crate::config;
 use crate::roles::Answer;
@@ -34,19 +34,20 @@ pub(super) struct RequestDesk {
 }
 
 impl RequestDesk {
-    pub(super) fn start(api: config::Api, service: Service, streams: &Streams, now: Time) -> Self {
+    pub(super) fn start(
+        api: config::Api,
+        service: Service,
+        streams: &Streams,
+        now: Time,
+        asker: Asker,
+    ) -> Self {
         Self {
             api,
             service,
             budget: Budget::new(PER_SECOND, BURST, now),
-            status: StatusDesk::start(streams.clone()),
+            status: StatusDesk::start(streams.clone(), asker),
             orders: WaitingOrders::default(),
         }
-    }
-
-    /// Waits for the next question about the status.
-    pub(super) async fn question(&mut self) -> Option<Question> {
-        self.status.question().await
     }
 
     /// Answers an order of an operator.
@@ -152,22 +153,6 @@ impl RequestDesk {
 
 fn refuse(streams: Streams, why: String, request: Request) {
     tokio::spawn(api::refuse(streams, why, request));
-}
-
-/// Answers a question about the status. The desk may have ended with its lead.
-pub(super) fn answer_question(now: Now, machine: &Scheduler, leads: bool, question: Question) {
-    let begun = Instant::now();
-    match question {
-        Question::Overview(answer) => {
-            let mut status = machine.overview(now);
-            status.is_lapsed = !leads;
-            let _ = answer.send((status, begun.elapsed()));
-        }
-        Question::Nodes(after, answer) => {
-            let nodes = machine.node_statuses(now, after.as_ref(), NODES_MAX);
-            let _ = answer.send((nodes, begun.elapsed()));
-        }
-    }
 }
 
 fn known(now: Now, machine: &Scheduler, name: &JobName) -> Option<JobView> {

@@ -10,16 +10,19 @@ use futures_util::StreamExt as _;
 use futures_util::stream::SelectAll;
 use rolecast_common::id::Epoch;
 use rolecast_common::subjects;
+use rolecast_common::time::WallTime;
 use rolecast_common::wire::ForecastMode;
 use rolecast_nats::{Clock, Timer};
 use tokio::time::sleep;
 
 use super::bucket::Bucket;
+use super::http::View;
 use super::lease::{HeldLease, Keeper, STANDBY_REPORT_DELAY};
 use super::links::Links;
 use super::persist::persist;
+use super::questions::{self, Inbox, Lead, Question};
 use super::service::{self, Service};
-use super::{ACK_WAIT, Dispatcher, assets, events, forecasts, intake, setup};
+use super::{ACK_WAIT, Dispatcher, Streams, assets, events, forecasts, intake, setup};
 use crate::scheduler::{Input, Output, Params, Scheduler};
 
 /// A heartbeat interval and a little: by then every worker has reported its jobs in hand,
@@ -49,6 +52,7 @@ impl Feeds {
 pub(super) struct Standby {
     pub(super) clock: Clock,
     pub(super) links: Links,
+    pub(super) questions: Inbox,
     pub(super) machine: Scheduler,
     pub(super) feeds: Feeds,
     pub(super) service: Service,
@@ -105,14 +109,27 @@ impl Dispatcher<'_> {
         let lease = persist(connection, "the lease", async || {
             Keeper::start(&jetstream, self.clock, name, incarnation, self.known).await
         });
+        let lease = lease.await?;
+        let questions = Inbox::open();
+        self.observatory.open(View {
+            asker: questions.asker(),
+            streams: Streams {
+                api_prefix: setup::api_prefix(self.nats),
+                jetstream,
+                jobs_created: WallTime::default(),
+            },
+            link: connection.link.clone(),
+            holder: lease.holder(),
+        });
         let now = self.clock.now().time;
         Ok(Standby {
             clock: self.clock,
             links: Links::new(self.connection.link.clone()),
+            questions,
             machine,
             feeds,
             service: Service::new(connection.client.clone(), self.config, None, now),
-            lease: lease.await?,
+            lease,
             has_stack,
             log: events::Log::default(),
         })
@@ -134,8 +151,9 @@ impl Standby {
                     let message = message.ok_or(Closed)?;
                     self.pass(intake::heartbeat(&message));
                 }
-                request = self.feeds.requests.next() => self.answer(request.ok_or(Closed)?),
+                request = self.feeds.requests.next() => self.serve(request.ok_or(Closed)?),
                 input = self.links.changed() => self.pass(input),
+                question = self.questions.next() => self.answer(question),
                 () = timer.ring() => self.pass(Input::Turn),
                 () = report.as_mut(), if !is_reported => {
                     is_reported = true;
@@ -162,19 +180,25 @@ impl Standby {
                     let message = message.ok_or(Closed)?;
                     self.pass(intake::heartbeat(&message));
                 }
-                request = self.feeds.requests.next() => self.answer(request.ok_or(Closed)?),
+                request = self.feeds.requests.next() => self.serve(request.ok_or(Closed)?),
                 input = self.links.changed() => self.pass(input),
+                question = self.questions.next() => self.answer(question),
                 () = timer.ring() => self.pass(Input::Turn),
             }
         }
     }
 
-    fn answer(&mut self, request: Message) {
+    /// Answers a request that finds services.
+    fn serve(&mut self, request: Message) {
         let now = self.clock.now().time;
         let refusal = self.service.handle(now, &self.machine, request);
         if let Some(refusal) = refusal {
             self.pass(refusal);
         }
+    }
+
+    fn answer(&self, question: Question) {
+        questions::answer(self.clock.now(), &self.machine, Lead::Standby, question);
     }
 
     fn pass(&mut self, input: Input) {

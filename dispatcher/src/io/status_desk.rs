@@ -10,11 +10,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use rolecast_common::id::NodeId;
-use rolecast_common::wire::{self, Encoding, NodeStatus, Status, StatusRequest};
-use tokio::sync::{mpsc, oneshot};
+use rolecast_common::wire::{self, Encoding, Status, StatusRequest};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until};
 
+use super::questions::{Asker, Unanswered};
 use super::request::Request;
 use super::{Streams, api};
 use crate::paging::page;
@@ -29,57 +29,37 @@ const REST: u32 = 10;
 const KEPT: Duration = Duration::from_secs(1);
 /// Requests that are answered by one snapshot; more are refused.
 const WAITING_MAX: usize = 64;
-/// Nodes that the loop reports at once: some hundred microseconds.
-pub(super) const NODES_MAX: usize = 250;
 /// Pages of a snapshot that are kept for other requests for the same.
 const PAGES_MAX: usize = 32;
-
-/// A question of the desk about the scheduler's state at this moment. The answer includes
-/// the time that it took.
-pub(super) enum Question {
-    Overview(oneshot::Sender<(Status, Duration)>),
-    /// The nodes after this one, [`NODES_MAX`] at most.
-    Nodes(Option<NodeId>, oneshot::Sender<(Vec<NodeStatus>, Duration)>),
-}
 
 #[derive(Debug)]
 pub(super) struct StatusDesk {
     requests: mpsc::Sender<Request>,
-    questions: mpsc::Receiver<Question>,
 }
 
 impl StatusDesk {
-    pub(super) fn start(streams: Streams) -> Self {
+    pub(super) fn start(streams: Streams, asker: Asker) -> Self {
         let (requests, requests_in) = mpsc::channel(WAITING_MAX);
-        let (questions_out, questions) = mpsc::channel(1);
         let desk = Desk {
             streams,
-            questions: questions_out,
+            asker,
             snapshot: None,
             waiting: Vec::new(),
             next: Instant::now(),
         };
         tokio::spawn(desk.serve(requests_in));
-        Self {
-            requests,
-            questions,
-        }
+        Self { requests }
     }
 
     /// Accepts a request; returns whether it will be answered.
     pub(super) fn take(&self, request: Request) -> bool {
         self.requests.try_send(request).is_ok()
     }
-
-    /// Waits for the next question of the desk.
-    pub(super) async fn question(&mut self) -> Option<Question> {
-        self.questions.recv().await
-    }
 }
 
 struct Desk {
     streams: Streams,
-    questions: mpsc::Sender<Question>,
+    asker: Asker,
     snapshot: Option<Snapshot>,
     /// Requests that the next snapshot answers.
     waiting: Vec<(Request, StatusRequest)>,
@@ -94,9 +74,6 @@ struct Snapshot {
     pages: BTreeMap<(&'static str, StatusRequest), Bytes>,
     until: Instant,
 }
-
-/// The lead has ended.
-struct Closed;
 
 impl Desk {
     /// Serves for as long as the lead lasts.
@@ -131,7 +108,7 @@ impl Desk {
         }
     }
 
-    async fn answer_waiting(&mut self) -> Result<(), Closed> {
+    async fn answer_waiting(&mut self) -> Result<(), Unanswered> {
         self.snapshot = Some(self.snapshot().await?);
         for (request, asked) in std::mem::take(&mut self.waiting) {
             self.answer(request, asked).await;
@@ -139,19 +116,9 @@ impl Desk {
         Ok(())
     }
 
-    async fn snapshot(&mut self) -> Result<Snapshot, Closed> {
+    async fn snapshot(&mut self) -> Result<Snapshot, Unanswered> {
         let begun = Instant::now();
-        let (mut status, mut taken) = self.ask(Question::Overview).await?;
-        loop {
-            let after = status.nodes.last().map(|node| node.node.clone());
-            let (nodes, took) = self.ask(|answer| Question::Nodes(after, answer)).await?;
-            taken += took;
-            let is_last = nodes.len() < NODES_MAX;
-            status.nodes.extend(nodes);
-            if is_last {
-                break;
-            }
-        }
+        let (mut status, taken) = self.asker.status().await?;
         self.next = begun + INTERVAL.max(taken * REST);
         api::add_stored(&self.streams, &mut status).await;
         Ok(Snapshot {
@@ -159,16 +126,6 @@ impl Desk {
             pages: BTreeMap::new(),
             until: Instant::now() + KEPT,
         })
-    }
-
-    async fn ask<T>(
-        &self,
-        question: impl FnOnce(oneshot::Sender<T>) -> Question,
-    ) -> Result<T, Closed> {
-        let (sender, answer) = oneshot::channel();
-        let asked = self.questions.send(question(sender)).await;
-        asked.map_err(|_| Closed)?;
-        answer.await.map_err(|_| Closed)
     }
 
     /// Answers with a page of the last snapshot.

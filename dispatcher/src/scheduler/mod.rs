@@ -58,6 +58,7 @@ pub use params::Params;
 pub use queue::{PULL_BEAT, PULL_EXPIRES};
 pub use suspects::Suspicion;
 pub use verdict::{DoubtedNode, LostJob, Verdict};
+pub use views::Warmth;
 
 use crate::category::Policy;
 use crate::fleet::{self, Fleet};

@@ -23,6 +23,16 @@ use crate::placement::{Request, Shortfall};
 /// Horizon of the reported arrivals.
 const EXPECTED_SECONDS: u32 = 15 * 60;
 
+/// The extent to which the forecasts can be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Warmth {
+    /// Time for which this dispatcher has observed heartbeats.
+    pub observed: Duration,
+    /// Live nodes that have a forecast, and those whose forecast has learned something.
+    pub forecast: u32,
+    pub known: u32,
+}
+
 /// The most different requirements of waiting jobs that are reported.
 const REQUIRED_MAX: usize = 8;
 
@@ -241,6 +251,21 @@ impl Scheduler {
     /// Returns the holders of managed roles; `None` before they are known.
     pub fn roles_view(&self) -> Option<RolesView> {
         self.relocation.view(self.leadership.epoch())
+    }
+
+    /// Returns whether the forecasts can be used.
+    pub fn warmth(&self, now: Now) -> Warmth {
+        let mut warmth = Warmth {
+            observed: now.time.since(self.reporting.started()),
+            forecast: 0,
+            known: 0,
+        };
+        let live = self.fleet.nodes().filter(|node| !node.is_gone());
+        for forecast in live.filter_map(|node| node.forecast()) {
+            warmth.forecast += 1;
+            warmth.known += u32::from(forecast.is_known());
+        }
+        warmth
     }
 
     /// Returns the forecast of a node.

@@ -16,6 +16,11 @@ const NAMES: [&str; Resource::COUNT] = ["cpu", "memory", "network", "disk"];
 const HISTORY_COUNT: usize = 60;
 
 impl NodeForecast {
+    /// Whether it has learned anything, here or before a restart.
+    pub fn is_known(&self) -> bool {
+        self.near.is_known
+    }
+
     /// Returns the forecasts of each resource, by its name: `cpu` (cores), `memory` (bytes),
     /// `network` and `disk` (bytes per second), as the dispatcher answers with them.
     ///

@@ -110,6 +110,11 @@ impl Reporting {
         cx.event(Event::Verdict(Verdict::NodeDistrusted(doubted)));
     }
 
+    /// Returns the time at which this dispatcher began to observe.
+    pub(super) fn started(&self) -> Time {
+        self.publications.started()
+    }
+
     /// Schedules the checkpoints of the forecasts.
     pub(super) fn begin_checkpoints(&mut self, fleet: &Fleet) {
         self.publications.begin_checkpoints(fleet);

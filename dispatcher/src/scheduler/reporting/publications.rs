@@ -57,6 +57,11 @@ impl Publications {
         }
     }
 
+    /// Returns the time at which this dispatcher began to observe.
+    pub(super) fn started(&self) -> Time {
+        self.started
+    }
+
     /// Schedules the checkpoints of all nodes, a few in each sweep.
     pub(super) fn begin_checkpoints(&mut self, fleet: &Fleet) {
         let nodes = fleet.nodes().filter(|node| !node.is_gone());

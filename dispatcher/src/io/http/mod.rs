@@ -1,0 +1,18 @@
+//! HTTP of the dispatcher: its pages, and the observatory from which they get their figures.
+
+mod health;
+#[allow(dead_code, reason = "the pages, which follow, read all of it")]
+mod observatory;
+
+use axum::Router;
+use axum::routing::get;
+
+pub(super) use observatory::{Observatory, Phase, View};
+
+/// Returns all pages.
+pub(super) fn routes(observatory: &Observatory) -> Router {
+    Router::new()
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
+        .with_state(observatory.clone())
+}
