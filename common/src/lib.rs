@@ -41,5 +41,6 @@ pub mod rights;
 pub mod settings;
 pub mod subjects;
 pub mod time;
+pub mod trace;
 pub mod unit;
 pub mod wire;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::id::{JobId, Role, Sequence};
 use crate::label::{Requirement, ShardKey};
 use crate::time::{WallTime, parse_duration};
+use crate::trace::{HEADER_TRACEPARENT, TraceContext};
 
 /// Names the job; overrides `Nats-Msg-Id`. A dead job that is retried keeps its id by it.
 pub const HEADER_JOB_ID: &str = "Rolecast-Job-Id";
@@ -63,6 +64,8 @@ pub struct Options {
     pub require: Requirement,
     /// Jobs with the same key run best on the same node.
     pub key: Option<ShardKey>,
+    /// Its place in its producer's trace.
+    pub trace: Option<TraceContext>,
 }
 
 impl Options {
@@ -74,6 +77,7 @@ impl Options {
             not_before: None,
             require: Requirement::default(),
             key: None,
+            trace: None,
         }
     }
 }
@@ -112,6 +116,7 @@ pub struct Headers<'a> {
     delay: Single<'a>,
     key: Single<'a>,
     require: Vec<&'a str>,
+    trace: Option<&'a str>,
     /// A header that only the dispatcher sets.
     reserved: Option<&'static str>,
     /// The first by the alphabet, so that the result does not depend on the order of
@@ -128,6 +133,8 @@ impl<'a> Headers<'a> {
                 headers.message_id.get_or_insert(value);
             } else if is_ours(name) {
                 headers.add(name, value);
+            } else if name.eq_ignore_ascii_case(HEADER_TRACEPARENT) {
+                headers.trace.get_or_insert(value);
             }
         }
         headers
@@ -254,6 +261,8 @@ pub fn parse(origin: Origin, headers: &Headers<'_>) -> Result<Options, InvalidOp
         not_before,
         require,
         key,
+        // An invalid one makes no job invalid: it belongs to whoever watches.
+        trace: headers.trace.and_then(TraceContext::parse),
     })
 }
 
@@ -382,6 +391,15 @@ mod tests {
         let options = parse_with(&headers).unwrap();
         assert_eq!(options.require.to_string(), "gpu,zone=eu");
         assert_eq!(options.key.unwrap().as_str(), "customer-17");
+    }
+
+    #[test]
+    fn a_trace_is_read_and_an_invalid_one_ignored() {
+        let value = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let options = parse_with(&[("Traceparent", value)]).unwrap();
+        assert_eq!(options.trace.unwrap().to_string(), value);
+        let options = parse_with(&[("traceparent", "00-x")]).unwrap();
+        assert_eq!(options.trace, None);
     }
 
     #[test]

@@ -54,6 +54,8 @@ pub struct Config {
     pub streams: Streams,
     pub api: Api,
     pub http: http::Settings,
+    /// The collector of traces, as `http://host:4318`; `None` exports none.
+    pub traces: Option<String>,
     pub forecast: Params,
     /// Whether nodes whose jobs take longer than predicted are avoided.
     pub has_feedback: bool,
@@ -114,6 +116,7 @@ pub fn parse(text: &str, host_name: &str) -> Result<Config, Mistakes> {
             http: root.table("http", |table| {
                 http::Settings::read(table, http::Listen::Default(HTTP.into()))
             }),
+            traces: root.table("traces", read_traces),
             forecast: root.table("forecast", read_forecast),
             has_feedback: root.table("placement", |table| table.get_or("feedback", true)),
             policies: read_policies(root, known),
@@ -153,6 +156,18 @@ fn read_streams(table: &mut Table<'_>) -> Streams {
         }
     }
     streams
+}
+
+fn read_traces(table: &mut Table<'_>) -> Option<String> {
+    let endpoint = table.get::<String>("endpoint")?;
+    let rest = endpoint.strip_prefix("http://").unwrap_or_default();
+    let has_host = rest.starts_with(|first: char| first.is_ascii_alphanumeric() || first == '[');
+    if !has_host {
+        let text = "expected the address of a collector for OTLP over plain HTTP, such as \
+                    http://127.0.0.1:4318";
+        table.mistake("endpoint", text);
+    }
+    Some(endpoint)
 }
 
 fn read_api(table: &mut Table<'_>) -> Api {

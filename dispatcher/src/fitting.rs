@@ -125,6 +125,7 @@ mod tests {
             usage: JobUsage::default(),
             output: Blob(vec![7; output_len].into()),
             output_truncated: false,
+            trace: None,
         }
     }
 

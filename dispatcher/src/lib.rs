@@ -31,6 +31,7 @@
 //! - `fitting`, `paging`, `shortening`: records and answers cut to the size that
 //!   the server takes;
 //! - [`scheduler`]: the state machine that takes all decisions, over explicit time;
+//! - [`span`]: the stages of a job in its producer's trace;
 //! - [`seal`], [`claim`], [`allowance`]: checks of what messages and nodes claim;
 //! - [`lease`]: the lease that decides which of several dispatchers leads;
 //! - [`io`]: the shell that feeds the scheduler from NATS and carries out its commands;
@@ -55,4 +56,5 @@ pub mod scheduler;
 pub mod seal;
 mod server_clock;
 mod shortening;
+pub mod span;
 mod storage;

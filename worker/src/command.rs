@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use rolecast_common::assignment::Assignment;
 use rolecast_common::id::{NodeId, Role};
 use rolecast_common::time::WallTime;
+use rolecast_common::trace::{HEADER_TRACEPARENT, HEADER_TRACESTATE, TraceContext};
 use rolecast_common::unit::Bytes;
 use rolecast_common::wire::OutcomeStatus;
 
@@ -21,6 +22,9 @@ pub(crate) const OUTPUT_MAX_DEFAULT: Bytes = Bytes::from_kib(768);
 pub(crate) const OUTPUT_MAX: Bytes = Bytes::from_kib(960);
 /// Bytes of the end of stderr that become part of the reason.
 pub(crate) const STDERR_TAIL: usize = 2048;
+
+/// The longest header `tracestate` that is passed on: the standard asks for 512 at least.
+const TRACESTATE_MAX: usize = 4096;
 
 /// Exit code that asks the worker to try the job again (`EX_TEMPFAIL` of sysexits.h).
 const EXIT_RETRY: i32 = 75;
@@ -70,6 +74,27 @@ pub(crate) fn job_environment(
         variables.push(("ROLECAST_DEADLINE", deadline.to_string()));
     }
     variables
+}
+
+/// Returns the variables that put a command's own spans below its job's, from the headers
+/// of the job: those that programs of OpenTelemetry read.
+pub(crate) fn trace_environment<'a>(
+    headers: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> Vec<(&'static str, String)> {
+    let (mut parent, mut state) = (None, None);
+    for (name, value) in headers {
+        if name.eq_ignore_ascii_case(HEADER_TRACEPARENT) {
+            parent = parent.or_else(|| TraceContext::parse(value));
+        } else if name.eq_ignore_ascii_case(HEADER_TRACESTATE) && value.len() <= TRACESTATE_MAX {
+            state = state.or_else(|| Some(one_line(value)));
+        }
+    }
+    let Some(parent) = parent else {
+        return Vec::new();
+    };
+    let state = state.map(|state| ("TRACESTATE", state));
+    let parent = [("TRACEPARENT", parent.to_string())];
+    parent.into_iter().chain(state).collect()
 }
 
 /// Beginning of the reason of a job that this host is unable to run: its program cannot
@@ -209,6 +234,23 @@ mod tests {
         }
         assert_eq!(tail.as_bytes().len(), STDERR_TAIL);
         assert!(tail.as_bytes().ends_with(b"9998\n9999\n"));
+    }
+
+    #[test]
+    fn a_command_joins_the_trace_of_its_job() {
+        let value = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let headers = [("Traceparent", value), ("tracestate", "a=1"), ("x", "y")];
+        let expected = [
+            ("TRACEPARENT", value.to_owned()),
+            ("TRACESTATE", "a=1".to_owned()),
+        ];
+        assert_eq!(trace_environment(headers), expected);
+        assert_eq!(trace_environment([("traceparent", "no")]), []);
+        // A state without its trace is of no use.
+        assert_eq!(trace_environment([("tracestate", "a=1")]), []);
+        let long = "x".repeat(TRACESTATE_MAX + 1);
+        let headers = [("traceparent", value), ("tracestate", &long)];
+        assert_eq!(trace_environment(headers), expected[..1]);
     }
 
     #[test]

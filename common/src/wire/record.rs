@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{Blob, JobUsage, Message};
 use crate::id::{Attempt, Epoch, JobId, NodeId, Sequence};
 use crate::time::WallTime;
+use crate::trace::TraceId;
 
 /// The recorded outcome of a job, stored on `rolecast.results.<job>`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -49,6 +50,9 @@ pub struct Record {
     pub output: Blob,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub output_truncated: bool,
+    /// The trace of its producer, if the job was in one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<TraceId>,
 }
 
 impl Message for Record {

@@ -30,6 +30,7 @@ impl Leader {
                 self.tasks.save_history(sequence, Some(history));
             }
             Output::ForgetHistory(sequence) => self.tasks.save_history(sequence, None),
+            Output::Trace(spans) => self.tracer.export(spans),
             Output::Learn(lessons) => self.tasks.learn(lessons),
             Output::DeadLetter { record, ack } => self.dead_letter(record, ack),
             Output::Roles(output) => self.carry_out_roles(output, may_send).await?,
@@ -106,7 +107,12 @@ impl Leader {
         });
     }
 
-    async fn forward(&mut self, output: Output) -> anyhow::Result<()> {
+    async fn forward(&mut self, mut output: Output) -> anyhow::Result<()> {
+        if let Output::Forward { trace, .. } = &mut output
+            && !self.tracer.exports()
+        {
+            *trace = None;
+        }
         if let Some(input) = self.outbox.forward(output).await? {
             self.tasks.report(input);
         }

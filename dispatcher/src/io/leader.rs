@@ -23,6 +23,7 @@ use super::requests::RequestDesk;
 use super::service::Service;
 use super::side_tasks::SideTasks;
 use super::standby::{Closed, Feeds};
+use super::traces::Tracer;
 use super::{Buckets, Streams, events, intake, server_clock, upkeep};
 use crate::config::Config;
 use crate::roles;
@@ -51,6 +52,7 @@ pub(super) struct Leader {
     pub(super) requests: RequestDesk,
     pub(super) lease: Keeper,
     pub(super) log: events::Log,
+    pub(super) tracer: Tracer,
     pub(super) stepped_down: Option<String>,
 }
 
@@ -83,6 +85,7 @@ pub(super) struct Start<'a> {
     pub(super) feeds: Feeds,
     pub(super) lease: Keeper,
     pub(super) timekeeper: server_clock::Keeper,
+    pub(super) tracer: Tracer,
 }
 
 impl Leader {
@@ -101,6 +104,7 @@ impl Leader {
             feeds,
             lease,
             timekeeper,
+            tracer,
         } = start;
         let client = &connection.client;
         let outbox = Outbox::new(client.clone(), clock, streams.api_prefix.clone());
@@ -142,6 +146,7 @@ impl Leader {
             tasks,
             lease,
             log: events::Log::default(),
+            tracer,
             stepped_down: None,
         }))
     }

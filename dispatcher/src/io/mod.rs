@@ -49,6 +49,7 @@ mod sizing;
 mod standby;
 mod status_desk;
 mod strangers;
+mod traces;
 mod training;
 mod upkeep;
 mod verdict_events;
@@ -73,6 +74,7 @@ use self::leader::{Ended, Leader};
 use self::lease::HeldLease;
 use self::setup::Ready;
 use self::standby::{Closed, Standby};
+use self::traces::Tracer;
 use crate::config::Config;
 use crate::scheduler::Input;
 
@@ -138,11 +140,16 @@ pub async fn run(
         .map(|door| door.serve(http::routes(&observatory)))
         .transpose()?;
     let mut known = Epoch::default();
-    loop {
+    let tracer = Tracer::start(config.traces.as_deref(), &config.name).await?;
+    let result = loop {
         observatory.enter(Phase::Connecting);
         let connection = tokio::select! {
-            connection = connect_to_jetstream(&config, &nats, &name, connect_limit) => connection?,
-            () = &mut shutdown => return Ok(()),
+            connection = connect_to_jetstream(&config, &nats, &name, connect_limit) => connection,
+            () = &mut shutdown => break Ok(()),
+        };
+        let connection = match connection {
+            Ok(connection) => connection,
+            Err(error) => break Err(error),
         };
         let mut dispatcher = Dispatcher {
             config: &config,
@@ -152,16 +159,19 @@ pub async fn run(
             incarnation: &incarnation,
             observatory: &observatory,
             known,
+            tracer: tracer.clone(),
         };
         match dispatcher.run(shutdown.as_mut()).await {
-            Ok(Closing::Stopped) => return Ok(()),
+            Ok(Closing::Stopped) => break Ok(()),
             Ok(Closing::Disconnected) => {
                 tracing::warn!(event = "nats_closed", "the connection was closed for good");
                 known = dispatcher.known;
             }
-            Err(error) => return Err(explain(&dispatcher.connection, error)),
+            Err(error) => break Err(explain(&dispatcher.connection, error)),
         }
-    }
+    };
+    tracer.finish().await;
+    result
 }
 
 /// Connects, and waits for JetStream within the same limit: a cluster needs a while to
@@ -219,6 +229,7 @@ struct Dispatcher<'a> {
     observatory: &'a Observatory,
     /// The largest epoch known from any source.
     known: Epoch,
+    tracer: Tracer,
 }
 
 impl Dispatcher<'_> {
@@ -336,6 +347,7 @@ impl Dispatcher<'_> {
             feeds,
             lease,
             timekeeper,
+            tracer: self.tracer.clone(),
         };
         let leader = Leader::open(start).await;
         self.observatory.enter(Phase::Leading(held.epoch));

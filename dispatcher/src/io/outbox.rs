@@ -17,6 +17,7 @@ use rolecast_common::options::{
 use rolecast_common::requests;
 use rolecast_common::subjects::{self, Source};
 use rolecast_common::time::Time;
+use rolecast_common::trace::HEADER_TRACEPARENT;
 use rolecast_common::wire::{Decision, Encoding, Record, encode};
 use rolecast_nats::Clock;
 use serde_json::json;
@@ -147,6 +148,7 @@ impl Outbox {
             deadline,
             time_limit,
             roles,
+            trace,
         } = output
         else {
             return Ok(None);
@@ -178,6 +180,10 @@ impl Outbox {
             headers = without(headers, HEADER_DEADLINE);
             headers.insert(HEADER_DEADLINE, deadline.to_string().as_str());
             headers.insert(HEADER_DEADLINE_IN, format!("{left}ms").as_str());
+        }
+        if let Some(trace) = trace {
+            headers = without(headers, HEADER_TRACEPARENT);
+            headers.insert(HEADER_TRACEPARENT, trace.to_string().as_str());
         }
         let sent = client.publish_with_reply_and_headers(subject, reply, headers, held.payload);
         let sent = sent.await;

@@ -7,6 +7,7 @@ use rolecast_common::assignment::{Ack, Assignment};
 use rolecast_common::id::{Category, Epoch, JobId, NodeId, Role, Sequence};
 use rolecast_common::subjects::Source;
 use rolecast_common::time::WallTime;
+use rolecast_common::trace::TraceContext;
 use rolecast_common::unit::Cores;
 use rolecast_common::wire::{Admission, CapacityMap, Decision, FailedAttempt, LostAttempt, Record};
 use rolecast_forecast::Lesson;
@@ -15,6 +16,7 @@ use super::suspects::Suspicion;
 use super::verdict::Verdict;
 use crate::relocation;
 use crate::roles;
+use crate::span::Span;
 
 /// A command.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,7 +37,11 @@ pub enum Output {
         /// The roles in one of which the node must act; empty if there is no such
         /// condition.
         roles: Vec<Role>,
+        /// Its place in a trace that is recorded, below the span of this execution.
+        trace: Option<TraceContext>,
     },
+    /// Stages of a job in a trace that is recorded, over.
+    Trace(Vec<Span>),
     /// Ping the node, and report the round trip as [`super::Input::Latency`], or that
     /// nobody listens as [`super::Input::Absent`]. Numbers rise.
     Ping {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_nats::HeaderMap;
 use foldhash::{HashMap, HashMapExt as _};
 use rolecast_common::id::{Category, NodeId, Role};
 use tokio::sync::mpsc;
@@ -15,7 +16,7 @@ use super::leash::Leash;
 use super::report::Report;
 use super::runner::{Program, Runner};
 use crate::agent::{Ended, Run};
-use crate::command::job_environment;
+use crate::command::{job_environment, trace_environment};
 use crate::job::Job;
 
 /// Handle to stop a running execution.
@@ -66,9 +67,16 @@ impl Executions {
             Program::Handler(launch) => Stopper::Handler(launch(job, report)),
             Program::Command(command) => {
                 let stop = Arc::new(Stop::default());
+                let mut variables =
+                    job_environment(&self.node, roles, &job.assignment, job.deadline);
+                let headers = job.headers.iter().flat_map(HeaderMap::iter);
+                variables.extend(trace_environment(headers.flat_map(|(name, values)| {
+                    let name: &str = name.as_ref();
+                    values.iter().map(move |value| (name, value.as_str()))
+                })));
                 let task = Task {
                     command: Arc::clone(command),
-                    variables: job_environment(&self.node, roles, &job.assignment, job.deadline),
+                    variables,
                     payload: job.payload,
                     stop: Arc::clone(&stop),
                     gauge: Arc::clone(&self.gauge),

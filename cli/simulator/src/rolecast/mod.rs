@@ -239,6 +239,7 @@ impl Rolecast {
             | Output::DoubtLease
             | Output::SaveForecast { .. }
             | Output::Learn(_)
+            | Output::Trace(_)
             | Output::Confirm(_)
             | Output::Admit { .. }
             | Output::Event(_) => {}

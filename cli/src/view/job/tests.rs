@@ -162,6 +162,7 @@ pub(crate) fn completed() -> Record {
         },
         output: Blob("hello\n".into()),
         output_truncated: false,
+        trace: None,
     }
 }
 

@@ -68,6 +68,7 @@ fn admit(jobs: &mut Jobs, cx: &mut Context<'_>, queue: &mut Queue, delivery: Del
     job.wishes.deadline = options.deadline;
     job.wishes.requirement = options.require;
     job.wishes.key = options.key.map(|key| key.hash());
+    job.wishes.trace = options.trace;
     if job.is_expired(cx.now) {
         jobs.expire(cx, queue, job);
         return;

@@ -10,6 +10,7 @@ use rolecast_common::wire::{Outcome, OutcomeStatus, Record, RecordStatus};
 use super::adoption::{absolve, inherit};
 use super::job::{Away, Job, State};
 use super::losses::{self, Loss};
+use super::spans::{End, trace_attempt};
 use super::standing::{self, Standing};
 use super::{Context, Event, Jobs, Output, Queue, Reporting, finishing, records};
 use crate::claim::Claimed;
@@ -89,7 +90,15 @@ impl Jobs {
         ended: Ended<'_>,
     ) {
         let reason = clipped(&ended.outcome.reason);
-        match ended.outcome.status {
+        let status = ended.outcome.status;
+        let did_run = !matches!(status, OutcomeStatus::Refused | OutcomeStatus::HandedBack);
+        let end = End {
+            node: ended.node,
+            ran: did_run.then(|| Duration::from_micros(ended.outcome.run_us)),
+            reason: &reason,
+        };
+        trace_attempt(cx, &job, &end);
+        match status {
             OutcomeStatus::Completed => return self.complete(cx, queue, job, ended),
             OutcomeStatus::Retry => self.fail(cx, queue, job, &ended, true),
             OutcomeStatus::GiveUp => self.fail(cx, queue, job, &ended, ended.may_retry),
@@ -153,6 +162,12 @@ impl Jobs {
         reason: String,
     ) {
         if let Some(mut job) = self.held.remove(&sequence) {
+            let end = End {
+                node,
+                ran: None,
+                reason: &reason,
+            };
+            trace_attempt(cx, &job, &end);
             job.record_failure(cx.now, node, &reason, false);
             self.retry(cx, queue, node, job, reason);
         }

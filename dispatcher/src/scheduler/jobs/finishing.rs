@@ -3,6 +3,7 @@
 use rolecast_common::id::Sequence;
 
 use super::job::{Job, State};
+use super::spans::trace_record;
 use super::{Context, Jobs, Output, Queue, Reporting};
 use crate::scheduler::input::Recorded;
 
@@ -26,6 +27,7 @@ pub(super) fn finish_record(
         Recorded::Stored => {}
     }
     if let Some(job) = jobs.held.remove(&sequence) {
+        trace(cx, &job);
         finish(jobs, cx, queue, job);
     }
     jobs.confirm(cx, confirmation);
@@ -52,7 +54,17 @@ pub(super) fn finish_dead_letter(
     };
     *is_running = false;
     if is_done && let Some(job) = jobs.held.remove(&sequence) {
+        trace(cx, &job);
         forget(jobs, cx, queue, &job);
+    }
+}
+
+fn trace(cx: &mut Context<'_>, job: &Job) {
+    match &job.state {
+        State::Recording { record, asked, .. } | State::DeadLettering { record, asked, .. } => {
+            trace_record(cx, job, record, *asked);
+        }
+        State::Waiting | State::Running { .. } => {}
     }
 }
 

@@ -7,6 +7,7 @@ use rolecast_common::id::{Attempt, Epoch, JobId, NodeId, Sequence};
 use rolecast_common::label::Requirement;
 use rolecast_common::subjects::Source;
 use rolecast_common::time::{Now, Time, WallTime};
+use rolecast_common::trace::TraceContext;
 use rolecast_common::wire::{FailedAttempt, LostAttempt, Record};
 
 use crate::placement::{CategoryIndex, Request, Shortfall};
@@ -40,6 +41,8 @@ pub(super) struct Wishes {
     pub(super) requirement: Requirement,
     /// The hash of its shard key.
     pub(super) key: Option<u64>,
+    /// Its place in its producer's trace.
+    pub(super) trace: Option<TraceContext>,
 }
 
 /// Its attempts so far.

@@ -9,6 +9,7 @@ use rolecast_common::id::{NodeId, Sequence};
 use rolecast_common::wire::{LostAttempt, RecordStatus};
 
 use super::quarantine::MASS_WITHIN;
+use super::spans::{End, trace_attempt};
 use super::{Job, Jobs};
 use crate::category::Backoff;
 use crate::scheduler::context::Context;
@@ -61,6 +62,12 @@ pub(super) fn lose(
     };
     for mut job in lost {
         reporting.count(|counters| &mut counters.jobs_lost_with_node);
+        let end = End {
+            node: loss.node,
+            ran: None,
+            reason: "lost with its node",
+        };
+        trace_attempt(cx, &job, &end);
         job.record_loss(cx.now, loss.node, companions);
         lose_one(jobs, cx, queue, loss.node, job);
     }

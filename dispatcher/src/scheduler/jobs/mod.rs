@@ -32,6 +32,7 @@ mod losses;
 mod quarantine;
 mod recent;
 mod records;
+pub(super) mod spans;
 mod standing;
 mod upkeep;
 

@@ -32,6 +32,7 @@ pub(super) fn of(cx: &Context<'_>, job: &Job, status: RecordStatus, reason: Stri
         attempt: job.last_attempt(),
         failures: job.past.failures.clone(),
         losses: job.past.losses.clone(),
+        trace: job.wishes.trace.map(|context| context.trace),
         ..plain_of(cx, plain, status)
     }
 }
@@ -89,6 +90,7 @@ pub(super) fn plain_of(cx: &Context<'_>, stray: Stray, status: RecordStatus) -> 
         usage: JobUsage::default(),
         output: Blob::default(),
         output_truncated: false,
+        trace: None,
     }
 }
 

@@ -13,7 +13,7 @@ use rolecast_common::time::Time;
 use rolecast_common::wire::ForecastMode;
 
 use super::context::Context;
-use super::jobs::{Job, Jobs};
+use super::jobs::{Job, Jobs, spans};
 use super::output::{Event, Output};
 use super::queue::{Queue, Room};
 use super::reporting::Reporting;
@@ -279,6 +279,7 @@ impl Sending<'_> {
             deadline: job.deadline(),
             time_limit,
             roles,
+            trace: spans::context_at_node(job),
         });
     }
 }

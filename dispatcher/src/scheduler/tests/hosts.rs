@@ -231,6 +231,7 @@ impl<'a> World<'a> {
             | Output::PublishCapacity(_)
             | Output::SaveForecast { .. }
             | Output::Learn(_)
+            | Output::Trace(_)
             | Output::Confirm(_)
             | Output::Roles(_) => {}
         }

@@ -16,6 +16,7 @@ mod overdue;
 mod pinging;
 mod sealed;
 mod status;
+mod traces;
 mod unsendable;
 mod waiting;
 mod world;
@@ -187,6 +188,7 @@ fn turn(
                 | Output::Event(_)
                 | Output::PublishCapacity(_)
                 | Output::Learn(_)
+                | Output::Trace(_)
                 // None of these tests has a document of roles.
                 | Output::Roles(_)
         );

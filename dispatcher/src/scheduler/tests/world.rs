@@ -114,6 +114,7 @@ impl World {
                 | Output::RecordDecision(_)
                 | Output::SaveForecast { .. }
                 | Output::Learn(_)
+                | Output::Trace(_)
                 | Output::Event(_) => {}
             }
         }

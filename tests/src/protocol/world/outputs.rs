@@ -178,6 +178,7 @@ impl World {
             Output::Drop(_)
             | Output::Learn(_)
             | Output::RecordDecision(_)
+            | Output::Trace(_)
             | Output::PublishCapacity(_)
             | Output::SaveForecast { .. }
             | Output::Ping { .. }
