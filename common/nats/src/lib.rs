@@ -10,8 +10,8 @@
 //!    the server's code, such as a lost compare-and-set, and [`explain`] adds a missing right.
 //!    [`publish_with_retry`] repeats a publication until the stream has stored it.
 //!
-//! Beside these are the clocks of a program ([`Clock`], [`Timer`]), and the headers of
-//! messages ([`job_headers`], [`headers_len`]).
+//! Beside these are the clocks of a program ([`Clock`], [`Timer`]), the headers of messages
+//! ([`job_headers`], [`headers_len`]), and reports to systemd ([`ServiceManager`]).
 //!
 //! ```no_run
 //! use std::time::Duration;
@@ -67,6 +67,7 @@ mod hangup;
 mod headers;
 mod login;
 mod publish;
+mod service_manager;
 mod timer;
 mod tls;
 mod violations;
@@ -82,5 +83,6 @@ pub use headers::{
     HEADERS_LEN_MAX, headers_len, is_for_the_store, job_headers, without_store_headers,
 };
 pub use publish::{publish_reporting, publish_with_retry};
+pub use service_manager::{ServiceManager, Stage};
 pub use timer::Timer;
 pub use violations::Violation;

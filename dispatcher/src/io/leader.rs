@@ -8,7 +8,8 @@ use async_nats::{Message, StatusCode};
 use rolecast_common::id::{Epoch, Sequence};
 use rolecast_common::subjects;
 use rolecast_common::time::Now;
-use rolecast_nats::{Clock, Connection, Timer};
+use rolecast_common::wire::Totals;
+use rolecast_nats::{Clock, Connection, ServiceManager, Stage, Timer};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
@@ -151,11 +152,19 @@ impl Leader {
         }))
     }
 
-    pub(super) async fn run(mut self, mut shutdown: Pin<&mut impl Future<Output = ()>>) -> Ended {
+    pub(super) async fn run(
+        mut self,
+        mut shutdown: Pin<&mut impl Future<Output = ()>>,
+        manager: &ServiceManager,
+    ) -> Ended {
         let mut timer = Timer::new();
         let mut stop_at = None;
         self.end_turn().await;
         loop {
+            if stop_at.is_none() {
+                let status = || status(&self.machine, self.outbox.is_connected());
+                manager.report(Stage::Ready, status);
+            }
             timer.set(&self.clock, self.machine.next_deadline());
             let stop_limit = stop_at.unwrap_or_else(far_away);
             tokio::select! {
@@ -358,6 +367,18 @@ impl Leader {
     pub(super) fn leads(&self) -> bool {
         self.lease.is_held(self.clock.now().time)
     }
+}
+
+/// Returns the line that the service manager shows.
+fn status(machine: &Scheduler, is_connected: bool) -> String {
+    if !is_connected {
+        return "has no connection to NATS, and reconnects".to_owned();
+    }
+    let (epoch, totals) = (machine.known_epoch(), machine.totals(0));
+    let Totals {
+        nodes, ready, jobs, ..
+    } = totals;
+    format!("leads with epoch {epoch}: {ready} of {nodes} nodes ready, {jobs} jobs in hand")
 }
 
 /// Returns a time far in the future.

@@ -64,7 +64,9 @@ use rolecast_common::id::Epoch;
 use rolecast_common::subjects;
 use rolecast_common::time::WallTime;
 use rolecast_http::Door;
-use rolecast_nats::{Clock, Connection, Settings, check_jetstream, connect, explain};
+use rolecast_nats::{
+    Clock, Connection, ServiceManager, Settings, Stage, check_jetstream, connect, explain,
+};
 
 use uuid::Uuid;
 
@@ -130,10 +132,15 @@ pub async fn run(
     connect_limit: Duration,
     shutdown: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
-    let mut shutdown = pin!(shutdown);
     let name = format!("rolecast-dispatcher {}", config.name);
     let incarnation = Uuid::now_v7().simple().to_string();
     let clock = Clock::new();
+    let manager = ServiceManager::of_environment();
+    let report = |stage, status: &str| manager.report(stage, || status.to_owned());
+    let mut shutdown = pin!(async {
+        shutdown.await;
+        report(Stage::Stopping, "ends: records the last outcomes");
+    });
     let observatory = Observatory::new(clock);
     let door = Door::open(&config.http)?;
     let _server = door
@@ -143,9 +150,11 @@ pub async fn run(
     let tracer = Tracer::start(config.traces.as_deref(), &config.name).await?;
     let result = loop {
         observatory.enter(Phase::Connecting);
+        report(Stage::Starting, "connects to NATS");
         let connection = tokio::select! {
             connection = connect_to_jetstream(&config, &nats, &name, connect_limit) => connection,
             () = &mut shutdown => break Ok(()),
+            never = manager.keep() => match never {},
         };
         let connection = match connection {
             Ok(connection) => connection,
@@ -156,6 +165,7 @@ pub async fn run(
             nats: &nats,
             connection,
             clock,
+            manager: &manager,
             incarnation: &incarnation,
             observatory: &observatory,
             known,
@@ -225,6 +235,7 @@ struct Dispatcher<'a> {
     nats: &'a Settings,
     connection: Connection,
     clock: Clock,
+    manager: &'a ServiceManager,
     incarnation: &'a str,
     observatory: &'a Observatory,
     /// The largest epoch known from any source.
@@ -237,15 +248,22 @@ impl Dispatcher<'_> {
         &mut self,
         mut shutdown: Pin<&mut impl Future<Output = ()>>,
     ) -> anyhow::Result<Closing> {
+        let manager = self.manager;
+        let link = self.connection.link.clone();
         loop {
             let led = tokio::select! {
                 led = self.lead() => led?,
                 () = shutdown.as_mut() => return Ok(Closing::Stopped),
+                never = manager.keep() => match never {},
             };
             let Ok(leader) = led else {
                 return Ok(Closing::Disconnected);
             };
-            match leader.run(shutdown.as_mut()).await {
+            let ended = tokio::select! {
+                ended = leader.run(shutdown.as_mut(), manager) => ended,
+                never = manager.keep_without(&link) => match never {},
+            };
+            match ended {
                 Ended::Stopped => return Ok(Closing::Stopped),
                 Ended::SteppedDown(epoch) => self.known = self.known.max(epoch),
                 Ended::Disconnected(epoch) => {

@@ -12,7 +12,7 @@ use rolecast_common::id::Epoch;
 use rolecast_common::subjects;
 use rolecast_common::time::WallTime;
 use rolecast_common::wire::ForecastMode;
-use rolecast_nats::{Clock, Timer};
+use rolecast_nats::{Clock, Stage, Timer};
 use tokio::time::sleep;
 
 use super::bucket::Bucket;
@@ -121,6 +121,8 @@ impl Dispatcher<'_> {
             link: connection.link.clone(),
             holder: lease.holder(),
         });
+        let status = || "stands by: it leads when no other dispatcher does".to_owned();
+        self.manager.report(Stage::Ready, status);
         let now = self.clock.now().time;
         Ok(Standby {
             clock: self.clock,

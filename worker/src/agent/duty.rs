@@ -29,7 +29,32 @@ pub(super) const RELEASE_WAIT: Duration = Duration::from_secs(6);
 /// categories and labels that a node may have need 30 KiB.
 const HEARTBEAT_ROOM: usize = 32 * 1024;
 
+/// A worker's state, as the service manager shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// It waits for a dispatcher to admit it.
+    Joining,
+    /// It takes jobs, and this many run.
+    Serving { running: usize },
+    /// It takes no jobs any more, and this many run.
+    Draining { running: usize },
+    /// Nothing runs; this many outcomes are not confirmed.
+    Leaving { unconfirmed: usize },
+}
+
 impl Agent {
+    pub(crate) fn standing(&self) -> Standing {
+        let running = self.executions.len();
+        match self.phase {
+            Phase::Joining { .. } => Standing::Joining,
+            Phase::Serving => Standing::Serving { running },
+            Phase::Draining { .. } => Standing::Draining { running },
+            Phase::Leaving { .. } | Phase::Gone => Standing::Leaving {
+                unconfirmed: self.ledger.outcome_count(),
+            },
+        }
+    }
+
     /// Returns the latest time of the next [`Input::Tick`](super::Input::Tick).
     pub fn next_deadline(&self) -> Time {
         let limit = self.executions.next_limit();

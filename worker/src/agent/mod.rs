@@ -37,6 +37,7 @@ use rolecast_common::id::{Category, Role};
 use rolecast_common::time::{Now, Time, WallTime, format_duration};
 use rolecast_common::wire::{Blob, Outcome, OutcomeStatus, RoleAssignment};
 
+pub(crate) use duty::Standing;
 pub use input::{Ended, HookRun, Input, Offer, Run};
 pub use output::{Event, Output, RoleObjection};
 pub use params::{Limits, Params};

@@ -10,7 +10,7 @@ use rolecast_common::id::{Category, NodeId, Role};
 use rolecast_common::label::Labels;
 use rolecast_common::unit::Speed;
 use rolecast_common::wire::{CATEGORIES_MAX, JOBS_IN_HAND_MAX, ROLES_MAX};
-use rolecast_nats::Settings;
+use rolecast_nats::{ServiceManager, Settings};
 
 use super::handler::launcher;
 use super::runner::{Program, Runner};
@@ -304,6 +304,7 @@ impl Builder {
             nats: self.nats,
             connect_timeout: self.connect_timeout,
             is_leashed: false,
+            manager: ServiceManager::none(),
             secrets: Vec::new(),
         })
     }

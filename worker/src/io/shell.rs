@@ -14,7 +14,7 @@ use futures_util::{FutureExt as _, Stream, StreamExt as _};
 use rolecast_common::id::Epoch;
 use rolecast_common::time::{Now, Time};
 use rolecast_common::wire::Usage;
-use rolecast_nats::{Clock, Timer};
+use rolecast_nats::{Clock, ServiceManager, Stage, Timer};
 use tokio::sync::{mpsc, watch};
 
 use super::epoch::EpochFile;
@@ -22,7 +22,7 @@ use super::executions::Executions;
 use super::hook::{self, Hooks};
 use super::log::Log;
 use super::outbox::Outbox;
-use crate::agent::{Agent, Ended, Input, Output};
+use crate::agent::{Agent, Ended, Input, Output, Standing};
 use crate::job::Job;
 
 /// Messages or ends taken in one turn of the loop; enough that the turn itself costs
@@ -89,8 +89,9 @@ impl Shell {
         mut self,
         mut feeds: Feeds,
         drain: impl Stream<Item = ()> + Unpin,
+        manager: &ServiceManager,
     ) -> anyhow::Result<()> {
-        let served = self.serve(&mut feeds, drain).await;
+        let served = self.serve(&mut feeds, drain, manager).await;
         self.executions.kill(&mut feeds.ends, END_TIMEOUT).await;
         self.outbox.flush(END_TIMEOUT).await;
         served
@@ -100,6 +101,7 @@ impl Shell {
         &mut self,
         feeds: &mut Feeds,
         drain: impl Stream<Item = ()> + Unpin,
+        manager: &ServiceManager,
     ) -> anyhow::Result<()> {
         let Feeds {
             messages,
@@ -114,6 +116,7 @@ impl Shell {
         self.take_usage(usage);
         self.handle(Input::Tick);
         while !self.is_over {
+            report(manager, self.agent.standing());
             self.take_max_payload();
             messages.extend(self.subscribed.drain(..));
             timer.set(&self.clock, self.agent.next_deadline());
@@ -251,4 +254,22 @@ impl Shell {
             self.failure = Some(error);
         }
     }
+}
+
+/// Reports to the service manager. The agent sends a heartbeat every second, with NATS or
+/// without, so a loop that is not stuck comes here in time.
+fn report(manager: &ServiceManager, standing: Standing) {
+    let stage = match standing {
+        Standing::Joining => Stage::Starting,
+        Standing::Serving { .. } => Stage::Ready,
+        Standing::Draining { .. } | Standing::Leaving { .. } => Stage::Stopping,
+    };
+    manager.report(stage, || match standing {
+        Standing::Joining => "waits for a dispatcher to admit this node".to_owned(),
+        Standing::Serving { running } => format!("takes jobs: {running} run"),
+        Standing::Draining { running } => format!("drains: {running} jobs run"),
+        Standing::Leaving { unconfirmed } => {
+            format!("leaves: {unconfirmed} outcomes are not confirmed")
+        }
+    });
 }

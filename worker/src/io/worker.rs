@@ -14,7 +14,7 @@ use rolecast_common::id::{BootId, Category, Epoch, NodeId, Role};
 use rolecast_common::label::Labels;
 use rolecast_common::subjects;
 use rolecast_common::unit::Speed;
-use rolecast_nats::{Clock, Connection, Settings, connect};
+use rolecast_nats::{Clock, Connection, ServiceManager, Settings, Stage, connect};
 
 use super::epoch::EpochFile;
 use super::executions::Executions;
@@ -51,6 +51,8 @@ pub struct Worker {
     pub(super) is_leashed: bool,
     /// Files that jobs which run as another user must not be able to read.
     pub(super) secrets: Vec<PathBuf>,
+    /// The manager of the program, if the worker is all of it.
+    pub(super) manager: ServiceManager,
 }
 
 /// Settings of a node, from a configuration or a builder.
@@ -103,6 +105,7 @@ impl Worker {
             nats,
             connect_timeout,
             is_leashed: true,
+            manager: ServiceManager::of_environment(),
         }
     }
 
@@ -163,6 +166,8 @@ impl Worker {
         // After the meter found the worker's group, which it may now leave for one below.
         let leash = Arc::new(self.prepare()?);
         let name = format!("rolecast-worker {}", self.node);
+        let status = || "connects to NATS".to_owned();
+        self.manager.report(Stage::Starting, status);
         let connection = tokio::select! {
             connection = connect(&self.nats, &name, self.connect_timeout) => connection?,
             Some(()) = drain.next() => {
@@ -244,7 +249,7 @@ impl Worker {
             ends,
             hook_ends,
         };
-        shell.run(feeds, drain).await
+        shell.run(feeds, drain, &self.manager).await
     }
 }
 
