@@ -35,9 +35,11 @@
 //! - [`seal`], [`claim`], [`allowance`]: checks of what messages and nodes claim;
 //! - [`lease`]: the lease that decides which of several dispatchers leads;
 //! - [`io`]: the shell that feeds the scheduler from NATS and carries out its commands;
-//! - [`config`]: the configuration file.
+//! - [`config`]: the configuration file;
+//! - [`args`]: the command line.
 
 pub mod allowance;
+pub mod args;
 mod capacity;
 pub mod category;
 pub mod claim;

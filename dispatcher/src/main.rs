@@ -1,14 +1,13 @@
 //! `rolecast-dispatcher`: reads the command line and the config, and runs the service.
 
 use std::io::IsTerminal as _;
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::Context as _;
-use clap::{Parser, ValueEnum};
+use clap::Parser as _;
 use rolecast_common::settings::Mistakes;
-use rolecast_common::time::parse_duration;
+use rolecast_dispatcher::args::{Arguments, LogFormat};
 use rolecast_dispatcher::config::{self, Config};
 use rolecast_nats::{Settings, is_hangup_ignored, nats_settings};
 use tokio::signal::unix::{SignalKind, signal};
@@ -18,47 +17,6 @@ use tracing_subscriber::EnvFilter;
 /// which this one is fast.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
-/// Dispatches jobs over NATS to workers, by their roles and their predicted load.
-///
-/// `rolecast dispatcher-init` prints a commented configuration. Logs go to stderr;
-/// RUST_LOG filters them (default: info).
-///
-/// Exit codes: 0 after SIGTERM, SIGINT or SIGHUP, 2 if the configuration has mistakes,
-/// 1 otherwise.
-#[derive(Debug, Parser)]
-#[command(version)]
-struct Arguments {
-    /// The configuration file
-    #[arg(long, value_name = "FILE")]
-    config: PathBuf,
-    /// Check the configuration and exit
-    #[arg(long)]
-    check: bool,
-    /// NATS servers, separated by commas, such as nats://host:4222; takes precedence over
-    /// NATS_URL and the configuration
-    #[arg(long, value_name = "URL")]
-    nats_url: Option<String>,
-    /// The nats context to use
-    #[arg(long, value_name = "NAME")]
-    nats_context: Option<String>,
-    /// The longest time until the first connection to NATS
-    #[arg(long, value_name = "LENGTH", default_value = "60s", value_parser = duration)]
-    connect_timeout: Duration,
-    /// The format of the log
-    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
-    log_format: LogFormat,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum LogFormat {
-    Text,
-    Json,
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    parse_duration(text).ok_or_else(|| "expected a length of time, such as 60s".to_owned())
-}
 
 // One thread: the loop and the connection take turns without waking each other across
 // cores, which costs most of the latency.
@@ -117,7 +75,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     rolecast_dispatcher::io::run(config, nats, arguments.connect_timeout, shutdown).await
 }
 
-fn read_config(path: &PathBuf) -> anyhow::Result<Config> {
+fn read_config(path: &Path) -> anyhow::Result<Config> {
     let name = || BadConfig(path.display().to_string());
     let text = std::fs::read_to_string(path).with_context(name)?;
     config::parse(&text, &config::host_name()).with_context(name)

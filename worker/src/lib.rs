@@ -49,6 +49,7 @@
 #![warn(missing_docs)]
 
 pub mod agent;
+pub mod args;
 mod command;
 pub mod config;
 mod confinement;

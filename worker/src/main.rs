@@ -2,15 +2,14 @@
 //! or records the use of this host.
 
 use std::io::IsTerminal as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::Context as _;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::Parser as _;
 use rolecast_common::settings::Mistakes;
-use rolecast_common::time::parse_duration;
 use rolecast_nats::{Settings, has_secret, nats_settings, secret_variables};
+use rolecast_worker::args::{Arguments, Command, LogFormat, Record};
 use rolecast_worker::config::Config;
 use rolecast_worker::{
     Recording, Worker, forget_epoch, record_host, run_if_leashed, shutdown_signals,
@@ -19,99 +18,6 @@ use tracing_subscriber::EnvFilter;
 
 const EXIT_FAILED: u8 = 1;
 const EXIT_BAD_CONFIG: u8 = 2;
-
-/// Runs jobs on this host, and reports the use of its resources.
-///
-/// The configuration has a command for each category of jobs; the dispatcher decides which
-/// jobs are sent here. `rolecast worker-init` prints a commented configuration. After
-/// SIGTERM, SIGINT or SIGHUP the worker drains: it takes no new jobs, waits for running
-/// jobs until the grace time has passed, and hands the rest back. A second SIGTERM or
-/// SIGINT ends the grace time. Logs go to stderr; RUST_LOG filters them (default: info).
-///
-/// Exit codes: 0 after a graceful end, 2 if the configuration has mistakes, 1 otherwise.
-#[derive(Debug, Parser)]
-#[command(name = "rolecast-worker", version)]
-#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
-struct Arguments {
-    #[command(subcommand)]
-    command: Option<Command>,
-    /// The configuration file
-    #[arg(long, value_name = "FILE", required = true)]
-    config: Option<PathBuf>,
-    /// Check the configuration and exit
-    #[arg(long)]
-    check: bool,
-    /// NATS servers, separated by commas, such as nats://host:4222; takes precedence over
-    /// NATS_URL and the configuration
-    #[arg(long, value_name = "URL")]
-    nats_url: Option<String>,
-    /// The nats context to use
-    #[arg(long, value_name = "NAME")]
-    nats_context: Option<String>,
-    /// The longest time until the first connection to NATS
-    #[arg(long, value_name = "LENGTH", default_value = "60s", value_parser = length)]
-    connect_timeout: Duration,
-    /// The format of the log
-    #[arg(long, value_enum, default_value = "text")]
-    log_format: LogFormat,
-}
-
-/// A command that replaces running jobs.
-#[derive(Debug, Subcommand)]
-enum Command {
-    /// Record the use of this host, for `rolecast backtest`
-    ///
-    /// Each line has the time in seconds since 1970, the means since the previous line
-    /// (cores in use, bytes per second over network and disks), and the bytes of memory in
-    /// use. SIGTERM or SIGINT ends the recording early.
-    Record(Record),
-    /// Forget the largest epoch that this node has seen
-    ///
-    /// A worker that offers roles refuses every dispatcher with an older epoch than the
-    /// largest one that it has seen, also after a restart. If its file was copied or damaged,
-    /// or NATS lost its store, this epoch is wrong, and the worker refuses all dispatchers.
-    /// Then stop the worker, run this command, and start the worker again, while only the
-    /// dispatchers of this system run.
-    ForgetEpoch(ForgetEpoch),
-}
-
-#[derive(Args, Debug)]
-struct ForgetEpoch {
-    /// The configuration file of the worker
-    #[arg(long, value_name = "FILE")]
-    config: PathBuf,
-}
-
-#[derive(Args, Debug)]
-struct Record {
-    /// The file to write; an existing file is replaced. A name in .gz means compression
-    #[arg(long, value_name = "FILE")]
-    out: PathBuf,
-    /// The length of the recording
-    #[arg(long = "for", value_name = "LENGTH", value_parser = length)]
-    length: Duration,
-    /// The time from line to line, in whole seconds
-    #[arg(long, value_name = "LENGTH", default_value = "1s", value_parser = whole_seconds)]
-    every: u64,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum LogFormat {
-    Text,
-    Json,
-}
-
-fn length(text: &str) -> Result<Duration, &'static str> {
-    parse_duration(text).ok_or("expected a length of time, such as 60s")
-}
-
-fn whole_seconds(text: &str) -> Result<u64, &'static str> {
-    let length = length(text)?;
-    if length.is_zero() || length.subsec_nanos() != 0 {
-        return Err("expected whole seconds, such as 1s or 1m");
-    }
-    Ok(length.as_secs())
-}
 
 fn main() -> ExitCode {
     run_if_leashed();
