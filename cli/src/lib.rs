@@ -18,8 +18,9 @@
 //! ```
 //!
 //! `args` is the command line; `view` formats the output; `demo` decides the steps of the
-//! demonstration; `backtest` scores forecasts; `io` talks to NATS, files and processes. The
-//! simulator that `rolecast simulate` runs is a crate of its own, `rolecast_simulator`.
+//! demonstration; `backtest` scores forecasts; `manual` makes man pages and completions;
+//! `io` talks to NATS, files and processes. The simulator that `rolecast simulate` runs is a
+//! crate of its own, `rolecast_simulator`.
 
 mod args;
 mod backtest;
@@ -29,6 +30,7 @@ mod dead_letter;
 mod demo;
 mod exit;
 mod io;
+mod manual;
 mod quantity;
 mod style;
 mod submission;

@@ -10,6 +10,7 @@ pub(crate) mod demo;
 pub(crate) mod explain;
 pub(crate) mod fleet;
 pub(crate) mod job;
+pub(crate) mod manual;
 mod nats;
 pub(crate) mod node;
 pub(crate) mod permissions;
@@ -30,6 +31,7 @@ use demo::Demo;
 use explain::Explain;
 use fleet::{Capacity, Forecast, Status};
 use job::Job;
+use manual::{Completions, Manual};
 use nats::Nats;
 use node::Node;
 use permissions::Permissions;
@@ -143,6 +145,12 @@ pub(crate) enum Command {
     WorkerInit,
     /// Print a commented rolecast.toml to start from
     DispatcherInit,
+    /// Print the completions of a shell
+    #[command(after_help = manual::EXAMPLES)]
+    Completions(Completions),
+    /// Write the man pages and completions of all programs; for packages
+    #[command(hide = true)]
+    Manual(Manual),
 }
 
 fn length(text: &str) -> Result<Duration, String> {

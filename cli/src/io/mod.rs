@@ -15,6 +15,7 @@ mod failure;
 mod forecast;
 mod init;
 mod job;
+mod manual;
 mod node;
 mod permissions;
 mod role;
@@ -85,6 +86,8 @@ async fn carry_out(
         Command::Permissions(asked) => permissions::run(asked, terminal),
         Command::WorkerInit => init::worker(terminal),
         Command::DispatcherInit => init::dispatcher(terminal),
+        Command::Completions(asked) => manual::completions(asked, terminal),
+        Command::Manual(asked) => manual::write(asked, terminal),
         Command::Submit(submit) => {
             let payload = submit::read_payload(&submit.payload)?;
             let session = Session::open(&arguments.global).await?;
