@@ -20,7 +20,7 @@ use tokio::sync::watch;
 use super::{Clock, Link};
 
 /// The least time between two texts of one stage: a person reads them.
-const STATUS_INTERVAL: Duration = Duration::from_secs(10);
+const STATUS_INTERVAL: Duration = Duration::from_secs(2);
 /// Interval of waits that send signs of life, if no watchdog asks for another.
 const WAIT_INTERVAL: Duration = Duration::from_secs(10);
 
@@ -234,14 +234,14 @@ mod tests {
     }
 
     #[test]
-    fn a_status_that_changes_all_the_time_is_sent_every_ten_seconds() {
+    fn a_status_that_changes_all_the_time_is_sent_every_two_seconds() {
         let mut reports = Reports::new(None);
         let mut count = 0;
         for second in 0..60 {
             let sent = reports.report(at(second), Stage::Starting, || second.to_string());
             count += sent.len();
         }
-        assert_eq!(count, 6);
+        assert_eq!(count, 30);
     }
 
     #[test]
