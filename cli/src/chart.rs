@@ -8,6 +8,7 @@
 use rolecast_common::wire::{ForecastAt, ResourceForecast};
 
 use crate::style::{Palette, Tone};
+use crate::table::{Text, plain};
 
 /// Time that each side shows, in seconds.
 const SIDE_S: f64 = 3600.0;
@@ -38,8 +39,23 @@ pub(crate) fn chart(
     label: impl Fn(f64) -> String,
     palette: Palette,
 ) -> String {
+    let mut text = String::new();
+    for line in lines(forecast, area, label) {
+        let signs = line.iter().map(|(signs, tone)| palette.paint(*tone, signs));
+        text.push_str(signs.collect::<String>().trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+/// Draws a chart, line by line; neighbours of one tone are together.
+pub(crate) fn lines(
+    forecast: &ResourceForecast,
+    area: Area,
+    label: impl Fn(f64) -> String,
+) -> Vec<Vec<Text>> {
     let Some(scale) = Scale::of(forecast) else {
-        return "nothing measured yet\n".to_owned();
+        return vec![vec![plain("nothing measured yet")]];
     };
     let (top, bottom) = (label(scale.high), label(scale.low));
     let gutter = top.chars().count().max(bottom.chars().count());
@@ -50,20 +66,19 @@ pub(crate) fn chart(
     let mut plot = Plot::new(columns, area.rows.max(2), scale);
     plot.draw(forecast);
     let rows = plot.rows();
-    let mut text = String::new();
+    let mut lines = Vec::new();
     for row in 0..rows {
         let label = match row {
             0 => top.as_str(),
             row if row + 1 == rows => bottom.as_str(),
             _ => "",
         };
-        let line = format!("{label:>gutter$} {}", plot.line(row, palette));
-        text.push_str(line.trim_end());
-        text.push('\n');
+        let mut line = vec![plain(format!("{label:>gutter$} "))];
+        line.extend(plot.line(row));
+        lines.push(line);
     }
-    let axis = format!("{:gutter$} {}\n", "", plot.axis());
-    text.push_str(&axis);
-    text
+    lines.push(vec![plain(format!("{:gutter$} {}", "", plot.axis()))]);
+    lines
 }
 
 /// The values of the lowest and the highest row.
@@ -218,14 +233,13 @@ impl Plot {
         cell.tone = tone;
     }
 
-    /// Writes a row, and paints neighbours of one tone together.
-    fn line(&self, row: usize, palette: Palette) -> String {
-        let mut text = String::new();
-        for run in self.cells[row].chunk_by(|a, b| a.tone == b.tone) {
-            let signs: String = run.iter().map(|cell| cell.sign()).collect();
-            text.push_str(&palette.paint(run[0].tone, &signs));
-        }
-        text
+    /// Returns a row, neighbours of one tone together.
+    fn line(&self, row: usize) -> impl Iterator<Item = Text> {
+        let runs = self.cells[row].chunk_by(|a, b| a.tone == b.tone);
+        runs.map(|run| {
+            let signs = run.iter().map(|cell| cell.sign());
+            (signs.collect(), run[0].tone)
+        })
     }
 
     /// Writes the time axis.

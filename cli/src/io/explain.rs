@@ -49,9 +49,14 @@ pub(crate) async fn run(
 /// Reads the record of the decision when the job was sent, or had to wait.
 async fn recorded(session: &Session, name: &JobName) -> Result<Decision, Failure> {
     let job = resolve(session, name).await?;
-    match find(session, &job).await? {
+    recorded_of(session, &job).await
+}
+
+/// As [`recorded`], of a job with a known id.
+pub(super) async fn recorded_of(session: &Session, job: &JobId) -> Result<Decision, Failure> {
+    match find(session, job).await? {
         Some(decision) => Ok(decision),
-        None => Err(not_recorded(session, &job).await?),
+        None => Err(not_recorded(session, job).await?),
     }
 }
 

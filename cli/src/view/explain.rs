@@ -28,20 +28,31 @@ pub(crate) fn page(decision: &Decision, palette: Palette) -> String {
         block.text.push_str(&nodes(decision, palette));
         block.text.push_str("\n\n");
     }
+    for (name, text) in facts(decision, palette) {
+        block.line(name, &text);
+    }
+    block.text
+}
+
+/// Returns what the decision was made from, each with its name.
+pub(crate) fn facts(decision: &Decision, palette: Palette) -> Vec<(&'static str, String)> {
+    let mut facts = Vec::new();
     if decision.failed + decision.lost > 0 {
         let failed = counted(u64::from(decision.failed), "attempt");
         let lost = counted(u64::from(decision.lost), "attempt");
-        block.line(
+        facts.push((
             "before",
-            &format!("{failed} failed, {lost} lost with a node"),
-        );
+            format!("{failed} failed, {lost} lost with a node"),
+        ));
     }
-    block.line("refused", &refusals(decision));
-    block.line("needs", &needs(decision));
-    block.line("stay", &stay(decision));
-    block.line("weights", &weights(decision));
-    block.line("again", &again(decision, palette));
-    block.text
+    facts.extend([
+        ("refused", refusals(decision)),
+        ("needs", needs(decision)),
+        ("stay", stay(decision)),
+        ("weights", weights(decision)),
+        ("again", again(decision, palette)),
+    ]);
+    facts
 }
 
 /// Returns a note on what a decision about no job in particular does not cover: the
@@ -71,7 +82,7 @@ pub(crate) fn other_requirements(decision: &Decision, status: &Status) -> Option
 }
 
 /// Returns in one sentence the decision, and its time.
-fn verdict(decision: &Decision, palette: Palette) -> String {
+pub(crate) fn verdict(decision: &Decision, palette: Palette) -> String {
     let is_recorded = decision.job.is_some();
     let mut subject = match &decision.job {
         Some(job) => format!("job {job} of {}", decision.category),

@@ -235,7 +235,8 @@ fn weight(weight: Option<&f64>) -> Text {
     (format!("{percent:.0} %"), tone)
 }
 
-fn amount(resource: &str, value: f64) -> String {
+/// Writes an amount of a resource, named as on the wire.
+pub(crate) fn amount(resource: &str, value: f64) -> String {
     match resource {
         "cpu" => format!("{value:.2}"),
         "memory" => bytes(value),

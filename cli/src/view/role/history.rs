@@ -42,12 +42,27 @@ pub(crate) fn list(changes: &[&PastRoleChange], is_managed: bool, palette: Palet
     text
 }
 
-fn row(change: &PastRoleChange) -> Vec<Text> {
-    let result = match change.result {
+/// Returns a change in one line, without its figures.
+pub(crate) fn line(change: &PastRoleChange) -> (String, Tone) {
+    let (result, tone) = result(change);
+    let took = length(change.ended_ms.since(change.began_ms));
+    let (ended, course, why) = (change.ended_ms, course(change), words(&change.why));
+    (
+        format!("{ended}  {course}: {why}; {result} after {took}"),
+        tone,
+    )
+}
+
+fn result(change: &PastRoleChange) -> (&'static str, Tone) {
+    match change.result {
         RoleChangeResult::Done => ("done", Tone::Good),
         RoleChangeResult::Undone => ("undone", Tone::Warning),
         RoleChangeResult::Vacated => ("vacated", Tone::Bad),
-    };
+    }
+}
+
+fn row(change: &PastRoleChange) -> Vec<Text> {
+    let result = result(change);
     let trouble = change.trouble.as_deref();
     let trouble = trouble.map_or("-".to_owned(), |text| one_line(text, REASON_CHARS_MAX));
     vec![

@@ -85,7 +85,7 @@ fn row(view: &RolesView, role: &Role, managed: &ManagedRole) -> Vec<Text> {
 
 /// Lists the holders; one that does not act in the role is marked, and so is a node
 /// that acts in it without being a holder.
-fn holders(view: &RolesView, role: &Role, managed: &ManagedRole) -> Text {
+pub(crate) fn holders(view: &RolesView, role: &Role, managed: &ManagedRole) -> Text {
     let held = held(view, role);
     let phase = change_of(view, role).map(|change| &change.phase);
     let named = held.iter().map(|node| {
@@ -173,6 +173,11 @@ fn held<'a>(view: &'a RolesView, role: &Role) -> &'a [NodeId] {
 fn change_of<'a>(view: &'a RolesView, role: &Role) -> Option<&'a RoleChange> {
     let mut changes = view.document.changes.values();
     changes.find(|change| change.role == *role)
+}
+
+/// Returns the progress of the change of a role, if it moves.
+pub(crate) fn change(view: &RolesView, role: &Role) -> Option<String> {
+    change_of(view, role).map(under_way)
 }
 
 /// Returns the progress of a change, with its former and next holder.

@@ -1,6 +1,6 @@
 //! Status as text: nodes and categories as the dispatcher sees them, and warnings.
 
-mod attention;
+pub(crate) mod attention;
 mod selection;
 
 use std::time::Duration;
@@ -174,7 +174,7 @@ fn category_row(category: &CategoryStatus) -> Vec<Text> {
 }
 
 /// Shows the number of expected jobs; small ones with a fraction.
-pub(super) fn arrivals(per_minute: Option<f64>) -> String {
+pub(crate) fn arrivals(per_minute: Option<f64>) -> String {
     match per_minute {
         None => "-".to_owned(),
         Some(rate) if rate < 9.95 => format!("{rate:.1}/min"),
@@ -182,7 +182,7 @@ pub(super) fn arrivals(per_minute: Option<f64>) -> String {
     }
 }
 
-pub(super) fn role_list(roles: &[Role]) -> String {
+pub(crate) fn role_list(roles: &[Role]) -> String {
     if roles.is_empty() {
         return "any".to_owned();
     }
