@@ -35,6 +35,7 @@ mod quantity;
 mod style;
 mod submission;
 mod table;
+mod top;
 mod training;
 mod view;
 

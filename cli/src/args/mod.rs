@@ -17,6 +17,7 @@ pub(crate) mod permissions;
 pub(crate) mod role;
 pub(crate) mod simulate;
 pub(crate) mod submit;
+pub(crate) mod top;
 
 use std::time::Duration;
 
@@ -37,12 +38,14 @@ use node::Node;
 use permissions::Permissions;
 use role::Role;
 use submit::Submit;
+use top::Top;
 
 const EXAMPLES: &str = "\
 Examples:
   rolecast demo
   rolecast submit thumbnail --file photo.jpg --wait > small.jpg
   rolecast status --watch
+  rolecast top
   rolecast explain order-17
   rolecast dead retry --all --category thumbnail
 
@@ -65,7 +68,7 @@ pub(crate) struct Arguments {
 /// Options of every command.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Global {
-    /// Print one JSON document (with --watch and job watch: one per line)
+    /// Print one JSON document (with --watch, job watch and top: one per line)
     #[arg(long, global = true, help_heading = "Output")]
     pub(crate) json: bool,
     /// When to use colours
@@ -121,6 +124,9 @@ pub(crate) enum Command {
     Explain(Explain),
     /// Show nodes, categories, and conditions that need attention
     Status(Status),
+    /// Watch nodes, categories, roles and jobs on the whole terminal
+    #[command(after_help = top::HELP)]
+    Top(Top),
     /// Show the needs of each category's jobs, declared and learned
     #[command(subcommand)]
     Category(Category),

@@ -25,6 +25,7 @@ mod simulate_cluster;
 mod status;
 mod submit;
 mod terminal;
+mod top;
 mod train;
 mod waiting;
 
@@ -108,6 +109,11 @@ async fn carry_out(
         Command::Status(status) => {
             let session = Session::open(&arguments.global).await?;
             status::run(&session, status, terminal).await
+        }
+        Command::Top(top) => {
+            top::check(top, environment, terminal)?;
+            let session = Session::open(&arguments.global).await?;
+            top::run(session, top, terminal).await
         }
         Command::Capacity(capacity) => {
             let session = Session::open(&arguments.global).await?;

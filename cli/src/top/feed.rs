@@ -1,0 +1,308 @@
+//! Requests of the live view: when the dispatcher is asked for which part.
+//!
+//! There is at most one open request of each kind. A large fleet has many pages, which are
+//! requested one by one with a pause, so that a reader costs the dispatcher little.
+
+use std::time::Duration;
+
+use rolecast_common::id::{JobId, NodeId};
+use rolecast_common::time::Time;
+use rolecast_common::wire::StatusCursor;
+
+/// Pause between two pages of one status: a fleet of 10,000 nodes takes two seconds.
+/// Guessed.
+const PAGE_PAUSE: Duration = Duration::from_millis(100);
+/// The capacity map is made every ten seconds.
+const CAPACITY_EVERY: Duration = Duration::from_secs(10);
+/// A forecast changes with its step of ten seconds.
+const FORECAST_EVERY: Duration = Duration::from_secs(5);
+/// Time for which a node is selected before its forecast is requested.
+const SELECTION_PAUSE: Duration = Duration::from_millis(150);
+/// A job's state is a request to the dispatcher, and one to the stream of decisions.
+const JOB_EVERY: Duration = Duration::from_secs(2);
+/// A login that may not read decisions will hardly be allowed to soon.
+const FOLLOW_PAUSE: Duration = Duration::from_secs(30);
+/// The least pause after a failure.
+const FAILURE_PAUSE: Duration = Duration::from_secs(1);
+
+/// One request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Request {
+    /// A page of the status, after this entry.
+    Page(Option<StatusCursor>),
+    Capacity,
+    Roles,
+    Forecast(NodeId),
+    /// The state of a job, and the decision about it.
+    Job(JobId),
+    /// Decisions as they are made; it has no end unless it fails.
+    Follow,
+}
+
+/// Parts that the screen shows, besides the status.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Wanted {
+    pub(super) is_capacity: bool,
+    pub(super) is_roles: bool,
+    pub(super) forecast: Option<NodeId>,
+    pub(super) job: Option<JobId>,
+    pub(super) is_follow: bool,
+}
+
+/// Progress of one kind of request.
+#[derive(Debug, Default)]
+struct Slot {
+    is_open: bool,
+    /// Whether what is wanted was answered, so that a pause can show it.
+    is_answered: bool,
+    /// The earliest time of the next request.
+    due: Time,
+}
+
+impl Slot {
+    fn is_due(&self, now: Time, is_paused: bool) -> bool {
+        !self.is_open && self.due <= now && !(is_paused && self.is_answered)
+    }
+
+    /// Something else is wanted.
+    fn renew(&mut self, due: Time) {
+        self.is_answered = false;
+        self.due = due;
+    }
+
+    fn close(&mut self, due: Time, is_answered: bool) {
+        self.is_open = false;
+        self.is_answered = is_answered;
+        self.due = due;
+    }
+}
+
+/// The requests that are open, and those that are due.
+#[derive(Debug)]
+pub(super) struct Feed {
+    pub(super) interval: Duration,
+    pub(super) is_paused: bool,
+    /// The page that is requested next.
+    cursor: Option<StatusCursor>,
+    scan_began: Time,
+    status: Slot,
+    capacity: Slot,
+    roles: Slot,
+    forecast: Slot,
+    job: Slot,
+    follow: Slot,
+    /// The node that was wanted last, and the job that was requested last.
+    asked: (Option<NodeId>, Option<JobId>),
+}
+
+impl Feed {
+    pub(super) fn new(interval: Duration) -> Self {
+        Self {
+            interval,
+            is_paused: false,
+            cursor: None,
+            scan_began: Time::ZERO,
+            status: Slot::default(),
+            capacity: Slot::default(),
+            roles: Slot::default(),
+            forecast: Slot::default(),
+            job: Slot::default(),
+            follow: Slot::default(),
+            asked: (None, None),
+        }
+    }
+
+    /// Emits the requests that are due. While paused, only what was never answered.
+    pub(super) fn request(&mut self, now: Time, wanted: &Wanted, out: &mut Vec<Request>) {
+        if wanted.job != self.asked.1 {
+            self.asked.1.clone_from(&wanted.job);
+            self.job.renew(now);
+        }
+        if wanted.forecast != self.asked.0 {
+            self.asked.0.clone_from(&wanted.forecast);
+            self.forecast.renew(now + SELECTION_PAUSE);
+        }
+        let is_paused = self.is_paused;
+        if self.status.is_due(now, is_paused) && self.cursor.is_none() {
+            self.scan_began = now;
+        }
+        let job = wanted.job.clone().map(Request::Job);
+        let page = Some(Request::Page(self.cursor.clone()));
+        let forecast = wanted.forecast.clone().map(Request::Forecast);
+        for (slot, request) in [
+            (&mut self.job, job),
+            (&mut self.status, page),
+            (&mut self.forecast, forecast),
+            (
+                &mut self.capacity,
+                wanted.is_capacity.then_some(Request::Capacity),
+            ),
+            (&mut self.roles, wanted.is_roles.then_some(Request::Roles)),
+            (
+                &mut self.follow,
+                wanted.is_follow.then_some(Request::Follow),
+            ),
+        ] {
+            if let Some(request) = request.filter(|_| slot.is_due(now, is_paused)) {
+                slot.is_open = true;
+                out.push(request);
+            }
+        }
+    }
+
+    /// Closes a request that has an answer; `next` is the page after it.
+    pub(super) fn answered(&mut self, now: Time, request: &Request, next: Option<StatusCursor>) {
+        let after = |pause: Duration| now + pause.max(self.interval);
+        match request {
+            Request::Page(_) => {
+                let is_whole = next.is_none();
+                let due = match is_whole {
+                    false => now + PAGE_PAUSE,
+                    true => (self.scan_began + self.interval).max(now + PAGE_PAUSE),
+                };
+                self.cursor = next;
+                self.status.close(due, is_whole);
+            }
+            Request::Capacity => self.capacity.close(after(CAPACITY_EVERY), true),
+            Request::Roles => self.roles.close(now + self.interval, true),
+            Request::Forecast(node) => {
+                let is_wanted = self.asked.0.as_ref() == Some(node);
+                let due = if is_wanted {
+                    after(FORECAST_EVERY)
+                } else {
+                    now
+                };
+                self.forecast.close(due, is_wanted);
+            }
+            Request::Job(job) => {
+                let is_wanted = self.asked.1.as_ref() == Some(job);
+                let due = if is_wanted { after(JOB_EVERY) } else { now };
+                self.job.close(due, is_wanted);
+            }
+            // It goes on.
+            Request::Follow => {}
+        }
+    }
+
+    /// Closes a request that failed. The status begins again with its first page.
+    pub(super) fn failed(&mut self, now: Time, request: &Request) {
+        let after = |pause: Duration| now + pause.max(self.interval);
+        match request {
+            Request::Page(_) => {
+                self.cursor = None;
+                self.status.close(after(FAILURE_PAUSE), false);
+            }
+            Request::Capacity => self.capacity.close(after(CAPACITY_EVERY), false),
+            Request::Roles => self.roles.close(after(FAILURE_PAUSE), false),
+            Request::Forecast(_) => self.forecast.close(after(FORECAST_EVERY), false),
+            Request::Job(_) => self.job.close(after(JOB_EVERY), false),
+            Request::Follow => self.follow.close(after(FOLLOW_PAUSE), false),
+        }
+    }
+
+    /// Returns the next time at which a request is due, if one is wanted.
+    pub(super) fn next_deadline(&self, wanted: &Wanted) -> Option<Time> {
+        let slots = [
+            (true, &self.status),
+            (wanted.is_capacity, &self.capacity),
+            (wanted.is_roles, &self.roles),
+            (wanted.forecast.is_some(), &self.forecast),
+            (wanted.job.is_some(), &self.job),
+            (wanted.is_follow, &self.follow),
+        ];
+        let is_awaited = |(is_wanted, slot): &(bool, &Slot)| {
+            *is_wanted && !slot.is_open && !(self.is_paused && slot.is_answered)
+        };
+        let slots = slots.into_iter().filter(is_awaited);
+        slots.map(|(_, slot)| slot.due).min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: u64) -> Time {
+        Time::from_start(Duration::from_millis(millis))
+    }
+
+    fn requests(feed: &mut Feed, now: Time, wanted: &Wanted) -> Vec<Request> {
+        let mut out = Vec::new();
+        feed.request(now, wanted, &mut out);
+        out
+    }
+
+    #[test]
+    fn the_pages_of_a_large_fleet_are_requested_with_pauses() {
+        let mut feed = Feed::new(Duration::from_secs(1));
+        let wanted = Wanted::default();
+        let first = Request::Page(None);
+        assert_eq!(requests(&mut feed, at(0), &wanted), vec![first.clone()]);
+        assert_eq!(requests(&mut feed, at(1), &wanted), vec![]);
+        assert_eq!(feed.next_deadline(&wanted), None);
+        let cursor = StatusCursor::Node(NodeId::new("n500").unwrap());
+        feed.answered(at(20), &first, Some(cursor.clone()));
+        assert_eq!(feed.next_deadline(&wanted), Some(at(120)));
+        assert_eq!(requests(&mut feed, at(119), &wanted), vec![]);
+        let second = Request::Page(Some(cursor));
+        assert_eq!(requests(&mut feed, at(120), &wanted), vec![second.clone()]);
+        feed.answered(at(140), &second, None);
+        // The next status begins an interval after this one began.
+        assert_eq!(feed.next_deadline(&wanted), Some(at(1000)));
+        assert_eq!(requests(&mut feed, at(1000), &wanted), vec![first.clone()]);
+        feed.failed(at(6000), &first);
+        assert_eq!(feed.next_deadline(&wanted), Some(at(7000)));
+    }
+
+    #[test]
+    fn only_what_is_shown_is_requested_and_nothing_twice() {
+        let mut feed = Feed::new(Duration::from_secs(1));
+        let node = NodeId::new("oak").unwrap();
+        let wanted = Wanted {
+            is_roles: true,
+            forecast: Some(node.clone()),
+            is_follow: true,
+            ..Wanted::default()
+        };
+        let expected = vec![Request::Page(None), Request::Roles, Request::Follow];
+        assert_eq!(requests(&mut feed, at(0), &wanted), expected);
+        assert_eq!(feed.next_deadline(&wanted), Some(at(150)));
+        let forecast = Request::Forecast(node);
+        assert_eq!(
+            requests(&mut feed, at(150), &wanted),
+            vec![forecast.clone()]
+        );
+        assert_eq!(requests(&mut feed, at(9000), &wanted), vec![]);
+        feed.answered(at(9000), &forecast, None);
+        // Another node is selected: its forecast is wanted soon.
+        let elm = NodeId::new("elm").unwrap();
+        let wanted = Wanted {
+            forecast: Some(elm.clone()),
+            ..wanted
+        };
+        assert_eq!(requests(&mut feed, at(9001), &wanted), vec![]);
+        let forecast = Request::Forecast(elm);
+        assert_eq!(requests(&mut feed, at(9151), &wanted), vec![forecast]);
+    }
+
+    #[test]
+    fn while_paused_only_what_was_never_answered_is_requested() {
+        let mut feed = Feed::new(Duration::from_secs(1));
+        let mut wanted = Wanted::default();
+        let page = requests(&mut feed, at(0), &wanted);
+        feed.answered(at(5), &page[0], None);
+        feed.is_paused = true;
+        let job = JobId::new("order-17").unwrap();
+        wanted.is_roles = true;
+        wanted.job = Some(job.clone());
+        let expected = vec![Request::Job(job), Request::Roles];
+        assert_eq!(requests(&mut feed, at(9000), &wanted), expected);
+        for request in &expected {
+            feed.answered(at(9005), request, None);
+        }
+        assert_eq!(requests(&mut feed, at(99_000), &wanted), vec![]);
+        assert_eq!(feed.next_deadline(&wanted), None);
+        feed.is_paused = false;
+        assert_eq!(requests(&mut feed, at(99_000), &wanted).len(), 3);
+    }
+}

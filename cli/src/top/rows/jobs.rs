@@ -1,0 +1,144 @@
+//! Rows of the list of jobs: the last decisions.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use rolecast_common::id::{Category, JobId, NodeId};
+use rolecast_common::time::WallTime;
+use rolecast_common::wire::{Decision, Verdict};
+
+use super::super::list::{Column, Item, Rank};
+use super::super::picture::Picture;
+use super::nodes::{age, count};
+use crate::style::Tone;
+use crate::table::{Text, plain};
+
+/// A job, as far as it is known.
+#[derive(Debug)]
+pub(in super::super) struct Row<'a> {
+    job: &'a JobId,
+    category: Option<&'a Category>,
+    state: (&'static str, Tone),
+    node: Option<&'a NodeId>,
+    /// Time since its state was reported.
+    age_ms: u64,
+    waited_ms: u64,
+    /// Attempts that failed, or were lost.
+    failed: u64,
+}
+
+impl Item for Row<'_> {
+    fn key(&self) -> &str {
+        self.job.as_str()
+    }
+
+    fn contains(&self, part: &str) -> bool {
+        let is_in = |text: &str| text.to_lowercase().contains(part);
+        is_in(self.key())
+            || is_in(self.state.0)
+            || self
+                .category
+                .is_some_and(|category| is_in(category.as_str()))
+            || self.node.is_some_and(|node| is_in(node.as_str()))
+    }
+}
+
+/// The jobs that a list has.
+#[derive(Clone, Copy, Debug)]
+pub(in super::super) enum Of<'a> {
+    All,
+    Node(&'a NodeId),
+    Category(&'a Category),
+}
+
+/// Returns the rows, each job once, with its last decision.
+pub(in super::super) fn rows<'a>(picture: &'a Picture, of: Of<'_>) -> Vec<Row<'a>> {
+    let now = picture.status.as_ref().map(|status| status.at_ms);
+    let mut seen = BTreeSet::new();
+    let decisions = picture.jobs.decisions.iter();
+    let rows = decisions.filter_map(|decision| decided(decision, now));
+    let last = rows.filter(|row| seen.insert(row.job));
+    let is_wanted = |row: &Row<'_>| match of {
+        Of::All => true,
+        Of::Node(node) => row.node == Some(node),
+        Of::Category(category) => row.category == Some(category),
+    };
+    last.filter(is_wanted).collect()
+}
+
+fn decided(decision: &Decision, now: Option<WallTime>) -> Option<Row<'_>> {
+    let age = now.map_or(Duration::ZERO, |now| now.since(decision.at_ms));
+    Some(Row {
+        job: decision.job.as_ref()?,
+        category: Some(&decision.category),
+        state: verdict(decision),
+        node: decision.node.as_ref(),
+        age_ms: u64::try_from(age.as_millis()).unwrap_or(u64::MAX),
+        waited_ms: decision.waited_ms,
+        failed: u64::from(decision.failed) + u64::from(decision.lost),
+    })
+}
+
+/// The column by which jobs are sorted at first: the last decision is above.
+pub(in super::super) const FIRST_SORT: usize = 4;
+
+pub(in super::super) fn columns<'a>() -> Vec<Column<Row<'a>>> {
+    vec![
+        Column::left(
+            "job",
+            (22, 0),
+            |r| (r.key().to_owned(), Tone::Strong),
+            |r| Rank::Text(r.key().to_owned()),
+        ),
+        Column::left(
+            "category",
+            (12, 3),
+            |r| plain(category(r)),
+            |r| Rank::Text(category(r)),
+        ),
+        Column::left(
+            "state",
+            (9, 1),
+            |r| (r.state.0.to_owned(), r.state.1),
+            |r| Rank::Text(r.state.0.to_owned()),
+        ),
+        Column::left("node", (12, 2), |r| plain(node(r)), |r| Rank::Text(node(r))),
+        Column::right(
+            "ago",
+            (5, 4),
+            |r| plain(age(r.age_ms)),
+            |r| Rank::Least(count(r.age_ms)),
+        ),
+        Column::right(
+            "waited",
+            (7, 5),
+            |r| plain(age(r.waited_ms)),
+            |r| Rank::Most(count(r.waited_ms)),
+        ),
+        Column::right("failed", (7, 6), failed, |r| Rank::Most(count(r.failed))),
+    ]
+}
+
+fn category(row: &Row<'_>) -> String {
+    row.category.map_or("-".to_owned(), Category::to_string)
+}
+
+fn node(row: &Row<'_>) -> String {
+    row.node.map_or("-".to_owned(), NodeId::to_string)
+}
+
+fn failed(row: &Row<'_>) -> Text {
+    (
+        row.failed.to_string(),
+        Tone::of_trouble(row.failed, Tone::Warning),
+    )
+}
+
+/// Returns the state of a job by its last decision.
+fn verdict(decision: &Decision) -> (&'static str, Tone) {
+    match decision.verdict {
+        Verdict::Sent => ("sent", Tone::Good),
+        Verdict::Held => ("held", Tone::Warning),
+        Verdict::Nowhere => ("no node", Tone::Bad),
+    }
+}

@@ -1,0 +1,392 @@
+//! Tests of the view as a whole: keys and answers in, cells out.
+
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use ratatui::style::Modifier;
+use rolecast_common::id::JobId;
+use rolecast_common::wire::{JobState, JobView, Status};
+
+use super::fixture;
+use super::picture::JobAnswer;
+use super::*;
+
+/// A view on a screen of its own.
+struct Bench {
+    app: App,
+    now: Time,
+    size: (u16, u16),
+    commands: Vec<Command>,
+}
+
+impl Bench {
+    /// Opens the view on the fleet of the fixture.
+    fn open() -> Self {
+        let mut bench = Self::empty();
+        bench.answer(
+            Request::Page(None),
+            Answer::Page(Box::new(fixture::status())),
+        );
+        bench
+    }
+
+    fn empty() -> Self {
+        Self {
+            app: App::new(Duration::from_secs(1), Palette::PLAIN),
+            now: Time::ZERO,
+            size: (80, 24),
+            commands: Vec::new(),
+        }
+    }
+
+    fn handle(&mut self, event: Event) {
+        self.commands.clear();
+        self.app.handle(self.now, event, &mut self.commands);
+    }
+
+    fn answer(&mut self, request: Request, answer: Answer) {
+        self.handle(Event::Answered(request, answer));
+    }
+
+    fn page(&mut self, change: impl FnOnce(&mut Status)) {
+        let mut status = fixture::status();
+        change(&mut status);
+        self.answer(Request::Page(None), Answer::Page(Box::new(status)));
+    }
+
+    fn press(&mut self, keys: &str) {
+        for key in keys.chars() {
+            self.handle(Event::Key(Key::Char(key)));
+        }
+    }
+
+    fn key(&mut self, key: Key) {
+        self.handle(Event::Key(key));
+    }
+
+    fn terminal(&self) -> Terminal<TestBackend> {
+        let (columns, rows) = self.size;
+        let mut terminal = Terminal::new(TestBackend::new(columns, rows)).unwrap();
+        terminal
+            .draw(|frame| draw(&self.app, self.now, frame))
+            .unwrap();
+        terminal
+    }
+
+    /// Returns the screen as text, without spaces at the ends of lines.
+    fn screen(&self) -> String {
+        let terminal = self.terminal();
+        let buffer = terminal.backend().buffer();
+        let line = |row| {
+            let cells = (0..buffer.area.width).map(|column| buffer[(column, row)].symbol());
+            format!("{}\n", cells.collect::<String>().trim_end())
+        };
+        (0..buffer.area.height).map(line).collect()
+    }
+
+    /// Returns the lines that are shown in reverse, below the tabs.
+    fn selected(&self) -> Vec<String> {
+        let terminal = self.terminal();
+        let buffer = terminal.backend().buffer();
+        let is_reversed = |row: &u16| buffer[(0, *row)].modifier.contains(Modifier::REVERSED);
+        let line = |row| {
+            let cells = (0..12).map(|column| buffer[(column, row)].symbol());
+            cells.collect::<String>().trim_end().to_owned()
+        };
+        (0..buffer.area.height)
+            .filter(is_reversed)
+            .map(line)
+            .collect()
+    }
+
+    fn assert_shows(&self, parts: &[&str]) {
+        let screen = self.screen();
+        for part in parts {
+            assert!(screen.contains(part), "{part:?} is not on\n{screen}");
+        }
+    }
+}
+
+#[test]
+fn the_first_screen_has_the_nodes_those_with_trouble_above() {
+    let mut bench = Bench::open();
+    bench.answer(Request::Capacity, Answer::Capacity(fixture::capacity()));
+    let expected = "\
+\x20main, epoch 3  2 nodes (1 gone)  backlog 3  running 2                 00:00:09
+ ! elm: gone, last heartbeat 0.3 s ago
+  1 Nodes  2 Categories  3 Roles  4 Jobs  5 Alarms   every 1.00 s
+NODE          STATE▾   ROLES             CPU     LAST  FREE 1M  MEM   JOBS  BEAT
+elm           gone     leader      0.00/2.00        ▁        -  50%    1/4  0.3s
+oak           ready    leader      1.00/2.00        ▅     1.25  50%    1/4  0.3s
+";
+    let screen = bench.screen();
+    assert!(screen.starts_with(expected), "\n{screen}");
+    let keys = " ↑↓ select  Enter details  / filter  s sort  r reverse  p pause  ? help  q quit\n";
+    assert!(screen.ends_with(keys), "\n{screen}");
+    assert_eq!(bench.selected(), ["elm"]);
+}
+
+#[test]
+fn calm_is_one_short_line() {
+    let mut bench = Bench::open();
+    bench.page(|status| {
+        status.nodes.remove(0);
+    });
+    bench.assert_shows(&["\n all is well\n"]);
+    bench.press("5");
+    bench.assert_shows(&["\nall is well\n"]);
+}
+
+#[test]
+fn trouble_has_its_cause_and_its_command() {
+    let mut bench = Bench::open();
+    bench.page(|status| {
+        status.nodes.remove(0);
+        status.categories[0].dead_letters = Some(2);
+        status.categories[1].nodes_eligible = 0;
+        status.categories[1].backlog = 1;
+    });
+    bench
+        .assert_shows(&["\n ! ocr: 2 dead letters; see rolecast dead ls --category ocr (+1: 5)\n"]);
+    bench.press("5");
+    bench.assert_shows(&["! scale: 1 job and no ready node that may run them (roles: leader)"]);
+}
+
+#[test]
+fn lists_are_sorted_filtered_and_the_selection_stays() {
+    let mut bench = Bench::open();
+    bench.press("j");
+    assert_eq!(bench.selected(), ["oak"]);
+    bench.press("r");
+    assert_eq!(bench.selected(), ["oak"]);
+    bench.assert_shows(&["STATE▴"]);
+    // Two further, to the CPU: the one in use is above.
+    bench.press("ss");
+    let screen = bench.screen();
+    assert!(screen.contains("CPU▾"), "{screen}");
+    assert!(screen.find("\noak") < screen.find("\nelm"), "{screen}");
+    bench.press("/GONE");
+    let screen = bench.screen();
+    assert!(
+        !screen.contains("\noak") && screen.contains(" filter: GONE▏"),
+        "{screen}"
+    );
+    bench.key(Key::Enter);
+    assert_eq!(bench.selected(), ["elm"]);
+    // A key is a key again.
+    bench.press("r");
+    bench.key(Key::Escape);
+    bench.assert_shows(&["\noak", "\nelm"]);
+    for (filter, found) in [
+        ("zone=e", true),
+        ("zone=us", false),
+        ("zone", true),
+        ("leader", true),
+    ] {
+        bench.press("/");
+        bench.press(filter);
+        assert_eq!(bench.screen().contains("\noak"), found, "{filter}");
+        bench.key(Key::Escape);
+    }
+}
+
+#[test]
+fn a_node_leads_to_its_jobs_and_a_job_to_its_explain() {
+    let mut bench = Bench::open();
+    bench.press("j");
+    bench.key(Key::Enter);
+    assert!(bench.commands.contains(&Command::Request(Request::Follow)));
+    let decisions = vec![fixture::decision("j1", 4000), fixture::decision("j2", 8000)];
+    bench.answer(Request::Follow, Answer::Decided(decisions));
+    bench.answer(
+        Request::Forecast(NodeId::new("oak").unwrap()),
+        Answer::Forecast(fixture::forecast()),
+    );
+    bench.assert_shows(&[
+        " > node oak",
+        "state      ready, last heartbeat 300 ms ago",
+        "cpu used by others 1.00, in 1h 1.00 expected, at most 1.50 (90 %)",
+        "+60 min",
+        "\nj2                       ocr          sent      oak           1.0s    0.1s       0\nj1",
+    ]);
+    bench.press("j");
+    bench.key(Key::Enter);
+    let job = JobId::new("j1").unwrap();
+    assert_eq!(
+        bench.commands,
+        [Command::Request(Request::Job(job.clone()))]
+    );
+    bench.assert_shows(&[" > job j1", "reading ..."]);
+    let view = JobView::new(job.clone(), JobState::Running, String::new());
+    let decision = fixture::decision("j1", 4000);
+    let shown = JobAnswer {
+        job: job.clone(),
+        view: Ok(view),
+        decision: Ok(decision),
+    };
+    bench.answer(Request::Job(job), Answer::Job(Box::new(shown)));
+    bench.assert_shows(&[
+        "job       j1  running\n",
+        "job j1 of ocr was sent to oak, the only one that could take it; 2 nodes known",
+        "NODE   COST  SLOW  ROLE    CPU NOW  RESERVED  FEEDBACK    BEAT\noak *  1.20",
+        "refused    1 gone",
+    ]);
+    bench.key(Key::Escape);
+    assert_eq!(bench.selected(), ["j1"]);
+    bench.key(Key::Escape);
+    assert_eq!(bench.selected(), ["oak"]);
+}
+
+#[test]
+fn a_job_is_explained_by_its_id() {
+    let mut bench = Bench::open();
+    bench.press("eorder 17");
+    bench.key(Key::Enter);
+    let screen = bench.screen();
+    assert!(screen.contains(" explain job: order 17▏  "), "{screen}");
+    for _ in 0..3 {
+        bench.key(Key::Backspace);
+    }
+    bench.press("-17");
+    bench.key(Key::Enter);
+    let job = JobId::new("order-17").unwrap();
+    assert_eq!(bench.commands, [Command::Request(Request::Job(job))]);
+    bench.assert_shows(&[" > job order-17"]);
+}
+
+#[test]
+fn categories_and_roles_have_lists_and_details() {
+    let mut bench = Bench::open();
+    bench.press("2");
+    let screen = bench.screen();
+    let expected = "\
+CATEGORY      BACKLOG▾  WAIT   RUN  NODES  OLDEST  END/S     LAST   EXPECT  DEAD
+ocr                  3     2     1      1    1.5s      -           2.5/min     -
+";
+    assert!(screen.contains(expected), "{screen}");
+    bench.key(Key::Enter);
+    bench.assert_shows(&[
+        " > category ocr",
+        "3 in the queue, 2 waiting here, 1 running",
+    ]);
+    bench.key(Key::Escape);
+    bench.press("3");
+    assert!(bench.commands.contains(&Command::Request(Request::Roles)));
+    bench.answer(Request::Roles, Answer::Roles(Box::new(fixture::roles())));
+    bench.answer(Request::Capacity, Answer::Capacity(fixture::capacity()));
+    bench.assert_shows(&["leader            1 oak", "1.25"]);
+    bench.key(Key::Enter);
+    bench.assert_shows(&["holders    oak; 1 wanted, in group pair", "0.75 cores"]);
+}
+
+#[test]
+fn a_silent_dispatcher_leaves_the_last_picture_with_its_age() {
+    let mut bench = Bench::empty();
+    bench.handle(Event::Tick);
+    bench.assert_shows(&["waiting for the dispatcher's answer"]);
+    bench.handle(Event::Failed(
+        Request::Page(None),
+        "no dispatcher answers".to_owned(),
+    ));
+    bench.assert_shows(&["! no answer for 0.00 ms: no dispatcher answers\n"]);
+    bench.page(|_| {});
+    bench.handle(Event::Failed(
+        Request::Page(None),
+        "no dispatcher answers".to_owned(),
+    ));
+    bench.now = bench.now + Duration::from_secs(7);
+    let why = "! no answer for 7.00 s: no dispatcher answers; this is the last picture";
+    bench.assert_shows(&[why, "\noak"]);
+    bench.handle(Event::Tick);
+    assert!(
+        bench
+            .commands
+            .contains(&Command::Request(Request::Page(None)))
+    );
+    bench.page(|_| {});
+    bench.assert_shows(&["! elm: gone"]);
+}
+
+#[test]
+fn every_size_is_drawn() {
+    let mut bench = Bench::open();
+    bench.answer(
+        Request::Follow,
+        Answer::Decided(vec![fixture::decision("j1", 4000)]),
+    );
+    for size in [
+        (1, 1),
+        (39, 24),
+        (80, 7),
+        (40, 8),
+        (60, 15),
+        (80, 24),
+        (200, 60),
+    ] {
+        bench.size = size;
+        for keys in ["1", "2", "3", "4", "5", "?", "?"] {
+            bench.press(keys);
+            bench.screen();
+            bench.key(Key::Enter);
+            bench.screen();
+        }
+        bench.press("1");
+        let is_small = size.0 < 40 || size.1 < 8;
+        assert_eq!(bench.screen().contains("\noak"), !is_small, "{size:?}");
+    }
+    bench.assert_shows(&["RESERVED", "FEEDBACK"]);
+    bench.size = (39, 24);
+    bench.assert_shows(&["39x24: too small, needs 40x8"]);
+}
+
+#[test]
+fn pause_quit_and_the_interval_are_keys() {
+    let mut bench = Bench::open();
+    bench.handle(Event::Tick);
+    bench.page(|_| {});
+    bench.press("p");
+    bench.now = bench.now + Duration::from_secs(60);
+    bench.handle(Event::Tick);
+    assert!(
+        !bench
+            .commands
+            .contains(&Command::Request(Request::Page(None)))
+    );
+    bench.assert_shows(&["PAUSED"]);
+    bench.press(" ");
+    assert!(
+        bench
+            .commands
+            .contains(&Command::Request(Request::Page(None)))
+    );
+    bench.press("--");
+    bench.assert_shows(&["every 5.00 s"]);
+    bench.press("+");
+    bench.assert_shows(&["every 2.00 s"]);
+    bench.press("?");
+    bench.assert_shows(&["explain a job by its id", "any key closes the help"]);
+    // The first key closes the help and does nothing else.
+    bench.press("q");
+    assert!(!bench.commands.contains(&Command::Quit));
+    bench.press("q");
+    assert!(bench.commands.contains(&Command::Quit));
+    bench.press("/q");
+    assert!(!bench.commands.contains(&Command::Quit));
+    bench.key(Key::Interrupt);
+    assert!(bench.commands.contains(&Command::Quit));
+}
+
+#[test]
+fn colours_are_only_on_a_screen_that_has_them() {
+    let mut bench = Bench::open();
+    let colours = |bench: &Bench| {
+        let terminal = bench.terminal();
+        let cells = terminal.backend().buffer().content();
+        let is_coloured = |cell: &&ratatui::buffer::Cell| cell.fg != ratatui::style::Color::Reset;
+        cells.iter().filter(is_coloured).count()
+    };
+    assert_eq!(colours(&bench), 0);
+    let plain = bench.screen();
+    bench.app.palette = Palette::new(true);
+    assert!(colours(&bench) > 0);
+    assert_eq!(bench.screen(), plain);
+}
