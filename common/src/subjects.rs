@@ -52,12 +52,18 @@ pub const ADVISORIES: &str = "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.ROLECAS
 pub const HEARTBEATS: &str = "rolecast.heartbeat.*";
 /// Outcomes of all nodes, single and batched.
 pub const DONE: &str = "rolecast.done.>";
+/// Signs of life of all dispatchers, as [`crate::wire::DispatcherSign`].
+pub const DISPATCHER: &str = "rolecast.dispatcher";
 /// Requests to the dispatcher.
 pub const API: &str = "rolecast.api.>";
 /// The dispatcher's view of nodes and categories, as [`crate::wire::Status`].
 pub const API_STATUS: &str = "rolecast.api.status";
 /// One job by id, as [`crate::wire::JobView`].
 pub const API_JOB: &str = "rolecast.api.job";
+/// Jobs that the dispatcher holds, page by page, as [`crate::wire::JobList`].
+pub const API_JOBS: &str = "rolecast.api.jobs";
+/// All about one node by id, as [`crate::wire::NodeView`].
+pub const API_NODE: &str = "rolecast.api.node";
 /// The room of each role in the time ahead, as [`crate::wire::CapacityMap`].
 pub const API_CAPACITY: &str = "rolecast.api.capacity";
 /// The forecasts of one node by id, as [`crate::wire::ForecastView`].

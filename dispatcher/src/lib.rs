@@ -34,12 +34,14 @@
 //! - [`span`]: the stages of a job in its producer's trace;
 //! - [`seal`], [`claim`], [`allowance`]: checks of what messages and nodes claim;
 //! - [`lease`]: the lease that decides which of several dispatchers leads;
+//! - `attendance`: the dispatchers that lead, stand by, or went silent;
 //! - [`io`]: the shell that feeds the scheduler from NATS and carries out its commands;
 //! - [`config`]: the configuration file;
 //! - [`args`]: the command line.
 
 pub mod allowance;
 pub mod args;
+mod attendance;
 mod capacity;
 pub mod category;
 pub mod claim;

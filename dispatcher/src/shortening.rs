@@ -8,7 +8,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use rolecast_common::id::Role;
-use rolecast_common::wire::{CapacityMap, Encoding, RolesView, encoded_len};
+use rolecast_common::wire::{CapacityMap, Encoding, JobList, RolesView, encoded_len};
 
 /// Shortens the map: leaves out the last nodes of each role, then the roles with the
 /// fewest nodes.
@@ -65,6 +65,14 @@ fn keep_nodes(view: &mut RolesView, count: usize) {
     let mut drained: Vec<_> = drained.into_iter().collect();
     view.drained_left_out += cut(&mut drained, count);
     view.document.drained = BTreeSet::from_iter(drained);
+}
+
+/// Shortens the list of jobs: the next page continues earlier.
+pub(crate) fn shorten_jobs(list: &mut JobList, encoding: Encoding, len_max: usize) {
+    while list.jobs.len() > 1 && encoded_len(encoding, list) > len_max {
+        list.jobs.truncate(list.jobs.len() / 2);
+        list.next = list.jobs.last().map(|job| job.sequence);
+    }
 }
 
 /// Shortens the list and returns the number of entries left out.

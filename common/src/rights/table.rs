@@ -26,9 +26,11 @@ const BUCKETS: [&str; 5] = [
 /// Buckets whose keys are listed at the start, by a consumer that the server names.
 const LISTED: [&str; 2] = [BUCKET_ATTEMPTS, BUCKET_FORECASTS];
 /// Requests that the dispatcher answers for readers.
-const QUESTIONS: [&str; 7] = [
+const QUESTIONS: [&str; 9] = [
     subjects::API_STATUS,
     subjects::API_JOB,
+    subjects::API_JOBS,
+    subjects::API_NODE,
     subjects::API_CAPACITY,
     subjects::API_FORECAST,
     subjects::API_EXPLAIN,
@@ -78,6 +80,7 @@ impl Table<'_> {
         self.publish(RESULTS, "records of outcomes");
         self.publish(subjects::DEAD, "dead letters");
         self.publish(subjects::DECISIONS, "decisions on placements");
+        self.publish(subjects::DISPATCHER, "its own signs of life");
         self.dispatcher_keys();
         for form in acks("ACK", STREAM_JOBS) {
             self.publish(form, "acknowledges jobs; the server has two forms");
@@ -87,6 +90,7 @@ impl Table<'_> {
         self.dispatcher_streams();
         self.dispatcher_consumers();
         self.subscribe(subjects::HEARTBEATS, "heartbeats of all nodes");
+        self.subscribe(subjects::DISPATCHER, "signs of life of all dispatchers");
         self.subscribe(subjects::DONE, "outcomes, and answers to pings");
         self.subscribe(subjects::API, "requests and orders");
         for requests in subjects::SERVICE_REQUESTS {
@@ -219,6 +223,7 @@ impl Table<'_> {
         ] {
             self.ask(request, "finds waiting jobs");
         }
+        self.ask(requests::direct_get(STREAM_RESULTS), "lists ended jobs");
         self.ask(
             requests::message_get(STREAM_DECISIONS),
             "explains the choice of a job's node",

@@ -14,8 +14,10 @@ mod decision;
 mod forecast;
 mod forecast_mode;
 mod heartbeat;
+mod job_list;
 mod lease_record;
 mod lenient;
+mod node_view;
 mod outcome;
 mod profile;
 mod record;
@@ -25,6 +27,7 @@ mod roles;
 mod shape;
 mod status;
 mod status_page;
+mod surroundings;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -39,7 +42,9 @@ pub use decision::{Decision, DecisionNeeds, DecisionNode, Verdict};
 pub use forecast::{AccuracyAt, ForecastAt, ForecastView, ResourceForecast, WeightsAt};
 pub use forecast_mode::ForecastMode;
 pub use heartbeat::{Heartbeat, Pressure, Share, Usage};
+pub use job_list::{JobList, JobTotals, JobsRequest, ListedJob};
 pub use lease_record::{LeaseRecord, SealEra, SealKey};
+pub use node_view::{NodeRefusal, NodeView};
 pub use outcome::{JobUsage, Outcome, OutcomeBatch, OutcomeStatus};
 pub use profile::{LearnedProfile, ProfileView};
 pub use record::{FailedAttempt, LostAttempt, Record, RecordStatus};
@@ -54,6 +59,9 @@ pub use status::{
     RefusedSender, RoleStatus, Status, Trouble,
 };
 pub use status_page::{StatusCursor, StatusRequest, Totals};
+pub use surroundings::{
+    DispatcherSign, DispatcherState, DispatcherStatus, NatsStatus, StreamStatus, VacantRole,
+};
 
 /// The version every message carries in `v`.
 pub const VERSION: u8 = 1;

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ForecastMode, Message, ProfileView, Record, StatusCursor, Totals, Usage, VERSION, is_zero,
+    DispatcherStatus, ForecastMode, Message, NatsStatus, ProfileView, Record, StatusCursor, Totals,
+    Usage, VERSION, VacantRole, is_zero,
 };
 use crate::id::{Attempt, Category, Epoch, JobId, NodeId, Role};
 use crate::label::Labels;
@@ -32,6 +33,15 @@ pub struct Status {
     pub roles: Vec<RoleStatus>,
     pub categories: Vec<CategoryStatus>,
     pub counters: Counters,
+    /// The dispatchers that gave a sign of life, this one included, by name; a few of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dispatchers: Vec<DispatcherStatus>,
+    /// The state of NATS; `None` before it was checked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nats: Option<NatsStatus>,
+    /// Managed roles without all their holders; a few of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub vacant: Vec<VacantRole>,
     /// Lasting conditions around the dispatcher.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub troubles: Vec<Trouble>,
@@ -103,6 +113,9 @@ pub struct NodeStatus {
     pub clock_skew_ms: Option<i64>,
     #[serde(default, skip_serializing_if = "Labels::is_empty")]
     pub labels: Labels,
+    /// The categories that it runs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub categories: Vec<Category>,
     /// Declared speed of one of its cores.
     #[serde(default)]
     pub speed: Speed,
@@ -132,7 +145,7 @@ pub struct NodeStatus {
     /// Categories of which it gets only one job at a time, after pauses.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub distrusted: Vec<Distrust>,
-    /// Whether `roles`, `labels` and `distrusted` are left out: with them the node alone
+    /// Whether `roles`, `labels`, `categories` and `distrusted` are left out: with them the node alone
     /// is larger than a message.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_cut: bool,

@@ -7,13 +7,13 @@ use std::time::Duration;
 use rolecast_common::id::{Category, NodeId};
 use rolecast_common::time::{Now, Time};
 use rolecast_common::unit::Resources;
-use rolecast_common::wire::{ForecastMode, Heartbeat, NodeStatus};
+use rolecast_common::wire::{ForecastMode, Heartbeat, NodeRefusal, NodeStatus, NodeView};
 
 use super::conduct::Peers;
 use super::forecasts::Forecasts;
 use super::presence::{Missed, Presences};
 use super::pulse::Suspicion;
-use super::{Change, Fleet, Node, Refusal, Settings};
+use super::{Change, Fleet, Node, Refusal, Settings, views};
 use crate::category::Policy;
 use crate::placement::{
     Availability, CategoryIndex, Experience, Foreseen, NodeFigures, Obstacle, Outlook, Placer,
@@ -103,6 +103,10 @@ impl Fleet {
             self.presences.expect(node);
         }
         self.update(now, from, beat);
+        if let Some(node) = self.nodes.get_mut(from) {
+            let health = node.health();
+            node.journal.record_health(now, health);
+        }
         Ok(change)
     }
 
@@ -199,6 +203,13 @@ impl Fleet {
             let why = Some(Obstacle::Refused);
             let board = self.placer.board_mut();
             board.set_refused(node.slot(), category, why);
+        }
+    }
+
+    /// Records that the node refused a job.
+    pub(crate) fn record_refusal(&mut self, id: &NodeId, refusal: NodeRefusal) {
+        if let Some(node) = self.nodes.get_mut(id) {
+            node.journal.record_refusal(refusal);
         }
     }
 
@@ -330,35 +341,12 @@ impl Fleet {
     }
 
     pub(crate) fn status(&self, now: Time, node: &Node) -> NodeStatus {
-        let counters = &node.counters;
-        NodeStatus {
-            node: node.id().clone(),
-            roles: node.roles().to_vec(),
-            labels: node.labels().clone(),
-            health: node.health(),
-            heartbeat_age_ms: u64::try_from(node.age(now).as_millis()).unwrap_or(u64::MAX),
-            capacity: node.capacity(),
-            usage: node.usage(),
-            reserved: self.reserved(node),
-            jobs: node.jobs(),
-            jobs_max: node.jobs_max(),
-            speed: node.pace.declared(),
-            learned_speed: f64::from(node.speed()),
-            feedback: f64::from(self.factor(now, node)),
-            clock_skew_ms: node.clock_skew_ms(),
-            round_trip_us: node
-                .round_trip()
-                .map(|trip| u64::try_from(trip.as_micros()).unwrap_or(u64::MAX)),
-            sent: counters.sent,
-            advised: counters.advised,
-            diverted: counters.diverted,
-            completed: counters.completed,
-            failed: counters.failed,
-            distrusted: node
-                .trust
-                .distrust(|category| &self.policy(category).category),
-            is_cut: false,
-        }
+        views::status(self, now, node)
+    }
+
+    /// Returns all that the fleet knows about a node.
+    pub(crate) fn view(&self, now: Now, id: &NodeId) -> Option<NodeView> {
+        Some(views::node(self, now, self.get(id)?))
     }
 
     /// Returns the sum of the reservations on the node.

@@ -8,6 +8,7 @@ mod boots;
 mod conduct;
 mod contention;
 mod forecasts;
+mod journal;
 mod learning;
 mod listener;
 mod liveness;
@@ -22,6 +23,7 @@ mod rounds;
 mod sequence;
 mod skew;
 mod trust;
+mod views;
 
 use std::collections::BTreeMap;
 

@@ -1,15 +1,17 @@
 //! One node, from its heartbeats.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rolecast_common::id::{BootId, NodeId, Role};
+use rolecast_common::id::{BootId, Category, NodeId, Role};
 use rolecast_common::label::Labels;
 use rolecast_common::time::{Now, Time};
 use rolecast_common::unit::Resources;
 use rolecast_common::wire::{Heartbeat, NodeHealth, Usage};
 use rolecast_forecast::{Ahead, NodeForecast};
 
+use super::journal::Journal;
 use super::liveness::Liveness;
 use super::load::Load;
 use super::pace::Pace;
@@ -31,6 +33,7 @@ pub(crate) struct Node {
     pub(super) feedback: Feedback,
     pub(super) trust: Trust,
     pub(super) counters: Counters,
+    pub(super) journal: Journal,
 }
 
 /// Numbers of a node's jobs since it joined.
@@ -63,6 +66,7 @@ impl Node {
             feedback: Feedback::default(),
             trust: Trust::default(),
             counters: Counters::default(),
+            journal: Journal::default(),
         }
     }
 
@@ -120,6 +124,11 @@ impl Node {
 
     pub(crate) fn labels(&self) -> &Labels {
         self.description.labels()
+    }
+
+    /// Returns the categories that it runs, with the most jobs of each at once.
+    pub(crate) fn categories(&self) -> &BTreeMap<Category, u32> {
+        self.description.categories()
     }
 
     pub(crate) fn capacity(&self) -> Resources {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use async_nats::jetstream::{self, kv::Store};
+use rolecast_common::subjects;
 use tokio::sync::OnceCell;
 
 /// A bucket, by its name.
@@ -31,5 +32,25 @@ impl Bucket {
             store.with_context(|| format!("cannot open bucket {}", self.name))
         };
         self.store.get_or_try_init(open).await
+    }
+}
+
+/// The buckets that a dispatcher writes to while it runs.
+#[derive(Debug)]
+pub(super) struct Buckets {
+    pub(super) attempts: Bucket,
+    pub(super) capacity: Bucket,
+    pub(super) forecasts: Bucket,
+    pub(super) roles: Bucket,
+}
+
+impl Buckets {
+    pub(super) fn new(jetstream: &jetstream::Context) -> Self {
+        Self {
+            attempts: Bucket::new(jetstream, subjects::BUCKET_ATTEMPTS),
+            capacity: Bucket::new(jetstream, subjects::BUCKET_CAPACITY),
+            forecasts: Bucket::new(jetstream, subjects::BUCKET_FORECASTS),
+            roles: Bucket::new(jetstream, subjects::BUCKET_ROLES),
+        }
     }
 }

@@ -7,6 +7,8 @@ use rolecast_common::subjects;
 pub(super) enum Endpoint {
     Status,
     Job,
+    Jobs,
+    Node,
     Capacity,
     Forecast,
     Explain,
@@ -16,9 +18,11 @@ pub(super) enum Endpoint {
 }
 
 impl Endpoint {
-    pub(super) const ALL: [Endpoint; 8] = [
+    pub(super) const ALL: [Endpoint; 10] = [
         Endpoint::Status,
         Endpoint::Job,
+        Endpoint::Jobs,
+        Endpoint::Node,
         Endpoint::Capacity,
         Endpoint::Forecast,
         Endpoint::Explain,
@@ -37,6 +41,8 @@ impl Endpoint {
         match self {
             Endpoint::Status => subjects::API_STATUS,
             Endpoint::Job => subjects::API_JOB,
+            Endpoint::Jobs => subjects::API_JOBS,
+            Endpoint::Node => subjects::API_NODE,
             Endpoint::Capacity => subjects::API_CAPACITY,
             Endpoint::Forecast => subjects::API_FORECAST,
             Endpoint::Explain => subjects::API_EXPLAIN,
@@ -57,6 +63,8 @@ impl Endpoint {
         match self {
             Endpoint::Status => "nodes, categories, roles, counters and troubles, page by page",
             Endpoint::Job => "state of a job, and its record when it has ended",
+            Endpoint::Jobs => "jobs that are held, page by page",
+            Endpoint::Node => "a node, with its jobs in hand",
             Endpoint::Capacity => "room that the nodes of each role will have",
             Endpoint::Forecast => "forecast of a node",
             Endpoint::Explain => "node that a job of a category would get at this moment",
@@ -71,6 +79,8 @@ impl Endpoint {
         match self {
             Endpoint::Status => r#"empty, or a page: {"v": 1, "after": {"node": "web-1"}}"#,
             Endpoint::Job => "id of the job, or # and its sequence",
+            Endpoint::Jobs => r#"empty, or {"v": 1, "states": ["waiting"], "limit": 100}"#,
+            Endpoint::Node => "id of the node",
             Endpoint::Capacity | Endpoint::Roles => "empty",
             Endpoint::Forecast => "id of the node",
             Endpoint::Explain => "category; headers Rolecast-Require and Rolecast-Key",

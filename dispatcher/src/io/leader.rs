@@ -8,11 +8,12 @@ use async_nats::{Message, StatusCode};
 use rolecast_common::id::{Epoch, Sequence};
 use rolecast_common::subjects;
 use rolecast_common::time::Now;
-use rolecast_common::wire::Totals;
+use rolecast_common::wire::{DispatcherStatus, Totals};
 use rolecast_nats::{Clock, Connection, ServiceManager, Stage, Timer};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
+use super::bucket::Buckets;
 use super::discovery::Discovery;
 use super::inputs::{Arrived, Feed, Inputs};
 use super::lease::Keeper;
@@ -24,8 +25,9 @@ use super::requests::RequestDesk;
 use super::service::Service;
 use super::side_tasks::SideTasks;
 use super::standby::{Closed, Feeds};
+use super::status_desk::Surroundings;
 use super::traces::Tracer;
-use super::{Buckets, Streams, events, intake, server_clock, upkeep};
+use super::{Streams, events, intake, server_clock, store_check, upkeep};
 use crate::config::Config;
 use crate::roles;
 use crate::scheduler::{Input, Output, Scheduler};
@@ -90,7 +92,10 @@ pub(super) struct Start<'a> {
 }
 
 impl Leader {
-    pub(super) async fn open(start: Start<'_>) -> anyhow::Result<Result<Self, Closed>> {
+    pub(super) async fn open(
+        start: Start<'_>,
+        dispatchers: watch::Receiver<Vec<DispatcherStatus>>,
+    ) -> anyhow::Result<Result<Self, Closed>> {
         let Start {
             connection,
             config,
@@ -129,17 +134,20 @@ impl Leader {
         let now = clock.now();
         let epoch = machine.known_epoch();
         let service = Service::new(client.clone(), config, Some(epoch), now.time);
+        let surroundings = Surroundings {
+            nats: store_check::start(&streams.jetstream, clock),
+            dispatchers,
+        };
         Ok(Ok(Self {
             clock,
             now,
             machine,
             outputs,
             requests: RequestDesk::start(
-                config.api.clone(),
-                service,
+                (config.api.clone(), service),
                 &streams,
                 now.time,
-                inputs.asker(),
+                (inputs.asker(), surroundings),
             ),
             streams,
             inputs,

@@ -24,6 +24,7 @@ mod histories;
 mod http;
 mod inputs;
 mod intake;
+mod job_list;
 mod kv;
 mod leader;
 mod lease;
@@ -45,9 +46,11 @@ mod server_clock;
 mod service;
 mod setup;
 mod side_tasks;
+mod signs;
 mod sizing;
 mod standby;
 mod status_desk;
+mod store_check;
 mod strangers;
 mod traces;
 mod training;
@@ -61,7 +64,6 @@ use std::time::Duration;
 use anyhow::anyhow;
 use async_nats::jetstream;
 use rolecast_common::id::Epoch;
-use rolecast_common::subjects;
 use rolecast_common::time::WallTime;
 use rolecast_http::Door;
 use rolecast_nats::{
@@ -70,11 +72,11 @@ use rolecast_nats::{
 
 use uuid::Uuid;
 
-use self::bucket::Bucket;
 use self::http::{Observatory, Phase};
 use self::leader::{Ended, Leader};
 use self::lease::HeldLease;
 use self::setup::Ready;
+use self::signs::Signs;
 use self::standby::{Closed, Standby};
 use self::traces::Tracer;
 use crate::config::Config;
@@ -101,26 +103,6 @@ pub(crate) struct Streams {
     /// The prefix of the JetStream API for pull requests.
     pub(crate) api_prefix: String,
     pub(crate) jobs_created: WallTime,
-}
-
-/// The buckets that a dispatcher writes to while it runs.
-#[derive(Debug)]
-struct Buckets {
-    attempts: Bucket,
-    capacity: Bucket,
-    forecasts: Bucket,
-    roles: Bucket,
-}
-
-impl Buckets {
-    fn new(jetstream: &jetstream::Context) -> Self {
-        Self {
-            attempts: Bucket::new(jetstream, subjects::BUCKET_ATTEMPTS),
-            capacity: Bucket::new(jetstream, subjects::BUCKET_CAPACITY),
-            forecasts: Bucket::new(jetstream, subjects::BUCKET_FORECASTS),
-            roles: Bucket::new(jetstream, subjects::BUCKET_ROLES),
-        }
-    }
 }
 
 /// Runs a dispatcher until `shutdown` ends: it stands by until it holds the lease, leads,
@@ -160,9 +142,11 @@ pub async fn run(
             Ok(connection) => connection,
             Err(error) => break Err(error),
         };
+        let client = &connection.client;
         let mut dispatcher = Dispatcher {
             config: &config,
             nats: &nats,
+            signs: Signs::start(client, clock, &config.name, &incarnation),
             connection,
             clock,
             manager: &manager,
@@ -172,7 +156,10 @@ pub async fn run(
             tracer: tracer.clone(),
         };
         match dispatcher.run(shutdown.as_mut()).await {
-            Ok(Closing::Stopped) => break Ok(()),
+            Ok(Closing::Stopped) => {
+                dispatcher.signs.leave().await;
+                break Ok(());
+            }
             Ok(Closing::Disconnected) => {
                 tracing::warn!(event = "nats_closed", "the connection was closed for good");
                 known = dispatcher.known;
@@ -234,6 +221,7 @@ struct Dispatcher<'a> {
     config: &'a Config,
     nats: &'a Settings,
     connection: Connection,
+    signs: Signs,
     clock: Clock,
     manager: &'a ServiceManager,
     incarnation: &'a str,
@@ -263,6 +251,7 @@ impl Dispatcher<'_> {
                 ended = leader.run(shutdown.as_mut(), manager) => ended,
                 never = manager.keep_without(&link) => match never {},
             };
+            self.signs.set_lead(None);
             match ended {
                 Ended::Stopped => return Ok(Closing::Stopped),
                 Ended::SteppedDown(epoch) => self.known = self.known.max(epoch),
@@ -367,7 +356,8 @@ impl Dispatcher<'_> {
             timekeeper,
             tracer: self.tracer.clone(),
         };
-        let leader = Leader::open(start).await;
+        self.signs.set_lead(Some(held.epoch));
+        let leader = Leader::open(start, self.signs.seen()).await;
         self.observatory.enter(Phase::Leading(held.epoch));
         leader
     }

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use rolecast_common::id::NodeId;
 use rolecast_common::time::{Now, Time};
-use rolecast_common::wire::{CapacityMap, ForecastView, NodeStatus, RolesView, Status};
+use rolecast_common::wire::{
+    CapacityMap, ForecastView, JobList, JobsRequest, NodeStatus, RolesView, Status,
+};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
@@ -23,6 +25,7 @@ pub(super) enum Question {
     Overview(oneshot::Sender<(Status, Duration)>),
     /// The nodes after this one, [`NODES_MAX`] at most.
     Nodes(Option<NodeId>, oneshot::Sender<(Vec<NodeStatus>, Duration)>),
+    Jobs(JobsRequest, oneshot::Sender<(JobList, Duration)>),
     Capacity(oneshot::Sender<CapacityMap>),
     /// `None` before the holders are known.
     Roles(oneshot::Sender<Option<RolesView>>),
@@ -125,6 +128,10 @@ pub(super) fn answer(now: Now, machine: &Scheduler, lead: Lead, question: Questi
         Question::Nodes(after, answer) => {
             let nodes = machine.node_statuses(now, after.as_ref(), NODES_MAX);
             let _ = answer.send((nodes, begun.elapsed()));
+        }
+        Question::Jobs(asked, answer) => {
+            let list = machine.jobs(now, &asked);
+            let _ = answer.send((list, begun.elapsed()));
         }
         Question::Capacity(answer) => {
             let _ = answer.send(machine.capacity(now));

@@ -4,7 +4,7 @@ use async_nats::Message;
 use rolecast_common::id::JobName;
 use rolecast_common::label::ShardKey;
 use rolecast_common::time::{Now, Time};
-use rolecast_common::wire::{Decision, JobView};
+use rolecast_common::wire::{Decision, JobView, NodeView};
 
 use super::budget::Budget;
 use super::endpoints::Endpoint;
@@ -12,7 +12,7 @@ use super::questions::Asker;
 use super::request::Request;
 use super::roles::WaitingOrders;
 use super::service::{Service, is_discovery};
-use super::status_desk::StatusDesk;
+use super::status_desk::{StatusDesk, Surroundings};
 use super::{Streams, api};
 use crate::config;
 use crate::roles::Answer;
@@ -35,17 +35,16 @@ pub(super) struct RequestDesk {
 
 impl RequestDesk {
     pub(super) fn start(
-        api: config::Api,
-        service: Service,
+        (api, service): (config::Api, Service),
         streams: &Streams,
         now: Time,
-        asker: Asker,
+        (asker, surroundings): (Asker, Surroundings),
     ) -> Self {
         Self {
             api,
             service,
             budget: Budget::new(PER_SECOND, BURST, now),
-            status: StatusDesk::start(streams.clone(), asker),
+            status: StatusDesk::start(streams.clone(), asker, surroundings),
             orders: WaitingOrders::default(),
         }
     }
@@ -106,6 +105,19 @@ impl RequestDesk {
                     return Some(refused(endpoint.subject(), why));
                 }
             }
+            Endpoint::Jobs => {
+                if !self.status.take_jobs(request) {
+                    self.service.tallies().refuse(endpoint);
+                    let why = "too many requests at once".to_owned();
+                    return Some(refused(endpoint.subject(), why));
+                }
+            }
+            Endpoint::Node => match node(now, machine, &request) {
+                Ok(view) => {
+                    tokio::spawn(api::answer(streams, view, request));
+                }
+                Err(why) => refuse(streams, why, request),
+            },
             Endpoint::RoleOrder => return self.orders.accept(&streams, request),
             Endpoint::Job => match api::requested_job(&request) {
                 Ok(name) => {
@@ -161,6 +173,13 @@ fn known(now: Now, machine: &Scheduler, name: &JobName) -> Option<JobView> {
         JobName::Sequence(sequence) => machine.job_at(*sequence)?,
     };
     machine.job(now, job)
+}
+
+fn node(now: Now, machine: &Scheduler, request: &Message) -> Result<NodeView, String> {
+    let id = api::requested_node(request)?;
+    machine
+        .node(now, &id)
+        .ok_or_else(|| format!("no node {id} is known here; rolecast node ls lists the known ones"))
 }
 
 fn explain(now: Now, machine: &mut Scheduler, request: &Message) -> Result<Decision, String> {

@@ -10,8 +10,9 @@ use rolecast_common::id::Sequence;
 use rolecast_common::requests::PREFIX;
 use rolecast_nats::{Connection, Meaning, Settings, meaning_of};
 
+use super::bucket::Buckets;
 use super::persist::persist;
-use super::{Buckets, Dispatcher, Streams, assets, histories};
+use super::{Dispatcher, Streams, assets, histories};
 use crate::config;
 use crate::scheduler::History;
 

@@ -12,11 +12,9 @@ use rolecast_nats::{Connection, Meaning, ServerError};
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 
-use super::bucket::Bucket;
+use super::bucket::{Bucket, Buckets};
 use super::dead_lettering::{self, JobMessage};
-use super::{
-    Buckets, api, forecasts, histories, refusals, rights, roles, server_clock, training, upkeep,
-};
+use super::{api, forecasts, histories, refusals, rights, roles, server_clock, training, upkeep};
 use crate::lease::Written;
 use crate::roles::Input as RolesInput;
 use crate::scheduler::{History, Input, Trouble};

@@ -10,10 +10,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use rolecast_common::wire::{self, Encoding, Status, StatusRequest};
-use tokio::sync::mpsc;
+use rolecast_common::wire::{self, DispatcherStatus, Encoding, NatsStatus, Status, StatusRequest};
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
+use super::job_list::JobDesk;
 use super::questions::{Asker, Unanswered};
 use super::request::Request;
 use super::{Streams, api};
@@ -23,7 +24,7 @@ use crate::paging::page;
 const INTERVAL: Duration = Duration::from_millis(100);
 /// Factor of the rest after a snapshot that takes the loop longer than a hundredth of the
 /// interval: snapshots take a tenth of the loop's time at most.
-const REST: u32 = 10;
+pub(super) const REST: u32 = 10;
 /// Time for which a reader gets pages of the last snapshot: its figures are as old as those
 /// that the reader already has.
 const KEPT: Duration = Duration::from_secs(1);
@@ -32,33 +33,56 @@ const WAITING_MAX: usize = 64;
 /// Pages of a snapshot that are kept for other requests for the same.
 const PAGES_MAX: usize = 32;
 
+/// Parts of a status that the scheduler does not know.
+#[derive(Clone, Debug)]
+pub(super) struct Surroundings {
+    pub(super) dispatchers: watch::Receiver<Vec<DispatcherStatus>>,
+    pub(super) nats: watch::Receiver<Option<NatsStatus>>,
+}
+
+impl Surroundings {
+    fn add_to(&self, status: &mut Status) {
+        status.dispatchers.clone_from(&self.dispatchers.borrow());
+        status.nats.clone_from(&self.nats.borrow());
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct StatusDesk {
     requests: mpsc::Sender<Request>,
+    jobs: JobDesk,
 }
 
 impl StatusDesk {
-    pub(super) fn start(streams: Streams, asker: Asker) -> Self {
+    pub(super) fn start(streams: Streams, asker: Asker, surroundings: Surroundings) -> Self {
         let (requests, requests_in) = mpsc::channel(WAITING_MAX);
+        let jobs = JobDesk::start(streams.clone(), asker.clone());
         let desk = Desk {
             streams,
+            surroundings,
             asker,
             snapshot: None,
             waiting: Vec::new(),
             next: Instant::now(),
         };
         tokio::spawn(desk.serve(requests_in));
-        Self { requests }
+        Self { requests, jobs }
     }
 
     /// Accepts a request; returns whether it will be answered.
     pub(super) fn take(&self, request: Request) -> bool {
         self.requests.try_send(request).is_ok()
     }
+
+    /// Accepts a request for a list of jobs; returns whether it will be answered.
+    pub(super) fn take_jobs(&self, request: Request) -> bool {
+        self.jobs.take(request)
+    }
 }
 
 struct Desk {
     streams: Streams,
+    surroundings: Surroundings,
     asker: Asker,
     snapshot: Option<Snapshot>,
     /// Requests that the next snapshot answers.
@@ -121,6 +145,7 @@ impl Desk {
         let (mut status, taken) = self.asker.status().await?;
         self.next = begun + INTERVAL.max(taken * REST);
         api::add_stored(&self.streams, &mut status).await;
+        self.surroundings.add_to(&mut status);
         Ok(Snapshot {
             status: Arc::new(status),
             pages: BTreeMap::new(),

@@ -63,6 +63,9 @@ fn overview(whole: &Status, encoding: Encoding, len_max: usize) -> Status {
         roles: Vec::new(),
         categories: Vec::new(),
         counters: whole.counters,
+        dispatchers: whole.dispatchers.clone(),
+        nats: whole.nats.clone(),
+        vacant: whole.vacant.clone(),
         troubles: whole.troubles.clone(),
         is_lapsed: whole.is_lapsed,
         unread: whole.unread.clone(),
@@ -71,6 +74,9 @@ fn overview(whole: &Status, encoding: Encoding, len_max: usize) -> Status {
         next: None,
     };
     while encoded_len(encoding, &overview) > len_max {
+        if overview.nats.take().is_some() {
+            continue;
+        }
         if overview.refused.pop().is_none() && overview.troubles.pop().is_none() {
             break;
         }
@@ -161,6 +167,7 @@ impl StatusEntry for NodeStatus {
     fn drop_lists(&mut self) {
         self.roles.clear();
         self.labels = Default::default();
+        self.categories.clear();
         self.distrusted.clear();
         self.is_cut = true;
     }

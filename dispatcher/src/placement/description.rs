@@ -36,6 +36,10 @@ impl Description {
         &self.roles
     }
 
+    pub(crate) fn categories(&self) -> &BTreeMap<Category, u32> {
+        &self.offered
+    }
+
     pub(crate) fn labels(&self) -> &Labels {
         &self.labels
     }

@@ -11,18 +11,20 @@
 
 pub mod judge;
 mod judges;
+mod vacancies;
 
 use std::time::Duration;
 
 use rolecast_common::id::{Epoch, NodeId, Role};
 use rolecast_common::time::{Now, Time};
-use rolecast_common::wire::{ManagedRole, RolesView, VERSION, Why};
+use rolecast_common::wire::{ManagedRole, RolesView, VERSION, VacantRole, Why};
 use rolecast_forecast::Ahead;
 
 use crate::fleet::Fleet;
 use crate::roles::{self, Coordinator, Input, Move, Report, RoleSettings, Settings};
 use judge::{Objection, Reading, Verdict};
 use judges::Judges;
+use vacancies::Vacancies;
 
 /// Time after taking the lead without judgements: nodes may still be catching up.
 const SETTLE: Duration = Duration::from_secs(5);
@@ -33,6 +35,8 @@ const HORIZON: Duration = Duration::from_secs(600);
 /// Interval between comparisons of all nodes for that: forecasts so far ahead change
 /// slowly.
 const RANK_INTERVAL: Duration = Duration::from_secs(2);
+/// Vacant roles that are listed; there are few managed roles.
+const VACANT_MAX: usize = 16;
 
 /// A command or an event.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,6 +55,7 @@ pub(crate) struct Relocation {
     settings: Settings,
     coordinator: Coordinator,
     judges: Judges,
+    vacancies: Vacancies,
     /// Time when the coordinator last received the nodes by room.
     ranked: Option<Time>,
     /// Start of the present lead.
@@ -63,6 +68,7 @@ impl Relocation {
             coordinator: Coordinator::new(settings.clone()),
             judges: Judges::new(&settings),
             settings,
+            vacancies: Vacancies::default(),
             ranked: None,
             led_since: None,
         }
@@ -164,7 +170,26 @@ impl Relocation {
         if !self.has_none() && is_due {
             self.ranked = Some(now.time);
             self.handle(now, Input::Ranked(rank(fleet)), out);
+            let vacant = self.found_vacant(now).map(|found| found.role);
+            let vacant: Vec<Role> = vacant.collect();
+            self.vacancies.observe(now, vacant.into_iter());
         }
+    }
+
+    /// Returns the managed roles that lack holders.
+    pub(crate) fn vacant(&self, now: Now) -> Vec<VacantRole> {
+        let vacant = self.found_vacant(now).take(VACANT_MAX);
+        vacant.map(|found| self.vacancies.date(found)).collect()
+    }
+
+    fn found_vacant(&self, now: Now) -> impl Iterator<Item = VacantRole> {
+        let managed = self.settings.managed.keys();
+        managed.filter_map(move |role| self.coordinator.vacancy(now, role))
+    }
+
+    /// Returns the managed roles that the node offers.
+    pub(crate) fn offers(&self, node: &NodeId) -> Vec<Role> {
+        self.coordinator.offers(node)
     }
 
     /// Forgets a node that has been gone for long.

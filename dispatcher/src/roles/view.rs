@@ -1,9 +1,13 @@
 //! Queries to the coordinator: the holders of roles, and the candidates.
 
 use rolecast_common::id::{NodeId, Role};
-use rolecast_common::time::Time;
+use rolecast_common::time::{Now, Time};
+use rolecast_common::wire::VacantRole;
 
 use super::Coordinator;
+
+/// Nodes that are named of those that should hold a vacant role.
+const ASSIGNED_MAX: usize = 8;
 
 impl Coordinator {
     /// Returns the node that holds the role, if exactly one does and it acts in it.
@@ -67,6 +71,47 @@ impl Coordinator {
         let offering = self.facts.nodes.iter();
         let offering = offering.filter(|(name, _)| self.is_offered(role, name));
         offering.map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Returns the managed roles that the node offers.
+    pub fn offers(&self, node: &NodeId) -> Vec<Role> {
+        let known = self.facts.nodes.get(node);
+        known.map_or_else(Vec::new, |node| node.last.offers.clone())
+    }
+
+    /// Returns the role as a vacant one if fewer live nodes act in it than should, with
+    /// what is known about the cause.
+    pub fn vacancy(&self, now: Now, role: &Role) -> Option<VacantRole> {
+        let document = self.document()?;
+        let wanted = self.facts.settings.managed.get(role)?.holders.get();
+        let mut live = self.facts.nodes.iter();
+        let live = live.by_ref().filter(|(_, node)| node.is_alive(now.time));
+        let (mut acting, mut offered) = (Vec::new(), 0);
+        for (name, node) in live {
+            offered += u32::from(node.last.offers.contains(role));
+            if node.last.roles.contains(role) {
+                acting.push(name);
+            }
+        }
+        let acting_count = u32::try_from(acting.len()).unwrap_or(u32::MAX);
+        if acting_count >= wanted {
+            return None;
+        }
+        let assigned = document.roles.get(role).into_iter().flatten();
+        let assigned = assigned.filter(|name| !acting.contains(name));
+        let mut failures = self.facts.nodes.iter();
+        let failure = failures.find_map(|(name, node)| Some((name, node.failure(role)?)));
+        Some(VacantRole {
+            role: role.clone(),
+            wanted,
+            acting: acting_count,
+            since_ms: now.wall,
+            offered,
+            assigned: assigned.take(ASSIGNED_MAX).cloned().collect(),
+            is_changing: self.is_changing(role),
+            failed: failure.map(|(name, _)| name.clone()),
+            reason: failure.map_or_else(String::new, |(_, why)| why.to_owned()),
+        })
     }
 
     fn acts(&self, role: &Role, node: &NodeId) -> bool {

@@ -28,6 +28,7 @@
 mod capacity_map;
 mod context;
 mod input;
+mod job_list;
 mod jobs;
 mod leadership;
 mod nodes;

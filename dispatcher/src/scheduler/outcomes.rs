@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rolecast_common::assignment::Assignment;
 use rolecast_common::id::{Attempt, NodeId, Sequence};
-use rolecast_common::wire::{Outcome, OutcomeStatus};
+use rolecast_common::wire::{NodeRefusal, Outcome, OutcomeStatus};
 
 use super::context::Context;
 use super::input::Recorded;
@@ -150,6 +150,15 @@ impl Outcomes<'_> {
     /// Learns from an outcome about its node.
     fn learn(&mut self, cx: &mut Context<'_>, from: &NodeId, job: &Job, outcome: &Outcome) {
         let (sequence, category) = (job.sequence(), job.source().category.clone());
+        if outcome.status == OutcomeStatus::Refused {
+            let refusal = NodeRefusal {
+                at_ms: cx.now.wall,
+                job: job.id().clone(),
+                category: category.clone(),
+                reason: clipped(&outcome.reason),
+            };
+            self.fleet.record_refusal(from, refusal);
+        }
         match outcome.status {
             OutcomeStatus::Completed => {
                 if self.fleet.complete(cx.now.time, from, sequence, outcome) {

@@ -7,15 +7,15 @@ use rolecast_common::id::{Category, JobId, NodeId, Sequence};
 use rolecast_common::label::Requirement;
 use rolecast_common::time::Now;
 use rolecast_common::wire::{
-    CapacityMap, CategoryStatus, Decision, ForecastView, JobState, JobView, NodeHealth, NodeStatus,
-    RolesView, Status, Totals, VERSION,
+    CapacityMap, CategoryStatus, Decision, ForecastView, JobList, JobState, JobView, JobsRequest,
+    NodeHealth, NodeStatus, NodeView, RolesView, Status, Totals, VERSION,
 };
 use rolecast_forecast::NodeForecast;
 
 use super::jobs::{Job, State};
 use super::queue::CategoryState;
 use super::sending::why;
-use super::{Scheduler, capacity_map};
+use super::{Scheduler, capacity_map, job_list};
 use crate::capacity;
 use crate::placement::decision::Author;
 use crate::placement::{Request, Shortfall};
@@ -74,6 +74,9 @@ impl Scheduler {
                 .map(|state| self.category(state))
                 .collect(),
             counters: self.reporting.counters(),
+            dispatchers: Vec::new(),
+            nats: None,
+            vacant: self.relocation.vacant(now),
             troubles: self.reporting.troubles(),
             is_lapsed: false,
             unread: None,
@@ -163,6 +166,28 @@ impl Scheduler {
     fn is_late(&self, category: &Category) -> bool {
         let mut rooms = self.queue.rooms();
         rooms.any(|(source, room)| source.category == *category && room.is_late())
+    }
+
+    /// Returns a page of the jobs that are held here or were given back from here.
+    pub fn jobs(&self, now: Now, request: &JobsRequest) -> JobList {
+        let from = job_list::Sources {
+            jobs: &self.jobs,
+            queue: &self.queue,
+            fleet: &self.fleet,
+        };
+        job_list::page(now, &from, request)
+    }
+
+    /// Returns all that is known about a node.
+    pub fn node(&self, now: Now, id: &NodeId) -> Option<NodeView> {
+        let is_drained = self.relocation.is_drained(id);
+        let offers = self.relocation.offers(id);
+        let view = self.fleet.view(now, id)?;
+        Some(NodeView {
+            is_drained,
+            offers,
+            ..view
+        })
     }
 
     /// Returns the id of the job with this sequence, if it is held here or was given back

@@ -7,7 +7,7 @@ use std::num::NonZeroU32;
 use rolecast_common::id::{BootId, Epoch, Group};
 use rolecast_common::time::WallTime;
 use rolecast_common::unit::Cores;
-use rolecast_common::wire::{RoleAssignment, RoleFailure, RoleVersion};
+use rolecast_common::wire::{RoleAssignment, RoleFailure, RoleVersion, VacantRole};
 
 use super::super::*;
 use crate::lease::Written;
@@ -123,6 +123,10 @@ impl Bench {
             names.collect::<Vec<_>>().join(",")
         };
         (of("leader"), of("backup"))
+    }
+
+    pub(super) fn vacancy(&self, name: &str) -> Option<VacantRole> {
+        self.coordinator.vacancy(self.now, &role(name))
     }
 
     pub(super) fn puppet(&mut self, name: &str) -> &mut Puppet {

@@ -71,6 +71,27 @@ fn a_holder_that_is_gone_is_replaced_when_its_lease_is_over() {
 }
 
 #[test]
+fn a_role_without_a_live_holder_is_vacant_with_the_cause() {
+    let mut bench = Bench::led();
+    assert_eq!(bench.vacancy("leader"), None);
+    bench.puppet("b").speaks = false;
+    bench.pass(5 * SECOND);
+    let vacant = bench.vacancy("leader").unwrap();
+    assert_eq!((vacant.wanted, vacant.acting, vacant.offered), (1, 0, 2));
+    assert_eq!(vacant.assigned, [node("b")]);
+    bench.pass(20 * SECOND);
+    assert_eq!(bench.vacancy("leader"), None);
+    for name in ["a", "c"] {
+        bench.puppet(name).fails.insert(role("leader"));
+        bench.puppet(name).report.roles.clear();
+    }
+    bench.pass(30 * SECOND);
+    let vacant = bench.vacancy("leader").unwrap();
+    assert_eq!(vacant.reason, "the hook failed");
+    assert!(vacant.failed.is_some());
+}
+
+#[test]
 fn a_holder_that_comes_back_within_its_lease_stays() {
     let mut bench = Bench::led();
     bench.puppet("b").speaks = false;

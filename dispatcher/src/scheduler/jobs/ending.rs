@@ -254,6 +254,8 @@ impl Jobs {
         let sequence = job.sequence();
         let away = Away {
             history: job.history(cx.now, delay),
+            source: Some(job.source.clone()),
+            submitted: Some(job.submitted()),
             until: cx.now.time + delay,
             reason,
         };

@@ -81,6 +81,10 @@ pub(in crate::scheduler) enum State {
 #[derive(Debug)]
 pub(in crate::scheduler) struct Away {
     pub(in crate::scheduler) history: History,
+    /// Its source, and the time when it was stored; `None` if a former dispatcher gave it
+    /// back.
+    pub(in crate::scheduler) source: Option<Source>,
+    pub(in crate::scheduler) submitted: Option<WallTime>,
     /// Time when it should be back; long after that it is forgotten.
     pub(in crate::scheduler) until: Time,
     pub(in crate::scheduler) reason: String,
@@ -119,6 +123,11 @@ impl Job {
 
     pub(in crate::scheduler) fn sequence(&self) -> Sequence {
         self.ack.sequence()
+    }
+
+    /// Returns the time when the stream stored it.
+    pub(in crate::scheduler) fn submitted(&self) -> WallTime {
+        self.ack.stored()
     }
 
     pub(in crate::scheduler) fn deadline(&self) -> Option<WallTime> {

@@ -107,6 +107,11 @@ impl Jobs {
         self.away.get(&sequence)
     }
 
+    /// Returns the jobs that were given back, in no order.
+    pub(super) fn all_given_back(&self) -> impl Iterator<Item = (Sequence, &Away)> {
+        self.away.iter().map(|(sequence, away)| (*sequence, away))
+    }
+
     /// Returns the job with this id if it was given back.
     pub(super) fn find_given_back(&self, id: &JobId) -> Option<&Away> {
         self.away.values().find(|away| away.history.job == *id)
@@ -128,6 +133,8 @@ impl Jobs {
                 sequence,
                 Away {
                     history,
+                    source: None,
+                    submitted: None,
                     until,
                     reason,
                 },

@@ -8,6 +8,7 @@ mod fates;
 mod forecasting;
 mod hosts;
 mod life;
+mod listing;
 mod liveness;
 mod losses;
 mod nodes;
@@ -32,7 +33,7 @@ use rolecast_common::subjects::Source;
 use rolecast_common::time::{Now, Time, WallTime};
 use rolecast_common::unit::Resources;
 use rolecast_common::wire::{
-    Blob, JobState, JobUsage, Outcome, OutcomeStatus, RecordStatus, VERSION,
+    Blob, JobState, JobUsage, NodeHealth, Outcome, OutcomeStatus, RecordStatus, VERSION,
 };
 
 use super::*;
