@@ -206,6 +206,10 @@ impl Scheduler {
     /// Adopts a job in hand that a former dispatcher sent, or one of a node that counted
     /// as gone.
     fn adopt(&mut self, cx: &mut Context<'_>, node: &NodeId, claimed: &Claimed<Assignment>) {
+        // A standby does not know the seals, so it would count each job as forged.
+        if !self.leadership.leads() {
+            return;
+        }
         let sequence = claimed.unchecked().ack().sequence();
         let held = self.jobs.get(sequence);
         // The most frequent case by far: a listed job that was sent to the node.

@@ -60,6 +60,20 @@ fn a_job_that_is_delayed_shows_until_when_and_is_found_by_its_place() {
 }
 
 #[test]
+fn jobs_of_the_leader_are_no_refused_outcomes_of_a_standby() {
+    let (machine, assignment) = running();
+    let mut standby = Scheduler::new(machine.params.clone(), now(0.0));
+    let listed = heartbeat("n1", "a", 1, vec![assignment]);
+    all(&mut standby, 1.0, [listed]);
+    let status = standby.status(now(2.0));
+    assert_eq!(
+        (status.refused.len(), status.counters.outcomes_malformed),
+        (0, 0)
+    );
+    assert_eq!(status.nodes.len(), 1);
+}
+
+#[test]
 fn whose_messages_are_refused_is_reported_with_the_reason() {
     let mut machine = machine();
     let replayed = || heartbeat("n1", "a", 5, vec![]);
