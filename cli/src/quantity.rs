@@ -20,6 +20,14 @@ pub(crate) fn length(length: Duration) -> String {
     format_duration(length)
 }
 
+/// Writes a length with tenths of seconds: `0.3 s`, `12.0 s`, `3m 20s`.
+pub(crate) fn seconds(length: Duration) -> String {
+    if length < Duration::from_secs(60) {
+        return format!("{:.1} s", length.as_secs_f64());
+    }
+    format_duration(length)
+}
+
 /// Writes cores with two digits behind the point.
 pub(crate) fn cores(cores: Cores) -> String {
     format!("{:.2}", cores.get())

@@ -3,9 +3,9 @@
 use rolecast_common::fnv::fnv1a;
 use rolecast_common::subjects::{Done, parse_done};
 use rolecast_common::wire::{
-    Admission, AdmissionVerdict, CapacityMap, Decision, Encoding, ForecastView, Heartbeat, Message,
-    Outcome, OutcomeBatch, Record, RoleAssignment, RoleOrder, RolesView, Status, StatusCursor,
-    StatusRequest, decode, encode,
+    Admission, AdmissionVerdict, CapacityMap, Decision, DispatcherSign, Encoding, ForecastView,
+    Heartbeat, JobList, JobsRequest, Message, NodeView, Outcome, OutcomeBatch, Record,
+    RoleAssignment, RoleOrder, RolesView, Status, StatusCursor, StatusRequest, decode, encode,
 };
 use rolecast_dispatcher::placement;
 use rolecast_tests::document::blocks;
@@ -59,6 +59,15 @@ fn the_messages_shown_are_accepted() {
     let last = status.nodes.last().map(|node| node.node.clone());
     assert_eq!(status.next, last.map(StatusCursor::Node));
     assert!(status.next > request.after && request.limit.is_some());
+    let asked: JobsRequest = shown("jobs-request");
+    let jobs: JobList = shown("jobs");
+    assert!(asked.after < jobs.next && jobs.jobs.len() == 2);
+    let node: NodeView = shown("node");
+    assert_eq!(node.refusals.len(), 1);
+    assert_eq!(
+        shown::<DispatcherSign>("dispatcher-sign").leads,
+        Some(status.epoch)
+    );
     let map: CapacityMap = shown("capacity");
     assert_eq!(map.roles.len(), 1);
     let forecast: ForecastView = shown("forecast");

@@ -3,15 +3,24 @@
 use clap::{Args, ValueEnum};
 use rolecast_common::id::NodeId;
 
+pub(super) const STATUS_HELP: &str = "\
+What needs attention comes first, each line with its cause and the command for it. Of more than
+20 nodes a line for each role is shown, and the nodes with trouble.
+
+Exit code 0: the dispatcher works, whatever needs attention. 3: no dispatcher answers, or it
+cannot do its work: it cannot renew its lease or read the streams. rolecast doctor has exit
+codes for findings. --json prints the answer of rolecast.api.status, all pages in one document;
+docs/protocol.md describes its fields.";
+
 /// The state of everything.
 #[derive(Args, Debug)]
 pub(crate) struct Status {
     /// Repeat every second until interrupted
     #[arg(long)]
     pub(crate) watch: bool,
-    /// List every node, also of a large fleet
+    /// List every node and category, also of a large fleet
     #[arg(long)]
-    pub(crate) nodes: bool,
+    pub(crate) all: bool,
 }
 
 /// The role capacity map.

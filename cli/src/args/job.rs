@@ -3,7 +3,9 @@
 use clap::Subcommand;
 use rolecast_common::id::JobName;
 
-/// Commands for one job.
+use super::job_list::{self, JobList};
+
+/// Commands for jobs.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Job {
     /// Show the state of a job, or its outcome
@@ -21,6 +23,9 @@ pub(crate) enum Job {
         #[arg(long, requires = "output")]
         raw: bool,
     },
+    /// List jobs by category, state, node and age
+    #[command(after_help = job_list::EXAMPLES)]
+    Ls(JobList),
     /// Print each change of a job's state until it has ended
     Watch {
         /// The job's id, or '#' and its sequence in ROLECAST_JOBS, such as '#41'

@@ -10,6 +10,7 @@ pub(crate) mod demo;
 pub(crate) mod explain;
 pub(crate) mod fleet;
 pub(crate) mod job;
+pub(crate) mod job_list;
 pub(crate) mod manual;
 mod nats;
 pub(crate) mod node;
@@ -116,13 +117,14 @@ pub(crate) enum Command {
     /// Submit a job
     #[command(after_help = submit::EXAMPLES)]
     Submit(Submit),
-    /// Show one job, or watch it
+    /// List jobs, show one, or watch it
     #[command(subcommand)]
     Job(Job),
     /// Show why a job was placed on its node, or where a job would be placed now
     #[command(after_help = explain::EXAMPLES)]
     Explain(Explain),
-    /// Show nodes, categories, and conditions that need attention
+    /// Show what needs attention, with its cause and remedy, then nodes and categories
+    #[command(after_help = fleet::STATUS_HELP)]
     Status(Status),
     /// Watch nodes, categories, roles and jobs on the whole terminal
     #[command(after_help = top::HELP)]
@@ -138,7 +140,7 @@ pub(crate) enum Command {
     /// Show the holders of managed roles and past changes, and move roles
     #[command(subcommand, after_help = role::EXAMPLES)]
     Role(Role),
-    /// Take a node out of service, or return it to service
+    /// List nodes, show one, or take one out of service and back
     #[command(subcommand, after_help = node::EXAMPLES)]
     Node(Node),
     /// List, show, retry or delete dead letters: jobs that failed for good

@@ -26,9 +26,9 @@ pub(crate) async fn run(
     terminal: &Terminal,
 ) -> Result<Exit, Failure> {
     if status.watch {
-        return watch(session, status.nodes, terminal).await;
+        return watch(session, status.all, terminal).await;
     }
-    let is_all = status.nodes;
+    let is_all = status.all;
     let status = request(session).await?.ok_or_else(no_dispatcher)?;
     if terminal.json {
         terminal.print_document(&status)?;

@@ -6,8 +6,9 @@ use rolecast_common::unit::{Bytes, BytesPerSecond};
 use rolecast_common::wire::CategoryStatus;
 
 use super::job::Block;
-use super::status::{arrivals, role_list, seconds};
-use crate::quantity::{cores, counted, length};
+use super::nodes::role_list;
+use super::status::arrivals;
+use crate::quantity::{cores, counted, length, seconds};
 use crate::style::{Palette, Tone};
 use crate::table::{Align, Text, plain, table};
 

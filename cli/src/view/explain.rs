@@ -77,7 +77,7 @@ pub(crate) fn other_requirements(decision: &Decision, status: &Status) -> Option
     };
     (!others.is_empty()).then(|| {
         let others = others.join(", ");
-        format!("note: this is about {assumed}; there are {others}, which go elsewhere or nowhere")
+        format!("note: this is about {assumed}; others go elsewhere or nowhere: {others}")
     })
 }
 
@@ -349,8 +349,8 @@ again     these figures lead to the same choice
             "required": {"gpu=a100": 1, "zone=eu": 2}}]});
         let status: Status = serde_json::from_value(json).unwrap();
         let mut imagined = decision();
-        let expected = "note: this is about one that requires zone=eu; there are 1 waiting job \
-                        with --require gpu=a100, which go elsewhere or nowhere";
+        let expected = "note: this is about one that requires zone=eu; others go elsewhere or \
+                        nowhere: 1 waiting job with --require gpu=a100";
         assert_eq!(
             other_requirements(&imagined, &status).as_deref(),
             Some(expected)
@@ -358,7 +358,7 @@ again     these figures lead to the same choice
         imagined.require.clear();
         let text = other_requirements(&imagined, &status).unwrap();
         assert!(
-            text.contains("requires no labels; there are 1 waiting job with"),
+            text.contains("requires no labels; others go elsewhere or nowhere: 1 waiting job with"),
             "{text}"
         );
         assert!(

@@ -1,7 +1,8 @@
-//! `rolecast job`: the state of one job.
+//! `rolecast job`: lists of jobs, and the state of one.
 
 mod find;
 mod get;
+mod ls;
 mod queue;
 mod watch;
 
@@ -28,6 +29,7 @@ pub(crate) async fn run(
             };
             get::run(session, job, wanted, terminal).await
         }
+        Job::Ls(list) => ls::run(session, list, terminal).await,
         Job::Watch { job } => watch::run(session, job, terminal).await,
     }
 }

@@ -1,4 +1,7 @@
-//! `rolecast node`: takes nodes out of service, and back.
+//! `rolecast node`: lists nodes, shows one, takes nodes out of service and back.
+
+mod ls;
+mod show;
 
 use rolecast_common::wire::RoleOrderKind;
 
@@ -15,6 +18,8 @@ pub(crate) async fn run(
     terminal: &Terminal,
 ) -> Result<Exit, Failure> {
     let order = match node {
+        Node::Ls(wanted) => return ls::run(session, wanted, terminal).await,
+        Node::Show { node } => return show::run(session, node, terminal).await,
         Node::Drain { node } => RoleOrderKind::Drain { node: node.clone() },
         Node::Undrain { node } => RoleOrderKind::Undrain { node: node.clone() },
     };

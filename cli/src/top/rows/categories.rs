@@ -8,7 +8,8 @@ use super::super::trail::Trail;
 use super::nodes::{age, count};
 use crate::style::Tone;
 use crate::table::{Text, plain};
-use crate::view::status::{arrivals, role_list};
+use crate::view::nodes::role_list;
+use crate::view::status::arrivals;
 
 /// Bars of the flow in the last minutes.
 const BARS: u16 = 8;

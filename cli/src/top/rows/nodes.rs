@@ -11,7 +11,7 @@ use super::super::trail::Trail;
 use crate::quantity::{cores, length};
 use crate::style::Tone;
 use crate::table::plain;
-use crate::view::status::role_list;
+use crate::view::nodes::role_list;
 
 /// Bars of the use in the last minutes.
 const BARS: u16 = 8;

@@ -12,14 +12,15 @@ use rolecast_common::wire::{
 
 use super::super::forecast::{ahead, amounts};
 use super::selection::shorten;
-use super::{is_stuck, role_list, seconds};
-use crate::quantity::{counted, length};
+use super::{around, is_stuck};
+use crate::quantity::{counted, length, seconds};
 use crate::style::one_line;
+use crate::view::nodes::{FEEDBACK_HIGH, ROUND_TRIP_HIGH, role_list};
 
 /// Senders of refused messages that are named.
 const SENDERS_SHOWN: usize = 5;
 /// The characters of a reason that are shown.
-const REASON_CHARS_MAX: usize = 200;
+pub(super) const REASON_CHARS_MAX: usize = 200;
 /// A clock that differs less does no harm.
 const SKEW_MIN_MS: u64 = 2000;
 
@@ -29,7 +30,7 @@ pub(crate) fn attention(status: &Status, is_all: bool) -> Vec<String> {
     if status.is_lapsed {
         lines.push(
             "the dispatcher cannot renew its lease: NATS does not answer, or has no quorum; \
-             no job is sent until it can"
+             no job is sent until it can; see nats server report jetstream"
                 .to_owned(),
         );
     }
@@ -40,6 +41,7 @@ pub(crate) fn attention(status: &Status, is_all: bool) -> Vec<String> {
         ));
     }
     lines.extend(status.troubles.iter().map(trouble));
+    lines.extend(around::attention(status));
     for category in &status.categories {
         lines.extend(waits(status, category));
         lines.extend(died(category));
@@ -52,22 +54,42 @@ pub(crate) fn attention(status: &Status, is_all: bool) -> Vec<String> {
 }
 
 fn of_nodes(status: &Status, is_all: bool) -> Vec<String> {
-    let mut lines = Vec::new();
-    for node in &status.nodes {
-        if node.health == NodeHealth::Gone {
-            let age = seconds(Duration::from_millis(node.heartbeat_age_ms));
-            lines.push(format!("{}: gone, last heartbeat {age} ago", node.node));
-        }
-        lines.extend(skew(node));
-        lines.extend(node.distrusted.iter().map(|doubt| distrust(node, doubt)));
-        if node.is_cut {
-            let node = &node.node;
-            lines.push(format!(
-                "{node}: its roles, labels and blocked categories do not fit one message"
-            ));
-        }
-    }
+    let mut lines: Vec<String> = status.nodes.iter().flat_map(attention_to_node).collect();
     shorten(&mut lines, is_all);
+    lines
+}
+
+/// Returns the lines about one node.
+pub(crate) fn attention_to_node(node: &NodeStatus) -> Vec<String> {
+    let name = &node.node;
+    let mut lines = Vec::new();
+    if node.health == NodeHealth::Gone {
+        let age = seconds(Duration::from_millis(node.heartbeat_age_ms));
+        lines.push(format!(
+            "{name}: gone, last heartbeat {age} ago; see its worker's log and start it again"
+        ));
+        return lines;
+    }
+    lines.extend(skew(node));
+    lines.extend(node.distrusted.iter().map(|doubt| distrust(node, doubt)));
+    if node.feedback >= FEEDBACK_HIGH {
+        lines.push(format!(
+            "{name}: its jobs take {:.1} times as long as predicted; see rolecast node show {name}",
+            node.feedback,
+        ));
+    }
+    let trip = node.round_trip_us.map(Duration::from_micros);
+    if let Some(trip) = trip.filter(|trip| *trip >= ROUND_TRIP_HIGH) {
+        let trip = length(trip);
+        lines.push(format!(
+            "{name}: a message to it and its answer take {trip}; see its load and its network"
+        ));
+    }
+    if node.is_cut {
+        lines.push(format!(
+            "{name}: its roles, labels, categories and doubts do not fit one message"
+        ));
+    }
     lines
 }
 
@@ -79,11 +101,13 @@ fn distrust(node: &NodeStatus, doubt: &Distrust) -> String {
         DistrustKind::Failing => ("fails jobs", " that others complete"),
     };
     format!(
-        "{} {fault} of {}{others}, since {}; one is tried every {pause}; the last: {}",
+        "{} {fault} of {}{others}, since {}; one is tried every {pause}; the last: {}; see \
+         rolecast node show {}",
         node.node,
         doubt.category,
         doubt.since_ms,
         one_line(&doubt.reason, REASON_CHARS_MAX),
+        node.node,
     )
 }
 
@@ -104,16 +128,20 @@ fn waits(status: &Status, category: &CategoryStatus) -> Option<String> {
     if is_stuck(category) {
         let jobs = counted(category.backlog, "job");
         return Some(match why_nowhere(&category.obstacles) {
-            _ if status.nodes.is_empty() => format!("{name}: {jobs} and no node is known"),
+            _ if status.nodes.is_empty() => {
+                format!("{name}: {jobs} and no node is known; start rolecast-worker")
+            }
             Some(Nowhere::NotOffered) => format!(
                 "{name}: {jobs} and no node runs {name}; add [categories.{name}] to a worker.toml"
             ),
             Some(Nowhere::Mixed(why)) => format!(
-                "{name}: {jobs} and no ready node that may run them (roles: {}): {why}",
+                "{name}: {jobs} and no ready node that may run them (roles: {}): {why}; see \
+                 rolecast explain --dry-run {name}",
                 role_list(&category.roles),
             ),
             None => format!(
-                "{name}: {jobs} and no ready node that may run them (roles: {})",
+                "{name}: {jobs} and no ready node that may run them (roles: {}); see rolecast \
+                 explain --dry-run {name}",
                 role_list(&category.roles),
             ),
         });
@@ -170,7 +198,7 @@ fn skew(node: &NodeStatus) -> Option<String> {
     (size > SKEW_MIN_MS).then(|| {
         let size = format_duration(Duration::from_millis(size));
         format!(
-            "{}: its clock is {size} {direction} the dispatcher's",
+            "{}: its clock is {size} {direction} the dispatcher's; set it, for instance by NTP",
             node.node
         )
     })

@@ -1,35 +1,22 @@
 //! Status as text: nodes and categories as the dispatcher sees them, and warnings.
 
+mod around;
 pub(crate) mod attention;
 mod selection;
+mod summary;
 
 use std::time::Duration;
 
-use rolecast_common::id::Role;
-use rolecast_common::time::format_duration;
-use rolecast_common::wire::{CategoryStatus, NodeHealth, NodeStatus, Status};
+use rolecast_common::wire::{CategoryStatus, NodeStatus, Status};
 
 use self::attention::attention;
-use self::selection::{note, select};
-use crate::quantity::cores;
+use self::summary::head;
+use crate::quantity::seconds;
 use crate::style::{Palette, Tone};
 use crate::table::{Align, Text, plain, table};
+use crate::view::nodes::{self, role_list};
 
-const NODE_COLUMNS: [(&str, Align); 11] = [
-    ("node", Align::Left),
-    ("roles", Align::Left),
-    ("health", Align::Left),
-    ("cpu", Align::Right),
-    ("memory", Align::Right),
-    ("jobs", Align::Right),
-    ("reserved cpu", Align::Right),
-    ("reserved memory", Align::Right),
-    ("heartbeat", Align::Right),
-    ("completed", Align::Right),
-    ("failed", Align::Right),
-];
-
-const CATEGORY_COLUMNS: [(&str, Align); 12] = [
+const CATEGORY_COLUMNS: [(&str, Align); 9] = [
     ("category", Align::Left),
     ("roles", Align::Left),
     ("backlog", Align::Right),
@@ -39,6 +26,10 @@ const CATEGORY_COLUMNS: [(&str, Align); 12] = [
     ("nodes", Align::Right),
     ("oldest", Align::Right),
     ("completed", Align::Right),
+];
+
+/// Columns that are shown if any category has a figure there.
+const FAILURE_COLUMNS: [(&str, Align); 3] = [
     ("retried", Align::Right),
     ("expired", Align::Right),
     ("dead letters", Align::Right),
@@ -47,41 +38,79 @@ const CATEGORY_COLUMNS: [(&str, Align); 12] = [
 /// Nodes named from which jobs were diverted.
 const DIVERTED_NODES: usize = 5;
 
-/// Shows everything on a page; of a large fleet not each node, unless `is_all`.
+/// Shows everything on a page: what needs attention first. Of a large fleet not each node
+/// and category is shown, unless `is_all`.
 pub(crate) fn page(status: &Status, is_all: bool, palette: Palette) -> String {
-    let mut text = format!(
-        "dispatcher {}, epoch {}, forecasts {}, {}\n\n",
-        palette.paint(Tone::Strong, &status.dispatcher),
-        status.epoch,
-        status.forecast_mode,
-        status.at_ms,
-    );
-    if status.nodes.is_empty() {
-        text.push_str("no nodes yet\n");
-    } else {
-        let nodes = select(&status.nodes, is_all);
-        let shown = nodes.len();
-        let rows = nodes.into_iter().map(node_row).collect();
-        text.push_str(&table(palette, &NODE_COLUMNS, rows));
-        text.push('\n');
-        text.extend(note(&status.nodes, shown));
-    }
-    text.push('\n');
-    if status.categories.is_empty() {
-        text.push_str("no categories yet\n");
-    } else {
-        let rows = status.categories.iter().map(category_row).collect();
-        text.push_str(&table(palette, &CATEGORY_COLUMNS, rows));
-        text.push('\n');
-    }
-    text.push_str(&diversions(status));
+    let mut text = head(status, palette);
     let attention = attention(status, is_all);
-    if !attention.is_empty() {
+    if attention.is_empty() {
+        text.push_str(&palette.paint(Tone::Good, "all is well"));
         text.push('\n');
     }
     for line in attention {
         text.push_str(&palette.paint(Tone::Warning, &format!("! {line}")));
         text.push('\n');
+    }
+    text.push('\n');
+    text.push_str(&fleet(&status.nodes, is_all, palette));
+    text.push('\n');
+    text.push_str(&categories(&status.categories, is_all, palette));
+    text.push_str(&diversions(status));
+    text
+}
+
+fn fleet(all: &[NodeStatus], is_all: bool, palette: Palette) -> String {
+    if all.is_empty() {
+        return "no nodes yet; start rolecast-worker\n".to_owned();
+    }
+    if selection::shows_all(all, is_all) {
+        let rows = all.iter().map(nodes::row).collect();
+        return format!("{}\n", table(palette, &nodes::COLUMNS, rows));
+    }
+    let mut text = summary::by_role(all, palette);
+    let (worst, troubled) = selection::worst(all);
+    if worst.is_empty() {
+        return text;
+    }
+    let shown = worst.len();
+    let rows = worst.into_iter().map(nodes::row).collect();
+    text.push('\n');
+    text.push_str(&table(palette, &nodes::COLUMNS, rows));
+    text.push_str(&format!(
+        "\n{shown} of {troubled} nodes with trouble; --all shows all nodes, rolecast node ls \
+         some of them\n"
+    ));
+    text
+}
+
+fn categories(all: &[CategoryStatus], is_all: bool, palette: Palette) -> String {
+    if all.is_empty() {
+        return "no categories yet\n".to_owned();
+    }
+    let shown = selection::categories(all, is_all);
+    let left_out = all.len() - shown.len();
+    let has_failures = |category: &&CategoryStatus| {
+        category.retried + category.expired + category.dead_letters.unwrap_or(0) > 0
+    };
+    let has_failures = shown.iter().any(has_failures);
+    let mut columns = CATEGORY_COLUMNS.to_vec();
+    if has_failures {
+        columns.extend(FAILURE_COLUMNS);
+    }
+    let row = |category: &CategoryStatus| {
+        let mut row = category_row(category);
+        if has_failures {
+            row.extend(failure_cells(category));
+        }
+        row
+    };
+    let rows = shown.into_iter().map(row).collect();
+    let mut text = table(palette, &columns, rows);
+    text.push('\n');
+    if left_out > 0 {
+        text.push_str(&format!(
+            "{left_out} more, without jobs or with few; --all shows all\n"
+        ));
     }
     text
 }
@@ -111,32 +140,6 @@ fn diversions(status: &Status) -> String {
     )
 }
 
-fn node_row(node: &NodeStatus) -> Vec<Text> {
-    let health = match node.health {
-        NodeHealth::Ready => "ready",
-        NodeHealth::Draining => "draining",
-        NodeHealth::Gone => "gone",
-    };
-    let age = Duration::from_millis(node.heartbeat_age_ms);
-    let usage = &node.usage.total;
-    vec![
-        (node.node.to_string(), Tone::Strong),
-        plain(roles_of_node(&node.roles)),
-        (health.to_owned(), Tone::of_health(node.health)),
-        plain(format!("{}/{}", cores(usage.cpu), cores(node.capacity.cpu))),
-        plain(format!("{}/{}", usage.memory, node.capacity.memory)),
-        plain(format!("{}/{}", node.jobs, node.jobs_max)),
-        plain(cores(node.reserved.cpu)),
-        plain(node.reserved.memory),
-        plain(format!("{} ago", seconds(age))),
-        plain(node.completed),
-        (
-            node.failed.to_string(),
-            Tone::of_trouble(node.failed, Tone::Warning),
-        ),
-    ]
-}
-
 fn category_row(category: &CategoryStatus) -> Vec<Text> {
     let is_stuck = is_stuck(category);
     let nodes_tone = if is_stuck { Tone::Bad } else { Tone::Plain };
@@ -161,6 +164,11 @@ fn category_row(category: &CategoryStatus) -> Vec<Text> {
         (category.nodes_eligible.to_string(), nodes_tone),
         (oldest.map_or("-".to_owned(), seconds), oldest_tone),
         plain(category.completed),
+    ]
+}
+
+fn failure_cells(category: &CategoryStatus) -> [Text; 3] {
+    [
         plain(category.retried),
         (
             category.expired.to_string(),
@@ -182,32 +190,9 @@ pub(crate) fn arrivals(per_minute: Option<f64>) -> String {
     }
 }
 
-pub(crate) fn role_list(roles: &[Role]) -> String {
-    if roles.is_empty() {
-        return "any".to_owned();
-    }
-    let names: Vec<&str> = roles.iter().map(Role::as_str).collect();
-    names.join(",")
-}
-
-/// Lists the roles that a node acts in; `none` if it has no role.
-fn roles_of_node(roles: &[Role]) -> String {
-    if roles.is_empty() {
-        return "none".to_owned();
-    }
-    role_list(roles)
-}
-
-pub(super) fn seconds(length: Duration) -> String {
-    if length < Duration::from_secs(60) {
-        return format!("{:.1} s", length.as_secs_f64());
-    }
-    format_duration(length)
-}
-
 fn is_stuck(category: &CategoryStatus) -> bool {
     category.backlog > 0 && category.nodes_eligible == 0
 }
 
 #[cfg(test)]
-pub(super) mod tests;
+pub(crate) mod tests;

@@ -7,8 +7,9 @@ use rolecast_common::label::Labels;
 use rolecast_common::time::WallTime;
 use rolecast_common::unit::{Bytes, Cores, Resources, Speed};
 use rolecast_common::wire::{
-    Counters, Distrust, DistrustKind, ForecastMode, ProfileView, RefusedSender, RoleStatus, Totals,
-    Trouble, Usage, VERSION,
+    Counters, DispatcherState, DispatcherStatus, Distrust, DistrustKind, ForecastMode, NatsStatus,
+    NodeHealth, ProfileView, RefusedSender, RoleStatus, StreamStatus, Totals, Trouble, Usage,
+    VERSION,
 };
 
 use super::*;
@@ -19,13 +20,16 @@ fn a_healthy_system_needs_no_attention() {
     assert_eq!(attention(&status, false), Vec::<String>::new());
     let text = page(&status, false, Palette::PLAIN);
     let expected = "\
-dispatcher main, epoch 3, forecasts advisory, 1970-01-01T00:00:09.000Z
+dispatcher main, epoch 3, forecasts advisory, 1970-01-01T00:00:09.000Z; standing by: d2
+nats 2.11.4 answers in 0.41 ms, 1 stream, 3 copies
+1 node: 1 ready; 1 of 4 slots taken, cpu 0.50/2.00, memory 1.0 MiB/2.0 MiB
+all is well
 
-NODE  ROLES          HEALTH        CPU           MEMORY  JOBS  RESERVED CPU  RESERVED MEMORY  HEARTBEAT  COMPLETED  FAILED
-oak   leader,backup  ready   0.50/2.00  1.0 MiB/2.0 MiB   1/4          1.00              0 B  0.3 s ago         12       0
+NODE  ROLES          HEALTH        CPU           MEMORY  JOBS  ROUND TRIP  FEEDBACK  HEARTBEAT  FAILED
+oak   leader,backup  ready   0.50/2.00  1.0 MiB/2.0 MiB   1/4     0.25 ms      1.00  0.3 s ago       0
 
-CATEGORY  ROLES   BACKLOG  WAITING  RUNNING  EXPECTED  NODES  OLDEST  COMPLETED  RETRIED  EXPIRED  DEAD LETTERS
-ocr       leader        3        2        1   2.5/min      1   1.5 s         12        0        0             0
+CATEGORY  ROLES   BACKLOG  WAITING  RUNNING  EXPECTED  NODES  OLDEST  COMPLETED
+ocr       leader        3        2        1   2.5/min      1   1.5 s         12
 ";
     assert_eq!(text, expected);
 }
@@ -115,7 +119,7 @@ fn dead_letters_are_those_in_the_stream() {
         "2 dead letters of other categories; see rolecast dead ls",
     ];
     assert_eq!(attention(&status, false), expected);
-    assert!(page(&status, false, Palette::PLAIN).contains("EXPIRED  DEAD LETTERS"));
+    assert!(page(&status, false, Palette::PLAIN).contains("RETRIED  EXPIRED  DEAD LETTERS"));
     status.categories[0].dead_letters = None;
     assert_eq!(
         attention(&status, false),
@@ -181,46 +185,80 @@ fn a_node_without_a_role_has_none() {
 }
 
 #[test]
-fn of_a_large_fleet_those_with_trouble_are_shown_and_the_rest_is_counted() {
+fn of_a_large_fleet_each_role_and_the_nodes_with_trouble_have_a_line() {
     let mut status = status();
     let usual = status.nodes[0].clone();
     let named = |n: u32| NodeStatus {
-        node: NodeId::new(&format!("n{n:04}")).unwrap(),
+        node: NodeId::new(&format!("n{n:05}")).unwrap(),
         ..usual.clone()
     };
-    status.nodes = (0..3000).map(named).collect();
+    status.nodes = (0..10_000).map(named).collect();
+    let text = page(&status, false, Palette::PLAIN);
+    let row = "leader  10000         0     0  5000.00/20000.00  9.8 GiB/19.5 GiB  10000/40000";
+    assert!(text.contains(row), "{text}");
+    assert!(text.contains("\nall is well\n"), "{text}");
+    assert!(text.lines().count() < 15, "{text}");
     for node in &mut status.nodes[2500..2580] {
         node.health = NodeHealth::Gone;
     }
-    status.nodes[2999].health = NodeHealth::Draining;
+    status.nodes[9999].health = NodeHealth::Draining;
+    status.nodes[7].feedback = 2.5;
     let text = page(&status, false, Palette::PLAIN);
     for part in [
-        "\nn2500",
-        "\nn2579",
-        "\nn2999",
-        "\nn0018",
-        "3000 nodes, 2919 ready, 1 draining, 80 gone; 100 are shown, those with trouble first",
-        "! n2549: gone",
-        "! 30 more lines about nodes; --nodes shows all",
+        "10000 nodes: 9919 ready, 1 draining, 80 gone; ",
+        "! n00007: its jobs take 2.5 times as long as predicted; see rolecast node show n00007",
+        "! n02518: gone, ",
+        "! 61 more lines about nodes; --all shows them",
+        "\nn02500  ",
+        "\nn02509  ",
+        "10 of 82 nodes with trouble; --all shows all nodes",
     ] {
         assert!(text.contains(part), "{part:?} not in {text}");
     }
-    assert!(
-        !text.contains("n0019") && !text.contains("n2550: gone"),
-        "{text}"
-    );
+    assert!(text.lines().count() < 50, "{text}");
     let text = page(&status, true, Palette::PLAIN);
-    assert!(text.contains("\nn1500") && text.contains("! n2579: gone"));
-    assert!(!text.contains("--nodes"));
-    // A fleet that is small enough to read keeps its order.
-    status.nodes.truncate(100);
-    status.nodes[99].health = NodeHealth::Gone;
+    assert!(text.contains("\nn01500") && text.contains("! n02579: gone"));
+    assert!(!text.contains("--all"));
+    // A fleet that is small enough to read is listed by name.
+    status.nodes.truncate(20);
+    status.nodes[19].health = NodeHealth::Gone;
     let text = page(&status, false, Palette::PLAIN);
-    assert!(text.find("\nn0000") < text.find("\nn0099"));
-    assert!(!text.contains("are shown"));
+    assert!(text.find("\nn00000") < text.find("\nn00019"));
+    assert!(!text.contains("with trouble"));
 }
 
-fn status() -> Status {
+#[test]
+fn a_calm_status_of_five_nodes_fits_a_screen() {
+    let mut status = status();
+    status.nodes = vec![status.nodes[0].clone(); 5];
+    status.categories = vec![category(); 5];
+    let text = page(&status, false, Palette::PLAIN);
+    assert!(text.lines().count() <= 24, "{text}");
+    assert!(
+        text.lines().all(|line| line.chars().count() <= 110),
+        "{text}"
+    );
+}
+
+#[test]
+fn of_many_categories_those_with_jobs_are_shown() {
+    let mut status = status();
+    let named = |n: u32| CategoryStatus {
+        category: Category::new(&format!("c{n:03}")).unwrap(),
+        backlog: u64::from(n == 77),
+        ..category()
+    };
+    status.categories = (0..100).map(named).collect();
+    let text = page(&status, false, Palette::PLAIN);
+    assert!(
+        text.contains("\nc077") && !text.contains("\nc050"),
+        "{text}"
+    );
+    assert!(text.contains("80 more, without jobs"), "{text}");
+    assert!(page(&status, true, Palette::PLAIN).contains("\nc050"));
+}
+
+pub(in crate::view) fn status() -> Status {
     let resources = |cpu: f64, mib: u64| Resources {
         cpu: Cores::clamped(cpu),
         memory: Bytes::from_mib(mib),
@@ -270,8 +308,14 @@ fn status() -> Status {
         }],
         categories: vec![category()],
         counters: Counters::default(),
-        dispatchers: Vec::new(),
-        nats: None,
+        dispatchers: vec![DispatcherStatus {
+            name: "d2".to_owned(),
+            incarnation: "i2".to_owned(),
+            state: DispatcherState::StandsBy,
+            age_ms: 300,
+            version: "0.1.0".to_owned(),
+        }],
+        nats: Some(nats()),
         vacant: Vec::new(),
         troubles: Vec::new(),
         is_lapsed: false,
@@ -303,5 +347,29 @@ pub(in crate::view) fn category() -> CategoryStatus {
         required: BTreeMap::new(),
         dead_letters: Some(0),
         is_cut: false,
+    }
+}
+
+pub(super) fn nats() -> NatsStatus {
+    NatsStatus {
+        version: "2.11.4".to_owned(),
+        server: "s1".to_owned(),
+        checked_ms: WallTime::from_millis(8000),
+        round_trip_us: Some(410),
+        streams: vec![stream("ROLECAST_JOBS")],
+    }
+}
+
+pub(super) fn stream(name: &str) -> StreamStatus {
+    StreamStatus {
+        stream: name.to_owned(),
+        leader: Some("s1".to_owned()),
+        messages: 7,
+        bytes: 10,
+        bytes_max: 1000,
+        replicas: 3,
+        behind: Vec::new(),
+        answer_us: Some(500),
+        why: String::new(),
     }
 }
