@@ -44,3 +44,4 @@ pub mod time;
 pub mod trace;
 pub mod unit;
 pub mod wire;
+pub mod words;

@@ -7,6 +7,7 @@ use rolecast_common::time::format_duration;
 use rolecast_common::wire::{
     CapacityAt, Decision, DecisionNode, DistrustKind, ForecastView, NodeStatus, Status,
 };
+use rolecast_common::words::{ahead, amounts};
 
 use super::picture::{JobAnswer, Picture};
 use super::rows::{categories, nodes};
@@ -15,7 +16,7 @@ use crate::quantity::{cores, length};
 use crate::style::{Palette, Tone, one_line};
 use crate::table::{Align, Text, plain, table};
 use crate::view;
-use crate::view::forecast::{ahead, amount, amounts};
+use crate::view::forecast::amount;
 
 /// The subject of the details.
 #[derive(Clone, Debug, PartialEq, Eq)]

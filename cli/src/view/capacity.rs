@@ -4,8 +4,8 @@
 use rolecast_common::id::Role;
 use rolecast_common::unit::{Bytes, BytesPerSecond, Resources};
 use rolecast_common::wire::{CapacityAt, CapacityMap, RoleCapacity};
+use rolecast_common::words::{ahead, amounts, rate};
 
-use super::forecast::{ahead, amounts, rate};
 use crate::quantity::{cores, counted};
 use crate::style::{Palette, Tone};
 use crate::table::{Align, Text, plain, table};

@@ -198,7 +198,7 @@ fn memory(bytes: f64) -> String {
 }
 
 fn rate(rate: BytesPerSecond) -> String {
-    super::forecast::rate(rate.get())
+    rolecast_common::words::rate(rate.get())
 }
 
 #[cfg(test)]

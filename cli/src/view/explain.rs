@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use rolecast_common::resource::ByResource;
 use rolecast_common::unit::Bytes;
-use rolecast_common::wire::{Decision, DecisionNode, Status, Verdict};
+use rolecast_common::wire::{Decision, DecisionNode, Status};
+use rolecast_common::words::{Emphasis, amounts, sentence};
 use rolecast_dispatcher::placement::{decision::replay, resources};
 use rolecast_forecast::{BUCKET_EDGES_S, BUCKETS};
 
-use super::forecast::amounts;
 use super::job::Block;
 use crate::quantity::{counted, length};
 use crate::style::{Palette, Tone, one_line};
@@ -83,68 +83,10 @@ pub(crate) fn other_requirements(decision: &Decision, status: &Status) -> Option
 
 /// Returns in one sentence the decision, and its time.
 pub(crate) fn verdict(decision: &Decision, palette: Palette) -> String {
-    let is_recorded = decision.job.is_some();
-    let mut subject = match &decision.job {
-        Some(job) => format!("job {job} of {}", decision.category),
-        None => format!("a job of {}", decision.category),
-    };
-    if !decision.require.is_empty() {
-        subject.push_str(&format!(" that requires {}", decision.require));
-    }
-    let refused: u32 = decision.refusals.values().sum();
-    let could = decision.considered.saturating_sub(refused);
-    let known = counted(u64::from(decision.considered), "node");
-    let had = if is_recorded { "had to" } else { "would" };
-    let sentence = match (decision.verdict, &decision.node) {
-        (Verdict::Sent, Some(node)) => {
-            let was = if is_recorded { "was" } else { "would be" };
-            let node = palette.paint(Tone::Good, node.as_str());
-            let why = reason(decision, could);
-            format!("{was} sent to {node}, {why}; {known} known")
-        }
-        (Verdict::Held, Some(node)) => {
-            let chosen = decision.best.iter().find(|found| found.node == *node);
-            let slow_down = chosen.map_or(0.0, |found| found.slow_down);
-            let wait = palette.paint(Tone::Warning, "wait");
-            let which = match could {
-                0 | 1 => "the only one that could take it".to_owned(),
-                _ => format!("the best of {could} that could take it"),
-            };
-            format!("{had} {wait}: even {node}, {which}, would slow it down {slow_down:.1} times")
-        }
-        (Verdict::Nowhere | Verdict::Sent | Verdict::Held, _) => {
-            let wait = palette.paint(Tone::Warning, "wait");
-            match decision.considered {
-                0 => format!("{had} {wait}: no node is known"),
-                _ => format!("{had} {wait}: none of {known} known could take it"),
-            }
-        }
-    };
-    let waited = match decision.waited_ms {
-        0 => String::new(),
-        millis => format!(", after {}", length(Duration::from_millis(millis))),
-    };
-    format!("{subject} {sentence} ({}{waited})", decision.at_ms)
-}
-
-/// Returns in what respect the chosen node was better than the others.
-fn reason(decision: &Decision, could: u32) -> String {
-    if could <= 1 {
-        return "the only one that could take it".to_owned();
-    }
-    if decision.is_alone {
-        return "which was kept for it alone".to_owned();
-    }
-    if replay(decision) != decision.node.as_ref() {
-        return format!("one of {could} that could take it");
-    }
-    if decision.is_claimed {
-        return "where memory was kept free for it".to_owned();
-    }
-    match decision.key {
-        Some(_) => format!("which its key prefers of {could} that could take it"),
-        None => format!("the cheapest of {could} that could take it"),
-    }
+    sentence(decision, replay(decision), |part, text| match part {
+        Emphasis::Node => palette.paint(Tone::Good, text),
+        Emphasis::Wait => palette.paint(Tone::Warning, text),
+    })
 }
 
 fn nodes(decision: &Decision, palette: Palette) -> String {
@@ -284,7 +226,7 @@ mod tests {
 
     use rolecast_common::id::{Category, Epoch, JobId, NodeId};
     use rolecast_common::time::WallTime;
-    use rolecast_common::wire::{DecisionNeeds, VERSION};
+    use rolecast_common::wire::{DecisionNeeds, VERSION, Verdict};
 
     use super::*;
 

@@ -1,12 +1,11 @@
 //! Forecasts of one node as text: charts, models, and past accuracy.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use csv::WriterBuilder;
-use rolecast_common::time::format_duration;
-use rolecast_common::unit::{Bytes, Resources};
+use rolecast_common::unit::Bytes;
 use rolecast_common::wire::{AccuracyAt, ForecastAt, ForecastView, NodeHealth, ResourceForecast};
+use rolecast_common::words::{ahead, rate};
 
 use crate::chart::{Area, LEGEND, chart};
 use crate::quantity::counted;
@@ -90,37 +89,6 @@ pub(crate) fn csv(view: &ForecastView) -> csv::Result<Vec<u8>> {
     writer
         .into_inner()
         .map_err(|error| error.into_error().into())
-}
-
-/// Writes an amount of resources without those that are zero; `-` if all are.
-pub(crate) fn amounts(resources: &Resources) -> String {
-    let mut parts = Vec::new();
-    if resources.cpu.get() > 0.0 {
-        parts.push(format!("{:.2} cores", resources.cpu.get()));
-    }
-    if resources.memory > Bytes::ZERO {
-        parts.push(resources.memory.to_string());
-    }
-    if resources.network.get() > 0.0 {
-        parts.push(format!("{} network", rate(resources.network.get())));
-    }
-    if resources.disk.get() > 0.0 {
-        parts.push(format!("{} disk", rate(resources.disk.get())));
-    }
-    if parts.is_empty() {
-        return "-".to_owned();
-    }
-    parts.join(", ")
-}
-
-/// Writes a rate of data.
-pub(crate) fn rate(bytes_per_second: f64) -> String {
-    format!("{}/s", bytes(bytes_per_second))
-}
-
-/// Writes a length of time without a fraction: `10s`, `15m`, `1h`.
-pub(crate) fn ahead(seconds: u32) -> String {
-    format_duration(Duration::from_secs(u64::from(seconds)))
 }
 
 fn ordered(view: &ForecastView) -> Vec<(&str, &ResourceForecast)> {
@@ -239,13 +207,9 @@ fn weight(weight: Option<&f64>) -> Text {
 pub(crate) fn amount(resource: &str, value: f64) -> String {
     match resource {
         "cpu" => format!("{value:.2}"),
-        "memory" => bytes(value),
+        "memory" => Bytes::clamped(value.round()).to_string(),
         _ => rate(value),
     }
-}
-
-fn bytes(value: f64) -> String {
-    Bytes::clamped(value.round()).to_string()
 }
 
 #[cfg(test)]
@@ -254,7 +218,6 @@ mod tests {
 
     use rolecast_common::id::NodeId;
     use rolecast_common::time::WallTime;
-    use rolecast_common::unit::{BytesPerSecond, Cores};
     use rolecast_common::wire::{ForecastMode, VERSION, WeightsAt};
 
     use super::*;
@@ -320,17 +283,6 @@ cpu,3600,1.6,2.1,2.6,2.35,
         let page = page(&view, 60, Palette::PLAIN);
         assert!(page.contains("nothing measured yet"), "{page}");
         assert!(page.contains("no forecasts yet"), "{page}");
-    }
-
-    #[test]
-    fn amounts_leave_out_what_is_zero() {
-        let resources = Resources {
-            cpu: Cores::clamped(1.5),
-            disk: BytesPerSecond::clamped(2048.0),
-            ..Resources::default()
-        };
-        assert_eq!(amounts(&resources), "1.50 cores, 2.0 KiB/s disk");
-        assert_eq!(amounts(&Resources::default()), "-");
     }
 
     fn view() -> ForecastView {

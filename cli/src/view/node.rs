@@ -10,9 +10,9 @@ use super::nodes::{health, role_list, roles_of_node};
 use crate::quantity::{cores, counted, length, seconds};
 use crate::style::{Palette, Tone, one_line};
 use crate::table::{Align, plain, table};
-use crate::view::forecast::{amounts, rate};
 use crate::view::job::Block;
 use crate::view::status::attention::attention_to_node;
+use rolecast_common::words::{amounts, rate};
 
 const JOB_COLUMNS: [(&str, Align); 5] = [
     ("job", Align::Left),

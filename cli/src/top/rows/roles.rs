@@ -11,8 +11,8 @@ use super::super::picture::Picture;
 use crate::quantity::cores;
 use crate::style::Tone;
 use crate::table::{Text, plain};
-use crate::view::forecast::amounts;
 use crate::view::role;
+use rolecast_common::words::amounts;
 
 /// The horizon of the nearer of two figures, in seconds.
 const SOON_S: u32 = 10;

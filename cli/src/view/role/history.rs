@@ -1,8 +1,9 @@
 //! Finished role changes as text, with the figures that decided them.
 
-use rolecast_common::wire::{PastRoleChange, RoleChangeResult, Why};
+use rolecast_common::wire::{PastRoleChange, RoleChangeResult};
+use rolecast_common::words::{course, figures_of, why};
 
-use super::{NOTHING_MANAGED, REASON_CHARS_MAX, figures, path, words};
+use super::{NOTHING_MANAGED, REASON_CHARS_MAX};
 use crate::quantity::length;
 use crate::style::{Palette, Tone, one_line};
 use crate::table::{Align, Text, plain, table};
@@ -46,7 +47,7 @@ pub(crate) fn list(changes: &[&PastRoleChange], is_managed: bool, palette: Palet
 pub(crate) fn line(change: &PastRoleChange) -> (String, Tone) {
     let (result, tone) = result(change);
     let took = length(change.ended_ms.since(change.began_ms));
-    let (ended, course, why) = (change.ended_ms, course(change), words(&change.why));
+    let (ended, course, why) = (change.ended_ms, course(change), why(&change.why));
     (
         format!("{ended}  {course}: {why}; {result} after {took}"),
         tone,
@@ -69,38 +70,18 @@ fn row(change: &PastRoleChange) -> Vec<Text> {
         plain(change.ended_ms),
         (change.role.to_string(), Tone::Strong),
         plain(course(change)),
-        plain(words(&change.why)),
+        plain(why(&change.why)),
         (result.0.to_owned(), result.1),
         plain(length(change.ended_ms.since(change.began_ms))),
         plain(trouble),
     ]
 }
 
-fn course(change: &PastRoleChange) -> String {
-    match &change.to {
-        Some(to) if change.from.as_ref() == Some(to) => format!("{to} has it again"),
-        to => path(change.from.as_ref(), to.as_ref()),
-    }
-}
-
-fn figures_of(change: &PastRoleChange) -> Option<String> {
-    let figures = match &change.why {
-        Why::Bottleneck { figures } | Why::Restored { figures } => figures,
-        Why::Operator
-        | Why::Drain
-        | Why::HolderGone
-        | Why::HolderUnfit { .. }
-        | Why::Election
-        | Why::Swap => return None,
-    };
-    (!figures.is_empty()).then(|| figures::line(figures))
-}
-
 #[cfg(test)]
 mod tests {
     use rolecast_common::id::{Epoch, Group, NodeId, Role};
     use rolecast_common::time::WallTime;
-    use rolecast_common::wire::Figures;
+    use rolecast_common::wire::{Figures, Why};
 
     use super::*;
 

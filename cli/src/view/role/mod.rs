@@ -1,11 +1,12 @@
 //! Managed roles as text: their holders, and changes under way.
 
-mod figures;
 pub(crate) mod history;
 pub(crate) mod order;
 
 use rolecast_common::id::{NodeId, Role};
-use rolecast_common::wire::{ManagedRole, RoleChange, RolePhase, RolesView, Why};
+use rolecast_common::wire::{ManagedRole, RoleChange, RolePhase, RolesView};
+use rolecast_common::words;
+use rolecast_common::words::under_way;
 
 use crate::style::{Palette, Tone, one_line};
 use crate::table::{Align, Text, plain, table};
@@ -68,7 +69,7 @@ fn row(view: &RolesView, role: &Role, managed: &ManagedRole) -> Vec<Text> {
         Some(change) => (
             (under_way(change), Tone::Warning),
             plain(change.since_ms),
-            plain(words(&change.why)),
+            plain(words::why(&change.why)),
         ),
     };
     vec![
@@ -126,8 +127,8 @@ fn judgement(role: &Role, managed: &ManagedRole, is_verbose: bool) -> Option<Str
         return None;
     }
     Some(match is_verbose {
-        true => format!("{role}: {}", figures::line(figures)),
-        false => format!("{role}: {}", figures::brief(figures)),
+        true => format!("{role}: {}", words::line(figures)),
+        false => format!("{role}: {}", words::brief(figures)),
     })
 }
 
@@ -178,36 +179,6 @@ fn change_of<'a>(view: &'a RolesView, role: &Role) -> Option<&'a RoleChange> {
 /// Returns the progress of the change of a role, if it moves.
 pub(crate) fn change(view: &RolesView, role: &Role) -> Option<String> {
     change_of(view, role).map(under_way)
-}
-
-/// Returns the progress of a change, with its former and next holder.
-fn under_way(change: &RoleChange) -> String {
-    let (phase, to) = match &change.phase {
-        RolePhase::Demoting { to, .. } => ("demoting", to.as_ref()),
-        RolePhase::Promoting { node } => ("promoting", Some(node)),
-    };
-    format!("{phase}, {}", path(change.from.as_ref(), to))
-}
-
-fn path(from: Option<&NodeId>, to: Option<&NodeId>) -> String {
-    let name = |node: Option<&NodeId>| node.map_or("nobody".to_owned(), NodeId::to_string);
-    format!("{} -> {}", name(from), name(to))
-}
-
-/// Returns in a few words why a role moves.
-fn words(why: &Why) -> String {
-    match why {
-        Why::Operator => "ordered".to_owned(),
-        Why::Drain => "holder drained".to_owned(),
-        Why::HolderGone => "holder gone".to_owned(),
-        Why::HolderUnfit { reason } => {
-            format!("holder unfit: {}", one_line(reason, REASON_CHARS_MAX))
-        }
-        Why::Election => "too few holders".to_owned(),
-        Why::Swap => "swapped".to_owned(),
-        Why::Bottleneck { .. } => "bottleneck".to_owned(),
-        Why::Restored { .. } => "bottleneck over, restored".to_owned(),
-    }
 }
 
 fn join(names: &[impl ToString]) -> String {

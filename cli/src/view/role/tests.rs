@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rolecast_common::id::{Epoch, Group};
 use rolecast_common::time::WallTime;
-use rolecast_common::wire::{Figures, RoleDocument, VERSION};
+use rolecast_common::wire::{Figures, RoleDocument, VERSION, Why};
 
 use super::order::{drained, moved, undrained};
 use super::*;

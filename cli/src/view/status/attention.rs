@@ -9,8 +9,8 @@ use rolecast_common::wire::{
     CategoryStatus, Distrust, DistrustKind, NodeHealth, NodeStatus, RefusedSender, RoleStatus,
     Status, Trouble,
 };
+use rolecast_common::words::{ahead, amounts};
 
-use super::super::forecast::{ahead, amounts};
 use super::selection::shorten;
 use super::{around, is_stuck};
 use crate::quantity::{counted, length, seconds};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use rolecast_common::id::{Category, Epoch, NodeId};
+use rolecast_common::id::{Category, Epoch, NodeId, Role};
 use rolecast_common::label::Labels;
 use rolecast_common::time::WallTime;
 use rolecast_common::unit::{Bytes, Cores, Resources, Speed};

@@ -1,8 +1,7 @@
 //! The named figures of a decision in one line.
 
-use rolecast_common::wire::Figures;
-
-use crate::style::one_line;
+use super::text::one_line;
+use crate::wire::Figures;
 
 /// The figures that are shown first, without units; others follow by name.
 const ORDER: [&str; 14] = [
@@ -45,12 +44,12 @@ enum Unit {
 const OF_TROUBLE: [&str; 5] = ["regret", "needed", "benefit", "cost", "holder_load"];
 
 /// Writes all figures, the known ones first.
-pub(super) fn line(figures: &Figures) -> String {
+pub fn line(figures: &Figures) -> String {
     write_all(figures.iter())
 }
 
 /// Writes the figures that matter: almost nothing as long as the holder is not overloaded.
-pub(super) fn brief(figures: &Figures) -> String {
+pub fn brief(figures: &Figures) -> String {
     let is_well = figures
         .iter()
         .all(|(name, value)| name != "regret_s" || value < REGRET_MIN_S);
