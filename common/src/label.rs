@@ -82,6 +82,12 @@ impl Labels {
         self.0.is_empty()
     }
 
+    /// Returns the names and values, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        let labels = self.0.iter();
+        labels.map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     /// Keeps the labels for which `keep` is true, by name and value.
     pub fn retain(&mut self, mut keep: impl FnMut(&str, &str) -> bool) {
         self.0.retain(|name, value| keep(name, value));

@@ -1,0 +1,167 @@
+//! The frame around each view: title, navigation, state, and the message that the page is
+//! not renewed.
+
+use maud::{DOCTYPE, Markup, html};
+use rolecast_common::words::counted;
+
+use crate::alarms::{Alarm, Gravity, Remedy, alarms};
+use crate::ask::{Ask, NAVIGATION, View};
+use crate::assets::{ICON, SCRIPT, STYLE};
+use crate::picture::{Picture, Standing};
+use crate::views::{self, count};
+
+/// Interval of the renewal without a script, in seconds.
+const REFRESH_S: u32 = 10;
+
+/// Renders a whole page.
+pub fn render(picture: &Picture, ask: &Ask) -> String {
+    let name = title(ask);
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                meta name="referrer" content="no-referrer";
+                noscript { meta http-equiv="refresh" content=(REFRESH_S); }
+                title { (name) " - " (picture.name) " - Rolecast" }
+                link rel="icon" href=(ICON.href()) type=(ICON.content_type);
+                link rel="stylesheet" href=(STYLE.href());
+                script src=(SCRIPT.href()) defer {}
+            }
+            body {
+                a.skip href="#main" { "Skip to the content" }
+                header {
+                    a.brand href="/" { "Rolecast" }
+                    nav aria-label="Views" { ul { @for (view, name) in NAVIGATION { (entry(&view, name, &ask.view)) } } }
+                    span #link.chip role="status" hidden { "live" }
+                }
+                (content(picture, ask))
+                footer {
+                    p { "Read only: nothing can be changed here. Commands are for a terminal; times are UTC." }
+                }
+            }
+        }
+    };
+    page.into_string()
+}
+
+/// Renders the part of a page that changes: `<main>`.
+pub fn render_main(picture: &Picture, ask: &Ask) -> String {
+    content(picture, ask).into_string()
+}
+
+fn content(picture: &Picture, ask: &Ask) -> Markup {
+    html! {
+        main #main tabindex="-1" data-at=(picture.at.as_millis()) {
+            (banner(picture))
+            h1 { (title(ask)) }
+            (views::view(picture, ask))
+        }
+    }
+}
+
+fn entry(view: &View, name: &str, shown: &View) -> Markup {
+    let is_shown = view == shown;
+    let is_part = matches!((view, shown), (View::Nodes, View::Node(_)));
+    let current = match (is_shown, is_part) {
+        (true, _) => Some("page"),
+        (false, true) => Some("true"),
+        (false, false) => None,
+    };
+    html! { li { a href=(view.path()) aria-current=[current] { (name) } } }
+}
+
+fn title(ask: &Ask) -> String {
+    let known = NAVIGATION.iter().find(|(view, _)| *view == ask.view);
+    match (&ask.view, known) {
+        (View::Node(node), _) => format!("Node {node}"),
+        (_, Some((_, name))) => (*name).to_owned(),
+        (_, None) => String::new(),
+    }
+}
+
+/// The line on every view: this dispatcher's part, and whether all is well.
+fn banner(picture: &Picture) -> Markup {
+    let alarms = alarms(picture);
+    let (class, text) = state(picture, &alarms);
+    html! {
+        p.banner {
+            span.chip.name { (picture.name) }
+            " "
+            (standing(picture))
+            " "
+            span class={ "chip " (class) } { (text) }
+            " "
+            time.faint datetime=(picture.at.to_string()) { (clock(picture)) }
+        }
+    }
+}
+
+fn clock(picture: &Picture) -> String {
+    let text = picture.at.to_string();
+    let time = text.split_once('T').map_or(text.as_str(), |(_, time)| time);
+    format!("{} UTC", time.split('.').next().unwrap_or(time))
+}
+
+fn state(picture: &Picture, alarms: &[Alarm]) -> (&'static str, String) {
+    let count = |gravity| {
+        count(
+            alarms
+                .iter()
+                .filter(|alarm| alarm.gravity == gravity)
+                .count(),
+        )
+    };
+    let (bad, warnings) = (count(Gravity::Bad), count(Gravity::Warning));
+    match (bad, warnings) {
+        (0, 0) if picture.status.is_none() => ("", "nothing known yet".to_owned()),
+        (0, 0) => ("good", "all is well".to_owned()),
+        (0, _) => ("warning", counted(warnings, "warning")),
+        (_, 0) => ("bad", counted(bad, "alarm")),
+        (_, _) => {
+            let (bad, warnings) = (counted(bad, "alarm"), counted(warnings, "warning"));
+            ("bad", format!("{bad}, {warnings}"))
+        }
+    }
+}
+
+/// Returns what this dispatcher does among all.
+pub(crate) fn standing(picture: &Picture) -> Markup {
+    match &picture.standing {
+        Standing::Connecting { .. } => html! { span.chip.bad { "connecting" } },
+        Standing::StandingBy {
+            leader: Some(leader),
+        } => html! { span.chip { "stands by behind " (leader) } },
+        Standing::StandingBy { leader: None } => html! { span.chip { "stands by" } },
+        Standing::Leading { epoch } => html! { span.chip { "leads, epoch " (epoch) } },
+    }
+}
+
+/// Lists alarms, each with its cause and the next command.
+pub(crate) fn alarm_list(alarms: &[Alarm]) -> Markup {
+    html! {
+        ul.alarms {
+            @for alarm in alarms {
+                @let (class, sign) = match alarm.gravity {
+                    Gravity::Bad => ("bad", "Alarm"),
+                    Gravity::Warning => ("warning", "Warning"),
+                };
+                li class=(class) {
+                    span.sign { (sign) }
+                    p { strong { (alarm.what) } ": " (alarm.why)
+                        @if let Some(since) = alarm.since {
+                            " " span.faint { "since " time datetime=(since.to_string()) { (since) } }
+                        }
+                    }
+                    @match &alarm.remedy {
+                        Remedy::Command(command) => { p.next { span.faint { "next " } code { (command) } } },
+                        Remedy::Advice(advice) if !advice.is_empty() => { p.next { span.faint { "next " } (advice) } },
+                        Remedy::Advice(_) | Remedy::None => {},
+                    }
+                }
+            }
+        }
+    }
+}
