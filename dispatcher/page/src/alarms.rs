@@ -14,11 +14,14 @@ use rolecast_common::wire::{
 use rolecast_common::words::{ahead, amounts, counted, length, one_line};
 
 use crate::picture::{Picture, Standing};
+use crate::views::count;
 
 /// The characters of a reason that are shown.
 const REASON_CHARS_MAX: usize = 200;
 /// Alarms about nodes that are shown; the others are counted.
 const NODES_MAX: usize = 12;
+/// Gone nodes with an alarm of their own; more share one.
+const GONE_MAX: usize = 5;
 /// Senders of refused messages that are shown.
 const SENDERS_MAX: usize = 5;
 /// A clock that differs less does no harm.
@@ -240,14 +243,35 @@ fn shortage(role: &RoleStatus) -> Option<Alarm> {
 }
 
 fn of_nodes(status: &Status) -> Vec<Alarm> {
-    let mut alarms: Vec<Alarm> = status.nodes.iter().flat_map(of_node).collect();
+    let is_gone = |node: &&NodeStatus| node.health == NodeHealth::Gone;
+    let gone: Vec<&NodeStatus> = status.nodes.iter().filter(is_gone).collect();
+    let is_many = gone.len() > GONE_MAX;
+    let named = status
+        .nodes
+        .iter()
+        .filter(|node| !is_many || !is_gone(node));
+    let mut alarms: Vec<Alarm> = named.flat_map(of_node).collect();
     alarms.sort_by_key(|alarm| alarm.gravity);
     let rest = alarms.len().saturating_sub(NODES_MAX);
     if rest > 0 {
         alarms.truncate(NODES_MAX);
-        let rest = u64::try_from(rest).unwrap_or(u64::MAX);
-        let alarm = Alarm::new(Gravity::Warning, "other nodes", counted(rest, "more alarm"));
+        let alarm = Alarm::new(
+            Gravity::Warning,
+            "other nodes",
+            counted(count(rest), "more alarm"),
+        );
         alarms.push(alarm.command("rolecast status --nodes"));
+    }
+    if is_many {
+        let names: Vec<&str> = gone
+            .iter()
+            .take(GONE_MAX)
+            .map(|node| node.node.as_str())
+            .collect();
+        let (names, rest) = (names.join(", "), gone.len() - names.len());
+        let why = format!("gone: {names} and {rest} more");
+        let what = counted(count(gone.len()), "node");
+        alarms.push(Alarm::new(Gravity::Bad, &what, why).command("rolecast status --nodes"));
     }
     alarms
 }

@@ -2,13 +2,14 @@
 //! not renewed.
 
 use maud::{DOCTYPE, Markup, html};
+use rolecast_common::time::WallTime;
 use rolecast_common::words::counted;
 
 use crate::alarms::{Alarm, Gravity, Remedy, alarms};
 use crate::ask::{Ask, NAVIGATION, View};
 use crate::assets::{ICON, SCRIPT, STYLE};
 use crate::picture::{Picture, Standing};
-use crate::views::{self, count};
+use crate::views::{self, count, seconds};
 
 /// Interval of the renewal without a script, in seconds.
 const REFRESH_S: u32 = 10;
@@ -140,7 +141,7 @@ pub(crate) fn standing(picture: &Picture) -> Markup {
 }
 
 /// Lists alarms, each with its cause and the next command.
-pub(crate) fn alarm_list(alarms: &[Alarm]) -> Markup {
+pub(crate) fn alarm_list(alarms: &[Alarm], now: WallTime) -> Markup {
     html! {
         ul.alarms {
             @for alarm in alarms {
@@ -152,7 +153,7 @@ pub(crate) fn alarm_list(alarms: &[Alarm]) -> Markup {
                     span.sign { (sign) }
                     p { strong { (alarm.what) } ": " (alarm.why)
                         @if let Some(since) = alarm.since {
-                            " " span.faint { "since " time datetime=(since.to_string()) { (since) } }
+                            " " span.faint { "for " time datetime=(since.to_string()) { (seconds(now.since(since))) } }
                         }
                     }
                     @match &alarm.remedy {

@@ -59,7 +59,7 @@ fn waiting(category: &CategoryStatus) -> Markup {
             p {
                 b { "Why jobs wait: " }
                 @if category.obstacles.is_empty() { "no node has anything against them; they are placed in the next turn, or held for a better moment" }
-                @else { "nodes " (alarms::obstacles(&category.obstacles)) }
+                @else { "nodes: " (alarms::obstacles(&category.obstacles)) }
                 ". " span.faint { "next " } code { "rolecast explain --dry-run " (name) }
             }
             @if !category.required.is_empty() {

@@ -14,9 +14,6 @@ use crate::ask::{Ask, Query, View};
 use crate::picture::{AHEAD_S, Picture};
 use crate::svg::tiles::{LINKS_MAX, Tile, linked, merged};
 
-/// Tiles in a row.
-const COLUMNS: usize = 40;
-const COLUMNS_OF_MANY: usize = 125;
 /// Groups that are shown; the others are counted.
 const GROUPS_MAX: usize = 60;
 
@@ -62,12 +59,12 @@ fn group(
 ) -> Markup {
     let class = |node: &NodeStatus| class_of(node, picture.rooms.get(&node.node));
     let title = format!("{name}: {}", counted(count(nodes.len()), "node"));
+    let (columns, width) = columns(nodes.len());
     let drawing = if status.nodes.len() <= LINKS_MAX {
         let tiles: Vec<Tile> = nodes.iter().map(|node| tile(picture, node)).collect();
-        linked(&title, &tiles, COLUMNS.min(nodes.len()), &names())
+        linked(&title, &tiles, columns, &names())
     } else {
         let tiles: Vec<usize> = nodes.iter().map(|node| class(node)).collect();
-        let columns = COLUMNS_OF_MANY.min(nodes.len());
         merged(&title, &tiles, columns, &names(), |row| {
             let first = &nodes[row * columns].node;
             let last = &nodes[(row * columns + columns).min(nodes.len()) - 1].node;
@@ -77,18 +74,24 @@ fn group(
             )
         })
     };
-    let width = COLUMNS_OF_MANY.min(nodes.len().max(1));
-    let size = match width {
-        0..=8 => "w8",
-        9..=20 => "w20",
-        21..=40 => "w40",
-        _ => "w125",
-    };
     html! {
-        section class={ "group " (size) } {
+        section class={ "group " (width) } {
             h2 { (name) " " span.faint { (nodes.len()) } }
             (drawing)
         }
+    }
+}
+
+/// Returns the tiles in a row of a group of so many nodes, and the class of its width:
+/// tiles of small groups are all of one size.
+fn columns(nodes: usize) -> (usize, &'static str) {
+    match nodes {
+        0..=4 => (4, "w4"),
+        5..=24 => (8, "w8"),
+        25..=60 => (12, "w12"),
+        61..=200 => (20, "w20"),
+        201..=LINKS_MAX => (40, "w40"),
+        _ => (125, "w125"),
     }
 }
 

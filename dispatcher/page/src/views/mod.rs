@@ -67,7 +67,7 @@ fn role_list(roles: &[Role], empty: &str) -> String {
 }
 
 /// Writes a length of time that is a second or longer.
-fn seconds(length: Duration) -> String {
+pub(crate) fn seconds(length: Duration) -> String {
     if length < Duration::from_secs(60) {
         return format!("{:.1} s", length.as_secs_f64());
     }

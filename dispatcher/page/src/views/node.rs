@@ -28,7 +28,7 @@ pub(super) fn view(picture: &Picture, status: &Status, id: &NodeId) -> Markup {
     let found = alarms::of_node(node);
     let forecast = picture.forecasts.get(id).map(|view| &**view);
     html! {
-        @if !found.is_empty() { section aria-label="Alarms" aria-live="polite" { (alarm_list(&found)) } }
+        @if !found.is_empty() { section aria-label="Alarms" aria-live="polite" { (alarm_list(&found, picture.at)) } }
         (facts(picture, node))
         section aria-labelledby="h-expected" {
             h2 #h-expected { "Use by others: the last hour, and what is expected" }

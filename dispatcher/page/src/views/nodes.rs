@@ -194,7 +194,7 @@ fn cpu_bar(node: &NodeStatus) -> Markup {
     let (total, jobs) = (node.usage.total.cpu.get(), node.usage.jobs.cpu.get());
     let whole = node.capacity.cpu.get();
     let title = format!("{total:.2} of {whole:.2} cores in use, {jobs:.2} by jobs");
-    html! { (bar(&title, whole, &[("used", (total - jobs).max(0.0)), ("jobs", jobs)])) " " (cores(node.usage.total.cpu)) "/" (cores(node.capacity.cpu)) }
+    html! { (bar(&title, whole, &[("used", (total - jobs).max(0.0)), ("jobs", jobs)])) span.nowrap { (cores(node.usage.total.cpu)) "/" (cores(node.capacity.cpu)) } }
 }
 
 fn memory_bar(node: &NodeStatus) -> Markup {
@@ -207,7 +207,7 @@ fn memory_bar(node: &NodeStatus) -> Markup {
         "{} of {} in use",
         node.usage.total.memory, node.capacity.memory
     );
-    html! { (bar(&title, whole, &[("used", (total - jobs).max(0.0)), ("jobs", jobs)])) " " (node.usage.total.memory) "/" (node.capacity.memory) }
+    html! { (bar(&title, whole, &[("used", (total - jobs).max(0.0)), ("jobs", jobs)])) span.nowrap { (node.usage.total.memory) "/" (node.capacity.memory) } }
 }
 
 fn form(status: &Status, ask: &Ask) -> Markup {

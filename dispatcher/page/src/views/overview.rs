@@ -44,7 +44,7 @@ pub(super) fn alarm_section(picture: &Picture) -> Markup {
             @if alarms.is_empty() {
                 @if picture.status.is_some() { p.calm { "No alarms: nothing needs attention." } }
             } @else {
-                (alarm_list(&alarms))
+                (alarm_list(&alarms, picture.at))
             }
         }
     }

@@ -31,7 +31,7 @@ pub(super) fn view(picture: &Picture, status: &Status) -> Markup {
                 p { "No role has holders in the dispatcher's configuration. " code { "[roles.leader] holders = 1" } " manages one; " code { "rolecast dispatcher-init" } " prints an example." }
             },
             Some(view) => {
-                @if !of_roles(view).is_empty() { section aria-label="Alarms" aria-live="polite" { (alarm_list(&of_roles(view))) } }
+                @if !of_roles(view).is_empty() { section aria-label="Alarms" aria-live="polite" { (alarm_list(&of_roles(view), picture.at)) } }
                 (holders(view))
                 (course_of(view, status.at_ms))
                 (history(view))
