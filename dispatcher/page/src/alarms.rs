@@ -91,6 +91,11 @@ pub(crate) fn alarms(picture: &Picture) -> Vec<Alarm> {
         let why = one_line(why, REASON_CHARS_MAX);
         alarms.push(Alarm::new(Gravity::Bad, "NATS", why).command("rolecast status"));
     }
+    if picture.is_cut_off && !matches!(picture.standing, Standing::Connecting { .. }) {
+        let why = "the connection is lost; the dispatcher tries again, and sends nothing meanwhile";
+        let alarm = Alarm::new(Gravity::Bad, "NATS", why);
+        alarms.push(alarm.command("nats server check connection"));
+    }
     if let Some(status) = &picture.status {
         alarms.extend(of_dispatcher(status));
         alarms.extend(

@@ -253,6 +253,20 @@ pub struct Wants {
 }
 
 impl Ask {
+    /// The paths of all views, as a router writes them.
+    pub const PATHS: [&str; 10] = [
+        "/",
+        "/nodes",
+        "/node/{node}",
+        "/map",
+        "/roles",
+        "/categories",
+        "/forecasts",
+        "/decisions",
+        "/keys",
+        "/dispatchers",
+    ];
+
     /// Reads an address; `None` if there is no such view.
     pub fn parse(path: &str, query: &str) -> Option<Self> {
         Some(Self {
@@ -352,6 +366,15 @@ mod tests {
         }
         for path in ["", "/node/", "/node/A", "/nodes/", "/../nodes"] {
             assert_eq!(Ask::parse(path, ""), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn each_view_has_a_path() {
+        assert_eq!(Ask::PATHS.len(), NAVIGATION.len() + 1);
+        for path in Ask::PATHS {
+            let path = path.replace("{node}", "n1");
+            assert!(Ask::parse(&path, "").is_some(), "{path}");
         }
     }
 

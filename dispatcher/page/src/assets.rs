@@ -2,11 +2,6 @@
 
 use rolecast_common::fnv::fnv1a;
 
-/// The policy under which all works: nothing inline, nothing from elsewhere.
-pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; \
-    style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; \
-    base-uri 'none'; frame-ancestors 'none'";
-
 /// A file that the page loads.
 #[derive(Clone, Copy, Debug)]
 pub struct Asset {

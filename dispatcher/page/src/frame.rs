@@ -24,6 +24,7 @@ pub fn render(picture: &Picture, ask: &Ask) -> String {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
+                meta name="description" content=(summary(picture));
                 meta name="referrer" content="no-referrer";
                 noscript { meta http-equiv="refresh" content=(REFRESH_S); }
                 title { (name) " - " (picture.name) " - Rolecast" }
@@ -128,10 +129,40 @@ fn state(picture: &Picture, alarms: &[Alarm]) -> (&'static str, String) {
     }
 }
 
+/// Returns the whole of it in one line.
+fn summary(picture: &Picture) -> String {
+    let part = match &picture.standing {
+        Standing::Connecting { .. } => "is connecting".to_owned(),
+        Standing::Preparing { what } => what.clone(),
+        Standing::StandingBy {
+            leader: Some(leader),
+        } => format!("stands by behind {leader}"),
+        Standing::StandingBy { leader: None } => "stands by".to_owned(),
+        Standing::Leading { epoch } => format!("leads in epoch {epoch}"),
+    };
+    let (_, state) = state(picture, &alarms(picture));
+    let Some(status) = picture.status.as_deref() else {
+        return format!("{} {part}; {state}", picture.name);
+    };
+    let categories = || status.categories.iter();
+    let backlog: u64 = categories().map(|category| category.backlog).sum();
+    let ended: u64 = categories()
+        .map(|category| category.completed + category.dead + category.expired)
+        .sum();
+    let nodes = counted(count(status.nodes.len()), "node");
+    format!(
+        "{} {part}; {state}; backlog {backlog}, {} ended; {} of {nodes} ready",
+        picture.name,
+        counted(ended, "job"),
+        views::ready(status),
+    )
+}
+
 /// Returns what this dispatcher does among all.
 pub(crate) fn standing(picture: &Picture) -> Markup {
     match &picture.standing {
         Standing::Connecting { .. } => html! { span.chip.bad { "connecting" } },
+        Standing::Preparing { what } => html! { span.chip.warning { (what) } },
         Standing::StandingBy {
             leader: Some(leader),
         } => html! { span.chip { "stands by behind " (leader) } },

@@ -28,7 +28,7 @@ mod table;
 mod views;
 
 pub use ask::{Ask, Wants};
-pub use assets::{ASSETS, Asset, CONTENT_SECURITY_POLICY};
+pub use assets::{ASSETS, Asset};
 pub use flow::Flow;
 pub use frame::{render, render_main};
 pub use picture::{AHEAD_S, Choice, Lease, Picture, Standing};

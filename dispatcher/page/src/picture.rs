@@ -25,6 +25,8 @@ pub struct Picture {
     /// With all nodes; `None` before the first one.
     pub status: Option<Arc<Status>>,
     pub flow: Flow,
+    /// Whether the connection to NATS is lost at the moment.
+    pub is_cut_off: bool,
     pub lease: Option<Lease>,
     pub capacity: Option<Arc<CapacityMap>>,
     pub roles: Option<Arc<RolesView>>,
@@ -44,6 +46,7 @@ impl Picture {
             standing,
             status: None,
             flow: Flow::default(),
+            is_cut_off: false,
             lease: None,
             capacity: None,
             roles: None,
@@ -57,9 +60,13 @@ impl Picture {
 /// The part that this dispatcher has among all dispatchers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// NATS does not answer yet, or does not any more.
+    /// NATS does not answer yet.
     Connecting {
         why: String,
+    },
+    /// It is on its way to stand by or to lead.
+    Preparing {
+        what: String,
     },
     /// Another dispatcher leads; its name, if known.
     StandingBy {
@@ -70,13 +77,11 @@ pub enum Standing {
     },
 }
 
-/// The lease as stored.
+/// The dispatcher that the lease names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lease {
     pub holder: String,
     pub epoch: Epoch,
-    pub renewals: u64,
-    pub is_resigned: bool,
 }
 
 /// A decision, and the node to which its figures lead.

@@ -33,11 +33,9 @@ pub(super) fn view(picture: &Picture, status: &Status) -> Markup {
                     dl.facts {
                         (entry("holder", lease.holder.clone()))
                         (entry("epoch", lease.epoch.to_string()))
-                        (entry("renewals", lease.renewals.to_string()))
-                        (entry("state", if lease.is_resigned { "given back: free to take" } else { "held" }.to_owned()))
                     }
                 },
-                None => { p.faint { "What is stored is not known here." } },
+                None => { p.faint { "Nobody holds it, as far as is known here." } },
             }
             @if status.is_lapsed { p { span.mark.bad { "lapsed" } " nothing is sent until it is renewed. " span.faint { "next " } code { "nats server report jetstream" } } }
         }

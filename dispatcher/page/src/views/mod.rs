@@ -92,7 +92,7 @@ pub(crate) fn count(len: usize) -> u64 {
 }
 
 /// Returns the number of nodes that run anything.
-fn ready(status: &Status) -> usize {
+pub(crate) fn ready(status: &Status) -> usize {
     let nodes = status.nodes.iter();
     nodes
         .filter(|node| node.health == NodeHealth::Ready)
