@@ -2,10 +2,11 @@
 //! <- simulator <- cli <- tests <- benches.
 
 /// Our crates, each with its layer; one may depend on lower layers only.
-const LAYERS: [(&str, u8); 9] = [
+const LAYERS: [(&str, u8); 10] = [
     ("rolecast-common", 0),
     ("rolecast-nats", 1),
     ("rolecast-forecast", 1),
+    ("rolecast-page", 1),
     ("rolecast-dispatcher", 2),
     ("rolecast-worker", 2),
     ("rolecast-simulator", 3),
