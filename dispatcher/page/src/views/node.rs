@@ -6,7 +6,7 @@ use std::time::Duration;
 use maud::{Markup, html};
 use rolecast_common::id::NodeId;
 use rolecast_common::wire::{ForecastView, NodeHealth, NodeStatus, ResourceForecast, Status};
-use rolecast_common::words::{amounts, cores, length, rate};
+use rolecast_common::words::{ahead, amounts, cores, length, rate};
 
 use super::forecasts::accuracy;
 use super::{age, decisions, health, role_list};
@@ -93,10 +93,23 @@ fn facts(picture: &Picture, node: &NodeStatus) -> Markup {
             (text("feedback", format!("{:.2} times the predicted run time", node.feedback)))
             (text("round trip", trip))
             (text("last heartbeat", format!("{} ago", age(node.heartbeat_age_ms))))
-            (text("clock", node.clock_skew_ms.map_or("-".to_owned(), |skew| format!("{skew} ms ahead of the dispatcher's"))))
+            (text("clock", clock(node)))
             (text("jobs sent", format!("{}, {} completed, {} failed", node.sent, node.completed, node.failed)))
             (text("diverted by forecasts", format!("{} jobs went elsewhere", node.diverted)))
         }
+    }
+}
+
+/// Returns how far its clock is from the dispatcher's.
+fn clock(node: &NodeStatus) -> String {
+    let Some(skew) = node.clock_skew_ms else {
+        return "-".to_owned();
+    };
+    let size = length(Duration::from_millis(skew.unsigned_abs()));
+    match skew {
+        0 => "as the dispatcher's".to_owned(),
+        1.. => format!("{size} ahead of the dispatcher's"),
+        _ => format!("{size} behind the dispatcher's"),
     }
 }
 
@@ -122,8 +135,8 @@ fn now(name: &str, forecast: &ResourceForecast) -> String {
     let last = forecast.history.last().copied().unwrap_or_default();
     let hour = forecast.horizons.last().map(|at| {
         format!(
-            ", within {} s at most {} in 9 of 10 cases",
-            at.seconds,
+            ", within {} at most {} in 9 of 10 cases",
+            ahead(at.seconds),
             amount(name, at.p90)
         )
     });

@@ -98,7 +98,7 @@ fn figures(picture: &Picture, status: &Status) -> Markup {
     html! {
         dl.figures {
             (tile("Backlog", &backlog.to_string(), &late, Some(spark(&format!("backlog over the last {span}"), &flow.backlog()))))
-            (tile("Ended a second", &rate, "completed, dead or expired", Some(spark(&format!("jobs ended a second over the last {span}"), &flow.rates()))))
+            (tile("Ended a second", &rate, "jobs", Some(spark(&format!("jobs ended a second over the last {span}"), &flow.rates()))))
             (tile("Running", &running.to_string(), &format!("{} in hand of nodes", status.totals.jobs), Some(spark(&format!("running jobs over the last {span}"), &flow.running()))))
             (tile("Nodes ready", &ready(status).to_string(), &nodes, None))
             (tile("Oldest job", &oldest.map_or("-".to_owned(), age), "in the queue", None))
