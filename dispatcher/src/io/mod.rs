@@ -126,7 +126,7 @@ pub async fn run(
     let observatory = Observatory::new(clock);
     let door = Door::open(&config.http)?;
     let _server = door
-        .map(|door| door.serve(http::routes(&observatory)))
+        .map(|door| door.serve(http::routes(&config.name, &observatory)))
         .transpose()?;
     let mut known = Epoch::default();
     let tracer = Tracer::start(config.traces.as_deref(), &config.name).await?;

@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use rolecast_common::id::NodeId;
 use rolecast_common::time::{Now, Time};
+use rolecast_common::unit::Resources;
 use rolecast_common::wire::{
     CapacityMap, ForecastView, JobList, JobsRequest, NodeStatus, RolesView, Status,
 };
+use rolecast_forecast::Ahead;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
@@ -30,6 +32,12 @@ pub(super) enum Question {
     /// `None` before the holders are known.
     Roles(oneshot::Sender<Option<RolesView>>),
     Forecast(NodeId, oneshot::Sender<ForecastView>),
+    /// The room until a time ahead of the nodes after this one, [`NODES_MAX`] at most.
+    Rooms(
+        Option<NodeId>,
+        Ahead,
+        oneshot::Sender<Vec<(NodeId, Resources)>>,
+    ),
     Pulse(oneshot::Sender<Pulse>),
 }
 
@@ -141,6 +149,9 @@ pub(super) fn answer(now: Now, machine: &Scheduler, lead: Lead, question: Questi
         }
         Question::Forecast(node, answer) => {
             let _ = answer.send(machine.forecast(now, &node));
+        }
+        Question::Rooms(after, ahead, answer) => {
+            let _ = answer.send(machine.rooms(after.as_ref(), NODES_MAX, ahead));
         }
         Question::Pulse(answer) => {
             let warmth = machine.warmth(now);

@@ -6,17 +6,19 @@ use std::time::Duration;
 use rolecast_common::id::{Category, JobId, NodeId, Sequence};
 use rolecast_common::label::Requirement;
 use rolecast_common::time::Now;
+use rolecast_common::unit::Resources;
 use rolecast_common::wire::{
     CapacityMap, CategoryStatus, Decision, ForecastView, JobList, JobState, JobView, JobsRequest,
     NodeHealth, NodeStatus, NodeView, RolesView, Status, Totals, VERSION,
 };
-use rolecast_forecast::NodeForecast;
+use rolecast_forecast::{Ahead, NodeForecast};
 
 use super::jobs::{Job, State};
 use super::queue::CategoryState;
 use super::sending::why;
 use super::{Scheduler, capacity_map, job_list};
 use crate::capacity;
+use crate::fleet::Node;
 use crate::placement::decision::Author;
 use crate::placement::{Request, Shortfall};
 
@@ -271,6 +273,22 @@ impl Scheduler {
             &self.fleet,
             self.queue.categories(),
         )
+    }
+
+    /// Returns the room that at most `max` nodes, those after this name, will have until
+    /// then, in the sense of the map: with the probability of its quantile.
+    pub fn rooms(
+        &self,
+        after: Option<&NodeId>,
+        max: usize,
+        ahead: Ahead,
+    ) -> Vec<(NodeId, Resources)> {
+        let nodes = self.fleet.nodes_after(after).take(max);
+        let room = |node: &Node| {
+            let used = node.safe_exogenous(ahead) + self.fleet.reserved(node);
+            (node.id().clone(), node.capacity().minus(used))
+        };
+        nodes.map(room).collect()
     }
 
     /// Returns the holders of managed roles; `None` before they are known.

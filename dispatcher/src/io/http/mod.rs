@@ -3,6 +3,7 @@
 mod health;
 #[allow(dead_code, reason = "the pages, which follow, read all of it")]
 mod observatory;
+mod pages;
 
 use axum::Router;
 use axum::routing::get;
@@ -10,9 +11,10 @@ use axum::routing::get;
 pub(super) use observatory::{Observatory, Phase, View};
 
 /// Returns all pages.
-pub(super) fn routes(observatory: &Observatory) -> Router {
+pub(super) fn routes(name: &str, observatory: &Observatory) -> Router {
     Router::new()
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .with_state(observatory.clone())
+        .merge(pages::routes(name, observatory))
 }

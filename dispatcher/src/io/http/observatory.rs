@@ -128,6 +128,11 @@ impl Observatory {
         self.0.view.send_replace(Some(view));
     }
 
+    /// Returns the time of the wall clock.
+    pub(super) fn now(&self) -> WallTime {
+        self.0.clock.now().wall
+    }
+
     pub(in crate::io) fn standing(&self) -> Standing {
         let (phase, since) = *self.0.phase.borrow();
         let view = self.view();
@@ -204,7 +209,7 @@ impl Observatory {
         answered.unwrap_or(Err(Unanswered))
     }
 
-    fn view(&self) -> Option<View> {
+    pub(super) fn view(&self) -> Option<View> {
         self.0.view.borrow().clone()
     }
 
