@@ -25,6 +25,9 @@ async fn the_demonstration_loses_nothing_and_compares_the_same_jobs() {
         "0 ran where their role does not allow",
         "of 28 by round-robin",
         "of 28 by Rolecast",
+        "the page: http://127.0.0.1:",
+        "the page shows: demo leads in epoch 1; ",
+        " of 4 nodes ready",
     ] {
         assert!(output.contains(part), "{part:?} not in {output}");
     }

@@ -20,7 +20,8 @@ pub(crate) fn nats_conf() -> String {
 pub(crate) fn dispatcher_toml() -> String {
     // Short steps, because the demonstration ends within a minute.
     let mut text = format!(
-        "name = \"demo\"\n\n[roles.leader]\nholders = 1\nfrom = \"backup\"\n\
+        "name = \"demo\"\n\n\
+         # Any free port, which the log names.\n[http]\nlisten = \"127.0.0.1:0\"\n\n[roles.leader]\nholders = 1\nfrom = \"backup\"\n\
          prefer = [\"oak\"]\ncost = {{ cpu = 0.2 }}\nchange_cost = \"2s\"\n\
          term = \"{}s\"\n[roles.backup]\nholders = 1\n[roles.follower]\n\n\
          [forecast]\nstep = \"1s\"\n",

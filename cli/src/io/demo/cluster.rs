@@ -122,6 +122,11 @@ impl Cluster {
         Ok(process.child.wait()?)
     }
 
+    /// Returns a process's whole log.
+    pub(super) fn log(&self, name: &str) -> String {
+        fs::read_to_string(self.path().join(format!("{name}.log"))).unwrap_or_default()
+    }
+
     /// Returns the end of a process's log.
     pub(super) fn log_tail(&self, name: &str) -> String {
         tail(&self.path().join(format!("{name}.log")))

@@ -10,6 +10,7 @@ mod display;
 mod input;
 mod load;
 mod own_load;
+mod page;
 mod play;
 mod programs;
 mod records;
@@ -35,7 +36,7 @@ use crate::demo::plan::plan;
 use crate::demo::report::Report;
 use crate::demo::tally::Tally;
 use crate::exit::Exit;
-use crate::style::Tone;
+use crate::style::{Tone, printable};
 
 pub(crate) async fn run(
     demo: &Demo,
@@ -101,6 +102,10 @@ async fn perform(
         audience,
         url,
     } = setup::start(programs, cluster, terminal).await?;
+    let page = page::address(cluster);
+    if let Some(address) = &page {
+        terminal.note(&format!("the page: http://{address}/"));
+    }
     let plan = plan(demo.jobs);
     let show = play::Show {
         session: &session,
@@ -137,6 +142,11 @@ async fn perform(
         let killed = played.kill.as_ref().map(|kill| kill.node.as_str());
         act.play(cluster, killed).await?;
     }
+    if let Some(address) = &page {
+        let shown = page::summary(address).await;
+        let shown = shown.unwrap_or_else(|error| format!("it cannot be read: {error:#}"));
+        terminal.note(&format!("the page shows: {}", printable(&shown)));
+    }
     let exit = if tally.is_flawless() {
         Exit::Fine
     } else {
@@ -154,6 +164,7 @@ struct Played {
 
 /// Prints how to use the programs that continue to run.
 fn keep(cluster: Cluster, url: Option<&str>, terminal: &Terminal) {
+    let page = page::address(&cluster);
     let (processes, directory) = cluster.keep();
     let mut text = format!("\nEverything keeps running, in {}\n", directory.display());
     if let Some(url) = url {
@@ -164,6 +175,9 @@ fn keep(cluster: Cluster, url: Option<&str>, terminal: &Terminal) {
              nats pub rolecast.jobs.hash 'some bytes'\n  \
              nats --server {admin} stream ls\n"
         ));
+    }
+    if let Some(address) = page {
+        text.push_str(&format!("\nThe page: http://{address}/\n"));
     }
     let ids: Vec<String> = processes.iter().map(|(_, id)| id.to_string()).collect();
     let names: Vec<&str> = processes.iter().map(|(name, _)| name.as_str()).collect();
