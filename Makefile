@@ -43,6 +43,7 @@ demo: tools build ## run real jobs on four workers, and kill one of them
 	$(TARGET)/debug/rolecast demo $(DEMO_FLAGS)
 
 test: tools build ## run all tests, those on a real nats-server included
+	@tests/tools/browser.sh
 	$(CARGO) test --workspace
 
 check: fmt-check lint deny docs test ## run everything a change must pass
