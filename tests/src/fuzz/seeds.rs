@@ -4,14 +4,15 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use rolecast_common::assignment::Assignment;
-use rolecast_common::id::{BootId, Epoch, JobId, NodeId, Role};
+use rolecast_common::id::{BootId, Epoch, JobId, NodeId, Role, Sequence};
 use rolecast_common::label::Labels;
 use rolecast_common::subjects;
 use rolecast_common::time::WallTime;
 use rolecast_common::wire::{
-    Admission, AdmissionVerdict, Blob, Encoding, Heartbeat, JobUsage, LeaseRecord, Message,
-    Outcome, OutcomeBatch, OutcomeStatus, RoleAssignment, RoleDocument, RoleFailure, RoleOrder,
-    RoleOrderKind, RoleVersion, SealKey, StatusCursor, StatusRequest, VERSION, encode,
+    Admission, AdmissionVerdict, Blob, DispatcherSign, Encoding, Heartbeat, JobState, JobUsage,
+    JobsRequest, LeaseRecord, Message, Outcome, OutcomeBatch, OutcomeStatus, RoleAssignment,
+    RoleDocument, RoleFailure, RoleOrder, RoleOrderKind, RoleVersion, SealKey, StatusCursor,
+    StatusRequest, VERSION, encode,
 };
 use rolecast_dispatcher::seal::Seals;
 use rolecast_forecast::lstm::Weights;
@@ -173,6 +174,20 @@ pub(super) fn roles() -> Vec<Vec<u8>> {
             after: Some(StatusCursor::Node(web(2))),
             limit: NonZeroU32::new(100),
             ..StatusRequest::first()
+        }]),
+        in_both(&[JobsRequest {
+            after: Some(Sequence::new(41)),
+            states: vec![JobState::Waiting, JobState::Delayed],
+            node: Some(web(2)),
+            ..JobsRequest::first()
+        }]),
+        in_both(&[DispatcherSign {
+            v: VERSION,
+            name: "d1".to_owned(),
+            incarnation: "0197c0f4".to_owned(),
+            leads: Some(Epoch::new(3)),
+            version: "0.1.0".to_owned(),
+            is_leaving: false,
         }]),
         in_both(&[document()]),
         vec![record],

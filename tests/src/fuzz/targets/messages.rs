@@ -6,9 +6,9 @@ use rolecast_common::assignment::Assignment;
 use rolecast_common::id::Role;
 use rolecast_common::label::LABELS_MAX;
 use rolecast_common::wire::{
-    Admission, CATEGORIES_MAX, Encoding, Heartbeat, JOBS_IN_HAND_MAX, LeaseRecord, Message,
-    OUTCOMES_MAX, Outcome, OutcomeBatch, REMARK_CHARS_MAX, ROLES_MAX, RoleAssignment, RoleDocument,
-    RoleOrder, StatusRequest, decode, encode,
+    Admission, CATEGORIES_MAX, DispatcherSign, Encoding, Heartbeat, JOBS_IN_HAND_MAX, JobsRequest,
+    LeaseRecord, Message, OUTCOMES_MAX, Outcome, OutcomeBatch, REMARK_CHARS_MAX, ROLES_MAX,
+    RoleAssignment, RoleDocument, RoleOrder, StatusRequest, decode, encode,
 };
 
 use super::super::machine::World;
@@ -86,7 +86,8 @@ pub(in super::super) fn outcome(input: &[u8]) -> bool {
 }
 
 /// Reads messages about roles and names: assignments, admissions, orders, the document of
-/// all roles, the record in the key of the lease, and requests for the status.
+/// all roles, the record in the key of the lease, signs of life of dispatchers, and requests
+/// for the status and for jobs.
 pub(in super::super) fn roles(input: &[u8]) -> bool {
     let mut is_read = false;
     if let Some(assignment) = read::<RoleAssignment>(input) {
@@ -101,6 +102,8 @@ pub(in super::super) fn roles(input: &[u8]) -> bool {
     }
     is_read |= read::<RoleOrder>(input).is_some();
     is_read |= read::<StatusRequest>(input).is_some();
+    is_read |= read::<JobsRequest>(input).is_some();
+    is_read |= read::<DispatcherSign>(input).is_some();
     if let Some(document) = read::<RoleDocument>(input) {
         World::new().read_roles(&document);
         is_read = true;
