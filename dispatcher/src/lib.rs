@@ -28,6 +28,7 @@
 //! - [`relocation`]: the decision when a role should move because of load;
 //! - `capacity`: the role capacity map;
 //! - `storage`: the size limit of each stream;
+//! - [`metrics`]: the figures for Prometheus, and the table of them;
 //! - `fitting`, `paging`, `shortening`: records and answers cut to the size that
 //!   the server takes;
 //! - [`scheduler`]: the state machine that takes all decisions, over explicit time;
@@ -51,6 +52,7 @@ pub mod fleet;
 pub mod io;
 pub mod lease;
 mod ledger;
+pub mod metrics;
 mod paging;
 pub mod placement;
 pub mod profile;

@@ -40,6 +40,15 @@ enum TokenSource {
 pub struct NoToken;
 
 impl Settings {
+    /// Returns the settings of a program without HTTP.
+    pub fn off() -> Self {
+        Self {
+            listen: Listen::Off,
+            token: None,
+            hosts: Hosts::default(),
+        }
+    }
+
     /// Reads the section. Without the key `listen` the `default` holds.
     pub fn read(table: &mut Table<'_>, default: Listen) -> Self {
         let listen = match table.get::<String>("listen") {

@@ -123,6 +123,20 @@ pub enum Why {
 }
 
 impl Why {
+    /// Returns its name in metrics.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Why::Operator => "operator",
+            Why::Drain => "drain",
+            Why::HolderGone => "holder_gone",
+            Why::HolderUnfit { .. } => "holder_unfit",
+            Why::Election => "election",
+            Why::Swap => "swap",
+            Why::Bottleneck { .. } => "bottleneck",
+            Why::Restored { .. } => "restored",
+        }
+    }
+
     /// Returns whether a role moves because of load: without an order, and without the
     /// death of a node.
     pub fn is_for_load(&self) -> bool {

@@ -62,6 +62,21 @@ pub enum Refusal {
     TooManyNodes,
 }
 
+impl Refusal {
+    /// Returns its name in metrics.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Refusal::ForeignNode => "foreign_node",
+            Refusal::Replayed => "replayed",
+            Refusal::SupersededBoot => "superseded_boot",
+            Refusal::NameInUse => "name_in_use",
+            Refusal::Contends => "contends",
+            Refusal::Implausible => "implausible",
+            Refusal::TooManyNodes => "too_many_nodes",
+        }
+    }
+}
+
 /// The changes by a heartbeat, beyond the figures.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Change {

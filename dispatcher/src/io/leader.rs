@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_nats::{Message, StatusCode};
 use rolecast_common::id::{Epoch, Sequence};
 use rolecast_common::subjects;
-use rolecast_common::time::Now;
+use rolecast_common::time::{Now, Time};
 use rolecast_common::wire::{DispatcherStatus, Totals};
 use rolecast_nats::{Clock, Connection, ServiceManager, Stage, Timer};
 use tokio::sync::{mpsc, watch};
@@ -175,19 +175,23 @@ impl Leader {
             }
             timer.set(&self.clock, self.machine.next_deadline());
             let stop_limit = stop_at.unwrap_or_else(far_away);
-            tokio::select! {
+            let begun = tokio::select! {
                 () = shutdown.as_mut(), if stop_at.is_none() => {
                     tracing::info!(event = "stopping", "stopping");
                     stop_at = Some(Instant::now() + STOP_LIMIT);
                     self.now = self.clock.now();
                     self.pass(Input::Stop);
+                    self.now.time
                 }
-                received = self.receive(&mut timer) => if received.is_err() {
-                    return Ended::Disconnected(self.machine.known_epoch());
+                received = self.receive(&mut timer) => match received {
+                    Ok(begun) => begun,
+                    Err(Closed) => return Ended::Disconnected(self.machine.known_epoch()),
                 },
                 () = sleep_until(stop_limit), if stop_at.is_some() => break,
-            }
+            };
             let turn = timeout_at(stop_limit, self.end_turn()).await;
+            let took = self.clock.now().time.since(begun);
+            self.outbox.work.turns.observe(took);
             if let Some(reason) = self.stepped_down.take() {
                 return self.step_down(&reason).await;
             }
@@ -216,16 +220,19 @@ impl Leader {
         tracing::info!(event = "stopped", "dispatcher stopped");
     }
 
-    /// Waits for a message, then reads others that have already arrived.
-    async fn receive(&mut self, timer: &mut Timer) -> Result<(), Closed> {
+    /// Waits for a message, then reads others that have already arrived. Returns the time of
+    /// the first.
+    async fn receive(&mut self, timer: &mut Timer) -> Result<Time, Closed> {
         let next = self.inputs.next(&mut self.lease, timer);
         let arrived = next.await?;
         // One reading of the clocks serves all that arrived together.
         self.now = self.clock.now();
+        let begun = self.now.time;
         match arrived {
             Arrived::Message(feed, message) => self.on_message(feed, message),
             Arrived::Question(question) => {
-                questions::answer(self.now, &self.machine, self.lead(), question);
+                let (lead, work) = (self.lead(), &self.outbox.work);
+                questions::answer(self.now, &self.machine, lead, work, question);
             }
             Arrived::Report(input) => self.on_report(input).await,
             Arrived::Link(input) => {
@@ -239,7 +246,7 @@ impl Leader {
             Arrived::Nothing => {}
         }
         self.read_ready();
-        Ok(())
+        Ok(begun)
     }
 
     fn read_ready(&mut self) {
@@ -294,6 +301,7 @@ impl Leader {
             }
             Some(Pulled::Status(input)) => {
                 if matches!(input, Input::PullFailed { .. }) {
+                    self.outbox.work.pulls_failed += 1;
                     self.tasks.check_assets();
                 }
                 self.pass(input);
@@ -359,6 +367,7 @@ impl Leader {
         let may_send = self.outbox.is_connected() && self.leads();
         for output in outputs.drain(..) {
             if let Err(error) = self.carry_out(output, may_send).await {
+                self.outbox.work.messages_unsent += 1;
                 tracing::warn!(event = "send_failed", "cannot send: {error:#}");
             }
         }

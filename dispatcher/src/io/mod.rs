@@ -123,7 +123,7 @@ pub async fn run(
         shutdown.await;
         report(Stage::Stopping, "ends: records the last outcomes");
     });
-    let observatory = Observatory::new(clock);
+    let observatory = Observatory::new(&config.name, clock);
     let door = Door::open(&config.http)?;
     let _server = door
         .map(|door| door.serve(http::routes(&config.name, &observatory)))

@@ -26,6 +26,7 @@ use tokio::time::timeout;
 use super::dead_lettering::{self, JobMessage};
 use super::pings::Pings;
 use crate::fitting::fit;
+use crate::metrics::Loop;
 use crate::scheduler::{Input, Output, PULL_BEAT, PULL_EXPIRES};
 
 /// Messages on their way out, and the jobs that wait for theirs.
@@ -42,6 +43,8 @@ pub(super) struct Outbox {
     expected_none: HeaderMap,
     /// Deliveries to give back, with the ends of their delays, during a recovery.
     postponed: Option<Vec<(Ack, Time)>>,
+    /// Counts of the loop's work.
+    pub(super) work: Loop,
 }
 
 impl Outbox {
@@ -57,6 +60,7 @@ impl Outbox {
             pings: Pings::default(),
             expected_none,
             postponed: None,
+            work: Loop::default(),
         }
     }
 

@@ -15,6 +15,7 @@ use rolecast_forecast::Ahead;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
+use crate::metrics::{Figures, Loop};
 use crate::scheduler::{Scheduler, Warmth};
 
 /// Nodes that the loop reports at once: some hundred microseconds.
@@ -39,6 +40,7 @@ pub(super) enum Question {
         oneshot::Sender<Vec<(NodeId, Resources)>>,
     ),
     Pulse(oneshot::Sender<Pulse>),
+    Figures(oneshot::Sender<Figures>),
 }
 
 /// Signs that the loop runs and does its work.
@@ -124,8 +126,8 @@ impl Asker {
     }
 }
 
-/// Answers a question. Whoever asked may have gone.
-pub(super) fn answer(now: Now, machine: &Scheduler, lead: Lead, question: Question) {
+/// Answers a question; `work` is the loop's own. Whoever asked may have gone.
+pub(super) fn answer(now: Now, machine: &Scheduler, lead: Lead, work: &Loop, question: Question) {
     let begun = Instant::now();
     match question {
         Question::Overview(answer) => {
@@ -156,6 +158,11 @@ pub(super) fn answer(now: Now, machine: &Scheduler, lead: Lead, question: Questi
         Question::Pulse(answer) => {
             let warmth = machine.warmth(now);
             let _ = answer.send(Pulse { lead, warmth });
+        }
+        Question::Figures(answer) => {
+            let mut figures = machine.figures(now);
+            figures.work = work.clone();
+            let _ = answer.send(figures);
         }
     }
 }

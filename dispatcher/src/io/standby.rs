@@ -23,6 +23,7 @@ use super::persist::persist;
 use super::questions::{self, Inbox, Lead, Question};
 use super::service::{self, Service};
 use super::{ACK_WAIT, Dispatcher, Streams, assets, events, forecasts, intake, setup};
+use crate::metrics::Loop;
 use crate::scheduler::{Input, Output, Params, Scheduler};
 
 /// A heartbeat interval and a little: by then every worker has reported its jobs in hand,
@@ -200,7 +201,8 @@ impl Standby {
     }
 
     fn answer(&self, question: Question) {
-        questions::answer(self.clock.now(), &self.machine, Lead::Standby, question);
+        let (now, work) = (self.clock.now(), Loop::default());
+        questions::answer(now, &self.machine, Lead::Standby, &work, question);
     }
 
     fn pass(&mut self, input: Input) {

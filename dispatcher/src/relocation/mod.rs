@@ -13,6 +13,7 @@ pub mod judge;
 mod judges;
 mod vacancies;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rolecast_common::id::{Epoch, NodeId, Role};
@@ -21,6 +22,7 @@ use rolecast_common::wire::{ManagedRole, RolesView, VERSION, VacantRole, Why};
 use rolecast_forecast::Ahead;
 
 use crate::fleet::Fleet;
+use crate::metrics::{RoleFigures, RoleTally};
 use crate::roles::{self, Coordinator, Input, Move, Report, RoleSettings, Settings};
 use judge::{Objection, Reading, Verdict};
 use judges::Judges;
@@ -60,6 +62,7 @@ pub(crate) struct Relocation {
     ranked: Option<Time>,
     /// Start of the present lead.
     led_since: Option<Time>,
+    tallies: BTreeMap<Role, RoleTally>,
 }
 
 impl Relocation {
@@ -71,6 +74,7 @@ impl Relocation {
             vacancies: Vacancies::default(),
             ranked: None,
             led_since: None,
+            tallies: BTreeMap::new(),
         }
     }
 
@@ -139,6 +143,8 @@ impl Relocation {
             match output {
                 roles::Output::Event(roles::Event::Finished(past)) => {
                     self.judges.record(now, past);
+                    let tally = self.tallies.entry(past.role.clone()).or_default();
+                    *tally.changes.entry(past.why.name()).or_default() += 1;
                 }
                 roles::Output::Event(roles::Event::TakenOver { .. }) => {
                     if let Some(document) = self.coordinator.document() {
@@ -169,6 +175,7 @@ impl Relocation {
         let is_due = ranked.is_none_or(|at| now.time.since(at) >= RANK_INTERVAL);
         if !self.has_none() && is_due {
             self.ranked = Some(now.time);
+            self.count_vacancies(ranked.map(|at| now.time.since(at)));
             self.handle(now, Input::Ranked(rank(fleet)), out);
             let vacant = self.found_vacant(now).map(|found| found.role);
             let vacant: Vec<Role> = vacant.collect();
@@ -190,6 +197,37 @@ impl Relocation {
     /// Returns the managed roles that the node offers.
     pub(crate) fn offers(&self, node: &NodeId) -> Vec<Role> {
         self.coordinator.offers(node)
+    }
+
+    /// Adds the time since the last call to the vacancies that there are, if it leads.
+    fn count_vacancies(&mut self, passed: Option<Duration>) {
+        if self.coordinator.document().is_none() {
+            return;
+        }
+        for (role, settings) in &self.settings.managed {
+            let acting = self.coordinator.acting(role).len();
+            let is_vacant =
+                u32::try_from(acting).is_ok_and(|acting| acting < settings.holders.get());
+            let tally = self.tallies.entry(role.clone()).or_default();
+            if is_vacant {
+                tally.vacant += passed.unwrap_or_default();
+            }
+        }
+    }
+
+    /// Returns the figures of the managed roles; none if this dispatcher does not lead.
+    pub(crate) fn figures(&self) -> Vec<RoleFigures> {
+        if self.coordinator.document().is_none() {
+            return Vec::new();
+        }
+        let managed = self.settings.managed.iter();
+        let figures = managed.map(|(role, settings)| RoleFigures {
+            role: role.clone(),
+            wanted: u64::from(settings.holders.get()),
+            acting: self.coordinator.acting(role),
+            tally: self.tallies.get(role).cloned().unwrap_or_default(),
+        });
+        figures.collect()
     }
 
     /// Forgets a node that has been gone for long.

@@ -178,3 +178,14 @@ pub enum Malformed {
     Outcome,
     Request,
 }
+
+impl Malformed {
+    /// Returns its name in metrics.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Malformed::Heartbeat => "heartbeat",
+            Malformed::Outcome => "outcome",
+            Malformed::Request => "request",
+        }
+    }
+}

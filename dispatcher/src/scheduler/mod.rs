@@ -27,6 +27,7 @@
 
 mod capacity_map;
 mod context;
+mod figures;
 mod input;
 mod job_list;
 mod jobs;
@@ -190,7 +191,9 @@ impl Scheduler {
             Input::Stray(stray) => self.jobs.dead_letter_stray(cx, stray),
             Input::Troubled(trouble) => self.reporting.report_trouble(cx, trouble),
             Input::Mended { what } => self.reporting.end_trouble(cx, &what),
-            Input::Malformed { what, from, why } => self.reporting.refuse(cx, what, &from, why),
+            Input::Malformed { what, from, why } => {
+                self.reporting.refuse(cx, what, "malformed", &from, why);
+            }
             Input::Lead {
                 epoch,
                 until,
@@ -343,9 +346,9 @@ impl Scheduler {
     }
 
     fn record_backlogs(&mut self, now: Now, held: &BTreeMap<Category, u64>) {
-        if self.params.forecast.mode != ForecastMode::Off {
-            self.queue.categories_mut().record_backlogs(now.wall, held);
-        }
+        let is_forecast = self.params.forecast.mode != ForecastMode::Off;
+        let categories = self.queue.categories_mut();
+        categories.record_backlogs(now.wall, held, is_forecast);
     }
 
     fn set_stack(&mut self, stack: &Arc<Stack>) {

@@ -41,15 +41,19 @@ impl Scheduler {
             let why = format!("no dispatcher had epoch {}", beat.epoch);
             return self
                 .reporting
-                .refuse(cx, Malformed::Heartbeat, from.as_str(), why);
+                .refuse(cx, Malformed::Heartbeat, "epoch", from.as_str(), why);
         }
         match self.params.allowances.limit(&mut beat) {
             Ok(taken) => self.report_excess(cx, from, &taken),
             Err(unlisted) => {
                 let why = unlisted.to_string();
-                return self
-                    .reporting
-                    .refuse(cx, Malformed::Heartbeat, from.as_str(), why);
+                return self.reporting.refuse(
+                    cx,
+                    Malformed::Heartbeat,
+                    "not_listed",
+                    from.as_str(),
+                    why,
+                );
             }
         }
         let report = Report::new(&beat);
@@ -144,8 +148,9 @@ impl Scheduler {
         }
         let why = refusal.to_string();
         let from = beat.node.clone();
+        let reason = refusal.name();
         self.reporting
-            .refuse(cx, Malformed::Heartbeat, from.as_str(), why);
+            .refuse(cx, Malformed::Heartbeat, reason, from.as_str(), why);
     }
 
     fn compare_epoch(&mut self, cx: &mut Context<'_>, beat: &Heartbeat) {

@@ -33,6 +33,23 @@ impl NodeForecast {
             .collect()
     }
 
+    /// Returns the recent accuracy for a resource at a few horizons, the nearest first; zero
+    /// before a forecast was scored.
+    pub fn accuracy(&self, resource: Resource) -> [AccuracyAt; 5] {
+        let (near, far) = (
+            &self.near.forecasters[resource],
+            &self.far.forecasters[resource],
+        );
+        [
+            (self.near.step_s, near, 1),
+            (60, far, 1),
+            (300, far, 5),
+            (900, far, 15),
+            (3600, far, 60),
+        ]
+        .map(|(seconds, forecaster, step)| accuracy(seconds, forecaster.accuracy(step)))
+    }
+
     fn view_of(&self, resource: Resource) -> ResourceForecast {
         let (near, far) = (
             &self.near.forecasters[resource],
@@ -44,13 +61,6 @@ impl NodeForecast {
             let at = |seconds| horizon(self.series(seconds), resource, seconds);
             horizons.extend(HORIZONS_S.map(at));
         }
-        let scored = [
-            (near_s, near, 1),
-            (60, far, 1),
-            (300, far, 5),
-            (900, far, 15),
-            (3600, far, 60),
-        ];
         let capacity = self.capacity[resource];
         ResourceForecast {
             capacity: if capacity.is_finite() { capacity } else { 0.0 },
@@ -63,9 +73,7 @@ impl NodeForecast {
                 weights(60, far, 1),
                 weights(3600, far, 60),
             ],
-            accuracy: scored
-                .map(|(seconds, forecaster, step)| accuracy(seconds, forecaster.accuracy(step)))
-                .to_vec(),
+            accuracy: self.accuracy(resource).to_vec(),
         }
     }
 }

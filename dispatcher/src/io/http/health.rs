@@ -35,9 +35,7 @@ pub(super) async fn readyz(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
-    let pulse = observatory.pulse().await;
-    let standing = observatory.standing();
-    let why = obstacles(&standing, pulse);
+    let (standing, why, _) = readiness(&observatory).await;
     let code = match why.is_empty() {
         true => StatusCode::OK,
         false => StatusCode::SERVICE_UNAVAILABLE,
@@ -49,6 +47,14 @@ pub(super) async fn readyz(
         return (code, [(CONTENT_TYPE, "application/json")], json).into_response();
     }
     (code, in_text(&standing, &why)).into_response()
+}
+
+/// Returns the standing, the reasons why it is not ready, and the loop's signs of life.
+pub(super) async fn readiness(observatory: &Observatory) -> (Standing, Vec<String>, Option<Pulse>) {
+    let pulse = observatory.pulse().await;
+    let standing = observatory.standing();
+    let why = obstacles(&standing, pulse);
+    (standing, why, pulse.ok().flatten())
 }
 
 fn in_text(standing: &Standing, why: &[String]) -> String {

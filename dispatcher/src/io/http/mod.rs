@@ -1,6 +1,7 @@
 //! HTTP of the dispatcher: its pages, and the observatory from which they get their figures.
 
 mod health;
+mod metrics;
 #[allow(dead_code, reason = "the pages, which follow, read all of it")]
 mod observatory;
 mod pages;
@@ -15,6 +16,7 @@ pub(super) fn routes(name: &str, observatory: &Observatory) -> Router {
     Router::new()
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
+        .route("/metrics", get(metrics::answer))
         .with_state(observatory.clone())
         .merge(pages::routes(name, observatory))
 }

@@ -5,6 +5,7 @@
 //! one, so the loop's work does not depend on their number.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rolecast_common::id::{Epoch, JobId, NodeId};
@@ -15,8 +16,9 @@ use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout};
 
 use crate::io::lease::Holder;
-use crate::io::questions::{Asker, Pulse, Question, Unanswered};
+use crate::io::questions::{Asker, Lead, Pulse, Question, Unanswered};
 use crate::io::{Streams, api};
+use crate::metrics::{DispatcherFigures, Figures};
 
 /// The age up to which a snapshot is shown.
 const AGE_MAX: Duration = Duration::from_secs(1);
@@ -33,7 +35,11 @@ pub(in crate::io) struct Observatory(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
+    name: String,
     clock: Clock,
+    /// Times that it took the lead, and connections that were given up.
+    takeovers: AtomicU64,
+    former_connections: AtomicU64,
     phase: watch::Sender<(Phase, WallTime)>,
     view: watch::Sender<Option<View>>,
     /// Answers show that the dispatcher's thread runs.
@@ -92,7 +98,7 @@ pub(in crate::io) struct Standing {
 impl Observatory {
     /// Returns the observatory of a dispatcher that begins to connect. The task that calls
     /// it belongs to the dispatcher's thread.
-    pub(in crate::io) fn new(clock: Clock) -> Self {
+    pub(in crate::io) fn new(name: &str, clock: Clock) -> Self {
         let (heart, mut beats) = mpsc::channel::<oneshot::Sender<()>>(8);
         tokio::spawn(async move {
             while let Some(beat) = beats.recv().await {
@@ -101,7 +107,10 @@ impl Observatory {
             }
         });
         Self(Arc::new(Shared {
+            name: name.to_owned(),
             clock,
+            takeovers: AtomicU64::new(0),
+            former_connections: AtomicU64::new(0),
             phase: watch::Sender::new((Phase::Connecting, clock.now().wall)),
             view: watch::Sender::new(None),
             heart,
@@ -113,6 +122,9 @@ impl Observatory {
 
     /// Records the phase.
     pub(in crate::io) fn enter(&self, phase: Phase) {
+        if matches!(phase, Phase::Leading(_)) {
+            self.0.takeovers.fetch_add(1, Ordering::Relaxed);
+        }
         let now = self.0.clock.now().wall;
         self.0.phase.send_if_modified(|present| {
             let is_new = present.0 != phase;
@@ -125,7 +137,13 @@ impl Observatory {
 
     /// Shows what another loop knows, from now on.
     pub(in crate::io) fn open(&self, view: View) {
-        self.0.view.send_replace(Some(view));
+        let former = self.0.view.send_replace(Some(view.clone()));
+        // A dispatcher that stands by again keeps its connection.
+        let former = former.filter(|former| !former.link.same_channel(&view.link));
+        if let Some(former) = former {
+            let made = former.link.borrow().number;
+            self.0.former_connections.fetch_add(made, Ordering::Relaxed);
+        }
     }
 
     /// Returns the time of the wall clock.
@@ -207,6 +225,33 @@ impl Observatory {
         };
         let answered = timeout(ANSWER_LIMIT, pulse).await;
         answered.unwrap_or(Err(Unanswered))
+    }
+
+    /// Returns the figures of the dispatcher among others; `pulse` is what the loop answered.
+    pub(super) fn figures(&self, pulse: Option<Pulse>, is_ready: bool) -> DispatcherFigures {
+        let shared = &self.0;
+        let standing = self.standing();
+        let made = self.view().map_or(0, |view| view.link.borrow().number);
+        let lead = pulse.map_or(Lead::Standby, |pulse| pulse.lead);
+        DispatcherFigures {
+            name: shared.name.clone(),
+            is_connected: standing.is_connected,
+            connections: made + shared.former_connections.load(Ordering::Relaxed),
+            is_ready,
+            lease_left: match lead {
+                Lead::Held(until) => Some(until.since(shared.clock.now().time)),
+                Lead::Standby | Lead::Lapsed => None,
+            },
+            epoch: standing.holder.map(|holder| holder.epoch.get()),
+            takeovers: shared.takeovers.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Returns all that the loop counts; `None` while there is no loop.
+    pub(super) async fn counted(&self) -> Option<Figures> {
+        let asked = self.view()?.asker;
+        let asked = asked.ask(Question::Figures);
+        timeout(ANSWER_LIMIT, asked).await.ok()?.ok()
     }
 
     pub(super) fn view(&self) -> Option<View> {

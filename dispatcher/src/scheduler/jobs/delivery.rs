@@ -56,6 +56,7 @@ fn admit(jobs: &mut Jobs, cx: &mut Context<'_>, queue: &mut Queue, delivery: Del
     if let Some(away) = away {
         early = away.until.since(cx.now.time);
         job.past.attempt = away.history.attempt;
+        job.ready = cx.now.wall;
         job.remember(away.history);
     }
     let options = match delivery.options {
@@ -73,6 +74,7 @@ fn admit(jobs: &mut Jobs, cx: &mut Context<'_>, queue: &mut Queue, delivery: Del
         jobs.expire(cx, queue, job);
         return;
     }
+    job.ready = job.ready.max(options.not_before.unwrap_or_default());
     // After a take-over jobs are redelivered before their delay is over.
     let wait = options.not_before.unwrap_or_default().since(cx.now.wall);
     let wait = wait.max(early);

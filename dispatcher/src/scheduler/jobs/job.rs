@@ -23,6 +23,8 @@ pub(in crate::scheduler) struct Job {
     pub(super) wishes: Wishes,
     /// Time when it began to wait here.
     pub(super) since: Time,
+    /// Time from which it could be sent: when it was stored, due or given back.
+    pub(super) ready: WallTime,
     /// Whether a record of its waiting was considered, and whether one was made.
     pub(super) is_considered: bool,
     pub(super) is_recorded: bool,
@@ -96,6 +98,7 @@ impl Job {
         Self {
             source,
             id,
+            ready: ack.stored(),
             ack,
             wishes: Wishes::default(),
             since: now,
@@ -140,6 +143,11 @@ impl Job {
 
     pub(in crate::scheduler) fn key(&self) -> Option<u64> {
         self.wishes.key
+    }
+
+    /// Returns the time from which it could be sent.
+    pub(in crate::scheduler) fn ready(&self) -> WallTime {
+        self.ready
     }
 
     /// Returns the time for which it has waited here.

@@ -68,6 +68,8 @@ pub(super) fn lose(
             reason: "lost with its node",
         };
         trace_attempt(cx, &job, &end);
+        let categories = queue.categories_mut();
+        categories.count(&job.source.category, |counts| &mut counts.lost);
         job.record_loss(cx.now, loss.node, companions);
         lose_one(jobs, cx, queue, loss.node, job);
     }

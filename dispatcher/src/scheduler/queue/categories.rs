@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use rolecast_common::histogram::Histogram;
 use rolecast_common::id::Category;
 use rolecast_common::time::WallTime;
 use rolecast_forecast::{Demand, Model, Stack};
@@ -28,6 +29,9 @@ pub(in crate::scheduler) struct CategoryState {
     index: CategoryIndex,
     demand: Demand,
     counts: Counts,
+    timings: Timings,
+    /// Its jobs in the stream, when they were last counted.
+    stored: Option<u64>,
 }
 
 /// Jobs of a category since the start.
@@ -39,6 +43,26 @@ pub(in crate::scheduler) struct Counts {
     pub(in crate::scheduler) retried: u64,
     pub(in crate::scheduler) dead: u64,
     pub(in crate::scheduler) expired: u64,
+    /// Attempts that failed, that gave their job up, and that the worker did not make or
+    /// finish.
+    pub(in crate::scheduler) failed: u64,
+    pub(in crate::scheduler) gave_up: u64,
+    pub(in crate::scheduler) refused: u64,
+    pub(in crate::scheduler) handed_back: u64,
+    /// Attempts without an outcome, and those lost with their node.
+    pub(in crate::scheduler) unreported: u64,
+    pub(in crate::scheduler) lost: u64,
+}
+
+/// Durations of its jobs since the start.
+#[derive(Clone, Debug, Default)]
+pub(in crate::scheduler) struct Timings {
+    /// From when a job could be sent until it was.
+    pub(in crate::scheduler) waits: Histogram,
+    /// From its delivery here until it was sent.
+    pub(in crate::scheduler) delays: Histogram,
+    /// The reported run times of completed jobs.
+    pub(in crate::scheduler) runs: Histogram,
 }
 
 impl Categories {
@@ -58,6 +82,8 @@ impl Categories {
             index,
             demand: Demand::new(model),
             counts: Counts::default(),
+            timings: Timings::default(),
+            stored: None,
         });
     }
 
@@ -92,15 +118,31 @@ impl Categories {
         }
     }
 
-    /// Records the number of jobs of each category that the stream holds.
+    /// Records durations of a job of the category, if it is served.
+    pub(in crate::scheduler) fn observe(
+        &mut self,
+        category: &Category,
+        record: impl FnOnce(&mut Timings),
+    ) {
+        if let Some(state) = self.by_name.get_mut(category) {
+            record(&mut state.timings);
+        }
+    }
+
+    /// Records the number of jobs of each category that the stream holds; `is_forecast`
+    /// shows whether their arrivals are forecast.
     pub(in crate::scheduler) fn record_backlogs(
         &mut self,
         now: WallTime,
         held: &BTreeMap<Category, u64>,
+        is_forecast: bool,
     ) {
         for (category, state) in &mut self.by_name {
             let held = held.get(category).copied().unwrap_or(0);
-            state.demand.observe(now, held, state.counts.settled);
+            state.stored = Some(held);
+            if is_forecast {
+                state.demand.observe(now, held, state.counts.settled);
+            }
         }
     }
 
@@ -135,5 +177,14 @@ impl CategoryState {
 
     pub(in crate::scheduler) fn counts(&self) -> Counts {
         self.counts
+    }
+
+    pub(in crate::scheduler) fn timings(&self) -> &Timings {
+        &self.timings
+    }
+
+    /// Returns the number of its jobs in the stream, if they were counted.
+    pub(in crate::scheduler) fn stored(&self) -> Option<u64> {
+        self.stored
     }
 }

@@ -10,9 +10,11 @@ mod recorder;
 mod refusals;
 mod troubles;
 
-use rolecast_common::id::{Category, NodeId};
+use std::collections::BTreeMap;
+
+use rolecast_common::id::{Category, NodeId, Role};
 use rolecast_common::time::Time;
-use rolecast_common::wire::{self, Counters, RefusedSender};
+use rolecast_common::wire::{self, Counters, RefusedSender, RoleCapacity};
 use rolecast_forecast::Params;
 
 use super::context::Context;
@@ -29,6 +31,8 @@ use troubles::Troubles;
 #[derive(Debug)]
 pub(super) struct Reporting {
     counters: Counters,
+    /// Refused messages, by kind and reason.
+    refused: BTreeMap<(&'static str, &'static str), u64>,
     rates: Rates,
     senders: Senders,
     troubles: Troubles,
@@ -40,6 +44,7 @@ impl Reporting {
     pub(super) fn new(now: Time, params: Params) -> Self {
         Self {
             counters: Counters::default(),
+            refused: BTreeMap::new(),
             rates: Rates::default(),
             senders: Senders::default(),
             troubles: Troubles::default(),
@@ -55,6 +60,11 @@ impl Reporting {
 
     pub(super) fn counters(&self) -> Counters {
         self.counters
+    }
+
+    /// Returns the numbers of refused messages, by kind and reason.
+    pub(super) fn refused(&self) -> &BTreeMap<(&'static str, &'static str), u64> {
+        &self.refused
     }
 
     /// Returns the senders of refused messages, the most recent first.
@@ -113,6 +123,11 @@ impl Reporting {
     /// Returns the time at which this dispatcher began to observe.
     pub(super) fn started(&self) -> Time {
         self.publications.started()
+    }
+
+    /// Returns the room of each role, as it was published last.
+    pub(super) fn capacity(&self) -> &BTreeMap<Role, RoleCapacity> {
+        self.publications.capacity()
     }
 
     /// Schedules the checkpoints of the forecasts.

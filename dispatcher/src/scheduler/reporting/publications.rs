@@ -1,12 +1,12 @@
 //! Publications for others: the capacity map, lessons for fitting, and checkpoints of the
 //! forecasts, a few nodes at a time.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use rolecast_common::id::NodeId;
+use rolecast_common::id::{NodeId, Role};
 use rolecast_common::time::Time;
-use rolecast_common::wire::ForecastMode;
+use rolecast_common::wire::{CapacityAt, ForecastMode, RoleCapacity};
 use rolecast_forecast::{Model, NodeForecast, Params};
 
 use crate::fleet::Fleet;
@@ -38,6 +38,8 @@ pub(super) struct Publications {
     /// The node whose lessons were taken last.
     taught: Option<NodeId>,
     published: Option<Time>,
+    /// The roles of the last map, without their nodes.
+    capacity: BTreeMap<Role, RoleCapacity>,
     /// Nodes whose checkpoint is due.
     unsaved: VecDeque<NodeId>,
     saves_per_sweep: usize,
@@ -51,6 +53,7 @@ impl Publications {
             started: now,
             taught: None,
             published: None,
+            capacity: BTreeMap::new(),
             unsaved: VecDeque::new(),
             saves_per_sweep: 0,
             has_forgotten: false,
@@ -60,6 +63,10 @@ impl Publications {
     /// Returns the time at which this dispatcher began to observe.
     pub(super) fn started(&self) -> Time {
         self.started
+    }
+
+    pub(super) fn capacity(&self) -> &BTreeMap<Role, RoleCapacity> {
+        &self.capacity
     }
 
     /// Schedules the checkpoints of all nodes, a few in each sweep.
@@ -98,6 +105,8 @@ impl Publications {
         if published.is_none_or(|at| now.since(at) >= PUBLISH_INTERVAL) {
             self.published = Some(now);
             let map = capacity_map::of(cx.now.wall, cx.epoch, self.params, fleet, categories);
+            let roles = map.roles.iter();
+            self.capacity = roles.map(without_nodes).collect();
             cx.push(Output::PublishCapacity(Box::new(map)));
         }
         let is_over = now.since(self.started) >= REMEMBER;
@@ -118,6 +127,18 @@ impl Publications {
             cx.push(Output::Learn(lessons));
         }
     }
+}
+
+fn without_nodes((role, capacity): (&Role, &RoleCapacity)) -> (Role, RoleCapacity) {
+    let horizons = capacity.horizons.iter().map(|at| CapacityAt {
+        nodes: Vec::new(),
+        ..*at
+    });
+    let capacity = RoleCapacity {
+        nodes: capacity.nodes,
+        horizons: horizons.collect(),
+    };
+    (role.clone(), capacity)
 }
 
 fn save_forecast(cx: &mut Context<'_>, fleet: &Fleet, node: NodeId) {

@@ -52,13 +52,16 @@ impl Senders {
 
 impl Reporting {
     /// Counts a refused message and records its sender; reports it at a bounded rate.
+    /// `reason` is one of a few.
     pub(in crate::scheduler) fn refuse(
         &mut self,
         cx: &mut Context<'_>,
         what: Malformed,
+        reason: &'static str,
         from: &str,
         why: String,
     ) {
+        *self.refused.entry((what.name(), reason)).or_default() += 1;
         let from: String = from.chars().take(FROM_CHARS_MAX).collect();
         self.senders.record(cx.now.wall, &from, &why);
         match what {
@@ -94,7 +97,7 @@ impl Reporting {
         let (job, attempt) = (assignment.job(), assignment.attempt());
         let why = format!("job {job}, attempt {attempt}, was never sent to node {node}");
         let from = format!("rolecast.done.{node}");
-        self.refuse(cx, Malformed::Outcome, &from, why);
+        self.refuse(cx, Malformed::Outcome, "not_sent", &from, why);
     }
 }
 

@@ -263,6 +263,13 @@ impl Sending<'_> {
         };
         let node: NodeId = self.fleet.id_of(slot).clone();
         let (job, departure) = self.jobs.send(cx.now.time, self.queue, sequence, &node);
+        let waited = cx.now.wall.since(job.ready());
+        let delayed = job.waited(cx.now.time);
+        let categories = self.queue.categories_mut();
+        categories.observe(&source.category, |timings| {
+            timings.waits.observe(waited);
+            timings.delays.observe(delayed);
+        });
         if departure.was_starved {
             let category = source.category.clone();
             cx.event(Event::EligibleAgain { category });

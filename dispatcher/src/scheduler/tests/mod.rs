@@ -5,6 +5,7 @@ mod admission;
 mod epochs;
 mod explaining;
 mod fates;
+mod figures;
 mod forecasting;
 mod hosts;
 mod life;
