@@ -57,6 +57,7 @@ mod host;
 mod host_name;
 mod io;
 mod job;
+mod metrics;
 mod record;
 mod usage;
 
@@ -65,4 +66,5 @@ pub use io::{
     shutdown_signals,
 };
 pub use job::{Job, JobError};
+pub use metrics::documentation as metrics_documentation;
 pub use usage::Scope;

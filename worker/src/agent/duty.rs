@@ -12,6 +12,7 @@ use super::admission::JOIN_INTERVAL;
 use super::outcomes::empty_outcome;
 use super::output::{Event, Output};
 use super::{Agent, Phase};
+use crate::metrics::AgentFigures;
 
 pub(super) const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(1);
 const HEARTBEAT_INTERVAL_MS: u32 = 1000;
@@ -72,6 +73,22 @@ impl Agent {
         let earliest = others.into_iter().flatten().min();
         let heartbeat = self.heartbeats.due();
         earliest.map_or(heartbeat, |at| at.min(heartbeat))
+    }
+
+    /// Returns its figures for metrics.
+    pub(crate) fn figures(&self) -> AgentFigures {
+        let shown = self.roles.shown();
+        let offers = self.roles.offers().iter();
+        AgentFigures {
+            running: self.executions.len(),
+            jobs_max: self.params.jobs_max,
+            unconfirmed: self.ledger.outcome_count(),
+            serves: self.phase == Phase::Serving,
+            roles: offers
+                .filter(|role| shown.contains(role))
+                .cloned()
+                .collect(),
+        }
     }
 
     pub(super) fn drain(&mut self, now: Now, out: &mut Vec<Output>) {

@@ -39,7 +39,7 @@ use rolecast_common::wire::{Blob, Outcome, OutcomeStatus, RoleAssignment};
 
 pub(crate) use duty::Standing;
 pub use input::{Ended, HookRun, Input, Offer, Run};
-pub use output::{Event, Output, RoleObjection};
+pub use output::{Event, Output, Refusal, RoleObjection};
 pub use params::{Limits, Params};
 pub use roles::RoleParams;
 
@@ -183,7 +183,8 @@ impl Agent {
                 "stale epoch {epoch}: this node has seen {seen}; if no dispatcher had that epoch, \
                  stop this worker and run rolecast-worker forget-epoch"
             );
-            return self.refuse(OutcomeStatus::Refused, offer.assignment, reason, out);
+            let why = (Refusal::StaleEpoch, reason);
+            return self.refuse(OutcomeStatus::Refused, offer.assignment, why, out);
         }
         let execution = Execution::of(&offer.assignment);
         self.ledger.forget_refusals(&execution);
@@ -191,22 +192,23 @@ impl Agent {
             return;
         }
         if self.phase != Phase::Serving {
-            let reason = match self.phase {
-                Phase::Joining { .. } => "the worker is not admitted yet",
+            let (kind, reason) = match self.phase {
+                Phase::Joining { .. } => (Refusal::NotAdmitted, "the worker is not admitted yet"),
                 Phase::Serving | Phase::Draining { .. } | Phase::Leaving { .. } | Phase::Gone => {
-                    "the worker is draining"
+                    (Refusal::Draining, "the worker is draining")
                 }
             };
-            let reason = reason.to_owned();
-            return self.refuse(OutcomeStatus::HandedBack, offer.assignment, reason, out);
+            let why = (kind, reason.to_owned());
+            return self.refuse(OutcomeStatus::HandedBack, offer.assignment, why, out);
         }
         let acts_in = self.roles.shown();
         if !offer.roles.is_empty() && !offer.roles.iter().any(|role| acts_in.contains(role)) {
             let reason = "this node acts in none of the roles it is for".to_owned();
-            return self.refuse(OutcomeStatus::HandedBack, offer.assignment, reason, out);
+            let why = (Refusal::NoRole, reason);
+            return self.refuse(OutcomeStatus::HandedBack, offer.assignment, why, out);
         }
         match self.objection(now, &offer) {
-            Some(reason) => self.refuse(OutcomeStatus::Refused, offer.assignment, reason, out),
+            Some(why) => self.refuse(OutcomeStatus::Refused, offer.assignment, why, out),
             None => self.start(now, execution, offer, out),
         }
     }
@@ -231,23 +233,24 @@ impl Agent {
     }
 
     /// Returns the reason why the job cannot be run here and now.
-    fn objection(&self, now: Now, offer: &Offer) -> Option<String> {
+    fn objection(&self, now: Now, offer: &Offer) -> Option<(Refusal, String)> {
         let category = offer.assignment.category();
         let Some(limits) = self.params.categories.get(category) else {
-            return Some(format!("category {category} is not run here"));
+            let reason = format!("category {category} is not run here");
+            return Some((Refusal::Category, reason));
         };
         if offer.deadline.is_some_and(|deadline| deadline <= now.wall) {
-            return Some("deadline passed".to_owned());
+            return Some((Refusal::Deadline, "deadline passed".to_owned()));
         }
         let jobs_max = self.params.jobs_max;
         if self.executions.len() >= jobs_max as usize {
-            return Some(format!("{jobs_max} jobs run here, which is the limit"));
+            let reason = format!("{jobs_max} jobs run here, which is the limit");
+            return Some((Refusal::Full, reason));
         }
         let jobs_max = limits.jobs_max;
         if self.executions.count(category) >= jobs_max {
-            return Some(format!(
-                "{jobs_max} {category} jobs run here, which is the limit"
-            ));
+            let reason = format!("{jobs_max} {category} jobs run here, which is the limit");
+            return Some((Refusal::Full, reason));
         }
         None
     }
@@ -256,24 +259,25 @@ impl Agent {
         &mut self,
         status: OutcomeStatus,
         assignment: Assignment,
-        reason: String,
+        why: (Refusal, String),
         out: &mut Vec<Output>,
     ) {
         if self.ledger.outcome_count() >= UNCONFIRMED_MAX {
             return out.push(Output::Event(Event::Dropped { assignment }));
         }
-        self.push_refusal(status, assignment, reason, out);
+        self.push_refusal(status, assignment, why, out);
     }
 
     fn push_refusal(
         &mut self,
         status: OutcomeStatus,
         assignment: Assignment,
-        reason: String,
+        (kind, reason): (Refusal, String),
         out: &mut Vec<Output>,
     ) {
         out.push(Output::Event(Event::Refused {
             assignment: assignment.clone(),
+            kind,
             reason: reason.clone(),
         }));
         self.ledger.push(Outcome {
@@ -339,7 +343,8 @@ impl Agent {
         };
         if status == OutcomeStatus::Refused {
             // It could not be started here, so another offer of it is a new one.
-            return self.push_refusal(status, running.assignment, reason, out);
+            let why = (Refusal::Unable, reason);
+            return self.push_refusal(status, running.assignment, why, out);
         }
         let run_us = u64::try_from(ended.length.as_micros()).unwrap_or(u64::MAX);
         self.ledger.push(Outcome {

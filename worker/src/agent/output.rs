@@ -57,6 +57,43 @@ pub enum Output {
     Event(Event),
 }
 
+/// The kind of the reason why a job was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Refusal {
+    /// The dispatcher that sent it has been superseded.
+    StaleEpoch,
+    /// The worker is not admitted yet.
+    NotAdmitted,
+    /// The worker is draining.
+    Draining,
+    /// The node acts in none of the roles that it is for.
+    NoRole,
+    /// Its category is not run here.
+    Category,
+    /// Its deadline has passed.
+    Deadline,
+    /// As many jobs run here, or of its category, as may.
+    Full,
+    /// It could not be started.
+    Unable,
+}
+
+impl Refusal {
+    /// Returns its name in metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Refusal::StaleEpoch => "stale_epoch",
+            Refusal::NotAdmitted => "not_admitted",
+            Refusal::Draining => "draining",
+            Refusal::NoRole => "no_role",
+            Refusal::Category => "category",
+            Refusal::Deadline => "deadline",
+            Refusal::Full => "full",
+            Refusal::Unable => "unable",
+        }
+    }
+}
+
 /// The reason why a role assignment was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RoleObjection {
@@ -85,6 +122,8 @@ pub enum Event {
     Refused {
         /// The attempt that was offered.
         assignment: Assignment,
+        /// The kind of the reason.
+        kind: Refusal,
         /// The reason, as the dispatcher gets it.
         reason: String,
     },

@@ -11,6 +11,7 @@ use rolecast_common::label::Labels;
 use rolecast_common::settings::{self, Mistakes, Table};
 use rolecast_common::unit::{Bytes, BytesPerSecond, Cores, Speed};
 use rolecast_common::wire::{CATEGORIES_MAX, JOBS_IN_HAND_MAX, ROLES_MAX};
+use rolecast_http as http;
 use rolecast_nats::Settings;
 
 use self::category::{ENVIRONMENT_DEFAULT, read_command, read_user};
@@ -51,6 +52,7 @@ pub struct Config {
     pub(crate) heartbeat_on_change: bool,
     pub(crate) capacity: Capacity,
     pub(crate) categories: BTreeMap<Category, CategorySettings>,
+    pub(crate) http: http::Settings,
     /// The address of NATS and the login, as far as the configuration has them.
     pub nats: Settings,
 }
@@ -126,6 +128,9 @@ fn read_root(root: &mut Table<'_>) -> Option<Config> {
     let grace = root.get_or("grace", GRACE_DEFAULT);
     let heartbeat_on_change = root.get_or("heartbeat_on_change", true);
     let nats = root.table("nats", Settings::from_table);
+    let http = root.table("http", |table| {
+        http::Settings::read(table, http::Listen::Off)
+    });
     let run_as = read_user(root);
     let categories = root.tables("categories", |name, table| {
         let category = Category::new(name);
@@ -158,6 +163,7 @@ fn read_root(root: &mut Table<'_>) -> Option<Config> {
         heartbeat_on_change,
         capacity,
         categories: categories?,
+        http,
         nats,
     })
 }

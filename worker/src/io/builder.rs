@@ -10,6 +10,7 @@ use rolecast_common::id::{Category, NodeId, Role};
 use rolecast_common::label::Labels;
 use rolecast_common::unit::Speed;
 use rolecast_common::wire::{CATEGORIES_MAX, JOBS_IN_HAND_MAX, ROLES_MAX};
+use rolecast_http::Settings as HttpSettings;
 use rolecast_nats::{ServiceManager, Settings};
 
 use super::handler::launcher;
@@ -302,6 +303,7 @@ impl Builder {
             hook: None,
             runners: self.runners,
             nats: self.nats,
+            http: HttpSettings::off(),
             connect_timeout: self.connect_timeout,
             is_leashed: false,
             manager: ServiceManager::none(),

@@ -97,7 +97,9 @@ impl Log {
 #[allow(clippy::cognitive_complexity, reason = "one line for each event")]
 fn write(event: &Event, suppressed: u64) {
     match event {
-        Event::Refused { assignment, reason } => {
+        Event::Refused {
+            assignment, reason, ..
+        } => {
             let (job, category) = (assignment.job(), assignment.category());
             tracing::warn!(event = "job_refused", %job, %category, reason, suppressed);
         }

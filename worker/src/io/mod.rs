@@ -15,6 +15,7 @@ mod gauge;
 mod groups;
 mod handler;
 mod hook;
+mod http;
 mod leash;
 mod log;
 mod outbox;

@@ -13,6 +13,8 @@ use rolecast_common::wire::{self, Encoding, Heartbeat, Outcome, OutcomeBatch};
 use rolecast_nats::Connection;
 use tokio::sync::watch;
 
+use crate::metrics::Tally;
+
 /// Two workers that share a node id by mistake must not both run a job.
 const QUEUE_GROUP: &str = "worker";
 
@@ -27,6 +29,8 @@ pub(super) struct Outbox {
     done_prefix: String,
     heartbeat_subject: Subject,
     batch_subject: Subject,
+    /// Counts of the loop's work.
+    pub(super) tally: Tally,
 }
 
 impl Outbox {
@@ -39,6 +43,7 @@ impl Outbox {
             done_prefix: trimmed(subjects::done_batch(node), "batch"),
             heartbeat_subject: subjects::heartbeat(node).into(),
             batch_subject: subjects::done_batch(node).into(),
+            tally: Tally::default(),
         }
     }
 

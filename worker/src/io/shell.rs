@@ -20,6 +20,7 @@ use tokio::sync::{mpsc, watch};
 use super::epoch::EpochFile;
 use super::executions::Executions;
 use super::hook::{self, Hooks};
+use super::http::Observed;
 use super::log::Log;
 use super::outbox::Outbox;
 use crate::agent::{Agent, Ended, Input, Output, Standing};
@@ -57,6 +58,7 @@ pub(super) struct Feeds {
     pub(super) usage: watch::Receiver<Option<Usage>>,
     pub(super) ends: mpsc::UnboundedReceiver<Ended>,
     pub(super) hook_ends: mpsc::UnboundedReceiver<hook::Ended>,
+    pub(super) observed: Observed,
 }
 
 impl Shell {
@@ -108,6 +110,7 @@ impl Shell {
             usage,
             ends,
             hook_ends,
+            observed,
         } = feeds;
         let mut drain = drain.fuse();
         let mut ended = Vec::with_capacity(TURN_MAX);
@@ -130,6 +133,10 @@ impl Shell {
                     self.handle(Input::HookEnded { run, result });
                 }
                 () = timer.ring() => self.handle(Input::Tick),
+                Some(question) = observed.questions.recv() => {
+                    // Whoever asked may have gone.
+                    let _ = question.send((self.agent.figures(), self.outbox.tally.clone()));
+                }
                 Ok(()) = usage.changed() => self.take_usage(usage),
                 Ok(()) = connected.changed() => self.handle(Input::Connected),
                 Some(()) = drain.next() => self.handle(Input::Drain),
@@ -181,6 +188,9 @@ impl Shell {
     )]
     fn end(&mut self, ended: &mut Vec<Ended>) {
         let ended: Vec<Ended> = ended.drain(..).collect();
+        ended
+            .iter()
+            .for_each(|ended| self.outbox.tally.record_end(ended));
         self.executions.remove(&ended);
         self.handle(Input::Ended(ended));
         self.executions.count();
@@ -200,6 +210,7 @@ impl Shell {
     fn carry_out(&mut self, now: Time, mut offered: Option<Message>) {
         let mut outputs = std::mem::take(&mut self.outputs);
         for output in outputs.drain(..) {
+            self.outbox.tally.record(&output);
             match output {
                 Output::Start {
                     run,

@@ -14,6 +14,7 @@ use rolecast_common::id::{BootId, Category, Epoch, NodeId, Role};
 use rolecast_common::label::Labels;
 use rolecast_common::subjects;
 use rolecast_common::unit::Speed;
+use rolecast_http::{Door, Settings as HttpSettings};
 use rolecast_nats::{Clock, Connection, ServiceManager, Settings, Stage, connect};
 
 use super::epoch::EpochFile;
@@ -21,6 +22,7 @@ use super::executions::Executions;
 use super::gauge::Gauge;
 use super::groups::Groups;
 use super::hook::{Hook, Hooks};
+use super::http::{self, Observed};
 use super::leash::Leash;
 use super::outbox::Outbox;
 use super::rehearsal::rehearse;
@@ -47,6 +49,7 @@ pub struct Worker {
     pub(super) hook: Option<Hook>,
     pub(super) runners: BTreeMap<Category, Runner>,
     pub(super) nats: Settings,
+    pub(super) http: HttpSettings,
     pub(super) connect_timeout: Duration,
     pub(super) is_leashed: bool,
     /// Files that jobs which run as another user must not be able to read.
@@ -68,6 +71,14 @@ pub(super) struct NodeSettings {
     pub(super) grace: Duration,
     pub(super) heartbeat_on_change: bool,
     pub(super) capacity: Capacity,
+}
+
+/// The parts of a worker that exist before it is connected.
+struct Parts {
+    sampler: Sampler,
+    gauge: Arc<Gauge>,
+    leash: Arc<Leash>,
+    observed: Observed,
 }
 
 impl Worker {
@@ -103,6 +114,7 @@ impl Worker {
             runners: runners.collect(),
             secrets: nats.secret_files(),
             nats,
+            http: config.http,
             connect_timeout,
             is_leashed: true,
             manager: ServiceManager::of_environment(),
@@ -163,6 +175,11 @@ impl Worker {
         let settings = &self.settings;
         let meter = Meter::new(settings.scope, has_handlers, Arc::clone(&gauge))?;
         let mut sampler = Sampler::start(meter, settings.capacity, settings.heartbeat_on_change)?;
+        let (observer, observed) = http::observe(&self.node);
+        let door = Door::open(&self.http)?;
+        let _server = door
+            .map(|door| door.serve(http::routes(observer)))
+            .transpose()?;
         // After the meter found the worker's group, which it may now leave for one below.
         let leash = Arc::new(self.prepare()?);
         let name = format!("rolecast-worker {}", self.node);
@@ -182,17 +199,28 @@ impl Worker {
         {
             tracing::warn!(event = "usage_slow", "the first reading of the use is late");
         }
-        self.serve(connection, sampler, gauge, leash, drain).await
+        observed.connect(connection.link.clone());
+        let parts = Parts {
+            sampler,
+            gauge,
+            leash,
+            observed,
+        };
+        self.serve(connection, parts, drain).await
     }
 
     async fn serve(
         self,
         connection: Connection,
-        sampler: Sampler,
-        gauge: Arc<Gauge>,
-        leash: Arc<Leash>,
+        parts: Parts,
         drain: impl Stream<Item = ()> + Unpin,
     ) -> anyhow::Result<()> {
+        let Parts {
+            sampler,
+            gauge,
+            leash,
+            observed,
+        } = parts;
         let clock = Clock::new();
         let boot = connection.client.new_inbox();
         let boot = boot.rsplit('.').next().unwrap_or_default();
@@ -248,6 +276,7 @@ impl Worker {
             usage: sampler.usage.clone(),
             ends,
             hook_ends,
+            observed,
         };
         shell.run(feeds, drain, &self.manager).await
     }
