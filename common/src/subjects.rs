@@ -15,6 +15,8 @@ pub const STREAM_DEAD: &str = "ROLECAST_DEAD";
 pub const STREAM_ADVISORIES: &str = "ROLECAST_ADVISORIES";
 /// Records of placement decisions.
 pub const STREAM_DECISIONS: &str = "ROLECAST_DECISIONS";
+/// Events of the last day.
+pub const STREAM_EVENTS: &str = "ROLECAST_EVENTS";
 /// The dispatcher's epoch.
 pub const BUCKET_CONTROL: &str = "ROLECAST_CONTROL";
 /// Failed attempts of jobs that are still alive.
@@ -46,6 +48,8 @@ pub const RESULTS: &str = "rolecast.results.*";
 pub const DEAD: &str = "rolecast.dead.*.*";
 /// Subjects that [`STREAM_DECISIONS`] stores: `rolecast.decisions.<category>.<job>`.
 pub const DECISIONS: &str = "rolecast.decisions.*.*";
+/// Subjects that [`STREAM_EVENTS`] stores: `rolecast.events.<kind>`.
+pub const EVENTS: &str = "rolecast.events.>";
 /// Subjects that [`STREAM_ADVISORIES`] stores.
 pub const ADVISORIES: &str = "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.ROLECAST_JOBS.*";
 /// Heartbeats of all nodes.
@@ -73,6 +77,8 @@ pub const API_FORECAST: &str = "rolecast.api.forecast";
 pub const API_EXPLAIN: &str = "rolecast.api.explain";
 /// The recorded decision about a job.
 pub const API_DECISION: &str = "rolecast.api.decision";
+/// Events of the last day, as [`crate::wire::EventsPage`].
+pub const API_EVENTS: &str = "rolecast.api.events";
 
 /// Holders of the managed roles, as [`crate::wire::RolesView`].
 pub const API_ROLES: &str = "rolecast.api.roles";
@@ -301,6 +307,12 @@ pub fn decision(category: &Category, job: &JobId) -> String {
 /// The same for a job of any category.
 pub fn decision_any(job: &JobId) -> String {
     format!("rolecast.decisions.*.{job}")
+}
+
+/// Subject of an event, by its kind or its type.
+pub fn event(kind: &str) -> String {
+    let kind = kind.strip_prefix("rolecast.").unwrap_or(kind);
+    format!("rolecast.events.{kind}")
 }
 
 /// Subject of the dead letter of a job.

@@ -31,6 +31,7 @@
 //! - [`metrics`]: the figures for Prometheus, and the table of them;
 //! - `fitting`, `paging`, `shortening`: records and answers cut to the size that
 //!   the server takes;
+//! - [`events`]: the published events, with their catalogue;
 //! - [`scheduler`]: the state machine that takes all decisions, over explicit time;
 //! - [`span`]: the stages of a job in its producer's trace;
 //! - [`seal`], [`claim`], [`allowance`]: checks of what messages and nodes claim;
@@ -47,6 +48,7 @@ mod capacity;
 pub mod category;
 pub mod claim;
 pub mod config;
+pub mod events;
 mod fitting;
 pub mod fleet;
 pub mod io;

@@ -3,8 +3,8 @@
 //! A server whose storage is full refuses every write, the outcomes of jobs and the
 //! lease included, so nothing could drain it again. Therefore the streams are bounded
 //! so that together they fit: 60 % for jobs, and a *reserve* of 40 %: half of it for
-//! outcomes, a quarter for dead letters, an eighth for decisions, and an eighth without
-//! a bound of its own for the buckets, which are small.
+//! outcomes, a quarter for dead letters, an eighth for decisions, a thirty-second for events,
+//! and the rest without a bound of its own for the buckets, which are small.
 //!
 //! No request reports how much storage a server has left, but a request for too much is
 //! refused without harm. So [`ladder`] is tried from the top, and the first reserve that
@@ -26,6 +26,8 @@ const RUNG_DENOMINATOR: u64 = 5;
 /// The largest share of decisions: they explain the present; more is not worth its
 /// storage.
 const DECISIONS_MAX: u64 = 512 * MIB;
+/// The largest share of events: a hundred thousand and more, and a day has far fewer.
+const EVENTS_MAX: u64 = 64 * MIB;
 /// The largest part of a limit that a stream may hold when the limit is first set or
 /// lowered. The server deletes what is above a lowered limit, waiting jobs included, and
 /// jobs arrive while the request is on its way.
@@ -57,6 +59,7 @@ impl Reserve {
             subjects::STREAM_RESULTS => Some(self.0 / 2),
             subjects::STREAM_DEAD => Some(self.0 / 4),
             subjects::STREAM_DECISIONS => Some((self.0 / 8).min(DECISIONS_MAX)),
+            subjects::STREAM_EVENTS => Some((self.0 / 32).min(EVENTS_MAX)),
             _ => None,
         }
     }
@@ -143,9 +146,10 @@ mod tests {
                 subjects::STREAM_RESULTS,
                 subjects::STREAM_DEAD,
                 subjects::STREAM_DECISIONS,
+                subjects::STREAM_EVENTS,
             ];
             let others: u64 = others.iter().map(|name| reserve.share(name).unwrap()).sum();
-            assert!(others <= reserve.bytes() / 8 * 7, "{offer}");
+            assert!(others <= reserve.bytes() / 32 * 29, "{offer}");
             let total = reserve.jobs() + reserve.bytes();
             assert!(total <= offer, "{offer}");
             assert!(total * 10 >= offer * 7, "{offer}: {total}");

@@ -3,9 +3,10 @@
 use rolecast_common::fnv::fnv1a;
 use rolecast_common::subjects::{Done, parse_done};
 use rolecast_common::wire::{
-    Admission, AdmissionVerdict, CapacityMap, Decision, DispatcherSign, Encoding, ForecastView,
-    Heartbeat, JobList, JobsRequest, Message, NodeView, Outcome, OutcomeBatch, Record,
-    RoleAssignment, RoleOrder, RolesView, Status, StatusCursor, StatusRequest, decode, encode,
+    Admission, AdmissionVerdict, CapacityMap, CloudEvent, Decision, DispatcherSign, Encoding,
+    EventsPage, EventsRequest, ForecastView, Heartbeat, JobList, JobsRequest, Message, NodeView,
+    Outcome, OutcomeBatch, Record, RoleAssignment, RoleOrder, RolesView, Status, StatusCursor,
+    StatusRequest, decode, encode,
 };
 use rolecast_dispatcher::placement;
 use rolecast_tests::document::blocks;
@@ -68,6 +69,13 @@ fn the_messages_shown_are_accepted() {
         shown::<DispatcherSign>("dispatcher-sign").leads,
         Some(status.epoch)
     );
+    let asked: EventsRequest = shown("events-request");
+    assert!(asked.kind.is_some() && asked.since_ms.is_some() && asked.limit.is_some());
+    let page: EventsPage = shown("events-page");
+    assert_eq!((page.events.len(), page.next), (1, Some(41)));
+    let event = &blocks("docs/events.md", "json event")[0];
+    let event: CloudEvent = serde_json::from_str(event).unwrap();
+    assert_eq!(event.kind, "rolecast.node.gone");
     let map: CapacityMap = shown("capacity");
     assert_eq!(map.roles.len(), 1);
     let forecast: ForecastView = shown("forecast");

@@ -7,6 +7,7 @@ pub(crate) mod backtest;
 pub(crate) mod category;
 pub(crate) mod dead;
 pub(crate) mod demo;
+pub(crate) mod events;
 pub(crate) mod explain;
 pub(crate) mod fleet;
 pub(crate) mod job;
@@ -30,6 +31,7 @@ use backtest::{Backtest, TrainLstm};
 use category::Category;
 use dead::Dead;
 use demo::Demo;
+use events::Events;
 use explain::Explain;
 use fleet::{Capacity, Forecast, Status};
 use job::Job;
@@ -69,7 +71,7 @@ pub(crate) struct Arguments {
 /// Options of every command.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Global {
-    /// Print one JSON document (with --watch, job watch and top: one per line)
+    /// Print one JSON document (with --watch, job watch, top and events: one per line)
     #[arg(long, global = true, help_heading = "Output")]
     pub(crate) json: bool,
     /// When to use colours
@@ -129,6 +131,9 @@ pub(crate) enum Command {
     /// Watch nodes, categories, roles and jobs on the whole terminal
     #[command(after_help = top::HELP)]
     Top(Top),
+    /// Show what happened in the last day: nodes, roles, late categories, dead letters, troubles
+    #[command(after_help = events::EXAMPLES)]
+    Events(Events),
     /// Show the needs of each category's jobs, declared and learned
     #[command(subcommand)]
     Category(Category),

@@ -10,6 +10,7 @@ mod capacity;
 mod category;
 mod dead;
 mod demo;
+mod events;
 mod explain;
 mod failure;
 mod forecast;
@@ -114,6 +115,10 @@ async fn carry_out(
             top::check(top, environment, terminal)?;
             let session = Session::open(&arguments.global).await?;
             top::run(session, top, terminal).await
+        }
+        Command::Events(events) => {
+            let session = Session::open(&arguments.global).await?;
+            events::run(&session, events, terminal).await
         }
         Command::Capacity(capacity) => {
             let session = Session::open(&arguments.global).await?;

@@ -6,15 +6,17 @@ use crate::requests::{self, PREFIX};
 use crate::subjects::{
     self, BUCKET_ATTEMPTS, BUCKET_CAPACITY, BUCKET_CONTROL, BUCKET_FORECASTS, BUCKET_ROLES,
     KEY_ASSIGNMENTS, KEY_CAPACITY, KEY_DISPATCHER, RESULTS, STREAM_ADVISORIES, STREAM_DEAD,
-    STREAM_DECISIONS, STREAM_JOBS, STREAM_RESULTS, Source, bucket_key, bucket_stream,
+    STREAM_DECISIONS, STREAM_EVENTS, STREAM_JOBS, STREAM_RESULTS, Source, bucket_key,
+    bucket_stream,
 };
 
-const STREAMS: [&str; 5] = [
+const STREAMS: [&str; 6] = [
     STREAM_JOBS,
     STREAM_RESULTS,
     STREAM_DEAD,
     STREAM_ADVISORIES,
     STREAM_DECISIONS,
+    STREAM_EVENTS,
 ];
 const BUCKETS: [&str; 5] = [
     BUCKET_CONTROL,
@@ -26,7 +28,7 @@ const BUCKETS: [&str; 5] = [
 /// Buckets whose keys are listed at the start, by a consumer that the server names.
 const LISTED: [&str; 2] = [BUCKET_ATTEMPTS, BUCKET_FORECASTS];
 /// Requests that the dispatcher answers for readers.
-const QUESTIONS: [&str; 9] = [
+const QUESTIONS: [&str; 10] = [
     subjects::API_STATUS,
     subjects::API_JOB,
     subjects::API_JOBS,
@@ -35,6 +37,7 @@ const QUESTIONS: [&str; 9] = [
     subjects::API_FORECAST,
     subjects::API_EXPLAIN,
     subjects::API_DECISION,
+    subjects::API_EVENTS,
     subjects::API_ROLES,
 ];
 
@@ -81,6 +84,7 @@ impl Table<'_> {
         self.publish(subjects::DEAD, "dead letters");
         self.publish(subjects::DECISIONS, "decisions on placements");
         self.publish(subjects::DISPATCHER, "its own signs of life");
+        self.publish(subjects::EVENTS, "events");
         self.dispatcher_keys();
         for form in acks("ACK", STREAM_JOBS) {
             self.publish(form, "acknowledges jobs; the server has two forms");
@@ -144,6 +148,7 @@ impl Table<'_> {
             requests::message_get(STREAM_DECISIONS),
             "explains the choice of a job's node",
         );
+        self.ask(requests::direct_get(STREAM_EVENTS), "lists events");
     }
 
     fn dispatcher_consumers(&mut self) {
@@ -267,6 +272,7 @@ impl Table<'_> {
             self.publish(subject, "nats service info, stats, ls and ping rolecast");
         }
         self.inbox("answers");
+        self.subscribe(subjects::EVENTS, "is notified of events");
     }
 
     fn inbox(&mut self, purpose: &'static str) {

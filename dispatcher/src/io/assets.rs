@@ -27,6 +27,8 @@ const ACK_PENDING_MAX: i64 = 100_000;
 const PULLS_MAX: i64 = 512;
 /// Limit of the decisions while no share of the storage is known; see [`super::sizing`].
 const DECISIONS_BYTES_MAX: i64 = 512 * 1024 * 1024;
+/// The same for events.
+const EVENTS_BYTES_MAX: i64 = 64 * 1024 * 1024;
 /// The server's own choice for a bucket: another value here would change it at each check.
 const BUCKET_DUPLICATE_WINDOW: Duration = Duration::from_secs(120);
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -120,16 +122,8 @@ pub(super) async fn jobs_created(jetstream: &jetstream::Context) -> anyhow::Resu
     Ok(WallTime::from_millis(seconds * 1000))
 }
 
-pub(super) fn streams(settings: &Streams) -> [Config; 5] {
-    let base = |name: &str, description: &str, max_messages: &str| Config {
-        name: name.to_owned(),
-        description: Some(description.to_owned()),
-        num_replicas: settings.replicas as usize,
-        allow_direct: true,
-        duplicate_window: settings.duplicate_window,
-        metadata: metadata([("msgs-critical", max_messages)]),
-        ..Config::default()
-    };
+pub(super) fn streams(settings: &Streams) -> [Config; 6] {
+    let base = |name, description, max_messages| stream(settings, name, description, max_messages);
     let max_bytes = settings.max_bytes;
     let max_bytes = max_bytes.map_or(-1, |bytes| i64::try_from(bytes).unwrap_or(i64::MAX));
     [
@@ -178,6 +172,7 @@ pub(super) fn streams(settings: &Streams) -> [Config; 5] {
                 "200000",
             )
         },
+        events(settings),
         Config {
             subjects: vec![subjects::ADVISORIES.to_owned()],
             max_age: 7 * DAY,
@@ -189,6 +184,33 @@ pub(super) fn streams(settings: &Streams) -> [Config; 5] {
             )
         },
     ]
+}
+
+/// Returns a stream without subjects.
+fn stream(settings: &Streams, name: &str, description: &str, max_messages: &str) -> Config {
+    Config {
+        name: name.to_owned(),
+        description: Some(description.to_owned()),
+        num_replicas: settings.replicas as usize,
+        allow_direct: true,
+        duplicate_window: settings.duplicate_window,
+        metadata: metadata([("msgs-critical", max_messages)]),
+        ..Config::default()
+    }
+}
+
+fn events(settings: &Streams) -> Config {
+    Config {
+        subjects: vec![subjects::EVENTS.to_owned()],
+        max_age: DAY,
+        max_bytes: EVENTS_BYTES_MAX,
+        ..stream(
+            settings,
+            subjects::STREAM_EVENTS,
+            "Rolecast: events of the last day",
+            "1000000",
+        )
+    }
 }
 
 /// Returns the streams that hold the buckets. The library's own requests for buckets know

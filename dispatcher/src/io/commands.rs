@@ -14,7 +14,7 @@ impl Leader {
     /// scheduler repeats it.
     pub(super) async fn carry_out(&mut self, output: Output, may_send: bool) -> anyhow::Result<()> {
         match output {
-            Output::Event(event) => self.log.event(self.now.time, &event),
+            Output::Event(event) => self.events.report(self.now, &event),
             Output::StepDown { reason } => self.stepped_down = Some(reason),
             Output::DoubtLease => self.lease.doubt(),
             Output::Drop(sequence) => drop(self.outbox.release(sequence)),

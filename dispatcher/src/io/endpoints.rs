@@ -13,12 +13,13 @@ pub(super) enum Endpoint {
     Forecast,
     Explain,
     Decision,
+    Events,
     Roles,
     RoleOrder,
 }
 
 impl Endpoint {
-    pub(super) const ALL: [Endpoint; 10] = [
+    pub(super) const ALL: [Endpoint; 11] = [
         Endpoint::Status,
         Endpoint::Job,
         Endpoint::Jobs,
@@ -27,6 +28,7 @@ impl Endpoint {
         Endpoint::Forecast,
         Endpoint::Explain,
         Endpoint::Decision,
+        Endpoint::Events,
         Endpoint::Roles,
         Endpoint::RoleOrder,
     ];
@@ -47,6 +49,7 @@ impl Endpoint {
             Endpoint::Forecast => subjects::API_FORECAST,
             Endpoint::Explain => subjects::API_EXPLAIN,
             Endpoint::Decision => subjects::API_DECISION,
+            Endpoint::Events => subjects::API_EVENTS,
             Endpoint::Roles => subjects::API_ROLES,
             Endpoint::RoleOrder => subjects::API_ROLE_ORDER,
         }
@@ -69,6 +72,7 @@ impl Endpoint {
             Endpoint::Forecast => "forecast of a node",
             Endpoint::Explain => "node that a job of a category would get at this moment",
             Endpoint::Decision => "recorded decision about a job",
+            Endpoint::Events => "events of the last day, page by page",
             Endpoint::Roles => "holders of the managed roles",
             Endpoint::RoleOrder => "carries out an order that moves a role or drains a node",
         }
@@ -85,6 +89,7 @@ impl Endpoint {
             Endpoint::Forecast => "id of the node",
             Endpoint::Explain => "category; headers Rolecast-Require and Rolecast-Key",
             Endpoint::Decision => "id of the job",
+            Endpoint::Events => r#"empty, or a page: {"v": 1, "kind": "node", "after": 17}"#,
             Endpoint::RoleOrder => r#"{"v": 1, "order": {"drain": {"node": "web-1"}}}"#,
         }
     }

@@ -17,8 +17,10 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
+use super::events::Log;
 use super::persist;
-use crate::events::Notice;
+use crate::events::{Notice, notice};
+use crate::scheduler::Event;
 
 /// Events that may wait: the first ones of an outage, some hundred kilobytes.
 const QUEUE_MAX: usize = 512;
@@ -32,6 +34,7 @@ pub(super) struct EventFeed {
     writer: JoinHandle<()>,
     dispatcher: String,
     epoch: Epoch,
+    log: Log,
     /// The number of the last event under this epoch.
     number: u64,
     /// Events for which the queue had no room.
@@ -52,6 +55,7 @@ impl EventFeed {
             writer: tokio::spawn(write(jetstream, events)),
             dispatcher: dispatcher.to_owned(),
             epoch,
+            log: Log::default(),
             number: 0,
             dropped: 0,
         };
@@ -59,8 +63,18 @@ impl EventFeed {
         feed
     }
 
+    /// Writes an event to the log, and publishes it if that kind is published. Both have the
+    /// same limit.
+    pub(super) fn report(&mut self, now: Now, event: &Event) {
+        if let Some(suppressed) = self.log.event(now.time, event)
+            && let Some(notice) = notice(event)
+        {
+            self.publish(now.wall, notice, suppressed);
+        }
+    }
+
     /// Publishes an event, before which this many related ones were suppressed.
-    pub(super) fn publish(&mut self, at: WallTime, mut notice: Notice, suppressed: u64) {
+    fn publish(&mut self, at: WallTime, mut notice: Notice, suppressed: u64) {
         let missing = suppressed + self.dropped;
         if missing > 0 {
             notice = notice.with("suppressed", missing);
@@ -110,23 +124,34 @@ async fn write(jetstream: jetstream::Context, mut events: mpsc::Receiver<CloudEv
         headers.insert(HEADER_CONTENT_TYPE, CONTENT_TYPE_EVENT);
         // A repetition is stored once.
         headers.insert(NATS_MESSAGE_ID, event.id.as_str());
-        repeat(async || {
-            let (subject, headers) = (subject.clone(), headers.clone());
-            let sent = jetstream.publish_with_headers(subject, headers, payload.clone());
-            sent.await?.await?;
-            anyhow::Ok(())
-        })
-        .await;
+        store(&jetstream, subject, headers, payload).await;
     }
 }
 
-
-async fn repeat(publish: impl AsyncFn() -> anyhow::Result<()>) {
+/// Repeats the publication until the stream has stored the event, or it is given up.
+async fn store(
+    jetstream: &jetstream::Context,
+    subject: String,
+    headers: HeaderMap,
+    payload: Bytes,
+) {
     let begun = Instant::now();
     let mut tries = 0;
-    while let Err(error) = publish().await {
+    loop {
+        let (subject, headers) = (subject.clone(), headers.clone());
+        let sent = jetstream.publish_with_headers(subject, headers, payload.clone());
+        let error = match sent.await {
+            Ok(stored) => match stored.await {
+                Ok(_) => return,
+                Err(error) => error,
+            },
+            Err(error) => error,
+        };
         if begun.elapsed() >= REPEATED {
-            tracing::warn!(event = "event_not_stored", "an event was not stored: {error:#}");
+            tracing::warn!(
+                event = "event_not_stored",
+                "an event was not stored: {error}"
+            );
             return;
         }
         sleep(persist::delay(tries, fastrand::f64())).await;

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use async_nats::header::{NATS_SEQUENCE};
+use async_nats::header::NATS_SEQUENCE;
 use async_nats::{Message, StatusCode};
 use futures_util::StreamExt as _;
 use rolecast_common::requests;
@@ -53,7 +53,9 @@ fn filter(kind: &str) -> Result<String, String> {
     if events::names().any(is_first) {
         return Ok(format!("{}.>", subjects::event(kind)));
     }
-    let mut groups: Vec<&str> = events::names().filter_map(|name| name.split('.').next()).collect();
+    let mut groups: Vec<&str> = events::names()
+        .filter_map(|name| name.split('.').next())
+        .collect();
     groups.dedup();
     Err(format!(
         "there are no events of this kind; the kinds begin with {}, and docs/events.md lists them",
@@ -70,7 +72,10 @@ pub(super) async fn answer(
     let client = streams.jetstream.client();
     let encoding = api::encoding(&request);
     let len_max = api::len_max(&client, encoding).min(PAGE_LEN_MAX);
-    let read = timeout(READ_MAX, read(&streams, &asked, &filter, (encoding, len_max)));
+    let read = timeout(
+        READ_MAX,
+        read(&streams, &asked, &filter, (encoding, len_max)),
+    );
     let why = match read.await {
         Ok(Ok(page)) => return api::answer(streams, page, request).await,
         Ok(Err(error)) => format!("cannot read the events: {error:#}"),
@@ -89,7 +94,9 @@ async fn read(
     let client = streams.jetstream.client();
     let inbox = client.new_inbox();
     let mut answers = client.subscribe(inbox.clone()).await?;
-    let limit = asked.limit.map_or(PAGE_MAX, |limit| limit.get().min(PAGE_MAX));
+    let limit = asked
+        .limit
+        .map_or(PAGE_MAX, |limit| limit.get().min(PAGE_MAX));
     let mut query = json!({
         "batch": limit,
         "max_bytes": PAGE_LEN_MAX,
@@ -123,7 +130,9 @@ async fn read(
         }
         let sequence = header(&message, NATS_SEQUENCE.as_ref()).context("no sequence")?;
         let event: Option<CloudEvent> = serde_json::from_slice(&message.payload).ok();
-        let more = event.as_ref().map_or(0, |event| encoded_len(encoding, event));
+        let more = event
+            .as_ref()
+            .map_or(0, |event| encoded_len(encoding, event));
         len += more;
         if len > len_max {
             page.is_last = false;

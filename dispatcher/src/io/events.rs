@@ -18,11 +18,11 @@ const LINES_MAX: u32 = 100;
 pub(super) struct Log(HashMap<Discriminant<Event>, Limit<LINES_MAX>>);
 
 impl Log {
-    pub(super) fn event(&mut self, now: Time, event: &Event) {
+    /// Writes an event; returns how many of its kind were suppressed before it, or `None` if
+    /// this one is suppressed as well.
+    pub(super) fn event(&mut self, now: Time, event: &Event) -> Option<u64> {
         let limit = self.0.entry(discriminant(event)).or_default();
-        let Some(suppressed) = limit.pass(now) else {
-            return;
-        };
+        let suppressed = limit.pass(now)?;
         if suppressed > 0 {
             tracing::warn!(
                 event = "lines_suppressed",
@@ -31,6 +31,7 @@ impl Log {
             );
         }
         write(event);
+        Some(suppressed)
     }
 }
 

@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::bucket::Buckets;
 use super::discovery::Discovery;
+use super::event_feed::EventFeed;
 use super::inputs::{Arrived, Feed, Inputs};
 use super::lease::Keeper;
 use super::links::Links;
@@ -27,7 +28,7 @@ use super::side_tasks::SideTasks;
 use super::standby::{Closed, Feeds};
 use super::status_desk::Surroundings;
 use super::traces::Tracer;
-use super::{Streams, events, intake, server_clock, store_check, upkeep};
+use super::{Streams, intake, server_clock, store_check, upkeep};
 use crate::config::Config;
 use crate::roles;
 use crate::scheduler::{Input, Output, Scheduler};
@@ -54,7 +55,7 @@ pub(super) struct Leader {
     pub(super) tasks: SideTasks,
     pub(super) requests: RequestDesk,
     pub(super) lease: Keeper,
-    pub(super) log: events::Log,
+    pub(super) events: EventFeed,
     pub(super) tracer: Tracer,
     pub(super) stepped_down: Option<String>,
 }
@@ -138,6 +139,7 @@ impl Leader {
             nats: store_check::start(&streams.jetstream, clock),
             dispatchers,
         };
+        let events = EventFeed::start(streams.jetstream.clone(), &config.name, epoch, now);
         Ok(Ok(Self {
             clock,
             now,
@@ -154,7 +156,7 @@ impl Leader {
             outbox,
             tasks,
             lease,
-            log: events::Log::default(),
+            events,
             tracer,
             stepped_down: None,
         }))
@@ -210,6 +212,7 @@ impl Leader {
         tracing::debug!(event = "orders_ended", ok = notified.is_ok());
         self.outbox.flush(FLUSH_LIMIT).await;
         tracing::warn!(event = "stepped_down", "stepping down: {reason}");
+        self.events.finish(self.now.wall, reason, FLUSH_LIMIT).await;
         Ended::SteppedDown(self.machine.known_epoch())
     }
 
@@ -217,6 +220,8 @@ impl Leader {
         self.outbox.flush(FLUSH_LIMIT).await;
         self.tasks.finish().await;
         self.lease.resign().await;
+        let at = self.clock.now().wall;
+        self.events.finish(at, "it is stopped", FLUSH_LIMIT).await;
         tracing::info!(event = "stopped", "dispatcher stopped");
     }
 

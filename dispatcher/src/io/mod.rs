@@ -18,6 +18,8 @@ mod dead_lettering;
 mod dead_letters;
 mod discovery;
 mod endpoints;
+mod event_feed;
+mod event_pages;
 mod events;
 mod forecasts;
 mod histories;

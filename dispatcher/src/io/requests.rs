@@ -13,7 +13,7 @@ use super::request::Request;
 use super::roles::WaitingOrders;
 use super::service::{Service, is_discovery};
 use super::status_desk::{StatusDesk, Surroundings};
-use super::{Streams, api};
+use super::{Streams, api, event_pages};
 use crate::config;
 use crate::roles::Answer;
 use crate::scheduler::{Input, Malformed, Scheduler};
@@ -149,6 +149,12 @@ impl RequestDesk {
             Endpoint::Explain => match explain(now, machine, &request) {
                 Ok(decision) => {
                     tokio::spawn(api::answer(streams, decision, request));
+                }
+                Err(why) => refuse(streams, why, request),
+            },
+            Endpoint::Events => match event_pages::requested(&request) {
+                Ok(asked) => {
+                    tokio::spawn(event_pages::answer(streams, asked, request));
                 }
                 Err(why) => refuse(streams, why, request),
             },

@@ -212,7 +212,8 @@ impl Standby {
         for output in outputs {
             // Commands are for the leader to carry out.
             if let Output::Event(event) = output {
-                self.log.event(now.time, &event);
+                // Only the leader publishes events.
+                let _ = self.log.event(now.time, &event);
             }
         }
     }

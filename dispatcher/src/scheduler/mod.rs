@@ -291,7 +291,7 @@ impl Scheduler {
         self.reporting
             .publish(cx, &mut self.fleet, self.queue.categories());
         self.watch.ping(cx, &self.fleet);
-        self.reporting.expire_troubles(cx.now.time);
+        self.reporting.expire_troubles(cx);
         self.jobs.forget_old(cx.now.time, &mut self.queue);
     }
 

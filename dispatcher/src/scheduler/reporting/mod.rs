@@ -83,8 +83,9 @@ impl Reporting {
         cx.extend(event.map(Output::Event));
     }
 
-    pub(super) fn expire_troubles(&mut self, now: Time) {
-        self.troubles.expire(now);
+    pub(super) fn expire_troubles(&mut self, cx: &mut Context<'_>) {
+        let over = self.troubles.expire(cx.now.time);
+        cx.extend(over.into_iter().map(Output::Event));
     }
 
     pub(super) fn troubles(&self) -> Vec<wire::Trouble> {

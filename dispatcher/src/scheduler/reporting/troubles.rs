@@ -71,11 +71,16 @@ impl Troubles {
     }
 
     /// Ends the troubles that were not reported again within their time.
-    pub(super) fn expire(&mut self, now: Time) {
-        self.0.retain(|_, open| {
+    pub(super) fn expire(&mut self, now: Time) -> Vec<Event> {
+        let is_over = |open: &Open| {
             let lasts = open.trouble.lasts;
-            lasts.is_none_or(|lasts| now.since(open.reported) < lasts)
-        });
+            lasts.is_some_and(|lasts| now.since(open.reported) >= lasts)
+        };
+        let over = self.0.iter().filter(|(_, open)| is_over(open));
+        let over: Vec<String> = over.map(|(what, _)| what.clone()).collect();
+        over.iter()
+            .filter_map(|what| self.mend(now, what))
+            .collect()
     }
 
     pub(super) fn view(&self) -> Vec<wire::Trouble> {
@@ -154,9 +159,10 @@ mod tests {
         let mut troubles = Troubles::default();
         let lasts = Some(Duration::from_secs(10));
         troubles.report(at(0), trouble("a", lasts));
-        troubles.expire(at(9).time);
+        assert!(troubles.expire(at(9).time).is_empty());
         assert_eq!(troubles.view().len(), 1);
-        troubles.expire(at(10).time);
+        let over = troubles.expire(at(10).time);
+        assert!(matches!(&over[..], [Event::TroubleOver { what, .. }] if what == "a"));
         assert!(troubles.view().is_empty());
         for number in 0..2 * TROUBLES_MAX {
             troubles.report(at(0), trouble(&number.to_string(), None));
