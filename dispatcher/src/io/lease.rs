@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep_until, timeout};
 
+use super::holder::Holder;
 use super::kv::{self, Newest};
 use crate::lease::timing::{ANSWER_WAIT, JITTER_MAX};
 use crate::lease::{Entry, Input, Lease, Output, Written};
@@ -25,16 +26,7 @@ const ORDERS_MAX: usize = 16;
 /// Interval of reports that the lease cannot be stored: it is tried several times a
 /// second.
 const REPORT_INTERVAL: Duration = Duration::from_secs(20);
-/// Characters of another dispatcher's name that are shown.
-const NAME_CHARS_MAX: usize = 100;
 const NOT_CONTENDED: &str = "the lease is not contended for any more";
-
-/// The dispatcher that the key names.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Holder {
-    pub(super) name: String,
-    pub(super) epoch: Epoch,
-}
 
 /// The lease as held by this dispatcher.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -266,6 +258,9 @@ impl Task {
                 record,
             } => {
                 let result = self.write(revision, &record).await;
+                if matches!(result, Written::Done(_)) {
+                    self.show_holder(Holder::of(&record));
+                }
                 return Some(Input::Written { asked, result });
             }
             Output::Lead { epoch, seals } => {
@@ -285,7 +280,10 @@ impl Task {
         match read.map_err(anyhow::Error::from) {
             Ok(Ok(newest)) => {
                 let entry = parse(newest);
-                self.named.send_replace(holder_of(&entry));
+                self.show_holder(match &entry {
+                    Entry::Record { record, .. } => Holder::of(record),
+                    Entry::Missing | Entry::Deleted { .. } | Entry::Unreadable { .. } => None,
+                });
                 Input::Read { asked, entry }
             }
             Ok(Err(error)) => unread(asked, &error),
@@ -309,6 +307,14 @@ impl Task {
             }
             Err(_) => Written::Unknown,
         }
+    }
+
+    fn show_holder(&self, holder: Option<Holder>) {
+        self.named.send_if_modified(|shown| {
+            let is_new = *shown != holder;
+            *shown = holder;
+            is_new
+        });
     }
 
     fn report_full(&mut self, error: &UpdateError) {
@@ -337,17 +343,6 @@ fn parse(newest: Newest) -> Entry {
             Ok(_) | Err(_) => Entry::Unreadable { revision },
         },
     }
-}
-
-/// Returns the dispatcher that the entry names, its name cut to a line.
-fn holder_of(entry: &Entry) -> Option<Holder> {
-    let Entry::Record { record, .. } = entry else {
-        return None;
-    };
-    (!record.is_resigned).then(|| Holder {
-        name: record.name.chars().take(NAME_CHARS_MAX).collect(),
-        epoch: record.epoch,
-    })
 }
 
 /// Returns whether there is room for epochs above its own.

@@ -23,6 +23,7 @@ mod event_pages;
 mod events;
 mod forecasts;
 mod histories;
+mod holder;
 mod http;
 mod inputs;
 mod intake;

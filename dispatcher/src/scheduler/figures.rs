@@ -32,117 +32,115 @@ struct Held {
     is_late: bool,
 }
 
-impl Scheduler {
-    /// Returns the figures; the loop adds its own.
-    pub(crate) fn figures(&self, now: Now) -> Figures {
-        let categories = self.queue.categories().iter();
-        let held = self.held_by_category();
-        Figures {
-            work: Loop::default(),
-            counters: self.reporting.counters(),
-            refused: self.reporting.refused().clone(),
-            troubles: u64::try_from(self.reporting.troubles().len()).unwrap_or(u64::MAX),
-            // No more than 64 undeclared ones are served at once.
-            categories: categories
-                .map(|state| {
-                    let held = held.get(&state.policy().category).copied();
-                    self.category_figures(now, state, held.unwrap_or_default())
-                })
-                .collect(),
-            nodes: self.node_figures(),
-            capacity: self.reporting.capacity().clone(),
-            managed: self.relocation.figures(),
-            forecasts: self.forecast_figures(now),
+/// Returns the figures; the loop adds its own.
+pub(super) fn of(scheduler: &Scheduler, now: Now) -> Figures {
+    let categories = scheduler.queue.categories().iter();
+    let held = held_by_category(scheduler);
+    Figures {
+        work: Loop::default(),
+        counters: scheduler.reporting.counters(),
+        refused: scheduler.reporting.refused().clone(),
+        troubles: u64::try_from(scheduler.reporting.troubles().len()).unwrap_or(u64::MAX),
+        // No more than 64 undeclared ones are served at once.
+        categories: categories
+            .map(|state| {
+                let held = held.get(&state.policy().category).copied();
+                category_figures(now, state, held.unwrap_or_default())
+            })
+            .collect(),
+        nodes: node_figures(scheduler),
+        capacity: scheduler.reporting.capacity().clone(),
+        managed: scheduler.relocation.figures(),
+        forecasts: forecast_figures(scheduler, now),
+    }
+}
+
+fn held_by_category(scheduler: &Scheduler) -> HashMap<&Category, Held> {
+    let mut held: HashMap<&Category, Held> = HashMap::new();
+    for job in scheduler.jobs.iter() {
+        let of_category = held.entry(&job.source().category).or_default();
+        of_category.running += u64::from(job.is_running());
+        if job.is_waiting() {
+            of_category.waiting += 1;
+            let oldest = of_category.oldest.unwrap_or(job.ready());
+            of_category.oldest = Some(oldest.min(job.ready()));
         }
     }
-
-    fn held_by_category(&self) -> HashMap<&Category, Held> {
-        let mut held: HashMap<&Category, Held> = HashMap::new();
-        for job in self.jobs.iter() {
-            let of_category = held.entry(&job.source().category).or_default();
-            of_category.running += u64::from(job.is_running());
-            if job.is_waiting() {
-                of_category.waiting += 1;
-                let oldest = of_category.oldest.unwrap_or(job.ready());
-                of_category.oldest = Some(oldest.min(job.ready()));
-            }
-        }
-        let late = self.queue.rooms().filter(|(_, room)| room.is_late());
-        for (source, _) in late {
-            held.entry(&source.category).or_default().is_late = true;
-        }
-        held
+    let late = scheduler.queue.rooms().filter(|(_, room)| room.is_late());
+    for (source, _) in late {
+        held.entry(&source.category).or_default().is_late = true;
     }
+    held
+}
 
-    fn category_figures(&self, now: Now, state: &CategoryState, held: Held) -> CategoryFigures {
-        let (counts, timings) = (state.counts(), state.timings());
-        CategoryFigures {
-            category: state.policy().category.clone(),
-            jobs: [
-                ("completed", counts.completed),
-                ("dead", counts.dead),
-                ("expired", counts.expired),
-            ],
-            attempts: [
-                ("completed", counts.completed),
-                ("failed", counts.failed),
-                ("gave_up", counts.gave_up),
-                ("refused", counts.refused),
-                ("handed_back", counts.handed_back),
-                ("unreported", counts.unreported),
-                ("lost", counts.lost),
-            ],
-            waits: timings.waits.clone(),
-            delays: timings.delays.clone(),
-            runs: timings.runs.clone(),
-            backlog: state.stored(),
-            waiting: held.waiting,
-            running: held.running,
-            oldest: held
-                .oldest
-                .map_or(Duration::ZERO, |ready| now.wall.since(ready)),
-            is_late: held.is_late,
-        }
+fn category_figures(now: Now, state: &CategoryState, held: Held) -> CategoryFigures {
+    let (counts, timings) = (state.counts(), state.timings());
+    CategoryFigures {
+        category: state.policy().category.clone(),
+        jobs: [
+            ("completed", counts.completed),
+            ("dead", counts.dead),
+            ("expired", counts.expired),
+        ],
+        attempts: [
+            ("completed", counts.completed),
+            ("failed", counts.failed),
+            ("gave_up", counts.gave_up),
+            ("refused", counts.refused),
+            ("handed_back", counts.handed_back),
+            ("unreported", counts.unreported),
+            ("lost", counts.lost),
+        ],
+        waits: timings.waits.clone(),
+        delays: timings.delays.clone(),
+        runs: timings.runs.clone(),
+        backlog: state.stored(),
+        waiting: held.waiting,
+        running: held.running,
+        oldest: held
+            .oldest
+            .map_or(Duration::ZERO, |ready| now.wall.since(ready)),
+        is_late: held.is_late,
     }
+}
 
-    fn node_figures(&self) -> Nodes {
-        let totals = self.totals(0);
-        let mut nodes = Nodes {
-            ready: u64::from(totals.ready),
-            draining: u64::from(totals.draining),
-            gone: u64::from(totals.gone),
-            each: Vec::new(),
-        };
-        let listed = self.fleet.nodes().filter(|node| !node.is_gone());
-        let listed: Vec<_> = listed.take(NODES_MAX + 1).collect();
-        if listed.len() <= NODES_MAX {
-            let figures = listed.into_iter().map(|node| NodeFigures {
-                node: node.id().clone(),
-                jobs: u64::from(node.jobs()),
-                jobs_max: u64::from(node.jobs_max()),
-                reserved: self.fleet.reserved(node),
-            });
-            nodes.each = figures.collect();
-        }
-        nodes
+fn node_figures(scheduler: &Scheduler) -> Nodes {
+    let totals = scheduler.totals(0);
+    let mut nodes = Nodes {
+        ready: u64::from(totals.ready),
+        draining: u64::from(totals.draining),
+        gone: u64::from(totals.gone),
+        each: Vec::new(),
+    };
+    let listed = scheduler.fleet.nodes().filter(|node| !node.is_gone());
+    let listed: Vec<_> = listed.take(NODES_MAX + 1).collect();
+    if listed.len() <= NODES_MAX {
+        let figures = listed.into_iter().map(|node| NodeFigures {
+            node: node.id().clone(),
+            jobs: u64::from(node.jobs()),
+            jobs_max: u64::from(node.jobs_max()),
+            reserved: scheduler.fleet.reserved(node),
+        });
+        nodes.each = figures.collect();
     }
+    nodes
+}
 
-    fn forecast_figures(&self, now: Now) -> Forecasts {
-        let warmth = self.warmth(now);
-        let count = usize::try_from(warmth.forecast).unwrap_or(usize::MAX);
-        let live = self.fleet.nodes().filter(|node| !node.is_gone());
-        let forecasts = live.filter_map(|node| node.forecast());
-        // Every so many, so that the sample is spread over all names.
-        let sample = forecasts.step_by(count.div_ceil(SAMPLE).max(1));
-        let sample: Vec<&NodeForecast> = sample.collect();
-        Forecasts {
-            nodes: u64::from(warmth.forecast),
-            known: u64::from(warmth.known),
-            accuracy: RESOURCES
-                .into_iter()
-                .flat_map(|(resource, name)| accuracy(&sample, resource, name))
-                .collect(),
-        }
+fn forecast_figures(scheduler: &Scheduler, now: Now) -> Forecasts {
+    let warmth = scheduler.warmth(now);
+    let count = usize::try_from(warmth.forecast).unwrap_or(usize::MAX);
+    let live = scheduler.fleet.nodes().filter(|node| !node.is_gone());
+    let forecasts = live.filter_map(|node| node.forecast());
+    // Every so many, so that the sample is spread over all names.
+    let sample = forecasts.step_by(count.div_ceil(SAMPLE).max(1));
+    let sample: Vec<&NodeForecast> = sample.collect();
+    Forecasts {
+        nodes: u64::from(warmth.forecast),
+        known: u64::from(warmth.known),
+        accuracy: RESOURCES
+            .into_iter()
+            .flat_map(|(resource, name)| accuracy(&sample, resource, name))
+            .collect(),
     }
 }
 

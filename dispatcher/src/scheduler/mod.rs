@@ -48,10 +48,9 @@ mod watch;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use rolecast_common::id::{Category, Epoch, NodeId};
+use rolecast_common::id::{Category, NodeId};
 use rolecast_common::subjects::Source;
 use rolecast_common::time::{Now, Time, WallTime};
-use rolecast_common::wire::ForecastMode;
 use rolecast_forecast::{NodeForecast, Stack};
 
 pub use input::{Delivery, Input, Malformed, Recorded, Stray};
@@ -123,24 +122,6 @@ impl Scheduler {
         }
     }
 
-    /// Returns the categories that need consumers from the start.
-    pub fn served(&self) -> Vec<Category> {
-        let served = self.queue.categories().iter();
-        served
-            .map(|state| state.policy().category.clone())
-            .collect()
-    }
-
-    /// Returns the largest epoch that it has led under or that most nodes have reported.
-    pub fn known_epoch(&self) -> Epoch {
-        self.leadership.known()
-    }
-
-    /// Whether jobs of undeclared categories are run rather than dead-lettered.
-    pub fn serves_undeclared(&self) -> bool {
-        self.params.undeclared.is_some()
-    }
-
     /// Handles one input and adds the resulting commands to `out`.
     pub fn handle(&mut self, now: Now, input: Input, out: &mut Vec<Output>) {
         let cx = &mut Context::new(now, self.leadership.epoch(), out);
@@ -191,9 +172,7 @@ impl Scheduler {
             Input::Stray(stray) => self.jobs.dead_letter_stray(cx, stray),
             Input::Troubled(trouble) => self.reporting.report_trouble(cx, trouble),
             Input::Mended { what } => self.reporting.end_trouble(cx, &what),
-            Input::Malformed { what, from, why } => {
-                self.reporting.refuse(cx, what, "malformed", &from, why);
-            }
+            Input::Malformed { what, from, why } => self.reporting.refuse(cx, what, &from, why),
             Input::Lead {
                 epoch,
                 until,
@@ -346,9 +325,9 @@ impl Scheduler {
     }
 
     fn record_backlogs(&mut self, now: Now, held: &BTreeMap<Category, u64>) {
-        let is_forecast = self.params.forecast.mode != ForecastMode::Off;
+        let mode = self.params.forecast.mode;
         let categories = self.queue.categories_mut();
-        categories.record_backlogs(now.wall, held, is_forecast);
+        categories.record_backlogs(now.wall, held, mode);
     }
 
     fn set_stack(&mut self, stack: &Arc<Stack>) {

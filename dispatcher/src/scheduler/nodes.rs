@@ -39,18 +39,20 @@ impl Scheduler {
         self.reporting.count(|counters| &mut counters.heartbeats);
         if !self.leadership.known().may_reach(beat.epoch) {
             let why = format!("no dispatcher had epoch {}", beat.epoch);
-            return self
-                .reporting
-                .refuse(cx, Malformed::Heartbeat, "epoch", from.as_str(), why);
+            return self.reporting.refuse_for(
+                cx,
+                (Malformed::Heartbeat, "epoch"),
+                from.as_str(),
+                why,
+            );
         }
         match self.params.allowances.limit(&mut beat) {
             Ok(taken) => self.report_excess(cx, from, &taken),
             Err(unlisted) => {
                 let why = unlisted.to_string();
-                return self.reporting.refuse(
+                return self.reporting.refuse_for(
                     cx,
-                    Malformed::Heartbeat,
-                    "not_listed",
+                    (Malformed::Heartbeat, "not_listed"),
                     from.as_str(),
                     why,
                 );
@@ -150,7 +152,7 @@ impl Scheduler {
         let from = beat.node.clone();
         let reason = refusal.name();
         self.reporting
-            .refuse(cx, Malformed::Heartbeat, reason, from.as_str(), why);
+            .refuse_for(cx, (Malformed::Heartbeat, reason), from.as_str(), why);
     }
 
     fn compare_epoch(&mut self, cx: &mut Context<'_>, beat: &Heartbeat) {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use rolecast_common::id::{Category, JobId, NodeId, Sequence};
+use rolecast_common::id::{Category, Epoch, JobId, NodeId, Sequence};
 use rolecast_common::label::Requirement;
 use rolecast_common::time::Now;
 use rolecast_common::unit::Resources;
@@ -16,9 +16,10 @@ use rolecast_forecast::{Ahead, NodeForecast};
 use super::jobs::{Job, State};
 use super::queue::CategoryState;
 use super::sending::why;
-use super::{Scheduler, capacity_map, job_list};
+use super::{Scheduler, capacity_map, figures, job_list};
 use crate::capacity;
 use crate::fleet::Node;
+use crate::metrics::Figures;
 use crate::placement::decision::Author;
 use crate::placement::{Request, Shortfall};
 
@@ -39,6 +40,24 @@ pub struct Warmth {
 const REQUIRED_MAX: usize = 8;
 
 impl Scheduler {
+    /// Returns the categories that need consumers from the start.
+    pub fn served(&self) -> Vec<Category> {
+        let served = self.queue.categories().iter();
+        served
+            .map(|state| state.policy().category.clone())
+            .collect()
+    }
+
+    /// Returns the largest epoch that it has led under or that most nodes have reported.
+    pub fn known_epoch(&self) -> Epoch {
+        self.leadership.known()
+    }
+
+    /// Whether jobs of undeclared categories are run rather than dead-lettered.
+    pub fn serves_undeclared(&self) -> bool {
+        self.params.undeclared.is_some()
+    }
+
     /// Returns all of the status but the backlogs, which only the stream knows.
     pub fn status(&self, now: Now) -> Status {
         Status {
@@ -294,6 +313,11 @@ impl Scheduler {
     /// Returns the holders of managed roles; `None` before they are known.
     pub fn roles_view(&self) -> Option<RolesView> {
         self.relocation.view(self.leadership.epoch())
+    }
+
+    /// Returns the figures for metrics; the loop adds its own.
+    pub(crate) fn figures(&self, now: Now) -> Figures {
+        figures::of(self, now)
     }
 
     /// Returns whether the forecasts can be used.

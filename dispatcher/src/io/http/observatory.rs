@@ -15,7 +15,7 @@ use rolecast_nats::{Clock, Link};
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout};
 
-use crate::io::lease::Holder;
+use crate::io::holder::Holder;
 use crate::io::questions::{Asker, Lead, Pulse, Question, Unanswered};
 use crate::io::{Streams, api};
 use crate::metrics::{DispatcherFigures, Figures};

@@ -19,8 +19,6 @@ use crate::seal::Seals;
 
 /// The most characters kept of the reason of an attempt.
 const REASON_LEN_MAX: usize = 1000;
-/// The longest run time that is believed.
-const RUN_MAX: Duration = Duration::from_secs(366 * 24 * 3600);
 /// Delay before a refused job is sent again: no earlier than another heartbeat from the
 /// node that refused it, but soon to another node.
 const REFUSED_DELAY: Duration = Duration::from_millis(20);
@@ -94,23 +92,8 @@ impl Jobs {
         let reason = clipped(&ended.outcome.reason);
         let status = ended.outcome.status;
         let categories = queue.categories_mut();
-        categories.count(
-            &job.source.category,
-            match status {
-                OutcomeStatus::Completed => |counts| &mut counts.completed,
-                OutcomeStatus::Retry => |counts| &mut counts.failed,
-                OutcomeStatus::GiveUp => |counts| &mut counts.gave_up,
-                OutcomeStatus::Refused => |counts| &mut counts.refused,
-                OutcomeStatus::HandedBack => |counts| &mut counts.handed_back,
-            },
-        );
-        let did_run = !matches!(status, OutcomeStatus::Refused | OutcomeStatus::HandedBack);
-        let end = End {
-            node: ended.node,
-            ran: did_run.then(|| Duration::from_micros(ended.outcome.run_us)),
-            reason: &reason,
-        };
-        trace_attempt(cx, &job, &end);
+        categories.record_end(&job.source.category, &ended.outcome);
+        trace_attempt(cx, &job, &End::of(&ended, &reason));
         match status {
             OutcomeStatus::Completed => return self.complete(cx, queue, job, ended),
             OutcomeStatus::Retry => self.fail(cx, queue, job, &ended, true),
@@ -128,11 +111,7 @@ impl Jobs {
         mut job: Job,
         ended: Ended<'_>,
     ) {
-        let category = &job.source.category;
-        let categories = queue.categories_mut();
-        let run = Duration::from_micros(ended.outcome.run_us).min(RUN_MAX);
-        categories.observe(category, |timings| timings.runs.observe(run));
-        let state = categories.get(category);
+        let state = queue.category(&job.source.category);
         if state.is_some_and(|state| !state.policy().records_completed) {
             finishing::finish(self, cx, queue, job);
             self.confirm(cx, ended.confirmation);

@@ -8,8 +8,9 @@ use std::time::Duration;
 use rolecast_common::id::NodeId;
 use rolecast_common::time::{Now, Time};
 use rolecast_common::trace::TraceContext;
-use rolecast_common::wire::Record;
+use rolecast_common::wire::{OutcomeStatus, Record};
 
+use super::ending::Ended;
 use super::job::Job;
 use crate::scheduler::context::Context;
 use crate::scheduler::output::Output;
@@ -22,6 +23,22 @@ pub(super) struct End<'a> {
     pub(super) ran: Option<Duration>,
     /// The reason why it did not complete; empty if it did.
     pub(super) reason: &'a str,
+}
+
+impl<'a> End<'a> {
+    /// Returns the end that a worker reported, with its reason.
+    pub(super) fn of(ended: &Ended<'a>, reason: &'a str) -> Self {
+        let outcome = &ended.outcome;
+        let did_run = !matches!(
+            outcome.status,
+            OutcomeStatus::Refused | OutcomeStatus::HandedBack
+        );
+        Self {
+            node: ended.node,
+            ran: did_run.then(|| Duration::from_micros(outcome.run_us)),
+            reason,
+        }
+    }
 }
 
 /// Emits the spans of an attempt that has ended.

@@ -3,14 +3,19 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rolecast_common::histogram::Histogram;
 use rolecast_common::id::Category;
 use rolecast_common::time::WallTime;
+use rolecast_common::wire::{ForecastMode, Outcome, OutcomeStatus};
 use rolecast_forecast::{Demand, Model, Stack};
 
 use crate::category::Policy;
 use crate::placement::CategoryIndex;
+
+/// The longest run time that is believed.
+const RUN_MAX: Duration = Duration::from_secs(366 * 24 * 3600);
 
 #[derive(Debug)]
 pub(in crate::scheduler) struct Categories {
@@ -118,6 +123,25 @@ impl Categories {
         }
     }
 
+    /// Records the end of an attempt, as its worker reports it.
+    pub(in crate::scheduler) fn record_end(&mut self, category: &Category, outcome: &Outcome) {
+        let Some(state) = self.by_name.get_mut(category) else {
+            return;
+        };
+        let counts = &mut state.counts;
+        match outcome.status {
+            OutcomeStatus::Completed => {
+                counts.completed += 1;
+                let run = Duration::from_micros(outcome.run_us);
+                state.timings.runs.observe(run.min(RUN_MAX));
+            }
+            OutcomeStatus::Retry => counts.failed += 1,
+            OutcomeStatus::GiveUp => counts.gave_up += 1,
+            OutcomeStatus::Refused => counts.refused += 1,
+            OutcomeStatus::HandedBack => counts.handed_back += 1,
+        }
+    }
+
     /// Records durations of a job of the category, if it is served.
     pub(in crate::scheduler) fn observe(
         &mut self,
@@ -129,18 +153,18 @@ impl Categories {
         }
     }
 
-    /// Records the number of jobs of each category that the stream holds; `is_forecast`
-    /// shows whether their arrivals are forecast.
+    /// Records the number of jobs of each category that the stream holds. Their
+    /// arrivals are forecast unless `mode` is off.
     pub(in crate::scheduler) fn record_backlogs(
         &mut self,
         now: WallTime,
         held: &BTreeMap<Category, u64>,
-        is_forecast: bool,
+        mode: ForecastMode,
     ) {
         for (category, state) in &mut self.by_name {
             let held = held.get(category).copied().unwrap_or(0);
             state.stored = Some(held);
-            if is_forecast {
+            if mode != ForecastMode::Off {
                 state.demand.observe(now, held, state.counts.settled);
             }
         }

@@ -51,13 +51,22 @@ impl Senders {
 }
 
 impl Reporting {
-    /// Counts a refused message and records its sender; reports it at a bounded rate.
-    /// `reason` is one of a few.
+    /// Counts a malformed message and records its sender; reports it at a bounded rate.
     pub(in crate::scheduler) fn refuse(
         &mut self,
         cx: &mut Context<'_>,
         what: Malformed,
-        reason: &'static str,
+        from: &str,
+        why: String,
+    ) {
+        self.refuse_for(cx, (what, "malformed"), from, why);
+    }
+
+    /// Does the same for a reason that is one of a few.
+    pub(in crate::scheduler) fn refuse_for(
+        &mut self,
+        cx: &mut Context<'_>,
+        (what, reason): (Malformed, &'static str),
         from: &str,
         why: String,
     ) {
@@ -97,7 +106,7 @@ impl Reporting {
         let (job, attempt) = (assignment.job(), assignment.attempt());
         let why = format!("job {job}, attempt {attempt}, was never sent to node {node}");
         let from = format!("rolecast.done.{node}");
-        self.refuse(cx, Malformed::Outcome, "not_sent", &from, why);
+        self.refuse_for(cx, (Malformed::Outcome, "not_sent"), &from, why);
     }
 }
 

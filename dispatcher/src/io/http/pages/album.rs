@@ -190,7 +190,7 @@ impl Album {
     }
 }
 
-fn part(phase: Phase, holder: &Option<crate::io::lease::Holder>) -> Standing {
+fn part(phase: Phase, holder: &Option<crate::io::holder::Holder>) -> Standing {
     let preparing = |what: &str| Standing::Preparing {
         what: what.to_owned(),
     };
