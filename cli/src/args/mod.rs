@@ -154,6 +154,8 @@ pub(crate) enum Command {
     /// Print the NATS permissions that each party needs, with the purpose of each
     #[command(after_help = permissions::HELP)]
     Permissions(Permissions),
+    /// Print all metrics of dispatchers and workers with their meanings, in Markdown
+    Metrics,
     /// Print a commented worker.toml to start from
     WorkerInit,
     /// Print a commented rolecast.toml to start from

@@ -17,6 +17,7 @@ mod forecast;
 mod init;
 mod job;
 mod manual;
+mod metrics;
 mod node;
 mod permissions;
 mod role;
@@ -86,6 +87,7 @@ async fn carry_out(
         Command::Simulate(simulate) => simulate::run(simulate, terminal),
         Command::TrainLstm(train) => train::run(train, terminal),
         Command::Permissions(asked) => permissions::run(asked, terminal),
+        Command::Metrics => metrics::run(terminal),
         Command::WorkerInit => init::worker(terminal),
         Command::DispatcherInit => init::dispatcher(terminal),
         Command::Completions(asked) => manual::completions(asked, terminal),
