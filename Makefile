@@ -27,8 +27,9 @@ DESTDIR ?=
 PROGRAMS := --bin rolecast --bin rolecast-dispatcher --bin rolecast-worker
 
 .PHONY: help tools build demo test check fmt-check lint deny docs fuzz \
-	install uninstall deb test-install test-nats-versions test-long chaos bench-dispatch bench-forecast \
-	bench-hostile bench-placement bench-policies bench-roles tidy clean
+	install uninstall deb test-install test-nats-versions test-long chaos bench-dispatch \
+	bench-forecast bench-hostile bench-http bench-page bench-placement bench-policies \
+	bench-roles tidy clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-20s %s\n", $$1, $$2}' Makefile
@@ -99,6 +100,10 @@ bench-dispatch: tools ## compare Rolecast with workers that pull from JetStream
 bench-hostile: tools ## measure what one hostile party does to all others
 	$(CARGO) build --release --workspace --bins
 	$(TARGET)/release/bench-hostile $(BENCH_FLAGS)
+
+bench-http: tools ## measure a scrape of the metrics of a dispatcher with 10,000 nodes
+	$(CARGO) build --release --workspace --bins
+	$(TARGET)/release/bench-http $(BENCH_FLAGS)
 
 bench-forecast: ## measure what forecasts cost: per sample, in memory, for 10,000 nodes
 	$(CARGO) build --release -p rolecast-benches --bin bench-forecast

@@ -39,6 +39,7 @@ pub mod cpu;
 pub mod directory;
 pub mod figures;
 pub mod fuzz;
+pub mod http;
 pub mod leads;
 pub mod process;
 pub mod protocol;

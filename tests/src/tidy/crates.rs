@@ -1,10 +1,11 @@
-//! Direction of dependencies: common <- nats, forecast <- dispatcher, worker
+//! Direction of dependencies: common <- nats, http, forecast, page <- dispatcher, worker
 //! <- simulator <- cli <- tests <- benches.
 
 /// Our crates, each with its layer; one may depend on lower layers only.
-const LAYERS: [(&str, u8); 10] = [
+const LAYERS: [(&str, u8); 11] = [
     ("rolecast-common", 0),
     ("rolecast-nats", 1),
+    ("rolecast-http", 1),
     ("rolecast-forecast", 1),
     ("rolecast-page", 1),
     ("rolecast-dispatcher", 2),

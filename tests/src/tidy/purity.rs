@@ -43,6 +43,7 @@ pub(super) fn is_pure(path: &Path) -> bool {
     let is_bench = is_in("benches");
     let is_shell = is_in("io")
         || path.starts_with("common/nats")
+        || path.starts_with("common/http")
         || path.starts_with("worker/src/host")
         || SHELL_FILES.iter().any(|name| path.ends_with(name));
     !is_test && !is_bench && !is_shell
