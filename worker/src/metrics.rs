@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use rolecast_common::id::{NodeId, Role};
+use rolecast_common::id::NodeId;
 use rolecast_common::wire::OutcomeStatus;
 use rolecast_http::metrics::process::{self, Process};
 use rolecast_http::metrics::{Exposition, Kind, Row, Samples, document};
 
-use crate::agent::{Ended, Event, Output};
+use crate::agent::{AgentFigures, Ended, Event, Output};
 
 /// Counts since the start of the worker.
 #[derive(Clone, Debug, Default)]
@@ -22,19 +22,6 @@ pub(crate) struct Tally {
     overdue: u64,
     repeats: u64,
     hook_failures: u64,
-}
-
-/// The agent at one moment.
-#[derive(Clone, Debug)]
-pub(crate) struct AgentFigures {
-    pub(crate) running: usize,
-    pub(crate) jobs_max: u32,
-    /// Outcomes that no dispatcher has confirmed.
-    pub(crate) unconfirmed: usize,
-    /// Whether a dispatcher admitted it and it takes jobs.
-    pub(crate) serves: bool,
-    /// The managed roles that it acts in.
-    pub(crate) roles: Vec<Role>,
 }
 
 /// The worker at one moment; without the parts of a loop until it is connected.

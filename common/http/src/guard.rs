@@ -1,4 +1,4 @@
-//! The guard before every page: refuses what may not be answered, and has each answer say
+//! The guard before every page: refuses what may not be answered, and adds to each answer
 //! how browsers must treat it.
 
 use std::sync::Arc;
@@ -111,7 +111,7 @@ async fn pass(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> 
     for (name, value) in HEADERS {
         headers.insert(name, HeaderValue::from_static(value));
     }
-    // Files that do not change say so themselves.
+    // Files that do not change have a header of their own.
     let cache = headers.entry(CACHE_CONTROL);
     cache.or_insert(HeaderValue::from_static("no-store"));
     response

@@ -55,10 +55,7 @@ impl Leader {
             Output::Recover => self.recover(),
             Output::RecordDecision(decision) => self.outbox.record_decision(&decision).await?,
             Output::Forward { .. } => self.forward(output).await?,
-            Output::Fetch { source, batch } => {
-                self.outbox.work.pulls += 1;
-                self.outbox.fetch(&source, batch).await?;
-            }
+            Output::Fetch { source, batch } => self.outbox.fetch(&source, batch).await?,
             Output::Ping { node, number } => self.outbox.ping(node, number, "").await?,
             Output::AskReport { node, number } => {
                 let text = subjects::PING_FOR_REPORT;

@@ -85,7 +85,6 @@ pub(super) struct Start<'a> {
     /// Whether there is a stack from before the start.
     pub(super) has_stack: bool,
     pub(super) links: Links,
-    pub(super) questions: Inbox,
     pub(super) feeds: Feeds,
     pub(super) lease: Keeper,
     pub(super) timekeeper: server_clock::Keeper,
@@ -95,6 +94,7 @@ pub(super) struct Start<'a> {
 impl Leader {
     pub(super) async fn open(
         start: Start<'_>,
+        questions: Inbox,
         dispatchers: watch::Receiver<Vec<DispatcherStatus>>,
     ) -> anyhow::Result<Result<Self, Closed>> {
         let Start {
@@ -107,7 +107,6 @@ impl Leader {
             outputs,
             has_stack,
             links,
-            questions,
             feeds,
             lease,
             timekeeper,

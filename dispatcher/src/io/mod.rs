@@ -353,14 +353,13 @@ impl Dispatcher<'_> {
             outputs,
             has_stack,
             links,
-            questions,
             feeds,
             lease,
             timekeeper,
             tracer: self.tracer.clone(),
         };
         self.signs.set_lead(Some(held.epoch));
-        let leader = Leader::open(start, self.signs.seen()).await;
+        let leader = Leader::open(start, questions, self.signs.seen()).await;
         self.observatory.enter(Phase::Leading(held.epoch));
         leader
     }

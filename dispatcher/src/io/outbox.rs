@@ -222,7 +222,8 @@ impl Outbox {
         }))
     }
 
-    pub(super) async fn fetch(&self, source: &Source, batch: u32) -> anyhow::Result<()> {
+    pub(super) async fn fetch(&mut self, source: &Source, batch: u32) -> anyhow::Result<()> {
+        self.work.pulls += 1;
         let consumer = source.consumer();
         let prefix = &self.api_prefix;
         let next = requests::consumer_next(subjects::STREAM_JOBS, &consumer);

@@ -137,7 +137,7 @@ pub(super) static ROWS: [Row<Arc<Figures>>; 24] = [
     Row {
         name: "rolecast_jobs_bounced_total",
         kind: Kind::Counter,
-        help: "Jobs that came back because nobody listened at their node",
+        help: "Jobs that were returned because nobody listened at their node",
         labels: &[],
         bound: "1",
         read: |figures, samples| samples.count(&[], figures.counters.jobs_bounced),

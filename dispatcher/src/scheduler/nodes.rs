@@ -39,23 +39,13 @@ impl Scheduler {
         self.reporting.count(|counters| &mut counters.heartbeats);
         if !self.leadership.known().may_reach(beat.epoch) {
             let why = format!("no dispatcher had epoch {}", beat.epoch);
-            return self.reporting.refuse_for(
-                cx,
-                (Malformed::Heartbeat, "epoch"),
-                from.as_str(),
-                why,
-            );
+            return self.refuse_beat(cx, "epoch", from, why);
         }
         match self.params.allowances.limit(&mut beat) {
             Ok(taken) => self.report_excess(cx, from, &taken),
             Err(unlisted) => {
                 let why = unlisted.to_string();
-                return self.reporting.refuse_for(
-                    cx,
-                    (Malformed::Heartbeat, "not_listed"),
-                    from.as_str(),
-                    why,
-                );
+                return self.refuse_beat(cx, "not_listed", from, why);
             }
         }
         let report = Report::new(&beat);
@@ -149,10 +139,19 @@ impl Scheduler {
             | Refusal::TooManyNodes => {}
         }
         let why = refusal.to_string();
-        let from = beat.node.clone();
-        let reason = refusal.name();
-        self.reporting
-            .refuse_for(cx, (Malformed::Heartbeat, reason), from.as_str(), why);
+        self.refuse_beat(cx, refusal.name(), &beat.node, why);
+    }
+
+    /// Refuses a heartbeat for a reason that is one of a few.
+    fn refuse_beat(
+        &mut self,
+        cx: &mut Context<'_>,
+        reason: &'static str,
+        from: &NodeId,
+        why: String,
+    ) {
+        let kind = (Malformed::Heartbeat, reason);
+        self.reporting.refuse_for(cx, kind, from.as_str(), why);
     }
 
     fn compare_epoch(&mut self, cx: &mut Context<'_>, beat: &Heartbeat) {

@@ -11,8 +11,7 @@ use rolecast_common::wire::{
 use super::admission::JOIN_INTERVAL;
 use super::outcomes::empty_outcome;
 use super::output::{Event, Output};
-use super::{Agent, Phase};
-use crate::metrics::AgentFigures;
+use super::{Agent, AgentFigures, Phase};
 
 pub(super) const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(1);
 const HEARTBEAT_INTERVAL_MS: u32 = 1000;

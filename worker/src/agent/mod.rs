@@ -18,6 +18,7 @@ mod duty;
 mod epochs;
 mod execution;
 mod executions;
+mod figures;
 mod heartbeats;
 mod hooks;
 mod input;
@@ -38,6 +39,7 @@ use rolecast_common::time::{Now, Time, WallTime, format_duration};
 use rolecast_common::wire::{Blob, Outcome, OutcomeStatus, RoleAssignment};
 
 pub(crate) use duty::Standing;
+pub(crate) use figures::AgentFigures;
 pub use input::{Ended, HookRun, Input, Offer, Run};
 pub use output::{Event, Output, Refusal, RoleObjection};
 pub use params::{Limits, Params};

@@ -13,7 +13,8 @@ use rolecast_nats::Link;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 
-use crate::metrics::{AgentFigures, Figures, Tally, expose};
+use crate::agent::AgentFigures;
+use crate::metrics::{Figures, Tally, expose};
 
 /// Time in which the loop must answer: many of its turns.
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);

@@ -215,12 +215,6 @@ impl Worker {
         parts: Parts,
         drain: impl Stream<Item = ()> + Unpin,
     ) -> anyhow::Result<()> {
-        let Parts {
-            sampler,
-            gauge,
-            leash,
-            observed,
-        } = parts;
         let clock = Clock::new();
         let boot = connection.client.new_inbox();
         let boot = boot.rsplit('.').next().unwrap_or_default();
@@ -247,7 +241,7 @@ impl Worker {
             },
             labels: settings.labels,
             speed: settings.speed,
-            capacity: sampler.capacity,
+            capacity: parts.sampler.capacity,
             jobs_max: settings.jobs_max,
             categories: categories
                 .map(|(category, runner)| (category.clone(), runner.limits))
@@ -268,15 +262,16 @@ impl Worker {
         );
         let agent = Agent::new(clock.now(), params);
         let outbox = Outbox::new(connection, &self.node);
-        let (executions, ends) = Executions::new(self.node, self.runners, gauge, leash.clone());
-        let (hooks, hook_ends) = Hooks::new(self.hook, leash);
+        let (executions, ends) =
+            Executions::new(self.node, self.runners, parts.gauge, parts.leash.clone());
+        let (hooks, hook_ends) = Hooks::new(self.hook, parts.leash);
         let shell = Shell::new(agent, clock, outbox, executions, hooks, epoch_file);
         let feeds = Feeds {
             messages,
-            usage: sampler.usage.clone(),
+            usage: parts.sampler.usage.clone(),
             ends,
             hook_ends,
-            observed,
+            observed: parts.observed,
         };
         shell.run(feeds, drain, &self.manager).await
     }

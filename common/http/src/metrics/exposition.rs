@@ -7,14 +7,11 @@ use axum::http::HeaderMap;
 use axum::http::header::{ACCEPT, CONTENT_TYPE};
 use axum::response::{IntoResponse as _, Response};
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{
-    DescriptorEncoder, MetricEncoder, NoLabelSet, prometheus_text, text,
-};
-use prometheus_client::metrics::exemplar::Exemplar;
+use prometheus_client::encoding::{DescriptorEncoder, prometheus_text, text};
 use prometheus_client::registry::Registry;
-use rolecast_common::histogram::Histogram;
 
-use super::table::{Kind, Row};
+use super::samples::Samples;
+use super::table::Row;
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -79,79 +76,21 @@ impl<F: Send + Sync + 'static> Collector for Rows<F> {
             let (name, unit) = row.parts();
             let kind = row.kind.metric_type();
             let encoder = encoder.encode_descriptor(name, row.help, unit.as_ref(), kind)?;
-            let mut samples = Samples {
-                encoder,
-                kind: row.kind,
-                labels: row.labels,
-            };
+            let mut samples = Samples::new(encoder, row.kind, row.labels);
             (row.read)(&self.figures, &mut samples)?;
         }
         Ok(())
     }
 }
 
-/// The samples of one metric, as they are encoded.
-#[derive(Debug)]
-pub struct Samples<'a, 'b> {
-    encoder: MetricEncoder<'a>,
-    kind: Kind,
-    labels: &'b [&'static str],
-}
-
-impl Samples<'_, '_> {
-    /// Adds a number of a counter or a gauge.
-    pub fn count(&mut self, values: &[&str], number: u64) -> fmt::Result {
-        let kind = self.kind;
-        self.with(values, |encoder| match kind {
-            Kind::Counter => encoder.encode_counter(&number, NO_EXEMPLAR),
-            Kind::Gauge => encoder.encode_gauge(&number),
-            Kind::Histogram => panic!("a histogram has no number"),
-        })
-    }
-
-    /// Adds a quantity of a counter or a gauge.
-    pub fn value(&mut self, values: &[&str], value: f64) -> fmt::Result {
-        let kind = self.kind;
-        self.with(values, |encoder| match kind {
-            Kind::Counter => encoder.encode_counter(&value, NO_EXEMPLAR),
-            Kind::Gauge => encoder.encode_gauge(&value),
-            Kind::Histogram => panic!("a histogram has no value"),
-        })
-    }
-
-    /// Adds a histogram of durations.
-    pub fn histogram(&mut self, values: &[&str], histogram: &Histogram) -> fmt::Result {
-        assert_eq!(self.kind, Kind::Histogram);
-        let (sum, count) = (histogram.sum_s(), histogram.count());
-        let buckets = histogram.buckets();
-        self.with(values, |encoder| {
-            encoder.encode_histogram::<NoLabelSet>(sum, count, &buckets, None)
-        })
-    }
-
-    /// Encodes one series. There is a value for each label.
-    fn with(
-        &mut self,
-        values: &[&str],
-        encode: impl FnOnce(&mut MetricEncoder<'_>) -> fmt::Result,
-    ) -> fmt::Result {
-        assert_eq!(values.len(), self.labels.len(), "{:?}", self.labels);
-        if values.is_empty() {
-            return encode(&mut self.encoder);
-        }
-        let labels = self.labels.iter().copied().zip(values.iter().copied());
-        let labels: Vec<(&str, &str)> = labels.collect();
-        encode(&mut self.encoder.encode_family(&labels)?)
-    }
-}
-
-const NO_EXEMPLAR: Option<&Exemplar<NoLabelSet, u64>> = None;
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
+    use rolecast_common::histogram::Histogram;
+
     use super::*;
+    use crate::metrics::Kind;
 
     const ROWS: [Row<u64>; 3] = [
         Row {

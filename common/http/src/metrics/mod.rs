@@ -2,7 +2,9 @@
 
 mod exposition;
 pub mod process;
+mod samples;
 mod table;
 
-pub use exposition::{Exposition, Samples};
-pub use table::{Kind, Row, document};
+pub use exposition::Exposition;
+pub use samples::{Kind, Samples};
+pub use table::{Row, document};

@@ -2,7 +2,8 @@
 
 use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System, get_current_pid};
 
-use super::table::{Kind, Row};
+use super::samples::Kind;
+use super::table::Row;
 
 /// Figures of this process at one moment.
 #[derive(Clone, Copy, Debug, Default)]

@@ -2,10 +2,9 @@
 
 use std::fmt::{self, Write as _};
 
-use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Unit;
 
-use super::exposition::Samples;
+use super::samples::{Kind, Samples};
 
 /// One metric: its description, and the way to read its values from figures of type `F`.
 pub struct Row<F> {
@@ -23,25 +22,6 @@ pub struct Row<F> {
 impl<F> fmt::Debug for Row<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Row({})", self.name)
-    }
-}
-
-/// Kind of a metric.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// It only rises while the program runs, and begins at zero with it.
-    Counter,
-    Gauge,
-    Histogram,
-}
-
-impl Kind {
-    pub(super) fn metric_type(self) -> MetricType {
-        match self {
-            Kind::Counter => MetricType::Counter,
-            Kind::Gauge => MetricType::Gauge,
-            Kind::Histogram => MetricType::Histogram,
-        }
     }
 }
 

@@ -36,13 +36,13 @@ const FINDINGS_MAX: [(&str, usize, Find); 7] = [
 const PUBLIC_ITEMS_MAX: [(&str, usize); 11] = [
     ("rolecast-common", 405),
     ("rolecast-nats", 55),
-    ("rolecast-http", 30),
-    ("rolecast-forecast", 83),
-    ("rolecast-dispatcher", 229),
-    ("rolecast-worker", 84),
+    ("rolecast-http", 38),
+    ("rolecast-forecast", 85),
+    ("rolecast-dispatcher", 232),
+    ("rolecast-worker", 88),
     ("rolecast-simulator", 91),
     ("rolecast", 2),
-    ("rolecast-tests", 233),
+    ("rolecast-tests", 240),
     ("rolecast-benches", 4),
 ];
 

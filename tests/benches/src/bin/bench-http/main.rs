@@ -1,9 +1,8 @@
 //! `bench-http`: the time and the size of a scrape of the dispatcher's metrics.
 //!
-//! A real dispatcher observes the heartbeats of many simulated nodes, one a second each, over
-//! a real nats-server. Its metrics are read again and again, and its loop's own histogram of
-//! turns shows how busy it is with and without readers. The last line printed is one JSON
-//! object.
+//! A real dispatcher observes the heartbeats of many simulated nodes over a real nats-server.
+//! Its metrics are read again and again, and its loop's own histogram of turns shows how
+//! busy it is with and without readers. The last line printed is one JSON object.
 
 #![allow(
     clippy::disallowed_methods,
@@ -20,7 +19,6 @@ use clap::Parser;
 use rolecast_tests::cluster::Cluster;
 use rolecast_tests::http::{Answer, get, port_of};
 use rolecast_tests::server::Server;
-use rolecast_tests::wait::wait_until;
 use serde_json::json;
 
 use nodes::Nodes;
@@ -42,6 +40,9 @@ struct Arguments {
     /// Number of simulated nodes
     #[arg(long, default_value_t = 10_000)]
     nodes: u32,
+    /// Seconds between two heartbeats of a node
+    #[arg(long, default_value_t = 1)]
+    interval: u64,
     /// Number of scrapes
     #[arg(long, default_value_t = 100)]
     scrapes: u32,
@@ -55,14 +56,9 @@ async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let mut cluster = Cluster::on(Server::start().await, DISPATCHER).await;
     let port = port_of(cluster.dispatcher()).await;
-    let nodes = Nodes::start(cluster.client().clone(), arguments.nodes).await?;
-    let ready = "rolecast_nodes{health=\"ready\"}";
-    wait_until("all nodes are known", JOIN_LIMIT, async || {
-        let found = get(port, "/metrics").await;
-        let found = found.and_then(|answer| answer.sample(ready));
-        found.is_some_and(|found| found >= f64::from(arguments.nodes))
-    })
-    .await;
+    let interval = Duration::from_secs(arguments.interval);
+    let nodes = Nodes::start(cluster.client().clone(), arguments.nodes, interval).await?;
+    wait_known(port, arguments.nodes).await?;
 
     let first = Turns::read(port).await?;
     tokio::time::sleep(Duration::from_secs(arguments.seconds)).await;
@@ -101,6 +97,23 @@ async fn main() -> anyhow::Result<()> {
     });
     println!("{figures}");
     Ok(())
+}
+
+/// Waits until the dispatcher knows all nodes; few scrapes leave it the time to.
+async fn wait_known(port: u16, nodes: u32) -> anyhow::Result<()> {
+    let begun = Instant::now();
+    loop {
+        let answer = scrape(port).await?;
+        let ready = answer.sample("rolecast_nodes{health=\"ready\"}");
+        if ready.is_some_and(|ready| ready >= f64::from(nodes)) {
+            return Ok(());
+        }
+        ensure!(
+            begun.elapsed() < JOIN_LIMIT,
+            "{ready:?} of {nodes} nodes are known"
+        );
+        tokio::time::sleep(Duration::from_secs(2)).await;
+    }
 }
 
 async fn scrape(port: u16) -> anyhow::Result<Answer> {

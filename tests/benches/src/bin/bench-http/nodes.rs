@@ -1,5 +1,5 @@
-//! Simulated nodes: a heartbeat a second of each, spread over the second, and an answer to
-//! each ping.
+//! Simulated nodes: a heartbeat of each at an interval, spread over it, and an answer to each
+//! ping.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,8 +15,8 @@ use rolecast_common::wire::{self, Encoding, Heartbeat};
 use serde_json::json;
 use tokio::time::sleep_until;
 
-/// Parts of a second in which a share of the nodes sends.
-const PARTS: usize = 20;
+/// Parts of an interval in which a share of the nodes sends.
+const PARTS: u32 = 20;
 
 /// The nodes; they send as long as the program runs.
 pub(crate) struct Nodes {
@@ -25,7 +25,11 @@ pub(crate) struct Nodes {
 }
 
 impl Nodes {
-    pub(crate) async fn start(client: Client, count: u32) -> anyhow::Result<Self> {
+    pub(crate) async fn start(
+        client: Client,
+        count: u32,
+        interval: Duration,
+    ) -> anyhow::Result<Self> {
         let mut pings = client.subscribe("rolecast.node.*.ping").await?;
         let answers = client.clone();
         tokio::spawn(async move {
@@ -37,8 +41,9 @@ impl Nodes {
             }
         });
         let sent = Arc::new(AtomicU64::new(0));
-        let beats = (0..count).map(first_heartbeat).collect::<Result<_, _>>()?;
-        tokio::spawn(send(client, beats, Arc::clone(&sent)));
+        let beats = (0..count).map(|number| first_heartbeat(number, interval));
+        let beats = beats.collect::<Result<_, _>>()?;
+        tokio::spawn(send(client, beats, interval, Arc::clone(&sent)));
         Ok(Self {
             begun: Instant::now(),
             sent,
@@ -52,8 +57,8 @@ impl Nodes {
     }
 }
 
-fn first_heartbeat(number: u32) -> anyhow::Result<Heartbeat> {
-    let beat = json!({"v": 1, "node": "x", "boot": "b", "seq": 1, "interval_ms": 1000,
+fn first_heartbeat(number: u32, interval: Duration) -> anyhow::Result<Heartbeat> {
+    let beat = json!({"v": 1, "node": "x", "boot": "b", "seq": 1, "interval_ms": interval.as_millis(),
         "roles": ["follower"], "capacity": {"cpu": 4.0, "memory": 8_000_000_000_u64},
         "usage": {"total": {}}, "jobs_max": 4, "categories": {"echo": 4},
         "labels": {"zone": "eu"}});
@@ -67,8 +72,8 @@ fn first_heartbeat(number: u32) -> anyhow::Result<Heartbeat> {
     })
 }
 
-async fn send(client: Client, mut beats: Vec<Heartbeat>, sent: Arc<AtomicU64>) {
-    let share = beats.len().div_ceil(PARTS).max(1);
+async fn send(client: Client, mut beats: Vec<Heartbeat>, interval: Duration, sent: Arc<AtomicU64>) {
+    let share = beats.len().div_ceil(PARTS as usize).max(1);
     let mut due = tokio::time::Instant::now();
     loop {
         for some in beats.chunks_mut(share) {
@@ -80,7 +85,7 @@ async fn send(client: Client, mut beats: Vec<Heartbeat>, sent: Arc<AtomicU64>) {
                 }
                 beat.sequence += 1;
             }
-            due += Duration::from_secs(1) / u32::try_from(PARTS).unwrap_or(1);
+            due += interval / PARTS;
             sleep_until(due).await;
         }
     }
