@@ -28,7 +28,7 @@ const KNOWN_MAX: usize = 16;
 pub(crate) struct Attendance {
     own: String,
     known: BTreeMap<String, Known>,
-    /// The time of our own last sign, as far as it came back.
+    /// The time of our own last sign, as far as it arrived here.
     present: Time,
 }
 

@@ -47,7 +47,7 @@ async fn a_status_of_thousands_of_nodes_is_read_page_by_page_and_whole() {
     assert_eq!((whole.categories.len(), whole.totals.nodes), (1, NODES));
     let (text, _) = cluster.rolecast(&["status"]).await;
     assert!(
-        text.contains("2000 nodes, ") && text.lines().count() < 200,
+        text.contains("2000 nodes: ") && text.lines().count() < 200,
         "{text}"
     );
 

@@ -3,6 +3,7 @@
 
 use nix::sys::signal::Signal;
 use rolecast_common::options::{HEADER_DELAY, HEADER_JOB_ID};
+use rolecast_common::wire::NodeHealth;
 use rolecast_tests::cluster::{Cluster, LIMIT};
 use rolecast_tests::jobs::headers;
 use rolecast_tests::logins;
@@ -145,6 +146,7 @@ async fn nodes_are_listed_by_what_they_are_and_one_is_shown_with_its_jobs() {
     cluster.submit("wait", "r1", "60").await;
     cluster.wait_running(1).await;
     shown(&cluster, "node drain n2").await;
+    cluster.wait_health("n2", NodeHealth::Draining).await;
     for (flags, n1, n2) in [
         ("", true, true),
         (" --role backup", false, true),

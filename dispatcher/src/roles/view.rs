@@ -74,14 +74,14 @@ impl Coordinator {
     }
 
     /// Returns the managed roles that the node offers.
-    pub fn offers(&self, node: &NodeId) -> Vec<Role> {
+    pub(crate) fn offers(&self, node: &NodeId) -> Vec<Role> {
         let known = self.facts.nodes.get(node);
         known.map_or_else(Vec::new, |node| node.last.offers.clone())
     }
 
     /// Returns the role as a vacant one if fewer live nodes act in it than should, with
     /// what is known about the cause.
-    pub fn vacancy(&self, now: Now, role: &Role) -> Option<VacantRole> {
+    pub(crate) fn vacancy(&self, now: Now, role: &Role) -> Option<VacantRole> {
         let document = self.document()?;
         let wanted = self.facts.settings.managed.get(role)?.holders.get();
         let mut live = self.facts.nodes.iter();

@@ -190,7 +190,7 @@ impl Scheduler {
     }
 
     /// Returns a page of the jobs that are held here or were given back from here.
-    pub fn jobs(&self, now: Now, request: &JobsRequest) -> JobList {
+    pub(crate) fn jobs(&self, now: Now, request: &JobsRequest) -> JobList {
         let from = job_list::Sources {
             jobs: &self.jobs,
             queue: &self.queue,
@@ -200,7 +200,7 @@ impl Scheduler {
     }
 
     /// Returns all that is known about a node.
-    pub fn node(&self, now: Now, id: &NodeId) -> Option<NodeView> {
+    pub(crate) fn node(&self, now: Now, id: &NodeId) -> Option<NodeView> {
         let is_drained = self.relocation.is_drained(id);
         let offers = self.relocation.offers(id);
         let view = self.fleet.view(now, id)?;

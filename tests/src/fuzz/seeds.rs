@@ -170,6 +170,17 @@ pub(super) fn roles() -> Vec<Vec<u8>> {
             admission(AdmissionVerdict::Refused),
         ]),
         in_both(&orders.map(order)),
+        requests(),
+        in_both(&[document()]),
+        vec![record],
+    ]
+    .concat()
+}
+
+/// Requests for pages, and a sign of life of a dispatcher.
+fn requests() -> Vec<Vec<u8>> {
+    let web = |number: u32| NodeId::new(&format!("web-{number}")).expect("it is a name");
+    [
         in_both(&[StatusRequest {
             after: Some(StatusCursor::Node(web(2))),
             limit: NonZeroU32::new(100),
@@ -189,8 +200,6 @@ pub(super) fn roles() -> Vec<Vec<u8>> {
             version: "0.1.0".to_owned(),
             is_leaving: false,
         }]),
-        in_both(&[document()]),
-        vec![record],
     ]
     .concat()
 }

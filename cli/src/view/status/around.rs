@@ -10,7 +10,6 @@ use rolecast_common::wire::{
     DispatcherState, DispatcherStatus, NatsStatus, Status, StreamStatus, VacantRole,
 };
 
-use super::attention::REASON_CHARS_MAX;
 use crate::quantity::{counted, length, seconds};
 use crate::style::one_line;
 
@@ -18,6 +17,8 @@ use crate::style::one_line;
 const VACANT_MIN: Duration = Duration::from_secs(10);
 /// An answer of JetStream that slows jobs down noticeably. Guessed.
 const ANSWER_SLOW: Duration = Duration::from_millis(500);
+/// The characters of a reason that are shown.
+const REASON_CHARS_MAX: usize = 200;
 /// Share of its limit above which a stream that keeps everything is nearly full.
 const FULL_PERCENT: u128 = 90;
 

@@ -20,7 +20,7 @@ use crate::view::nodes::{FEEDBACK_HIGH, ROUND_TRIP_HIGH, role_list};
 /// Senders of refused messages that are named.
 const SENDERS_SHOWN: usize = 5;
 /// The characters of a reason that are shown.
-pub(super) const REASON_CHARS_MAX: usize = 200;
+const REASON_CHARS_MAX: usize = 200;
 /// A clock that differs less does no harm.
 const SKEW_MIN_MS: u64 = 2000;
 

@@ -37,7 +37,10 @@ ocr       leader        3        2        1   2.5/min      1   1.5 s         12
 #[test]
 fn what_needs_attention_is_shown() {
     let mut status = status();
-    status.nodes[0].health = NodeHealth::Gone;
+    let mut gone = status.nodes[0].clone();
+    gone.node = NodeId::new("ash").unwrap();
+    gone.health = NodeHealth::Gone;
+    status.nodes.push(gone);
     status.nodes[0].clock_skew_ms = Some(-600_000);
     status.categories[0].nodes_eligible = 0;
     status.roles[0].shortage.cpu = Cores::clamped(1.5);
@@ -54,7 +57,7 @@ fn what_needs_attention_is_shown() {
     for part in [
         "ocr: 3 jobs and no ready node that may run them (roles: leader)",
         "role leader (1 node): 1.50 cores short within 15m for the jobs expected",
-        "oak: gone, last heartbeat 0.3 s ago",
+        "ash: gone, last heartbeat 0.3 s ago; see its worker's log and start it again",
         "oak: its clock is 10m behind the dispatcher's",
         "oak fails jobs of ocr that others complete, since 1970-01-01T00:00:02.000Z; one is \
              tried every 4.00 s; the last: exit code 1",
@@ -97,12 +100,13 @@ fn why_nobody_runs_a_category_is_shown() {
     status.categories[0].obstacles.extend([gone]);
     let lines = attention(&status, false).join("\n");
     assert!(
-        lines.ends_with("(roles: any): 2 gone, 1 not running it"),
+        lines.contains("(roles: any): 2 gone, 1 not running it; see rolecast explain --dry-run"),
         "{lines}"
     );
     status.nodes.clear();
     let lines = attention(&status, false).join("\n");
-    assert_eq!(lines, "ocr: 3 jobs and no node is known");
+    let expected = "ocr: 3 jobs and no node is known; start rolecast-worker";
+    assert_eq!(lines, expected);
 }
 
 #[test]

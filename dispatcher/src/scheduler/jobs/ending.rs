@@ -247,14 +247,7 @@ impl Jobs {
         reason: String,
     ) {
         let sequence = job.sequence();
-        let away = Away {
-            history: job.history(cx.now, delay),
-            source: Some(job.source.clone()),
-            submitted: Some(job.submitted()),
-            until: cx.now.time + delay,
-            reason,
-        };
-        self.away.insert(sequence, away);
+        self.away.insert(sequence, job.away(cx.now, delay, reason));
         if delay.is_zero() {
             queue.expect(&job.source, sequence);
         }

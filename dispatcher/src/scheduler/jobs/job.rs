@@ -216,6 +216,17 @@ impl Job {
         }
     }
 
+    /// Returns it as a job that was given back for this delay.
+    pub(super) fn away(&self, now: Now, delay: Duration, reason: String) -> Away {
+        Away {
+            history: self.history(now, delay),
+            source: Some(self.source.clone()),
+            submitted: Some(self.submitted()),
+            until: now.time + delay,
+            reason,
+        }
+    }
+
     /// Restores the history of its former attempts.
     pub(super) fn remember(&mut self, history: History) {
         self.past.failures = history.failures;
