@@ -26,6 +26,10 @@ pub const OUTCOMES_MAX: usize = JOBS_IN_HAND_MAX as usize;
 const GENERATION_MAX: u64 = 1 << 53;
 /// The most characters of a remark.
 pub const REMARK_CHARS_MAX: usize = 1000;
+/// The most characters of the text of a progress: it is shown in one line of a table.
+pub const PROGRESS_CHARS_MAX: usize = 100;
+/// The most bytes of the log of an attempt.
+pub const LOG_LEN_MAX: usize = 64 * 1024;
 
 /// Reads a list of roles.
 pub(super) fn roles<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
@@ -43,6 +47,15 @@ where
     T: Deserialize<'de>,
 {
     deserializer.deserialize_seq(List::new("jobs", JOBS_IN_HAND_MAX as usize))
+}
+
+/// Reads the progress of jobs in hand.
+pub(super) fn progress<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    deserializer.deserialize_seq(List::new("progress", JOBS_IN_HAND_MAX as usize))
 }
 
 /// Reads the outcomes of a batch.
@@ -85,7 +98,22 @@ where
 /// Reads a remark: its first characters, in one line and without control characters,
 /// which would reach a terminal.
 pub(super) fn remark<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    deserializer.deserialize_str(Remark)
+    let chars_max = REMARK_CHARS_MAX;
+    deserializer.deserialize_str(Remark { chars_max })
+}
+
+/// Reads the text of a progress, in the same way.
+pub(super) fn progress_text<'de, D: Deserializer<'de>>(d: D) -> Result<String, D::Error> {
+    let chars_max = PROGRESS_CHARS_MAX;
+    d.deserialize_str(Remark { chars_max })
+}
+
+/// Returns the first characters of a text, without control characters.
+pub(super) fn one_line(text: &str, chars_max: usize) -> String {
+    let first = text.chars().take(chars_max);
+    first
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
 }
 
 /// Reads a number that other numbers are counted from.
@@ -169,7 +197,9 @@ impl<'de, K: Deserialize<'de> + Ord, T: Deserialize<'de>> Visitor<'de> for Map<K
     }
 }
 
-struct Remark;
+struct Remark {
+    chars_max: usize,
+}
 
 impl Visitor<'_> for Remark {
     type Value = String;
@@ -179,9 +209,7 @@ impl Visitor<'_> for Remark {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<String, E> {
-        let first = text.chars().take(REMARK_CHARS_MAX);
-        let printable = first.map(|c| if c.is_control() { ' ' } else { c });
-        Ok(printable.collect())
+        Ok(one_line(text, self.chars_max))
     }
 }
 

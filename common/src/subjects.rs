@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::assignment::Assignment;
-use crate::id::{Category, JobId, NodeId, Priority};
+use crate::id::{Attempt, Category, JobId, NodeId, Priority};
 
 /// The work queue: one message a job, until its outcome is recorded.
 pub const STREAM_JOBS: &str = "ROLECAST_JOBS";
@@ -17,6 +17,8 @@ pub const STREAM_ADVISORIES: &str = "ROLECAST_ADVISORIES";
 pub const STREAM_DECISIONS: &str = "ROLECAST_DECISIONS";
 /// Events of the last day.
 pub const STREAM_EVENTS: &str = "ROLECAST_EVENTS";
+/// Logs of attempts.
+pub const STREAM_LOGS: &str = "ROLECAST_LOGS";
 /// The dispatcher's epoch.
 pub const BUCKET_CONTROL: &str = "ROLECAST_CONTROL";
 /// Failed attempts of jobs that are still alive.
@@ -50,6 +52,8 @@ pub const DEAD: &str = "rolecast.dead.*.*";
 pub const DECISIONS: &str = "rolecast.decisions.*.*";
 /// Subjects that [`STREAM_EVENTS`] stores: `rolecast.events.<kind>`.
 pub const EVENTS: &str = "rolecast.events.>";
+/// Subjects that [`STREAM_LOGS`] stores: `rolecast.logs.<job>.<attempt>`.
+pub const LOGS: &str = "rolecast.logs.*.*";
 /// Subjects that [`STREAM_ADVISORIES`] stores.
 pub const ADVISORIES: &str = "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.ROLECAST_JOBS.*";
 /// Heartbeats of all nodes.
@@ -79,6 +83,8 @@ pub const API_EXPLAIN: &str = "rolecast.api.explain";
 pub const API_DECISION: &str = "rolecast.api.decision";
 /// Events of the last day, as [`crate::wire::EventsPage`].
 pub const API_EVENTS: &str = "rolecast.api.events";
+/// The logs of a job's attempts, one by one, as [`crate::wire::LogPage`].
+pub const API_LOGS: &str = "rolecast.api.logs";
 
 /// Holders of the managed roles, as [`crate::wire::RolesView`].
 pub const API_ROLES: &str = "rolecast.api.roles";
@@ -313,6 +319,16 @@ pub fn decision_any(job: &JobId) -> String {
 pub fn event(kind: &str) -> String {
     let kind = kind.strip_prefix("rolecast.").unwrap_or(kind);
     format!("rolecast.events.{kind}")
+}
+
+/// Subject of the log of an attempt.
+pub fn log(job: &JobId, attempt: Attempt) -> String {
+    format!("rolecast.logs.{job}.{attempt}")
+}
+
+/// The same for all attempts at a job.
+pub fn logs_of(job: &JobId) -> String {
+    format!("rolecast.logs.{job}.*")
 }
 
 /// Subject of the dead letter of a job.

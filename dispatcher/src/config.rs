@@ -76,6 +76,7 @@ pub struct Streams {
     pub duplicate_window: Duration,
     pub results_max_age: Duration,
     pub dead_max_age: Duration,
+    pub logs_max_age: Duration,
 }
 
 /// Settings for answers to requests.
@@ -134,6 +135,7 @@ fn read_streams(table: &mut Table<'_>) -> Streams {
         duplicate_window: table.get_or("duplicate_window", Duration::from_secs(120)),
         results_max_age: table.get_or("results_max_age", 7 * DAY),
         dead_max_age: table.get_or("dead_max_age", 90 * DAY),
+        logs_max_age: table.get_or("logs_max_age", 7 * DAY),
     };
     if ![1, 3, 5].contains(&streams.replicas) {
         table.mistake("replicas", "must be 1, 3 or 5");
@@ -150,6 +152,7 @@ fn read_streams(table: &mut Table<'_>) -> Streams {
     for (key, age) in [
         ("results_max_age", streams.results_max_age),
         ("dead_max_age", streams.dead_max_age),
+        ("logs_max_age", streams.logs_max_age),
     ] {
         if age < streams.duplicate_window {
             table.mistake(key, "must be at least duplicate_window");

@@ -1,13 +1,17 @@
-//! Cuts that make a record, or the answer about a job, fit the largest message that the
-//! server takes.
+//! Cuts that make a record, a log, or the answer about a job, fit the largest message that
+//! the server takes.
 //!
 //! A record repeats the outcome's output and adds to it, so an outcome that was received
 //! may be too large to be recorded. Every cut is marked or mentioned.
 
-use rolecast_common::wire::{Blob, Encoding, FailedAttempt, Record, encode, encoded_len};
+use rolecast_common::wire::{
+    AttemptLog, Blob, Encoding, FailedAttempt, LogPage, Record, encode, encoded_len,
+};
 
 /// The most bytes that marking a cut output adds: a field's name and a boolean.
 const MARK_LEN: usize = "output_truncated".len() + 4;
+/// Cuts of a log until it fits: in JSON a piece of it may take less room than it has bytes.
+const CUTS_MAX: usize = 8;
 /// Characters of a reason that are kept if there is no room for all.
 const REASON_LEN_MAX: usize = 160;
 /// Failed attempts that are kept if there is no room for all: the last ones.
@@ -47,6 +51,28 @@ pub(crate) fn shortened(mut record: Record, encoding: Encoding, limit: usize) ->
         cut(&mut record, 0);
     }
     record
+}
+
+/// Cuts the beginning of a log until what has it is at most `len_max` long.
+pub(crate) fn fit_log(log: &mut AttemptLog, len: impl Fn(&AttemptLog) -> usize, len_max: usize) {
+    for _ in 0..CUTS_MAX {
+        let excess = len(log).saturating_sub(len_max);
+        if excess == 0 {
+            return;
+        }
+        log.cut(excess + MARK_LEN);
+    }
+    log.cut(usize::MAX);
+}
+
+/// Cuts the log in an answer to this length in its encoding.
+pub(crate) fn shorten_log(page: &mut LogPage, encoding: Encoding, len_max: usize) {
+    let whole = encoded_len(encoding, page);
+    let Some(log) = &mut page.log else {
+        return;
+    };
+    let around = whole - encoded_len(encoding, log);
+    fit_log(log, |log| around + encoded_len(encoding, log), len_max);
 }
 
 fn drop_output(record: &mut Record, _: usize) {
@@ -92,9 +118,12 @@ fn cut_failures(record: &mut Record, _: usize) {
 
 #[cfg(test)]
 mod tests {
-    use rolecast_common::id::{Attempt, Epoch, JobId, NodeId, Sequence};
+    use bytes::Bytes;
+    use rolecast_common::id::{Attempt, Category, Epoch, JobId, NodeId, Sequence};
     use rolecast_common::time::WallTime;
-    use rolecast_common::wire::{JobUsage, LostAttempt, RecordStatus, VERSION, decode};
+    use rolecast_common::wire::{
+        JobUsage, LostAttempt, OutcomeStatus, RecordStatus, VERSION, decode,
+    };
 
     use super::*;
 
@@ -209,5 +238,49 @@ mod tests {
                 .reason
                 .starts_with("(30 before it left out)")
         );
+    }
+
+    fn page(log: &[u8]) -> LogPage {
+        LogPage {
+            v: VERSION,
+            position: 7,
+            log: Some(AttemptLog {
+                v: VERSION,
+                job: JobId::new("j").unwrap(),
+                category: Category::new("ocr").unwrap(),
+                sequence: Sequence::new(1),
+                attempt: Attempt::new(1),
+                node: NodeId::new("n1").unwrap(),
+                status: OutcomeStatus::Retry,
+                reason: "é".repeat(10),
+                at_ms: WallTime::from_millis(1),
+                log: Blob(Bytes::copy_from_slice(log)),
+                log_truncated: false,
+            }),
+        }
+    }
+
+    #[test]
+    fn a_log_loses_its_beginning_until_it_fits() {
+        let text = "é\n".repeat(20_000);
+        let (binary, escapes) = (vec![0xff; 60_000], vec![1; 60_000]);
+        for log in [text.as_bytes(), &binary, &escapes] {
+            for encoding in [Encoding::MessagePack, Encoding::Json] {
+                let whole = page(log);
+                let len = encoded_len(encoding, &whole);
+                for len_max in [len, len - 1, len - 100, 30_000, 300] {
+                    let mut cut = whole.clone();
+                    shorten_log(&mut cut, encoding, len_max);
+                    let cut_len = encoded_len(encoding, &cut);
+                    assert!(cut_len <= len_max, "{cut_len} > {len_max}");
+                    let cut = cut.log.unwrap();
+                    assert!(log.ends_with(&cut.log.0));
+                    assert_eq!(cut.log_truncated, cut.log.0.len() < log.len());
+                    assert_eq!(cut.log_truncated, len_max < len);
+                    // What is cut of a text leaves a text.
+                    assert!(log[0] == 0xff || std::str::from_utf8(&cut.log.0).is_ok());
+                }
+            }
+        }
     }
 }

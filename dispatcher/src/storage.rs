@@ -3,8 +3,9 @@
 //! A server whose storage is full refuses every write, the outcomes of jobs and the
 //! lease included, so nothing could drain it again. Therefore the streams are bounded
 //! so that together they fit: 60 % for jobs, and a *reserve* of 40 %: half of it for
-//! outcomes, a quarter for dead letters, an eighth for decisions, a thirty-second for events,
-//! and the rest without a bound of its own for the buckets, which are small.
+//! outcomes, a quarter for dead letters, an eighth for decisions and logs together, a
+//! thirty-second for events, and the rest without a bound of its own for the buckets, which
+//! are small.
 //!
 //! No request reports how much storage a server has left, but a request for too much is
 //! refused without harm. So [`ladder`] is tried from the top, and the first reserve that
@@ -28,6 +29,8 @@ const RUNG_DENOMINATOR: u64 = 5;
 const DECISIONS_MAX: u64 = 512 * MIB;
 /// The largest share of events: a hundred thousand and more, and a day has far fewer.
 const EVENTS_MAX: u64 = 64 * MIB;
+/// The largest share of logs: 16,000 of full length.
+const LOGS_MAX: u64 = 1024 * MIB;
 /// The largest part of a limit that a stream may hold when the limit is first set or
 /// lowered. The server deletes what is above a lowered limit, waiting jobs included, and
 /// jobs arrive while the request is on its way.
@@ -58,7 +61,8 @@ impl Reserve {
         match stream {
             subjects::STREAM_RESULTS => Some(self.0 / 2),
             subjects::STREAM_DEAD => Some(self.0 / 4),
-            subjects::STREAM_DECISIONS => Some((self.0 / 8).min(DECISIONS_MAX)),
+            subjects::STREAM_DECISIONS => Some((self.0 / 16).min(DECISIONS_MAX)),
+            subjects::STREAM_LOGS => Some((self.0 / 16).min(LOGS_MAX)),
             subjects::STREAM_EVENTS => Some((self.0 / 32).min(EVENTS_MAX)),
             _ => None,
         }
@@ -147,6 +151,7 @@ mod tests {
                 subjects::STREAM_DEAD,
                 subjects::STREAM_DECISIONS,
                 subjects::STREAM_EVENTS,
+                subjects::STREAM_LOGS,
             ];
             let others: u64 = others.iter().map(|name| reserve.share(name).unwrap()).sum();
             assert!(others <= reserve.bytes() / 32 * 29, "{offer}");

@@ -3,10 +3,10 @@
 use rolecast_common::fnv::fnv1a;
 use rolecast_common::subjects::{Done, parse_done};
 use rolecast_common::wire::{
-    Admission, AdmissionVerdict, CapacityMap, CloudEvent, Decision, DispatcherSign, Encoding,
-    EventsPage, EventsRequest, ForecastView, Heartbeat, JobList, JobsRequest, Message, NodeView,
-    Outcome, OutcomeBatch, Record, RoleAssignment, RoleOrder, RolesView, Status, StatusCursor,
-    StatusRequest, decode, encode,
+    Admission, AdmissionVerdict, AttemptLog, CapacityMap, CloudEvent, Decision, DispatcherSign,
+    Encoding, EventsPage, EventsRequest, ForecastView, Heartbeat, JobList, JobView, JobsRequest,
+    LogPage, LogRequest, Message, NodeView, Outcome, OutcomeBatch, Record, RoleAssignment,
+    RoleOrder, RolesView, Status, StatusCursor, StatusRequest, decode, encode,
 };
 use rolecast_dispatcher::placement;
 use rolecast_tests::document::blocks;
@@ -38,12 +38,23 @@ fn the_messages_shown_are_accepted() {
     let heartbeat: Heartbeat = shown("heartbeat");
     assert_eq!(heartbeat.jobs.len(), 1);
     assert!(heartbeat.usage.pressure.is_some());
+    assert_eq!(heartbeat.progress[0].job, 0);
+    let view: JobView = shown("job-view");
+    assert_eq!(
+        view.progress.unwrap().text,
+        heartbeat.progress[0].text.clone()
+    );
     let outcome: Outcome = shown("outcome");
     assert_eq!(&outcome.output.0[..], b"done");
     let batch: OutcomeBatch = shown("batch");
     assert_eq!(batch.outcomes[0].job.as_ref(), heartbeat.jobs.first());
     let record: Record = shown("record");
     assert_eq!(record.failures.len(), 1);
+    let log: AttemptLog = shown("log");
+    let asked: LogRequest = shown("log-request");
+    assert_eq!((&asked.job, asked.after), (&log.job, 0));
+    let page: LogPage = shown("log-page");
+    assert_eq!(page.log, Some(log));
     let roles: RoleAssignment = shown("roles");
     assert_eq!(
         (roles.boot, roles.answers),

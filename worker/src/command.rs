@@ -3,12 +3,13 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use bytes::Bytes;
 use rolecast_common::assignment::Assignment;
 use rolecast_common::id::{NodeId, Role};
 use rolecast_common::time::WallTime;
 use rolecast_common::trace::{HEADER_TRACEPARENT, HEADER_TRACESTATE, TraceContext};
-use rolecast_common::unit::Bytes;
-use rolecast_common::wire::OutcomeStatus;
+use rolecast_common::unit::Bytes as ByteCount;
+use rolecast_common::wire::{LOG_LEN_MAX, OutcomeStatus};
 
 use crate::confinement::Confinement;
 
@@ -16,12 +17,17 @@ use crate::confinement::Confinement;
 /// NATS message of default size. Output that is cut is of no use to its requester, and
 /// memory is taken only by output that exists. An object store would hold more, but needs
 /// rights to streams and inboxes that a worker need not have.
-pub(crate) const OUTPUT_MAX_DEFAULT: Bytes = Bytes::from_kib(768);
+pub(crate) const OUTPUT_MAX_DEFAULT: ByteCount = ByteCount::from_kib(768);
 /// The most output a category may keep: an outcome and its record must fit a message of
 /// 1 MiB with the reasons of failed attempts and everything else.
-pub(crate) const OUTPUT_MAX: Bytes = Bytes::from_kib(960);
+pub(crate) const OUTPUT_MAX: ByteCount = ByteCount::from_kib(960);
 /// Bytes of the end of stderr that become part of the reason.
-pub(crate) const STDERR_TAIL: usize = 2048;
+const REASON_STDERR_MAX: usize = 2048;
+/// The variable with the number of the descriptor on which a command reports its progress.
+pub(crate) const PROGRESS_FD_NAME: &str = "ROLECAST_PROGRESS_FD";
+/// That number. Shells redirect to numbers of one digit only. Of these the worker always has
+/// this one open itself, so that no descriptor of a child that starts is in its place.
+pub(crate) const PROGRESS_FD: i32 = 3;
 
 /// The longest header `tracestate` that is passed on: the standard asks for 512 at least.
 const TRACESTATE_MAX: usize = 4096;
@@ -43,6 +49,7 @@ pub(crate) struct Command {
     pub(crate) directory: Option<PathBuf>,
     /// Output beyond this is read and dropped.
     pub(crate) output_max: usize,
+    pub(crate) keep_stderr: KeepStderr,
     /// The user and limits of a job's command; `None` leaves it those of the worker
     /// itself.
     pub(crate) confinement: Option<Confinement>,
@@ -50,8 +57,46 @@ pub(crate) struct Command {
 
 impl Command {
     /// Returns the most memory that it may use.
-    pub(crate) fn memory_max(&self) -> Option<Bytes> {
+    pub(crate) fn memory_max(&self) -> Option<ByteCount> {
         self.confinement.as_ref()?.limits.memory_max
+    }
+}
+
+/// The attempts of which the end of stderr is kept as their log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum KeepStderr {
+    Never,
+    /// Of those that failed.
+    #[default]
+    Failed,
+    Always,
+}
+
+impl KeepStderr {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        match text {
+            "never" => Some(KeepStderr::Never),
+            "failed" => Some(KeepStderr::Failed),
+            "always" => Some(KeepStderr::Always),
+            _ => None,
+        }
+    }
+
+    /// Returns the bytes of stderr that are kept while a command runs.
+    pub(crate) fn tail_len(self) -> usize {
+        match self {
+            KeepStderr::Never => REASON_STDERR_MAX,
+            KeepStderr::Failed | KeepStderr::Always => LOG_LEN_MAX,
+        }
+    }
+
+    /// Returns whether the log of an attempt is kept.
+    pub(crate) fn keeps(self, has_failed: bool) -> bool {
+        match self {
+            KeepStderr::Never => false,
+            KeepStderr::Failed => has_failed,
+            KeepStderr::Always => true,
+        }
     }
 }
 
@@ -116,6 +161,8 @@ pub(crate) enum Exit {
 
 /// Returns the outcome of a job from the end of its command, with the reason.
 pub(crate) fn verdict(exit: &Exit, stderr_tail: &[u8]) -> (OutcomeStatus, String) {
+    let start = stderr_tail.len().saturating_sub(REASON_STDERR_MAX);
+    let stderr_tail = &stderr_tail[start..];
     let (status, what) = match exit {
         Exit::Code(0) => return (OutcomeStatus::Completed, String::new()),
         Exit::Code(EXIT_CANNOT_RUN) if stderr_tail.starts_with(CANNOT_RUN.as_bytes()) => {
@@ -142,7 +189,7 @@ pub(crate) fn verdict(exit: &Exit, stderr_tail: &[u8]) -> (OutcomeStatus, String
 
 /// Returns the reason of a failed command of which a process was killed at its limit of
 /// memory.
-pub(crate) fn out_of_memory(limit: Bytes, reason: &str) -> String {
+pub(crate) fn out_of_memory(limit: ByteCount, reason: &str) -> String {
     format!("memory_max of {limit} reached: {reason}")
 }
 
@@ -161,23 +208,41 @@ pub(crate) fn one_line(text: &str) -> String {
 }
 
 /// The last bytes of a stream.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Tail {
+    len_max: usize,
     bytes: Vec<u8>,
+    is_cut: bool,
 }
 
 impl Tail {
-    pub(crate) fn push(&mut self, bytes: &[u8]) {
-        self.bytes.extend_from_slice(bytes);
-        // Trimmed at twice the size, so that each byte is moved once at most.
-        if self.bytes.len() > 2 * STDERR_TAIL {
-            self.bytes.drain(..self.bytes.len() - STDERR_TAIL);
+    /// Keeps at most this many bytes.
+    pub(crate) fn new(len_max: usize) -> Self {
+        Self {
+            len_max,
+            bytes: Vec::new(),
+            is_cut: false,
         }
     }
 
-    pub(crate) fn as_bytes(&self) -> &[u8] {
-        let start = self.bytes.len().saturating_sub(STDERR_TAIL);
-        &self.bytes[start..]
+    pub(crate) fn push(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+        // Trimmed at twice the size, so that each byte is moved once at most.
+        if self.bytes.len() > 2 * self.len_max {
+            self.trim();
+        }
+    }
+
+    /// Returns the bytes, and whether there were more before them.
+    pub(crate) fn finish(mut self) -> (Bytes, bool) {
+        self.trim();
+        (self.bytes.into(), self.is_cut)
+    }
+
+    fn trim(&mut self) {
+        let excess = self.bytes.len().saturating_sub(self.len_max);
+        self.bytes.drain(..excess);
+        self.is_cut |= excess > 0;
     }
 }
 
@@ -228,12 +293,19 @@ mod tests {
 
     #[test]
     fn the_tail_keeps_the_last_bytes() {
-        let mut tail = Tail::default();
-        for n in 0..10_000u32 {
-            tail.push(format!("{n}\n").as_bytes());
+        let mut tail = Tail::new(LOG_LEN_MAX);
+        let mut whole = Vec::new();
+        for n in 0..50_000u32 {
+            let line = format!("{n}\n");
+            tail.push(line.as_bytes());
+            whole.extend_from_slice(line.as_bytes());
         }
-        assert_eq!(tail.as_bytes().len(), STDERR_TAIL);
-        assert!(tail.as_bytes().ends_with(b"9998\n9999\n"));
+        let (kept, is_cut) = tail.finish();
+        assert!(is_cut);
+        assert_eq!(kept, whole[whole.len() - LOG_LEN_MAX..]);
+        let mut tail = Tail::new(LOG_LEN_MAX);
+        tail.push(&whole[..LOG_LEN_MAX]);
+        assert_eq!(tail.finish(), (whole[..LOG_LEN_MAX].to_vec().into(), false));
     }
 
     #[test]

@@ -5,7 +5,9 @@ use bytes::Bytes;
 use rolecast_common::assignment::Assignment;
 use rolecast_common::id::{Attempt, Category, JobId};
 use rolecast_common::time::WallTime;
-use rolecast_common::wire::OutcomeStatus;
+use rolecast_common::wire::{OutcomeStatus, Progress};
+
+use crate::progress::Reporter;
 
 /// One execution of a job. A clone shares its payload.
 #[derive(Clone, Debug)]
@@ -14,6 +16,7 @@ pub struct Job {
     pub(crate) deadline: Option<WallTime>,
     pub(crate) payload: Bytes,
     pub(crate) headers: Option<HeaderMap>,
+    pub(crate) reporter: Reporter,
 }
 
 impl Job {
@@ -54,6 +57,14 @@ impl Job {
     /// adds, such as `Rolecast-Deadline-In`.
     pub fn headers(&self) -> Option<&HeaderMap> {
         self.headers.as_ref()
+    }
+
+    /// Reports which part of the job is done, from 0 to 1, with a text of at most 100
+    /// characters such as `page 3 of 8`. `rolecast job watch` shows it until the job ends.
+    ///
+    /// It may be called at any rate: the last one goes with the next heartbeat, once a second.
+    pub fn progress(&self, done: f64, text: &str) {
+        self.reporter.report(Progress::clamped(done, text));
     }
 }
 

@@ -58,6 +58,7 @@ mod host_name;
 mod io;
 mod job;
 mod metrics;
+mod progress;
 mod record;
 mod usage;
 

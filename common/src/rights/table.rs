@@ -6,17 +6,18 @@ use crate::requests::{self, PREFIX};
 use crate::subjects::{
     self, BUCKET_ATTEMPTS, BUCKET_CAPACITY, BUCKET_CONTROL, BUCKET_FORECASTS, BUCKET_ROLES,
     KEY_ASSIGNMENTS, KEY_CAPACITY, KEY_DISPATCHER, RESULTS, STREAM_ADVISORIES, STREAM_DEAD,
-    STREAM_DECISIONS, STREAM_EVENTS, STREAM_JOBS, STREAM_RESULTS, Source, bucket_key,
+    STREAM_DECISIONS, STREAM_EVENTS, STREAM_JOBS, STREAM_LOGS, STREAM_RESULTS, Source, bucket_key,
     bucket_stream,
 };
 
-const STREAMS: [&str; 6] = [
+const STREAMS: [&str; 7] = [
     STREAM_JOBS,
     STREAM_RESULTS,
     STREAM_DEAD,
     STREAM_ADVISORIES,
     STREAM_DECISIONS,
     STREAM_EVENTS,
+    STREAM_LOGS,
 ];
 const BUCKETS: [&str; 5] = [
     BUCKET_CONTROL,
@@ -28,7 +29,7 @@ const BUCKETS: [&str; 5] = [
 /// Buckets whose keys are listed at the start, by a consumer that the server names.
 const LISTED: [&str; 2] = [BUCKET_ATTEMPTS, BUCKET_FORECASTS];
 /// Requests that the dispatcher answers for readers.
-const QUESTIONS: [&str; 10] = [
+const QUESTIONS: [&str; 11] = [
     subjects::API_STATUS,
     subjects::API_JOB,
     subjects::API_JOBS,
@@ -38,6 +39,7 @@ const QUESTIONS: [&str; 10] = [
     subjects::API_EXPLAIN,
     subjects::API_DECISION,
     subjects::API_EVENTS,
+    subjects::API_LOGS,
     subjects::API_ROLES,
 ];
 
@@ -85,6 +87,7 @@ impl Table<'_> {
         self.publish(subjects::DECISIONS, "decisions on placements");
         self.publish(subjects::DISPATCHER, "its own signs of life");
         self.publish(subjects::EVENTS, "events");
+        self.publish(subjects::LOGS, "logs of attempts");
         self.dispatcher_keys();
         for form in acks("ACK", STREAM_JOBS) {
             self.publish(form, "acknowledges jobs; the server has two forms");
@@ -127,6 +130,7 @@ impl Table<'_> {
         }
         let purpose = "frees room for outcomes, and deletes attempts of ended jobs";
         self.ask(requests::stream_purge(STREAM_DECISIONS), purpose);
+        self.ask(requests::stream_purge(STREAM_LOGS), purpose);
         self.ask(
             requests::stream_purge(&bucket_stream(BUCKET_ATTEMPTS)),
             purpose,
@@ -149,6 +153,7 @@ impl Table<'_> {
             "explains the choice of a job's node",
         );
         self.ask(requests::direct_get(STREAM_EVENTS), "lists events");
+        self.ask(requests::direct_get(STREAM_LOGS), "shows logs of attempts");
     }
 
     fn dispatcher_consumers(&mut self) {

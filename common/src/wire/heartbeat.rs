@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{HEARTBEAT_LEN_MAX, Message, RoleFailure, RoleVersion, VERSION};
+use super::{HEARTBEAT_LEN_MAX, JobProgress, Message, RoleFailure, RoleVersion, Share, VERSION};
 use crate::assignment::Assignment;
 use crate::bounds;
 use crate::id::{BootId, Category, Epoch, NodeId, Role};
@@ -70,6 +70,13 @@ pub struct Heartbeat {
     /// Jobs accepted whose outcome is not confirmed yet.
     #[serde(default, deserialize_with = "bounds::jobs")]
     pub jobs: Vec<Assignment>,
+    /// The progress of some of them.
+    #[serde(
+        default,
+        deserialize_with = "bounds::progress",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub progress: Vec<JobProgress>,
 }
 
 #[allow(
@@ -104,6 +111,7 @@ impl Heartbeat {
             jobs_max: 0,
             categories: BTreeMap::new(),
             jobs: Vec::new(),
+            progress: Vec::new(),
         }
     }
 }
@@ -137,40 +145,4 @@ pub struct Pressure {
     pub cpu: Share,
     pub memory: Share,
     pub io: Share,
-}
-
-/// A number from 0 to 1.
-#[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd, Serialize, Deserialize)]
-#[serde(try_from = "f64", into = "f64")]
-pub struct Share(f64);
-
-impl Share {
-    /// Returns the nearest number from 0 to 1; NaN becomes 0.
-    pub fn clamped(value: f64) -> Self {
-        if value.is_nan() {
-            return Self(0.0);
-        }
-        Self(value.clamp(0.0, 1.0))
-    }
-
-    pub fn get(self) -> f64 {
-        self.0
-    }
-}
-
-impl TryFrom<f64> for Share {
-    type Error = &'static str;
-
-    fn try_from(value: f64) -> Result<Self, &'static str> {
-        if !(0.0..=1.0).contains(&value) {
-            return Err("a share is a number from 0 to 1");
-        }
-        Ok(Self(value))
-    }
-}
-
-impl From<Share> for f64 {
-    fn from(share: Share) -> f64 {
-        share.0
-    }
 }

@@ -18,14 +18,17 @@ mod heartbeat;
 mod job_list;
 mod lease_record;
 mod lenient;
+mod log;
 mod node_view;
 mod outcome;
 mod profile;
+mod progress;
 mod record;
 mod role_document;
 mod role_view;
 mod roles;
 mod shape;
+mod share;
 mod status;
 mod status_page;
 mod surroundings;
@@ -34,7 +37,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use crate::bounds::{
-    CATEGORIES_MAX, JOBS_IN_HAND_MAX, OUTCOMES_MAX, REMARK_CHARS_MAX, ROLES_MAX,
+    CATEGORIES_MAX, JOBS_IN_HAND_MAX, LOG_LEN_MAX, OUTCOMES_MAX, PROGRESS_CHARS_MAX,
+    REMARK_CHARS_MAX, ROLES_MAX,
 };
 pub use admission::{Admission, AdmissionVerdict};
 pub use blob::Blob;
@@ -43,12 +47,14 @@ pub use decision::{Decision, DecisionNeeds, DecisionNode, Verdict};
 pub use event::{CLOUD_EVENTS_VERSION, CONTENT_TYPE_EVENT, CloudEvent, EventsPage, EventsRequest};
 pub use forecast::{AccuracyAt, ForecastAt, ForecastView, ResourceForecast, WeightsAt};
 pub use forecast_mode::ForecastMode;
-pub use heartbeat::{Heartbeat, Pressure, Share, Usage};
+pub use heartbeat::{Heartbeat, Pressure, Usage};
 pub use job_list::{JobList, JobTotals, JobsRequest, ListedJob};
 pub use lease_record::{LeaseRecord, SealEra, SealKey};
+pub use log::{AttemptLog, LogPage, LogRequest};
 pub use node_view::{NodeRefusal, NodeView};
 pub use outcome::{JobUsage, Outcome, OutcomeBatch, OutcomeStatus};
 pub use profile::{LearnedProfile, ProfileView};
+pub use progress::{JobProgress, Progress, ProgressView};
 pub use record::{FailedAttempt, LostAttempt, Record, RecordStatus};
 pub use role_document::{
     Figures, PAST_CHANGES_MAX, PastRoleChange, RoleChange, RoleChangeResult, RoleDocument,
@@ -56,6 +62,7 @@ pub use role_document::{
 };
 pub use role_view::{Done, ManagedRole, RoleOrder, RoleOrderKind, RolesView};
 pub use roles::{RoleAssignment, RoleFailure, RoleVersion};
+pub use share::Share;
 pub use status::{
     CategoryStatus, Counters, Distrust, DistrustKind, JobState, JobView, NodeHealth, NodeStatus,
     RefusedSender, RoleStatus, Status, Trouble,

@@ -31,6 +31,12 @@ pub struct Outcome {
     /// Whether the job printed more than that.
     #[serde(default, skip_serializing_if = "is_false")]
     pub output_truncated: bool,
+    /// The end of what the job wrote to stderr, if it is to be kept.
+    #[serde(default, skip_serializing_if = "Blob::is_empty")]
+    pub log: Blob,
+    /// Whether the job wrote more before that.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub log_truncated: bool,
     /// The time of its start, on the worker's wall clock; absent if it never started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_ms: Option<WallTime>,

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    DispatcherStatus, ForecastMode, Message, NatsStatus, ProfileView, Record, StatusCursor, Totals,
-    Usage, VERSION, VacantRole, is_zero,
+    DispatcherStatus, ForecastMode, Message, NatsStatus, ProfileView, ProgressView, Record,
+    StatusCursor, Totals, Usage, VERSION, VacantRole, is_zero,
 };
 use crate::id::{Attempt, Category, Epoch, JobId, NodeId, Role};
 use crate::label::Labels;
@@ -297,6 +297,9 @@ pub struct JobView {
     pub failed: u32,
     #[serde(default, skip_serializing_if = "is_zero")]
     pub lost: u32,
+    /// Its progress, if it runs and reports it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<ProgressView>,
     /// The recorded outcome, when it has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub record: Option<Record>,
@@ -315,6 +318,7 @@ impl JobView {
             reason,
             failed: 0,
             lost: 0,
+            progress: None,
             record: None,
         }
     }

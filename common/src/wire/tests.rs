@@ -48,6 +48,11 @@ fn heartbeat() -> Heartbeat {
                 .parse()
                 .unwrap(),
         ],
+        progress: vec![JobProgress {
+            job: 0,
+            done: Share::clamped(0.4),
+            text: "page 3 of 8".to_owned(),
+        }],
     }
 }
 
@@ -59,6 +64,8 @@ fn outcome(output: &'static [u8]) -> Outcome {
         reason: String::new(),
         output: Blob(output.into()),
         output_truncated: false,
+        log: Blob::default(),
+        log_truncated: false,
         started_ms: None,
         run_us: 12,
         usage: JobUsage::default(),

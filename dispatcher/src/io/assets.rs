@@ -31,6 +31,8 @@ const DECISIONS_BYTES_MAX: i64 = 512 * 1024 * 1024;
 const EVENTS_BYTES_MAX: i64 = 64 * 1024 * 1024;
 /// The server's own choice for a bucket: another value here would change it at each check.
 const BUCKET_DUPLICATE_WINDOW: Duration = Duration::from_secs(120);
+/// The same limit of the logs.
+const LOGS_BYTES_MAX: i64 = 512 * 1024 * 1024;
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// A stream, bucket or consumer that a dispatcher needs on the server.
@@ -122,8 +124,7 @@ pub(super) async fn jobs_created(jetstream: &jetstream::Context) -> anyhow::Resu
     Ok(WallTime::from_millis(seconds * 1000))
 }
 
-pub(super) fn streams(settings: &Streams) -> [Config; 6] {
-    let base = |name, description, max_messages| stream(settings, name, description, max_messages);
+pub(super) fn streams(settings: &Streams) -> [Config; 7] {
     let max_bytes = settings.max_bytes;
     let max_bytes = max_bytes.map_or(-1, |bytes| i64::try_from(bytes).unwrap_or(i64::MAX));
     [
@@ -133,7 +134,8 @@ pub(super) fn streams(settings: &Streams) -> [Config; 6] {
             // A full queue refuses its producer rather than losing the oldest job.
             discard: DiscardPolicy::New,
             max_bytes,
-            ..base(
+            ..stream(
+                settings,
                 subjects::STREAM_JOBS,
                 "Rolecast: jobs until their outcome is recorded",
                 "1000000",
@@ -143,7 +145,8 @@ pub(super) fn streams(settings: &Streams) -> [Config; 6] {
             subjects: vec![subjects::RESULTS.to_owned()],
             max_age: settings.results_max_age,
             max_messages_per_subject: 1,
-            ..base(
+            ..stream(
+                settings,
                 subjects::STREAM_RESULTS,
                 "Rolecast: one recorded outcome a job",
                 "50000000",
@@ -154,36 +157,59 @@ pub(super) fn streams(settings: &Streams) -> [Config; 6] {
             max_age: settings.dead_max_age,
             // A full stream refuses the next dead job, which then stays in the queue.
             discard: DiscardPolicy::New,
-            ..base(
+            ..stream(
+                settings,
                 subjects::STREAM_DEAD,
                 "Rolecast: jobs that failed for good or expired, with the reasons",
                 "1000",
             )
         },
-        Config {
-            subjects: vec![subjects::DECISIONS.to_owned()],
-            max_age: DAY,
-            max_messages_per_subject: 1,
-            max_messages: 200_000,
-            max_bytes: DECISIONS_BYTES_MAX,
-            ..base(
-                subjects::STREAM_DECISIONS,
-                "Rolecast: why jobs went where they went",
-                "200000",
-            )
-        },
+        decisions(settings),
         events(settings),
+        logs(settings),
         Config {
             subjects: vec![subjects::ADVISORIES.to_owned()],
             max_age: 7 * DAY,
             max_messages: 10_000,
-            ..base(
+            ..stream(
+                settings,
                 subjects::STREAM_ADVISORIES,
                 "Rolecast: advisories about jobs the server stopped delivering",
                 "1",
             )
         },
     ]
+}
+
+fn decisions(settings: &Streams) -> Config {
+    Config {
+        subjects: vec![subjects::DECISIONS.to_owned()],
+        max_age: DAY,
+        max_messages_per_subject: 1,
+        max_messages: 200_000,
+        max_bytes: DECISIONS_BYTES_MAX,
+        ..stream(
+            settings,
+            subjects::STREAM_DECISIONS,
+            "Rolecast: why jobs went where they went",
+            "200000",
+        )
+    }
+}
+
+fn logs(settings: &Streams) -> Config {
+    Config {
+        subjects: vec![subjects::LOGS.to_owned()],
+        max_age: settings.logs_max_age,
+        max_messages_per_subject: 1,
+        max_bytes: LOGS_BYTES_MAX,
+        ..stream(
+            settings,
+            subjects::STREAM_LOGS,
+            "Rolecast: the end of what attempts wrote to stderr",
+            "5000000",
+        )
+    }
 }
 
 /// Returns a stream without subjects.

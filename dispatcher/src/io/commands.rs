@@ -48,12 +48,14 @@ impl Leader {
             | Output::Admit { .. }
             | Output::PublishCapacity(_)
             | Output::RecordDecision(_)
+            | Output::StoreLog(_)
             | Output::SaveForecast { .. }
                 if !may_send => {}
             Output::PublishCapacity(map) => self.tasks.publish_capacity(map),
             Output::SaveForecast { node, bytes } => self.tasks.save_forecast(&node, bytes),
             Output::Recover => self.recover(),
             Output::RecordDecision(decision) => self.outbox.record_decision(&decision).await?,
+            Output::StoreLog(log) => self.outbox.store_log(*log).await?,
             Output::Forward { .. } => self.forward(output).await?,
             Output::Fetch { source, batch } => self.outbox.fetch(&source, batch).await?,
             Output::Ping { node, number } => self.outbox.ping(node, number, "").await?,

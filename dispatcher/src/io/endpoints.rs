@@ -14,12 +14,13 @@ pub(super) enum Endpoint {
     Explain,
     Decision,
     Events,
+    Logs,
     Roles,
     RoleOrder,
 }
 
 impl Endpoint {
-    pub(super) const ALL: [Endpoint; 11] = [
+    pub(super) const ALL: [Endpoint; 12] = [
         Endpoint::Status,
         Endpoint::Job,
         Endpoint::Jobs,
@@ -29,6 +30,7 @@ impl Endpoint {
         Endpoint::Explain,
         Endpoint::Decision,
         Endpoint::Events,
+        Endpoint::Logs,
         Endpoint::Roles,
         Endpoint::RoleOrder,
     ];
@@ -50,6 +52,7 @@ impl Endpoint {
             Endpoint::Explain => subjects::API_EXPLAIN,
             Endpoint::Decision => subjects::API_DECISION,
             Endpoint::Events => subjects::API_EVENTS,
+            Endpoint::Logs => subjects::API_LOGS,
             Endpoint::Roles => subjects::API_ROLES,
             Endpoint::RoleOrder => subjects::API_ROLE_ORDER,
         }
@@ -73,6 +76,7 @@ impl Endpoint {
             Endpoint::Explain => "node that a job of a category would get at this moment",
             Endpoint::Decision => "recorded decision about a job",
             Endpoint::Events => "events of the last day, page by page",
+            Endpoint::Logs => "logs of the attempts at a job, one by one",
             Endpoint::Roles => "holders of the managed roles",
             Endpoint::RoleOrder => "carries out an order that moves a role or drains a node",
         }
@@ -90,6 +94,7 @@ impl Endpoint {
             Endpoint::Explain => "category; headers Rolecast-Require and Rolecast-Key",
             Endpoint::Decision => "id of the job",
             Endpoint::Events => r#"empty, or a page: {"v": 1, "kind": "node", "after": 17}"#,
+            Endpoint::Logs => r#"{"v": 1, "job": "order-7"}"#,
             Endpoint::RoleOrder => r#"{"v": 1, "order": {"drain": {"node": "web-1"}}}"#,
         }
     }

@@ -33,6 +33,7 @@ mod leader;
 mod lease;
 mod links;
 mod listing;
+mod logs;
 mod outbox;
 mod persist;
 mod pings;

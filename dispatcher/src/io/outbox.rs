@@ -18,14 +18,14 @@ use rolecast_common::requests;
 use rolecast_common::subjects::{self, Source};
 use rolecast_common::time::Time;
 use rolecast_common::trace::HEADER_TRACEPARENT;
-use rolecast_common::wire::{Decision, Encoding, Record, encode};
+use rolecast_common::wire::{AttemptLog, Decision, Encoding, Record, encode, encoded_len};
 use rolecast_nats::Clock;
 use serde_json::json;
 use tokio::time::timeout;
 
 use super::dead_lettering::{self, JobMessage};
 use super::pings::Pings;
-use crate::fitting::fit;
+use crate::fitting::{fit, fit_log};
 use crate::metrics::Loop;
 use crate::scheduler::{Input, Output, PULL_BEAT, PULL_EXPIRES};
 
@@ -277,6 +277,20 @@ impl Outbox {
         };
         let subject = subjects::decision(&decision.category, job);
         let payload = encode(Encoding::MessagePack, decision).into();
+        self.client.publish(subject, payload).await?;
+        Ok(())
+    }
+
+    /// Publishes the log of an attempt in the same way: no job depends on it.
+    pub(super) async fn store_log(&self, mut log: AttemptLog) -> anyhow::Result<()> {
+        let subject = subjects::log(&log.job, log.attempt);
+        let len_max = self.client.max_payload();
+        fit_log(
+            &mut log,
+            |log| encoded_len(Encoding::MessagePack, log),
+            len_max,
+        );
+        let payload = encode(Encoding::MessagePack, &log).into();
         self.client.publish(subject, payload).await?;
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use async_nats::jetstream;
-use rolecast_common::subjects::STREAM_DECISIONS;
+use rolecast_common::subjects::{STREAM_DECISIONS, STREAM_LOGS};
 use rolecast_nats::{Meaning, ServerError, meaning_of};
 
 use crate::scheduler::Trouble;
@@ -59,21 +59,25 @@ fn of_meaning(what: &str, why: String, meaning: Meaning) -> Option<Trouble> {
     })
 }
 
-/// Deletes the least valuable content, the decisions, so that outcomes can be stored.
+/// Deletes the least valuable content, the decisions and the logs, so that outcomes can be
+/// stored.
 pub(super) async fn reclaim(jetstream: &jetstream::Context) {
-    let purged = async {
-        let stream = jetstream.get_stream_no_info(STREAM_DECISIONS).await?;
-        let purged = stream.purge().await.context("cannot make room")?;
-        anyhow::Ok(purged.purged)
-    };
-    match purged.await {
-        Ok(count) => tracing::error!(
-            event = "decisions_dropped",
-            count,
-            "the server is full: stream {STREAM_DECISIONS} was emptied to store outcomes"
-        ),
-        Err(error) => tracing::warn!(event = "decisions_kept", "{error:#}"),
+    for (name, content) in [(STREAM_DECISIONS, "decisions"), (STREAM_LOGS, "logs")] {
+        match empty(jetstream, name).await {
+            Ok(count) => tracing::error!(
+                event = format!("{content}_dropped"),
+                count,
+                "the server is full: stream {name} was emptied to store outcomes"
+            ),
+            Err(error) => tracing::warn!(event = format!("{content}_kept"), "{error:#}"),
+        }
     }
+}
+
+async fn empty(jetstream: &jetstream::Context, name: &str) -> anyhow::Result<u64> {
+    let stream = jetstream.get_stream_no_info(name).await?;
+    let purged = stream.purge().await.context("cannot make room")?;
+    Ok(purged.purged)
 }
 
 #[cfg(test)]

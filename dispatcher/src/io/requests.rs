@@ -13,7 +13,7 @@ use super::request::Request;
 use super::roles::WaitingOrders;
 use super::service::{Service, is_discovery};
 use super::status_desk::{StatusDesk, Surroundings};
-use super::{Streams, api, event_pages};
+use super::{Streams, api, event_pages, logs};
 use crate::config;
 use crate::roles::Answer;
 use crate::scheduler::{Input, Malformed, Scheduler};
@@ -23,6 +23,7 @@ use crate::shortening::{shorten_capacity, shorten_roles};
 /// tools send far fewer. Guessed.
 const PER_SECOND: f64 = 1_000.0;
 const BURST: f64 = 500.0;
+const LOGS_EXAMPLE: &str = r#"{"v": 1, "job": "order-7"}"#;
 
 /// The desk that answers requests, and holds those that are answered later.
 pub(super) struct RequestDesk {
@@ -117,6 +118,15 @@ impl RequestDesk {
                     tokio::spawn(api::answer(streams, view, request));
                 }
                 Err(why) => refuse(streams, why, request),
+            },
+            Endpoint::Logs => match api::body(&request) {
+                Ok(asked) => {
+                    tokio::spawn(logs::answer(streams, asked, request));
+                }
+                Err(error) => {
+                    let why = format!("{error}; request logs with a body such as {LOGS_EXAMPLE}");
+                    refuse(streams, why, request);
+                }
             },
             Endpoint::RoleOrder => return self.orders.accept(&streams, request),
             Endpoint::Job => match api::requested_job(&request) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rolecast_common::assignment::Assignment;
 use rolecast_common::id::{Epoch, NodeId, Sequence};
-use rolecast_common::time::{Time, format_duration};
+use rolecast_common::time::{Now, Time, format_duration};
 use rolecast_common::wire::{Admission, AdmissionVerdict, Heartbeat, VERSION};
 
 use super::Scheduler;
@@ -90,8 +90,19 @@ impl Scheduler {
         } else if self.knows_unlisted(cx.now.time, from) {
             self.lose_jobs(cx, from, &listed, Cause::Absence);
         }
-        for listed in beat.jobs {
+        for listed in beat.jobs.iter().cloned() {
             self.adopt(cx, from, &Claimed::new(listed));
+        }
+        self.take_progress(cx.now, from, beat);
+    }
+
+    /// Takes the progress that a node claims for its jobs in hand.
+    fn take_progress(&mut self, now: Now, from: &NodeId, beat: Heartbeat) {
+        for claimed in beat.progress {
+            let place = usize::try_from(claimed.job).unwrap_or(usize::MAX);
+            if let Some(assignment) = beat.jobs.get(place) {
+                self.jobs.take_progress(now, from, assignment, claimed);
+            }
         }
     }
 

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use rolecast_common::assignment::Assignment;
 use rolecast_common::id::{Attempt, NodeId, Sequence};
-use rolecast_common::wire::{NodeRefusal, Outcome, OutcomeStatus};
+use rolecast_common::wire::{
+    AttemptLog, LOG_LEN_MAX, NodeRefusal, Outcome, OutcomeStatus, VERSION,
+};
 
 use super::context::Context;
 use super::input::Recorded;
@@ -92,9 +94,10 @@ impl Outcomes<'_> {
         cx: &mut Context<'_>,
         from: &NodeId,
         assignment: &Assignment,
-        outcome: Outcome,
+        mut outcome: Outcome,
         confirmation: Option<u64>,
     ) {
+        cx.extend(take_log(cx, from, assignment, &mut outcome).map(Output::StoreLog));
         let job = self.jobs.take(cx, self.queue, from, assignment);
         self.learn(cx, from, &job, &outcome);
         let gave_up = outcome.status == OutcomeStatus::GiveUp;
@@ -216,4 +219,37 @@ impl Outcomes<'_> {
         };
         self.fleet.placer().has_other(&request)
     }
+}
+
+/// Takes the log out of an outcome, if its execution has ended and wrote one.
+fn take_log(
+    cx: &Context<'_>,
+    from: &NodeId,
+    assignment: &Assignment,
+    outcome: &mut Outcome,
+) -> Option<Box<AttemptLog>> {
+    let log = std::mem::take(&mut outcome.log);
+    match outcome.status {
+        OutcomeStatus::Completed | OutcomeStatus::Retry | OutcomeStatus::GiveUp => {}
+        OutcomeStatus::Refused | OutcomeStatus::HandedBack => return None,
+    }
+    if log.is_empty() {
+        return None;
+    }
+    let excess = log.0.len().saturating_sub(LOG_LEN_MAX);
+    let mut log = AttemptLog {
+        v: VERSION,
+        job: assignment.job().clone(),
+        category: assignment.category().clone(),
+        sequence: assignment.ack().sequence(),
+        attempt: assignment.attempt(),
+        node: from.clone(),
+        status: outcome.status,
+        reason: clipped(&outcome.reason),
+        at_ms: cx.now.wall,
+        log,
+        log_truncated: outcome.log_truncated,
+    };
+    log.cut(excess);
+    Some(Box::new(log))
 }

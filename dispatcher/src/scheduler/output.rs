@@ -9,7 +9,9 @@ use rolecast_common::subjects::Source;
 use rolecast_common::time::WallTime;
 use rolecast_common::trace::TraceContext;
 use rolecast_common::unit::Cores;
-use rolecast_common::wire::{Admission, CapacityMap, Decision, FailedAttempt, LostAttempt, Record};
+use rolecast_common::wire::{
+    Admission, AttemptLog, CapacityMap, Decision, FailedAttempt, LostAttempt, Record,
+};
 use rolecast_forecast::Lesson;
 
 use super::suspects::Suspicion;
@@ -87,6 +89,8 @@ pub enum Output {
     ForgetHistory(Sequence),
     /// Store the record of a decision.
     RecordDecision(Box<Decision>),
+    /// Store the log of an attempt.
+    StoreLog(Box<AttemptLog>),
     /// Publish the map for readers outside.
     PublishCapacity(Box<CapacityMap>),
     /// Store the forecast state of the node for a restart.

@@ -230,6 +230,7 @@ impl Scheduler {
                 State::Running { node, .. } => JobView {
                     node: Some(node.clone()),
                     attempt: job.last_attempt(),
+                    progress: job.progress().cloned(),
                     ..view(JobState::Running, last)
                 },
                 State::Recording { record, .. } | State::DeadLettering { record, .. } => JobView {

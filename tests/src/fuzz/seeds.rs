@@ -9,10 +9,10 @@ use rolecast_common::label::Labels;
 use rolecast_common::subjects;
 use rolecast_common::time::WallTime;
 use rolecast_common::wire::{
-    Admission, AdmissionVerdict, Blob, DispatcherSign, Encoding, Heartbeat, JobState, JobUsage,
-    JobsRequest, LeaseRecord, Message, Outcome, OutcomeBatch, OutcomeStatus, RoleAssignment,
-    RoleDocument, RoleFailure, RoleOrder, RoleOrderKind, RoleVersion, SealKey, StatusCursor,
-    StatusRequest, VERSION, encode,
+    Admission, AdmissionVerdict, Blob, DispatcherSign, Encoding, Heartbeat, JobProgress, JobState,
+    JobUsage, JobsRequest, LeaseRecord, Message, Outcome, OutcomeBatch, OutcomeStatus,
+    RoleAssignment, RoleDocument, RoleFailure, RoleOrder, RoleOrderKind, RoleVersion, SealKey,
+    Share, StatusCursor, StatusRequest, VERSION, encode,
 };
 use rolecast_dispatcher::seal::Seals;
 use rolecast_forecast::lstm::Weights;
@@ -68,6 +68,11 @@ pub(super) fn heartbeats() -> Vec<Vec<u8>> {
         }),
         labels,
         jobs: vec![inherited(), assignment(ACK)],
+        progress: vec![JobProgress {
+            job: 1,
+            done: Share::clamped(0.4),
+            text: "page 3 of 8".to_owned(),
+        }],
         ..beat("n1", 2)
     };
     let joining = Heartbeat {
@@ -86,6 +91,8 @@ fn outcome(status: OutcomeStatus, job: Option<Assignment>) -> Outcome {
         reason: "no room".to_owned(),
         output: Blob(b"done \xff"[..].into()),
         output_truncated: false,
+        log: Blob(b"broken \xff"[..].into()),
+        log_truncated: true,
         started_ms: Some(WallTime::from_millis(1_769_860_800_000)),
         run_us: 998_000,
         usage: JobUsage {

@@ -5,12 +5,14 @@ use std::time::Duration;
 use rolecast_common::assignment::Assignment;
 use rolecast_common::time::{Now, Time, WallTime};
 use rolecast_common::wire::{
-    HEARTBEAT_LEN_MAX, Heartbeat, JOBS_IN_HAND_MAX, Outcome, OutcomeStatus, Usage, VERSION,
+    HEARTBEAT_LEN_MAX, Heartbeat, JOBS_IN_HAND_MAX, JobProgress, Outcome, OutcomeStatus, Usage,
+    VERSION,
 };
 
 use super::admission::JOIN_INTERVAL;
 use super::outcomes::empty_outcome;
 use super::output::{Event, Output};
+use super::progress::PROGRESS_LEN_MAX;
 use super::{Agent, AgentFigures, Phase};
 
 pub(super) const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(1);
@@ -139,7 +141,9 @@ impl Agent {
         if self.heartbeats.take_due(now.time, interval) {
             let sequence = self.heartbeats.sequence();
             self.roles.record_sent(now.time, sequence);
-            out.push(Output::Heartbeat(Box::new(self.heartbeat(now.wall))));
+            let mut heartbeat = self.heartbeat(now.wall);
+            heartbeat.progress = self.take_progress(&heartbeat.jobs);
+            out.push(Output::Heartbeat(Box::new(heartbeat)));
         }
     }
 
@@ -230,14 +234,13 @@ impl Agent {
                 .map(|(category, limits)| (category.clone(), limits.jobs_max))
                 .collect(),
             jobs: self.in_hand(),
+            progress: Vec::new(),
         }
     }
 
     /// Returns what is running, then what is unconfirmed, as far as a heartbeat holds it.
     fn in_hand(&self) -> Vec<Assignment> {
-        let message_len_max = HEARTBEAT_LEN_MAX.min(self.params.max_payload);
-        let len_max = message_len_max.saturating_sub(HEARTBEAT_ROOM);
-        let len_max = len_max.max(message_len_max / 2);
+        let len_max = self.jobs_len_max();
         let mut len = 0;
         let mut jobs = Vec::with_capacity(self.executions.len());
         for assignment in self.executions.in_hand().chain(self.ledger.in_hand()) {
@@ -248,6 +251,22 @@ impl Agent {
             jobs.push(assignment.clone());
         }
         jobs
+    }
+
+    /// Returns the most bytes of a heartbeat for its jobs and their progress.
+    fn jobs_len_max(&self) -> usize {
+        let message_len_max = HEARTBEAT_LEN_MAX.min(self.params.max_payload);
+        let len_max = message_len_max.saturating_sub(HEARTBEAT_ROOM);
+        len_max.max(message_len_max / 2)
+    }
+
+    /// Returns the progress that the heartbeat with these jobs has, in the room they leave.
+    fn take_progress(&mut self, jobs: &[Assignment]) -> Vec<JobProgress> {
+        let len: usize = jobs.iter().map(assignment_len).sum();
+        let room = self.jobs_len_max().saturating_sub(len);
+        let sequence = self.heartbeats.sequence();
+        let len_max = room.min(PROGRESS_LEN_MAX);
+        self.executions.take_progress(sequence, jobs.len(), len_max)
     }
 }
 

@@ -6,9 +6,11 @@ use foldhash::{HashMap, HashMapExt as _};
 use rolecast_common::assignment::Assignment;
 use rolecast_common::id::Category;
 use rolecast_common::time::{Time, WallTime};
+use rolecast_common::wire::{JobProgress, Progress};
 
 use super::execution::Execution;
 use super::input::Run;
+use super::progress::{Reported, take_due};
 
 /// A running execution.
 #[derive(Debug)]
@@ -19,6 +21,7 @@ pub(super) struct Running {
     pub(super) started: WallTime,
     /// The time when it is stopped, with the reason.
     limit: Option<(Time, String)>,
+    progress: Option<Reported>,
     pub(super) verdict: Verdict,
 }
 
@@ -97,10 +100,48 @@ impl Executions {
             assignment,
             started,
             limit,
+            progress: None,
             verdict: Verdict::Its,
         };
         self.by_run.insert(run, running);
         run
+    }
+
+    /// Records the progress of those that still run.
+    pub(super) fn report(&mut self, progress: Vec<(Run, Progress)>) {
+        for (run, progress) in progress {
+            let Some(running) = self.by_run.get_mut(&run) else {
+                continue;
+            };
+            match &mut running.progress {
+                Some(reported) => reported.update(progress),
+                unreported => *unreported = Some(Reported::new(progress)),
+            }
+        }
+    }
+
+    /// Has all progress sent again: the dispatcher may not have received it.
+    pub(super) fn renew_progress(&mut self) {
+        let reported = self.by_run.values_mut();
+        reported
+            .filter_map(|running| running.progress.as_mut())
+            .for_each(Reported::renew);
+    }
+
+    /// Returns the progress in the heartbeat of this number, in at most `len_max` bytes, of
+    /// the first `listed` executions in hand.
+    pub(super) fn take_progress(
+        &mut self,
+        heartbeat: u64,
+        listed: usize,
+        len_max: usize,
+    ) -> Vec<JobProgress> {
+        let running = self.by_run.values_mut();
+        let in_hand = running.filter(|running| !matches!(running.verdict, Verdict::HandedBack));
+        let places = in_hand.take(listed).enumerate();
+        let reported =
+            places.filter_map(|(place, running)| Some((place, running.progress.as_mut()?)));
+        take_due(reported, heartbeat, len_max)
     }
 
     /// Replaces the assignment of a running execution; `false` if it does not run.

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use rolecast_common::assignment::Assignment;
 use rolecast_common::id::Role;
 use rolecast_common::time::WallTime;
-use rolecast_common::wire::{Admission, JobUsage, OutcomeStatus, RoleAssignment, Usage};
+use rolecast_common::wire::{Admission, JobUsage, OutcomeStatus, Progress, RoleAssignment, Usage};
 
 /// An event from outside. What a message claims is checked by the agent.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,6 +15,8 @@ pub enum Input {
     Job(Offer),
     /// Executions ended; those that end together are reported together.
     Ended(Vec<Ended>),
+    /// The last progress of executions that reported some.
+    Progress(Vec<(Run, Progress)>),
     /// The dispatcher has taken this batch of outcomes.
     Confirmed {
         /// The number in [`Output::SendOutcomes`](super::Output::SendOutcomes).
@@ -104,6 +106,10 @@ pub struct Ended {
     pub output: Bytes,
     /// Whether there was more output, which was dropped.
     pub output_truncated: bool,
+    /// The end of what it wrote to stderr, of at most 64 KiB, if it is to be kept.
+    pub log: Bytes,
+    /// Whether it wrote more before that.
+    pub log_truncated: bool,
     /// The time from its start to its end.
     pub length: Duration,
     /// The resources that it used.

@@ -25,6 +25,7 @@ mod input;
 mod outcomes;
 mod output;
 mod params;
+mod progress;
 mod roles;
 mod settled;
 #[cfg(test)]
@@ -148,6 +149,7 @@ impl Agent {
         match input {
             Input::Job(offer) => self.consider(now, offer, out),
             Input::Ended(ended) => ended.into_iter().for_each(|ended| self.end(ended, out)),
+            Input::Progress(progress) => self.executions.report(progress),
             Input::Confirmed { batch } => self.confirm(batch, out),
             Input::Unreceived { batch } => self.ledger.retry_later(now.time, batch),
             Input::Admission(admission) => self.admit(now, &admission, out),
@@ -159,9 +161,13 @@ impl Agent {
             Input::Usage(usage) => self.take_usage(now.time, usage),
             Input::Connected => {
                 self.ledger.resend(now.time);
+                self.executions.renew_progress();
                 self.heartbeats.hasten(now.time);
             }
-            Input::ReportAsked => self.heartbeats.request(now.time),
+            Input::ReportAsked => {
+                self.executions.renew_progress();
+                self.heartbeats.request(now.time);
+            }
             Input::MaxPayload(max_payload) => {
                 self.params.max_payload = max_payload;
                 self.ledger.limit(max_payload);
@@ -353,6 +359,8 @@ impl Agent {
             reason,
             output: Blob(ended.output),
             output_truncated: ended.output_truncated,
+            log: Blob(ended.log),
+            log_truncated: ended.log_truncated,
             started_ms: Some(running.started),
             run_us,
             usage: ended.usage,

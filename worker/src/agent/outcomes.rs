@@ -6,7 +6,7 @@
 //! 3. A batch that is not confirmed in time, or that no dispatcher received, is sent
 //!    again under the same number, at growing intervals, without end.
 //! 4. No message is longer than the server takes: several outcomes go in several messages,
-//!    and if a single one is too long, its output is cut and marked as cut. If the server
+//!    and if a single one is too long, its log is cut, then its output, each marked. If the server
 //!    takes less than before, the unconfirmed outcomes are put into new batches.
 //! 5. A confirmation returns the batch's outcomes to the caller and frees its place.
 
@@ -36,8 +36,8 @@ const RETRY_MAX: Duration = Duration::from_secs(5);
 /// message no longer matters, and a lost one costs much to repeat.
 const BATCH_LEN_MAX: usize = 256 * 1024;
 /// Bytes of an outcome in a batch besides its output, reason and the names in its
-/// assignment: 196 bytes of keys and numbers, 37 of the assignment (derived).
-const OUTCOME_OVERHEAD: usize = 256;
+/// assignment: 220 bytes of keys and numbers, 37 of the assignment (derived).
+const OUTCOME_OVERHEAD: usize = 288;
 /// Bytes that are left in a message beside an outcome: its record, which the dispatcher
 /// stores, has the names and times of the job too, some 350 bytes. Records that have
 /// failed attempts as well may be longer, and are cut by the dispatcher.
@@ -267,7 +267,8 @@ fn outcome_len_max(max_payload: usize) -> usize {
     max_payload.saturating_sub(ROOM).max(max_payload / 2)
 }
 
-/// Cuts the reason and the output of an outcome that is too long; returns whether it was.
+/// Cuts the reason, the beginning of the log and the end of the output of an outcome that
+/// is too long, until it fits; returns whether the output was cut.
 fn cut(outcome: &mut Outcome, len_max: usize) -> bool {
     if outcome_len(outcome) <= len_max {
         return false;
@@ -275,12 +276,16 @@ fn cut(outcome: &mut Outcome, len_max: usize) -> bool {
     let end = outcome.reason.floor_char_boundary(REASON_LEN_MAX);
     outcome.reason.truncate(end);
     let excess = outcome_len(outcome).saturating_sub(len_max);
+    let log = &mut outcome.log.0;
+    outcome.log_truncated |= excess > 0 && !log.is_empty();
+    *log = log.slice(excess.min(log.len())..);
+    let excess = outcome_len(outcome).saturating_sub(len_max);
     if excess > 0 {
         let kept = outcome.output.0.len().saturating_sub(excess);
         outcome.output.0.truncate(kept);
         outcome.output_truncated = true;
     }
-    true
+    excess > 0
 }
 
 /// Returns the delay after this many tries.
@@ -295,6 +300,7 @@ fn outcome_len(outcome: &Outcome) -> usize {
     let ids = assignment.job().as_str().len() + assignment.category().as_str().len();
     OUTCOME_OVERHEAD
         + outcome.output.0.len()
+        + outcome.log.0.len()
         + outcome.reason.len()
         + assignment.ack().as_str().len()
         + ids
@@ -309,6 +315,8 @@ pub(super) fn empty_outcome(assignment: Assignment, status: OutcomeStatus) -> Ou
         reason: String::new(),
         output: Blob::default(),
         output_truncated: false,
+        log: Blob::default(),
+        log_truncated: false,
         started_ms: None,
         run_us: 0,
         usage: JobUsage::default(),

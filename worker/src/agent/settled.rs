@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 use rolecast_common::assignment::Assignment;
-use rolecast_common::wire::{Outcome, OutcomeStatus};
+use rolecast_common::wire::{Blob, Outcome, OutcomeStatus};
 
 use super::execution::Execution;
 use super::outcomes::{assignment, has_run};
@@ -37,6 +37,8 @@ impl Settled {
         if !is_over || outcome.output.0.len() > OUTPUT_LEN_MAX {
             return;
         }
+        // The dispatcher has stored it.
+        outcome.log = Blob::default();
         if !outcome.output.is_empty() {
             // A copy, because the output may be a small part of a large buffer.
             outcome.output.0 = Bytes::copy_from_slice(&outcome.output.0);

@@ -8,7 +8,7 @@ use rolecast_common::unit::Bytes;
 
 use super::{CategorySettings, read_jobs_max};
 use crate::agent::Limits;
-use crate::command::{Command, OUTPUT_MAX, OUTPUT_MAX_DEFAULT};
+use crate::command::{Command, KeepStderr, OUTPUT_MAX, OUTPUT_MAX_DEFAULT};
 use crate::confinement::{CPU_MAX_MIN, Confinement, GroupLimits, NICE_MAX, User};
 use crate::host::surroundings;
 
@@ -38,6 +38,7 @@ pub(super) fn read(
     };
     let directory = read_directory(table);
     let output_max = read_output_max(table);
+    let keep_stderr = read_keep_stderr(table);
     let confinement = read_confinement(table, run_as);
     let environment = read_environment(table, confinement.user.as_ref());
     let (program, arguments) = read_command(table, "command", directory.as_deref())?;
@@ -47,6 +48,7 @@ pub(super) fn read(
         environment,
         directory,
         output_max,
+        keep_stderr,
         confinement: Some(confinement),
     };
     Some(CategorySettings { limits, command })
@@ -69,6 +71,16 @@ fn read_output_max(table: &mut Table<'_>) -> usize {
         table.mistake("output_max", format!("expected at most {OUTPUT_MAX}"));
     }
     usize::try_from(output_max.get()).unwrap_or(usize::MAX)
+}
+
+fn read_keep_stderr(table: &mut Table<'_>) -> KeepStderr {
+    let text = table.get_or("keep_stderr", "failed".to_owned());
+    let keep = KeepStderr::parse(&text);
+    if keep.is_none() {
+        let text = "expected \"failed\", \"always\" or \"never\"";
+        table.mistake("keep_stderr", text);
+    }
+    keep.unwrap_or_default()
 }
 
 fn read_environment(

@@ -1,7 +1,7 @@
 //! Runs one command from start to end, on a thread of its own.
 //!
 //! 1. The command is started in its own process group, with a pipe for each standard
-//!    stream.
+//!    stream, and one for its progress.
 //! 2. The thread feeds stdin and reads the others as they become ready; it checks at
 //!    least every [`CHECK_INTERVAL`] whether the command ended or is to stop.
 //! 3. To stop: SIGTERM to the group, and to what left it (`escaped`), [`KILL_DELAY`]
@@ -9,8 +9,10 @@
 //! 4. When the command itself has ended, what is left of its group is killed, and what it
 //!    wrote is read for [`DRAIN_TIMEOUT`] at most: a process that left the group may hold
 //!    the pipes open without end. Such a process is killed too if the command was
-//!    stopped, and left alone if the command ended by itself.
+//!    stopped, and left alone if the command ended by itself. The end of its progress is
+//!    not awaited.
 
+use std::io::PipeReader;
 use std::os::fd::AsFd;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::process::{Child, ExitStatus, Stdio};
@@ -21,6 +23,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use bytes::Bytes;
+use command_fds::{CommandFdExt as _, FdMapping};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
@@ -35,8 +38,11 @@ use super::processes;
 use super::rehearsal::{own_oom_score, steps};
 use super::report::{Finished, Report};
 use super::streams::Streams;
-use crate::command::{Command, Exit, out_of_memory, verdict};
+use crate::command::{
+    Command, Exit, KeepStderr, PROGRESS_FD, PROGRESS_FD_NAME, out_of_memory, verdict,
+};
 use crate::confinement::Steps;
+use crate::progress::Reporter;
 
 /// A stop is seen this late at most; ten checks a second cost almost nothing.
 const CHECK_INTERVAL: Duration = Duration::from_millis(100);
@@ -76,6 +82,7 @@ pub(super) struct Task {
     pub(super) stop: Arc<Stop>,
     pub(super) gauge: Arc<Gauge>,
     pub(super) leash: Arc<Leash>,
+    pub(super) reporter: Reporter,
 }
 
 /// Runs the command on its own thread.
@@ -107,14 +114,16 @@ pub(super) fn run(task: Task) -> Finished {
             return Finished::unable(&format!("cannot make its control group: {error:#}"));
         }
     };
-    let child = match spawn(&task, group.as_ref()) {
-        Ok(child) => child,
+    let (mut child, progress) = match spawn(&task, group.as_ref()) {
+        Ok(started) => started,
         // The command is this host's configuration alone, and no part of it the job's.
         Err(error) => return Finished::unable(&objection(&task.command, &error)),
     };
     let id = child.id();
     task.gauge.command_started(id);
-    let mut supervisor = Supervisor::new(child, &task.command, task.variables, task.payload);
+    let command = &task.command;
+    let streams = Streams::of(command, &mut child, task.payload, progress, task.reporter);
+    let mut supervisor = Supervisor::new(child, command.keep_stderr, task.variables, streams);
     let ended = supervisor.supervise(&task.stop);
     let cpu = ended.as_ref().map_or(Duration::ZERO, cpu);
     task.gauge.command_ended(id, cpu);
@@ -155,11 +164,17 @@ fn objection(command: &Command, error: &std::io::Error) -> String {
     }
 }
 
-fn spawn(task: &Task, group: Option<&JobGroup>) -> std::io::Result<Child> {
+/// Starts the command; returns it with the pipe from which its progress is read.
+fn spawn(task: &Task, group: Option<&JobGroup>) -> std::io::Result<(Child, PipeReader)> {
     let command = &task.command;
     let steps = match &command.confinement {
         Some(confinement) => steps(confinement, group, own_oom_score()),
         None => Steps::default(),
+    };
+    let (progress, theirs) = std::io::pipe()?;
+    let theirs = FdMapping {
+        parent_fd: theirs.into(),
+        child_fd: PROGRESS_FD,
     };
     let mut process = leash::command(&command.program, &steps, task.leash.is_on);
     process
@@ -172,10 +187,13 @@ fn spawn(task: &Task, group: Option<&JobGroup>) -> std::io::Result<Child> {
                 .map(|(name, value)| (name, value)),
         )
         .envs(task.variables.iter().map(|(name, value)| (name, value)))
+        .env(PROGRESS_FD_NAME, PROGRESS_FD.to_string())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
-        .process_group(0);
+        .process_group(0)
+        .fd_mappings(vec![theirs])
+        .map_err(std::io::Error::other)?;
     if let Some(directory) = &command.directory {
         process.current_dir(directory);
     }
@@ -184,6 +202,7 @@ fn spawn(task: &Task, group: Option<&JobGroup>) -> std::io::Result<Child> {
         child.stdin.as_ref().map(AsFd::as_fd),
         child.stdout.as_ref().map(AsFd::as_fd),
         child.stderr.as_ref().map(AsFd::as_fd),
+        Some(progress.as_fd()),
     ];
     let set = pipes
         .into_iter()
@@ -194,7 +213,7 @@ fn spawn(task: &Task, group: Option<&JobGroup>) -> std::io::Result<Child> {
         child.wait()?;
         return Err(error.into());
     }
-    Ok(child)
+    Ok((child, progress))
 }
 
 fn cpu(ended: &ResUse) -> Duration {
@@ -208,6 +227,7 @@ struct Supervisor {
     /// Variables that describe the job to the command and to those that it starts.
     variables: Vec<(&'static str, String)>,
     streams: Streams,
+    keep_stderr: KeepStderr,
     /// Bytes that it moved to and from disks, with those of its descendants that it
     /// waited for; zero if unknown.
     disk_bytes: u64,
@@ -218,16 +238,17 @@ struct Supervisor {
 
 impl Supervisor {
     fn new(
-        mut child: Child,
-        command: &Command,
+        child: Child,
+        keep_stderr: KeepStderr,
         variables: Vec<(&'static str, String)>,
-        payload: Bytes,
+        streams: Streams,
     ) -> Self {
         let id = i32::try_from(child.id()).expect("process ids are small positive numbers");
         Self {
             group: Pid::from_raw(id),
             variables,
-            streams: Streams::of(&mut child, payload, command.output_max),
+            streams,
+            keep_stderr,
             disk_bytes: 0,
             signalled: STOP_NOT,
             kill_at: None,
@@ -296,16 +317,24 @@ impl Supervisor {
             Ok(ended) => ended,
             Err(error) => {
                 let reason = format!("cannot wait for its end: {error}");
-                return Finished::failed(OutcomeStatus::Retry, reason);
+                return Finished::of(OutcomeStatus::Retry, reason);
             }
         };
         let written = self.streams.finish();
-        let (status, reason) = verdict(&exit(ended.status), written.tail.as_bytes());
+        let (status, reason) = verdict(&exit(ended.status), &written.log);
+        // One that was stopped has failed, even if it ended in good order.
+        let has_failed = status != OutcomeStatus::Completed || self.signalled != STOP_NOT;
+        let keeps_log = self.keep_stderr.keeps(has_failed);
         Finished {
             status,
             reason,
             output: written.output.into(),
             output_truncated: written.is_truncated,
+            log_truncated: keeps_log && written.is_log_truncated,
+            log: match keeps_log {
+                true => written.log,
+                false => Bytes::new(),
+            },
             usage: JobUsage {
                 cpu_us: u64::try_from(cpu(&ended).as_micros()).unwrap_or(u64::MAX),
                 // Never below what the worker itself had when it started it.

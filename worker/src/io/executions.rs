@@ -7,17 +7,20 @@ use std::time::Duration;
 use async_nats::HeaderMap;
 use foldhash::{HashMap, HashMapExt as _};
 use rolecast_common::id::{Category, NodeId, Role};
+use rolecast_common::wire::Progress;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
 use super::child::{self, Stop, Task};
 use super::gauge::Gauge;
 use super::leash::Leash;
+use super::progress::Board;
 use super::report::Report;
 use super::runner::{Program, Runner};
 use crate::agent::{Ended, Run};
 use crate::command::{job_environment, trace_environment};
 use crate::job::Job;
+use crate::progress::Reporter;
 
 /// Handle to stop a running execution.
 #[derive(Debug)]
@@ -33,6 +36,7 @@ pub(super) struct Executions {
     runners: BTreeMap<Category, Runner>,
     gauge: Arc<Gauge>,
     leash: Arc<Leash>,
+    board: Board,
     running: HashMap<Run, Stopper>,
     ended: mpsc::UnboundedSender<Ended>,
 }
@@ -51,6 +55,7 @@ impl Executions {
             runners,
             gauge,
             leash,
+            board: Board::default(),
             running: HashMap::new(),
             ended,
         };
@@ -81,6 +86,7 @@ impl Executions {
                     stop: Arc::clone(&stop),
                     gauge: Arc::clone(&self.gauge),
                     leash: Arc::clone(&self.leash),
+                    reporter: job.reporter,
                 };
                 child::start(task, report);
                 Stopper::Command(stop)
@@ -88,6 +94,16 @@ impl Executions {
         };
         self.running.insert(run, stopper);
         self.gauge.set_handlers(self.running.len());
+    }
+
+    /// Returns the way for an execution to report its progress.
+    pub(super) fn reporter(&self, run: Run) -> Reporter {
+        self.board.reporter(run)
+    }
+
+    /// Returns the progress that was reported since the last call.
+    pub(super) fn take_progress(&self) -> Vec<(Run, Progress)> {
+        self.board.take()
     }
 
     /// Asks an execution to end.

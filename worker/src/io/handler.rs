@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::FutureExt as _;
-use rolecast_common::wire::{JobUsage, OutcomeStatus};
+use rolecast_common::wire::OutcomeStatus;
 use tokio::task::AbortHandle;
 
 use super::report::{Finished, Report};
@@ -41,19 +41,16 @@ fn finished(answer: Result<Result<Bytes, JobError>, Box<dyn Any + Send>>) -> Fin
                 output.len(),
                 OUTPUT_MAX.get()
             );
-            Finished::failed(OutcomeStatus::GiveUp, reason)
+            Finished::of(OutcomeStatus::GiveUp, reason)
         }
         Ok(Ok(output)) => Finished {
-            status: OutcomeStatus::Completed,
-            reason: String::new(),
             output,
-            output_truncated: false,
-            usage: JobUsage::default(),
+            ..Finished::of(OutcomeStatus::Completed, String::new())
         },
-        Ok(Err(error)) => Finished::failed(error.status, one_line(&error.reason)),
+        Ok(Err(error)) => Finished::of(error.status, one_line(&error.reason)),
         Err(panic) => {
             let reason = format!("the handler panicked: {}", one_line(message(&*panic)));
-            Finished::failed(OutcomeStatus::Retry, reason)
+            Finished::of(OutcomeStatus::Retry, reason)
         }
     }
 }
@@ -70,6 +67,7 @@ mod tests {
 
     use super::*;
     use crate::agent::{Ended, Run};
+    use crate::progress::Reporter;
 
     #[tokio::test]
     async fn a_handler_completes_with_its_output() {
@@ -135,6 +133,7 @@ mod tests {
             deadline: None,
             payload: Bytes::from_static(b"hello"),
             headers: None,
+            reporter: Reporter::new(|_| {}),
         }
     }
 }

@@ -12,8 +12,9 @@ use super::child::{self, Stop, Task};
 use super::gauge::Gauge;
 use super::leash::Leash;
 use crate::agent::HookRun;
-use crate::command::Command;
+use crate::command::{Command, KeepStderr};
 use crate::config;
+use crate::progress::Reporter;
 
 /// Nobody reads the standard output of a hook.
 const OUTPUT_MAX: usize = 0;
@@ -59,6 +60,7 @@ impl Hook {
             environment: hook.environment,
             directory: None,
             output_max: OUTPUT_MAX,
+            keep_stderr: KeepStderr::Never,
             // It acts for the worker, on services of the host.
             confinement: None,
         };
@@ -89,6 +91,8 @@ impl Hook {
             // Its use belongs to no job.
             gauge: Arc::new(Gauge::default()),
             leash: Arc::clone(leash),
+            // Nobody watches a hook.
+            reporter: Reporter::new(|_| {}),
         };
         let limit = self.limit;
         let timer = tokio::spawn(async move {

@@ -20,6 +20,7 @@ mod leash;
 mod log;
 mod outbox;
 mod processes;
+mod progress;
 mod record;
 mod rehearsal;
 mod report;

@@ -16,21 +16,27 @@ pub(super) struct Finished {
     pub(super) reason: String,
     pub(super) output: Bytes,
     pub(super) output_truncated: bool,
+    /// The end of what it wrote to stderr, if it is to be kept.
+    pub(super) log: Bytes,
+    pub(super) log_truncated: bool,
     pub(super) usage: JobUsage,
 }
 
 impl Finished {
     /// The host cannot run it; the execution did not start.
     pub(super) fn unable(reason: &str) -> Self {
-        Self::failed(OutcomeStatus::Refused, format!("{UNABLE}{reason}"))
+        Self::of(OutcomeStatus::Refused, format!("{UNABLE}{reason}"))
     }
 
-    pub(super) fn failed(status: OutcomeStatus, reason: String) -> Self {
+    /// It ended with this status, and nothing else is known.
+    pub(super) fn of(status: OutcomeStatus, reason: String) -> Self {
         Self {
             status,
             reason,
             output: Bytes::new(),
             output_truncated: false,
+            log: Bytes::new(),
+            log_truncated: false,
             usage: JobUsage::default(),
         }
     }
@@ -69,6 +75,8 @@ impl Report {
             reason: finished.reason,
             output: finished.output,
             output_truncated: finished.output_truncated,
+            log: finished.log,
+            log_truncated: finished.log_truncated,
             length: self.start.elapsed(),
             usage: finished.usage,
         };
@@ -80,6 +88,6 @@ impl Report {
 impl Drop for Report {
     fn drop(&mut self) {
         let reason = "stopped before it finished".to_owned();
-        self.say(Finished::failed(OutcomeStatus::Retry, reason));
+        self.say(Finished::of(OutcomeStatus::Retry, reason));
     }
 }

@@ -178,6 +178,8 @@ impl Shell {
     fn take_usage(&mut self, usage: &mut watch::Receiver<Option<Usage>>) {
         let usage = *usage.borrow_and_update();
         if let Some(usage) = usage {
+            // A heartbeat may follow from it at once.
+            self.pass_progress(self.clock.now());
             self.handle(Input::Usage(usage));
         }
     }
@@ -201,8 +203,25 @@ impl Shell {
     }
 
     fn handle_at(&mut self, now: Now, input: Input) {
-        self.agent.handle(now, input, &mut self.outputs);
+        self.decide(now, input);
         self.carry_out(now.time, None);
+    }
+
+    /// Passes an input to the agent, behind the progress of the jobs if a heartbeat may be
+    /// due: so it is read as rarely as it is sent.
+    fn decide(&mut self, now: Now, input: Input) {
+        if self.agent.next_deadline() <= now.time {
+            self.pass_progress(now);
+        }
+        self.agent.handle(now, input, &mut self.outputs);
+    }
+
+    fn pass_progress(&mut self, now: Now) {
+        let progress = self.executions.take_progress();
+        if !progress.is_empty() {
+            let input = Input::Progress(progress);
+            self.agent.handle(now, input, &mut self.outputs);
+        }
     }
 
     /// Carries out the agent's commands; `offered` is the message of the job it may
@@ -224,6 +243,7 @@ impl Shell {
                         deadline,
                         payload: message.payload,
                         headers: message.headers,
+                        reporter: self.executions.reporter(run),
                     };
                     self.executions.start(run, job, &roles);
                 }

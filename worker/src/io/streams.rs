@@ -1,7 +1,7 @@
-//! Standard streams of a command: its payload is written, and its output and errors are
+//! Streams of a command: its payload is written, and its output, errors and progress are
 //! read, as they become ready.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, PipeReader, Read, Write};
 use std::os::fd::AsFd;
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout};
 use std::time::Duration;
@@ -9,7 +9,8 @@ use std::time::Duration;
 use bytes::{Buf as _, Bytes};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use crate::command::Tail;
+use crate::command::{Command, Tail};
+use crate::progress::{Lines, Reporter};
 
 /// One read; as much as a pipe holds.
 const READ_LEN: usize = 64 * 1024;
@@ -24,6 +25,9 @@ pub(super) struct Streams {
     is_truncated: bool,
     stderr: Option<ChildStderr>,
     tail: Tail,
+    progress: Option<PipeReader>,
+    lines: Lines,
+    reporter: Reporter,
     buffer: Vec<u8>,
 }
 
@@ -31,28 +35,38 @@ pub(super) struct Streams {
 pub(super) struct Written {
     pub(super) output: Vec<u8>,
     pub(super) is_truncated: bool,
-    /// The end of its errors.
-    pub(super) tail: Tail,
+    /// The end of its errors, and whether there were more.
+    pub(super) log: Bytes,
+    pub(super) is_log_truncated: bool,
 }
 
 impl Streams {
-    /// Takes the streams of a command; `output_max` is the most bytes of its output.
-    pub(super) fn of(child: &mut Child, payload: Bytes, output_max: usize) -> Self {
+    /// Takes the streams of a command, and reports what it writes to `progress`.
+    pub(super) fn of(
+        command: &Command,
+        child: &mut Child,
+        payload: Bytes,
+        progress: PipeReader,
+        reporter: Reporter,
+    ) -> Self {
         Self {
             // Without a payload stdin closes at once.
             stdin: child.stdin.take().filter(|_| !payload.is_empty()),
             unsent: payload,
             stdout: child.stdout.take(),
             output: Vec::new(),
-            output_max,
+            output_max: command.output_max,
             is_truncated: false,
             stderr: child.stderr.take(),
-            tail: Tail::default(),
+            tail: Tail::new(command.keep_stderr.tail_len()),
+            progress: Some(progress),
+            lines: Lines::default(),
+            reporter,
             buffer: vec![0; READ_LEN],
         }
     }
 
-    /// Returns whether the command may still write.
+    /// Returns whether the command may still write what is kept of it.
     pub(super) fn is_open(&self) -> bool {
         self.stdout.is_some() || self.stderr.is_some()
     }
@@ -62,10 +76,12 @@ impl Streams {
     }
 
     pub(super) fn finish(self) -> Written {
+        let (log, is_log_truncated) = self.tail.finish();
         Written {
             output: self.output,
             is_truncated: self.is_truncated,
-            tail: self.tail,
+            log,
+            is_log_truncated,
         }
     }
 
@@ -75,6 +91,9 @@ impl Streams {
             self.stdin.as_ref().map(|s| (s.as_fd(), PollFlags::POLLOUT)),
             self.stdout.as_ref().map(|s| (s.as_fd(), PollFlags::POLLIN)),
             self.stderr.as_ref().map(|s| (s.as_fd(), PollFlags::POLLIN)),
+            self.progress
+                .as_ref()
+                .map(|s| (s.as_fd(), PollFlags::POLLIN)),
         ];
         let streams = streams.into_iter().flatten();
         let mut waits: Vec<PollFd<'_>> =
@@ -88,6 +107,7 @@ impl Streams {
             self.feed();
             self.read_output();
             self.read_errors();
+            self.read_progress();
         }
     }
 
@@ -119,6 +139,15 @@ impl Streams {
     fn read_errors(&mut self) {
         if let Some(read) = read(&mut self.stderr, &mut self.buffer) {
             self.tail.push(&self.buffer[..read]);
+        }
+    }
+
+    fn read_progress(&mut self) {
+        let Some(read) = read(&mut self.progress, &mut self.buffer) else {
+            return;
+        };
+        if let Some(progress) = self.lines.take(&self.buffer[..read]) {
+            self.reporter.report(progress);
         }
     }
 }

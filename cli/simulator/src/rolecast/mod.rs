@@ -232,6 +232,7 @@ impl Rolecast {
             | Output::ForgetHistory(_)
             | Output::PublishCapacity(_)
             | Output::RecordDecision(_)
+            | Output::StoreLog(_)
             | Output::Roles(_)
             | Output::Ping { .. }
             | Output::AskReport { .. }

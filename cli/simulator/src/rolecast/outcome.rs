@@ -27,6 +27,8 @@ impl Ended {
             reason: reason.to_owned(),
             output: Blob::default(),
             output_truncated: false,
+            log: Blob::default(),
+            log_truncated: false,
             started_ms: Some(clock.now(end.started_s).wall),
             run_us: rounded((self.ended_s - end.started_s) * 1e6),
             usage: JobUsage {

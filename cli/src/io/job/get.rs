@@ -59,7 +59,7 @@ fn ended(record: &Record, wanted: Wanted, terminal: &Terminal) -> Result<Exit, F
     Ok(Exit::of_record(record.status))
 }
 
-fn not_known(name: &JobName, searched: Searched) -> String {
+pub(super) fn not_known(name: &JobName, searched: Searched) -> String {
     let mut text = format!(
         "job {name} is not known: it was never accepted, its record has aged out, \
          or its category does not record completed jobs"

@@ -1,7 +1,9 @@
 //! `rolecast job`: lists of jobs, and the state of one.
 
+mod bar;
 mod find;
 mod get;
+mod logs;
 mod ls;
 mod queue;
 mod watch;
@@ -31,5 +33,18 @@ pub(crate) async fn run(
         }
         Job::Ls(list) => ls::run(session, list, terminal).await,
         Job::Watch { job } => watch::run(session, job, terminal).await,
+        Job::Logs {
+            job,
+            attempt,
+            follow,
+            raw,
+        } => {
+            let wanted = logs::Wanted {
+                attempt: *attempt,
+                follow: *follow,
+                raw: *raw,
+            };
+            logs::run(session, job, wanted, terminal).await
+        }
     }
 }

@@ -12,6 +12,7 @@ use super::super::failure::Failure;
 use super::super::session::{Session, Stored};
 use super::super::terminal::Terminal;
 use super::super::waiting::{Hints, timed_out};
+use super::bar::Bar;
 use super::find::{behind, resolve};
 use super::queue::{Searched, search};
 use crate::exit::Exit;
@@ -30,7 +31,7 @@ pub(super) async fn run(
     // A sequence names one job for good, so it is resolved once.
     let job = resolve(session, name).await?;
     let mut hints = Hints::subscribe(session, &job).await?;
-    let mut shown = Shown::default();
+    let mut shown = Shown::new(terminal);
     let mut reads_records = true;
     loop {
         let stored = match reads_records {
@@ -39,6 +40,7 @@ pub(super) async fn run(
         };
         match stored {
             Stored::Record(record) => {
+                shown.bar.clear();
                 ended(&record, terminal)?;
                 return Ok(Exit::of_record(record.status));
             }
@@ -48,6 +50,7 @@ pub(super) async fn run(
         let view = session.view(&job).await?;
         // A login without access to records asks the dispatcher, which reads them too.
         if let Some(record) = view.as_ref().and_then(|view| view.record.as_ref()) {
+            shown.bar.clear();
             ended(record, terminal)?;
             return Ok(Exit::of_record(record.status));
         }
@@ -68,8 +71,9 @@ pub(super) async fn run(
 }
 
 /// The last line that was printed.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Shown {
+    bar: Bar,
     view: Option<JobView>,
     was_silent: bool,
     /// Whether the job was ever known.
@@ -79,22 +83,39 @@ struct Shown {
 }
 
 impl Shown {
+    fn new(terminal: &Terminal) -> Self {
+        Self {
+            bar: Bar::new(terminal),
+            view: None,
+            was_silent: false,
+            was_known: false,
+            searched: None,
+        }
+    }
+
     fn update(&mut self, view: Option<JobView>, terminal: &Terminal) -> Result<(), Failure> {
-        let Some(view) = view else {
+        let Some(mut view) = view else {
             if !self.was_silent {
+                self.bar.clear();
                 terminal.note("no dispatcher answers; waiting for one, or for the job's record");
             }
             self.was_silent = true;
             return Ok(());
         };
         self.was_silent = false;
+        let progress = match self.bar.is_used() {
+            true => view.progress.take(),
+            false => None,
+        };
         if self
             .view
             .as_ref()
             .is_some_and(|shown| is_same(shown, &view))
         {
+            self.bar.show(progress.as_ref());
             return Ok(());
         }
+        self.bar.clear();
         let now = Clock::new().now().wall;
         if terminal.json {
             terminal.print_json_line(&json!({ "at_ms": now, "view": view }))?;
@@ -106,6 +127,7 @@ impl Shown {
             let text = format!("{}; watching on", self.why_unknown());
             terminal.note(&terminal.notes.paint(Tone::Faint, &text));
         }
+        self.bar.show(progress.as_ref());
         self.was_known |= view.state != JobState::Unknown;
         self.view = Some(view);
         Ok(())

@@ -1,13 +1,19 @@
 //! Job as text: its state, or its end.
 
+mod logs;
+
 use std::time::Duration;
 
 use rolecast_common::time::WallTime;
 use rolecast_common::unit::Bytes;
-use rolecast_common::wire::{FailedAttempt, JobState, JobView, LostAttempt, Record, RecordStatus};
+use rolecast_common::wire::{
+    FailedAttempt, JobState, JobView, LostAttempt, ProgressView, Record, RecordStatus,
+};
 
 use crate::quantity::{counted, length};
 use crate::style::{Palette, Tone, one_line, printable};
+
+pub(crate) use logs::{Missing, heading, lost_so_far, missing, none};
 
 /// The lines of output shown; a flag shows the rest.
 const OUTPUT_LINES_MAX: usize = 20;
@@ -176,7 +182,7 @@ fn output(block: &mut Block, record: &Record) {
     }
 }
 
-fn size_of(len: usize) -> Bytes {
+pub(super) fn size_of(len: usize) -> Bytes {
     Bytes::new(u64::try_from(len).unwrap_or(u64::MAX))
 }
 
@@ -193,6 +199,10 @@ pub(crate) fn view(view: &JobView, palette: Palette) -> String {
     if let Some(until) = view.until_ms {
         block.line("until", &until.to_string());
     }
+    if let Some(progress) = &view.progress {
+        let since = progress.since_ms;
+        block.line("progress", &format!("{}, since {since}", done(progress)));
+    }
     if has_news(view) {
         block.line("reason", &one_line(&view.reason, REASON_CHARS_MAX));
     }
@@ -205,6 +215,23 @@ pub(crate) fn view(view: &JobView, palette: Palette) -> String {
         );
     }
     block.text
+}
+
+/// Returns the thousandths of a job that are done.
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a share is from 0 to 1"
+)]
+pub(crate) fn thousandths(progress: &ProgressView) -> u32 {
+    (progress.done.get() * 1000.0).round() as u32
+}
+
+/// Returns which part of a job is done, and its text.
+pub(crate) fn done(progress: &ProgressView) -> String {
+    let text = one_line(&progress.text, REASON_CHARS_MAX);
+    let line = format!("{} %  {text}", thousandths(progress) / 10);
+    line.trim_end().to_owned()
 }
 
 /// Returns whether the reason adds something to the state.
@@ -224,6 +251,9 @@ pub(crate) fn change(view: &JobView, now: WallTime, palette: Palette) -> String 
     }
     if let Some(until) = view.until_ms {
         line.push_str(&format!(" until {until}"));
+    }
+    if let Some(progress) = &view.progress {
+        line.push_str(&format!(", {}", done(progress)));
     }
     if has_news(view) {
         line.push_str(": ");

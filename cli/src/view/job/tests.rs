@@ -1,7 +1,7 @@
 //! Tests of the texts about one job, and their records.
 
 use rolecast_common::id::{Attempt, Epoch, JobId, NodeId, Sequence};
-use rolecast_common::wire::{Blob, JobUsage, VERSION};
+use rolecast_common::wire::{AttemptLog, Blob, JobUsage, OutcomeStatus, Share, VERSION};
 
 use super::*;
 
@@ -130,6 +130,67 @@ losses    1970-01-01T00:00:01.060Z  attempt 1 on elm: went down with it and 3 ot
     let text = view(&waiting, Palette::PLAIN);
     let expected = "before    0 attempts failed, 2 attempts lost with a node\n";
     assert!(text.ends_with(expected), "{text}");
+}
+
+#[test]
+fn progress_is_shown_in_whole_percent_and_cannot_drive_the_terminal() {
+    let running = |done, text: &str| JobView {
+        node: Some(NodeId::new("oak").unwrap()),
+        attempt: Some(Attempt::FIRST),
+        progress: Some(ProgressView {
+            done: Share::clamped(done),
+            text: text.to_owned(),
+            since_ms: WallTime::from_millis(1060),
+        }),
+        ..unplaced(JobState::Running, "")
+    };
+    let text = view(&running(0.29, "page\u{1b}[2J 3"), Palette::PLAIN);
+    let expected = "progress  29 %  page\u{fffd}[2J 3, since 1970-01-01T00:00:01.060Z\n";
+    assert!(text.ends_with(expected), "{text}");
+    let now = WallTime::from_millis(2000);
+    let line = change(&running(0.999, ""), now, Palette::PLAIN);
+    let expected = "1970-01-01T00:00:02.000Z  running on oak, attempt 1, 99 %";
+    assert_eq!(line, expected);
+}
+
+#[test]
+fn attempts_without_a_log_are_named_with_the_cause() {
+    let log = AttemptLog {
+        v: VERSION,
+        job: JobId::new("j1").unwrap(),
+        category: rolecast_common::id::Category::new("ocr").unwrap(),
+        sequence: Sequence::new(7),
+        attempt: Attempt::FIRST,
+        node: NodeId::new("elm").unwrap(),
+        status: OutcomeStatus::Retry,
+        reason: "exit code 75".to_owned(),
+        at_ms: WallTime::from_millis(1060),
+        log: Blob(vec![b'x'; 2048].into()),
+        log_truncated: true,
+    };
+    let expected = "==> attempt 1 on elm failed 1970-01-01T00:00:01.060Z, the last 2.0 KiB: exit \
+                    code 75";
+    assert_eq!(heading(&log, Palette::PLAIN), expected);
+    let mut ended = completed();
+    ended.losses = vec![LostAttempt {
+        attempt: Attempt::new(2),
+        node: NodeId::new("ash").unwrap(),
+        at_ms: WallTime::from_millis(1070),
+        ran_ms: 40,
+        companions: None,
+    }];
+    let lost = "attempt 2 on ash: it was lost with its node, and has no log";
+    let lines = |logs: &[AttemptLog]| -> Vec<String> {
+        missing(&ended, logs)
+            .iter()
+            .map(Missing::to_string)
+            .collect()
+    };
+    assert_eq!(lines(&[log]), [lost]);
+    let all = lines(&[]);
+    let none =
+        "attempt 1 on elm: exit code 75; it wrote nothing to stderr, or its log was not kept";
+    assert_eq!(all, [none, lost]);
 }
 
 pub(crate) fn completed() -> Record {

@@ -114,6 +114,8 @@ fn outcome(run_us: u64) -> Outcome {
         reason: String::new(),
         output: rolecast_common::wire::Blob::default(),
         output_truncated: false,
+        log: rolecast_common::wire::Blob::default(),
+        log_truncated: false,
         started_ms: None,
         run_us,
         usage: JobUsage {

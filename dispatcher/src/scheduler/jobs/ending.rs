@@ -8,7 +8,7 @@ use rolecast_common::id::{Attempt, NodeId, Sequence};
 use rolecast_common::wire::{Outcome, OutcomeStatus, Record, RecordStatus};
 
 use super::adoption::{absolve, inherit};
-use super::job::{Away, Job, State};
+use super::job::{Job, State};
 use super::losses::{self, Loss};
 use super::spans::{End, trace_attempt};
 use super::standing::{self, Standing};

@@ -8,7 +8,7 @@ use rolecast_common::label::Requirement;
 use rolecast_common::subjects::Source;
 use rolecast_common::time::{Now, Time, WallTime};
 use rolecast_common::trace::TraceContext;
-use rolecast_common::wire::{FailedAttempt, LostAttempt, Record};
+use rolecast_common::wire::{FailedAttempt, JobProgress, LostAttempt, ProgressView, Record};
 
 use crate::placement::{CategoryIndex, Request, Shortfall};
 use crate::scheduler::output::History;
@@ -64,6 +64,7 @@ pub(in crate::scheduler) enum State {
     Running {
         node: NodeId,
         sent: Time,
+        progress: Option<ProgressView>,
     },
     /// The outcome is being written to the results stream.
     Recording {
@@ -274,6 +275,42 @@ impl Job {
         }
     }
 
+    /// Returns its progress, if it runs and has reported some.
+    pub(in crate::scheduler) fn progress(&self) -> Option<&ProgressView> {
+        match &self.state {
+            State::Running { progress, .. } => progress.as_ref(),
+            State::Waiting | State::Recording { .. } | State::DeadLettering { .. } => None,
+        }
+    }
+
+    /// Takes the progress that a node claims for an attempt, if it is the one that runs
+    /// there.
+    pub(super) fn take_progress(
+        &mut self,
+        now: Now,
+        from: &NodeId,
+        assignment: &Assignment,
+        claimed: JobProgress,
+    ) {
+        let is_it = self.id == *assignment.job() && self.past.attempt == assignment.attempt().get();
+        let State::Running { node, progress, .. } = &mut self.state else {
+            return;
+        };
+        if !is_it || node != from {
+            return;
+        }
+        let JobProgress { done, text, .. } = claimed;
+        let is_same = |last: &ProgressView| last.done == done && last.text == text;
+        if !progress.as_ref().is_some_and(is_same) {
+            let since_ms = now.wall;
+            *progress = Some(ProgressView {
+                done,
+                text,
+                since_ms,
+            });
+        }
+    }
+
     pub(in crate::scheduler) fn is_running_on(&self, node: &NodeId) -> bool {
         self.node() == Some(node)
     }
@@ -283,6 +320,7 @@ impl Job {
         self.state = State::Running {
             node: node.clone(),
             sent: now,
+            progress: None,
         };
     }
 

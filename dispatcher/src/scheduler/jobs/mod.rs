@@ -42,7 +42,7 @@ use foldhash::{HashMap, HashSet};
 use rolecast_common::assignment::Assignment;
 use rolecast_common::id::{Attempt, Category, JobId, NodeId, Sequence};
 use rolecast_common::time::{Now, Time, WallTime};
-use rolecast_common::wire::RecordStatus;
+use rolecast_common::wire::{JobProgress, RecordStatus};
 
 pub(super) use ending::{Ended, clipped};
 pub(super) use job::{Away, Job, State};
@@ -115,6 +115,19 @@ impl Jobs {
     /// Returns the job with this id if it was given back.
     pub(super) fn find_given_back(&self, id: &JobId) -> Option<&Away> {
         self.away.values().find(|away| away.history.job == *id)
+    }
+
+    /// Takes the progress that a node claims for an attempt.
+    pub(super) fn take_progress(
+        &mut self,
+        now: Now,
+        from: &NodeId,
+        assignment: &Assignment,
+        claimed: JobProgress,
+    ) {
+        if let Some(job) = self.held.get_mut(&assignment.ack().sequence()) {
+            job.take_progress(now, from, assignment, claimed);
+        }
     }
 
     /// Returns a random number from 0 to 1, for delays.

@@ -228,6 +228,7 @@ impl<'a> World<'a> {
             | Output::SaveHistory { .. }
             | Output::ForgetHistory(_)
             | Output::RecordDecision(_)
+            | Output::StoreLog(_)
             | Output::PublishCapacity(_)
             | Output::SaveForecast { .. }
             | Output::Learn(_)

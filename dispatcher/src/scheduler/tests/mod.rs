@@ -16,6 +16,7 @@ mod nodes;
 mod outages;
 mod overdue;
 mod pinging;
+mod progress;
 mod sealed;
 mod status;
 mod traces;
@@ -134,6 +135,8 @@ fn outcome(status: OutcomeStatus) -> Outcome {
         reason: "because".to_owned(),
         output: Blob::default(),
         output_truncated: false,
+        log: Blob::default(),
+        log_truncated: false,
         started_ms: None,
         run_us: 1,
         usage: JobUsage::default(),

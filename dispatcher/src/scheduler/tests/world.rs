@@ -112,6 +112,7 @@ impl World {
                 | Output::Admit { .. }
                 | Output::PublishCapacity(_)
                 | Output::RecordDecision(_)
+                | Output::StoreLog(_)
                 | Output::SaveForecast { .. }
                 | Output::Learn(_)
                 | Output::Trace(_)

@@ -179,6 +179,7 @@ impl World {
             | Output::Learn(_)
             | Output::RecordDecision(_)
             | Output::Trace(_)
+            | Output::StoreLog(_)
             | Output::PublishCapacity(_)
             | Output::SaveForecast { .. }
             | Output::Ping { .. }
@@ -358,6 +359,8 @@ fn completed(run: agent::Run) -> agent::Ended {
         reason: String::new(),
         output: Default::default(),
         output_truncated: false,
+        log: bytes::Bytes::new(),
+        log_truncated: false,
         length: Duration::from_millis(1),
         usage: Default::default(),
     }

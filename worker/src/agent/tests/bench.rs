@@ -245,6 +245,8 @@ pub(super) fn ended(run: Run, status: OutcomeStatus) -> Ended {
         reason: String::new(),
         output: Bytes::from_static(b"out"),
         output_truncated: false,
+        log: Bytes::new(),
+        log_truncated: false,
         length: Duration::from_millis(3),
         usage: JobUsage::default(),
     }

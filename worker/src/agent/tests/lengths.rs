@@ -36,6 +36,31 @@ fn an_outcome_longer_than_any_message_is_cut_and_reports_it() {
 }
 
 #[test]
+fn the_log_is_cut_before_the_output_and_keeps_its_end() {
+    for (output_len, log_is_left) in [(MAX_PAYLOAD - 32 * 1024, true), (MAX_PAYLOAD, false)] {
+        let mut bench = Bench::new();
+        let run = bench.start("a", 1);
+        let log: Vec<u8> = (0..64 * 1024).map(|n| b'a' + (n % 26) as u8).collect();
+        bench.input(Input::Ended(vec![Ended {
+            output: vec![7; output_len].into(),
+            log: log.clone().into(),
+            ..ended(run, OutcomeStatus::Retry)
+        }]));
+        let sent = bench.sent();
+        let outcome = &sent[0].1[0];
+        assert!(outcome.log_truncated);
+        assert!(log.ends_with(&outcome.log.0));
+        assert_eq!(!outcome.log.is_empty(), log_is_left);
+        assert_eq!(outcome.output_truncated, !log_is_left);
+        let length = longest(&sent);
+        assert!(
+            (MAX_PAYLOAD - 2048..MAX_PAYLOAD).contains(&length),
+            "{length}"
+        );
+    }
+}
+
+#[test]
 fn an_outcome_that_just_fits_is_left_as_it_is() {
     let mut bench = Bench::new();
     let run = bench.start("a", 1);

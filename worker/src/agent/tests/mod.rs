@@ -11,6 +11,7 @@ mod bench;
 mod draining;
 mod lengths;
 mod outcomes;
+mod progress;
 mod roles;
 
 use rolecast_common::assignment::Ack;

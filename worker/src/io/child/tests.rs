@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use rolecast_common::wire::{LOG_LEN_MAX, Progress};
+
 use super::*;
 
 #[test]
@@ -76,7 +78,12 @@ fn the_environment_holds_what_is_named_and_nothing_else() {
     let text = String::from_utf8(finished.output.to_vec()).unwrap();
     let mut lines: Vec<&str> = text.lines().collect();
     lines.sort_unstable();
-    assert_eq!(lines, ["PATH=/usr/bin:/bin", "ROLECAST_JOB_ID=job-1"]);
+    let expected = [
+        "PATH=/usr/bin:/bin",
+        "ROLECAST_JOB_ID=job-1",
+        "ROLECAST_PROGRESS_FD=3",
+    ];
+    assert_eq!(lines, expected);
 }
 
 #[test]
@@ -213,7 +220,119 @@ fn cpu_time_is_measured_and_reported_to_the_gauge() {
     );
 }
 
+#[test]
+fn progress_is_read_in_any_form_and_never_holds_the_command_up() {
+    let page = Progress::clamped(0.4, "page 3 of 8");
+    let script = "echo '0.4 page 3 of 8' >&$ROLECAST_PROGRESS_FD; WAIT; echo done";
+    let (finished, reported) = watched(script, &page);
+    assert_eq!(finished.output, "done\n", "{}", finished.reason);
+    assert_eq!(reported, [page.clone()]);
+    // More than any pipe holds.
+    let flood = "yes 0.1 many | head -n 300000 >&3; echo 7/8 >&3; WAIT; echo done";
+    let (finished, reported) = watched(flood, &Progress::clamped(0.875, ""));
+    assert_eq!(finished.output, "done\n");
+    assert!(reported.len() < 10_000, "{}", reported.len());
+    let (finished, reported) = watched("exec 3>&-; echo done", &page);
+    assert_eq!((&finished.output[..], reported.len()), (&b"done\n"[..], 0));
+    // Closed as they are, the other streams end nothing.
+    let closed = "exec >&- 2>&-; echo 50% >&3; echo 60% >&3; WAIT";
+    let (_, reported) = watched(closed, &Progress::clamped(0.6, ""));
+    assert_eq!(reported.last(), Some(&Progress::clamped(0.6, "")));
+}
+
+#[test]
+fn a_process_that_keeps_the_progress_open_does_not_hold_the_job_up() {
+    let start = Instant::now();
+    let left = "setsid sh -c 'exec >&- 2>&-; sleep 5' & echo 0.5 >&3; WAIT; echo done";
+    let half = Progress::clamped(0.5, "");
+    let (finished, reported) = watched(left, &half);
+    assert_eq!(finished.output, "done\n");
+    assert_eq!(reported, [half]);
+    assert!(start.elapsed() < Duration::from_secs(3));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_command_has_its_own_descriptors_and_no_others() {
+    // Descriptors that this test has from its own parent.
+    let others = std::process::Command::new("ls")
+        .arg("/proc/self/fd")
+        .output();
+    let mut expected = String::from_utf8(others.unwrap().stdout).unwrap();
+    expected.push_str("4\n");
+    let sorted = |text: &str| {
+        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        lines.sort();
+        lines
+    };
+    let runs = (0..8).map(|_| std::thread::spawn(|| shell("ls /proc/self/fd")));
+    let runs: Vec<_> = runs.collect();
+    for run in runs {
+        let output = run.join().unwrap().output;
+        // One more, and the directory that is listed has the next number.
+        let found = sorted(std::str::from_utf8(&output).unwrap());
+        assert_eq!(found, sorted(&expected));
+    }
+}
+
+#[test]
+fn the_end_of_stderr_is_the_log_of_the_attempts_for_which_it_is_kept() {
+    let script = "seq 100000 >&2; exit";
+    let whole: String = (1..=100_000).map(|n| format!("{n}\n")).collect();
+    for (keep_stderr, code, is_kept) in [
+        (KeepStderr::Failed, 3, true),
+        (KeepStderr::Failed, 0, false),
+        (KeepStderr::Always, 0, true),
+        (KeepStderr::Never, 3, false),
+    ] {
+        let mut task = task("/bin/sh", &["-c", &format!("{script} {code}")]);
+        Arc::make_mut(&mut task.command).keep_stderr = keep_stderr;
+        let finished = run(task);
+        let expected = match is_kept {
+            true => &whole[whole.len() - LOG_LEN_MAX..],
+            false => "",
+        };
+        assert!(finished.log == expected, "{keep_stderr:?} {code}");
+        assert_eq!(finished.log_truncated, is_kept);
+        let has_reason = finished.reason.ends_with("| 99999 | 100000");
+        assert_eq!(has_reason, code != 0, "{}", finished.reason);
+    }
+    let script = "trap 'echo bye >&2; exit 0' TERM; echo 1 >&3; sleep 60 & wait";
+    let (sender, begun) = mpsc::channel();
+    let task = Task {
+        reporter: Reporter::new(move |progress| sender.send(progress).unwrap()),
+        ..task("/bin/sh", &["-c", script])
+    };
+    let stop = Arc::clone(&task.stop);
+    let stopped = std::thread::spawn(move || run(task));
+    begun.recv().unwrap();
+    stop.ask();
+    // It ran too long, so it has failed although it ended well.
+    assert_eq!(stopped.join().unwrap().log, "bye\n");
+}
+
 const OUTPUT_MAX: usize = 512 * 1024;
+
+/// Runs a script, in which `WAIT` lasts until `awaited` was passed on; returns its end, and
+/// every progress that was passed on.
+fn watched(script: &str, awaited: &Progress) -> (Finished, Vec<Progress>) {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("seen");
+    let wait = format!("until [ -e {} ]; do sleep 0.01; done", file.display());
+    let (sender, receiver) = mpsc::channel();
+    let awaited = awaited.clone();
+    let reporter = Reporter::new(move |progress| {
+        if progress == awaited {
+            std::fs::write(&file, "").unwrap();
+        }
+        sender.send(progress).unwrap();
+    });
+    let finished = run(Task {
+        reporter,
+        ..task("/bin/sh", &["-c", &script.replace("WAIT", &wait)])
+    });
+    (finished, receiver.try_iter().collect())
+}
 
 fn shell(script: &str) -> Finished {
     run(task("/bin/sh", &["-c", script]))
@@ -227,6 +346,7 @@ fn task(program: &str, arguments: &[&str]) -> Task {
             environment: vec![("PATH".to_owned(), "/usr/bin:/bin".into())],
             directory: None,
             output_max: OUTPUT_MAX,
+            keep_stderr: KeepStderr::Failed,
             confinement: None,
         }),
         variables: Vec::new(),
@@ -234,5 +354,6 @@ fn task(program: &str, arguments: &[&str]) -> Task {
         stop: Arc::new(Stop::default()),
         gauge: Arc::new(Gauge::default()),
         leash: Arc::new(Leash::default()),
+        reporter: Reporter::new(|_| {}),
     }
 }

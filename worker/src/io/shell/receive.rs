@@ -59,7 +59,7 @@ impl Shell {
             time_limit,
             roles,
         };
-        self.agent.handle(now, Input::Job(offer), &mut self.outputs);
+        self.decide(now, Input::Job(offer));
         self.carry_out(now.time, Some(message));
         Ok(())
     }

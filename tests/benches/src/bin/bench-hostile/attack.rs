@@ -155,6 +155,8 @@ fn outcome(job: Option<Assignment>) -> Outcome {
         reason: String::new(),
         output: Blob::default(),
         output_truncated: false,
+        log: Blob::default(),
+        log_truncated: false,
         started_ms: None,
         run_us: 1,
         usage: JobUsage::default(),

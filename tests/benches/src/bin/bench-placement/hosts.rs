@@ -137,6 +137,8 @@ impl Kind {
             reason: String::new(),
             output: Blob::default(),
             output_truncated: false,
+            log: Blob::default(),
+            log_truncated: false,
             started_ms: None,
             run_us: micros(run_s * (1.0 + rng.f64())),
             usage: JobUsage {
