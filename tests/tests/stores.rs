@@ -5,7 +5,9 @@ use async_nats::{HeaderMap, header};
 use bytes::Bytes;
 use futures_util::future::join_all;
 use rolecast_common::options::{HEADER_DEADLINE, HEADER_MSG_ID};
-use rolecast_common::subjects::{STREAM_DEAD, STREAM_DECISIONS, STREAM_JOBS, STREAM_RESULTS};
+use rolecast_common::subjects::{
+    STREAM_DEAD, STREAM_DECISIONS, STREAM_JOBS, STREAM_LOGS, STREAM_RESULTS,
+};
 use rolecast_common::wire::{NodeHealth, RecordStatus, Trouble};
 use rolecast_nats::{Meaning, headers_len, meaning_of, publish_with_retry};
 use rolecast_tests::cluster::{Cluster, LIMIT};
@@ -215,7 +217,13 @@ async fn fill(
 
 async fn limits(cluster: &Cluster) -> Vec<i64> {
     let mut limits = Vec::new();
-    for name in [STREAM_JOBS, STREAM_RESULTS, STREAM_DEAD, STREAM_DECISIONS] {
+    for name in [
+        STREAM_JOBS,
+        STREAM_RESULTS,
+        STREAM_DEAD,
+        STREAM_DECISIONS,
+        STREAM_LOGS,
+    ] {
         let stream = cluster.stream(name).await;
         limits.push(stream.cached_info().config.max_bytes);
     }
