@@ -5,6 +5,7 @@
 //! that matches its name, and a node that matches none is refused.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use rolecast_common::id::{Category, NodeId, Role};
 use rolecast_common::label::{Labels, Requirement};
@@ -32,6 +33,16 @@ pub struct Pattern {
     start: String,
     /// The text after the `*`, if there is one.
     end: Option<String>,
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.start)?;
+        match &self.end {
+            Some(end) => write!(f, "*{end}"),
+            None => Ok(()),
+        }
+    }
 }
 
 /// A node that matches no entry.
@@ -93,6 +104,15 @@ impl Allowances {
         let mut entries = self.0.iter();
         let entry = entries.find(|entry| entry.pattern.matches(&beat.node));
         Ok(entry.ok_or(Unlisted)?.limit(beat))
+    }
+
+    /// Returns the patterns that match none of these nodes.
+    pub fn unmatched(&self, nodes: &[&NodeId]) -> Vec<String> {
+        let unmatched = self.0.iter().filter(|entry| {
+            let mut nodes = nodes.iter();
+            !nodes.any(|node| entry.pattern.matches(node))
+        });
+        unmatched.map(|entry| entry.pattern.to_string()).collect()
     }
 }
 
@@ -209,6 +229,15 @@ mod tests {
         beat.labels.insert("zone", "eu").unwrap();
         beat.labels.insert("secret", "yes").unwrap();
         beat
+    }
+
+    #[test]
+    fn a_pattern_that_matches_no_node_is_named_as_it_was_written() {
+        let patterns = ["web-*", "*-gpu", "db-*-eu", "n1"];
+        let allowances = Allowances::new(patterns.map(allowance).to_vec());
+        let nodes = ["web-3", "db-1-eu"].map(|name| NodeId::new(name).unwrap());
+        let nodes: Vec<&NodeId> = nodes.iter().collect();
+        assert_eq!(allowances.unmatched(&nodes), ["n1", "*-gpu"]);
     }
 
     #[test]

@@ -241,7 +241,7 @@ fn events(settings: &Streams) -> Config {
 
 /// Returns the streams that hold the buckets. The library's own requests for buckets know
 /// no metadata, and would remove those, and other settings, of an existing bucket.
-fn buckets(settings: &Streams) -> [Config; 5] {
+pub(super) fn buckets(settings: &Streams) -> [Config; 5] {
     let base = |bucket: &str, description: &str, max_messages: &str| Config {
         name: subjects::bucket_stream(bucket),
         description: Some(description.to_owned()),

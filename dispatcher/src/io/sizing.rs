@@ -14,12 +14,26 @@ use rolecast_common::unit::Bytes;
 use rolecast_nats::{Meaning, meaning_of};
 use tokio::time::{Instant, sleep};
 
+use super::difference::differences;
 use crate::storage::{self, Existing, Limit, Reserve};
 
 /// Metadata of the jobs stream: the reserve for everything but jobs.
 const KEY_RESERVE: &str = "rolecast.reserve";
 /// Metadata of every stream that was given a limit here: that limit.
 const KEY_LIMIT: &str = "rolecast.max_bytes";
+
+/// Settings of the jobs stream that lose jobs or refuse producers if they are changed.
+const HARMFUL: [&str; 9] = [
+    "max_msgs_per_subject",
+    "discard",
+    "discard_new_per_subject",
+    "no_ack",
+    "allow_rollup_hdrs",
+    "sources",
+    "subject_transform",
+    "subjects",
+    "max_age",
+];
 
 /// Time after which a failed creation is an error. The servers of a cluster exchange
 /// their reservations, and a released one is still counted for 1.3 s (measured on
@@ -283,7 +297,7 @@ async fn update(
 }
 
 /// Returns the existing configuration, with all settings that matter here as wanted.
-fn upgrade(existing: &Config, wanted: &Config) -> Config {
+pub(super) fn upgrade(existing: &Config, wanted: &Config) -> Config {
     let mut upgraded = existing.clone();
     upgraded.subjects.clone_from(&wanted.subjects);
     upgraded.description.clone_from(&wanted.description);
@@ -320,37 +334,17 @@ fn upgrade(existing: &Config, wanted: &Config) -> Config {
 
 /// Returns the settings that were restored because they do harm.
 fn harm(existing: &Config, upgraded: &Config) -> Vec<&'static str> {
-    let is_per_subject = existing.max_messages_per_subject != upgraded.max_messages_per_subject;
-    let per_subject = ("max_msgs_per_subject", is_per_subject);
-    if existing.name != STREAM_JOBS {
-        // Other differences there are from a new version or another configuration.
-        return is_per_subject
-            .then_some(per_subject.0)
-            .into_iter()
-            .collect();
-    }
-    let settings = [
-        per_subject,
-        ("discard", existing.discard != upgraded.discard),
-        (
-            "discard_new_per_subject",
-            existing.discard_new_per_subject != upgraded.discard_new_per_subject,
-        ),
-        ("no_ack", existing.no_ack != upgraded.no_ack),
-        (
-            "allow_rollup_hdrs",
-            existing.allow_rollup != upgraded.allow_rollup,
-        ),
-        ("sources", existing.sources != upgraded.sources),
-        (
-            "subject_transform",
-            existing.subject_transform != upgraded.subject_transform,
-        ),
-        ("subjects", existing.subjects != upgraded.subjects),
-        ("max_age", existing.max_age != upgraded.max_age),
-    ];
-    let restored = settings.into_iter().filter(|(_, is_restored)| *is_restored);
-    restored.map(|(name, _)| name).collect()
+    let is_jobs = existing.name == STREAM_JOBS;
+    // Other differences on other streams are from a new version or another configuration.
+    let is_harmful = |setting: &&str| match is_jobs {
+        true => HARMFUL.contains(setting),
+        false => *setting == "max_msgs_per_subject",
+    };
+    let found = differences(existing, upgraded).into_iter();
+    found
+        .map(|found| found.setting)
+        .filter(is_harmful)
+        .collect()
 }
 
 #[cfg(test)]

@@ -20,9 +20,18 @@ const COPIES: [&str; 2] = ["JS_MIRROR_", "JS_SRC_"];
 /// The server's description of a consumer, as far as it matters here. Consumers of
 /// mirrors have policies that the client library does not know.
 #[derive(Clone, Debug, Deserialize)]
-pub(super) struct Consumer {
-    pub(super) name: String,
+pub struct Consumer {
+    pub name: String,
     config: Config,
+}
+
+/// A consumer that no dispatcher made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stranger {
+    /// Whether it copies the queue for a mirror or a source.
+    pub is_copy: bool,
+    pub why: String,
+    pub remedy: &'static str,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -37,14 +46,24 @@ struct Config {
 
 /// Returns a trouble for each consumer that no dispatcher made.
 pub(super) fn among(consumers: &[Consumer]) -> Vec<Trouble> {
-    let strangers = consumers
-        .iter()
-        .filter(|consumer| Source::from_consumer(&consumer.name).is_none());
-    strangers.take(STRANGERS_MAX).map(trouble).collect()
+    let troubles = consumers.iter().filter_map(|consumer| {
+        let Stranger { why, remedy, .. } = stranger(consumer)?;
+        Some(Trouble {
+            what: format!("consumer {} on {STREAM_JOBS}", consumer.name),
+            why,
+            remedy: remedy.to_owned(),
+            lasts: Some(LASTS),
+        })
+    });
+    troubles.take(STRANGERS_MAX).collect()
 }
 
-fn trouble(consumer: &Consumer) -> Trouble {
+/// Returns the harm that a consumer does, if no dispatcher made it.
+pub fn stranger(consumer: &Consumer) -> Option<Stranger> {
     let name = &consumer.name;
+    if Source::from_consumer(name).is_some() {
+        return None;
+    }
     let is_copy = COPIES.iter().any(|prefix| name.starts_with(prefix));
     let (why, remedy) = if is_copy {
         let by = reader(&consumer.config).unwrap_or("a stream");
@@ -63,12 +82,11 @@ fn trouble(consumer: &Consumer) -> Trouble {
             "delete it (nats consumer rm ROLECAST_JOBS); to read jobs use nats stream view",
         )
     };
-    Trouble {
-        what: format!("consumer {name} on {STREAM_JOBS}"),
+    Some(Stranger {
+        is_copy,
         why,
-        remedy: remedy.to_owned(),
-        lasts: Some(LASTS),
-    }
+        remedy,
+    })
 }
 
 /// Returns the stream for which the consumer of a mirror reads; servers since 2.15 report
@@ -82,7 +100,7 @@ fn reader(config: &Config) -> Option<&str> {
 
 /// Returns the source of a consumer of ours that differs from what a dispatcher makes,
 /// and the difference.
-pub(super) fn drift(consumer: &Consumer) -> Option<(Source, String)> {
+pub fn drift(consumer: &Consumer) -> Option<(Source, String)> {
     let source = Source::from_consumer(&consumer.name)?;
     let why = difference(&source, &consumer.config)?;
     Some((source, why))
