@@ -42,7 +42,7 @@ impl Add<Duration> for Time {
 pub struct WallTime(u64);
 
 impl WallTime {
-    pub fn from_millis(millis: u64) -> Self {
+    pub const fn from_millis(millis: u64) -> Self {
         Self(millis)
     }
 

@@ -28,6 +28,24 @@ impl fmt::Display for NoConnection {
     }
 }
 
+/// A server older than the oldest supported one.
+#[derive(Debug)]
+pub struct ServerTooOld(String);
+
+impl fmt::Display for ServerTooOld {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (major, minor, patch) = SERVER_VERSION_MIN;
+        write!(
+            f,
+            "NATS server {} is too old: {major}.{minor}.{patch} is the oldest supported; \
+             upgrade nats-server",
+            self.0
+        )
+    }
+}
+
+impl std::error::Error for ServerTooOld {}
+
 /// Returns what is wrong, with one more look at the server where the error does not show
 /// it.
 pub(super) async fn connect_error(
@@ -113,23 +131,19 @@ fn no_connection(
     })
 }
 
-/// Refuses a server older than [`SERVER_VERSION_MIN`].
+/// Refuses a server older than [`SERVER_VERSION_MIN`], with [`ServerTooOld`].
 pub fn check_server(version: &str) -> anyhow::Result<()> {
-    let oldest = SERVER_VERSION_MIN;
     let Some(found) = parse_version(version) else {
         bail!("NATS server reports version {version:?}, which is not a version");
     };
-    if found < oldest {
-        let (major, minor, patch) = oldest;
-        bail!(
-            "NATS server {version} is too old: {major}.{minor}.{patch} is the oldest supported; \
-             upgrade nats-server"
-        );
+    if found < SERVER_VERSION_MIN {
+        bail!(ServerTooOld(version.to_owned()));
     }
     Ok(())
 }
 
-fn parse_version(version: &str) -> Option<(u64, u64, u64)> {
+/// Reads major, minor and patch; `None` if it is no version.
+pub fn parse_version(version: &str) -> Option<(u64, u64, u64)> {
     let release = version.split(['-', '+']).next()?;
     let mut parts = release.split('.').map(str::parse);
     let mut part = || parts.next()?.ok();

@@ -77,7 +77,7 @@ pub use clock::Clock;
 pub use codes::{Meaning, ServerError, meaning_of};
 pub use connect::{Connection, Link, connect, connect_once};
 pub use context::{Settings, has_secret, nats_settings, secret_variables};
-pub use diagnose::{SERVER_VERSION_MIN, check_server};
+pub use diagnose::{SERVER_VERSION_MIN, ServerTooOld, check_server, parse_version};
 pub use hangup::is_hangup_ignored;
 pub use headers::{
     HEADERS_LEN_MAX, headers_len, is_for_the_store, job_headers, without_store_headers,

@@ -120,9 +120,7 @@ impl Table<'_> {
 
     fn dispatcher_streams(&mut self) {
         self.ask(requests::STREAM_NAMES, "detects streams that were deleted");
-        let buckets = BUCKETS.map(bucket_stream);
-        let streams = STREAMS.into_iter().map(str::to_owned).chain(buckets);
-        for stream in streams {
+        for stream in all_streams() {
             let purpose = "creates its streams and buckets, and restores their settings";
             self.ask(requests::stream_info(&stream), purpose);
             self.ask(requests::stream_create(&stream), purpose);
@@ -218,15 +216,18 @@ impl Table<'_> {
         self.questions();
         let [all, ..] = subjects::SERVICE_REQUESTS;
         self.publish(all, "nats service ls and ping");
+        // A viewer may not: with it, it could have the answer stored as a job.
+        self.publish(own_rights_request(), "checks the rights of this login");
         self.publish(subjects::API_ROLE_ORDER, "moves roles, drains nodes");
         for subject in subjects::JOBS {
             self.publish(subject, "submits jobs, and dead jobs again");
         }
         self.read_outcomes();
         self.ask(requests::INFO, "reports faults of the server");
-        for stream in [STREAM_JOBS, STREAM_RESULTS, STREAM_DEAD, STREAM_DECISIONS] {
-            self.ask(requests::stream_info(stream), "finds streams");
+        for stream in all_streams() {
+            self.ask(requests::stream_info(&stream), "finds and checks streams");
         }
+        self.ask(requests::consumer_list(STREAM_JOBS), "checks consumers");
         for request in [
             requests::message_get(STREAM_JOBS),
             requests::direct_get(STREAM_JOBS),
@@ -314,6 +315,12 @@ impl Table<'_> {
             purpose,
         });
     }
+}
+
+/// Returns the names of all streams, those that hold buckets behind the others.
+fn all_streams() -> impl Iterator<Item = String> {
+    let buckets = BUCKETS.map(bucket_stream);
+    STREAMS.into_iter().map(str::to_owned).chain(buckets)
 }
 
 /// Returns both forms of the subjects that answer a consumer of a stream; the second one
