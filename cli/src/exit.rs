@@ -4,6 +4,8 @@ use std::process::ExitCode;
 
 use rolecast_common::wire::{JobState, Record, RecordStatus};
 
+use crate::doctor::area::Severity;
+
 /// The end of the command; the numbers are part of the interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
@@ -21,6 +23,10 @@ pub(crate) enum Exit {
     Late = 5,
     /// The job completed, and its output is kept in part only.
     Truncated = 6,
+    /// The doctor found warnings, and nothing graver.
+    Warned = 7,
+    /// The doctor found trouble.
+    Troubled = 8,
 }
 
 /// The codes as `--help` explains them.
@@ -32,7 +38,9 @@ Exit codes:
   3  NATS or the dispatcher cannot be reached, or NATS has no quorum
   4  there is no such job
   5  the job expired, or --timeout passed
-  6  the job completed, but only the beginning of its output was kept";
+  6  the job completed, but only the beginning of its output was kept
+  7  rolecast doctor found warnings
+  8  rolecast doctor found trouble";
 
 impl Exit {
     /// Returns the code for a job that has ended.
@@ -65,6 +73,15 @@ impl Exit {
         }
     }
 
+    /// Returns the code for the gravest finding of the doctor.
+    pub(crate) fn of_findings(gravest: Option<Severity>) -> Self {
+        match gravest {
+            None | Some(Severity::Note) => Exit::Fine,
+            Some(Severity::Warning) => Exit::Warned,
+            Some(Severity::Trouble) => Exit::Troubled,
+        }
+    }
+
     pub(crate) fn code(self) -> u8 {
         self as u8
     }
@@ -91,6 +108,8 @@ mod tests {
             Exit::NoSuchJob,
             Exit::Late,
             Exit::Truncated,
+            Exit::Warned,
+            Exit::Troubled,
         ];
         for (number, exit) in all.into_iter().enumerate() {
             assert_eq!(usize::from(exit.code()), number);

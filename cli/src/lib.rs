@@ -18,9 +18,9 @@
 //! ```
 //!
 //! `args` is the command line; `view` formats the output; `demo` decides the steps of the
-//! demonstration; `backtest` scores forecasts; `manual` makes man pages and completions;
-//! `io` talks to NATS, files and processes. The simulator that `rolecast simulate` runs is a
-//! crate of its own, `rolecast_simulator`.
+//! demonstration; `doctor` derives findings from facts; `backtest` scores forecasts;
+//! `manual` makes man pages and completions; `io` talks to NATS, files and processes. The
+//! simulator that `rolecast simulate` runs is a crate of its own, `rolecast_simulator`.
 
 mod args;
 mod backtest;
@@ -28,6 +28,7 @@ mod chart;
 mod config;
 mod dead_letter;
 mod demo;
+mod doctor;
 mod exit;
 mod io;
 mod manual;

@@ -7,6 +7,7 @@ pub(crate) mod backtest;
 pub(crate) mod category;
 pub(crate) mod dead;
 pub(crate) mod demo;
+pub(crate) mod doctor;
 pub(crate) mod events;
 pub(crate) mod explain;
 pub(crate) mod fleet;
@@ -31,6 +32,7 @@ use backtest::{Backtest, TrainLstm};
 use category::Category;
 use dead::Dead;
 use demo::Demo;
+use doctor::Doctor;
 use events::Events;
 use explain::Explain;
 use fleet::{Capacity, Forecast, Status};
@@ -49,6 +51,7 @@ Examples:
   rolecast submit thumbnail --file photo.jpg --wait > small.jpg
   rolecast status --watch
   rolecast top
+  rolecast doctor
   rolecast explain order-17
   rolecast dead retry --all --category thumbnail
 
@@ -134,6 +137,9 @@ pub(crate) enum Command {
     /// Show what happened in the last day: nodes, roles, late categories, dead letters, troubles
     #[command(after_help = events::EXAMPLES)]
     Events(Events),
+    /// Check everything, and show what is wrong with the command that repairs it
+    #[command(after_help = doctor::HELP)]
+    Doctor(Doctor),
     /// Show the needs of each category's jobs, declared and learned
     #[command(subcommand)]
     Category(Category),

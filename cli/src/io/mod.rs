@@ -10,6 +10,7 @@ mod capacity;
 mod category;
 mod dead;
 mod demo;
+mod doctor;
 mod events;
 mod explain;
 mod failure;
@@ -122,6 +123,7 @@ async fn carry_out(
             let session = Session::open(&arguments.global).await?;
             events::run(&session, events, terminal).await
         }
+        Command::Doctor(doctor) => doctor::run(&arguments.global, doctor, terminal).await,
         Command::Capacity(capacity) => {
             let session = Session::open(&arguments.global).await?;
             capacity::run(&session, capacity, terminal).await

@@ -4,6 +4,7 @@ pub(crate) mod backtest;
 pub(crate) mod capacity;
 pub(crate) mod category;
 pub(crate) mod dead;
+pub(crate) mod doctor;
 pub(crate) mod events;
 pub(crate) mod explain;
 pub(crate) mod forecast;

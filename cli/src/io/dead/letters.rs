@@ -38,13 +38,23 @@ pub(super) async fn stream(session: &Session) -> Result<Stream, Failure> {
 pub(super) async fn list(
     session: &Session,
     category: Option<&Category>,
+    each: impl FnMut(DeadLetter),
+) -> Result<(), Failure> {
+    list_from(session, category, DeliverPolicy::All, each).await
+}
+
+/// Reads the headers of the dead jobs from one on, oldest first.
+pub(in crate::io) async fn list_from(
+    session: &Session,
+    category: Option<&Category>,
+    deliver_policy: DeliverPolicy,
     mut each: impl FnMut(DeadLetter),
 ) -> Result<(), Failure> {
     let stream = stream(session).await?;
     let config = pull::OrderedConfig {
         filter_subject: filter(category),
         headers_only: true,
-        deliver_policy: DeliverPolicy::All,
+        deliver_policy,
         ..pull::OrderedConfig::default()
     };
     let consumer = stream.create_consumer(config).await?;

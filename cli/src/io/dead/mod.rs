@@ -1,6 +1,6 @@
 //! `rolecast dead`: jobs that failed for good, read from ROLECAST_DEAD itself.
 
-mod letters;
+pub(super) mod letters;
 mod ls;
 mod purge;
 mod retry;
