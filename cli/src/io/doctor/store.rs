@@ -136,6 +136,7 @@ fn assumed(found: &[&Config]) -> config::Streams {
         duplicate_window: window.unwrap_or(usual.duplicate_window),
         results_max_age: age("ROLECAST_RESULTS").unwrap_or(usual.results_max_age),
         dead_max_age: age(STREAM_DEAD).unwrap_or(usual.dead_max_age),
+        logs_max_age: age("ROLECAST_LOGS").unwrap_or(usual.logs_max_age),
     }
 }
 
