@@ -38,7 +38,7 @@ const HEADERS: [(HeaderName, &str); 6] = [
 
 /// Checks of a request, before anything else is done with it.
 #[derive(Clone, Debug)]
-pub struct Guard {
+pub(crate) struct Guard {
     token: Option<Token>,
     hosts: Hosts,
 }
