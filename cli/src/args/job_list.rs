@@ -121,10 +121,10 @@ mod tests {
     use super::*;
 
     fn parsed(line: &str) -> JobList {
-        match parse(line).unwrap().command {
-            Command::Job(Job::Ls(list)) => list,
-            other => panic!("{other:?}"),
-        }
+        let Command::Job(Job::Ls(list)) = parse(line).unwrap().command else {
+            panic!("{line} is no list of jobs");
+        };
+        list
     }
 
     #[test]

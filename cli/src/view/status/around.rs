@@ -227,7 +227,7 @@ mod tests {
             ),
             (
                 VacantRole {
-                    assigned: vec![oak.clone()],
+                    assigned: vec![oak],
                     ..vacant()
                 },
                 "oak should, and do not report to",

@@ -62,7 +62,7 @@ fn a_job_that_is_delayed_shows_until_when_and_is_found_by_its_place() {
 #[test]
 fn jobs_of_the_leader_are_no_refused_outcomes_of_a_standby() {
     let (machine, assignment) = running();
-    let mut standby = Scheduler::new(machine.params.clone(), now(0.0));
+    let mut standby = Scheduler::new(machine.params, now(0.0));
     let listed = heartbeat("n1", "a", 1, vec![assignment]);
     all(&mut standby, 1.0, [listed]);
     let status = standby.status(now(2.0));
