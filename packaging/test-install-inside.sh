@@ -173,6 +173,21 @@ if [[ $booted ]]; then
   done
   within 30 rolecast submit wordcount --data "one two three" --wait
 
+  step "jobs of another user"
+  cp -p /etc/rolecast/worker.toml $test/worker.toml
+  mkdir -p /etc/systemd/system/rolecast-worker.service.d
+  cp /usr/share/doc/rolecast-worker/examples/run-as.conf /etc/systemd/system/rolecast-worker.service.d/
+  sed -i '0,/^# run_as =.*/s//run_as = "games"/' /etc/rolecast/worker.toml
+  systemctl daemon-reload
+  systemctl restart rolecast-worker
+  output=$(rolecast submit slow --wait)
+  echo "a job: ${output//$'\n'/, }"
+  [[ $output == *games* ]] || fail "another user ran the job"
+  rm -r /etc/systemd/system/rolecast-worker.service.d
+  cp -p $test/worker.toml /etc/rolecast/worker.toml
+  systemctl daemon-reload
+  systemctl restart rolecast-worker
+
   step "a mistake in the configuration is not repeated"
   cp -p /etc/rolecast/worker.toml $test/worker.toml
   echo 'oops = 1' >>/etc/rolecast/worker.toml
