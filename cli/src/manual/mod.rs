@@ -10,8 +10,12 @@ use clap_mangen::roff::{Roff, bold, roman};
 use crate::args::Arguments;
 use sections::{ENTRIES, Entry};
 
-/// The shells whose completions are installed.
-const SHELLS: [Shell; 3] = [Shell::Bash, Shell::Zsh, Shell::Fish];
+/// The shells whose completions are installed, and the place and the ends of their names.
+const SHELLS: [(Shell, &str, &str); 3] = [
+    (Shell::Bash, "bash-completion/completions/", ""),
+    (Shell::Zsh, "zsh/site-functions/_", ""),
+    (Shell::Fish, "fish/vendor_completions.d/", ".fish"),
+];
 const DAEMONS: &str = "8";
 const USER_COMMANDS: &str = "1";
 const FILE_FORMATS: &str = "5";
@@ -27,14 +31,13 @@ pub(crate) struct Installed {
 /// Returns all man pages and completions.
 pub(crate) fn files() -> Vec<Installed> {
     let programs = programs();
-    let mut files: Vec<Installed> = SHELLS
-        .iter()
-        .flat_map(|shell| programs.iter().map(move |(command, _)| (*shell, command)))
-        .map(|(shell, command)| Installed {
-            path: completions_path(shell, command.get_name()),
+    let mut files = Vec::new();
+    for (shell, start, end) in SHELLS {
+        files.extend(programs.iter().map(|(command, _)| Installed {
+            path: format!("{start}{}{end}", command.get_name()),
             content: completions(shell, command.clone()),
-        })
-        .collect();
+        }));
+    }
     for (command, section) in programs {
         add_pages(command.disable_help_subcommand(true), section, &mut files);
     }
@@ -67,14 +70,6 @@ fn completions(shell: Shell, mut command: Command) -> Vec<u8> {
     let mut content = Vec::new();
     clap_complete::generate(shell, &mut command, name, &mut content);
     content
-}
-
-fn completions_path(shell: Shell, program: &str) -> String {
-    match shell {
-        Shell::Zsh => format!("zsh/site-functions/_{program}"),
-        Shell::Fish => format!("fish/vendor_completions.d/{program}.fish"),
-        _ => format!("bash-completion/completions/{program}"),
-    }
 }
 
 /// Adds the page of a command, and of each of its own commands.
