@@ -105,6 +105,10 @@ bench-http: tools ## measure a scrape of the metrics of a dispatcher with 10,000
 	$(CARGO) build --release --workspace --bins
 	$(TARGET)/release/bench-http $(BENCH_FLAGS)
 
+bench-page: tools ## measure the weight of the page, and what its viewers cost the dispatcher
+	$(CARGO) build --release --workspace --bins
+	$(TARGET)/release/bench-page $(BENCH_FLAGS)
+
 bench-forecast: ## measure what forecasts cost: per sample, in memory, for 10,000 nodes
 	$(CARGO) build --release -p rolecast-benches --bin bench-forecast
 	$(TARGET)/release/bench-forecast $(BENCH_FLAGS)

@@ -133,27 +133,16 @@ fn of_node(picture: &Picture, status: &Status, node: &NodeId, columns: usize) ->
         parts.push(Part::Fact("trouble", text, Tone::Bad));
     }
     if let Some(free) = picture.free.get(node) {
-        parts.push(fact(
-            "free 1m",
-            format!("{} cores for sure, by the forecast", cores(*free)),
-        ));
+        let text = format!("{} cores for sure, by the forecast", cores(*free));
+        parts.push(fact("free 1m", text));
     }
-    match picture
-        .forecast
-        .as_ref()
-        .filter(|forecast| forecast.node == *node)
-    {
+    let forecast = picture.forecast.as_ref();
+    match forecast.filter(|forecast| forecast.node == *node) {
         None => parts.push(text("reading its forecast ...")),
         Some(forecast) => {
+            let rows = CHART_ROWS;
             for resource in ["cpu", "memory"] {
-                parts.extend(fan(
-                    forecast,
-                    resource,
-                    Area {
-                        columns,
-                        rows: CHART_ROWS,
-                    },
-                ));
+                parts.extend(fan(forecast, resource, Area { columns, rows }));
             }
             parts.push(text(chart::LEGEND));
         }

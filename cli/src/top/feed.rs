@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use rolecast_common::id::{JobId, NodeId};
+use rolecast_common::id::{Category, JobId, NodeId};
 use rolecast_common::time::Time;
 use rolecast_common::wire::StatusCursor;
 
@@ -33,10 +33,19 @@ pub(crate) enum Request {
     Capacity,
     Roles,
     Forecast(NodeId),
+    /// Jobs that have not ended.
+    Jobs(JobsOf),
     /// The state of a job, and the decision about it.
     Job(JobId),
     /// Decisions as they are made; it has no end unless it fails.
     Follow,
+}
+
+/// The jobs of a list: all, or those of a node or of a category.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct JobsOf {
+    pub(crate) node: Option<NodeId>,
+    pub(crate) category: Option<Category>,
 }
 
 /// Parts that the screen shows, besides the status.
@@ -46,7 +55,8 @@ pub(super) struct Wanted {
     pub(super) is_roles: bool,
     pub(super) forecast: Option<NodeId>,
     pub(super) job: Option<JobId>,
-    pub(super) is_follow: bool,
+    /// The list of jobs, and the decisions beside it.
+    pub(super) jobs: Option<JobsOf>,
 }
 
 /// Progress of one kind of request.
@@ -90,9 +100,10 @@ pub(super) struct Feed {
     roles: Slot,
     forecast: Slot,
     job: Slot,
+    jobs: Slot,
     follow: Slot,
-    /// The node that was wanted last, and the job that was requested last.
-    asked: (Option<NodeId>, Option<JobId>),
+    /// The parts that were wanted last.
+    asked: Wanted,
 }
 
 impl Feed {
@@ -107,21 +118,24 @@ impl Feed {
             roles: Slot::default(),
             forecast: Slot::default(),
             job: Slot::default(),
+            jobs: Slot::default(),
             follow: Slot::default(),
-            asked: (None, None),
+            asked: Wanted::default(),
         }
     }
 
     /// Emits the requests that are due. While paused, only what was never answered.
     pub(super) fn request(&mut self, now: Time, wanted: &Wanted, out: &mut Vec<Request>) {
-        if wanted.job != self.asked.1 {
-            self.asked.1.clone_from(&wanted.job);
+        if wanted.job != self.asked.job {
             self.job.renew(now);
         }
-        if wanted.forecast != self.asked.0 {
-            self.asked.0.clone_from(&wanted.forecast);
+        if wanted.jobs != self.asked.jobs {
+            self.jobs.renew(now);
+        }
+        if wanted.forecast != self.asked.forecast {
             self.forecast.renew(now + SELECTION_PAUSE);
         }
+        self.asked.clone_from(wanted);
         let is_paused = self.is_paused;
         if self.status.is_due(now, is_paused) && self.cursor.is_none() {
             self.scan_began = now;
@@ -129,6 +143,8 @@ impl Feed {
         let job = wanted.job.clone().map(Request::Job);
         let page = Some(Request::Page(self.cursor.clone()));
         let forecast = wanted.forecast.clone().map(Request::Forecast);
+        let jobs = wanted.jobs.clone().map(Request::Jobs);
+        let follow = wanted.jobs.as_ref().map(|_| Request::Follow);
         for (slot, request) in [
             (&mut self.job, job),
             (&mut self.status, page),
@@ -138,10 +154,8 @@ impl Feed {
                 wanted.is_capacity.then_some(Request::Capacity),
             ),
             (&mut self.roles, wanted.is_roles.then_some(Request::Roles)),
-            (
-                &mut self.follow,
-                wanted.is_follow.then_some(Request::Follow),
-            ),
+            (&mut self.jobs, jobs),
+            (&mut self.follow, follow),
         ] {
             if let Some(request) = request.filter(|_| slot.is_due(now, is_paused)) {
                 slot.is_open = true;
@@ -166,7 +180,7 @@ impl Feed {
             Request::Capacity => self.capacity.close(after(CAPACITY_EVERY), true),
             Request::Roles => self.roles.close(now + self.interval, true),
             Request::Forecast(node) => {
-                let is_wanted = self.asked.0.as_ref() == Some(node);
+                let is_wanted = self.asked.forecast.as_ref() == Some(node);
                 let due = if is_wanted {
                     after(FORECAST_EVERY)
                 } else {
@@ -175,9 +189,14 @@ impl Feed {
                 self.forecast.close(due, is_wanted);
             }
             Request::Job(job) => {
-                let is_wanted = self.asked.1.as_ref() == Some(job);
+                let is_wanted = self.asked.job.as_ref() == Some(job);
                 let due = if is_wanted { after(JOB_EVERY) } else { now };
                 self.job.close(due, is_wanted);
+            }
+            Request::Jobs(of) => {
+                let is_wanted = self.asked.jobs.as_ref() == Some(of);
+                let due = if is_wanted { now + self.interval } else { now };
+                self.jobs.close(due, is_wanted);
             }
             // It goes on.
             Request::Follow => {}
@@ -196,6 +215,7 @@ impl Feed {
             Request::Roles => self.roles.close(after(FAILURE_PAUSE), false),
             Request::Forecast(_) => self.forecast.close(after(FORECAST_EVERY), false),
             Request::Job(_) => self.job.close(after(JOB_EVERY), false),
+            Request::Jobs(_) => self.jobs.close(after(JOB_EVERY), false),
             Request::Follow => self.follow.close(after(FOLLOW_PAUSE), false),
         }
     }
@@ -208,7 +228,8 @@ impl Feed {
             (wanted.is_roles, &self.roles),
             (wanted.forecast.is_some(), &self.forecast),
             (wanted.job.is_some(), &self.job),
-            (wanted.is_follow, &self.follow),
+            (wanted.jobs.is_some(), &self.jobs),
+            (wanted.jobs.is_some(), &self.follow),
         ];
         let is_awaited = |(is_wanted, slot): &(bool, &Slot)| {
             *is_wanted && !slot.is_open && !(self.is_paused && slot.is_answered)
@@ -261,10 +282,11 @@ mod tests {
         let wanted = Wanted {
             is_roles: true,
             forecast: Some(node.clone()),
-            is_follow: true,
+            jobs: Some(JobsOf::default()),
             ..Wanted::default()
         };
-        let expected = vec![Request::Page(None), Request::Roles, Request::Follow];
+        let jobs = Request::Jobs(JobsOf::default());
+        let expected = vec![Request::Page(None), Request::Roles, jobs, Request::Follow];
         assert_eq!(requests(&mut feed, at(0), &wanted), expected);
         assert_eq!(feed.next_deadline(&wanted), Some(at(150)));
         let forecast = Request::Forecast(node);

@@ -1,6 +1,6 @@
 //! Small fleet for the tests of the live view.
 
-use rolecast_common::wire::{CapacityMap, Decision, ForecastView, RolesView, Status};
+use rolecast_common::wire::{CapacityMap, Decision, ForecastView, JobList, RolesView, Status};
 use serde_json::{Value, from_value, json};
 
 /// Two nodes, one of them gone, and two categories.
@@ -113,6 +113,37 @@ pub(super) fn forecast() -> ForecastView {
         "mode": "on",
         "health": "ready",
         "resources": { "cpu": cpu },
+    }))
+    .unwrap()
+}
+
+/// A job that waits, and one that runs.
+pub(super) fn jobs() -> JobList {
+    from_value(json!({
+        "v": 1,
+        "at_ms": 9000,
+        "jobs": [
+            {
+                "job": "j9",
+                "sequence": 9,
+                "category": "ocr",
+                "state": "waiting",
+                "submitted_ms": 7000,
+                "since_ms": 2000,
+                "reason": "no room",
+            },
+            {
+                "job": "j2",
+                "sequence": 7,
+                "category": "ocr",
+                "state": "running",
+                "node": "oak",
+                "submitted_ms": 7000,
+                "since_ms": 1500,
+                "failed": 1,
+            },
+        ],
+        "totals": { "waiting": 1, "running": 1 },
     }))
     .unwrap()
 }

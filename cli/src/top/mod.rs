@@ -33,7 +33,7 @@ use self::rows::{categories, jobs, nodes, roles};
 use crate::style::Palette;
 
 pub(crate) use self::draw::draw;
-pub(crate) use self::feed::Request;
+pub(crate) use self::feed::{JobsOf, Request};
 
 /// Ages on the screen are renewed as often.
 const REDRAW_EVERY: Duration = Duration::from_secs(1);
@@ -123,6 +123,7 @@ pub(crate) struct App {
     details: Vec<Detail>,
     prompt: Option<Prompt>,
     is_help: bool,
+    wanted: Wanted,
     drawn: Time,
 }
 
@@ -144,6 +145,7 @@ impl App {
             details: Vec::new(),
             prompt: None,
             is_help: false,
+            wanted: Wanted::default(),
             drawn: Time::ZERO,
         }
     }
@@ -162,7 +164,8 @@ impl App {
             Event::Tick => {}
         }
         let mut requests = Vec::new();
-        self.feed.request(now, &self.wanted(), &mut requests);
+        self.wanted = self.shown_parts();
+        self.feed.request(now, &self.wanted, &mut requests);
         out.extend(requests.into_iter().map(Command::Request));
         self.drawn = now;
     }
@@ -170,12 +173,12 @@ impl App {
     /// Returns the time of the next tick.
     pub(crate) fn next_deadline(&self) -> Time {
         let redraw = self.drawn + REDRAW_EVERY;
-        let due = self.feed.next_deadline(&self.wanted());
+        let due = self.feed.next_deadline(&self.wanted);
         due.map_or(redraw, |due| due.min(redraw))
     }
 
     /// Returns the parts that the screen shows.
-    fn wanted(&self) -> Wanted {
+    fn shown_parts(&self) -> Wanted {
         let subject = self.details.last().map(|detail| &detail.subject);
         let is_small = self
             .picture
@@ -196,9 +199,9 @@ impl App {
                 Some(Subject::Job(job)) => Some(job.clone()),
                 Some(Subject::Node(_) | Subject::Category(_) | Subject::Role(_)) | None => None,
             },
-            is_follow: match self.details.last() {
-                Some(detail) => detail.has_jobs(),
-                None => self.tab == Tab::Jobs,
+            jobs: match self.details.last() {
+                Some(detail) => detail.jobs_of(),
+                None => (self.tab == Tab::Jobs).then(JobsOf::default),
             },
         }
     }
@@ -250,7 +253,7 @@ impl App {
         };
         let picture = &self.picture;
         if let Some(of) = self.details.last().and_then(Detail::jobs_of) {
-            return keys(&list.arrange(jobs::rows(picture, of), &jobs::columns()));
+            return keys(&list.arrange(jobs::rows(picture, &of), &jobs::columns()));
         }
         match self.tab {
             Tab::Nodes => keys(&list.arrange(nodes::rows(picture), &nodes::columns())),
@@ -258,7 +261,9 @@ impl App {
                 keys(&list.arrange(categories::rows(picture), &categories::columns()))
             }
             Tab::Roles => keys(&list.arrange(roles::rows(picture), &roles::columns())),
-            Tab::Jobs => keys(&list.arrange(jobs::rows(picture, jobs::Of::All), &jobs::columns())),
+            Tab::Jobs => {
+                keys(&list.arrange(jobs::rows(picture, &JobsOf::default()), &jobs::columns()))
+            }
             Tab::Alarms => Vec::new(),
         }
     }
@@ -270,10 +275,16 @@ impl Detail {
     }
 
     /// Returns the jobs that stand below the page.
-    fn jobs_of(&self) -> Option<jobs::Of<'_>> {
+    fn jobs_of(&self) -> Option<JobsOf> {
         match &self.subject {
-            Subject::Node(node) => Some(jobs::Of::Node(node)),
-            Subject::Category(category) => Some(jobs::Of::Category(category)),
+            Subject::Node(node) => Some(JobsOf {
+                node: Some(node.clone()),
+                category: None,
+            }),
+            Subject::Category(category) => Some(JobsOf {
+                node: None,
+                category: Some(category.clone()),
+            }),
             Subject::Role(_) | Subject::Job(_) => None,
         }
     }

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::draw::jobs_of;
+use super::feed::JobsOf;
 use super::list::{Column, Item, List, fitting};
 use super::picture::{Answer, Picture};
 use super::rows::{categories, jobs, nodes, roles};
@@ -40,6 +41,7 @@ impl Once {
             "status": picture.status,
             "capacity": picture.capacity,
             "roles": picture.roles,
+            "jobs": picture.jobs.listed.as_ref().map(|(_, list)| list),
             "decisions": picture.jobs.decisions,
         })
     }
@@ -76,7 +78,7 @@ impl Once {
             ),
             sheet(roles::rows(picture), &roles::columns(), 0),
             {
-                let mut rows = jobs::rows(picture, jobs::Of::All);
+                let mut rows = jobs::rows(picture, &JobsOf::default());
                 rows.truncate(JOBS_MAX);
                 sheet(rows, &jobs::columns(), jobs::FIRST_SORT)
             },

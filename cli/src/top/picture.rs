@@ -7,10 +7,10 @@ use rolecast_common::id::{JobId, NodeId};
 use rolecast_common::time::Time;
 use rolecast_common::unit::Cores;
 use rolecast_common::wire::{
-    CapacityMap, Decision, ForecastView, JobView, RolesView, Status, StatusCursor,
+    CapacityMap, Decision, ForecastView, JobList, JobView, RolesView, Status, StatusCursor,
 };
 
-use super::feed::Request;
+use super::feed::{JobsOf, Request};
 use super::trail::{Flow, Trail};
 use crate::view::status::attention::attention;
 
@@ -26,6 +26,7 @@ pub(crate) enum Answer {
     Capacity(CapacityMap),
     Roles(Box<RolesView>),
     Forecast(ForecastView),
+    Jobs(JobsOf, JobList),
     Job(Box<JobAnswer>),
     /// Decisions since the last ones, the oldest first.
     Decided(Vec<Decision>),
@@ -68,9 +69,11 @@ pub(crate) struct Picture {
     pub(super) jobs: Jobs,
 }
 
-/// Jobs that were decided on, and the one that is shown.
+/// Jobs that have not ended or were decided on, and the one that is shown.
 #[derive(Debug, Default)]
 pub(super) struct Jobs {
+    /// The list that was received last.
+    pub(super) listed: Option<(JobsOf, JobList)>,
     /// The last first.
     pub(super) decisions: VecDeque<Decision>,
     /// The reason why decisions are not received.
@@ -89,6 +92,7 @@ impl Picture {
             }
             Answer::Roles(roles) => self.roles = Some(roles),
             Answer::Forecast(forecast) => self.forecast = Some(forecast),
+            Answer::Jobs(of, list) => self.jobs.listed = Some((of, list)),
             Answer::Job(job) => self.jobs.shown = Some(job),
             Answer::Decided(decisions) => {
                 self.jobs.missing = None;
@@ -111,7 +115,11 @@ impl Picture {
             }
             Request::Follow => self.jobs.missing = Some(why),
             // The status shows the same trouble, and the last answer stays.
-            Request::Capacity | Request::Roles | Request::Forecast(_) | Request::Job(_) => {}
+            Request::Capacity
+            | Request::Roles
+            | Request::Forecast(_)
+            | Request::Jobs(_)
+            | Request::Job(_) => {}
         }
     }
 

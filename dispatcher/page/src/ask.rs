@@ -3,10 +3,9 @@
 use std::fmt::Write as _;
 
 use rolecast_common::id::{NodeId, Role};
-use rolecast_common::wire::{NodeHealth, Status};
+use rolecast_common::wire::NodeHealth;
 
 use crate::picture::AHEAD_S;
-use crate::views::nodes;
 
 /// The longest text to search for, and the longest name of a label.
 const TEXT_CHARS_MAX: usize = 64;
@@ -242,16 +241,6 @@ impl Query {
     }
 }
 
-/// Parts of the picture that a view needs beside the status.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Wants {
-    pub capacity: bool,
-    pub decisions: bool,
-    /// The seconds ahead for which the rooms of all nodes are wanted.
-    pub rooms_s: Option<u32>,
-    pub forecasts: Vec<NodeId>,
-}
-
 impl Ask {
     /// The paths of all views, as a router writes them.
     pub const PATHS: [&str; 10] = [
@@ -293,44 +282,6 @@ impl Ask {
         other.query.page = 0;
         change(&mut other.query);
         other.href()
-    }
-
-    /// Returns which parts the view needs.
-    pub fn wants(&self, status: &Status) -> Wants {
-        let nothing = Wants::default();
-        match &self.view {
-            View::Overview => Wants {
-                capacity: true,
-                rooms_s: Some(AHEAD_S[self.query.ahead]),
-                ..nothing
-            },
-            View::Nodes | View::Forecasts => Wants {
-                forecasts: nodes::page_of(status, &self.query)
-                    .nodes
-                    .iter()
-                    .map(|node| node.node.clone())
-                    .collect(),
-                ..nothing
-            },
-            View::Node(node) => Wants {
-                forecasts: vec![node.clone()],
-                decisions: true,
-                ..nothing
-            },
-            View::Map => Wants {
-                rooms_s: Some(AHEAD_S[self.query.ahead]),
-                ..nothing
-            },
-            View::Roles => Wants {
-                capacity: true,
-                ..nothing
-            },
-            View::Categories | View::Dispatchers => nothing,
-            View::Decisions | View::Keys => Wants {
-                decisions: true,
-                ..nothing
-            },
-        }
     }
 }
 

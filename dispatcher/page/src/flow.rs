@@ -110,7 +110,7 @@ fn number(count: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::views::tests::{category, status};
+    use crate::samples::{category, status};
 
     #[test]
     fn a_rate_is_that_of_the_last_seconds_and_a_new_leader_begins_again() {

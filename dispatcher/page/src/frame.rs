@@ -2,14 +2,15 @@
 //! not renewed.
 
 use maud::{DOCTYPE, Markup, html};
-use rolecast_common::time::WallTime;
 use rolecast_common::words::counted;
 
-use crate::alarms::{Alarm, Gravity, Remedy, alarms};
+use crate::alarms::{Alarm, Gravity, alarms};
 use crate::ask::{Ask, NAVIGATION, View};
 use crate::assets::{ICON, SCRIPT, STYLE};
+use crate::parts::standing;
 use crate::picture::{Picture, Standing};
-use crate::views::{self, count, seconds};
+use crate::views;
+use crate::words::{count, ready};
 
 /// Interval of the renewal without a script, in seconds.
 const REFRESH_S: u32 = 10;
@@ -94,7 +95,8 @@ fn banner(picture: &Picture) -> Markup {
             " "
             (standing(picture))
             " "
-            span class={ "chip " (class) } { (text) }
+            // Read out when it changes; the alarms themselves have ages, which change all the time.
+            span class={ "chip " (class) } role="status" { (text) }
             " "
             time.faint datetime=(picture.at.to_string()) { (clock(picture)) }
         }
@@ -154,46 +156,6 @@ fn summary(picture: &Picture) -> String {
         "{} {part}; {state}; backlog {backlog}, {} ended; {} of {nodes} ready",
         picture.name,
         counted(ended, "job"),
-        views::ready(status),
+        ready(status),
     )
-}
-
-/// Returns what this dispatcher does among all.
-pub(crate) fn standing(picture: &Picture) -> Markup {
-    match &picture.standing {
-        Standing::Connecting { .. } => html! { span.chip.bad { "connecting" } },
-        Standing::Preparing { what } => html! { span.chip.warning { (what) } },
-        Standing::StandingBy {
-            leader: Some(leader),
-        } => html! { span.chip { "stands by behind " (leader) } },
-        Standing::StandingBy { leader: None } => html! { span.chip { "stands by" } },
-        Standing::Leading { epoch } => html! { span.chip { "leads, epoch " (epoch) } },
-    }
-}
-
-/// Lists alarms, each with its cause and the next command.
-pub(crate) fn alarm_list(alarms: &[Alarm], now: WallTime) -> Markup {
-    html! {
-        ul.alarms {
-            @for alarm in alarms {
-                @let (class, sign) = match alarm.gravity {
-                    Gravity::Bad => ("bad", "Alarm"),
-                    Gravity::Warning => ("warning", "Warning"),
-                };
-                li class=(class) {
-                    span.sign { (sign) }
-                    p { strong { (alarm.what) } ": " (alarm.why)
-                        @if let Some(since) = alarm.since {
-                            " " span.faint { "for " time datetime=(since.to_string()) { (seconds(now.since(since))) } }
-                        }
-                    }
-                    @match &alarm.remedy {
-                        Remedy::Command(command) => { p.next { span.faint { "next " } code { (command) } } },
-                        Remedy::Advice(advice) if !advice.is_empty() => { p.next { span.faint { "next " } (advice) } },
-                        Remedy::Advice(_) | Remedy::None => {},
-                    }
-                }
-            }
-        }
-    }
 }

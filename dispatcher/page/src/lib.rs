@@ -22,13 +22,20 @@ mod ask;
 mod assets;
 mod flow;
 mod frame;
+mod parts;
 mod picture;
+#[cfg(test)]
+mod samples;
+mod selection;
 mod svg;
 mod table;
 mod views;
+mod wants;
+mod words;
 
-pub use ask::{Ask, Wants};
+pub use ask::Ask;
 pub use assets::{ASSETS, Asset};
 pub use flow::Flow;
 pub use frame::{render, render_main};
-pub use picture::{AHEAD_S, Choice, Lease, Picture, Standing};
+pub use picture::{Choice, Lease, Picture, Standing};
+pub use wants::{Wants, wants};

@@ -12,10 +12,10 @@ use rolecast_common::wire::{CapacityMap, Decision, ForecastView, RolesView, Stat
 use crate::flow::Flow;
 
 /// The times ahead for which the expected room of nodes can be shown, in seconds.
-pub const AHEAD_S: [u32; 4] = [60, 300, 900, 3600];
+pub(crate) const AHEAD_S: [u32; 4] = [60, 300, 900, 3600];
 
 /// What the dispatcher knows at one moment. Parts that a view does not want
-/// ([`crate::Ask::wants`]) may be missing.
+/// ([`crate::wants`]) may be missing.
 #[derive(Clone, Debug)]
 pub struct Picture {
     /// The dispatcher's name.

@@ -132,7 +132,7 @@ pub async fn run(
     let observatory = Observatory::new(&config.name, clock);
     let door = Door::open(&config.http)?;
     let _server = door
-        .map(|door| door.serve(http::routes(&config.name, &observatory)))
+        .map(|door| door.serve(http::routes(&observatory)))
         .transpose()?;
     let mut known = Epoch::default();
     let tracer = Tracer::start(config.traces.as_deref(), &config.name).await?;

@@ -7,6 +7,7 @@
 //!   from JetStream;
 //! - `bench-forecast`: CPU time and memory of forecasts;
 //! - `bench-hostile`: the effect of one party that abuses its rights on all others;
+//! - `bench-page`: weight of the page, and the share of the loop that its viewers take;
 //! - `bench-placement`: CPU time of a decision, by the number of nodes;
 //! - `bench-policies`: waiting times under each placement policy, in simulated fleets;
 //! - `bench-roles`: the benefit of moving a role away from bottlenecks.

@@ -63,7 +63,7 @@ fn programs() -> Option<(PathBuf, PathBuf)> {
 }
 
 impl Browser {
-    /// Starts one; `None`, with a line that says so, where there is none.
+    /// Starts one; `None`, with a printed line, where there is none.
     pub(crate) async fn start() -> Option<Browser> {
         let Some((browser, driver)) = programs() else {
             println!(

@@ -4,11 +4,13 @@ mod pseudo_terminal;
 
 use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use rolecast_common::options::{HEADER_JOB_ID, HEADER_REQUIRE};
 use rolecast_common::wire::NodeHealth;
 use rolecast_tests::cluster::{Cluster, LIMIT};
+use rolecast_tests::jobs::headers;
 use rolecast_tests::logins::OPERATOR;
 use rolecast_tests::process::program;
-use rolecast_tests::wait::wait_until;
+use rolecast_tests::wait::{wait_for, wait_until};
 use serde_json::Value;
 
 use pseudo_terminal::PseudoTerminal;
@@ -102,9 +104,22 @@ async fn a_person_finds_a_node_and_the_reason_for_a_job_there() {
     top.wait_gone(&sent).await;
     top.press("\x1b");
     top.wait_gone(" > node").await;
-    // By its id.
+    top.press("q");
+    assert!(top.wait_end().await.success());
+    top.assert_as_before();
+    assert!(top.is_written("\x1b[?1049h") && top.is_written("\x1b[?25l"));
+}
+
+#[tokio::test]
+async fn every_page_is_a_key_away() {
+    let mut cluster = fleet().await;
+    cluster.submit("echo", "order-17", "hello").await;
+    cluster.wait_record("order-17").await;
+    cluster.wait_decisions(1).await;
+    let mut top = top(&mut cluster, &[]);
+    top.wait_text(&["\nn1 "]).await;
     top.press("eorder-17\r");
-    top.wait_text(&[&sent]).await;
+    top.wait_text(&["job order-17 of echo was sent to"]).await;
     for (key, part) in [
         ("2", "\necho "),
         ("3", "\nfollower "),
@@ -118,8 +133,6 @@ async fn a_person_finds_a_node_and_the_reason_for_a_job_there() {
     }
     top.press("q");
     assert!(top.wait_end().await.success());
-    top.assert_as_before();
-    assert!(top.is_written("\x1b[?1049h") && top.is_written("\x1b[?25l"));
 }
 
 #[tokio::test]
@@ -229,16 +242,13 @@ async fn one_picture_is_text_or_a_document() {
     cluster.submit("hold", "long-1", "").await;
     cluster.wait_running(1).await;
     cluster.wait_decisions(1).await;
-    let (text, code) = cluster.rolecast(&["top", "--once"]).await;
-    assert_eq!(code, 0, "{text}");
-    for part in [
-        "all is well",
-        "\nNODE ",
-        "\nn1 ",
-        "\nhold ",
-        "\nfollower ",
-        "\nlong-1 ",
-    ] {
+    // The first check of a new system finds streams that are still being created.
+    let calm = wait_for("all is well", LIMIT, async || {
+        let (text, code) = cluster.rolecast(&["top", "--once"]).await;
+        (code == 0 && text.contains("all is well")).then_some(text)
+    });
+    let text = calm.await;
+    for part in ["\nNODE ", "\nn1 ", "\nhold ", "\nfollower ", "\nlong-1 "] {
         assert!(text.contains(part), "{part:?} in {text}");
     }
     let widest = text.lines().map(|line| line.chars().count()).max();
@@ -248,6 +258,7 @@ async fn one_picture_is_text_or_a_document() {
     let document: Value = serde_json::from_str(&text).unwrap();
     assert_eq!(document["status"]["totals"]["nodes"], 3);
     assert_eq!(document["decisions"][0]["job"], "long-1");
+    assert_eq!(document["jobs"]["totals"]["running"], 1);
     assert_eq!(document["attention"], serde_json::json!([]));
     assert!(
         document["capacity"]["roles"]["follower"].is_object(),
@@ -260,6 +271,27 @@ async fn one_picture_is_text_or_a_document() {
     let mut top = top(&mut cluster, &[("TERM", "dumb")]);
     top.wait_text(&["TERM=dumb", "--once"]).await;
     assert_eq!(top.wait_end().await.code(), Some(2));
+}
+
+#[tokio::test]
+async fn jobs_that_wait_and_run_are_listed() {
+    let mut cluster = fleet().await;
+    cluster.submit("hold", "long-1", "").await;
+    cluster.wait_running(1).await;
+    let wish = headers([(HEADER_JOB_ID, "choosy"), (HEADER_REQUIRE, "gpu")]);
+    cluster.submit_to("rolecast.jobs.echo", wish, "x").await;
+    let mut top = top(&mut cluster, &[]);
+    top.wait_text(&["\nn1 "]).await;
+    top.press("4");
+    let text = top
+        .wait_text(&["\nchoosy ", "\nlong-1 ", "1 waiting, 0 delayed, 1 run"])
+        .await;
+    assert!(text.find("\nchoosy ") < text.find("\nlong-1 "), "{text}");
+    top.press("\r");
+    top.wait_text(&[" > job choosy", "had to wait: none of 3 nodes known"])
+        .await;
+    top.press("q");
+    assert!(top.wait_end().await.success());
 }
 
 #[tokio::test]

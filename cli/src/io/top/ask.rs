@@ -1,11 +1,12 @@
 //! Carries out the requests of the view, each in a task of its own.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use rolecast_common::id::JobId;
 use rolecast_common::subjects;
-use rolecast_common::wire::{self, Encoding, Message, StatusCursor, StatusRequest};
+use rolecast_common::wire::{self, Encoding, JobsRequest, Message, StatusCursor, StatusRequest};
 use tokio::sync::mpsc::Sender;
 
 use super::super::explain;
@@ -14,7 +15,10 @@ use super::super::session::{Session, no_dispatcher};
 use super::decisions;
 use super::keys::Input;
 use crate::top::picture::{Answer, JobAnswer};
-use crate::top::{Event, Request};
+use crate::top::{Event, JobsOf, Request};
+
+/// Jobs of a list: more than a person reads.
+const JOBS_MAX: u32 = 200;
 
 /// Starts a request; its answer is an input.
 pub(super) fn ask(session: &Arc<Session>, request: Request, inputs: &Sender<Input>) {
@@ -34,6 +38,7 @@ pub(super) fn ask(session: &Arc<Session>, request: Request, inputs: &Sender<Inpu
                     .await
                     .map(Answer::Forecast)
             }
+            Request::Jobs(jobs_of) => jobs(&session, jobs_of).await,
             Request::Job(job) => Ok(job_answer(&session, job).await),
             Request::Follow => Err(decisions::follow(&session, &inputs).await),
         };
@@ -55,6 +60,19 @@ async fn of<M: Message>(
         .request(subject, body)
         .await?
         .ok_or_else(no_dispatcher)
+}
+
+/// Asks for the first jobs that have not ended, in the order of the queue.
+pub(super) async fn jobs(session: &Session, jobs_of: &JobsOf) -> Result<Answer, Failure> {
+    let request = JobsRequest {
+        limit: NonZeroU32::new(JOBS_MAX),
+        node: jobs_of.node.clone(),
+        category: jobs_of.category.clone(),
+        ..JobsRequest::first()
+    };
+    let body = wire::encode(Encoding::MessagePack, &request).into();
+    let list = of(session, subjects::API_JOBS, body).await?;
+    Ok(Answer::Jobs(jobs_of.clone(), list))
 }
 
 async fn page(session: &Session, after: Option<StatusCursor>) -> Result<Answer, Failure> {

@@ -29,7 +29,7 @@ use crate::exit::Exit;
 use crate::style::Tone;
 use crate::top::once::Once;
 use crate::top::picture::Answer;
-use crate::top::{App, Command, Event, draw};
+use crate::top::{App, Command, Event, JobsOf, draw};
 
 /// Inputs that wait for the loop: more than a person types and a server answers at once.
 const INPUTS_MAX: usize = 256;
@@ -69,6 +69,10 @@ pub(super) async fn run(session: Session, top: &Top, terminal: &Terminal) -> Res
 async fn once(session: &Session, terminal: &Terminal) -> Result<Exit, Failure> {
     let mut picture = Once::default();
     update(session, &mut picture).await?;
+    // Older dispatchers have no list.
+    if let Ok(jobs) = ask::jobs(session, &JobsOf::default()).await {
+        picture.add(jobs);
+    }
     match decisions::recent(session, DECISIONS_ONCE).await {
         Ok(recent) => picture.add(Answer::Decided(recent)),
         Err(failure) => picture.lacks_decisions(failure.text()),

@@ -7,6 +7,7 @@ use ratatui::text::{Line, Span, Text as Lines};
 use ratatui::widgets::{Cell, Paragraph, Row, Table, TableState};
 
 use super::super::details::{Part, fan, page};
+use super::super::feed::JobsOf;
 use super::super::list::{Column, Item, List, fitting};
 use super::super::rows::{categories, jobs, nodes, roles};
 use super::super::{App, Detail, Tab};
@@ -44,7 +45,7 @@ pub(super) fn draw(app: &App, frame: &mut Frame<'_>, area: Rect) {
             let sheet = Sheet::new(list, roles::columns(), roles::rows(picture), app.palette);
             sheet.draw("no roles yet", frame, area);
         }
-        Tab::Jobs => draw_jobs(app, jobs::Of::All, list, frame, area),
+        Tab::Jobs => draw_jobs(app, &JobsOf::default(), list, frame, area),
         Tab::Alarms => draw_alarms(app, frame, area),
     }
 }
@@ -75,7 +76,7 @@ fn draw_nodes(app: &App, frame: &mut Frame<'_>, area: Rect) {
     }
 }
 
-fn draw_jobs(app: &App, of: jobs::Of<'_>, list: &List, frame: &mut Frame<'_>, area: Rect) {
+fn draw_jobs(app: &App, of: &JobsOf, list: &List, frame: &mut Frame<'_>, area: Rect) {
     let sheet = Sheet::new(
         list,
         jobs::columns(),
@@ -83,7 +84,7 @@ fn draw_jobs(app: &App, of: jobs::Of<'_>, list: &List, frame: &mut Frame<'_>, ar
         app.palette,
     );
     let missing = app.picture.jobs.missing.as_ref();
-    let empty = missing.map_or("no decisions yet".to_owned(), |why| {
+    let empty = missing.map_or("no jobs".to_owned(), |why| {
         format!("{why}; e explains a job by its id")
     });
     sheet.draw(&empty, frame, area);
@@ -109,7 +110,7 @@ fn draw_detail(app: &App, detail: &Detail, frame: &mut Frame<'_>, area: Rect) {
     let Some(of) = detail.jobs_of() else {
         return scrolled(lines, detail.scroll, frame, area);
     };
-    let count = jobs::rows(&app.picture, of).len();
+    let count = jobs::rows(&app.picture, &of).len();
     let needed = u16::try_from(lines.len()).unwrap_or(u16::MAX);
     // At least a third for the jobs, if there are any.
     let least = u16::try_from(count + 1)
@@ -122,7 +123,7 @@ fn draw_detail(app: &App, detail: &Detail, frame: &mut Frame<'_>, area: Rect) {
     ])
     .areas(area);
     scrolled(lines, detail.scroll, frame, page_area);
-    draw_jobs(app, of, &detail.jobs, frame, jobs_area);
+    draw_jobs(app, &of, &detail.jobs, frame, jobs_area);
 }
 
 /// Draws lines from this one on, as far as the last page.

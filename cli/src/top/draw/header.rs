@@ -118,6 +118,16 @@ fn lines(app: &App, text: &str, tone: Tone, width: u16, rows: usize) -> Vec<Line
     wrapped.into_iter().map(line).collect()
 }
 
+/// Counts the jobs that have not ended: the list has the first ones.
+fn open_jobs(app: &App) -> String {
+    let Some((_, list)) = &app.picture.jobs.listed else {
+        return String::new();
+    };
+    let totals = &list.totals;
+    let (waiting, running, delayed) = (totals.waiting, totals.running, totals.delayed);
+    format!("  {waiting} waiting, {delayed} delayed, {running} run")
+}
+
 /// Returns the tabs, or the way to the details.
 pub(super) fn tabs(app: &App) -> Line<'static> {
     let mut spans = vec![Span::raw(" ")];
@@ -136,6 +146,7 @@ pub(super) fn tabs(app: &App) -> Line<'static> {
     let every = crate::quantity::length(app.feed.interval);
     let filter = app.list().map_or("", |list| list.filter.as_str());
     let note = match filter {
+        "" if app.details.is_empty() && app.tab == Tab::Jobs => open_jobs(app),
         "" if app.details.is_empty() => format!("  every {every}"),
         "" => String::new(),
         filter => format!("  filter: {filter}"),

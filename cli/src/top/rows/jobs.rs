@@ -1,12 +1,13 @@
-//! Rows of the list of jobs: the last decisions.
+//! Rows of the list of jobs: those that have not ended, and the last decisions.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use rolecast_common::id::{Category, JobId, NodeId};
 use rolecast_common::time::WallTime;
-use rolecast_common::wire::{Decision, Verdict};
+use rolecast_common::wire::{Decision, JobState, ListedJob, Verdict};
 
+use super::super::feed::JobsOf;
 use super::super::list::{Column, Item, Rank};
 use super::super::picture::Picture;
 use super::nodes::{age, count};
@@ -19,6 +20,8 @@ pub(in super::super) struct Row<'a> {
     job: &'a JobId,
     category: Option<&'a Category>,
     state: (&'static str, Tone),
+    /// Place of the state in the order: what waits is first, what was decided last.
+    place: u8,
     node: Option<&'a NodeId>,
     /// Time since its state was reported.
     age_ms: u64,
@@ -43,27 +46,62 @@ impl Item for Row<'_> {
     }
 }
 
-/// The jobs that a list has.
-#[derive(Clone, Copy, Debug)]
-pub(in super::super) enum Of<'a> {
-    All,
-    Node(&'a NodeId),
-    Category(&'a Category),
+/// Returns the rows, each job once: those that have not ended, then those with a recent
+/// decision.
+pub(in super::super) fn rows<'a>(picture: &'a Picture, of: &JobsOf) -> Vec<Row<'a>> {
+    let now = picture.status.as_ref().map(|status| status.at_ms);
+    let listed = picture.jobs.listed.as_ref();
+    let listed = listed.filter(|(listed_of, _)| listed_of == of);
+    let listed = listed.into_iter();
+    let listed = listed.flat_map(|(_, list)| list.jobs.iter().map(|job| open(job, list.at_ms)));
+    let decisions = picture.jobs.decisions.iter();
+    let decided = decisions.filter_map(|decision| decided(decision, now));
+    let mut seen = BTreeSet::new();
+    let is_wanted = |row: &Row<'_>| {
+        of.node.as_ref().is_none_or(|node| row.node == Some(node))
+            && of
+                .category
+                .as_ref()
+                .is_none_or(|category| row.category == Some(category))
+    };
+    // A job counts by its last state, even if that is elsewhere.
+    let last = listed.chain(decided).filter(|row| seen.insert(row.job));
+    last.filter(is_wanted).collect()
 }
 
-/// Returns the rows, each job once, with its last decision.
-pub(in super::super) fn rows<'a>(picture: &'a Picture, of: Of<'_>) -> Vec<Row<'a>> {
-    let now = picture.status.as_ref().map(|status| status.at_ms);
-    let mut seen = BTreeSet::new();
-    let decisions = picture.jobs.decisions.iter();
-    let rows = decisions.filter_map(|decision| decided(decision, now));
-    let last = rows.filter(|row| seen.insert(row.job));
-    let is_wanted = |row: &Row<'_>| match of {
-        Of::All => true,
-        Of::Node(node) => row.node == Some(node),
-        Of::Category(category) => row.category == Some(category),
+/// Returns a job that has not ended.
+fn open(job: &ListedJob, now: WallTime) -> Row<'_> {
+    let since = job.since_ms.unwrap_or(0);
+    let stored = job.submitted_ms.map_or(0, |at| millis(now.since(at)));
+    let waited_ms = match job.state {
+        JobState::Running => stored.saturating_sub(since),
+        JobState::Waiting
+        | JobState::Delayed
+        | JobState::Unknown
+        | JobState::Completed
+        | JobState::Dead
+        | JobState::Expired => stored,
     };
-    last.filter(is_wanted).collect()
+    let place = match job.state {
+        JobState::Waiting => 0,
+        JobState::Delayed => 1,
+        JobState::Running => 2,
+        JobState::Unknown | JobState::Completed | JobState::Dead | JobState::Expired => 3,
+    };
+    Row {
+        job: &job.job,
+        category: job.category.as_ref(),
+        state: (job.state.as_str(), Tone::of_state(job.state)),
+        place,
+        node: job.node.as_ref(),
+        age_ms: since,
+        waited_ms,
+        failed: u64::from(job.failed) + u64::from(job.lost),
+    }
+}
+
+fn millis(length: Duration) -> u64 {
+    u64::try_from(length.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn decided(decision: &Decision, now: Option<WallTime>) -> Option<Row<'_>> {
@@ -72,15 +110,16 @@ fn decided(decision: &Decision, now: Option<WallTime>) -> Option<Row<'_>> {
         job: decision.job.as_ref()?,
         category: Some(&decision.category),
         state: verdict(decision),
+        place: 4,
         node: decision.node.as_ref(),
-        age_ms: u64::try_from(age.as_millis()).unwrap_or(u64::MAX),
+        age_ms: millis(age),
         waited_ms: decision.waited_ms,
         failed: u64::from(decision.failed) + u64::from(decision.lost),
     })
 }
 
-/// The column by which jobs are sorted at first: the last decision is above.
-pub(in super::super) const FIRST_SORT: usize = 4;
+/// The column by which jobs are sorted at first: what waits is above.
+pub(in super::super) const FIRST_SORT: usize = 2;
 
 pub(in super::super) fn columns<'a>() -> Vec<Column<Row<'a>>> {
     vec![
@@ -100,7 +139,7 @@ pub(in super::super) fn columns<'a>() -> Vec<Column<Row<'a>>> {
             "state",
             (9, 1),
             |r| (r.state.0.to_owned(), r.state.1),
-            |r| Rank::Text(r.state.0.to_owned()),
+            |r| Rank::Least(f64::from(r.place)),
         ),
         Column::left("node", (12, 2), |r| plain(node(r)), |r| Rank::Text(node(r))),
         Column::right(

@@ -125,7 +125,7 @@ fn seconds(steps: usize, step_s: u32) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::views::tests::forecast;
+    use crate::samples::forecast;
 
     #[test]
     fn the_bands_lie_above_each_other_and_begin_at_the_present() {

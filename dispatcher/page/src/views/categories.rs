@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use maud::{Markup, html};
-use rolecast_common::unit::Bytes;
+use rolecast_common::unit::{Bytes, Resources};
 use rolecast_common::wire::{CategoryStatus, Status};
 use rolecast_common::words::{cores, counted, length, one_line, rate};
 
 use super::overview::state;
-use super::{age, arrivals, role_list};
 use crate::alarms;
 use crate::table::{number, table, text};
+use crate::words::{age, arrivals, role_list};
 
 /// The characters of a list of labels that are shown.
 const LABELS_CHARS_MAX: usize = 100;
@@ -78,8 +78,7 @@ fn waiting(category: &CategoryStatus) -> Markup {
 }
 
 fn profile(category: &CategoryStatus) -> Markup {
-    let (profile, learned) = (&category.profile, &category.profile.learned);
-    let (average, peak) = (&profile.average, &profile.peak);
+    let learned = &category.profile.learned;
     let columns = [
         text("one job"),
         number("declared"),
@@ -88,70 +87,41 @@ fn profile(category: &CategoryStatus) -> Markup {
         number("half within"),
         number("95 % within"),
     ];
-    let none = || "-".to_owned();
-    let rows = [
-        (
-            "run, alone",
-            [
-                run(profile.duration_s),
-                none(),
-                run(learned.duration_s),
-                run(learned.duration_p50_s),
-                run(learned.duration_p95_s),
-            ],
-        ),
-        (
-            "cpu",
-            [
-                cores(average.cpu),
-                cores(peak.cpu),
-                cores(learned.average.cpu),
-                none(),
-                none(),
-            ],
-        ),
-        (
-            "memory",
-            [
-                average.memory.to_string(),
-                peak.memory.to_string(),
-                learned.average.memory.to_string(),
-                memory(learned.memory_p50),
-                memory(learned.memory_p95),
-            ],
-        ),
-        (
-            "network",
-            [
-                rate(average.network.get()),
-                rate(peak.network.get()),
-                rate(learned.average.network.get()),
-                none(),
-                none(),
-            ],
-        ),
-        (
-            "disk",
-            [
-                rate(average.disk.get()),
-                rate(peak.disk.get()),
-                rate(learned.average.disk.get()),
-                none(),
-                none(),
-            ],
-        ),
-    ];
-    let rows = rows.map(|(name, cells)| {
+    let rows = needs(category).map(|(name, cells)| {
         let cells = cells.into_iter().map(|cell| html! { (cell) });
-        std::iter::once(html! { (name) })
-            .chain(cells)
-            .collect::<Vec<_>>()
+        std::iter::once(html! { (name) }).chain(cells).collect()
     });
-    let caption = format!(
-        "Needs of one job, learned from {}",
-        counted(learned.jobs, "job")
-    );
+    let jobs = counted(learned.jobs, "job");
+    let caption = format!("Needs of one job, learned from {jobs}");
     table(&caption, &columns, None, rows.to_vec())
+}
+
+/// Returns the needs of one job by resource: declared, at most, learned, and the learned
+/// quantiles.
+fn needs(category: &CategoryStatus) -> [(&'static str, [String; 5]); 5] {
+    let (profile, learned) = (&category.profile, &category.profile.learned);
+    let none = || "-".to_owned();
+    let three = |of: &dyn Fn(&Resources) -> String| {
+        let [declared, most, learned] = [&profile.average, &profile.peak, &learned.average].map(of);
+        [declared, most, learned, none(), none()]
+    };
+    let mut of_memory = three(&|needs| needs.memory.to_string());
+    of_memory[3] = memory(learned.memory_p50);
+    of_memory[4] = memory(learned.memory_p95);
+    let runs = [
+        run(profile.duration_s),
+        none(),
+        run(learned.duration_s),
+        run(learned.duration_p50_s),
+        run(learned.duration_p95_s),
+    ];
+    [
+        ("run, alone", runs),
+        ("cpu", three(&|needs| cores(needs.cpu))),
+        ("memory", of_memory),
+        ("network", three(&|needs| rate(needs.network.get()))),
+        ("disk", three(&|needs| rate(needs.disk.get()))),
+    ]
 }
 
 /// Writes the run time of a job; 0 is unknown.

@@ -5,9 +5,10 @@ use rolecast_common::id::NodeId;
 use rolecast_common::wire::{Decision, Verdict};
 use rolecast_common::words::{counted, one_line, sentence};
 
-use super::{count, node_link};
+use super::node_link;
 use crate::picture::{Choice, Picture};
 use crate::table::{number, table, text};
+use crate::words::count;
 
 /// Decisions about one node that are shown.
 const OF_NODE_MAX: usize = 10;

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 use rolecast_common::wire::Status;
 
-use crate::frame::standing;
+use crate::parts::standing;
 use crate::picture::Picture;
 
 pub(super) fn view(picture: &Picture, status: &Status) -> Markup {

@@ -1,17 +1,18 @@
-//! Forecasts against what came: errors beside the naive forecast's, and coverage, by node
+//! Forecasts against actual use: errors beside the naive forecast's, and coverage, by node
 //! and time ahead.
 
 use maud::{Markup, html};
 use rolecast_common::wire::{AccuracyAt, ResourceForecast, Status};
 use rolecast_common::words::ahead;
 
-use super::node::amount;
 use super::node_link;
-use super::nodes::{page_of, pager};
+use super::nodes::pager;
 use crate::ask::{Ask, Sort};
 use crate::picture::Picture;
+use crate::selection::page_of;
 use crate::svg::fan::{SMALL, fan};
 use crate::table::{Column, none, number, table, text};
+use crate::words::amount;
 
 /// Within this share two errors are equal.
 const CLOSE: f64 = 0.02;
@@ -128,7 +129,7 @@ pub(super) fn accuracy(resources: &[(String, Option<&ResourceForecast>)]) -> Mar
         }
     }
     if rows.is_empty() {
-        return html! { p.faint { "No forecast has been compared yet with what came." } };
+        return html! { p.faint { "No forecast has been compared with actual use yet." } };
     }
     table("Recent forecasts of this node", &columns, None, rows)
 }

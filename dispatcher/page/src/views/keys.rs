@@ -7,10 +7,11 @@ use rolecast_common::id::NodeId;
 use rolecast_common::wire::{Status, Verdict};
 use rolecast_common::words::counted;
 
-use super::{count, node_link};
+use super::node_link;
 use crate::picture::Picture;
 use crate::svg::bar::bar;
 use crate::table::{number, table, text};
+use crate::words::count;
 
 /// Keys that are named for a node.
 const KEYS_MAX: usize = 6;

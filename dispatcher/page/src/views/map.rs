@@ -9,10 +9,10 @@ use rolecast_common::wire::{NodeStatus, Status};
 use rolecast_common::words::{ahead, counted};
 
 use super::rooms::{CLASSES, COUNT, class_of, counts, share};
-use super::{count, role_list};
 use crate::ask::{Ask, Query, View};
 use crate::picture::{AHEAD_S, Picture};
 use crate::svg::tiles::{LINKS_MAX, Tile, linked, merged};
+use crate::words::{count, role_list};
 
 /// Groups that are shown; the others are counted.
 const GROUPS_MAX: usize = 60;

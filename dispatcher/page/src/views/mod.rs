@@ -7,17 +7,14 @@ mod forecasts;
 mod keys;
 mod map;
 mod node;
-pub(crate) mod nodes;
+mod nodes;
 mod overview;
 mod roles;
 mod rooms;
 
-use std::time::Duration;
-
 use maud::{Markup, html};
-use rolecast_common::id::{NodeId, Role};
-use rolecast_common::time::format_duration;
-use rolecast_common::wire::{NodeHealth, Status};
+use rolecast_common::id::NodeId;
+use rolecast_common::wire::NodeHealth;
 
 use crate::ask::{Ask, View};
 use crate::picture::Picture;
@@ -58,46 +55,5 @@ fn health(health: NodeHealth) -> Markup {
     html! { span class={ "mark " (class) } { (text) } }
 }
 
-fn role_list(roles: &[Role], empty: &str) -> String {
-    if roles.is_empty() {
-        return empty.to_owned();
-    }
-    let names: Vec<&str> = roles.iter().map(Role::as_str).collect();
-    names.join(", ")
-}
-
-/// Writes a length of time that is a second or longer.
-pub(crate) fn seconds(length: Duration) -> String {
-    if length < Duration::from_secs(60) {
-        return format!("{:.1} s", length.as_secs_f64());
-    }
-    format_duration(length)
-}
-
-fn age(millis: u64) -> String {
-    seconds(Duration::from_millis(millis))
-}
-
-/// Shows the number of expected jobs; small ones with a fraction.
-fn arrivals(per_minute: Option<f64>) -> String {
-    match per_minute {
-        None => "-".to_owned(),
-        Some(rate) if rate < 9.95 => format!("{rate:.1}/min"),
-        Some(rate) => format!("{rate:.0}/min"),
-    }
-}
-
-pub(crate) fn count(len: usize) -> u64 {
-    u64::try_from(len).unwrap_or(u64::MAX)
-}
-
-/// Returns the number of nodes that run anything.
-pub(crate) fn ready(status: &Status) -> usize {
-    let nodes = status.nodes.iter();
-    nodes
-        .filter(|node| node.health == NodeHealth::Ready)
-        .count()
-}
-
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;

@@ -6,14 +6,15 @@ use std::time::Duration;
 use maud::{Markup, html};
 use rolecast_common::id::NodeId;
 use rolecast_common::wire::{ForecastView, NodeHealth, NodeStatus, ResourceForecast, Status};
-use rolecast_common::words::{ahead, amounts, cores, length, rate};
+use rolecast_common::words::{ahead, amounts, length};
 
 use super::forecasts::accuracy;
-use super::{age, decisions, health, role_list};
+use super::{decisions, health};
 use crate::alarms;
-use crate::frame::alarm_list;
+use crate::parts::alarm_list;
 use crate::picture::Picture;
 use crate::svg::fan::{LARGE, fan};
+use crate::words::{age, amount, role_list};
 
 /// The resources in the order in which they are shown.
 const ORDER: [&str; 4] = ["cpu", "memory", "network", "disk"];
@@ -28,7 +29,7 @@ pub(super) fn view(picture: &Picture, status: &Status, id: &NodeId) -> Markup {
     let found = alarms::of_node(node);
     let forecast = picture.forecasts.get(id).map(|view| &**view);
     html! {
-        @if !found.is_empty() { section aria-label="Alarms" aria-live="polite" { (alarm_list(&found, picture.at)) } }
+        @if !found.is_empty() { section aria-label="Alarms" { (alarm_list(&found, picture.at)) } }
         (facts(picture, node))
         section aria-labelledby="h-expected" {
             h2 #h-expected { "Use by others: the last hour, and what is expected" }
@@ -39,7 +40,7 @@ pub(super) fn view(picture: &Picture, status: &Status, id: &NodeId) -> Markup {
         }
         @if let Some(forecast) = forecast {
             section aria-labelledby="h-accuracy" {
-                h2 #h-accuracy { "Forecasts against what came" }
+                h2 #h-accuracy { "Forecasts against actual use" }
                 (accuracy(&ORDER.map(|name| (name.to_owned(), forecast.resources.get(name)))))
             }
         }
@@ -145,14 +146,4 @@ fn now(name: &str, forecast: &ResourceForecast) -> String {
         _ => String::new(),
     };
     format!("{}{whole}{}", amount(name, last), hour.unwrap_or_default())
-}
-
-/// Writes an amount of a resource in its unit.
-pub(super) fn amount(name: &str, value: f64) -> String {
-    use rolecast_common::unit::{Bytes, Cores};
-    match name {
-        "cpu" => cores(Cores::clamped(value)),
-        "memory" => Bytes::clamped(value.round()).to_string(),
-        _ => rate(value),
-    }
 }

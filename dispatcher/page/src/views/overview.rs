@@ -8,14 +8,15 @@ use rolecast_common::unit::Resources;
 use rolecast_common::wire::{CapacityMap, CategoryStatus, RoleCapacity, Status};
 use rolecast_common::words::{ahead, amounts, counted};
 
-use super::{age, arrivals, count, map, node_link, ready, rooms, seconds};
+use super::{map, node_link, rooms};
 use crate::alarms::alarms;
 use crate::ask::{Ask, View};
-use crate::frame::alarm_list;
+use crate::parts::alarm_list;
 use crate::picture::{AHEAD_S, Picture, Standing};
 use crate::svg::bar::bar;
 use crate::svg::spark::spark;
 use crate::table::{number, table, text};
+use crate::words::{age, arrivals, count, ready, seconds};
 
 /// Roles whose room is shown here; the others are on their own view.
 const ROLES_MAX: usize = 8;
@@ -40,7 +41,7 @@ pub(super) fn view(picture: &Picture, status: &Status, ask: &Ask) -> Markup {
 pub(super) fn alarm_section(picture: &Picture) -> Markup {
     let alarms = alarms(picture);
     html! {
-        section.alarm-section aria-label="Alarms" aria-live="polite" {
+        section aria-label="Alarms" {
             @if alarms.is_empty() {
                 @if picture.status.is_some() { p.calm { "No alarms: nothing needs attention." } }
             } @else {

@@ -10,13 +10,14 @@ use rolecast_common::words::{
     brief, counted, course, figures_of, length, one_line, under_way, why,
 };
 
+use super::node_link;
 use super::overview::capacity;
-use super::{count, node_link};
 use crate::alarms::of_roles;
-use crate::frame::alarm_list;
+use crate::parts::alarm_list;
 use crate::picture::Picture;
 use crate::svg::timeline::{Span, timeline};
 use crate::table::{number, table, text};
+use crate::words::count;
 
 /// The characters of a reason that are shown.
 const REASON_CHARS_MAX: usize = 200;
@@ -31,7 +32,7 @@ pub(super) fn view(picture: &Picture, status: &Status) -> Markup {
                 p { "No role has holders in the dispatcher's configuration. " code { "[roles.leader] holders = 1" } " manages one; " code { "rolecast dispatcher-init" } " prints an example." }
             },
             Some(view) => {
-                @if !of_roles(view).is_empty() { section aria-label="Alarms" aria-live="polite" { (alarm_list(&of_roles(view), picture.at)) } }
+                @if !of_roles(view).is_empty() { section aria-label="Alarms" { (alarm_list(&of_roles(view), picture.at)) } }
                 (holders(view))
                 (course_of(view, status.at_ms))
                 (history(view))

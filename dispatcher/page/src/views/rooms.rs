@@ -94,7 +94,7 @@ mod tests {
     use rolecast_common::unit::Cores;
 
     use super::*;
-    use crate::views::tests::node;
+    use crate::samples::node;
 
     #[test]
     fn the_scarcer_resource_decides_and_a_node_without_jobs_has_no_room() {

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use rolecast_common::id::{Epoch, JobId, NodeId};
+use rolecast_common::id::{Epoch, NodeId};
 use rolecast_common::time::WallTime;
-use rolecast_common::wire::{CapacityMap, Decision, ForecastView, RolesView, Status};
+use rolecast_common::wire::{CapacityMap, ForecastView, RolesView, Status};
 use rolecast_nats::{Clock, Link};
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout};
@@ -146,6 +146,10 @@ impl Observatory {
         }
     }
 
+    pub(super) fn name(&self) -> &str {
+        &self.0.name
+    }
+
     /// Returns the time of the wall clock.
     pub(super) fn now(&self) -> WallTime {
         self.0.clock.now().wall
@@ -199,15 +203,6 @@ impl Observatory {
         let view = self.view()?;
         let asked = view.asker.ask(|answer| Question::Forecast(node, answer));
         timeout(ANSWER_LIMIT, asked).await.ok()?.ok()
-    }
-
-    /// Returns the record of the decision about a job, if there is one.
-    pub(in crate::io) async fn decision(&self, job: &JobId) -> anyhow::Result<Option<Decision>> {
-        let Some(view) = self.view() else {
-            return Ok(None);
-        };
-        let read = api::decided(&view.streams.jetstream, job);
-        timeout(ANSWER_LIMIT, read).await?
     }
 
     /// Returns the signs of life of the loop; `None` within it if there is no loop yet.

@@ -8,7 +8,7 @@ use rolecast_common::id::NodeId;
 use rolecast_common::unit::Resources;
 use rolecast_common::wire::ForecastView;
 use rolecast_forecast::Ahead;
-use rolecast_page::{Ask, Flow, Lease, Picture, Standing, Wants, render, render_main};
+use rolecast_page::{Ask, Flow, Lease, Picture, Standing, Wants, render, render_main, wants};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
@@ -35,7 +35,6 @@ pub(super) struct Album(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    name: String,
     observatory: Observatory,
     /// Parts that are the same for all views, and renderings.
     kept: Mutex<Kept>,
@@ -51,9 +50,8 @@ struct Kept {
 }
 
 impl Album {
-    pub(super) fn new(name: &str, observatory: &Observatory) -> Self {
+    pub(super) fn new(observatory: &Observatory) -> Self {
         Self(Arc::new(Shared {
-            name: name.to_owned(),
             observatory: observatory.clone(),
             kept: Mutex::default(),
             decisions: Mutex::default(),
@@ -92,7 +90,7 @@ impl Album {
         let observatory = &self.0.observatory;
         let standing = observatory.standing();
         let mut picture = Picture::new(
-            &self.0.name,
+            observatory.name(),
             observatory.now(),
             part(standing.phase, &standing.holder),
         );
@@ -114,7 +112,7 @@ impl Album {
             decisions,
             rooms_s,
             forecasts,
-        } = ask.wants(&status);
+        } = wants(ask, &status);
         if capacity {
             picture.capacity = observatory.capacity().await;
         }

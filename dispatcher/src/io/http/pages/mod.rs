@@ -39,9 +39,9 @@ struct Pages {
 }
 
 /// Returns the routes of the page of a dispatcher.
-pub(super) fn routes(name: &str, observatory: &Observatory) -> Router {
+pub(super) fn routes(observatory: &Observatory) -> Router {
     let pages = Pages {
-        album: Album::new(name, observatory),
+        album: Album::new(observatory),
         slots: Slots::new(VIEWERS_MAX),
     };
     let mut router = Router::new().route("/live", get(live));

@@ -1,0 +1,59 @@
+//! Words and figures that several views show.
+
+use std::time::Duration;
+
+use rolecast_common::id::Role;
+use rolecast_common::time::format_duration;
+use rolecast_common::unit::{Bytes, Cores};
+use rolecast_common::wire::{NodeHealth, Status};
+use rolecast_common::words::{cores, rate};
+
+pub(crate) fn role_list(roles: &[Role], empty: &str) -> String {
+    if roles.is_empty() {
+        return empty.to_owned();
+    }
+    let names: Vec<&str> = roles.iter().map(Role::as_str).collect();
+    names.join(", ")
+}
+
+/// Writes a length of time that is a second or longer.
+pub(crate) fn seconds(length: Duration) -> String {
+    if length < Duration::from_secs(60) {
+        return format!("{:.1} s", length.as_secs_f64());
+    }
+    format_duration(length)
+}
+
+pub(crate) fn age(millis: u64) -> String {
+    seconds(Duration::from_millis(millis))
+}
+
+/// Shows the number of expected jobs; small ones with a fraction.
+pub(crate) fn arrivals(per_minute: Option<f64>) -> String {
+    match per_minute {
+        None => "-".to_owned(),
+        Some(rate) if rate < 9.95 => format!("{rate:.1}/min"),
+        Some(rate) => format!("{rate:.0}/min"),
+    }
+}
+
+pub(crate) fn count(len: usize) -> u64 {
+    u64::try_from(len).unwrap_or(u64::MAX)
+}
+
+/// Returns the number of nodes that run anything.
+pub(crate) fn ready(status: &Status) -> usize {
+    let nodes = status.nodes.iter();
+    nodes
+        .filter(|node| node.health == NodeHealth::Ready)
+        .count()
+}
+
+/// Writes an amount of a resource in its unit.
+pub(crate) fn amount(name: &str, value: f64) -> String {
+    match name {
+        "cpu" => cores(Cores::clamped(value)),
+        "memory" => Bytes::clamped(value.round()).to_string(),
+        _ => rate(value),
+    }
+}
