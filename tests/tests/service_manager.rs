@@ -1,9 +1,6 @@
 //! Reports to the service manager, as systemd receives them on its socket.
 
-#![allow(
-    clippy::disallowed_methods,
-    reason = "a watchdog measures real time"
-)]
+#![allow(clippy::disallowed_methods, reason = "a watchdog measures real time")]
 
 use std::io::ErrorKind;
 use std::os::unix::net::UnixDatagram;

@@ -21,7 +21,11 @@ pub(crate) struct Notice {
 }
 
 impl Notice {
-    pub(super) fn new(kind: Kind, subject: impl ToString, message: impl Into<String>) -> Self {
+    pub(super) fn new(
+        kind: Kind,
+        subject: &(impl ToString + ?Sized),
+        message: impl Into<String>,
+    ) -> Self {
         let notice = Self {
             kind,
             subject: subject.to_string(),
@@ -34,10 +38,10 @@ impl Notice {
     pub(crate) fn with(mut self, field: &str, value: impl Into<Value>) -> Self {
         let form = self.kind.form();
         assert!(form.has(field), "{} has no field {field}", form.name);
-        let value = match value.into() {
-            Value::String(text) => Value::String(text.chars().take(TEXT_CHARS_MAX).collect()),
-            other => other,
-        };
+        let mut value = value.into();
+        if let Value::String(text) = &mut value {
+            *text = text.chars().take(TEXT_CHARS_MAX).collect();
+        }
         self.data.insert(field.to_owned(), value);
         self
     }

@@ -99,7 +99,7 @@ fn role_events() -> Vec<Event> {
     };
     let (holder, next) = (node("n1"), Some(node("n2")));
     let demoting = RolePhase::Demoting {
-        node: holder.clone(),
+        node: holder,
         to: next,
     };
     let promoting = RolePhase::Promoting { node: node("n2") };

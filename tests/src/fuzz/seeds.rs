@@ -9,10 +9,10 @@ use rolecast_common::label::Labels;
 use rolecast_common::subjects;
 use rolecast_common::time::WallTime;
 use rolecast_common::wire::{
-    Admission, AdmissionVerdict, Blob, DispatcherSign, Encoding, Heartbeat, JobProgress, JobState,
-    JobUsage, JobsRequest, LeaseRecord, Message, Outcome, OutcomeBatch, OutcomeStatus,
-    RoleAssignment, RoleDocument, RoleFailure, RoleOrder, RoleOrderKind, RoleVersion, SealKey,
-    Share, StatusCursor, StatusRequest, VERSION, encode,
+    Admission, AdmissionVerdict, Blob, DispatcherSign, Encoding, EventsRequest, Heartbeat,
+    JobProgress, JobState, JobUsage, JobsRequest, LeaseRecord, Message, Outcome, OutcomeBatch,
+    OutcomeStatus, RoleAssignment, RoleDocument, RoleFailure, RoleOrder, RoleOrderKind,
+    RoleVersion, SealKey, Share, StatusCursor, StatusRequest, VERSION, encode,
 };
 use rolecast_dispatcher::seal::Seals;
 use rolecast_forecast::lstm::Weights;
@@ -198,6 +198,11 @@ fn requests() -> Vec<Vec<u8>> {
             states: vec![JobState::Waiting, JobState::Delayed],
             node: Some(web(2)),
             ..JobsRequest::first()
+        }]),
+        in_both(&[EventsRequest {
+            kind: Some("node".to_owned()),
+            after: Some(17),
+            ..EventsRequest::first()
         }]),
         in_both(&[DispatcherSign {
             v: VERSION,

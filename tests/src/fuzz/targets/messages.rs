@@ -6,9 +6,10 @@ use rolecast_common::assignment::Assignment;
 use rolecast_common::id::Role;
 use rolecast_common::label::LABELS_MAX;
 use rolecast_common::wire::{
-    Admission, CATEGORIES_MAX, DispatcherSign, Encoding, Heartbeat, JOBS_IN_HAND_MAX, JobsRequest,
-    LeaseRecord, Message, OUTCOMES_MAX, Outcome, OutcomeBatch, REMARK_CHARS_MAX, ROLES_MAX,
-    RoleAssignment, RoleDocument, RoleOrder, StatusRequest, decode, encode,
+    Admission, CATEGORIES_MAX, DispatcherSign, Encoding, EventsRequest, Heartbeat,
+    JOBS_IN_HAND_MAX, JobsRequest, LeaseRecord, Message, OUTCOMES_MAX, Outcome, OutcomeBatch,
+    REMARK_CHARS_MAX, ROLES_MAX, RoleAssignment, RoleDocument, RoleOrder, StatusRequest, decode,
+    encode,
 };
 
 use super::super::machine::World;
@@ -104,6 +105,7 @@ pub(in super::super) fn roles(input: &[u8]) -> bool {
     is_read |= read::<StatusRequest>(input).is_some();
     is_read |= read::<JobsRequest>(input).is_some();
     is_read |= read::<DispatcherSign>(input).is_some();
+    is_read |= read::<EventsRequest>(input).is_some();
     if let Some(document) = read::<RoleDocument>(input) {
         World::new().read_roles(&document);
         is_read = true;
