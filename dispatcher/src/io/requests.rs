@@ -98,84 +98,102 @@ impl RequestDesk {
         streams: Streams,
         (endpoint, request): (Endpoint, Request),
     ) -> Option<Input> {
-        match endpoint {
-            Endpoint::Status => {
-                if !self.status.take(request) {
-                    self.service.tallies().refuse(endpoint);
-                    let why = "too many requests at once".to_owned();
-                    return Some(refused(endpoint.subject(), why));
-                }
-            }
-            Endpoint::Jobs => {
-                if !self.status.take_jobs(request) {
-                    self.service.tallies().refuse(endpoint);
-                    let why = "too many requests at once".to_owned();
-                    return Some(refused(endpoint.subject(), why));
-                }
-            }
-            Endpoint::Node => match node(now, machine, &request) {
-                Ok(view) => {
-                    tokio::spawn(api::answer(streams, view, request));
-                }
-                Err(why) => refuse(streams, why, request),
-            },
-            Endpoint::Logs => match api::body(&request) {
-                Ok(asked) => {
-                    tokio::spawn(logs::answer(streams, asked, request));
-                }
-                Err(error) => {
-                    let why = format!("{error}; request logs with a body such as {LOGS_EXAMPLE}");
-                    refuse(streams, why, request);
-                }
-            },
+        let is_taken = match endpoint {
+            Endpoint::Status => self.status.take(request),
+            Endpoint::Jobs => self.status.take_jobs(request),
             Endpoint::RoleOrder => return self.orders.accept(&streams, request),
-            Endpoint::Job => match api::requested_job(&request) {
-                Ok(name) => {
-                    let known = known(now, machine, &name);
-                    tokio::spawn(api::answer_job(streams, name, known, request));
-                }
-                Err(why) => refuse(streams, why, request),
-            },
-            Endpoint::Capacity => {
-                let map = machine.capacity(now);
-                tokio::spawn(api::answer_large(streams, map, shorten_capacity, request));
+            Endpoint::Node
+            | Endpoint::Logs
+            | Endpoint::Job
+            | Endpoint::Capacity
+            | Endpoint::Forecast
+            | Endpoint::Roles
+            | Endpoint::Explain
+            | Endpoint::Events
+            | Endpoint::Decision => {
+                answer(now, machine, streams, (endpoint, request));
+                true
             }
-            Endpoint::Forecast => match api::requested_node(&request) {
-                Ok(node) => {
-                    let view = machine.forecast(now, &node);
-                    tokio::spawn(api::answer(streams, view, request));
-                }
-                Err(why) => refuse(streams, why, request),
-            },
-            Endpoint::Roles => match machine.roles_view() {
-                Some(view) => {
-                    tokio::spawn(api::answer_large(streams, view, shorten_roles, request));
-                }
-                None => {
-                    let why = "the holders of roles are not known yet; try again".to_owned();
-                    refuse(streams, why, request);
-                }
-            },
-            Endpoint::Explain => match explain(now, machine, &request) {
-                Ok(decision) => {
-                    tokio::spawn(api::answer(streams, decision, request));
-                }
-                Err(why) => refuse(streams, why, request),
-            },
-            Endpoint::Events => match event_pages::requested(&request) {
-                Ok(asked) => {
-                    tokio::spawn(event_pages::answer(streams, asked, request));
-                }
-                Err(why) => refuse(streams, why, request),
-            },
-            Endpoint::Decision => match api::requested_id(&request) {
-                Ok(job) => {
-                    tokio::spawn(api::answer_decision(streams, job, request));
-                }
-                Err(why) => refuse(streams, why, request),
-            },
+        };
+        if is_taken {
+            return None;
         }
-        None
+        self.service.tallies().refuse(endpoint);
+        let why = "too many requests at once".to_owned();
+        Some(refused(endpoint.subject(), why))
+    }
+}
+
+/// Answers a request for which the scheduler and the streams have everything.
+fn answer(
+    now: Now,
+    machine: &mut Scheduler,
+    streams: Streams,
+    (endpoint, request): (Endpoint, Request),
+) {
+    match endpoint {
+        Endpoint::Node => match node(now, machine, &request) {
+            Ok(view) => {
+                tokio::spawn(api::answer(streams, view, request));
+            }
+            Err(why) => refuse(streams, why, request),
+        },
+        Endpoint::Logs => match api::body(&request) {
+            Ok(asked) => {
+                tokio::spawn(logs::answer(streams, asked, request));
+            }
+            Err(error) => {
+                let why = format!("{error}; request logs with a body such as {LOGS_EXAMPLE}");
+                refuse(streams, why, request);
+            }
+        },
+        Endpoint::Job => match api::requested_job(&request) {
+            Ok(name) => {
+                let known = known(now, machine, &name);
+                tokio::spawn(api::answer_job(streams, name, known, request));
+            }
+            Err(why) => refuse(streams, why, request),
+        },
+        Endpoint::Capacity => {
+            let map = machine.capacity(now);
+            tokio::spawn(api::answer_large(streams, map, shorten_capacity, request));
+        }
+        Endpoint::Forecast => match api::requested_node(&request) {
+            Ok(node) => {
+                let view = machine.forecast(now, &node);
+                tokio::spawn(api::answer(streams, view, request));
+            }
+            Err(why) => refuse(streams, why, request),
+        },
+        Endpoint::Roles => match machine.roles_view() {
+            Some(view) => {
+                tokio::spawn(api::answer_large(streams, view, shorten_roles, request));
+            }
+            None => {
+                let why = "the holders of roles are not known yet; try again".to_owned();
+                refuse(streams, why, request);
+            }
+        },
+        Endpoint::Explain => match explain(now, machine, &request) {
+            Ok(decision) => {
+                tokio::spawn(api::answer(streams, decision, request));
+            }
+            Err(why) => refuse(streams, why, request),
+        },
+        Endpoint::Events => match event_pages::requested(&request) {
+            Ok(asked) => {
+                tokio::spawn(event_pages::answer(streams, asked, request));
+            }
+            Err(why) => refuse(streams, why, request),
+        },
+        Endpoint::Decision => match api::requested_id(&request) {
+            Ok(job) => {
+                tokio::spawn(api::answer_decision(streams, job, request));
+            }
+            Err(why) => refuse(streams, why, request),
+        },
+        // These have desks.
+        Endpoint::Status | Endpoint::Jobs | Endpoint::RoleOrder => {}
     }
 }
 

@@ -74,22 +74,36 @@ async fn change_streams(jetstream: &jetstream::Context) {
         config.max_age = Duration::from_secs(3600);
     })
     .await;
-    jetstream.delete_stream(STREAM_RESULTS).await.unwrap();
-    let advisories = jetstream.get_stream(STREAM_ADVISORIES).await.unwrap();
+    jetstream
+        .delete_stream(STREAM_RESULTS)
+        .await
+        .expect("the test's own request is obeyed");
+    let advisories = jetstream
+        .get_stream(STREAM_ADVISORIES)
+        .await
+        .expect("the test's own request is obeyed");
     let advisories = advisories.cached_info().config.clone();
-    jetstream.delete_stream(STREAM_ADVISORIES).await.unwrap();
+    jetstream
+        .delete_stream(STREAM_ADVISORIES)
+        .await
+        .expect("the test's own request is obeyed");
     let in_memory = Config {
         storage: StorageType::Memory,
         ..advisories
     };
-    jetstream.create_stream(in_memory).await.unwrap();
+    jetstream
+        .create_stream(in_memory)
+        .await
+        .expect("the test's own request is obeyed");
     let letter = vec![0; 900_000];
     let sent = jetstream
         .publish("rolecast.dead.echo.old", letter.into())
         .await;
-    sent.unwrap().await.unwrap();
+    sent.expect("the test's own request is obeyed")
+        .await
+        .expect("the test's own request is obeyed");
     edit(jetstream, STREAM_DEAD, |config| {
-        config.max_bytes = 1_000_000
+        config.max_bytes = 1_000_000;
     })
     .await;
     let mirror = Config {
@@ -100,19 +114,29 @@ async fn change_streams(jetstream: &jetstream::Context) {
         }),
         ..Config::default()
     };
-    jetstream.create_stream(mirror).await.unwrap();
+    jetstream
+        .create_stream(mirror)
+        .await
+        .expect("the test's own request is obeyed");
 }
 
 async fn change_consumers(cluster: &Cluster, jetstream: &jetstream::Context) {
-    let jobs = jetstream.get_stream(STREAM_JOBS).await.unwrap();
+    let jobs = jetstream
+        .get_stream(STREAM_JOBS)
+        .await
+        .expect("the test's own request is obeyed");
     let foreign = pull::Config {
         durable_name: Some("mine".to_owned()),
         filter_subject: "rolecast.jobs.other".to_owned(),
         ack_policy: AckPolicy::Explicit,
         ..pull::Config::default()
     };
-    jobs.create_consumer(foreign).await.unwrap();
-    jobs.delete_consumer("low-echo").await.unwrap();
+    jobs.create_consumer(foreign)
+        .await
+        .expect("the test's own request is obeyed");
+    jobs.delete_consumer("low-echo")
+        .await
+        .expect("the test's own request is obeyed");
     let mut changed = consumer(jetstream, "high-echo")
         .await
         .cached_info()
@@ -121,10 +145,13 @@ async fn change_consumers(cluster: &Cluster, jetstream: &jetstream::Context) {
     changed.max_deliver = 3;
     let request = json!({"stream_name": STREAM_JOBS, "config": changed, "action": "update"});
     let subject = "CONSUMER.CREATE.ROLECAST_JOBS.high-echo.rolecast.jobs.echo.high";
-    let _: Value = jetstream.request(subject, &request).await.unwrap();
+    let _: Value = jetstream
+        .request(subject, &request)
+        .await
+        .expect("the test's own request is obeyed");
     let until = json!({"pause_until": "2040-01-01T00:00:00Z"});
     let paused = jetstream.request("CONSUMER.PAUSE.ROLECAST_JOBS.normal-scan", &until);
-    let _: Value = paused.await.unwrap();
+    let _: Value = paused.await.expect("the test's own request is obeyed");
     // One job in hand is all that this one may have, and another waits.
     let mut full = consumer(jetstream, "normal-move")
         .await
@@ -134,12 +161,24 @@ async fn change_consumers(cluster: &Cluster, jetstream: &jetstream::Context) {
     full.max_ack_pending = 1;
     let request = json!({"stream_name": STREAM_JOBS, "config": full, "action": "update"});
     let subject = "CONSUMER.CREATE.ROLECAST_JOBS.normal-move.rolecast.jobs.move";
-    let _: Value = jetstream.request(subject, &request).await.unwrap();
+    let _: Value = jetstream
+        .request(subject, &request)
+        .await
+        .expect("the test's own request is obeyed");
     cluster.submit("move", "job-1", "x").await;
     cluster.submit("move", "job-2", "x").await;
     let full = consumer(jetstream, "normal-move").await;
-    let mut batch = full.fetch().max_messages(1).messages().await.unwrap();
-    batch.next().await.expect("a job is there").unwrap();
+    let mut batch = full
+        .fetch()
+        .max_messages(1)
+        .messages()
+        .await
+        .expect("the test's own request is obeyed");
+    batch
+        .next()
+        .await
+        .expect("a job is there")
+        .expect("the test's own request is obeyed");
 }
 
 /// Three servers on a busy machine elect a leader for each of ten streams.

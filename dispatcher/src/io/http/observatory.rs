@@ -137,9 +137,10 @@ impl Observatory {
 
     /// Shows what another loop knows, from now on.
     pub(in crate::io) fn open(&self, view: View) {
-        let former = self.0.view.send_replace(Some(view.clone()));
+        let link = view.link.clone();
+        let former = self.0.view.send_replace(Some(view));
         // A dispatcher that stands by again keeps its connection.
-        let former = former.filter(|former| !former.link.same_channel(&view.link));
+        let former = former.filter(|former| !former.link.same_channel(&link));
         if let Some(former) = former {
             let made = former.link.borrow().number;
             self.0.former_connections.fetch_add(made, Ordering::Relaxed);

@@ -24,9 +24,11 @@ fn traced(context: TraceContext, delivered: u64) -> Input {
 }
 
 fn spans(out: &[Output]) -> Vec<Span> {
-    let spans = out.iter().filter_map(|output| match output {
-        Output::Trace(spans) => Some(spans.clone()),
-        _ => None,
+    let spans = out.iter().filter_map(|output| {
+        let Output::Trace(spans) = output else {
+            return None;
+        };
+        Some(spans.clone())
     });
     spans.flatten().collect()
 }
@@ -41,11 +43,14 @@ fn stages(out: &[Output]) -> Vec<(Stage, u64, u64)> {
 }
 
 fn sent(out: &[Output]) -> (Assignment, Option<TraceContext>) {
-    let sent = out.iter().find_map(|output| match output {
-        Output::Forward {
+    let sent = out.iter().find_map(|output| {
+        let Output::Forward {
             assignment, trace, ..
-        } => Some((assignment.clone(), *trace)),
-        _ => None,
+        } = output
+        else {
+            return None;
+        };
+        Some((assignment.clone(), *trace))
     });
     sent.expect("a job was sent")
 }
@@ -53,9 +58,10 @@ fn sent(out: &[Output]) -> (Assignment, Option<TraceContext>) {
 fn ended(assignment: &Assignment, status: OutcomeStatus, run_ms: u64) -> Input {
     let outcome = Outcome {
         run_us: run_ms * 1000,
-        reason: match status {
-            OutcomeStatus::Completed => String::new(),
-            _ => "because".to_owned(),
+        reason: if status == OutcomeStatus::Completed {
+            String::new()
+        } else {
+            "because".to_owned()
         },
         ..outcome(status)
     };
@@ -125,9 +131,11 @@ fn the_record_names_the_trace_even_if_it_is_not_sampled() {
     let done = ended(&assignment, OutcomeStatus::Completed, 1);
     let out = all(&mut machine, 0.1, [done]);
     assert_eq!(spans(&out), []);
-    let record = out.iter().find_map(|output| match output {
-        Output::Record(record) => Some(record.trace),
-        _ => None,
+    let record = out.iter().find_map(|output| {
+        let Output::Record(record) = output else {
+            return None;
+        };
+        Some(record.trace)
     });
     assert_eq!(record, Some(Some(unsampled.trace)));
 }

@@ -226,7 +226,7 @@ fn progress_is_read_in_any_form_and_never_holds_the_command_up() {
     let script = "echo '0.4 page 3 of 8' >&$ROLECAST_PROGRESS_FD; WAIT; echo done";
     let (finished, reported) = watched(script, &page);
     assert_eq!(finished.output, "done\n", "{}", finished.reason);
-    assert_eq!(reported, [page.clone()]);
+    assert_eq!(reported, std::slice::from_ref(&page));
     // More than any pipe holds.
     let flood = "yes 0.1 many | head -n 300000 >&3; echo 7/8 >&3; WAIT; echo done";
     let (finished, reported) = watched(flood, &Progress::clamped(0.875, ""));
