@@ -32,7 +32,8 @@ pub(super) enum Question {
     Capacity(oneshot::Sender<CapacityMap>),
     /// `None` before the holders are known.
     Roles(oneshot::Sender<Option<RolesView>>),
-    Forecast(NodeId, oneshot::Sender<ForecastView>),
+    /// Of a few nodes: each takes some hundred microseconds.
+    Forecasts(Vec<NodeId>, oneshot::Sender<Vec<ForecastView>>),
     /// The room until a time ahead of the nodes after this one, [`NODES_MAX`] at most.
     Rooms(
         Option<NodeId>,
@@ -149,8 +150,9 @@ pub(super) fn answer(now: Now, machine: &Scheduler, lead: Lead, work: &Loop, que
         Question::Roles(answer) => {
             let _ = answer.send(machine.roles_view());
         }
-        Question::Forecast(node, answer) => {
-            let _ = answer.send(machine.forecast(now, &node));
+        Question::Forecasts(nodes, answer) => {
+            let views = nodes.iter().map(|node| machine.forecast(now, node));
+            let _ = answer.send(views.collect());
         }
         Question::Rooms(after, ahead, answer) => {
             let _ = answer.send(machine.rooms(after.as_ref(), NODES_MAX, ahead));

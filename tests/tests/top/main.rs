@@ -65,8 +65,7 @@ async fn a_person_finds_a_node_and_the_reason_for_a_job_there() {
         "\nlarge ",
     ];
     top.wait_text(&all).await;
-    top.wait("it has colours", has_colours)
-        .await;
+    top.wait("it has colours", has_colours).await;
     // Sorted by name, in both directions.
     let before = |text: &str, a: &str, b: &str| text.find(a) < text.find(b);
     top.press("S");

@@ -25,6 +25,8 @@ const AGE_MAX: Duration = Duration::from_secs(1);
 /// The same of the capacity map, which takes the loop longer; it changes with forecasts,
 /// every ten seconds.
 const MAP_AGE_MAX: Duration = Duration::from_secs(5);
+/// Forecasts that the loop is asked for at once: a millisecond or so.
+const FORECASTS_AT_ONCE: usize = 10;
 /// Time in which the loop must answer: many of its turns, and more than the steps between
 /// standing by and leading.
 pub(super) const ANSWER_LIMIT: Duration = Duration::from_secs(5);
@@ -199,11 +201,22 @@ impl Observatory {
         self.kept(&self.0.roles, AGE_MAX, take).await
     }
 
-    /// Returns the forecast of a node.
-    pub(in crate::io) async fn forecast(&self, node: NodeId) -> Option<ForecastView> {
-        let view = self.view()?;
-        let asked = view.asker.ask(|answer| Question::Forecast(node, answer));
-        timeout(ANSWER_LIMIT, asked).await.ok()?.ok()
+    /// Returns the forecasts of nodes, a few at a time; of those that could be asked for.
+    pub(super) async fn forecasts(&self, nodes: &[NodeId]) -> Vec<ForecastView> {
+        let mut views = Vec::new();
+        let Some(view) = self.view() else {
+            return views;
+        };
+        for few in nodes.chunks(FORECASTS_AT_ONCE) {
+            let asked = view
+                .asker
+                .ask(|answer| Question::Forecasts(few.to_vec(), answer));
+            match timeout(ANSWER_LIMIT, asked).await {
+                Ok(Ok(more)) => views.extend(more),
+                Ok(Err(_)) | Err(_) => break,
+            }
+        }
+        views
     }
 
     /// Returns the signs of life of the loop; `None` within it if there is no loop yet.

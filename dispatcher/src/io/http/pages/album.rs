@@ -13,6 +13,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::decisions::Decisions;
+use crate::io::holder::Holder;
 use crate::io::http::Observatory;
 use crate::io::http::observatory::Phase;
 use crate::io::questions::Question;
@@ -92,7 +93,7 @@ impl Album {
         let mut picture = Picture::new(
             observatory.name(),
             observatory.now(),
-            part(standing.phase, &standing.holder),
+            part(standing.phase, standing.holder.as_ref()),
         );
         picture.is_cut_off = !standing.is_connected;
         picture.lease = standing.holder.map(|holder| Lease {
@@ -119,11 +120,7 @@ impl Album {
         if let Some(seconds) = rooms_s {
             picture.rooms = self.rooms(kept, seconds).await;
         }
-        for node in forecasts {
-            if let Some(forecast) = self.forecast(kept, &node).await {
-                picture.forecasts.insert(node, forecast);
-            }
-        }
+        picture.forecasts = self.forecasts(kept, forecasts).await;
         if decisions {
             picture.decisions = self.decisions().await;
         }
@@ -160,23 +157,30 @@ impl Album {
         rooms
     }
 
-    async fn forecast(&self, kept: &mut Kept, node: &NodeId) -> Option<Arc<ForecastView>> {
-        if let Some((at, forecast)) = kept.forecasts.get(node)
-            && at.elapsed() < FORECAST_AGE_MAX
-        {
-            return Some(Arc::clone(forecast));
+    async fn forecasts(
+        &self,
+        kept: &mut Kept,
+        nodes: Vec<NodeId>,
+    ) -> BTreeMap<NodeId, Arc<ForecastView>> {
+        let forecasts = &mut kept.forecasts;
+        forecasts.retain(|_, (at, _)| at.elapsed() < FORECAST_AGE_MAX);
+        let is_missing = |node: &&NodeId| !forecasts.contains_key(node);
+        let missing: Vec<NodeId> = nodes.iter().filter(is_missing).cloned().collect();
+        let taken = Instant::now();
+        let mut found = BTreeMap::new();
+        for forecast in self.0.observatory.forecasts(&missing).await {
+            let forecast = Arc::new(forecast);
+            found.insert(forecast.node.clone(), Arc::clone(&forecast));
+            if forecasts.len() < FORECASTS_MAX {
+                forecasts.insert(forecast.node.clone(), (taken, forecast));
+            }
         }
-        let forecast = self.0.observatory.forecast(node.clone()).await?;
-        let forecast = Arc::new(forecast);
-        if kept.forecasts.len() >= FORECASTS_MAX {
-            kept.forecasts
-                .retain(|_, (at, _)| at.elapsed() < FORECAST_AGE_MAX);
+        for node in nodes {
+            if let Some((_, forecast)) = forecasts.get(&node) {
+                found.insert(node, Arc::clone(forecast));
+            }
         }
-        if kept.forecasts.len() < FORECASTS_MAX {
-            let entry = (Instant::now(), Arc::clone(&forecast));
-            kept.forecasts.insert(node.clone(), entry);
-        }
-        Some(forecast)
+        found
     }
 
     async fn decisions(&self) -> Vec<Arc<rolecast_page::Choice>> {
@@ -188,7 +192,7 @@ impl Album {
     }
 }
 
-fn part(phase: Phase, holder: &Option<crate::io::holder::Holder>) -> Standing {
+fn part(phase: Phase, holder: Option<&Holder>) -> Standing {
     let preparing = |what: &str| Standing::Preparing {
         what: what.to_owned(),
     };
@@ -202,7 +206,7 @@ fn part(phase: Phase, holder: &Option<crate::io::holder::Holder>) -> Standing {
         Phase::Preparing => preparing("reads the stored forecasts"),
         Phase::SettingUp => preparing("took the lease and prepares to lead"),
         Phase::StandingBy => Standing::StandingBy {
-            leader: holder.as_ref().map(|holder| holder.name.clone()),
+            leader: holder.map(|holder| holder.name.clone()),
         },
         Phase::Leading(epoch) => Standing::Leading { epoch },
     }
