@@ -8,7 +8,7 @@ use async_nats::{Message, StatusCode};
 use rolecast_common::id::{Epoch, Sequence};
 use rolecast_common::subjects;
 use rolecast_common::time::{Now, Time};
-use rolecast_common::wire::{DispatcherStatus, Totals};
+use rolecast_common::wire::DispatcherStatus;
 use rolecast_nats::{Clock, Connection, ServiceManager, Stage, Timer};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
@@ -171,7 +171,7 @@ impl Leader {
         self.end_turn().await;
         loop {
             if stop_at.is_none() {
-                let status = || status(&self.machine, self.outbox.is_connected());
+                let status = || super::status_line(&self.machine, self.outbox.is_connected());
                 manager.report(Stage::Ready, status);
             }
             timer.set(&self.clock, self.machine.next_deadline());
@@ -388,18 +388,6 @@ impl Leader {
     pub(super) fn leads(&self) -> bool {
         self.lease.is_held(self.clock.now().time)
     }
-}
-
-/// Returns the line that the service manager shows.
-fn status(machine: &Scheduler, is_connected: bool) -> String {
-    if !is_connected {
-        return "has no connection to NATS, and reconnects".to_owned();
-    }
-    let (epoch, totals) = (machine.known_epoch(), machine.totals(0));
-    let Totals {
-        nodes, ready, jobs, ..
-    } = totals;
-    format!("leads with epoch {epoch}: {ready} of {nodes} nodes ready, {jobs} jobs in hand")
 }
 
 /// Returns a time far in the future.

@@ -71,6 +71,7 @@ use anyhow::anyhow;
 use async_nats::jetstream;
 use rolecast_common::id::Epoch;
 use rolecast_common::time::WallTime;
+use rolecast_common::wire::Totals;
 use rolecast_http::Door;
 use rolecast_nats::{
     Clock, Connection, ServiceManager, Settings, Stage, check_jetstream, connect, explain,
@@ -86,7 +87,7 @@ use self::signs::Signs;
 use self::standby::{Closed, Standby};
 use self::traces::Tracer;
 use crate::config::Config;
-use crate::scheduler::Input;
+use crate::scheduler::{Input, Scheduler};
 
 /// Time without a sign of life after which the server delivers a job again. Deliveries
 /// are extended at a third of it, so two signs may be lost.
@@ -372,4 +373,16 @@ impl Dispatcher<'_> {
         jetstream.set_timeout(REQUEST_LIMIT);
         jetstream
     }
+}
+
+/// Returns the line that the service manager shows.
+fn status_line(machine: &Scheduler, is_connected: bool) -> String {
+    if !is_connected {
+        return "has no connection to NATS, and reconnects".to_owned();
+    }
+    let (epoch, totals) = (machine.known_epoch(), machine.totals(0));
+    let Totals {
+        nodes, ready, jobs, ..
+    } = totals;
+    format!("leads with epoch {epoch}: {ready} of {nodes} nodes ready, {jobs} jobs in hand")
 }

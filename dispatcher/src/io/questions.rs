@@ -23,7 +23,6 @@ const NODES_MAX: usize = 250;
 
 /// A question. The answers that are pieces of a status include the time that they took.
 #[derive(Debug)]
-#[allow(dead_code, reason = "the pages, which follow, ask all of them")]
 pub(super) enum Question {
     Overview(oneshot::Sender<(Status, Duration)>),
     /// The nodes after this one, [`NODES_MAX`] at most.

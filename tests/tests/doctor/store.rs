@@ -77,16 +77,16 @@ async fn change_streams(jetstream: &jetstream::Context) {
     jetstream
         .delete_stream(STREAM_RESULTS)
         .await
-        .expect("the test's own request is obeyed");
+        .expect("the server obeys the test");
     let advisories = jetstream
         .get_stream(STREAM_ADVISORIES)
         .await
-        .expect("the test's own request is obeyed");
+        .expect("the server obeys the test");
     let advisories = advisories.cached_info().config.clone();
     jetstream
         .delete_stream(STREAM_ADVISORIES)
         .await
-        .expect("the test's own request is obeyed");
+        .expect("the server obeys the test");
     let in_memory = Config {
         storage: StorageType::Memory,
         ..advisories
@@ -94,14 +94,14 @@ async fn change_streams(jetstream: &jetstream::Context) {
     jetstream
         .create_stream(in_memory)
         .await
-        .expect("the test's own request is obeyed");
+        .expect("the server obeys the test");
     let letter = vec![0; 900_000];
     let sent = jetstream
         .publish("rolecast.dead.echo.old", letter.into())
         .await;
-    sent.expect("the test's own request is obeyed")
+    sent.expect("the server obeys the test")
         .await
-        .expect("the test's own request is obeyed");
+        .expect("the server obeys the test");
     edit(jetstream, STREAM_DEAD, |config| {
         config.max_bytes = 1_000_000;
     })
@@ -117,14 +117,14 @@ async fn change_streams(jetstream: &jetstream::Context) {
     jetstream
         .create_stream(mirror)
         .await
-        .expect("the test's own request is obeyed");
+        .expect("the server obeys the test");
 }
 
 async fn change_consumers(cluster: &Cluster, jetstream: &jetstream::Context) {
     let jobs = jetstream
         .get_stream(STREAM_JOBS)
         .await
-        .expect("the test's own request is obeyed");
+        .expect("the server obeys the test");
     let foreign = pull::Config {
         durable_name: Some("mine".to_owned()),
         filter_subject: "rolecast.jobs.other".to_owned(),
@@ -133,10 +133,10 @@ async fn change_consumers(cluster: &Cluster, jetstream: &jetstream::Context) {
     };
     jobs.create_consumer(foreign)
         .await
-        .expect("the test's own request is obeyed");
+        .expect("the server obeys the test");
     jobs.delete_consumer("low-echo")
         .await
-        .expect("the test's own request is obeyed");
+        .expect("the server obeys the test");
     let mut changed = consumer(jetstream, "high-echo")
         .await
         .cached_info()
@@ -148,10 +148,10 @@ async fn change_consumers(cluster: &Cluster, jetstream: &jetstream::Context) {
     let _: Value = jetstream
         .request(subject, &request)
         .await
-        .expect("the test's own request is obeyed");
+        .expect("the server obeys the test");
     let until = json!({"pause_until": "2040-01-01T00:00:00Z"});
     let paused = jetstream.request("CONSUMER.PAUSE.ROLECAST_JOBS.normal-scan", &until);
-    let _: Value = paused.await.expect("the test's own request is obeyed");
+    let _: Value = paused.await.expect("the server obeys the test");
     // One job in hand is all that this one may have, and another waits.
     let mut full = consumer(jetstream, "normal-move")
         .await
@@ -164,7 +164,7 @@ async fn change_consumers(cluster: &Cluster, jetstream: &jetstream::Context) {
     let _: Value = jetstream
         .request(subject, &request)
         .await
-        .expect("the test's own request is obeyed");
+        .expect("the server obeys the test");
     cluster.submit("move", "job-1", "x").await;
     cluster.submit("move", "job-2", "x").await;
     let full = consumer(jetstream, "normal-move").await;
@@ -173,12 +173,12 @@ async fn change_consumers(cluster: &Cluster, jetstream: &jetstream::Context) {
         .max_messages(1)
         .messages()
         .await
-        .expect("the test's own request is obeyed");
+        .expect("the server obeys the test");
     batch
         .next()
         .await
         .expect("a job is there")
-        .expect("the test's own request is obeyed");
+        .expect("the server obeys the test");
 }
 
 /// Three servers on a busy machine elect a leader for each of ten streams.

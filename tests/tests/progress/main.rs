@@ -66,7 +66,7 @@ async fn wait_progress(cluster: &Cluster, job: &str, done: f64, text: &str) -> J
 
 /// Lets the jobs end that wait for this file.
 fn end(cluster: &Cluster, file: &str) {
-    std::fs::write(cluster.directory().join(file), "").unwrap();
+    std::fs::write(cluster.directory().join(file), "").expect("the file can be written");
 }
 
 #[tokio::test]
@@ -212,8 +212,8 @@ async fn beat(cluster: &Cluster, node: &str, sequence: u64, jobs: Value, progres
     client
         .publish_with_headers(subject, headers, payload)
         .await
-        .unwrap();
-    client.flush().await.unwrap();
+        .expect("the test can publish");
+    client.flush().await.expect("the test can publish");
 }
 
 #[tokio::test]

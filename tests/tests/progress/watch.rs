@@ -30,8 +30,8 @@ struct Screen {
 
 impl Screen {
     fn start(directory: &std::path::Path, url: &str, arguments: &[&str]) -> Self {
-        let terminal = openpty(&SIZE, None).unwrap();
-        let theirs = || File::from(terminal.slave.try_clone().unwrap());
+        let terminal = openpty(&SIZE, None).expect("a terminal can be made");
+        let theirs = || File::from(terminal.slave.try_clone().expect("a terminal can be made"));
         let child = Command::new(program("rolecast"))
             .args(arguments)
             .current_dir(directory)
@@ -42,7 +42,7 @@ impl Screen {
             .stdout(theirs())
             .stderr(theirs())
             .spawn()
-            .unwrap();
+            .expect("a terminal can be made");
         let mut ours = File::from(terminal.master);
         let (sender, pieces) = channel();
         std::thread::spawn(move || {

@@ -22,6 +22,7 @@ mod figures;
 mod heartbeats;
 mod hooks;
 mod input;
+mod limits;
 mod outcomes;
 mod output;
 mod params;
@@ -32,11 +33,10 @@ mod settled;
 mod tests;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use rolecast_common::assignment::Assignment;
-use rolecast_common::id::{Category, Role};
-use rolecast_common::time::{Now, Time, WallTime, format_duration};
+use rolecast_common::id::Role;
+use rolecast_common::time::{Now, Time};
 use rolecast_common::wire::{Blob, Outcome, OutcomeStatus, RoleAssignment};
 
 pub(crate) use duty::Standing;
@@ -304,7 +304,9 @@ impl Agent {
         if self.ledger.outcome_count() >= UNCONFIRMED_MAX {
             return out.push(Output::Event(Event::Dropped { assignment }));
         }
-        let limit = self.limit(now, assignment.category(), time_limit, deadline);
+        let category = self.params.categories.get(assignment.category());
+        let own = category.and_then(|category| category.time_limit);
+        let limit = limits::end(now, own.into_iter().chain(time_limit).min(), deadline);
         let run = self
             .executions
             .start(execution, assignment.clone(), now.wall, limit);
@@ -314,29 +316,6 @@ impl Agent {
             deadline,
             roles: Arc::clone(self.roles.shown()),
         });
-    }
-
-    /// Returns when an execution that starts at `now` is stopped, and the reason.
-    fn limit(
-        &self,
-        now: Now,
-        category: &Category,
-        offered: Option<Duration>,
-        deadline: Option<WallTime>,
-    ) -> Option<(Time, String)> {
-        let own = self.params.categories.get(category)?.time_limit;
-        let time_limit = own.into_iter().chain(offered).min();
-        let left = deadline.map(|deadline| deadline.since(now.wall));
-        match (time_limit, left) {
-            (Some(limit), left) if left.is_none_or(|left| limit <= left) => {
-                let reason = format!("time limit of {} reached", format_duration(limit));
-                Some((now.time + limit, reason))
-            }
-            (Some(_) | None, Some(left)) => {
-                Some((now.time + left, "deadline passed while it ran".to_owned()))
-            }
-            (Some(_) | None, None) => None,
-        }
     }
 
     fn end(&mut self, ended: Ended, out: &mut Vec<Output>) {

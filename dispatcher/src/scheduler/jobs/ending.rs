@@ -155,12 +155,7 @@ impl Jobs {
         reason: String,
     ) {
         if let Some(mut job) = self.held.remove(&sequence) {
-            let end = End {
-                node,
-                ran: None,
-                reason: &reason,
-            };
-            trace_attempt(cx, &job, &end);
+            trace_attempt(cx, &job, &End::unreported(node, &reason));
             let categories = queue.categories_mut();
             categories.count(&job.source.category, |counts| &mut counts.unreported);
             job.record_failure(cx.now, node, &reason, false);

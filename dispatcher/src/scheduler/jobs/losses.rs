@@ -62,12 +62,7 @@ pub(super) fn lose(
     };
     for mut job in lost {
         reporting.count(|counters| &mut counters.jobs_lost_with_node);
-        let end = End {
-            node: loss.node,
-            ran: None,
-            reason: "lost with its node",
-        };
-        trace_attempt(cx, &job, &end);
+        trace_attempt(cx, &job, &End::unreported(loss.node, "lost with its node"));
         let categories = queue.categories_mut();
         categories.count(&job.source.category, |counts| &mut counts.lost);
         job.record_loss(cx.now, loss.node, companions);

@@ -26,6 +26,15 @@ pub(super) struct End<'a> {
 }
 
 impl<'a> End<'a> {
+    /// Returns the end of an attempt that no worker reported.
+    pub(super) fn unreported(node: &'a NodeId, reason: &'a str) -> Self {
+        Self {
+            node,
+            ran: None,
+            reason,
+        }
+    }
+
     /// Returns the end that a worker reported, with its reason.
     pub(super) fn of(ended: &Ended<'a>, reason: &'a str) -> Self {
         let outcome = &ended.outcome;

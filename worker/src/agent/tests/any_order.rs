@@ -1,6 +1,7 @@
 //! Tests of all rules at once, under any events in any order.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use proptest::prelude::*;
 

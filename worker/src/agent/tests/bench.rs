@@ -1,11 +1,14 @@
 //! Test bench: drives an agent as its shell would.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use bytes::Bytes;
 use rolecast_common::assignment::{Ack, Seal};
-use rolecast_common::id::{Attempt, BootId, Epoch, JobId, NodeId};
+use rolecast_common::id::{Attempt, BootId, Category, Epoch, JobId, NodeId};
+
 use rolecast_common::label::Labels;
+use rolecast_common::time::WallTime;
 use rolecast_common::unit::{Cores, Resources, Speed};
 use rolecast_common::wire::{Admission, AdmissionVerdict, Heartbeat, JobUsage, VERSION};
 

@@ -14,6 +14,8 @@ mod outcomes;
 mod progress;
 mod roles;
 
+use std::time::Duration;
+
 use rolecast_common::assignment::Ack;
 use rolecast_common::id::Epoch;
 use rolecast_common::unit::{Cores, Resources};

@@ -1,5 +1,7 @@
 //! Tests of the batches of outcomes, and of their repetition until they are confirmed.
 
+use std::time::Duration;
+
 use super::super::*;
 use super::bench::{BATCH_LEN_MAX, Bench, ended};
 

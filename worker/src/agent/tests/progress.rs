@@ -1,6 +1,7 @@
 //! Tests of the progress in heartbeats.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use rolecast_common::wire::{Encoding, JobProgress, Progress, Share, encode};
 
