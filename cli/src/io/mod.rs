@@ -78,12 +78,12 @@ async fn carry_out(
     environment: &Environment,
     terminal: &Terminal,
 ) -> Result<Exit, Failure> {
+    let open = || Session::open(&arguments.global);
     match &arguments.command {
         Command::Demo(demo) => demo::run(demo, environment, terminal).await,
         Command::Backtest(backtest) => backtest::run(backtest, terminal),
         Command::Simulate(simulate) if simulate.from_cluster => {
-            let session = Session::open(&arguments.global).await?;
-            simulate_cluster::run(session, simulate, terminal).await
+            simulate_cluster::run(open().await?, simulate, terminal).await
         }
         Command::Simulate(simulate) => simulate::run(simulate, terminal),
         Command::TrainLstm(train) => train::run(train, terminal),
@@ -98,51 +98,21 @@ async fn carry_out(
             let session = Session::open(&arguments.global).await?;
             submit::run(&session, submit, payload, terminal).await
         }
-        Command::Job(job) => {
-            let session = Session::open(&arguments.global).await?;
-            job::run(&session, job, terminal).await
-        }
-        Command::Explain(explain) => {
-            let session = Session::open(&arguments.global).await?;
-            explain::run(&session, explain, terminal).await
-        }
-        Command::Category(category) => {
-            let session = Session::open(&arguments.global).await?;
-            category::run(&session, category, terminal).await
-        }
-        Command::Status(status) => {
-            let session = Session::open(&arguments.global).await?;
-            status::run(&session, status, terminal).await
-        }
+        Command::Job(job) => job::run(&open().await?, job, terminal).await,
+        Command::Explain(explain) => explain::run(&open().await?, explain, terminal).await,
+        Command::Category(category) => category::run(&open().await?, category, terminal).await,
+        Command::Status(status) => status::run(&open().await?, status, terminal).await,
         Command::Top(top) => {
             top::check(top, environment, terminal)?;
             let session = Session::open(&arguments.global).await?;
             top::run(session, top, terminal).await
         }
-        Command::Events(events) => {
-            let session = Session::open(&arguments.global).await?;
-            events::run(&session, events, terminal).await
-        }
+        Command::Events(events) => events::run(&open().await?, events, terminal).await,
         Command::Doctor(doctor) => doctor::run(&arguments.global, doctor, terminal).await,
-        Command::Capacity(capacity) => {
-            let session = Session::open(&arguments.global).await?;
-            capacity::run(&session, capacity, terminal).await
-        }
-        Command::Forecast(forecast) => {
-            let session = Session::open(&arguments.global).await?;
-            forecast::run(&session, forecast, terminal).await
-        }
-        Command::Role(role) => {
-            let session = Session::open(&arguments.global).await?;
-            role::run(&session, role, terminal).await
-        }
-        Command::Node(node) => {
-            let session = Session::open(&arguments.global).await?;
-            node::run(&session, node, terminal).await
-        }
-        Command::Dead(dead) => {
-            let session = Session::open(&arguments.global).await?;
-            dead::run(&session, dead, terminal).await
-        }
+        Command::Capacity(capacity) => capacity::run(&open().await?, capacity, terminal).await,
+        Command::Forecast(forecast) => forecast::run(&open().await?, forecast, terminal).await,
+        Command::Role(role) => role::run(&open().await?, role, terminal).await,
+        Command::Node(node) => node::run(&open().await?, node, terminal).await,
+        Command::Dead(dead) => dead::run(&open().await?, dead, terminal).await,
     }
 }

@@ -1,7 +1,7 @@
 //! Execution of the scheduler's commands.
 
 use rolecast_common::assignment::Ack;
-use rolecast_common::subjects;
+use rolecast_common::subjects::{self, PING_FOR_REPORT};
 use rolecast_common::wire::{Encoding, Record, encode};
 
 use super::leader::Leader;
@@ -30,7 +30,7 @@ impl Leader {
                 self.tasks.save_history(sequence, Some(history));
             }
             Output::ForgetHistory(sequence) => self.tasks.save_history(sequence, None),
-            Output::Trace(spans) => self.tracer.export(spans),
+            Output::Trace(spans) => self.outbox.trace(spans),
             Output::Learn(lessons) => self.tasks.learn(lessons),
             Output::DeadLetter { record, ack } => self.dead_letter(record, ack),
             Output::Roles(output) => self.carry_out_roles(output, may_send).await?,
@@ -60,8 +60,7 @@ impl Leader {
             Output::Fetch { source, batch } => self.outbox.fetch(&source, batch).await?,
             Output::Ping { node, number } => self.outbox.ping(node, number, "").await?,
             Output::AskReport { node, number } => {
-                let text = subjects::PING_FOR_REPORT;
-                self.outbox.ping(node, number, text).await?;
+                self.outbox.ping(node, number, PING_FOR_REPORT).await?;
             }
             Output::Record(record) => self.outbox.record(&record).await?,
             Output::Ack { sequence, ack } => self.outbox.acknowledge(sequence, &ack).await?,
@@ -109,12 +108,7 @@ impl Leader {
         });
     }
 
-    async fn forward(&mut self, mut output: Output) -> anyhow::Result<()> {
-        if let Output::Forward { trace, .. } = &mut output
-            && !self.tracer.exports()
-        {
-            *trace = None;
-        }
+    async fn forward(&mut self, output: Output) -> anyhow::Result<()> {
         if let Some(input) = self.outbox.forward(output).await? {
             self.tasks.report(input);
         }

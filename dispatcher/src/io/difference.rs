@@ -68,7 +68,9 @@ fn text(value: &impl Debug) -> String {
 }
 
 fn sources(config: &Config) -> String {
-    let sources = config.sources.iter().flatten();
-    let names: Vec<&str> = sources.map(|source| source.name.as_str()).collect();
+    let Some(sources) = &config.sources else {
+        return "none".to_owned();
+    };
+    let names: Vec<&str> = sources.iter().map(|source| source.name.as_str()).collect();
     names.join(", ")
 }

@@ -8,9 +8,8 @@ use rolecast_common::wire::JobsRequest;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
-use super::questions::{Asker, Question};
+use super::questions::{Asker, Question, REST};
 use super::request::Request;
-use super::status_desk::REST;
 use super::{Streams, api};
 use crate::shortening::shorten_jobs;
 

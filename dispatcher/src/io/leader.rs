@@ -56,7 +56,6 @@ pub(super) struct Leader {
     pub(super) requests: RequestDesk,
     pub(super) lease: Keeper,
     pub(super) events: EventFeed,
-    pub(super) tracer: Tracer,
     pub(super) stepped_down: Option<String>,
 }
 
@@ -88,7 +87,6 @@ pub(super) struct Start<'a> {
     pub(super) feeds: Feeds,
     pub(super) lease: Keeper,
     pub(super) timekeeper: server_clock::Keeper,
-    pub(super) tracer: Tracer,
 }
 
 impl Leader {
@@ -96,6 +94,7 @@ impl Leader {
         start: Start<'_>,
         questions: Inbox,
         dispatchers: watch::Receiver<Vec<DispatcherStatus>>,
+        tracer: Tracer,
     ) -> anyhow::Result<Result<Self, Closed>> {
         let Start {
             connection,
@@ -110,10 +109,9 @@ impl Leader {
             feeds,
             lease,
             timekeeper,
-            tracer,
         } = start;
         let client = &connection.client;
-        let outbox = Outbox::new(client.clone(), clock, streams.api_prefix.clone());
+        let outbox = Outbox::new(client.clone(), clock, streams.api_prefix.clone(), tracer);
         let (reports, reports_in) = mpsc::channel(REPORTS_MAX);
         let inbox = outbox.inbox();
         let inputs = Inputs::open(client, inbox, feeds, reports_in, questions, links);
@@ -156,7 +154,6 @@ impl Leader {
             tasks,
             lease,
             events,
-            tracer,
             stepped_down: None,
         }))
     }

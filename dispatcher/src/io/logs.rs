@@ -9,6 +9,14 @@ use super::request::Request;
 use super::{Streams, api};
 use crate::fitting::shorten_log;
 
+const EXAMPLE: &str = r#"{"v": 1, "job": "order-7"}"#;
+
+/// Reads which logs are requested.
+pub(super) fn requested(request: &Request) -> Result<LogRequest, String> {
+    let read = api::body(request);
+    read.map_err(|error| format!("{error}; request logs with a body such as {EXAMPLE}"))
+}
+
 /// Answers with the oldest log of a job behind a position.
 pub(super) async fn answer(streams: Streams, asked: LogRequest, request: Request) {
     match next(&streams.jetstream, &asked).await {

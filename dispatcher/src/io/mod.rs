@@ -360,10 +360,9 @@ impl Dispatcher<'_> {
             feeds,
             lease,
             timekeeper,
-            tracer: self.tracer.clone(),
         };
         self.signs.set_lead(Some(held.epoch));
-        let leader = Leader::open(start, questions, self.signs.seen()).await;
+        let leader = Leader::open(start, questions, self.signs.seen(), self.tracer.clone()).await;
         self.observatory.enter(Phase::Leading(held.epoch));
         leader
     }

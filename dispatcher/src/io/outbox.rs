@@ -25,9 +25,11 @@ use tokio::time::timeout;
 
 use super::dead_lettering::{self, JobMessage};
 use super::pings::Pings;
+use super::traces::Tracer;
 use crate::fitting::{fit, fit_log};
 use crate::metrics::Loop;
 use crate::scheduler::{Input, Output, PULL_BEAT, PULL_EXPIRES};
+use crate::span::Span;
 
 /// Messages on their way out, and the jobs that wait for theirs.
 pub(super) struct Outbox {
@@ -45,10 +47,11 @@ pub(super) struct Outbox {
     postponed: Option<Vec<(Ack, Time)>>,
     /// Counts of the loop's work.
     pub(super) work: Loop,
+    tracer: Tracer,
 }
 
 impl Outbox {
-    pub(super) fn new(client: Client, clock: Clock, api_prefix: String) -> Self {
+    pub(super) fn new(client: Client, clock: Clock, api_prefix: String, tracer: Tracer) -> Self {
         let mut expected_none = HeaderMap::new();
         expected_none.insert(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, "0");
         Self {
@@ -61,6 +64,7 @@ impl Outbox {
             expected_none,
             postponed: None,
             work: Loop::default(),
+            tracer,
         }
     }
 
@@ -185,7 +189,7 @@ impl Outbox {
             headers.insert(HEADER_DEADLINE, deadline.to_string().as_str());
             headers.insert(HEADER_DEADLINE_IN, format!("{left}ms").as_str());
         }
-        if let Some(trace) = trace {
+        if let Some(trace) = trace.filter(|_| self.tracer.exports()) {
             headers = without(headers, HEADER_TRACEPARENT);
             headers.insert(HEADER_TRACEPARENT, trace.to_string().as_str());
         }
@@ -220,6 +224,11 @@ impl Outbox {
             attempt,
             why,
         }))
+    }
+
+    /// Exports stages of jobs in traces.
+    pub(super) fn trace(&self, spans: Vec<Span>) {
+        self.tracer.export(spans);
     }
 
     pub(super) async fn fetch(&mut self, source: &Source, batch: u32) -> anyhow::Result<()> {

@@ -18,6 +18,9 @@ use tokio::time::Instant;
 use crate::metrics::{Figures, Loop};
 use crate::scheduler::{Scheduler, Warmth};
 
+/// Factor of the rest after answers that take the loop long: a tenth of its time at most goes
+/// to those who ask on and on.
+pub(super) const REST: u32 = 10;
 /// Nodes that the loop reports at once: some hundred microseconds.
 const NODES_MAX: usize = 250;
 

@@ -23,7 +23,6 @@ use crate::shortening::{shorten_capacity, shorten_roles};
 /// tools send far fewer. Guessed.
 const PER_SECOND: f64 = 1_000.0;
 const BURST: f64 = 500.0;
-const LOGS_EXAMPLE: &str = r#"{"v": 1, "job": "order-7"}"#;
 
 /// The desk that answers requests, and holds those that are answered later.
 pub(super) struct RequestDesk {
@@ -138,14 +137,11 @@ fn answer(
             }
             Err(why) => refuse(streams, why, request),
         },
-        Endpoint::Logs => match api::body(&request) {
+        Endpoint::Logs => match logs::requested(&request) {
             Ok(asked) => {
                 tokio::spawn(logs::answer(streams, asked, request));
             }
-            Err(error) => {
-                let why = format!("{error}; request logs with a body such as {LOGS_EXAMPLE}");
-                refuse(streams, why, request);
-            }
+            Err(why) => refuse(streams, why, request),
         },
         Endpoint::Job => match api::requested_job(&request) {
             Ok(name) => {

@@ -403,8 +403,8 @@ mod tests {
         assert_eq!(
             harm(&existing, &upgraded),
             [
-                "max_msgs_per_subject",
                 "discard",
+                "max_msgs_per_subject",
                 "no_ack",
                 "allow_rollup_hdrs",
                 "sources"

@@ -15,16 +15,13 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::job_list::JobDesk;
-use super::questions::{Asker, Unanswered};
+use super::questions::{Asker, REST, Unanswered};
 use super::request::Request;
 use super::{Streams, api};
 use crate::paging::page;
 
 /// The least time between two snapshots: nobody sees the difference.
 const INTERVAL: Duration = Duration::from_millis(100);
-/// Factor of the rest after a snapshot that takes the loop longer than a hundredth of the
-/// interval: snapshots take a tenth of the loop's time at most.
-pub(super) const REST: u32 = 10;
 /// Time for which a reader gets pages of the last snapshot: its figures are as old as those
 /// that the reader already has.
 const KEPT: Duration = Duration::from_secs(1);

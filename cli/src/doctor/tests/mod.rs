@@ -166,6 +166,7 @@ fn a_large_fleet_gives_few_lines_of_one_kind() {
             .collect();
     });
     let report = check(&facts);
-    assert_eq!(report.findings.len(), 10);
+    let found: Vec<&str> = report.findings.iter().map(|found| found.entry.id).collect();
+    assert_eq!(report.findings.len(), 10, "{found:?}");
     assert!(report.findings[9].what.ends_with("; and 490 more like it"));
 }

@@ -93,7 +93,7 @@ impl Jobs {
         let status = ended.outcome.status;
         let categories = queue.categories_mut();
         categories.record_end(&job.source.category, &ended.outcome);
-        trace_attempt(cx, &job, &End::of(&ended, &reason));
+        trace_attempt(cx, &job, &End::of(ended.node, &ended.outcome, &reason));
         match status {
             OutcomeStatus::Completed => return self.complete(cx, queue, job, ended),
             OutcomeStatus::Retry => self.fail(cx, queue, job, &ended, true),

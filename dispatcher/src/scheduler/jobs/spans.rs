@@ -8,9 +8,8 @@ use std::time::Duration;
 use rolecast_common::id::NodeId;
 use rolecast_common::time::{Now, Time};
 use rolecast_common::trace::TraceContext;
-use rolecast_common::wire::{OutcomeStatus, Record};
+use rolecast_common::wire::{Outcome, OutcomeStatus, Record};
 
-use super::ending::Ended;
 use super::job::Job;
 use crate::scheduler::context::Context;
 use crate::scheduler::output::Output;
@@ -19,7 +18,7 @@ use crate::span::{Span, Stage, id};
 /// The end of an attempt.
 pub(super) struct End<'a> {
     pub(super) node: &'a NodeId,
-    /// The time that it ran; `None` if it did not, or nobody can tell.
+    /// The time that it ran; `None` if it did not, or nobody knows it.
     pub(super) ran: Option<Duration>,
     /// The reason why it did not complete; empty if it did.
     pub(super) reason: &'a str,
@@ -35,15 +34,14 @@ impl<'a> End<'a> {
         }
     }
 
-    /// Returns the end that a worker reported, with its reason.
-    pub(super) fn of(ended: &Ended<'a>, reason: &'a str) -> Self {
-        let outcome = &ended.outcome;
+    /// Returns the end that the node's worker reported, with its reason.
+    pub(super) fn of(node: &'a NodeId, outcome: &Outcome, reason: &'a str) -> Self {
         let did_run = !matches!(
             outcome.status,
             OutcomeStatus::Refused | OutcomeStatus::HandedBack
         );
         Self {
-            node: ended.node,
+            node,
             ran: did_run.then(|| Duration::from_micros(outcome.run_us)),
             reason,
         }

@@ -35,14 +35,14 @@ fn jobs_and_attempts_are_counted_by_their_ends_and_their_times_observed() {
     assert_eq!((ocr.runs.count(), ocr.running), (1, 2));
 
     // The node is started again: its other jobs are lost.
-    all(&mut machine, 2.0, [heartbeat("n1", "b", 1, vec![])]);
-    let ocr = figures_of(&machine, 2.0);
+    all(&mut machine, 30.0, [heartbeat("n1", "b", 1, vec![])]);
+    let ocr = figures_of(&machine, 30.0);
     assert_eq!(count(&ocr.attempts, "lost"), 2);
     assert_eq!(count(&ocr.jobs, "dead"), 0);
 
     let held = [(Category::new("ocr").unwrap(), 7)].into_iter().collect();
-    all(&mut machine, 3.0, [Input::Backlogs(held)]);
-    assert_eq!(figures_of(&machine, 3.0).backlog, Some(7));
+    all(&mut machine, 31.0, [Input::Backlogs(held)]);
+    assert_eq!(figures_of(&machine, 31.0).backlog, Some(7));
 }
 
 #[test]

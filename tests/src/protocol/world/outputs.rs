@@ -226,8 +226,7 @@ impl World {
                     time_limit: None,
                     roles,
                 };
-                let sender = self.sender(index);
-                self.post_to(index, &node, Message::Job { sender, offer });
+                self.send_job(index, &node, offer);
             }
             Output::Confirm(reply) => self.confirm(index, &reply),
         }
@@ -243,6 +242,11 @@ impl World {
         let to = self.hosts.iter().position(|host| host.node == *node);
         let to = Place::Node(to.expect("only hosts send heartbeats"));
         self.post(Place::Dispatcher(index), to, message);
+    }
+
+    fn send_job(&mut self, index: usize, node: &NodeId, offer: agent::Offer) {
+        let sender = self.sender(index);
+        self.post_to(index, node, Message::Job { sender, offer });
     }
 
     fn sender(&self, index: usize) -> Sender {
