@@ -100,7 +100,7 @@ fn a_viewer_asks_the_dispatcher_and_nobody_else() {
     }
     assert_eq!(
         subjects(&Party::Viewer, Action::Subscribe),
-        ["_INBOX.viewer.>"]
+        ["_INBOX.viewer.>", "rolecast.events.>"]
     );
 }
 
