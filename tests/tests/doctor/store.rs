@@ -203,7 +203,7 @@ fn start_dispatcher(servers: &Servers, name: &str, replicas: u32) -> Process {
 }
 
 #[tokio::test]
-async fn a_cluster_that_loses_servers_is_seen_at_the_first_one() {
+async fn a_cluster_that_loses_a_server_is_seen() {
     let mut servers = Servers::start(&Options::replicas(3)).await;
     let _dispatcher = start_dispatcher(&servers, "dispatcher", 3);
     let mut count = 0;
@@ -215,16 +215,9 @@ async fn a_cluster_that_loses_servers_is_seen_at_the_first_one() {
     })
     .await;
     servers.kill(2);
-    let mut made: Vec<String> = Vec::new();
     wait_until("a replica is away", CLUSTER_LIMIT, async || {
-        made = ids(&diagnose_first(&servers).await);
-        made.iter().any(|id| id == "replica-offline")
-    })
-    .await;
-    servers.kill(1);
-    wait_until("nothing can be stored", CLUSTER_LIMIT, async || {
-        made.extend(ids(&diagnose_first(&servers).await));
-        Fault::ClusterLosesServers
+        let made = ids(&diagnose_first(&servers).await);
+        Fault::ClusterLosesServer
             .findings()
             .iter()
             .all(|id| made.iter().any(|found| found == id))
@@ -237,50 +230,17 @@ fn ids(diagnosis: &Diagnosis) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn one_copy_in_a_cluster_and_a_replica_that_lags_are_found() {
+async fn one_copy_in_a_cluster_is_found() {
     let servers = Servers::start(&Options::replicas(3)).await;
-    let mut one = start_dispatcher(&servers, "dispatcher-one", 1);
-    let mut made: Vec<String> = Vec::new();
+    let _dispatcher = start_dispatcher(&servers, "dispatcher-one", 1);
     wait_until("the queue has one copy", CLUSTER_LIMIT, async || {
-        made = ids(&diagnose_first(&servers).await);
-        made.iter().any(|id| id == "replicas-one")
-    })
-    .await;
-    one.terminate();
-    one.wait(LIMIT).await;
-    let _three = start_dispatcher(&servers, "dispatcher-three", 3);
-    let jetstream = jetstream::new(servers.client().await);
-    let mut frozen = None;
-    wait_until("the queue has three copies", CLUSTER_LIMIT, async || {
-        let Ok(stream) = jetstream.get_stream(STREAM_JOBS).await else {
-            return false;
-        };
-        let cluster = stream.cached_info().cluster.clone().unwrap_or_default();
-        let is_good = |name: &str| name != "s1" && Some(name) != cluster.leader.as_deref();
-        let all_current = cluster.replicas.iter().all(|peer| peer.current);
-        let mut others = cluster.replicas.iter().filter(|peer| is_good(&peer.name));
-        frozen = others.next().map(|peer| peer.name.clone());
-        cluster.replicas.len() == 2 && all_current && frozen.is_some()
-    })
-    .await;
-    let index = match frozen.as_deref() {
-        Some("s2") => 1,
-        _ => 2,
-    };
-    servers.stop(index);
-    for _ in 0..1500 {
-        let sent = jetstream.publish("rolecast.jobs.echo", "x".into()).await;
-        drop(sent.expect("a publish can be sent"));
-    }
-    wait_until("a replica lags", CLUSTER_LIMIT, async || {
-        made.extend(ids(&diagnose_first(&servers).await));
-        Fault::ReplicaFrozen
+        let made = ids(&diagnose_first(&servers).await);
+        Fault::OneCopy
             .findings()
             .iter()
             .all(|id| made.iter().any(|found| found == id))
     })
     .await;
-    servers.cont(index);
 }
 
 #[tokio::test]

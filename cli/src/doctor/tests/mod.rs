@@ -168,7 +168,9 @@ fn a_large_fleet_gives_few_lines_of_one_kind() {
     let report = check(&facts);
     let found = report.findings.iter();
     // The role of the node that had it has no holder now.
-    let skewed: Vec<_> = found.filter(|found| found.entry.id == "clock-skew-node").collect();
+    let skewed: Vec<_> = found
+        .filter(|found| found.entry.id == "clock-skew-node")
+        .collect();
     assert_eq!(skewed.len(), 10);
     assert!(skewed[9].what.ends_with("; and 490 more like it"));
 }
