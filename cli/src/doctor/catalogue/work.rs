@@ -283,5 +283,5 @@ pub(in crate::doctor) const NODES_ENTRY_UNUSED: Entry = Entry {
     severity: Note,
     what: "an entry under [nodes] in rolecast.toml matches no node",
     why: "Its limits apply to nobody: the name may have a typing error",
-    command: "rolecast status --nodes",
+    command: "rolecast status --all",
 };

@@ -36,7 +36,7 @@ pub(super) fn of_nodes(status: &Status) -> Vec<Alarm> {
             "other nodes",
             counted(count(rest), "more alarm"),
         );
-        alarms.push(alarm.command("rolecast status --nodes"));
+        alarms.push(alarm.command("rolecast status --all"));
     }
     if is_many {
         let names: Vec<&str> = gone
@@ -47,7 +47,7 @@ pub(super) fn of_nodes(status: &Status) -> Vec<Alarm> {
         let (names, rest) = (names.join(", "), gone.len() - names.len());
         let why = format!("gone: {names} and {rest} more");
         let what = counted(count(gone.len()), "node");
-        alarms.push(Alarm::new(Gravity::Bad, &what, why).command("rolecast status --nodes"));
+        alarms.push(Alarm::new(Gravity::Bad, &what, why).command("rolecast status --all"));
     }
     alarms
 }
