@@ -66,6 +66,10 @@ fn the_messages_shown_are_accepted() {
     let view: RolesView = shown("roles-view");
     assert_eq!(view.document.history.len(), 1);
     assert_eq!(all_shown::<RoleOrder>("order").len(), 4);
+}
+
+#[test]
+fn the_requests_and_answers_shown_are_accepted() {
     let request: StatusRequest = shown("status-request");
     let status: Status = shown("status");
     let last = status.nodes.last().map(|node| node.node.clone());

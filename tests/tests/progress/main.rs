@@ -1,6 +1,11 @@
 //! Progress of jobs: reported by commands, handlers and workers in other languages, shown
 //! while the job runs, and gone with it.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "end-to-end tests live in a real environment"
+)]
+
 mod logs;
 mod watch;
 

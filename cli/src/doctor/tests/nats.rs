@@ -27,10 +27,10 @@ pub(super) const CASES: &[(&str, Spoil)] = &[
         change_server(facts, |server| server.version = "2.14.5".to_owned());
     }),
     ("server-leaving", |facts| {
-        change_server(facts, |server| server.is_leaving = true)
+        change_server(facts, |server| server.is_leaving = true);
     }),
     ("max-payload-small", |facts| {
-        change_server(facts, |server| server.max_payload = 65_536)
+        change_server(facts, |server| server.max_payload = 65_536);
     }),
     ("rights-missing", |facts| {
         if let Part::Known(login) = &mut facts.login {
@@ -45,13 +45,13 @@ pub(super) const CASES: &[(&str, Spoil)] = &[
         facts.account = Part::Known(JetStream::Off("JetStream is off".to_owned()));
     }),
     ("account-storage", |facts| {
-        change_tier(facts, |tier| tier.storage = 900 << 20)
+        change_tier(facts, |tier| tier.storage = 900 << 20);
     }),
     ("account-streams", |facts| {
-        change_tier(facts, |tier| tier.streams_max = Some(10))
+        change_tier(facts, |tier| tier.streams_max = Some(10));
     }),
     ("account-consumers", |facts| {
-        change_tier(facts, |tier| tier.consumers_max = Some(5))
+        change_tier(facts, |tier| tier.consumers_max = Some(5));
     }),
     ("stream-missing", |facts| {
         facts
@@ -67,17 +67,17 @@ pub(super) const CASES: &[(&str, Spoil)] = &[
     ("stream-unfit", |facts| {
         change_stream(facts, JOBS, |stream| {
             stream.changed = vec![difference("retention", "limits", "workqueue")];
-        })
+        });
     }),
     ("stream-changed", |facts| {
         change_stream(facts, JOBS, |stream| {
             stream.changed = vec![difference("discard", "old", "new")];
-        })
+        });
     }),
     ("bucket-changed", |facts| {
         change_stream(facts, CONTROL, |stream| {
             stream.changed = vec![difference("num_replicas", "1", "3")];
-        })
+        });
     }),
     ("stream-hazard", |facts| {
         change_stream(facts, JOBS, |stream| {
@@ -85,25 +85,25 @@ pub(super) const CASES: &[(&str, Spoil)] = &[
                 setting: "allow_msg_ttl",
                 harm: "jobs vanish",
             }];
-        })
+        });
     }),
     ("stream-unbounded", |facts| {
-        change_stream(facts, JOBS, |stream| stream.max_bytes = None)
+        change_stream(facts, JOBS, |stream| stream.max_bytes = None);
     }),
     ("stream-nearly-full", |facts| {
         change_stream(facts, JOBS, |stream| {
             stream.max_bytes = Some(stream.bytes + 1);
-        })
+        });
     }),
     ("stream-copied", |facts| {
         change_consumer(facts, |consumers| {
             consumers[0].stranger = Some(stranger(true));
-        })
+        });
     }),
     ("consumer-foreign", |facts| {
         change_consumer(facts, |consumers| {
             consumers[0].stranger = Some(stranger(false));
-        })
+        });
     }),
     ("replica-offline", |facts| {
         change_stream(facts, JOBS, |stream| {
@@ -111,7 +111,7 @@ pub(super) const CASES: &[(&str, Spoil)] = &[
                 is_offline: true,
                 ..peer()
             }];
-        })
+        });
     }),
     ("replica-behind", |facts| {
         change_stream(facts, JOBS, |stream| {
@@ -119,32 +119,32 @@ pub(super) const CASES: &[(&str, Spoil)] = &[
                 lag: 5000,
                 ..peer()
             }];
-        })
+        });
     }),
     ("replicas-one", |facts| {
         change_server(facts, |server| {
             server.cluster = Some("east".to_owned());
-        })
+        });
     }),
     ("consumer-missing", |facts| {
         change_consumer(facts, |consumers| {
             consumers.remove(0);
-        })
+        });
     }),
     ("consumer-paused", |facts| {
         change_consumer(facts, |consumers| {
             consumers[0].paused = Some(Duration::from_secs(600));
-        })
+        });
     }),
     ("consumer-changed", |facts| {
         change_consumer(facts, |consumers| {
             consumers[0].change = Some("its ack policy was changed".to_owned());
-        })
+        });
     }),
     ("consumer-full", |facts| {
         change_consumer(facts, |consumers| {
             consumers[0].ack_pending = 99_000;
-        })
+        });
     }),
     ("consumer-not-pulled", |facts| {
         change_status(facts, |status| {
@@ -159,7 +159,7 @@ pub(super) const CASES: &[(&str, Spoil)] = &[
     ("consumer-orphaned", |facts| {
         change_consumer(facts, |consumers| {
             consumers.push(consumer("low-scan"));
-        })
+        });
     }),
 ];
 

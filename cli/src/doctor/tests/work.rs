@@ -22,12 +22,12 @@ pub(super) const CASES: &[(&str, Spoil)] = &[
     ("lease-lapsed", |facts| {
         change_stream(facts, CONTROL, |stream| {
             stream.last_write = EARLIER;
-        })
+        });
     }),
     ("takeovers-many", |facts| {
         change_status(facts, |status| {
             status.epoch = serde_json::from_value(json!(17)).unwrap();
-        })
+        });
     }),
     ("dispatcher-trouble", |facts| {
         change_status(facts, |status| {
@@ -38,7 +38,7 @@ pub(super) const CASES: &[(&str, Spoil)] = &[
                 since_ms: EARLIER,
                 count: 1,
             }];
-        })
+        });
     }),
     ("clock-skew-dispatcher", |facts| {
         if let Part::Known(Answer::Status { lead, .. }) = &mut facts.fleet {
@@ -49,11 +49,11 @@ pub(super) const CASES: &[(&str, Spoil)] = &[
         let others = ["ROLECAST_RESULTS", "ROLECAST_DEAD"];
         for (name, leader) in others.into_iter().zip(["s2", "s3"]) {
             change_stream(facts, name, |stream| {
-                stream.leader = Some(leader.to_owned())
+                stream.leader = Some(leader.to_owned());
             });
         }
         change_stream(facts, "ROLECAST_DEAD", |stream| {
-            stream.lead.millis = -60_000
+            stream.lead.millis = -60_000;
         });
     }),
     ("clock-skew-here", |facts| {
@@ -73,19 +73,19 @@ pub(super) const CASES: &[(&str, Spoil)] = &[
     ("clock-skew-node", |facts| {
         change_status(facts, |status| {
             status.nodes[0].clock_skew_ms = Some(-1500);
-        })
+        });
     }),
     ("nodes-none", |facts| {
         change_status(facts, |status| {
             for node in &mut status.nodes {
                 node.health = NodeHealth::Gone;
             }
-        })
+        });
     }),
     ("node-gone", |facts| {
         change_status(facts, |status| {
             status.nodes[1].health = NodeHealth::Gone;
-        })
+        });
     }),
     ("node-distrusted", |facts| {
         change_status(facts, |status| {
@@ -97,39 +97,39 @@ pub(super) const CASES: &[(&str, Spoil)] = &[
                 failed_in_row: 5,
                 pause_ms: 30_000,
             }];
-        })
+        });
     }),
     ("node-name-shared", |facts| {
         change_status(facts, |status| {
             let why = "another worker has its name; do two workers share this node id?";
             status.refused = vec![refused(why)];
-        })
+        });
     }),
     ("messages-refused", |facts| {
         change_status(facts, |status| {
             status.refused = vec![refused("message ends too early")];
-        })
+        });
     }),
     ("node-capacity", |facts| {
         change_status(facts, |status| {
             status.nodes[0].capacity.memory = Bytes::ZERO;
-        })
+        });
     }),
     ("node-memory", |facts| {
         change_status(facts, |status| {
             status.nodes[0].usage.total.memory = status.nodes[0].capacity.memory;
-        })
+        });
     }),
     ("node-slots", |facts| {
         change_status(facts, |status| {
             status.nodes[0].capacity.cpu = Cores::clamped(1.0);
             status.nodes[0].jobs_max = 1000;
-        })
+        });
     }),
     ("node-draining", |facts| {
         change_status(facts, |status| {
             status.nodes[0].health = NodeHealth::Draining;
-        })
+        });
     }),
     ("node-name-passing", |facts| {
         change_status(facts, |status| {
@@ -142,7 +142,7 @@ pub(super) const CASES: &[(&str, Spoil)] = &[
             status.categories[0]
                 .obstacles
                 .insert("not running it".to_owned(), 2);
-        })
+        });
     }),
     ("jobs-unplaceable", |facts| {
         change_status(facts, |status| {
@@ -150,32 +150,32 @@ pub(super) const CASES: &[(&str, Spoil)] = &[
             status.categories[0]
                 .obstacles
                 .insert("too small for its memory".to_owned(), 2);
-        })
+        });
     }),
     ("label-missing", |facts| {
         change_status(facts, |status| {
             status.categories[0]
                 .required
                 .insert("gpu=a100".to_owned(), 3);
-        })
+        });
     }),
     ("category-not-served", |facts| {
         change_stream(facts, JOBS, |stream| {
             stream.held.insert("rolecast.jobs.scan.low".to_owned(), 3);
-        })
+        });
     }),
     ("backlog-unread", |facts| {
         change_status(facts, |status| {
             status.unread = Some("no answer within 2s".to_owned());
-        })
+        });
     }),
     ("category-late", |facts| {
-        change_status(facts, |status| status.categories[0].late = true)
+        change_status(facts, |status| status.categories[0].late = true);
     }),
     ("memory-too-large", |facts| {
         change_status(facts, |status| {
             status.categories[0].profile.peak.memory = Bytes::from_mib(1 << 20);
-        })
+        });
     }),
     ("dead-letters", |facts| {
         let letters = Letters {
@@ -189,7 +189,7 @@ pub(super) const CASES: &[(&str, Spoil)] = &[
             for role in view.roles.values_mut() {
                 role.acting = Vec::new();
             }
-        })
+        });
     }),
     ("role-change-stuck", |facts| {
         change_roles(facts, |view| {
@@ -201,20 +201,20 @@ pub(super) const CASES: &[(&str, Spoil)] = &[
             view.document
                 .changes
                 .insert("leader".parse().unwrap(), change);
-        })
+        });
     }),
     ("capacity-short", |facts| {
         change_status(facts, |status| {
             status.roles[0].at_horizon_s = Some(300);
             status.roles[0].shortage.cpu = Cores::clamped(2.0);
-        })
+        });
     }),
     ("role-without-successor", |facts| {
         change_roles(facts, |view| {
             for role in view.roles.values_mut() {
                 role.offered_by.truncate(1);
             }
-        })
+        });
     }),
     ("forecast-worse", |facts| {
         if let Part::Known(views) = &mut facts.forecasts {
@@ -223,7 +223,7 @@ pub(super) const CASES: &[(&str, Spoil)] = &[
         }
     }),
     ("config-not-loaded", |facts| {
-        facts.config.as_mut().unwrap().policies.clear()
+        facts.config.as_mut().unwrap().policies.clear();
     }),
     ("category-unused", |facts| {
         change_status(facts, |status| {
@@ -246,7 +246,7 @@ pub(super) const CASES: &[(&str, Spoil)] = &[
             unused.acting = Vec::new();
             unused.offered_by = Vec::new();
             view.roles.insert("helper".parse().unwrap(), unused);
-        })
+        });
     }),
     ("nodes-entry-unused", |facts| {
         let text = "[categories.ocr]\n[nodes.\"o*\"]\n[nodes.\"web-*\"]\n";
