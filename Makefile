@@ -95,7 +95,7 @@ chaos: tools build ## inject faults into real clusters, and check what became of
 
 bench-dispatch: tools ## compare Rolecast with workers that pull from JetStream
 	$(CARGO) build --release --workspace --bins
-	$(TARGET)/release/bench-dispatch
+	$(TARGET)/release/bench-dispatch $(BENCH_FLAGS)
 
 bench-hostile: tools ## measure what one hostile party does to all others
 	$(CARGO) build --release --workspace --bins

@@ -7,6 +7,7 @@
 //!   from JetStream;
 //! - `bench-forecast`: CPU time and memory of forecasts;
 //! - `bench-hostile`: the effect of one party that abuses its rights on all others;
+//! - `bench-http`: time and size of a scrape of the metrics;
 //! - `bench-page`: weight of the page, and the share of the loop that its viewers take;
 //! - `bench-placement`: CPU time of a decision, by the number of nodes;
 //! - `bench-policies`: waiting times under each placement policy, in simulated fleets;
@@ -24,3 +25,4 @@
 //! ```
 
 pub mod usage;
+pub mod viewer;

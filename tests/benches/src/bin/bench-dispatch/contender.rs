@@ -6,15 +6,20 @@ use std::time::Duration;
 use async_nats::jetstream::consumer::{AckPolicy, pull};
 use async_nats::jetstream::stream::{Config, RetentionPolicy};
 use async_nats::jetstream::{self};
+use rolecast_benches::viewer::Viewer;
 use rolecast_common::subjects;
 use rolecast_common::wire::{self, Encoding, NodeHealth, Status};
+use rolecast_tests::http::{get, port_of};
 use rolecast_tests::process::Process;
 use rolecast_tests::server::Server;
 use rolecast_tests::wait::wait_until;
+use tokio::task::JoinHandle;
 
 pub(crate) const WORKERS: usize = 4;
 /// The category of all jobs, and of the direct workers' consumer.
 pub(crate) const CATEGORY: &str = "noop";
+/// Far shorter than the usual 15 seconds.
+const SCRAPE_INTERVAL: Duration = Duration::from_secs(1);
 const START_LIMIT: Duration = Duration::from_secs(20);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,17 +27,23 @@ pub(crate) enum Contender {
     Direct,
     Rolecast,
     Recorded,
+    Seen,
 }
 
 impl Contender {
-    pub(crate) const ALL: [Contender; 3] =
-        [Contender::Direct, Contender::Rolecast, Contender::Recorded];
+    pub(crate) const ALL: [Contender; 4] = [
+        Contender::Direct,
+        Contender::Rolecast,
+        Contender::Recorded,
+        Contender::Seen,
+    ];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Contender::Direct => "direct",
             Contender::Rolecast => "rolecast",
             Contender::Recorded => "recorded",
+            Contender::Seen => "seen",
         }
     }
 }
@@ -47,6 +58,7 @@ impl fmt::Display for Contender {
 pub(crate) struct Running {
     pub(crate) workers: Vec<Process>,
     pub(crate) dispatcher: Option<Process>,
+    readers: Option<Readers>,
     pub(crate) client: async_nats::Client,
     pub(crate) server: Server,
 }
@@ -58,13 +70,18 @@ impl Running {
         let mut running = Self {
             workers: Vec::new(),
             dispatcher: None,
+            readers: None,
             client,
             server,
         };
         match contender {
             Contender::Direct => running.start_direct().await?,
-            Contender::Rolecast => running.start_rolecast(false).await?,
-            Contender::Recorded => running.start_rolecast(true).await?,
+            Contender::Rolecast => running.start_rolecast(false, "off").await?,
+            Contender::Recorded => running.start_rolecast(true, "off").await?,
+            Contender::Seen => {
+                running.start_rolecast(true, "127.0.0.1:0").await?;
+                running.readers = running.start_readers().await;
+            }
         }
         Ok(running)
     }
@@ -100,9 +117,10 @@ impl Running {
         Ok(())
     }
 
-    async fn start_rolecast(&mut self, is_recorded: bool) -> anyhow::Result<()> {
+    async fn start_rolecast(&mut self, is_recorded: bool, listen: &str) -> anyhow::Result<()> {
         let config = format!(
-            "[categories.{CATEGORY}]\ncpu = 0.0\nmemory = \"1KiB\"\nrecord_outcomes = {is_recorded}\n"
+            "[http]\nlisten = \"{listen}\"\n[categories.{CATEGORY}]\ncpu = 0.0\n\
+             memory = \"1KiB\"\nrecord_outcomes = {is_recorded}\n"
         );
         let directory = self.server.directory();
         directory.write("rolecast.toml", &config);
@@ -133,6 +151,21 @@ impl Running {
         Ok(())
     }
 
+    /// Has a viewer of the live page, and the metrics read each second.
+    async fn start_readers(&self) -> Option<Readers> {
+        let port = port_of(self.dispatcher.as_ref()?).await;
+        let scraper = tokio::spawn(async move {
+            loop {
+                get(port, "/metrics").await;
+                tokio::time::sleep(SCRAPE_INTERVAL).await;
+            }
+        });
+        Some(Readers {
+            scraper,
+            _viewer: Viewer::open(port, "/"),
+        })
+    }
+
     fn startworkers(&mut self, role: &str) -> anyhow::Result<()> {
         let program = std::env::current_exe()?;
         let url = self.server.url();
@@ -144,6 +177,18 @@ impl Running {
                 .push(Process::spawn(&name, directory, &program, arguments));
         }
         Ok(())
+    }
+}
+
+/// Those who read what a dispatcher shows; they end when this is dropped.
+struct Readers {
+    scraper: JoinHandle<()>,
+    _viewer: Viewer,
+}
+
+impl Drop for Readers {
+    fn drop(&mut self) {
+        self.scraper.abort();
     }
 }
 

@@ -1,13 +1,16 @@
 //! `bench-dispatch`: Rolecast against workers that pull directly from JetStream.
 //!
-//! Three contenders, each with four worker processes whose jobs do nothing:
+//! Four contenders, each with four worker processes whose jobs do nothing:
 //!
 //! - *direct*: the workers share one durable pull consumer and acknowledge;
 //! - *rolecast*: a dispatcher and workers of the Rust library, outcomes not recorded;
-//! - *recorded*: the same with every outcome recorded.
+//! - *recorded*: the same with every outcome recorded;
+//! - *seen*: the same again, while the metrics are read each second and the live page is
+//!   open. The others have `[http] listen = "off"`.
 //!
 //! Every run has a fresh nats-server and store; rounds are interleaved and their
-//! order alternates; a ratio is the median of the rounds' ratios to *direct*.
+//! order alternates; a ratio is the median of the rounds' ratios to *direct*, and for
+//! *seen* also to *recorded*.
 //! The last line printed is one JSON object.
 
 #![allow(

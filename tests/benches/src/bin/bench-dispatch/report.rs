@@ -27,6 +27,10 @@ impl Report {
         let figures = json!({
             "throughput_ratio": ratios(Contender::Rolecast),
             "throughput_ratio_recorded": ratios(Contender::Recorded),
+            "throughput_ratio_seen_to_recorded": {
+                "128": rounded(self.throughput_ratio_of(Contender::Seen, Contender::Recorded, 128)),
+                "1024": rounded(self.throughput_ratio_of(Contender::Seen, Contender::Recorded, 1024)),
+            },
             "p50_ratio_2000": rounded(self.latency_ratio(Contender::Rolecast, |l| l.p50_us)),
             "p99_ratio_2000": rounded(self.latency_ratio(Contender::Rolecast, |l| l.p99_us)),
         });
@@ -106,8 +110,12 @@ impl Report {
     }
 
     fn throughput_ratio(&self, of: Contender, len: usize) -> f64 {
-        let pairs = self.runs(of, len).zip(self.runs(Contender::Direct, len));
-        median(pairs.map(|(run, direct)| run.jobs_per_second / direct.jobs_per_second))
+        self.throughput_ratio_of(of, Contender::Direct, len)
+    }
+
+    fn throughput_ratio_of(&self, of: Contender, to: Contender, len: usize) -> f64 {
+        let pairs = self.runs(of, len).zip(self.runs(to, len));
+        median(pairs.map(|(run, other)| run.jobs_per_second / other.jobs_per_second))
     }
 
     fn latency_ratio(&self, of: Contender, figure: fn(&Latency) -> u64) -> f64 {

@@ -14,19 +14,20 @@
 )]
 
 mod fleet;
-mod viewer;
 
 use std::time::Duration;
 
+use anyhow::Context as _;
 use clap::Parser;
+use rolecast_benches::viewer::Viewer;
 use rolecast_tests::cluster::Cluster;
 use rolecast_tests::figures::{align, median, rounded, table};
+use rolecast_tests::http::{get, port_of};
 use rolecast_tests::server::Server;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use fleet::Fleet;
-use viewer::Viewer;
 
 const DISPATCHER: &str = "[http]\nlisten = \"127.0.0.1:0\"\n[categories.echo]\n";
 /// Views whose weight is measured; the viewers look at the first ones.
@@ -91,13 +92,13 @@ async fn measure(nodes: u32, arguments: &Arguments) -> anyhow::Result<Figures> {
     let fleet = Fleet::start(cluster.client().clone(), nodes).await?;
     let all = |status: &rolecast_common::wire::Status| status.totals.ready == nodes;
     cluster.wait_status("all nodes are known", all).await;
-    let address = viewer::address(&cluster.dispatcher().log())?;
+    let port = port_of(cluster.dispatcher()).await;
     let pid = cluster.dispatcher().pid();
-    eprintln!("{nodes} nodes on {address}");
+    eprintln!("{nodes} nodes, page at port {port}");
     let (mut alone, mut viewed, mut updates) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..arguments.rounds {
         alone.push(span(pid, arguments.seconds).await?);
-        let viewers = (0..arguments.viewers).map(|index| Viewer::open(&address, VIEWS[index % 5]));
+        let viewers = (0..arguments.viewers).map(|index| Viewer::open(port, VIEWS[index % 5]));
         let viewers: Vec<Viewer> = viewers.collect();
         viewed.push(span(pid, arguments.seconds).await?);
         #[allow(
@@ -110,7 +111,11 @@ async fn measure(nodes: u32, arguments: &Arguments) -> anyhow::Result<Figures> {
     }
     let mut weights = Vec::new();
     for view in VIEWS {
-        weights.push((view, viewer::get(&address, view).await?.len()));
+        let answer = get(port, view)
+            .await
+            .with_context(|| format!("{view}: no answer"))?;
+        anyhow::ensure!(answer.code == 200, "{view}: {}", answer.code);
+        weights.push((view, answer.body.len()));
     }
     drop(fleet);
     #[allow(clippy::cast_precision_loss, reason = "a span has some seconds")]
