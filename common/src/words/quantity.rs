@@ -31,8 +31,8 @@ pub fn counted(count: u64, noun: &str) -> String {
         return format!("1 {noun}");
     }
     match noun.strip_suffix('y') {
-        Some(stem) => format!("{count} {stem}ies"),
-        None => format!("{count} {noun}s"),
+        Some(stem) if !stem.ends_with(['a', 'e', 'o', 'u']) => format!("{count} {stem}ies"),
+        Some(_) | None => format!("{count} {noun}s"),
     }
 }
 
@@ -93,6 +93,7 @@ mod tests {
         assert_eq!(counted(1, "job"), "1 job");
         assert_eq!(counted(0, "job"), "0 jobs");
         assert_eq!(counted(2, "category"), "2 categories");
+        assert_eq!(counted(5, "key"), "5 keys");
     }
 
     #[test]
