@@ -1,6 +1,7 @@
 //! The views, one module for each.
 
 mod categories;
+mod courses;
 mod decisions;
 mod dispatchers;
 mod forecasts;

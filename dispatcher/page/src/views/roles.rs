@@ -2,27 +2,21 @@
 
 use maud::{Markup, html};
 use rolecast_common::id::Role;
-use rolecast_common::time::WallTime;
-use rolecast_common::wire::{
-    ManagedRole, PastRoleChange, RoleChange, RoleChangeResult, RolesView, Status,
-};
+use rolecast_common::wire::{ManagedRole, RoleChange, RoleChangeResult, RolesView, Status};
 use rolecast_common::words::{
     brief, counted, course, figures_of, length, one_line, under_way, why,
 };
 
-use super::node_link;
 use super::overview::capacity;
+use super::{courses, node_link};
 use crate::alarms::of_roles;
 use crate::parts::alarm_list;
 use crate::picture::Picture;
-use crate::svg::timeline::{Span, timeline};
 use crate::table::{number, table, text};
 use crate::words::count;
 
 /// The characters of a reason that are shown.
 const REASON_CHARS_MAX: usize = 200;
-/// The shortest time that a time line spans, in milliseconds.
-const SPAN_MIN_MS: u64 = 60_000;
 
 pub(super) fn view(picture: &Picture, status: &Status) -> Markup {
     html! {
@@ -34,7 +28,7 @@ pub(super) fn view(picture: &Picture, status: &Status) -> Markup {
             Some(view) => {
                 @if !of_roles(view).is_empty() { section aria-label="Alarms" { (alarm_list(&of_roles(view), picture.at)) } }
                 (holders(view))
-                (course_of(view, status.at_ms))
+                (courses::section(view, status.at_ms))
                 (history(view))
             },
         }
@@ -95,90 +89,6 @@ fn held(view: &RolesView, role: &Role, managed: &ManagedRole) -> Markup {
 fn change_of<'a>(view: &'a RolesView, role: &Role) -> Option<&'a RoleChange> {
     let mut changes = view.document.changes.values();
     changes.find(|change| change.role == *role)
-}
-
-/// Draws who held each role when, as far as the finished changes reach back.
-fn course_of(view: &RolesView, now: WallTime) -> Markup {
-    let history = &view.document.history;
-    let Some(first) = history
-        .iter()
-        .map(|change| change.began_ms.as_millis())
-        .min()
-    else {
-        return html! {};
-    };
-    let end = now.as_millis().max(first + SPAN_MIN_MS);
-    // A little of the time before, so that the first holder is seen.
-    let start = first.saturating_sub((end - first) / 20);
-    let rows: Vec<&Role> = view.roles.keys().collect();
-    let place = |at: WallTime| share(at.as_millis().saturating_sub(start), end - start);
-    let mut spans = Vec::new();
-    for (row, role) in rows.iter().enumerate() {
-        spans.extend(of_role(role, row, history, &place));
-    }
-    let names: Vec<String> = rows.iter().map(ToString::to_string).collect();
-    let ends = (WallTime::from_millis(start).to_string(), now.to_string());
-    html! {
-        section aria-labelledby="h-course" {
-            h2 #h-course { "Time line" }
-            div.scroll tabindex="0" role="region" aria-label="Time line of the holders" {
-                (timeline("Holders of the managed roles over time; the table below has each change in words", &names, &spans, (&ends.0, &ends.1)))
-            }
-            ul.legend { li { span.swatch.held {} "held" } li { span.swatch.moving {} "moving" } li { span.swatch.empty {} "vacant" } }
-        }
-    }
-}
-
-/// Returns the spans of a role: its holders, and the changes between them.
-fn of_role(
-    role: &Role,
-    row: usize,
-    history: &[PastRoleChange],
-    place: &impl Fn(WallTime) -> f64,
-) -> Vec<Span> {
-    let changes: Vec<&PastRoleChange> = history
-        .iter()
-        .filter(|change| change.role == *role)
-        .collect();
-    let mut spans = Vec::new();
-    let holder = |node: Option<&rolecast_common::id::NodeId>, from: f64, to: f64| Span {
-        row,
-        from,
-        to,
-        class: if node.is_some() { "held" } else { "vacant" },
-        text: node.map_or("vacant".to_owned(), ToString::to_string),
-        title: node.map_or(format!("nobody held {role}"), |node| {
-            format!("{node} held {role}")
-        }),
-    };
-    let mut since = 0.0;
-    for change in &changes {
-        let (began, ended) = (place(change.began_ms), place(change.ended_ms));
-        spans.push(holder(change.from.as_ref(), since, began));
-        spans.push(Span {
-            row,
-            from: began,
-            to: ended,
-            class: "moving",
-            text: String::new(),
-            title: format!(
-                "{role}: {}, {}, {}",
-                course(change),
-                why(&change.why),
-                change.began_ms
-            ),
-        });
-        since = ended;
-    }
-    if let Some(last) = changes.last() {
-        spans.push(holder(last.to.as_ref(), since, 1.0));
-    }
-    spans
-}
-
-#[allow(clippy::cast_precision_loss, reason = "a place on a screen")]
-fn share(part: u64, whole: u64) -> f64 {
-    part as f64 / whole.max(1) as f64
 }
 
 fn history(view: &RolesView) -> Markup {
