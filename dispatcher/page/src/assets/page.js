@@ -35,18 +35,27 @@ function renew(old, fresh) {
 }
 
 function renewChildren(old, fresh) {
+  const wanted = new Set([...fresh.children].map(keyOf));
   const kept = new Map();
-  for (const child of old.children) if (child.id || keyOf(child)) kept.set(child.id || keyOf(child), child);
+  for (const child of old.children) {
+    const key = keyOf(child);
+    if (key && wanted.has(key) && !kept.has(key)) kept.set(key, child);
+  }
+  const reserved = new Set(kept.values());
   let at = old.firstChild;
   for (const child of fresh.childNodes) {
-    const known = child.nodeType === Node.ELEMENT_NODE && kept.get(child.id || keyOf(child));
-    if (known && known !== at) old.insertBefore(known, at);
-    const target = known || at;
+    const key = child.nodeType === Node.ELEMENT_NODE && keyOf(child);
+    const known = kept.get(key);
+    kept.delete(key);
+    // What is known by its key is left for the child with that key.
+    const target = known || (reserved.has(at) ? null : at);
     if (!target) {
-      old.appendChild(child.cloneNode(true));
+      old.insertBefore(child.cloneNode(true), at);
       continue;
     }
-    at = target.nextSibling;
+    reserved.delete(target);
+    if (target === at) at = target.nextSibling;
+    else old.insertBefore(target, at);
     renew(target, child);
   }
   while (at) {
@@ -58,6 +67,7 @@ function renewChildren(old, fresh) {
 
 // A row of a table, and an entry of a list, are known by their first link.
 function keyOf(element) {
+  if (element.id) return element.id;
   if (element.nodeName !== "TR" && element.nodeName !== "LI") return "";
   const named = element.querySelector("details[id]");
   if (named) return named.id;
