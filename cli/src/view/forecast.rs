@@ -11,6 +11,7 @@ use crate::chart::{Area, LEGEND, chart};
 use crate::quantity::counted;
 use crate::style::{Palette, Tone};
 use crate::table::{Align, Text, plain, table};
+use crate::view::hindsight;
 
 /// The resources in the order in which they are shown.
 const ORDER: [&str; 4] = ["cpu", "memory", "network", "disk"];
@@ -53,6 +54,7 @@ pub(crate) fn page(view: &ForecastView, columns: usize, palette: Palette) -> Str
         let area = Area { columns, rows };
         let label = |value| amount(name, value);
         text.push_str(&chart(forecast, area, label, palette));
+        text.push_str(&hindsight::lines(forecast, columns, palette));
         text.push('\n');
     }
     text.push_str(&palette.paint(Tone::Faint, LEGEND));
@@ -302,6 +304,7 @@ cpu,3600,1.6,2.1,2.6,2.35,
             step_s: 60,
             history: vec![0.5, 1.5],
             history_5m: Vec::new(),
+            past: None,
             horizons: vec![at(10, 1.5), at(3600, 1.6)],
             weights: vec![weights(60, 0.75), weights(3600, 0.0)],
             accuracy: vec![AccuracyAt {

@@ -8,6 +8,7 @@ pub(crate) mod doctor;
 pub(crate) mod events;
 pub(crate) mod explain;
 pub(crate) mod forecast;
+mod hindsight;
 pub(crate) mod job;
 pub(crate) mod job_list;
 pub(crate) mod node;

@@ -39,12 +39,34 @@ pub struct ResourceForecast {
     pub history: Vec<f64>,
     /// Means of the last hour in steps of five minutes, oldest first.
     pub history_5m: Vec<f64>,
+    /// What had been expected of the last hour; `None` while nothing is known of that, and
+    /// for all resources but CPU.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub past: Option<PastForecasts>,
     /// The nearest first.
     pub horizons: Vec<ForecastAt>,
     /// Weight of each model in the forecasts, at some horizons.
     pub weights: Vec<WeightsAt>,
     /// Recent accuracy of the forecasts, horizon by horizon.
     pub accuracy: Vec<AccuracyAt>,
+}
+
+/// Earlier forecasts of the values of `history`, to compare both.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct PastForecasts {
+    /// How long before their moments they were made, in seconds.
+    pub ahead_s: u32,
+    /// The oldest first; a moment without a forecast is left out.
+    pub values: Vec<PastForecast>,
+}
+
+/// The median and the 90 % quantile that had been expected of a moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct PastForecast {
+    /// How long before the last value of `history` the moment is, in seconds.
+    pub ago_s: u32,
+    pub p50: f64,
+    pub p90: f64,
 }
 
 /// Forecast at a horizon: values not exceeded in 50, 90 and 99 of 100 cases.

@@ -45,7 +45,9 @@ pub use blob::Blob;
 pub use capacity::{CapacityAt, CapacityMap, NodeCapacity, ResourceBand, RoleCapacity};
 pub use decision::{Decision, DecisionNeeds, DecisionNode, Verdict};
 pub use event::{CLOUD_EVENTS_VERSION, CONTENT_TYPE_EVENT, CloudEvent, EventsPage, EventsRequest};
-pub use forecast::{AccuracyAt, ForecastAt, ForecastView, ResourceForecast, WeightsAt};
+pub use forecast::{
+    AccuracyAt, ForecastAt, ForecastView, PastForecast, PastForecasts, ResourceForecast, WeightsAt,
+};
 pub use forecast_mode::ForecastMode;
 pub use heartbeat::{Heartbeat, Pressure, Usage};
 pub use job_list::{JobList, JobTotals, JobsRequest, ListedJob};

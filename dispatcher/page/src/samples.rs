@@ -8,7 +8,7 @@ use rolecast_common::time::WallTime;
 use rolecast_common::unit::{Bytes, Cores, Resources};
 use rolecast_common::wire::{
     AccuracyAt, CategoryStatus, Decision, ForecastAt, ForecastMode, ForecastView, NodeHealth,
-    NodeStatus, ResourceForecast, RolesView, Status, VERSION,
+    NodeStatus, PastForecast, PastForecasts, ResourceForecast, RolesView, Status, VERSION,
 };
 use serde_json::json;
 
@@ -100,6 +100,11 @@ pub(crate) fn forecast() -> ForecastView {
         p99: p50 + 1.0,
         peak_p90: p50 + 0.75,
     };
+    let past = |minutes: u32| PastForecast {
+        ago_s: minutes * 60,
+        p50: 2.0,
+        p90: 3.5,
+    };
     let accuracy = |seconds| AccuracyAt {
         seconds,
         error: 0.1,
@@ -114,6 +119,10 @@ pub(crate) fn forecast() -> ForecastView {
             .map(|minute| 1.0 + 0.5 * f64::from(minute % 7))
             .collect(),
         history_5m: Vec::new(),
+        past: Some(PastForecasts {
+            ahead_s: 300,
+            values: (0..55).rev().map(past).collect(),
+        }),
         horizons: vec![
             at(10, 1.5),
             at(60, 1.5),

@@ -1,8 +1,9 @@
-//! Means of the last hour in steps of five minutes, for display.
+//! The last hour for display: means in steps of five minutes, and earlier forecasts.
 
 use rolecast_common::resource::{ByResource, Resource};
 use rolecast_common::time::WallTime;
 
+use super::past::Past;
 use crate::series::bins::Bins;
 
 pub(super) const STEP_S: u32 = 300;
@@ -16,6 +17,7 @@ pub(super) struct Hour {
     ring: [ByResource<f64>; COUNT],
     /// Means so far.
     count: usize,
+    pub(super) past: Past,
 }
 
 impl Hour {
@@ -25,6 +27,7 @@ impl Hour {
             bins: Bins::new(STEP_S, shift_ms),
             ring: [ByResource::all(0.0); COUNT],
             count: 0,
+            past: Past::default(),
         }
     }
 

@@ -11,6 +11,7 @@
 mod ahead;
 mod hour;
 mod params;
+mod past;
 mod peaks;
 mod series;
 mod view;
@@ -150,6 +151,9 @@ impl NodeForecast {
         if let Some(bin) = far {
             let peaks = std::mem::take(&mut self.minute_peaks);
             self.far.learn(&bin, &peaks_of(&bin, &peaks));
+            let ahead = self.far.forecasters[Resource::Cpu].predict(past::AHEAD_STEPS);
+            let number = bin.number + u64::from(past::AHEAD_STEPS);
+            self.hour.past.add(number, ahead);
             self.lessons |= 0xf0;
         }
         self.hour.add(at, &used);

@@ -110,6 +110,37 @@ fn a_rise_between_two_spans_counts_at_once() {
 }
 
 #[test]
+fn what_was_expected_of_a_minute_is_shown_beside_what_it_was() {
+    let mut forecast = forecast(Quantile::P90);
+    // The load rises at a moment that nothing announces.
+    let load = |second| if second < 5400 { 1.0 } else { 3.0 };
+    feed(&mut forecast, 0..5580, load);
+    let shown = &forecast.view()["cpu"];
+    let past = shown.past.clone().unwrap();
+    assert_eq!(past.ahead_s, 300);
+    let ago: Vec<u32> = past.values.iter().map(|at| at.ago_s).collect();
+    assert_eq!(
+        ago,
+        (0..60)
+            .rev()
+            .map(|minutes| minutes * 60)
+            .collect::<Vec<u32>>()
+    );
+    let last = past.values.last().unwrap();
+    assert!(
+        (last.p50 - 1.0).abs() < 0.1,
+        "made before the rise: {last:?}"
+    );
+    assert!(last.p90 >= last.p50);
+    assert_eq!(shown.history.last(), Some(&3.0));
+    feed(&mut forecast, 5580..5900, load);
+    let views = forecast.view();
+    let last = *views["cpu"].past.as_ref().unwrap().values.last().unwrap();
+    assert!(last.p50 > 2.0, "made after the rise: {last:?}");
+    assert_eq!(views["memory"].past, None);
+}
+
+#[test]
 fn a_clock_set_back_for_good_does_not_stop_the_forecasts() {
     let mut forecast = forecast(Quantile::P90);
     feed(&mut forecast, 90_000..91_000, |_| 3.0);

@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 
 use rolecast_common::resource::Resource;
-use rolecast_common::wire::{AccuracyAt, ForecastAt, ResourceForecast, WeightsAt};
+use rolecast_common::wire::{
+    AccuracyAt, ForecastAt, PastForecast, PastForecasts, ResourceForecast, WeightsAt,
+};
 
-use super::NodeForecast;
 use super::ahead::HORIZONS_S;
+use super::past;
 use super::series::Series;
+use super::{FAR_STEP_S, NodeForecast};
 use crate::{Accuracy, Forecaster};
 
 /// The names of the resources, in their order.
@@ -64,9 +67,10 @@ impl NodeForecast {
         let capacity = self.capacity[resource];
         ResourceForecast {
             capacity: if capacity.is_finite() { capacity } else { 0.0 },
-            step_s: 60,
+            step_s: FAR_STEP_S,
             history: far.recent(HISTORY_COUNT).into_iter().map(finite).collect(),
             history_5m: self.hour.means(resource),
+            past: self.past_of(resource),
             horizons,
             weights: vec![
                 weights(near_s, near, 1),
@@ -75,6 +79,23 @@ impl NodeForecast {
             ],
             accuracy: self.accuracy(resource).to_vec(),
         }
+    }
+
+    /// Returns what had been expected of the last hour; it is kept for CPU only.
+    fn past_of(&self, resource: Resource) -> Option<PastForecasts> {
+        let last = self.far.forecasters[resource].number()?;
+        let past = self.hour.past.until(last);
+        let values: Vec<PastForecast> = past
+            .map(|(ago, p50, p90)| PastForecast {
+                ago_s: ago * FAR_STEP_S,
+                p50,
+                p90,
+            })
+            .collect();
+        (resource == Resource::Cpu && !values.is_empty()).then_some(PastForecasts {
+            ahead_s: past::AHEAD_STEPS * FAR_STEP_S,
+            values,
+        })
     }
 }
 
