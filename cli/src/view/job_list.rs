@@ -88,6 +88,7 @@ mod tests {
             submitted_ms: Some(WallTime::from_millis(5_000)),
             since_ms: None,
             until_ms: None,
+            progress: None,
             reason: String::new(),
             failed: 0,
             lost: 0,

@@ -272,6 +272,7 @@ mod tests {
                 submitted_ms: Some(WallTime::from_millis(60_000)),
                 since_ms: Some(4_000),
                 until_ms: None,
+                progress: None,
                 reason: String::new(),
                 failed: 0,
                 lost: 0,

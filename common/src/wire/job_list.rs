@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
 
-use super::{JobState, Message, VERSION, is_zero};
+use super::{JobState, Message, ProgressView, VERSION, is_zero};
 use crate::id::{Attempt, Category, JobId, NodeId, Priority, Sequence};
 use crate::time::WallTime;
 
@@ -88,7 +88,7 @@ pub struct JobTotals {
 }
 
 /// A job in a list.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ListedJob {
     pub job: JobId,
     /// Its place in ROLECAST_JOBS.
@@ -112,6 +112,9 @@ pub struct ListedJob {
     /// The time when it may start, if it is delayed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until_ms: Option<WallTime>,
+    /// The last progress that its worker reported.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<ProgressView>,
     /// The reason why it waits, or of its last failure.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,

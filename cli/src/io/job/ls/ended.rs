@@ -58,6 +58,7 @@ fn ended(record: Record, now: WallTime) -> ListedJob {
         submitted_ms: Some(record.submitted_ms),
         since_ms: u64::try_from(since).ok(),
         until_ms: None,
+        progress: None,
         reason: record.reason,
         failed: count(record.failures.len()),
         lost: count(record.losses.len()),

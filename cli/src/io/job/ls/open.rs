@@ -120,6 +120,7 @@ fn waiting(message: &StreamMessage, created: i128) -> Option<ListedJob> {
         submitted_ms: Some(submitted),
         since_ms: None,
         until_ms: None,
+        progress: None,
         reason: BEHIND.to_owned(),
         failed: 0,
         lost: 0,
