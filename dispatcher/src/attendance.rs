@@ -157,6 +157,7 @@ impl Known {
             state,
             age_ms: u64::try_from(now.since(self.last).as_millis()).unwrap_or(u64::MAX),
             version: self.sign.version.clone(),
+            page: self.sign.page.clone(),
         }
     }
 }
@@ -179,6 +180,7 @@ mod tests {
             incarnation: incarnation.to_owned(),
             leads: None,
             version: String::new(),
+            page: String::new(),
             is_leaving: false,
         }
     }

@@ -107,6 +107,7 @@ impl Door {
         })?;
         tracing::info!(event = "http_listening", url = %format_args!("http://{address}/"));
         Ok(Server {
+            address,
             stop: Some(stop),
             thread: Some(thread),
         })
@@ -116,8 +117,16 @@ impl Door {
 /// A running server.
 #[derive(Debug)]
 pub struct Server {
+    address: SocketAddr,
     stop: Option<oneshot::Sender<Infallible>>,
     thread: Option<JoinHandle<()>>,
+}
+
+impl Server {
+    /// Returns the address on which it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
 }
 
 impl Drop for Server {

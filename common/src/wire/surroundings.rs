@@ -28,13 +28,20 @@ pub struct DispatcherSign {
         skip_serializing_if = "String::is_empty"
     )]
     pub version: String,
+    /// The address at which it serves its page; empty if it serves none.
+    #[serde(
+        default,
+        deserialize_with = "bounds::remark",
+        skip_serializing_if = "String::is_empty"
+    )]
+    pub page: String,
     /// Whether this is the last one: it was asked to stop.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_leaving: bool,
 }
 
 impl Message for DispatcherSign {
-    /// Two names, an id and a version.
+    /// Two names, an id, a version and an address.
     const LEN_MAX: usize = 1024;
 
     fn version(&self) -> u8 {
@@ -53,6 +60,9 @@ pub struct DispatcherStatus {
     pub age_ms: u64,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub version: String,
+    /// The address at which it serves its page; empty if it serves none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub page: String,
 }
 
 /// Whether a dispatcher is at work.

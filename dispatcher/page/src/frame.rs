@@ -2,6 +2,7 @@
 //! not renewed.
 
 use maud::{DOCTYPE, Markup, html};
+use rolecast_common::wire::{DispatcherState, DispatcherStatus};
 use rolecast_common::words::counted;
 
 use crate::alarms::{Alarm, Gravity, alarms};
@@ -59,6 +60,7 @@ fn content(picture: &Picture, ask: &Ask) -> Markup {
     html! {
         main #main tabindex="-1" data-at=(picture.at.as_millis()) {
             (banner(picture))
+            (standby_note(picture))
             h1 { (title(ask)) }
             (views::view(picture, ask))
         }
@@ -99,6 +101,26 @@ fn banner(picture: &Picture) -> Markup {
             span class={ "chip " (class) } role="status" { (text) }
             " "
             time.faint datetime=(picture.at.to_string()) { (clock(picture)) }
+        }
+    }
+}
+
+/// On a standby: the dispatcher that knows the rest, and the address of its page.
+fn standby_note(picture: &Picture) -> Markup {
+    let Standing::StandingBy { leader } = &picture.standing else {
+        return html! {};
+    };
+    let dispatchers = picture.status.iter().flat_map(|status| &status.dispatchers);
+    let leads = |one: &&DispatcherStatus| {
+        one.state == DispatcherState::Leads && leader.as_ref().is_none_or(|name| *name == one.name)
+    };
+    let page = dispatchers.clone().find(leads).map(|one| &one.page);
+    html! {
+        p.note {
+            "This dispatcher stands by: it knows nodes, forecasts, events and decisions. Jobs and roles are on the page of "
+            @match leader { Some(leader) => { b { (leader) } }, None => { "the dispatcher that leads" } }
+            @if let Some(page) = page.filter(|page| !page.is_empty()) { ", which listens on " b { (page) } " of its host" }
+            "."
         }
     }
 }

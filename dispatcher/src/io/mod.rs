@@ -72,7 +72,7 @@ use async_nats::jetstream;
 use rolecast_common::id::Epoch;
 use rolecast_common::time::WallTime;
 use rolecast_common::wire::Totals;
-use rolecast_http::Door;
+use rolecast_http::{Door, Server};
 use rolecast_nats::{
     Clock, Connection, ServiceManager, Settings, Stage, check_jetstream, connect, explain,
 };
@@ -132,9 +132,10 @@ pub async fn run(
     });
     let observatory = Observatory::new(&config.name, clock);
     let door = Door::open(&config.http)?;
-    let _server = door
+    let server = door
         .map(|door| door.serve(http::routes(&observatory)))
         .transpose()?;
+    let page = server.as_ref().map(Server::address);
     let mut known = Epoch::default();
     let tracer = Tracer::start(config.traces.as_deref(), &config.name).await?;
     let result = loop {
@@ -153,7 +154,7 @@ pub async fn run(
         let mut dispatcher = Dispatcher {
             config: &config,
             nats: &nats,
-            signs: Signs::start(client, clock, &config.name, &incarnation),
+            signs: Signs::start(client, clock, (&config.name, &incarnation), page),
             connection,
             clock,
             manager: &manager,

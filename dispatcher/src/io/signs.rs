@@ -1,5 +1,6 @@
 //! The task that publishes this dispatcher's signs of life, and observes those of others.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use async_nats::Client;
@@ -27,13 +28,20 @@ pub(super) struct Signs {
 }
 
 impl Signs {
-    pub(super) fn start(client: &Client, clock: Clock, name: &str, incarnation: &str) -> Self {
+    /// `page` is the address of its page, if it has one.
+    pub(super) fn start(
+        client: &Client,
+        clock: Clock,
+        (name, incarnation): (&str, &str),
+        page: Option<SocketAddr>,
+    ) -> Self {
         let sign = DispatcherSign {
             v: VERSION,
             name: name.to_owned(),
             incarnation: incarnation.to_owned(),
             leads: None,
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            page: page.map_or(String::new(), |page| page.to_string()),
             is_leaving: false,
         };
         let (seen_out, seen) = watch::channel(Vec::new());

@@ -121,6 +121,7 @@ impl Dispatcher<'_> {
             },
             link: connection.link.clone(),
             holder: lease.holder(),
+            dispatchers: self.signs.seen(),
         });
         let status = || "stands by: it leads when no other dispatcher does".to_owned();
         self.manager.report(Stage::Ready, status);

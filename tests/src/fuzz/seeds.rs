@@ -210,6 +210,7 @@ fn requests() -> Vec<Vec<u8>> {
             incarnation: "0197c0f4".to_owned(),
             leads: Some(Epoch::new(3)),
             version: "0.1.0".to_owned(),
+            page: "127.0.0.1:8640".to_owned(),
             is_leaving: false,
         }]),
     ]

@@ -318,6 +318,7 @@ pub(in crate::view) fn status() -> Status {
             state: DispatcherState::StandsBy,
             age_ms: 300,
             version: "0.1.0".to_owned(),
+            page: String::new(),
         }],
         nats: Some(nats()),
         vacant: Vec::new(),

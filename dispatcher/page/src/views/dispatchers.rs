@@ -1,10 +1,52 @@
 //! Dispatchers and the lease by which one of them leads.
 
 use maud::{Markup, html};
-use rolecast_common::wire::Status;
+use rolecast_common::wire::{DispatcherState, Status};
+use rolecast_common::words::one_line;
 
 use crate::parts::standing;
 use crate::picture::Picture;
+use crate::table::{none, number, table, text};
+use crate::words::age;
+
+/// Characters of a name that are shown.
+const NAME_CHARS_MAX: usize = 100;
+
+/// The dispatchers whose signs of life were received.
+fn list(status: &Status) -> Markup {
+    if status.dispatchers.is_empty() {
+        return html! { p.faint { "No sign of life was received yet." } };
+    }
+    let columns = [
+        text("dispatcher"),
+        text("state"),
+        number("last sign"),
+        text("page"),
+        text("version"),
+        text("start"),
+    ];
+    let rows = status.dispatchers.iter().map(|one| {
+        let (class, state) = match one.state {
+            DispatcherState::Leads => ("good", "leads"),
+            DispatcherState::StandsBy => ("", "stands by"),
+            DispatcherState::Silent => ("warning", "silent"),
+            DispatcherState::SilentLeader => ("bad", "silent, it led"),
+        };
+        let known = |text: &str| match text {
+            "" => none(),
+            text => html! { (one_line(text, NAME_CHARS_MAX)) },
+        };
+        vec![
+            html! { (one_line(&one.name, NAME_CHARS_MAX)) },
+            html! { span class={ "mark " (class) } { (state) } },
+            html! { (age(one.age_ms)) },
+            known(&one.page),
+            known(&one.version),
+            known(&one.incarnation),
+        ]
+    });
+    table("Dispatchers, by name", &columns, None, rows.collect())
+}
 
 pub(super) fn view(picture: &Picture, status: &Status) -> Markup {
     let counters = &status.counters;
@@ -39,6 +81,10 @@ pub(super) fn view(picture: &Picture, status: &Status) -> Markup {
             }
             @if status.is_lapsed { p { span.mark.bad { "lapsed" } " nothing is sent until it is renewed. " span.faint { "next " } code { "nats server report jetstream" } } }
         }
-        p { "A standby observes all heartbeats and serves this page too, on its own address; which dispatchers there are is not stored. " code { "nats service ls" } " lists them." }
+        section aria-labelledby="h-all" {
+            h2 #h-all { "All dispatchers" }
+            (list(status))
+            p.faint { "Each reports itself every two seconds. A standby observes all heartbeats and serves this page too. A loopback address is one of its own host." }
+        }
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use rolecast_common::id::{Epoch, NodeId};
 use rolecast_common::time::WallTime;
-use rolecast_common::wire::{CapacityMap, ForecastView, RolesView, Status};
+use rolecast_common::wire::{CapacityMap, DispatcherStatus, ForecastView, RolesView, Status};
 use rolecast_nats::{Clock, Link};
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout};
@@ -83,6 +83,7 @@ pub(in crate::io) struct View {
     pub(in crate::io) streams: Streams,
     pub(in crate::io) link: watch::Receiver<Link>,
     pub(in crate::io) holder: watch::Receiver<Option<Holder>>,
+    pub(in crate::io) dispatchers: watch::Receiver<Vec<DispatcherStatus>>,
 }
 
 /// The place of this dispatcher among all.
@@ -180,6 +181,7 @@ impl Observatory {
             } else {
                 status.unread = Some("there is no connection to NATS".to_owned());
             }
+            status.dispatchers.clone_from(&view.dispatchers.borrow());
             Ok(status)
         };
         self.kept(&self.0.status, AGE_MAX, take).await
