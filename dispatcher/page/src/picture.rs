@@ -7,7 +7,9 @@ use std::sync::Arc;
 use rolecast_common::id::{Epoch, NodeId};
 use rolecast_common::time::WallTime;
 use rolecast_common::unit::Resources;
-use rolecast_common::wire::{CapacityMap, Decision, ForecastView, RolesView, Status};
+use rolecast_common::wire::{
+    CapacityMap, CloudEvent, Decision, ForecastView, JobList, RolesView, Status,
+};
 
 use crate::flow::Flow;
 
@@ -35,6 +37,10 @@ pub struct Picture {
     pub forecasts: BTreeMap<NodeId, Arc<ForecastView>>,
     /// The latest decisions, the last first.
     pub decisions: Vec<Arc<Choice>>,
+    /// The latest published events, the last first.
+    pub events: Vec<Arc<CloudEvent>>,
+    /// The first jobs that the wanted node has in hand.
+    pub jobs: Option<JobList>,
 }
 
 impl Picture {
@@ -53,6 +59,8 @@ impl Picture {
             rooms: BTreeMap::new(),
             forecasts: BTreeMap::new(),
             decisions: Vec::new(),
+            events: Vec::new(),
+            jobs: None,
         }
     }
 }

@@ -12,9 +12,12 @@ use crate::selection::page_of;
 pub struct Wants {
     pub capacity: bool,
     pub decisions: bool,
+    pub events: bool,
     /// The seconds ahead for which the rooms of all nodes are wanted.
     pub rooms_s: Option<u32>,
     pub forecasts: Vec<NodeId>,
+    /// The node whose jobs in hand are wanted.
+    pub jobs_of: Option<NodeId>,
 }
 
 /// Returns which parts the view needs.
@@ -23,6 +26,7 @@ pub fn wants(ask: &Ask, status: &Status) -> Wants {
     match &ask.view {
         View::Overview => Wants {
             capacity: true,
+            events: true,
             rooms_s: Some(AHEAD_S[ask.query.ahead]),
             ..nothing
         },
@@ -36,6 +40,7 @@ pub fn wants(ask: &Ask, status: &Status) -> Wants {
         },
         View::Node(node) => Wants {
             forecasts: vec![node.clone()],
+            jobs_of: Some(node.clone()),
             decisions: true,
             ..nothing
         },

@@ -85,7 +85,7 @@ pub(super) async fn answer(
 }
 
 /// Reads as many events as the page takes, in one request to the server.
-async fn read(
+pub(super) async fn read(
     streams: &Streams,
     asked: &EventsRequest,
     filter: &str,

@@ -3,6 +3,7 @@
 
 pub(crate) mod bar;
 pub(crate) mod fan;
+pub(crate) mod hindsight;
 pub(crate) mod spark;
 pub(crate) mod tiles;
 pub(crate) mod timeline;

@@ -1,18 +1,19 @@
-//! Forecasts against actual use: errors beside the naive forecast's, and coverage, by node
-//! and time ahead.
+//! Forecasts against actual use: the last hour beside what had been expected of it, errors
+//! beside the naive forecast's, and coverage, by node and time ahead.
 
 use maud::{Markup, html};
-use rolecast_common::wire::{AccuracyAt, ResourceForecast, Status};
-use rolecast_common::words::ahead;
+use rolecast_common::id::NodeId;
+use rolecast_common::wire::{AccuracyAt, PastForecasts, ResourceForecast, Status};
+use rolecast_common::words::{ahead, counted};
 
 use super::node_link;
 use super::nodes::pager;
 use crate::ask::{Ask, Sort};
 use crate::picture::Picture;
 use crate::selection::page_of;
-use crate::svg::fan::{SMALL, fan};
+use crate::svg::hindsight::{self, covered, hindsight};
 use crate::table::{Column, none, number, table, text};
-use crate::words::amount;
+use crate::words::{amount, count};
 
 /// Within this share two errors are equal.
 const CLOSE: f64 = 0.02;
@@ -20,7 +21,7 @@ const CLOSE: f64 = 0.02;
 pub(super) fn view(picture: &Picture, status: &Status, ask: &Ask) -> Markup {
     let shown = page_of(status, &ask.query);
     let horizons = horizons(picture);
-    let mut columns = vec![text("node").by(Sort::Name), text("cpu expected")];
+    let mut columns = vec![text("node").by(Sort::Name), text("last hour")];
     columns.extend(horizons.iter().map(|(_, name)| *name));
     let rows = shown.nodes.iter().map(|node| {
         let cpu = picture
@@ -28,8 +29,14 @@ pub(super) fn view(picture: &Picture, status: &Status, ask: &Ask) -> Markup {
             .get(&node.node)
             .and_then(|view| view.resources.get("cpu"));
         let mut row = vec![node_link(&node.node)];
-        row.push(match cpu.filter(|cpu| !cpu.horizons.is_empty()) {
-            Some(cpu) => fan(&format!("CPU expected on {}", node.node), cpu, SMALL),
+        let past = cpu.and_then(|cpu| Some((cpu, cpu.past.as_ref()?)));
+        row.push(match past {
+            Some((cpu, past)) => hindsight(
+                &past_title(&node.node, cpu, past),
+                cpu,
+                past,
+                hindsight::SMALL,
+            ),
             None => none(),
         });
         row.extend(horizons.iter().map(|(seconds, _)| {
@@ -41,8 +48,8 @@ pub(super) fn view(picture: &Picture, status: &Status, ask: &Ask) -> Markup {
     let counters = &status.counters;
     html! {
         dl.figures {
-            div.figure { dt { "Forecasts" } dd { span.value { (status.forecast_mode) } " " span.faint { "their effect on placement" } } }
-            div.figure { dt { "Jobs diverted" } dd { span.value { (counters.diverted) } " " span.faint { "of " (counters.compared) " compared went elsewhere than the last heartbeats would have them" } } }
+            div.figure { dt { "Forecasts" } dd { span { span.value { (status.forecast_mode) } " " span.faint { "their effect on placement" } } } }
+            div.figure { dt { "Jobs diverted" } dd { span { span.value { (counters.diverted) } " " span.faint { "of " (counters.compared) " compared went elsewhere than the last heartbeats would have them" } } } }
         }
         @if status.nodes.is_empty() {
             p { "No nodes yet." }
@@ -50,7 +57,42 @@ pub(super) fn view(picture: &Picture, status: &Status, ask: &Ask) -> Markup {
             (table("Error of the median of CPU, as a share of the naive forecast's; and the share of values within the 90 % quantile", &columns, Some(ask), rows.collect()))
             (pager(&shown, ask))
             p.faint { "Below 1 the forecast is better than the last value repeated. Coverage should be near 0.9." }
+            p.faint { "last hour: CPU used by others as a line, on the band from the median to the 90 % quantile that was expected of it five minutes before. It begins some minutes after a node's first heartbeat." }
         }
+    }
+}
+
+/// Says in words how much of a node's last hour was within what had been expected.
+fn past_title(node: &NodeId, forecast: &ResourceForecast, past: &PastForecasts) -> String {
+    format!(
+        "CPU of {node} in the last hour: {}",
+        in_words(forecast, past)
+    )
+}
+
+fn in_words(forecast: &ResourceForecast, past: &PastForecasts) -> String {
+    let (within, compared) = covered(forecast, past);
+    format!(
+        "{within} of {} within the 90 % quantile expected {} before",
+        counted(count(compared), "minute"),
+        ahead(past.ahead_s)
+    )
+}
+
+/// The CPU of one node in the last hour, and what had been expected of it.
+pub(super) fn last_hour(node: &NodeId, cpu: Option<&ResourceForecast>) -> Markup {
+    let Some((cpu, past)) = cpu.and_then(|cpu| Some((cpu, cpu.past.as_ref()?))) else {
+        return html! { p.faint { "The first forecasts are still to be compared: five minutes must pass." } };
+    };
+    html! {
+        div.fans {
+            figure {
+                figcaption { b { "cpu" } " " (in_words(cpu, past)) }
+                (hindsight(&past_title(node, cpu, past), cpu, past, hindsight::LARGE))
+                div.axis { span { "1 h ago" } span { "now" } }
+            }
+        }
+        ul.legend { li { span.swatch.past {} "measured" } li { span.swatch.p50 {} "median that was expected" } li { span.swatch.p90 {} "up to the 90 % quantile" } }
     }
 }
 

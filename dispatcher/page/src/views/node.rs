@@ -8,11 +8,11 @@ use rolecast_common::id::NodeId;
 use rolecast_common::wire::{ForecastView, NodeHealth, NodeStatus, ResourceForecast, Status};
 use rolecast_common::words::{ahead, amounts, length};
 
-use super::forecasts::accuracy;
-use super::{decisions, health};
+use super::forecasts::{accuracy, last_hour};
+use super::{decisions, health, jobs};
 use crate::alarms;
 use crate::parts::alarm_list;
-use crate::picture::Picture;
+use crate::picture::{Picture, Standing};
 use crate::svg::fan::{LARGE, fan};
 use crate::words::{age, amount, role_list};
 
@@ -31,6 +31,10 @@ pub(super) fn view(picture: &Picture, status: &Status, id: &NodeId) -> Markup {
     html! {
         @if !found.is_empty() { section aria-label="Alarms" { (alarm_list(&found, picture.at)) } }
         (facts(picture, node))
+        section aria-labelledby="h-jobs" {
+            h2 #h-jobs { "Jobs in hand" }
+            (jobs::view(id, picture.jobs.as_ref().filter(|_| is_leading(picture))))
+        }
         section aria-labelledby="h-expected" {
             h2 #h-expected { "Use by others: the last hour, and what is expected" }
             @match forecast {
@@ -41,6 +45,7 @@ pub(super) fn view(picture: &Picture, status: &Status, id: &NodeId) -> Markup {
         @if let Some(forecast) = forecast {
             section aria-labelledby="h-accuracy" {
                 h2 #h-accuracy { "Forecasts against actual use" }
+                (last_hour(id, forecast.resources.get("cpu")))
                 (accuracy(&ORDER.map(|name| (name.to_owned(), forecast.resources.get(name)))))
             }
         }
@@ -49,6 +54,10 @@ pub(super) fn view(picture: &Picture, status: &Status, id: &NodeId) -> Markup {
             (decisions::view(picture, Some(id)))
         }
     }
+}
+
+fn is_leading(picture: &Picture) -> bool {
+    matches!(picture.standing, Standing::Leading { .. })
 }
 
 fn facts(picture: &Picture, node: &NodeStatus) -> Markup {
@@ -69,7 +78,7 @@ fn facts(picture: &Picture, node: &NodeStatus) -> Markup {
         .map_or("-".to_owned(), |trip| length(Duration::from_micros(trip)));
     let pressure = node.usage.pressure.map(|pressure| {
         format!(
-            "cpu {:.0} %, memory {:.0} %, disk {:.0} %",
+            "cpu {:.0}\u{a0}%, memory {:.0}\u{a0}%, disk {:.0}\u{a0}%",
             100.0 * pressure.cpu.get(),
             100.0 * pressure.memory.get(),
             100.0 * pressure.io.get()

@@ -8,7 +8,7 @@ use rolecast_common::unit::Resources;
 use rolecast_common::wire::{CapacityMap, CategoryStatus, RoleCapacity, Status};
 use rolecast_common::words::{ahead, amounts, counted};
 
-use super::{map, node_link, rooms};
+use super::{events, map, node_link, rooms};
 use crate::alarms::alarms;
 use crate::ask::{Ask, View};
 use crate::parts::alarm_list;
@@ -33,6 +33,7 @@ pub(super) fn view(picture: &Picture, status: &Status, ask: &Ask) -> Markup {
             h2 #h-fleet { "Fleet" }
             (fleet(picture, status, ask))
         }
+        (events::section(picture))
         (room(picture))
         (holders(picture))
     }
@@ -81,7 +82,7 @@ fn figures(picture: &Picture, status: &Status) -> Markup {
         html! {
             div.figure {
                 dt { (name) }
-                dd { span.value { (value) } " " span.faint { (detail) } @if let Some(line) = line { (line) } }
+                dd { span { span.value { (value) } " " span.faint { (detail) } } @if let Some(line) = line { (line) } }
             }
         }
     };

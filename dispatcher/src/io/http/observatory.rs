@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use rolecast_common::id::{Epoch, NodeId};
 use rolecast_common::time::WallTime;
-use rolecast_common::wire::{CapacityMap, DispatcherStatus, ForecastView, RolesView, Status};
+use rolecast_common::wire::{
+    CapacityMap, DispatcherStatus, ForecastView, JobList, JobsRequest, RolesView, Status,
+};
 use rolecast_nats::{Clock, Link};
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout};
@@ -219,6 +221,13 @@ impl Observatory {
             }
         }
         views
+    }
+
+    /// Returns a list of jobs, and the time that it took the loop.
+    pub(super) async fn jobs(&self, asked: JobsRequest) -> Option<(JobList, Duration)> {
+        let asker = self.view()?.asker;
+        let list = asker.ask(|answer| Question::Jobs(asked, answer));
+        timeout(ANSWER_LIMIT, list).await.ok()?.ok()
     }
 
     /// Returns the signs of life of the loop; `None` within it if there is no loop yet.

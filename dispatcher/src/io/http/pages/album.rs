@@ -1,22 +1,24 @@
 //! Pictures for the page, and their renderings: one for all viewers of an address.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rolecast_common::id::NodeId;
 use rolecast_common::unit::Resources;
-use rolecast_common::wire::ForecastView;
+use rolecast_common::wire::{CloudEvent, ForecastView, JobList, JobState, JobsRequest};
 use rolecast_forecast::Ahead;
 use rolecast_page::{Ask, Flow, Lease, Picture, Standing, Wants, render, render_main, wants};
 use tokio::sync::Mutex;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
 use super::decisions::Decisions;
+use super::latest_events::LatestEvents;
 use crate::io::holder::Holder;
 use crate::io::http::Observatory;
 use crate::io::http::observatory::Phase;
-use crate::io::questions::Question;
+use crate::io::questions::{Question, REST};
 
 /// The age up to which a rendering is shown: less than the pause between two updates.
 const AGE_MAX: Duration = Duration::from_millis(900);
@@ -26,6 +28,9 @@ const FORECAST_AGE_MAX: Duration = Duration::from_secs(5);
 const PAGES_MAX: usize = 128;
 /// Nodes whose forecasts are kept: those of a few pages.
 const FORECASTS_MAX: usize = 512;
+
+/// Jobs of a node that are shown.
+const JOBS_MAX: u32 = 50;
 
 /// The rooms expected on nodes.
 type Rooms = BTreeMap<NodeId, Resources>;
@@ -40,6 +45,7 @@ struct Shared {
     /// Parts that are the same for all views, and renderings.
     kept: Mutex<Kept>,
     decisions: Mutex<Decisions>,
+    events: Mutex<LatestEvents>,
 }
 
 #[derive(Debug, Default)]
@@ -48,6 +54,8 @@ struct Kept {
     rooms: BTreeMap<u32, (Instant, Rooms)>,
     forecasts: BTreeMap<NodeId, (Instant, Arc<ForecastView>)>,
     pages: BTreeMap<Ask, (Instant, Arc<str>)>,
+    /// The time before which no list of jobs is taken.
+    jobs_from: Option<Instant>,
 }
 
 impl Album {
@@ -56,6 +64,7 @@ impl Album {
             observatory: observatory.clone(),
             kept: Mutex::default(),
             decisions: Mutex::default(),
+            events: Mutex::default(),
         }))
     }
 
@@ -111,8 +120,10 @@ impl Album {
         let Wants {
             capacity,
             decisions,
+            events,
             rooms_s,
             forecasts,
+            jobs_of,
         } = wants(ask, &status);
         if capacity {
             picture.capacity = observatory.capacity().await;
@@ -123,6 +134,12 @@ impl Album {
         picture.forecasts = self.forecasts(kept, forecasts).await;
         if decisions {
             picture.decisions = self.decisions().await;
+        }
+        if events {
+            picture.events = self.events().await;
+        }
+        if let Some(node) = jobs_of {
+            picture.jobs = self.jobs(kept, node).await;
         }
         picture
     }
@@ -189,6 +206,31 @@ impl Album {
             decisions.read(&view.streams.jetstream).await;
         }
         decisions.all()
+    }
+
+    async fn events(&self) -> Vec<Arc<CloudEvent>> {
+        let mut events = self.0.events.lock().await;
+        if let Some(view) = self.0.observatory.view() {
+            events.read(&view.streams).await;
+        }
+        events.all()
+    }
+
+    /// Returns the jobs that a node has in hand. The list costs the loop a look at each job,
+    /// so it rests after each: a tenth of its time at most goes to lists.
+    async fn jobs(&self, kept: &mut Kept, node: NodeId) -> Option<JobList> {
+        if let Some(from) = kept.jobs_from {
+            sleep_until(from).await;
+        }
+        let asked = JobsRequest {
+            limit: NonZeroU32::new(JOBS_MAX),
+            states: vec![JobState::Running],
+            node: Some(node),
+            ..JobsRequest::first()
+        };
+        let (list, took) = self.0.observatory.jobs(asked).await?;
+        kept.jobs_from = Some(Instant::now() + took * REST);
+        Some(list)
     }
 }
 
