@@ -27,6 +27,7 @@
 //!
 //! Everything here is pure; the crate `rolecast-nats` connects.
 
+pub mod alarm;
 pub mod assignment;
 mod bounds;
 pub mod fnv;

@@ -215,10 +215,11 @@ async fn a_vacant_role_is_shown_with_its_cause() {
     let dispatcher = format!("{DISPATCHER}[roles.leader]\nholders = 1\n");
     let worker = WORKER.replace("roles = [\"follower\"]", "roles = []");
     let cluster = Cluster::start(&dispatcher, &[("n1", &worker)]).await;
-    let expected = "no live node offers it; start a worker with offers = [\"leader\"]";
+    let remedy = "; start a worker with offers = [\"leader\"]";
     wait_until("the vacancy is shown", LIMIT, async || {
         let text = shown(&cluster, "status").await;
-        text.contains("! role leader: nobody acts in it, for ") && text.contains(expected)
+        text.contains("! role leader: nobody acts in it: no live node offers it (since 20")
+            && text.contains(remedy)
     })
     .await;
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use rolecast_common::alarm::{Alarm, of_status};
 use rolecast_common::id::{JobId, NodeId};
 use rolecast_common::time::Time;
 use rolecast_common::unit::Cores;
@@ -12,7 +13,6 @@ use rolecast_common::wire::{
 
 use super::feed::{JobsOf, Request};
 use super::trail::{Flow, Trail};
-use crate::view::status::attention::attention;
 
 /// Decisions that are kept, the last ones.
 const DECISIONS_MAX: usize = 500;
@@ -153,7 +153,8 @@ impl Picture {
             }
         }
         let status = self.status.as_ref();
-        self.attention = status.map_or_else(Vec::new, |status| attention(status, true));
+        let alarms = status.map_or_else(Vec::new, |status| of_status(status, true));
+        self.attention = alarms.iter().map(Alarm::line).collect();
         next
     }
 

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use rolecast_common::unit::{Bytes, BytesPerSecond};
 use rolecast_common::wire::CategoryStatus;
+use rolecast_common::words::arrivals;
 
 use super::job::Block;
 use super::nodes::role_list;
-use super::status::arrivals;
 use crate::quantity::{cores, counted, length, seconds};
 use crate::style::{Palette, Tone};
 use crate::table::{Align, Text, plain, table};

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use rolecast_common::alarm::of_node;
 use rolecast_common::id::Role;
 use rolecast_common::unit::{BytesPerSecond, Resources};
 use rolecast_common::wire::{JobList, NodeStatus, NodeView, Pressure};
@@ -11,7 +12,7 @@ use crate::quantity::{cores, counted, length, seconds};
 use crate::style::{Palette, Tone, one_line};
 use crate::table::{Align, plain, table};
 use crate::view::job::Block;
-use crate::view::status::attention::attention_to_node;
+use crate::view::status::lines;
 use rolecast_common::words::{amounts, rate};
 
 const JOB_COLUMNS: [(&str, Align); 5] = [
@@ -51,10 +52,7 @@ pub(crate) fn page(view: &NodeView, jobs: &JobList, palette: Palette) -> String 
         block.line(key, &format!("{at}  job {job} of {category}: {reason}"));
     }
     let mut text = block.text;
-    for line in attention_to_node(node) {
-        text.push_str(&palette.paint(Tone::Warning, &format!("! {line}")));
-        text.push('\n');
-    }
+    text.push_str(&lines(&of_node(node), palette));
     text.push('\n');
     text.push_str(&in_hand(node, jobs, palette));
     text

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use rolecast_common::alarm::{FEEDBACK_HIGH, ROUND_TRIP_HIGH};
 use rolecast_common::id::Role;
 use rolecast_common::unit::{Bytes, Cores};
 use rolecast_common::wire::{NodeHealth, NodeStatus};
@@ -26,10 +27,6 @@ pub(crate) const COLUMNS: [(&str, Align); 10] = [
 
 /// The characters of a list of roles in a row.
 const ROLES_CHARS_MAX: usize = 24;
-/// A node whose jobs take so many times as long as predicted is slow.
-pub(crate) const FEEDBACK_HIGH: f64 = 2.0;
-/// A round trip that delays jobs noticeably.
-pub(crate) const ROUND_TRIP_HIGH: Duration = Duration::from_millis(250);
 
 /// Returns the nodes that are wanted, in their order; all of them, whatever the limit.
 pub(crate) fn select<'a>(nodes: &'a [NodeStatus], wanted: &NodeList) -> Vec<&'a NodeStatus> {

@@ -9,6 +9,6 @@ mod text;
 
 pub use decision::{Emphasis, sentence};
 pub use figures::{brief, line};
-pub use quantity::{ahead, amounts, cores, counted, length, rate};
+pub use quantity::{ahead, amounts, arrivals, cores, counted, length, rate, seconds};
 pub use role::{course, figures_of, path, under_way, why};
 pub use text::{harmless, one_line, printable};

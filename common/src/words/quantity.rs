@@ -20,6 +20,23 @@ pub fn length(length: Duration) -> String {
     format_duration(length)
 }
 
+/// Writes a length with tenths of seconds: `0.3 s`, `12.0 s`, `3m 20s`.
+pub fn seconds(length: Duration) -> String {
+    if length < Duration::from_secs(60) {
+        return format!("{:.1} s", length.as_secs_f64());
+    }
+    format_duration(length)
+}
+
+/// Writes the number of expected jobs; small ones with a fraction.
+pub fn arrivals(per_minute: Option<f64>) -> String {
+    match per_minute {
+        None => "-".to_owned(),
+        Some(rate) if rate < 9.95 => format!("{rate:.1}/min"),
+        Some(rate) => format!("{rate:.0}/min"),
+    }
+}
+
 /// Writes cores with two digits behind the point.
 pub fn cores(cores: Cores) -> String {
     format!("{:.2}", cores.get())

@@ -2,10 +2,11 @@
 //! not renewed.
 
 use maud::{DOCTYPE, Markup, html};
+use rolecast_common::alarm::{Alarm, Gravity};
 use rolecast_common::wire::{DispatcherState, DispatcherStatus};
 use rolecast_common::words::counted;
 
-use crate::alarms::{Alarm, Gravity, alarms};
+use crate::alarms::alarms;
 use crate::ask::{Ask, NAVIGATION, View};
 use crate::assets::{ICON, SCRIPT, STYLE};
 use crate::parts::standing;

@@ -1,9 +1,9 @@
 //! Parts that the frame and several views share.
 
 use maud::{Markup, html};
+use rolecast_common::alarm::{Alarm, Gravity};
 use rolecast_common::time::WallTime;
 
-use crate::alarms::{Alarm, Gravity, Remedy};
 use crate::picture::{Picture, Standing};
 use crate::words::seconds;
 
@@ -36,11 +36,8 @@ pub(crate) fn alarm_list(alarms: &[Alarm], now: WallTime) -> Markup {
                             " " span.faint { "for " time datetime=(since.to_string()) { (seconds(now.since(since))) } }
                         }
                     }
-                    @match &alarm.remedy {
-                        Remedy::Command(command) => { p.next { span.faint { "next " } code { (command) } } },
-                        Remedy::Advice(advice) if !advice.is_empty() => { p.next { span.faint { "next " } (advice) } },
-                        Remedy::Advice(_) | Remedy::None => {},
-                    }
+                    @if let Some(advice) = &alarm.advice { p.next { span.faint { "next " } (advice) } }
+                    @if let Some(command) = &alarm.command { p.next { span.faint { "see " } code { (command) } } }
                 }
             }
         }

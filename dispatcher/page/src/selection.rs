@@ -2,9 +2,9 @@
 
 use std::cmp::Ordering;
 
+use rolecast_common::alarm::urgency;
 use rolecast_common::wire::{NodeStatus, Status};
 
-use crate::alarms;
 use crate::ask::{Health, Query, Sort};
 
 /// Nodes on a page: each has a fan, and a page stays below 100 kB.
@@ -64,7 +64,7 @@ fn is_match(node: &NodeStatus, query: &Query) -> bool {
 fn compare(a: &NodeStatus, b: &NodeStatus, sort: Sort) -> Ordering {
     let largest = |of: fn(&NodeStatus) -> f64| of(b).total_cmp(&of(a));
     match sort {
-        Sort::Trouble => trouble(a).cmp(&trouble(b)),
+        Sort::Trouble => urgency(a).cmp(&urgency(b)),
         Sort::Name => Ordering::Equal,
         Sort::Cpu => largest(|node| share(node.usage.total.cpu.get(), node.capacity.cpu.get())),
         Sort::Memory => largest(|node| {
@@ -80,25 +80,6 @@ fn compare(a: &NodeStatus, b: &NodeStatus, sort: Sort) -> Ordering {
         Sort::Heartbeat => b.heartbeat_age_ms.cmp(&a.heartbeat_age_ms),
         Sort::Failed => b.failed.cmp(&a.failed),
     }
-}
-
-/// The rank of a node: alarms first, then those that drain.
-fn trouble(node: &NodeStatus) -> (u8, u8) {
-    let gravest = alarms::of_node(node)
-        .iter()
-        .map(|alarm| alarm.gravity)
-        .min();
-    let alarm = match gravest {
-        Some(alarms::Gravity::Bad) => 0,
-        Some(alarms::Gravity::Warning) => 1,
-        None => 2,
-    };
-    let health = match Health::of(node.health) {
-        Health::Gone => 0,
-        Health::Draining => 1,
-        Health::Ready => 2,
-    };
-    (alarm, health)
 }
 
 fn share(used: f64, whole: f64) -> f64 {

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use rolecast_common::id::Role;
-use rolecast_common::time::format_duration;
 use rolecast_common::unit::{Bytes, Cores};
 use rolecast_common::wire::{NodeHealth, Status};
+pub(crate) use rolecast_common::words::{arrivals, seconds};
 use rolecast_common::words::{cores, rate};
 
 pub(crate) fn role_list(roles: &[Role], empty: &str) -> String {
@@ -16,25 +16,8 @@ pub(crate) fn role_list(roles: &[Role], empty: &str) -> String {
     names.join(", ")
 }
 
-/// Writes a length of time that is a second or longer.
-pub(crate) fn seconds(length: Duration) -> String {
-    if length < Duration::from_secs(60) {
-        return format!("{:.1} s", length.as_secs_f64());
-    }
-    format_duration(length)
-}
-
 pub(crate) fn age(millis: u64) -> String {
     seconds(Duration::from_millis(millis))
-}
-
-/// Shows the number of expected jobs; small ones with a fraction.
-pub(crate) fn arrivals(per_minute: Option<f64>) -> String {
-    match per_minute {
-        None => "-".to_owned(),
-        Some(rate) if rate < 9.95 => format!("{rate:.1}/min"),
-        Some(rate) => format!("{rate:.0}/min"),
-    }
 }
 
 pub(crate) fn count(len: usize) -> u64 {

@@ -1,6 +1,7 @@
 //! Rows of the list of categories.
 
 use rolecast_common::wire::CategoryStatus;
+use rolecast_common::words::arrivals;
 
 use super::super::list::{Column, Item, Rank};
 use super::super::picture::Picture;
@@ -9,7 +10,6 @@ use super::nodes::{age, count};
 use crate::style::Tone;
 use crate::table::{Text, plain};
 use crate::view::nodes::role_list;
-use crate::view::status::arrivals;
 
 /// Bars of the flow in the last minutes.
 const BARS: u16 = 8;

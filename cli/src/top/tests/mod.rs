@@ -51,10 +51,13 @@ fn trouble_has_its_cause_and_its_command() {
         status.categories[1].nodes_eligible = 0;
         status.categories[1].backlog = 1;
     });
-    bench
-        .assert_shows(&["\n ! ocr: 2 dead letters; see rolecast dead ls --category ocr (+1: 5)\n"]);
+    // The gravest first.
+    bench.assert_shows(&[
+        "\n ! scale: 1 job and no ready node that may run them (roles: leader); see",
+        "(+1: 5)\n",
+    ]);
     bench.press("5");
-    bench.assert_shows(&["! scale: 1 job and no ready node that may run them (roles: leader)"]);
+    bench.assert_shows(&["! ocr: 2 dead letters; see rolecast dead ls --category ocr\n"]);
 }
 
 #[test]

@@ -3,10 +3,13 @@
 use rolecast_common::wire::{PastRoleChange, RoleChangeResult};
 use rolecast_common::words::{course, figures_of, why};
 
-use super::{NOTHING_MANAGED, REASON_CHARS_MAX};
+use super::NOTHING_MANAGED;
 use crate::quantity::length;
 use crate::style::{Palette, Tone, one_line};
 use crate::table::{Align, Text, plain, table};
+
+/// The characters of a reason or a trouble that are shown.
+const REASON_CHARS_MAX: usize = 100;
 
 const COLUMNS: [(&str, Align); 7] = [
     ("when", Align::Left),

@@ -3,13 +3,15 @@
 pub(crate) mod history;
 pub(crate) mod order;
 
+use rolecast_common::alarm::of_roles;
 use rolecast_common::id::{NodeId, Role};
 use rolecast_common::wire::{ManagedRole, RoleChange, RolePhase, RolesView};
 use rolecast_common::words;
 use rolecast_common::words::under_way;
 
-use crate::style::{Palette, Tone, one_line};
+use crate::style::{Palette, Tone};
 use crate::table::{Align, Text, plain, table};
+use crate::view::status::lines;
 
 /// The text if the configuration manages no role.
 const NOTHING_MANAGED: &str = "no role has holders in the dispatcher's configuration; \
@@ -28,8 +30,6 @@ const COLUMNS: [(&str, Align); 8] = [
 
 /// Nodes that are named; of more only the number is shown.
 const NAMES_MAX: usize = 4;
-/// The characters of a reason or a trouble that are shown.
-const REASON_CHARS_MAX: usize = 100;
 
 /// Lists managed roles; `is_verbose` shows every figure.
 pub(crate) fn list(view: &RolesView, is_verbose: bool, palette: Palette) -> String {
@@ -48,11 +48,11 @@ pub(crate) fn list(view: &RolesView, is_verbose: bool, palette: Palette) -> Stri
         .collect();
     let notes = judged.into_iter().chain(drained(view));
     let notes = notes.map(|note| (note, Tone::Faint));
-    let attention = attention(view).into_iter();
-    let attention = attention.map(|line| (format!("! {line}"), Tone::Warning));
-    for (index, (line, tone)) in notes.chain(attention).enumerate() {
-        let gap = if index == 0 { "\n" } else { "" };
-        text.push_str(&format!("{gap}{}\n", palette.paint(tone, &line)));
+    let notes = notes.map(|(note, tone)| palette.paint(tone, &note) + "\n");
+    let notes: String = notes.collect();
+    let after = notes + &lines(&of_roles(view), palette);
+    if !after.is_empty() {
+        text.push_str(&format!("\n{after}"));
     }
     text
 }
@@ -112,10 +112,10 @@ pub(crate) fn holders(view: &RolesView, role: &Role, managed: &ManagedRole) -> T
     let is_as_told =
         managed.acting.len() == held.len() && held.iter().all(|node| managed.acting.contains(node));
     let is_full = held.len() >= managed.holders_wanted as usize;
-    let tone = if is_as_told && is_full {
-        Tone::Good
-    } else {
-        Tone::Warning
+    let tone = match (is_as_told && is_full, managed.acting.is_empty()) {
+        (true, _) => Tone::Good,
+        (false, true) => Tone::Bad,
+        (false, false) => Tone::Warning,
     };
     (all.join(", "), tone)
 }
@@ -141,30 +141,6 @@ fn drained(view: &RolesView) -> Option<String> {
     };
     let names = join(&nodes);
     is_any.then(|| format!("drained: {names}{more}; rolecast node undrain ends it"))
-}
-
-/// Returns conditions that an operator should look at, one line each.
-fn attention(view: &RolesView) -> Vec<String> {
-    let mut lines = Vec::new();
-    for (role, managed) in &view.roles {
-        let change = change_of(view, role);
-        if let Some(trouble) = change.and_then(|change| change.trouble.as_deref()) {
-            lines.push(format!("{role}: {}", one_line(trouble, REASON_CHARS_MAX)));
-        }
-        let count = held(view, role).len();
-        let wanted = managed.holders_wanted;
-        if change.is_some() || count >= wanted as usize {
-            continue;
-        }
-        let offered = managed.offered_by.len() + managed.offered_left_out as usize;
-        let what_to_do = if offered <= count {
-            format!("more nodes must offer it: offers = [\"{role}\"] in worker.toml")
-        } else {
-            "the dispatcher's log has the reason".to_owned()
-        };
-        lines.push(format!("{role}: {count} of {wanted} holders; {what_to_do}"));
-    }
-    lines
 }
 
 fn held<'a>(view: &'a RolesView, role: &Role) -> &'a [NodeId] {

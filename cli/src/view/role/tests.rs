@@ -42,7 +42,7 @@ fn a_change_under_way_is_reported_with_who_still_acts() {
     for part in [
         "n2 (acting, not confirmed)",
         "promoting, n1 -> n2",
-        "\n! leader: n3: hook failed\n",
+        "\n! role leader: n3: hook failed (since 1970-01-01T00:00:09.000Z); see rolecast role ls --v",
     ] {
         assert!(text.contains(part), "{part:?} not in {text}");
     }
@@ -66,8 +66,8 @@ fn holders_that_are_missing_or_not_as_assigned_are_marked() {
         "backup  default  nobody",
         "  5 nodes  ",
         "\n\nleader: regret 2.5 s\ndrained: n7, n8; rolecast node undrain ends it\n",
-        "\n! leader: 1 of 2 holders; more nodes must offer it: offers = [\"leader\"] in worker.toml\n",
-        "\n! backup: 0 of 1 holders; the dispatcher's log has the reason\n",
+        "\n! role leader: 1 of 2 holders; more nodes must offer it: offers = [\"leader\"] in worker.toml\n",
+        "\n! role backup: 0 of 1 holders; see rolecast role history --role backup\n",
     ] {
         assert!(text.contains(part), "{part:?} not in {text}");
     }

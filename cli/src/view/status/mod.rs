@@ -1,15 +1,14 @@
 //! Status as text: nodes and categories as the dispatcher sees them, and warnings.
 
-mod around;
-pub(crate) mod attention;
 mod selection;
 mod summary;
 
 use std::time::Duration;
 
+use rolecast_common::alarm::{Alarm, Gravity, of_status};
 use rolecast_common::wire::{CategoryStatus, NodeStatus, Status};
+use rolecast_common::words::arrivals;
 
-use self::attention::attention;
 use self::summary::head;
 use crate::quantity::seconds;
 use crate::style::{Palette, Tone};
@@ -42,21 +41,30 @@ const DIVERTED_NODES: usize = 5;
 /// and category is shown, unless `is_all`.
 pub(crate) fn page(status: &Status, is_all: bool, palette: Palette) -> String {
     let mut text = head(status, palette);
-    let attention = attention(status, is_all);
-    if attention.is_empty() {
+    let alarms = of_status(status, is_all);
+    if alarms.is_empty() {
         text.push_str(&palette.paint(Tone::Good, "all is well"));
         text.push('\n');
     }
-    for line in attention {
-        text.push_str(&palette.paint(Tone::Warning, &format!("! {line}")));
-        text.push('\n');
-    }
+    text.push_str(&lines(&alarms, palette));
     text.push('\n');
     text.push_str(&fleet(&status.nodes, is_all, palette));
     text.push('\n');
     text.push_str(&categories(&status.categories, is_all, palette));
     text.push_str(&diversions(status));
     text
+}
+
+/// Writes each alarm as a line.
+pub(crate) fn lines(alarms: &[Alarm], palette: Palette) -> String {
+    let line = |alarm: &Alarm| {
+        let tone = match alarm.gravity {
+            Gravity::Bad => Tone::Bad,
+            Gravity::Warning => Tone::Warning,
+        };
+        palette.paint(tone, &format!("! {}", alarm.line())) + "\n"
+    };
+    alarms.iter().map(line).collect()
 }
 
 fn fleet(all: &[NodeStatus], is_all: bool, palette: Palette) -> String {
@@ -179,15 +187,6 @@ fn failure_cells(category: &CategoryStatus) -> [Text; 3] {
             Some(count) => (count.to_string(), Tone::of_trouble(count, Tone::Bad)),
         },
     ]
-}
-
-/// Shows the number of expected jobs; small ones with a fraction.
-pub(crate) fn arrivals(per_minute: Option<f64>) -> String {
-    match per_minute {
-        None => "-".to_owned(),
-        Some(rate) if rate < 9.95 => format!("{rate:.1}/min"),
-        Some(rate) => format!("{rate:.0}/min"),
-    }
 }
 
 fn is_stuck(category: &CategoryStatus) -> bool {

@@ -17,7 +17,7 @@ use super::*;
 #[test]
 fn a_healthy_system_needs_no_attention() {
     let status = status();
-    assert_eq!(attention(&status, false), Vec::<String>::new());
+    assert_eq!(lines_of(&status), Vec::<String>::new());
     let text = page(&status, false, Palette::PLAIN);
     let expected = "\
 dispatcher main, epoch 3, forecasts advisory, 1970-01-01T00:00:09.000Z; standing by: d2
@@ -53,14 +53,14 @@ fn what_needs_attention_is_shown() {
         failed_in_row: 5,
         pause_ms: 4000,
     });
-    let lines = attention(&status, false).join("\n");
+    let lines = text_of(&status);
     for part in [
         "ocr: 3 jobs and no ready node that may run them (roles: leader)",
-        "role leader (1 node): 1.50 cores short within 15m for the jobs expected",
+        "role leader: 1.50 cores short within 15m for the jobs expected, on 1 node",
         "ash: gone, last heartbeat 0.3 s ago; see its worker's log and start it again",
         "oak: its clock is 10m behind the dispatcher's",
-        "oak fails jobs of ocr that others complete, since 1970-01-01T00:00:02.000Z; one is \
-             tried every 4.00 s; the last: exit code 1",
+        "oak: fails jobs of ocr that others complete; one is tried every 4.00 s; the last: exit \
+             code 1 (since 1970-01-01T00:00:02.000Z); see rolecast node show oak",
     ] {
         assert!(lines.contains(part), "{part:?} not in {lines}");
     }
@@ -71,14 +71,14 @@ fn what_needs_attention_is_shown() {
         since_ms: WallTime::from_millis(8000),
         count: 2,
     });
-    let lines = attention(&status, false);
+    let lines = lines_of(&status);
     assert_eq!(
         lines[0],
         "stream ROLECAST_RESULTS: it is missing (since 1970-01-01T00:00:08.000Z); it is created again"
     );
     status.categories[0].nodes_eligible = 1;
     status.categories[0].late = true;
-    let lines = attention(&status, false).join("\n");
+    let lines = text_of(&status);
     assert!(lines.contains("ocr: jobs wait long"), "{lines}");
     assert!(page(&status, false, Palette::new(true)).contains("\x1b["));
     assert!(!page(&status, false, Palette::PLAIN).contains('\x1b'));
@@ -91,20 +91,20 @@ fn why_nobody_runs_a_category_is_shown() {
     category.nodes_eligible = 0;
     category.roles = Vec::new();
     category.obstacles = [("not running it".to_owned(), 1)].into();
-    let lines = attention(&status, false).join("\n");
+    let lines = text_of(&status);
     assert!(
         lines.starts_with("ocr: 3 jobs and no node runs ocr; "),
         "{lines}"
     );
     let gone = ("gone".to_owned(), 2);
     status.categories[0].obstacles.extend([gone]);
-    let lines = attention(&status, false).join("\n");
+    let lines = text_of(&status);
     assert!(
         lines.contains("(roles: any): 2 gone, 1 not running it; see rolecast explain --dry-run"),
         "{lines}"
     );
     status.nodes.clear();
-    let lines = attention(&status, false).join("\n");
+    let lines = text_of(&status);
     let expected = "ocr: 3 jobs and no node is known; start rolecast-worker";
     assert_eq!(lines, expected);
 }
@@ -114,20 +114,20 @@ fn dead_letters_are_those_in_the_stream() {
     let mut status = status();
     // Since it leads, this dispatcher dead-lettered some that were purged, or none.
     status.categories[0].dead = 7;
-    assert_eq!(attention(&status, false), Vec::<String>::new());
+    assert_eq!(lines_of(&status), Vec::<String>::new());
     status.categories[0].dead = 0;
     status.categories[0].dead_letters = Some(1);
     status.dead_letters = Some(3);
     let expected = [
         "ocr: 1 dead letter; see rolecast dead ls --category ocr",
-        "2 dead letters of other categories; see rolecast dead ls",
+        "other categories: 2 dead letters; see rolecast dead ls",
     ];
-    assert_eq!(attention(&status, false), expected);
+    assert_eq!(lines_of(&status), expected);
     assert!(page(&status, false, Palette::PLAIN).contains("RETRIED  EXPIRED  DEAD LETTERS"));
     status.categories[0].dead_letters = None;
     assert_eq!(
-        attention(&status, false),
-        ["3 dead letters; see rolecast dead ls"]
+        lines_of(&status),
+        ["all categories: 3 dead letters; see rolecast dead ls"]
     );
 }
 
@@ -153,12 +153,12 @@ fn whose_messages_were_refused_is_shown_with_the_reason() {
         "elm: 1 heartbeat refused, the last 1.0 s ago: message ends too early",
         "rolecast.done.elm.batch: 2 outcomes refused, the last 1.0 s ago: message is not a \
              map",
-        "1 more message refused; the dispatcher's log has the reasons",
+        "other senders: 1 message refused; the dispatcher's log has the reasons",
     ];
-    assert_eq!(attention(&status, false), expected);
+    assert_eq!(lines_of(&status), expected);
     status.refused.clear();
-    let expected = ["10 messages refused; the dispatcher's log has the reasons"];
-    assert_eq!(attention(&status, false), expected);
+    let expected = ["senders: 10 messages refused; the dispatcher's log has the reasons"];
+    assert_eq!(lines_of(&status), expected);
 }
 
 #[test]
@@ -167,14 +167,14 @@ fn a_dispatcher_that_cannot_do_its_work_reports_it_first() {
     assert!(is_in_order(&status));
     status.is_lapsed = true;
     assert!(!is_in_order(&status));
-    let lines = attention(&status, false);
+    let lines = lines_of(&status);
     assert!(lines[0].contains("cannot renew its lease"), "{lines:?}");
     status.is_lapsed = false;
     status.unread = Some("no answer within 2s".to_owned());
     assert!(!is_in_order(&status));
-    let lines = attention(&status, false);
+    let lines = lines_of(&status);
     assert!(
-        lines[0].ends_with("missing: no answer within 2s"),
+        lines[0].ends_with("missing: no answer within 2s; see nats stream report"),
         "{lines:?}"
     );
 }
@@ -211,8 +211,7 @@ fn of_a_large_fleet_each_role_and_the_nodes_with_trouble_have_a_line() {
     for part in [
         "10000 nodes: 9919 ready, 1 draining, 80 gone; ",
         "! n00007: its jobs take 2.5 times as long as predicted; see rolecast node show n00007",
-        "! n02518: gone, ",
-        "! 61 more lines about nodes; --all shows them",
+        "! 80 nodes: gone: n02500, n02501, n02502, n02503, n02504 and 75 more; see rolecast node ls",
         "\nn02500  ",
         "\nn02509  ",
         "10 of 82 nodes with trouble; --all shows all nodes",
@@ -222,7 +221,7 @@ fn of_a_large_fleet_each_role_and_the_nodes_with_trouble_have_a_line() {
     assert!(text.lines().count() < 50, "{text}");
     let text = page(&status, true, Palette::PLAIN);
     assert!(text.contains("\nn01500") && text.contains("! n02579: gone"));
-    assert!(!text.contains("--all"));
+    assert!(!text.contains("--all") && !text.contains("n02500, "));
     // A fleet that is small enough to read is listed by name.
     status.nodes.truncate(20);
     status.nodes[19].health = NodeHealth::Gone;
@@ -260,6 +259,16 @@ fn of_many_categories_those_with_jobs_are_shown() {
     );
     assert!(text.contains("80 more, without jobs"), "{text}");
     assert!(page(&status, true, Palette::PLAIN).contains("\nc050"));
+}
+
+/// Returns the lines above the lists.
+fn lines_of(status: &Status) -> Vec<String> {
+    let alarms = of_status(status, false);
+    alarms.iter().map(Alarm::line).collect()
+}
+
+fn text_of(status: &Status) -> String {
+    lines_of(status).join("\n")
 }
 
 pub(in crate::view) fn status() -> Status {
@@ -355,7 +364,7 @@ pub(in crate::view) fn category() -> CategoryStatus {
     }
 }
 
-pub(super) fn nats() -> NatsStatus {
+fn nats() -> NatsStatus {
     NatsStatus {
         version: "2.11.4".to_owned(),
         server: "s1".to_owned(),
@@ -365,7 +374,7 @@ pub(super) fn nats() -> NatsStatus {
     }
 }
 
-pub(super) fn stream(name: &str) -> StreamStatus {
+fn stream(name: &str) -> StreamStatus {
     StreamStatus {
         stream: name.to_owned(),
         leader: Some("s1".to_owned()),

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use maud::{Markup, html};
+use rolecast_common::alarm::obstacles;
 use rolecast_common::unit::{Bytes, Resources};
 use rolecast_common::wire::{CategoryStatus, Status};
 use rolecast_common::words::{cores, counted, length, one_line, rate};
 
 use super::overview::state;
-use crate::alarms;
 use crate::table::{number, table, text};
 use crate::words::{age, arrivals, role_list};
 
@@ -59,7 +59,7 @@ fn waiting(category: &CategoryStatus) -> Markup {
             p {
                 b { "Why jobs wait: " }
                 @if category.obstacles.is_empty() { "no node has anything against them; they are placed in the next turn, or held for a better moment" }
-                @else { "nodes: " (alarms::obstacles(&category.obstacles)) }
+                @else { "nodes: " (obstacles(&category.obstacles)) }
                 ". " span.faint { "next " } code { "rolecast explain --dry-run " (name) }
             }
             @if !category.required.is_empty() {

@@ -4,13 +4,13 @@
 use std::time::Duration;
 
 use maud::{Markup, html};
+use rolecast_common::alarm::of_node;
 use rolecast_common::id::NodeId;
 use rolecast_common::wire::{ForecastView, NodeHealth, NodeStatus, ResourceForecast, Status};
 use rolecast_common::words::{ahead, amounts, length};
 
 use super::forecasts::{accuracy, last_hour};
 use super::{decisions, health, jobs};
-use crate::alarms;
 use crate::parts::alarm_list;
 use crate::picture::{Picture, Standing};
 use crate::svg::fan::{LARGE, fan};
@@ -26,7 +26,7 @@ pub(super) fn view(picture: &Picture, status: &Status, id: &NodeId) -> Markup {
             p { a href="/nodes" { "All nodes" } }
         };
     };
-    let found = alarms::of_node(node);
+    let found = of_node(node);
     let forecast = picture.forecasts.get(id).map(|view| &**view);
     html! {
         @if !found.is_empty() { section aria-label="Alarms" { (alarm_list(&found, picture.at)) } }

@@ -1,6 +1,7 @@
 //! Managed roles: holders, vacancies, and the time line of changes with their reasons.
 
 use maud::{Markup, html};
+use rolecast_common::alarm::of_roles;
 use rolecast_common::id::Role;
 use rolecast_common::wire::{ManagedRole, RoleChange, RoleChangeResult, RolesView, Status};
 use rolecast_common::words::{
@@ -9,7 +10,6 @@ use rolecast_common::words::{
 
 use super::overview::capacity;
 use super::{courses, node_link};
-use crate::alarms::of_roles;
 use crate::parts::alarm_list;
 use crate::picture::Picture;
 use crate::table::{number, table, text};
@@ -76,7 +76,7 @@ fn held(view: &RolesView, role: &Role, managed: &ManagedRole) -> Markup {
     let held = view.document.roles.get(role).map_or(&[][..], Vec::as_slice);
     let others = managed.acting.iter().filter(|node| !held.contains(node));
     html! {
-        @if held.is_empty() { span.mark.bad { "vacant" } }
+        @if managed.acting.is_empty() { span.mark.bad { "vacant" } " " }
         @for (index, node) in held.iter().enumerate() {
             @if index > 0 { ", " }
             (node_link(node))

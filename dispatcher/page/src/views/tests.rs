@@ -60,9 +60,9 @@ fn trouble_names_its_cause_and_the_next_command() {
     let page = page("/", &picture);
     for part in [
         "4 alarms, 1 warning",
-        "<strong>node-0001</strong>: gone, last heartbeat 200 ms ago",
+        "<strong>node-0001</strong>: gone, last heartbeat 0.2 s ago",
         "fails jobs of ocr that others complete; one is tried every 1m; the last: exit code 1",
-        "<code>rolecast node drain node-0002</code>",
+        "<code>rolecast node show node-0002</code>",
         "it is full",
         "give it more room: max_bytes",
         "4 jobs and no node runs ocr",
