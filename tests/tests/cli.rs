@@ -136,6 +136,9 @@ async fn a_job_that_only_the_stream_holds_waits() {
     assert_eq!(code, 0, "{output}");
     assert!(output.contains("waiting"), "{output}");
     assert!(output.contains("behind 299 others"), "{output}");
+    cluster
+        .assert_output(&["explain", "job-299"], 1, "behind 299 others")
+        .await;
     let (output, code) = cluster.rolecast(&["job", "get", "job-300"]).await;
     assert_eq!(code, 4, "{output}");
     assert!(output.contains("never accepted"), "{output}");

@@ -12,7 +12,7 @@ use rolecast_common::wire::{self, Decision, Encoding, JobState};
 use rolecast_nats::job_headers;
 
 use super::failure::Failure;
-use super::job::resolve;
+use super::job::{queued, resolve};
 use super::session::{Session, no_dispatcher};
 use super::status;
 use super::terminal::Terminal;
@@ -64,10 +64,13 @@ pub(super) async fn recorded_of(session: &Session, job: &JobId) -> Result<Decisi
 async fn not_recorded(session: &Session, job: &JobId) -> Result<Failure, Failure> {
     let view = session.view(job).await?.ok_or_else(no_dispatcher)?;
     let text = match view.state {
-        JobState::Unknown => {
-            let text = format!("job {job} is not known, and no decision about it is recorded");
-            return Ok(Failure::new(Exit::NoSuchJob, text));
-        }
+        JobState::Unknown => match queued(session, job).await {
+            Some(place) => format!("no decision about job {job} is recorded yet: {place}"),
+            None => {
+                let text = format!("job {job} is not known, and no decision about it is recorded");
+                return Ok(Failure::new(Exit::NoSuchJob, text));
+            }
+        },
         JobState::Waiting | JobState::Delayed => format!(
             "no decision about job {job} is recorded yet; it is {}: {}",
             view.state.as_str(),

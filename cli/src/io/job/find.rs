@@ -68,6 +68,14 @@ pub(super) fn behind(ahead: u64) -> String {
     }
 }
 
+/// Returns where a job waits that only the stream holds; `None` if it was not found there.
+pub(in super::super) async fn queued(session: &Session, job: &JobId) -> Option<String> {
+    match search(session, job).await {
+        Searched::Found { ahead } => Some(behind(ahead)),
+        Searched::Absent | Searched::Unfinished { .. } => None,
+    }
+}
+
 /// Returns the id of the job with this name.
 pub(in super::super) async fn resolve(session: &Session, name: &JobName) -> Result<JobId, Failure> {
     Ok(place(session, name).await?.job)

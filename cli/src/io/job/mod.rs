@@ -8,7 +8,7 @@ mod ls;
 mod queue;
 mod watch;
 
-pub(super) use find::resolve;
+pub(super) use find::{queued, resolve};
 pub(super) use queue::wall;
 
 use super::failure::Failure;
