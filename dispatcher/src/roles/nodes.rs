@@ -35,6 +35,16 @@ impl Node {
         !self.is_gone && now.since(self.received) < SILENCE_MAX
     }
 
+    /// Whether it acts in the role: by its last report, unless it is gone.
+    pub(super) fn acts(&self, role: &Role) -> bool {
+        !self.is_gone && self.last.roles.contains(role)
+    }
+
+    /// Whether it may be given the role, or acts in it.
+    pub(super) fn offers(&self, role: &Role) -> bool {
+        !self.is_gone && self.last.offers.contains(role)
+    }
+
     pub(super) fn record_failure(&mut self, now: Time, role: &Role) {
         self.failed.insert(role.clone(), now);
     }

@@ -33,7 +33,7 @@ impl Coordinator {
     /// Whether the node may be given the role, or acts in it.
     pub fn is_offered(&self, role: &Role, node: &NodeId) -> bool {
         let known = self.facts.nodes.get(node);
-        known.is_some_and(|node| node.last.offers.contains(role))
+        known.is_some_and(|node| node.offers(role))
     }
 
     /// Returns the nodes that could take the role over now, the best first: those that
@@ -56,7 +56,7 @@ impl Coordinator {
         fit
     }
 
-    /// Returns the nodes that act in the role, by their own report.
+    /// Returns the nodes that act in the role, by their own report; none that is gone.
     pub fn acting(&self, role: &Role) -> Vec<NodeId> {
         let acting = self
             .facts
@@ -66,7 +66,7 @@ impl Coordinator {
         acting.map(|(name, _)| name.clone()).collect()
     }
 
-    /// Returns the nodes that may be given the role.
+    /// Returns the nodes that may be given the role; none that is gone.
     pub fn offered_by(&self, role: &Role) -> Vec<NodeId> {
         let offering = self.facts.nodes.iter();
         let offering = offering.filter(|(name, _)| self.is_offered(role, name));
@@ -116,6 +116,6 @@ impl Coordinator {
 
     fn acts(&self, role: &Role, node: &NodeId) -> bool {
         let known = self.facts.nodes.get(node);
-        known.is_some_and(|node| node.last.roles.contains(role))
+        known.is_some_and(|node| node.acts(role))
     }
 }

@@ -92,6 +92,27 @@ fn a_role_without_a_live_holder_is_vacant_with_the_cause() {
 }
 
 #[test]
+fn a_role_without_candidates_has_no_holder_as_soon_as_that_is_gone() {
+    let mut bench = Bench::led();
+    for name in ["a", "b", "c"] {
+        bench.puppet(name).speaks = false;
+    }
+    assert_eq!(bench.coordinator.acting(&role("leader")), [node("b")]);
+    for name in ["a", "b", "c"] {
+        bench.input(Input::Gone(node(name)));
+    }
+    assert!(bench.coordinator.acting(&role("leader")).is_empty());
+    assert!(bench.coordinator.offered_by(&role("leader")).is_empty());
+    assert_eq!(bench.coordinator.sole_holder(&role("leader")), None);
+    // Nobody takes its place, and still nobody acts in the role.
+    bench.pass(40 * SECOND);
+    assert!(bench.coordinator.acting(&role("leader")).is_empty());
+    bench.puppet("b").speaks = true;
+    bench.pass(2 * SECOND);
+    assert_eq!(bench.coordinator.offered_by(&role("leader")), [node("b")]);
+}
+
+#[test]
 fn a_holder_that_comes_back_within_its_lease_stays() {
     let mut bench = Bench::led();
     bench.puppet("b").speaks = false;
