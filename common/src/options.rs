@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::id::{JobId, Role, Sequence};
 use crate::label::{Requirement, ShardKey};
 use crate::time::{WallTime, parse_duration};
-use crate::trace::{HEADER_TRACEPARENT, TraceContext};
+use crate::trace::{HEADER_PRODUCER, HEADER_TRACEPARENT, TraceContext};
 
 /// Names the job; overrides `Nats-Msg-Id`. A dead job that is retried keeps its id by it.
 pub const HEADER_JOB_ID: &str = "Rolecast-Job-Id";
@@ -47,7 +47,12 @@ const KNOWN: &str =
 /// publishes a dead letter again as it is.
 const HEADERS_OF_THE_DEAD: [&str; 3] = [HEADER_REASON, HEADER_ATTEMPTS, HEADER_SUBJECT];
 /// Headers that the dispatcher sets on the way to a node.
-const HEADERS_RESERVED: [&str; 3] = [HEADER_ROLES, HEADER_DEADLINE_IN, HEADER_TIME_LIMIT];
+const HEADERS_RESERVED: [&str; 4] = [
+    HEADER_ROLES,
+    HEADER_DEADLINE_IN,
+    HEADER_TIME_LIMIT,
+    HEADER_PRODUCER,
+];
 /// The most roles that a job may be for: more than any category needs.
 const ROLES_MAX: usize = 32;
 /// The longest delay or deadline accepted: a year. A longer one is a typing error.
@@ -450,6 +455,7 @@ mod tests {
             "rolecast-roles",
             "Rolecast-Deadline-In",
             "Rolecast-Time-Limit",
+            "Rolecast-Traceparent",
         ] {
             let error = parse_with(&[(name, "1")]).unwrap_err();
             assert!(error.to_string().contains("by the dispatcher"), "{error}");

@@ -8,6 +8,8 @@ use crate::fnv::fnv1a;
 
 /// The header of a producer that traces its job, and of a job on its way to a node.
 pub const HEADER_TRACEPARENT: &str = "traceparent";
+/// The producer's own value of it, if the dispatcher has set another one for the node.
+pub const HEADER_PRODUCER: &str = "Rolecast-Traceparent";
 /// What tracing systems add to it; it is passed on unchanged.
 pub const HEADER_TRACESTATE: &str = "tracestate";
 
@@ -87,6 +89,22 @@ impl TraceContext {
     #[must_use]
     pub fn below(self, span: SpanId) -> Self {
         Self { span, ..self }
+    }
+}
+
+/// Reads a field with a context, which is absent if it is invalid: no message is refused
+/// because of its trace.
+pub(crate) fn lenient<'de, D>(deserializer: D) -> Result<Option<TraceContext>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+{
+    let text = String::deserialize(deserializer)?;
+    Ok(TraceContext::parse(&text))
+}
+
+impl Serialize for TraceContext {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 

@@ -53,6 +53,15 @@ pub struct Span {
     pub error: Option<String>,
 }
 
+/// Contexts that a node receives with a job in a trace that is recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Passed {
+    /// That of the job's programs, below the span of the execution.
+    pub at_node: TraceContext,
+    /// The producer's, which comes back with the outcome.
+    pub producer: TraceContext,
+}
+
 /// Returns the span of a stage of a job's attempt. The node's programs can be below the
 /// span of the execution before that is over, because its id follows from these.
 pub fn id(context: TraceContext, job: &JobId, attempt: u32, stage: Stage) -> SpanId {

@@ -29,12 +29,15 @@ usage_scope = "process"
 command = ["sh", "-c", "sleep 0.2; printf '%s %s' \"$TRACEPARENT\" \"$TRACESTATE\""]
 [categories.flaky]
 command = ["sh", "-c", "[ $ROLECAST_ATTEMPT -ge 2 ] || exit 75"]
+[categories.hold]
+command = ["sh", "-c", "until [ -e go ]; do sleep 0.05; done; printf '%s' \"$TRACEPARENT\""]
 "#;
 
 const DISPATCHER: &str = r#"
 [categories.trace]
 [categories.flaky]
 retry_min = "100ms"
+[categories.hold]
 "#;
 
 /// A collector that keeps the spans it receives.
@@ -229,4 +232,39 @@ async fn jobs_run_while_the_collector_is_away_and_an_invalid_header_harms_none()
         cluster.dispatcher().log().contains("traces_not_exported")
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_job_that_runs_during_a_take_over_keeps_its_trace() {
+    let collector = Collector::start().await;
+    let mut cluster = cluster(&collector).await;
+    let second = cluster.second_dispatcher();
+    wait_until("the second stands by", LIMIT, async || {
+        second.log().contains("standing_by")
+    })
+    .await;
+    let traced = headers([(HEADER_MSG_ID, "long"), ("traceparent", &traceparent("01"))]);
+    cluster.submit_to("rolecast.jobs.hold", traced, "").await;
+    cluster.wait_running(1).await;
+    cluster.dispatcher().kill();
+    cluster
+        .wait_status("the second leads", |status| status.epoch.get() == 2)
+        .await;
+    cluster.wait_running(1).await;
+    std::fs::write(cluster.directory().join("go"), "").unwrap();
+    let record = cluster.wait_record("long").await;
+    assert_eq!(
+        record.trace.map(|trace| trace.to_string()).as_deref(),
+        Some(TRACE)
+    );
+    let spans = collector.wait("long").await;
+    let names: Vec<&str> = spans.iter().map(|span| span.name.as_str()).collect();
+    assert_eq!(names, ["run", "record"]);
+    for span in &spans {
+        assert_eq!(hex(&span.trace_id), TRACE);
+        assert_eq!(hex(&span.parent_span_id), PARENT);
+    }
+    // The job's own spans, made before the take-over, are below that of its execution.
+    let expected = format!("00-{TRACE}-{}-01", hex(&spans[0].span_id));
+    assert_eq!(String::from_utf8_lossy(&record.output.0), expected);
 }

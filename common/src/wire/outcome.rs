@@ -6,6 +6,7 @@ use super::{Blob, Message};
 use crate::assignment::Assignment;
 use crate::bounds;
 use crate::time::WallTime;
+use crate::trace::{self, TraceContext};
 
 /// The end of one execution.
 ///
@@ -45,6 +46,14 @@ pub struct Outcome {
     pub run_us: u64,
     #[serde(default, skip_serializing_if = "JobUsage::is_unknown")]
     pub usage: JobUsage,
+    /// The job's place in its producer's trace, if it has one: a dispatcher that took over
+    /// while the job ran does not know it.
+    #[serde(
+        default,
+        deserialize_with = "trace::lenient",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub traceparent: Option<TraceContext>,
 }
 
 impl Message for Outcome {

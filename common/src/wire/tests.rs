@@ -69,6 +69,7 @@ fn outcome(output: &'static [u8]) -> Outcome {
         started_ms: None,
         run_us: 12,
         usage: JobUsage::default(),
+        traceparent: None,
     }
 }
 

@@ -17,7 +17,7 @@ use rolecast_common::options::{
 use rolecast_common::requests;
 use rolecast_common::subjects::{self, Source};
 use rolecast_common::time::Time;
-use rolecast_common::trace::HEADER_TRACEPARENT;
+use rolecast_common::trace::{HEADER_PRODUCER, HEADER_TRACEPARENT};
 use rolecast_common::wire::{AttemptLog, Decision, Encoding, Record, encode, encoded_len};
 use rolecast_nats::Clock;
 use serde_json::json;
@@ -191,7 +191,8 @@ impl Outbox {
         }
         if let Some(trace) = trace.filter(|_| self.tracer.exports()) {
             headers = without(headers, HEADER_TRACEPARENT);
-            headers.insert(HEADER_TRACEPARENT, trace.to_string().as_str());
+            headers.insert(HEADER_TRACEPARENT, trace.at_node.to_string().as_str());
+            headers.insert(HEADER_PRODUCER, trace.producer.to_string().as_str());
         }
         let sent = client.publish_with_reply_and_headers(subject, reply, headers, held.payload);
         let sent = sent.await;

@@ -7,7 +7,6 @@ use rolecast_common::assignment::{Ack, Assignment};
 use rolecast_common::id::{Category, Epoch, JobId, NodeId, Role, Sequence};
 use rolecast_common::subjects::Source;
 use rolecast_common::time::WallTime;
-use rolecast_common::trace::TraceContext;
 use rolecast_common::unit::Cores;
 use rolecast_common::wire::{
     Admission, AttemptLog, CapacityMap, Decision, FailedAttempt, LostAttempt, Record,
@@ -18,7 +17,7 @@ use super::suspects::Suspicion;
 use super::verdict::Verdict;
 use crate::relocation;
 use crate::roles;
-use crate::span::Span;
+use crate::span::{Passed, Span};
 
 /// A command.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,8 +38,8 @@ pub enum Output {
         /// The roles in one of which the node must act; empty if there is no such
         /// condition.
         roles: Vec<Role>,
-        /// Its place in a trace that is recorded, below the span of this execution.
-        trace: Option<TraceContext>,
+        /// Its place in a trace that is recorded.
+        trace: Option<Passed>,
     },
     /// Stages of a job in a trace that is recorded, over.
     Trace(Vec<Span>),

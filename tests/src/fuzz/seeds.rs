@@ -8,6 +8,7 @@ use rolecast_common::id::{BootId, Epoch, JobId, NodeId, Role, Sequence};
 use rolecast_common::label::Labels;
 use rolecast_common::subjects;
 use rolecast_common::time::WallTime;
+use rolecast_common::trace::TraceContext;
 use rolecast_common::wire::{
     Admission, AdmissionVerdict, Blob, DispatcherSign, Encoding, EventsRequest, Heartbeat,
     JobProgress, JobState, JobUsage, JobsRequest, LeaseRecord, Message, Outcome, OutcomeBatch,
@@ -101,6 +102,7 @@ fn outcome(status: OutcomeStatus, job: Option<Assignment>) -> Outcome {
             disk_bytes: 8192,
             network_bytes: 0,
         },
+        traceparent: TraceContext::parse("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
     }
 }
 

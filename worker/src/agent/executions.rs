@@ -6,6 +6,7 @@ use foldhash::{HashMap, HashMapExt as _};
 use rolecast_common::assignment::Assignment;
 use rolecast_common::id::Category;
 use rolecast_common::time::{Time, WallTime};
+use rolecast_common::trace::TraceContext;
 use rolecast_common::wire::{JobProgress, Progress};
 
 use super::execution::Execution;
@@ -19,6 +20,7 @@ pub(super) struct Running {
     /// The category it was started for; later assignments do not change it.
     category: Category,
     pub(super) started: WallTime,
+    pub(super) trace: Option<TraceContext>,
     /// The time when it is stopped, with the reason.
     limit: Option<(Time, String)>,
     progress: Option<Reported>,
@@ -84,6 +86,7 @@ impl Executions {
         assignment: Assignment,
         started: WallTime,
         limit: Option<(Time, String)>,
+        trace: Option<TraceContext>,
     ) -> Run {
         let run = self.next;
         self.next = run.next();
@@ -99,6 +102,7 @@ impl Executions {
             category: assignment.category().clone(),
             assignment,
             started,
+            trace,
             limit,
             progress: None,
             verdict: Verdict::Its,

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use rolecast_common::assignment::Assignment;
 use rolecast_common::id::Role;
 use rolecast_common::time::WallTime;
+use rolecast_common::trace::TraceContext;
 use rolecast_common::wire::{Admission, JobUsage, OutcomeStatus, Progress, RoleAssignment, Usage};
 
 /// An event from outside. What a message claims is checked by the agent.
@@ -63,6 +64,8 @@ pub struct Offer {
     pub time_limit: Option<Duration>,
     /// The roles in one of which this node must act; empty means any.
     pub roles: Vec<Role>,
+    /// Its place in its producer's trace, which is returned with the outcome.
+    pub trace: Option<TraceContext>,
 }
 
 /// Names one execution within this process; never used twice.

@@ -300,6 +300,7 @@ impl Agent {
             deadline,
             time_limit,
             roles: _,
+            trace,
         } = offer;
         if self.ledger.outcome_count() >= UNCONFIRMED_MAX {
             return out.push(Output::Event(Event::Dropped { assignment }));
@@ -309,7 +310,7 @@ impl Agent {
         let limit = limits::end(now, own.into_iter().chain(time_limit).min(), deadline);
         let run = self
             .executions
-            .start(execution, assignment.clone(), now.wall, limit);
+            .start(execution, assignment.clone(), now.wall, limit, trace);
         out.push(Output::Start {
             run,
             assignment,
@@ -343,6 +344,7 @@ impl Agent {
             started_ms: Some(running.started),
             run_us,
             usage: ended.usage,
+            traceparent: running.trace,
             ..empty_outcome(running.assignment, status)
         });
     }

@@ -38,6 +38,8 @@ const BATCH_LEN_MAX: usize = 256 * 1024;
 /// Bytes of an outcome in a batch besides its output, reason and the names in its
 /// assignment: 220 bytes of keys and numbers, 37 of the assignment (derived).
 const OUTCOME_OVERHEAD: usize = 288;
+/// Bytes of a `traceparent` with its key, in JSON: a little less in MessagePack.
+const TRACE_LEN: usize = 72;
 /// Bytes that are left in a message beside an outcome: its record, which the dispatcher
 /// stores, has the names and times of the job too, some 350 bytes. Records that have
 /// failed attempts as well may be longer, and are cut by the dispatcher.
@@ -297,6 +299,7 @@ fn retry_delay(tries: u32) -> Duration {
 
 fn outcome_len(outcome: &Outcome) -> usize {
     let assignment = assignment(outcome);
+    let trace = outcome.traceparent.map_or(0, |_| TRACE_LEN);
     let ids = assignment.job().as_str().len() + assignment.category().as_str().len();
     OUTCOME_OVERHEAD
         + outcome.output.0.len()
@@ -304,6 +307,7 @@ fn outcome_len(outcome: &Outcome) -> usize {
         + outcome.reason.len()
         + assignment.ack().as_str().len()
         + ids
+        + trace
 }
 
 /// Returns an outcome with nothing but its status.
@@ -320,6 +324,7 @@ pub(super) fn empty_outcome(assignment: Assignment, status: OutcomeStatus) -> Ou
         started_ms: None,
         run_us: 0,
         usage: JobUsage::default(),
+        traceparent: None,
     }
 }
 

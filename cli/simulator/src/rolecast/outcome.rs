@@ -37,6 +37,7 @@ impl Ended {
                 disk_bytes: rounded(end.disk_bytes),
                 network_bytes: rounded(end.network_bytes),
             },
+            traceparent: None,
         }
     }
 }

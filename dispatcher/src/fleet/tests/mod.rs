@@ -123,6 +123,7 @@ fn outcome(run_us: u64) -> Outcome {
             memory_max: 1 << 26,
             ..JobUsage::default()
         },
+        traceparent: None,
     }
 }
 

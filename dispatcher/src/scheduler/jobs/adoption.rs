@@ -35,7 +35,7 @@ pub(super) fn adopt(
     absolve(cx, &mut job, node, assignment);
     if is_waiting {
         job.past.attempt = assignment.attempt().get();
-        job.run_on(cx.now.time, node);
+        job.adopt_on(cx.now.time, node);
         cx.push(Output::Drop(sequence));
     } else if job.past.suspicion.is_some() {
         jobs.quarantine.record_suspect(sequence, node.clone());
@@ -75,7 +75,8 @@ pub(super) fn inherit(jobs: &mut Jobs, now: Time, node: &NodeId, assignment: &As
     let away = jobs.away.remove(&ack.sequence());
     let mut job = Job::new(now, source, assignment.job().clone(), ack);
     job.past.attempt = assignment.attempt().get();
-    job.run_on(now, node);
+    job.adopt_on(now, node);
+    job.wishes.is_unknown = true;
     job.kept_alive = Time::ZERO;
     if let Some(away) = away {
         job.remember(away.history);

@@ -86,9 +86,12 @@ impl Jobs {
         &mut self,
         cx: &mut Context<'_>,
         queue: &mut Queue,
-        job: Job,
+        mut job: Job,
         ended: Ended<'_>,
     ) {
+        if job.wishes.is_unknown {
+            job.wishes.trace = ended.outcome.traceparent;
+        }
         let reason = clipped(&ended.outcome.reason);
         let status = ended.outcome.status;
         let categories = queue.categories_mut();

@@ -45,6 +45,8 @@ pub(super) struct Wishes {
     pub(super) key: Option<u64>,
     /// Its place in its producer's trace.
     pub(super) trace: Option<TraceContext>,
+    /// Whether they are not known, since the job was never delivered here.
+    pub(super) is_unknown: bool,
 }
 
 /// Its attempts so far.
@@ -63,7 +65,9 @@ pub(in crate::scheduler) enum State {
     Waiting,
     Running {
         node: NodeId,
+        /// The time when it was sent or adopted.
         sent: Time,
+        is_adopted: bool,
         progress: Option<ProgressView>,
     },
     /// The outcome is being written to the results stream.
@@ -275,6 +279,18 @@ impl Job {
         }
     }
 
+    /// Returns the time at which it was sent, if it runs and this dispatcher sent it.
+    pub(super) fn sent_here(&self) -> Option<Time> {
+        let is_adopted = matches!(
+            self.state,
+            State::Running {
+                is_adopted: true,
+                ..
+            }
+        );
+        self.sent().filter(|_| !is_adopted)
+    }
+
     /// Returns its progress, if it runs and has reported some.
     pub(in crate::scheduler) fn progress(&self) -> Option<&ProgressView> {
         match &self.state {
@@ -320,6 +336,19 @@ impl Job {
         self.state = State::Running {
             node: node.clone(),
             sent: now,
+            is_adopted: false,
+            progress: None,
+        };
+    }
+
+    /// Records that it runs at a node, to which another dispatcher sent it, or this one
+    /// before the node counted as gone.
+    pub(super) fn adopt_on(&mut self, now: Time, node: &NodeId) {
+        self.kept_alive = now;
+        self.state = State::Running {
+            node: node.clone(),
+            sent: now,
+            is_adopted: true,
             progress: None,
         };
     }

@@ -1,7 +1,8 @@
 //! Spans of the jobs that are in a trace which is recorded.
 //!
 //! Times are those of this process: a worker's clock may differ. An execution ends when its
-//! outcome is received, and has lasted as long as its worker reports.
+//! outcome is received, and has lasted as long as its worker reports. Of an attempt that
+//! another dispatcher sent, or that was revoked, only the execution is known.
 
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use rolecast_common::wire::{Outcome, OutcomeStatus, Record};
 use super::job::Job;
 use crate::scheduler::context::Context;
 use crate::scheduler::output::Output;
-use crate::span::{Span, Stage, id};
+use crate::span::{Passed, Span, Stage, id};
 
 /// The end of an attempt.
 pub(super) struct End<'a> {
@@ -55,10 +56,11 @@ pub(super) fn trace_attempt(cx: &mut Context<'_>, job: &Job, end: &End<'_>) {
     };
     let now = micros(cx.now, cx.now.time);
     let placed = micros(cx.now, job.since);
-    let sent = job.sent().map_or(now, |sent| micros(cx.now, sent));
+    let stored = job.ack.stored().as_millis().saturating_mul(1000);
+    let sent = job.sent_here().map(|sent| micros(cx.now, sent));
     let ran = end.ran.map(|ran| {
         let ran = u64::try_from(ran.as_micros()).unwrap_or(u64::MAX);
-        now.saturating_sub(ran).max(sent)
+        now.saturating_sub(ran).max(sent.unwrap_or(stored))
     });
     let error = (!end.reason.is_empty()).then(|| end.reason.to_owned());
     let span = |stage, begin_us: u64, end_us: u64| Span {
@@ -68,15 +70,16 @@ pub(super) fn trace_attempt(cx: &mut Context<'_>, job: &Job, end: &End<'_>) {
         ..span(context, job, stage)
     };
     let mut spans = Vec::with_capacity(4);
-    if job.past.attempt <= 1 {
-        let stored = job.ack.stored().as_millis().saturating_mul(1000);
-        spans.push(Span {
-            node: None,
-            ..span(Stage::Wait, stored, placed)
-        });
+    if let Some(sent) = sent {
+        if job.past.attempt <= 1 {
+            spans.push(Span {
+                node: None,
+                ..span(Stage::Wait, stored, placed)
+            });
+        }
+        spans.push(span(Stage::Place, placed, sent));
+        spans.push(span(Stage::Send, sent, ran.unwrap_or(now)));
     }
-    spans.push(span(Stage::Place, placed, sent));
-    spans.push(span(Stage::Send, sent, ran.unwrap_or(now)));
     if let Some(began) = ran {
         spans.push(span(Stage::Run, began, now));
     }
@@ -103,11 +106,14 @@ pub(super) fn trace_record(cx: &mut Context<'_>, job: &Job, record: &Record, ask
     cx.push(Output::Trace(vec![span]));
 }
 
-/// Returns the context for the node's programs: they are below the execution's span.
-pub(in crate::scheduler) fn context_at_node(job: &Job) -> Option<TraceContext> {
-    let context = context(job)?;
-    let run = id(context, &job.id, job.past.attempt, Stage::Run);
-    Some(context.below(run))
+/// Returns the contexts for the node of a job: its programs are below the execution's span.
+pub(in crate::scheduler) fn passed(job: &Job) -> Option<Passed> {
+    let producer = context(job)?;
+    let run = id(producer, &job.id, job.past.attempt, Stage::Run);
+    Some(Passed {
+        at_node: producer.below(run),
+        producer,
+    })
 }
 
 fn context(job: &Job) -> Option<TraceContext> {

@@ -286,7 +286,7 @@ impl Sending<'_> {
             deadline: job.deadline(),
             time_limit,
             roles,
-            trace: spans::context_at_node(job),
+            trace: spans::passed(job),
         });
     }
 }

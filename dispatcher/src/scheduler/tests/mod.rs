@@ -140,6 +140,7 @@ fn outcome(status: OutcomeStatus) -> Outcome {
         started_ms: None,
         run_us: 1,
         usage: JobUsage::default(),
+        traceparent: None,
     }
 }
 

@@ -3,7 +3,7 @@
 use rolecast_common::trace::TraceContext;
 
 use super::*;
-use crate::span::{self, Span, Stage};
+use crate::span::{self, Passed, Span, Stage};
 
 const PRODUCER: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
@@ -42,7 +42,7 @@ fn stages(out: &[Output]) -> Vec<(Stage, u64, u64)> {
         .collect()
 }
 
-fn sent(out: &[Output]) -> (Assignment, Option<TraceContext>) {
+fn sent(out: &[Output]) -> (Assignment, Option<Passed>) {
     let sent = out.iter().find_map(|output| {
         let Output::Forward {
             assignment, trace, ..
@@ -80,7 +80,11 @@ fn each_stage_of_a_traced_job_is_a_span() {
     let out = all(&mut machine, 0.7, [heartbeat("n1", "a", 1, vec![])]);
     let (first, at_node) = sent(&out);
     let run = span::id(context(), first.job(), 1, Stage::Run);
-    assert_eq!(at_node, Some(context().below(run)));
+    let passed = Passed {
+        at_node: context().below(run),
+        producer: context(),
+    };
+    assert_eq!(at_node, Some(passed));
 
     let retry = ended(&first, OutcomeStatus::Retry, 100);
     let out = all(&mut machine, 1.0, [retry]);
@@ -150,4 +154,64 @@ fn a_worker_that_claims_an_endless_run_gets_no_more_than_the_time_since_it_was_s
     let out = all(&mut machine, 0.1, [done]);
     let runs = stages(&out);
     assert_eq!(runs.last(), Some(&(Stage::Run, 0, 100)));
+}
+
+/// Returns the assignment of job 1 by a former dispatcher.
+fn former() -> Assignment {
+    let (_, theirs) = running();
+    sent_as(4, &theirs, ack(1, 1))
+}
+
+fn ended_in(trace: Option<TraceContext>, assignment: &Assignment, run_ms: u64) -> Input {
+    let mut input = ended(assignment, OutcomeStatus::Completed, run_ms);
+    if let Input::Outcomes { outcomes, .. } = &mut input {
+        outcomes[0].1.traceparent = trace;
+    }
+    input
+}
+
+#[test]
+fn a_job_that_ran_during_a_take_over_gets_its_trace_back_with_its_outcome() {
+    let mut machine = machine();
+    let assignment = former();
+    let beat = heartbeat("n1", "a", 9, vec![assignment.clone()]);
+    all(&mut machine, 1.0, [beat]);
+    let done = ended_in(Some(context()), &assignment, 400);
+    let out = all(&mut machine, 1.5, [done]);
+    // The stages before are known to the former dispatcher only.
+    assert_eq!(stages(&out), [(Stage::Run, 1100, 1500)]);
+    let run = &spans(&out)[0];
+    let id = span::id(context(), assignment.job(), 1, Stage::Run);
+    assert_eq!((run.id, run.parent), (id, context().span));
+    let recorded = Input::Recorded {
+        sequence: Sequence::new(1),
+        result: Recorded::Stored,
+    };
+    let out = all(&mut machine, 1.6, [recorded]);
+    assert_eq!(stages(&out), [(Stage::Record, 1500, 1600)]);
+}
+
+#[test]
+fn a_job_that_was_redelivered_before_its_outcome_keeps_its_trace() {
+    let mut machine = machine();
+    let former = former();
+    all(&mut machine, 1.0, [traced(context(), 2)]);
+    let claimed = TraceContext::parse(&PRODUCER.replace("4bf9", "4bf8"));
+    let out = all(&mut machine, 1.5, [ended_in(claimed, &former, 400)]);
+    assert_eq!(stages(&out), [(Stage::Run, 1100, 1500)]);
+    assert_eq!(spans(&out)[0].trace, context().trace);
+}
+
+#[test]
+fn a_worker_cannot_put_a_job_that_was_sent_here_into_a_trace() {
+    let mut machine = machine();
+    let beat = heartbeat("n1", "a", 1, vec![]);
+    let out = all(&mut machine, 0.0, [beat, delivery(1, 1)]);
+    let (assignment, _) = sent(&out);
+    let out = all(
+        &mut machine,
+        0.1,
+        [ended_in(Some(context()), &assignment, 1)],
+    );
+    assert_eq!(spans(&out), []);
 }

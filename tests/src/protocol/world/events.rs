@@ -251,6 +251,7 @@ impl World {
                 deadline: None,
                 time_limit: None,
                 roles: vec![role],
+                trace: None,
             };
             let sender = (index, dispatcher.life);
             let message = Message::Job { sender, offer };

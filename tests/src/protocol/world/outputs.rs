@@ -225,6 +225,7 @@ impl World {
                     deadline,
                     time_limit: None,
                     roles,
+                    trace: None,
                 };
                 self.send_job(index, &node, offer);
             }

@@ -168,6 +168,7 @@ impl Bench {
             deadline: None,
             time_limit: None,
             roles: Vec::new(),
+            trace: None,
         }));
     }
 

@@ -104,6 +104,7 @@ fn a_job_whose_deadline_has_passed_is_refused() {
         deadline,
         time_limit: None,
         roles: Vec::new(),
+        trace: None,
     }));
     let reason = "deadline passed".to_owned();
     assert_eq!(bench.refusal(), Some((OutcomeStatus::Refused, reason)));
@@ -258,6 +259,7 @@ fn a_job_is_stopped_at_its_time_limit_or_deadline_whichever_is_first() {
             deadline: deadline.map(|seconds| bench.now.wall + seconds * SECOND),
             time_limit: offered.map(|seconds| seconds * SECOND),
             roles: Vec::new(),
+            trace: None,
         }));
         let run = bench.starts()[0];
         bench.pass(stop_after * SECOND - Duration::from_millis(1));

@@ -313,6 +313,7 @@ fn a_job_for_roles_starts_only_where_one_of_them_is_acted_in() {
             deadline: None,
             time_limit: None,
             roles: roles.collect(),
+            trace: None,
         })
     };
     bench.input(offer("a", &["backup", "leader"]));

@@ -1,12 +1,13 @@
 //! Decodes the messages to a node, and passes them to the agent.
 
-use async_nats::{Message, StatusCode};
+use async_nats::{HeaderMap, Message, StatusCode};
 use bytes::Bytes;
 use rolecast_common::options::{
     HEADER_DEADLINE, HEADER_DEADLINE_IN, HEADER_ROLES, HEADER_TIME_LIMIT, parse_roles,
 };
 use rolecast_common::subjects::PING_FOR_REPORT;
 use rolecast_common::time::{Now, WallTime, parse_duration};
+use rolecast_common::trace::{HEADER_PRODUCER, HEADER_TRACEPARENT, TraceContext};
 use rolecast_common::wire::{self, Admission, Encoding, HEADER_CONTENT_TYPE, RoleAssignment};
 
 use super::Shell;
@@ -58,6 +59,7 @@ impl Shell {
             deadline,
             time_limit,
             roles,
+            trace: producer(message.headers.as_ref()),
         };
         self.decide(now, Input::Job(offer));
         self.carry_out(now.time, Some(message));
@@ -128,6 +130,19 @@ fn deadline(
         None => WallTime::parse(at),
     };
     deadline.map(Some).ok_or("a deadline that is not a time")
+}
+
+/// Returns the place of a job in its producer's trace, which a dispatcher that records the
+/// trace has put into a header of its own.
+fn producer(headers: Option<&HeaderMap>) -> Option<TraceContext> {
+    let headers = headers?;
+    if let Some(value) = headers.get(HEADER_PRODUCER) {
+        return TraceContext::parse(value.as_str());
+    }
+    let is_it = |name: &str| name.eq_ignore_ascii_case(HEADER_TRACEPARENT);
+    let mut lines = headers.iter().filter(|(name, _)| is_it(name.as_ref()));
+    let (_, values) = lines.next()?;
+    TraceContext::parse(values.first()?.as_str())
 }
 
 fn header<'a>(message: &'a Message, name: &str) -> Option<&'a str> {

@@ -160,6 +160,7 @@ fn outcome(job: Option<Assignment>) -> Outcome {
         started_ms: None,
         run_us: 1,
         usage: JobUsage::default(),
+        traceparent: None,
     }
 }
 

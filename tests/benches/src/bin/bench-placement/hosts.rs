@@ -147,6 +147,7 @@ impl Kind {
                 disk_bytes: whole(self.disk * run_s),
                 network_bytes: whole(self.network * run_s),
             },
+            traceparent: None,
         }
     }
 }
