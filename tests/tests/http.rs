@@ -311,3 +311,27 @@ async fn the_document_of_metrics_is_what_the_command_prints() {
         "write docs/metrics.md anew: cargo run --bin rolecast -- metrics > docs/metrics.md"
     );
 }
+
+#[tokio::test]
+async fn histograms_name_the_trace_of_a_job_that_its_producer_traces() {
+    const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let mut cluster = Cluster::start(DISPATCHER, &[("one", WORKER)]).await;
+    let port = port_of(cluster.dispatcher()).await;
+    let traceparent = format!("00-{TRACE}-00f067aa0ba902b7-01");
+    let traced = headers([("Nats-Msg-Id", "a"), ("traceparent", &traceparent)]);
+    cluster.submit_to("rolecast.jobs.shout", traced, "").await;
+    cluster.wait_record("a").await;
+    let text = wait_page(port, "/metrics", 200, TRACE).await.body;
+    let exemplar = format!(" 1 # {{trace_id=\"{TRACE}\"}} ");
+    for histogram in ["wait", "dispatch_delay", "run"] {
+        let start = format!("rolecast_job_{histogram}_seconds_bucket{{");
+        let buckets = text.lines().filter(|line| line.starts_with(&start));
+        let found: Vec<&str> = buckets.filter(|line| line.contains(TRACE)).collect();
+        let [only] = found[..] else {
+            panic!("{histogram}: {found:?}");
+        };
+        assert!(only.contains(&exemplar), "{only}");
+    }
+    let old = ask(port, "GET", "/metrics", "Accept: text/plain\r\n").await;
+    assert!(!old.expect("it answers").body.contains(TRACE));
+}

@@ -8,7 +8,9 @@ mod scraper;
 use std::fs;
 use std::time::Duration;
 
+use rolecast_common::options::HEADER_MSG_ID;
 use rolecast_tests::cluster::Cluster;
+use rolecast_tests::jobs::headers;
 use rolecast_tests::process::{Process, program, repository};
 use rolecast_tests::server::Server;
 use rolecast_tests::wait::{wait_for, wait_until};
@@ -17,6 +19,8 @@ use scraper::{Scraper, free_port, get, has_tool};
 
 /// Time limit of a scrape, an evaluation, and a fault that must be seen in between.
 const LIMIT: Duration = Duration::from_secs(60);
+
+const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 
 const CATEGORIES: &str = "\
 [categories.fine]
@@ -103,6 +107,20 @@ async fn prometheus_takes_the_metrics_and_real_faults_fire_alerts() {
     let done = "sum(rolecast_jobs_total{category=\"fine\",end=\"completed\"})";
     scraper.wait_value(done, 1.0).await;
     scraper.wait_calm().await;
+
+    let traceparent = format!("00-{TRACE}-00f067aa0ba902b7-01");
+    let traced = headers([(HEADER_MSG_ID, "traced"), ("traceparent", &traceparent)]);
+    fleet
+        .cluster
+        .submit_to("rolecast.jobs.fine", traced, "")
+        .await;
+    for histogram in [
+        "rolecast_job_wait_seconds",
+        "rolecast_job_dispatch_delay_seconds",
+        "rolecast_job_run_seconds",
+    ] {
+        scraper.wait_exemplar(histogram, TRACE).await;
+    }
 
     // No node runs the category, and every attempt of the other one fails.
     fleet.cluster.submit("nobody", "job-2", "x").await;

@@ -112,6 +112,7 @@ impl Scraper {
                 "--config.file=prometheus.yml".to_owned(),
                 "--storage.tsdb.path=prometheus-data".to_owned(),
                 format!("--web.listen-address=127.0.0.1:{port}"),
+                "--enable-feature=exemplar-storage".to_owned(),
             ],
         );
         wait_for("Prometheus is ready", LIMIT, async || {
@@ -134,6 +135,24 @@ impl Scraper {
             };
             let value: f64 = only["value"][1].as_str()?.parse().ok()?;
             ((value - expected).abs() < 1e-9).then_some(())
+        })
+        .await;
+    }
+
+    /// Waits until a histogram has an exemplar with this trace.
+    pub(crate) async fn wait_exemplar(&self, histogram: &str, trace: &str) {
+        let what = format!("{histogram} has an exemplar");
+        wait_for(&what, LIMIT, async || {
+            let query = encoded(&format!("{histogram}_bucket"));
+            let path = format!("/api/v1/query_exemplars?query={query}&start=0&end=9999999999");
+            let answer: Value = serde_json::from_str(&get(self.port, &path).await?).ok()?;
+            let series = answer["data"].as_array()?.iter();
+            let mut found = series
+                .filter_map(|one| one["exemplars"].as_array())
+                .flatten();
+            found
+                .any(|exemplar| exemplar["labels"]["trace_id"] == trace)
+                .then_some(())
         })
         .await;
     }

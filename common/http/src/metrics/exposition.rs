@@ -2,6 +2,7 @@
 //! for.
 
 use std::fmt;
+use std::sync::Arc;
 
 use axum::http::HeaderMap;
 use axum::http::header::{ACCEPT, CONTENT_TYPE};
@@ -10,6 +11,7 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, prometheus_text, text};
 use prometheus_client::registry::Registry;
 
+use super::exemplars::Exemplars;
 use super::samples::Samples;
 use super::table::Row;
 
@@ -19,6 +21,7 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 #[derive(Debug, Default)]
 pub struct Exposition {
     registry: Registry,
+    exemplars: Arc<Exemplars>,
 }
 
 impl Exposition {
@@ -27,7 +30,12 @@ impl Exposition {
     where
         F: fmt::Debug + Send + Sync + 'static,
     {
-        let rows = Rows { rows, figures };
+        let exemplars = Arc::clone(&self.exemplars);
+        let rows = Rows {
+            rows,
+            figures,
+            exemplars,
+        };
         self.registry.register_collector(Box::new(rows));
     }
 
@@ -46,12 +54,13 @@ impl Exposition {
 
     /// Returns the text in the format OpenMetrics 1.0.
     pub fn open_metrics(&self) -> String {
+        self.exemplars.clear();
         let mut text = String::new();
         text::encode(&mut text, &self.registry).expect("a string takes any text");
-        text
+        self.exemplars.append_to(text)
     }
 
-    /// Returns the text in the format 0.0.4 of Prometheus.
+    /// Returns the text in the format 0.0.4 of Prometheus, which has no exemplars.
     pub fn prometheus_text(&self) -> String {
         let mut text = String::new();
         prometheus_text::encode(&mut text, &self.registry).expect("a string takes any text");
@@ -62,6 +71,7 @@ impl Exposition {
 struct Rows<F: 'static> {
     rows: &'static [Row<F>],
     figures: F,
+    exemplars: Arc<Exemplars>,
 }
 
 impl<F> fmt::Debug for Rows<F> {
@@ -76,7 +86,7 @@ impl<F: Send + Sync + 'static> Collector for Rows<F> {
             let (name, unit) = row.parts();
             let kind = row.kind.metric_type();
             let encoder = encoder.encode_descriptor(name, row.help, unit.as_ref(), kind)?;
-            let mut samples = Samples::new(encoder, row.kind, row.labels);
+            let mut samples = Samples::new(encoder, row.kind, row.labels, &self.exemplars);
             (row.read)(&self.figures, &mut samples)?;
         }
         Ok(())
@@ -88,6 +98,8 @@ mod tests {
     use std::time::Duration;
 
     use rolecast_common::histogram::Histogram;
+    use rolecast_common::time::WallTime;
+    use rolecast_common::trace::TraceContext;
 
     use super::*;
     use crate::metrics::Kind;
@@ -149,6 +161,34 @@ mod tests {
             );
         }
         assert!(text.ends_with("# EOF\n"), "{text}");
+    }
+
+    #[test]
+    fn a_bucket_with_a_traced_duration_has_an_exemplar_in_open_metrics_alone() {
+        const TRACED: [Row<u64>; 1] = [Row {
+            read: |count, samples| {
+                let mut waits = Histogram::default();
+                let producer = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+                let trace = TraceContext::parse(producer).map(|context| context.trace);
+                let at = WallTime::from_millis(1_769_860_800_050);
+                waits.observe_traced(at, Duration::from_millis(*count), trace);
+                samples.histogram(&["_bucket{"], &waits)
+            },
+            ..ROWS[2]
+        }];
+        let mut exposition = exposition();
+        exposition.add(&TRACED, 700);
+        let exemplar = "# {trace_id=\"4bf92f3577b34da6a3ce929d0e0e4736\"} 0.7 1769860800.050";
+        let line =
+            format!("a_wait_seconds_bucket{{le=\"1.0\",category=\"_bucket{{\"}} 1 {exemplar}");
+        // A second scrape has the same text as the first.
+        for _ in 0..2 {
+            let text = exposition.open_metrics();
+            let found: Vec<&str> = text.lines().filter(|line| line.contains(" # ")).collect();
+            assert_eq!(found, [line.as_str()], "{text}");
+            assert!(text.ends_with("# EOF\n"), "{text}");
+            assert!(!exposition.prometheus_text().contains("trace_id"));
+        }
     }
 
     #[test]

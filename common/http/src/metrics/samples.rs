@@ -7,6 +7,8 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::exemplar::Exemplar;
 use rolecast_common::histogram::Histogram;
 
+use super::exemplars::Exemplars;
+
 /// Kind of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -32,14 +34,21 @@ pub struct Samples<'a, 'b> {
     encoder: MetricEncoder<'a>,
     kind: Kind,
     labels: &'b [&'static str],
+    exemplars: &'b Exemplars,
 }
 
 impl<'a, 'b> Samples<'a, 'b> {
-    pub(super) fn new(encoder: MetricEncoder<'a>, kind: Kind, labels: &'b [&'static str]) -> Self {
+    pub(super) fn new(
+        encoder: MetricEncoder<'a>,
+        kind: Kind,
+        labels: &'b [&'static str],
+        exemplars: &'b Exemplars,
+    ) -> Self {
         Self {
             encoder,
             kind,
             labels,
+            exemplars,
         }
     }
 
@@ -68,6 +77,7 @@ impl<'a, 'b> Samples<'a, 'b> {
         assert_eq!(self.kind, Kind::Histogram);
         let (sum, count) = (histogram.sum_s(), histogram.count());
         let buckets = histogram.buckets();
+        self.exemplars.add(histogram);
         self.with(values, |encoder| {
             encoder.encode_histogram::<NoLabelSet>(sum, count, &buckets, None)
         })

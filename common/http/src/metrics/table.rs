@@ -4,6 +4,7 @@ use std::fmt::{self, Write as _};
 
 use prometheus_client::registry::Unit;
 
+use super::exemplars::BUCKET;
 use super::samples::{Kind, Samples};
 
 /// One metric: its description, and the way to read its values from figures of type `F`.
@@ -55,6 +56,9 @@ impl<F> Row<F> {
         }
         if !self.name.bytes().all(is_lower) {
             return Some("a name has small letters only");
+        }
+        if self.name.ends_with(BUCKET) {
+            return Some("only a library names samples of buckets");
         }
         if self.help.is_empty() || self.help.ends_with('.') || self.help.contains('\n') {
             return Some("the help is one sentence without a full stop");
@@ -131,6 +135,7 @@ mod tests {
         assert!(row("a", Kind::Counter).mistake().is_some());
         assert!(row("a_total", Kind::Gauge).mistake().is_some());
         assert!(row("aB", Kind::Gauge).mistake().is_some());
+        assert!(row("a_bucket", Kind::Gauge).mistake().is_some());
         let line = "| `a_total` | counter | `category` | Jobs that ended | 10 |\n";
         assert!(document(&[row("a_total", Kind::Counter)]).ends_with(line));
     }

@@ -10,7 +10,7 @@ use rolecast_common::wire::{Outcome, OutcomeStatus, Record, RecordStatus};
 use super::adoption::{absolve, inherit};
 use super::job::{Job, State};
 use super::losses::{self, Loss};
-use super::spans::{End, trace_attempt};
+use super::spans::{End, trace_attempt, trace_of};
 use super::standing::{self, Standing};
 use super::{Context, Event, Jobs, Output, Queue, Reporting, finishing, records};
 use crate::claim::Claimed;
@@ -95,7 +95,8 @@ impl Jobs {
         let reason = clipped(&ended.outcome.reason);
         let status = ended.outcome.status;
         let categories = queue.categories_mut();
-        categories.record_end(&job.source.category, &ended.outcome);
+        let (now, trace) = (cx.now.wall, trace_of(&job));
+        categories.record_end(now, &job.source.category, &ended.outcome, trace);
         trace_attempt(cx, &job, &End::of(ended.node, &ended.outcome, &reason));
         match status {
             OutcomeStatus::Completed => return self.complete(cx, queue, job, ended),

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rolecast_common::id::NodeId;
 use rolecast_common::time::{Now, Time};
-use rolecast_common::trace::TraceContext;
+use rolecast_common::trace::{TraceContext, TraceId};
 use rolecast_common::wire::{Outcome, OutcomeStatus, Record};
 
 use super::job::Job;
@@ -114,6 +114,11 @@ pub(in crate::scheduler) fn passed(job: &Job) -> Option<Passed> {
         at_node: producer.below(run),
         producer,
     })
+}
+
+/// Returns the trace of a job that is in one which is recorded.
+pub(in crate::scheduler) fn trace_of(job: &Job) -> Option<TraceId> {
+    context(job).map(|context| context.trace)
 }
 
 fn context(job: &Job) -> Option<TraceContext> {

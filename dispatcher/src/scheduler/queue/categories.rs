@@ -8,6 +8,7 @@ use std::time::Duration;
 use rolecast_common::histogram::Histogram;
 use rolecast_common::id::Category;
 use rolecast_common::time::WallTime;
+use rolecast_common::trace::TraceId;
 use rolecast_common::wire::{ForecastMode, Outcome, OutcomeStatus};
 use rolecast_forecast::{Demand, Model, Stack};
 
@@ -123,8 +124,15 @@ impl Categories {
         }
     }
 
-    /// Records the end of an attempt, as its worker reports it.
-    pub(in crate::scheduler) fn record_end(&mut self, category: &Category, outcome: &Outcome) {
+    /// Records the end of an attempt, as its worker reports it, of a job that may be in a
+    /// trace.
+    pub(in crate::scheduler) fn record_end(
+        &mut self,
+        now: WallTime,
+        category: &Category,
+        outcome: &Outcome,
+        trace: Option<TraceId>,
+    ) {
         let Some(state) = self.by_name.get_mut(category) else {
             return;
         };
@@ -133,7 +141,8 @@ impl Categories {
             OutcomeStatus::Completed => {
                 counts.completed += 1;
                 let run = Duration::from_micros(outcome.run_us);
-                state.timings.runs.observe(run.min(RUN_MAX));
+                let runs = &mut state.timings.runs;
+                runs.observe_traced(now, run.min(RUN_MAX), trace);
             }
             OutcomeStatus::Retry => counts.failed += 1,
             OutcomeStatus::GiveUp => counts.gave_up += 1,

@@ -265,10 +265,11 @@ impl Sending<'_> {
         let (job, departure) = self.jobs.send(cx.now.time, self.queue, sequence, &node);
         let waited = cx.now.wall.since(job.ready());
         let delayed = job.waited(cx.now.time);
+        let (now, trace) = (cx.now.wall, spans::trace_of(job));
         let categories = self.queue.categories_mut();
         categories.observe(&source.category, |timings| {
-            timings.waits.observe(waited);
-            timings.delays.observe(delayed);
+            timings.waits.observe_traced(now, waited, trace);
+            timings.delays.observe_traced(now, delayed, trace);
         });
         if departure.was_starved {
             let category = source.category.clone();

@@ -215,3 +215,27 @@ fn a_worker_cannot_put_a_job_that_was_sent_here_into_a_trace() {
     );
     assert_eq!(spans(&out), []);
 }
+
+#[test]
+fn a_histogram_names_the_trace_of_a_job_if_it_is_sampled() {
+    let unsampled = TraceContext::parse(&PRODUCER.replace("-01", "-00")).unwrap();
+    for (context, exemplars) in [(context(), 1), (unsampled, 0)] {
+        let mut machine = machine();
+        let beat = heartbeat("n1", "a", 1, vec![]);
+        let out = all(&mut machine, 0.7, [beat, traced(context, 1)]);
+        let (assignment, _) = sent(&out);
+        let done = ended(&assignment, OutcomeStatus::Completed, 30);
+        all(&mut machine, 0.8, [done]);
+        let figures = machine.figures(now(0.8));
+        let ocr = &figures.categories[0];
+        for (histogram, seconds) in [(&ocr.waits, 0.7), (&ocr.delays, 0.0), (&ocr.runs, 0.03)] {
+            let found = histogram.exemplars().into_iter().flatten().flatten();
+            let found: Vec<_> = found.collect();
+            assert_eq!(found.len(), exemplars, "{found:?}");
+            for exemplar in found {
+                assert_eq!(exemplar.trace, context.trace);
+                assert!((exemplar.seconds - seconds).abs() < 1e-9, "{exemplar:?}");
+            }
+        }
+    }
+}
