@@ -5,12 +5,12 @@
 
 use std::time::Duration;
 
-use rolecast_common::id::{Category, JobId, NodeId};
+use rolecast_common::id::{Category, JobId, NodeId, Sequence};
 use rolecast_common::time::Time;
 use rolecast_common::wire::StatusCursor;
 
-/// Pause between two pages of one status: a fleet of 10,000 nodes takes two seconds.
-/// Guessed.
+/// Pause between two pages of a status or of jobs: a fleet of 10,000 nodes takes two
+/// seconds. Guessed.
 const PAGE_PAUSE: Duration = Duration::from_millis(100);
 /// The capacity map is made every ten seconds.
 const CAPACITY_EVERY: Duration = Duration::from_secs(10);
@@ -33,8 +33,8 @@ pub(crate) enum Request {
     Capacity,
     Roles,
     Forecast(NodeId),
-    /// Jobs that have not ended.
-    Jobs(JobsOf),
+    /// A page of the jobs that have not ended, after this one.
+    Jobs(JobsOf, Option<Sequence>),
     /// The state of a job, and the decision about it.
     Job(JobId),
     /// Decisions as they are made; it has no end unless it fails.
@@ -57,6 +57,15 @@ pub(super) struct Wanted {
     pub(super) job: Option<JobId>,
     /// The list of jobs, and the decisions beside it.
     pub(super) jobs: Option<JobsOf>,
+    /// The job after which the reader wants further pages.
+    pub(super) more_jobs: Option<Sequence>,
+}
+
+/// The page that follows an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    Status(StatusCursor),
+    Jobs(Sequence),
 }
 
 /// Progress of one kind of request.
@@ -92,8 +101,9 @@ impl Slot {
 pub(super) struct Feed {
     pub(super) interval: Duration,
     pub(super) is_paused: bool,
-    /// The page that is requested next.
+    /// The pages that are requested next.
     cursor: Option<StatusCursor>,
+    jobs_cursor: Option<Sequence>,
     scan_began: Time,
     status: Slot,
     capacity: Slot,
@@ -112,6 +122,7 @@ impl Feed {
             interval,
             is_paused: false,
             cursor: None,
+            jobs_cursor: None,
             scan_began: Time::ZERO,
             status: Slot::default(),
             capacity: Slot::default(),
@@ -130,6 +141,13 @@ impl Feed {
             self.job.renew(now);
         }
         if wanted.jobs != self.asked.jobs {
+            self.jobs_cursor = None;
+            self.jobs.renew(now);
+        }
+        let is_more = wanted.more_jobs.is_some() && wanted.more_jobs != self.asked.more_jobs;
+        // During a round of pages, the new one is a part of it.
+        if is_more && !self.jobs.is_open && self.jobs_cursor.is_none() {
+            self.jobs_cursor = wanted.more_jobs;
             self.jobs.renew(now);
         }
         if wanted.forecast != self.asked.forecast {
@@ -143,7 +161,8 @@ impl Feed {
         let job = wanted.job.clone().map(Request::Job);
         let page = Some(Request::Page(self.cursor.clone()));
         let forecast = wanted.forecast.clone().map(Request::Forecast);
-        let jobs = wanted.jobs.clone().map(Request::Jobs);
+        let jobs = wanted.jobs.clone();
+        let jobs = jobs.map(|of| Request::Jobs(of, self.jobs_cursor));
         let follow = wanted.jobs.as_ref().map(|_| Request::Follow);
         for (slot, request) in [
             (&mut self.job, job),
@@ -165,7 +184,7 @@ impl Feed {
     }
 
     /// Closes a request that has an answer; `next` is the page after it.
-    pub(super) fn answered(&mut self, now: Time, request: &Request, next: Option<StatusCursor>) {
+    pub(super) fn answered(&mut self, now: Time, request: &Request, next: Option<Next>) {
         let after = |pause: Duration| now + pause.max(self.interval);
         match request {
             Request::Page(_) => {
@@ -174,7 +193,10 @@ impl Feed {
                     false => now + PAGE_PAUSE,
                     true => (self.scan_began + self.interval).max(now + PAGE_PAUSE),
                 };
-                self.cursor = next;
+                self.cursor = match next {
+                    Some(Next::Status(cursor)) => Some(cursor),
+                    Some(Next::Jobs(_)) | None => None,
+                };
                 self.status.close(due, is_whole);
             }
             Request::Capacity => self.capacity.close(after(CAPACITY_EVERY), true),
@@ -193,10 +215,19 @@ impl Feed {
                 let due = if is_wanted { after(JOB_EVERY) } else { now };
                 self.job.close(due, is_wanted);
             }
-            Request::Jobs(of) => {
+            Request::Jobs(of, _) => {
                 let is_wanted = self.asked.jobs.as_ref() == Some(of);
-                let due = if is_wanted { now + self.interval } else { now };
-                self.jobs.close(due, is_wanted);
+                self.jobs_cursor = match next {
+                    Some(Next::Jobs(after)) if is_wanted => Some(after),
+                    Some(Next::Jobs(_) | Next::Status(_)) | None => None,
+                };
+                let due = match (is_wanted, self.jobs_cursor) {
+                    (false, _) => now,
+                    (true, Some(_)) => now + PAGE_PAUSE,
+                    (true, None) => now + self.interval,
+                };
+                let is_whole = self.jobs_cursor.is_none();
+                self.jobs.close(due, is_wanted && is_whole);
             }
             // It goes on.
             Request::Follow => {}
@@ -215,7 +246,10 @@ impl Feed {
             Request::Roles => self.roles.close(after(FAILURE_PAUSE), false),
             Request::Forecast(_) => self.forecast.close(after(FORECAST_EVERY), false),
             Request::Job(_) => self.job.close(after(JOB_EVERY), false),
-            Request::Jobs(_) => self.jobs.close(after(JOB_EVERY), false),
+            Request::Jobs(..) => {
+                self.jobs_cursor = None;
+                self.jobs.close(after(JOB_EVERY), false);
+            }
             Request::Follow => self.follow.close(after(FOLLOW_PAUSE), false),
         }
     }
@@ -262,7 +296,7 @@ mod tests {
         assert_eq!(requests(&mut feed, at(1), &wanted), vec![]);
         assert_eq!(feed.next_deadline(&wanted), None);
         let cursor = StatusCursor::Node(NodeId::new("n500").unwrap());
-        feed.answered(at(20), &first, Some(cursor.clone()));
+        feed.answered(at(20), &first, Some(Next::Status(cursor.clone())));
         assert_eq!(feed.next_deadline(&wanted), Some(at(120)));
         assert_eq!(requests(&mut feed, at(119), &wanted), vec![]);
         let second = Request::Page(Some(cursor));
@@ -285,7 +319,7 @@ mod tests {
             jobs: Some(JobsOf::default()),
             ..Wanted::default()
         };
-        let jobs = Request::Jobs(JobsOf::default());
+        let jobs = Request::Jobs(JobsOf::default(), None);
         let expected = vec![Request::Page(None), Request::Roles, jobs, Request::Follow];
         assert_eq!(requests(&mut feed, at(0), &wanted), expected);
         assert_eq!(feed.next_deadline(&wanted), Some(at(150)));
@@ -305,6 +339,37 @@ mod tests {
         assert_eq!(requests(&mut feed, at(9001), &wanted), vec![]);
         let forecast = Request::Forecast(elm);
         assert_eq!(requests(&mut feed, at(9151), &wanted), vec![forecast]);
+    }
+
+    #[test]
+    fn further_pages_of_jobs_are_requested_when_they_are_wanted_and_then_renewed_in_turn() {
+        let mut feed = Feed::new(Duration::from_secs(1));
+        let of = JobsOf::default();
+        let mut wanted = Wanted {
+            jobs: Some(of.clone()),
+            ..Wanted::default()
+        };
+        let page = |after: Option<u64>| Request::Jobs(of.clone(), after.map(Sequence::new));
+        let jobs = |feed: &mut Feed, now, wanted: &Wanted| {
+            let mut due = requests(feed, now, wanted);
+            due.retain(|request| matches!(request, Request::Jobs(..)));
+            due
+        };
+        assert_eq!(jobs(&mut feed, at(0), &wanted), [page(None)]);
+        feed.answered(at(10), &page(None), None);
+        assert_eq!(jobs(&mut feed, at(20), &wanted), []);
+        wanted.more_jobs = Some(Sequence::new(200));
+        assert_eq!(jobs(&mut feed, at(20), &wanted), [page(Some(200))]);
+        // Without an answer it is not asked for again and again.
+        feed.failed(at(30), &page(Some(200)));
+        assert_eq!(jobs(&mut feed, at(40), &wanted), []);
+        assert_eq!(jobs(&mut feed, at(2030), &wanted), [page(None)]);
+        feed.answered(at(2040), &page(None), Some(Next::Jobs(Sequence::new(200))));
+        assert_eq!(jobs(&mut feed, at(2139), &wanted), []);
+        assert_eq!(jobs(&mut feed, at(2140), &wanted), [page(Some(200))]);
+        feed.answered(at(2150), &page(Some(200)), None);
+        assert_eq!(jobs(&mut feed, at(3149), &wanted), []);
+        assert_eq!(jobs(&mut feed, at(3150), &wanted), [page(None)]);
     }
 
     #[test]

@@ -141,6 +141,7 @@ pub(super) fn jobs() -> JobList {
                 "submitted_ms": 7000,
                 "since_ms": 1500,
                 "failed": 1,
+                "progress": { "done": 0.4, "text": "page 3 of 8", "since_ms": 8000 },
             },
         ],
         "totals": { "waiting": 1, "running": 1 },

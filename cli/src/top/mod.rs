@@ -11,6 +11,7 @@ mod feed;
 mod fixture;
 pub(crate) mod key;
 mod list;
+mod listing;
 pub(crate) mod once;
 pub(crate) mod picture;
 mod press;
@@ -37,6 +38,8 @@ pub(crate) use self::feed::{JobsOf, Request};
 
 /// Ages on the screen are renewed as often.
 const REDRAW_EVERY: Duration = Duration::from_secs(1);
+/// Rows below the selected one for which more jobs are requested: a screen of them.
+const ROWS_AHEAD: usize = 50;
 /// The capacity map names each node of each role at each horizon: of a larger fleet it is
 /// requested only while roles are shown.
 const FREE_NODES_MAX: usize = 1000;
@@ -163,11 +166,24 @@ impl App {
             }
             Event::Tick => {}
         }
+        self.read_on();
         let mut requests = Vec::new();
         self.wanted = self.shown_parts();
         self.feed.request(now, &self.wanted, &mut requests);
         out.extend(requests.into_iter().map(Command::Request));
         self.drawn = now;
+    }
+
+    /// Asks for more jobs when the selection is near the end of those that are listed.
+    fn read_on(&mut self) {
+        let Some(list) = self.list().filter(|_| self.listed_jobs().is_some()) else {
+            return;
+        };
+        let keys = self.keys();
+        let place = list.place(keys.iter().map(String::as_str)).unwrap_or(0);
+        if place + ROWS_AHEAD >= keys.len() {
+            self.picture.jobs.listing.deepen();
+        }
     }
 
     /// Returns the time of the next tick.
@@ -199,10 +215,18 @@ impl App {
                 Some(Subject::Job(job)) => Some(job.clone()),
                 Some(Subject::Node(_) | Subject::Category(_) | Subject::Role(_)) | None => None,
             },
-            jobs: match self.details.last() {
-                Some(detail) => detail.jobs_of(),
-                None => (self.tab == Tab::Jobs).then(JobsOf::default),
-            },
+            more_jobs: self
+                .listed_jobs()
+                .and_then(|of| self.picture.jobs.listing.wanted(&of)),
+            jobs: self.listed_jobs(),
+        }
+    }
+
+    /// Returns the jobs whose list is on the screen.
+    fn listed_jobs(&self) -> Option<JobsOf> {
+        match self.details.last() {
+            Some(detail) => detail.jobs_of(),
+            None => (self.tab == Tab::Jobs).then(JobsOf::default),
         }
     }
 

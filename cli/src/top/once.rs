@@ -41,7 +41,7 @@ impl Once {
             "status": picture.status,
             "capacity": picture.capacity,
             "roles": picture.roles,
-            "jobs": picture.jobs.listed.as_ref().map(|(_, list)| list),
+            "jobs": picture.jobs.listing.first(),
             "decisions": picture.jobs.decisions,
         })
     }

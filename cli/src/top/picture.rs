@@ -4,14 +4,15 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use rolecast_common::alarm::{Alarm, of_status};
-use rolecast_common::id::{JobId, NodeId};
+use rolecast_common::id::{JobId, NodeId, Sequence};
 use rolecast_common::time::Time;
 use rolecast_common::unit::Cores;
 use rolecast_common::wire::{
-    CapacityMap, Decision, ForecastView, JobList, JobView, RolesView, Status, StatusCursor,
+    CapacityMap, Decision, ForecastView, JobList, JobView, RolesView, Status,
 };
 
-use super::feed::{JobsOf, Request};
+use super::feed::{JobsOf, Next, Request};
+use super::listing::Listing;
 use super::trail::{Flow, Trail};
 
 /// Decisions that are kept, the last ones.
@@ -26,7 +27,8 @@ pub(crate) enum Answer {
     Capacity(CapacityMap),
     Roles(Box<RolesView>),
     Forecast(ForecastView),
-    Jobs(JobsOf, JobList),
+    /// A page of jobs, and the job after which it was requested.
+    Jobs(JobsOf, Option<Sequence>, JobList),
     Job(Box<JobAnswer>),
     /// Decisions since the last ones, the oldest first.
     Decided(Vec<Decision>),
@@ -72,8 +74,7 @@ pub(crate) struct Picture {
 /// Jobs that have not ended or were decided on, and the one that is shown.
 #[derive(Debug, Default)]
 pub(super) struct Jobs {
-    /// The list that was received last.
-    pub(super) listed: Option<(JobsOf, JobList)>,
+    pub(super) listing: Listing,
     /// The last first.
     pub(super) decisions: VecDeque<Decision>,
     /// The reason why decisions are not received.
@@ -82,8 +83,8 @@ pub(super) struct Jobs {
 }
 
 impl Picture {
-    /// Adds an answer; returns the next page, if it was a page with a next one.
-    pub(super) fn add(&mut self, answer: Answer) -> Option<StatusCursor> {
+    /// Adds an answer; returns the next page, if it was a page and a next one is wanted.
+    pub(super) fn add(&mut self, answer: Answer) -> Option<Next> {
         match answer {
             Answer::Page(page) => return self.add_page(*page),
             Answer::Capacity(map) => {
@@ -92,7 +93,10 @@ impl Picture {
             }
             Answer::Roles(roles) => self.roles = Some(roles),
             Answer::Forecast(forecast) => self.forecast = Some(forecast),
-            Answer::Jobs(of, list) => self.jobs.listed = Some((of, list)),
+            Answer::Jobs(of, after, page) => {
+                let next = self.jobs.listing.add(of, after, page);
+                return next.map(Next::Jobs);
+            }
             Answer::Job(job) => self.jobs.shown = Some(job),
             Answer::Decided(decisions) => {
                 self.jobs.missing = None;
@@ -118,12 +122,12 @@ impl Picture {
             Request::Capacity
             | Request::Roles
             | Request::Forecast(_)
-            | Request::Jobs(_)
+            | Request::Jobs(..)
             | Request::Job(_) => {}
         }
     }
 
-    fn add_page(&mut self, mut page: Status) -> Option<StatusCursor> {
+    fn add_page(&mut self, mut page: Status) -> Option<Next> {
         self.silence = None;
         let next = page.next.take();
         let lists = self.scan.take();
@@ -155,7 +159,7 @@ impl Picture {
         let status = self.status.as_ref();
         let alarms = status.map_or_else(Vec::new, |status| of_status(status, true));
         self.attention = alarms.iter().map(Alarm::line).collect();
-        next
+        next.map(Next::Status)
     }
 
     /// Adds the figures of a whole status to the trails.
@@ -200,6 +204,8 @@ fn free(map: &CapacityMap) -> BTreeMap<NodeId, Cores> {
 
 #[cfg(test)]
 mod tests {
+    use rolecast_common::wire::StatusCursor;
+
     use super::super::fixture;
     use super::*;
 

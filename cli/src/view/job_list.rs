@@ -8,6 +8,7 @@ use rolecast_common::wire::{JobState, ListedJob};
 use crate::quantity::seconds;
 use crate::style::{Palette, Tone, one_line};
 use crate::table::{Align, Text, plain, table};
+use crate::view::job::done;
 
 const COLUMNS: [(&str, Align); 8] = [
     ("place", Align::Right),
@@ -61,7 +62,9 @@ fn reason(job: &ListedJob) -> String {
     let until = job.until_ms.map(|until| format!("until {until}"));
     // The reason of a delay that its producer set is the state again.
     let reason = Some(&job.reason).filter(|reason| *reason != job.state.as_str());
+    let progress = job.progress.as_ref().map(done);
     let parts = [
+        progress.unwrap_or_default(),
         attempt,
         until.unwrap_or_default(),
         reason.cloned().unwrap_or_default(),
@@ -73,6 +76,7 @@ fn reason(job: &ListedJob) -> String {
 #[cfg(test)]
 mod tests {
     use rolecast_common::id::{Attempt, Category, JobId, NodeId, Priority, Sequence};
+    use serde_json::json;
 
     use super::*;
 
@@ -102,6 +106,8 @@ mod tests {
             attempt: Some(Attempt::new(2)),
             since_ms: Some(1_500),
             reason: "exit code 1".to_owned(),
+            progress: serde_json::from_value(json!({"done": 0.4, "text": "p 3", "since_ms": 0}))
+                .unwrap(),
             ..job(7, JobState::Running)
         };
         let delayed = ListedJob {
@@ -118,7 +124,7 @@ mod tests {
         );
         let expected = "\
 PLACE  JOB  CATEGORY  STATE      FOR  NODE  AGE  REASON
-   #7  j7   ocr       running  1.5 s  oak    1m  attempt 2, exit code 1
+   #7  j7   ocr       running  1.5 s  oak    1m  40 %  p 3, attempt 2, exit code 1
   #12  j12  -         delayed      -  -       -  until 1970-01-01T00:01:10.000Z
 ";
         assert_eq!(text, expected);

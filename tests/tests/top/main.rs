@@ -283,7 +283,7 @@ async fn jobs_that_wait_and_run_are_listed() {
     top.wait_text(&["\nn1 "]).await;
     top.press("4");
     let text = top
-        .wait_text(&["\nchoosy ", "\nlong-1 ", "1 waiting, 0 delayed, 1 run"])
+        .wait_text(&["\nchoosy ", "\nlong-1 ", "1 wait, 1 run"])
         .await;
     assert!(text.find("\nchoosy ") < text.find("\nlong-1 "), "{text}");
     top.press("\r");

@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use rolecast_common::id::JobId;
+use rolecast_common::id::{JobId, Sequence};
 use rolecast_common::subjects;
 use rolecast_common::wire::{self, Encoding, JobsRequest, Message, StatusCursor, StatusRequest};
 use tokio::sync::mpsc::Sender;
@@ -17,7 +17,7 @@ use super::keys::Input;
 use crate::top::picture::{Answer, JobAnswer};
 use crate::top::{Event, JobsOf, Request};
 
-/// Jobs of a list: more than a person reads.
+/// Jobs of a page; the view asks for further pages while the reader reads on.
 const JOBS_MAX: u32 = 200;
 
 /// Starts a request; its answer is an input.
@@ -38,7 +38,7 @@ pub(super) fn ask(session: &Arc<Session>, request: Request, inputs: &Sender<Inpu
                     .await
                     .map(Answer::Forecast)
             }
-            Request::Jobs(jobs_of) => jobs(&session, jobs_of).await,
+            Request::Jobs(jobs_of, after) => jobs(&session, jobs_of, *after).await,
             Request::Job(job) => Ok(job_answer(&session, job).await),
             Request::Follow => Err(decisions::follow(&session, &inputs).await),
         };
@@ -62,9 +62,14 @@ async fn of<M: Message>(
         .ok_or_else(no_dispatcher)
 }
 
-/// Asks for the first jobs that have not ended, in the order of the queue.
-pub(super) async fn jobs(session: &Session, jobs_of: &JobsOf) -> Result<Answer, Failure> {
+/// Asks for jobs that have not ended, in the order of the queue.
+pub(super) async fn jobs(
+    session: &Session,
+    jobs_of: &JobsOf,
+    after: Option<Sequence>,
+) -> Result<Answer, Failure> {
     let request = JobsRequest {
+        after,
         limit: NonZeroU32::new(JOBS_MAX),
         node: jobs_of.node.clone(),
         category: jobs_of.category.clone(),
@@ -72,7 +77,7 @@ pub(super) async fn jobs(session: &Session, jobs_of: &JobsOf) -> Result<Answer, 
     };
     let body = wire::encode(Encoding::MessagePack, &request).into();
     let list = of(session, subjects::API_JOBS, body).await?;
-    Ok(Answer::Jobs(jobs_of.clone(), list))
+    Ok(Answer::Jobs(jobs_of.clone(), after, list))
 }
 
 async fn page(session: &Session, after: Option<StatusCursor>) -> Result<Answer, Failure> {

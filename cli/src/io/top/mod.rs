@@ -70,7 +70,7 @@ async fn once(session: &Session, terminal: &Terminal) -> Result<Exit, Failure> {
     let mut picture = Once::default();
     update(session, &mut picture).await?;
     // Older dispatchers have no list.
-    if let Ok(jobs) = ask::jobs(session, &JobsOf::default()).await {
+    if let Ok(jobs) = ask::jobs(session, &JobsOf::default(), None).await {
         picture.add(jobs);
     }
     match decisions::recent(session, DECISIONS_ONCE).await {

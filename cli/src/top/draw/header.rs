@@ -118,14 +118,20 @@ fn lines(app: &App, text: &str, tone: Tone, width: u16, rows: usize) -> Vec<Line
     wrapped.into_iter().map(line).collect()
 }
 
-/// Counts the jobs that have not ended: the list has the first ones.
+/// Counts the jobs that have not ended, or shows how many of them are listed.
 fn open_jobs(app: &App) -> String {
-    let Some((_, list)) = &app.picture.jobs.listed else {
+    let listing = &app.picture.jobs.listing;
+    let Some(page) = listing.first() else {
         return String::new();
     };
-    let totals = &list.totals;
+    let totals = &page.totals;
     let (waiting, running, delayed) = (totals.waiting, totals.running, totals.delayed);
-    format!("  {waiting} waiting, {delayed} delayed, {running} run")
+    let all = u64::from(waiting) + u64::from(running) + u64::from(delayed);
+    match listing.is_whole() {
+        true if delayed == 0 => format!("  {waiting} wait, {running} run"),
+        true => format!("  {waiting} wait, {running} run, {delayed} delayed"),
+        false => format!("  {} of {all} jobs", listing.jobs_count()),
+    }
 }
 
 /// Returns the tabs, or the way to the details.

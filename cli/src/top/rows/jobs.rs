@@ -5,14 +5,18 @@ use std::time::Duration;
 
 use rolecast_common::id::{Category, JobId, NodeId};
 use rolecast_common::time::WallTime;
-use rolecast_common::wire::{Decision, JobState, ListedJob, Verdict};
+use rolecast_common::wire::{Decision, JobState, ListedJob, ProgressView, Verdict};
 
 use super::super::feed::JobsOf;
 use super::super::list::{Column, Item, Rank};
 use super::super::picture::Picture;
 use super::nodes::{age, count};
-use crate::style::Tone;
+use crate::style::{Tone, one_line};
 use crate::table::{Text, plain};
+use crate::view::job::thousandths;
+
+/// The characters of a progress that are shown.
+const MESSAGE_CHARS_MAX: usize = 60;
 
 /// A job, as far as it is known.
 #[derive(Debug)]
@@ -28,6 +32,7 @@ pub(in super::super) struct Row<'a> {
     waited_ms: u64,
     /// Attempts that failed, or were lost.
     failed: u64,
+    progress: Option<&'a ProgressView>,
 }
 
 impl Item for Row<'_> {
@@ -43,6 +48,7 @@ impl Item for Row<'_> {
                 .category
                 .is_some_and(|category| is_in(category.as_str()))
             || self.node.is_some_and(|node| is_in(node.as_str()))
+            || self.progress.is_some_and(|progress| is_in(&progress.text))
     }
 }
 
@@ -50,10 +56,8 @@ impl Item for Row<'_> {
 /// decision.
 pub(in super::super) fn rows<'a>(picture: &'a Picture, of: &JobsOf) -> Vec<Row<'a>> {
     let now = picture.status.as_ref().map(|status| status.at_ms);
-    let listed = picture.jobs.listed.as_ref();
-    let listed = listed.filter(|(listed_of, _)| listed_of == of);
-    let listed = listed.into_iter();
-    let listed = listed.flat_map(|(_, list)| list.jobs.iter().map(|job| open(job, list.at_ms)));
+    let listed = picture.jobs.listing.pages(of).iter();
+    let listed = listed.flat_map(|page| page.jobs.iter().map(|job| open(job, page.at_ms)));
     let decisions = picture.jobs.decisions.iter();
     let decided = decisions.filter_map(|decision| decided(decision, now));
     let mut seen = BTreeSet::new();
@@ -97,6 +101,7 @@ fn open(job: &ListedJob, now: WallTime) -> Row<'_> {
         age_ms: since,
         waited_ms,
         failed: u64::from(job.failed) + u64::from(job.lost),
+        progress: job.progress.as_ref(),
     }
 }
 
@@ -115,6 +120,7 @@ fn decided(decision: &Decision, now: Option<WallTime>) -> Option<Row<'_>> {
         age_ms: millis(age),
         waited_ms: decision.waited_ms,
         failed: u64::from(decision.failed) + u64::from(decision.lost),
+        progress: None,
     })
 }
 
@@ -125,13 +131,13 @@ pub(in super::super) fn columns<'a>() -> Vec<Column<Row<'a>>> {
     vec![
         Column::left(
             "job",
-            (22, 0),
+            (16, 0),
             |r| (r.key().to_owned(), Tone::Strong),
             |r| Rank::Text(r.key().to_owned()),
         ),
         Column::left(
             "category",
-            (12, 3),
+            (12, 4),
             |r| plain(category(r)),
             |r| Rank::Text(category(r)),
         ),
@@ -141,21 +147,49 @@ pub(in super::super) fn columns<'a>() -> Vec<Column<Row<'a>>> {
             |r| (r.state.0.to_owned(), r.state.1),
             |r| Rank::Least(f64::from(r.place)),
         ),
+        Column::right(
+            "done",
+            (5, 3),
+            |r| plain(share(r)),
+            |r| Rank::Most(r.progress.map_or(-1.0, |progress| progress.done.get())),
+        ),
         Column::left("node", (12, 2), |r| plain(node(r)), |r| Rank::Text(node(r))),
         Column::right(
             "ago",
-            (5, 4),
+            (5, 5),
             |r| plain(age(r.age_ms)),
             |r| Rank::Least(count(r.age_ms)),
         ),
         Column::right(
             "waited",
-            (7, 5),
+            (7, 6),
             |r| plain(age(r.waited_ms)),
             |r| Rank::Most(count(r.waited_ms)),
         ),
-        Column::right("failed", (7, 6), failed, |r| Rank::Most(count(r.failed))),
+        Column::right("failed", (7, 7), failed, |r| Rank::Most(count(r.failed))),
+        // Details of a job show it on a narrow screen.
+        Column::left(
+            "progress",
+            (30, 8),
+            |r| plain(message(r)),
+            |r| Rank::Text(message(r)),
+        ),
     ]
+}
+
+/// Returns the part of a job that is done.
+fn share(row: &Row<'_>) -> String {
+    let progress = row.progress;
+    progress.map_or("-".to_owned(), |progress| {
+        format!("{} %", thousandths(progress) / 10)
+    })
+}
+
+fn message(row: &Row<'_>) -> String {
+    let progress = row.progress;
+    progress.map_or(String::new(), |progress| {
+        one_line(&progress.text, MESSAGE_CHARS_MAX)
+    })
 }
 
 fn category(row: &Row<'_>) -> String {

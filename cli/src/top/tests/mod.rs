@@ -2,8 +2,8 @@
 
 mod bench;
 
-use rolecast_common::id::JobId;
-use rolecast_common::wire::{JobState, JobView};
+use rolecast_common::id::{JobId, Sequence};
+use rolecast_common::wire::{JobState, JobView, ListedJob};
 
 use super::fixture;
 use super::picture::JobAnswer;
@@ -107,7 +107,7 @@ fn a_node_leads_to_its_jobs_and_a_job_to_its_explain() {
         node: Some(NodeId::new("oak").unwrap()),
         category: None,
     };
-    for request in [Request::Jobs(of), Request::Follow] {
+    for request in [Request::Jobs(of, None), Request::Follow] {
         assert!(bench.commands.contains(&Command::Request(request)));
     }
     let decisions = vec![fixture::decision("j1", 4000), fixture::decision("j2", 8000)];
@@ -121,7 +121,7 @@ fn a_node_leads_to_its_jobs_and_a_job_to_its_explain() {
         "state      ready, last heartbeat 300 ms ago",
         "cpu used by others 1.00, in 1h 1.00 expected, at most 1.50 (90 %)",
         "+60 min",
-        "\nj2                     ocr          sent      oak           1.0s    0.1s       0\n",
+        "\nj2               ocr          sent          - oak           1.0s    0.1s       0\n",
     ]);
     bench.press("j");
     bench.key(Key::Enter);
@@ -156,23 +156,66 @@ fn jobs_that_wait_are_above_those_that_run_and_those_that_were_decided() {
     let mut bench = Bench::open();
     bench.press("4");
     let of = JobsOf::default();
-    bench.answer(Request::Jobs(of.clone()), Answer::Jobs(of, fixture::jobs()));
+    let jobs = Answer::Jobs(of.clone(), None, fixture::jobs());
+    bench.answer(Request::Jobs(of, None), jobs);
     let decisions = vec![fixture::decision("j1", 4000), fixture::decision("j2", 8000)];
     bench.answer(Request::Follow, Answer::Decided(decisions));
     let expected = "\
-JOB                    CATEGORY     STATE▾    NODE           AGO  WAITED  FAILED
-j9                     ocr          waiting   -             2.0s    2.0s       0
-j2                     ocr          running   oak           1.5s    0.5s       1
-j1                     ocr          sent      oak           5.0s    0.1s       0
+JOB              CATEGORY     STATE▾     DONE NODE           AGO  WAITED  FAILED
+j9               ocr          waiting       - -             2.0s    2.0s       0
+j2               ocr          running    40 % oak           1.5s    0.5s       1
+j1               ocr          sent          - oak           5.0s    0.1s       0
 ";
     let screen = bench.screen();
     assert!(screen.contains(expected), "{screen}");
     assert!(
-        screen.contains("  1 waiting, 0 delayed, 1 run\n"),
+        screen.contains("  1 wait, 1 run\n"),
         "{screen}"
     );
     bench.press("/running");
     assert_eq!(bench.selected(), ["j2"]);
+    // What a job reports has room on a wide screen.
+    assert!(!bench.screen().contains("page 3 of 8"));
+    bench.size = (120, 24);
+    bench.assert_shows(&["PROGRESS", "       1 page 3 of 8\n"]);
+}
+
+#[test]
+fn more_jobs_are_requested_when_the_reader_comes_near_the_end() {
+    let mut bench = Bench::open();
+    bench.press("4");
+    let of = JobsOf::default();
+    let page = |first: u64, is_last: bool| {
+        let mut page = fixture::jobs();
+        let job = page.jobs[0].clone();
+        let jobs = (first..first + 200).map(|place| ListedJob {
+            job: JobId::new(&format!("j{place:04}")).unwrap(),
+            sequence: Sequence::new(place),
+            ..job.clone()
+        });
+        page.jobs = jobs.collect();
+        page.totals.waiting = 399;
+        page.next = (!is_last).then(|| Sequence::new(first + 199));
+        page
+    };
+    let first = Answer::Jobs(of.clone(), None, page(1, false));
+    bench.answer(Request::Jobs(of.clone(), None), first);
+    bench.assert_shows(&["  200 of 400 jobs\n"]);
+    let last = Some(Sequence::new(200));
+    let more = Command::Request(Request::Jobs(of.clone(), last));
+    bench.key(Key::PageDown);
+    assert!(!bench.commands.contains(&more));
+    bench.key(Key::End);
+    assert!(bench.commands.contains(&more));
+    assert_eq!(bench.selected(), ["j0200"]);
+    bench.handle(Event::Tick);
+    assert!(!bench.commands.contains(&more));
+    let second = Answer::Jobs(of.clone(), last, page(201, true));
+    bench.answer(Request::Jobs(of, last), second);
+    bench.assert_shows(&["  399 wait, 1 run\n"]);
+    assert_eq!(bench.selected(), ["j0200"]);
+    bench.key(Key::End);
+    assert_eq!(bench.selected(), ["j0400"]);
 }
 
 #[test]
