@@ -63,7 +63,7 @@ impl RequestDesk {
         request: Message,
     ) -> Option<Input> {
         if is_discovery(&request.subject) {
-            return self.service.handle(now.time, machine, request);
+            return self.service.handle(now, machine, request);
         }
         let endpoint = Endpoint::of(&request.subject);
         if let Some(why) = self.objection(now, &request) {

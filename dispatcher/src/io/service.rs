@@ -19,7 +19,7 @@ use bytes::Bytes;
 use futures_util::stream::{SelectAll, select_all};
 use rolecast_common::id::Epoch;
 use rolecast_common::subjects::{SERVICE, SERVICE_REQUESTS};
-use rolecast_common::time::Time;
+use rolecast_common::time::{Now, Time};
 use serde::Serialize;
 use serde_json::json;
 use uuid::Uuid;
@@ -106,7 +106,7 @@ impl Service {
     /// Answers a request, or returns an input that reports its refusal.
     pub(super) fn handle(
         &mut self,
-        now: Time,
+        now: Now,
         machine: &Scheduler,
         request: Message,
     ) -> Option<Input> {
@@ -117,7 +117,7 @@ impl Service {
             from: request.subject.to_string(),
             why,
         };
-        if !self.budget.take(now) {
+        if !self.budget.take(now.time) {
             return Some(refused(format!("more than {PER_SECOND} in a second")));
         }
         if !self.api.may_answer(&reply) {
@@ -127,7 +127,7 @@ impl Service {
         let answer = match verb {
             Verb::Ping => serde_json::to_vec(&self.ping()),
             Verb::Info => serde_json::to_vec(&self.info()),
-            Verb::Stats => serde_json::to_vec(&self.stats(machine)),
+            Verb::Stats => serde_json::to_vec(&self.stats(now, machine)),
         };
         let answer = Bytes::from(answer.expect("texts and numbers are always JSON"));
         let client = self.client.clone();
@@ -170,8 +170,8 @@ impl Service {
         }
     }
 
-    fn stats(&self, machine: &Scheduler) -> StatsResponse<'_> {
-        let endpoints = Endpoint::ALL.map(|endpoint| self.endpoint_stats(endpoint, machine));
+    fn stats(&self, now: Now, machine: &Scheduler) -> StatsResponse<'_> {
+        let endpoints = Endpoint::ALL.map(|endpoint| self.endpoint_stats(endpoint, now, machine));
         StatsResponse {
             stats: Stats {
                 kind: "io.nats.micro.v1.stats_response".to_owned(),
@@ -185,7 +185,7 @@ impl Service {
         }
     }
 
-    fn endpoint_stats(&self, endpoint: Endpoint, machine: &Scheduler) -> endpoint::Stats {
+    fn endpoint_stats(&self, endpoint: Endpoint, now: Now, machine: &Scheduler) -> endpoint::Stats {
         let Tally {
             answered,
             failed,
@@ -200,6 +200,7 @@ impl Service {
             data["nodes"] = totals.nodes.into();
             data["nodes_ready"] = totals.ready.into();
             data["jobs_in_hand"] = totals.jobs.into();
+            data["at_ms"] = now.wall.as_millis().into();
         }
         let parts = u32::try_from(answered).unwrap_or(u32::MAX);
         endpoint::Stats {

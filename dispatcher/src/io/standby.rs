@@ -194,7 +194,7 @@ impl Standby {
 
     /// Answers a request that finds services.
     fn serve(&mut self, request: Message) {
-        let now = self.clock.now().time;
+        let now = self.clock.now();
         let refusal = self.service.handle(now, &self.machine, request);
         if let Some(refusal) = refusal {
             self.pass(refusal);
