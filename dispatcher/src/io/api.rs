@@ -29,9 +29,9 @@ use super::request::Request;
 use super::{Streams, dead_letters, discovery, endpoints};
 use crate::fitting::shortened;
 
-/// Time that reading the streams may take for a status: less than anybody waits for the
-/// answer, and much more than a healthy cluster needs.
-const READ_MAX: Duration = Duration::from_secs(2);
+/// Time that reading the streams may take for a status: less than the 2 s for which a
+/// doctor waits for the answer, and much more than a healthy cluster needs.
+const READ_MAX: Duration = Duration::from_millis(1500);
 /// The most bytes of the view of a job beside the record, the longest reason in JSON
 /// included.
 const VIEW_LEN_MAX: usize = 8 * 1024;

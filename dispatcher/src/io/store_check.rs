@@ -11,6 +11,7 @@ use rolecast_common::subjects::{
     BUCKET_ATTEMPTS, BUCKET_CAPACITY, BUCKET_CONTROL, BUCKET_FORECASTS, BUCKET_ROLES,
     STREAM_ADVISORIES, STREAM_DEAD, STREAM_DECISIONS, STREAM_JOBS, STREAM_RESULTS, bucket_stream,
 };
+use rolecast_common::time::WallTime;
 use rolecast_common::wire::{NatsStatus, StreamStatus};
 use rolecast_nats::Clock;
 use serde::Deserialize;
@@ -23,6 +24,10 @@ use super::listing::ask;
 /// Interval of the checks, with a request for each stream: a lost leader is shown well
 /// before its election may be over.
 const INTERVAL: Duration = Duration::from_secs(3);
+/// Age of the first bucket until which a system counts as new: streams that are still
+/// created, or elect their first leader, are no news. Guessed.
+const SETTLING_MAX: Duration = Duration::from_secs(20);
+const SETTLING_INTERVAL: Duration = Duration::from_millis(250);
 /// Time limit of one answer; a stream without a leader gives none.
 const ANSWER_MAX: Duration = Duration::from_secs(2);
 /// Requests at once.
@@ -54,10 +59,17 @@ pub(super) fn start(
     let jetstream = jetstream.clone();
     tokio::spawn(async move {
         while !checked.is_closed() {
-            let status = check(&jetstream, clock).await;
-            checked.send_replace(Some(status));
+            let (status, is_new) = check(&jetstream, clock).await;
+            let is_settling = is_new && !status.streams.iter().all(is_whole);
+            let pause = match is_settling {
+                true => SETTLING_INTERVAL,
+                false => INTERVAL,
+            };
+            if !is_settling {
+                checked.send_replace(Some(status));
+            }
             tokio::select! {
-                () = sleep(INTERVAL) => {}
+                () = sleep(pause) => {}
                 () = checked.closed() => {}
             }
         }
@@ -65,32 +77,47 @@ pub(super) fn start(
     receiver
 }
 
-async fn check(jetstream: &jetstream::Context, clock: Clock) -> NatsStatus {
+/// Returns the result, and whether the system was set up a moment ago.
+async fn check(jetstream: &jetstream::Context, clock: Clock) -> (NatsStatus, bool) {
     let asked = timed(jetstream, requests::INFO).await;
     let buckets = BUCKETS.map(bucket_stream);
     let names = STREAMS.into_iter().map(str::to_owned).chain(buckets);
     let streams = stream::iter(names.map(|name| check_stream(jetstream, name)));
-    let streams = streams.buffered(AT_ONCE_MAX).collect().await;
+    let streams: Vec<(StreamStatus, Option<Duration>)> =
+        streams.buffered(AT_ONCE_MAX).collect().await;
+    let control = bucket_stream(BUCKET_CONTROL);
+    let mut ages = streams
+        .iter()
+        .filter(|(stream, _)| stream.stream == control);
+    let age = ages.next().and_then(|(_, age)| *age);
     let info = jetstream.client().server_info();
-    NatsStatus {
+    let status = NatsStatus {
         version: info.version,
         server: info.server_name,
         checked_ms: clock.now().wall,
         round_trip_us: asked.ok().map(|(_, took)| micros(took)),
-        streams,
-    }
+        streams: streams.into_iter().map(|(stream, _)| stream).collect(),
+    };
+    (status, age.is_some_and(|age| age < SETTLING_MAX))
 }
 
-async fn check_stream(jetstream: &jetstream::Context, stream: String) -> StreamStatus {
+/// Returns the state of a stream, and its age.
+async fn check_stream(
+    jetstream: &jetstream::Context,
+    stream: String,
+) -> (StreamStatus, Option<Duration>) {
     let asked = timed(jetstream, &requests::stream_info(&stream)).await;
     let read = asked.and_then(|(answer, took)| Ok((serde_json::from_value(answer)?, took)));
     match read {
-        Ok((info, took)) => status_of(stream, &info, took),
-        Err(error) => StreamStatus {
-            why: format!("{error:#}").chars().take(WHY_CHARS_MAX).collect(),
-            stream,
-            ..nothing()
-        },
+        Ok((info, took)) => (status_of(stream, &info, took), info.age()),
+        Err(error) => {
+            let status = StreamStatus {
+                why: format!("{error:#}").chars().take(WHY_CHARS_MAX).collect(),
+                stream,
+                ..nothing()
+            };
+            (status, None)
+        }
     }
 }
 
@@ -106,6 +133,24 @@ struct Info {
     config: Config,
     state: State,
     cluster: Option<Cluster>,
+    #[serde(default)]
+    created: String,
+    /// The server's time of the answer.
+    #[serde(default)]
+    ts: String,
+}
+
+impl Info {
+    fn age(&self) -> Option<Duration> {
+        let created = WallTime::parse(&self.created)?;
+        WallTime::parse(&self.ts).map(|at| at.since(created))
+    }
+}
+
+/// Returns whether a stream and all its copies are at work.
+fn is_whole(stream: &StreamStatus) -> bool {
+    let is_led = stream.replicas <= 1 || stream.leader.is_some();
+    stream.why.is_empty() && is_led && stream.behind.is_empty()
 }
 
 #[derive(Deserialize)]

@@ -342,7 +342,7 @@ impl Upkeep {
     async fn report_trouble(&self, what: &str, error: &anyhow::Error) -> Result<(), Over> {
         let trouble = Trouble {
             what: what.to_owned(),
-            why: format!("{error:#}"),
+            why: causes(error),
             remedy: "it is tried again; see nats server report jetstream".to_owned(),
             lasts: None,
         };
@@ -357,6 +357,19 @@ impl Upkeep {
     async fn send(&self, input: Input) -> Result<(), Over> {
         self.reports.send(input).await.map_err(|_| Over)
     }
+}
+
+/// Returns the error and its causes; errors of the client repeat theirs.
+fn causes(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if !text.contains(&cause) {
+            let gap = if text.is_empty() { "" } else { ": " };
+            text.push_str(gap);
+            text.push_str(&cause);
+        }
+    }
+    text
 }
 
 /// Whether an election may be the cause: no answer, or one that asks to wait.
