@@ -88,6 +88,9 @@ impl Alarm {
     }
 }
 
+/// The dispatcher's name of its lease in a trouble.
+const LEASE: &str = "the dispatcher's lease";
+
 /// Returns all alarms, the gravest first; of many about nodes the first ones, unless
 /// `is_all`.
 pub fn of_status(status: &Status, is_all: bool) -> Vec<Alarm> {
@@ -116,7 +119,9 @@ fn of_dispatcher(status: &Status) -> Vec<Alarm> {
         let why = format!("they cannot be read, so backlogs and dead letters are missing: {why}");
         alarms.push(Alarm::new(Gravity::Bad, "streams", why).command("nats stream report"));
     }
-    alarms.extend(status.troubles.iter().map(trouble));
+    let troubles = status.troubles.iter();
+    let troubles = troubles.filter(|trouble| !(status.is_lapsed && trouble.what == LEASE));
+    alarms.extend(troubles.map(trouble));
     alarms
 }
 

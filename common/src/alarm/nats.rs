@@ -21,6 +21,7 @@ pub(super) fn of_nats(status: &Status) -> Vec<Alarm> {
             let alarm = Alarm::new(Gravity::Bad, "NATS", "JetStream does not answer");
             alarms.push(alarm.command(REPORT));
         }
+        alarms.extend(leaderless(&nats.streams));
         alarms.extend(nats.streams.iter().filter_map(of_stream));
         alarms.extend(behind(&nats.streams));
         alarms.extend(slow(nats));
@@ -42,6 +43,31 @@ fn silent(dispatcher: &DispatcherStatus) -> Option<Alarm> {
     Some(alarm.advice("see its log and start it again, or start another one in its place"))
 }
 
+fn is_leaderless(stream: &StreamStatus) -> bool {
+    stream.why.is_empty() && stream.replicas > 1 && stream.leader.is_none()
+}
+
+/// Names the streams without a leader, all in one alarm.
+fn leaderless(streams: &[StreamStatus]) -> Option<Alarm> {
+    let found = streams.iter().filter(|stream| is_leaderless(stream));
+    let names: Vec<String> = found
+        .map(|stream| one_line(&stream.stream, NAME_CHARS_MAX))
+        .collect();
+    let (what, why) = match names.as_slice() {
+        [] => return None,
+        [one] => (
+            format!("stream {one}"),
+            "it has no leader, so nothing is stored".to_owned(),
+        ),
+        all => (
+            format!("{} of {} streams", all.len(), streams.len()),
+            format!("without a leader, so nothing is stored: {}", all.join(", ")),
+        ),
+    };
+    let alarm = Alarm::new(Gravity::Bad, what, why);
+    Some(alarm.advice("start its servers again").command(REPORT))
+}
+
 fn of_stream(stream: &StreamStatus) -> Option<Alarm> {
     let name = one_line(&stream.stream, NAME_CHARS_MAX);
     let info = format!("nats stream info {name}");
@@ -53,10 +79,6 @@ fn of_stream(stream: &StreamStatus) -> Option<Alarm> {
                 .advice("its servers may be away or elect a leader")
                 .command(info),
         );
-    }
-    if stream.replicas > 1 && stream.leader.is_none() {
-        let why = "it has no leader, so nothing is stored".to_owned();
-        return Some(alarm(Gravity::Bad, why).command(info));
     }
     let is_full = u128::from(stream.bytes) * 100 >= u128::from(stream.bytes_max) * FULL_PERCENT;
     if stream.bytes_max == 0 || !is_full {
@@ -81,7 +103,9 @@ fn of_stream(stream: &StreamStatus) -> Option<Alarm> {
 /// Returns the servers whose copies are offline or behind.
 fn behind(streams: &[StreamStatus]) -> Vec<Alarm> {
     let mut servers: BTreeMap<&str, u64> = BTreeMap::new();
-    for server in streams.iter().flat_map(|stream| &stream.behind) {
+    // Without a leader, nobody knows the state of the copies.
+    let led = streams.iter().filter(|stream| !is_leaderless(stream));
+    for server in led.flat_map(|stream| &stream.behind) {
         *servers.entry(server).or_default() += 1;
     }
     let alarm = |(server, count): (&str, u64)| {

@@ -105,12 +105,30 @@ fn trouble_with_nats_is_named_with_the_stream_and_the_server() {
         &of_status(&status(&json!({"nats": nats})), false),
         &[
             "NATS: JetStream does not answer; see nats server report jetstream",
-            "stream ROLECAST_JOBS: no answer within 2 s; its servers may be away",
             "stream KV_ROLECAST_CONTROL: it has no leader, so nothing is stored",
+            "stream ROLECAST_JOBS: no answer within 2 s; its servers may be away",
             "stream ROLECAST_DEAD: it is 95 % full; make room with rolecast dead",
             "NATS server n2: its copies of 1 stream are offline or behind",
             "NATS: it answers slowly: ROLECAST_RESULTS took 700 ms",
         ],
+    );
+}
+
+#[test]
+fn streams_without_a_leader_share_an_alarm_and_their_copies_are_not_judged() {
+    let stream = |name: &str, leader: Option<&str>, behind: &[&str]| {
+        json!({"stream": name, "leader": leader, "behind": behind, "messages": 7, "bytes": 10,
+            "bytes_max": 1000, "replicas": 3, "answer_us": 500})
+    };
+    let nats = json!({"version": "2.11.4", "server": "s1", "checked_ms": 8000, "round_trip_us": 9,
+        "streams": [
+            stream("A", None, &["n2"]),
+            stream("B", None, &["n2"]),
+            stream("C", Some("s1"), &[]),
+        ]});
+    assert_lines(
+        &of_status(&status(&json!({"nats": nats})), false),
+        &["2 of 3 streams: without a leader, so nothing is stored: A, B; start its servers"],
     );
 }
 
