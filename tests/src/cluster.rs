@@ -148,18 +148,20 @@ impl Cluster {
     /// killing it first; returns at once.
     pub fn restart_skewed_dispatcher(&mut self, ahead_s: i32) {
         self.dispatcher.kill();
-        self.dispatcher = spawn_skewed(
-            "dispatcher",
-            self.directory(),
-            "rolecast-dispatcher",
-            [
-                "--config",
-                "rolecast.toml",
-                "--nats-url",
-                &self.server.url_as(DISPATCHER),
-            ],
-            ahead_s,
-        );
+        self.dispatcher = self.spawn_skewed_dispatcher("dispatcher", ahead_s);
+    }
+
+    /// Starts another dispatcher beside the first, with a clock that is ahead by this many
+    /// seconds; returns at once.
+    pub fn second_skewed_dispatcher(&self, ahead_s: i32) -> Process {
+        self.spawn_skewed_dispatcher("dispatcher-2", ahead_s)
+    }
+
+    fn spawn_skewed_dispatcher(&self, name: &str, ahead_s: i32) -> Process {
+        let url = self.server.url_as(DISPATCHER);
+        let arguments = ["--config", "rolecast.toml", "--nats-url", &url];
+        let directory = self.directory();
+        spawn_skewed(name, directory, "rolecast-dispatcher", arguments, ahead_s)
     }
 
     /// Starts a worker with an endless loop as another child of its process, which it

@@ -5,13 +5,17 @@ use std::time::Duration;
 
 use rolecast_common::id::Epoch;
 use rolecast_common::rights::Right;
-use rolecast_common::subjects::Source;
+use rolecast_common::subjects::{BUCKET_CONTROL, Source, bucket_stream};
 use rolecast_common::time::WallTime;
-use rolecast_common::wire::{ForecastView, RolesView, Status};
+use rolecast_common::wire::{DispatcherState, ForecastView, RolesView, Status};
 use rolecast_dispatcher::config::Config;
 use rolecast_dispatcher::io::difference::Difference;
 use rolecast_dispatcher::io::inspection::Hazard;
 use rolecast_dispatcher::io::strangers::Stranger;
+
+/// Time within which the first dispatcher creates all streams, and they elect their first
+/// leaders. Guessed.
+const SETTLING_MAX: Duration = Duration::from_secs(10);
 
 /// A fact, or the reason why it is not known.
 #[derive(Clone, Debug)]
@@ -39,6 +43,8 @@ pub(crate) struct Facts {
     pub(crate) streams: BTreeMap<String, Part<Found>>,
     pub(crate) consumers: Part<Vec<Consumer>>,
     pub(crate) fleet: Part<Answer>,
+    /// The dispatchers that answer requests for their figures.
+    pub(crate) dispatchers: Part<Vec<Instance>>,
     pub(crate) roles: Part<RolesView>,
     pub(crate) forecasts: Part<Vec<ForecastView>>,
     pub(crate) decided: Part<Option<Decided>>,
@@ -124,6 +130,7 @@ pub(crate) enum Found {
 pub(crate) struct Stream {
     /// The server's time of the answer.
     pub(crate) at: WallTime,
+    pub(crate) created: WallTime,
     pub(crate) bytes: u64,
     pub(crate) max_bytes: Option<u64>,
     pub(crate) replicas: usize,
@@ -180,6 +187,48 @@ pub(crate) enum Answer {
     },
 }
 
+/// A dispatcher that answers.
+#[derive(Clone, Debug)]
+pub(crate) struct Instance {
+    pub(crate) name: String,
+    pub(crate) version: String,
+    pub(crate) is_leader: bool,
+    pub(crate) epoch: Option<Epoch>,
+    /// The lead of its clock.
+    pub(crate) lead: Option<Lead>,
+}
+
+/// Returns the names of the dispatchers that give signs of life as standbys and are not
+/// among those that answer; two may have one name.
+pub(crate) fn unanswered<'a>(status: &'a Status, instances: &[Instance]) -> Vec<&'a str> {
+    let signs = status.dispatchers.iter();
+    let signs = signs.filter(|sign| sign.state == DispatcherState::StandsBy);
+    let mut names: Vec<&str> = signs.map(|sign| sign.name.as_str()).collect();
+    for instance in instances.iter().filter(|instance| !instance.is_leader) {
+        if let Some(place) = names.iter().position(|name| *name == instance.name) {
+            names.remove(place);
+        }
+    }
+    names
+}
+
+/// Returns whether the dispatchers may be changing at this moment, so that they should be
+/// asked once more: one starts, ends, or takes the lead.
+pub(crate) fn is_changing(answer: &Part<Answer>, instances: &Part<Vec<Instance>>) -> bool {
+    let Some(instances) = instances.known() else {
+        return false;
+    };
+    let leaders = instances.iter().filter(|instance| instance.is_leader);
+    let is_led_once = leaders.count() == 1;
+    match answer {
+        Part::Known(Answer::Nobody) => !instances.is_empty(),
+        Part::Known(Answer::Status { status, .. }) => {
+            !is_led_once || !unanswered(status, instances).is_empty()
+        }
+        Part::Known(Answer::Silent(_)) | Part::Unknown(_) => false,
+    }
+}
+
 /// The oldest recorded decision.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Decided {
@@ -213,6 +262,7 @@ impl Facts {
             streams: BTreeMap::new(),
             consumers: unknown(why),
             fleet: unknown(why),
+            dispatchers: unknown(why),
             roles: unknown(why),
             forecasts: unknown(why),
             decided: unknown(why),
@@ -233,6 +283,21 @@ impl Facts {
             Answer::Status { status, .. } => Some(status),
             Answer::Nobody | Answer::Silent(_) => None,
         }
+    }
+
+    /// Returns the dispatchers that give signs of life and do not answer.
+    pub(super) fn unanswered(&self) -> Vec<&str> {
+        match (self.status(), self.dispatchers.known()) {
+            (Some(status), Some(instances)) => unanswered(status, instances),
+            (_, None) | (None, _) => Vec::new(),
+        }
+    }
+
+    /// Returns whether a dispatcher sets the system up at this moment: its first bucket is
+    /// new.
+    pub(super) fn is_beginning(&self) -> bool {
+        let control = self.stream(&bucket_stream(BUCKET_CONTROL));
+        control.is_some_and(|control| control.at.since(control.created) < SETTLING_MAX)
     }
 
     /// Returns why there is no status, if there is none.

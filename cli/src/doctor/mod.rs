@@ -11,4 +11,4 @@ pub(crate) mod finding;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub(crate) use checks::check;
+pub(crate) use checks::{check, is_settling};

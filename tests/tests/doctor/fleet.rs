@@ -1,8 +1,10 @@
 //! Faults of dispatchers and nodes.
 
-use rolecast_common::wire::{self, NodeHealth};
+use rolecast_common::subjects;
+use rolecast_common::wire::{self, Encoding, Heartbeat, NodeHealth};
 use rolecast_tests::cluster::{Cluster, LIMIT};
 use rolecast_tests::wait::wait_until;
+use serde_json::json;
 
 use super::{Fault, WORKER, diagnose, wait_made};
 
@@ -112,4 +114,21 @@ async fn two_workers_with_one_name_are_no_other_refusal() {
     let diagnosis = wait_made(Fault::SameName, async || diagnose(&cluster).await).await;
     assert_eq!(diagnosis.code, 7);
     assert!(!diagnosis.ids().contains("messages-refused"));
+}
+
+#[tokio::test]
+async fn a_node_that_reports_thousandths_of_cores_is_named_with_its_figures() {
+    let cluster = super::dispatcher().await;
+    let beat = json!({"v": 1, "node": "n5", "boot": "b", "seq": 1, "interval_ms": 10_000,
+        "roles": ["follower"], "capacity": {"cpu": 4000.0, "memory": 1 << 30},
+        "usage": {"total": {}}, "jobs_max": 4, "categories": {"echo": 4}});
+    let beat = wire::decode::<Heartbeat>(Encoding::Json, beat.to_string().as_bytes()).unwrap();
+    let payload = wire::encode(Encoding::MessagePack, &beat).into();
+    let subject = subjects::heartbeat(&beat.node);
+    cluster.client().publish(subject, payload).await.unwrap();
+    let diagnosis = wait_made(Fault::WrongCapacity, async || diagnose(&cluster).await).await;
+    let finding = diagnosis.finding("node-capacity");
+    let what = "n5 reports a capacity of 4000.00 cores and 1.0 GiB; a host has 2048 cores at";
+    assert!(finding["what"].to_string().contains(what), "{finding}");
+    assert_eq!(finding["command"], "ssh n5 rolecast worker-init");
 }

@@ -8,13 +8,10 @@ use async_nats::jetstream::stream::{Config, DiscardPolicy, Source, StorageType};
 use futures_util::StreamExt as _;
 use rolecast_common::subjects::{STREAM_ADVISORIES, STREAM_DEAD, STREAM_JOBS, STREAM_RESULTS};
 use rolecast_tests::cluster::{Cluster, LIMIT};
-use rolecast_tests::logins::{DISPATCHER, OPERATOR};
-use rolecast_tests::process::{Process, program};
-use rolecast_tests::servers::{Options, Servers};
 use rolecast_tests::wait::wait_until;
 use serde_json::{Value, json};
 
-use super::{Diagnosis, Fault, diagnose, diagnose_at, wait_made};
+use super::{Fault, diagnose, wait_made};
 
 /// Changes a stream as an administrator could.
 async fn edit(jetstream: &jetstream::Context, name: &str, change: impl FnOnce(&mut Config)) {
@@ -179,68 +176,6 @@ async fn change_consumers(cluster: &Cluster, jetstream: &jetstream::Context) {
         .await
         .expect("a job is there")
         .expect("the server obeys the test");
-}
-
-/// Three servers on a busy machine elect a leader for each of ten streams.
-const CLUSTER_LIMIT: Duration = Duration::from_secs(90);
-
-/// Runs the command against the first server alone.
-async fn diagnose_first(servers: &Servers) -> Diagnosis {
-    let url = servers.url_of(0, OPERATOR);
-    diagnose_at(servers.directory().path(), &url, &[]).await
-}
-
-fn start_dispatcher(servers: &Servers, name: &str, replicas: u32) -> Process {
-    let config = format!("[streams]\nreplicas = {replicas}\n[categories.echo]\n");
-    servers.directory().write("rolecast.toml", &config);
-    let url = servers.url_as(DISPATCHER);
-    Process::spawn(
-        name,
-        servers.directory().path(),
-        &program("rolecast-dispatcher"),
-        ["--config", "rolecast.toml", "--nats-url", &url],
-    )
-}
-
-#[tokio::test]
-async fn a_cluster_that_loses_a_server_is_seen() {
-    let mut servers = Servers::start(&Options::replicas(3)).await;
-    let _dispatcher = start_dispatcher(&servers, "dispatcher", 3);
-    let mut count = 0;
-    wait_until("it is at work", CLUSTER_LIMIT, async || {
-        count += 1;
-        let ids: Vec<String> = ids(&diagnose_first(&servers).await);
-        ids.iter()
-            .all(|id| ["nodes-none", "server-faults"].contains(&id.as_str()))
-    })
-    .await;
-    servers.kill(2);
-    wait_until("a replica is away", CLUSTER_LIMIT, async || {
-        let made = ids(&diagnose_first(&servers).await);
-        Fault::ClusterLosesServer
-            .findings()
-            .iter()
-            .all(|id| made.iter().any(|found| found == id))
-    })
-    .await;
-}
-
-fn ids(diagnosis: &Diagnosis) -> Vec<String> {
-    diagnosis.ids().into_iter().map(str::to_owned).collect()
-}
-
-#[tokio::test]
-async fn one_copy_in_a_cluster_is_found() {
-    let servers = Servers::start(&Options::replicas(3)).await;
-    let _dispatcher = start_dispatcher(&servers, "dispatcher-one", 1);
-    wait_until("the queue has one copy", CLUSTER_LIMIT, async || {
-        let made = ids(&diagnose_first(&servers).await);
-        Fault::OneCopy
-            .findings()
-            .iter()
-            .all(|id| made.iter().any(|found| found == id))
-    })
-    .await;
 }
 
 #[tokio::test]

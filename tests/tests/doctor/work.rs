@@ -57,6 +57,26 @@ peak.memory = "1TiB"
 }
 
 #[tokio::test]
+async fn jobs_that_wait_for_many_run_times_are_late() {
+    let dispatcher = "[categories.hold]\nduration = \"1s\"\n";
+    let hold = "[categories.hold]\ncommand = [\"sh\", \"-c\", \"exec sleep 600\"]\n";
+    let worker = format!("{}{hold}", WORKER.replace("max_jobs = 4", "max_jobs = 1"));
+    let cluster = Cluster::start(dispatcher, &[("n1", &worker)]).await;
+    cluster.submit("hold", "job-1", "x").await;
+    cluster.wait_running(1).await;
+    cluster.submit("hold", "job-2", "x").await;
+    let diagnosis = wait_made(Fault::LateJobs, async || diagnose(&cluster).await).await;
+    assert_eq!(diagnosis.code, 7);
+    let late = diagnosis.finding("category-late");
+    assert!(
+        late["what"]
+            .to_string()
+            .contains("hold: 2 jobs not ended, the first for"),
+        "{late}"
+    );
+}
+
+#[tokio::test]
 async fn categories_beyond_the_limit_are_named() {
     let cluster = super::dispatcher().await;
     for number in 0..70 {

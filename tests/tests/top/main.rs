@@ -4,7 +4,7 @@ mod pseudo_terminal;
 
 use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use rolecast_common::options::{HEADER_JOB_ID, HEADER_REQUIRE};
+use rolecast_common::options::{HEADER_DELAY, HEADER_JOB_ID, HEADER_REQUIRE};
 use rolecast_common::wire::NodeHealth;
 use rolecast_tests::cluster::{Cluster, LIMIT};
 use rolecast_tests::jobs::headers;
@@ -24,7 +24,7 @@ memory = "1GiB"
 [categories.echo]
 command = ["cat"]
 [categories.hold]
-command = ["sh", "-c", "exec sleep 600"]
+command = ["sh", "-c", "echo 0.4 page 3 of 8 >&$ROLECAST_PROGRESS_FD; exec sleep 600"]
 "#;
 
 const DISPATCHER: &str = "
@@ -286,9 +286,46 @@ async fn jobs_that_wait_and_run_are_listed() {
         .wait_text(&["\nchoosy ", "\nlong-1 ", "1 wait, 1 run"])
         .await;
     assert!(text.find("\nchoosy ") < text.find("\nlong-1 "), "{text}");
-    top.press("\r");
+    // The part that is done is on a narrow screen, its text in the job's details.
+    let text = top.wait_text(&[" 40 % "]).await;
+    assert!(!text.contains("page 3 of 8"), "{text}");
+    top.press("/long-1\r\r");
+    top.wait_text(&[" > job long-1", "40 %  page 3 of 8, since"])
+        .await;
+    top.press("\x1b");
+    top.wait_gone(" > job long-1").await;
+    top.press("\x1b");
+    top.wait_text(&["\nchoosy "]).await;
+    top.resize(120, 24);
+    top.wait_text(&["PROGRESS", "page 3 of 8"]).await;
+    top.resize(80, 24);
+    top.press("g\r");
     top.wait_text(&[" > job choosy", "had to wait: none of 3 nodes known"])
         .await;
+    top.press("q");
+    assert!(top.wait_end().await.success());
+}
+
+#[tokio::test]
+async fn further_jobs_are_read_when_the_reader_comes_near_the_end() {
+    let mut cluster = fleet().await;
+    for number in 0..230 {
+        let id = format!("later-{number:03}");
+        let delayed = headers([(HEADER_JOB_ID, id.as_str()), (HEADER_DELAY, "1h")]);
+        cluster.submit_to("rolecast.jobs.echo", delayed, "x").await;
+    }
+    let mut top = top(&mut cluster, &[]);
+    top.wait_text(&["\nn1 "]).await;
+    top.press("4");
+    top.wait_text(&["  200 of 230 jobs", "\nlater-000 "]).await;
+    top.press("G");
+    top.wait_text(&["0 wait, 0 run, 230 delaye", "\nlater-199 "])
+        .await;
+    top.press("G");
+    top.wait_text(&["\nlater-229 "]).await;
+    // The filter finds jobs of all pages.
+    top.press("/later-20\r");
+    top.wait_text(&["\nlater-200 ", "\nlater-209 "]).await;
     top.press("q");
     assert!(top.wait_end().await.success());
 }

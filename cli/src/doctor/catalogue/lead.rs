@@ -3,7 +3,7 @@
 use super::Entry;
 use crate::doctor::area::{
     Area::{Clocks, Dispatcher},
-    Severity::{Trouble, Warning},
+    Severity::{Note, Trouble, Warning},
 };
 
 pub(super) const ALL: &[&Entry] = &[
@@ -12,7 +12,13 @@ pub(super) const ALL: &[&Entry] = &[
     &LEASE_LAPSED,
     &TAKEOVERS_MANY,
     &DISPATCHER_TROUBLE,
+    &NOBODY_LEADS,
+    &LEADERS_MANY,
+    &STANDBY_LOST,
+    &DISPATCHER_VERSIONS,
+    &STANDBY_NONE,
     &CLOCK_SKEW_DISPATCHER,
+    &CLOCK_SKEW_STANDBY,
     &CLOCK_SKEW_SERVER,
     &CLOCK_SKEW_HERE,
     &CLOCK_SKEW_NODE,
@@ -63,6 +69,65 @@ pub(in crate::doctor) const DISPATCHER_TROUBLE: Entry = Entry {
     what: "the dispatcher reports a condition that it cannot correct at once",
     why: "It tries again by itself; if the condition lasts, somebody has to act",
     command: "rolecast status",
+};
+
+pub(in crate::doctor) const NOBODY_LEADS: Entry = Entry {
+    id: "nobody-leads",
+    area: Dispatcher,
+    severity: Trouble,
+    what: "a dispatcher stands by, and none leads",
+    why: "Jobs wait in the queue, none is lost. One that stands by takes the lead within seconds \
+          unless the bucket ROLECAST_CONTROL with the lease does not answer it",
+    command: "nats stream info KV_ROLECAST_CONTROL",
+};
+
+pub(in crate::doctor) const LEADERS_MANY: Entry = Entry {
+    id: "leaders-many",
+    area: Dispatcher,
+    severity: Trouble,
+    what: "several dispatchers claim to lead",
+    why: "One of them hangs, or uses another lease: that of another server, domain or account. \
+          Nodes obey the latest epoch only; stop the others",
+    command: "nats service stats rolecast",
+};
+
+pub(in crate::doctor) const STANDBY_LOST: Entry = Entry {
+    id: "standby-lost",
+    area: Dispatcher,
+    severity: Warning,
+    what: "a dispatcher beside the leader is gone or does not answer",
+    why: "If the leader is lost, it does not take over. It is forgotten once another one starts \
+          in its place, or after a day",
+    command: "ssh DISPATCHER systemctl status rolecast-dispatcher",
+};
+
+pub(in crate::doctor) const DISPATCHER_VERSIONS: Entry = Entry {
+    id: "dispatcher-versions",
+    area: Dispatcher,
+    severity: Warning,
+    what: "dispatchers have different versions",
+    why: "Fine during an upgrade. After it, the next change of the lead brings back the old \
+          version and its faults",
+    command: "nats service stats rolecast",
+};
+
+pub(in crate::doctor) const STANDBY_NONE: Entry = Entry {
+    id: "standby-none",
+    area: Dispatcher,
+    severity: Note,
+    what: "the servers form a cluster, and there is one dispatcher",
+    why: "While it is away no job is dispatched; a second one on another host takes over within \
+          two seconds",
+    command: "systemctl start rolecast-dispatcher",
+};
+
+pub(in crate::doctor) const CLOCK_SKEW_STANDBY: Entry = Entry {
+    id: "clock-skew-standby",
+    area: Clocks,
+    severity: Warning,
+    what: "the clock of a dispatcher that stands by differs from the server's",
+    why: "Its log and its pages have wrong times; once it leads it follows the server's clock",
+    command: "ssh DISPATCHER chronyc tracking",
 };
 
 pub(in crate::doctor) const CLOCK_SKEW_DISPATCHER: Entry = Entry {

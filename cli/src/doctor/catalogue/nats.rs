@@ -20,6 +20,7 @@ pub(super) const ALL: &[&Entry] = &[
     &ACCOUNT_CONSUMERS,
     &STREAM_MISSING,
     &STREAM_SILENT,
+    &STREAM_LEADERLESS,
     &STREAM_UNFIT,
     &STREAM_COPIED,
     &STREAM_CHANGED,
@@ -157,6 +158,16 @@ pub(in crate::doctor) const STREAM_SILENT: Entry = Entry {
     what: "a stream does not answer: it has no leader",
     why: "Nothing can be stored or read there until most servers of its group are back",
     command: "nats server report jetstream",
+};
+
+pub(in crate::doctor) const STREAM_LEADERLESS: Entry = Entry {
+    id: "stream-leaderless",
+    area: Streams,
+    severity: Trouble,
+    what: "no server leads a stream: most servers with a copy are away, or they elect a leader",
+    why: "Nothing is stored in it. With ROLECAST_CONTROL no dispatcher leads; with ROLECAST_JOBS \
+          no job is taken. It goes on by itself once most of these servers are back",
+    command: "systemctl start nats-server",
 };
 
 pub(in crate::doctor) const STREAM_UNFIT: Entry = Entry {

@@ -86,9 +86,9 @@ pub(in crate::doctor) const NODE_CAPACITY: Entry = Entry {
     id: "node-capacity",
     area: Nodes,
     severity: Warning,
-    what: "a node reports no CPU or no memory",
-    why: "Jobs that need some are never sent there, and its load is not forecast; set [capacity] \
-          in worker.toml",
+    what: "a node reports more cores or less memory than a host has",
+    why: "Jobs are placed by it: with too little they stay away, with too much they are slow. \
+          Leave [capacity] out of worker.toml to have it measured, or correct it there",
     command: "rolecast worker-init",
 };
 

@@ -10,7 +10,7 @@ use rolecast_common::time::format_duration;
 
 use crate::doctor::area::Area;
 use crate::doctor::catalogue::lead::{
-    CLOCK_SKEW_DISPATCHER, CLOCK_SKEW_HERE, CLOCK_SKEW_NODE, CLOCK_SKEW_SERVER,
+    CLOCK_SKEW_DISPATCHER, CLOCK_SKEW_HERE, CLOCK_SKEW_NODE, CLOCK_SKEW_SERVER, CLOCK_SKEW_STANDBY,
 };
 use crate::doctor::facts::{Answer, Facts, Lead};
 use crate::doctor::finding::{Finding, Report};
@@ -45,6 +45,18 @@ pub(super) fn check(facts: &Facts, report: &mut Report) {
         let what = format!("the dispatcher's time is {} the server's", shown(skew));
         report.find(Finding::new(&CLOCK_SKEW_DISPATCHER, what));
     }
+    let instances = facts.dispatchers.known().into_iter().flatten();
+    let standbys = instances.filter(|instance| !instance.is_leader);
+    report.find_all(standbys.filter_map(|standby| {
+        let skew = difference(standby.lead?, median)?;
+        let name = &standby.name;
+        let what = format!(
+            "the clock of {name}, which stands by, is {} the server's",
+            shown(skew)
+        );
+        let command = format!("ssh {name} chronyc tracking");
+        Some(Finding::new(&CLOCK_SKEW_STANDBY, what).by(command))
+    }));
 }
 
 fn of_nodes(facts: &Facts, report: &mut Report) {

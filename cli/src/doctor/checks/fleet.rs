@@ -21,6 +21,11 @@ use crate::style::one_line;
 
 /// Use of memory above which a system is about to end processes; guessed.
 const MEMORY_PERCENT: u64 = 95;
+/// More cores than hosts have; thousandths of cores would be as many.
+const CORES_MAX: f64 = 2048.0;
+/// Less memory than a system with a worker needs. Both are guessed; the dispatcher refuses
+/// a node without any.
+const MEMORY_MIN: Bytes = Bytes::new(16 << 20);
 /// Jobs for each core above which nobody meant it, even for jobs that mostly wait; guessed.
 const JOBS_PER_CORE_MAX: f64 = 64.0;
 /// Digits of the name that a container has from its id.
@@ -104,16 +109,16 @@ fn draining(node: &NodeStatus, drained: &BTreeSet<&NodeId>) -> Finding {
 }
 
 fn capacity(node: &NodeStatus) -> Option<Finding> {
-    let cpu = node.capacity.cpu.get();
-    let memory = node.capacity.memory;
-    let lacks = match (cpu <= 0.0, memory == Bytes::ZERO) {
-        (true, true) => "neither CPU nor memory",
-        (true, false) => "no CPU",
-        (false, true) => "no memory",
-        (false, false) => return None,
-    };
-    let what = format!("{} reports {lacks}", node.node);
-    Some(Finding::new(&NODE_CAPACITY, what))
+    let (name, cores, memory) = (&node.node, node.capacity.cpu.get(), node.capacity.memory);
+    if cores <= CORES_MAX && memory >= MEMORY_MIN {
+        return None;
+    }
+    let what = format!(
+        "{name} reports a capacity of {cores:.2} cores and {memory}; a host has {CORES_MAX} cores \
+         at most, and {MEMORY_MIN} at least"
+    );
+    let command = format!("ssh {name} rolecast worker-init");
+    Some(Finding::new(&NODE_CAPACITY, what).by(command))
 }
 
 fn memory(node: &NodeStatus) -> Option<Finding> {
@@ -163,9 +168,13 @@ fn distrust(node: &NodeStatus) -> impl Iterator<Item = Finding> {
             DistrustKind::Unable => "cannot start",
             DistrustKind::Failing => "fails",
         };
+        let others = match doubt.kind {
+            DistrustKind::Unable => "",
+            DistrustKind::Failing => " that others complete",
+        };
         let reason = one_line(&doubt.reason, TEXT_CHARS_MAX);
         let what = format!(
-            "{name} {fault} jobs of {}; the last: {reason}",
+            "{name} {fault} jobs of {}{others}; the last: {reason}",
             doubt.category
         );
         let finding = Finding::new(&NODE_DISTRUSTED, what).since(doubt.since_ms);

@@ -3,15 +3,18 @@
 use std::time::Duration;
 
 use rolecast_common::subjects::{BUCKET_CONTROL, bucket_stream};
-use rolecast_common::time::{WallTime, format_duration};
+use rolecast_common::time::WallTime;
 use rolecast_common::wire::{Status, Trouble};
 
+use super::standbys::{NAME_CHARS_MAX, standbys};
 use crate::doctor::area::Area;
 use crate::doctor::catalogue::lead::{
-    DISPATCHER_MISSING, DISPATCHER_SILENT, DISPATCHER_TROUBLE, LEASE_LAPSED, TAKEOVERS_MANY,
+    DISPATCHER_MISSING, DISPATCHER_SILENT, DISPATCHER_TROUBLE, LEASE_LAPSED, NOBODY_LEADS,
+    TAKEOVERS_MANY,
 };
-use crate::doctor::facts::{Answer, Facts, Part};
+use crate::doctor::facts::{Answer, Facts, Instance, Part};
 use crate::doctor::finding::{Finding, Report};
+use crate::quantity::seconds;
 use crate::style::one_line;
 
 /// Time after which an unrenewed lease is over, whatever the requests took; it is renewed
@@ -31,13 +34,38 @@ pub(super) fn check(facts: &Facts, report: &mut Report) {
         }
         Part::Known(Answer::Nobody) => {
             let since = renewed.map(|(at, _)| at);
-            let finding = Finding::new(&DISPATCHER_MISSING, "no dispatcher answers");
-            report.find(Finding { since, ..finding });
+            let instances = facts.dispatchers.known().map_or(&[][..], Vec::as_slice);
+            report.find(Finding {
+                since,
+                ..of_nobody(instances)
+            });
         }
         Part::Known(Answer::Silent(why)) => {
             report.find(Finding::new(&DISPATCHER_SILENT, why));
         }
         Part::Unknown(why) => report.not_checked(Area::Dispatcher, why),
+    }
+}
+
+/// Returns the finding if nobody answers for the leader.
+fn of_nobody(instances: &[Instance]) -> Finding {
+    let names = |is_leader: bool| {
+        let found = instances.iter();
+        let found = found.filter(|instance| instance.is_leader == is_leader);
+        let names = found.map(|instance| one_line(&instance.name, NAME_CHARS_MAX));
+        names.collect::<Vec<String>>().join(", ")
+    };
+    let (leaders, waiting) = (names(true), names(false));
+    match (leaders.as_str(), waiting.as_str()) {
+        ("", "") => Finding::new(&DISPATCHER_MISSING, "no dispatcher answers"),
+        ("", waiting) => Finding::new(
+            &NOBODY_LEADS,
+            format!("{waiting} stands by, and nobody leads"),
+        ),
+        (leaders, _) => {
+            let what = format!("dispatcher {leaders} leads and does not take requests");
+            Finding::new(&DISPATCHER_SILENT, what)
+        }
     }
 }
 
@@ -55,17 +83,25 @@ fn of_leader(
     renewed: Option<(WallTime, Duration)>,
     report: &mut Report,
 ) {
+    let instances = facts.dispatchers.known().map_or(&[][..], Vec::as_slice);
+    let others = standbys(status, instances).into_iter();
+    let others: Vec<String> = others.map(|name| one_line(name, NAME_CHARS_MAX)).collect();
+    let beside = match others.as_slice() {
+        [] => "none stands by".to_owned(),
+        [one] => format!("{one} stands by"),
+        all => format!("{} stand by", all.join(", ")),
+    };
     report.checked(
         Area::Dispatcher,
         format!(
-            "{} leads under epoch {}",
-            one_line(&status.dispatcher, 64),
+            "{} leads under epoch {}, {beside}",
+            one_line(&status.dispatcher, NAME_CHARS_MAX),
             status.epoch
         ),
     );
     let stale = renewed.filter(|(_, age)| *age > LEASE_MAX);
     if status.is_lapsed || stale.is_some() {
-        let age = stale.map(|(_, age)| format!(", renewed {} ago", format_duration(age)));
+        let age = stale.map(|(_, age)| format!(", renewed {} ago", seconds(age)));
         let what = format!(
             "dispatcher {} does not hold its lease{}",
             one_line(&status.dispatcher, 64),
@@ -93,8 +129,13 @@ fn of_leader(
     let troubles = status
         .troubles
         .iter()
-        .filter(|trouble| !is_known(facts, trouble));
+        .filter(|trouble| !is_known(facts, trouble) && !is_of_lease(trouble));
     report.find_all(troubles.map(of_trouble));
+}
+
+/// Whether it is about the lease, which is checked here.
+fn is_of_lease(trouble: &Trouble) -> bool {
+    trouble.what == "the dispatcher's lease"
 }
 
 /// Whether the consumers that this is about were checked here.

@@ -39,24 +39,21 @@ pub(super) fn check(facts: &Facts, report: &mut Report) {
     report.find_all(
         view.roles
             .iter()
-            .filter_map(|(name, role)| alone(name, role)),
+            .filter_map(|(name, role)| alone(status, name, role)),
     );
     report.find_all(stuck(status, view));
 }
 
 fn vacant(status: &Status, view: &RolesView, name: &Role, role: &ManagedRole) -> Option<Finding> {
     // A holder that is gone is listed until its lease is over.
-    let is_live = |name: &&NodeId| {
-        let mut nodes = status.nodes.iter();
-        nodes.any(|node| node.node == **name && node.health != NodeHealth::Gone)
-    };
+    let is_live = |name: &&NodeId| is_live(status, name);
     let acting = role.acting.iter().filter(is_live).count()
         + usize::try_from(role.acting_left_out).unwrap_or(usize::MAX);
     let wanted = usize::try_from(role.holders_wanted).unwrap_or(usize::MAX);
     if acting >= wanted {
         return None;
     }
-    let offers = role.offered_by.len();
+    let offers = role.offered_by.iter().filter(is_live).count();
     let mut history = view.document.history.iter().rev();
     let last = history.find(|change| change.role == *name);
     let is_named = status.categories.iter().any(|c| c.roles.contains(name));
@@ -79,15 +76,22 @@ fn vacant(status: &Status, view: &RolesView, name: &Role, role: &ManagedRole) ->
         counted(u64::from(role.holders_wanted), "holder"),
         trouble.unwrap_or_default()
     );
-    let since = last.map(|change| change.ended_ms);
+    let since = status.vacant.iter().find(|vacant| vacant.role == *name);
+    let since = since.map(|vacant| vacant.since_ms);
     Some(Finding {
         since,
         ..Finding::new(&ROLE_VACANT, what)
     })
 }
 
-fn alone(name: &Role, role: &ManagedRole) -> Option<Finding> {
-    let is_held = !role.acting.is_empty();
+fn is_live(status: &Status, name: &NodeId) -> bool {
+    let mut nodes = status.nodes.iter();
+    nodes.any(|node| node.node == *name && node.health != NodeHealth::Gone)
+}
+
+fn alone(status: &Status, name: &Role, role: &ManagedRole) -> Option<Finding> {
+    // One that is gone is a vacancy.
+    let is_held = role.acting.iter().any(|node| is_live(status, node));
     let mut offers = role.offered_by.iter();
     let has_other = offers.any(|node| !role.acting.contains(node)) || role.offered_left_out > 0;
     (is_held && !has_other).then(|| {

@@ -17,7 +17,7 @@ use crate::doctor::catalogue::work::{
 };
 use crate::doctor::facts::Facts;
 use crate::doctor::finding::{Finding, Report};
-use crate::quantity::counted;
+use crate::quantity::{counted, seconds};
 use crate::style::one_line;
 
 /// The dispatcher's word for nodes that do not run a category.
@@ -141,10 +141,10 @@ fn late(status: &Status, category: &CategoryStatus) -> Option<Finding> {
         return None;
     }
     let name = &category.category;
-    let what = format!(
-        "{name}: {} wait or run, the first for long",
-        category.backlog
-    );
+    let age = category.oldest_ms.map(Duration::from_millis);
+    let age = age.map(|age| format!(", the first for {}", seconds(age)));
+    let jobs = counted(category.backlog, "job");
+    let what = format!("{name}: {jobs} not ended{}", age.unwrap_or_default());
     let since = since(status, category);
     Some(Finding {
         since,

@@ -7,8 +7,8 @@ use rolecast_common::wire::{ForecastView, RolesView, Status};
 use serde_json::json;
 
 use crate::doctor::facts::{
-    Answer, Consumer, Decided, Facts, Found, JetStream, Lead, Login, Part, Reach, Server, Stream,
-    Tier,
+    Answer, Consumer, Decided, Facts, Found, Instance, JetStream, Lead, Login, Part, Reach, Server,
+    Stream, Tier,
 };
 
 /// The present, by the server's clock.
@@ -47,6 +47,7 @@ pub(super) fn healthy() -> Facts {
             status: Box::new(status()),
             lead: LEAD,
         }),
+        dispatchers: Part::Known(vec![instance("d1", true), instance("d2", false)]),
         roles: Part::Known(roles()),
         forecasts: Part::Known(vec![forecast()]),
         decided: Part::Known(Some(Decided {
@@ -81,6 +82,16 @@ fn server() -> Server {
     }
 }
 
+fn instance(name: &str, is_leader: bool) -> Instance {
+    Instance {
+        name: name.to_owned(),
+        version: "0.1.0".to_owned(),
+        is_leader,
+        epoch: is_leader.then(|| serde_json::from_value(json!(7)).unwrap()),
+        lead: Some(LEAD),
+    }
+}
+
 fn tier() -> Tier {
     Tier {
         name: String::new(),
@@ -97,6 +108,7 @@ fn tier() -> Tier {
 pub(super) fn stream() -> Stream {
     Stream {
         at: WallTime::from_millis(NOW),
+        created: WallTime::from_millis(NOW - 86_400_000),
         bytes: 1 << 20,
         max_bytes: Some(1 << 30),
         replicas: 1,
@@ -140,6 +152,11 @@ fn status() -> Status {
     };
     let text = json!({
         "v": 1, "dispatcher": "d1", "epoch": 7, "at_ms": NOW, "forecast_mode": "on",
+        "dispatchers": [
+            {"name": "d1", "incarnation": "i1", "state": "leads", "age_ms": 900, "version": "0.1.0"},
+            {"name": "d2", "incarnation": "i2", "state": "stands-by", "age_ms": 1900,
+                "version": "0.1.0"}
+        ],
         "nodes": [node("oak"), node("orm")],
         "roles": [{"role": "leader", "nodes": 1}],
         "categories": [{
@@ -218,4 +235,11 @@ pub(super) fn change_tier(facts: &mut Facts, change: impl FnOnce(&mut Tier)) {
         panic!("a healthy system has JetStream");
     };
     change(&mut tiers[0]);
+}
+
+pub(super) fn change_dispatchers(facts: &mut Facts, change: impl FnOnce(&mut Vec<Instance>)) {
+    let Part::Known(dispatchers) = &mut facts.dispatchers else {
+        panic!("the dispatchers of a healthy system answer");
+    };
+    change(dispatchers);
 }

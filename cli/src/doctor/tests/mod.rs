@@ -1,5 +1,6 @@
 //! Every finding of the catalogue, made by a change of the facts about a healthy system.
 
+mod dispatchers;
 mod healthy;
 mod nats;
 mod work;
@@ -25,7 +26,8 @@ const CONTROL: &str = "KV_ROLECAST_CONTROL";
 
 /// Returns a fault for each finding.
 fn cases() -> impl Iterator<Item = (&'static str, Spoil)> {
-    nats::CASES.iter().chain(work::CASES).copied()
+    let of_nats = nats::CASES.iter().chain(dispatchers::CASES);
+    of_nats.chain(work::CASES).copied()
 }
 
 fn ids(facts: &Facts) -> BTreeSet<&'static str> {
@@ -83,6 +85,7 @@ fn most_faults_give_one_finding_alone() {
         "category-not-run",
         "jobs-unplaceable",
         "consumer-not-pulled",
+        "nobody-leads",
         "nodes-none",
         "stream-missing",
     ];

@@ -64,6 +64,16 @@ pub(super) const CASES: &[(&str, Spoil)] = &[
             .streams
             .insert("ROLECAST_RESULTS".to_owned(), Part::Known(silent));
     }),
+    ("stream-leaderless", |facts| {
+        change_stream(facts, JOBS, |stream| {
+            stream.replicas = 3;
+            let away = Duration::from_secs(60);
+            stream.peers = vec![Peer {
+                silent: away,
+                ..peer()
+            }];
+        });
+    }),
     ("stream-unfit", |facts| {
         change_stream(facts, JOBS, |stream| {
             stream.changed = vec![difference("retention", "limits", "workqueue")];

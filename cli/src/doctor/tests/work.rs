@@ -7,7 +7,8 @@ use rolecast_common::wire::{
 use serde_json::json;
 
 use super::healthy::{
-    change_consumer, change_roles, change_server, change_status, change_stream, consumer,
+    change_consumer, change_dispatchers, change_roles, change_server, change_status, change_stream,
+    consumer,
 };
 use super::{CONTROL, EARLIER, JOBS, Spoil};
 use crate::doctor::facts::{Answer, Lead, Letters, Part};
@@ -15,6 +16,7 @@ use crate::doctor::facts::{Answer, Lead, Letters, Part};
 pub(super) const CASES: &[(&str, Spoil)] = &[
     ("dispatcher-missing", |facts| {
         facts.fleet = Part::Known(Answer::Nobody);
+        change_dispatchers(facts, Vec::clear);
     }),
     ("dispatcher-silent", |facts| {
         facts.fleet = Part::Known(Answer::Silent("no answer within 2s".to_owned()));
@@ -112,7 +114,7 @@ pub(super) const CASES: &[(&str, Spoil)] = &[
     }),
     ("node-capacity", |facts| {
         change_status(facts, |status| {
-            status.nodes[0].capacity.memory = Bytes::ZERO;
+            status.nodes[0].capacity.cpu = Cores::clamped(4000.0);
         });
     }),
     ("node-memory", |facts| {

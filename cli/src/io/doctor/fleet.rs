@@ -8,15 +8,18 @@ use rolecast_common::id::NodeId;
 use rolecast_common::subjects;
 use rolecast_common::time::format_duration;
 use rolecast_common::wire::{ForecastView, NodeHealth, RolesView, Status};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::super::failure::Failure;
 use super::super::status;
 use super::ask::{Asker, Unanswered, lead};
-use crate::doctor::facts::{Answer, Part};
+use super::dispatchers;
+use crate::doctor::facts::{Answer, Instance, Part, is_changing};
 
 /// Time limit of all pages of the status; the largest fleet has 40.
 const PAGES_LIMIT: Duration = Duration::from_secs(4);
+/// Pause in which a dispatcher takes the lead, or starts.
+const CHANGE_PAUSE: Duration = Duration::from_millis(2500);
 /// Nodes whose forecasts are looked at: enough to see a fault that all have.
 const FORECASTS_MAX: usize = 24;
 /// Requests at once, fewer than a dispatcher answers at once.
@@ -25,12 +28,27 @@ const AT_ONCE_MAX: usize = 8;
 /// The answers of the dispatcher.
 pub(super) struct Fleet {
     pub(super) answer: Part<Answer>,
+    pub(super) dispatchers: Part<Vec<Instance>>,
     pub(super) roles: Part<RolesView>,
 }
 
 pub(super) async fn gather(asker: &Asker<'_>) -> Fleet {
-    let (answer, roles) = tokio::join!(answer(asker), roles(asker));
-    Fleet { answer, roles }
+    let fleet = gather_once(asker).await;
+    if !is_changing(&fleet.answer, &fleet.dispatchers) {
+        return fleet;
+    }
+    sleep(CHANGE_PAUSE).await;
+    gather_once(asker).await
+}
+
+async fn gather_once(asker: &Asker<'_>) -> Fleet {
+    let (answer, dispatchers, roles) =
+        tokio::join!(answer(asker), dispatchers::gather(asker), roles(asker));
+    Fleet {
+        answer,
+        dispatchers,
+        roles,
+    }
 }
 
 async fn answer(asker: &Asker<'_>) -> Part<Answer> {

@@ -2,6 +2,7 @@
 //! follows from them.
 
 mod ask;
+mod dispatchers;
 mod fleet;
 mod store;
 
@@ -14,7 +15,7 @@ use async_nats::ConnectErrorKind;
 use rolecast_common::rights::{Allowed, Party, Place, Right, missing, own_rights_request, rights};
 use rolecast_dispatcher::config::{self, Config};
 use rolecast_nats::{ServerTooOld, Settings, connect_once, nats_settings};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::failure::Failure;
 use super::session::Session;
@@ -23,14 +24,18 @@ use crate::args::Global;
 use crate::args::doctor::Doctor;
 use crate::doctor::area::Area;
 use crate::doctor::catalogue;
-use crate::doctor::check;
 use crate::doctor::facts::{Facts, Lead, Login, Part, Reach, Server};
+use crate::doctor::finding::Report;
+use crate::doctor::{check, is_settling};
 use crate::exit::Exit;
 use crate::view::doctor::page;
 use ask::{Asker, Unanswered};
 
 /// Time limit of the connection: three times what a healthy server takes far away.
 const CONNECT_MAX: Duration = Duration::from_secs(4);
+/// Checks while a dispatcher sets the system up, and the pause after each: some 10 s.
+const SETTLING_ROUNDS: u32 = 8;
+const SETTLING_PAUSE: Duration = Duration::from_secs(1);
 /// Time limit of one answer without `--timeout`. All but a few are requested at once, so
 /// that the whole takes 10 s at most.
 const ANSWER_MAX: Duration = Duration::from_secs(2);
@@ -50,8 +55,7 @@ pub(crate) async fn run(
     };
     let settings =
         nats_settings(global.nats.settings(), Settings::default()).map_err(Failure::usage)?;
-    let facts = gather(global, &settings, config).await;
-    let report = check(&facts);
+    let report = settled(global, &settings, config, terminal).await;
     if terminal.json {
         terminal.print_document(&report)?;
     } else {
@@ -66,6 +70,27 @@ pub(crate) async fn run(
         true => Exit::of_findings(report.gravest()),
         false => Exit::Unreachable,
     })
+}
+
+/// Checks everything, and again while a dispatcher sets the system up.
+async fn settled(
+    global: &Global,
+    settings: &Settings,
+    config: Option<Config>,
+    terminal: &Terminal,
+) -> Report {
+    for round in 0..SETTLING_ROUNDS {
+        let facts = gather(global, settings, config.clone()).await;
+        let report = check(&facts);
+        if !is_settling(&facts, &report) {
+            return report;
+        }
+        if round == 0 && !terminal.json {
+            terminal.note("a dispatcher sets the system up at this moment; waiting for it");
+        }
+        sleep(SETTLING_PAUSE).await;
+    }
+    check(&gather(global, settings, config).await)
 }
 
 fn list(terminal: &Terminal) -> Result<(), Failure> {
@@ -119,6 +144,7 @@ async fn gather(global: &Global, settings: &Settings, config: Option<Config>) ->
         streams: store.streams,
         consumers: store.consumers,
         fleet: fleet.answer,
+        dispatchers: fleet.dispatchers,
         roles: fleet.roles,
         forecasts,
         decided,

@@ -164,6 +164,8 @@ fn stream(known: &Known, wanted: Option<&Config>) -> Stream {
     });
     Stream {
         at: WallTime::parse(time).unwrap_or_default(),
+        created: WallTime::parse(answered.value["created"].as_str().unwrap_or_default())
+            .unwrap_or_default(),
         bytes: info.state.bytes,
         max_bytes: u64::try_from(info.config.max_bytes)
             .ok()
@@ -171,7 +173,9 @@ fn stream(known: &Known, wanted: Option<&Config>) -> Stream {
         replicas: info.config.num_replicas,
         last_write: written(&answered.value, "last_ts"),
         first_write: written(&answered.value, "first_ts"),
-        leader: cluster.and_then(|cluster| cluster.leader.clone()),
+        leader: cluster
+            .and_then(|cluster| cluster.leader.clone())
+            .filter(|leader| !leader.is_empty()),
         peers: peers.collect(),
         lead,
         changed: wanted.map_or_else(Vec::new, |wanted| changed(&info.config, wanted)),

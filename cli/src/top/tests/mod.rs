@@ -168,10 +168,7 @@ j1               ocr          sent          - oak           5.0s    0.1s       0
 ";
     let screen = bench.screen();
     assert!(screen.contains(expected), "{screen}");
-    assert!(
-        screen.contains("  1 wait, 1 run\n"),
-        "{screen}"
-    );
+    assert!(screen.contains("  1 wait, 1 run\n"), "{screen}");
     bench.press("/running");
     assert_eq!(bench.selected(), ["j2"]);
     // What a job reports has room on a wide screen.
