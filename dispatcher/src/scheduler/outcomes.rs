@@ -10,7 +10,7 @@ use rolecast_common::wire::{
 
 use super::context::Context;
 use super::input::Recorded;
-use super::jobs::{Ended, Job, Jobs, Standing, clipped};
+use super::jobs::{Ended, Job, Jobs, Standing, clipped, spans};
 use super::output::{Event, Output};
 use super::queue::Queue;
 use super::reporting::Reporting;
@@ -98,7 +98,8 @@ impl Outcomes<'_> {
         confirmation: Option<u64>,
     ) {
         cx.extend(take_log(cx, from, assignment, &mut outcome).map(Output::StoreLog));
-        let job = self.jobs.take(cx, self.queue, from, assignment);
+        let mut job = self.jobs.take(cx, self.queue, from, assignment);
+        spans::restore(&mut job, outcome.traceparent);
         self.learn(cx, from, &job, &outcome);
         let gave_up = outcome.status == OutcomeStatus::GiveUp;
         let ended = Ended {

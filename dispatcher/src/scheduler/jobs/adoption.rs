@@ -8,7 +8,7 @@ use rolecast_common::id::{Category, NodeId, Priority};
 use rolecast_common::subjects::Source;
 use rolecast_common::time::Time;
 
-use super::job::Job;
+use super::job::{Job, State, is_last_at};
 use super::{Context, Event, Jobs, Output, Queue};
 
 /// Adopts a job in hand that a former dispatcher sent, or one of a node that counted
@@ -97,4 +97,41 @@ pub(super) fn absolve(cx: &mut Context<'_>, job: &mut Job, node: &NodeId, assign
     } else {
         Output::ForgetHistory(sequence)
     });
+}
+
+impl Job {
+    /// Records that it runs at a node, to which another dispatcher sent it, or this one
+    /// before the node counted as gone.
+    fn adopt_on(&mut self, now: Time, node: &NodeId) {
+        self.run_on(now, node);
+        if let State::Running { is_adopted, .. } = &mut self.state {
+            *is_adopted = true;
+        }
+    }
+
+    /// Returns the time at which it was sent, if it runs and this dispatcher sent it.
+    pub(super) fn sent_here(&self) -> Option<Time> {
+        match self.state {
+            State::Running {
+                sent,
+                is_adopted: false,
+                ..
+            } => Some(sent),
+            State::Running { .. }
+            | State::Waiting
+            | State::Recording { .. }
+            | State::DeadLettering { .. } => None,
+        }
+    }
+
+    /// Removes the last loss if it was of this execution: the node has the job, or had it
+    /// until its end. Returns whether it was.
+    fn absolve(&mut self, node: &NodeId, assignment: &Assignment) -> bool {
+        let is_it = is_last_at(&self.past.losses, node, assignment);
+        if is_it {
+            self.past.losses.pop();
+            self.past.suspicion = None;
+        }
+        is_it
+    }
 }

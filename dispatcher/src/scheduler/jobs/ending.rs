@@ -86,12 +86,9 @@ impl Jobs {
         &mut self,
         cx: &mut Context<'_>,
         queue: &mut Queue,
-        mut job: Job,
+        job: Job,
         ended: Ended<'_>,
     ) {
-        if job.wishes.is_unknown {
-            job.wishes.trace = ended.outcome.traceparent;
-        }
         let reason = clipped(&ended.outcome.reason);
         let status = ended.outcome.status;
         let categories = queue.categories_mut();

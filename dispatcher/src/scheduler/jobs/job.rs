@@ -279,18 +279,6 @@ impl Job {
         }
     }
 
-    /// Returns the time at which it was sent, if it runs and this dispatcher sent it.
-    pub(super) fn sent_here(&self) -> Option<Time> {
-        let is_adopted = matches!(
-            self.state,
-            State::Running {
-                is_adopted: true,
-                ..
-            }
-        );
-        self.sent().filter(|_| !is_adopted)
-    }
-
     /// Returns its progress, if it runs and has reported some.
     pub(in crate::scheduler) fn progress(&self) -> Option<&ProgressView> {
         match &self.state {
@@ -337,18 +325,6 @@ impl Job {
             node: node.clone(),
             sent: now,
             is_adopted: false,
-            progress: None,
-        };
-    }
-
-    /// Records that it runs at a node, to which another dispatcher sent it, or this one
-    /// before the node counted as gone.
-    pub(super) fn adopt_on(&mut self, now: Time, node: &NodeId) {
-        self.kept_alive = now;
-        self.state = State::Running {
-            node: node.clone(),
-            sent: now,
-            is_adopted: true,
             progress: None,
         };
     }
@@ -402,17 +378,6 @@ impl Job {
         self.past.attempt == assignment.attempt().get()
             && is_last_at(&self.past.losses, node, assignment)
     }
-
-    /// Removes the last loss if it was of this execution: the node has the job, or had it
-    /// until its end. Returns whether it was.
-    pub(super) fn absolve(&mut self, node: &NodeId, assignment: &Assignment) -> bool {
-        let is_it = is_last_at(&self.past.losses, node, assignment);
-        if is_it {
-            self.past.losses.pop();
-            self.past.suspicion = None;
-        }
-        is_it
-    }
 }
 
 impl History {
@@ -422,7 +387,7 @@ impl History {
 }
 
 /// Whether the last loss was of this execution.
-fn is_last_at(losses: &[LostAttempt], node: &NodeId, assignment: &Assignment) -> bool {
+pub(super) fn is_last_at(losses: &[LostAttempt], node: &NodeId, assignment: &Assignment) -> bool {
     let last = losses.last();
     last.is_some_and(|last| last.attempt == assignment.attempt() && last.node == *node)
 }

@@ -49,6 +49,13 @@ impl<'a> End<'a> {
     }
 }
 
+/// Restores the context of a job that was never delivered here from what its worker returns.
+pub(in crate::scheduler) fn restore(job: &mut Job, claimed: Option<TraceContext>) {
+    if job.wishes.is_unknown {
+        job.wishes.trace = claimed;
+    }
+}
+
 /// Emits the spans of an attempt that has ended.
 pub(super) fn trace_attempt(cx: &mut Context<'_>, job: &Job, end: &End<'_>) {
     let Some(context) = context(job) else {

@@ -19,6 +19,7 @@ use super::super::message::{Message, Request, Requester, Response};
 use super::super::network::Place;
 use super::super::schedule::Event;
 use super::super::store::Fate;
+use super::outputs::offer;
 use super::{Flaw, World};
 
 /// First sequence of the jobs that are sent past the scheduler.
@@ -244,15 +245,9 @@ impl World {
             let role = roles[rng.usize(..roles.len())].0.clone();
             let to = Place::Node(rng.usize(..self.hosts.len()));
             let (category, attempt) = (category("work"), Attempt::FIRST);
-            let offer = agent::Offer {
-                assignment: Assignment::sealed(epoch, category, job, attempt, ack, |_| {
-                    Seal::new(0)
-                }),
-                deadline: None,
-                time_limit: None,
-                roles: vec![role],
-                trace: None,
-            };
+            let seal = |_: [&str; 2]| Seal::new(0);
+            let assignment = Assignment::sealed(epoch, category, job, attempt, ack, seal);
+            let offer = offer(assignment, None, vec![role]);
             let sender = (index, dispatcher.life);
             let message = Message::Job { sender, offer };
             self.post(Place::Dispatcher(index), to, message);

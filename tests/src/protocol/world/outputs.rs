@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rolecast_common::assignment::Assignment;
 use rolecast_common::id::{NodeId, Role, Sequence};
-use rolecast_common::time::Now;
+use rolecast_common::time::{Now, WallTime};
 use rolecast_common::wire::{Outcome, OutcomeBatch, OutcomeStatus};
 use rolecast_dispatcher::lease::{self, Written};
 use rolecast_dispatcher::roles;
@@ -219,15 +219,7 @@ impl World {
                 roles,
                 ..
             } => {
-                // None of its categories has a time limit.
-                let offer = agent::Offer {
-                    assignment,
-                    deadline,
-                    time_limit: None,
-                    roles,
-                    trace: None,
-                };
-                self.send_job(index, &node, offer);
+                self.send_job(index, &node, offer(assignment, deadline, roles));
             }
             Output::Confirm(reply) => self.confirm(index, &reply),
         }
@@ -353,6 +345,21 @@ impl World {
         let assignment = offer.assignment.clone();
         let input = Input::Bounced { node, assignment };
         self.report_later(dispatcher, Duration::ZERO, input);
+    }
+}
+
+/// Returns the offer of a job; no category has a time limit, and no job a trace.
+pub(super) fn offer(
+    assignment: Assignment,
+    deadline: Option<WallTime>,
+    roles: Vec<Role>,
+) -> agent::Offer {
+    agent::Offer {
+        assignment,
+        deadline,
+        time_limit: None,
+        roles,
+        trace: None,
     }
 }
 
