@@ -128,6 +128,8 @@ pub(crate) struct Steps {
     pub(crate) group: Option<PathBuf>,
     pub(crate) oom_score: Option<i32>,
     pub(crate) nice: u8,
+    /// The pipe that it opens to report its progress.
+    pub(crate) progress: Option<PathBuf>,
     pub(crate) user: Option<Ids>,
     /// Files that the user must not be able to read.
     pub(crate) secrets: Vec<PathBuf>,
@@ -185,6 +187,9 @@ impl Steps {
         if self.nice > 0 {
             words.push(format!("nice={}", self.nice));
         }
+        if let Some(pipe) = &self.progress {
+            words.push(format!("progress={}", pipe.display()));
+        }
         if let Some(user) = &self.user {
             words.push(format!("user={user}"));
         }
@@ -203,6 +208,7 @@ impl Steps {
             "group" => self.group = Some(PathBuf::from(value)),
             "oom" => self.oom_score = value.parse().ok(),
             "nice" => self.nice = value.parse().unwrap_or(NICE_MAX),
+            "progress" => self.progress = Some(PathBuf::from(value)),
             "user" => {
                 self.user = Ids::parse(value);
                 return self.user.is_some();
@@ -224,6 +230,7 @@ mod tests {
             group: Some(PathBuf::from("/sys/fs/cgroup/w/job-7/cgroup.procs")),
             oom_score: Some(500),
             nice: 5,
+            progress: Some(PathBuf::from("/proc/7/fd/9")),
             user: Some(Ids {
                 uid: 1000,
                 gid: 1001,

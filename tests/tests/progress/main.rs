@@ -29,6 +29,7 @@ const DISPATCHER: &str = r#"
 [categories.flood]
 [categories.foreign]
 [categories.handled]
+[categories.open]
 "#;
 
 /// Jobs run until the file that their payload names is there.
@@ -51,6 +52,8 @@ end=$(cat)
 yes "0.5 again and again" >&3 &
 while [ ! -e $end ]; do sleep 0.05; done
 """]
+[categories.open]
+command = ["sh", "-c", "readlink /proc/$$/fd/$ROLECAST_PROGRESS_FD; true"]
 "#;
 
 /// Returns the state of a job as the command shows it.
@@ -89,6 +92,16 @@ async fn the_progress_of_a_command_is_shown_and_gone_with_the_job() {
     assert_eq!(record.status, RecordStatus::Completed);
     let (output, _) = cluster.rolecast(&["job", "get", "job-1"]).await;
     assert!(!output.contains("page 3"), "{output}");
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_command_inherits_the_pipe_of_its_progress() {
+    let cluster = Cluster::start(DISPATCHER, &[("n1", WORKER)]).await;
+    cluster.submit("open", "job-1", "").await;
+    let record = cluster.wait_record("job-1").await;
+    let output = String::from_utf8_lossy(&record.output.0);
+    assert!(output.starts_with("pipe:"), "{output:?}: {}", record.reason);
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@
 //!    stopped, and left alone if the command ended by itself. The end of its progress is
 //!    not awaited.
 
-use std::io::PipeReader;
+use std::io::{PipeReader, PipeWriter};
 use std::os::fd::AsFd;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::process::{Child, ExitStatus, Stdio};
@@ -114,7 +114,11 @@ pub(super) fn run(task: Task) -> Finished {
             return Finished::unable(&format!("cannot make its control group: {error:#}"));
         }
     };
-    let (mut child, progress) = match spawn(&task, group.as_ref()) {
+    let Started {
+        mut child,
+        progress,
+        theirs,
+    } = match spawn(&task, group.as_ref()) {
         Ok(started) => started,
         // The command is this host's configuration alone, and no part of it the job's.
         Err(error) => return Finished::unable(&objection(&task.command, &error)),
@@ -125,6 +129,7 @@ pub(super) fn run(task: Task) -> Finished {
     let streams = Streams::of(command, &mut child, task.payload, progress, task.reporter);
     let mut supervisor = Supervisor::new(child, command.keep_stderr, task.variables, streams);
     let ended = supervisor.supervise(&task.stop);
+    drop(theirs);
     let cpu = ended.as_ref().map_or(Duration::ZERO, cpu);
     task.gauge.command_ended(id, cpu);
     let finished = supervisor.finish(ended);
@@ -164,19 +169,28 @@ fn objection(command: &Command, error: &std::io::Error) -> String {
     }
 }
 
-/// Starts the command; returns it with the pipe from which its progress is read.
-fn spawn(task: &Task, group: Option<&JobGroup>) -> std::io::Result<(Child, PipeReader)> {
+/// A command that was started.
+struct Started {
+    child: Child,
+    /// The pipe from which its progress is read.
+    progress: PipeReader,
+    /// Its other end, if the command opens it by its name: for as long as it may do so.
+    theirs: Option<PipeWriter>,
+}
+
+fn spawn(task: &Task, group: Option<&JobGroup>) -> std::io::Result<Started> {
     let command = &task.command;
-    let steps = match &command.confinement {
+    let mut steps = match &command.confinement {
         Some(confinement) => steps(confinement, group, own_oom_score()),
         None => Steps::default(),
     };
     let (progress, theirs) = std::io::pipe()?;
-    let theirs = FdMapping {
-        parent_fd: theirs.into(),
-        child_fd: PROGRESS_FD,
+    let (theirs, passed) = match task.leash.holds() {
+        true => (Some(theirs), None),
+        false => (None, Some(theirs)),
     };
-    let mut process = leash::command(&command.program, &steps, task.leash.is_on);
+    steps.progress = theirs.as_ref().map(leash::name_of);
+    let mut process = leash::command(&command.program, &steps, &task.leash);
     process
         .args(&command.arguments)
         .env_clear()
@@ -187,13 +201,19 @@ fn spawn(task: &Task, group: Option<&JobGroup>) -> std::io::Result<(Child, PipeR
                 .map(|(name, value)| (name, value)),
         )
         .envs(task.variables.iter().map(|(name, value)| (name, value)))
-        .env(PROGRESS_FD_NAME, PROGRESS_FD.to_string())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
-        .process_group(0)
-        .fd_mappings(vec![theirs])
-        .map_err(std::io::Error::other)?;
+        .process_group(0);
+    if let Some(passed) = passed {
+        let passed = FdMapping {
+            parent_fd: passed.into(),
+            child_fd: PROGRESS_FD,
+        };
+        let process = process.env(PROGRESS_FD_NAME, PROGRESS_FD.to_string());
+        let mapped = process.fd_mappings(vec![passed]);
+        mapped.map_err(std::io::Error::other)?;
+    }
     if let Some(directory) = &command.directory {
         process.current_dir(directory);
     }
@@ -213,7 +233,11 @@ fn spawn(task: &Task, group: Option<&JobGroup>) -> std::io::Result<(Child, PipeR
         child.wait()?;
         return Err(error.into());
     }
-    Ok((child, progress))
+    Ok(Started {
+        child,
+        progress,
+        theirs,
+    })
 }
 
 fn cpu(ended: &ResUse) -> Duration {

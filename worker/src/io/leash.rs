@@ -6,7 +6,14 @@
 //! signal, makes sure that it was not too late, and then becomes the command. The signal
 //! is bound to the thread that started the process; the thread that runs a command
 //! therefore lives until the command has ended.
+//!
+//! A descriptor beyond the standard ones can only be passed on by a copy of the whole worker
+//! (fork), which takes longer than the rest of the start. So the process opens the pipe for its
+//! progress itself, by its name among the descriptors of the worker.
 
+use std::io::PipeWriter;
+use std::os::fd::AsRawFd as _;
+use std::path::PathBuf;
 use std::process::Command;
 
 use super::groups::Groups;
@@ -30,19 +37,32 @@ pub(super) struct Leash {
     pub(super) groups: Option<Groups>,
 }
 
+impl Leash {
+    /// Whether a command takes steps before it runs.
+    pub(super) fn holds(&self) -> bool {
+        self.is_on && cfg!(target_os = "linux")
+    }
+}
+
 /// Does nothing: where there are no leashes, nothing asks for one.
 #[cfg(not(target_os = "linux"))]
 pub fn run_if_leashed() {}
 
 /// Returns the command that becomes `program` on a leash, or `program` itself
 /// where there are no leashes.
-pub(super) fn command(program: &std::path::Path, steps: &Steps, is_leashed: bool) -> Command {
-    if !is_leashed || !cfg!(target_os = "linux") {
+pub(super) fn command(program: &std::path::Path, steps: &Steps, leash: &Leash) -> Command {
+    if !leash.holds() {
         return Command::new(program);
     }
     let mut command = own_program(steps);
     command.arg(COMMAND).arg(program);
     command
+}
+
+/// Returns the name by which another process opens a pipe of this one.
+pub(super) fn name_of(pipe: &PipeWriter) -> PathBuf {
+    let worker = std::process::id();
+    PathBuf::from(format!("/proc/{worker}/fd/{}", pipe.as_raw_fd()))
 }
 
 /// Returns the command that takes the steps, prints [`READY`] and waits for its end.
@@ -66,19 +86,20 @@ mod linux {
     use std::fmt::Display;
     use std::fs::{self, File, OpenOptions};
     use std::io::{Read as _, Write as _};
+    use std::os::fd::AsRawFd as _;
     use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
     use std::os::unix::process::CommandExt as _;
     use std::path::Path;
     use std::process::Command;
 
-    use nix::fcntl::OFlag;
+    use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
     use nix::sys::prctl::set_pdeathsig;
     use nix::sys::signal::Signal;
     use nix::unistd::{Gid, Uid, getppid, setgroups, setresgid, setresuid};
     use rustix::thread::{CapabilitySet, CapabilitySets};
 
     use super::{COMMAND, MARK, READY};
-    use crate::command::{CANNOT_RUN, EXIT_CANNOT_RUN};
+    use crate::command::{CANNOT_RUN, EXIT_CANNOT_RUN, PROGRESS_FD_NAME};
     use crate::confinement::{Ids, Steps};
 
     /// Becomes the command that the arguments of this process name, if they name one: it
@@ -122,9 +143,10 @@ mod linux {
                 return format!("{CANNOT_RUN}it: {} is no step", word.display());
             }
         }
-        if let Err(reason) = take(&steps) {
-            return format!("{CANNOT_RUN}it: {reason}");
-        }
+        let progress = match take(&steps) {
+            Ok(progress) => progress,
+            Err(reason) => return format!("{CANNOT_RUN}it: {reason}"),
+        };
         // Another user's process forgets the signal that it asked for, so this step is
         // last.
         let asked = set_pdeathsig(Signal::SIGKILL);
@@ -134,7 +156,11 @@ mod linux {
         }
         match program {
             Some(program) => {
-                let error = Command::new(&program).args(arguments).exec();
+                let mut command = Command::new(&program);
+                if let Some(pipe) = &progress {
+                    command.env(PROGRESS_FD_NAME, pipe.as_raw_fd().to_string());
+                }
+                let error = command.args(arguments).exec();
                 format!("{CANNOT_RUN}{}: {error}", program.display())
             }
             None => wait_for_end(),
@@ -152,7 +178,8 @@ mod linux {
         }
     }
 
-    fn take(steps: &Steps) -> Result<(), String> {
+    /// Takes the steps; returns the pipe for the progress.
+    fn take(steps: &Steps) -> Result<Option<File>, String> {
         if let Some(file) = &steps.group {
             fs::write(file, "0").map_err(because("it cannot join its control group"))?;
         }
@@ -163,13 +190,26 @@ mod linux {
         if steps.nice > 0 {
             rustix::process::nice(i32::from(steps.nice)).map_err(because("nice"))?;
         }
+        let progress = steps.progress.as_deref().map(open_progress).transpose()?;
         if let Some(user) = &steps.user {
             change_user(user)?;
         }
-        steps
-            .secrets
-            .iter()
-            .try_for_each(|path| must_not_read(path))
+        for path in &steps.secrets {
+            must_not_read(path)?;
+        }
+        Ok(progress)
+    }
+
+    /// Opens the pipe as a descriptor that the command inherits: the first free one, 3. If the
+    /// system refuses it, as with a strict policy on `/proc`, the job runs and nobody sees its
+    /// progress.
+    fn open_progress(path: &Path) -> Result<File, String> {
+        let open = |path: &Path| OpenOptions::new().write(true).open(path);
+        let pipe = open(path).or_else(|_| open(Path::new("/dev/null")));
+        let pipe = pipe.map_err(because("no descriptor for its progress"))?;
+        let inherited = FcntlArg::F_SETFD(FdFlag::empty());
+        fcntl(&pipe, inherited).map_err(because("its progress"))?;
+        Ok(pipe)
     }
 
     /// Changes the user for good: no way back is left, and no capability.

@@ -62,6 +62,7 @@ pub(super) fn steps(
         group: group.map(JobGroup::processes),
         oom_score: own_oom_score.map(oom_score),
         nice: confinement.nice,
+        progress: None,
         user: confinement.user.as_ref().map(Ids::from),
         secrets: Vec::new(),
     }
