@@ -171,6 +171,7 @@ async fn metrics_count_jobs_by_their_ends() {
     for (sample, value) in [
         ("executions_total{end=\"completed\"}", 3.0),
         ("executions_total{end=\"failed\"}", 2.0),
+        ("command_failures_total{kind=\"exit_code\"}", 2.0),
         ("jobs_max", 4.0),
         ("running_jobs", 0.0),
         ("unconfirmed_outcomes", 0.0),

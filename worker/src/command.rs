@@ -11,6 +11,7 @@ use rolecast_common::trace::{HEADER_TRACEPARENT, HEADER_TRACESTATE, TraceContext
 use rolecast_common::unit::Bytes as ByteCount;
 use rolecast_common::wire::{LOG_LEN_MAX, OutcomeStatus};
 
+use crate::agent::Failure;
 use crate::confinement::Confinement;
 
 /// Output kept of a command unless its category sets another limit: three quarters of a
@@ -151,6 +152,9 @@ pub(crate) const CANNOT_RUN: &str = "rolecast-worker: cannot run ";
 /// Exit code of shells for a command that cannot be run.
 pub(crate) const EXIT_CANNOT_RUN: i32 = 127;
 
+/// Exit code of shells for a command that SIGKILL ended.
+const EXIT_KILLED: i32 = 128 + 9;
+
 /// The end of a process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
@@ -187,10 +191,32 @@ pub(crate) fn verdict(exit: &Exit, stderr_tail: &[u8]) -> (OutcomeStatus, String
     (status, format!("{what}: {message}"))
 }
 
-/// Returns the reason of a failed command of which a process was killed at its limit of
-/// memory.
-pub(crate) fn out_of_memory(limit: ByteCount, reason: &str) -> String {
-    format!("memory_max of {limit} reached: {reason}")
+/// Returns the way in which a command failed by itself.
+pub(crate) fn failure(exit: &Exit, status: OutcomeStatus) -> Option<Failure> {
+    match (status, exit) {
+        (OutcomeStatus::Completed, _) => None,
+        (OutcomeStatus::Refused, _) => Some(Failure::NotStarted),
+        (_, Exit::Code(_)) => Some(Failure::ExitCode),
+        (_, Exit::Signal(_)) => Some(Failure::Signal),
+    }
+}
+
+/// Whether this may be the end of a command of which the kernel killed a process: itself,
+/// or one whose end a shell reports as its own.
+pub(crate) fn may_be_killed(exit: &Exit) -> bool {
+    match exit {
+        Exit::Code(code) => *code == EXIT_KILLED,
+        Exit::Signal(name) => name == "SIGKILL",
+    }
+}
+
+/// Returns the reason of a failed command of which a process was killed for lack of memory:
+/// at its own limit, or with none left to the worker.
+pub(crate) fn out_of_memory(limit: Option<ByteCount>, reason: &str) -> String {
+    match limit {
+        Some(limit) => format!("memory_max of {limit} reached: {reason}"),
+        None => format!("the host or the worker's control group is out of memory: {reason}"),
+    }
 }
 
 /// Joins the lines of a text and drops characters that would disturb a log or a header.
@@ -261,6 +287,27 @@ mod tests {
             (127, OutcomeStatus::Retry),
         ] {
             assert_eq!(verdict(&Exit::Code(code), b"").0, status, "{code}");
+        }
+    }
+
+    #[test]
+    fn a_failure_is_an_exit_code_a_signal_or_no_start() {
+        let signal = Exit::Signal("SIGTERM".to_owned());
+        for (exit, status, expected) in [
+            (Exit::Code(0), OutcomeStatus::Completed, None),
+            (
+                Exit::Code(65),
+                OutcomeStatus::GiveUp,
+                Some(Failure::ExitCode),
+            ),
+            (signal, OutcomeStatus::Retry, Some(Failure::Signal)),
+            (
+                Exit::Code(127),
+                OutcomeStatus::Refused,
+                Some(Failure::NotStarted),
+            ),
+        ] {
+            assert_eq!(failure(&exit, status), expected, "{exit:?}");
         }
     }
 

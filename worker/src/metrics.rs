@@ -18,6 +18,8 @@ pub(crate) struct Tally {
     refusals: BTreeMap<&'static str, u64>,
     /// Ends of executions, as they report them themselves.
     ends: BTreeMap<&'static str, u64>,
+    /// Failures of commands, by kind.
+    failures: BTreeMap<&'static str, u64>,
     dropped: u64,
     overdue: u64,
     repeats: u64,
@@ -67,6 +69,9 @@ impl Tally {
     fn record_event(&mut self, event: &Event) {
         match event {
             Event::Refused { kind, .. } => *self.refusals.entry(kind.name()).or_default() += 1,
+            Event::CommandFailed { failure } => {
+                *self.failures.entry(failure.name()).or_default() += 1;
+            }
             Event::Dropped { .. } => self.dropped += 1,
             Event::Overdue { .. } => self.overdue += 1,
             Event::Repeated { .. } => self.repeats += 1,
@@ -97,7 +102,7 @@ pub fn documentation() -> String {
     document(&ROWS)
 }
 
-static ROWS: [Row<Figures>; 15] = [
+static ROWS: [Row<Figures>; 16] = [
     Row {
         name: "rolecast_worker_info",
         kind: Kind::Gauge,
@@ -173,6 +178,16 @@ static ROWS: [Row<Figures>; 15] = [
         labels: &["end"],
         bound: "5",
         read: |figures, samples| by_name(figures, samples, |tally| &tally.ends),
+    },
+    Row {
+        name: "rolecast_worker_command_failures_total",
+        kind: Kind::Counter,
+        help: "Commands of jobs that failed, by kind: exit_code, signal, memory (killed at \
+            memory_max, or by the kernel as it had none left), time_limit (or its deadline) or \
+            not_started",
+        labels: &["kind"],
+        bound: "5",
+        read: |figures, samples| by_name(figures, samples, |tally| &tally.failures),
     },
     Row {
         name: "rolecast_worker_executions_overdue_total",

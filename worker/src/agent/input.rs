@@ -96,6 +96,34 @@ impl HookRun {
     }
 }
 
+/// The way in which a command failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// It ended with an exit code that reports a failure.
+    ExitCode,
+    /// A signal killed it.
+    Signal,
+    /// It, or a process that it started, was killed for lack of memory.
+    Memory,
+    /// It was stopped at its time limit or its job's deadline.
+    TimeLimit,
+    /// It could not be started.
+    NotStarted,
+}
+
+impl Failure {
+    /// Returns its name in metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Failure::ExitCode => "exit_code",
+            Failure::Signal => "signal",
+            Failure::Memory => "memory",
+            Failure::TimeLimit => "time_limit",
+            Failure::NotStarted => "not_started",
+        }
+    }
+}
+
 /// The end of an execution.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ended {
@@ -105,6 +133,8 @@ pub struct Ended {
     pub status: OutcomeStatus,
     /// The reason of a failure, in one line; empty if it completed.
     pub reason: String,
+    /// The way in which it failed, if it is a command.
+    pub failure: Option<Failure>,
     /// Its output, of at most 960 KiB.
     pub output: Bytes,
     /// Whether there was more output, which was dropped.

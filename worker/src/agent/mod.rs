@@ -41,7 +41,7 @@ use rolecast_common::wire::{Blob, Outcome, OutcomeStatus, RoleAssignment};
 
 pub(crate) use duty::Standing;
 pub(crate) use figures::AgentFigures;
-pub use input::{Ended, HookRun, Input, Offer, Run};
+pub use input::{Ended, Failure, HookRun, Input, Offer, Run};
 pub use output::{Event, Output, Refusal, RoleObjection};
 pub use params::{Limits, Params};
 pub use roles::RoleParams;
@@ -324,11 +324,17 @@ impl Agent {
         let Some(running) = self.executions.end(ended.run) else {
             return;
         };
-        let (status, reason) = match running.verdict {
+        let (status, reason, failure) = match running.verdict {
             Verdict::HandedBack => return,
-            Verdict::Overdue(reason) => (OutcomeStatus::Retry, reason),
-            Verdict::Its => (ended.status, ended.reason),
+            Verdict::Overdue(reason) => {
+                let failure = ended.failure.map(|_| Failure::TimeLimit);
+                (OutcomeStatus::Retry, reason, failure)
+            }
+            Verdict::Its => (ended.status, ended.reason, ended.failure),
         };
+        if let Some(failure) = failure {
+            out.push(Output::Event(Event::CommandFailed { failure }));
+        }
         if status == OutcomeStatus::Refused {
             // It could not be started here, so another offer of it is a new one.
             let why = (Refusal::Unable, reason);

@@ -7,7 +7,7 @@ use rolecast_common::id::{Epoch, Role};
 use rolecast_common::time::WallTime;
 use rolecast_common::wire::{Heartbeat, OutcomeBatch};
 
-use super::input::{HookRun, Run};
+use super::input::{Failure, HookRun, Run};
 
 /// A command to the shell; carrying it out late or twice does no harm.
 #[derive(Clone, Debug, PartialEq)]
@@ -138,6 +138,11 @@ pub enum Event {
         run: Run,
         /// The limit that it reached.
         reason: String,
+    },
+    /// A job's command failed.
+    CommandFailed {
+        /// The way in which it failed.
+        failure: Failure,
     },
     /// An outcome was longer than any message may be: only this much of its output is
     /// kept.

@@ -38,8 +38,10 @@ use super::processes;
 use super::rehearsal::{own_oom_score, steps};
 use super::report::{Finished, Report};
 use super::streams::Streams;
+use crate::agent::Failure;
 use crate::command::{
-    Command, Exit, KeepStderr, PROGRESS_FD, PROGRESS_FD_NAME, out_of_memory, verdict,
+    Command, Exit, KeepStderr, PROGRESS_FD, PROGRESS_FD_NAME, failure, may_be_killed,
+    out_of_memory, verdict,
 };
 use crate::confinement::Steps;
 use crate::progress::Reporter;
@@ -114,6 +116,7 @@ pub(super) fn run(task: Task) -> Finished {
             return Finished::unable(&format!("cannot make its control group: {error:#}"));
         }
     };
+    let kills_before = task.leash.own_group.oom_kills();
     let Started {
         mut child,
         progress,
@@ -132,16 +135,23 @@ pub(super) fn run(task: Task) -> Finished {
     drop(theirs);
     let cpu = ended.as_ref().map_or(Duration::ZERO, cpu);
     task.gauge.command_ended(id, cpu);
+    let exit = ended.as_ref().ok().map(|ended| exit(ended.status));
     let finished = supervisor.finish(ended);
-    let is_out_of_memory = group.is_some_and(|group| group.is_out_of_memory());
-    match task.command.memory_max() {
-        Some(limit) if is_out_of_memory && finished.status != OutcomeStatus::Completed => {
-            Finished {
-                reason: out_of_memory(limit, &finished.reason),
-                ..finished
-            }
+    let is_out_of_memory = match group {
+        Some(group) => group.is_out_of_memory(),
+        // Another process of the worker's may have been the one; none is known better.
+        None => {
+            exit.is_some_and(|exit| may_be_killed(&exit))
+                && task.leash.own_group.oom_kills() > kills_before
         }
-        Some(_) | None => finished,
+    };
+    if !is_out_of_memory || finished.status == OutcomeStatus::Completed {
+        return finished;
+    }
+    Finished {
+        reason: out_of_memory(task.command.memory_max(), &finished.reason),
+        failure: Some(Failure::Memory),
+        ..finished
     }
 }
 
@@ -345,13 +355,20 @@ impl Supervisor {
             }
         };
         let written = self.streams.finish();
-        let (status, reason) = verdict(&exit(ended.status), &written.log);
-        // One that was stopped has failed, even if it ended in good order.
-        let has_failed = status != OutcomeStatus::Completed || self.signalled != STOP_NOT;
+        let exit = exit(ended.status);
+        let (status, reason) = verdict(&exit, &written.log);
+        // One that was stopped has failed, even if it ended in good order. It ran too long, or
+        // was handed back, and then nobody needs its failure.
+        let failure = match self.signalled {
+            STOP_NOT => failure(&exit, status),
+            _ => Some(Failure::TimeLimit),
+        };
+        let has_failed = failure.is_some();
         let keeps_log = self.keep_stderr.keeps(has_failed);
         Finished {
             status,
             reason,
+            failure,
             output: written.output.into(),
             output_truncated: written.is_truncated,
             log_truncated: keeps_log && written.is_log_truncated,

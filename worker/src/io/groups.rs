@@ -27,6 +27,8 @@ use crate::usage::cgroup;
 const OWN: &str = "rolecast-worker";
 /// Beginning of the names of the leaves of jobs.
 const JOB: &str = "job-";
+/// Names of that file, in version 2 and version 1.
+const MEMORY_EVENTS: [&str; 2] = ["memory.events", "memory.oom_control"];
 /// Number of tries to remove a leaf whose processes were killed, each after a notice of
 /// the kernel or after 50 ms; guessed, and the next start tries too.
 const REMOVALS_MAX: usize = 20;
@@ -128,6 +130,42 @@ impl Drop for JobGroup {
             let group = self.directory.display();
             tracing::warn!(event = "group_left", %group, "it is removed at the next start: {error}");
         }
+    }
+}
+
+/// The control group that the worker is in itself, with the commands without limits.
+#[derive(Debug, Default)]
+pub(super) struct OwnGroup {
+    /// The file in which the kernel counts events of memory, of either version of groups.
+    events: Option<PathBuf>,
+}
+
+impl OwnGroup {
+    /// Finds it, where there are control groups.
+    pub(super) fn find() -> Self {
+        let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+        let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+        let place = cgroup::locate(&own, &mounts).memory;
+        // In version 2 a leaf without limits of its own has its events in the group above.
+        let groups = place.iter().flat_map(|place| place.directories().take(2));
+        let mut files = groups.flat_map(|group| MEMORY_EVENTS.map(|name| group.join(name)));
+        Self {
+            events: files.find(|file| file.exists()),
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn with_events(events: PathBuf) -> Self {
+        Self {
+            events: Some(events),
+        }
+    }
+
+    /// Returns how many of its processes were killed for lack of memory, of the group or of
+    /// the host; 0 if nobody counts it.
+    pub(super) fn oom_kills(&self) -> u64 {
+        let text = self.events.as_ref().map(fs::read_to_string);
+        text.map_or(0, |text| parse_oom_kills(&text.unwrap_or_default()))
     }
 }
 

@@ -16,7 +16,7 @@ use std::os::fd::AsRawFd as _;
 use std::path::PathBuf;
 use std::process::Command;
 
-use super::groups::Groups;
+use super::groups::{Groups, OwnGroup};
 use crate::confinement::Steps;
 #[cfg(target_os = "linux")]
 pub use linux::run_if_leashed;
@@ -35,6 +35,8 @@ pub(super) struct Leash {
     pub(super) is_on: bool,
     /// Control groups for the commands with limits.
     pub(super) groups: Option<Groups>,
+    /// The group of the commands without limits.
+    pub(super) own_group: OwnGroup,
 }
 
 impl Leash {

@@ -80,7 +80,8 @@ impl Log {
                 }
                 return;
             }
-            Event::Roles { .. }
+            Event::CommandFailed { .. }
+            | Event::Roles { .. }
             | Event::HookFailed { .. }
             | Event::EpochRefuted { .. }
             | Event::TurnedAway { .. }
@@ -109,6 +110,9 @@ fn write(event: &Event, suppressed: u64) {
         }
         Event::Overdue { run, reason } => {
             tracing::warn!(event = "job_overdue", ?run, reason, suppressed);
+        }
+        Event::CommandFailed { failure } => {
+            tracing::debug!(event = "command_failed", kind = failure.name());
         }
         Event::OutputCut {
             assignment,

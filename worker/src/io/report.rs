@@ -6,7 +6,7 @@ use bytes::Bytes;
 use rolecast_common::wire::{JobUsage, OutcomeStatus};
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::agent::{Ended, Run};
+use crate::agent::{Ended, Failure, Run};
 use crate::command::UNABLE;
 
 /// The results of an execution.
@@ -14,6 +14,7 @@ use crate::command::UNABLE;
 pub(super) struct Finished {
     pub(super) status: OutcomeStatus,
     pub(super) reason: String,
+    pub(super) failure: Option<Failure>,
     pub(super) output: Bytes,
     pub(super) output_truncated: bool,
     /// The end of what it wrote to stderr, if it is to be kept.
@@ -23,9 +24,12 @@ pub(super) struct Finished {
 }
 
 impl Finished {
-    /// The host cannot run it; the execution did not start.
+    /// The host cannot run its command; the execution did not start.
     pub(super) fn unable(reason: &str) -> Self {
-        Self::of(OutcomeStatus::Refused, format!("{UNABLE}{reason}"))
+        Self {
+            failure: Some(Failure::NotStarted),
+            ..Self::of(OutcomeStatus::Refused, format!("{UNABLE}{reason}"))
+        }
     }
 
     /// It ended with this status, and nothing else is known.
@@ -33,6 +37,7 @@ impl Finished {
         Self {
             status,
             reason,
+            failure: None,
             output: Bytes::new(),
             output_truncated: false,
             log: Bytes::new(),
@@ -73,6 +78,7 @@ impl Report {
             run: self.run,
             status: finished.status,
             reason: finished.reason,
+            failure: finished.failure,
             output: finished.output,
             output_truncated: finished.output_truncated,
             log: finished.log,

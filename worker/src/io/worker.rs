@@ -20,7 +20,7 @@ use rolecast_nats::{Clock, Connection, ServiceManager, Settings, Stage, connect}
 use super::epoch::EpochFile;
 use super::executions::Executions;
 use super::gauge::Gauge;
-use super::groups::Groups;
+use super::groups::{Groups, OwnGroup};
 use super::hook::{Hook, Hooks};
 use super::http::{self, Observed};
 use super::leash::Leash;
@@ -144,6 +144,8 @@ impl Worker {
         }
         Ok(Leash {
             is_on: self.is_leashed,
+            // Of the group that it is in after it has opened those.
+            own_group: OwnGroup::find(),
             groups,
         })
     }

@@ -369,6 +369,7 @@ fn completed(run: agent::Run) -> agent::Ended {
         run,
         status: OutcomeStatus::Completed,
         reason: String::new(),
+        failure: None,
         output: Default::default(),
         output_truncated: false,
         log: bytes::Bytes::new(),

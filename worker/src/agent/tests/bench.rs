@@ -247,6 +247,7 @@ pub(super) fn ended(run: Run, status: OutcomeStatus) -> Ended {
         run,
         status,
         reason: String::new(),
+        failure: None,
         output: Bytes::from_static(b"out"),
         output_truncated: false,
         log: Bytes::new(),

@@ -266,7 +266,13 @@ fn a_job_is_stopped_at_its_time_limit_or_deadline_whichever_is_first() {
         assert!(!bench.take().contains(&Output::Stop(run)));
         bench.pass(Duration::from_millis(1));
         assert!(bench.take().contains(&Output::Stop(run)));
-        bench.end(run, OutcomeStatus::Completed);
+        bench.input(Input::Ended(vec![Ended {
+            failure: Some(Failure::Signal),
+            ..ended(run, OutcomeStatus::Completed)
+        }]));
+        let failure = Failure::TimeLimit;
+        let failed = Output::Event(Event::CommandFailed { failure });
+        assert!(bench.out.contains(&failed), "{:?}", bench.out);
         let outcome = bench.sent()[0].1[0].clone();
         assert_eq!(outcome.status, OutcomeStatus::Retry);
         assert_eq!(outcome.reason, reason);

@@ -1,5 +1,7 @@
 //! Tests that run real commands.
 
+mod failures;
+
 use std::path::PathBuf;
 
 use rolecast_common::wire::{LOG_LEN_MAX, Progress};
