@@ -6,6 +6,7 @@ use std::fmt;
 
 use rolecast_common::id::NodeId;
 use rolecast_common::wire::OutcomeStatus;
+use rolecast_http::metrics::connection::{self, Connection};
 use rolecast_http::metrics::process::{self, Process};
 use rolecast_http::metrics::{Exposition, Kind, Row, Samples, document};
 
@@ -30,9 +31,7 @@ pub(crate) struct Tally {
 #[derive(Clone, Debug)]
 pub(crate) struct Figures {
     pub(crate) node: NodeId,
-    pub(crate) is_connected: bool,
-    /// Connections made since the start.
-    pub(crate) connections: u64,
+    pub(crate) connection: Connection,
     pub(crate) is_ready: bool,
     pub(crate) served: Option<(AgentFigures, Tally)>,
 }
@@ -92,6 +91,7 @@ impl Tally {
 /// Returns the exposition of the figures.
 pub(crate) fn expose(figures: Figures, process: Process) -> Exposition {
     let mut exposition = Exposition::default();
+    exposition.add(&connection::ROWS, figures.connection);
     exposition.add(&ROWS, figures);
     exposition.add(&process::ROWS, process);
     exposition
@@ -102,7 +102,7 @@ pub fn documentation() -> String {
     document(&ROWS)
 }
 
-static ROWS: [Row<Figures>; 16] = [
+static ROWS: [Row<Figures>; 14] = [
     Row {
         name: "rolecast_worker_info",
         kind: Kind::Gauge,
@@ -120,22 +120,6 @@ static ROWS: [Row<Figures>; 16] = [
         labels: &[],
         bound: "1",
         read: |figures, samples| samples.count(&[], u64::from(figures.is_ready)),
-    },
-    Row {
-        name: "rolecast_nats_connected",
-        kind: Kind::Gauge,
-        help: "Whether there is a connection to NATS",
-        labels: &[],
-        bound: "1",
-        read: |figures, samples| samples.count(&[], u64::from(figures.is_connected)),
-    },
-    Row {
-        name: "rolecast_nats_connections_total",
-        kind: Kind::Counter,
-        help: "Connections made to NATS; each but the first one is a reconnect",
-        labels: &[],
-        bound: "1",
-        read: |figures, samples| samples.count(&[], figures.connections),
     },
     Row {
         name: "rolecast_worker_running_jobs",

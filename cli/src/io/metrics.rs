@@ -14,7 +14,7 @@ pub(crate) fn run(terminal: &Terminal) -> Result<Exit, Failure> {
     let worker = rolecast_worker::metrics_documentation();
     let text = format!(
         "{INTRODUCTION}\n## Metrics of a dispatcher\n\n{dispatcher}\n## Metrics of a worker\n\n\
-        The metrics of its process are the same as those of a dispatcher's.\n\n{worker}"
+        The metrics of its connection and of its process are the same as those of a dispatcher's.\n\n{worker}"
     );
     if terminal.json {
         terminal.print_document(&json!({ "file": "docs/metrics.md", "text": text }))?;

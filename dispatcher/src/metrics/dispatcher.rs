@@ -1,10 +1,10 @@
-//! Metrics of the dispatcher among others, and of its connection.
+//! Metrics of the dispatcher among others.
 
 use rolecast_http::metrics::{Kind, Row};
 
 use super::figures::DispatcherFigures;
 
-pub(super) static ROWS: [Row<DispatcherFigures>; 8] = [
+pub(super) static ROWS: [Row<DispatcherFigures>; 6] = [
     Row {
         name: "rolecast_dispatcher_info",
         kind: Kind::Gauge,
@@ -57,21 +57,5 @@ pub(super) static ROWS: [Row<DispatcherFigures>; 8] = [
         labels: &[],
         bound: "1",
         read: |figures, samples| samples.count(&[], figures.takeovers),
-    },
-    Row {
-        name: "rolecast_nats_connected",
-        kind: Kind::Gauge,
-        help: "Whether there is a connection to NATS",
-        labels: &[],
-        bound: "1",
-        read: |figures, samples| samples.count(&[], u64::from(figures.is_connected)),
-    },
-    Row {
-        name: "rolecast_nats_connections_total",
-        kind: Kind::Counter,
-        help: "Connections made to NATS; each but the first one is a reconnect",
-        labels: &[],
-        bound: "1",
-        read: |figures, samples| samples.count(&[], figures.connections),
     },
 ];

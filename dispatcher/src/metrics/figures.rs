@@ -7,14 +7,13 @@ use rolecast_common::histogram::Histogram;
 use rolecast_common::id::{Category, NodeId, Role};
 use rolecast_common::unit::Resources;
 use rolecast_common::wire::{Counters, RoleCapacity};
+use rolecast_http::metrics::connection::Connection;
 
 /// The dispatcher among others, and its connection.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct DispatcherFigures {
     pub(crate) name: String,
-    pub(crate) is_connected: bool,
-    /// Connections made since the start of the process.
-    pub(crate) connections: u64,
+    pub(crate) connection: Connection,
     /// Whether `/readyz` answers that it is ready.
     pub(crate) is_ready: bool,
     /// Whether it leads and its lease holds, and for how long.

@@ -12,6 +12,7 @@ mod roles;
 
 use std::sync::Arc;
 
+use rolecast_http::metrics::connection;
 use rolecast_http::metrics::process::{self, Process};
 use rolecast_http::metrics::{Exposition, document};
 
@@ -28,6 +29,7 @@ pub(crate) fn expose(
     process: Process,
 ) -> Exposition {
     let mut exposition = Exposition::default();
+    exposition.add(&connection::ROWS, dispatcher.connection);
     exposition.add(&dispatcher::ROWS, dispatcher);
     if let Some(figures) = figures {
         let figures = Arc::new(figures);
@@ -48,6 +50,7 @@ pub fn documentation() -> String {
         ("Nodes", document(&nodes::ROWS)),
         ("Roles", document(&roles::ROWS)),
         ("Forecasts", document(&forecasts::ROWS)),
+        ("The connection", document(&connection::ROWS)),
         ("The process", document(&process::ROWS)),
     ]
     .map(|(title, table)| format!("### {title}\n\n{table}"))

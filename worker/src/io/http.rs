@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use rolecast_common::id::NodeId;
+use rolecast_http::metrics::connection::Connection;
 use rolecast_http::metrics::process::Process;
 use rolecast_nats::Link;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -80,8 +81,10 @@ async fn healthz(State(observer): State<Observer>) -> Response {
 async fn readyz(State(observer): State<Observer>) -> Response {
     let why = match observer.figures().await {
         Ok(figures) if figures.is_ready => return "ready: takes jobs\n".into_response(),
-        Ok(figures) if figures.connections == 0 => "no connection to NATS yet; see its log\n",
-        Ok(figures) if !figures.is_connected => "it lost the connection to NATS and tries again\n",
+        Ok(figures) if figures.connection.made == 0 => "no connection to NATS yet; see its log\n",
+        Ok(figures) if !figures.connection.is_up => {
+            "it lost the connection to NATS and tries again\n"
+        }
         Ok(_) => "it takes no jobs: no dispatcher has admitted it yet, or it drains\n",
         Err(Unanswered) => NO_ANSWER,
     };
@@ -113,8 +116,10 @@ impl Observer {
         let serves = served.as_ref().is_some_and(|(agent, _)| agent.serves);
         Ok(Figures {
             node: self.node.clone(),
-            is_connected: link.is_up,
-            connections: link.number,
+            connection: Connection {
+                is_up: link.is_up,
+                made: link.number,
+            },
             is_ready: link.is_up && serves,
             served,
         })

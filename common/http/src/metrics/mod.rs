@@ -1,5 +1,6 @@
 //! Metrics: tables of them, from which the answer to a scrape and the documentation are made.
 
+pub mod connection;
 mod exemplars;
 mod exposition;
 pub mod process;

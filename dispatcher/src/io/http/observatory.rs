@@ -13,6 +13,7 @@ use rolecast_common::time::WallTime;
 use rolecast_common::wire::{
     CapacityMap, DispatcherStatus, ForecastView, JobList, JobsRequest, RolesView, Status,
 };
+use rolecast_http::metrics::connection::Connection;
 use rolecast_nats::{Clock, Link};
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout};
@@ -255,8 +256,10 @@ impl Observatory {
         let lead = pulse.map_or(Lead::Standby, |pulse| pulse.lead);
         DispatcherFigures {
             name: shared.name.clone(),
-            is_connected: standing.is_connected,
-            connections: made + shared.former_connections.load(Ordering::Relaxed),
+            connection: Connection {
+                is_up: standing.is_connected,
+                made: made + shared.former_connections.load(Ordering::Relaxed),
+            },
             is_ready,
             lease_left: match lead {
                 Lead::Held(until) => Some(until.since(shared.clock.now().time)),
