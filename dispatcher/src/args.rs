@@ -1,10 +1,9 @@
 //! Command line of `rolecast-dispatcher`.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
-use rolecast_common::time::parse_duration;
+use rolecast_nats::Flags;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -25,16 +24,9 @@ pub struct Arguments {
     /// Check the configuration and exit
     #[arg(long)]
     pub check: bool,
-    /// NATS servers, separated by commas, such as nats://host:4222; takes precedence over
-    /// NATS_URL and the configuration
-    #[arg(long, value_name = "URL")]
-    pub nats_url: Option<String>,
-    /// The nats context to use
-    #[arg(long, value_name = "NAME")]
-    pub nats_context: Option<String>,
-    /// The longest time until the first connection to NATS
-    #[arg(long, value_name = "LENGTH", default_value = "60s", value_parser = duration)]
-    pub connect_timeout: Duration,
+    /// The connection to NATS
+    #[command(flatten)]
+    pub nats: Flags,
     /// The format of the log
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
@@ -47,8 +39,4 @@ pub enum LogFormat {
     Text,
     /// One JSON object a line
     Json,
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    parse_duration(text).ok_or_else(|| "expected a length of time, such as 60s".to_owned())
 }

@@ -9,7 +9,7 @@ use clap::Parser as _;
 use rolecast_common::settings::Mistakes;
 use rolecast_dispatcher::args::{Arguments, LogFormat};
 use rolecast_dispatcher::config::{self, Config};
-use rolecast_nats::{Settings, is_hangup_ignored, nats_settings};
+use rolecast_nats::{is_hangup_ignored, nats_settings};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -47,11 +47,6 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         tracing::info!(event = "config_valid", path = %arguments.config.display());
         return Ok(());
     }
-    let flags = Settings {
-        url: arguments.nats_url,
-        context: arguments.nats_context,
-        ..Settings::default()
-    };
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     // A listener would undo what nohup set.
@@ -70,9 +65,9 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
             () = hung_up => {}
         }
     };
-    let nats = nats_settings(flags, config.nats.clone());
+    let nats = nats_settings(arguments.nats.settings(), config.nats.clone());
     let nats = nats.with_context(|| BadConfig("of NATS".to_owned()))?;
-    rolecast_dispatcher::io::run(config, nats, arguments.connect_timeout, shutdown).await
+    rolecast_dispatcher::io::run(config, nats, arguments.nats.connect_timeout, shutdown).await
 }
 
 fn read_config(path: &Path) -> anyhow::Result<Config> {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use rolecast_common::time::parse_duration;
+use rolecast_nats::Flags;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -32,16 +33,9 @@ pub struct Arguments {
     /// Check the configuration and exit
     #[arg(long)]
     pub check: bool,
-    /// NATS servers, separated by commas, such as nats://host:4222; takes precedence over
-    /// NATS_URL and the configuration
-    #[arg(long, value_name = "URL")]
-    pub nats_url: Option<String>,
-    /// The nats context to use
-    #[arg(long, value_name = "NAME")]
-    pub nats_context: Option<String>,
-    /// The longest time until the first connection to NATS
-    #[arg(long, value_name = "LENGTH", default_value = "60s", value_parser = length)]
-    pub connect_timeout: Duration,
+    /// The connection to NATS
+    #[command(flatten)]
+    pub nats: Flags,
     /// The format of the log
     #[arg(long, value_enum, default_value = "text")]
     pub log_format: LogFormat,

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::Parser as _;
 use rolecast_common::settings::Mistakes;
-use rolecast_nats::{Settings, has_secret, nats_settings, secret_variables};
+use rolecast_nats::{has_secret, nats_settings, secret_variables};
 use rolecast_worker::args::{Arguments, Command, LogFormat, Record};
 use rolecast_worker::config::Config;
 use rolecast_worker::{
@@ -58,16 +58,11 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
         tracing::info!(event = "config_valid", categories = config.category_count());
         return Ok(());
     }
-    warn_of_visible_login(&config, arguments.nats_url.as_deref());
-    let flags = Settings {
-        url: arguments.nats_url,
-        context: arguments.nats_context,
-        ..Settings::default()
-    };
-    let nats = nats_settings(flags, config.nats.clone());
+    warn_of_visible_login(&config, arguments.nats.nats_url.as_deref());
+    let nats = nats_settings(arguments.nats.settings(), config.nats.clone());
     let nats = nats.with_context(|| BadConfig("of NATS".to_owned()))?;
     let holds_login = config.nats.has_secret();
-    let mut worker = Worker::from_config(config, nats, arguments.connect_timeout);
+    let mut worker = Worker::from_config(config, nats, arguments.nats.connect_timeout);
     if let Some(path) = arguments.config.filter(|_| holds_login) {
         worker.guard(path);
     }

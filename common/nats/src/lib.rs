@@ -63,6 +63,7 @@ mod codes;
 mod connect;
 mod context;
 mod diagnose;
+mod flags;
 mod hangup;
 mod headers;
 mod login;
@@ -78,6 +79,7 @@ pub use codes::{Meaning, ServerError, meaning_of};
 pub use connect::{Connection, Link, connect, connect_once};
 pub use context::{Settings, has_secret, nats_settings, secret_variables};
 pub use diagnose::{SERVER_VERSION_MIN, ServerTooOld, check_server, parse_version};
+pub use flags::Flags;
 pub use hangup::is_hangup_ignored;
 pub use headers::{
     HEADERS_LEN_MAX, headers_len, is_for_the_store, job_headers, without_store_headers,
