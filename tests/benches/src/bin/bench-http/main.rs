@@ -58,7 +58,7 @@ async fn main() -> anyhow::Result<()> {
     let port = port_of(cluster.dispatcher()).await;
     let interval = Duration::from_secs(arguments.interval);
     let nodes = Nodes::start(cluster.client().clone(), arguments.nodes, interval).await?;
-    wait_known(port, arguments.nodes).await?;
+    wait_known(port, arguments.nodes, &nodes).await?;
 
     let first = Turns::read(port).await?;
     tokio::time::sleep(Duration::from_secs(arguments.seconds)).await;
@@ -100,17 +100,24 @@ async fn main() -> anyhow::Result<()> {
 }
 
 /// Waits until the dispatcher knows all nodes; few scrapes leave it the time to.
-async fn wait_known(port: u16, nodes: u32) -> anyhow::Result<()> {
+async fn wait_known(port: u16, count: u32, nodes: &Nodes) -> anyhow::Result<()> {
     let begun = Instant::now();
     loop {
         let answer = scrape(port).await?;
-        let ready = answer.sample("rolecast_nodes{health=\"ready\"}");
-        if ready.is_some_and(|ready| ready >= f64::from(nodes)) {
+        let of = |health: &str| {
+            let sample = answer.sample(&format!("rolecast_nodes{{health=\"{health}\"}}"));
+            sample.unwrap_or(0.0)
+        };
+        let (ready, gone) = (of("ready"), of("gone"));
+        if ready >= f64::from(count) {
             return Ok(());
         }
         ensure!(
             begun.elapsed() < JOIN_LIMIT,
-            "{ready:?} of {nodes} nodes are known"
+            "after {JOIN_LIMIT:?} the dispatcher knows {ready} of {count} nodes, and {gone} are \
+             gone, at {:.0} heartbeats a second: this build or machine is too slow for them; use \
+             --release, fewer --nodes or a longer --interval",
+            nodes.sent_per_second()
         );
         tokio::time::sleep(Duration::from_secs(2)).await;
     }

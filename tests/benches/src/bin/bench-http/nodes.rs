@@ -1,11 +1,11 @@
-//! Simulated nodes: a heartbeat of each at an interval, spread over it, and an answer to each
-//! ping.
+//! Simulated nodes: a heartbeat of each at an interval, spread evenly over it, and an answer to
+//! each ping.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use async_nats::Client;
 use bytes::Bytes;
 use futures_util::StreamExt as _;
@@ -13,10 +13,13 @@ use rolecast_common::id::{BootId, NodeId};
 use rolecast_common::subjects;
 use rolecast_common::wire::{self, Encoding, Heartbeat};
 use serde_json::json;
-use tokio::time::sleep_until;
+use tokio::time::MissedTickBehavior;
 
-/// Parts of an interval in which a share of the nodes sends.
-const PARTS: u32 = 20;
+/// Time from one group of heartbeats to the next: the least that the timer distinguishes.
+const STEP: Duration = Duration::from_millis(1);
+/// The most groups that are sent at once after a delay: real nodes would not wait for each
+/// other, but neither would all of them be late at once.
+const CATCH_UP_MAX: f64 = 5.0;
 
 /// The nodes; they send as long as the program runs.
 pub(crate) struct Nodes {
@@ -42,7 +45,8 @@ impl Nodes {
         });
         let sent = Arc::new(AtomicU64::new(0));
         let beats = (0..count).map(|number| first_heartbeat(number, interval));
-        let beats = beats.collect::<Result<_, _>>()?;
+        let beats: Vec<_> = beats.collect::<Result<_, _>>()?;
+        ensure!(!beats.is_empty(), "--nodes is 0");
         tokio::spawn(send(client, beats, interval, Arc::clone(&sent)));
         Ok(Self {
             begun: Instant::now(),
@@ -73,20 +77,27 @@ fn first_heartbeat(number: u32, interval: Duration) -> anyhow::Result<Heartbeat>
 }
 
 async fn send(client: Client, mut beats: Vec<Heartbeat>, interval: Duration, sent: Arc<AtomicU64>) {
-    let share = beats.len().div_ceil(PARTS as usize).max(1);
-    let mut due = tokio::time::Instant::now();
+    #[allow(clippy::cast_precision_loss, reason = "a number of nodes")]
+    let each_step = beats.len() as f64 * STEP.as_secs_f64() / interval.as_secs_f64();
+    let mut timer = tokio::time::interval(STEP);
+    timer.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let (mut last, mut due, mut next) = (Instant::now(), 0.0, 0);
     loop {
-        for some in beats.chunks_mut(share) {
-            for beat in some {
-                let payload = wire::encode(Encoding::MessagePack, beat).into();
-                let published = client.publish(subjects::heartbeat(&beat.node), payload);
-                if published.await.is_ok() {
-                    sent.fetch_add(1, Ordering::Relaxed);
-                }
-                beat.sequence += 1;
+        timer.tick().await;
+        let passed = last.elapsed().as_secs_f64() / STEP.as_secs_f64();
+        last = Instant::now();
+        due += each_step * passed.min(CATCH_UP_MAX);
+        while due >= 1.0 {
+            due -= 1.0;
+            let count = beats.len();
+            let beat = &mut beats[next];
+            next = (next + 1) % count;
+            let payload = wire::encode(Encoding::MessagePack, beat).into();
+            let published = client.publish(subjects::heartbeat(&beat.node), payload);
+            if published.await.is_ok() {
+                sent.fetch_add(1, Ordering::Relaxed);
             }
-            due += interval / PARTS;
-            sleep_until(due).await;
+            beat.sequence += 1;
         }
     }
 }
