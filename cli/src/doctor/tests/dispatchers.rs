@@ -112,7 +112,7 @@ fn dispatchers_are_asked_again_while_they_change() {
     let mut taken_over = facts.clone();
     change_dispatchers(&mut taken_over, |found| found[1].is_leader = true);
     assert!(is_changing_now(&taken_over));
-    let mut starting = facts.clone();
+    let mut starting = facts;
     change_dispatchers(&mut starting, |found| found.truncate(1));
     assert!(is_changing_now(&starting));
     let mut gone = healthy_without_dispatcher();

@@ -47,7 +47,7 @@ pub(super) fn ask(session: &Arc<Session>, request: Request, inputs: &Sender<Inpu
             Err(failure) => Event::Failed(request, failure.text()),
         };
         // Nobody waits for it when the view has ended.
-        let _ = inputs.send(Input::Event(event)).await;
+        let _ = inputs.send(Input::Event(Box::new(event))).await;
     });
 }
 

@@ -43,7 +43,7 @@ async fn pass_on(session: &Session, inputs: &Sender<Input>) -> Result<(), Failur
             decisions.push(read(&message?)?);
         }
         let event = Event::Answered(Request::Follow, Answer::Decided(decisions));
-        if inputs.send(Input::Event(event)).await.is_err() {
+        if inputs.send(Input::Event(Box::new(event))).await.is_err() {
             break;
         }
     }

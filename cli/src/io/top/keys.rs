@@ -18,7 +18,7 @@ use crate::top::key::Key;
 /// An input of the loop.
 #[derive(Debug)]
 pub(super) enum Input {
-    Event(Event),
+    Event(Box<Event>),
     Resized,
     /// The terminal cannot be read.
     Gone(io::Error),
@@ -28,7 +28,9 @@ pub(super) fn start(inputs: Sender<Input>) {
     thread::spawn(move || {
         loop {
             let input = match event::read() {
-                Ok(Read::Key(key)) => key_of(key).map(|key| Input::Event(Event::Key(key))),
+                Ok(Read::Key(key)) => {
+                    key_of(key).map(|key| Input::Event(Box::new(Event::Key(key))))
+                }
                 Ok(Read::Resize(..)) => Some(Input::Resized),
                 Ok(Read::FocusGained | Read::FocusLost | Read::Mouse(_) | Read::Paste(_)) => None,
                 Err(error) => Some(Input::Gone(error)),

@@ -147,12 +147,12 @@ async fn live(session: Session, top: &Top, terminal: &Terminal) -> Result<Exit, 
                 commands.push(command);
                 None
             }
-            () = sleep_until(deadline) => Some(Input::Event(Event::Tick)),
+            () = sleep_until(deadline) => Some(Input::Event(Box::new(Event::Tick))),
         };
         // What is at hand is drawn once.
         while let Some(taken) = input {
             match taken {
-                Input::Event(event) => app.handle(now(), event, &mut commands),
+                Input::Event(event) => app.handle(now(), *event, &mut commands),
                 Input::Resized => {}
                 Input::Gone(error) => return Err(error.into()),
             }
