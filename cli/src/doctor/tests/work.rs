@@ -71,6 +71,9 @@ pub(super) const CASES: &[(&str, Spoil)] = &[
         if let Part::Known(Answer::Status { lead: own, .. }) = &mut facts.fleet {
             *own = lead;
         }
+        change_dispatchers(facts, |found| {
+            found[1].lead = Some(lead);
+        });
     }),
     ("clock-skew-node", |facts| {
         change_status(facts, |status| {
