@@ -66,6 +66,8 @@ fn clock(time: &str, today: &str) -> String {
 fn href(kind: &str, subject: &str) -> Option<String> {
     let group = kind.split('.').next().unwrap_or_default();
     match group {
+        // It is about many.
+        "node" if kind == "node.many_missing" => Some("/nodes".to_owned()),
         "node" => {
             let node = NodeId::new(subject).ok()?;
             Some(format!("/node/{node}"))
@@ -90,6 +92,7 @@ mod tests {
         for (kind, subject, expected) in [
             ("node.gone", "web-1", Some("/node/web-1")),
             ("node.gone", "../nodes", None),
+            ("node.many_missing", "nodes", Some("/nodes")),
             ("nodes", "web-1", None),
             ("category.late", "ocr", Some("/categories#ocr")),
             ("category.late", "\"><b>", None),

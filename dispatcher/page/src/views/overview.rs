@@ -256,7 +256,7 @@ fn holders(picture: &Picture) -> Markup {
                         p { a href="/roles" { "Time line and reasons" } }
                     },
                     Some(_) => { p.faint { "No role has holders in the dispatcher's configuration: [roles.leader] holders = 1 manages one." } },
-                    None => { p.faint { "Not known yet." } },
+                    None => { p.faint { "Not known here: the leading dispatcher knows them." } },
                 }
             }
             div {

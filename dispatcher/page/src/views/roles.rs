@@ -21,7 +21,7 @@ const REASON_CHARS_MAX: usize = 200;
 pub(super) fn view(picture: &Picture, status: &Status) -> Markup {
     html! {
         @match picture.roles.as_deref() {
-            None => { p { "The holders of roles are not known yet." } },
+            None => { p { "The holders of roles are not known here: the leading dispatcher knows them." } },
             Some(view) if view.roles.is_empty() => {
                 p { "No role has holders in the dispatcher's configuration. " code { "[roles.leader] holders = 1" } " manages one; " code { "rolecast dispatcher-init" } " prints an example." }
             },
