@@ -37,5 +37,5 @@ pub use ask::Ask;
 pub use assets::{ASSETS, Asset};
 pub use flow::Flow;
 pub use frame::{render, render_main};
-pub use picture::{Choice, Lease, Picture, Standing};
+pub use picture::{Choice, Course, Lease, Picture, Standing};
 pub use wants::{Wants, wants};

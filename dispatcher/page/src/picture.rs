@@ -35,12 +35,7 @@ pub struct Picture {
     /// The room expected on each node at the wanted time ahead.
     pub rooms: BTreeMap<NodeId, Resources>,
     pub forecasts: BTreeMap<NodeId, Arc<ForecastView>>,
-    /// The latest decisions, the last first.
-    pub decisions: Vec<Arc<Choice>>,
-    /// The latest published events, the last first.
-    pub events: Vec<Arc<CloudEvent>>,
-    /// The first jobs that the wanted node has in hand.
-    pub jobs: Option<JobList>,
+    pub course: Course,
 }
 
 impl Picture {
@@ -58,11 +53,20 @@ impl Picture {
             roles: None,
             rooms: BTreeMap::new(),
             forecasts: BTreeMap::new(),
-            decisions: Vec::new(),
-            events: Vec::new(),
-            jobs: None,
+            course: Course::default(),
         }
     }
+}
+
+/// The course of the work: what was decided and reported last, and what runs.
+#[derive(Clone, Debug, Default)]
+pub struct Course {
+    /// The latest decisions, the last first.
+    pub decisions: Vec<Arc<Choice>>,
+    /// The latest published events, the last first.
+    pub events: Vec<Arc<CloudEvent>>,
+    /// The first jobs that the wanted node has in hand.
+    pub jobs: Option<JobList>,
 }
 
 /// The part that this dispatcher has among all dispatchers.

@@ -55,7 +55,7 @@ pub(crate) fn full(count: usize) -> Picture {
     picture.roles = Some(Arc::new(roles()));
     let decision = decision();
     let replayed = decision.node.clone();
-    picture.decisions = vec![Arc::new(Choice { decision, replayed })];
+    picture.course.decisions = vec![Arc::new(Choice { decision, replayed })];
     picture
 }
 

@@ -9,6 +9,7 @@
 )]
 
 mod browser;
+mod lists;
 mod others;
 
 use std::time::Duration;
@@ -16,7 +17,6 @@ use std::time::Duration;
 use rolecast_common::options::{HEADER_JOB_ID, HEADER_KEY};
 use rolecast_common::wire::NodeHealth;
 use rolecast_tests::cluster::Cluster;
-use rolecast_tests::http::{get, port_of};
 use rolecast_tests::jobs::headers;
 use rolecast_tests::wait::{wait_for, wait_until};
 
@@ -152,24 +152,6 @@ async fn the_page_shows_the_fleet_and_follows_it_without_a_reload() {
     cluster.wait_health("n3", NodeHealth::Gone).await;
     wait_text(&browser, "n3: gone").await;
     wait_text(&browser, "node n3 is gone").await;
-    let event = "document.querySelectorAll('.events a[href=\"/node/n3\"]').length";
-    assert!(
-        browser.eval(event).await.as_u64() > Some(0),
-        "no link to n3"
-    );
-    // Events with equal links stay beside each other.
-    let port = port_of(cluster.dispatcher()).await;
-    wait_until(
-        "the live page has all that a new one has",
-        LIMIT,
-        async || {
-            let fresh = get(port, "/").await.map(|answer| answer.body);
-            let fresh = fresh.map(|page| page.matches("<li id=\"e-").count());
-            let shown = browser.eval("document.querySelectorAll('.events li').length");
-            fresh > Some(2) && shown.await.as_u64() == fresh.map(|count| count as u64)
-        },
-    )
-    .await;
     assert_eq!(
         browser.eval("window.mark").await,
         7,
@@ -179,20 +161,7 @@ async fn the_page_shows_the_fleet_and_follows_it_without_a_reload() {
         .eval("document.activeElement.getAttribute('href')")
         .await;
     assert_eq!(focus, "/roles");
-    // Each command that the page names is one that exists.
-    let commands = browser
-        .eval("[...document.querySelectorAll('.alarms code')].map(c => c.textContent)")
-        .await;
-    let commands = commands.as_array().cloned().unwrap_or_default();
-    assert!(!commands.is_empty());
-    for command in commands.iter().filter_map(|command| command.as_str()) {
-        let Some(arguments) = command.strip_prefix("rolecast ") else {
-            continue;
-        };
-        let arguments: Vec<&str> = arguments.split(' ').collect();
-        let (output, code) = cluster.rolecast(&arguments).await;
-        assert_ne!(code, 2, "{command}: {output}");
-    }
+    check_commands(&cluster, &browser).await;
     // The dispatcher goes: the page shows that it is not live any more, and that it is again.
     let port = address
         .rsplit(':')
@@ -207,6 +176,23 @@ async fn the_page_shows_the_fleet_and_follows_it_without_a_reload() {
     wait_text(&browser, "leads, epoch 2").await;
     wait_text(&browser, "live").await;
     browser.quit().await;
+}
+
+/// Checks that each command that the page names is one that exists.
+async fn check_commands(cluster: &Cluster, browser: &Browser) {
+    let commands = browser
+        .eval("[...document.querySelectorAll('.alarms code')].map(c => c.textContent)")
+        .await;
+    let commands = commands.as_array().cloned().unwrap_or_default();
+    assert!(!commands.is_empty());
+    for command in commands.iter().filter_map(|command| command.as_str()) {
+        let Some(arguments) = command.strip_prefix("rolecast ") else {
+            continue;
+        };
+        let arguments: Vec<&str> = arguments.split(' ').collect();
+        let (output, code) = cluster.rolecast(&arguments).await;
+        assert_ne!(code, 2, "{command}: {output}");
+    }
 }
 
 #[tokio::test]
@@ -260,73 +246,6 @@ async fn every_view_is_whole_quiet_and_fits_a_narrow_screen() {
     let elsewhere = browser.requests().await.into_iter().filter(is_elsewhere);
     let elsewhere: Vec<String> = elsewhere.collect();
     assert_eq!(elsewhere, Vec::<String>::new());
-    browser.quit().await;
-}
-
-#[tokio::test]
-async fn a_node_shows_the_progress_of_its_jobs() {
-    let Some(browser) = Browser::start().await else {
-        return;
-    };
-    let (cluster, address) = fleet().await;
-    let status = cluster
-        .wait_status("the long job runs", |status| {
-            status.nodes.iter().any(|node| node.jobs > 0)
-        })
-        .await;
-    let node = status.nodes.into_iter().find(|node| node.jobs > 0);
-    let node = node.expect("one has it").node;
-    browser.prefer("light", 1280).await;
-    browser.goto(&format!("{address}/node/{node}")).await;
-    // Text of a job is text.
-    wait_text(&browser, "40 % page 3 of <b>8</b>").await;
-    let row = browser
-        .eval("document.querySelector('.progress').closest('tr').innerText")
-        .await;
-    let row = row.as_str().unwrap_or_default();
-    assert!(row.contains("long") && row.contains("slow"), "{row}");
-    browser.quit().await;
-}
-
-#[tokio::test]
-async fn a_renewed_list_is_the_new_one_whatever_it_was() {
-    let Some(browser) = Browser::start().await else {
-        return;
-    };
-    let config = "[http]\nlisten = \"127.0.0.1:0\"\n";
-    let mut cluster = Cluster::on(rolecast_tests::server::Server::start().await, config).await;
-    let address = address(&mut cluster).await;
-    browser.goto(&format!("{address}/")).await;
-    // Entries with ids, with links of which some are equal, and with neither.
-    let differs = browser
-        .eval(
-            r#"(() => {
-                let seed = 7;
-                const below = (n) => (seed = (seed * 16807) % 2147483647) % n;
-                const entry = () => {
-                    const [kind, name, text] = [below(3), below(4), below(9)];
-                    if (kind === 0) return `<li id="e${name}">${text}</li>`;
-                    if (kind === 1) return `<li><a href="/node/n${name}">${text}</a></li>`;
-                    return `<li><b>${text}</b></li>`;
-                };
-                const unique = (list) => list.filter((one, index) => {
-                    const id = one.split('>')[0];
-                    return !id.includes('id=') || list.findIndex((other) => other.startsWith(id)) === index;
-                });
-                const list = () => unique(Array.from({ length: below(6) }, entry)).join('');
-                for (let round = 0; round < 2000; round++) {
-                    const [old, fresh] = [document.createElement('ul'), document.createElement('ul')];
-                    old.innerHTML = list();
-                    fresh.innerHTML = list();
-                    const before = old.innerHTML;
-                    renew(old, fresh);
-                    if (old.innerHTML !== fresh.innerHTML) return `${before} became ${old.innerHTML}, not ${fresh.innerHTML}`;
-                }
-                return '';
-            })()"#,
-        )
-        .await;
-    assert_eq!(differs, "");
     browser.quit().await;
 }
 

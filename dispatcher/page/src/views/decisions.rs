@@ -26,6 +26,7 @@ pub(super) fn view(picture: &Picture, of: Option<&NodeId>) -> Markup {
         usize::MAX
     };
     let shown: Vec<_> = picture
+        .course
         .decisions
         .iter()
         .filter(is_shown)

@@ -16,10 +16,10 @@ pub(super) fn section(picture: &Picture) -> Markup {
     html! {
         section aria-labelledby="h-events" {
             h2 #h-events { "Recent events" }
-            @if picture.events.is_empty() {
+            @if picture.course.events.is_empty() {
                 p.faint { "None in the last day, as far as could be read." }
             } @else {
-                ol.events { @for event in &picture.events { li id=(format!("e-{}", one_line(&event.id, NAME_CHARS_MAX))) { (entry(picture, event)) } } }
+                ol.events { @for event in &picture.course.events { li id=(format!("e-{}", one_line(&event.id, NAME_CHARS_MAX))) { (entry(picture, event)) } } }
             }
             p.faint { code { "rolecast events --since 1h" } " lists more, " code { "rolecast events --follow" } " waits for the next." }
         }

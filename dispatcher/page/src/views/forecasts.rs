@@ -62,7 +62,7 @@ pub(super) fn view(picture: &Picture, status: &Status, ask: &Ask) -> Markup {
     }
 }
 
-/// Says in words how much of a node's last hour was within what had been expected.
+/// Returns in words how much of a node's last hour was within what had been expected.
 fn past_title(node: &NodeId, forecast: &ResourceForecast, past: &PastForecasts) -> String {
     format!(
         "CPU of {node} in the last hour: {}",

@@ -27,7 +27,7 @@ struct Share {
 pub(super) fn view(picture: &Picture, status: &Status) -> Markup {
     let mut shares: BTreeMap<&NodeId, Share> = BTreeMap::new();
     let mut nodes_of: BTreeMap<u64, Vec<&NodeId>> = BTreeMap::new();
-    for choice in &picture.decisions {
+    for choice in &picture.course.decisions {
         let decision = &choice.decision;
         let (Verdict::Sent, Some(key), Some(node)) =
             (decision.verdict, decision.key, &decision.node)
@@ -47,7 +47,7 @@ pub(super) fn view(picture: &Picture, status: &Status) -> Markup {
     html! {
         p { "Jobs with the same key (the header Rolecast-Key) prefer the same node, whose caches know the key; another node gets them if that one is too busy or gone. No shard is stored: the preference follows from the key and the nodes alone, so it is known for the keys of recent decisions only." }
         @if all == 0 {
-            p.faint { "None of the latest " (counted(count(picture.decisions.len()), "recorded decision")) " followed a key. " code { "rolecast submit CATEGORY --key KEY" } " submits a job with one; there are " (counted(count(status.nodes.len()), "node")) "." }
+            p.faint { "None of the latest " (counted(count(picture.course.decisions.len()), "recorded decision")) " followed a key. " code { "rolecast submit CATEGORY --key KEY" } " submits a job with one; there are " (counted(count(status.nodes.len()), "node")) "." }
         } @else {
             p { (counted(count(nodes_of.len()), "key")) " in " (counted(count(all), "recorded job")) "; "
                 @if split == 0 { "each key on one node" } @else { (counted(count(split), "key")) " on more than one node" } "."

@@ -33,7 +33,7 @@ pub(super) fn view(picture: &Picture, status: &Status, id: &NodeId) -> Markup {
         (facts(picture, node))
         section aria-labelledby="h-jobs" {
             h2 #h-jobs { "Jobs in hand" }
-            (jobs::view(id, picture.jobs.as_ref().filter(|_| is_leading(picture))))
+            (jobs::view(id, picture.course.jobs.as_ref().filter(|_| is_leading(picture))))
         }
         section aria-labelledby="h-expected" {
             h2 #h-expected { "Use by others: the last hour, and what is expected" }

@@ -133,13 +133,13 @@ impl Album {
         }
         picture.forecasts = self.forecasts(kept, forecasts).await;
         if decisions {
-            picture.decisions = self.decisions().await;
+            picture.course.decisions = self.decisions().await;
         }
         if events {
-            picture.events = self.events().await;
+            picture.course.events = self.events().await;
         }
         if let Some(node) = jobs_of {
-            picture.jobs = self.jobs(kept, node).await;
+            picture.course.jobs = self.jobs(kept, node).await;
         }
         picture
     }
