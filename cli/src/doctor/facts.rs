@@ -130,12 +130,10 @@ pub(crate) enum Found {
 pub(crate) struct Stream {
     /// The server's time of the answer.
     pub(crate) at: WallTime,
-    pub(crate) created: WallTime,
     pub(crate) bytes: u64,
     pub(crate) max_bytes: Option<u64>,
     pub(crate) replicas: usize,
-    pub(crate) last_write: WallTime,
-    pub(crate) first_write: WallTime,
+    pub(crate) times: Times,
     /// The server that leads it; `None` on a single server.
     pub(crate) leader: Option<String>,
     pub(crate) peers: Vec<Peer>,
@@ -144,6 +142,14 @@ pub(crate) struct Stream {
     pub(crate) hazards: Vec<Hazard>,
     /// Jobs by subject, of the queue only.
     pub(crate) held: BTreeMap<String, u64>,
+}
+
+/// Times in the life of a stream, by the server's clock.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Times {
+    pub(crate) created: WallTime,
+    pub(crate) first_write: WallTime,
+    pub(crate) last_write: WallTime,
 }
 
 /// A server with a replica that does not lead.
@@ -297,7 +303,7 @@ impl Facts {
     /// new.
     pub(super) fn is_beginning(&self) -> bool {
         let control = self.stream(&bucket_stream(BUCKET_CONTROL));
-        control.is_some_and(|control| control.at.since(control.created) < SETTLING_MAX)
+        control.is_some_and(|control| control.at.since(control.times.created) < SETTLING_MAX)
     }
 
     /// Returns why there is no status, if there is none.

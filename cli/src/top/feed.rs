@@ -96,14 +96,19 @@ impl Slot {
     }
 }
 
+/// The pages that are requested next.
+#[derive(Debug, Default)]
+struct Cursors {
+    status: Option<StatusCursor>,
+    jobs: Option<Sequence>,
+}
+
 /// The requests that are open, and those that are due.
 #[derive(Debug)]
 pub(super) struct Feed {
     pub(super) interval: Duration,
     pub(super) is_paused: bool,
-    /// The pages that are requested next.
-    cursor: Option<StatusCursor>,
-    jobs_cursor: Option<Sequence>,
+    cursors: Cursors,
     scan_began: Time,
     status: Slot,
     capacity: Slot,
@@ -121,8 +126,7 @@ impl Feed {
         Self {
             interval,
             is_paused: false,
-            cursor: None,
-            jobs_cursor: None,
+            cursors: Cursors::default(),
             scan_began: Time::ZERO,
             status: Slot::default(),
             capacity: Slot::default(),
@@ -141,13 +145,13 @@ impl Feed {
             self.job.renew(now);
         }
         if wanted.jobs != self.asked.jobs {
-            self.jobs_cursor = None;
+            self.cursors.jobs = None;
             self.jobs.renew(now);
         }
         let is_more = wanted.more_jobs.is_some() && wanted.more_jobs != self.asked.more_jobs;
         // During a round of pages, the new one is a part of it.
-        if is_more && !self.jobs.is_open && self.jobs_cursor.is_none() {
-            self.jobs_cursor = wanted.more_jobs;
+        if is_more && !self.jobs.is_open && self.cursors.jobs.is_none() {
+            self.cursors.jobs = wanted.more_jobs;
             self.jobs.renew(now);
         }
         if wanted.forecast != self.asked.forecast {
@@ -155,14 +159,14 @@ impl Feed {
         }
         self.asked.clone_from(wanted);
         let is_paused = self.is_paused;
-        if self.status.is_due(now, is_paused) && self.cursor.is_none() {
+        if self.status.is_due(now, is_paused) && self.cursors.status.is_none() {
             self.scan_began = now;
         }
         let job = wanted.job.clone().map(Request::Job);
-        let page = Some(Request::Page(self.cursor.clone()));
+        let page = Some(Request::Page(self.cursors.status.clone()));
         let forecast = wanted.forecast.clone().map(Request::Forecast);
         let jobs = wanted.jobs.clone();
-        let jobs = jobs.map(|of| Request::Jobs(of, self.jobs_cursor));
+        let jobs = jobs.map(|of| Request::Jobs(of, self.cursors.jobs));
         let follow = wanted.jobs.as_ref().map(|_| Request::Follow);
         for (slot, request) in [
             (&mut self.job, job),
@@ -193,7 +197,7 @@ impl Feed {
                     false => now + PAGE_PAUSE,
                     true => (self.scan_began + self.interval).max(now + PAGE_PAUSE),
                 };
-                self.cursor = match next {
+                self.cursors.status = match next {
                     Some(Next::Status(cursor)) => Some(cursor),
                     Some(Next::Jobs(_)) | None => None,
                 };
@@ -217,16 +221,16 @@ impl Feed {
             }
             Request::Jobs(of, _) => {
                 let is_wanted = self.asked.jobs.as_ref() == Some(of);
-                self.jobs_cursor = match next {
+                self.cursors.jobs = match next {
                     Some(Next::Jobs(after)) if is_wanted => Some(after),
                     Some(Next::Jobs(_) | Next::Status(_)) | None => None,
                 };
-                let due = match (is_wanted, self.jobs_cursor) {
+                let due = match (is_wanted, self.cursors.jobs) {
                     (false, _) => now,
                     (true, Some(_)) => now + PAGE_PAUSE,
                     (true, None) => now + self.interval,
                 };
-                let is_whole = self.jobs_cursor.is_none();
+                let is_whole = self.cursors.jobs.is_none();
                 self.jobs.close(due, is_wanted && is_whole);
             }
             // It goes on.
@@ -239,7 +243,7 @@ impl Feed {
         let after = |pause: Duration| now + pause.max(self.interval);
         match request {
             Request::Page(_) => {
-                self.cursor = None;
+                self.cursors.status = None;
                 self.status.close(after(FAILURE_PAUSE), false);
             }
             Request::Capacity => self.capacity.close(after(CAPACITY_EVERY), false),
@@ -247,7 +251,7 @@ impl Feed {
             Request::Forecast(_) => self.forecast.close(after(FORECAST_EVERY), false),
             Request::Job(_) => self.job.close(after(JOB_EVERY), false),
             Request::Jobs(..) => {
-                self.jobs_cursor = None;
+                self.cursors.jobs = None;
                 self.jobs.close(after(JOB_EVERY), false);
             }
             Request::Follow => self.follow.close(after(FOLLOW_PAUSE), false),

@@ -119,7 +119,7 @@ async fn without_a_quorum_the_streams_and_the_servers_are_named_and_then_that_no
     let mut leader = start_dispatcher(&servers, "d1", 3);
     wait_well(&servers, &["standby-none"]).await;
     let _second = start_dispatcher(&servers, "d2", 3);
-    // With a standby nothing is to be noted.
+    // With a standby nothing is to be found.
     wait_well(&servers, &[]).await;
     servers.kill(1);
     servers.kill(2);

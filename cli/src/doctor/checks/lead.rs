@@ -73,8 +73,13 @@ fn of_nobody(instances: &[Instance]) -> Finding {
 /// clock.
 fn renewed(facts: &Facts) -> Option<(WallTime, Duration)> {
     let control = facts.stream(&bucket_stream(BUCKET_CONTROL))?;
-    let is_held = control.last_write > WallTime::default();
-    is_held.then(|| (control.last_write, control.at.since(control.last_write)))
+    let is_held = control.times.last_write > WallTime::default();
+    is_held.then(|| {
+        (
+            control.times.last_write,
+            control.at.since(control.times.last_write),
+        )
+    })
 }
 
 fn of_leader(

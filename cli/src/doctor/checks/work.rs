@@ -157,7 +157,7 @@ fn not_served(facts: &Facts, status: &Status) -> Vec<Finding> {
     let Some(jobs) = facts.stream(STREAM_JOBS) else {
         return Vec::new();
     };
-    if jobs.at.since(jobs.first_write) < DISCOVERY_MAX {
+    if jobs.at.since(jobs.times.first_write) < DISCOVERY_MAX {
         return Vec::new();
     }
     let mut waiting: BTreeMap<Category, u64> = BTreeMap::new();

@@ -95,11 +95,15 @@ fn what_is_missing_while_the_system_is_set_up_is_checked_again() {
     let missing = Part::Known(Found::Missing);
     facts.streams.insert(super::JOBS.to_owned(), missing);
     assert!(!is_settling(&facts, &check(&facts)));
-    change_stream(&mut facts, CONTROL, |control| control.created = control.at);
+    change_stream(&mut facts, CONTROL, |control| {
+        control.times.created = control.at;
+    });
     assert!(is_settling(&facts, &check(&facts)));
     // What does not pass by itself is reported at once.
     let mut lapsed = healthy();
-    change_stream(&mut lapsed, CONTROL, |control| control.created = control.at);
+    change_stream(&mut lapsed, CONTROL, |control| {
+        control.times.created = control.at;
+    });
     change_status(&mut lapsed, |status| status.is_lapsed = true);
     assert!(!is_settling(&lapsed, &check(&lapsed)));
 }

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::doctor::facts::{
     Answer, Consumer, Decided, Facts, Found, Instance, JetStream, Lead, Login, Part, Reach, Server,
-    Stream, Tier,
+    Stream, Tier, Times,
 };
 
 /// The present, by the server's clock.
@@ -108,12 +108,14 @@ fn tier() -> Tier {
 pub(super) fn stream() -> Stream {
     Stream {
         at: WallTime::from_millis(NOW),
-        created: WallTime::from_millis(NOW - 86_400_000),
         bytes: 1 << 20,
         max_bytes: Some(1 << 30),
         replicas: 1,
-        last_write: WallTime::from_millis(NOW - 200),
-        first_write: WallTime::from_millis(NOW - 60_000),
+        times: Times {
+            created: WallTime::from_millis(NOW - 86_400_000),
+            first_write: WallTime::from_millis(NOW - 60_000),
+            last_write: WallTime::from_millis(NOW - 200),
+        },
         leader: None,
         peers: Vec::new(),
         lead: LEAD,

@@ -23,7 +23,7 @@ pub(super) const CASES: &[(&str, Spoil)] = &[
     }),
     ("lease-lapsed", |facts| {
         change_stream(facts, CONTROL, |stream| {
-            stream.last_write = EARLIER;
+            stream.times.last_write = EARLIER;
         });
     }),
     ("takeovers-many", |facts| {

@@ -22,7 +22,7 @@ use tokio::time::timeout;
 use super::super::dead::letters::list_from;
 use super::ask::{Answered, Asker, Unanswered};
 use crate::doctor::facts::{
-    Consumer, Decided, Found, JetStream, Lead, Letters, Part, Peer, Stream, Tier,
+    Consumer, Decided, Found, JetStream, Lead, Letters, Part, Peer, Stream, Tier, Times,
 };
 
 /// Pages of consumers that are read; each has 256, and categories are far fewer.
@@ -164,15 +164,19 @@ fn stream(known: &Known, wanted: Option<&Config>) -> Stream {
     });
     Stream {
         at: WallTime::parse(time).unwrap_or_default(),
-        created: WallTime::parse(answered.value["created"].as_str().unwrap_or_default())
-            .unwrap_or_default(),
         bytes: info.state.bytes,
         max_bytes: u64::try_from(info.config.max_bytes)
             .ok()
             .filter(|max| *max > 0),
         replicas: info.config.num_replicas,
-        last_write: written(&answered.value, "last_ts"),
-        first_write: written(&answered.value, "first_ts"),
+        times: Times {
+            created: answered.value["created"]
+                .as_str()
+                .and_then(WallTime::parse)
+                .unwrap_or_default(),
+            first_write: written(&answered.value, "first_ts"),
+            last_write: written(&answered.value, "last_ts"),
+        },
         leader: cluster
             .and_then(|cluster| cluster.leader.clone())
             .filter(|leader| !leader.is_empty()),
