@@ -83,6 +83,7 @@ async fn a_second_leader_and_its_version_are_reported() {
         incarnation: "x1".to_owned(),
         leads: Some(Epoch::new(3)),
         version: "0.0.7".to_owned(),
+        page: String::new(),
         is_leaving: false,
     };
     let payload = wire::encode(Encoding::MessagePack, &sign).into();
