@@ -5,6 +5,8 @@
 pub const INFO: &str = "INFO";
 /// The names of all streams.
 pub const STREAM_NAMES: &str = "STREAM.NAMES";
+/// All streams, with their configuration and state.
+pub const STREAM_LIST: &str = "STREAM.LIST";
 
 /// The prefix if neither a domain nor another prefix is set.
 pub const PREFIX: &str = "$JS.API";

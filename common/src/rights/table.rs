@@ -224,6 +224,9 @@ impl Table<'_> {
         }
         self.read_outcomes();
         self.ask(requests::INFO, "reports faults of the server");
+        for list in [requests::STREAM_NAMES, requests::STREAM_LIST] {
+            self.ask(list, "nats stream ls and report");
+        }
         for stream in all_streams() {
             self.ask(requests::stream_info(&stream), "finds and checks streams");
         }
