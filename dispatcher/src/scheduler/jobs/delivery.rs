@@ -5,7 +5,7 @@ use std::time::Duration;
 use rolecast_common::wire::RecordStatus;
 
 use super::job::Job;
-use super::{Context, Delivery, Jobs, Output, Queue, Reporting};
+use super::{Context, Delivery, Jobs, Output, Queue, Reporting, giving_up};
 
 /// The shortest delay that is worth another delivery.
 const DELAY_MIN: Duration = Duration::from_millis(5);
@@ -62,7 +62,14 @@ fn admit(jobs: &mut Jobs, cx: &mut Context<'_>, queue: &mut Queue, delivery: Del
     let options = match delivery.options {
         Ok(options) => options,
         Err(invalid) => {
-            jobs.give_up(cx, queue, job, RecordStatus::Dead, invalid.to_string());
+            giving_up::give_up(
+                jobs,
+                cx,
+                queue,
+                job,
+                RecordStatus::Dead,
+                invalid.to_string(),
+            );
             return;
         }
     };
@@ -71,7 +78,7 @@ fn admit(jobs: &mut Jobs, cx: &mut Context<'_>, queue: &mut Queue, delivery: Del
     job.wishes.key = options.key.map(|key| key.hash());
     job.wishes.trace = options.trace;
     if job.is_expired(cx.now) {
-        jobs.expire(cx, queue, job);
+        giving_up::expire(jobs, cx, queue, job);
         return;
     }
     job.ready = job.ready.max(options.not_before.unwrap_or_default());

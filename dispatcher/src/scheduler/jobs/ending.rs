@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use rolecast_common::assignment::Assignment;
 use rolecast_common::id::{Attempt, NodeId, Sequence};
-use rolecast_common::wire::{Outcome, OutcomeStatus, Record, RecordStatus};
+use rolecast_common::wire::{Outcome, OutcomeStatus, RecordStatus};
 
 use super::adoption::{absolve, inherit};
 use super::job::{Job, State};
 use super::losses::{self, Loss};
 use super::spans::{End, trace_attempt, trace_of};
 use super::standing::{self, Standing};
-use super::{Context, Event, Jobs, Output, Queue, Reporting, finishing, records};
+use super::{Context, Event, Jobs, Output, Queue, Reporting, finishing, giving_up, records};
 use crate::claim::Claimed;
 use crate::scheduler::input::Recorded;
 use crate::seal::Seals;
@@ -142,7 +142,7 @@ impl Jobs {
         if may_retry {
             self.retry(cx, queue, ended.node, job, reason);
         } else {
-            self.give_up(cx, queue, job, RecordStatus::Dead, reason);
+            giving_up::give_up(self, cx, queue, job, RecordStatus::Dead, reason);
         }
     }
 
@@ -199,11 +199,11 @@ impl Jobs {
                 1 => format!("1 attempt failed: {reason}"),
                 _ => format!("{failures} attempts failed, the last: {reason}"),
             };
-            self.give_up(cx, queue, job, RecordStatus::Dead, reason);
+            giving_up::give_up(self, cx, queue, job, RecordStatus::Dead, reason);
             return;
         }
         if job.is_expired(cx.now) {
-            self.expire(cx, queue, job);
+            giving_up::expire(self, cx, queue, job);
             return;
         }
         let categories = queue.categories_mut();
@@ -254,15 +254,6 @@ impl Jobs {
         });
     }
 
-    pub(super) fn expire(&mut self, cx: &mut Context<'_>, queue: &mut Queue, job: Job) {
-        let late = job
-            .wishes
-            .deadline
-            .map_or(Duration::ZERO, |at| cx.now.wall.since(at));
-        let reason = format!("its deadline passed {} ms ago", late.as_millis());
-        self.give_up(cx, queue, job, RecordStatus::Expired, reason);
-    }
-
     /// Dead-letters a waiting job that no node can ever take.
     pub(in crate::scheduler) fn give_up_waiting(
         &mut self,
@@ -273,7 +264,7 @@ impl Jobs {
     ) {
         if let Some(job) = self.held.remove(&sequence) {
             queue.leave(&job.source, sequence, job.is_choosy());
-            self.give_up(cx, queue, job, RecordStatus::Dead, reason);
+            giving_up::give_up(self, cx, queue, job, RecordStatus::Dead, reason);
         }
     }
 
@@ -295,53 +286,8 @@ impl Jobs {
         }
         let mut job = self.held.remove(&sequence)?;
         job.past.attempt -= 1;
-        self.give_up(cx, queue, job, RecordStatus::Dead, reason);
+        giving_up::give_up(self, cx, queue, job, RecordStatus::Dead, reason);
         Some(node)
-    }
-
-    pub(super) fn give_up(
-        &mut self,
-        cx: &mut Context<'_>,
-        queue: &mut Queue,
-        job: Job,
-        status: RecordStatus,
-        reason: String,
-    ) {
-        let record = records::of(cx, &job, status, reason);
-        self.dead_letter(cx, queue, job, record);
-    }
-
-    fn dead_letter(
-        &mut self,
-        cx: &mut Context<'_>,
-        queue: &mut Queue,
-        mut job: Job,
-        record: Record,
-    ) {
-        let categories = queue.categories_mut();
-        categories.count(
-            &job.source.category,
-            match record.status {
-                RecordStatus::Expired => |counts| &mut counts.expired,
-                RecordStatus::Dead | RecordStatus::Completed => |counts| &mut counts.dead,
-            },
-        );
-        cx.event(Event::JobDeadLettered {
-            job: job.id.clone(),
-            status: record.status.as_str(),
-            reason: record.reason.clone(),
-        });
-        let record = Box::new(record);
-        cx.push(Output::DeadLetter {
-            record: record.clone(),
-            ack: Some(job.ack.clone()),
-        });
-        job.state = State::DeadLettering {
-            record,
-            asked: cx.now.time,
-            is_running: true,
-        };
-        self.held.insert(job.sequence(), job);
     }
 
     /// Records the outcome of an orphan; nothing is acknowledged, as its delivery is gone.

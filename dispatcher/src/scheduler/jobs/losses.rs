@@ -10,7 +10,7 @@ use rolecast_common::wire::{LostAttempt, RecordStatus};
 
 use super::quarantine::MASS_WITHIN;
 use super::spans::{End, trace_attempt};
-use super::{Job, Jobs};
+use super::{Job, Jobs, giving_up};
 use crate::category::Backoff;
 use crate::scheduler::context::Context;
 use crate::scheduler::output::{Event, Output};
@@ -133,11 +133,11 @@ fn lose_one(jobs: &mut Jobs, cx: &mut Context<'_>, queue: &mut Queue, node: &Nod
         delay,
     })));
     if let Some(reason) = suspects::verdict(&job.past.losses) {
-        jobs.give_up(cx, queue, job, RecordStatus::Dead, reason);
+        giving_up::give_up(jobs, cx, queue, job, RecordStatus::Dead, reason);
         return;
     }
     if job.is_expired(cx.now) {
-        jobs.expire(cx, queue, job);
+        giving_up::expire(jobs, cx, queue, job);
         return;
     }
     let category = &job.source.category;

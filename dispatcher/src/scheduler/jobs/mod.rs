@@ -27,6 +27,7 @@ mod confirmations;
 mod delivery;
 mod ending;
 mod finishing;
+mod giving_up;
 mod job;
 mod losses;
 mod quarantine;

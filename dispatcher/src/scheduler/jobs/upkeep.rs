@@ -8,7 +8,7 @@ use rolecast_common::time::{Time, WallTime};
 
 use super::job::{Job, State};
 use super::recent::Recent;
-use super::{Context, Event, Jobs, Output, Queue};
+use super::{Context, Event, Jobs, Output, Queue, giving_up};
 use crate::scheduler::output::JobsGone;
 use crate::scheduler::suspects::has_outlived;
 
@@ -75,7 +75,7 @@ impl Jobs {
         for sequence in expired {
             let job = self.held.remove(&sequence).expect("it was just listed");
             queue.leave(&job.source, sequence, job.is_choosy());
-            self.expire(cx, queue, job);
+            giving_up::expire(self, cx, queue, job);
         }
     }
 
