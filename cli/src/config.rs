@@ -11,6 +11,8 @@ pub(crate) struct Environment {
     pub(crate) no_color: bool,
     /// Whether the terminal cannot show colours.
     pub(crate) dumb_terminal: bool,
+    /// The name of the user, for records.
+    pub(crate) user: Option<String>,
     /// The nats-server that `demo` starts.
     pub(crate) nats_server: Option<PathBuf>,
     /// Directories in which programs are found.
@@ -26,6 +28,7 @@ impl Environment {
         Self {
             no_color: set("NO_COLOR").is_some(),
             dumb_terminal: set("TERM").is_some_and(|term| term == "dumb"),
+            user: set("USER").and_then(|user| user.into_string().ok()),
             nats_server: set("NATS_SERVER").map(PathBuf::from),
             path: set("PATH"),
             nats_variables: env::vars_os()

@@ -11,7 +11,7 @@ use crate::doctor::area::Severity;
 pub(crate) enum Exit {
     /// All went well; the job completed.
     Fine = 0,
-    /// The job died, or the command failed.
+    /// The job died or was cancelled, or the command failed.
     Failed = 1,
     /// The arguments are wrong.
     Usage = 2,
@@ -33,7 +33,7 @@ pub(crate) enum Exit {
 pub(crate) const HELP: &str = "\
 Exit codes:
   0  fine; the job completed
-  1  the job died, or the command failed
+  1  the job died or was cancelled, or the command failed
   2  wrong arguments
   3  NATS or the dispatcher cannot be reached, or NATS has no quorum
   4  there is no such job
@@ -47,7 +47,7 @@ impl Exit {
     pub(crate) fn of_record(status: RecordStatus) -> Self {
         match status {
             RecordStatus::Completed => Exit::Fine,
-            RecordStatus::Dead => Exit::Failed,
+            RecordStatus::Dead | RecordStatus::Cancelled => Exit::Failed,
             RecordStatus::Expired => Exit::Late,
         }
     }
@@ -67,7 +67,7 @@ impl Exit {
             JobState::Waiting | JobState::Running | JobState::Delayed | JobState::Completed => {
                 Exit::Fine
             }
-            JobState::Dead => Exit::Failed,
+            JobState::Dead | JobState::Cancelled => Exit::Failed,
             JobState::Expired => Exit::Late,
             JobState::Unknown => Exit::NoSuchJob,
         }
@@ -133,6 +133,7 @@ mod tests {
             (RecordStatus::Completed, JobState::Completed),
             (RecordStatus::Dead, JobState::Dead),
             (RecordStatus::Expired, JobState::Expired),
+            (RecordStatus::Cancelled, JobState::Cancelled),
         ] {
             assert_eq!(Exit::of_record(status), Exit::of_state(state));
         }

@@ -21,7 +21,7 @@ impl Tone {
         match status {
             RecordStatus::Completed => Tone::Good,
             RecordStatus::Dead => Tone::Bad,
-            RecordStatus::Expired => Tone::Warning,
+            RecordStatus::Expired | RecordStatus::Cancelled => Tone::Warning,
         }
     }
 
@@ -29,7 +29,7 @@ impl Tone {
         match state {
             JobState::Completed => Tone::Good,
             JobState::Dead => Tone::Bad,
-            JobState::Expired | JobState::Unknown => Tone::Warning,
+            JobState::Expired | JobState::Cancelled | JobState::Unknown => Tone::Warning,
             JobState::Running => Tone::Strong,
             JobState::Waiting | JobState::Delayed => Tone::Plain,
         }

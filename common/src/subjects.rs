@@ -23,6 +23,8 @@ pub const STREAM_LOGS: &str = "ROLECAST_LOGS";
 pub const BUCKET_CONTROL: &str = "ROLECAST_CONTROL";
 /// Failed attempts of jobs that are still alive.
 pub const BUCKET_ATTEMPTS: &str = "ROLECAST_ATTEMPTS";
+/// Cancels of jobs that have not ended.
+pub const BUCKET_CANCELS: &str = "ROLECAST_CANCELS";
 /// The role capacity map.
 pub const BUCKET_CAPACITY: &str = "ROLECAST_CAPACITY";
 /// Learned state of the forecasts of each node, kept over a restart.
@@ -86,6 +88,8 @@ pub const API_EVENTS: &str = "rolecast.api.events";
 /// The logs of a job's attempts, one by one, as [`crate::wire::LogPage`].
 pub const API_LOGS: &str = "rolecast.api.logs";
 
+/// Cancels of jobs, as [`crate::wire::CancelRequest`].
+pub const API_CANCEL: &str = "rolecast.api.cancel";
 /// Holders of the managed roles, as [`crate::wire::RolesView`].
 pub const API_ROLES: &str = "rolecast.api.roles";
 /// Orders about roles, as [`crate::wire::RoleOrder`].
@@ -197,6 +201,11 @@ pub fn node_roles(node: &NodeId) -> String {
 /// Subject on which a node that starts receives whether its name is free.
 pub fn node_admission(node: &NodeId) -> String {
     format!("rolecast.node.{node}.admission")
+}
+
+/// Subject on which a node receives the orders to stop attempts.
+pub fn node_cancel(node: &NodeId) -> String {
+    format!("rolecast.node.{node}.cancel")
 }
 
 /// Subject on which a node receives pings, which it answers at once with an empty

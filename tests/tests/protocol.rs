@@ -3,10 +3,11 @@
 use rolecast_common::fnv::fnv1a;
 use rolecast_common::subjects::{Done, parse_done};
 use rolecast_common::wire::{
-    Admission, AdmissionVerdict, AttemptLog, CapacityMap, CloudEvent, Decision, DispatcherSign,
-    Encoding, EventsPage, EventsRequest, ForecastView, Heartbeat, JobList, JobView, JobsRequest,
-    LogPage, LogRequest, Message, NodeView, Outcome, OutcomeBatch, Record, RoleAssignment,
-    RoleOrder, RolesView, Status, StatusCursor, StatusRequest, decode, encode,
+    Admission, AdmissionVerdict, AttemptCancel, AttemptLog, CancelAnswer, CancelFate,
+    CancelRequest, CapacityMap, CloudEvent, Decision, DispatcherSign, Encoding, EventsPage,
+    EventsRequest, ForecastView, Heartbeat, JobList, JobView, JobsRequest, LogPage, LogRequest,
+    Message, NodeView, Outcome, OutcomeBatch, Record, RoleAssignment, RoleOrder, RolesView, Status,
+    StatusCursor, StatusRequest, decode, encode,
 };
 use rolecast_dispatcher::placement;
 use rolecast_tests::document::blocks;
@@ -50,6 +51,16 @@ fn the_messages_shown_are_accepted() {
     assert_eq!(batch.outcomes[0].job.as_ref(), heartbeat.jobs.first());
     let record: Record = shown("record");
     assert_eq!(record.failures.len(), 1);
+    let order: AttemptCancel = shown("attempt-cancel");
+    assert_eq!(order.attempt.get(), 2);
+    let asked: CancelRequest = shown("cancel-request");
+    assert!(asked.job.is_some() && asked.category.is_none());
+    let asked: CancelRequest = shown("cancel-category");
+    assert!(asked.dry_run && asked.older_ms > 0);
+    let answer: CancelAnswer = shown("cancel-answer");
+    assert_eq!(answer.fate, Some(CancelFate::Stopping));
+    let answer: CancelAnswer = shown("cancel-counts");
+    assert_eq!(answer.counts.unwrap().waiting, 16);
     let log: AttemptLog = shown("log");
     let asked: LogRequest = shown("log-request");
     assert_eq!((&asked.job, asked.after), (&log.job, 0));

@@ -7,6 +7,7 @@ use rolecast_common::id::{Attempt, Category, JobId};
 use rolecast_common::time::WallTime;
 use rolecast_common::wire::{OutcomeStatus, Progress};
 
+use crate::cancellation::Cancellation;
 use crate::progress::Reporter;
 
 /// One execution of a job. A clone shares its payload.
@@ -17,6 +18,7 @@ pub struct Job {
     pub(crate) payload: Bytes,
     pub(crate) headers: Option<HeaderMap>,
     pub(crate) reporter: Reporter,
+    pub(crate) cancellation: Cancellation,
 }
 
 impl Job {
@@ -65,6 +67,19 @@ impl Job {
     /// It may be called at any rate: the last one goes with the next heartbeat, once a second.
     pub fn progress(&self, done: f64, text: &str) {
         self.reporter.report(Progress::clamped(done, text));
+    }
+
+    /// Returns whether the job was cancelled. Its handler should end soon with any error:
+    /// the job is recorded as cancelled. If it returns a result all the same, the job has
+    /// completed.
+    pub fn is_cancelled(&self) -> bool {
+        self.cancellation.is_cancelled()
+    }
+
+    /// Waits until the job is cancelled; a job that is not is waited for without end. The
+    /// handler has five seconds from then on, and is aborted at its next await point.
+    pub fn cancelled(&self) -> impl Future<Output = ()> + Send + use<> {
+        self.cancellation.cancelled()
     }
 }
 

@@ -40,6 +40,8 @@
 //!
 //! A handler returns the output of its job, at most 960 KiB, or a [`JobError`], which
 //! shows whether another attempt is useful. A handler that panics has failed its attempt.
+//! A job that is cancelled shows it by [`Job::is_cancelled`] and [`Job::cancelled`]; five
+//! seconds later its handler is aborted.
 //! Jobs run at least once: a handler must tolerate that a job which it finished is run
 //! again elsewhere.
 //!
@@ -50,6 +52,7 @@
 
 pub mod agent;
 pub mod args;
+mod cancellation;
 mod command;
 pub mod config;
 mod confinement;

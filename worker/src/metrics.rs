@@ -44,6 +44,7 @@ impl Tally {
             Output::Event(event) => self.record_event(event),
             Output::Start { .. }
             | Output::Stop(_)
+            | Output::Cancel(_)
             | Output::SendOutcomes { .. }
             | Output::KeepEpoch(_)
             | Output::Hook { .. }
@@ -61,6 +62,7 @@ impl Tally {
             OutcomeStatus::GiveUp => "gave_up",
             OutcomeStatus::Refused => "unable",
             OutcomeStatus::HandedBack => "handed_back",
+            OutcomeStatus::Cancelled => "cancelled",
         };
         *self.ends.entry(end).or_default() += 1;
     }
@@ -75,7 +77,8 @@ impl Tally {
             Event::Overdue { .. } => self.overdue += 1,
             Event::Repeated { .. } => self.repeats += 1,
             Event::HookFailed { .. } => self.hook_failures += 1,
-            Event::OutputCut { .. }
+            Event::Cancelled { .. }
+            | Event::OutputCut { .. }
             | Event::UnknownBatch { .. }
             | Event::Roles { .. }
             | Event::RolesRefused { .. }

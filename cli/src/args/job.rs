@@ -3,6 +3,7 @@
 use clap::Subcommand;
 use rolecast_common::id::JobName;
 
+use super::cancel::{self, Cancel};
 use super::job_list::{self, JobList};
 
 /// Commands for jobs.
@@ -26,6 +27,9 @@ pub(crate) enum Job {
     /// List jobs by category, state, node and age
     #[command(after_help = job_list::EXAMPLES)]
     Ls(JobList),
+    /// Cancel jobs by id, or those of a category by age
+    #[command(after_help = cancel::EXAMPLES)]
+    Cancel(Cancel),
     /// Print each change of a job's state until it has ended
     ///
     /// The progress that a job reports is a bar on a terminal; otherwise each change of it is

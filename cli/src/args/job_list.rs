@@ -24,7 +24,8 @@ pub(crate) struct JobList {
     /// Only jobs of this category
     #[arg(long, value_name = "NAME")]
     pub(crate) category: Option<Category>,
-    /// Only jobs in these states: waiting, running and delayed, or completed, dead and expired
+    /// Only jobs in these states: waiting, running and delayed, or completed, dead,
+    /// expired and cancelled
     #[arg(
         long = "state",
         value_name = "STATE",
@@ -85,13 +86,14 @@ pub(crate) enum State {
     Completed,
     Dead,
     Expired,
+    Cancelled,
 }
 
 impl State {
     fn is_ended(self) -> bool {
         match self {
             State::Waiting | State::Running | State::Delayed => false,
-            State::Completed | State::Dead | State::Expired => true,
+            State::Completed | State::Dead | State::Expired | State::Cancelled => true,
         }
     }
 
@@ -103,6 +105,7 @@ impl State {
             State::Completed => JobState::Completed,
             State::Dead => JobState::Dead,
             State::Expired => JobState::Expired,
+            State::Cancelled => JobState::Cancelled,
         }
     }
 }

@@ -4,6 +4,7 @@
 //! family.
 
 pub(crate) mod backtest;
+pub(crate) mod cancel;
 pub(crate) mod category;
 pub(crate) mod dead;
 pub(crate) mod demo;
@@ -122,7 +123,7 @@ pub(crate) enum Command {
     /// Submit a job
     #[command(after_help = submit::EXAMPLES)]
     Submit(Submit),
-    /// List jobs, show one, or watch it
+    /// List jobs, show one, watch it, or cancel jobs
     #[command(subcommand)]
     Job(Job),
     /// Show why a job was placed on its node, or where a job would be placed now

@@ -32,7 +32,8 @@ impl Tally {
         };
         match record.status {
             RecordStatus::Completed => self.completed += 1,
-            RecordStatus::Dead => self.dead += 1,
+            // Nobody cancels jobs of the demo.
+            RecordStatus::Dead | RecordStatus::Cancelled => self.dead += 1,
             RecordStatus::Expired => self.expired += 1,
         }
         if !record.failures.is_empty() || !record.losses.is_empty() {

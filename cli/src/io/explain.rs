@@ -76,7 +76,11 @@ async fn not_recorded(session: &Session, job: &JobId) -> Result<Failure, Failure
             view.state.as_str(),
             one_line(&view.reason, 300),
         ),
-        JobState::Running | JobState::Completed | JobState::Dead | JobState::Expired => format!(
+        JobState::Running
+        | JobState::Completed
+        | JobState::Dead
+        | JobState::Expired
+        | JobState::Cancelled => format!(
             "no decision about job {job} is recorded: there were too many in that second, it is \
              older than a day, or the job was never sent; rolecast explain --dry-run CATEGORY \
              shows where one would be placed now"

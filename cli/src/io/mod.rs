@@ -98,7 +98,7 @@ async fn carry_out(
             let session = Session::open(&arguments.global).await?;
             submit::run(&session, submit, payload, terminal).await
         }
-        Command::Job(job) => job::run(&open().await?, job, terminal).await,
+        Command::Job(job) => job::run(&open().await?, job, environment, terminal).await,
         Command::Explain(explain) => explain::run(&open().await?, explain, terminal).await,
         Command::Category(category) => category::run(&open().await?, category, terminal).await,
         Command::Status(status) => status::run(&open().await?, status, terminal).await,

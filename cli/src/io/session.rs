@@ -43,6 +43,8 @@ pub(crate) enum Stored {
 pub(crate) struct Session {
     pub(crate) connection: Connection,
     pub(crate) jetstream: async_nats::jetstream::Context,
+    /// The user of the login, if it has one.
+    pub(crate) user: Option<String>,
     /// The time limit of one answer.
     pub(crate) answer_max: Duration,
     /// The value of `--timeout`, for operations that take longer than an answer.
@@ -73,6 +75,7 @@ impl Session {
         Self {
             connection,
             jetstream,
+            user: settings.user.clone(),
             answer_max,
             limit: timeout,
         }

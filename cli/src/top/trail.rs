@@ -83,7 +83,7 @@ impl Counts {
 }
 
 fn ended_of(category: &CategoryStatus) -> u64 {
-    category.completed + category.dead + category.expired
+    category.completed + category.dead + category.expired + category.cancelled
 }
 
 impl Flow {

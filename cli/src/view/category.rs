@@ -81,10 +81,11 @@ pub(crate) fn page(category: &CategoryStatus, palette: Palette) -> String {
     block.line(
         "ended",
         &format!(
-            "{} completed, {} dead, {} expired; {} since the dispatcher started",
+            "{} completed, {} dead, {} expired, {} cancelled; {} since the dispatcher started",
             category.completed,
             category.dead,
             category.expired,
+            category.cancelled,
             counted(category.retried, "retry"),
         ),
     );

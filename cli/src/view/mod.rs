@@ -1,6 +1,7 @@
 //! Output of the commands: pure functions from data to text.
 
 pub(crate) mod backtest;
+pub(crate) mod cancel;
 pub(crate) mod capacity;
 pub(crate) mod category;
 pub(crate) mod dead;

@@ -121,11 +121,11 @@ fn streams_without_a_leader_share_an_alarm_and_their_copies_are_not_judged() {
             "bytes_max": 1000, "replicas": 3, "answer_us": 500})
     };
     let nats = json!({"version": "2.11.4", "server": "s1", "checked_ms": 8000, "round_trip_us": 9,
-        "streams": [
-            stream("A", None, &["n2"]),
-            stream("B", None, &["n2"]),
-            stream("C", Some("s1"), &[]),
-        ]});
+    "streams": [
+        stream("A", None, &["n2"]),
+        stream("B", None, &["n2"]),
+        stream("C", Some("s1"), &[]),
+    ]});
     assert_lines(
         &of_status(&status(&json!({"nats": nats})), false),
         &["2 of 3 streams: without a leader, so nothing is stored: A, B; start its servers"],

@@ -4,10 +4,10 @@ use super::{Action, Party, Place, Right};
 use crate::id::{Category, NodeId, Priority};
 use crate::requests::{self, PREFIX};
 use crate::subjects::{
-    self, BUCKET_ATTEMPTS, BUCKET_CAPACITY, BUCKET_CONTROL, BUCKET_FORECASTS, BUCKET_ROLES,
-    KEY_ASSIGNMENTS, KEY_CAPACITY, KEY_DISPATCHER, RESULTS, STREAM_ADVISORIES, STREAM_DEAD,
-    STREAM_DECISIONS, STREAM_EVENTS, STREAM_JOBS, STREAM_LOGS, STREAM_RESULTS, Source, bucket_key,
-    bucket_stream,
+    self, BUCKET_ATTEMPTS, BUCKET_CANCELS, BUCKET_CAPACITY, BUCKET_CONTROL, BUCKET_FORECASTS,
+    BUCKET_ROLES, KEY_ASSIGNMENTS, KEY_CAPACITY, KEY_DISPATCHER, RESULTS, STREAM_ADVISORIES,
+    STREAM_DEAD, STREAM_DECISIONS, STREAM_EVENTS, STREAM_JOBS, STREAM_LOGS, STREAM_RESULTS, Source,
+    bucket_key, bucket_stream,
 };
 
 const STREAMS: [&str; 7] = [
@@ -19,15 +19,16 @@ const STREAMS: [&str; 7] = [
     STREAM_EVENTS,
     STREAM_LOGS,
 ];
-const BUCKETS: [&str; 5] = [
+const BUCKETS: [&str; 6] = [
     BUCKET_CONTROL,
     BUCKET_ATTEMPTS,
+    BUCKET_CANCELS,
     BUCKET_CAPACITY,
     BUCKET_FORECASTS,
     BUCKET_ROLES,
 ];
 /// Buckets whose keys are listed at the start, by a consumer that the server names.
-const LISTED: [&str; 2] = [BUCKET_ATTEMPTS, BUCKET_FORECASTS];
+const LISTED: [&str; 3] = [BUCKET_ATTEMPTS, BUCKET_CANCELS, BUCKET_FORECASTS];
 /// Requests that the dispatcher answers for readers.
 const QUESTIONS: [&str; 11] = [
     subjects::API_STATUS,
@@ -115,6 +116,7 @@ impl Table<'_> {
             "*",
             "failed attempts of jobs that have not ended",
         );
+        self.write_key(BUCKET_CANCELS, ">", "cancels of jobs that have not ended");
         self.write_key(BUCKET_FORECASTS, ">", "the state of forecasts");
     }
 
@@ -126,13 +128,12 @@ impl Table<'_> {
             self.ask(requests::stream_create(&stream), purpose);
             self.ask(requests::stream_update(&stream), purpose);
         }
-        let purpose = "frees room for outcomes, and deletes attempts of ended jobs";
+        let purpose = "frees room for outcomes, and deletes attempts and cancels of ended jobs";
         self.ask(requests::stream_purge(STREAM_DECISIONS), purpose);
         self.ask(requests::stream_purge(STREAM_LOGS), purpose);
-        self.ask(
-            requests::stream_purge(&bucket_stream(BUCKET_ATTEMPTS)),
-            purpose,
-        );
+        for bucket in [BUCKET_ATTEMPTS, BUCKET_CANCELS] {
+            self.ask(requests::stream_purge(&bucket_stream(bucket)), purpose);
+        }
         for bucket in [BUCKET_CONTROL, BUCKET_ROLES] {
             let purpose = "reads the lease and the roles from the leader of their stream";
             self.ask(requests::message_get(&bucket_stream(bucket)), purpose);
@@ -169,7 +170,7 @@ impl Table<'_> {
         self.ask(requests::consumer_next(STREAM_JOBS, "*"), "fetches jobs");
         for bucket in LISTED {
             let stream = bucket_stream(bucket);
-            let purpose = "reads attempts and forecasts at its start";
+            let purpose = "reads attempts, cancels and forecasts at its start";
             let key = bucket_key(bucket, if bucket == BUCKET_ATTEMPTS { "*" } else { ">" });
             self.ask(requests::direct_get_last(&stream, &key), purpose);
             self.ask(requests::consumer_create_unnamed(&stream), purpose);
@@ -218,6 +219,7 @@ impl Table<'_> {
         self.publish(all, "nats service ls and ping");
         // A viewer may not: with it, it could have the answer stored as a job.
         self.publish(own_rights_request(), "checks the rights of this login");
+        self.publish(subjects::API_CANCEL, "cancels jobs");
         self.publish(subjects::API_ROLE_ORDER, "moves roles, drains nodes");
         for subject in subjects::JOBS {
             self.publish(subject, "submits jobs, and dead jobs again");

@@ -9,6 +9,7 @@
 
 mod admission;
 mod blob;
+mod cancel;
 mod capacity;
 mod decision;
 mod event;
@@ -42,6 +43,7 @@ pub use crate::bounds::{
 };
 pub use admission::{Admission, AdmissionVerdict};
 pub use blob::Blob;
+pub use cancel::{AttemptCancel, CancelAnswer, CancelCounts, CancelFate, CancelRequest};
 pub use capacity::{CapacityAt, CapacityMap, NodeCapacity, ResourceBand, RoleCapacity};
 pub use decision::{Decision, DecisionNeeds, DecisionNode, Verdict};
 pub use event::{CLOUD_EVENTS_VERSION, CONTENT_TYPE_EVENT, CloudEvent, EventsPage, EventsRequest};

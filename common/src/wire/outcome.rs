@@ -76,6 +76,8 @@ pub enum OutcomeStatus {
     Refused,
     /// The worker is leaving; the execution does not count as an attempt.
     HandedBack,
+    /// It was stopped because the dispatcher cancelled it.
+    Cancelled,
 }
 
 /// Resources that one execution used.

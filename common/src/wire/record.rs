@@ -70,6 +70,8 @@ pub enum RecordStatus {
     Dead,
     /// Its deadline passed; it is kept in ROLECAST_DEAD.
     Expired,
+    /// An operator cancelled it.
+    Cancelled,
 }
 
 impl RecordStatus {
@@ -78,6 +80,7 @@ impl RecordStatus {
             RecordStatus::Completed => "completed",
             RecordStatus::Dead => "dead",
             RecordStatus::Expired => "expired",
+            RecordStatus::Cancelled => "cancelled",
         }
     }
 }

@@ -223,6 +223,8 @@ pub struct CategoryStatus {
     pub retried: u64,
     pub dead: u64,
     pub expired: u64,
+    #[serde(default)]
+    pub cancelled: u64,
     /// Needs of its jobs, as declared and as learned.
     #[serde(default)]
     pub profile: ProfileView,
@@ -344,6 +346,7 @@ pub enum JobState {
     Completed,
     Dead,
     Expired,
+    Cancelled,
 }
 
 impl JobState {
@@ -356,6 +359,7 @@ impl JobState {
             JobState::Completed => "completed",
             JobState::Dead => "dead",
             JobState::Expired => "expired",
+            JobState::Cancelled => "cancelled",
         }
     }
 }

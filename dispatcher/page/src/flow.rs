@@ -34,7 +34,9 @@ impl Flow {
                 .map(|category| u64::from(category.running))
                 .sum(),
             ended: categories()
-                .map(|category| category.completed + category.dead + category.expired)
+                .map(|category| {
+                    category.completed + category.dead + category.expired + category.cancelled
+                })
                 .sum(),
         };
         if let Some(last) = self.points.back() {

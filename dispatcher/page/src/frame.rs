@@ -172,7 +172,7 @@ fn summary(picture: &Picture) -> String {
     let categories = || status.categories.iter();
     let backlog: u64 = categories().map(|category| category.backlog).sum();
     let ended: u64 = categories()
-        .map(|category| category.completed + category.dead + category.expired)
+        .map(|category| category.completed + category.dead + category.expired + category.cancelled)
         .sum();
     let nodes = counted(count(status.nodes.len()), "node");
     format!(

@@ -130,7 +130,7 @@ const NODES: [Form; 9] = [
     ),
 ];
 
-const WORK: [Form; 15] = [
+const WORK: [Form; 16] = [
     form(
         Kind::CategoryFound,
         "category.found",
@@ -183,6 +183,16 @@ const WORK: [Form; 15] = [
                 ("status", "`dead` or `expired`"),
                 ("reason", "the reason of its record"),
             ],
+        ),
+    ),
+    form(
+        Kind::JobCancelled,
+        "job.cancelled",
+        Info,
+        "job",
+        (
+            "a job was recorded as cancelled",
+            &[("reason", "who cancelled it, and why")],
         ),
     ),
     form(

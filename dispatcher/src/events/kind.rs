@@ -24,6 +24,7 @@ pub(crate) enum Kind {
     CategoryUnplaceable,
     CategoryPlaceable,
     JobDead,
+    JobCancelled,
     JobLost,
     QueueRecreated,
     PlacementDiverted,

@@ -47,6 +47,10 @@ pub(crate) fn notice(event: &Event) -> Option<Notice> {
         Event::RoleLimited { role } => roles::limited(role),
         Event::GroupHot { role, hot, heard } => roles::overloaded(role, *hot, *heard),
         Event::Verdict(verdict) => return placement::verdict(verdict),
+        Event::JobCancelled { job, reason } => {
+            let message = format!("job {job} was {reason}");
+            Notice::new(Kind::JobCancelled, job, message).with("reason", reason.as_str())
+        }
         Event::JobDeadLettered {
             job,
             status,

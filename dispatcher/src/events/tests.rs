@@ -187,6 +187,10 @@ fn work_events() -> Vec<Event> {
         Event::EligibleAgain {
             category: category(),
         },
+        Event::JobCancelled {
+            job: job(),
+            reason: text("cancelled by alice"),
+        },
         Event::JobDeadLettered {
             job: job(),
             status: "dead",

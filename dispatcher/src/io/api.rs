@@ -278,6 +278,7 @@ fn ended(record: Record) -> JobView {
         RecordStatus::Completed => JobState::Completed,
         RecordStatus::Dead => JobState::Dead,
         RecordStatus::Expired => JobState::Expired,
+        RecordStatus::Cancelled => JobState::Cancelled,
     };
     JobView {
         node: record.node.clone(),
@@ -311,7 +312,10 @@ async fn stored(streams: &Streams, sequence: Sequence) -> (JobId, bool) {
     }
 }
 
-async fn recorded(jetstream: &jetstream::Context, job: &JobId) -> anyhow::Result<Option<Record>> {
+pub(super) async fn recorded(
+    jetstream: &jetstream::Context,
+    job: &JobId,
+) -> anyhow::Result<Option<Record>> {
     let stream = jetstream.get_stream_no_info(STREAM_RESULTS).await?;
     match stream.direct_get_last_for_subject(result(job)).await {
         Ok(message) => Ok(Some(wire::decode(Encoding::MessagePack, &message.payload)?)),
@@ -323,9 +327,7 @@ async fn recorded(jetstream: &jetstream::Context, job: &JobId) -> anyhow::Result
 /// Answers with the record of the decision by which the job was sent, or had to wait.
 pub(super) async fn answer_decision(streams: Streams, job: JobId, request: Request) {
     let why = match decided(&streams.jetstream, &job).await {
-        Ok(Some(decision)) => {
-            return respond(&streams.jetstream.client(), &request, &decision).await;
-        }
+        Ok(Some(decision)) => return answer(streams, decision, request).await,
         Ok(None) => {
             let why = format!("no decision about job {job} is recorded");
             return send_error(&streams, request, &why, ERROR_MISSING).await;

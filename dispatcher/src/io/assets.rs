@@ -96,6 +96,12 @@ pub(super) fn attempts(settings: &Streams) -> Asset {
     Asset::Bucket(Box::new(attempts))
 }
 
+/// Returns the bucket of cancels.
+pub(super) fn cancels(settings: &Streams) -> Asset {
+    let [_, _, cancels, ..] = buckets(settings);
+    Asset::Bucket(Box::new(cancels))
+}
+
 /// Returns every stream and bucket.
 pub(super) fn all(settings: &Streams) -> Vec<Asset> {
     let streams = streams(settings)
@@ -241,7 +247,7 @@ fn events(settings: &Streams) -> Config {
 
 /// Returns the streams that hold the buckets. The library's own requests for buckets know
 /// no metadata, and would remove those, and other settings, of an existing bucket.
-pub(super) fn buckets(settings: &Streams) -> [Config; 5] {
+pub(super) fn buckets(settings: &Streams) -> [Config; 6] {
     let base = |bucket: &str, description: &str, max_messages: &str| Config {
         name: subjects::bucket_stream(bucket),
         description: Some(description.to_owned()),
@@ -268,6 +274,15 @@ pub(super) fn buckets(settings: &Streams) -> [Config; 5] {
                 subjects::BUCKET_ATTEMPTS,
                 "Rolecast: failed attempts of jobs that are still alive",
                 "1000000",
+            )
+        },
+        // A job that is older than its cancel by so much is forgotten.
+        Config {
+            max_age: 30 * DAY,
+            ..base(
+                subjects::BUCKET_CANCELS,
+                "Rolecast: cancels of jobs that have not ended",
+                "20000",
             )
         },
         base(

@@ -39,6 +39,7 @@ impl Bucket {
 #[derive(Debug)]
 pub(super) struct Buckets {
     pub(super) attempts: Bucket,
+    pub(super) cancels: Bucket,
     pub(super) capacity: Bucket,
     pub(super) forecasts: Bucket,
     pub(super) roles: Bucket,
@@ -48,6 +49,7 @@ impl Buckets {
     pub(super) fn new(jetstream: &jetstream::Context) -> Self {
         Self {
             attempts: Bucket::new(jetstream, subjects::BUCKET_ATTEMPTS),
+            cancels: Bucket::new(jetstream, subjects::BUCKET_CANCELS),
             capacity: Bucket::new(jetstream, subjects::BUCKET_CAPACITY),
             forecasts: Bucket::new(jetstream, subjects::BUCKET_FORECASTS),
             roles: Bucket::new(jetstream, subjects::BUCKET_ROLES),

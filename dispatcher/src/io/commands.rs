@@ -21,10 +21,8 @@ impl Leader {
             // Another dispatcher may lead: the results of these jobs are its to report.
             Output::SaveHistory { .. } | Output::ForgetHistory(_) if !self.leads() => {}
             Output::DeadLetter { record, .. } if !self.leads() => {
-                self.tasks.report(Input::DeadLettered {
-                    sequence: record.sequence,
-                    is_done: false,
-                });
+                let (sequence, is_done) = (record.sequence, false);
+                self.tasks.report(Input::DeadLettered { sequence, is_done });
             }
             Output::SaveHistory { sequence, history } => {
                 self.tasks.save_history(sequence, Some(history));
@@ -33,6 +31,7 @@ impl Leader {
             Output::Trace(spans) => self.outbox.trace(spans),
             Output::Learn(lessons) => self.tasks.learn(lessons),
             Output::DeadLetter { record, ack } => self.dead_letter(record, ack),
+            Output::Cancel(output) => self.carry_out_cancel(output, may_send).await?,
             Output::Roles(output) => self.carry_out_roles(output, may_send).await?,
             Output::Forward { .. } if !may_send => self.report_unsent(&output),
             Output::Ack { sequence, .. } | Output::GiveBack { sequence, .. } if !may_send => {

@@ -10,7 +10,7 @@ use rolecast_common::assignment::Ack;
 use rolecast_common::options::{
     HEADER_ATTEMPTS, HEADER_JOB_ID, HEADER_MSG_ID, HEADER_REASON, HEADER_SUBJECT,
 };
-use rolecast_common::subjects;
+use rolecast_common::subjects::{self, Source};
 use rolecast_common::wire::{Message as _, Record};
 use rolecast_nats::{
     HEADERS_LEN_MAX, Meaning, headers_len, meaning_of, publish_with_retry, without_store_headers,
@@ -56,6 +56,29 @@ pub(super) async fn dead_letter(
         }
     }
     Ok(())
+}
+
+/// Records the outcome of a cancelled job, and deletes it from the stream. The record of a
+/// job that was given back by a former dispatcher is completed by its message.
+pub(super) async fn remove(
+    jetstream: &jetstream::Context,
+    mut record: Record,
+) -> anyhow::Result<()> {
+    let sequence = record.sequence.get();
+    if record.category.is_empty()
+        && let Some(message) = fetch(jetstream, sequence).await?
+        && let Ok(source) = Source::parse(&message.subject)
+    {
+        record.category = source.category.to_string();
+    }
+    record_outcome(jetstream, &record).await?;
+    let stream = jetstream.get_stream_no_info(subjects::STREAM_JOBS).await?;
+    match stream.delete_message(sequence).await {
+        Ok(_) => Ok(()),
+        // One that is gone is what was wanted.
+        Err(_) if fetch(jetstream, sequence).await?.is_none() => Ok(()),
+        Err(error) => Err(error).context("cannot take the cancelled job off the queue"),
+    }
 }
 
 async fn fetch(

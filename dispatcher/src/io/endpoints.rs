@@ -15,12 +15,13 @@ pub(super) enum Endpoint {
     Decision,
     Events,
     Logs,
+    Cancel,
     Roles,
     RoleOrder,
 }
 
 impl Endpoint {
-    pub(super) const ALL: [Endpoint; 12] = [
+    pub(super) const ALL: [Endpoint; 13] = [
         Endpoint::Status,
         Endpoint::Job,
         Endpoint::Jobs,
@@ -31,6 +32,7 @@ impl Endpoint {
         Endpoint::Decision,
         Endpoint::Events,
         Endpoint::Logs,
+        Endpoint::Cancel,
         Endpoint::Roles,
         Endpoint::RoleOrder,
     ];
@@ -53,6 +55,7 @@ impl Endpoint {
             Endpoint::Decision => subjects::API_DECISION,
             Endpoint::Events => subjects::API_EVENTS,
             Endpoint::Logs => subjects::API_LOGS,
+            Endpoint::Cancel => subjects::API_CANCEL,
             Endpoint::Roles => subjects::API_ROLES,
             Endpoint::RoleOrder => subjects::API_ROLE_ORDER,
         }
@@ -77,6 +80,7 @@ impl Endpoint {
             Endpoint::Decision => "recorded decision about a job",
             Endpoint::Events => "events of the last day, page by page",
             Endpoint::Logs => "logs of the attempts at a job, one by one",
+            Endpoint::Cancel => "cancels a job, or the jobs of a category by age",
             Endpoint::Roles => "holders of the managed roles",
             Endpoint::RoleOrder => "carries out an order that moves a role or drains a node",
         }
@@ -95,6 +99,7 @@ impl Endpoint {
             Endpoint::Decision => "id of the job",
             Endpoint::Events => r#"empty, or a page: {"v": 1, "kind": "node", "after": 17}"#,
             Endpoint::Logs => r#"{"v": 1, "job": "order-7"}"#,
+            Endpoint::Cancel => r#"{"v": 1, "job": "order-7", "by": "alice", "reason": "twice"}"#,
             Endpoint::RoleOrder => r#"{"v": 1, "order": {"drain": {"node": "web-1"}}}"#,
         }
     }

@@ -93,6 +93,9 @@ fn write(event: &Event) {
             tracing::info!(event = "job_retried", %job, %node, reason, ?delay, "job tried again");
         }
         Event::Verdict(verdict) => verdict_events::log(verdict),
+        Event::JobCancelled { job, reason } => {
+            tracing::info!(event = "job_cancelled", %job, reason, "job cancelled");
+        }
         Event::JobDeadLettered {
             job,
             status,

@@ -13,6 +13,8 @@ mod api;
 mod assets;
 mod bucket;
 mod budget;
+mod cancel_commands;
+mod cancels;
 mod commands;
 mod dead_lettering;
 mod dead_letters;
@@ -87,7 +89,7 @@ use self::signs::Signs;
 use self::standby::{Closed, Standby};
 use self::traces::Tracer;
 use crate::config::Config;
-use crate::scheduler::{Input, Scheduler};
+use crate::scheduler::{CancelInput, Input, Scheduler};
 
 /// Time without a sign of life after which the server delivers a job again. Deliveries
 /// are extended at a third of it, so two signs may be lost.
@@ -327,6 +329,7 @@ impl Dispatcher<'_> {
             streams,
             buckets,
             histories,
+            cancels,
         } = ready;
         let timekeeper = server_clock::keep(streams.jetstream.clone(), self.clock).await;
         let lead = Input::Lead {
@@ -339,6 +342,8 @@ impl Dispatcher<'_> {
         let created = streams.jobs_created;
         let renewed = Input::StreamRenewed { created };
         machine.handle(self.clock.now(), renewed, &mut Vec::new());
+        let cancels = Input::Cancel(CancelInput::Restored(cancels));
+        machine.handle(self.clock.now(), cancels, &mut Vec::new());
         machine.handle(self.clock.now(), lead, &mut outputs);
         tracing::info!(
             event = "started",

@@ -7,6 +7,7 @@ use rolecast_common::time::{Now, Time};
 use rolecast_common::wire::{Decision, JobView, NodeView};
 
 use super::budget::Budget;
+use super::cancels::WaitingCancels;
 use super::endpoints::Endpoint;
 use super::questions::Asker;
 use super::request::Request;
@@ -31,6 +32,7 @@ pub(super) struct RequestDesk {
     budget: Budget,
     status: StatusDesk,
     orders: WaitingOrders,
+    cancels: WaitingCancels,
 }
 
 impl RequestDesk {
@@ -46,12 +48,18 @@ impl RequestDesk {
             budget: Budget::new(PER_SECOND, BURST, now),
             status: StatusDesk::start(streams.clone(), asker, surroundings),
             orders: WaitingOrders::default(),
+            cancels: WaitingCancels::default(),
         }
     }
 
     /// Answers an order of an operator.
     pub(super) fn answer_order(&mut self, streams: &Streams, id: u64, result: Answer) {
         self.orders.answer(streams, id, result);
+    }
+
+    /// Returns the request of a cancel that is to be answered.
+    pub(super) fn take_cancel(&mut self, id: u64) -> Option<Request> {
+        self.cancels.take(id)
     }
 
     /// Has a request answered; returns the input that it causes, if any.
@@ -100,6 +108,7 @@ impl RequestDesk {
         let is_taken = match endpoint {
             Endpoint::Status => self.status.take(request),
             Endpoint::Jobs => self.status.take_jobs(request),
+            Endpoint::Cancel => return self.cancels.accept(now.wall, &streams, request),
             Endpoint::RoleOrder => return self.orders.accept(&streams, request),
             Endpoint::Node
             | Endpoint::Logs
@@ -189,7 +198,7 @@ fn answer(
             Err(why) => refuse(streams, why, request),
         },
         // These have desks.
-        Endpoint::Status | Endpoint::Jobs | Endpoint::RoleOrder => {}
+        Endpoint::Status | Endpoint::Jobs | Endpoint::Cancel | Endpoint::RoleOrder => {}
     }
 }
 

@@ -12,9 +12,9 @@ use rolecast_nats::{Connection, Meaning, Settings, meaning_of};
 
 use super::bucket::Buckets;
 use super::persist::persist;
-use super::{Dispatcher, Streams, assets, histories};
+use super::{Dispatcher, Streams, assets, cancels, histories};
 use crate::config;
-use crate::scheduler::History;
+use crate::scheduler::{Cancel, History};
 
 /// Interval at which a standby checks that the bucket of the lease exists.
 const CONTROL_INTERVAL: Duration = Duration::from_secs(3);
@@ -25,10 +25,11 @@ pub(super) struct Ready {
     pub(super) streams: Streams,
     pub(super) buckets: Buckets,
     pub(super) histories: Vec<(Sequence, History)>,
+    pub(super) cancels: Vec<Cancel>,
 }
 
 impl Dispatcher<'_> {
-    /// Retries until the work queue and the failed attempts exist and were read. The
+    /// Retries until the work queue, the failed attempts and the cancels exist and were read. The
     /// error is one that no retry can correct.
     pub(super) async fn set_up(&self) -> anyhow::Result<Ready> {
         let jetstream = self.jetstream();
@@ -37,14 +38,18 @@ impl Dispatcher<'_> {
         let connection = &self.connection;
         let jobs = ensure(connection, &jetstream, assets::jobs(settings));
         let attempts = ensure(connection, &jetstream, assets::attempts(settings));
-        tokio::try_join!(jobs, attempts)?;
+        let cancels = ensure(connection, &jetstream, assets::cancels(settings));
+        tokio::try_join!(jobs, attempts, cancels)?;
         let created = persist(connection, "the jobs stream", async || {
             assets::jobs_created(&jetstream).await
         });
         let histories = persist(connection, "the failed attempts", async || {
             histories::load(buckets.attempts.open().await?).await
         });
-        let (jobs_created, histories) = tokio::try_join!(created, histories)?;
+        let cancels = persist(connection, "the cancels", async || {
+            cancels::load(buckets.cancels.open().await?).await
+        });
+        let (jobs_created, histories, cancels) = tokio::try_join!(created, histories, cancels)?;
         let streams = Streams {
             jobs_created,
             api_prefix: api_prefix(self.nats),
@@ -54,6 +59,7 @@ impl Dispatcher<'_> {
             streams,
             buckets,
             histories,
+            cancels,
         })
     }
 }

@@ -3,10 +3,10 @@
 
 use async_nats::jetstream;
 use rolecast_common::assignment::Ack;
-use rolecast_common::id::{NodeId, Sequence};
+use rolecast_common::id::{JobId, NodeId, Sequence};
 use rolecast_common::subjects::{KEY_CAPACITY, STREAM_DEAD, STREAM_RESULTS};
 use rolecast_common::time::Time;
-use rolecast_common::wire::{CapacityMap, Encoding, Record, RoleDocument, encode};
+use rolecast_common::wire::{CancelAnswer, CapacityMap, Encoding, Record, RoleDocument, encode};
 use rolecast_forecast::{Lesson, Stack};
 use rolecast_nats::{Connection, Meaning, ServerError};
 use tokio::sync::mpsc;
@@ -14,10 +14,14 @@ use tokio::task::spawn_blocking;
 
 use super::bucket::{Bucket, Buckets};
 use super::dead_lettering::{self, JobMessage};
-use super::{api, forecasts, histories, refusals, rights, roles, server_clock, training, upkeep};
+use super::request::Request;
+use super::{
+    Streams, api, cancels, forecasts, histories, refusals, rights, roles, server_clock, training,
+    upkeep,
+};
 use crate::lease::Written;
 use crate::roles::Input as RolesInput;
-use crate::scheduler::{History, Input, Trouble};
+use crate::scheduler::{Cancel, CancelInput, History, Input, Trouble};
 use crate::shortening::shorten_capacity;
 
 /// The tasks, and the ways to give them work.
@@ -28,6 +32,7 @@ pub(super) struct SideTasks {
     forecasts: forecasts::Keeper,
     lessons: mpsc::Sender<Vec<Lesson>>,
     upkeep: mpsc::Sender<upkeep::Order>,
+    cancels: Bucket,
     capacity: Bucket,
     roles: Bucket,
     /// Time when room for outcomes was last made.
@@ -56,6 +61,7 @@ impl SideTasks {
             forecasts: forecasts::Keeper::start(buckets.forecasts),
             lessons,
             upkeep: upkeep::start(upkeep),
+            cancels: buckets.cancels,
             capacity: buckets.capacity,
             roles: buckets.roles,
             reclaimed: None,
@@ -159,6 +165,43 @@ impl SideTasks {
             }
             let is_done = result.is_ok();
             Input::DeadLettered { sequence, is_done }
+        });
+    }
+
+    pub(super) fn store_cancel(&self, id: u64, cancel: Cancel) {
+        let bucket = self.cancels.clone();
+        self.report_end(async move {
+            let result = cancels::store(&bucket, cancel).await;
+            Input::Cancel(CancelInput::Stored { id, result })
+        });
+    }
+
+    pub(super) fn forget_cancel(&self, job: JobId) {
+        let bucket = self.cancels.clone();
+        tokio::spawn(async move { cancels::forget(&bucket, &job).await });
+    }
+
+    /// Answers the cancel of a job that is not held.
+    pub(super) fn answer_pending(&self, streams: Streams, answer: CancelAnswer, request: Request) {
+        let reports = self.reports.clone();
+        tokio::spawn(async move {
+            if let Some(input) = cancels::answer_pending(streams, answer, request).await {
+                // The receiver is gone only when the program ends.
+                let _ = reports.send(input).await;
+            }
+        });
+    }
+
+    pub(super) fn remove_cancelled(&self, record: Box<Record>) {
+        let jetstream = self.jetstream.clone();
+        self.report_end(async move {
+            let sequence = record.sequence;
+            let result = dead_lettering::remove(&jetstream, *record).await;
+            if let Err(error) = &result {
+                tracing::warn!(event = "removal_failed", %sequence, "{error:#}");
+            }
+            let is_done = result.is_ok();
+            Input::Cancel(CancelInput::Removed { sequence, is_done })
         });
     }
 

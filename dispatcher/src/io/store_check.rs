@@ -8,8 +8,9 @@ use async_nats::jetstream;
 use futures_util::stream::{self, StreamExt as _};
 use rolecast_common::requests;
 use rolecast_common::subjects::{
-    BUCKET_ATTEMPTS, BUCKET_CAPACITY, BUCKET_CONTROL, BUCKET_FORECASTS, BUCKET_ROLES,
-    STREAM_ADVISORIES, STREAM_DEAD, STREAM_DECISIONS, STREAM_JOBS, STREAM_RESULTS, bucket_stream,
+    BUCKET_ATTEMPTS, BUCKET_CANCELS, BUCKET_CAPACITY, BUCKET_CONTROL, BUCKET_FORECASTS,
+    BUCKET_ROLES, STREAM_ADVISORIES, STREAM_DEAD, STREAM_DECISIONS, STREAM_JOBS, STREAM_RESULTS,
+    bucket_stream,
 };
 use rolecast_common::time::WallTime;
 use rolecast_common::wire::{NatsStatus, StreamStatus};
@@ -42,9 +43,10 @@ const STREAMS: [&str; 5] = [
     STREAM_DECISIONS,
     STREAM_ADVISORIES,
 ];
-const BUCKETS: [&str; 5] = [
+const BUCKETS: [&str; 6] = [
     BUCKET_CONTROL,
     BUCKET_ATTEMPTS,
+    BUCKET_CANCELS,
     BUCKET_ROLES,
     BUCKET_CAPACITY,
     BUCKET_FORECASTS,

@@ -55,7 +55,7 @@ pub(crate) struct Figures {
 pub(crate) struct CategoryFigures {
     pub(crate) category: Category,
     /// Jobs that ended, and attempts that ended, by the kind of the end.
-    pub(crate) jobs: [(&'static str, u64); 3],
+    pub(crate) jobs: [(&'static str, u64); 4],
     pub(crate) attempts: [(&'static str, u64); 7],
     pub(crate) waits: Histogram,
     pub(crate) delays: Histogram,

@@ -14,10 +14,10 @@ pub(super) static ROWS: [Row<Arc<Figures>>; 24] = [
     Row {
         name: "rolecast_jobs_total",
         kind: Kind::Counter,
-        help: "Jobs that ended, by end: completed, dead or expired; counted by this process \
-            while it leads",
+        help: "Jobs that ended, by end: completed, dead, expired or cancelled; counted by this \
+            process while it leads",
         labels: &["category", "end"],
-        bound: "3 for each of: declared categories and 64 others",
+        bound: "4 for each of: declared categories and 64 others",
         read: |figures, samples| ends(figures, samples, |category| &category.jobs),
     },
     Row {

@@ -76,6 +76,7 @@ fn category(name: &str) -> CategoryStatus {
         retried: 0,
         dead: 0,
         expired: 0,
+        cancelled: 0,
         profile: Default::default(),
         expected_per_minute: None,
         obstacles: Default::default(),

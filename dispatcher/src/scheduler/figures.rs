@@ -81,6 +81,7 @@ fn category_figures(now: Now, state: &CategoryState, held: Held) -> CategoryFigu
             ("completed", counts.completed),
             ("dead", counts.dead),
             ("expired", counts.expired),
+            ("cancelled", counts.cancelled),
         ],
         attempts: [
             ("completed", counts.completed),

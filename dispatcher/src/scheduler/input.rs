@@ -12,6 +12,7 @@ use rolecast_common::time::{Time, WallTime};
 use rolecast_common::wire::{Heartbeat, Outcome};
 use rolecast_forecast::Stack;
 
+use super::cancel::CancelInput;
 use super::output::{History, Trouble};
 use crate::claim::Claimed;
 use crate::roles;
@@ -119,6 +120,8 @@ pub enum Input {
     Mended {
         what: String,
     },
+    /// An input about cancels.
+    Cancel(CancelInput),
     /// An input of the coordinator of roles.
     Roles(roles::Input),
     /// The lease holds until `until`.

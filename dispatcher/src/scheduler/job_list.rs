@@ -159,7 +159,9 @@ fn of_held(now: Now, from: &Sources<'_>, reasons: &mut Reasons, job: &Job) -> Li
         }
         State::Running { sent, .. } => {
             let since = now.time.since(*sent);
-            (JobState::Running, Some(since), last.to_owned())
+            let cancelled = from.jobs.why_cancelled(job);
+            let reason = cancelled.unwrap_or_else(|| last.to_owned());
+            (JobState::Running, Some(since), reason)
         }
         State::Recording { .. } | State::DeadLettering { .. } => {
             let reason = "its outcome is being recorded".to_owned();

@@ -25,6 +25,7 @@
 //! Calls go down only: from here to the flows (`sending`, `outcomes`, `overdue`), then to
 //! `jobs`, then to `queue` and `reporting`. A flow names the owners that it touches.
 
+mod cancel;
 mod capacity_map;
 mod context;
 mod figures;
@@ -53,6 +54,7 @@ use rolecast_common::subjects::Source;
 use rolecast_common::time::{Now, Time, WallTime};
 use rolecast_forecast::{NodeForecast, Stack};
 
+pub use cancel::{Cancel, CancelInput, CancelOutput, CancelTarget};
 pub use input::{Delivery, Input, Malformed, Recorded, Stray};
 pub use output::{Diversion, Event, History, JobsGone, KeptAway, LongWait, Output, Trouble};
 pub use params::Params;
@@ -162,6 +164,7 @@ impl Scheduler {
                 self.jobs
                     .finish_dead_letter(cx, &mut self.queue, sequence, is_done);
             }
+            Input::Cancel(input) => self.jobs.cancel(cx, &mut self.queue, input),
             Input::StreamRenewed { created } => self.renew_stream(cx, created),
             Input::Recovered => self.leadership.record_recovered(now.time),
             Input::Found(category) => self.find(cx, category),
@@ -199,6 +202,7 @@ impl Scheduler {
             self.relocation.next_deadline(),
             self.watch.check_due(&self.fleet),
             self.leadership.recovery_due(),
+            self.jobs.cancels_due(),
         ];
         let sweep = self.watch.sweep_due();
         others.into_iter().flatten().fold(sweep, Time::min)
@@ -237,6 +241,7 @@ impl Scheduler {
         if self.watch.take_sweep(cx.now.time) {
             self.sweep(cx);
         }
+        self.jobs.cancel_due(cx, &mut self.queue);
         if self.queue.is_stopping()
             || !self.leadership.leads()
             || !self.watch.reception().is_open(cx.now.time)
@@ -265,6 +270,7 @@ impl Scheduler {
             let (jobs, queue) = (&mut self.jobs, &mut self.queue);
             overdue::end(cx, since, jobs, queue, &mut self.fleet, &mut self.reporting);
         }
+        self.jobs.sweep_cancels(cx);
         self.jobs.check_kept(cx.now.time, &mut self.fleet);
         self.relocate(cx, Relocation::sweep);
         self.reporting

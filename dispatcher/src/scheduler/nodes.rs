@@ -93,6 +93,7 @@ impl Scheduler {
         for listed in beat.jobs.iter().cloned() {
             self.adopt(cx, from, &Claimed::new(listed));
         }
+        self.jobs.stop_listed(cx, from, &beat.jobs);
         self.take_progress(cx.now, from, beat);
     }
 

@@ -185,6 +185,7 @@ impl Outcomes<'_> {
                     cx.event(Event::Verdict(Verdict::NodeUnable(doubted)));
                 }
             }
+            OutcomeStatus::Cancelled => self.fleet.release(cx.now.time, from, sequence),
             OutcomeStatus::Refused => {
                 self.fleet.release(cx.now.time, from, sequence);
                 self.fleet.refuse(from, &category);
@@ -231,7 +232,10 @@ fn take_log(
 ) -> Option<Box<AttemptLog>> {
     let log = std::mem::take(&mut outcome.log);
     match outcome.status {
-        OutcomeStatus::Completed | OutcomeStatus::Retry | OutcomeStatus::GiveUp => {}
+        OutcomeStatus::Completed
+        | OutcomeStatus::Retry
+        | OutcomeStatus::GiveUp
+        | OutcomeStatus::Cancelled => {}
         OutcomeStatus::Refused | OutcomeStatus::HandedBack => return None,
     }
     if log.is_empty() {

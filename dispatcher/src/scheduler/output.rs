@@ -13,6 +13,7 @@ use rolecast_common::wire::{
 };
 use rolecast_forecast::Lesson;
 
+use super::cancel::CancelOutput;
 use super::suspects::Suspicion;
 use super::verdict::Verdict;
 use crate::relocation;
@@ -106,6 +107,8 @@ pub enum Output {
     },
     /// Answer the worker's request: its outcomes are settled.
     Confirm(String),
+    /// A command about cancels.
+    Cancel(CancelOutput),
     /// A command of the coordinator of roles; never an event.
     Roles(roles::Output),
     /// Read the lease: a node reports a later epoch. If it still holds, the answer is
@@ -242,6 +245,11 @@ pub enum Event {
     },
     /// A verdict on a job or a node.
     Verdict(Verdict),
+    /// A job was recorded as cancelled.
+    JobCancelled {
+        job: JobId,
+        reason: String,
+    },
     JobDeadLettered {
         job: JobId,
         status: &'static str,

@@ -155,6 +155,7 @@ impl Scheduler {
             retried: counts.retried,
             dead: counts.dead,
             expired: counts.expired,
+            cancelled: counts.cancelled,
             profile: self.fleet.learner(state.index()).view(),
             expected_per_minute: state.demand().per_minute(EXPECTED_SECONDS),
             obstacles: obstacles
@@ -231,7 +232,10 @@ impl Scheduler {
                     node: Some(node.clone()),
                     attempt: job.last_attempt(),
                     progress: job.progress().cloned(),
-                    ..view(JobState::Running, last)
+                    ..view(
+                        JobState::Running,
+                        self.jobs.why_cancelled(job).unwrap_or(last),
+                    )
                 },
                 State::Recording { record, .. } | State::DeadLettering { record, .. } => JobView {
                     node: record.node.clone(),

@@ -8,7 +8,7 @@ use rolecast_tests::logins;
 use tokio::sync::mpsc;
 
 /// Each stream, including those of buckets, and a subject that it keeps.
-const KEPT: [(&str, &str); 12] = [
+const KEPT: [(&str, &str); 13] = [
     (STREAM_JOBS, "rolecast.jobs.other"),
     (STREAM_RESULTS, "rolecast.results.job-1"),
     (STREAM_DEAD, "rolecast.dead.echo.job-1"),
@@ -21,6 +21,7 @@ const KEPT: [(&str, &str); 12] = [
     ("ROLECAST_LOGS", "rolecast.logs.job-1.1"),
     ("KV_ROLECAST_CONTROL", "$KV.ROLECAST_CONTROL.dispatcher"),
     ("KV_ROLECAST_ATTEMPTS", "$KV.ROLECAST_ATTEMPTS.job-1"),
+    ("KV_ROLECAST_CANCELS", "$KV.ROLECAST_CANCELS.job.job-1"),
     ("KV_ROLECAST_CAPACITY", "$KV.ROLECAST_CAPACITY.map"),
     ("KV_ROLECAST_FORECASTS", "$KV.ROLECAST_FORECASTS.n1"),
     ("KV_ROLECAST_ROLES", "$KV.ROLECAST_ROLES.assignments"),

@@ -240,6 +240,7 @@ async fn an_operator_does_all_that_the_command_can() {
         "node ls",
         "node show n1",
         "job logs job-1",
+        "job cancel never",
         "explain job-1",
         "events",
         "explain --dry-run echo",

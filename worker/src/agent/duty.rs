@@ -5,8 +5,8 @@ use std::time::Duration;
 use rolecast_common::assignment::Assignment;
 use rolecast_common::time::{Now, Time, WallTime};
 use rolecast_common::wire::{
-    HEARTBEAT_LEN_MAX, Heartbeat, JOBS_IN_HAND_MAX, JobProgress, Outcome, OutcomeStatus, Usage,
-    VERSION,
+    AttemptCancel, HEARTBEAT_LEN_MAX, Heartbeat, JOBS_IN_HAND_MAX, JobProgress, Outcome,
+    OutcomeStatus, Usage, VERSION,
 };
 
 use super::admission::JOIN_INTERVAL;
@@ -160,6 +160,19 @@ impl Agent {
         while let Some((run, reason)) = self.executions.take_overdue(now) {
             out.push(Output::Event(Event::Overdue { run, reason }));
             out.push(Output::Stop(run));
+        }
+    }
+
+    /// Stops an attempt whose job is cancelled. An order of a superseded dispatcher counts
+    /// for nothing: its successor repeats it if it is still wanted.
+    pub(super) fn cancel(&mut self, order: &AttemptCancel, out: &mut Vec<Output>) {
+        if !self.roles.epochs_mut().see(order.epoch, out) {
+            return;
+        }
+        if let Some((run, assignment)) = self.executions.cancel(order) {
+            let reason = order.reason.clone();
+            out.push(Output::Event(Event::Cancelled { assignment, reason }));
+            out.push(Output::Cancel(run));
         }
     }
 

@@ -7,7 +7,7 @@ use rolecast_common::assignment::Assignment;
 use rolecast_common::id::Category;
 use rolecast_common::time::{Time, WallTime};
 use rolecast_common::trace::TraceContext;
-use rolecast_common::wire::{JobProgress, Progress};
+use rolecast_common::wire::{AttemptCancel, JobProgress, Progress};
 
 use super::execution::Execution;
 use super::input::Run;
@@ -34,6 +34,8 @@ pub(super) enum Verdict {
     Its,
     /// It ran too long and was stopped.
     Overdue(String),
+    /// It was stopped because its job was cancelled.
+    Cancelled(String),
     /// It was given back while it ran; its end has no effect.
     HandedBack,
 }
@@ -192,13 +194,30 @@ impl Executions {
             let running = running.expect("limits are kept for running executions only");
             let limit = running.limit.take();
             let (_, reason) = limit.expect("a listed limit belongs to its execution");
-            if matches!(running.verdict, Verdict::HandedBack) {
+            if matches!(running.verdict, Verdict::HandedBack | Verdict::Cancelled(_)) {
                 continue;
             }
             running.verdict = Verdict::Overdue(reason.clone());
             return Some((run, reason));
         }
         None
+    }
+
+    /// Marks the attempt of this order as cancelled; returns it unless it was so before, or
+    /// does not run.
+    pub(super) fn cancel(&mut self, order: &AttemptCancel) -> Option<(Run, Assignment)> {
+        let is_it = |assignment: &Assignment| {
+            assignment.ack().sequence() == order.sequence
+                && assignment.attempt() == order.attempt
+                && *assignment.job() == order.job
+        };
+        let mut running = self.by_run.iter_mut();
+        let (run, running) = running.find(|(_, running)| {
+            let is_open = matches!(running.verdict, Verdict::Its | Verdict::Overdue(_));
+            is_open && is_it(&running.assignment)
+        })?;
+        running.verdict = Verdict::Cancelled(order.reason.clone());
+        Some((*run, running.assignment.clone()))
     }
 
     /// Marks all as handed back, and returns them.

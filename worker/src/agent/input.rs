@@ -7,13 +7,17 @@ use rolecast_common::assignment::Assignment;
 use rolecast_common::id::Role;
 use rolecast_common::time::WallTime;
 use rolecast_common::trace::TraceContext;
-use rolecast_common::wire::{Admission, JobUsage, OutcomeStatus, Progress, RoleAssignment, Usage};
+use rolecast_common::wire::{
+    Admission, AttemptCancel, JobUsage, OutcomeStatus, Progress, RoleAssignment, Usage,
+};
 
 /// An event from outside. What a message claims is checked by the agent.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Input {
     /// A job arrived.
     Job(Offer),
+    /// A dispatcher has an attempt stopped, because its job is cancelled.
+    Cancel(AttemptCancel),
     /// Executions ended; those that end together are reported together.
     Ended(Vec<Ended>),
     /// The last progress of executions that reported some.

@@ -10,7 +10,9 @@
 //!    sent at once when the CPU use by others has changed much.
 //! 5. Drain: take nothing new, let the running jobs finish within the grace time, hand the
 //!    rest back, leave.
-//! 6. A job that is for certain roles starts only while the node acts in one of them
+//! 6. A cancelled job is stopped as one that runs too long. If it completes all the same, it
+//!    has completed: the dispatcher's record decides.
+//! 7. A job that is for certain roles starts only while the node acts in one of them
 //!    ([`RoleParams`] and what follows it).
 
 mod admission;
@@ -148,6 +150,7 @@ impl Agent {
         self.advance_roles(now.time, out);
         match input {
             Input::Job(offer) => self.consider(now, offer, out),
+            Input::Cancel(order) => self.cancel(&order, out),
             Input::Ended(ended) => ended.into_iter().for_each(|ended| self.end(ended, out)),
             Input::Progress(progress) => self.executions.report(progress),
             Input::Confirmed { batch } => self.confirm(batch, out),
@@ -330,7 +333,10 @@ impl Agent {
                 let failure = ended.failure.map(|_| Failure::TimeLimit);
                 (OutcomeStatus::Retry, reason, failure)
             }
-            Verdict::Its => (ended.status, ended.reason, ended.failure),
+            Verdict::Cancelled(reason) if ended.status != OutcomeStatus::Completed => {
+                (OutcomeStatus::Cancelled, reason, None)
+            }
+            Verdict::Cancelled(_) | Verdict::Its => (ended.status, ended.reason, ended.failure),
         };
         if let Some(failure) = failure {
             out.push(Output::Event(Event::CommandFailed { failure }));

@@ -25,6 +25,8 @@ pub enum Output {
     },
     /// End this execution: ask it to, then force it.
     Stop(Run),
+    /// End this execution in the same way, and show it that its job is cancelled.
+    Cancel(Run),
     /// Publish these outcomes and ask for the confirmation of this number.
     SendOutcomes {
         /// The number of the confirmation.
@@ -143,6 +145,13 @@ pub enum Event {
     CommandFailed {
         /// The way in which it failed.
         failure: Failure,
+    },
+    /// An execution is stopped, because its job was cancelled.
+    Cancelled {
+        /// The attempt that is stopped.
+        assignment: Assignment,
+        /// Who cancelled it and why.
+        reason: String,
     },
     /// An outcome was longer than any message may be: only this much of its output is
     /// kept.

@@ -51,7 +51,7 @@ const CHECK_INTERVAL: Duration = Duration::from_millis(100);
 /// The first check after the pipes closed: by then a command has mostly ended.
 const CHECK_INTERVAL_MIN: Duration = Duration::from_millis(1);
 /// Time for a command to end in good order.
-const KILL_DELAY: Duration = Duration::from_secs(5);
+pub(super) const KILL_DELAY: Duration = Duration::from_secs(5);
 const DRAIN_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Requests to stop a running command.
@@ -358,12 +358,14 @@ impl Supervisor {
         let exit = exit(ended.status);
         let (status, reason) = verdict(&exit, &written.log);
         // One that was stopped has failed, even if it ended in good order. It ran too long, or
-        // was handed back, and then nobody needs its failure.
+        // was handed back or cancelled, and then nobody needs its failure.
         let failure = match self.signalled {
             STOP_NOT => failure(&exit, status),
             _ => Some(Failure::TimeLimit),
         };
         let has_failed = failure.is_some();
+        let was_completed = status == OutcomeStatus::Completed;
+        let status = [status, OutcomeStatus::Retry][usize::from(has_failed && was_completed)];
         let keeps_log = self.keep_stderr.keeps(has_failed);
         Finished {
             status,

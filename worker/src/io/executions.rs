@@ -8,16 +8,17 @@ use async_nats::HeaderMap;
 use foldhash::{HashMap, HashMapExt as _};
 use rolecast_common::id::{Category, NodeId, Role};
 use rolecast_common::wire::Progress;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
 
-use super::child::{self, Stop, Task};
+use super::child::{self, KILL_DELAY, Stop, Task};
 use super::gauge::Gauge;
 use super::leash::Leash;
 use super::progress::Board;
 use super::report::Report;
 use super::runner::{Program, Runner};
 use crate::agent::{Ended, Run};
+use crate::cancellation::Cancellation;
 use crate::command::{job_environment, trace_environment};
 use crate::job::Job;
 use crate::progress::Reporter;
@@ -25,7 +26,7 @@ use crate::progress::Reporter;
 /// Handle to stop a running execution.
 #[derive(Debug)]
 enum Stopper {
-    Handler(AbortHandle),
+    Handler(AbortHandle, Option<oneshot::Sender<()>>),
     Command(Arc<Stop>),
 }
 
@@ -63,13 +64,22 @@ impl Executions {
     }
 
     /// Starts a job; its end is reported exactly once.
-    pub(super) fn start(&mut self, run: Run, job: Job, roles: &[Role]) {
+    pub(super) fn start(&mut self, run: Run, mut job: Job, roles: &[Role]) {
         tracing::debug!(event = "job_started", ?run, assignment = %job.assignment);
         let report = Report::new(run, self.ended.clone());
         let runner = self.runners.get(job.category());
         let runner = runner.expect("the agent takes jobs of known categories only");
         let stopper = match &runner.program {
-            Program::Handler(launch) => Stopper::Handler(launch(job, report)),
+            Program::Handler(launch) => {
+                let (cancel, cancelled) = oneshot::channel();
+                job.cancellation = Cancellation::new(async move {
+                    if cancelled.await.is_err() {
+                        // Its execution is over, and was not cancelled.
+                        std::future::pending().await
+                    }
+                });
+                Stopper::Handler(launch(job, report), Some(cancel))
+            }
             Program::Command(command) => {
                 let stop = Arc::new(Stop::default());
                 let mut variables =
@@ -109,7 +119,28 @@ impl Executions {
     /// Asks an execution to end.
     pub(super) fn stop(&self, run: Run) {
         match self.running.get(&run) {
-            Some(Stopper::Handler(task)) => task.abort(),
+            Some(Stopper::Handler(task, _)) => task.abort(),
+            Some(Stopper::Command(stop)) => stop.ask(),
+            None => {}
+        }
+    }
+
+    /// Asks an execution whose job is cancelled to end; a handler that goes on is aborted
+    /// after the time that a command has.
+    pub(super) fn cancel(&mut self, run: Run) {
+        match self.running.get_mut(&run) {
+            Some(Stopper::Handler(task, cancel)) => {
+                let Some(cancel) = cancel.take() else {
+                    return;
+                };
+                // A handler that has dropped its job learns it by the abort.
+                let _ = cancel.send(());
+                let task = task.clone();
+                tokio::spawn(async move {
+                    tokio::time::sleep(KILL_DELAY).await;
+                    task.abort();
+                });
+            }
             Some(Stopper::Command(stop)) => stop.ask(),
             None => {}
         }
@@ -138,7 +169,7 @@ impl Executions {
     ) {
         for stopper in self.running.values() {
             match stopper {
-                Stopper::Handler(task) => task.abort(),
+                Stopper::Handler(task, _) => task.abort(),
                 Stopper::Command(stop) => stop.force(),
             }
         }

@@ -67,6 +67,7 @@ mod tests {
 
     use super::*;
     use crate::agent::{Ended, Run};
+    use crate::cancellation::Cancellation;
     use crate::progress::Reporter;
 
     #[tokio::test]
@@ -134,6 +135,7 @@ mod tests {
             payload: Bytes::from_static(b"hello"),
             headers: None,
             reporter: Reporter::new(|_| {}),
+            cancellation: Cancellation::default(),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use rolecast_common::assignment::Assignment;
 use rolecast_common::id::Epoch;
 use rolecast_common::lines;
 use rolecast_common::time::Time;
@@ -82,6 +83,7 @@ impl Log {
             }
             Event::CommandFailed { .. }
             | Event::Roles { .. }
+            | Event::Cancelled { .. }
             | Event::HookFailed { .. }
             | Event::EpochRefuted { .. }
             | Event::TurnedAway { .. }
@@ -93,6 +95,11 @@ impl Log {
             write(event, suppressed);
         }
     }
+}
+
+fn log_cancelled(assignment: &Assignment, reason: &str) {
+    let (job, category) = (assignment.job(), assignment.category());
+    tracing::info!(event = "job_cancelled", %job, %category, reason);
 }
 
 #[allow(clippy::cognitive_complexity, reason = "one line for each event")]
@@ -114,6 +121,7 @@ fn write(event: &Event, suppressed: u64) {
         Event::CommandFailed { failure } => {
             tracing::debug!(event = "command_failed", kind = failure.name());
         }
+        Event::Cancelled { assignment, reason } => log_cancelled(assignment, reason),
         Event::OutputCut {
             assignment,
             whole,

@@ -24,6 +24,7 @@ use super::http::Observed;
 use super::log::Log;
 use super::outbox::Outbox;
 use crate::agent::{Agent, Ended, Input, Output, Standing};
+use crate::cancellation::Cancellation;
 use crate::job::Job;
 
 /// Messages or ends taken in one turn of the loop; enough that the turn itself costs
@@ -244,10 +245,12 @@ impl Shell {
                         payload: message.payload,
                         headers: message.headers,
                         reporter: self.executions.reporter(run),
+                        cancellation: Cancellation::default(),
                     };
                     self.executions.start(run, job, &roles);
                 }
                 Output::Stop(run) => self.executions.stop(run),
+                Output::Cancel(run) => self.executions.cancel(run),
                 Output::SendOutcomes { batch, outcomes } => {
                     self.outbox.send_outcomes(batch, &outcomes);
                 }

@@ -290,6 +290,7 @@ async fn subscribe(
     let subjects = [
         subjects::node_admission(node),
         subjects::node_roles(node),
+        subjects::node_cancel(node),
         confirmations,
     ];
     let mut messages = SelectAll::new();

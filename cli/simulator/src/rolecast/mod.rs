@@ -234,6 +234,7 @@ impl Rolecast {
             | Output::RecordDecision(_)
             | Output::StoreLog(_)
             | Output::Roles(_)
+            | Output::Cancel(_)
             | Output::Ping { .. }
             | Output::AskReport { .. }
             | Output::Recover

@@ -56,7 +56,11 @@ pub(super) fn check(facts: &Facts, report: &mut Report) {
 
 /// Whether no node lists the category and nothing was ever seen of it.
 fn is_unused(status: &Status, category: &CategoryStatus) -> bool {
-    let ended = category.completed + category.retried + category.dead + category.expired;
+    let ended = category.completed
+        + category.retried
+        + category.dead
+        + category.expired
+        + category.cancelled;
     let is_seen = ended + category.backlog + category.profile.learned.jobs > 0;
     let is_offered = category.obstacles.keys().any(|what| what != NOT_RUNNING);
     let is_run = category.nodes_eligible > 0 || is_offered || category.is_cut;

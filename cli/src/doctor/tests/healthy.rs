@@ -14,7 +14,7 @@ use crate::doctor::facts::{
 /// The present, by the server's clock.
 pub(super) const NOW: u64 = 1_800_000_000_000;
 
-const STREAMS: [&str; 10] = [
+const STREAMS: [&str; 11] = [
     "ROLECAST_JOBS",
     "ROLECAST_RESULTS",
     "ROLECAST_DEAD",
@@ -22,6 +22,7 @@ const STREAMS: [&str; 10] = [
     "ROLECAST_ADVISORIES",
     "KV_ROLECAST_CONTROL",
     "KV_ROLECAST_ATTEMPTS",
+    "KV_ROLECAST_CANCELS",
     "KV_ROLECAST_CAPACITY",
     "KV_ROLECAST_ROLES",
     "KV_ROLECAST_FORECASTS",

@@ -1,6 +1,7 @@
-//! `rolecast job`: lists of jobs, and the state of one.
+//! `rolecast job`: lists of jobs, the state of one, and cancels.
 
 mod bar;
+mod cancel;
 mod find;
 mod get;
 mod logs;
@@ -15,11 +16,13 @@ use super::failure::Failure;
 use super::session::Session;
 use super::terminal::Terminal;
 use crate::args::job::Job;
+use crate::config::Environment;
 use crate::exit::Exit;
 
 pub(crate) async fn run(
     session: &Session,
     job: &Job,
+    environment: &Environment,
     terminal: &Terminal,
 ) -> Result<Exit, Failure> {
     match job {
@@ -32,6 +35,7 @@ pub(crate) async fn run(
             get::run(session, job, wanted, terminal).await
         }
         Job::Ls(list) => ls::run(session, list, terminal).await,
+        Job::Cancel(wanted) => cancel::run(session, wanted, environment, terminal).await,
         Job::Watch { job } => watch::run(session, job, terminal).await,
         Job::Logs {
             job,

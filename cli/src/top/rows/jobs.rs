@@ -84,13 +84,18 @@ fn open(job: &ListedJob, now: WallTime) -> Row<'_> {
         | JobState::Unknown
         | JobState::Completed
         | JobState::Dead
-        | JobState::Expired => stored,
+        | JobState::Expired
+        | JobState::Cancelled => stored,
     };
     let place = match job.state {
         JobState::Waiting => 0,
         JobState::Delayed => 1,
         JobState::Running => 2,
-        JobState::Unknown | JobState::Completed | JobState::Dead | JobState::Expired => 3,
+        JobState::Unknown
+        | JobState::Completed
+        | JobState::Dead
+        | JobState::Expired
+        | JobState::Cancelled => 3,
     };
     Row {
         job: &job.job,

@@ -21,6 +21,7 @@ pub(crate) fn heading(log: &AttemptLog, palette: Palette) -> String {
         ..
     } = log;
     let (tone, how) = match log.status {
+        OutcomeStatus::Cancelled => (Tone::Warning, "cancelled"),
         OutcomeStatus::Completed => (Tone::Good, "completed"),
         OutcomeStatus::Retry
         | OutcomeStatus::GiveUp

@@ -270,7 +270,8 @@ pub(crate) fn why_not_started(view: &JobView) -> Option<String> {
         | JobState::Running
         | JobState::Completed
         | JobState::Dead
-        | JobState::Expired => return None,
+        | JobState::Expired
+        | JobState::Cancelled => return None,
     }
     let mut line = format!("job {} is {}", view.job, view.state.as_str());
     if let Some(until) = view.until_ms {

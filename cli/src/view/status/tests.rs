@@ -355,6 +355,7 @@ pub(in crate::view) fn category() -> CategoryStatus {
         retried: 0,
         dead: 0,
         expired: 0,
+        cancelled: 0,
         profile: ProfileView::default(),
         expected_per_minute: Some(2.5),
         obstacles: BTreeMap::new(),

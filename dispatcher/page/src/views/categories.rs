@@ -45,6 +45,7 @@ fn queue(category: &CategoryStatus) -> Markup {
             (entry("completed", category.completed.to_string()))
             (entry("retried", category.retried.to_string()))
             (entry("expired", category.expired.to_string()))
+            (entry("cancelled", category.cancelled.to_string()))
             (entry("dead letters", category.dead_letters.map_or("-".to_owned(), |count| count.to_string())))
         }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use rolecast_common::wire::RecordStatus;
 
 use super::job::Job;
-use super::{Context, Delivery, Jobs, Output, Queue, Reporting, giving_up};
+use super::{Context, Delivery, Jobs, Output, Queue, Reporting, cancelling, giving_up};
 
 /// The shortest delay that is worth another delivery.
 const DELAY_MIN: Duration = Duration::from_millis(5);
@@ -26,6 +26,11 @@ pub(super) fn deliver(
             ack: delivery.ack,
             delay: Duration::ZERO,
         });
+        return;
+    }
+    if jobs.removals.contains(sequence) {
+        // It is about to be deleted from the stream.
+        cx.push(Output::Drop(sequence));
         return;
     }
     if jobs.recent.contains(sequence) {
@@ -58,6 +63,11 @@ fn admit(jobs: &mut Jobs, cx: &mut Context<'_>, queue: &mut Queue, delivery: Del
         job.past.attempt = away.history.attempt;
         job.ready = cx.now.wall;
         job.remember(away.history);
+    }
+    if let Some(reason) = cancelling::reason_for(jobs, &job) {
+        cx.push(Output::Drop(sequence));
+        cancelling::record(jobs, cx, job, reason);
+        return;
     }
     let options = match delivery.options {
         Ok(options) => options,

@@ -5,14 +5,16 @@ use std::time::Duration;
 
 use rolecast_common::assignment::Assignment;
 use rolecast_common::id::{Attempt, NodeId, Sequence};
-use rolecast_common::wire::{Outcome, OutcomeStatus, RecordStatus};
+use rolecast_common::wire::{Outcome, OutcomeStatus, Record, RecordStatus};
 
 use super::adoption::{absolve, inherit};
 use super::job::{Job, State};
 use super::losses::{self, Loss};
 use super::spans::{End, trace_attempt, trace_of};
 use super::standing::{self, Standing};
-use super::{Context, Event, Jobs, Output, Queue, Reporting, finishing, giving_up, records};
+use super::{
+    Context, Event, Jobs, Output, Queue, Reporting, cancelling, finishing, giving_up, records,
+};
 use crate::claim::Claimed;
 use crate::scheduler::input::Recorded;
 use crate::seal::Seals;
@@ -95,9 +97,17 @@ impl Jobs {
         let (now, trace) = (cx.now.wall, trace_of(&job));
         categories.record_end(now, &job.source.category, &ended.outcome, trace);
         trace_attempt(cx, &job, &End::of(ended.node, &ended.outcome, &reason));
+        let cancelled = cancelling::reason_for(self, &job);
+        if let Some(reason) = cancelled.filter(|_| status != OutcomeStatus::Completed) {
+            let ended = (ended.node, ended.outcome, ended.confirmation);
+            return cancelling::record_attempt(self, cx, (job, reason), ended);
+        }
         match status {
             OutcomeStatus::Completed => return self.complete(cx, queue, job, ended),
-            OutcomeStatus::Retry => self.fail(cx, queue, job, &ended, true),
+            // One that nobody cancelled, as far as is known here, may run again.
+            OutcomeStatus::Retry | OutcomeStatus::Cancelled => {
+                self.fail(cx, queue, job, &ended, true);
+            }
             OutcomeStatus::GiveUp => self.fail(cx, queue, job, &ended, ended.may_retry),
             OutcomeStatus::Refused => self.give_back(cx, queue, job, REFUSED_DELAY, reason),
             OutcomeStatus::HandedBack => self.give_back(cx, queue, job, Duration::ZERO, reason),
@@ -105,25 +115,31 @@ impl Jobs {
         self.confirm(cx, ended.confirmation);
     }
 
-    fn complete(
-        &mut self,
-        cx: &mut Context<'_>,
-        queue: &mut Queue,
-        mut job: Job,
-        ended: Ended<'_>,
-    ) {
+    fn complete(&mut self, cx: &mut Context<'_>, queue: &mut Queue, job: Job, ended: Ended<'_>) {
         let state = queue.category(&job.source.category);
         if state.is_some_and(|state| !state.policy().records_completed) {
             finishing::finish(self, cx, queue, job);
             self.confirm(cx, ended.confirmation);
             return;
         }
-        let record = Box::new(records::completed(cx, ended.node, &job, ended.outcome));
+        let record = records::completed(cx, ended.node, &job, ended.outcome);
+        self.begin_record(cx, job, record, ended.confirmation);
+    }
+
+    /// Has the outcome of a job stored.
+    pub(super) fn begin_record(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut job: Job,
+        record: Record,
+        confirmation: Option<u64>,
+    ) {
+        let record = Box::new(record);
         cx.push(Output::Record(record.clone()));
         job.state = State::Recording {
             record,
             asked: cx.now.time,
-            confirmation: ended.confirmation,
+            confirmation,
         };
         self.held.insert(job.sequence(), job);
     }
@@ -160,6 +176,9 @@ impl Jobs {
             let categories = queue.categories_mut();
             categories.count(&job.source.category, |counts| &mut counts.unreported);
             job.record_failure(cx.now, node, &reason, false);
+            if let Some(reason) = cancelling::reason_for(self, &job) {
+                return cancelling::record(self, cx, job, reason);
+            }
             self.retry(cx, queue, node, job, reason);
         }
     }
@@ -242,6 +261,9 @@ impl Jobs {
         delay: Duration,
         reason: String,
     ) {
+        if let Some(reason) = cancelling::reason_for(self, &job) {
+            return cancelling::record(self, cx, job, reason);
+        }
         let sequence = job.sequence();
         self.away.insert(sequence, job.away(cx.now, delay, reason));
         if delay.is_zero() {
@@ -286,6 +308,10 @@ impl Jobs {
         }
         let mut job = self.held.remove(&sequence)?;
         job.past.attempt -= 1;
+        if let Some(reason) = cancelling::reason_for(self, &job) {
+            cancelling::record(self, cx, job, reason);
+            return Some(node);
+        }
         giving_up::give_up(self, cx, queue, job, RecordStatus::Dead, reason);
         Some(node)
     }

@@ -1,10 +1,11 @@
 //! The last step of a job: its outcome is stored, so it is acknowledged and confirmed.
 
 use rolecast_common::id::Sequence;
+use rolecast_common::wire::RecordStatus;
 
 use super::job::{Job, State};
 use super::spans::trace_record;
-use super::{Context, Jobs, Output, Queue, Reporting};
+use super::{Context, Jobs, Output, Queue, Reporting, cancelling};
 use crate::scheduler::input::Recorded;
 
 pub(super) fn finish_record(
@@ -28,6 +29,7 @@ pub(super) fn finish_record(
     }
     if let Some(job) = jobs.held.remove(&sequence) {
         trace(cx, &job);
+        report_cancelled(jobs, cx, queue, &job, result);
         finish(jobs, cx, queue, job);
     }
     jobs.confirm(cx, confirmation);
@@ -59,6 +61,23 @@ pub(super) fn finish_dead_letter(
     }
 }
 
+/// Reports a job that was recorded as cancelled; an outcome that was recorded before counts
+/// instead.
+fn report_cancelled(
+    jobs: &mut Jobs,
+    cx: &mut Context<'_>,
+    queue: &mut Queue,
+    job: &Job,
+    result: Recorded,
+) {
+    if let State::Recording { record, .. } = &job.state
+        && record.status == RecordStatus::Cancelled
+        && result == Recorded::Stored
+    {
+        cancelling::report(jobs, cx, queue, record);
+    }
+}
+
 fn trace(cx: &mut Context<'_>, job: &Job) {
     match &job.state {
         State::Recording { record, asked, .. } | State::DeadLettering { record, asked, .. } => {
@@ -85,6 +104,7 @@ fn forget(jobs: &mut Jobs, cx: &mut Context<'_>, queue: &mut Queue, job: &Job) {
     let categories = queue.categories_mut();
     categories.count(&job.source.category, |counts| &mut counts.settled);
     jobs.recent.insert(sequence);
+    cancelling::forget(jobs, cx, &job.id);
 }
 
 /// Answers a repetition now if its job is settled; otherwise when it is.

@@ -40,7 +40,9 @@ fn dead_letter(
         &job.source.category,
         match record.status {
             RecordStatus::Expired => |counts| &mut counts.expired,
-            RecordStatus::Dead | RecordStatus::Completed => |counts| &mut counts.dead,
+            RecordStatus::Dead | RecordStatus::Completed | RecordStatus::Cancelled => {
+                |counts| &mut counts.dead
+            }
         },
     );
     cx.event(Event::JobDeadLettered {

@@ -10,7 +10,7 @@ use rolecast_common::wire::{LostAttempt, RecordStatus};
 
 use super::quarantine::MASS_WITHIN;
 use super::spans::{End, trace_attempt};
-use super::{Job, Jobs, giving_up};
+use super::{Job, Jobs, cancelling, giving_up};
 use crate::category::Backoff;
 use crate::scheduler::context::Context;
 use crate::scheduler::output::{Event, Output};
@@ -132,6 +132,10 @@ fn lose_one(jobs: &mut Jobs, cx: &mut Context<'_>, queue: &mut Queue, node: &Nod
         companions: job.past.losses.last().and_then(|lost| lost.companions),
         delay,
     })));
+    if let Some(reason) = cancelling::reason_for(jobs, &job) {
+        cancelling::record(jobs, cx, job, reason);
+        return;
+    }
     if let Some(reason) = suspects::verdict(&job.past.losses) {
         giving_up::give_up(jobs, cx, queue, job, RecordStatus::Dead, reason);
         return;

@@ -17,12 +17,17 @@
 //! | dead-lettering | settled | `finish_dead_letter` |
 //! | waiting | given back | `stop` |
 //! | given back | delivered | the stream; `standing` and `take`, by a late outcome |
+//! | waiting | recording | `cancelling`; also `deliver` and `take_back`, by a stored cancel |
+//! | running | recording | the same as given back, by a stored cancel |
+//! | given back | removing, settled | `cancelling`, `removals` |
 //! | any | forgotten | `renew_stream` |
 //!
 //! A settled job is remembered for a while (`recent`), so that a redelivery is not run
 //! again. An unacknowledged job is delivered again, whatever fails here.
 
 mod adoption;
+mod cancelling;
+mod cancels;
 mod confirmations;
 mod delivery;
 mod ending;
@@ -33,6 +38,7 @@ mod losses;
 mod quarantine;
 mod recent;
 mod records;
+mod removals;
 pub(super) mod spans;
 mod standing;
 mod upkeep;
@@ -51,6 +57,7 @@ pub(super) use losses::{Cause, Loss};
 pub(super) use quarantine::Key;
 pub(super) use standing::Standing;
 
+use super::cancel::CancelInput;
 use super::context::Context;
 use super::input::{Delivery, Stray};
 use super::output::{Event, History, Output};
@@ -59,9 +66,11 @@ use super::reporting::Reporting;
 use super::suspects::Suspicion;
 use crate::fleet::Fleet;
 use crate::placement::{Alone, Request, Shortfall, Slot};
+use cancels::Cancels;
 use confirmations::Confirmations;
 use quarantine::Quarantine;
 use recent::Recent;
+use removals::Removals;
 
 #[derive(Debug)]
 pub(super) struct Jobs {
@@ -73,6 +82,8 @@ pub(super) struct Jobs {
     strays: HashSet<Sequence>,
     confirmations: Confirmations,
     quarantine: Quarantine,
+    cancels: Cancels,
+    removals: Removals,
     /// Creation time of the jobs stream; zero if that is not known.
     stream_created: WallTime,
     /// Time without a sign of life after which the server delivers a job again.
@@ -89,6 +100,8 @@ impl Jobs {
             strays: HashSet::default(),
             confirmations: Confirmations::default(),
             quarantine: Quarantine::default(),
+            cancels: Cancels::default(),
+            removals: Removals::default(),
             stream_created: WallTime::default(),
             ack_wait,
             rng: fastrand::Rng::with_seed(seed),
@@ -218,6 +231,9 @@ impl Jobs {
         }
         job.state = State::Waiting;
         job.past.attempt = job.past.attempt.saturating_sub(1);
+        if self.cancels.of(job).is_some() {
+            self.cancels.add_due(cx.now.time, [sequence]);
+        }
         queue.join(&job.source, sequence, job.is_choosy());
         Some(node)
     }
@@ -249,6 +265,31 @@ impl Jobs {
         if let Some(job) = self.held.get_mut(&sequence) {
             job.judged = Some((now, found));
         }
+    }
+
+    /// Carries out a cancel, or a part of one.
+    pub(super) fn cancel(&mut self, cx: &mut Context<'_>, queue: &mut Queue, input: CancelInput) {
+        cancelling::handle(self, cx, queue, input);
+    }
+
+    /// Cancels the next jobs that are due.
+    pub(super) fn cancel_due(&mut self, cx: &mut Context<'_>, queue: &mut Queue) {
+        cancelling::cancel_due(self, cx, queue);
+    }
+
+    /// Returns the time from which on jobs are to be cancelled.
+    pub(super) fn cancels_due(&self) -> Option<Time> {
+        cancelling::due_since(self)
+    }
+
+    /// Asks a node to stop the attempts that it lists and that are cancelled.
+    pub(super) fn stop_listed(&self, cx: &mut Context<'_>, node: &NodeId, listed: &[Assignment]) {
+        cancelling::stop_listed(self, cx, node, listed);
+    }
+
+    /// Returns the reason why a job is being cancelled, if it is.
+    pub(super) fn why_cancelled(&self, job: &Job) -> Option<String> {
+        cancelling::reason_for(self, job)
     }
 
     /// Adopts a job in hand that a former dispatcher sent, or one of a node that counted

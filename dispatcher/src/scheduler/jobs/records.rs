@@ -6,7 +6,7 @@ use rolecast_common::wire::{
     Blob, JobUsage, Outcome, OutcomeStatus, Record, RecordStatus, VERSION,
 };
 
-use super::job::Job;
+use super::job::{Away, Job};
 use crate::scheduler::context::Context;
 use crate::scheduler::input::Stray;
 
@@ -15,6 +15,38 @@ pub(super) fn completed(cx: &Context<'_>, node: &NodeId, job: &Job, outcome: Out
     Record {
         node: Some(node.clone()),
         ..executed(of(cx, job, RecordStatus::Completed, String::new()), outcome)
+    }
+}
+
+/// Returns the record of a job whose attempt on the node was cancelled.
+pub(super) fn cancelled(
+    cx: &Context<'_>,
+    node: &NodeId,
+    job: &Job,
+    outcome: Outcome,
+    reason: String,
+) -> Record {
+    Record {
+        node: Some(node.clone()),
+        ..executed(of(cx, job, RecordStatus::Cancelled, reason), outcome)
+    }
+}
+
+/// Returns the record of a cancelled job that was given back.
+pub(super) fn of_away(cx: &Context<'_>, sequence: Sequence, away: Away, reason: String) -> Record {
+    let plain = Stray {
+        sequence,
+        job: away.history.job,
+        category: away
+            .source
+            .map_or(String::new(), |source| source.category.to_string()),
+        submitted: away.submitted.unwrap_or_default(),
+        reason,
+    };
+    Record {
+        failures: away.history.failures,
+        losses: away.history.losses,
+        ..plain_of(cx, plain, RecordStatus::Cancelled)
     }
 }
 
@@ -49,7 +81,8 @@ pub(super) fn of_orphan(
         OutcomeStatus::Retry
         | OutcomeStatus::GiveUp
         | OutcomeStatus::Refused
-        | OutcomeStatus::HandedBack => (
+        | OutcomeStatus::HandedBack
+        | OutcomeStatus::Cancelled => (
             RecordStatus::Dead,
             "the jobs stream was deleted and created again".to_owned(),
         ),

@@ -9,6 +9,7 @@ use rolecast_common::time::{Time, WallTime};
 use super::job::{Job, State};
 use super::recent::Recent;
 use super::{Context, Event, Jobs, Output, Queue, giving_up};
+use crate::scheduler::cancel::CancelOutput;
 use crate::scheduler::output::JobsGone;
 use crate::scheduler::suspects::has_outlived;
 
@@ -79,6 +80,14 @@ impl Jobs {
         }
     }
 
+    /// Repeats the removals of cancelled jobs that failed, and ends old cancels.
+    pub(in crate::scheduler) fn sweep_cancels(&mut self, cx: &mut Context<'_>) {
+        self.removals.sweep(cx);
+        for job in self.cancels.expire(cx.now.wall) {
+            cx.push(Output::Cancel(CancelOutput::Forget(job)));
+        }
+    }
+
     /// Forgets what never ends by itself.
     pub(in crate::scheduler) fn forget_old(&mut self, now: Time, queue: &mut Queue) {
         self.away.retain(|_, away| now.since(away.until) < AWAY_MAX);
@@ -140,6 +149,8 @@ impl Jobs {
         cx.extend(away.into_iter().map(Output::ForgetHistory));
         self.recent = Recent::default();
         self.strays.clear();
+        self.removals.clear();
+        self.cancels.renew_stream();
         queue.void_pulls();
         cx.event(Event::JobsGone(JobsGone {
             waiting,
@@ -163,7 +174,7 @@ impl Jobs {
 
     /// Whether nothing is left to wait for after a stop.
     pub(in crate::scheduler) fn is_idle(&self) -> bool {
-        self.held.values().all(Job::is_running)
+        self.held.values().all(Job::is_running) && self.removals.is_empty()
     }
 
     /// Returns the sequences of these jobs in order: that of a hash map must not reach the

@@ -49,6 +49,7 @@ pub(in crate::scheduler) struct Counts {
     pub(in crate::scheduler) retried: u64,
     pub(in crate::scheduler) dead: u64,
     pub(in crate::scheduler) expired: u64,
+    pub(in crate::scheduler) cancelled: u64,
     /// Attempts that failed, that gave their job up, and that the worker did not make or
     /// finish.
     pub(in crate::scheduler) failed: u64,
@@ -148,6 +149,8 @@ impl Categories {
             OutcomeStatus::GiveUp => counts.gave_up += 1,
             OutcomeStatus::Refused => counts.refused += 1,
             OutcomeStatus::HandedBack => counts.handed_back += 1,
+            // Its job is counted.
+            OutcomeStatus::Cancelled => {}
         }
     }
 

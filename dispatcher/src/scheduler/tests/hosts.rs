@@ -221,6 +221,7 @@ impl<'a> World<'a> {
             | Output::AskReport { .. }
             | Output::Recover
             | Output::DoubtLease
+            | Output::Cancel(_)
             | Output::Admit { .. }
             | Output::Drop(_)
             | Output::Ack { .. }

@@ -2,6 +2,8 @@
 
 mod absence;
 mod admission;
+mod cancelling;
+mod cancels;
 mod epochs;
 mod explaining;
 mod fates;

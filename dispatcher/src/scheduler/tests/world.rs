@@ -8,7 +8,8 @@ use rolecast_common::assignment::Assignment;
 use rolecast_common::id::{NodeId, Sequence};
 use rolecast_common::wire::OutcomeStatus;
 
-use super::super::{Input, Output, Recorded, Scheduler};
+use super::super::{CancelInput, CancelOutput, Input, Output, Recorded, Scheduler};
+use super::cancelling::cancel;
 use super::{delivery, heartbeat, machine, now, pass, report};
 use crate::scheduler::jobs::Job;
 
@@ -21,6 +22,7 @@ enum Step {
     Reboot(usize),
     Report(usize, OutcomeStatus),
     Bounce(usize),
+    Cancel(usize),
     Wait(u8),
 }
 
@@ -31,6 +33,7 @@ fn step() -> impl Strategy<Value = Step> {
         Just(OutcomeStatus::GiveUp),
         Just(OutcomeStatus::Refused),
         Just(OutcomeStatus::HandedBack),
+        Just(OutcomeStatus::Cancelled),
     ];
     prop_oneof![
         2 => Just(Step::Submit),
@@ -39,6 +42,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0usize..2).prop_map(Step::Reboot),
         4 => (0usize..6, statuses).prop_map(|(at, status)| Step::Report(at, status)),
         1 => (0usize..6).prop_map(Step::Bounce),
+        1 => (0usize..4).prop_map(Step::Cancel),
         2 => (1u8..20).prop_map(Step::Wait),
     ]
 }
@@ -54,6 +58,8 @@ struct World {
     returned: BTreeSet<u64>,
     sent: Vec<(NodeId, Assignment)>,
     results: BTreeMap<u64, u32>,
+    /// Jobs whose cancel is in force: none is sent to a node.
+    cancelled: BTreeSet<u64>,
     boots: [u64; 2],
     beats: u64,
 }
@@ -73,7 +79,11 @@ impl World {
             match output {
                 Output::Forward {
                     node, assignment, ..
-                } => self.sent.push((node, assignment)),
+                } => {
+                    let job = assignment.ack().sequence().get();
+                    assert!(!self.cancelled.contains(&job), "job {job} was cancelled");
+                    self.sent.push((node, assignment));
+                }
                 Output::Record(record) => {
                     let sequence = record.sequence;
                     *self.results.entry(sequence.get()).or_default() += 1;
@@ -97,6 +107,7 @@ impl World {
                 Output::GiveBack { sequence, .. } => {
                     self.returned.insert(sequence.get());
                 }
+                Output::Cancel(output) => self.carry_out_cancel(output),
                 Output::Fetch { .. }
                 | Output::Ping { .. }
                 | Output::AskReport { .. }
@@ -118,6 +129,24 @@ impl World {
                 | Output::Trace(_)
                 | Output::Event(_) => {}
             }
+        }
+    }
+
+    fn carry_out_cancel(&mut self, output: CancelOutput) {
+        match output {
+            CancelOutput::Store { id, .. } => {
+                let result = Ok(());
+                self.tell(Input::Cancel(CancelInput::Stored { id, result }));
+            }
+            CancelOutput::Remove(record) => {
+                let sequence = record.sequence;
+                *self.results.entry(sequence.get()).or_default() += 1;
+                self.queue.remove(&sequence.get());
+                self.returned.remove(&sequence.get());
+                let is_done = true;
+                self.tell(Input::Cancel(CancelInput::Removed { sequence, is_done }));
+            }
+            CancelOutput::Forget(_) | CancelOutput::Answer { .. } | CancelOutput::Stop { .. } => {}
         }
     }
 
@@ -174,6 +203,12 @@ impl World {
                     self.tell(Input::Bounced { node, assignment });
                 }
             }
+            Step::Cancel(at) => {
+                if let Some(job) = self.queue.keys().nth(at).copied() {
+                    self.tell(cancel(job, job));
+                    self.cancelled.insert(job);
+                }
+            }
             Step::Wait(tenths) => {
                 self.seconds += f64::from(tenths) / 10.0;
                 self.tell(Input::Turn);
@@ -217,6 +252,7 @@ proptest! {
             returned: BTreeSet::new(),
             sent: Vec::new(),
             results: BTreeMap::new(),
+            cancelled: BTreeSet::new(),
             boots: [0, 0],
             beats: 0,
         };

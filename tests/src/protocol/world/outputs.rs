@@ -5,7 +5,7 @@ use std::time::Duration;
 use rolecast_common::assignment::Assignment;
 use rolecast_common::id::{NodeId, Role, Sequence};
 use rolecast_common::time::{Now, WallTime};
-use rolecast_common::wire::{Outcome, OutcomeBatch, OutcomeStatus};
+use rolecast_common::wire::{Outcome, OutcomeBatch, OutcomeStatus, Record};
 use rolecast_dispatcher::lease::{self, Written};
 use rolecast_dispatcher::roles;
 use rolecast_dispatcher::scheduler::{self, Input, Output};
@@ -69,7 +69,7 @@ impl World {
                 let away = host.away;
                 self.after(away, Event::Start(Place::Node(node)));
             }
-            agent::Output::Stop(_) => {}
+            agent::Output::Stop(_) | agent::Output::Cancel(_) => {}
             agent::Output::Event(event) => {
                 let node = &host.node;
                 let text = || format!("{node} -- {}", shorten(&format!("{event:?}")));
@@ -172,10 +172,9 @@ impl World {
             Output::StepDown { reason } => self.step_down(index, now, &reason),
             Output::DoubtLease => return self.doubt_lease(index),
             Output::Roles(output) => self.carry_out_roles(index, output, is_held),
-            Output::DeadLetter { record, .. } => {
-                return self.dead_letter(index, record.sequence, is_held);
-            }
+            Output::DeadLetter { record, .. } => return self.dead_letter(index, &record, is_held),
             Output::Drop(_)
+            | Output::Cancel(_)
             | Output::Learn(_)
             | Output::RecordDecision(_)
             | Output::Trace(_)
@@ -272,13 +271,8 @@ impl World {
     }
 
     /// Stores the dead letter and the record as the shell does, or gives up.
-    fn dead_letter(
-        &mut self,
-        index: usize,
-        sequence: Sequence,
-        is_held: bool,
-    ) -> Result<(), String> {
-        let now = self.environment.now();
+    fn dead_letter(&mut self, index: usize, record: &Record, is_held: bool) -> Result<(), String> {
+        let (now, sequence) = (self.environment.now(), record.sequence);
         let is_done = is_held && now >= self.store.queue.away_until;
         if is_done {
             self.store.queue.record(now, sequence);

@@ -161,6 +161,7 @@ impl Books {
                     }
                 }
                 Output::Stop(_)
+                | Output::Cancel(_)
                 | Output::KeepEpoch(_)
                 | Output::Hook { .. }
                 | Output::Heartbeat(_)

@@ -144,7 +144,7 @@ impl Bench {
                 } => {
                     self.alive.push((*run, assignment.clone()));
                 }
-                Output::Stop(run) => drop(self.stopped.insert(*run)),
+                Output::Stop(run) | Output::Cancel(run) => drop(self.stopped.insert(*run)),
                 Output::SendOutcomes { batch, outcomes } => {
                     self.unconfirmed.insert(*batch, outcomes.outcomes.clone());
                 }

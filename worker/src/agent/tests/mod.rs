@@ -8,6 +8,7 @@
 mod admission;
 mod any_order;
 mod bench;
+mod cancelling;
 mod draining;
 mod lengths;
 mod outcomes;

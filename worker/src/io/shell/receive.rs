@@ -8,7 +8,9 @@ use rolecast_common::options::{
 use rolecast_common::subjects::PING_FOR_REPORT;
 use rolecast_common::time::{Now, WallTime, parse_duration};
 use rolecast_common::trace::{HEADER_PRODUCER, HEADER_TRACEPARENT, TraceContext};
-use rolecast_common::wire::{self, Admission, Encoding, HEADER_CONTENT_TYPE, RoleAssignment};
+use rolecast_common::wire::{
+    self, Admission, AttemptCancel, Encoding, HEADER_CONTENT_TYPE, RoleAssignment,
+};
 
 use super::Shell;
 use crate::agent::{Input, Offer};
@@ -22,6 +24,7 @@ impl Shell {
         let received = match kind {
             "jobs" => self.receive_job(now, message),
             "admission" => self.receive_admission(now, &message),
+            "cancel" => self.receive_cancel(now, &message),
             "roles" => self.receive_roles(now, &message),
             "ping" => self.receive_ping(now, message),
             _ => self.receive_confirmation(now, kind, &message),
@@ -71,6 +74,14 @@ impl Shell {
         let admission: Admission =
             wire::decode(encoding, &message.payload).map_err(|error| error.to_string())?;
         self.handle_at(now, Input::Admission(admission));
+        Ok(())
+    }
+
+    fn receive_cancel(&mut self, now: Now, message: &Message) -> Result<(), String> {
+        let encoding = Encoding::of(header(message, HEADER_CONTENT_TYPE));
+        let order: AttemptCancel =
+            wire::decode(encoding, &message.payload).map_err(|error| error.to_string())?;
+        self.handle_at(now, Input::Cancel(order));
         Ok(())
     }
 

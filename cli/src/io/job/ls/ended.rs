@@ -52,6 +52,7 @@ fn ended(record: Record, now: WallTime) -> ListedJob {
             RecordStatus::Completed => JobState::Completed,
             RecordStatus::Dead => JobState::Dead,
             RecordStatus::Expired => JobState::Expired,
+            RecordStatus::Cancelled => JobState::Cancelled,
         },
         node: record.node,
         attempt: record.attempt,
