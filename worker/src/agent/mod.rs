@@ -10,8 +10,7 @@
 //!    sent at once when the CPU use by others has changed much.
 //! 5. Drain: take nothing new, let the running jobs finish within the grace time, hand the
 //!    rest back, leave.
-//! 6. A cancelled job is stopped as one that runs too long. If it completes all the same, it
-//!    has completed: the dispatcher's record decides.
+//! 6. A cancelled job is stopped; if it completes all the same, it has completed.
 //! 7. A job that is for certain roles starts only while the node acts in one of them
 //!    ([`RoleParams`] and what follows it).
 
@@ -327,13 +326,15 @@ impl Agent {
         let Some(running) = self.executions.end(ended.run) else {
             return;
         };
+        // A command that was asked to end has not completed, whatever it exits with.
+        let has_completed = ended.status == OutcomeStatus::Completed && ended.failure.is_none();
         let (status, reason, failure) = match running.verdict {
             Verdict::HandedBack => return,
             Verdict::Overdue(reason) => {
                 let failure = ended.failure.map(|_| Failure::TimeLimit);
                 (OutcomeStatus::Retry, reason, failure)
             }
-            Verdict::Cancelled(reason) if ended.status != OutcomeStatus::Completed => {
+            Verdict::Cancelled(reason) if !has_completed => {
                 (OutcomeStatus::Cancelled, reason, None)
             }
             Verdict::Cancelled(_) | Verdict::Its => (ended.status, ended.reason, ended.failure),

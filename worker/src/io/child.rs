@@ -364,8 +364,6 @@ impl Supervisor {
             _ => Some(Failure::TimeLimit),
         };
         let has_failed = failure.is_some();
-        let was_completed = status == OutcomeStatus::Completed;
-        let status = [status, OutcomeStatus::Retry][usize::from(has_failed && was_completed)];
         let keeps_log = self.keep_stderr.keeps(has_failed);
         Finished {
             status,

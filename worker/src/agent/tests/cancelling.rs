@@ -48,6 +48,18 @@ fn a_job_that_completes_in_spite_of_its_cancel_has_completed() {
 }
 
 #[test]
+fn a_command_that_was_asked_to_end_has_not_completed_whatever_it_exits_with() {
+    let mut bench = Bench::new();
+    let run = bench.start("a", 1);
+    bench.input(Input::Cancel(order(&assignment("a", 1))));
+    bench.input(Input::Ended(vec![Ended {
+        failure: Some(Failure::TimeLimit),
+        ..ended(run, OutcomeStatus::Completed)
+    }]));
+    assert_eq!(bench.sent()[0].1[0].status, OutcomeStatus::Cancelled);
+}
+
+#[test]
 fn a_cancel_of_another_attempt_submission_or_dispatcher_stops_nothing() {
     let mut bench = Bench::new();
     bench.start("a", 2);
