@@ -75,7 +75,7 @@ impl Executions {
                 job.cancellation = Cancellation::new(async move {
                     if cancelled.await.is_err() {
                         // Its execution is over, and was not cancelled.
-                        std::future::pending().await
+                        std::future::pending::<()>().await;
                     }
                 });
                 Stopper::Handler(launch(job, report), Some(cancel))

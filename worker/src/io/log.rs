@@ -97,6 +97,10 @@ impl Log {
     }
 }
 
+fn log_hook_failed(generation: u64, reason: &str) {
+    tracing::error!(event = "role_hook_failed", generation, reason);
+}
+
 fn log_cancelled(assignment: &Assignment, reason: &str) {
     let (job, category) = (assignment.job(), assignment.category());
     tracing::info!(event = "job_cancelled", %job, %category, reason);
@@ -164,9 +168,7 @@ fn write(event: &Event, suppressed: u64) {
             %objection,
             suppressed
         ),
-        Event::HookFailed { generation, reason } => {
-            tracing::error!(event = "role_hook_failed", generation, reason);
-        }
+        Event::HookFailed { generation, reason } => log_hook_failed(*generation, reason),
         Event::EpochRefuted { kept, led } => log_refuted(*kept, *led),
         Event::TurnedAway { reason } => tracing::error!(event = "turned_away", "{reason}"),
         Event::Draining { running } => tracing::info!(event = "draining", running),

@@ -152,13 +152,8 @@ async fn of_jobs(
         let text = "not ended yet; rolecast job watch shows the end";
         terminal.note(&terminal.notes.paint(Tone::Warning, text));
     }
-    Ok(done
-        .iter()
-        .map(Cancelled::exit)
-        .fold(Exit::Fine, |worst, exit| match worst {
-            Exit::Fine => exit,
-            _ => worst,
-        }))
+    let mut exits = done.iter().map(Cancelled::exit);
+    Ok(exits.find(|exit| *exit != Exit::Fine).unwrap_or(Exit::Fine))
 }
 
 /// Waits for the record of a job that is being cancelled.

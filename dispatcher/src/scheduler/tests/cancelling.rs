@@ -47,9 +47,11 @@ fn recorded(sequence: u64, result: Recorded) -> Input {
 }
 
 pub(super) fn answered(out: &[Output]) -> Vec<CancelAnswer> {
-    let answers = out.iter().filter_map(|output| match output {
-        Output::Cancel(CancelOutput::Answer { answer, .. }) => answer.clone().ok(),
-        _ => None,
+    let answers = out.iter().filter_map(|output| {
+        let Output::Cancel(CancelOutput::Answer { answer, .. }) = output else {
+            return None;
+        };
+        answer.clone().ok()
     });
     answers.map(|answer| *answer).collect()
 }
@@ -59,12 +61,13 @@ pub(super) fn fate(out: &[Output]) -> Option<CancelFate> {
 }
 
 pub(super) fn records(out: &[Output]) -> Vec<Record> {
-    let records = out.iter().filter_map(|output| match output {
-        Output::Record(record) | Output::Cancel(CancelOutput::Remove(record)) => {
-            Some((**record).clone())
-        }
-        Output::DeadLetter { record, .. } => panic!("a dead letter: {record:?}"),
-        _ => None,
+    let is_dead = |output: &Output| matches!(output, Output::DeadLetter { .. });
+    assert!(!out.iter().any(is_dead), "{out:?}");
+    let records = out.iter().filter_map(|output| {
+        let (Output::Record(record) | Output::Cancel(CancelOutput::Remove(record))) = output else {
+            return None;
+        };
+        Some((**record).clone())
     });
     records.collect()
 }
@@ -80,11 +83,11 @@ pub(super) fn cancelled(out: &[Output]) -> Record {
 }
 
 pub(super) fn stops(out: &[Output]) -> Vec<(String, u32, u64)> {
-    let stops = out.iter().filter_map(|output| match output {
-        Output::Cancel(CancelOutput::Stop { node, order }) => {
-            Some((node.to_string(), order.attempt.get(), order.epoch.get()))
-        }
-        _ => None,
+    let stops = out.iter().filter_map(|output| {
+        let Output::Cancel(CancelOutput::Stop { node, order }) = output else {
+            return None;
+        };
+        Some((node.to_string(), order.attempt.get(), order.epoch.get()))
     });
     stops.collect()
 }

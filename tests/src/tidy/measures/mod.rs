@@ -34,17 +34,17 @@ const FINDINGS_MAX: [(&str, usize, Find); 7] = [
 ];
 /// Limits of the `pub` items of each package's library; without an entry it may have none.
 const PUBLIC_ITEMS_MAX: [(&str, usize); 11] = [
-    ("rolecast-common", 501),
+    ("rolecast-common", 524),
     ("rolecast-nats", 68),
-    ("rolecast-http", 39),
+    ("rolecast-http", 40),
     ("rolecast-forecast", 85),
     ("rolecast-dispatcher", 264),
-    ("rolecast-page", 23),
+    ("rolecast-page", 24),
     ("rolecast-worker", 99),
     ("rolecast-simulator", 91),
     ("rolecast", 2),
     ("rolecast-tests", 241),
-    ("rolecast-benches", 4),
+    ("rolecast-benches", 8),
 ];
 
 /// The measures of a repository.
