@@ -30,7 +30,7 @@ pub(crate) struct Cancel {
     #[arg(long, value_name = "NAME")]
     pub(crate) category: Option<Category>,
     /// Only jobs that were submitted longer ago than this, such as 1h
-    #[arg(long, value_name = "LENGTH", requires = "category", value_parser = length)]
+    #[arg(long, value_name = "LENGTH", conflicts_with = "jobs", value_parser = length)]
     pub(crate) older: Option<Duration>,
     /// The reason, which the record of each job shows
     #[arg(long, value_name = "TEXT")]
@@ -39,7 +39,7 @@ pub(crate) struct Cancel {
     #[arg(long, value_name = "NAME")]
     pub(crate) by: Option<String>,
     /// Do not ask before the jobs of a category are cancelled
-    #[arg(long, requires = "category")]
+    #[arg(long, conflicts_with = "jobs")]
     pub(crate) yes: bool,
 }
 
@@ -54,6 +54,7 @@ mod tests {
         assert!(parse("rolecast job cancel a --category ocr").is_err());
         assert!(parse("rolecast job cancel a --older 1h").is_err());
         assert!(parse("rolecast job cancel a --yes").is_err());
+        assert!(parse("rolecast job cancel --older 1h --yes").is_err());
         assert!(parse("rolecast job cancel --category ocr --older 1h --yes").is_ok());
     }
 }

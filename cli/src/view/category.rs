@@ -217,7 +217,7 @@ category  ocr  declared in the dispatcher's config
 roles     leader
 nodes     1 node can run it, when there is room
 jobs      3 in the queue, 2 waiting here, 1 running; the oldest since 1.5 s
-ended     12 completed, 0 dead, 0 expired; 1 retry since the dispatcher started
+ended     12 completed, 0 dead, 0 expired, 0 cancelled; 1 retry since the dispatcher started
 expected  2.5/min
 learned   from 40 jobs; 2 figures limited, because no machine can do that
 

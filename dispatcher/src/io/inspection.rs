@@ -112,7 +112,7 @@ mod tests {
     #[test]
     fn every_stream_is_as_intended_until_somebody_changes_it() {
         let all = intended(&settings());
-        assert_eq!(all.len(), 12);
+        assert_eq!(all.len(), 13);
         for config in &all {
             assert_eq!(changed(config, config), [], "{}", config.name);
             assert_eq!(hazards(config), [], "{}", config.name);
