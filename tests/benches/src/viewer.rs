@@ -20,6 +20,7 @@ impl Viewer {
         let updates = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&updates);
         let path = format!("/live?of={}", view.replace('?', "%3F").replace('=', "%3D"));
+        #[allow(clippy::print_stderr, reason = "a benchmark reports what went wrong")]
         let task = tokio::spawn(async move {
             if let Err(error) = read(port, &path, &count).await {
                 eprintln!("{path}: {error:#}");
