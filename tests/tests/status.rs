@@ -305,7 +305,7 @@ async fn a_server_that_is_down_is_named_while_the_others_go_on() {
     };
     wait_until("all is well", LIMIT, async || {
         let text = status().await;
-        text.contains("10 streams, 3 copies") && text.contains("all is well")
+        text.contains("11 streams, 3 copies") && text.contains("all is well")
     })
     .await;
     servers.kill(2);

@@ -86,7 +86,7 @@ async fn a_host_that_fails_all_it_gets_spoils_nothing() {
         })
         .await;
     let (shown, _) = cluster.rolecast(&["status"]).await;
-    assert!(shown.contains("n1 fails jobs of"), "{shown}");
+    assert!(shown.contains("n1: fails jobs of"), "{shown}");
     cluster.wait_no_jobs(LIMIT).await;
     let records = cluster.records().await;
     assert_eq!(records.len(), 48);
