@@ -47,7 +47,7 @@ echo started >> $ROLECAST_JOB_ID
 while :; do sleep 0.05; done
 """]
 [categories.quick]
-command = ["sleep", "0.2"]
+command = ["sh", "-c", "echo started > $ROLECAST_JOB_ID; sleep 0.2; echo ended >> $ROLECAST_JOB_ID"]
 "#;
 
 async fn start() -> Cluster {
@@ -329,11 +329,15 @@ async fn a_category_is_cancelled_with_what_is_behind_in_the_stream() {
 async fn of_cancel_and_completion_each_job_has_one_record_which_the_command_shows() {
     let cluster = start().await;
     let mut seen = Vec::new();
-    for number in 0..24u64 {
+    for number in 0..24 {
         let job = format!("job-{number}");
         cluster.submit("quick", &job, "").await;
-        // The command takes 0.2 s to run and start: cancels arrive before and after it.
-        tokio::time::sleep(Duration::from_millis(number * 15)).await;
+        // Cancels arrive while it is sent, while it runs, and while its end is recorded.
+        let until = ["", "started", "ended"][number % 3];
+        wait_until(&format!("{job}: {until}"), LIMIT, async || {
+            written(&cluster, &job).contains(until)
+        })
+        .await;
         let (output, code) = cancel(&cluster, &job).await;
         let record = cluster.wait_record(&job).await;
         let shown = format!("job {job} {}", record.status.as_str());

@@ -39,6 +39,10 @@ pub(super) fn handle(jobs: &mut Jobs, cx: &mut Context<'_>, queue: &mut Queue, i
                 id,
                 answer: Err(why),
             })),
+            None if jobs.cancels.cover(&cancel.target) => {
+                let answer = Ok(Box::new(apply(jobs, cx, queue, cancel)));
+                cx.push(Output::Cancel(CancelOutput::Answer { id, answer }));
+            }
             None => {
                 jobs.cancels.storing.insert(id, cancel.clone());
                 let cancel = Box::new(cancel);

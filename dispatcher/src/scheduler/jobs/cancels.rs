@@ -68,19 +68,25 @@ impl Cancels {
         }
     }
 
+    /// Whether a cancel of the category is in force that concerns all these jobs and more.
+    /// The new one must not be stored then: it would take the place of the other.
+    pub(super) fn cover(&self, target: &CancelTarget) -> bool {
+        let CancelTarget::Category(category, before) = target else {
+            return false;
+        };
+        let former = self.by_category.get(category).map(|former| &former.target);
+        matches!(former, Some(CancelTarget::Category(_, former)) if former >= before)
+    }
+
     /// Adds a cancel; of two of a category the one that concerns more jobs counts.
     pub(super) fn add(&mut self, cancel: Cancel) {
+        if self.cover(&cancel.target) {
+            return;
+        }
         match &cancel.target {
             CancelTarget::Job(job) => drop(self.by_job.insert(job.clone(), cancel)),
-            CancelTarget::Category(category, before) => {
-                let former = self.by_category.get(category);
-                let is_newer = former.is_none_or(|former| match &former.target {
-                    CancelTarget::Category(_, former) => former < before,
-                    CancelTarget::Job(_) => true,
-                });
-                if is_newer {
-                    self.by_category.insert(category.clone(), cancel);
-                }
+            CancelTarget::Category(category, _) => {
+                self.by_category.insert(category.clone(), cancel);
             }
         }
     }

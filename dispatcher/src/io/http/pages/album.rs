@@ -13,8 +13,8 @@ use rolecast_page::{Ask, Flow, Lease, Picture, Standing, Wants, render, render_m
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep_until};
 
-use super::decisions::Decisions;
-use super::latest_events::LatestEvents;
+use super::decisions::{self, Decisions};
+use super::latest_events::{self, LatestEvents};
 use crate::io::holder::Holder;
 use crate::io::http::Observatory;
 use crate::io::http::observatory::Phase;
@@ -203,7 +203,8 @@ impl Album {
     async fn decisions(&self) -> Vec<Arc<rolecast_page::Choice>> {
         let mut decisions = self.0.decisions.lock().await;
         if let Some(view) = self.0.observatory.view() {
-            decisions.read(&view.streams.jetstream).await;
+            let newest = |read| decisions::newest(&view.streams.jetstream, read);
+            decisions.read(newest).await;
         }
         decisions.all()
     }
@@ -211,7 +212,8 @@ impl Album {
     async fn events(&self) -> Vec<Arc<CloudEvent>> {
         let mut events = self.0.events.lock().await;
         if let Some(view) = self.0.observatory.view() {
-            events.read(&view.streams).await;
+            let newest = |read| latest_events::newest(&view.streams, read);
+            events.read(newest).await;
         }
         events.all()
     }

@@ -2,6 +2,7 @@
 
 mod album;
 mod decisions;
+mod latest;
 mod latest_events;
 
 use std::convert::Infallible;
